@@ -1,0 +1,102 @@
+/** Aligned columns that fit the terminal. Into a pipe or a file everything is written whole. */
+import Table from "cli-table3";
+import type { Output } from "./output.ts";
+import { plainLine } from "./text.ts";
+
+export interface Column<Row> {
+  head: string;
+  /** Any text; made safe and put on one line here. */
+  cell(row: Row): string | undefined;
+  /** Colours the cell. */
+  paint?(text: string, row: Row): string;
+  right?: boolean;
+  /** May be cut where the terminal is narrow. Ids may not: people copy them. */
+  flexible?: boolean;
+  /** Left out when no row has anything in it. */
+  optional?: boolean;
+  /** Goes to a line of its own below the row where it would get less than 24 columns. */
+  below?: boolean;
+}
+
+const gap = 2;
+const flexibleMin = 10;
+const belowMin = 24;
+
+const frameless = {
+  top: "", "top-mid": "", "top-left": "", "top-right": "",
+  bottom: "", "bottom-mid": "", "bottom-left": "", "bottom-right": "",
+  left: "", "left-mid": "", mid: "", "mid-mid": "", right: "", "right-mid": "", middle: "",
+};
+
+/** The lines of a table, without a line break at the end. */
+export function renderTable<Row>(output: Output, columns: readonly Column<Row>[], rows: readonly Row[]): string {
+  const filled = columns.filter((column) => !column.optional || rows.some((row) => text(column, row) !== ""));
+  const below = filled.find((column) => column.below && !fits(output, filled, rows));
+  const beside = filled.filter((column) => column !== below);
+  const lines = grid(output, beside, rows);
+  if (!below) return lines.join("\n");
+  return lines.flatMap((line, index) => {
+    const row = rows[index - 1];
+    const extra = row === undefined ? "" : text(below, row);
+    if (row === undefined || extra === "") return [line];
+    const cutText = cut(extra, output.width - 4);
+    return [line, `    ${below.paint?.(cutText, row) ?? cutText}`];
+  }).join("\n");
+}
+
+/** Names and values below each other; a value of several lines keeps its lines. */
+export function renderFields(output: Output, fields: readonly (readonly [string, string | undefined])[]): string {
+  const shown = fields.filter((field): field is readonly [string, string] => field[1] !== undefined && field[1] !== "");
+  const nameWidth = Math.max(0, ...shown.map(([name]) => name.length)) + gap;
+  return shown
+    .map(([name, value]) => {
+      const lines = value.split("\n").join(`\n${" ".repeat(nameWidth)}`);
+      return `${output.colors.dim(name)}${" ".repeat(nameWidth - name.length)}${lines}`;
+    })
+    .join("\n");
+}
+
+function text<Row>(column: Column<Row>, row: Row): string {
+  return plainLine(column.cell(row) ?? "");
+}
+
+/** Whether the `below` column has room beside the others. */
+function fits<Row>(output: Output, columns: readonly Column<Row>[], rows: readonly Row[]): boolean {
+  if (!Number.isFinite(output.width)) return true;
+  const widths = columns.map((column) => (column.below ? belowMin : naturalWidth(column, rows)));
+  return sum(widths) + gap * (columns.length - 1) <= output.width;
+}
+
+function naturalWidth<Row>(column: Column<Row>, rows: readonly Row[]): number {
+  return Math.max(column.head.length, ...rows.map((row) => widthOf(text(column, row))));
+}
+
+function grid<Row>(output: Output, columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
+  const table = new Table({
+    chars: frameless,
+    style: { "padding-left": 0, "padding-right": 0, head: [], border: [] },
+    colWidths: columnWidths(output, columns, rows),
+    colAligns: columns.map((column) => (column.right ? "right" : "left")),
+    head: columns.map((column) => output.colors.dim(column.head)),
+  });
+  for (const row of rows) {
+    table.push(columns.map((column) => {
+      const content = text(column, row);
+      return column.paint && content !== "" ? column.paint(content, row) : content;
+    }));
+  }
+  return spaced(table.toString(), columns.length).map((line) => line.trimEnd());
+}
+
+/** The widths with the gap after each column but the last. */
+function columnWidths<Row>(output: Output, columns: readonly Column<Row>[], rows: readonly Row[]): number[] {
+  const widths = columns.map((column) => naturalWidth(column, rows));
+  let excess = sum(widths) + gap * (columns.length - 1) - output.width;
+  for (let index = columns.length - 1; index >= 0 && excess > 0; index--) {
+    if (!columns[index]!.flexible) continue;
+    const cutBy = Math.min(excess, Math.max(0, widths[index]! - flexibleMin));
+    widths[index]! -= cutBy;
+    excess -= cutBy;
+  }
+  return widths;
+}

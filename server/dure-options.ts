@@ -1,0 +1,181 @@
+/** The options of createDure: what they are, their checks, their defaults. */
+import type { Duration } from "./tasks/core/duration.ts";
+import { parseDuration } from "./tasks/core/duration.ts";
+import { DureError } from "./tasks/core/errors.ts";
+import { checkQueue } from "./tasks/core/names.ts";
+import type { OptionRule } from "./tasks/core/options.ts";
+import {
+  checkOptions,
+  durationRule,
+  integerBetween,
+  listOf,
+  oneOf,
+  problemOf,
+  stringUpTo,
+} from "./tasks/core/options.ts";
+import type { TaskStore } from "./tasks/core/store.ts";
+import { valueBytesMax } from "./tasks/core/value.ts";
+import type { Logger } from "./tasks/runtime/logger.ts";
+import { safeLogger, stderrLogger } from "./tasks/runtime/logger.ts";
+import type { Retention } from "./tasks/runtime/pruner.ts";
+
+/** Settings of the worker inside this process. */
+export interface WorkerOptions {
+  /** Tasks run at once: 1 to 10,000. Default 10. */
+  concurrency?: number;
+  /** Only these queues. Default: all. */
+  queues?: readonly string[];
+  /** How long `stop()` lets running tasks go on in all, the last part of it with their signals aborted. Default '30s'. */
+  stopGrace?: Duration;
+  /** How long a worker may be silent before its tasks are given to others, where the store cannot tell at once that it died. Default '15s'. */
+  lease?: Duration;
+  /** Shown in lists of workers. Default: host name and process id. */
+  name?: string;
+  /** Called once when too many handlers go on after their attempts were ended; the worker claims no more. Restart it. */
+  onUnhealthy?: (reason: string) => void;
+}
+
+/** How long finished tasks are kept, per status; `false` keeps them for ever. Default 30 days each. */
+export interface RetentionOptions {
+  completed?: Duration | false;
+  failed?: Duration | false;
+  cancelled?: Duration | false;
+  /** A folder: what retention deletes is first written there, as compressed NDJSON. */
+  archiveTo?: string;
+}
+
+export interface DureOptions {
+  /** A file, ':memory:', or (later) 'postgres://…'. Default: DURE_DATABASE, else '.dure/tasks.db'. */
+  database?: string;
+  /** 'full' (default): an acknowledged task survives a power cut. 'normal': it survives a crash of the process; a power cut may lose the last moments, never corrupt. */
+  durability?: "full" | "normal";
+  worker?: WorkerOptions;
+  retention?: RetentionOptions | false;
+  /** Limits of one payload or result in bytes. Default 1 MiB. */
+  valueSizeMax?: number;
+  /** Where Dure says what went wrong outside any task. Default: stderr, one line each. */
+  logger?: Logger;
+  /** Advanced, for tests: another store. */
+  store?: TaskStore;
+}
+
+/** The options with their defaults filled in and their durations in milliseconds. */
+export interface DureSettings {
+  database: string;
+  durability: "full" | "normal";
+  worker: {
+    concurrency: number;
+    queues: readonly string[] | undefined;
+    stopGraceMs: number;
+    leaseMs: number;
+    name: string | undefined;
+    onUnhealthy: ((reason: string) => void) | undefined;
+  };
+  retention: Retention;
+  archiveTo: string | undefined;
+  valueSizeMax: number;
+  logger: Logger;
+  store: TaskStore | undefined;
+}
+
+const keptDefault = "30d";
+const valueSizeLimit = 64 * 1024 * 1024;
+
+const retained = durationRule();
+const retentionRule: OptionRule = (value, name) => (value === false ? undefined : retained(value, name));
+
+const workerRules: Record<string, OptionRule> = {
+  concurrency: integerBetween(1, 10_000),
+  queues: listOf((value) => problemOf(() => checkQueue(value)), 100),
+  stopGrace: durationRule({ maxMs: 24 * 3_600_000 }),
+  lease: durationRule({ minMs: 1_000, maxMs: 3_600_000 }),
+  name: stringUpTo(128),
+  onUnhealthy: functionRule,
+};
+
+const retentionRules: Record<string, OptionRule> = {
+  completed: retentionRule,
+  failed: retentionRule,
+  cancelled: retentionRule,
+  archiveTo: pathRule,
+};
+
+const rules: Record<string, OptionRule> = {
+  database: pathRule,
+  durability: oneOf("full", "normal"),
+  worker: (value, name) => problemOf(() => checkOptions(name, value, workerRules)),
+  retention: (value, name) =>
+    value === false ? undefined : problemOf(() => checkOptions(name, value, retentionRules)),
+  valueSizeMax: integerBetween(1_024, valueSizeLimit),
+  logger: loggerRule,
+  store: (value, name) =>
+    typeof value === "object" && value !== null ? undefined : `${name} must be a TaskStore.`,
+};
+
+/**
+ * Checks everything at once and fills in the defaults.
+ * @throws DureError INVALID_OPTION with every problem; DATABASE_UNAVAILABLE for a kind of database this version lacks
+ */
+export function resolveDureOptions(options: DureOptions = {}): DureSettings {
+  checkOptions("createDure", options, rules);
+  const worker = options.worker ?? {};
+  const retention = options.retention ?? {};
+  return {
+    database: checkDatabase(options.database ?? (process.env.DURE_DATABASE || ".dure/tasks.db")),
+    durability: options.durability ?? "full",
+    worker: {
+      concurrency: worker.concurrency ?? 10,
+      queues: worker.queues,
+      stopGraceMs: parseDuration(worker.stopGrace ?? "30s", "worker.stopGrace"),
+      leaseMs: parseDuration(worker.lease ?? "15s", "worker.lease"),
+      name: worker.name,
+      onUnhealthy: worker.onUnhealthy,
+    },
+    retention: {
+      COMPLETED: keptMs(retention, "completed"),
+      FAILED: keptMs(retention, "failed"),
+      CANCELLED: keptMs(retention, "cancelled"),
+    },
+    archiveTo: retention === false ? undefined : retention.archiveTo,
+    valueSizeMax: options.valueSizeMax ?? valueBytesMax,
+    logger: safeLogger(options.logger ?? stderrLogger),
+    store: options.store,
+  };
+}
+
+function keptMs(
+  retention: RetentionOptions | false,
+  status: "completed" | "failed" | "cancelled",
+): number | null {
+  const kept = retention === false ? false : (retention[status] ?? keptDefault);
+  return kept === false ? null : parseDuration(kept, `retention.${status}`);
+}
+
+function checkDatabase(database: string): string {
+  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(database)?.[1];
+  if (scheme === undefined) return database;
+  const isPostgres = /^postgres(ql)?$/i.test(scheme);
+  const met = isPostgres
+    ? "This version of Dure has no PostgreSQL store yet"
+    : `Dure knows no database "${scheme}://"`;
+  throw new DureError("DATABASE_UNAVAILABLE", `${met}. Give the path of a file, or ':memory:'.`, {
+    details: { scheme },
+  });
+}
+
+function pathRule(value: unknown, name: string): string | undefined {
+  if (typeof value === "string" && value !== "" && !value.includes("\u0000")) return undefined;
+  return `${name} must be a path, as a string that is not empty.`;
+}
+
+function functionRule(value: unknown, name: string): string | undefined {
+  return typeof value === "function" ? undefined : `${name} must be a function.`;
+}
+
+function loggerRule(value: unknown, name: string): string | undefined {
+  const logger = value as Partial<Logger> | null;
+  const complete = [logger?.info, logger?.warn, logger?.error].every(
+    (method) => typeof method === "function",
+  );
+  return complete ? undefined : `${name} must have the methods info, warn and error.`;
+}

@@ -1,0 +1,342 @@
+/**
+ * createDure: joins store, registry, clock and loops into an instance; start, stop and close. Also the default
+ * instance, which the free functions work on.
+ */
+import type { DureOptions, DureSettings } from "./dure-options.ts";
+import { resolveDureOptions } from "./dure-options.ts";
+import type { Attempt } from "./tasks/core/attempt.ts";
+import { define } from "./tasks/core/definition.ts";
+import type { Duration } from "./tasks/core/duration.ts";
+import { parseDuration } from "./tasks/core/duration.ts";
+import type { EnqueueOptions } from "./tasks/core/enqueue.ts";
+import { enqueueTaskIn } from "./tasks/core/enqueue.ts";
+import { DureError } from "./tasks/core/errors.ts";
+import type { Instance } from "./tasks/core/instance.ts";
+import { defaultInstance, provideDefaultInstance } from "./tasks/core/instance.ts";
+import type { CancelReply, ChangeOptions, EditOptions } from "./tasks/core/manage.ts";
+import { cancelTaskIn, deleteTaskIn, editTaskIn, listAttemptsIn, retryTaskIn } from "./tasks/core/manage.ts";
+import { checkOptions, durationRule } from "./tasks/core/options.ts";
+import { Registry } from "./tasks/core/registry.ts";
+import type { TaskPage, TaskSearchOptions } from "./tasks/core/search.ts";
+import { countTasksIn, getTaskByIdIn, searchTaskPageIn, searchTasksIn } from "./tasks/core/search.ts";
+import type {
+  HealthFinding,
+  StoredDefinition,
+  StoreStats,
+  TaskStore,
+  WorkerRecord,
+} from "./tasks/core/store.ts";
+import type { defineTask, Task, TaskHandler, TaskOptions } from "./tasks/core/task.ts";
+import { Archive } from "./tasks/runtime/archive.ts";
+import { closedError, LazyStore } from "./tasks/runtime/lazy-store.ts";
+import type { Pruned } from "./tasks/runtime/pruner.ts";
+import { Pruner } from "./tasks/runtime/pruner.ts";
+import type { SystemClock } from "./tasks/runtime/system-clock.ts";
+import { createSystemClock, systemIds } from "./tasks/runtime/system-clock.ts";
+import { Waiter } from "./tasks/runtime/waiter.ts";
+import { WorkerService } from "./tasks/runtime/worker-service.ts";
+import { createSqliteStore } from "./tasks/stores/sqlite/store.ts";
+
+/** How long to wait for a task's end, and what ends the wait early. */
+export interface WaitForTaskOptions {
+  /** Default: for ever. */
+  timeout?: Duration;
+  signal?: AbortSignal;
+}
+
+/** A Dure instance: everything the free functions do, on its own database and registry. */
+export interface Dure {
+  readonly instance: Instance;
+  defineTask: typeof defineTask;
+  /** As `definition.enqueue`, for a type known by its id. */
+  enqueueTask(type: string, payload: unknown, options?: EnqueueOptions): Promise<Task>;
+  searchTasks(options?: TaskSearchOptions): Promise<Task[]>;
+  searchTaskPage(options?: TaskSearchOptions): Promise<TaskPage>;
+  countTasks(options?: TaskSearchOptions): Promise<number>;
+  getTaskById(id: string): Promise<Task | undefined>;
+  listAttempts(taskId: string): Promise<Attempt[]>;
+  /**
+   * Resolves with the task once it is COMPLETED, FAILED or CANCELLED.
+   * @throws DureError TASK_NOT_FOUND, WAIT_TIMEOUT; the signal's reason when it aborts
+   */
+  waitForTask(id: string, options?: WaitForTaskOptions): Promise<Task>;
+  cancelTask(id: string, options?: ChangeOptions): Promise<CancelReply>;
+  retryTask(id: string, options?: ChangeOptions): Promise<Task>;
+  editTask(id: string, edit: EditOptions): Promise<Task>;
+  deleteTask(id: string, options?: ChangeOptions): Promise<void>;
+  listDefinitions(): Promise<StoredDefinition[]>;
+  listWorkers(): Promise<WorkerRecord[]>;
+  stats(): Promise<StoreStats>;
+  checkHealth(options?: { full?: boolean }): Promise<HealthFinding[]>;
+  /** Archives (when told to) and deletes what is past its retention, now; running workers do so by themselves. */
+  prune(): Promise<Pruned>;
+  /**
+   * Starts a worker in this process; resolves when it claims.
+   * @throws DureError WORKER_RUNNING, INSTANCE_CLOSED, DATABASE_…
+   */
+  start(): Promise<void>;
+  /**
+   * Stops the worker: finish, abort, give back. Resolves with how many tasks were given back, uncharged. A repeated
+   * call joins the first; `now: true` cuts the grace period short.
+   */
+  stop(options?: { now?: boolean }): Promise<{ released: number }>;
+  /** Stops the worker and lets go of the database. Every later call is refused with INSTANCE_CLOSED. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes an instance. Nothing is opened before it is used.
+ * @throws DureError INVALID_OPTION with every problem of the options; DATABASE_UNAVAILABLE
+ */
+export function createDure(options?: DureOptions): Dure {
+  const dure = new DureInstance(resolveDureOptions(options));
+  dures.set(dure.instance, dure);
+  return dure;
+}
+
+const dures = new WeakMap<Instance, Dure>();
+
+/** The default instance, for `start`, `stop` and all that has no free function. */
+export function defaultDure(): Dure {
+  const dure = dures.get(defaultInstance());
+  if (dure) return dure;
+  throw new DureError(
+    "INSTANCE_CLOSED",
+    "The default instance was not made by createDure, so there is nothing to start.",
+  );
+}
+
+/** `dure.enqueueTask` on the default instance. */
+export function enqueueTask(type: string, payload: unknown, options?: EnqueueOptions): Promise<Task> {
+  return enqueueTaskIn(defaultInstance(), type, payload, options);
+}
+
+/** `dure.waitForTask` on the default instance. */
+export function waitForTask(id: string, options?: WaitForTaskOptions): Promise<Task> {
+  return waitForTaskIn(defaultInstance(), id, options);
+}
+
+provideDefaultInstance(() => createDure().instance);
+
+async function waitForTaskIn(
+  instance: Instance,
+  id: string,
+  options: WaitForTaskOptions = {},
+): Promise<Task> {
+  checkOptions("waitForTask", options, { timeout: durationRule(), signal: signalRule });
+  const { timeout, signal } = options;
+  return instance.waitForEnd(id, {
+    ...(timeout !== undefined && { timeoutMs: parseDuration(timeout, "timeout") }),
+    ...(signal && { signal }),
+  });
+}
+
+function signalRule(value: unknown, name: string): string | undefined {
+  return value instanceof AbortSignal ? undefined : `${name} must be an AbortSignal.`;
+}
+
+class DureInstance implements Dure {
+  readonly instance: Instance;
+  readonly defineTask: typeof defineTask;
+  readonly #settings: DureSettings;
+  readonly #clock: SystemClock = createSystemClock();
+  readonly #store: LazyStore;
+  readonly #waiter: Waiter;
+  readonly #pruner: Pruner;
+  #worker: StartedWorker | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(settings: DureSettings) {
+    this.#settings = settings;
+    const registry = new Registry();
+    const clock = this.#clock;
+    const { logger, retention, archiveTo, valueSizeMax } = settings;
+    this.#store = new LazyStore(
+      registry,
+      () => this.#makeStore(),
+      (store) => store.onChange(() => this.#waiter.onChange()),
+    );
+    const store = () => this.#store.get();
+    this.#waiter = new Waiter(clock, store);
+    const archive = archiveTo === undefined ? undefined : new Archive(archiveTo);
+    this.#pruner = new Pruner({ store, clock, logger, retention, archive });
+    this.instance = {
+      registry,
+      clock,
+      ids: systemIds,
+      valueSizeMax,
+      store,
+      waitForEnd: (id, options) => this.#heldAlive(() => this.#waiter.waitForEnd(id, options)),
+    };
+    const { instance } = this;
+    this.defineTask = function defineTask(id: string, handler: TaskHandler, options?: TaskOptions) {
+      return define(instance, id, handler, options, defineTask);
+    } as typeof this.defineTask;
+  }
+
+  enqueueTask(type: string, payload: unknown, options?: EnqueueOptions): Promise<Task> {
+    return enqueueTaskIn(this.instance, type, payload, options);
+  }
+
+  searchTasks(options?: TaskSearchOptions): Promise<Task[]> {
+    return searchTasksIn(this.instance, options);
+  }
+
+  searchTaskPage(options?: TaskSearchOptions): Promise<TaskPage> {
+    return searchTaskPageIn(this.instance, options);
+  }
+
+  countTasks(options?: TaskSearchOptions): Promise<number> {
+    return countTasksIn(this.instance, options);
+  }
+
+  getTaskById(id: string): Promise<Task | undefined> {
+    return getTaskByIdIn(this.instance, id);
+  }
+
+  listAttempts(taskId: string): Promise<Attempt[]> {
+    return listAttemptsIn(this.instance, taskId);
+  }
+
+  waitForTask(id: string, options?: WaitForTaskOptions): Promise<Task> {
+    return waitForTaskIn(this.instance, id, options);
+  }
+
+  cancelTask(id: string, options?: ChangeOptions): Promise<CancelReply> {
+    return cancelTaskIn(this.instance, id, options);
+  }
+
+  retryTask(id: string, options?: ChangeOptions): Promise<Task> {
+    return retryTaskIn(this.instance, id, options);
+  }
+
+  editTask(id: string, edit: EditOptions): Promise<Task> {
+    return editTaskIn(this.instance, id, edit);
+  }
+
+  deleteTask(id: string, options?: ChangeOptions): Promise<void> {
+    return deleteTaskIn(this.instance, id, options);
+  }
+
+  async listDefinitions(): Promise<StoredDefinition[]> {
+    return (await this.#store.get()).listDefinitions();
+  }
+
+  async listWorkers(): Promise<WorkerRecord[]> {
+    return (await this.#store.get()).listWorkers();
+  }
+
+  async stats(): Promise<StoreStats> {
+    return (await this.#store.get()).stats();
+  }
+
+  async checkHealth({ full = false }: { full?: boolean } = {}): Promise<HealthFinding[]> {
+    return (await this.#store.get()).checkHealth({ full });
+  }
+
+  prune(): Promise<Pruned> {
+    return this.#heldAlive(() => this.#pruner.pruneNow());
+  }
+
+  async start(): Promise<void> {
+    if (this.#closing) throw closedError();
+    if (this.#worker) {
+      throw new DureError(
+        "WORKER_RUNNING",
+        "The worker of this instance runs already. Stop it before starting it again.",
+      );
+    }
+    const worker = new StartedWorker(this.#clock, async () => this.#makeService(await this.#store.get()));
+    this.#worker = worker;
+    try {
+      await worker.started;
+    } catch (error) {
+      if (this.#worker === worker) this.#worker = undefined;
+      throw error;
+    }
+  }
+
+  async stop({ now = false }: { now?: boolean } = {}): Promise<{ released: number }> {
+    const worker = this.#worker;
+    if (!worker) return { released: 0 };
+    try {
+      return await worker.stop(now);
+    } finally {
+      if (this.#worker === worker) this.#worker = undefined;
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.stop();
+    await this.#store.close();
+  }
+
+  #makeStore(): TaskStore {
+    const { store, database, durability } = this.#settings;
+    return store ?? createSqliteStore({ path: database, durability, clock: this.#clock });
+  }
+
+  #makeService(store: TaskStore): WorkerService {
+    const { worker, logger, valueSizeMax } = this.#settings;
+    const { onUnhealthy, ...settings } = worker;
+    return new WorkerService({
+      ...settings,
+      store,
+      registry: this.instance.registry,
+      clock: this.#clock,
+      ids: systemIds,
+      logger,
+      pruner: this.#pruner,
+      valueSizeMax,
+      onEnded: (taskId) => this.#waiter.onEnded(taskId),
+      onUnhealthy: (reason) => onUnhealthy?.(reason),
+    });
+  }
+
+  /** A caller that waits for us wants the process to live that long. */
+  async #heldAlive<Value>(work: () => Promise<Value>): Promise<Value> {
+    const letEnd = this.#clock.keepAlive();
+    try {
+      return await work();
+    } finally {
+      letEnd();
+    }
+  }
+}
+
+/** One start of the worker, up to its stop; keeps the process alive in between. */
+class StartedWorker {
+  readonly started: Promise<WorkerService>;
+  readonly #letEnd: () => void;
+  #stopped: Promise<{ released: number }> | undefined;
+
+  constructor(clock: SystemClock, make: () => Promise<WorkerService>) {
+    this.#letEnd = clock.keepAlive();
+    this.started = this.#start(make);
+  }
+
+  /** A worker that is still starting is stopped as soon as it has started. */
+  async stop(now: boolean): Promise<{ released: number }> {
+    const service = await this.started.catch(() => undefined);
+    if (!service) return { released: 0 };
+    const stopped = service.stop({ now });
+    this.#stopped ??= stopped.finally(this.#letEnd);
+    return this.#stopped;
+  }
+
+  async #start(make: () => Promise<WorkerService>): Promise<WorkerService> {
+    try {
+      const service = await make();
+      await service.start();
+      return service;
+    } catch (error) {
+      this.#letEnd();
+      throw error;
+    }
+  }
+}

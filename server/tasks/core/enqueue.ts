@@ -1,0 +1,326 @@
+/** EnqueueOptions; a definition and a payload become a new task, checked, with its defaults filled in. */
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { Backoff } from "./backoff.ts";
+import { resolveBackoff } from "./backoff.ts";
+import type { Duration } from "./duration.ts";
+import { parseDuration } from "./duration.ts";
+import { DureError } from "./errors.ts";
+import { ulidTime } from "./ids.ts";
+import type { Instance } from "./instance.ts";
+import { checkIdempotencyKey, checkQueue, checkTag, checkTaskId, didYouMean } from "./names.ts";
+import { booleanRule, checkOptions, dateRule, durationRule, integerBetween, listOf, problemOf, stringUpTo } from "./options.ts";
+import type { RegisteredDefinition } from "./registry.ts";
+import { committed } from "./written.ts";
+import type { NewTask, TaskSettings } from "./store.ts";
+import type { Task, TaskStatus } from "./task.ts";
+import { encodeValue } from "./value.ts";
+
+const yearMs = 365.25 * 24 * 3_600_000;
+/** Tasks are handed to the store in parts of this many, so that no part holds the event loop for long. */
+const partSize = 1_000;
+
+/** Settings of one task; what is left out comes from its definition. */
+export interface EnqueueOptions {
+  /** Not before this long from now. Not together with `runAt`. */
+  delay?: Duration;
+  /** Not before this instant: from 10 years ago to 100 years ahead. */
+  runAt?: Date;
+  /** -1000 to 1000; higher is claimed first. */
+  priority?: number;
+  queue?: string;
+  /** Beside the definition's: at most 20 in all, of 1 to 128 characters. */
+  tags?: readonly string[];
+  /**
+   * Same definition, same key: one task. A second enqueue with the same payload answers the first task, with
+   * another payload it is refused. The key is free again once the task is deleted. 1 to 255 bytes.
+   */
+  idempotencyKey?: string;
+  /** An id of your own, of the form a definition's id has, not used by any task or definition. */
+  id?: string;
+  maxAttempts?: number;
+  /** As in the definition, except that it cannot be a function: it is stored with the task. */
+  backoff?: Exclude<Backoff, (...args: any[]) => unknown>;
+  timeout?: Duration | "none";
+  description?: string;
+  rerunAfterCrash?: boolean;
+}
+
+/** One item of `enqueueMany`. */
+export interface EnqueueItem<Payload = any> extends EnqueueOptions {
+  payload: Payload;
+}
+
+export interface RunOptions extends EnqueueOptions {
+  /** How long to wait for the end; the task goes on after that. Default: for ever. */
+  waitTimeout?: Duration;
+  /** Ends the wait, not the task. */
+  signal?: AbortSignal;
+}
+
+const enqueueRules = {
+  delay: durationRule({ minMs: 0, maxMs: 100 * yearMs }),
+  runAt: dateRule,
+  priority: integerBetween(-1_000, 1_000),
+  queue: (value: unknown) => problemOf(() => checkQueue(value as string)),
+  tags: listOf((value) => problemOf(() => checkTag(value as string)), 20),
+  idempotencyKey: (value: unknown) => problemOf(() => checkIdempotencyKey(value as string)),
+  id: (value: unknown) => problemOf(() => checkTaskId(value as string)),
+  maxAttempts: integerBetween(1, 1_000),
+  backoff: (value: unknown) =>
+    typeof value === "function"
+      ? "backoff is a function, which cannot be stored with one task; put it in the definition"
+      : problemOf(() => resolveBackoff(value as object)),
+  timeout: durationRule({ minMs: 1, maxMs: yearMs, also: ["none"] }),
+  description: stringUpTo(1_000),
+  rerunAfterCrash: booleanRule,
+};
+const itemRules = { ...enqueueRules, payload: () => undefined };
+
+/** `definition.enqueue`. */
+export async function enqueueOf(
+  instance: Instance,
+  definition: RegisteredDefinition,
+  payload: unknown,
+  options: EnqueueOptions | undefined,
+): Promise<Task> {
+  if (options !== undefined) checkEnqueueOptions(`enqueue of "${definition.id}"`, options, enqueueRules);
+  const accepted = definition.schema ? await validatePayload(definition, payload) : payload;
+  const task = newTask(instance, definition, accepted, options);
+  const store = await instance.store();
+  const [existing] = committed(await store.enqueueTasks([task]), store);
+  return existing ?? taskOf(task, accepted, definition);
+}
+
+/** `definition.enqueueMany`. */
+export async function enqueueManyOf(
+  instance: Instance,
+  definition: RegisteredDefinition,
+  items: Iterable<EnqueueItem>,
+): Promise<Task[]> {
+  if (typeof items?.[Symbol.iterator] !== "function") {
+    throw new DureError("INVALID_OPTION", `enqueueMany of "${definition.id}" takes a list of { payload, …options }.`);
+  }
+  const store = await instance.store();
+  const tasks: Task[] = [];
+  const existing = committed(await store.enqueueTasks(parts(instance, definition, items, tasks)), store);
+  for (let index = 0; index < tasks.length; index++) tasks[index] = existing[index] ?? tasks[index]!;
+  return tasks;
+}
+
+/** `definition.run`: enqueues, waits for the end, gives the result. */
+export async function runOf(
+  instance: Instance,
+  definition: RegisteredDefinition,
+  payload: unknown,
+  options: RunOptions = {},
+): Promise<unknown> {
+  const { waitTimeout, signal, ...enqueueOptions } = options;
+  const timeoutMs = waitTimeout === undefined ? undefined : parseDuration(waitTimeout, "waitTimeout");
+  const { id } = await enqueueOf(instance, definition, payload, enqueueOptions);
+  const task = await instance.waitForEnd(id, {
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(signal ? { signal } : {}),
+  });
+  return resultOf(task);
+}
+
+/** Enqueues by the definition's id, for callers that have only that, such as the command line. */
+export async function enqueueTaskIn(
+  instance: Instance,
+  type: string,
+  payload: unknown,
+  options?: EnqueueOptions,
+): Promise<Task> {
+  return enqueueOf(instance, await findDefinition(instance, type), payload, options);
+}
+
+/** The result of a finished task, or the error that its status means. */
+export function resultOf(task: Task): unknown {
+  if (task.status === "COMPLETED") return task.result;
+  const details = { id: task.id, type: task.type, attempts: task.attempts, error: task.error };
+  if (task.status === "CANCELLED") {
+    throw new DureError("TASK_CANCELLED", `Task ${task.id} (${task.type}) was cancelled.`, { details });
+  }
+  throw new DureError(
+    "TASK_FAILED",
+    `Task ${task.id} (${task.type}) failed after ${task.attempts} attempt(s): ${task.error ?? "no error was kept"}`,
+    { details },
+  );
+}
+
+/** From the registry, else from the store: a process that enqueues need not have the handler. */
+async function findDefinition(instance: Instance, type: string): Promise<RegisteredDefinition> {
+  const registered = instance.registry.get(type);
+  if (registered) return registered;
+  const stored = await (await instance.store()).listDefinitions();
+  const found = stored.find((definition) => definition.id === type);
+  if (!found) {
+    const known = new Set([...instance.registry.ids(), ...stored.map((definition) => definition.id)]);
+    throw new DureError(
+      "TASK_NOT_DEFINED",
+      `No task "${type}" is defined.${didYouMean(type, known)} Import the module that defines it, or start a worker that does.`,
+      { details: { id: type } },
+    );
+  }
+  return {
+    ...found,
+    description: found.description,
+    handler: () => Promise.reject(new Error("The handler is in another process.")),
+    backoff: undefined,
+    abortGraceMs: 0,
+    tags: found.tags,
+    schema: undefined,
+    definedAt: "another process",
+  };
+}
+
+async function* parts(
+  instance: Instance,
+  definition: RegisteredDefinition,
+  items: Iterable<EnqueueItem>,
+  tasks: Task[],
+): AsyncGenerator<readonly NewTask[]> {
+  let part: NewTask[] = [];
+  let index = 0;
+  for (const item of items) {
+    try {
+      checkEnqueueOptions(`enqueueMany of "${definition.id}"`, item, itemRules);
+      const accepted = definition.schema ? await validatePayload(definition, item.payload) : item.payload;
+      const task = newTask(instance, definition, accepted, item);
+      part.push(task);
+      tasks.push(taskOf(task, accepted, definition));
+    } catch (error) {
+      throw atIndex(error, index);
+    }
+    index += 1;
+    if (part.length === partSize) {
+      yield part;
+      part = [];
+      await instance.clock.sleep(0);
+    }
+  }
+  if (part.length > 0) yield part;
+}
+
+function atIndex(error: unknown, index: number): unknown {
+  if (!(error instanceof DureError)) return error;
+  return new DureError(error.code, `Item ${index}: ${error.message} Nothing was enqueued.`, {
+    details: { ...error.details, index },
+    cause: error,
+  });
+}
+
+function checkEnqueueOptions(what: string, options: EnqueueOptions, rules: Parameters<typeof checkOptions>[2]): void {
+  checkOptions(what, options, rules);
+  if (options.delay !== undefined && options.runAt !== undefined) {
+    throw new DureError("INVALID_OPTION", `${what}: delay and runAt were both given; give one of them.`);
+  }
+}
+
+async function validatePayload(definition: RegisteredDefinition, payload: unknown): Promise<unknown> {
+  const standard = definition.schema!["~standard"];
+  const outcome = standard.validate(payload);
+  const checked = outcome instanceof Promise ? await outcome : outcome;
+  if (!checked.issues) return checked.value;
+  const issues = checked.issues.map(describeIssue);
+  throw new DureError(
+    "INVALID_PAYLOAD",
+    `The payload of "${definition.id}" does not fit its schema: ${issues.slice(0, 10).join("; ")}.`,
+    { details: { type: definition.id, issues } },
+  );
+}
+
+function describeIssue(issue: StandardSchemaV1.Issue): string {
+  const path = (issue.path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".");
+  return path === "" ? issue.message : `payload.${path}: ${issue.message}`;
+}
+
+function newTask(
+  instance: Instance,
+  definition: RegisteredDefinition,
+  payload: unknown,
+  options: EnqueueOptions | undefined,
+): NewTask {
+  const encoded = encodeValue(payload, "payload", instance.valueSizeMax);
+  const now = instance.clock.now();
+  const id = options?.id ?? instance.ids.taskId();
+  const task: NewTask = {
+    id,
+    type: definition.id,
+    queue: options?.queue ?? definition.queue,
+    priority: options?.priority ?? definition.priority,
+    createdAt: options?.id === undefined ? ulidTime(id)! : now,
+    dueAt: options === undefined ? now : dueAtOf(options, now),
+    maxAttempts: options?.maxAttempts ?? definition.maxAttempts,
+    payload: encoded,
+    description: options?.description,
+    tags: options?.tags ? mergeTags(definition, options.tags) : definition.tags.length > 0 ? definition.tags : undefined,
+    idempotencyKey: options?.idempotencyKey,
+    rerunAfterCrash: options?.rerunAfterCrash ?? definition.rerunAfterCrash,
+    settings: options === undefined ? undefined : settingsOf(options),
+    ownId: options?.id !== undefined,
+  };
+  if (task.ownId && instance.registry.get(id)) {
+    throw new DureError("TASK_ID_TAKEN", `"${id}" is the id of a definition; give the task another id.`, {
+      details: { id },
+    });
+  }
+  return task;
+}
+
+function dueAtOf(options: EnqueueOptions, now: number): number {
+  if (options.delay !== undefined) return now + parseDuration(options.delay, "delay");
+  if (options.runAt === undefined) return now;
+  const dueAt = options.runAt.getTime();
+  if (dueAt < now - 10 * yearMs || dueAt > now + 100 * yearMs) {
+    throw new DureError(
+      "INVALID_OPTION",
+      `runAt is ${options.runAt.toISOString()}; expected a time from 10 years ago to 100 years ahead.`,
+      { details: { runAt: dueAt } },
+    );
+  }
+  return dueAt;
+}
+
+function mergeTags(definition: RegisteredDefinition, tags: readonly string[]): readonly string[] {
+  const merged = [...new Set([...definition.tags, ...tags])];
+  if (merged.length <= 20) return merged;
+  throw new DureError(
+    "INVALID_OPTION",
+    `A task of "${definition.id}" would have ${merged.length} tags, its definition's included; at most 20 are kept.`,
+  );
+}
+
+function settingsOf(options: EnqueueOptions): TaskSettings | undefined {
+  if (options.timeout === undefined && options.backoff === undefined) return undefined;
+  return {
+    ...(options.timeout === undefined
+      ? {}
+      : { timeoutMs: options.timeout === "none" ? null : parseDuration(options.timeout, "timeout") }),
+    ...(options.backoff === undefined ? {} : { backoff: resolveBackoff(options.backoff) }),
+  };
+}
+
+/** The task as the store has it right after it was enqueued. */
+function taskOf(task: NewTask, payload: unknown, definition: RegisteredDefinition): Task {
+  const description = task.description ?? definition.description;
+  return {
+    id: task.id,
+    type: task.type,
+    status: "PENDING" as TaskStatus,
+    createdAt: new Date(task.createdAt),
+    updatedAt: new Date(task.createdAt),
+    payload,
+    maxAttempts: task.maxAttempts,
+    attempts: 0,
+    ...(description === undefined ? {} : { description }),
+    queue: task.queue,
+    priority: task.priority,
+    dueAt: new Date(task.dueAt),
+    tags: task.tags ?? [],
+    ...(task.idempotencyKey === undefined ? {} : { idempotencyKey: task.idempotencyKey }),
+    crashes: 0,
+    snoozes: 0,
+    version: 1,
+  };
+}

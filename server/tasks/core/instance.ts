@@ -1,0 +1,46 @@
+/**
+ * What the core needs of an instance, and the default instance that the specification's free functions work on.
+ * The core makes no instance itself: dure.ts says how, by `provideDefaultInstance`.
+ */
+import type { Clock } from "./clock.ts";
+import { DureError } from "./errors.ts";
+import type { Ids } from "./ids.ts";
+import type { Registry } from "./registry.ts";
+import type { TaskStore } from "./store.ts";
+import type { Task } from "./task.ts";
+
+export interface Instance {
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  /** Limit of one payload or result, in bytes. */
+  readonly valueSizeMax: number;
+  /** The store, opened on first use, with every definition so far saved in it. */
+  store(): Promise<TaskStore>;
+  /** Resolves with the task once it is COMPLETED, FAILED or CANCELLED. */
+  waitForEnd(id: string, options: { timeoutMs?: number; signal?: AbortSignal }): Promise<Task>;
+}
+
+let provide: (() => Instance) | undefined;
+let current: Instance | undefined;
+
+/** Says how the default instance is made; it is made when first asked for. */
+export function provideDefaultInstance(factory: () => Instance): void {
+  provide = factory;
+}
+
+/** The instance that `defineTask`, `searchTasks` and the other free functions work on. */
+export function defaultInstance(): Instance {
+  if (!current) {
+    if (!provide) {
+      throw new DureError("INSTANCE_CLOSED", `There is no default instance. Import from "dure" instead of a file inside it.`);
+    }
+    current = provide();
+  }
+  return current;
+}
+
+/** Puts another instance in the default one's place, or none, so that the next use makes a new one. For tests. */
+export function setDefaultInstance(instance: Instance | undefined): void {
+  current = instance;
+}

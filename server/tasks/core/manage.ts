@@ -1,0 +1,122 @@
+/** The operator's side: cancel, retry, edit, delete, and the record of attempts. */
+import type { Attempt } from "./attempt.ts";
+import type { Duration } from "./duration.ts";
+import { parseDuration } from "./duration.ts";
+import { DureError } from "./errors.ts";
+import type { Instance } from "./instance.ts";
+import { defaultInstance } from "./instance.ts";
+import { checkOptions, dateRule, durationRule, integerBetween } from "./options.ts";
+import type { TaskEdit, TaskStore, Written } from "./store.ts";
+import type { Task } from "./task.ts";
+import { committed } from "./written.ts";
+
+export interface ChangeOptions {
+  /** The `version` the caller has seen; the change is refused with VERSION_CONFLICT when the task has moved on. */
+  expectedVersion?: number;
+}
+
+export interface EditOptions extends ChangeOptions {
+  priority?: number;
+  /** Not together with `delay`. */
+  runAt?: Date;
+  /** From now. */
+  delay?: Duration;
+}
+
+export interface CancelReply {
+  task: Task;
+  /** True when the task was RUNNING: its handler was asked to stop; it may still succeed first. */
+  requested: boolean;
+}
+
+const versionRule = { expectedVersion: integerBetween(1, Number.MAX_SAFE_INTEGER) };
+
+/**
+ * Cancels a task. PENDING: CANCELLED at once, and it never starts. RUNNING: its handler's signal aborts, on
+ * whatever machine it runs; it becomes CANCELLED unless it succeeds first. A repeated call changes nothing.
+ * @throws DureError TASK_NOT_FOUND (with near ids), STATUS_CONFLICT when it has already ended, VERSION_CONFLICT
+ */
+export function cancelTask(id: string, options?: ChangeOptions): Promise<CancelReply> {
+  return cancelTaskIn(defaultInstance(), id, options);
+}
+
+export async function cancelTaskIn(instance: Instance, id: string, options: ChangeOptions = {}): Promise<CancelReply> {
+  checkOptions("cancelTask", options, versionRule);
+  return change(instance, id, (store) => store.cancelTask(id, options.expectedVersion));
+}
+
+/**
+ * Puts a FAILED or CANCELLED task back to PENDING, due now, with all its attempts again. Its history stays.
+ * @throws DureError TASK_NOT_FOUND, STATUS_CONFLICT (any other status), VERSION_CONFLICT
+ */
+export function retryTask(id: string, options?: ChangeOptions): Promise<Task> {
+  return retryTaskIn(defaultInstance(), id, options);
+}
+
+export async function retryTaskIn(instance: Instance, id: string, options: ChangeOptions = {}): Promise<Task> {
+  checkOptions("retryTask", options, versionRule);
+  return (await change(instance, id, (store) => store.retryTask(id, options.expectedVersion))).task;
+}
+
+/**
+ * Changes the priority or the due time of a PENDING task.
+ * @throws DureError TASK_NOT_FOUND, STATUS_CONFLICT, VERSION_CONFLICT, INVALID_OPTION
+ */
+export function editTask(id: string, edit: EditOptions): Promise<Task> {
+  return editTaskIn(defaultInstance(), id, edit);
+}
+
+export async function editTaskIn(instance: Instance, id: string, edit: EditOptions): Promise<Task> {
+  checkOptions("editTask", edit, {
+    ...versionRule,
+    priority: integerBetween(-1_000, 1_000),
+    runAt: dateRule,
+    delay: durationRule({ minMs: 0 }),
+  });
+  if (edit.delay !== undefined && edit.runAt !== undefined) {
+    throw new DureError("INVALID_OPTION", "editTask: delay and runAt were both given; give one of them.");
+  }
+  const stored: TaskEdit = {};
+  if (edit.priority !== undefined) stored.priority = edit.priority;
+  if (edit.runAt !== undefined) stored.dueAt = edit.runAt.getTime();
+  if (edit.delay !== undefined) stored.dueAt = instance.clock.now() + parseDuration(edit.delay, "delay");
+  return (await change(instance, id, (store) => store.editTask(id, stored, edit.expectedVersion))).task;
+}
+
+/**
+ * Deletes a finished task with its attempts and logs.
+ * @throws DureError TASK_NOT_FOUND, STATUS_CONFLICT when it has not ended, VERSION_CONFLICT
+ */
+export function deleteTask(id: string, options?: ChangeOptions): Promise<void> {
+  return deleteTaskIn(defaultInstance(), id, options);
+}
+
+export async function deleteTaskIn(instance: Instance, id: string, options: ChangeOptions = {}): Promise<void> {
+  checkOptions("deleteTask", options, versionRule);
+  await change(instance, id, (store) => store.deleteTask(id, options.expectedVersion));
+}
+
+/** Every attempt of a task, oldest first, the running one included; empty when there is no such task. */
+export function listAttempts(taskId: string): Promise<Attempt[]> {
+  return listAttemptsIn(defaultInstance(), taskId);
+}
+
+export async function listAttemptsIn(instance: Instance, taskId: string): Promise<Attempt[]> {
+  return (await instance.store()).listAttempts(taskId);
+}
+
+async function change<Value>(
+  instance: Instance,
+  id: string,
+  verb: (store: TaskStore) => Promise<Written<Value, string>>,
+): Promise<Value> {
+  if (typeof id !== "string" || id === "") {
+    throw new DureError("INVALID_ID", `A task's id is a string of 1 to 128 characters; got ${typeof id}.`);
+  }
+  const store = await instance.store();
+  const answer = await verb(store);
+  if (answer.kind === "rejected" && answer.reason === "not-found") {
+    answer.details = { id, ...answer.details, near: await store.findNearIds(id) };
+  }
+  return committed(answer, store);
+}

@@ -1,0 +1,63 @@
+/** The definitions of one instance, by id. Refuses a second one with the same id. */
+import type { Backoff } from "./backoff.ts";
+import { DureError } from "./errors.ts";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { TaskHandler } from "./task.ts";
+
+/** A definition with its options checked, its defaults filled in and its durations in milliseconds. */
+export interface RegisteredDefinition {
+  readonly id: string;
+  readonly handler: TaskHandler;
+  readonly description: string | undefined;
+  readonly maxAttempts: number;
+  readonly backoff: Backoff | undefined;
+  /** Null for no limit. */
+  readonly timeoutMs: number | null;
+  readonly abortGraceMs: number;
+  readonly queue: string;
+  readonly priority: number;
+  readonly tags: readonly string[];
+  readonly rerunAfterCrash: boolean;
+  readonly schema: StandardSchemaV1 | undefined;
+  /** `file:line:column` of the defineTask call, for messages. */
+  readonly definedAt: string;
+}
+
+export class Registry {
+  readonly #definitions = new Map<string, RegisteredDefinition>();
+  readonly #listeners = new Set<(definition: RegisteredDefinition) => void>();
+
+  /** @throws DureError TASK_ALREADY_DEFINED unless `replace` */
+  add(definition: RegisteredDefinition, replace: boolean): void {
+    const earlier = this.#definitions.get(definition.id);
+    if (earlier && !replace) {
+      throw new DureError(
+        "TASK_ALREADY_DEFINED",
+        `"${definition.id}" is already defined at ${earlier.definedAt}; the second definition is at ` +
+          `${definition.definedAt}. Give one of them another id, or pass replace: true to the second.`,
+        { details: { id: definition.id, first: earlier.definedAt, second: definition.definedAt } },
+      );
+    }
+    this.#definitions.set(definition.id, definition);
+    for (const listener of this.#listeners) listener(definition);
+  }
+
+  get(id: string): RegisteredDefinition | undefined {
+    return this.#definitions.get(id);
+  }
+
+  /** In the order they were defined. */
+  all(): RegisteredDefinition[] {
+    return [...this.#definitions.values()];
+  }
+
+  ids(): string[] {
+    return [...this.#definitions.keys()];
+  }
+
+  /** Called for every definition added from now on. */
+  onAdd(listener: (definition: RegisteredDefinition) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}

@@ -1,0 +1,323 @@
+/**
+ * TaskStore: the port between Dure's rules and a database. Each verb is one atomic step. Stores hold no rules of
+ * their own: which status may follow which is lifecycle.ts, and the guards below say when a step is refused.
+ *
+ * A mutating verb answers `ok`, `rejected` (the guard said no; nothing changed) or `unknown` (the connection died
+ * while committing: it may or may not have happened, and the caller must find out by the key it sent).
+ * Everything else (disk full, damaged file, lost server) is a DureError with a DATABASE_ code, and nothing changed.
+ *
+ * The store's clock decides what is due; instants in answers are the store's.
+ */
+import type { Attempt, AttemptOutcome, LogEntry, StoredError } from "./attempt.ts";
+import type { BackoffPolicy } from "./backoff.ts";
+import type { Task, TaskProgress, TaskStatusName } from "./task.ts";
+import type { EncodedValue } from "./value.ts";
+
+export type Written<Value, Reason extends string = never> =
+  | { kind: "ok"; value: Value }
+  | { kind: "rejected"; reason: Reason; details?: Record<string, unknown> }
+  | { kind: "unknown"; cause: unknown };
+
+/** A task about to be stored: every default filled in, every value encoded. */
+export interface NewTask {
+  id: string;
+  type: string;
+  queue: string;
+  priority: number;
+  /** Milliseconds since 1970. */
+  createdAt: number;
+  dueAt: number;
+  maxAttempts: number;
+  payload: EncodedValue;
+  /** Only when it is the task's own; a reader gets the definition's otherwise. */
+  description: string | undefined;
+  tags: readonly string[] | undefined;
+  idempotencyKey: string | undefined;
+  /** Whether the task may start again after its worker died. */
+  rerunAfterCrash: boolean;
+  /** What this task sets differently from its definition. */
+  settings: TaskSettings | undefined;
+  /** Whether the caller chose the id; generated ids sort by time, chosen ones need not. */
+  ownId: boolean;
+}
+
+/** Per-task overrides, kept as JSON beside the task and given back with the claim. */
+export interface TaskSettings {
+  timeoutMs?: number | null;
+  backoff?: BackoffPolicy;
+}
+
+/** A definition as the store keeps it: data, not code. */
+export interface StoredDefinition {
+  id: string;
+  description?: string;
+  maxAttempts: number;
+  queue: string;
+  priority: number;
+  timeoutMs: number | null;
+  tags: readonly string[];
+  rerunAfterCrash: boolean;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+/** A claim: what one attempt needs. `ref` is the store's own handle; it comes back in the settlement unread. */
+export interface ClaimedTask {
+  ref: unknown;
+  fence: number;
+  task: Task;
+  settings?: TaskSettings;
+  /** Why the payload cannot be read, when it cannot; the worker settles such a claim as failed. */
+  unreadable?: string;
+}
+
+export interface ClaimRequest {
+  workerId: string;
+  /** Only these types. */
+  types: readonly string[];
+  /** Only these queues; undefined for all. */
+  queues?: readonly string[];
+  /** At most this many. */
+  limit: number;
+  /** Whether a task whose worker died before may be among them (at most one is given); see worker.ts, quarantine. */
+  suspect: boolean;
+}
+
+export interface ClaimReply {
+  claimed: ClaimedTask[];
+  /** When the next task these types and queues wait for is due, if one is known; milliseconds since 1970. */
+  nextDueAt?: number;
+}
+
+/**
+ * How a worker ends an attempt. The store reads the task as it is at that moment: after a cancel request every
+ * end but `completed` makes it CANCELLED; `failed` and `timed-out` with `retryAt` go back to PENDING while
+ * `attempts < maxAttempts`, and to FAILED otherwise; `snoozed` and `released` go back to PENDING uncharged.
+ */
+export interface Settlement {
+  ref: unknown;
+  taskId: string;
+  fence: number;
+  workerId: string;
+  outcome: Exclude<AttemptOutcome, "lost">;
+  result?: EncodedValue;
+  error?: StoredError;
+  /** Milliseconds since 1970. For `failed` and `timed-out`: absent means no further attempt. For `snoozed`: required. */
+  retryAt?: number;
+  logs?: LogEntry[];
+}
+
+/** What became of a settlement: the task's status after it, or that the attempt was no longer this worker's. */
+export type Settled =
+  | { kind: "settled"; status: TaskStatusName; dueAt?: number }
+  | { kind: "lease-lost"; lostTo: AttemptOutcome | "unknown" };
+
+export interface WorkerRecord {
+  /** Random, one per start of a worker: its incarnation. */
+  id: string;
+  state: "alive" | "dead" | "stopped";
+  host: string;
+  pid: number;
+  name?: string;
+  concurrency: number;
+  types: readonly string[];
+  queues?: readonly string[];
+  startedAt: Date;
+  /** The last beat, by the store's clock; for people. Death is judged by `renewals` standing still. */
+  beatAt: Date;
+  renewals: number;
+  leaseMs: number;
+  running: number;
+}
+
+/** What a heartbeat found: whether this incarnation still counts, and what it owns in the store's eyes. */
+export interface Beat {
+  alive: boolean;
+  owned: { taskId: string; fence: number; ref: unknown; cancelRequested: boolean }[];
+}
+
+/** A lease kept by the store's own thread, so that a blocked main thread does not lose it. */
+export interface LeaseHandle {
+  /** Says that the main thread is well; the thread stops renewing when this stays away for `maxBlockMs`. */
+  alive(): void;
+  /** Beats now and resolves with what was found. */
+  beat(): Promise<Beat>;
+  release(): Promise<void>;
+}
+
+export interface LeaseRequest {
+  workerId: string;
+  leaseMs: number;
+  beatMs: number;
+  maxBlockMs: number;
+  onBeat(beat: Beat): void;
+}
+
+/** A search, ready to run: checked, defaults filled in, cursor decoded. */
+export interface StoreSearch {
+  id?: string;
+  types?: readonly string[];
+  statuses?: readonly TaskStatusName[];
+  queues?: readonly string[];
+  /** Milliseconds since 1970; `start` included, `end` excluded. */
+  created?: { start?: number; end?: number };
+  updated?: { start?: number; end?: number };
+  sortBy: "createdAt" | "updatedAt" | "id";
+  descending: boolean;
+  limit: number;
+  offset: number;
+  /** Continue strictly after this place in the order, or, with `backwards`, strictly before it. */
+  after?: { value: number | null; id: string; backwards: boolean };
+  /** Whether definitions that have no task yet are listed as well. */
+  definitions: boolean;
+}
+
+export interface StoreStats {
+  byType: { type: string; queue: string; status: TaskStatusName; count: number }[];
+  workers: { alive: number; dead: number; stopped: number };
+  /** Age in milliseconds of the due task that has waited longest. */
+  oldestDueMs?: number;
+  sizeBytes: number;
+  writeAheadBytes?: number;
+}
+
+/** One finding of `checkHealth`; `next` says what to do. */
+export interface HealthFinding {
+  level: "ok" | "warning" | "error";
+  check: string;
+  message: string;
+  next?: string;
+}
+
+export interface PruneRequest {
+  status: "COMPLETED" | "FAILED" | "CANCELLED";
+  /** Only tasks that ended before this instant; milliseconds since 1970. */
+  before: number;
+  /** At most 1,000. */
+  limit: number;
+}
+
+/** A finished task with its whole record, as it goes to the archive. */
+export interface ArchivedTask {
+  task: Task;
+  attempts: Attempt[];
+}
+
+export interface TaskEdit {
+  priority?: number;
+  /** Milliseconds since 1970. */
+  dueAt?: number;
+}
+
+export interface TaskStore {
+  /** For messages: the file's path, or the server's address without its password. */
+  readonly location: string;
+
+  /** Opens and migrates. Called once, before every other verb. */
+  open(): Promise<void>;
+  /** Waits for what is under way, then lets go of everything. Repeated calls do nothing. */
+  close(): Promise<void>;
+  /** Calls back soon after anything may have changed in the store, by this process or another; a hint, never a promise. */
+  onChange(listener: () => void): () => void;
+
+  /** Adds definitions or brings them up to date. Refused when a task has such an id. */
+  saveDefinitions(
+    definitions: readonly Omit<StoredDefinition, "createdAt" | "updatedAt">[],
+  ): Promise<Written<void, "id-taken">>;
+  listDefinitions(): Promise<StoredDefinition[]>;
+
+  /**
+   * Stores tasks, all or none, in the given order. A task whose (type, idempotencyKey) is already stored with the
+   * same payload is answered with the stored one; with another payload the whole call is rejected. So is an id that
+   * a task or a definition already has, unless the stored task is equal: sending the same call again is safe.
+   * Batches arrive as an async iterable of parts, so that a hundred thousand tasks never block the event loop.
+   * Answers `null` for each task that was new, in order.
+   */
+  enqueueTasks(
+    tasks: readonly NewTask[] | AsyncIterable<readonly NewTask[]>,
+  ): Promise<Written<(Task | null)[], "id-taken" | "idempotency-conflict">>;
+
+  /** A task, or undefined. For the id of a definition: its entry (`isDefinition`), see design.md 2. */
+  getTask(id: string): Promise<Task | undefined>;
+  searchTasks(search: StoreSearch): Promise<Task[]>;
+  /** Real tasks only. Exact. `sortBy`, `limit`, `offset`, `after` and `definitions` do not matter. */
+  countTasks(search: StoreSearch): Promise<number>;
+  /** Oldest first. Empty when the task does not exist. */
+  listAttempts(taskId: string): Promise<Attempt[]>;
+  /** Ids of tasks and definitions that begin with, or are one edit away from, the given one; at most 3. */
+  findNearIds(id: string): Promise<string[]>;
+
+  registerWorker(
+    worker: Pick<WorkerRecord, "id" | "host" | "pid" | "name" | "concurrency" | "types" | "queues" | "leaseMs">,
+  ): Promise<Written<void>>;
+  /** Renews until released; the beats run beside the main thread. */
+  holdLease(request: LeaseRequest): LeaseHandle;
+  /** `alive → stopped`; refused while it owns running tasks. */
+  stopWorker(workerId: string): Promise<Written<void, "owns-tasks">>;
+  listWorkers(): Promise<WorkerRecord[]>;
+
+  /** T1. Highest priority first, then the longest due, then the first stored. Only for an alive worker. */
+  claimTasks(request: ClaimRequest): Promise<Written<ClaimReply, "worker-dead">>;
+  /** T3, T4, T5, T8, T11, T12. One answer per settlement, in order. */
+  settleTasks(settlements: readonly Settlement[]): Promise<Written<Settled[]>>;
+  /** Keeps progress and the logs so far of running attempts; stale fences are passed over. */
+  reportProgress(
+    reports: readonly {
+      ref: unknown;
+      taskId: string;
+      fence: number;
+      workerId: string;
+      progress?: TaskProgress;
+      logs?: LogEntry[];
+    }[],
+  ): Promise<Written<void>>;
+  /** Fences of the worker's tasks that somebody asked to cancel. */
+  listCancelRequests(workerId: string): Promise<{ taskId: string; fence: number }[]>;
+
+  /**
+   * T9. Buries workers and takes back their tasks: each suspect whose `renewals` still stands where it was seen,
+   * and every worker that the store knows for certain to be dead. Tasks go back to PENDING with `crashes + 1`, or
+   * to FAILED past `crashBudget` or with `rerunAfterCrash: false`, or to CANCELLED when that was asked for.
+   * Also sweeps running tasks whose owner is missing or not alive, and cancels (T8b) running tasks whose
+   * cancel request is older than `cancelGraceMs`.
+   */
+  reapWorkers(request: {
+    observerId?: string;
+    suspects: readonly { workerId: string; renewals: number }[];
+    crashBudget: number;
+    cancelGraceMs: number;
+  }): Promise<Written<{ buried: string[]; tasks: { id: string; status: TaskStatusName }[] }>>;
+
+  /** T6, T7. CANCELLED at once when PENDING; a request when RUNNING. */
+  cancelTask(
+    id: string,
+    expectedVersion?: number,
+  ): Promise<Written<{ task: Task; requested: boolean }, "not-found" | "finished" | "version">>;
+  /** T13. FAILED or CANCELLED → PENDING, due now, with a fresh budget. The fence goes on. */
+  retryTask(
+    id: string,
+    expectedVersion?: number,
+  ): Promise<Written<{ task: Task }, "not-found" | "not-finished" | "completed" | "version">>;
+  /** T14. Only PENDING tasks. */
+  editTask(
+    id: string,
+    edit: TaskEdit,
+    expectedVersion?: number,
+  ): Promise<Written<{ task: Task }, "not-found" | "not-pending" | "version">>;
+  /** T15 for one task: with its attempts and logs. Only finished tasks. */
+  deleteTask(
+    id: string,
+    expectedVersion?: number,
+  ): Promise<Written<void, "not-found" | "not-finished" | "version">>;
+
+  /** T15. Deletes at most `limit` finished tasks, oldest first; answers how many. */
+  pruneTasks(request: PruneRequest): Promise<Written<number>>;
+  /** The tasks that `pruneTasks` with the same request would delete now. */
+  readPrunable(request: PruneRequest): Promise<ArchivedTask[]>;
+
+  stats(): Promise<StoreStats>;
+  /** What `dure doctor` prints: integrity, version, permissions, disk, workers, backlog. */
+  checkHealth(options: { full: boolean }): Promise<HealthFinding[]>;
+  /** The schema's number in the store, and the newest this program knows. */
+  schemaVersion(): Promise<{ stored: number; known: number }>;
+}

@@ -1,0 +1,72 @@
+/**
+ * The archive: finished tasks as compressed NDJSON, one file per day they ended: `tasks-2026-11-23.ndjson.gz`. Each
+ * batch is a gzip member of its own, and members that follow each other are one valid file. A batch is on the disk
+ * before `append` resolves; if the process dies right after, the same tasks are appended again, so readers go by id.
+ */
+import { mkdir, open } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import type { ArchivedTask } from "../core/store.ts";
+import { encodeValue } from "../core/value.ts";
+
+const compress = promisify(gzip);
+
+export class Archive {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Writes the tasks and waits until the disk has them. */
+  async append(tasks: readonly ArchivedTask[]): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    for (const [day, ended] of Map.groupBy(tasks, dayOf)) {
+      await this.#appendTo(`tasks-${day}.ndjson.gz`, ended);
+    }
+  }
+
+  async #appendTo(name: string, tasks: readonly ArchivedTask[]): Promise<void> {
+    const member = await compress(`${tasks.map(toLine).join("\n")}\n`);
+    const file = await open(join(this.#folder, name), "a", 0o600);
+    try {
+      const { size } = await file.stat();
+      try {
+        await file.appendFile(member);
+        await file.sync();
+      } catch (error) {
+        // Half a member would make everything after it unreadable.
+        await file.truncate(size);
+        throw error;
+      }
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+function dayOf({ task }: ArchivedTask): string {
+  return (task.completedAt ?? task.updatedAt).toISOString().slice(0, 10);
+}
+
+/** Plain JSON; payload and result as they are stored, their types beside them where JSON alone would lose them. */
+function toLine({ task, attempts }: ArchivedTask): string {
+  const { payload, result, ...rest } = task;
+  return JSON.stringify({
+    ...rest,
+    ...valueFields("payload", payload),
+    ...valueFields("result", result),
+    history: attempts,
+  });
+}
+
+function valueFields(name: "payload" | "result", value: unknown): Record<string, unknown> {
+  if (value === undefined) return {};
+  try {
+    const { json, types } = encodeValue(value, name, Number.POSITIVE_INFINITY);
+    return { [name]: JSON.parse(json), ...(types !== undefined && { [`${name}Types`]: JSON.parse(types) }) };
+  } catch {
+    return { [name]: null, [`${name}Unreadable`]: true };
+  }
+}

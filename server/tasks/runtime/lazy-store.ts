@@ -1,0 +1,93 @@
+/** The store of an instance: opened on first use, with every definition saved in it before anyone is given it. */
+import { DureError } from "../core/errors.ts";
+import type { RegisteredDefinition, Registry } from "../core/registry.ts";
+import type { StoredDefinition, TaskStore } from "../core/store.ts";
+import { committed } from "../core/written.ts";
+
+export class LazyStore {
+  readonly #make: () => TaskStore;
+  readonly #onOpen: (store: TaskStore) => void;
+  #unsaved: RegisteredDefinition[];
+  #opened: Promise<TaskStore> | undefined;
+  /** The open store with all definitions saved; undefined while there is something to do before. */
+  #ready: Promise<TaskStore> | undefined;
+  #closed = false;
+
+  /** @param onOpen called once, with the open store */
+  constructor(registry: Registry, make: () => TaskStore, onOpen: (store: TaskStore) => void) {
+    this.#make = make;
+    this.#onOpen = onOpen;
+    this.#unsaved = registry.all();
+    registry.onAdd((definition) => this.#add(definition));
+  }
+
+  /** @throws DureError INSTANCE_CLOSED, TASK_ID_TAKEN (a definition has the id of a task), DATABASE_…; the next call tries again */
+  get(): Promise<TaskStore> {
+    if (this.#closed) return Promise.reject(closedError());
+    if (this.#ready) return this.#ready;
+    const ready = this.#prepare();
+    this.#ready = ready;
+    ready.catch(() => {
+      if (this.#ready === ready) this.#ready = undefined;
+    });
+    return ready;
+  }
+
+  /** Lets go of the store, if it was opened; a repeated call does nothing. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const store = await this.#opened?.catch(() => undefined);
+    await store?.close();
+  }
+
+  #add(definition: RegisteredDefinition): void {
+    this.#unsaved.push(definition);
+    this.#ready = undefined;
+    if (!this.#opened || this.#unsaved.length > 1) return;
+    // Those defined in one go are saved in one go. Whoever needs the store next meets its trouble, if there is any.
+    queueMicrotask(() => void this.get().catch(() => {}));
+  }
+
+  async #prepare(): Promise<TaskStore> {
+    const store = await this.#open();
+    const saving = this.#unsaved;
+    if (saving.length === 0) return store;
+    this.#unsaved = [];
+    try {
+      committed(await store.saveDefinitions(saving.map(toStored)), store);
+    } catch (error) {
+      this.#unsaved = [...saving, ...this.#unsaved];
+      throw error;
+    }
+    return store;
+  }
+
+  #open(): Promise<TaskStore> {
+    if (!this.#opened) {
+      const opened = this.#openNow();
+      this.#opened = opened;
+      opened.catch(() => {
+        this.#opened = undefined;
+      });
+    }
+    return this.#opened;
+  }
+
+  async #openNow(): Promise<TaskStore> {
+    const store = this.#make();
+    await store.open();
+    this.#onOpen(store);
+    return store;
+  }
+}
+
+/** The error of every call on a closed instance. */
+export function closedError(): DureError {
+  return new DureError("INSTANCE_CLOSED", "This instance was closed. Make another one with createDure.");
+}
+
+function toStored(definition: RegisteredDefinition): Omit<StoredDefinition, "createdAt" | "updatedAt"> {
+  const { id, description, maxAttempts, queue, priority, timeoutMs, tags, rerunAfterCrash } = definition;
+  const stored = { id, maxAttempts, queue, priority, timeoutMs, tags, rerunAfterCrash };
+  return description === undefined ? stored : { ...stored, description };
+}

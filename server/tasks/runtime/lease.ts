@@ -1,0 +1,233 @@
+/**
+ * The lease: this worker's incarnation and what it owns in the store's eyes.
+ *
+ * The store's own thread renews the lease, so that a handler that blocks the main thread does not lose it; `alive`,
+ * called each second, tells that thread that the main thread still turns. Each beat brings what the store believes
+ * this incarnation to own, and `reconcile` makes both sides agree:
+ *
+ * - owned in the store, unknown here, with every claim sent before the sighting answered: the claim's reply was
+ *   lost, so the task is released, uncharged. (A beat can be read before the reply of a claim that it already shows.)
+ * - running here, not owned in the store: a beat may be older than the claim, so a fresh beat is asked for, and only
+ *   what ran before the question and is missing in the answer is aborted as lost.
+ * - a cancel request aborts the attempt.
+ *
+ * An incarnation that was buried never comes back: everything it ran is aborted, and a new one is registered.
+ */
+import type { Clock } from "../core/clock.ts";
+import { DureError } from "../core/errors.ts";
+import type { Beat, LeaseHandle, TaskStore, WorkerRecord } from "../core/store.ts";
+import type { Logger } from "./logger.ts";
+import { describeError, Loop } from "./loop.ts";
+import { release } from "./settlement.ts";
+import type { Settler } from "./settler.ts";
+import type { Worker } from "./worker.ts";
+
+const aliveMs = 1_000;
+const cancelCheckMs = 100;
+
+export interface LeaseParts {
+  store: TaskStore;
+  clock: Clock;
+  logger: Logger;
+  settler: Settler;
+  leaseMs: number;
+  newIncarnation(): string;
+  /** What is registered beside the incarnation. */
+  describe(): WorkerDescription;
+  worker(): Worker;
+}
+
+/** How a worker is shown in lists. */
+export type WorkerDescription = Pick<
+  WorkerRecord,
+  "host" | "pid" | "name" | "concurrency" | "types" | "queues"
+>;
+
+type Owned = Beat["owned"][number];
+
+export class Lease {
+  readonly #parts: LeaseParts;
+  readonly #loop: Loop;
+  #handle: LeaseHandle | undefined;
+  #incarnation: string | undefined;
+  /** Tasks owned but unknown, by attempt: how many claims had been sent when each was first seen. */
+  #unknown = new Map<string, number>();
+  #checking = false;
+  #cancelCheckAt = 0;
+  #cancelCheckScheduled = false;
+  #stopped = false;
+
+  constructor(parts: LeaseParts) {
+    this.#parts = parts;
+    const { clock, logger } = parts;
+    this.#loop = new Loop({ name: "worker's lease", clock, logger, tick: () => this.#tick() });
+  }
+
+  /** The incarnation to claim for; undefined while there is none. */
+  get incarnation(): string | undefined {
+    return this.#incarnation;
+  }
+
+  /** Registers the first incarnation and keeps its lease. */
+  async start(): Promise<void> {
+    await this.#register();
+    this.#loop.start();
+  }
+
+  /** The store says that the incarnation is dead: forgets all it ran and takes a new one. */
+  onBuried(workerId: string): void {
+    if (this.#incarnation !== workerId) return;
+    this.#incarnation = undefined;
+    this.#unknown.clear();
+    this.#parts.logger.error(
+      "This worker was silent for longer than its lease and was taken for dead. Its tasks run elsewhere; it goes on with new ones.",
+      { workerId },
+    );
+    this.#parts.worker().loseAll();
+    this.#loop.wake();
+  }
+
+  /** Something changed in the store: looks for cancel requests, at most ten times a second. */
+  onChange(): void {
+    if (this.#cancelCheckScheduled || this.#parts.worker().running.size === 0) return;
+    this.#cancelCheckScheduled = true;
+    const waitMs = Math.max(0, this.#cancelCheckAt - this.#parts.clock.monotonic());
+    this.#parts.clock.after(waitMs, () => void this.#checkCancelRequests());
+  }
+
+  /** Says that this worker ended in good order, then lets go of the lease. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#loop.stop();
+    const workerId = this.#incarnation;
+    this.#incarnation = undefined;
+    try {
+      if (workerId !== undefined) await this.#sayStopped(workerId);
+    } finally {
+      await this.#handle?.release();
+    }
+  }
+
+  async #sayStopped(workerId: string): Promise<void> {
+    const answer = await this.#parts.store.stopWorker(workerId);
+    if (answer.kind !== "rejected") return;
+    this.#parts.logger.warn("This worker stopped while it still owned tasks; others will take them over.", {
+      workerId,
+    });
+  }
+
+  async #tick(): Promise<number> {
+    if (this.#incarnation === undefined && !this.#stopped) {
+      await this.#handle?.release();
+      this.#handle = undefined;
+      await this.#register();
+      this.#parts.worker().wake();
+    }
+    this.#handle?.alive();
+    return aliveMs;
+  }
+
+  async #register(): Promise<void> {
+    const { store, leaseMs } = this.#parts;
+    const workerId = this.#parts.newIncarnation();
+    const answer = await store.registerWorker({ id: workerId, leaseMs, ...this.#parts.describe() });
+    if (answer.kind !== "ok") {
+      throw new DureError(
+        "COMMIT_UNKNOWN",
+        "It is not known whether this worker was registered; it takes another id.",
+      );
+    }
+    this.#handle = store.holdLease({
+      workerId,
+      leaseMs,
+      beatMs: Math.max(1, Math.floor(leaseMs / 3)),
+      maxBlockMs: 60_000 + leaseMs,
+      onBeat: (beat) => this.#onBeat(workerId, beat),
+    });
+    this.#incarnation = workerId;
+  }
+
+  #onBeat(workerId: string, beat: Beat): void {
+    if (this.#incarnation !== workerId) return;
+    if (!beat.alive) {
+      this.onBuried(workerId);
+      return;
+    }
+    this.#abortCancelled(beat.owned);
+    this.#releaseUnknown(workerId, beat.owned);
+    if (this.#isMissing(beat.owned)) void this.#loseMissing(workerId);
+  }
+
+  #abortCancelled(owned: readonly Owned[]): void {
+    for (const { taskId, fence, cancelRequested } of owned) {
+      if (cancelRequested) this.#cancel(taskId, fence);
+    }
+  }
+
+  #cancel(taskId: string, fence: number): void {
+    const worker = this.#parts.worker();
+    const attempt = worker.running.get(taskId);
+    if (attempt?.fence === fence) worker.abort(attempt, "cancelled");
+  }
+
+  #releaseUnknown(workerId: string, owned: readonly Owned[]): void {
+    const { settler } = this.#parts;
+    const { running, claims } = this.#parts.worker();
+    const seen = new Map<string, number>();
+    for (const { taskId, fence, ref } of owned) {
+      if (running.get(taskId)?.fence === fence || settler.has(taskId, fence)) continue;
+      const key = `${taskId}:${fence}`;
+      const claimsBefore = this.#unknown.get(key) ?? claims.started;
+      if (claims.ended >= claimsBefore) settler.add(release({ ref, taskId, fence }, workerId));
+      else seen.set(key, claimsBefore);
+    }
+    this.#unknown = seen;
+  }
+
+  #isMissing(owned: readonly Owned[]): boolean {
+    const { running } = this.#parts.worker();
+    if (running.size === 0) return false;
+    const fences = fencesOf(owned);
+    for (const attempt of running.values()) {
+      if (fences.get(attempt.task.id) !== attempt.fence) return true;
+    }
+    return false;
+  }
+
+  async #loseMissing(workerId: string): Promise<void> {
+    if (this.#checking || !this.#handle) return;
+    this.#checking = true;
+    try {
+      const worker = this.#parts.worker();
+      const before = [...worker.running.values()];
+      const beat = await this.#handle.beat();
+      if (this.#incarnation !== workerId || !beat.alive) return;
+      const fences = fencesOf(beat.owned);
+      for (const attempt of before) {
+        const { id } = attempt.task;
+        if (worker.running.get(id) === attempt && fences.get(id) !== attempt.fence) worker.lose(attempt);
+      }
+    } catch (error) {
+      this.#parts.logger.warn(`A beat could not be read: ${describeError(error)}`);
+    } finally {
+      this.#checking = false;
+    }
+  }
+
+  async #checkCancelRequests(): Promise<void> {
+    this.#cancelCheckScheduled = false;
+    this.#cancelCheckAt = this.#parts.clock.monotonic() + cancelCheckMs;
+    const workerId = this.#incarnation;
+    if (workerId === undefined || this.#parts.worker().running.size === 0) return;
+    try {
+      const requests = await this.#parts.store.listCancelRequests(workerId);
+      for (const { taskId, fence } of requests) this.#cancel(taskId, fence);
+    } catch {
+      // Only a hint: the next beat brings the same requests, and says so if the store is in trouble.
+    }
+  }
+}
+
+function fencesOf(owned: readonly Owned[]): Map<string, number> {
+  return new Map(owned.map(({ taskId, fence }) => [taskId, fence]));
+}

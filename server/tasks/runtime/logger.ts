@@ -1,0 +1,35 @@
+/** Where Dure says what went wrong outside any task. */
+
+export interface Logger {
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+  error(message: string, fields?: Record<string, unknown>): void;
+}
+
+/** One line each on stderr, as text a person reads; `info` is left out. */
+export const stderrLogger: Logger = {
+  info() {},
+  warn: (message, fields) => writeLine("warning", message, fields),
+  error: (message, fields) => writeLine("error", message, fields),
+};
+
+/** The same logger, except that nothing it throws comes back. */
+export function safeLogger(logger: Logger): Logger {
+  const guarded =
+    (level: keyof Logger) =>
+    (message: string, fields?: Record<string, unknown>): void => {
+      try {
+        logger[level](message, fields);
+      } catch {
+        // A logger that fails must not take a worker with it, and there is nobody left to tell.
+      }
+    };
+  return { info: guarded("info"), warn: guarded("warn"), error: guarded("error") };
+}
+
+function writeLine(level: string, message: string, fields: Record<string, unknown> | undefined): void {
+  const tail = fields && Object.keys(fields).length > 0 ? ` ${JSON.stringify(fields)}` : "";
+  process.stderr.write(
+    `dure ${level}: ${`${message}${tail}`.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, " ")}\n`,
+  );
+}

@@ -1,0 +1,110 @@
+/** The pruner: deletes finished tasks past their retention in small batches, each written to the archive first. */
+import type { Clock } from "../core/clock.ts";
+import type { ArchivedTask, PruneRequest, TaskStore } from "../core/store.ts";
+import { committed } from "../core/written.ts";
+import type { Archive } from "./archive.ts";
+import type { Logger } from "./logger.ts";
+import { Loop } from "./loop.ts";
+
+const batchSize = 500;
+/** Between two batches, so that claims and settlements come through. */
+const pauseMs = 50;
+const intervalMs = 60_000;
+
+const statuses = ["COMPLETED", "FAILED", "CANCELLED"] as const;
+
+/** How long finished tasks are kept, in milliseconds; null for ever. */
+export type Retention = Record<(typeof statuses)[number], number | null>;
+
+export interface PrunerParts {
+  store(): Promise<TaskStore>;
+  clock: Clock;
+  logger: Logger;
+  retention: Retention;
+  archive: Archive | undefined;
+}
+
+export interface Pruned {
+  archived: number;
+  deleted: number;
+}
+
+export class Pruner {
+  readonly #parts: PrunerParts;
+  #loop: Loop | undefined;
+  /** Whether `tick` ran before: a worker that has just started has better things to do. */
+  #begun = false;
+
+  constructor(parts: PrunerParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    const { clock, logger } = this.#parts;
+    this.#loop = new Loop({ name: "deletion of old tasks", clock, logger, tick: () => this.#paced() });
+    this.#loop.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#loop?.stop();
+  }
+
+  /** Deletes one batch of each status; how long to wait before the next round. */
+  async tick(): Promise<number> {
+    let full = false;
+    for (const request of this.#requests()) {
+      const { deleted } = await this.#prune(request);
+      full ||= deleted >= batchSize;
+    }
+    return full ? pauseMs : intervalMs;
+  }
+
+  /** Deletes all that is past its retention now. */
+  async pruneNow(): Promise<Pruned> {
+    const total: Pruned = { archived: 0, deleted: 0 };
+    for (const request of this.#requests()) {
+      for (;;) {
+        const batch = await this.#prune(request);
+        total.archived += batch.archived;
+        total.deleted += batch.deleted;
+        if (batch.deleted === 0 || Math.max(batch.deleted, batch.archived) < batchSize) break;
+        await this.#parts.clock.sleep(pauseMs);
+      }
+    }
+    return total;
+  }
+
+  async #paced(): Promise<number> {
+    if (this.#begun) return this.tick();
+    this.#begun = true;
+    return intervalMs * this.#parts.clock.random();
+  }
+
+  #requests(): PruneRequest[] {
+    const now = this.#parts.clock.now();
+    const { retention } = this.#parts;
+    return statuses.flatMap((status) => {
+      const keptMs = retention[status];
+      return keptMs === null ? [] : [{ status, before: now - keptMs, limit: batchSize }];
+    });
+  }
+
+  async #prune(request: PruneRequest): Promise<Pruned> {
+    const store = await this.#parts.store();
+    const { archive } = this.#parts;
+    if (!archive) return { archived: 0, deleted: committed(await store.pruneTasks(request), store) };
+    const tasks = await store.readPrunable(request);
+    if (tasks.length === 0) return { archived: 0, deleted: 0 };
+    await archive.append(tasks);
+    return { archived: tasks.length, deleted: await deleteThese(store, tasks) };
+  }
+}
+
+/**
+ * Deletes exactly what was archived, each as it was read: another process may prune at the same moment, and a task
+ * may have been retried meanwhile. The store commits them together.
+ */
+async function deleteThese(store: TaskStore, archived: readonly ArchivedTask[]): Promise<number> {
+  const answers = await Promise.all(archived.map(({ task }) => store.deleteTask(task.id, task.version)));
+  return answers.filter((answer) => answer.kind === "ok").length;
+}

@@ -1,0 +1,154 @@
+/**
+ * One attempt while it runs, and the context its handler is given. What a handler may not touch costs nothing:
+ * the abort controller, the log and the progress are made on first use.
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { AbortKind, TaskContext, TaskLog } from "../core/attempt.ts";
+import { AbortReason } from "../core/attempt.ts";
+import type { Clock } from "../core/clock.ts";
+import type { RegisteredDefinition } from "../core/registry.ts";
+import type { ClaimedTask } from "../core/store.ts";
+import type { Task, TaskProgress } from "../core/task.ts";
+import { AttemptLog } from "./attempt-log.ts";
+
+/** Which attempt the running code belongs to, through every await, timer and callback it started. */
+export const attemptStorage = new AsyncLocalStorage<RunningAttempt>();
+
+/** What an attempt tells its worker while it runs. */
+export interface AttemptHost {
+  readonly clock: Clock;
+  /** Progress or log lines came in. */
+  reported(attempt: RunningAttempt): void;
+}
+
+const abortMessages: Record<AbortKind, string> = {
+  cancelled: "The task was cancelled.",
+  timeout: "The attempt ran longer than its timeout.",
+  "lease-lost":
+    "The worker was taken for dead and the task given to another; nothing this attempt does counts.",
+  shutdown: "The worker is stopping; the task will run again elsewhere.",
+};
+
+export class RunningAttempt {
+  readonly claimed: ClaimedTask;
+  readonly definition: RegisteredDefinition;
+  readonly workerId: string;
+  readonly host: AttemptHost;
+  readonly context: AttemptContext;
+  /** Monotonic. While it runs undisturbed its timeout, after an abort the end of the grace period. */
+  deadlineAt = Number.POSITIVE_INFINITY;
+  /** Whether the handler was called. */
+  started = false;
+  /** Whether the attempt was ended without its handler: what the handler still does counts for nothing. */
+  closed = false;
+  abortReason: AbortReason | undefined;
+  /** An error that the handler's code threw where nobody could catch it. */
+  stray: { error: unknown } | undefined;
+  log: AttemptLog | undefined;
+  progress: TaskProgress | undefined;
+  progressDirty = false;
+  logDirty = false;
+  #controller: AbortController | undefined;
+
+  constructor(claimed: ClaimedTask, definition: RegisteredDefinition, workerId: string, host: AttemptHost) {
+    this.claimed = claimed;
+    this.definition = definition;
+    this.workerId = workerId;
+    this.host = host;
+    this.context = new AttemptContext(this);
+  }
+
+  get task(): Task {
+    return this.claimed.task;
+  }
+
+  get fence(): number {
+    return this.claimed.fence;
+  }
+
+  /** Null for no limit. */
+  get timeoutMs(): number | null {
+    const own = this.claimed.settings?.timeoutMs;
+    return own === undefined ? this.definition.timeoutMs : own;
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.abortReason) this.#controller.abort(this.abortReason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Aborts the signal, once; the first reason stays. What its listeners throw belongs to this attempt. */
+  abort(kind: AbortKind): void {
+    if (this.abortReason) return;
+    const reason = new AbortReason(kind, abortMessages[kind]);
+    this.abortReason = reason;
+    if (this.#controller) attemptStorage.run(this, () => this.#controller!.abort(reason));
+  }
+
+  takeLog(): TaskLog {
+    this.log ??= new AttemptLog(this.host.clock, () => {
+      this.logDirty = true;
+      this.host.reported(this);
+    });
+    return this.log;
+  }
+}
+
+class AttemptContext implements TaskContext {
+  readonly #attempt: RunningAttempt;
+
+  constructor(attempt: RunningAttempt) {
+    this.#attempt = attempt;
+  }
+
+  get signal(): AbortSignal {
+    return this.#attempt.signal;
+  }
+
+  get attempt(): number {
+    return this.#attempt.task.attempts;
+  }
+
+  get isLastAttempt(): boolean {
+    return this.#attempt.task.attempts >= this.#attempt.task.maxAttempts;
+  }
+
+  get fence(): number {
+    return this.#attempt.fence;
+  }
+
+  get attemptKey(): string {
+    return `${this.#attempt.task.id}:${this.#attempt.fence}`;
+  }
+
+  get workerId(): string {
+    return this.#attempt.workerId;
+  }
+
+  get log(): TaskLog {
+    return this.#attempt.takeLog();
+  }
+
+  get lastProgress(): TaskProgress | undefined {
+    return this.#attempt.progress ?? this.#attempt.task.progress;
+  }
+
+  progress(done: number, total?: number, message?: string): void {
+    this.#attempt.progress = toProgress(done, total, message);
+    this.#attempt.progressDirty = true;
+    this.#attempt.host.reported(this.#attempt);
+  }
+}
+
+const progressMessageMax = 1_000;
+
+/** What cannot be kept is left out: progress never makes a handler fail. */
+function toProgress(done: unknown, total: unknown, message: unknown): TaskProgress {
+  const progress: TaskProgress = { done: Number.isFinite(done) ? (done as number) : 0 };
+  if (Number.isFinite(total)) progress.total = total as number;
+  if (typeof message === "string") progress.message = message.slice(0, progressMessageMax);
+  return progress;
+}

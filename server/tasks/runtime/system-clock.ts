@@ -1,0 +1,54 @@
+/** The real Clock and the real Ids: the one place that knows the machine's timers and its source of chance. */
+import { randomBytes } from "node:crypto";
+import type { Clock } from "../core/clock.ts";
+import type { Ids } from "../core/ids.ts";
+import { createIds } from "../core/ids.ts";
+
+/** A timer of more than 2^31 - 1 ms would fire at once, so a longer one is slept in slices of a day. */
+const sliceMsMax = 24 * 3_600_000;
+
+export interface SystemClock extends Clock {
+  /** Keeps the process alive until the returned function is called; every timer of the clock lets it end. */
+  keepAlive(): () => void;
+}
+
+/** A clock on the machine's own time. */
+export function createSystemClock(): SystemClock {
+  return { now: Date.now, monotonic: () => performance.now(), random: Math.random, sleep, after, keepAlive };
+}
+
+function after(ms: number, callback: () => void): () => void {
+  if (ms <= 0) {
+    const soon = setImmediate(callback);
+    return () => clearImmediate(soon);
+  }
+  let timer = startSlice(ms);
+  return () => clearTimeout(timer);
+
+  function startSlice(leftMs: number): NodeJS.Timeout {
+    const sliceMs = Math.min(leftMs, sliceMsMax);
+    const next = leftMs > sliceMs ? () => (timer = startSlice(leftMs - sliceMs)) : callback;
+    return setTimeout(next, Math.ceil(sliceMs)).unref();
+  }
+}
+
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const cancel = after(ms, finish);
+    signal?.addEventListener("abort", finish, { once: true });
+    function finish(): void {
+      cancel();
+      signal?.removeEventListener("abort", finish);
+      resolve();
+    }
+  });
+}
+
+function keepAlive(): () => void {
+  const held = setInterval(() => {}, sliceMsMax);
+  return () => clearInterval(held);
+}
+
+/** Ids on the machine's own time and chance. */
+export const systemIds: Ids = createIds(Date.now, randomBytes);

@@ -1,0 +1,360 @@
+/**
+ * The worker: claim, execute, settle, within its concurrency.
+ *
+ * One claim is in flight at a time, for as many tasks as there are free slots, because a claimed task counts as
+ * RUNNING. Handlers start only after the claim's reply, a few hundred in one turn of the event loop. What ends in one
+ * turn is settled together and its slots are claimed again in that same turn, so that the store commits both at once
+ * while this thread runs the next handlers. No attempt has a timer of its own: one timer stands for the earliest
+ * deadline of all.
+ *
+ * An attempt that does not end within its grace period is closed without its handler; the handler is then a zombie.
+ * Past as many zombies as slots (at least ten) the worker claims no more and says that it is unhealthy.
+ *
+ * Quarantine: a task whose worker died before may be what killed it, so at most one such task is in flight here.
+ */
+import type { AbortKind } from "../core/attempt.ts";
+import type { Clock } from "../core/clock.ts";
+import { DureError } from "../core/errors.ts";
+import type { Registry } from "../core/registry.ts";
+import type { ClaimedTask, ClaimReply, Settlement, TaskStore } from "../core/store.ts";
+import { execute } from "./execute.ts";
+import type { Logger } from "./logger.ts";
+import { Loop } from "./loop.ts";
+import { Reporter } from "./reporter.ts";
+import type { AttemptHost } from "./running-attempt.ts";
+import { RunningAttempt } from "./running-attempt.ts";
+import { release, settleFailure, settleSuccess, settleUnended, settleUnreadable } from "./settlement.ts";
+import type { Settler } from "./settler.ts";
+
+/** The truth behind every hint: an idle worker looks for due tasks this often. */
+export const pollMs = 250;
+const claimSizeMax = 1_000;
+const startsPerTurnMax = 500;
+const zombiesMin = 10;
+
+export interface WorkerParts {
+  store: TaskStore;
+  registry: Registry;
+  clock: Clock;
+  logger: Logger;
+  settler: Settler;
+  concurrency: number;
+  queues: readonly string[] | undefined;
+  /** In bytes. */
+  valueSizeMax: number;
+  /** The incarnation to claim for; undefined while there is none, and nothing is claimed then. */
+  incarnation(): string | undefined;
+  /** The store says that the incarnation is dead. */
+  onBuried(workerId: string): void;
+  /** Called once, when there are too many zombies. */
+  onUnhealthy(reason: string): void;
+}
+
+export class Worker implements AttemptHost {
+  readonly #parts: WorkerParts;
+  readonly #reporter: Reporter;
+  readonly #loop: Loop;
+  /** Claimed and not yet ended, by task id; some of them may not have started. */
+  readonly #running = new Map<string, RunningAttempt>();
+  #ready: RunningAttempt[] = [];
+  readonly #zombies = new Set<RunningAttempt>();
+  #suspect: RunningAttempt | undefined;
+  #stopping = false;
+  #unhealthy = false;
+  /** Whether the store may have due tasks that the last claim did not bring. */
+  #mayHaveMore = true;
+  #turnScheduled = false;
+  #claimsStarted = 0;
+  #claimsEnded = 0;
+  #nextDeadlineAt = Number.POSITIVE_INFINITY;
+  #cancelDeadline: (() => void) | undefined;
+  #whenEmpty: (() => void)[] = [];
+
+  constructor(parts: WorkerParts) {
+    this.#parts = parts;
+    this.#reporter = new Reporter(parts.store, parts.clock, parts.logger);
+    const { clock, logger } = parts;
+    this.#loop = new Loop({ name: "search for due tasks", clock, logger, tick: () => this.#tick() });
+  }
+
+  get clock(): Clock {
+    return this.#parts.clock;
+  }
+
+  /** The attempts that have not ended, by task id. */
+  get running(): ReadonlyMap<string, RunningAttempt> {
+    return this.#running;
+  }
+
+  /** Attempts that were ended while their handlers go on. */
+  get zombies(): number {
+    return this.#zombies.size;
+  }
+
+  get healthy(): boolean {
+    return !this.#unhealthy && !this.#loop.failing && !this.#parts.settler.failing;
+  }
+
+  /** Claims are counted so that a reconcile can tell a claim whose reply is on its way from one that was lost. */
+  get claims(): { started: number; ended: number } {
+    return { started: this.#claimsStarted, ended: this.#claimsEnded };
+  }
+
+  start(): void {
+    this.#loop.start();
+  }
+
+  /** There may be something to claim. */
+  wake(): void {
+    this.#mayHaveMore = true;
+    this.#loop.wake();
+  }
+
+  /** Claims no more; resolves when the claim under way, if any, is over. Attempts go on. */
+  stopClaiming(): Promise<void> {
+    this.#stopping = true;
+    return this.#loop.stop();
+  }
+
+  /** Resolves when no attempt is left. */
+  empty(): Promise<void> {
+    if (this.#running.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#whenEmpty.push(resolve));
+  }
+
+  abort(attempt: RunningAttempt, kind: AbortKind): void {
+    if (attempt.abortReason || attempt.closed) return;
+    attempt.abort(kind);
+    if (!attempt.started) {
+      this.#endEarly(attempt);
+      return;
+    }
+    const graceMs = kind === "shutdown" ? Number.POSITIVE_INFINITY : attempt.definition.abortGraceMs;
+    this.#setDeadline(attempt, graceMs);
+  }
+
+  /** Ends every attempt that is left by giving its task back, uncharged; answers how many. */
+  releaseAll(): number {
+    const left = [...this.#running.values()];
+    for (const attempt of left) this.#close(attempt, release(claimOf(attempt), attempt.workerId));
+    return left.length;
+  }
+
+  /** The incarnation is dead: aborts everything it ran and forgets it. What still ends is only put on record. */
+  loseAll(): void {
+    for (const attempt of [...this.#running.values()]) this.lose(attempt);
+  }
+
+  /** The attempt is no longer this worker's. */
+  lose(attempt: RunningAttempt): void {
+    this.#remove(attempt);
+    if (!attempt.started) return;
+    attempt.closed = true;
+    this.#zombies.add(attempt);
+    attempt.abort("lease-lost");
+    this.#checkHealth();
+  }
+
+  /**
+   * An error that code of this attempt threw where nobody could catch it. The handler may still end within its
+   * grace period; the attempt fails in any case.
+   */
+  stray(attempt: RunningAttempt, error: unknown): boolean {
+    if (attempt.closed || this.#running.get(attempt.task.id) !== attempt) return false;
+    if (attempt.stray) return true;
+    attempt.stray = { error };
+    if (!attempt.abortReason) this.#setDeadline(attempt, attempt.definition.abortGraceMs);
+    return true;
+  }
+
+  /** An attempt has progress or log lines to store. */
+  reported(attempt: RunningAttempt): void {
+    this.#reporter.add(attempt);
+  }
+
+  flushReports(): Promise<void> {
+    return this.#reporter.flush();
+  }
+
+  async #tick(): Promise<number> {
+    const workerId = this.#parts.incarnation();
+    const limit = Math.min(this.#free(), claimSizeMax);
+    const types = this.#parts.registry.ids();
+    if (workerId === undefined || limit <= 0 || types.length === 0) return Number.POSITIVE_INFINITY;
+    this.#mayHaveMore = false;
+    this.#claimsStarted += 1;
+    try {
+      const { store, queues } = this.#parts;
+      const suspect = this.#suspect === undefined;
+      const answer = await store.claimTasks({ workerId, types, limit, suspect, ...(queues && { queues }) });
+      if (answer.kind === "ok") return this.#accept(answer.value, workerId, limit);
+      if (answer.kind === "unknown")
+        throw new DureError("COMMIT_UNKNOWN", "A claim may or may not have happened.", {
+          cause: answer.cause,
+        });
+      this.#parts.onBuried(workerId);
+      return pollMs;
+    } finally {
+      this.#claimsEnded += 1;
+    }
+  }
+
+  #free(): number {
+    if (this.#stopping || this.#unhealthy || this.#parts.settler.failing) return 0;
+    return this.#parts.concurrency - this.#running.size;
+  }
+
+  /** How long to wait for the next claim. */
+  #accept(reply: ClaimReply, workerId: string, limit: number): number {
+    if (this.#parts.incarnation() !== workerId) return 0;
+    for (const claimed of reply.claimed) this.#take(claimed, workerId);
+    this.#startSome();
+    if (reply.claimed.length >= limit) {
+      this.#mayHaveMore = true;
+      return 0;
+    }
+    if (this.#parts.settler.failing) return pollMs;
+    const dueInMs = reply.nextDueAt === undefined ? pollMs : reply.nextDueAt - this.clock.now();
+    return Math.min(pollMs, Math.max(0, dueInMs));
+  }
+
+  #take(claimed: ClaimedTask, workerId: string): void {
+    const definition = this.#parts.registry.get(claimed.task.type);
+    const { ref, fence, task } = claimed;
+    if (!definition || this.#stopping) {
+      this.#parts.settler.add(release({ ref, fence, taskId: task.id }, workerId));
+      return;
+    }
+    const attempt = new RunningAttempt(claimed, definition, workerId, this);
+    this.#running.set(task.id, attempt);
+    if ((task.crashes ?? 0) > 0) this.#suspect = attempt;
+    this.#ready.push(attempt);
+  }
+
+  /** Starts what was claimed, as many as one turn may hold; the rest in the next turn. */
+  #startSome(): void {
+    const starting =
+      this.#ready.length <= startsPerTurnMax ? this.#ready : this.#ready.slice(0, startsPerTurnMax);
+    this.#ready = starting === this.#ready ? [] : this.#ready.slice(startsPerTurnMax);
+    const now = this.clock.monotonic();
+    for (const attempt of starting) this.#startOne(attempt, now);
+    if (this.#ready.length > 0) this.clock.after(0, () => this.#startSome());
+  }
+
+  #startOne(attempt: RunningAttempt, now: number): void {
+    if (this.#running.get(attempt.task.id) !== attempt) return;
+    const { unreadable } = attempt.claimed;
+    if (unreadable !== undefined) {
+      this.#close(attempt, settleUnreadable(attempt, unreadable));
+      return;
+    }
+    const { timeoutMs } = attempt;
+    if (timeoutMs !== null) this.#setDeadline(attempt, timeoutMs, now);
+    void execute(attempt, this.#ended);
+  }
+
+  readonly #ended = (attempt: RunningAttempt, succeeded: boolean, value: unknown): void => {
+    if (attempt.closed) {
+      this.#endedLate(attempt, succeeded, value);
+      return;
+    }
+    this.#reporter.end(attempt);
+    this.#remove(attempt);
+    this.#settle(
+      succeeded ? settleSuccess(attempt, value, this.#parts) : settleFailure(attempt, value, this.#parts),
+    );
+  };
+
+  /** A zombie came to its end. When its lease was lost the store puts that on record; else its end is known. */
+  #endedLate(attempt: RunningAttempt, succeeded: boolean, value: unknown): void {
+    this.#zombies.delete(attempt);
+    const { logger, settler } = this.#parts;
+    const { id, type } = attempt.task;
+    logger.warn(`A handler of "${type}" ended after its attempt was over; what it ended with is dropped.`, {
+      taskId: id,
+      fence: attempt.fence,
+      reason: attempt.abortReason?.kind,
+    });
+    if (attempt.abortReason?.kind !== "lease-lost") return;
+    settler.add(
+      succeeded ? settleSuccess(attempt, value, this.#parts) : settleFailure(attempt, value, this.#parts),
+    );
+  }
+
+  /** An attempt that was claimed and never started. */
+  #endEarly(attempt: RunningAttempt): void {
+    this.#close(attempt, settleFailure(attempt, attempt.abortReason, this.#parts));
+  }
+
+  /** Ends an attempt without its handler. */
+  #close(attempt: RunningAttempt, settlement: Settlement): void {
+    this.#reporter.end(attempt);
+    this.#remove(attempt);
+    attempt.closed = true;
+    if (attempt.started) this.#zombies.add(attempt);
+    this.#settle(settlement);
+    this.#checkHealth();
+  }
+
+  #remove(attempt: RunningAttempt): void {
+    if (this.#running.get(attempt.task.id) === attempt) this.#running.delete(attempt.task.id);
+    if (this.#suspect === attempt) {
+      this.#suspect = undefined;
+      this.#mayHaveMore = true;
+    }
+    if (this.#running.size > 0) return;
+    const waiters = this.#whenEmpty;
+    this.#whenEmpty = [];
+    for (const resolve of waiters) resolve();
+  }
+
+  #settle(settlement: Settlement): void {
+    this.#parts.settler.add(settlement);
+    if (this.#turnScheduled || !this.#mayHaveMore) return;
+    this.#turnScheduled = true;
+    this.clock.after(0, () => {
+      this.#turnScheduled = false;
+      this.#loop.wake();
+    });
+  }
+
+  #checkHealth(): void {
+    const allowed = Math.max(this.#parts.concurrency, zombiesMin);
+    if (this.#unhealthy || this.#zombies.size <= allowed) return;
+    this.#unhealthy = true;
+    const reason = `${this.#zombies.size} handlers go on after their attempts were ended; the worker claims no more. Restart it, and make handlers stop when context.signal aborts.`;
+    this.#parts.logger.error(reason);
+    this.#parts.onUnhealthy(reason);
+  }
+
+  #setDeadline(attempt: RunningAttempt, afterMs: number, now = this.clock.monotonic()): void {
+    attempt.deadlineAt = now + afterMs;
+    if (attempt.deadlineAt < this.#nextDeadlineAt) this.#scheduleDeadline(attempt.deadlineAt, now);
+  }
+
+  #scheduleDeadline(at: number, now: number): void {
+    this.#cancelDeadline?.();
+    this.#cancelDeadline = undefined;
+    this.#nextDeadlineAt = at;
+    if (Number.isFinite(at))
+      this.#cancelDeadline = this.clock.after(Math.max(1, at - now), () => this.#passDeadlines());
+  }
+
+  #passDeadlines(): void {
+    const now = this.clock.monotonic();
+    const due = [...this.#running.values()].filter((attempt) => attempt.deadlineAt <= now);
+    for (const attempt of due) this.#passDeadline(attempt);
+    let next = Number.POSITIVE_INFINITY;
+    for (const { deadlineAt } of this.#running.values()) if (deadlineAt < next) next = deadlineAt;
+    this.#scheduleDeadline(next, now);
+  }
+
+  #passDeadline(attempt: RunningAttempt): void {
+    if (attempt.abortReason || attempt.stray) this.#close(attempt, settleUnended(attempt, this.#parts));
+    else this.abort(attempt, "timeout");
+  }
+}
+
+function claimOf(attempt: RunningAttempt): { ref: unknown; taskId: string; fence: number } {
+  return { ref: attempt.claimed.ref, taskId: attempt.task.id, fence: attempt.fence };
+}

@@ -1,0 +1,288 @@
+/**
+ * One connection to the database file: opening it safely, its pragmas, transactions, and prepared statements.
+ *
+ * The file is WAL with synchronous=FULL unless told otherwise, so that what is acknowledged is on the disk. Write
+ * transactions are BEGIN IMMEDIATE, never a bare BEGIN: a read that becomes a write can fail at once, however long
+ * the busy timeout. Waiting for another process's write is our own loop with short, random sleeps: SQLite's own
+ * handler backs off to 100 ms and then starves beside a busy writer.
+ */
+import { chmodSync, closeSync, existsSync, lstatSync, mkdirSync, openSync, statfsSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { DureError } from "../../core/errors.ts";
+import { pendingMigrations, readMigrations } from "../migrate.ts";
+import { isBusy, toDureError } from "./sqlite-errors.ts";
+
+export interface ConnectionOptions {
+  /** A file, or ':memory:'. */
+  path: string;
+  durability: "full" | "normal";
+  /** 'writer' makes and migrates the file; 'reader' may only read. */
+  role: "writer" | "reader";
+}
+
+/** `Dure` in ASCII, in the header of every database of ours. */
+const applicationId = 0x44757265;
+const busyWaitMaxMs = 60_000;
+const cacheKiB = { writer: 32_768, reader: 16_384 };
+/** Pages of 4 KiB between checkpoints: the write-ahead log is kept near 16 MiB. */
+const checkpointPages = 4_000;
+const writeAheadBytesMax = 64 * 1024 * 1024;
+
+/** File systems whose locks or shared memory cannot be trusted, by the magic number that statfs gives. */
+const networkFileSystems: Record<number, string> = {
+  [0x6969]: "NFS",
+  [0x517b]: "SMB",
+  [0xff534d42]: "CIFS",
+  [0xfe534d42]: "SMB2",
+  [0x01021997]: "9p",
+  [0x65735546]: "FUSE",
+  [0x00c36400]: "Ceph",
+  [0x5346414f]: "AFS",
+};
+
+const migrations = readMigrations(new URL("./migrations/", import.meta.url));
+
+export class Connection {
+  readonly path: string;
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  readonly #inode: bigint | undefined;
+
+  constructor(options: ConnectionOptions) {
+    this.path = options.path;
+    checkSqliteVersion();
+    if (options.path !== ":memory:") prepareFile(options.path, options.role);
+    try {
+      this.#database = new DatabaseSync(options.path, { timeout: 5_000 });
+      this.#configure(options);
+      if (options.role === "writer") this.#migrate();
+      this.#database.exec("PRAGMA busy_timeout = 0");
+    } catch (error) {
+      throw toDureError(error, options.path);
+    }
+    this.#inode = inodeOf(options.path);
+  }
+
+  close(): void {
+    this.#statements.clear();
+    if (this.#database.isOpen) this.#database.close();
+  }
+
+  /** A prepared statement whose rows are arrays, made once. */
+  prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      statement = this.#database.prepare(sql);
+      statement.setReturnArrays(true);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  /** A statement of the caller's own, for one that is iterated while others with the same text are. */
+  prepareAlone(sql: string): StatementSync {
+    const statement = this.#database.prepare(sql);
+    statement.setReturnArrays(true);
+    return statement;
+  }
+
+  /** All rows as objects, for what is asked rarely. */
+  rows(sql: string, ...values: SQLInputValue[]): Record<string, SQLInputValue>[] {
+    return this.#database.prepare(sql).all(...values) as Record<string, SQLInputValue>[];
+  }
+
+  exec(sql: string): void {
+    this.#database.exec(sql);
+  }
+
+  /** True while another process holds the write lock. */
+  beginWrite(): void {
+    this.#checkSameFile();
+    const giveUpAt = performance.now() + busyWaitMaxMs;
+    for (let waits = 0; ; waits++) {
+      try {
+        this.#database.exec("BEGIN IMMEDIATE");
+        return;
+      } catch (error) {
+        if (!isBusy(error) || performance.now() > giveUpAt) throw error;
+        pause(waits < 100 ? 0.2 + Math.random() * 0.8 : 2 + Math.random() * 8);
+      }
+    }
+  }
+
+  commit(): void {
+    this.#database.exec("COMMIT");
+  }
+
+  rollback(): void {
+    if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+  }
+
+  get inTransaction(): boolean {
+    return this.#database.isTransaction;
+  }
+
+  /** Runs `read` in one snapshot. Do not hold it long: the write-ahead log cannot shrink meanwhile. */
+  snapshot<Value>(read: () => Value): Value {
+    if (this.#database.isTransaction) return read();
+    this.#database.exec("BEGIN");
+    try {
+      return read();
+    } finally {
+      this.#database.exec("COMMIT");
+    }
+  }
+
+  /** A number that differs from the last one when another connection has committed in between. */
+  dataVersion(): number {
+    return (this.prepare("PRAGMA data_version").get() as unknown as [number])[0];
+  }
+
+  schemaVersion(): { stored: number; known: number } {
+    return { stored: this.#number("PRAGMA user_version"), known: migrations.length };
+  }
+
+  #configure({ durability, role }: ConnectionOptions): void {
+    this.#database.exec(`PRAGMA cache_size = -${cacheKiB[role]}; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY`);
+    if (role === "reader") {
+      this.#database.exec("PRAGMA query_only = 1");
+      return;
+    }
+    this.#checkOwner();
+    if (this.path !== ":memory:") this.#database.exec("PRAGMA journal_mode = WAL");
+    this.#database.exec(
+      `PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"};
+       PRAGMA wal_autocheckpoint = ${checkpointPages}; PRAGMA journal_size_limit = ${writeAheadBytesMax}`,
+    );
+  }
+
+  /** Refuses a database that another program made. */
+  #checkOwner(): void {
+    const owner = this.#number("PRAGMA application_id");
+    const tables = this.#number("SELECT count(*) FROM sqlite_schema");
+    if (owner === applicationId || (owner === 0 && tables === 0)) return;
+    throw new DureError(
+      "DATABASE_CORRUPT",
+      `${this.path} is an SQLite database of another program; Dure does not touch it. Choose another file.`,
+      { details: { location: this.path, applicationId: owner } },
+    );
+  }
+
+  /** Under the write lock, so that of many processes that start together one migrates and the others wait. */
+  #migrate(): void {
+    pendingMigrations(migrations, this.#number("PRAGMA user_version"), this.path);
+    this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      for (const migration of pendingMigrations(migrations, this.#number("PRAGMA user_version"), this.path)) {
+        this.#database.exec(migration.sql);
+        this.#database.exec(`PRAGMA user_version = ${migration.number}; PRAGMA application_id = ${applicationId}`);
+      }
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      this.rollback();
+      throw error;
+    }
+  }
+
+  #number(sql: string): number {
+    return Object.values(this.#database.prepare(sql).get() ?? {})[0] as number;
+  }
+
+  /** A file that was deleted or replaced would take writes that nobody ever reads again. */
+  #checkSameFile(): void {
+    if (this.#inode === undefined || inodeOf(this.path) === this.#inode) return;
+    throw new DureError(
+      "DATABASE_UNAVAILABLE",
+      `${this.path} was deleted, moved or replaced while it was open. Nothing more is written to it; ` +
+        `put the file back, or restart this process to begin with the one that is there.`,
+      { details: { location: this.path } },
+    );
+  }
+}
+
+/** @throws DureError DATABASE_UNSAFE before 3.51.3, where a reset of the write-ahead log could corrupt the file. */
+export function checkSqliteVersion(version: string = process.versions.sqlite ?? "0.0.0"): void {
+  const [major = 0, minor = 0, patch = 0] = version.split(".").map(Number);
+  const safe = major > 3 || (major === 3 && (minor > 51 || (minor === 51 && patch >= 3)));
+  const backported = (minor === 50 && patch >= 7) || (minor === 44 && patch >= 6);
+  if (safe || (major === 3 && backported)) return;
+  throw new DureError(
+    "DATABASE_UNSAFE",
+    `This Node has SQLite ${version}, which can corrupt a database that several connections write; ` +
+      `3.51.3 or later is needed. Use a newer Node: 24.15 or 26 and later have it.`,
+    { details: { sqlite: version, needed: "3.51.3" } },
+  );
+}
+
+/** The name of the network file system that a statfs magic number stands for, or undefined for a local one. */
+export function networkFileSystem(magic: number): string | undefined {
+  return networkFileSystems[magic >>> 0];
+}
+
+function prepareFile(path: string, role: "writer" | "reader"): void {
+  const folder = dirname(path);
+  try {
+    if (role === "writer") mkdirSync(folder, { recursive: true, mode: 0o700 });
+    refuseLink(path);
+    refuseNetwork(folder);
+    if (role === "writer") makeFile(path);
+  } catch (error) {
+    if (error instanceof DureError) throw error;
+    throw new DureError("DATABASE_UNAVAILABLE", `${path} cannot be opened: ${(error as Error).message}.`, {
+      details: { location: path },
+      cause: error,
+    });
+  }
+}
+
+/** SQLite would make the file by the umask; ours is for its owner alone. Its -wal and -shm take the same mode. */
+function makeFile(path: string): void {
+  if (existsSync(path)) {
+    const { size } = statSync(path);
+    const writeAhead = existsSync(`${path}-wal`) ? statSync(`${path}-wal`).size : 0;
+    if (size === 0 && writeAhead > 0) {
+      throw new DureError(
+        "DATABASE_CORRUPT",
+        `${path} is empty, but its write-ahead log is not: the file was cut off. Nothing was changed; restore both from a backup.`,
+        { details: { location: path } },
+      );
+    }
+    return;
+  }
+  closeSync(openSync(path, "wx", 0o600));
+  chmodSync(path, 0o600);
+}
+
+function refuseLink(path: string): void {
+  const entry = lstatSync(path, { throwIfNoEntry: false });
+  if (!entry?.isSymbolicLink()) return;
+  throw new DureError("DATABASE_UNSAFE", `${path} is a symbolic link; name the file itself.`, {
+    details: { location: path },
+  });
+}
+
+function refuseNetwork(folder: string): void {
+  if (process.env.DURE_ALLOW_NETWORK_FILESYSTEM === "1" || !existsSync(folder)) return;
+  const name = networkFileSystem(Number(statfsSync(folder).type));
+  if (!name) return;
+  throw new DureError(
+    "DATABASE_UNSAFE",
+    `${folder} is on a network or shared file system (${name}), where SQLite's locks cannot be trusted. ` +
+      `Put the database on a local disk, or use PostgreSQL for several machines. ` +
+      `DURE_ALLOW_NETWORK_FILESYSTEM=1 overrides this at your own risk.`,
+    { details: { folder, fileSystem: name } },
+  );
+}
+
+function inodeOf(path: string): bigint | undefined {
+  if (path === ":memory:") return undefined;
+  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+}
+
+const sleepCell = new Int32Array(new SharedArrayBuffer(4));
+
+/** Blocks this thread; only the store's own threads may. */
+function pause(ms: number): void {
+  Atomics.wait(sleepCell, 0, 0, ms);
+}

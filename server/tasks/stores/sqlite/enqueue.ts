@@ -1,0 +1,113 @@
+/** Enqueue (T0) on the writing thread. A batch that arrives in parts is inserted as it comes; see stream.ts. */
+import type { Written } from "../../core/store.ts";
+import type { Rows } from "./protocol.ts";
+import type { Row } from "./rows.ts";
+import { sql } from "./statements.ts";
+import { findTask, withNames, type WriteContext } from "./write-context.ts";
+
+/** A new task as it crosses to the writing thread. */
+export type NewRow = [
+  id: string,
+  type: string,
+  queue: string,
+  ownId: number,
+  priority: number,
+  dueAt: number,
+  createdAt: number,
+  maxAttempts: number,
+  rerunAfterCrash: number,
+  payload: string,
+  payloadTypes: string | null,
+  description: string | null,
+  tags: string | null,
+  idempotency: string | null,
+  settings: string | null,
+];
+
+/** The tasks that were stored already, by their place in the call; empty when all were new. */
+export interface Existing {
+  indexes: number[];
+  found: Rows;
+}
+
+export type Enqueued = Written<Existing | null, "id-taken" | "idempotency-conflict">;
+
+export function enqueueTasks(context: WriteContext, rows: readonly NewRow[]): Enqueued {
+  const existing: [number, Row][] = [];
+  const refusal = insertRows(context, rows, 0, existing);
+  if (refusal) {
+    if (rows.length > 1) context.undo();
+    return refusal;
+  }
+  return enqueued(context, existing);
+}
+
+export function enqueued(context: WriteContext, existing: readonly [number, Row][]): Enqueued {
+  if (existing.length === 0) return { kind: "ok", value: null };
+  const found = withNames(
+    context.connection,
+    existing.map(([, row]) => row),
+  );
+  return { kind: "ok", value: { indexes: existing.map(([index]) => index), found } };
+}
+
+/** Inserts from `offset` on; answers a refusal at the first row that cannot be, with earlier ones still inserted. */
+export function insertRows(
+  context: WriteContext,
+  rows: readonly NewRow[],
+  offset: number,
+  existing: [number, Row][],
+): Enqueued | undefined {
+  const insert = context.connection.prepare(sql.insertTask);
+  for (let index = 0; index < rows.length; index++) {
+    const row = rows[index]!;
+    const [id, type, queue, ownId] = row;
+    const lane = context.lanes.of(type, queue, ownId === 1);
+    if (ownId === 1 && context.connection.prepare(sql.isDefinition).get(id)) {
+      return refuse("id-taken", { index: offset + index, id, owner: "definition" });
+    }
+    const inserted = insert.run(
+      id,
+      lane,
+      ownId,
+      row[4],
+      row[5],
+      row[6],
+      row[7],
+      row[8],
+      row[9],
+      row[10],
+      row[11],
+      row[12],
+      row[13],
+      row[14],
+    );
+    if (inserted.changes === 1) {
+      context.tally.move(lane, 0, 1);
+      continue;
+    }
+    const met = meetExisting(context, row, lane, offset + index);
+    if (!Array.isArray(met)) return met;
+    existing.push([offset + index, met]);
+  }
+  context.changed = true;
+  return undefined;
+}
+
+/** The stored task that the new one is the same as, or why it is refused. */
+function meetExisting(context: WriteContext, row: NewRow, lane: number, index: number): Row | Enqueued {
+  const [id, , , , , , , , , payload, payloadTypes, , , idempotency] = row;
+  const sameId = findTask(context.connection, id);
+  if (sameId) {
+    const same = sameId[2] === lane && sameId[18] === payload && sameId[19] === payloadTypes;
+    return same ? sameId : refuse("id-taken", { index, id, owner: "task" });
+  }
+  const sameKey = context.connection.prepare(sql.findByIdempotency).get(idempotency) as unknown as Row;
+  if (sameKey[18] === payload && sameKey[19] === payloadTypes) return sameKey;
+  const key = idempotency!.slice(row[1].length + 1);
+  return refuse("idempotency-conflict", { index, id, key, existingId: sameKey[1] });
+}
+
+function refuse(reason: "id-taken" | "idempotency-conflict", details: Record<string, unknown>): Enqueued {
+  return { kind: "rejected", reason, details };
+}

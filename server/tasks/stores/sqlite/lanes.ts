@@ -1,0 +1,102 @@
+/** Lanes and tallies, as the writing thread keeps them: numbers for (type, queue) pairs, and exact counts. */
+import type { Connection } from "./connection.ts";
+import { sql } from "./statements.ts";
+
+/** What a reader of rows needs to know of a lane. */
+export type LaneName = [lane: number, type: string, queue: string, description: string | null];
+
+export class Lanes {
+  readonly #connection: Connection;
+  readonly #byName = new Map<string, number>();
+  readonly #matching = new Map<string, number[]>();
+  #matchedUpTo = -1;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** The lane's number; made when it is new. Call inside a write transaction. */
+  of(type: string, queue: string, ownIds: boolean): number {
+    const name = `${type} ${queue} ${ownIds ? 1 : 0}`;
+    const known = this.#byName.get(name);
+    if (known !== undefined) return known;
+    const own = ownIds ? 1 : 0;
+    const found = this.#connection.prepare(sql.findLane).get(type, queue, own) as [number] | undefined;
+    const lane = (found ?? (this.#connection.prepare(sql.insertLane).get(type, queue, own) as unknown as [number]))[0];
+    this.#byName.set(name, lane);
+    return lane;
+  }
+
+  /** The lanes that a worker of these types and queues takes from. */
+  matching(types: readonly string[], queues: readonly string[] | undefined): number[] {
+    const newest = (this.#connection.prepare(sql.newestLane).get() as unknown as [number])[0];
+    if (newest !== this.#matchedUpTo) {
+      this.#matching.clear();
+      this.#matchedUpTo = newest;
+    }
+    const key = JSON.stringify([types, queues]);
+    let lanes = this.#matching.get(key);
+    if (!lanes) {
+      lanes = this.#find(types, queues);
+      this.#matching.set(key, lanes);
+    }
+    return lanes;
+  }
+
+  /** A rolled-back transaction may have taken new lanes with it. */
+  forget(): void {
+    this.#byName.clear();
+    this.#matching.clear();
+    this.#matchedUpTo = -1;
+  }
+
+  #find(types: readonly string[], queues: readonly string[] | undefined): number[] {
+    const wanted = queues && new Set(queues);
+    const rows = this.#connection.prepare(sql.lanesOfTypes).all(JSON.stringify(types)) as unknown as [number, string][];
+    return rows.filter(([, queue]) => !wanted || wanted.has(queue)).map(([lane]) => lane);
+  }
+}
+
+/** Changes of the counts, gathered through a transaction and written once before it commits. */
+export class Tally {
+  readonly #connection: Connection;
+  readonly #changes = new Map<number, number>();
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** `from` or `to` is 0 for a task that was not there before or is not any more. */
+  move(lane: number, from: number, to: number, tasks = 1): void {
+    if (from !== 0) this.#add(lane * 8 + from, -tasks);
+    if (to !== 0) this.#add(lane * 8 + to, tasks);
+  }
+
+  write(): void {
+    for (const [key, change] of this.#changes) {
+      if (change === 0) continue;
+      const lane = Math.floor(key / 8);
+      const updated = this.#connection.prepare(sql.addToTally).run(change, lane, key % 8);
+      if (updated.changes === 0) this.#connection.prepare(sql.insertTally).run(lane, key % 8, change);
+    }
+    this.#changes.clear();
+  }
+
+  forget(): void {
+    this.#changes.clear();
+  }
+
+  /** The changes so far, so that a step that fails can take its own back. */
+  save(): Map<number, number> {
+    return new Map(this.#changes);
+  }
+
+  restore(saved: Map<number, number>): void {
+    this.#changes.clear();
+    for (const [key, change] of saved) this.#changes.set(key, change);
+  }
+
+  #add(key: number, change: number): void {
+    this.#changes.set(key, (this.#changes.get(key) ?? 0) + change);
+  }
+}

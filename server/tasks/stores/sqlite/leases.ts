@@ -1,0 +1,43 @@
+/** The beats of this process's workers, timed on the store's own thread. */
+
+interface Held {
+  workerId: string;
+  beatMs: number;
+  maxBlockMs: number;
+}
+
+export class Leases {
+  readonly #pulse: Int32Array;
+  readonly #beat: (workerId: string) => void;
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+
+  /** `pulse[0]` moves on while the main thread is well. */
+  constructor(pulse: Int32Array, beat: (workerId: string) => void) {
+    this.#pulse = pulse;
+    this.#beat = beat;
+  }
+
+  hold({ workerId, beatMs, maxBlockMs }: Held): void {
+    this.release(workerId);
+    let seen = Atomics.load(this.#pulse, 0);
+    let seenAt = performance.now();
+    const timer = setInterval(() => {
+      const now = Atomics.load(this.#pulse, 0);
+      if (now !== seen) {
+        seen = now;
+        seenAt = performance.now();
+      }
+      if (performance.now() - seenAt <= maxBlockMs) this.#beat(workerId);
+    }, beatMs);
+    this.#timers.set(workerId, timer);
+  }
+
+  release(workerId: string): void {
+    clearInterval(this.#timers.get(workerId));
+    this.#timers.delete(workerId);
+  }
+
+  releaseAll(): void {
+    for (const workerId of [...this.#timers.keys()]) this.release(workerId);
+  }
+}

@@ -1,0 +1,149 @@
+/** The operator's verbs and retention on the writing thread (T6, T7, T13, T14, T15), and saving definitions. */
+import type { PruneRequest, StoredDefinition, TaskEdit, Written } from "../../core/store.ts";
+import type { Rows } from "./protocol.ts";
+import type { Row } from "./rows.ts";
+import { sql } from "./statements.ts";
+import { statusNames, statusNumbers } from "./statuses.ts";
+import { findTask, withNames, type WriteContext } from "./write-context.ts";
+
+interface Change {
+  id: string;
+  expectedVersion?: number | undefined;
+}
+
+export function saveDefinitions(
+  context: WriteContext,
+  definitions: readonly Omit<StoredDefinition, "createdAt" | "updatedAt">[],
+  now: number,
+): Written<void, "id-taken"> {
+  for (const definition of definitions) {
+    if (findTask(context.connection, definition.id)) {
+      context.undo();
+      return { kind: "rejected", reason: "id-taken", details: { id: definition.id, owner: "task" } };
+    }
+    context.connection
+      .prepare(sql.saveDefinition)
+      .run(
+        definition.id,
+        definition.description ?? null,
+        definition.maxAttempts,
+        definition.queue,
+        definition.priority,
+        definition.timeoutMs,
+        JSON.stringify(definition.tags),
+        definition.rerunAfterCrash ? 1 : 0,
+        now,
+      );
+  }
+  return { kind: "ok", value: undefined };
+}
+
+export function cancelTask(
+  context: WriteContext,
+  change: Change,
+  now: number,
+): Written<{ task: Rows; requested: boolean }, "not-found" | "finished" | "version"> {
+  const task = findTask(context.connection, change.id);
+  if (!task) return notFound(change);
+  if (task[3] >= 3) return { kind: "rejected", reason: "finished", details: describe(task) };
+  const stale = checkVersion(task, change);
+  if (stale) return stale;
+  const requested = task[3] === 2;
+  const changed = context.connection
+    .prepare(requested ? sql.requestCancel : sql.cancelPending)
+    .get(now, task[0]) as unknown as Row;
+  if (!requested) context.tally.move(task[2], 1, 5);
+  context.changed = true;
+  return { kind: "ok", value: { task: withNames(context.connection, [changed]), requested } };
+}
+
+export function retryTask(
+  context: WriteContext,
+  change: Change,
+  now: number,
+): Written<{ task: Rows }, "not-found" | "not-finished" | "completed" | "version"> {
+  const task = findTask(context.connection, change.id);
+  if (!task) return notFound(change);
+  if (task[3] < 3) return { kind: "rejected", reason: "not-finished", details: describe(task) };
+  if (task[3] === 3) return { kind: "rejected", reason: "completed", details: describe(task) };
+  const stale = checkVersion(task, change);
+  if (stale) return stale;
+  const changed = context.connection.prepare(sql.retryTask).get(now, task[0]) as unknown as Row;
+  context.tally.move(task[2], task[3], 1);
+  context.changed = true;
+  return { kind: "ok", value: { task: withNames(context.connection, [changed]) } };
+}
+
+export function editTask(
+  context: WriteContext,
+  change: Change & { edit: TaskEdit },
+  now: number,
+): Written<{ task: Rows }, "not-found" | "not-pending" | "version"> {
+  const task = findTask(context.connection, change.id);
+  if (!task) return notFound(change);
+  if (task[3] !== 1) return { kind: "rejected", reason: "not-pending", details: describe(task) };
+  const stale = checkVersion(task, change);
+  if (stale) return stale;
+  const { priority, dueAt } = change.edit;
+  const changed = context.connection
+    .prepare(sql.editTask)
+    .get(priority ?? null, dueAt ?? null, now, task[0]) as unknown as Row;
+  context.changed = true;
+  return { kind: "ok", value: { task: withNames(context.connection, [changed]) } };
+}
+
+export function deleteTask(
+  context: WriteContext,
+  change: Change,
+): Written<void, "not-found" | "not-finished" | "version"> {
+  const task = findTask(context.connection, change.id);
+  if (!task) return notFound(change);
+  if (task[3] < 3) return { kind: "rejected", reason: "not-finished", details: describe(task) };
+  const stale = checkVersion(task, change);
+  if (stale) return stale;
+  remove(context, task[0], task[2], task[3]);
+  return { kind: "ok", value: undefined };
+}
+
+export function pruneTasks(context: WriteContext, request: PruneRequest): Written<number> {
+  const status = statusNumbers[request.status];
+  const prunable = findPrunable(context.connection, request);
+  for (const [, seq, lane] of prunable) remove(context, seq, lane, status);
+  return { kind: "ok", value: prunable.length };
+}
+
+/** The oldest finished tasks past their time, over all lanes. */
+export function findPrunable(
+  connection: WriteContext["connection"],
+  { status, before, limit }: PruneRequest,
+): [endedAt: number, seq: number, lane: number][] {
+  const number = statusNumbers[status];
+  const lanes = connection.prepare(sql.lanesWithStatus).all(number) as unknown as [number][];
+  const statement = connection.prepare(sql.prunable);
+  const found = lanes.flatMap(
+    ([lane]) => statement.all(lane, number, before, limit) as unknown as [number, number, number][],
+  );
+  return found.sort((a, b) => a[0] - b[0] || a[1] - b[1]).slice(0, limit);
+}
+
+function remove(context: WriteContext, seq: number, lane: number, status: number): void {
+  if (context.connection.prepare(sql.deleteTask).run(seq).changes === 0) return;
+  context.connection.prepare(sql.deleteAttempts).run(seq);
+  context.tally.move(lane, status, 0);
+}
+
+function notFound({ id }: Change): { kind: "rejected"; reason: "not-found"; details: Record<string, unknown> } {
+  return { kind: "rejected", reason: "not-found", details: { id } };
+}
+
+function checkVersion(
+  task: Row,
+  { expectedVersion }: Change,
+): { kind: "rejected"; reason: "version"; details: Record<string, unknown> } | undefined {
+  if (expectedVersion === undefined || expectedVersion === task[15]) return undefined;
+  return { kind: "rejected", reason: "version", details: { ...describe(task), expectedVersion } };
+}
+
+function describe(task: Row): Record<string, unknown> {
+  return { id: task[1], status: statusNames[task[3]], version: task[15] };
+}

@@ -1,0 +1,203 @@
+/** Row ↔ Task and Attempt: the only place that knows columns as data. Runs on the main thread. */
+import type { Attempt, AttemptOutcome } from "../../core/attempt.ts";
+import type { StoredDefinition, TaskSettings } from "../../core/store.ts";
+import type { Task, TaskStatus } from "../../core/task.ts";
+import { decodeValue } from "../../core/value.ts";
+import type { Rows } from "./protocol.ts";
+import { statusNames } from "./statuses.ts";
+
+/** A task row, in the order of `columns` in statements.ts. */
+export type Row = [
+  seq: number,
+  id: string,
+  lane: number,
+  status: number,
+  priority: number,
+  dueAt: number,
+  createdAt: number,
+  updatedAt: number,
+  startedAt: number | null,
+  completedAt: number | null,
+  attempts: number,
+  maxAttempts: number,
+  fence: number,
+  crashes: number,
+  snoozes: number,
+  version: number,
+  worker: number | null,
+  cancelRequestedAt: number | null,
+  payload: string,
+  payloadTypes: string | null,
+  result: string | null,
+  resultTypes: string | null,
+  error: string | null,
+  description: string | null,
+  tags: string | null,
+  idempotency: string | null,
+  settings: string | null,
+  progress: string | null,
+];
+
+export type AttemptRow = [
+  fence: number,
+  number: number,
+  worker: number | null,
+  startedAt: number,
+  endedAt: number | null,
+  outcome: AttemptOutcome | null,
+  error: string | null,
+  lateOutcome: AttemptOutcome | null,
+  logs: string | null,
+];
+
+export type DefinitionRow = [
+  id: string,
+  description: string | null,
+  maxAttempts: number,
+  queue: string,
+  priority: number,
+  timeoutMs: number | null,
+  tags: string,
+  rerunAfterCrash: number,
+  createdAt: number,
+  updatedAt: number,
+];
+
+export interface LaneInfo {
+  type: string;
+  queue: string;
+  description: string | null;
+}
+
+/** Looks up what the small numbers in a row stand for. */
+export interface Names {
+  lane(lane: number): LaneInfo;
+  worker(worker: number): string | undefined;
+}
+
+export function namesOf(rows: Pick<Rows, "lanes" | "workers">): Names {
+  const lanes = new Map(rows.lanes.map(([lane, type, queue, description]) => [lane, { type, queue, description }]));
+  const workers = new Map(rows.workers);
+  const unknown = { type: "?", queue: "?", description: null };
+  return { lane: (lane) => lanes.get(lane) ?? unknown, worker: (worker) => workers.get(worker) };
+}
+
+/** Never throws: a payload or result that cannot be read is left out and named in `unreadable`. */
+export function toTask(row: Row, names: Names): Task {
+  const lane = names.lane(row[2]);
+  const task: Task = {
+    id: row[1],
+    type: lane.type,
+    status: statusNames[row[3]] as TaskStatus,
+    createdAt: new Date(row[6]),
+    updatedAt: new Date(row[7]),
+    payload: undefined,
+    maxAttempts: row[11],
+    attempts: row[10],
+    queue: lane.queue,
+    priority: row[4],
+    dueAt: new Date(row[5]),
+    tags: readJson(row[24]) ?? [],
+    crashes: row[13],
+    snoozes: row[14],
+    version: row[15],
+  };
+  const description = row[23] ?? lane.description;
+  if (description !== null) task.description = description;
+  if (row[8] !== null) task.startedAt = new Date(row[8]);
+  if (row[9] !== null) task.completedAt = new Date(row[9]);
+  if (row[22] !== null) task.error = row[22];
+  if (row[17] !== null) task.cancelRequestedAt = new Date(row[17]);
+  if (row[25] !== null) task.idempotencyKey = row[25].slice(lane.type.length + 1);
+  if (row[27] !== null) task.progress = readJson(row[27])!;
+  const workerId = row[16] === null ? undefined : names.worker(row[16]);
+  if (workerId !== undefined) task.workerId = workerId;
+  readValues(row, task);
+  return task;
+}
+
+export function settingsOf(row: Row): TaskSettings | undefined {
+  return readJson<TaskSettings>(row[26]);
+}
+
+/** The attempts of a task; one that runs, or completed without logs, is told by the task's row. */
+export function toAttempts(task: Row, attempts: readonly AttemptRow[], names: Names): Attempt[] {
+  const known = attempts.map((row) => toAttempt(task[1], row, names));
+  const latest = known.at(-1);
+  if (task[12] === 0 || latest?.fence === task[12] || (task[3] !== 2 && task[3] !== 3)) return known;
+  const implied: AttemptRow = [task[12], task[10], task[16], task[8]!, task[9], task[3] === 3 ? "completed" : null, null, null, null];
+  return [...known, toAttempt(task[1], implied, names)];
+}
+
+function toAttempt(taskId: string, row: AttemptRow, names: Names): Attempt {
+  const attempt: Attempt = {
+    taskId,
+    fence: row[0],
+    number: row[1],
+    startedAt: new Date(row[3]),
+    logs: (readJson<{ at: number | string }[]>(row[8]) ?? []).map((entry) => ({ ...entry, at: new Date(entry.at) })) as Attempt["logs"],
+  };
+  const workerId = row[2] === null ? undefined : names.worker(row[2]);
+  if (workerId !== undefined) attempt.workerId = workerId;
+  if (row[4] !== null) attempt.endedAt = new Date(row[4]);
+  if (row[5] !== null) attempt.outcome = row[5];
+  if (row[6] !== null) attempt.error = readJson(row[6])!;
+  if (row[7] !== null) attempt.lateOutcome = row[7];
+  return attempt;
+}
+
+export function toDefinition(row: DefinitionRow): StoredDefinition {
+  return {
+    id: row[0],
+    ...(row[1] === null ? {} : { description: row[1] }),
+    maxAttempts: row[2],
+    queue: row[3],
+    priority: row[4],
+    timeoutMs: row[5],
+    tags: readJson(row[6]) ?? [],
+    rerunAfterCrash: row[7] === 1,
+    createdAt: new Date(row[8]),
+    updatedAt: new Date(row[9]),
+  };
+}
+
+/** The entry that stands for a definition, with what its latest task says, if it has one. */
+export function toEntry(definition: StoredDefinition, latest: Task | undefined): Task {
+  const entry: Task = {
+    id: definition.id,
+    type: definition.id,
+    status: latest?.status ?? ("PENDING" as TaskStatus),
+    createdAt: latest?.createdAt ?? definition.createdAt,
+    updatedAt: latest?.updatedAt ?? definition.updatedAt,
+    payload: undefined,
+    maxAttempts: definition.maxAttempts,
+    attempts: latest?.attempts ?? 0,
+    queue: definition.queue,
+    priority: definition.priority,
+    tags: definition.tags,
+    isDefinition: true,
+  };
+  if (definition.description !== undefined) entry.description = definition.description;
+  for (const key of ["startedAt", "completedAt", "result", "error", "progress", "workerId"] as const) {
+    if (latest?.[key] !== undefined) Object.assign(entry, { [key]: latest[key] });
+  }
+  return entry;
+}
+
+function readValues(row: Row, task: Task): void {
+  try {
+    task.payload = decodeValue(row[19] === null ? { json: row[18] } : { json: row[18], types: row[19] });
+    if (row[20] !== null) task.result = decodeValue(row[21] === null ? { json: row[20] } : { json: row[20], types: row[21] });
+  } catch (error) {
+    task.unreadable = (error as Error).message;
+  }
+}
+
+function readJson<Value>(text: string | null): Value | undefined {
+  if (text === null) return undefined;
+  try {
+    return JSON.parse(text) as Value;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,322 @@
+/**
+ * Search on a reading thread. Tasks lie in (lane, status) pairs; for each pair that has any, an index gives the
+ * tasks' keys in the order that is asked for, and the pairs' streams are merged here, one key at a time. So every
+ * combination of filters reads what it answers and little more, whatever the history holds. RUNNING tasks (few)
+ * and definitions without tasks are streams of their own, sorted in memory.
+ *
+ * Since a task is never updated before it was created, a bound on one instant bounds the other, and an order by
+ * either is narrowed by both ranges.
+ */
+import type { SQLInputValue } from "node:sqlite";
+import { compareText } from "../../core/compare.ts";
+import { ulidTime } from "../../core/ids.ts";
+import type { StoreSearch } from "../../core/store.ts";
+import type { Connection } from "./connection.ts";
+import type { Rows } from "./protocol.ts";
+import type { DefinitionRow, Row } from "./rows.ts";
+import { searchIndexes, sql } from "./statements.ts";
+import { statusNumbers } from "./statuses.ts";
+import { findTask, withNames } from "./write-context.ts";
+
+/** A task's place in the order: the instant sorted by, its id, and its row; below zero for a definition. */
+type Key = [value: number, id: string, seq: number];
+
+/** Found tasks, with the definitions among them by their place in the answer. */
+export interface Found {
+  tasks: Rows;
+  definitions: [place: number, definition: DefinitionRow][];
+}
+
+/** A (lane, status) pair that has tasks. */
+interface Pair {
+  lane: number;
+  type: string;
+  queue: string;
+  ownIds: boolean;
+  status: number;
+  tasks: number;
+}
+
+/** One SQL statement of a search, with its values. */
+export interface SearchStatement {
+  text: string;
+  values: SQLInputValue[];
+}
+
+/** Above this many pairs, their keys are read one pair after another instead of side by side. */
+const openStreamsMax = 400;
+
+export function searchTasks(connection: Connection, search: StoreSearch): Found {
+  if (search.id !== undefined) return searchById(connection, search);
+  const definitions = search.definitions ? definitionsWithoutTasks(connection, search) : [];
+  const streams = openStreams(connection, search, definitions);
+  const keys = merge(streams, search);
+  return readKeys(connection, keys, definitions);
+}
+
+export function countTasks(connection: Connection, search: StoreSearch): number {
+  if (search.id !== undefined) return searchById(connection, { ...search, definitions: false }).tasks.rows.length;
+  const pairs = findPairs(connection, search);
+  if (!search.created && !search.updated) return pairs.reduce((sum, pair) => sum + pair.tasks, 0);
+  const settled = pairs.filter((pair) => pair.status !== 2);
+  const counted = settled.map((pair) => {
+    const { text, values } = countStatement(search, pair);
+    return (connection.prepare(text).get(...values) as unknown as [number])[0];
+  });
+  return counted.reduce((sum, tasks) => sum + tasks, 0) + runningKeys(connection, { ...search, limit: 0 }, pairs).length;
+}
+
+/** The statements that a search would run now; for tests of their plans. */
+export function searchStatements(connection: Connection, search: StoreSearch): SearchStatement[] {
+  const whole = wholeStatement(search);
+  if (whole) return [whole];
+  return findPairs(connection, search)
+    .filter((pair) => pair.status !== 2)
+    .map((pair) => pairStatement(search, pair, -1, 0));
+}
+
+/** As `searchStatements`, for `countTasks`. */
+export function countStatements(connection: Connection, search: StoreSearch): SearchStatement[] {
+  return findPairs(connection, search)
+    .filter((pair) => pair.status !== 2)
+    .map((pair) => countStatement(search, pair));
+}
+
+function searchById(connection: Connection, search: StoreSearch): Found {
+  const none: Found = { tasks: { rows: [], lanes: [], workers: [] }, definitions: [] };
+  if (search.offset > 0) return none;
+  const row = findTask(connection, search.id!);
+  if (row) {
+    const tasks = withNames(connection, [row]);
+    const [, type, queue] = tasks.lanes[0]!;
+    const wanted = fits(search, type, queue, row[3], row[6], row[7]) && isAfter(search, keyOf(search, row[6], row[7], row[1], 0));
+    return wanted ? { ...none, tasks } : none;
+  }
+  const definitions = search.definitions ? definitionsWithoutTasks(connection, search) : [];
+  const found = definitions.find((definition) => definition[0] === search.id);
+  return found && isAfter(search, definitionKey(search, found, 0)) ? { ...none, definitions: [[0, found]] } : none;
+}
+
+// Streams
+
+function openStreams(connection: Connection, search: StoreSearch, definitions: readonly DefinitionRow[]): Iterator<Key>[] {
+  const fromDefinitions = definitions
+    .map((definition, index) => definitionKey(search, definition, -1 - index))
+    .filter((key) => isAfter(search, key));
+  const wanted = search.offset + search.limit;
+  const whole = wholeStatement(search);
+  if (whole) {
+    const alone = fromDefinitions.length === 0;
+    const keys = whole.values.concat(alone ? [search.limit, search.offset] : [wanted, 0]);
+    const stream = alone
+      ? skipped(connection.prepare(whole.text).all(...keys) as unknown as Key[])
+      : iterate(connection, whole.text, keys);
+    return [stream, sorted(search, fromDefinitions)];
+  }
+  const pairs = findPairs(connection, search);
+  const memory = sorted(search, [...runningKeys(connection, search, pairs), ...fromDefinitions]);
+  const settled = pairs.filter((pair) => pair.status !== 2);
+  const streams = settled.map((pair) => {
+    const { text, values } = pairStatement(search, pair, wanted, 0);
+    if (settled.length <= openStreamsMax) return iterate(connection, text, values);
+    return (connection.prepare(text).all(...values) as unknown as Key[])[Symbol.iterator]();
+  });
+  return [...streams, memory];
+}
+
+/** Marks keys that SQL has already skipped `offset` of. */
+function skipped(keys: Key[]): Iterator<Key> & { skipped?: true } {
+  const iterator: Iterator<Key> & { skipped?: true } = keys[Symbol.iterator]();
+  iterator.skipped = true;
+  return iterator;
+}
+
+function iterate(connection: Connection, text: string, values: SQLInputValue[]): Iterator<Key> {
+  return connection.prepareAlone(text).iterate(...values) as unknown as Iterator<Key>;
+}
+
+function sorted(search: StoreSearch, keys: Key[]): Iterator<Key> {
+  return keys.sort(comparator(search))[Symbol.iterator]();
+}
+
+/** The next `limit` keys after `offset`, in order, from streams that are each in order. */
+function merge(streams: Iterator<Key>[], search: StoreSearch): Key[] {
+  const compare = comparator(search);
+  const heads = streams.map((stream) => stream.next());
+  const first = streams[0] as (Iterator<Key> & { skipped?: true }) | undefined;
+  const offset = first?.skipped ? 0 : search.offset;
+  const found: Key[] = [];
+  for (let place = 0; place < offset + search.limit; place++) {
+    let least = -1;
+    for (let index = 0; index < heads.length; index++) {
+      if (heads[index]!.done) continue;
+      if (least === -1 || compare(heads[index]!.value, heads[least]!.value) < 0) least = index;
+    }
+    if (least === -1) break;
+    if (place >= offset) found.push(heads[least]!.value);
+    heads[least] = streams[least]!.next();
+  }
+  for (const stream of streams) stream.return?.();
+  return found;
+}
+
+function readKeys(connection: Connection, keys: readonly Key[], definitions: readonly DefinitionRow[]): Found {
+  const read = connection.prepare(sql.readTask);
+  const rows: Row[] = [];
+  const places: Found["definitions"] = [];
+  keys.forEach(([, , seq], place) => {
+    if (seq < 0) places.push([place, definitions[-1 - seq]!]);
+    else rows.push(read.get(seq) as unknown as Row);
+  });
+  return { tasks: withNames(connection, rows), definitions: places };
+}
+
+function comparator(search: StoreSearch): (a: Key, b: Key) => number {
+  const sign = readsDownwards(search) ? -1 : 1;
+  if (search.sortBy === "id") return (a, b) => sign * compareText(a[1], b[1]);
+  return (a, b) => sign * (a[0] - b[0] || compareText(a[1], b[1]));
+}
+
+/** A page before a cursor is read the other way round. */
+function readsDownwards(search: StoreSearch): boolean {
+  return search.descending !== (search.after?.backwards ?? false);
+}
+
+// What lies in memory: RUNNING tasks, definitions
+
+function runningKeys(connection: Connection, search: StoreSearch, pairs: readonly Pair[]): Key[] {
+  const lanes = new Map(pairs.filter((pair) => pair.status === 2).map((pair) => [pair.lane, pair]));
+  if (lanes.size === 0) return [];
+  const rows = connection.prepare(sql.runningTasks).all() as unknown as [number, string, number, number, number][];
+  return rows
+    .filter(([, , lane, created, updated]) => lanes.has(lane) && fits(search, undefined, undefined, 2, created, updated))
+    .map(([seq, id, , created, updated]) => keyOf(search, created, updated, id, seq))
+    .filter((key) => isAfter(search, key));
+}
+
+function definitionsWithoutTasks(connection: Connection, search: StoreSearch): DefinitionRow[] {
+  const rows = connection.prepare(sql.definitionsWithoutTasks).all() as unknown as DefinitionRow[];
+  return rows.filter((row) => fits(search, row[0], row[3], 1, row[8], row[8]));
+}
+
+function definitionKey(search: StoreSearch, row: DefinitionRow, seq: number): Key {
+  return keyOf(search, row[8], row[8], row[0], seq);
+}
+
+function keyOf(search: StoreSearch, created: number, updated: number, id: string, seq: number): Key {
+  return [search.sortBy === "updatedAt" ? updated : created, id, seq];
+}
+
+/** `type` and `queue` may be left out when the lane was chosen by them. */
+function fits(
+  search: StoreSearch,
+  type: string | undefined,
+  queue: string | undefined,
+  status: number,
+  created: number,
+  updated: number,
+): boolean {
+  return (
+    (type === undefined || !search.types || search.types.includes(type)) &&
+    (queue === undefined || !search.queues || search.queues.includes(queue)) &&
+    (!search.statuses || search.statuses.some((name) => statusNumbers[name] === status)) &&
+    within(search.created, created) &&
+    within(search.updated, updated)
+  );
+}
+
+function within(range: { start?: number; end?: number } | undefined, at: number): boolean {
+  return !range || ((range.start === undefined || at >= range.start) && (range.end === undefined || at < range.end));
+}
+
+function isAfter(search: StoreSearch, key: Key): boolean {
+  if (!search.after) return true;
+  return comparator(search)([search.after.value ?? 0, search.after.id, 0], key) < 0;
+}
+
+// Statements
+
+function findPairs(connection: Connection, search: StoreSearch): Pair[] {
+  const rows = (
+    search.types
+      ? connection.prepare(sql.pairsOfTypes).all(JSON.stringify([...new Set(search.types)]))
+      : connection.prepare(sql.pairs).all()
+  ) as unknown as [number, string, string, number, number, number][];
+  const statuses = search.statuses && new Set<number>(search.statuses.map((name) => statusNumbers[name]));
+  const queues = search.queues && new Set(search.queues);
+  return rows
+    .map(([lane, type, queue, ownIds, status, tasks]) => ({ lane, type, queue, ownIds: ownIds === 1, status, tasks }))
+    .filter((pair) => (!statuses || statuses.has(pair.status)) && (!queues || queues.has(pair.queue)));
+}
+
+/** Without a filter on type, queue or status one index holds every task in order, RUNNING ones included. */
+function wholeStatement(search: StoreSearch): SearchStatement | undefined {
+  if (search.types || search.queues || search.statuses || search.sortBy === "updatedAt") return undefined;
+  const byId = search.sortBy === "id";
+  const bounds = boundsOf(search, byId ? "id" : "created_at", byId);
+  const direction = readsDownwards(search) ? "DESC" : "ASC";
+  const order = byId ? `id ${direction}` : `created_at ${direction}, id ${direction}`;
+  return {
+    text: `/* dure:searchTasks */ SELECT created_at, id, seq FROM tasks INDEXED BY ${byId ? "sqlite_autoindex_tasks_1" : "tasks_created"}
+      WHERE ${bounds.conditions.join(" AND ") || "true"} ORDER BY ${order} LIMIT ? OFFSET ?`,
+    values: bounds.values,
+  };
+}
+
+function pairStatement(search: StoreSearch, pair: Pair, limit: number, offset: number): SearchStatement {
+  const chosen = search.sortBy === "id" && pair.ownIds;
+  const { index, key } = chosen ? searchIndexes.ownId : search.sortBy === "updatedAt" ? searchIndexes.updated : searchIndexes.created;
+  const bounds = boundsOf(search, key, chosen);
+  const direction = readsDownwards(search) ? "DESC" : "ASC";
+  const order = chosen ? `id ${direction}` : `${key} ${direction}, id ${direction}`;
+  const conditions = ["lane = ?", "status = ?", "status <> 2", ...(chosen ? ["own_id = 1"] : []), ...bounds.conditions];
+  return {
+    text: `/* dure:searchTasks */ SELECT ${chosen ? "0" : key}, id, seq FROM tasks INDEXED BY ${index}
+      WHERE ${conditions.join(" AND ")} ORDER BY ${order} LIMIT ? OFFSET ?`,
+    values: [pair.lane, pair.status, ...bounds.values, limit, offset],
+  };
+}
+
+function countStatement(search: StoreSearch, pair: Pair): SearchStatement {
+  const byUpdate = search.updated !== undefined && search.created === undefined;
+  const { index, key } = byUpdate ? searchIndexes.updated : searchIndexes.created;
+  const { after: _after, ...unplaced } = search;
+  const bounds = boundsOf(unplaced, key, false);
+  return {
+    text: `/* dure:countTasks */ SELECT count(*) FROM tasks INDEXED BY ${index}
+      WHERE ${["lane = ?", "status = ?", "status <> 2", ...bounds.conditions].join(" AND ")}`,
+    values: [pair.lane, pair.status, ...bounds.values],
+  };
+}
+
+/** Conditions on the instants and the place to go on from; fixed fragments, bound values. */
+function boundsOf(search: StoreSearch, key: string, byIdAlone: boolean): { conditions: string[]; values: SQLInputValue[] } {
+  const conditions: string[] = [];
+  const values: SQLInputValue[] = [];
+  const add = (condition: string, ...bound: SQLInputValue[]) => {
+    conditions.push(condition);
+    values.push(...bound);
+  };
+  const { created, updated, after } = search;
+  if (created?.start !== undefined) add("created_at >= ?", created.start);
+  if (created?.end !== undefined) add("created_at < ?", created.end);
+  if (updated?.start !== undefined) add("updated_at >= ?", updated.start);
+  if (updated?.end !== undefined) add("updated_at < ?", updated.end);
+  if (key === "created_at" && updated?.end !== undefined) add("created_at < ?", updated.end);
+  if (key === "updated_at" && created?.start !== undefined) add("updated_at >= ?", created.start);
+  if (after) addPlace(search, key, byIdAlone, add);
+  return { conditions, values };
+}
+
+function addPlace(
+  search: StoreSearch,
+  key: string,
+  byIdAlone: boolean,
+  add: (condition: string, ...bound: SQLInputValue[]) => void,
+): void {
+  const { value, id } = search.after!;
+  const than = readsDownwards(search) ? "<" : ">";
+  const at = search.sortBy === "id" ? ulidTime(id) : value!;
+  if (byIdAlone || at === undefined) add(`id ${than} ?`, id);
+  else add(`(${key}, id) ${than} (?, ?)`, at, id);
+}

@@ -1,0 +1,48 @@
+/** SQLite's result codes → DureError. Extended codes are cut to their primary one: the low byte. */
+import { type ErrorCode, DureError } from "../../core/errors.ts";
+
+interface SqliteError extends Error {
+  errcode?: number;
+  errstr?: string;
+}
+
+const busy = 5;
+const locked = 6;
+
+/** By primary result code: our code, and what to do about it. */
+const known: Record<number, { code: ErrorCode; next: string }> = {
+  3: { code: "DATABASE_UNAVAILABLE", next: "Check the permissions of the file and its folder." },
+  8: { code: "DATABASE_READ_ONLY", next: "Make the file and its folder writable for this user, or use another database." },
+  10: { code: "DATABASE_UNAVAILABLE", next: "The disk answered with an error; check it before going on." },
+  11: { code: "DATABASE_CORRUPT", next: "Stop all workers and restore a backup, or run dure doctor --full to see what is damaged." },
+  13: { code: "DATABASE_FULL", next: "Free space on the disk; Dure goes on by itself then." },
+  14: { code: "DATABASE_UNAVAILABLE", next: "Check that the folder exists and may be written by this user." },
+  26: { code: "DATABASE_CORRUPT", next: "The file is not an SQLite database; point Dure at another file, or restore a backup." },
+};
+
+export function isBusy(error: unknown): boolean {
+  const code = resultCode(error);
+  return code === busy || code === locked;
+}
+
+export function isConstraint(error: unknown): boolean {
+  return resultCode(error) === 19;
+}
+
+/** Anything thrown by node:sqlite or by us, as a DureError; errors that are neither come back as they are. */
+export function toDureError(error: unknown, location: string): unknown {
+  if (error instanceof DureError) return error;
+  const result = resultCode(error);
+  if (result === undefined) return error;
+  const { message } = error as Error;
+  const entry = known[result] ?? { code: "DATABASE_UNAVAILABLE" as const, next: "Run dure doctor for more." };
+  return new DureError(entry.code, `${location}: ${message}. ${entry.next}`, {
+    details: { location, sqlite: (error as SqliteError).errcode },
+    cause: error,
+  });
+}
+
+function resultCode(error: unknown): number | undefined {
+  const code = (error as SqliteError | null)?.errcode;
+  return typeof code === "number" ? code & 0xff : undefined;
+}

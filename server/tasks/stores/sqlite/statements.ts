@@ -1,0 +1,185 @@
+/**
+ * Every SQL statement of the SQLite store, whole and named. Statuses: 1 PENDING, 2 RUNNING, 3 COMPLETED, 4 FAILED,
+ * 5 CANCELLED. Writes run inside BEGIN IMMEDIATE, so no other writer comes between two of them. INDEXED BY where
+ * the planner, left to itself, may sort instead: an error is better than a claim that is ten times as slow.
+ * `status <> 2` beside `status = ?` is what lets the planner use an index that leaves RUNNING tasks out.
+ */
+
+/** The columns of a task row, in the order that rows.ts reads them. */
+const columns = [
+  "seq",
+  "id",
+  "lane",
+  "status",
+  "priority",
+  "due_at",
+  "created_at",
+  "updated_at",
+  "started_at",
+  "completed_at",
+  "attempts",
+  "max_attempts",
+  "fence",
+  "crashes",
+  "snoozes",
+  "version",
+  "worker",
+  "cancel_requested_at",
+  "payload",
+  "payload_types",
+  "result",
+  "result_types",
+  "error",
+  "description",
+  "tags",
+  "idempotency",
+  "settings",
+  "progress",
+].join(", ");
+
+export const sql = {
+  // Lanes and tallies
+  findLane: "/* dure:findLane */ SELECT lane FROM lanes WHERE type = ? AND queue = ? AND own_ids = ?",
+  insertLane: "/* dure:insertLane */ INSERT INTO lanes (type, queue, own_ids) VALUES (?, ?, ?) RETURNING lane",
+  newestLane: "/* dure:newestLane */ SELECT coalesce(max(lane), 0) FROM lanes",
+  lanesOfTypes:
+    "/* dure:lanesOfTypes */ SELECT lane, queue FROM json_each(?) AS wanted JOIN lanes ON lanes.type = wanted.value ORDER BY lane",
+  laneNames: `/* dure:laneNames */ SELECT lane, lanes.type, lanes.queue, description FROM json_each(?) AS wanted
+    JOIN lanes ON lane = wanted.value LEFT JOIN definitions ON definitions.id = lanes.type`,
+  addToTally: "/* dure:addToTally */ UPDATE tallies SET tasks = tasks + ? WHERE lane = ? AND status = ?",
+  insertTally: "/* dure:insertTally */ INSERT INTO tallies (tasks, lane, status) VALUES (?3, ?1, ?2)",
+  pairs: `/* dure:pairs */ SELECT lane, type, queue, own_ids, status, tasks FROM tallies JOIN lanes USING (lane)
+    WHERE tasks > 0`,
+  pairsOfTypes: `/* dure:pairsOfTypes */ SELECT lane, lanes.type, queue, own_ids, status, tasks FROM json_each(?) AS wanted
+    JOIN lanes ON lanes.type = wanted.value JOIN tallies USING (lane) WHERE tasks > 0`,
+
+  // Definitions
+  saveDefinition: `/* dure:saveDefinition */ INSERT INTO definitions
+    (id, description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash, created_at, updated_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)
+    ON CONFLICT (id) DO UPDATE SET description = ?2, max_attempts = ?3, queue = ?4, priority = ?5, timeout_ms = ?6,
+      tags = ?7, rerun_after_crash = ?8, updated_at = ?9
+    WHERE (description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash)
+      IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8)`,
+  listDefinitions: `/* dure:listDefinitions */ SELECT id, description, max_attempts, queue, priority, timeout_ms, tags,
+    rerun_after_crash, created_at, updated_at FROM definitions ORDER BY id`,
+  findDefinition: `/* dure:findDefinition */ SELECT id, description, max_attempts, queue, priority, timeout_ms, tags,
+    rerun_after_crash, created_at, updated_at FROM definitions WHERE id = ?`,
+  isDefinition: "/* dure:isDefinition */ SELECT 1 FROM definitions WHERE id = ?",
+  definitionsWithoutTasks: `/* dure:definitionsWithoutTasks */ SELECT id, description, max_attempts, queue, priority,
+    timeout_ms, tags, rerun_after_crash, created_at, updated_at FROM definitions AS d WHERE NOT EXISTS
+    (SELECT 1 FROM lanes JOIN tallies USING (lane) WHERE type = d.id AND tasks > 0)`,
+
+  // Enqueue
+  insertTask: `/* dure:insertTask */ INSERT INTO tasks
+    (id, lane, own_id, status, priority, due_at, created_at, updated_at, max_attempts, rerun_after_crash,
+     payload, payload_types, description, tags, idempotency, settings)
+    VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING`,
+  findByIdempotency: `/* dure:findByIdempotency */ SELECT ${columns} FROM tasks WHERE idempotency = ?`,
+
+  // Read
+  findTask: `/* dure:findTask */ SELECT ${columns} FROM tasks WHERE id = ?`,
+  readTask: `/* dure:readTask */ SELECT ${columns} FROM tasks WHERE seq = ?`,
+  listAttempts: `/* dure:listAttempts */ SELECT fence, number, worker, started_at, ended_at, outcome, error, late_outcome,
+    logs FROM attempts WHERE seq = ? ORDER BY fence`,
+  idsFrom: "/* dure:idsFrom */ SELECT id FROM tasks WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 50",
+  oldestDue: `/* dure:oldestDue */ SELECT due_at FROM tasks INDEXED BY tasks_claim WHERE status = 1 AND crashes = 0
+    AND lane = ? AND priority = ? ORDER BY due_at LIMIT 1`,
+
+  // Workers
+  insertWorker: `/* dure:insertWorker */ INSERT INTO workers
+    (id, state, host, pid, name, concurrency, types, queues, lease_ms, started_at, beat_at)
+    VALUES (?1, 'alive', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) ON CONFLICT (id) DO NOTHING`,
+  aliveWorker: "/* dure:aliveWorker */ SELECT worker FROM workers WHERE id = ? AND state = 'alive'",
+  renewLease: `/* dure:renewLease */ UPDATE workers SET renewals = renewals + 1, beat_at = ?
+    WHERE id = ? AND state = 'alive' RETURNING worker`,
+  stopWorker: `/* dure:stopWorker */ UPDATE workers SET state = 'stopped', beat_at = ?2 WHERE id = ?1 AND state = 'alive'
+    AND NOT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_running WHERE status = 2 AND worker = workers.worker)`,
+  listWorkers: `/* dure:listWorkers */ SELECT id, state, host, pid, name, concurrency, types, queues, lease_ms, started_at,
+    beat_at, renewals, CASE state WHEN 'alive' THEN (SELECT count(*) FROM tasks INDEXED BY tasks_running
+      WHERE status = 2 AND tasks.worker = workers.worker) ELSE 0 END AS running
+    FROM workers ORDER BY (state = 'alive') DESC, worker DESC LIMIT 1000`,
+  workerIds: "/* dure:workerIds */ SELECT worker, workers.id FROM json_each(?) AS wanted JOIN workers ON worker = wanted.value",
+  aliveWorkers: "/* dure:aliveWorkers */ SELECT id FROM workers INDEXED BY workers_alive WHERE state = 'alive'",
+  buryWorker: `/* dure:buryWorker */ UPDATE workers SET state = 'dead' WHERE id = ?1 AND state = 'alive'
+    AND (?2 IS NULL OR renewals = ?2) RETURNING worker`,
+  countWorkers: "/* dure:countWorkers */ SELECT state, count(*) AS workers FROM workers GROUP BY state",
+
+  // Claim (T1). One lane and one priority at a time, so that the order of the index is the order of the answer.
+  topPriority: `/* dure:topPriority */ SELECT priority FROM tasks INDEXED BY tasks_claim
+    WHERE status = 1 AND crashes = 0 AND lane = ?1 AND priority < ?2 ORDER BY priority DESC LIMIT 1`,
+  dueInLane: `/* dure:dueInLane */ SELECT due_at, seq FROM tasks INDEXED BY tasks_claim
+    WHERE status = 1 AND crashes = 0 AND lane = ?1 AND priority = ?2 AND due_at <= ?3 ORDER BY due_at, seq LIMIT ?4`,
+  nextDueInLane: `/* dure:nextDueInLane */ SELECT due_at FROM tasks INDEXED BY tasks_claim
+    WHERE status = 1 AND crashes = 0 AND lane = ?1 AND priority = ?2 AND due_at > ?3 ORDER BY due_at LIMIT 1`,
+  topSuspectPriority: `/* dure:topSuspectPriority */ SELECT priority FROM tasks INDEXED BY tasks_claim_suspect
+    WHERE status = 1 AND crashes > 0 AND lane = ?1 AND priority < ?2 ORDER BY priority DESC LIMIT 1`,
+  suspectInLane: `/* dure:suspectInLane */ SELECT due_at, seq FROM tasks INDEXED BY tasks_claim_suspect
+    WHERE status = 1 AND crashes > 0 AND lane = ?1 AND priority = ?2 AND due_at <= ?3 ORDER BY due_at, seq LIMIT 1`,
+  claimTask: `/* dure:claimTask */ UPDATE tasks SET status = 2, worker = ?1, fence = fence + 1, attempts = attempts + 1,
+    started_at = ?2, updated_at = max(?2, created_at), version = version + 1
+    WHERE seq = ?3 AND status = 1 RETURNING ${columns}`,
+
+  // Settle (T3, T4, T5, T8, T11, T12). Each guards by id, fence, owner and status at once.
+  completeTask: `/* dure:completeTask */ UPDATE tasks SET status = 3, completed_at = ?1, updated_at = max(?1, created_at),
+    result = ?2, result_types = ?3, error = NULL, cancel_requested_at = NULL, version = version + 1
+    WHERE seq = ?4 AND id = ?5 AND fence = ?6 AND worker = ?7 AND status = 2`,
+  ownedTask: `/* dure:ownedTask */ SELECT attempts, max_attempts, cancel_requested_at FROM tasks
+    WHERE seq = ?1 AND id = ?2 AND fence = ?3 AND worker = ?4 AND status = 2`,
+  endTask: `/* dure:endTask */ UPDATE tasks SET status = ?1, completed_at = ?2, updated_at = max(?2, created_at), error = ?3,
+    cancel_requested_at = NULL, version = version + 1 WHERE seq = ?4`,
+  putBackTask: `/* dure:putBackTask */ UPDATE tasks SET status = 1, due_at = ?1, updated_at = max(?2, created_at),
+    error = coalesce(?3, error), attempts = attempts - ?4, snoozes = snoozes + ?5, crashes = crashes + ?6,
+    version = version + 1 WHERE seq = ?7`,
+  writeAttempt: `/* dure:writeAttempt */ INSERT INTO attempts
+    (seq, fence, number, worker, started_at, ended_at, outcome, error, logs)
+    SELECT seq, fence, attempts, worker, started_at, ?2, ?3, ?4, ?5 FROM tasks WHERE seq = ?1
+    ON CONFLICT (seq, fence) DO UPDATE SET ended_at = excluded.ended_at, outcome = excluded.outcome,
+      error = excluded.error, logs = coalesce(excluded.logs, logs)`,
+  attemptOutcome: `/* dure:attemptOutcome */ SELECT outcome, worker FROM attempts WHERE seq = ?1 AND fence = ?2`,
+  latestAttempt: "/* dure:latestAttempt */ SELECT status, fence, worker, due_at FROM tasks WHERE seq = ?1 AND id = ?2",
+  lateOutcome: `/* dure:lateOutcome */ UPDATE attempts SET late_outcome = ?3
+    WHERE seq = ?1 AND fence = ?2 AND outcome = 'lost'`,
+  reportProgress: `/* dure:reportProgress */ UPDATE tasks SET progress = coalesce(?1, progress)
+    WHERE seq = ?2 AND id = ?3 AND fence = ?4 AND worker = ?5 AND status = 2`,
+  cancelRequests: `/* dure:cancelRequests */ SELECT id, fence FROM tasks INDEXED BY tasks_running
+    WHERE status = 2 AND worker = (SELECT worker FROM workers WHERE id = ?) AND cancel_requested_at IS NOT NULL`,
+
+  runningTasks: `/* dure:runningTasks */ SELECT seq, id, lane, created_at, updated_at FROM tasks INDEXED BY tasks_running
+    WHERE status = 2 AND worker IS NOT NULL`,
+
+  // Reap (T9, T8b)
+  ownedTasks: `/* dure:ownedTasks */ SELECT seq, id, fence, lane, cancel_requested_at FROM tasks INDEXED BY tasks_running
+    WHERE status = 2 AND worker = ?`,
+  lostTasks: `/* dure:lostTasks */ SELECT seq, id, lane, crashes, rerun_after_crash, cancel_requested_at
+    FROM tasks INDEXED BY tasks_running WHERE status = 2 AND worker = ?`,
+  orphanOwners: `/* dure:orphanOwners */ SELECT DISTINCT worker FROM tasks INDEXED BY tasks_running WHERE status = 2
+    AND worker NOT IN (SELECT worker FROM workers INDEXED BY workers_alive WHERE state = 'alive')`,
+  overdueCancels: `/* dure:overdueCancels */ SELECT seq, id, lane FROM tasks INDEXED BY tasks_running WHERE status = 2
+    AND worker IS NOT NULL AND cancel_requested_at < ?`,
+
+  // Manage (T6, T7, T13, T14, T15)
+  cancelPending: `/* dure:cancelPending */ UPDATE tasks SET status = 5, completed_at = ?1, updated_at = max(?1, created_at),
+    version = version + 1 WHERE seq = ?2 AND status = 1 RETURNING ${columns}`,
+  requestCancel: `/* dure:requestCancel */ UPDATE tasks SET cancel_requested_at = coalesce(cancel_requested_at, ?1),
+    version = version + (cancel_requested_at IS NULL) WHERE seq = ?2 AND status = 2 RETURNING ${columns}`,
+  retryTask: `/* dure:retryTask */ UPDATE tasks SET status = 1, due_at = ?1, updated_at = max(?1, created_at),
+    completed_at = NULL, attempts = 0, crashes = 0, snoozes = 0, cancel_requested_at = NULL, progress = NULL,
+    version = version + 1 WHERE seq = ?2 AND status IN (4, 5) RETURNING ${columns}`,
+  editTask: `/* dure:editTask */ UPDATE tasks SET priority = coalesce(?1, priority), due_at = coalesce(?2, due_at),
+    updated_at = max(?3, created_at), version = version + 1 WHERE seq = ?4 AND status = 1 RETURNING ${columns}`,
+  deleteTask: "/* dure:deleteTask */ DELETE FROM tasks WHERE seq = ? AND status >= 3",
+  deleteAttempts: "/* dure:deleteAttempts */ DELETE FROM attempts WHERE seq = ?",
+
+  // Prune. `updated_at` of a finished task is the instant it ended.
+  lanesWithStatus: "/* dure:lanesWithStatus */ SELECT lane FROM tallies WHERE status = ? AND tasks > 0",
+  prunable: `/* dure:prunable */ SELECT updated_at, seq, lane FROM tasks INDEXED BY tasks_lane_updated
+    WHERE lane = ?1 AND status = ?2 AND status <> 2 AND updated_at < ?3 ORDER BY updated_at, id LIMIT ?4`,
+} as const;
+
+/** The indexes that a stream of search keys may come from; see search.ts. */
+export const searchIndexes = {
+  created: { index: "tasks_lane_created", key: "created_at" },
+  updated: { index: "tasks_lane_updated", key: "updated_at" },
+  ownId: { index: "tasks_lane_own_id", key: "id" },
+} as const;

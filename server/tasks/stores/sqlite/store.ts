@@ -1,0 +1,311 @@
+/**
+ * TaskStore on SQLite: one method per verb, no rules of its own. The database lives in threads of the store's own,
+ * one that writes and one that reads (for ':memory:' the writer does both), so that neither a commit nor a search
+ * ever blocks the server's event loop.
+ */
+import type { Attempt } from "../../core/attempt.ts";
+import type { Clock } from "../../core/clock.ts";
+import { nearest } from "../../core/names.ts";
+import type {
+  ArchivedTask,
+  Beat,
+  ClaimReply,
+  ClaimRequest,
+  HealthFinding,
+  LeaseHandle,
+  LeaseRequest,
+  NewTask,
+  PruneRequest,
+  Settled,
+  Settlement,
+  StoredDefinition,
+  StoreSearch,
+  StoreStats,
+  TaskEdit,
+  TaskStore,
+  WorkerRecord,
+  Written,
+} from "../../core/store.ts";
+import type { Task } from "../../core/task.ts";
+import type { Enqueued } from "./enqueue.ts";
+import type { Rows } from "./protocol.ts";
+import type { TaskRecord } from "./read.ts";
+import { type Row, namesOf, settingsOf, toAttempts, toDefinition, toEntry, toTask } from "./rows.ts";
+import { toNewRow, toProgressRow, toSettlementRow } from "./outgoing.ts";
+import { ThreadLink } from "./thread-link.ts";
+import type { VerbAnswer, VerbArgument, VerbName } from "./verbs.ts";
+import { toWorkerRecord } from "./workers.ts";
+
+export interface SqliteStoreOptions {
+  /** A file, or ':memory:'. */
+  path: string;
+  /** 'full': an acknowledged write survives a power cut. 'normal': it survives the death of the process. Default 'full'. */
+  durability?: "full" | "normal";
+  clock: Clock;
+}
+
+export function createSqliteStore(options: SqliteStoreOptions): TaskStore {
+  return new SqliteStore(options);
+}
+
+class SqliteStore implements TaskStore {
+  readonly location: string;
+  readonly #options: Required<SqliteStoreOptions>;
+  readonly #pulse = new SharedArrayBuffer(4);
+  readonly #listeners = new Set<() => void>();
+  readonly #leases = new Map<string, LeaseRequest>();
+  readonly #writer: ThreadLink;
+  #reader: Promise<ThreadLink> | undefined;
+  #lastStream = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: SqliteStoreOptions) {
+    this.location = options.path;
+    this.#options = { durability: "full", ...options };
+    this.#writer = this.#link("writer");
+  }
+
+  open(): Promise<void> {
+    return this.#writer.open();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    if (this.#listeners.size === 1) this.#writer.tell("watch", true);
+    return () => {
+      const removed = this.#listeners.delete(listener);
+      if (removed && this.#listeners.size === 0 && !this.#closing) this.#writer.tell("watch", false);
+    };
+  }
+
+  saveDefinitions(definitions: Parameters<TaskStore["saveDefinitions"]>[0]): Promise<Written<void, "id-taken">> {
+    return this.#writer.call("saveDefinitions", definitions);
+  }
+
+  async listDefinitions(): Promise<StoredDefinition[]> {
+    return (await this.#read("listDefinitions", undefined)).map(toDefinition);
+  }
+
+  async enqueueTasks(
+    tasks: readonly NewTask[] | AsyncIterable<readonly NewTask[]>,
+  ): Promise<Written<(Task | null)[], "id-taken" | "idempotency-conflict">> {
+    if (Array.isArray(tasks)) {
+      const answer = await this.#writer.call("enqueueTasks", tasks.map(toNewRow));
+      return existingTasks(answer, tasks.length);
+    }
+    return this.#enqueueStream(tasks as AsyncIterable<readonly NewTask[]>);
+  }
+
+  async getTask(id: string): Promise<Task | undefined> {
+    const found = await this.#read("getTask", id);
+    if (!found) return undefined;
+    const [task] = toTasks(found.task);
+    return found.definition ? toEntry(toDefinition(found.definition), task) : task;
+  }
+
+  async searchTasks(search: StoreSearch): Promise<Task[]> {
+    const found = await this.#read("searchTasks", search);
+    const tasks = toTasks(found.tasks);
+    for (const [place, definition] of found.definitions) {
+      tasks.splice(place, 0, toEntry(toDefinition(definition), undefined));
+    }
+    return tasks;
+  }
+
+  countTasks(search: StoreSearch): Promise<number> {
+    return this.#read("countTasks", search);
+  }
+
+  async listAttempts(taskId: string): Promise<Attempt[]> {
+    const record = await this.#read("listAttempts", taskId);
+    return record ? attemptsOf(record) : [];
+  }
+
+  async findNearIds(id: string): Promise<string[]> {
+    const like = (await this.#read("idsLike", id)).filter((found) => found !== id);
+    const near = nearest(id, like);
+    return (near.length > 0 ? near : like.filter((found) => found.startsWith(id.slice(0, 8)))).slice(0, 3);
+  }
+
+  registerWorker(worker: Parameters<TaskStore["registerWorker"]>[0]): Promise<Written<void>> {
+    return this.#writer.call("registerWorker", worker);
+  }
+
+  holdLease(request: LeaseRequest): LeaseHandle {
+    const { workerId, beatMs, maxBlockMs } = request;
+    this.#leases.set(workerId, request);
+    const pulse = new Int32Array(this.#pulse);
+    this.#writer.tell("holdLease", { workerId, beatMs, maxBlockMs });
+    return {
+      alive: () => void Atomics.add(pulse, 0, 1),
+      beat: () => this.#writer.call("beat", workerId),
+      release: async () => {
+        this.#leases.delete(workerId);
+        await this.#writer.request("releaseLease", workerId);
+      },
+    };
+  }
+
+  stopWorker(workerId: string): Promise<Written<void, "owns-tasks">> {
+    return this.#writer.call("stopWorker", workerId);
+  }
+
+  async listWorkers(): Promise<WorkerRecord[]> {
+    return (await this.#read("listWorkers", undefined)).map(toWorkerRecord);
+  }
+
+  async claimTasks(request: ClaimRequest): Promise<Written<ClaimReply, "worker-dead">> {
+    const answer = await this.#writer.call("claimTasks", request);
+    if (answer.kind !== "ok") return answer;
+    const { claimed, nextDueAt } = answer.value;
+    const names = namesOf(claimed);
+    const tasks = claimed.rows.map((row) => {
+      const task = toTask(row, names);
+      const settings = settingsOf(row);
+      return {
+        ref: [row[0], row[2]],
+        fence: row[12],
+        task,
+        ...(settings ? { settings } : {}),
+        ...(task.unreadable === undefined ? {} : { unreadable: task.unreadable }),
+      };
+    });
+    return { kind: "ok", value: { claimed: tasks, ...(nextDueAt === undefined ? {} : { nextDueAt }) } };
+  }
+
+  async settleTasks(settlements: readonly Settlement[]): Promise<Written<Settled[]>> {
+    const answer = await this.#writer.call("settleTasks", settlements.map(toSettlementRow));
+    if (answer.kind !== "ok") return answer;
+    return { kind: "ok", value: answer.value.map((settled) => (settled === 0 ? completed : settled)) };
+  }
+
+  reportProgress(reports: Parameters<TaskStore["reportProgress"]>[0]): Promise<Written<void>> {
+    return this.#writer.call("reportProgress", reports.map(toProgressRow));
+  }
+
+  listCancelRequests(workerId: string): Promise<{ taskId: string; fence: number }[]> {
+    return this.#read("listCancelRequests", workerId);
+  }
+
+  reapWorkers(request: Parameters<TaskStore["reapWorkers"]>[0]): ReturnType<TaskStore["reapWorkers"]> {
+    return this.#writer.call("reapWorkers", request);
+  }
+
+  async cancelTask(id: string, expectedVersion?: number): ReturnType<TaskStore["cancelTask"]> {
+    const answer = await this.#writer.call("cancelTask", { id, expectedVersion });
+    if (answer.kind !== "ok") return answer;
+    return { kind: "ok", value: { ...answer.value, task: toTasks(answer.value.task)[0]! } };
+  }
+
+  async retryTask(id: string, expectedVersion?: number): ReturnType<TaskStore["retryTask"]> {
+    return changedTask(await this.#writer.call("retryTask", { id, expectedVersion }));
+  }
+
+  async editTask(id: string, edit: TaskEdit, expectedVersion?: number): ReturnType<TaskStore["editTask"]> {
+    return changedTask(await this.#writer.call("editTask", { id, edit, expectedVersion }));
+  }
+
+  deleteTask(id: string, expectedVersion?: number): ReturnType<TaskStore["deleteTask"]> {
+    return this.#writer.call("deleteTask", { id, expectedVersion });
+  }
+
+  pruneTasks(request: PruneRequest): Promise<Written<number>> {
+    return this.#writer.call("pruneTasks", request);
+  }
+
+  async readPrunable(request: PruneRequest): Promise<ArchivedTask[]> {
+    const records = await this.#read("readPrunable", request);
+    return records.map((record) => ({ task: toTasks(record.task)[0]!, attempts: attemptsOf(record) }));
+  }
+
+  async stats(): Promise<StoreStats> {
+    return this.#read("stats", undefined);
+  }
+
+  checkHealth(options: { full: boolean }): Promise<HealthFinding[]> {
+    return this.#read("checkHealth", options);
+  }
+
+  schemaVersion(): Promise<{ stored: number; known: number }> {
+    return this.#read("schemaVersion", undefined);
+  }
+
+  async #enqueueStream(
+    parts: AsyncIterable<readonly NewTask[]>,
+  ): Promise<Written<(Task | null)[], "id-taken" | "idempotency-conflict">> {
+    const stream = ++this.#lastStream;
+    let tasks = 0;
+    try {
+      for await (const part of parts) {
+        tasks += part.length;
+        this.#writer.tell("enqueuePart", { stream, rows: part.map(toNewRow) });
+      }
+    } catch (error) {
+      await this.#writer.request("enqueueAbort", stream);
+      throw error;
+    }
+    return existingTasks((await this.#writer.request("enqueueEnd", stream)) as Enqueued, tasks);
+  }
+
+  async #read<Name extends VerbName>(verb: Name, argument: VerbArgument<Name>): Promise<VerbAnswer<Name>> {
+    if (this.location === ":memory:") return this.#writer.call(verb, argument);
+    this.#reader ??= this.#openReader();
+    return (await this.#reader).call(verb, argument);
+  }
+
+  async #openReader(): Promise<ThreadLink> {
+    const reader = this.#link("reader");
+    await reader.open();
+    return reader;
+  }
+
+  async #close(): Promise<void> {
+    const reader = await this.#reader?.catch(() => undefined);
+    await reader?.close();
+    await this.#writer.close();
+  }
+
+  #link(role: "writer" | "reader"): ThreadLink {
+    const { path, durability, clock } = this.#options;
+    return new ThreadLink({ path, durability, role, pulse: this.#pulse }, () => clock.now(), {
+      changed: () => {
+        for (const listener of this.#listeners) listener();
+      },
+      beat: (workerId, beat) => this.#leases.get(workerId)?.onBeat(beat as Beat),
+    });
+  }
+}
+
+const completed: Settled = Object.freeze({ kind: "settled", status: "COMPLETED" });
+
+function toTasks(rows: Rows): Task[] {
+  const names = namesOf(rows);
+  return rows.rows.map((row) => toTask(row, names));
+}
+
+function attemptsOf({ task, attempts, workers }: TaskRecord): Attempt[] {
+  const names = namesOf({ lanes: task.lanes, workers: [...task.workers, ...workers] });
+  return toAttempts(task.rows[0] as Row, attempts, names);
+}
+
+function changedTask<Reason extends string>(answer: Written<{ task: Rows }, Reason>): Written<{ task: Task }, Reason> {
+  if (answer.kind !== "ok") return answer;
+  return { kind: "ok", value: { task: toTasks(answer.value.task)[0]! } };
+}
+
+function existingTasks(answer: Enqueued, tasks: number): Written<(Task | null)[], "id-taken" | "idempotency-conflict"> {
+  if (answer.kind !== "ok") return answer;
+  const value: (Task | null)[] = new Array(tasks).fill(null);
+  if (answer.value) {
+    const found = toTasks(answer.value.found);
+    answer.value.indexes.forEach((place, index) => {
+      value[place] = found[index]!;
+    });
+  }
+  return { kind: "ok", value };
+}

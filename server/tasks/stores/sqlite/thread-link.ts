@@ -1,0 +1,138 @@
+/**
+ * The main thread's end of one store thread: requests out, answers back. Requests of the same turn of the event
+ * loop travel in one message. The thread keeps the process alive only while an answer is awaited.
+ */
+import { Worker } from "node:worker_threads";
+import { DureError } from "../../core/errors.ts";
+import type { Reply, Request, ThreadError, ThreadOptions } from "./protocol.ts";
+import type { VerbAnswer, VerbArgument, VerbName } from "./verbs.ts";
+
+interface Pending {
+  verb: string;
+  resolve(value: any): void;
+  reject(error: unknown): void;
+}
+
+export interface ThreadLinkEvents {
+  changed(): void;
+  beat(workerId: string, beat: unknown): void;
+}
+
+const threadFile = new URL(import.meta.url.endsWith(".ts") ? "./thread.ts" : "./thread.js", import.meta.url);
+
+export class ThreadLink {
+  readonly #options: ThreadOptions;
+  readonly #events: ThreadLinkEvents;
+  readonly #now: () => number;
+  readonly #pending = new Map<number, Pending>();
+  #worker: Worker | undefined;
+  #outbox: Request[] = [];
+  #lastId = 0;
+  #failure: DureError | undefined;
+
+  constructor(options: ThreadOptions, now: () => number, events: ThreadLinkEvents) {
+    this.#options = options;
+    this.#now = now;
+    this.#events = events;
+  }
+
+  /** Starts the thread and waits until it has opened the database. */
+  open(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const worker = new Worker(threadFile, { workerData: this.#options, name: `dure-${this.#options.role}`, stdout: false });
+      this.#worker = worker;
+      worker.on("error", (error) => this.#died(error));
+      worker.on("exit", () => this.#died(undefined));
+      worker.once("message", (first: "ready" | { failed: ThreadError }) => {
+        if (first !== "ready") {
+          void worker.terminate();
+          return reject(toError(first.failed));
+        }
+        worker.on("message", (reply: Reply) => this.#receive(reply));
+        this.#hold();
+        resolve();
+      });
+      worker.once("error", reject);
+    });
+  }
+
+  /** @throws what the verb threw; DureError DATABASE_UNAVAILABLE when the thread is gone */
+  call<Name extends VerbName>(verb: Name, argument: VerbArgument<Name>): Promise<VerbAnswer<Name>> {
+    return this.request(verb, argument) as Promise<VerbAnswer<Name>>;
+  }
+
+  request(verb: string, argument: unknown): Promise<unknown> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      const id = ++this.#lastId;
+      this.#pending.set(id, { verb, resolve, reject });
+      if (this.#pending.size === 1) this.#hold();
+      this.#post([id, verb, argument, this.#now()]);
+    });
+  }
+
+  /** A request that nobody waits for. */
+  tell(verb: string, argument: unknown): void {
+    this.#post([0, verb, argument, this.#now()]);
+  }
+
+  async close(): Promise<void> {
+    if (!this.#worker) return;
+    const worker = this.#worker;
+    if (this.#failure) return;
+    const exited = new Promise((resolve) => worker.once("exit", resolve));
+    await this.request("close", undefined);
+    this.#failure = closed(this.#options.path);
+    worker.ref();
+    await exited;
+  }
+
+  #post(request: Request): void {
+    this.#outbox.push(request);
+    if (this.#outbox.length === 1) process.nextTick(() => this.#flush());
+  }
+
+  #flush(): void {
+    const requests = this.#outbox;
+    this.#outbox = [];
+    this.#worker?.postMessage(requests);
+  }
+
+  #receive({ answers, changed, beats }: Reply): void {
+    for (const [id, error, value] of answers) {
+      const pending = this.#pending.get(id);
+      if (!pending) continue;
+      this.#pending.delete(id);
+      if (error) pending.reject(toError(error));
+      else pending.resolve(value);
+    }
+    if (this.#pending.size === 0) this.#hold();
+    for (const [workerId, beat] of beats ?? []) this.#events.beat(workerId, beat);
+    if (changed) this.#events.changed();
+  }
+
+  /** Keeps the process alive while, and only while, an answer is awaited. */
+  #hold(): void {
+    if (this.#pending.size > 0) this.#worker?.ref();
+    else this.#worker?.unref();
+  }
+
+  #died(cause: unknown): void {
+    this.#failure ??= new DureError(
+      "DATABASE_UNAVAILABLE",
+      `The thread that ${this.#options.role === "writer" ? "writes" : "reads"} ${this.#options.path} has died. Restart this process.`,
+      { cause },
+    );
+    for (const { reject } of this.#pending.values()) reject(this.#failure);
+    this.#pending.clear();
+  }
+}
+
+function closed(path: string): DureError {
+  return new DureError("INSTANCE_CLOSED", `${path} was closed by this process; make a new instance to use it again.`);
+}
+
+function toError(error: ThreadError): Error {
+  if (error.code) return new DureError(error.code, error.message, { details: error.details ?? {} });
+  return Object.assign(new Error(error.message), { name: error.name, stack: error.stack });
+}

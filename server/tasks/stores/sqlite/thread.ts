@@ -1,0 +1,273 @@
+/**
+ * The store's own thread: one that writes, or one that reads. Requests that have arrived together run in one
+ * transaction, so that one fsync serves them all, and each is answered only after it. Heartbeats run here too:
+ * the main thread may be blocked by a handler without losing its leases.
+ */
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { Connection } from "./connection.ts";
+import { Lanes, Tally } from "./lanes.ts";
+import { Leases } from "./leases.ts";
+import type { Reply, Request, ThreadError, ThreadOptions } from "./protocol.ts";
+import { toDureError } from "./sqlite-errors.ts";
+import { Streams } from "./stream.ts";
+import { readVerbs, undoable, writeVerbs } from "./verbs.ts";
+import { Wake } from "./wake.ts";
+import { WorkerLocks } from "./worker-locks.ts";
+import type { WriteContext } from "./write-context.ts";
+
+/** Requests in one transaction; more wait for the next. */
+const requestsMax = 512;
+const ioError = 10;
+
+class StoreThread {
+  readonly #port: MessagePort;
+  readonly #options: ThreadOptions;
+  readonly #streams: Streams;
+  readonly #leases: Leases;
+  readonly #locks: WorkerLocks;
+  #connection: Connection;
+  #context: WriteContext;
+  #wake: Wake;
+  #watching = false;
+  #queue: Request[] = [];
+  #scheduled = false;
+  #reply: Reply = { answers: [], changed: false };
+
+  constructor(port: MessagePort, options: ThreadOptions) {
+    this.#port = port;
+    this.#options = options;
+    this.#locks = new WorkerLocks(options.path);
+    this.#connection = new Connection(options);
+    this.#context = this.#newContext();
+    this.#wake = this.#newWake();
+    this.#leases = new Leases(new Int32Array(options.pulse), (workerId) => this.#receive([[0, "beat", workerId, Date.now()]]));
+    this.#streams = new Streams({
+      context: this.#context,
+      begin: () => this.#begin(),
+      commit: () => this.#commit(),
+      rollback: () => this.#rollback(),
+      answer: (request, error, value) => this.#answer(request, error, value),
+    });
+    port.on("message", (requests: Request[]) => this.#receive(requests));
+  }
+
+  #receive(requests: Request[]): void {
+    for (let more: Request[] | undefined = requests; more; more = receiveMessageOnPort(this.#port)?.message) {
+      for (const request of more) this.#accept(request);
+    }
+    this.#run();
+    this.#send();
+  }
+
+  /** Parts of a batch and the thread's own matters are seen to at once; verbs wait for their transaction. */
+  #accept(request: Request): void {
+    const [id, verb, argument] = request;
+    switch (verb) {
+      case "enqueuePart": {
+        const { stream, rows } = argument as { stream: number; rows: [] };
+        return this.#streams.part(stream, rows);
+      }
+      case "enqueueEnd":
+        return this.#streams.end(argument as number, id);
+      case "enqueueAbort":
+        return this.#streams.abort(argument as number, id);
+      case "holdLease":
+        this.#leases.hold(argument as Parameters<Leases["hold"]>[0]);
+        return this.#answer(id, null, null);
+      case "releaseLease":
+        this.#leases.release(argument as string);
+        return this.#answer(id, null, null);
+      case "watch":
+        this.#watching = argument as boolean;
+        if (this.#watching) this.#wake.start();
+        else this.#wake.stop();
+        return this.#answer(id, null, null);
+      case "close":
+        return this.#close(id);
+      default:
+        this.#queue.push(request);
+    }
+  }
+
+  #run(): void {
+    if (this.#streams.isOpen || this.#queue.length === 0) return;
+    const requests = this.#queue.splice(0, requestsMax);
+    const writes = requests.filter(([, verb]) => verb in writeVerbs);
+    if (writes.length > 0) this.#write(writes);
+    for (const request of requests) if (!(request[1] in writeVerbs)) this.#read(request);
+    if (this.#queue.length > 0) this.#runLater();
+  }
+
+  #runLater(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#receive([]);
+    });
+  }
+
+  /** One transaction for all; when it fails, each on its own, so that only the culprit is answered with the error. */
+  #write(requests: Request[]): void {
+    const answers: Reply["answers"] = [];
+    try {
+      this.#begin();
+      for (const request of requests) answers.push([request[0], null, this.#runWrite(request)]);
+    } catch (error) {
+      this.#rollback();
+      if (requests.length === 1) this.#answer(requests[0]![0], error, null);
+      else for (const request of requests) this.#write([request]);
+      return;
+    }
+    try {
+      this.#commit();
+    } catch (error) {
+      return this.#commitFailed(requests, error);
+    }
+    for (const [index, answer] of answers.entries()) {
+      if (requests[index]![1] === "beat") this.#beatDone(requests[index]!, answer[2]);
+      else this.#reply.answers.push(answer);
+    }
+  }
+
+  #runWrite([, verb, argument, now]: Request): unknown {
+    const context = this.#context;
+    if (undoable.has(verb)) return this.#runUndoable(verb, argument, now);
+    return writeVerbs[verb as keyof typeof writeVerbs](context, argument as never, now);
+  }
+
+  #runUndoable(verb: string, argument: unknown, now: number): unknown {
+    const context = this.#context;
+    const alone = Array.isArray(argument) && argument.length === 1;
+    if (alone) return writeVerbs[verb as keyof typeof writeVerbs](context, argument as never, now);
+    const tally = context.tally.save();
+    this.#connection.exec("SAVEPOINT verb");
+    context.undo = () => {
+      this.#connection.exec("ROLLBACK TO verb");
+      context.tally.restore(tally);
+      context.lanes.forget();
+    };
+    try {
+      return writeVerbs[verb as keyof typeof writeVerbs](context, argument as never, now);
+    } finally {
+      if (this.#connection.inTransaction) this.#connection.exec("RELEASE verb");
+    }
+  }
+
+  /**
+   * A commit that failed on the disk may or may not be there: it is answered as unknown, and the connection is
+   * opened anew, since what it has in memory is no longer to be believed.
+   */
+  #commitFailed(requests: Request[], error: unknown): void {
+    this.#rollback();
+    const unknown = ((error as { errcode?: number }).errcode ?? 0) % 256 === ioError;
+    const failure = toThreadError(toDureError(error, this.#options.path));
+    for (const [id] of requests) {
+      this.#reply.answers.push(unknown ? [id, null, { kind: "unknown", cause: failure }] : [id, failure, null]);
+    }
+    if (unknown) this.#reopen();
+  }
+
+  #reopen(): void {
+    this.#wake.stop();
+    this.#connection.close();
+    this.#connection = new Connection(this.#options);
+    Object.assign(this.#context, this.#newContext());
+    this.#wake = this.#newWake();
+    if (this.#watching) this.#wake.start();
+  }
+
+  #beatDone([id, , workerId]: Request, beat: unknown): void {
+    if (id !== 0) this.#reply.answers.push([id, null, beat]);
+    this.#reply.beats ??= [];
+    this.#reply.beats.push([workerId as string, beat]);
+  }
+
+  #read([id, verb, argument, now]: Request): void {
+    try {
+      const run = readVerbs[verb as keyof typeof readVerbs];
+      if (!run) throw new Error(`There is no verb ${verb}.`);
+      this.#answer(id, null, this.#connection.snapshot(() => run(this.#connection, argument as never, now)));
+    } catch (error) {
+      this.#answer(id, error, null);
+    }
+  }
+
+  #begin(): void {
+    this.#connection.beginWrite();
+    this.#context.changed = false;
+  }
+
+  #commit(): void {
+    this.#context.tally.write();
+    this.#connection.commit();
+    if (this.#context.changed) this.#reply.changed = true;
+  }
+
+  #rollback(): void {
+    this.#context.tally.forget();
+    this.#context.lanes.forget();
+    this.#connection.rollback();
+  }
+
+  #answer(request: number, error: unknown, value: unknown): void {
+    this.#reply.answers.push([request, error === null ? null : toThreadError(toDureError(error, this.#options.path)), value]);
+  }
+
+  #send(): void {
+    const reply = this.#reply;
+    if (reply.answers.length === 0 && !reply.changed && !reply.beats) return;
+    this.#reply = { answers: [], changed: false };
+    this.#port.postMessage(reply);
+  }
+
+  #close(request: number): void {
+    this.#leases.releaseAll();
+    this.#wake.stop();
+    this.#locks.releaseAll();
+    try {
+      this.#connection.close();
+      this.#answer(request, null, null);
+    } catch (error) {
+      this.#answer(request, error, null);
+    }
+    this.#send();
+    this.#port.close();
+  }
+
+  #newContext(): WriteContext {
+    const connection = this.#connection;
+    return {
+      connection,
+      lanes: new Lanes(connection),
+      tally: new Tally(connection),
+      locks: this.#locks,
+      changed: false,
+      undo: () => undefined,
+    };
+  }
+
+  #newWake(): Wake {
+    return new Wake(this.#connection, () => {
+      this.#reply.changed = true;
+      this.#send();
+    });
+  }
+}
+
+function toThreadError(error: unknown): ThreadError {
+  const { name, message, stack, code, details } = error as ThreadError;
+  return {
+    name,
+    message,
+    ...(typeof code === "string" && details ? { code, details } : {}),
+    ...(stack === undefined ? {} : { stack }),
+  };
+}
+
+try {
+  new StoreThread(parentPort!, workerData as ThreadOptions);
+  parentPort!.postMessage("ready");
+} catch (error) {
+  parentPort!.postMessage({ failed: toThreadError(error) });
+}

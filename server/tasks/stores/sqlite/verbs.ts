@@ -1,0 +1,53 @@
+/** The verbs that a thread answers, by name; each is one function of its own file. */
+import type { Connection } from "./connection.ts";
+import { claimTasks } from "./claim.ts";
+import { enqueueTasks } from "./enqueue.ts";
+import { checkHealth } from "./health.ts";
+import { cancelTask, deleteTask, editTask, pruneTasks, retryTask, saveDefinitions } from "./manage.ts";
+import * as read from "./read.ts";
+import { countTasks, searchTasks } from "./search.ts";
+import { reportProgress, settleTasks } from "./settle.ts";
+import { beat, reapWorkers, registerWorker, stopWorker } from "./workers.ts";
+import type { WriteContext } from "./write-context.ts";
+
+/** Run inside a write transaction. */
+export const writeVerbs = {
+  saveDefinitions,
+  enqueueTasks,
+  claimTasks,
+  settleTasks,
+  reportProgress,
+  registerWorker,
+  stopWorker,
+  beat,
+  reapWorkers,
+  cancelTask,
+  retryTask,
+  editTask,
+  deleteTask,
+  pruneTasks,
+} satisfies Record<string, (context: WriteContext, argument: any, now: number) => unknown>;
+
+/** Run in a snapshot. */
+export const readVerbs = {
+  getTask: read.getTask,
+  listAttempts: read.listAttempts,
+  readPrunable: read.readPrunable,
+  listDefinitions: (connection: Connection, _argument: undefined) => read.listDefinitions(connection),
+  listWorkers: (connection: Connection, _argument: undefined) => read.listWorkers(connection),
+  listCancelRequests: read.listCancelRequests,
+  idsLike: read.idsLike,
+  stats: (connection: Connection, _argument: undefined, now: number) => read.stats(connection, now),
+  checkHealth,
+  searchTasks,
+  countTasks,
+  schemaVersion: (connection: Connection, _argument: undefined) => connection.schemaVersion(),
+} satisfies Record<string, (connection: Connection, argument: any, now: number) => unknown>;
+
+type Verbs = typeof writeVerbs & typeof readVerbs;
+export type VerbName = keyof Verbs;
+export type VerbArgument<Name extends VerbName> = Parameters<Verbs[Name]>[1];
+export type VerbAnswer<Name extends VerbName> = ReturnType<Verbs[Name]>;
+
+/** Verbs that need no undo of their own: one row, or rows that are each guarded. */
+export const undoable: ReadonlySet<string> = new Set(["enqueueTasks", "saveDefinitions"]);

@@ -1,0 +1,41 @@
+/** What every writing verb works with, on the writing thread, inside a transaction that the thread opened. */
+import type { Connection } from "./connection.ts";
+import type { Lanes, Tally } from "./lanes.ts";
+import type { Rows } from "./protocol.ts";
+import type { Row } from "./rows.ts";
+import { sql } from "./statements.ts";
+import type { WorkerLocks } from "./worker-locks.ts";
+
+export interface WriteContext {
+  readonly connection: Connection;
+  readonly lanes: Lanes;
+  readonly tally: Tally;
+  readonly locks: WorkerLocks;
+  /** Set by a verb after which a waiting worker or watcher should look again. */
+  changed: boolean;
+  /** Undoes everything since the verb began; for one that wrote before it found a reason to refuse. */
+  undo(): void;
+}
+
+/** Rows with the names of the numbers in them. */
+export function withNames(connection: Connection, rows: Row[]): Rows {
+  const lanes = new Set<number>();
+  const workers = new Set<number>();
+  for (const row of rows) {
+    lanes.add(row[2]);
+    if (row[16] !== null) workers.add(row[16]);
+  }
+  return {
+    rows,
+    lanes: connection.prepare(sql.laneNames).all(JSON.stringify([...lanes])) as unknown as Rows["lanes"],
+    workers: workerNames(connection, workers),
+  };
+}
+
+export function workerNames(connection: Connection, workers: Iterable<number>): Rows["workers"] {
+  return connection.prepare(sql.workerIds).all(JSON.stringify([...workers])) as unknown as Rows["workers"];
+}
+
+export function findTask(connection: Connection, id: string): Row | undefined {
+  return connection.prepare(sql.findTask).get(id) as unknown as Row | undefined;
+}
