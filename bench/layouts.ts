@@ -10,8 +10,8 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
-import { layouts, type Layout } from "./layouts/layouts.ts";
 import { fillFinished } from "./layouts/fill.ts";
+import { type Layout, layouts } from "./layouts/layouts.ts";
 import { type LifeRates, measureLives } from "./layouts/lives.ts";
 import { openBare } from "./support/connection.ts";
 import { removeDatabase, temporaryFolder } from "./support/data.ts";
@@ -100,12 +100,27 @@ function sizeMiB(path: string): number {
 }
 
 function printResults(rows: readonly Result[]): void {
-  const head = ["layout", "finished tasks", "insert/s", "claim/s", "settle/s", "claim + settle/s", "whole lives/s", "file MiB"];
-  const table = new Table({ head, style: { head: [], border: [] }, colAligns: ["left", ...head.slice(1).map(() => "right" as const)] });
+  const head = [
+    "layout",
+    "finished tasks",
+    "insert/s",
+    "claim/s",
+    "settle/s",
+    "claim + settle/s",
+    "whole lives/s",
+    "file MiB",
+  ];
+  const table = new Table({
+    head,
+    style: { head: [], border: [] },
+    colAligns: ["left", ...head.slice(1).map(() => "right" as const)],
+  });
   for (const { layout, finished: count, rates, fileMiB } of rows) {
     const figures = [count, rates.insert, rates.claim, rates.settle, rates.drain, rates.life, fileMiB];
     table.push([layout, ...figures.map((figure) => Math.round(figure).toLocaleString("en"))]);
   }
   console.log(table.toString());
-  console.log(`SQLite ${process.versions.sqlite}, Node ${process.version}; medians of ${rounds} rounds of ${live} tasks.`);
+  console.log(
+    `SQLite ${process.versions.sqlite}, Node ${process.version}; medians of ${rounds} rounds of ${live} tasks.`,
+  );
 }

@@ -24,8 +24,14 @@ export function fillFinished(path: string, layout: Layout, count: number): void 
  * Inserts finished tasks in the order of their ids, over twenty lanes from `firstLane` on: of a hundred, 95 are
  * COMPLETED, 4 FAILED, 1 CANCELLED.
  */
-export function insertFinished(database: DatabaseSync, table: string, count: number, firstLane: number): void {
-  const insert = database.prepare(`INSERT INTO ${table} (id, lane, own_id, status, priority, due_at, created_at, updated_at,
+export function insertFinished(
+  database: DatabaseSync,
+  table: string,
+  count: number,
+  firstLane: number,
+): void {
+  const insert =
+    database.prepare(`INSERT INTO ${table} (id, lane, own_id, status, priority, due_at, created_at, updated_at,
     started_at, completed_at, attempts, max_attempts, fence, worker, rerun_after_crash, payload, result, error)
     VALUES (?1, ?2, 0, ?3, 0, ?4, ?4, ?5, ?5, ?5, 1, 1, 1, 1, 1, ?6, ?7, ?8)`);
   const from = Date.now() - spreadMs;
@@ -40,7 +46,16 @@ export function insertFinished(database: DatabaseSync, table: string, count: num
         const result = status === 3 ? '{"ok":true}' : null;
         const error = status === 4 ? "connect ETIMEDOUT 192.0.2.7:443" : null;
         const endedAt = createdAt + 20 + ((n * 7_919) % 60_000);
-        insert.run(nextId(), firstLane + (n % laneCount), status, createdAt, endedAt, payloadJson, result, error);
+        insert.run(
+          nextId(),
+          firstLane + (n % laneCount),
+          status,
+          createdAt,
+          endedAt,
+          payloadJson,
+          result,
+          error,
+        );
       }
     });
     if (done % 1_000_000 === 0 && done > 0) process.stderr.write(`  ${done / 1e6} million finished tasks\n`);

@@ -51,7 +51,10 @@ export const layouts: readonly Layout[] = [
     name: "finished-only",
     idea: "the same, search indexes hold finished tasks only: waiting ones are searched through created_at alone",
     tables: [table],
-    indexes: [...otherIndexes, ...searchIndexes.map((statement) => replaced(statement, "status <> 2", "status > 2"))],
+    indexes: [
+      ...otherIndexes,
+      ...searchIndexes.map((statement) => replaced(statement, "status <> 2", "status > 2")),
+    ],
     ...oneTable,
   },
   {
@@ -62,7 +65,11 @@ export const layouts: readonly Layout[] = [
     insert,
     due,
     claim,
-    settle: [settle, "INSERT INTO history SELECT * FROM tasks WHERE seq = ?1", "DELETE FROM tasks WHERE seq = ?1"],
+    settle: [
+      settle,
+      "INSERT INTO history SELECT * FROM tasks WHERE seq = ?1",
+      "DELETE FROM tasks WHERE seq = ?1",
+    ],
     finishedTable: "history",
     afterFill: "INSERT INTO sqlite_sequence (name, seq) SELECT 'tasks', max(seq) FROM history",
   },
@@ -81,7 +88,12 @@ export const layouts: readonly Layout[] = [
     name: "full-indexes",
     idea: "one table, integer key; the search indexes hold every task, RUNNING too",
     tables: [table],
-    indexes: [...otherIndexes, ...searchIndexes.map((statement) => statement.replace(/ WHERE status <> 2( AND)?/, (_, and) => (and ? " WHERE" : "")))],
+    indexes: [
+      ...otherIndexes,
+      ...searchIndexes.map((statement) =>
+        statement.replace(/ WHERE status <> 2( AND)?/, (_, and) => (and ? " WHERE" : "")),
+      ),
+    ],
     ...oneTable,
   },
 ];
@@ -102,6 +114,10 @@ function hotTable(): string {
 }
 
 function textKeyTable(): string {
-  const keyed = replaced(replaced(table, /seq INTEGER PRIMARY KEY,\s*/, ""), "id TEXT NOT NULL UNIQUE", "id TEXT PRIMARY KEY");
+  const keyed = replaced(
+    replaced(table, /seq INTEGER PRIMARY KEY,\s*/, ""),
+    "id TEXT NOT NULL UNIQUE",
+    "id TEXT PRIMARY KEY",
+  );
   return replaced(keyed, /\) STRICT$/, ") STRICT, WITHOUT ROWID");
 }

@@ -46,7 +46,11 @@ function insertAll(database: DatabaseSync, layout: Layout, count: number): numbe
   return performance.now() - startedAt;
 }
 
-function drainAll(database: DatabaseSync, layout: Layout, count: number): { claimMs: number; settleMs: number } {
+function drainAll(
+  database: DatabaseSync,
+  layout: Layout,
+  count: number,
+): { claimMs: number; settleMs: number } {
   const due = database.prepare(layout.due);
   const claim = database.prepare(layout.claim);
   due.setReturnArrays(true);

@@ -8,7 +8,8 @@ import { stripVTControlCharacters } from "node:util";
 const hiddenSigns = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\u{e0000}-\u{e007f}]/gu;
 const control = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 /** A string that a terminal takes and does not show (OSC, DCS, SOS, PM, APC), ended or not. */
-const terminalString = /(?:\u001b[\]PX^_]|[\u009d\u0090\u0098\u009e\u009f])[^\u0007\u001b\u009c]*(?:\u0007|\u001b\\|\u009c)?/g;
+const terminalString =
+  /(?:\u001b[\]PX^_]|[\u009d\u0090\u0098\u009e\u009f])[^\u0007\u001b\u009c]*(?:\u0007|\u001b\\|\u009c)?/g;
 
 /** Several lines, without anything a terminal would obey; tabs become two spaces. */
 export function plainLines(text: string): string {
@@ -22,7 +23,9 @@ export function plainLines(text: string): string {
 
 /** The same on one line. */
 export function plainLine(text: string): string {
-  return plainLines(text).replaceAll(/\s*\n\s*/g, " ").trim();
+  return plainLines(text)
+    .replaceAll(/\s*\n\s*/g, " ")
+    .trim();
 }
 
 /** JSON, indented, with what could still act on a terminal written as escapes, so that it means the same. */

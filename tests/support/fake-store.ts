@@ -2,7 +2,7 @@
  * A store of which only the verbs that the runtime's own tests watch do anything: a list to claim from, a list of
  * what was settled. Tests replace single verbs to make them fail, hang or answer late.
  */
-import { TaskStatus } from "../../server/tasks/core/task.ts";
+
 import type {
   Beat,
   ClaimedTask,
@@ -12,6 +12,7 @@ import type {
   TaskStore,
   Written,
 } from "../../server/tasks/core/store.ts";
+import { TaskStatus } from "../../server/tasks/core/task.ts";
 
 export class FakeStore {
   readonly location = "a fake store";
@@ -84,7 +85,10 @@ export class FakeStore {
   reapWorkers: TaskStore["reapWorkers"] = async () => ok({ buried: [], tasks: [] });
 
   /** Puts a task on the list to claim from. */
-  add(id: string, options: Partial<ClaimedTask["task"]> & Pick<ClaimedTask, "settings" | "unreadable"> = {}): ClaimedTask {
+  add(
+    id: string,
+    options: Partial<ClaimedTask["task"]> & Pick<ClaimedTask, "settings" | "unreadable"> = {},
+  ): ClaimedTask {
     const { settings, unreadable, ...task } = options;
     const claimed: ClaimedTask = {
       ref: id,

@@ -52,7 +52,10 @@ export function makeTestWorker(handler: TaskHandler, options: TestWorkerOptions 
   return { store, clock, registry, service, logged, unhealthy, ended };
 }
 
-export async function startTestWorker(handler: TaskHandler, options?: TestWorkerOptions): Promise<TestWorker> {
+export async function startTestWorker(
+  handler: TaskHandler,
+  options?: TestWorkerOptions,
+): Promise<TestWorker> {
   const worker = makeTestWorker(handler, options);
   await worker.service.start();
   await worker.clock.advance(0);

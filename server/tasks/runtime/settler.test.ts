@@ -108,7 +108,8 @@ test("one settlement that the store cannot take holds up no other", async () => 
   const { store, clock, answers, settler } = makeSettler();
   const settleNow = store.settleTasks;
   store.settleTasks = async (settlements) => {
-    if (settlements.some(({ taskId, outcome }) => taskId === "b" && outcome === "completed")) throw new TypeError("b");
+    if (settlements.some(({ taskId, outcome }) => taskId === "b" && outcome === "completed"))
+      throw new TypeError("b");
     return settleNow(settlements);
   };
   for (const id of ["a", "b", "c"]) settler.add(completed(id));

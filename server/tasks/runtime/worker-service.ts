@@ -17,8 +17,9 @@ import { Worker } from "./worker.ts";
 
 /** Of the time to stop, at most this much is for handlers to end after their signals aborted. */
 const abortShareMsMax = 5_000;
-/** How long the last settlements may take after the grace period. */
-const flushMsMax = 900;
+/** How long the last settlements, the loops and the lease may each take after the grace period: a second in all. */
+const flushMsMax = 600;
+const letGoMsMax = 200;
 
 export interface WorkerServiceParts {
   store: TaskStore;
@@ -131,27 +132,23 @@ export class WorkerService {
     const endAt = clock.monotonic() + graceMs;
     const abortMs = Math.min(abortShareMsMax, graceMs / 2);
     const claimed = this.#worker.stopClaiming();
-    await this.#within(
-      Math.max(0, graceMs - abortMs),
-      claimed.then(() => this.#worker.empty()),
-    );
+    const finished = claimed.then(() => this.#worker.empty());
+    await this.#grace(Math.max(0, graceMs - abortMs), finished);
     for (const attempt of [...this.#worker.running.values()]) this.#worker.abort(attempt, "shutdown");
     await this.#grace(Math.max(0, endAt - clock.monotonic()), this.#worker.empty());
     const released = this.#worker.releaseAll();
-    await this.#within(
-      flushMsMax,
-      Promise.all([this.#worker.flushReports(), claimed.then(() => this.#settler.idle())]),
-    );
+    const settled = claimed.then(() => this.#settler.idle());
+    await this.#within(flushMsMax, Promise.all([this.#worker.flushReports(), settled]));
     await this.#letGo();
     return { released };
   }
 
   async #letGo(): Promise<void> {
     const loops = [this.#reaper.stop(), this.#parts.pruner?.stop()];
-    await this.#within(flushMsMax, Promise.all(loops));
+    await this.#within(letGoMsMax, Promise.all(loops));
     for (const undo of this.#undo) undo();
     try {
-      await this.#within(flushMsMax, this.#lease.stop());
+      await this.#within(letGoMsMax, this.#lease.stop());
     } catch (error) {
       this.#parts.logger.warn(`The lease could not be given back: ${describeError(error)}`);
     }

@@ -57,6 +57,7 @@ export class Worker implements AttemptHost {
   /** Claimed and not yet ended, by task id; some of them may not have started. */
   readonly #running = new Map<string, RunningAttempt>();
   #ready: RunningAttempt[] = [];
+  #startScheduled = false;
   readonly #zombies = new Set<RunningAttempt>();
   #suspect: RunningAttempt | undefined;
   #stopping = false;
@@ -208,7 +209,7 @@ export class Worker implements AttemptHost {
   #accept(reply: ClaimReply, workerId: string, limit: number): number {
     if (this.#parts.incarnation() !== workerId) return 0;
     for (const claimed of reply.claimed) this.#take(claimed, workerId);
-    this.#startSome();
+    if (!this.#startScheduled) this.#startSome();
     if (reply.claimed.length >= limit) {
       this.#mayHaveMore = true;
       return 0;
@@ -238,7 +239,8 @@ export class Worker implements AttemptHost {
     this.#ready = starting === this.#ready ? [] : this.#ready.slice(startsPerTurnMax);
     const now = this.clock.monotonic();
     for (const attempt of starting) this.#startOne(attempt, now);
-    if (this.#ready.length > 0) this.clock.after(0, () => this.#startSome());
+    this.#startScheduled = this.#ready.length > 0;
+    if (this.#startScheduled) this.clock.after(0, () => this.#startSome());
   }
 
   #startOne(attempt: RunningAttempt, now: number): void {

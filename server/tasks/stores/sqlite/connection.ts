@@ -25,8 +25,6 @@ export interface ConnectionOptions {
 const applicationId = 0x44757265;
 const busyWaitMaxMs = 60_000;
 const cacheKiB = { writer: 32_768, reader: 16_384 };
-/** Pages of 4 KiB between checkpoints: the write-ahead log is kept near 16 MiB. */
-const checkpointPages = 4_000;
 const writeAheadBytesMax = 64 * 1024 * 1024;
 
 /** File systems whose locks or shared memory cannot be trusted, by the magic number that statfs gives. */
@@ -115,6 +113,11 @@ export class Connection {
     this.#database.exec("COMMIT");
   }
 
+  /** Moves what is left of the write-ahead log into the file; see checkpointer.ts. */
+  checkpoint(): void {
+    this.#database.exec("PRAGMA wal_checkpoint(PASSIVE)");
+  }
+
   rollback(): void {
     if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
   }
@@ -153,7 +156,7 @@ export class Connection {
     if (this.path !== ":memory:") this.#database.exec("PRAGMA journal_mode = WAL");
     this.#database.exec(
       `PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"};
-       PRAGMA wal_autocheckpoint = ${checkpointPages}; PRAGMA journal_size_limit = ${writeAheadBytesMax}`,
+       PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = ${writeAheadBytesMax}`,
     );
   }
 

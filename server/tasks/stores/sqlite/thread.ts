@@ -4,6 +4,7 @@
  * the main thread may be blocked by a handler without losing its leases.
  */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { Checkpointer } from "./checkpointer.ts";
 import { Connection } from "./connection.ts";
 import { Lanes, Tally } from "./lanes.ts";
 import { Leases } from "./leases.ts";
@@ -25,6 +26,8 @@ class StoreThread {
   readonly #streams: Streams;
   readonly #leases: Leases;
   readonly #locks: WorkerLocks;
+  readonly #checkpointer: Checkpointer | undefined;
+  #checkpointDue = false;
   #connection: Connection;
   #context: WriteContext;
   #wake: Wake;
@@ -39,6 +42,11 @@ class StoreThread {
     this.#locks = new WorkerLocks(options.path);
     this.#connection = new Connection(options);
     this.#context = this.#newContext();
+    if (options.role === "writer" && options.path !== ":memory:") {
+      this.#checkpointer = new Checkpointer(options.path, () => {
+        this.#checkpointDue = true;
+      });
+    }
     this.#wake = this.#newWake();
     this.#leases = new Leases(new Int32Array(options.pulse), (workerId) => this.#receive([[0, "beat", workerId, Date.now()]]));
     this.#streams = new Streams({
@@ -83,7 +91,7 @@ class StoreThread {
         else this.#wake.stop();
         return this.#answer(id, null, null);
       case "close":
-        return this.#close(id);
+        return void this.#close(id);
       default:
         this.#queue.push(request);
     }
@@ -194,6 +202,10 @@ class StoreThread {
   }
 
   #begin(): void {
+    if (this.#checkpointDue) {
+      this.#checkpointDue = false;
+      this.#connection.checkpoint();
+    }
     this.#connection.beginWrite();
     this.#context.changed = false;
   }
@@ -201,6 +213,7 @@ class StoreThread {
   #commit(): void {
     this.#context.tally.write();
     this.#connection.commit();
+    this.#checkpointer?.wrote();
     if (this.#context.changed) this.#reply.changed = true;
   }
 
@@ -221,10 +234,11 @@ class StoreThread {
     this.#port.postMessage(reply);
   }
 
-  #close(request: number): void {
+  async #close(request: number): Promise<void> {
     this.#leases.releaseAll();
     this.#wake.stop();
     this.#locks.releaseAll();
+    await this.#checkpointer?.close();
     try {
       this.#connection.close();
       this.#answer(request, null, null);

@@ -1,0 +1,83 @@
+/**
+ * Makes a database of the product with many finished tasks in it and keeps it in bench/.data for later runs:
+ * node bench/history.ts 10000000 (about 6 GB and five minutes). Prints its path.
+ */
+import { existsSync, mkdirSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { insertFinished } from "./layouts/fill.ts";
+import { define, items, open, startCounter } from "./support/case.ts";
+import { forBuilding, openBare } from "./support/connection.ts";
+import { dataFolder, removeDatabase } from "./support/data.ts";
+import { typeName } from "./support/sample.ts";
+import { tasksSchema } from "./support/schema.ts";
+
+const warmUpTasks = 400_000;
+
+if (process.argv[1] === import.meta.filename)
+  console.log(await historyDatabase(Number(process.argv[2] ?? 1_000_000)));
+
+/** The path of a database with `count` finished tasks, over twenty types of which the bench's is the first. */
+export async function historyDatabase(count: number): Promise<string> {
+  const path = join(dataFolder, `history-${count}.db`);
+  if (existsSync(path)) return path;
+  mkdirSync(dataFolder, { recursive: true });
+  const unfinished = `${path}.part`;
+  removeDatabase(unfinished);
+  await makeEmpty(unfinished);
+  process.stderr.write(`Making ${path} …\n`);
+  fill(unfinished, count);
+  await runSome(unfinished);
+  renameSync(unfinished, path);
+  return path;
+}
+
+/** The product makes the file, so that it takes it for its own. */
+async function makeEmpty(path: string): Promise<void> {
+  const dure = open(path);
+  define(dure);
+  await dure.countTasks();
+  await dure.close();
+}
+
+function fill(path: string, count: number): void {
+  const database = openBare(path);
+  forBuilding(database);
+  const { indexes } = tasksSchema();
+  for (const name of indexes.keys()) database.exec(`DROP INDEX ${name}`);
+  const firstLane = insertLanes(database);
+  insertFinished(database, "tasks", count, firstLane);
+  for (const statement of indexes.values()) database.exec(statement);
+  database.exec(
+    "INSERT INTO tallies (lane, status, tasks) SELECT lane, status, count(*) FROM tasks GROUP BY lane, status",
+  );
+  database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  database.close();
+}
+
+/**
+ * Building leaves every page of the indexes full to the brim, which a file in use never is: the first tasks would pay
+ * for splitting them.
+ */
+async function runSome(path: string): Promise<void> {
+  const { onStart, reached } = startCounter(warmUpTasks);
+  const dure = open(path);
+  const definition = define(dure, onStart);
+  await dure.start();
+  for (let n = 0; n < warmUpTasks; n += 100_000) await definition.enqueueMany(items(100_000));
+  await reached;
+  await dure.stop();
+  await dure.close();
+}
+
+/** Twenty lanes in a row; answers the first. */
+function insertLanes(database: DatabaseSync): number {
+  const insert = database.prepare(
+    "INSERT INTO lanes (type, queue, own_ids) VALUES (?, 'default', 0) RETURNING lane",
+  );
+  const lanes = Array.from(
+    { length: 20 },
+    (_, n) => insert.get(n === 0 ? typeName : `history-${n}`) as { lane: number },
+  );
+  return lanes[0]!.lane;
+}

@@ -1,0 +1,54 @@
+/** Options as commander gives them, texts, to what the interface takes. Wrong ones are answered with the nearest. */
+import { didYouMean } from "../tasks/core/names.ts";
+import { showValue } from "../tasks/core/show.ts";
+import type { TaskStatusName } from "../tasks/core/task.ts";
+import { TaskStatus } from "../tasks/core/task.ts";
+import { CommandError } from "./exit-codes.ts";
+
+/** `--type a,b --type c` → [a, b, c]; for commander's `argParser`. */
+export function collect(text: string, earlier: readonly string[] = []): string[] {
+  return [
+    ...earlier,
+    ...text
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== ""),
+  ];
+}
+
+/** The same without commas as separators. */
+export function collectWhole(text: string, earlier: readonly string[] = []): string[] {
+  return [...earlier, text];
+}
+
+/** A whole number. @throws CommandError */
+export function parseInteger(text: string, option: string): number {
+  if (/^[+-]?\d{1,15}$/.test(text)) return Number(text);
+  throw new CommandError(`${option} is ${showValue(text)}; it must be a whole number.`);
+}
+
+/** One of some words, in any case. @throws CommandError with the nearest */
+export function parseChoice<Choice extends string>(
+  text: string,
+  choices: readonly Choice[],
+  option: string,
+): Choice {
+  const found = choices.find((choice) => choice.toLowerCase() === text.toLowerCase());
+  if (found !== undefined) return found;
+  throw new CommandError(
+    `${option} is ${showValue(text)}; it must be one of ${choices.join(", ")}.${didYouMean(text, choices)}`,
+  );
+}
+
+/** @throws CommandError with the nearest */
+export function parseStatuses(texts: readonly string[]): TaskStatusName[] {
+  return texts.map((text) => parseChoice<TaskStatusName>(text, Object.values(TaskStatus), "--status"));
+}
+
+/** Calls `parse` unless the option was left out. */
+export function given<Value, Parsed>(
+  value: Value | undefined,
+  parse: (value: Value) => Parsed,
+): Parsed | undefined {
+  return value === undefined ? undefined : parse(value);
+}

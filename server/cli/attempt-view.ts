@@ -1,0 +1,95 @@
+/** How attempts look in `dure show`: a table of all, then the errors and log lines of each. */
+
+import type { Attempt, LogEntry, LogLevel, StoredError } from "../tasks/core/attempt.ts";
+import { formatDuration } from "../tasks/core/duration.ts";
+import type { Output } from "./output.ts";
+import { renderTable } from "./table.ts";
+import { indent, plainLine, plainLines } from "./text.ts";
+import { formatInstant } from "./times.ts";
+
+/** One row per attempt, oldest first. */
+export function attemptsTable(output: Output, attempts: readonly Attempt[], now: number): string {
+  return renderTable(
+    output,
+    [
+      { head: "claim", cell: ({ fence }) => String(fence), right: true },
+      { head: "attempt", cell: ({ number }) => String(number), right: true },
+      {
+        head: "outcome",
+        cell: ({ outcome }) => outcome ?? "running",
+        paint: (text, { outcome }) => paintOutcome(output, text, outcome),
+      },
+      { head: "started", cell: ({ startedAt }) => formatInstant(startedAt) },
+      {
+        head: "duration",
+        cell: ({ startedAt, endedAt }) => formatDuration((endedAt?.getTime() ?? now) - startedAt.getTime()),
+        right: true,
+      },
+      { head: "worker", cell: ({ workerId }) => workerId?.slice(0, 8), optional: true },
+      { head: "reported late", cell: ({ lateOutcome }) => lateOutcome, optional: true },
+      {
+        head: "logs",
+        cell: ({ logs }) => (logs.length === 0 ? "" : String(logs.length)),
+        right: true,
+        optional: true,
+      },
+    ],
+    attempts,
+  );
+}
+
+/** The error and the log of every attempt that has them, under headings that name the attempt. */
+export function attemptSections(output: Output, attempts: readonly Attempt[]): string[] {
+  return attempts.flatMap((attempt) => {
+    const { error, logs, number, fence } = attempt;
+    const name = `attempt ${number} (claim ${fence})`;
+    return [
+      ...(error ? [`${output.colors.bold(`error of ${name}`)}\n${indent(errorText(output, error))}`] : []),
+      ...(logs.length > 0
+        ? [`${output.colors.bold(`log of ${name}`)}\n${indent(logText(output, logs))}`]
+        : []),
+    ];
+  });
+}
+
+function paintOutcome({ colors }: Output, text: string, outcome: Attempt["outcome"]): string {
+  if (outcome === undefined) return colors.cyan(text);
+  if (outcome === "completed") return colors.green(text);
+  return outcome === "failed" || outcome === "timed-out" || outcome === "lost"
+    ? colors.red(text)
+    : colors.yellow(text);
+}
+
+/** Name, message and stack, then the same of what caused it. */
+function errorText(output: Output, error: StoredError): string {
+  const { name, message, stack, code, cause } = error;
+  const title = `${plainLine(name)}: ${plainLines(message)}${code === undefined ? "" : ` [${plainLine(code)}]`}`;
+  const frames = stack === undefined ? "" : framesOf(plainLines(stack));
+  const lines = [output.colors.red(title), ...(frames === "" ? [] : [output.colors.dim(frames)])];
+  if (cause) lines.push(`caused by ${errorText(output, cause)}`);
+  return lines.join("\n");
+}
+
+/** A stack repeats the name and the message before its first place. */
+function framesOf(stack: string): string {
+  return stack
+    .split("\n")
+    .filter((line) => /^\s+at /.test(line))
+    .join("\n");
+}
+
+function logText(output: Output, logs: readonly LogEntry[]): string {
+  return logs
+    .map(({ at, level, message, fields }) => {
+      const time = at.toISOString().slice(11, 23);
+      const extra = fields && Object.keys(fields).length > 0 ? ` ${plainLine(JSON.stringify(fields))}` : "";
+      return `${output.colors.dim(time)} ${paintLevel(output, level)} ${plainLine(message)}${output.colors.dim(extra)}`;
+    })
+    .join("\n");
+}
+
+function paintLevel({ colors }: Output, level: LogLevel): string {
+  const text = level.padEnd(5);
+  if (level === "error") return colors.red(text);
+  return level === "warn" ? colors.yellow(text) : text;
+}

@@ -1,0 +1,66 @@
+/** `dure dev`: a worker in a child process, started again whenever a module changes. */
+import type { Command } from "commander";
+import { collectWhole } from "../arguments.ts";
+import type { Action } from "../context.ts";
+import { withContext } from "../context.ts";
+import { DevLoop } from "../dev-loop.ts";
+import { CommandError } from "../exit-codes.ts";
+import { defaultFolder, modulesIn } from "../modules.ts";
+import { outliveReader } from "../output.ts";
+import { firstStop } from "../signals.ts";
+import type { WorkingOptions } from "../working.ts";
+import { concurrencyOption, queuesOption } from "../working.ts";
+
+interface Options extends WorkingOptions {
+  dir: string;
+  watch?: string[];
+}
+
+/** Adds the command. */
+export function addDev(program: Command): void {
+  program
+    .command("dev")
+    .summary(`run ${defaultFolder} and start again on every change`)
+    .description(
+      "Loads every module below the folder, runs a worker, and starts it again when a file changes; tasks that are\n" +
+        "running are finished or given back first. A module that does not load is shown, and the next change waited for.",
+    )
+    .option("--dir <folder>", "the folder of modules", defaultFolder)
+    .option("--watch <folder>", "watch this folder too; may be given several times", collectWhole)
+    .option(...concurrencyOption)
+    .option(...queuesOption)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  dure dev
+  dure dev --dir src/tasks --watch src/lib
+  dure dev --concurrency 1`,
+    )
+    .action(withContext(dev));
+}
+
+const dev: Action<Options> = async (context, options) => {
+  const { dir, watch = [], concurrency, queues } = options;
+  if (modulesIn(dir).length === 0) {
+    context.output.warn(`There is no module in ${dir} yet; waiting for the first.`);
+  }
+  const missing = watch.find((folder) => modulesIn(folder).length === 0);
+  if (missing !== undefined) throw new CommandError(`There is no module to watch in ${missing}.`);
+  outliveReader();
+  const loop = new DevLoop(
+    context.output,
+    [dir, ...watch],
+    [
+      "--dir",
+      dir,
+      "--database",
+      context.database,
+      ...(concurrency === undefined ? [] : ["--concurrency", concurrency]),
+      ...(queues === undefined ? [] : ["--queues", queues.join(",")]),
+    ],
+  );
+  loop.start();
+  await firstStop(() => loop.stop());
+  await loop.stop();
+};

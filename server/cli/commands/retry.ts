@@ -1,0 +1,30 @@
+/** `dure retry`: tasks that failed or were cancelled, from the beginning. */
+import type { Command } from "commander";
+import type { Action } from "../context.ts";
+import { withContext } from "../context.ts";
+import { changeEach } from "../each-task.ts";
+
+/** Adds the command. */
+export function addRetry(program: Command): void {
+  program
+    .command("retry")
+    .summary("run failed and cancelled tasks again")
+    .description("Puts FAILED and CANCELLED tasks back to PENDING, due now, with all their attempts again.")
+    .argument("<ids...>", "tasks")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  dure retry 01JD8Z6Q5N0000000000000000
+  dure search --status failed --since 1d --json | jq -r '.tasks[].id' | xargs dure retry`,
+    )
+    .action(withContext(retry));
+}
+
+const retry: Action<object> = async (context, _options, ids) => {
+  const dure = context.open();
+  return changeEach(context, ids, "retried", async (id) => {
+    const task = await dure.retryTask(id);
+    return { task, line: `${task.id}  ${task.status}` };
+  });
+};

@@ -1,0 +1,131 @@
+/** `dure show`: everything about one task. */
+import type { Command } from "commander";
+import type { Attempt } from "../../tasks/core/attempt.ts";
+import { DureError } from "../../tasks/core/errors.ts";
+import { didYouMean } from "../../tasks/core/names.ts";
+import type { Task } from "../../tasks/core/task.ts";
+import { attemptSections, attemptsTable } from "../attempt-view.ts";
+import type { Action, Context } from "../context.ts";
+import { withContext } from "../context.ts";
+import type { Output } from "../output.ts";
+import { renderFields } from "../table.ts";
+import { durationText, paintStatus, taskDocument } from "../task-view.ts";
+import { indent, plainLine, plainLines } from "../text.ts";
+import { formatInstant, formatRelative } from "../times.ts";
+import { showStored } from "../values.ts";
+
+const barWidth = 20;
+
+/** Adds the command. */
+export function addShow(program: Command): void {
+  program
+    .command("show")
+    .summary("everything about one task")
+    .description(
+      "Prints a task with its payload, result and progress, and its attempts with their outcomes, errors and logs.\n" +
+        "The id of a definition shows that definition and its latest task.",
+    )
+    .argument("<id>", "a task or a definition")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  dure show 01JD8Z6Q5N0000000000000000
+  dure show nightly-report                   a definition and its latest task
+  dure show order-17 --json | jq .result`,
+    )
+    .action(withContext(show));
+}
+
+const show: Action<object> = async (context, _options, [id]) => {
+  const dure = context.open();
+  const task = await dure.getTaskById(id!);
+  if (!task) throw await notFound(context, id!);
+  const attempts = await dure.listAttempts(id!);
+  const { output } = context;
+  output.document({ ...taskDocument(task), history: attempts });
+  output.print(taskText(output, task, attempts, Date.now()));
+};
+
+async function notFound(context: Context, id: string): Promise<DureError> {
+  const store = await context.open().instance.store();
+  const near = await store.findNearIds(id);
+  return new DureError(
+    "TASK_NOT_FOUND",
+    `There is no task "${id}".${didYouMean(id, near) || ' "dure search" lists tasks.'}`,
+    {
+      details: { id, near },
+    },
+  );
+}
+
+function taskText(output: Output, task: Task, attempts: readonly Attempt[], now: number): string {
+  const sections = [
+    renderFields(output, fieldsOf(output, task, now)),
+    valueSection(output, "payload", task.payload),
+    task.status === "COMPLETED" ? valueSection(output, "result", task.result) : undefined,
+    attempts.length > 0
+      ? `${heading(output, "attempts")}\n${indent(attemptsTable(output, attempts, now))}`
+      : undefined,
+    ...attemptSections(output, attempts),
+  ];
+  return sections.filter((section) => section !== undefined).join("\n\n");
+}
+
+function fieldsOf(output: Output, task: Task, now: number): [string, string | undefined][] {
+  const at = (instant: Date | undefined) =>
+    instant && `${formatInstant(instant)}  ${output.colors.dim(formatRelative(instant, now))}`;
+  return [
+    ["id", plainLine(task.id)],
+    ["type", plainLine(task.type)],
+    ["description", plainLines(task.description ?? "")],
+    ["status", statusText(output, task)],
+    ["error", output.colors.red(plainLines(task.error ?? ""))],
+    ["unreadable", output.colors.red(plainLines(task.unreadable ?? ""))],
+    ["progress", progressText(output, task)],
+    ["attempts", `${task.attempts} of ${task.maxAttempts}${extraAttempts(task)}`],
+    ["queue", plainLine(task.queue ?? "")],
+    ["priority", task.priority === undefined ? undefined : String(task.priority)],
+    ["tags", task.tags?.map(plainLine).join(", ")],
+    ["key", plainLine(task.idempotencyKey ?? "")],
+    ["created", at(task.createdAt)],
+    ["due", task.status === "PENDING" ? at(task.dueAt) : undefined],
+    ["started", at(task.startedAt)],
+    ["ended", at(task.completedAt)],
+    ["updated", at(task.updatedAt)],
+    ["duration", durationText(task, now)],
+    ["worker", plainLine(task.workerId ?? "")],
+  ];
+}
+
+function statusText(output: Output, task: Task): string {
+  const status = paintStatus(output, task.status, task.status);
+  if (task.isDefinition)
+    return `${status}  (a definition; what follows is of its latest task, if it has one)`;
+  return task.cancelRequestedAt && task.status === "RUNNING" ? `${status}  (asked to cancel)` : status;
+}
+
+function extraAttempts({ crashes = 0, snoozes = 0 }: Task): string {
+  const extras = [crashes > 0 ? `lost ${crashes}` : "", snoozes > 0 ? `snoozed ${snoozes}` : ""];
+  const text = extras.filter((extra) => extra !== "").join(", ");
+  return text === "" ? "" : ` (${text})`;
+}
+
+function progressText(output: Output, { progress }: Task): string | undefined {
+  if (!progress) return undefined;
+  const { done, total, message } = progress;
+  const said = message === undefined ? "" : `  ${plainLine(message)}`;
+  if (total === undefined || !(total > 0)) return `${done}${said}`;
+  const share = Math.min(1, Math.max(0, done / total));
+  const filled = Math.round(share * barWidth);
+  const bar = output.colors.cyan("█".repeat(filled)) + output.colors.dim("░".repeat(barWidth - filled));
+  return `${bar} ${done} of ${total} (${Math.floor(share * 100)} %)${said}`;
+}
+
+function valueSection(output: Output, name: string, value: unknown): string | undefined {
+  return value === undefined ? undefined : `${heading(output, name)}\n${indent(showStored(value))}`;
+}
+
+function heading(output: Output, name: string): string {
+  return output.colors.bold(name);
+}

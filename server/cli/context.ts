@@ -1,0 +1,88 @@
+/** What every command is given: its output, and the database that --database names, opened when first asked for. */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import type { Dure } from "../dure.ts";
+import { createDure } from "../dure.ts";
+import type { DureOptions } from "../dure-options.ts";
+import { DureError } from "../tasks/core/errors.ts";
+import { setDefaultInstance } from "../tasks/core/instance.ts";
+import { Output } from "./output.ts";
+
+/** The options that every command takes. */
+export interface GlobalOptions {
+  database?: string;
+  json?: boolean;
+  /** False with --no-color. */
+  color?: boolean;
+}
+
+export class Context {
+  readonly output: Output;
+  /** A path, or what else createDure takes. */
+  readonly database: string;
+  #dure: Dure | undefined;
+
+  constructor(options: GlobalOptions) {
+    this.output = outputOf(options);
+    this.database = options.database ?? (process.env.DURE_DATABASE || ".dure/tasks.db");
+  }
+
+  /** The database, which must be there. @throws DureError DATABASE_UNAVAILABLE */
+  open(options: Omit<DureOptions, "database"> = {}): Dure {
+    this.#refuseMissing();
+    return this.openOrCreate(options);
+  }
+
+  /** The database, made if need be. Also what `defineTask` and the other free functions of loaded modules work on. */
+  openOrCreate(options: Omit<DureOptions, "database"> = {}): Dure {
+    this.#dure = createDure({ ...options, database: this.database });
+    setDefaultInstance(this.#dure.instance);
+    return this.#dure;
+  }
+
+  async close(): Promise<void> {
+    await this.#dure?.close();
+  }
+
+  /** A typing error in a path must not become a new, empty database in which nothing is ever found. */
+  #refuseMissing(): void {
+    if (!isFile(this.database) || existsSync(this.database)) return;
+    throw new DureError(
+      "DATABASE_UNAVAILABLE",
+      `There is no database at ${resolve(this.database)}. Name another with --database <file> or DURE_DATABASE; ` +
+        `"dure worker", "dure run <file>" and "dure migrate" make a new one.`,
+      { details: { location: resolve(this.database) } },
+    );
+  }
+}
+
+export function outputOf({ json = false, color = true }: GlobalOptions): Output {
+  return new Output({ json, color });
+}
+
+/** What a command does: data goes to the output, the answer is the exit code, 0 when there is none. */
+export type Action<Options> = (
+  context: Context,
+  options: Options,
+  args: string[],
+  // biome-ignore lint/suspicious/noConfusingVoidType: most commands have nothing to answer
+) => Promise<number | void>;
+
+/** The action in the form that commander calls; the database is closed whatever happens. */
+export function withContext<Options>(action: Action<Options>): (...given: unknown[]) => Promise<void> {
+  return async (...given) => {
+    const command = given.at(-1) as Command;
+    const options = command.optsWithGlobals() as Options & GlobalOptions;
+    const context = new Context(options);
+    try {
+      process.exitCode = (await action(context, options, command.args)) ?? 0;
+    } finally {
+      await context.close();
+    }
+  };
+}
+
+function isFile(database: string): boolean {
+  return database !== ":memory:" && !/^[a-z][a-z0-9+.-]+:\/\//i.test(database);
+}

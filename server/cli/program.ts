@@ -1,0 +1,128 @@
+/** From the words on the command line to an exit code: the commands, the options all of them take, and errors. */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, type Help } from "commander";
+import { DureError } from "../tasks/core/errors.ts";
+import { addArchive } from "./commands/archive.ts";
+import { addCancel } from "./commands/cancel.ts";
+import { addDefinitions } from "./commands/definitions.ts";
+import { addDelete } from "./commands/delete.ts";
+import { addDev } from "./commands/dev.ts";
+import { addDoctor } from "./commands/doctor.ts";
+import { addEdit } from "./commands/edit.ts";
+import { addEnqueue } from "./commands/enqueue.ts";
+import { addMigrate } from "./commands/migrate.ts";
+import { addPrune } from "./commands/prune.ts";
+import { addRetry } from "./commands/retry.ts";
+import { addRun } from "./commands/run.ts";
+import { addSearch } from "./commands/search.ts";
+import { addShow } from "./commands/show.ts";
+import { addStats } from "./commands/stats.ts";
+import { addWorker } from "./commands/worker.ts";
+import { addWorkers } from "./commands/workers.ts";
+import { outputOf } from "./context.ts";
+import { CommandError, exitCodeOf, exitUsage } from "./exit-codes.ts";
+import { endWithReader, flushOutput } from "./output.ts";
+import { plainLines } from "./text.ts";
+
+/** Runs one command and ends the process with its exit code. */
+export async function runCommandLine(args: readonly string[]): Promise<never> {
+  endWithReader();
+  const program = createProgram();
+  try {
+    await program.parseAsync(args, { from: "user" });
+  } catch (error) {
+    process.exitCode = report(error, program);
+  }
+  await flushOutput();
+  process.exit();
+}
+
+/** The whole command line, ready to parse. */
+export function createProgram(): Command {
+  const program = new Command("dure")
+    .description("Runs a server's background tasks, and finds any of them.")
+    .usage("<command> [options]")
+    .version(version(), "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand("help [command]", "print the help of a command")
+    .option("-d, --database <file>", "the database (default: DURE_DATABASE, else .dure/tasks.db)")
+    .option("--json", "print one JSON document instead of text")
+    .option("--no-color", "print without colours")
+    .addHelpText("after", programHelp)
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true, subcommandTerm })
+    .configureOutput({ writeErr: () => {} })
+    .action(() => program.help());
+  program.commandsGroup("Run tasks:");
+  for (const add of [addDev, addWorker, addRun, addEnqueue]) add(program);
+  program.commandsGroup("Find tasks:");
+  for (const add of [addSearch, addShow, addStats, addWorkers, addDefinitions]) add(program);
+  program.commandsGroup("Change tasks:");
+  for (const add of [addCancel, addRetry, addEdit, addDelete]) add(program);
+  program.commandsGroup("Look after the database:");
+  for (const add of [addDoctor, addArchive, addPrune, addMigrate]) add(program);
+  return program;
+}
+
+const programHelp = `
+Examples:
+  dure dev                                     run server/tasks and start again on every change
+  dure enqueue resize-image '{"widthPx":640}'  store a task for a worker
+  dure search --status failed --since 2h       what failed in the last two hours
+  dure show 01JD8Z6Q5N0000000000000000         everything about one task
+
+Data goes to stdout, everything else to stderr. With --json, stdout is one JSON document: an object, or an array
+for workers, definitions and doctor; errors are {"error": {"code", "message", "details"}} on stderr.
+Exit codes: 0 done, 1 something failed or is not well, 2 not understood, others one per kind of error.`;
+
+/** `search [options]` says nothing that the reader of a list of commands needs. */
+function subcommandTerm(this: Help, command: Command): string {
+  return command.name();
+}
+
+function version(): string {
+  for (const place of ["../../package.json", "../../../package.json"]) {
+    const found = readVersion(new URL(place, import.meta.url));
+    if (found !== undefined) return found;
+  }
+  return "unknown";
+}
+
+function readVersion(place: URL): string | undefined {
+  try {
+    const { name, version } = JSON.parse(readFileSync(place, "utf8")) as { name?: string; version?: string };
+    return name === "dure" ? version : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Says what went wrong; answers the exit code. */
+function report(error: unknown, program: Command): number {
+  const output = outputOf(program.opts());
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0;
+    output.error(usageText(error), { code: "USAGE", message: plainLines(usageText(error)), details: {} });
+    return exitUsage;
+  }
+  const exitCode = exitCodeOf(error);
+  if (error instanceof DureError) {
+    output.error(error.message, { code: error.code, message: error.message, details: error.details });
+  } else if (error instanceof CommandError) {
+    const code = exitCode === exitUsage ? "USAGE" : "MODULE";
+    output.error(error.message, { code, message: error.message, details: {} });
+  } else {
+    const { message, stack } = error instanceof Error ? error : new Error(String(error));
+    output.error(stack ?? message, { code: "UNEXPECTED", message, details: { stack } });
+  }
+  return exitCode;
+}
+
+/** Commander's words in the form of ours: one sentence, then what was perhaps meant. */
+function usageText({ message, code }: CommanderError): string {
+  if (code === "commander.help") return `No command was given. "dure --help" lists them.`;
+  const [problem = "", hint] = message.replace(/^error: /, "").split("\n");
+  const meant = hint?.match(/^\(Did you mean (.*)\?\)$/)?.[1];
+  const sentence = problem.charAt(0).toUpperCase() + problem.slice(1);
+  return `${sentence}${/[.?]$/.test(sentence) ? "" : "."}${meant ? ` Did you mean ${meant}?` : ""} See "dure --help".`;
+}

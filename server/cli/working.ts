@@ -1,0 +1,82 @@
+/** A worker in this process, from its start to its stop. Shared by `dure worker` and `dure run`. */
+
+import type { Dure } from "../dure.ts";
+import type { WorkerOptions } from "../dure-options.ts";
+import { collect, given, parseInteger } from "./arguments.ts";
+import type { Context } from "./context.ts";
+import { exitUnhealthy } from "./exit-codes.ts";
+import { outliveReader } from "./output.ts";
+import { firstStop } from "./signals.ts";
+import { counted } from "./text.ts";
+import { parseSpan } from "./times.ts";
+
+/** The options of everything that runs a worker. */
+export interface WorkingOptions {
+  concurrency?: string;
+  queues?: string[];
+  stopGrace?: string;
+  name?: string;
+}
+
+export const concurrencyOption = ["-c, --concurrency <n>", "tasks run at once (default: 10)"] as const;
+export const queuesOption = [
+  "-q, --queues <names>",
+  "only these queues, separated by commas",
+  collect,
+] as const;
+export const graceOption = [
+  "--stop-grace <duration>",
+  "how long a stop lets tasks go on (default: 30s)",
+] as const;
+
+/** A worker that was told to stop or is no longer well. */
+export interface Ended {
+  exitCode: number;
+  released: number;
+}
+
+export class Working {
+  readonly dure: Dure;
+  readonly #context: Context;
+  readonly #unhealthy = Promise.withResolvers<"unhealthy">();
+
+  /** Makes the instance; modules that are loaded from now on define their tasks in it. */
+  constructor(context: Context, options: WorkingOptions) {
+    this.#context = context;
+    outliveReader();
+    this.dure = context.openOrCreate({
+      worker: { ...workerOptions(options), onUnhealthy: () => this.#unhealthy.resolve("unhealthy") },
+    });
+  }
+
+  /** The definitions of this process, in the order they were made. */
+  get types(): string[] {
+    return this.dure.instance.registry.ids();
+  }
+
+  /** Resolves when a signal came, the worker is unhealthy, or `done` resolved; the worker has stopped by then. */
+  async until(done?: Promise<"done">): Promise<Ended> {
+    const { output } = this.#context;
+    const stop = firstStop(() => this.dure.stop({ now: true }));
+    const reason = await Promise.race([stop, this.#unhealthy.promise, ...(done ? [done] : [])]);
+    const isSignal = reason.startsWith("SIG");
+    if (isSignal) output.note(`${reason}: finishing what is running. Once more ends at once.`);
+    const { released } = await this.dure.stop();
+    if (reason !== "done" || released > 0) output.note(`Stopped. ${givenBack(released)}`);
+    return { exitCode: reason === "unhealthy" ? exitUnhealthy : 0, released };
+  }
+}
+
+function givenBack(released: number): string {
+  if (released === 0) return "No task was given back.";
+  return `${counted(released, "task")} ${released === 1 ? "was" : "were"} given back, uncharged.`;
+}
+
+function workerOptions({ concurrency, queues, stopGrace, name }: WorkingOptions): WorkerOptions {
+  return {
+    ...given(concurrency, (text) => ({ concurrency: parseInteger(text, "--concurrency") })),
+    ...given(queues, (names) => ({ queues: names })),
+    ...given(stopGrace, (text) => ({ stopGrace: parseSpan(text, "--stop-grace") })),
+    ...given(name, (text) => ({ name: text })),
+  };
+}
