@@ -70,12 +70,14 @@ function errorText(output: Output, error: StoredError): string {
   return lines.join("\n");
 }
 
-/** A stack repeats the name and the message before its first place. */
+/**
+ * The places of a stack down to the handler. Before them it repeats the name and the message; after them come
+ * Dure's own, which tell nobody anything; --json has them all.
+ */
 function framesOf(stack: string): string {
-  return stack
-    .split("\n")
-    .filter((line) => /^\s+at /.test(line))
-    .join("\n");
+  const frames = stack.split("\n").filter((line) => /^\s+at /.test(line));
+  const own = frames.findIndex((line) => /\/tasks\/runtime\/execute\.[jt]s:/.test(line));
+  return (own > 0 ? frames.slice(0, own) : frames).join("\n");
 }
 
 function logText(output: Output, logs: readonly LogEntry[]): string {

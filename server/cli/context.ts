@@ -41,6 +41,11 @@ export class Context {
     return this.#dure;
   }
 
+  /** The database in messages, without what an address may hold of a password. */
+  get shownDatabase(): string {
+    return this.database.replace(/:\/\/[^@/]*@/, "://");
+  }
+
   async close(): Promise<void> {
     await this.#dure?.close();
   }

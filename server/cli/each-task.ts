@@ -41,7 +41,7 @@ export async function changeEach(
       exitCode ||= exitCodes[error.code];
     }
   }
-  output.document(ids.length === 1 ? documents[0] : documents);
+  output.document(documents);
   if (ids.length > 1) output.note(`${counted(changed, "task")} of ${ids.length} ${verb}.`);
   return exitCode;
 }

@@ -29,7 +29,7 @@ export async function runCommandLine(args: readonly string[]): Promise<never> {
   endWithReader();
   const program = createProgram();
   try {
-    await program.parseAsync(args, { from: "user" });
+    await program.parseAsync(args.length > 0 ? args : ["--help"], { from: "user" });
   } catch (error) {
     process.exitCode = report(error, program);
   }
@@ -44,15 +44,16 @@ export function createProgram(): Command {
     .usage("<command> [options]")
     .version(version(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
-    .helpCommand("help [command]", "print the help of a command")
+    .addHelpCommand(
+      new Command("help [command]").description("print the help of a command").helpGroup("More:"),
+    )
     .option("-d, --database <file>", "the database (default: DURE_DATABASE, else .dure/tasks.db)")
     .option("--json", "print one JSON document instead of text")
     .option("--no-color", "print without colours")
     .addHelpText("after", programHelp)
     .exitOverride()
     .configureHelp({ showGlobalOptions: true, subcommandTerm })
-    .configureOutput({ writeErr: () => {} })
-    .action(() => program.help());
+    .configureOutput({ writeErr: () => {} });
   program.commandsGroup("Run tasks:");
   for (const add of [addDev, addWorker, addRun, addEnqueue]) add(program);
   program.commandsGroup("Find tasks:");
@@ -66,14 +67,16 @@ export function createProgram(): Command {
 
 const programHelp = `
 Examples:
-  dure dev                                     run server/tasks and start again on every change
-  dure enqueue resize-image '{"widthPx":640}'  store a task for a worker
-  dure search --status failed --since 2h       what failed in the last two hours
-  dure show 01JD8Z6Q5N0000000000000000         everything about one task
+  dure dev                                run server/tasks, again on every change
+  dure enqueue resize-image '{"width":9}' store a task for a worker
+  dure search --status failed --since 2h  what failed in the last two hours
+  dure show 01JD8Z6Q5N0000000000000000    everything about one task
 
-Data goes to stdout, everything else to stderr. With --json, stdout is one JSON document: an object, or an array
-for workers, definitions and doctor; errors are {"error": {"code", "message", "details"}} on stderr.
-Exit codes: 0 done, 1 something failed or is not well, 2 not understood, others one per kind of error.`;
+Data goes to stdout, everything else to stderr. With --json, stdout is one JSON
+document: an array for workers, definitions, doctor, cancel, retry and delete,
+else an object; an error is {"error": {"code", "message", "details"}} on stderr.
+Exit codes: 0 done, 1 something failed or is not well, 2 not understood, others
+one per kind of error.`;
 
 /** `search [options]` says nothing that the reader of a list of commands needs. */
 function subcommandTerm(this: Help, command: Command): string {

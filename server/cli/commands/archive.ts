@@ -18,7 +18,7 @@ export function addArchive(program: Command): void {
     .command("archive")
     .summary("move old finished tasks to compressed files")
     .description(
-      "Writes finished tasks with their attempts to a folder, one compressed NDJSON file per day they ended, and\n" +
+      "Writes finished tasks with their attempts to a folder, one compressed NDJSON file per day they ended, and " +
         "then deletes them from the database, batch by batch; a task is on the disk before it is deleted.",
     )
     .requiredOption("--to <folder>", "where the files go; made if need be")

@@ -10,7 +10,7 @@ export function addCancel(program: Command): void {
     .command("cancel")
     .summary("cancel waiting and running tasks")
     .description(
-      "Cancels tasks. One that waits is CANCELLED at once; the handler of one that runs is asked to stop, wherever\n" +
+      "Cancels tasks. One that waits is CANCELLED at once; the handler of one that runs is asked to stop, wherever " +
         "it runs, and may still succeed first.",
     )
     .argument("<ids...>", "tasks")

@@ -32,7 +32,13 @@ Examples:
 
 const remove: Action<Options> = async (context, { yes }, ids) => {
   const dure = context.open();
-  if (!(await confirm(context.output, `Delete ${counted(ids.length, "task")} from ${context.database}`, yes)))
+  if (
+    !(await confirm(
+      context.output,
+      `Delete ${counted(ids.length, "task")} from ${context.shownDatabase}`,
+      yes,
+    ))
+  )
     return 1;
   return changeEach(context, ids, "deleted", async (id) => {
     await dure.deleteTask(id);

@@ -22,7 +22,7 @@ export function addDev(program: Command): void {
     .command("dev")
     .summary(`run ${defaultFolder} and start again on every change`)
     .description(
-      "Loads every module below the folder, runs a worker, and starts it again when a file changes; tasks that are\n" +
+      "Loads every module below the folder, runs a worker, and starts it again when a file changes; tasks that are " +
         "running are finished or given back first. A module that does not load is shown, and the next change waited for.",
     )
     .option("--dir <folder>", "the folder of modules", defaultFolder)

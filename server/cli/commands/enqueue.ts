@@ -36,7 +36,7 @@ export function addEnqueue(program: Command): void {
     .command("enqueue")
     .summary("store a task for a worker")
     .description(
-      "Stores a task and prints its id. With --wait it prints the task's result instead, once a worker has run it.\n" +
+      "Stores a task and prints its id. With --wait it prints the task's result instead, once a worker has run it. " +
         "The definition's schema is not at hand here: a payload that does not fit fails in its handler.",
     )
     .argument("<type>", "the id of a definition; dure definitions lists them")

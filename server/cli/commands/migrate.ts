@@ -9,7 +9,7 @@ export function addMigrate(program: Command): void {
     .command("migrate")
     .summary("make the database, or bring it up to date")
     .description(
-      "Applies the migrations that the database lacks, each once, under a lock; makes the database if there is none.\n" +
+      "Applies the migrations that the database lacks, each once, under a lock; makes the database if there is none. " +
         "Workers do the same when they start. A database that a newer Dure made is left alone.",
     )
     .addHelpText(

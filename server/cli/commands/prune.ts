@@ -23,7 +23,7 @@ export function addPrune(program: Command): void {
     .command("prune")
     .summary("delete finished tasks past their retention")
     .description(
-      "Deletes finished tasks that are past their retention, with their attempts and logs; running workers do so by\n" +
+      "Deletes finished tasks that are past their retention, with their attempts and logs; running workers do so by " +
         "themselves. Says how many first and asks on a terminal; elsewhere it wants --yes. To keep a copy use archive.",
     )
     .option("--completed <duration>", "how long COMPLETED tasks are kept, or forever", "30d")
@@ -43,7 +43,7 @@ Examples:
 }
 
 const prune: Action<Options> = async (context, options) => {
-  const { output, database } = context;
+  const { output, shownDatabase } = context;
   const kept = keptMs(options);
   const dure = context.open({ retention: retentionOf(kept) });
   const total = await countPast(dure, kept, Date.now());
@@ -52,7 +52,8 @@ const prune: Action<Options> = async (context, options) => {
     output.print(`${counted(total, "task")} past retention`);
     return 0;
   }
-  if (!(await confirm(output, `Delete ${counted(total, "task")} from ${database}`, options.yes))) return 1;
+  if (!(await confirm(output, `Delete ${counted(total, "task")} from ${shownDatabase}`, options.yes)))
+    return 1;
   const { deleted } = await pruneWithBar(output, dure, kept, total);
   output.document({ deleted });
   output.print(`${counted(deleted, "task")} deleted`);

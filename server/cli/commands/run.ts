@@ -30,8 +30,8 @@ export function addRun(program: Command): void {
     .command("run")
     .summary("run a program and the tasks it enqueues, to their end")
     .description(
-      "Imports a program that defines and enqueues tasks, and runs a worker beside it until no due, running or\n" +
-        "retried task of its definitions is left; tasks scheduled for later stay. What an earlier run left is\n" +
+      "Imports a program that defines and enqueues tasks, and runs a worker beside it until no due, running or " +
+        "retried task of its definitions is left; tasks scheduled for later stay. What an earlier run left is " +
         "finished too. Exits 1 when a task FAILED.",
     )
     .argument("<file>", "the program; TypeScript needs no build")

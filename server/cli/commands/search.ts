@@ -39,8 +39,8 @@ export function addSearch(program: Command): void {
     .command("search")
     .summary("find tasks, waiting, running or finished")
     .description(
-      "Lists tasks that fit every option given, newest first. Definitions that have no task yet are listed too.\n" +
-        "Dates are like 2026-11-23 (midnight here), 2026-11-23T09:30 or 2026-11-23T09:30:00Z; a range includes its\n" +
+      "Lists tasks that fit every option given, newest first. Definitions that have no task yet are listed too. " +
+        "Dates are like 2026-11-23 (midnight here), 2026-11-23T09:30 or 2026-11-23T09:30:00Z; a range includes its " +
         "start and excludes its end.",
     )
     .option("--id <id>", "exactly this task")

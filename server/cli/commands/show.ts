@@ -22,7 +22,7 @@ export function addShow(program: Command): void {
     .command("show")
     .summary("everything about one task")
     .description(
-      "Prints a task with its payload, result and progress, and its attempts with their outcomes, errors and logs.\n" +
+      "Prints a task with its payload, result and progress, and its attempts with their outcomes, errors and logs. " +
         "The id of a definition shows that definition and its latest task.",
     )
     .argument("<id>", "a task or a definition")

@@ -17,8 +17,8 @@ export function addWorker(program: Command): void {
     .command("worker")
     .summary("load definitions and run their tasks until stopped")
     .description(
-      "Loads the modules that define tasks and runs their tasks until SIGTERM or SIGINT. It then finishes what is\n" +
-        "running, gives the rest back, and exits 0; a second signal ends it at once (130, 143). It exits 75 when too\n" +
+      "Loads the modules that define tasks and runs their tasks until SIGTERM or SIGINT. It then finishes what is " +
+        "running, gives the rest back, and exits 0; a second signal ends it at once (130, 143). It exits 75 when too " +
         "many handlers do not end; start it again then.",
     )
     .argument("[modules...]", "files, folders or patterns")
@@ -47,7 +47,7 @@ const work: Action<Options> = async (context, options, named) => {
   requireDefinitions(types, options.dir ?? (named.join(", ") || defaultFolder));
   await dure.start();
   context.output.note(
-    `Running ${counted(types.length, "definition")} on ${context.database}: ${shortened(types)}. Ctrl-C stops.`,
+    `Running ${counted(types.length, "definition")} on ${context.shownDatabase}: ${shortened(types)}. Ctrl-C stops.`,
   );
   const { exitCode, released } = await working.until();
   context.output.document({ released });

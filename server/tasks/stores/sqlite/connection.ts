@@ -24,6 +24,8 @@ export interface ConnectionOptions {
 /** `Dure` in ASCII, in the header of every database of ours. */
 const applicationId = 0x44757265;
 const busyWaitMaxMs = 60_000;
+/** Statements of one text kept for borrowing. */
+const sparesMax = 32;
 const cacheKiB = { writer: 32_768, reader: 16_384 };
 const writeAheadBytesMax = 64 * 1024 * 1024;
 
@@ -45,6 +47,7 @@ export class Connection {
   readonly path: string;
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #spares = new Map<string, StatementSync[]>();
   readonly #inode: bigint | undefined;
 
   constructor(options: ConnectionOptions) {
@@ -64,6 +67,7 @@ export class Connection {
 
   close(): void {
     this.#statements.clear();
+    this.#spares.clear();
     if (this.#database.isOpen) this.#database.close();
   }
 
@@ -78,11 +82,19 @@ export class Connection {
     return statement;
   }
 
-  /** A statement of the caller's own, for one that is iterated while others with the same text are. */
-  prepareAlone(sql: string): StatementSync {
+  /** A statement that nobody else uses until it is given back; for one iterated beside others of the same text. */
+  borrow(sql: string): StatementSync {
+    const spare = this.#spares.get(sql)?.pop();
+    if (spare) return spare;
     const statement = this.#database.prepare(sql);
     statement.setReturnArrays(true);
     return statement;
+  }
+
+  giveBack(sql: string, statement: StatementSync): void {
+    const spares = this.#spares.get(sql);
+    if (!spares) this.#spares.set(sql, [statement]);
+    else if (spares.length < sparesMax) spares.push(statement);
   }
 
   /** All rows as objects, for what is asked rarely. */

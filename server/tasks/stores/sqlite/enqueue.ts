@@ -5,6 +5,12 @@ import type { Row } from "./rows.ts";
 import { sql } from "./statements.ts";
 import { findTask, withNames, type WriteContext } from "./write-context.ts";
 
+/**
+ * A longer payload lies in a table of its own: claim and settlement write the task's row anew, and with a payload of
+ * 20 KB in it that costs three times as much, with 100 KB six times (bench/big-payload.ts).
+ */
+const payloadInlineMax = 4_000;
+
 /** A new task as it crosses to the writing thread. */
 export type NewRow = [
   id: string,
@@ -66,6 +72,8 @@ export function insertRows(
     if (ownId === 1 && context.connection.prepare(sql.isDefinition).get(id)) {
       return refuse("id-taken", { index: offset + index, id, owner: "definition" });
     }
+    const payload = row[9];
+    const isBig = payload.length > payloadInlineMax;
     const inserted = insert.run(
       id,
       lane,
@@ -75,7 +83,7 @@ export function insertRows(
       row[6],
       row[7],
       row[8],
-      row[9],
+      isBig ? null : payload,
       row[10],
       row[11],
       row[12],
@@ -83,6 +91,7 @@ export function insertRows(
       row[14],
     );
     if (inserted.changes === 1) {
+      if (isBig) context.connection.prepare(sql.insertBigPayload).run(inserted.lastInsertRowid, payload);
       context.tally.move(lane, 0, 1);
       continue;
     }

@@ -129,6 +129,7 @@ export function findPrunable(
 function remove(context: WriteContext, seq: number, lane: number, status: number): void {
   if (context.connection.prepare(sql.deleteTask).run(seq).changes === 0) return;
   context.connection.prepare(sql.deleteAttempts).run(seq);
+  context.connection.prepare(sql.deleteBigPayload).run(seq);
   context.tally.move(lane, status, 0);
 }
 

@@ -131,8 +131,18 @@ function skipped(keys: Key[]): Iterator<Key> & { skipped?: true } {
   return iterator;
 }
 
+/** Keys read one by one; `return` lets go of the statement, also after the last key. */
 function iterate(connection: Connection, text: string, values: SQLInputValue[]): Iterator<Key> {
-  return connection.prepareAlone(text).iterate(...values) as unknown as Iterator<Key>;
+  const statement = connection.borrow(text);
+  const keys = statement.iterate(...values) as unknown as Iterator<Key>;
+  return {
+    next: () => keys.next(),
+    return: () => {
+      keys.return?.();
+      connection.giveBack(text, statement);
+      return { done: true, value: undefined };
+    },
+  };
 }
 
 function sorted(search: StoreSearch, keys: Key[]): Iterator<Key> {

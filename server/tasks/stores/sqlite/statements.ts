@@ -25,7 +25,7 @@ const columns = [
   "version",
   "worker",
   "cancel_requested_at",
-  "payload",
+  "coalesce(payload, (SELECT big_payloads.payload FROM big_payloads WHERE big_payloads.seq = tasks.seq)) AS payload",
   "payload_types",
   "result",
   "result_types",
@@ -75,6 +75,7 @@ export const sql = {
     (id, lane, own_id, status, priority, due_at, created_at, updated_at, max_attempts, rerun_after_crash,
      payload, payload_types, description, tags, idempotency, settings)
     VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING`,
+  insertBigPayload: "/* dure:insertBigPayload */ INSERT INTO big_payloads (seq, payload) VALUES (?, ?)",
   findByIdempotency: `/* dure:findByIdempotency */ SELECT ${columns} FROM tasks WHERE idempotency = ?`,
 
   // Read
@@ -169,6 +170,7 @@ export const sql = {
   editTask: `/* dure:editTask */ UPDATE tasks SET priority = coalesce(?1, priority), due_at = coalesce(?2, due_at),
     updated_at = max(?3, created_at), version = version + 1 WHERE seq = ?4 AND status = 1 RETURNING ${columns}`,
   deleteTask: "/* dure:deleteTask */ DELETE FROM tasks WHERE seq = ? AND status >= 3",
+  deleteBigPayload: "/* dure:deleteBigPayload */ DELETE FROM big_payloads WHERE seq = ?",
   deleteAttempts: "/* dure:deleteAttempts */ DELETE FROM attempts WHERE seq = ?",
 
   // Prune. `updated_at` of a finished task is the instant it ended.

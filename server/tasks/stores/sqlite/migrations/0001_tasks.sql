@@ -74,7 +74,8 @@ CREATE TABLE tasks (
   worker INTEGER,
   cancel_requested_at INTEGER,
   rerun_after_crash INTEGER NOT NULL CHECK (rerun_after_crash IN (0, 1)),
-  payload TEXT NOT NULL,
+  -- NULL when it is long: then it is in big_payloads.
+  payload TEXT,
   payload_types TEXT,
   result TEXT,
   result_types TEXT,
@@ -87,6 +88,12 @@ CREATE TABLE tasks (
   progress TEXT,
   CHECK (status <> 2 OR worker IS NOT NULL),
   CHECK ((status >= 3) = (completed_at IS NOT NULL))
+) STRICT;
+
+-- Long payloads, so that a change of a task's status does not write them anew.
+CREATE TABLE big_payloads (
+  seq INTEGER PRIMARY KEY,
+  payload TEXT NOT NULL
 ) STRICT;
 
 -- The claim: what may run, in the order it runs. Tasks whose worker died before wait in a line of their own.
