@@ -3,19 +3,21 @@
  *
  *   npm run bench -- --only drain,at-once --rounds 5
  *   npm run bench -- --history 10000000       the file of finished tasks is made once and kept in bench/.data
- *   npm run bench -- --json
+ *   npm run bench -- --json                   every round's figures; also kept in bench/.data/latest.json
  *
  * The machine's speed drifts, so rounds of Dure, bare SQLite and the peers alternate, each figure is the median of
  * its rounds, and only ratios are judged. Peers are optional: see bench/peers.
  */
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import pc from "picocolors";
 import { Measured } from "./measured.ts";
 import { type Question, questions } from "./questions.ts";
 import { findSubjects, measure, type Subject } from "./subjects.ts";
+import { dataFolder } from "./support/data.ts";
 import { isMet, type Target, targets } from "./targets.ts";
 
 const { values } = parseArgs({
@@ -39,7 +41,9 @@ const history = chosen.some((question) => question.history)
   ? await makeHistory(Number(values.history))
   : undefined;
 for (const question of chosen) await ask(question);
-if (values.json) console.log(JSON.stringify({ machine: machine(), measured, targets: judged() }, null, 2));
+const whole = JSON.stringify({ machine: machine(), measured, targets: judged() }, null, 2);
+writeFileSync(join(dataFolder, "latest.json"), whole);
+if (values.json) console.log(whole);
 else print();
 
 function chooseQuestions(only: string | undefined): readonly Question[] {

@@ -21,8 +21,10 @@ async function measure(): Promise<void> {
   });
   await dure.start();
   const child = fork(import.meta.filename, ["--database", database, "--tasks", String(tasks)]);
+  const ended = once(child, "exit");
   await reached;
-  await Promise.all([once(child, "exit"), dure.close()]);
+  await ended;
+  await dure.close();
   finish({ p50: percentile(waits, 50), p99: percentile(waits, 99) });
 }
 

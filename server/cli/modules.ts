@@ -68,10 +68,16 @@ function loadError(file: string, error: unknown): Error {
   if (error instanceof DureError) {
     return new DureError(error.code, `${file}: ${error.message}`, { details: error.details, cause: error });
   }
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return new CommandError(`${file} could not be loaded:\n${text}${hintFor(error)}`, exitModule, {
+  return new CommandError(`${file} could not be loaded:\n${stackOf(error)}${hintFor(error)}`, exitModule, {
     cause: error,
   });
+}
+
+/** Without the places inside Node, where the loader called the loader. */
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const lines = (error.stack ?? error.message).split("\n");
+  return lines.filter((line) => !/^\s+at .*\(?node:internal\//.test(line)).join("\n");
 }
 
 function hintFor(error: unknown): string {

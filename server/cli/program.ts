@@ -45,7 +45,7 @@ export function createProgram(): Command {
     .version(version(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .addHelpCommand(
-      new Command("help [command]").description("print the help of a command").helpGroup("More:"),
+      new Command("help").argument("[command]").description("print the help of a command").helpGroup("More:"),
     )
     .option("-d, --database <file>", "the database (default: DURE_DATABASE, else .dure/tasks.db)")
     .option("--json", "print one JSON document instead of text")
@@ -67,7 +67,7 @@ export function createProgram(): Command {
 
 const programHelp = `
 Examples:
-  dure dev                                run server/tasks, again on every change
+  dure dev                                run server/tasks, restart on changes
   dure enqueue resize-image '{"width":9}' store a task for a worker
   dure search --status failed --since 2h  what failed in the last two hours
   dure show 01JD8Z6Q5N0000000000000000    everything about one task

@@ -73,8 +73,9 @@ export function renderFields(
   const nameWidth = Math.max(0, ...shown.map(([name]) => name.length)) + gap;
   return shown
     .map(([name, value]) => {
-      const lines = value.split("\n").join(`\n${" ".repeat(nameWidth)}`);
-      return `${output.colors.dim(name)}${" ".repeat(nameWidth - name.length)}${lines}`;
+      const lines = value.split("\n").flatMap((line) => wrapped(line, output.width - nameWidth));
+      const text = lines.join(`\n${" ".repeat(nameWidth)}`);
+      return `${output.colors.dim(name)}${" ".repeat(nameWidth - name.length)}${text}`;
     })
     .join("\n");
 }
@@ -145,6 +146,22 @@ function cut(line: string, width: number): string {
   const table = new Table({ chars: frameless, style: bare, colWidths: [width] });
   table.push([line]);
   return table.toString().trimEnd();
+}
+
+/** A line in lines of at most `width` columns, broken between words; not at all when there is no limit. */
+export function wrapped(line: string, width: number): string[] {
+  if (!Number.isFinite(width) || widthOf(line) <= width) return [line];
+  const table = new Table({
+    chars: frameless,
+    style: bare,
+    colWidths: [Math.max(20, width)],
+    wordWrap: true,
+  });
+  table.push([line]);
+  return table
+    .toString()
+    .split("\n")
+    .map((part) => part.trimEnd());
 }
 
 function sum(numbers: readonly number[]): number {

@@ -60,9 +60,12 @@ export class Working {
     const stop = firstStop(() => this.dure.stop({ now: true }));
     const reason = await Promise.race([stop, this.#unhealthy.promise, ...(done ? [done] : [])]);
     const isSignal = reason.startsWith("SIG");
-    if (isSignal) output.note(`${reason}: finishing what is running. Once more ends at once.`);
+    // `dure dev` says itself why it stops its worker.
+    const silent = reason === "done" || process.connected;
+    if (isSignal && !silent)
+      output.note(`${reason}: finishing what is running. A second signal ends at once.`);
     const { released } = await this.dure.stop();
-    if (reason !== "done" || released > 0) output.note(`Stopped. ${givenBack(released)}`);
+    if (!silent || released > 0) output.note(`Stopped. ${givenBack(released)}`);
     return { exitCode: reason === "unhealthy" ? exitUnhealthy : 0, released };
   }
 }

@@ -51,9 +51,13 @@ export class FakeStore {
     const lease = { ...request, released: false, alives: 0 };
     this.lease = lease;
     return {
-      alive: () => void (lease.alives += 1),
+      alive: () => {
+        lease.alives += 1;
+      },
       beat: async () => this.beat,
-      release: async () => void (lease.released = true),
+      release: async () => {
+        lease.released = true;
+      },
     };
   };
 

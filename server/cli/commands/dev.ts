@@ -13,6 +13,7 @@ import { concurrencyOption, queuesOption } from "../working.ts";
 
 interface Options extends WorkingOptions {
   dir: string;
+  stopGrace: string;
   watch?: string[];
 }
 
@@ -29,6 +30,7 @@ export function addDev(program: Command): void {
     .option("--watch <folder>", "watch this folder too; may be given several times", collectWhole)
     .option(...concurrencyOption)
     .option(...queuesOption)
+    .option("--stop-grace <duration>", "how long a restart lets tasks go on", "3s")
     .addHelpText(
       "after",
       `
@@ -41,7 +43,7 @@ Examples:
 }
 
 const dev: Action<Options> = async (context, options) => {
-  const { dir, watch = [], concurrency, queues } = options;
+  const { dir, watch = [], concurrency, queues, stopGrace } = options;
   if (modulesIn(dir).length === 0) {
     context.output.warn(`There is no module in ${dir} yet; waiting for the first.`);
   }
@@ -56,11 +58,14 @@ const dev: Action<Options> = async (context, options) => {
       dir,
       "--database",
       context.database,
+      "--stop-grace",
+      stopGrace,
       ...(concurrency === undefined ? [] : ["--concurrency", concurrency]),
       ...(queues === undefined ? [] : ["--queues", queues.join(",")]),
     ],
   );
   loop.start();
   await firstStop(() => loop.stop());
+  context.output.note("Finishing what is running. A second signal ends at once.");
   await loop.stop();
 };

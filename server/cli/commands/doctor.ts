@@ -6,7 +6,11 @@ import type { Action, Context } from "../context.ts";
 import { withContext } from "../context.ts";
 import { exitFindings } from "../exit-codes.ts";
 import type { Output } from "../output.ts";
+import { wrapped } from "../table.ts";
 import { counted, plainLine } from "../text.ts";
+
+const levelWidth = "warning".length;
+const gap = 2;
 
 interface Options {
   full?: boolean;
@@ -63,13 +67,17 @@ function findingText(
   { level, check, message, next }: HealthFinding,
   checkWidth: number,
 ): string {
-  const line = `${paintLevel(output, level)}  ${plainLine(check).padEnd(checkWidth)}  ${plainLine(message)}`;
-  if (next === undefined) return line;
-  return `${line}\n${" ".repeat(7 + 2 + checkWidth)}  ${output.colors.dim("→")} ${plainLine(next)}`;
+  const margin = levelWidth + gap + checkWidth + gap;
+  const hanging = (text: string, extra: number) =>
+    wrapped(plainLine(text), output.width - margin - extra).join(`\n${" ".repeat(margin + extra)}`);
+  const line = `${paintLevel(output, level)}  ${plainLine(check).padEnd(checkWidth)}  ${hanging(message, 0)}`;
+  return next === undefined
+    ? line
+    : `${line}\n${" ".repeat(margin)}${output.colors.dim("→")} ${hanging(next, 2)}`;
 }
 
 function paintLevel({ colors }: Output, level: HealthFinding["level"]): string {
-  const text = level.padEnd(7);
+  const text = level.padEnd(levelWidth);
   if (level === "error") return colors.red(text);
   return level === "warning" ? colors.yellow(text) : colors.green(text);
 }

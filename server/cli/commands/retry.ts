@@ -16,7 +16,7 @@ export function addRetry(program: Command): void {
       `
 Examples:
   dure retry 01JD8Z6Q5N0000000000000000
-  dure search --status failed --since 1d --json | jq -r '.tasks[].id' | xargs dure retry`,
+  dure search --status failed --json | jq -r '.tasks[].id' | xargs dure retry`,
     )
     .action(withContext(retry));
 }

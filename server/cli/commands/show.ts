@@ -80,8 +80,8 @@ function fieldsOf(output: Output, task: Task, now: number): [string, string | un
     ["type", plainLine(task.type)],
     ["description", plainLines(task.description ?? "")],
     ["status", statusText(output, task)],
-    ["error", output.colors.red(plainLines(task.error ?? ""))],
-    ["unreadable", output.colors.red(plainLines(task.unreadable ?? ""))],
+    ["error", inRed(output, task.error)],
+    ["unreadable", inRed(output, task.unreadable)],
     ["progress", progressText(output, task)],
     ["attempts", `${task.attempts} of ${task.maxAttempts}${extraAttempts(task)}`],
     ["queue", plainLine(task.queue ?? "")],
@@ -96,6 +96,10 @@ function fieldsOf(output: Output, task: Task, now: number): [string, string | un
     ["duration", durationText(task, now)],
     ["worker", plainLine(task.workerId ?? "")],
   ];
+}
+
+function inRed({ colors }: Output, text: string | undefined): string | undefined {
+  return text === undefined ? undefined : colors.red(plainLines(text));
 }
 
 function statusText(output: Output, task: Task): string {

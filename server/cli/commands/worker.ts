@@ -33,7 +33,7 @@ export function addWorker(program: Command): void {
 Examples:
   dure worker                                every module in ${defaultFolder}
   dure worker tasks/receipts.ts              one module
-  dure worker 'dist/tasks/*.js' -c 50        compiled modules, fifty tasks at once
+  dure worker 'dist/tasks/*.js' -c 50        compiled, 50 tasks at once
   dure worker --queues mail,reports          only these queues`,
     )
     .action(withContext(work));

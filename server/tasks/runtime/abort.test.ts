@@ -189,7 +189,9 @@ test("a second, hurried stop cuts the grace period short", async () => {
 
 test("what a claim under way brings after stop is given back unstarted", async () => {
   let calls = 0;
-  const { store, clock, service } = await startTestWorker(async () => void (calls += 1));
+  const { store, clock, service } = await startTestWorker(async () => {
+    calls += 1;
+  });
   const claimNow = store.claimTasks;
   store.claimTasks = async (request) => {
     await clock.sleep(1_000);

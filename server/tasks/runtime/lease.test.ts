@@ -134,7 +134,7 @@ test("a buried incarnation aborts everything, forgets it, and a new one goes on"
   const worker = await startWithOne(() => new Promise<void>((resolve) => (finish = resolve)));
   const { store, clock, logged } = worker;
   store.lease!.onBeat({ alive: false, owned: [] });
-  await clock.advance(0);
+  await clock.advance(1_000);
   expect(worker.aborted).toEqual(["lease-lost"]);
   expect(store.registered).toHaveLength(2);
   expect(new Set(store.registered).size).toBe(2);
@@ -162,8 +162,13 @@ test("a claim that is refused because the worker is dead takes a new incarnation
   worker.store.hint();
   await worker.clock.advance(0);
   expect(worker.aborted).toEqual(["lease-lost"]);
+  await worker.clock.advance(10_000);
+  expect(worker.store.registered.length).toBeGreaterThan(2);
+  expect(worker.store.registered.length).toBeLessThan(14);
   worker.store.claimTasks = claimNow;
-  expect(worker.store.registered).toHaveLength(2);
+  worker.store.add("b");
+  await worker.clock.advance(2_000);
+  expect(worker.store.due).toHaveLength(0);
 });
 
 test("cancel requests are looked for at most ten times a second, and only while something runs", async () => {

@@ -24,6 +24,8 @@ import type { Worker } from "./worker.ts";
 
 const aliveMs = 1_000;
 const cancelCheckMs = 100;
+/** A store that buries every incarnation at once does not make us spin. */
+const registerMs = 1_000;
 
 export interface LeaseParts {
   store: TaskStore;
@@ -52,6 +54,7 @@ export class Lease {
   #incarnation: string | undefined;
   /** Tasks owned but unknown, by attempt: how many claims had been sent when each was first seen. */
   #unknown = new Map<string, number>();
+  #registerAt = Number.NEGATIVE_INFINITY;
   #checking = false;
   #cancelCheckAt = 0;
   #cancelCheckScheduled = false;
@@ -117,7 +120,9 @@ export class Lease {
   }
 
   async #tick(): Promise<number> {
+    const waitMs = this.#registerAt - this.#parts.clock.monotonic();
     if (this.#incarnation === undefined && !this.#stopped) {
+      if (waitMs > 0) return waitMs;
       await this.#handle?.release();
       this.#handle = undefined;
       await this.#register();
@@ -129,6 +134,7 @@ export class Lease {
 
   async #register(): Promise<void> {
     const { store, leaseMs } = this.#parts;
+    this.#registerAt = this.#parts.clock.monotonic() + registerMs;
     const workerId = this.#parts.newIncarnation();
     const answer = await store.registerWorker({ id: workerId, leaseMs, ...this.#parts.describe() });
     if (answer.kind !== "ok") {

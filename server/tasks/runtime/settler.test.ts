@@ -17,7 +17,9 @@ function makeSettler() {
     clock,
     logger: { info: log, warn: log, error: log },
     onSettled: ({ taskId }, settled) => void answers.push([taskId, settled]),
-    onRecovered: () => void (recovered += 1),
+    onRecovered: () => {
+      recovered += 1;
+    },
   });
   return { store, clock, answers, logged, settler, recovered: () => recovered };
 }

@@ -17,7 +17,14 @@ function makeWaiter() {
     findNearIds: async () => ["a"],
   });
   const waiter = new Waiter(clock, async () => store);
-  return { clock, waiter, end: (as: TaskStatusName) => void (status = as), reads: () => reads };
+  return {
+    clock,
+    waiter,
+    end: (as: TaskStatusName) => {
+      status = as;
+    },
+    reads: () => reads,
+  };
 }
 
 test("a wait ends at once when the task has ended", async () => {

@@ -3,11 +3,13 @@
  * half of the throughput (bench/layouts.ts) and hold up every commit behind it. Passes go on until little is left;
  * the writer then does the small rest itself, since only a log without a rest can be begun anew.
  */
+import { statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 
 /** Frames (pages of 4 KiB) in the log before it is worth moving them: 32 MiB. */
 const framesMin = 8_000;
+const logBytesMin = framesMin * 4_096;
 /** What may be left for the writer. */
 const restMax = 800;
 const passesMax = 4;
@@ -16,34 +18,48 @@ const lookMs = 100;
 
 const thisFile = new URL(import.meta.url);
 
-/** The writing thread's end. */
+/** The writing thread's end. The other thread is started once the log is long enough to need it. */
 export class Checkpointer {
-  readonly #worker: Worker;
+  readonly #path: string;
+  readonly #finish: () => void;
+  #worker: Worker | undefined;
   #lookedAt = 0;
   #looking = false;
 
   /** `finish` is called when the writer should move the rest. */
   constructor(path: string, finish: () => void) {
-    this.#worker = new Worker(thisFile, { workerData: { checkpoint: path }, name: "dure-checkpointer" });
-    this.#worker.unref();
-    this.#worker.on("error", () => undefined);
-    this.#worker.on("message", (little: boolean) => {
-      this.#looking = false;
-      if (little) finish();
-    });
+    this.#path = path;
+    this.#finish = finish;
   }
 
   /** Something was written. */
   wrote(): void {
     const now = performance.now();
     if (this.#looking || now - this.#lookedAt < lookMs) return;
-    this.#looking = true;
     this.#lookedAt = now;
+    const log = statSync(`${this.#path}-wal`, { throwIfNoEntry: false });
+    if (!log || log.size < logBytesMin) return;
+    this.#looking = true;
+    this.#worker ??= this.#start();
     this.#worker.postMessage("look");
   }
 
   async close(): Promise<void> {
-    await this.#worker.terminate();
+    await this.#worker?.terminate();
+  }
+
+  #start(): Worker {
+    const worker = new Worker(thisFile, { workerData: { checkpoint: this.#path }, name: "dure-checkpointer" });
+    worker.unref();
+    worker.on("message", (little: boolean) => {
+      this.#looking = false;
+      if (little) this.#finish();
+    });
+    worker.on("error", () => {
+      this.#worker = undefined;
+      this.#looking = false;
+    });
+    return worker;
   }
 }
 

@@ -141,6 +141,7 @@ export class Connection {
   /** Runs `read` in one snapshot. Do not hold it long: the write-ahead log cannot shrink meanwhile. */
   snapshot<Value>(read: () => Value): Value {
     if (this.#database.isTransaction) return read();
+    this.#checkSameFile();
     this.#database.exec("BEGIN");
     try {
       return read();

@@ -10,6 +10,8 @@ export class Lanes {
   readonly #byName = new Map<string, number>();
   readonly #matching = new Map<string, number[]>();
   #matchedUpTo = -1;
+  /** Tasks of one call are mostly of one lane. */
+  #latest: { type: string; queue: string; ownIds: boolean; lane: number } | undefined;
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -17,13 +19,10 @@ export class Lanes {
 
   /** The lane's number; made when it is new. Call inside a write transaction. */
   of(type: string, queue: string, ownIds: boolean): number {
-    const name = `${type} ${queue} ${ownIds ? 1 : 0}`;
-    const known = this.#byName.get(name);
-    if (known !== undefined) return known;
-    const own = ownIds ? 1 : 0;
-    const found = this.#connection.prepare(sql.findLane).get(type, queue, own) as [number] | undefined;
-    const lane = (found ?? (this.#connection.prepare(sql.insertLane).get(type, queue, own) as unknown as [number]))[0];
-    this.#byName.set(name, lane);
+    const latest = this.#latest;
+    if (latest && latest.type === type && latest.queue === queue && latest.ownIds === ownIds) return latest.lane;
+    const lane = this.#find(type, queue, ownIds);
+    this.#latest = { type, queue, ownIds, lane };
     return lane;
   }
 
@@ -37,7 +36,7 @@ export class Lanes {
     const key = JSON.stringify([types, queues]);
     let lanes = this.#matching.get(key);
     if (!lanes) {
-      lanes = this.#find(types, queues);
+      lanes = this.#findMatching(types, queues);
       this.#matching.set(key, lanes);
     }
     return lanes;
@@ -45,12 +44,24 @@ export class Lanes {
 
   /** A rolled-back transaction may have taken new lanes with it. */
   forget(): void {
+    this.#latest = undefined;
     this.#byName.clear();
     this.#matching.clear();
     this.#matchedUpTo = -1;
   }
 
-  #find(types: readonly string[], queues: readonly string[] | undefined): number[] {
+  #find(type: string, queue: string, ownIds: boolean): number {
+    const name = `${type} ${queue} ${ownIds ? 1 : 0}`;
+    const known = this.#byName.get(name);
+    if (known !== undefined) return known;
+    const own = ownIds ? 1 : 0;
+    const found = this.#connection.prepare(sql.findLane).get(type, queue, own) as [number] | undefined;
+    const lane = (found ?? (this.#connection.prepare(sql.insertLane).get(type, queue, own) as unknown as [number]))[0];
+    this.#byName.set(name, lane);
+    return lane;
+  }
+
+  #findMatching(types: readonly string[], queues: readonly string[] | undefined): number[] {
     const wanted = queues && new Set(queues);
     const rows = this.#connection.prepare(sql.lanesOfTypes).all(JSON.stringify(types)) as unknown as [number, string][];
     return rows.filter(([, queue]) => !wanted || wanted.has(queue)).map(([lane]) => lane);

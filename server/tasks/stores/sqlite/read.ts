@@ -43,8 +43,9 @@ export function listAttempts(connection: Connection, id: string): TaskRecord | u
 }
 
 export function readPrunable(connection: Connection, request: Parameters<typeof findPrunable>[1]): TaskRecord[] {
-  const read = connection.prepare(sql.readTask);
-  return findPrunable(connection, request).map(([, seq]) => recordOf(connection, read.get(seq) as unknown as Row));
+  const wanted = JSON.stringify(findPrunable(connection, request).map(([, seq]) => seq));
+  const rows = connection.prepare(sql.readTasks).all(wanted) as unknown as Row[];
+  return rows.map((row) => recordOf(connection, row));
 }
 
 function recordOf(connection: Connection, row: Row): TaskRecord {

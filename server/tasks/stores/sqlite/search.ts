@@ -171,13 +171,13 @@ function merge(streams: Iterator<Key>[], search: StoreSearch): Key[] {
 }
 
 function readKeys(connection: Connection, keys: readonly Key[], definitions: readonly DefinitionRow[]): Found {
-  const read = connection.prepare(sql.readTask);
-  const rows: Row[] = [];
+  const wanted: number[] = [];
   const places: Found["definitions"] = [];
   keys.forEach(([, , seq], place) => {
     if (seq < 0) places.push([place, definitions[-1 - seq]!]);
-    else rows.push(read.get(seq) as unknown as Row);
+    else wanted.push(seq);
   });
+  const rows = connection.prepare(sql.readTasks).all(JSON.stringify(wanted)) as unknown as Row[];
   return { tasks: withNames(connection, rows), definitions: places };
 }
 

@@ -62,7 +62,6 @@ function complete(context: WriteContext, row: SettlementRow, worker: number, now
   if (done.changes === 0) return answerStale(context, row);
   if (row[11] !== null) connection.prepare(sql.writeAttempt).run(seq, now, "completed", null, row[11]);
   context.tally.move(lane, 2, 3);
-  context.changed = true;
   return 0;
 }
 
@@ -75,11 +74,11 @@ function endOtherwise(context: WriteContext, row: SettlementRow, worker: number,
   const recorded = owned.cancelRequested ? "cancelled" : outcome;
   connection.prepare(sql.writeAttempt).run(seq, now, recorded, error, logs);
   context.tally.move(lane, 2, status);
-  context.changed = true;
   if (status !== 1) {
     connection.prepare(sql.endTask).run(status, now, errorMessage, seq);
     return { kind: "settled", status: statusNames[status]! };
   }
+  context.changed = true;
   const uncharged = outcome === "released" || outcome === "snoozed" ? 1 : 0;
   const dueAt = retryAt ?? now;
   const snoozed = outcome === "snoozed" ? 1 : 0;

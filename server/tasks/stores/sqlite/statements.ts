@@ -80,7 +80,6 @@ export const sql = {
 
   // Read
   findTask: `/* dure:findTask */ SELECT ${columns} FROM tasks WHERE id = ?`,
-  readTask: `/* dure:readTask */ SELECT ${columns} FROM tasks WHERE seq = ?`,
   listAttempts: `/* dure:listAttempts */ SELECT fence, number, worker, started_at, ended_at, outcome, error, late_outcome,
     logs FROM attempts WHERE seq = ? ORDER BY fence`,
   idsFrom: "/* dure:idsFrom */ SELECT id FROM tasks WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 50",
@@ -117,9 +116,12 @@ export const sql = {
     WHERE status = 1 AND crashes > 0 AND lane = ?1 AND priority < ?2 ORDER BY priority DESC LIMIT 1`,
   suspectInLane: `/* dure:suspectInLane */ SELECT due_at, seq FROM tasks INDEXED BY tasks_claim_suspect
     WHERE status = 1 AND crashes > 0 AND lane = ?1 AND priority = ?2 AND due_at <= ?3 ORDER BY due_at, seq LIMIT 1`,
-  claimTask: `/* dure:claimTask */ UPDATE tasks SET status = 2, worker = ?1, fence = fence + 1, attempts = attempts + 1,
+  // CROSS JOIN: in the order of the list.
+  readTasks: `/* dure:readTasks */ SELECT ${columns} FROM (SELECT value AS wanted FROM json_each(?))
+    CROSS JOIN tasks ON seq = wanted`,
+  claimTasks: `/* dure:claimTasks */ UPDATE tasks SET status = 2, worker = ?1, fence = fence + 1, attempts = attempts + 1,
     started_at = ?2, updated_at = max(?2, created_at), version = version + 1
-    WHERE seq = ?3 AND status = 1 RETURNING ${columns}`,
+    WHERE seq IN (SELECT value FROM json_each(?3)) AND status = 1`,
 
   // Settle (T3, T4, T5, T8, T11, T12). Each guards by id, fence, owner and status at once.
   completeTask: `/* dure:completeTask */ UPDATE tasks SET status = 3, completed_at = ?1, updated_at = max(?1, created_at),

@@ -11,7 +11,7 @@ export interface WriteContext {
   readonly lanes: Lanes;
   readonly tally: Tally;
   readonly locks: WorkerLocks;
-  /** Set by a verb after which a waiting worker or watcher should look again. */
+  /** Set by a verb that made something claimable, or that the caller's own process would not hear of otherwise. */
   changed: boolean;
   /** Undoes everything since the verb began; for one that wrote before it found a reason to refuse. */
   undo(): void;

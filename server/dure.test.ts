@@ -1,0 +1,133 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { afterEach, expect, test } from "vitest";
+import type { Dure } from "./dure.ts";
+import { createDure } from "./dure.ts";
+import type { DureOptions } from "./dure-options.ts";
+
+const opened: Dure[] = [];
+const quiet = { info() {}, warn() {}, error() {} };
+
+function makeDure(options: DureOptions = {}): Dure {
+  const dure = createDure({ database: ":memory:", logger: quiet, ...options });
+  opened.push(dure);
+  return dure;
+}
+
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((dure) => dure.close()));
+});
+
+test("options are checked at once, all problems together", () => {
+  const make = () =>
+    createDure({
+      databse: "x",
+      worker: { concurency: 1, stopGrace: "soon" },
+      valueSizeMax: 0,
+    } as DureOptions);
+  expect(make).toThrow(expect.objectContaining({ code: "INVALID_OPTION" }));
+  expect(make).toThrow(/database.*concurrency.*stopGrace.*valueSizeMax/s);
+});
+
+test("a PostgreSQL address is answered with what this version has", () => {
+  expect(() => createDure({ database: "postgres://localhost/app" })).toThrow(
+    expect.objectContaining({ code: "DATABASE_UNAVAILABLE" }),
+  );
+});
+
+test("a task is enqueued, run and found", async () => {
+  const dure = makeDure();
+  const add = dure.defineTask(
+    "add",
+    async (task: { payload: { a: number; b: number } }) => task.payload.a + task.payload.b,
+  );
+  await dure.start();
+  expect(await add.run({ a: 1, b: 2 })).toBe(3);
+  expect(await dure.countTasks({ status: "COMPLETED" })).toBe(1);
+  expect(await dure.stop()).toEqual({ released: 0 });
+});
+
+test("a definition made after the store was opened is saved and run", async () => {
+  const dure = makeDure();
+  await dure.start();
+  const late = dure.defineTask("late", async () => "late");
+  expect(await late.run({})).toBe("late");
+  expect((await dure.listDefinitions()).map(({ id }) => id)).toEqual(["late"]);
+});
+
+test("the worker is started once, and can be started again after a stop", async () => {
+  const dure = makeDure();
+  await dure.start();
+  await expect(dure.start()).rejects.toMatchObject({ code: "WORKER_RUNNING" });
+  await Promise.all([dure.stop(), dure.stop()]);
+  await dure.start();
+  const workers = await dure.listWorkers();
+  expect(workers.map(({ state }) => state).sort()).toEqual(["alive", "stopped"]);
+});
+
+test("a running task is cancelled", async () => {
+  const dure = makeDure();
+  const wait = dure.defineTask("wait", async (_task, { signal }) => {
+    await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  });
+  await dure.start();
+  const { id } = await wait.enqueue({});
+  while ((await dure.getTaskById(id))!.status !== "RUNNING")
+    await new Promise((resolve) => setImmediate(resolve));
+  expect((await dure.cancelTask(id)).requested).toBe(true);
+  expect((await dure.waitForTask(id)).status).toBe("CANCELLED");
+});
+
+test("stop gives back what does not end, uncharged", async () => {
+  const dure = makeDure({ worker: { stopGrace: "20ms" } });
+  const stubborn = dure.defineTask("stubborn", () => new Promise(() => {}));
+  await dure.start();
+  const { id } = await stubborn.enqueue({});
+  while ((await dure.getTaskById(id))!.status !== "RUNNING")
+    await new Promise((resolve) => setImmediate(resolve));
+  expect(await dure.stop()).toEqual({ released: 1 });
+  expect(await dure.getTaskById(id)).toMatchObject({ status: "PENDING", attempts: 0 });
+});
+
+test("a closed instance says so", async () => {
+  const dure = makeDure();
+  await dure.close();
+  await dure.close();
+  await expect(dure.searchTasks()).rejects.toMatchObject({ code: "INSTANCE_CLOSED" });
+  await expect(dure.start()).rejects.toMatchObject({ code: "INSTANCE_CLOSED" });
+});
+
+test("prune archives what it deletes", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "dure-"));
+  try {
+    const archiveTo = join(folder, "archive");
+    const dure = makeDure({ retention: { completed: 0, archiveTo } });
+    const add = dure.defineTask("add", async () => new Map([["sum", 3n]]));
+    await dure.start();
+    await add.run({ at: new Date(0) });
+    await add.run({ at: new Date(1) });
+    await dure.stop();
+    expect(await dure.prune()).toEqual({ archived: 2, deleted: 2 });
+    expect(await dure.countTasks()).toBe(0);
+    const [file] = readdirSync(archiveTo);
+    expect(file).toMatch(/^tasks-\d{4}-\d\d-\d\d\.ndjson\.gz$/);
+    const lines = gunzipSync(readFileSync(join(archiveTo, file!)))
+      .toString()
+      .trim()
+      .split("\n");
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      {
+        type: "add",
+        status: "COMPLETED",
+        payloadTypes: {},
+        resultTypes: {},
+        history: [{ outcome: "completed" }],
+      },
+      { type: "add" },
+    ]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
