@@ -81,12 +81,16 @@ export interface ClaimRequest {
   limit: number;
   /** Whether a task whose worker died before may be among them (at most one is given); see worker.ts, quarantine. */
   suspect: boolean;
+  /** How long the answer may be held back while nothing is due. A store that cannot wait answers at once. */
+  waitMs?: number;
 }
 
 export interface ClaimReply {
   claimed: ClaimedTask[];
   /** When the next task these types and queues wait for is due, if one is known; milliseconds since 1970. */
   nextDueAt?: number;
+  /** True when the store may have held the answer back; the caller need not wait again. */
+  waited?: boolean;
 }
 
 /**
@@ -258,6 +262,8 @@ export interface TaskStore {
 
   /** T1. Highest priority first, then the longest due, then the first stored. Only for an alive worker. */
   claimTasks(request: ClaimRequest): Promise<Written<ClaimReply, "worker-dead">>;
+  /** Has the worker's claim answered now, if it is held back. */
+  endClaimWait(workerId: string): void;
   /** T3, T4, T5, T8, T11, T12. One answer per settlement, in order. */
   settleTasks(settlements: readonly Settlement[]): Promise<Written<Settled[]>>;
   /** Keeps progress and the logs so far of running attempts; stale fences are passed over. */

@@ -88,6 +88,12 @@ export class RunningAttempt {
     if (this.#controller) attemptStorage.run(this, () => this.#controller!.abort(reason));
   }
 
+  report(progress: TaskProgress): void {
+    this.progress = progress;
+    this.progressDirty = true;
+    this.host.reported(this);
+  }
+
   takeLog(): TaskLog {
     this.log ??= new AttemptLog(this.host.clock, () => {
       this.logDirty = true;
@@ -136,10 +142,9 @@ class AttemptContext implements TaskContext {
     return this.#attempt.progress ?? this.#attempt.task.progress;
   }
 
-  progress(done: number, total?: number, message?: string): void {
-    this.#attempt.progress = toProgress(done, total, message);
-    this.#attempt.progressDirty = true;
-    this.#attempt.host.reported(this.#attempt);
+  /** A function of its own, so that a handler may take it out of the context. */
+  get progress(): TaskContext["progress"] {
+    return (done, total, message) => this.#attempt.report(toProgress(done, total, message));
   }
 }
 

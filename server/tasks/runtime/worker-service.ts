@@ -106,7 +106,7 @@ export class WorkerService {
     await this.#lease.start();
     this.#undo = [
       takeStrayErrors(this.#worker, (attempt, error) => this.#takeStray(attempt, error)),
-      registry.onAdd(() => this.#worker.wake()),
+      registry.onAdd(() => this.#worker.claimAnew()),
       store.onChange(() => {
         this.#worker.wake();
         this.#lease.onChange();

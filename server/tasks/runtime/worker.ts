@@ -65,6 +65,8 @@ export class Worker implements AttemptHost {
   /** Whether the store may have due tasks that the last claim did not bring. */
   #mayHaveMore = true;
   #turnScheduled = false;
+  /** The incarnation of the claim under way. */
+  #claimsFor: string | undefined;
   #claimsStarted = 0;
   #claimsEnded = 0;
   #nextDeadlineAt = Number.POSITIVE_INFINITY;
@@ -111,9 +113,16 @@ export class Worker implements AttemptHost {
     this.#loop.wake();
   }
 
+  /** What may be claimed has changed: a claim that the store holds back is made anew. */
+  claimAnew(): void {
+    this.wake();
+    if (this.#claimsFor !== undefined) this.#parts.store.endClaimWait(this.#claimsFor);
+  }
+
   /** Claims no more; resolves when the claim under way, if any, is over. Attempts go on. */
   stopClaiming(): Promise<void> {
     this.#stopping = true;
+    this.claimAnew();
     return this.#loop.stop();
   }
 
@@ -143,6 +152,7 @@ export class Worker implements AttemptHost {
 
   /** The incarnation is dead: aborts everything it ran and forgets it. What still ends is only put on record. */
   loseAll(): void {
+    this.claimAnew();
     for (const attempt of [...this.#running.values()]) this.lose(attempt);
   }
 
@@ -184,10 +194,12 @@ export class Worker implements AttemptHost {
     if (workerId === undefined || limit <= 0 || types.length === 0) return Number.POSITIVE_INFINITY;
     this.#mayHaveMore = false;
     this.#claimsStarted += 1;
+    this.#claimsFor = workerId;
     try {
       const { store, queues } = this.#parts;
       const suspect = this.#suspect === undefined;
-      const answer = await store.claimTasks({ workerId, types, limit, suspect, ...(queues && { queues }) });
+      const request = { workerId, types, limit, suspect, waitMs: pollMs, ...(queues && { queues }) };
+      const answer = await store.claimTasks(request);
       if (answer.kind === "ok") return this.#accept(answer.value, workerId, limit);
       if (answer.kind === "unknown")
         throw new DureError("COMMIT_UNKNOWN", "A claim may or may not have happened.", {
@@ -196,6 +208,7 @@ export class Worker implements AttemptHost {
       this.#parts.onBuried(workerId);
       return pollMs;
     } finally {
+      this.#claimsFor = undefined;
       this.#claimsEnded += 1;
     }
   }
@@ -215,6 +228,7 @@ export class Worker implements AttemptHost {
       return 0;
     }
     if (this.#parts.settler.failing) return pollMs;
+    if (reply.waited) return 0;
     const dueInMs = reply.nextDueAt === undefined ? pollMs : reply.nextDueAt - this.clock.now();
     return Math.min(pollMs, Math.max(0, dueInMs));
   }

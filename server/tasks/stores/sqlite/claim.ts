@@ -33,6 +33,13 @@ export function claimTasks(
   return { kind: "ok", value: { claimed: withNames(connection, rows), nextDueAt } };
 }
 
+/** Whether a claim would bring anything; reads only. */
+export function hasDue(context: WriteContext, request: ClaimRequest, now: number): boolean {
+  const lanes = context.lanes.matching(request.types, request.queues);
+  if (findDue(context, lanes, 1, now).due.length > 0) return true;
+  return request.suspect && findSuspect(context, lanes, now) !== undefined;
+}
+
 /**
  * All rows in one statement and all changes in another: twice as fast as UPDATE … RETURNING row by row. Nothing
  * comes between the two, so the rows are brought up to date here.

@@ -175,7 +175,12 @@ class SqliteStore implements TaskStore {
         ...(task.unreadable === undefined ? {} : { unreadable: task.unreadable }),
       };
     });
-    return { kind: "ok", value: { claimed: tasks, ...(nextDueAt === undefined ? {} : { nextDueAt }) } };
+    const waited = request.waitMs !== undefined;
+    return { kind: "ok", value: { claimed: tasks, waited, ...(nextDueAt === undefined ? {} : { nextDueAt }) } };
+  }
+
+  endClaimWait(workerId: string): void {
+    this.#writer.tell("endClaimWait", workerId);
   }
 
   async settleTasks(settlements: readonly Settlement[]): Promise<Written<Settled[]>> {

@@ -8,6 +8,7 @@ import { Checkpointer } from "./checkpointer.ts";
 import { Connection } from "./connection.ts";
 import { Lanes, Tally } from "./lanes.ts";
 import { Leases } from "./leases.ts";
+import { ParkedClaims } from "./parked-claims.ts";
 import type { Reply, Request, ThreadError, ThreadOptions } from "./protocol.ts";
 import { toDureError } from "./sqlite-errors.ts";
 import { Streams } from "./stream.ts";
@@ -25,9 +26,14 @@ class StoreThread {
   readonly #options: ThreadOptions;
   readonly #streams: Streams;
   readonly #leases: Leases;
+  readonly #parked: ParkedClaims;
   readonly #locks: WorkerLocks;
   readonly #checkpointer: Checkpointer | undefined;
   #checkpointDue = false;
+  /** The store's clock, as the latest request told it. */
+  #latestNow = 0;
+  /** By `performance.now()`: when it told so. */
+  #latestAt = 0;
   #connection: Connection;
   #context: WriteContext;
   #wake: Wake;
@@ -49,6 +55,7 @@ class StoreThread {
     }
     this.#wake = this.#newWake();
     this.#leases = new Leases(new Int32Array(options.pulse), (workerId) => this.#receive([[0, "beat", workerId, Date.now()]]));
+    this.#parked = new ParkedClaims((request) => this.#receive([request]));
     this.#streams = new Streams({
       context: this.#context,
       begin: () => this.#begin(),
@@ -69,7 +76,9 @@ class StoreThread {
 
   /** Parts of a batch and the thread's own matters are seen to at once; verbs wait for their transaction. */
   #accept(request: Request): void {
-    const [id, verb, argument] = request;
+    const [id, verb, argument, now] = request;
+    this.#latestNow = now;
+    this.#latestAt = performance.now();
     switch (verb) {
       case "enqueuePart": {
         const { stream, rows } = argument as { stream: number; rows: [] };
@@ -85,6 +94,8 @@ class StoreThread {
       case "releaseLease":
         this.#leases.release(argument as string);
         return this.#answer(id, null, null);
+      case "endClaimWait":
+        return this.#parked.end(argument as string);
       case "watch":
         this.#watching = argument as boolean;
         if (this.#watching) this.#wake.start();
@@ -117,10 +128,10 @@ class StoreThread {
 
   /** One transaction for all; when it fails, each on its own, so that only the culprit is answered with the error. */
   #write(requests: Request[]): void {
-    const answers: Reply["answers"] = [];
+    const answers: [Request, unknown][] = [];
     try {
       this.#begin();
-      for (const request of requests) answers.push([request[0], null, this.#runWrite(request)]);
+      for (const request of requests) answers.push([request, this.#runWrite(request)]);
     } catch (error) {
       this.#rollback();
       if (requests.length === 1) this.#answer(requests[0]![0], error, null);
@@ -132,10 +143,13 @@ class StoreThread {
     } catch (error) {
       return this.#commitFailed(requests, error);
     }
-    for (const [index, answer] of answers.entries()) {
-      if (requests[index]![1] === "beat") this.#beatDone(requests[index]!, answer[2]);
-      else this.#reply.answers.push(answer);
-    }
+    for (const [request, value] of answers) this.#written(request, value);
+  }
+
+  #written(request: Request, value: unknown): void {
+    const [id, verb] = request;
+    if (verb === "beat") this.#beatDone(request, value);
+    else if (verb !== "claimTasks" || !this.#parked.park(request, value)) this.#reply.answers.push([id, null, value]);
   }
 
   #runWrite([, verb, argument, now]: Request): unknown {
@@ -210,10 +224,18 @@ class StoreThread {
     this.#context.changed = false;
   }
 
+  /** Claims that wait for what has just become claimable are served in the same transaction. */
   #commit(): void {
-    this.#context.tally.write();
-    this.#connection.commit();
+    const served = this.#context.changed ? this.#parked.serve(this.#context, this.#latestNow) : [];
+    try {
+      this.#context.tally.write();
+      this.#connection.commit();
+    } catch (error) {
+      for (const [[id]] of served) this.#answer(id, error, null);
+      throw error;
+    }
     this.#checkpointer?.wrote();
+    for (const [[id], answer] of served) this.#reply.answers.push([id, null, answer]);
     if (this.#context.changed) this.#reply.changed = true;
   }
 
@@ -235,6 +257,8 @@ class StoreThread {
   }
 
   async #close(request: number): Promise<void> {
+    this.#parked.endAll();
+    this.#run();
     this.#leases.releaseAll();
     this.#wake.stop();
     this.#locks.releaseAll();
@@ -263,6 +287,7 @@ class StoreThread {
 
   #newWake(): Wake {
     return new Wake(this.#connection, () => {
+      if (!this.#streams.isOpen) this.#parked.look(this.#context, this.#latestNow + (performance.now() - this.#latestAt));
       this.#reply.changed = true;
       this.#send();
     });

@@ -1,0 +1,91 @@
+/**
+ * Claims that found nothing due wait here, on the writing thread, for as long as they allow. Whatever makes a task
+ * claimable serves them in its own transaction: a task enqueued by the same process starts after one commit instead
+ * of two. A change by another process, or the due time of a waiting task, has them tried again.
+ */
+import { claimTasks, type Claimed, hasDue } from "./claim.ts";
+import type { ClaimRequest } from "../../core/store.ts";
+import type { Request } from "./protocol.ts";
+import type { WriteContext } from "./write-context.ts";
+
+interface Parked {
+  request: Request;
+  claim: ClaimRequest;
+  /** By `performance.now()`: when it was kept, and when it must be answered. */
+  since: number;
+  until: number;
+  timer: NodeJS.Timeout;
+}
+
+export class ParkedClaims {
+  readonly #again: (request: Request) => void;
+  readonly #parked = new Map<string, Parked>();
+
+  /** `again` puts a claim back among the requests. */
+  constructor(again: (request: Request) => void) {
+    this.#again = again;
+  }
+
+  /** Keeps the claim when it allows to be kept and got nothing. */
+  park(request: Request, answer: unknown): boolean {
+    const claim = request[2] as ClaimRequest;
+    const claimed = answer as ReturnType<typeof claimTasks>;
+    if (!claim.waitMs || claimed.kind !== "ok" || claimed.value.claimed.rows.length > 0) return false;
+    this.#keep(request, claim, claimed.value);
+    return true;
+  }
+
+  /** Claims for everyone who waits, inside the transaction that made something claimable. */
+  serve(context: WriteContext, now: number): [request: Request, answer: unknown][] {
+    const served: [Request, unknown][] = [];
+    for (const [workerId, { request, claim }] of this.#parked) {
+      const answer = claimTasks(context, claim, now);
+      if (answer.kind === "ok" && answer.value.claimed.rows.length === 0) continue;
+      this.#remove(workerId);
+      served.push([request, answer]);
+    }
+    return served;
+  }
+
+  /** Another process has changed something: whoever has work now claims it. */
+  look(context: WriteContext, now: number): void {
+    for (const [workerId, { claim }] of this.#parked) if (hasDue(context, claim, now)) this.#retry(workerId);
+  }
+
+  /** Answers the worker's claim now, with what there is. */
+  end(workerId: string): void {
+    const parked = this.#parked.get(workerId);
+    if (!parked) return;
+    parked.until = 0;
+    this.#retry(workerId);
+  }
+
+  endAll(): void {
+    for (const workerId of [...this.#parked.keys()]) this.end(workerId);
+  }
+
+  #keep(request: Request, claim: ClaimRequest, { nextDueAt }: Claimed): void {
+    this.end(claim.workerId);
+    const waitMs = claim.waitMs!;
+    const dueInMs = nextDueAt === undefined ? waitMs : Math.max(0, nextDueAt - request[3]);
+    const timer = setTimeout(() => this.#retry(claim.workerId), Math.min(waitMs, dueInMs));
+    const since = performance.now();
+    this.#parked.set(claim.workerId, { request, claim, since, until: since + waitMs, timer });
+  }
+
+  #retry(workerId: string): void {
+    const parked = this.#remove(workerId);
+    if (!parked) return;
+    const [id, verb, , keptAt] = parked.request;
+    const instant = performance.now();
+    const waitMs = Math.max(0, Math.floor(parked.until - instant));
+    this.#again([id, verb, { ...parked.claim, waitMs }, keptAt + Math.ceil(instant - parked.since)]);
+  }
+
+  #remove(workerId: string): Parked | undefined {
+    const parked = this.#parked.get(workerId);
+    clearTimeout(parked?.timer);
+    this.#parked.delete(workerId);
+    return parked;
+  }
+}
