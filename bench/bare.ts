@@ -84,25 +84,25 @@ function inserter(database: DatabaseSync): (count: number) => void {
 /** A function that settles the batch claimed before, claims the next, and answers how many it claimed. */
 function drainer(database: DatabaseSync): () => number {
   const due = database.prepare(
-    `SELECT seq FROM tasks INDEXED BY tasks_claim WHERE status = 1 AND crashes = 0 AND lane = ${lane} AND priority = 0
-     AND due_at <= ?1 ORDER BY due_at, seq LIMIT ${claimBatch}`,
+    `SELECT seq, id, fence + 1, payload, payload_types, attempts + 1, max_attempts, created_at FROM tasks
+     INDEXED BY tasks_claim WHERE status = 1 AND crashes = 0 AND lane = ${lane} AND priority = 0 AND due_at <= ?1
+     ORDER BY due_at, seq LIMIT ${claimBatch}`,
   );
   const claim = database.prepare(
     `UPDATE tasks SET status = 2, worker = ?1, fence = fence + 1, attempts = attempts + 1, started_at = ?2,
-       updated_at = ?2, version = version + 1 WHERE seq = ?3 AND status = 1
-     RETURNING seq, id, fence, payload, payload_types, attempts, max_attempts, created_at`,
+       updated_at = ?2, version = version + 1 WHERE seq IN (SELECT value FROM json_each(?3)) AND status = 1`,
   );
   const settle = database.prepare(
     `UPDATE tasks SET status = 3, completed_at = ?1, updated_at = ?1, result = ?2, version = version + 1
      WHERE seq = ?3 AND id = ?4 AND fence = ?5 AND worker = ?6 AND status = 2`,
   );
   due.setReturnArrays(true);
-  claim.setReturnArrays(true);
   let claimed: [seq: number, id: string, fence: number][] = [];
   return () => {
     const now = Date.now();
     for (const [seq, id, fence] of claimed) settle.run(now, null, seq, id, fence, worker);
-    claimed = (due.all(now) as unknown as [number][]).map(([seq]) => claim.get(worker, now, seq) as never);
+    claimed = due.all(now) as unknown as typeof claimed;
+    claim.run(worker, now, JSON.stringify(claimed.map(([seq]) => seq)));
     return claimed.length;
   };
 }

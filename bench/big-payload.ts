@@ -32,7 +32,9 @@ function measure(sizeBytes: number, apart: boolean): number {
   database.exec("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)");
   const claim = database.prepare(`UPDATE tasks SET status = 2, worker = 7, started = ?1 WHERE seq = ?2
     RETURNING coalesce(payload, (SELECT p.payload FROM payloads AS p WHERE p.seq = tasks.seq))`);
-  const settle = database.prepare("UPDATE tasks SET status = 3, done = ?, result = '{\"ok\":true}' WHERE seq = ?");
+  const settle = database.prepare(
+    "UPDATE tasks SET status = 3, done = ?, result = '{\"ok\":true}' WHERE seq = ?",
+  );
   const start = performance.now();
   for (let first = 1; first <= tasks; first += batch) {
     const last = Math.min(tasks, first + batch - 1);
@@ -47,7 +49,10 @@ function measure(sizeBytes: number, apart: boolean): number {
   return Math.round(perSecond);
 }
 
-const table = new Table({ head: ["payload", "in the row", "apart", "ratio"], style: { head: [], border: [] } });
+const table = new Table({
+  head: ["payload", "in the row", "apart", "ratio"],
+  style: { head: [], border: [] },
+});
 for (const size of sizes) {
   const [inRow, apart] = [measure(size, false), measure(size, true)];
   table.push([`${size} B`, `${inRow}/s`, `${apart}/s`, (apart / inRow).toFixed(1)]);

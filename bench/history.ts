@@ -2,7 +2,8 @@
  * Makes a database of the product with many finished tasks in it and keeps it in bench/.data for later runs:
  * node bench/history.ts 10000000 (about 6 GB and five minutes). Prints its path.
  */
-import { existsSync, mkdirSync, renameSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { insertFinished } from "./layouts/fill.ts";
@@ -10,7 +11,7 @@ import { define, items, open, startCounter } from "./support/case.ts";
 import { forBuilding, openBare } from "./support/connection.ts";
 import { dataFolder, removeDatabase } from "./support/data.ts";
 import { typeName } from "./support/sample.ts";
-import { tasksSchema } from "./support/schema.ts";
+import { productSchema, tasksSchema } from "./support/schema.ts";
 
 const warmUpTasks = 400_000;
 
@@ -19,9 +20,10 @@ if (process.argv[1] === import.meta.filename)
 
 /** The path of a database with `count` finished tasks, over twenty types of which the bench's is the first. */
 export async function historyDatabase(count: number): Promise<string> {
-  const path = join(dataFolder, `history-${count}.db`);
+  const path = join(dataFolder, `history-${count}-${schemaDigest()}.db`);
   if (existsSync(path)) return path;
   mkdirSync(dataFolder, { recursive: true });
+  removeOthers(count);
   const unfinished = `${path}.part`;
   removeDatabase(unfinished);
   await makeEmpty(unfinished);
@@ -30,6 +32,19 @@ export async function historyDatabase(count: number): Promise<string> {
   await runSome(unfinished);
   renameSync(unfinished, path);
   return path;
+}
+
+/** A file of another schema is of no use. */
+function schemaDigest(): string {
+  return createHash("sha256").update(productSchema()).digest("hex").slice(0, 8);
+}
+
+/** Files of this size that were made with earlier schemas. */
+function removeOthers(count: number): void {
+  const names = readdirSync(dataFolder).filter((name) =>
+    new RegExp(`^history-${count}\\b.*\\.db$`).test(name),
+  );
+  for (const name of names) removeDatabase(join(dataFolder, name));
 }
 
 /** The product makes the file, so that it takes it for its own. */

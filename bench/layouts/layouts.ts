@@ -8,9 +8,9 @@ export interface Layout {
   indexes: string[];
   /** Parameters: id, lane, created_at, payload. */
   insert: string;
-  /** Parameters: now, limit. Answers the keys of the next due tasks. */
+  /** Parameters: now, limit. Answers key, id, fence to be, payload, attempts, max_attempts of the next due tasks. */
   due: string;
-  /** Parameters: worker, now, key. Answers key, id, fence, payload, attempts, max_attempts. */
+  /** Parameters: worker, now, the keys as a JSON array. */
   claim: string;
   /** The first: ?1 now, ?2 result, ?3 key, ?4 fence, ?5 worker. Any that follow: ?1 key. */
   settle: string[];
@@ -28,11 +28,10 @@ const otherIndexes = all.filter((statement) => !searchIndexes.includes(statement
 const columnsIn = `(id, lane, own_id, status, priority, due_at, created_at, updated_at, max_attempts, rerun_after_crash, payload)
   VALUES (?1, ?2, 0, 1, 0, ?3, ?3, ?3, 1, 1, ?4)`;
 const insert = `INSERT INTO tasks ${columnsIn}`;
-const due = `SELECT seq FROM tasks INDEXED BY tasks_claim WHERE status = 1 AND crashes = 0 AND lane = 1 AND priority = 0
+const due = `SELECT seq, id, fence + 1, payload, attempts, max_attempts FROM tasks INDEXED BY tasks_claim WHERE status = 1 AND crashes = 0 AND lane = 1 AND priority = 0
   AND due_at <= ?1 ORDER BY due_at, seq LIMIT ?2`;
 const claim = `UPDATE tasks SET status = 2, worker = ?1, fence = fence + 1, attempts = attempts + 1, started_at = ?2,
-  updated_at = ?2, version = version + 1 WHERE seq = ?3 AND status = 1
-  RETURNING seq, id, fence, payload, attempts, max_attempts`;
+  updated_at = ?2, version = version + 1 WHERE seq IN (SELECT value FROM json_each(?3)) AND status = 1`;
 const settle = `UPDATE tasks SET status = 3, completed_at = ?1, updated_at = ?1, result = ?2, version = version + 1
   WHERE seq = ?3 AND fence = ?4 AND worker = ?5 AND status = 2`;
 

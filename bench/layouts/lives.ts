@@ -54,7 +54,6 @@ function drainAll(
   const due = database.prepare(layout.due);
   const claim = database.prepare(layout.claim);
   due.setReturnArrays(true);
-  claim.setReturnArrays(true);
   const settle = layout.settle.map((statement) => database.prepare(statement));
   let claimMs = 0;
   let settleMs = 0;
@@ -62,8 +61,9 @@ function drainAll(
     const startedAt = performance.now();
     const claimed = inTransaction(database, () => {
       const now = Date.now();
-      const keys = due.all(now, claimBatch) as unknown as [number | string][];
-      return keys.map(([key]) => claim.get(worker, now, key) as unknown as Claimed);
+      const rows = due.all(now, claimBatch) as unknown as Claimed[];
+      claim.run(worker, now, JSON.stringify(rows.map(([key]) => key)));
+      return rows;
     });
     const claimedAt = performance.now();
     inTransaction(database, () => {

@@ -61,6 +61,8 @@ export class FakeStore {
     };
   };
 
+  endClaimWait: TaskStore["endClaimWait"] = () => undefined;
+
   claimTasks: TaskStore["claimTasks"] = async ({ limit, suspect }) => {
     this.claimLimits.push(limit);
     const claimed: ClaimedTask[] = [];

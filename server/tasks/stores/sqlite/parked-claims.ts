@@ -8,6 +8,11 @@ import type { ClaimRequest } from "../../core/store.ts";
 import type { Request } from "./protocol.ts";
 import type { WriteContext } from "./write-context.ts";
 
+const nothing: ReturnType<typeof claimTasks> = {
+  kind: "ok",
+  value: { claimed: { rows: [], lanes: [], workers: [] }, nextDueAt: undefined },
+};
+
 interface Parked {
   request: Request;
   claim: ClaimRequest;
@@ -19,11 +24,16 @@ interface Parked {
 
 export class ParkedClaims {
   readonly #again: (request: Request) => void;
+  readonly #answer: (request: number, answer: ReturnType<typeof claimTasks>) => void;
   readonly #parked = new Map<string, Parked>();
 
   /** `again` puts a claim back among the requests. */
-  constructor(again: (request: Request) => void) {
+  constructor(
+    again: (request: Request) => void,
+    answer: (request: number, answer: ReturnType<typeof claimTasks>) => void,
+  ) {
     this.#again = again;
+    this.#answer = answer;
   }
 
   /** Keeps the claim when it allows to be kept and got nothing. */
@@ -52,12 +62,10 @@ export class ParkedClaims {
     for (const [workerId, { claim }] of this.#parked) if (hasDue(context, claim, now)) this.#retry(workerId);
   }
 
-  /** Answers the worker's claim now, with what there is. */
+  /** Answers the worker's claim now, with nothing: whoever stops must not be given another task. */
   end(workerId: string): void {
-    const parked = this.#parked.get(workerId);
-    if (!parked) return;
-    parked.until = 0;
-    this.#retry(workerId);
+    const parked = this.#remove(workerId);
+    if (parked) this.#answer(parked.request[0], nothing);
   }
 
   endAll(): void {

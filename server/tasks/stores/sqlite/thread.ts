@@ -55,7 +55,10 @@ class StoreThread {
     }
     this.#wake = this.#newWake();
     this.#leases = new Leases(new Int32Array(options.pulse), (workerId) => this.#receive([[0, "beat", workerId, Date.now()]]));
-    this.#parked = new ParkedClaims((request) => this.#receive([request]));
+    this.#parked = new ParkedClaims(
+      (request) => this.#receive([request]),
+      (request, answer) => this.#answer(request, null, answer),
+    );
     this.#streams = new Streams({
       context: this.#context,
       begin: () => this.#begin(),
@@ -258,7 +261,6 @@ class StoreThread {
 
   async #close(request: number): Promise<void> {
     this.#parked.endAll();
-    this.#run();
     this.#leases.releaseAll();
     this.#wake.stop();
     this.#locks.releaseAll();
