@@ -19,7 +19,7 @@ interface Parked {
   /** By `performance.now()`: when it was kept, and when it must be answered. */
   since: number;
   until: number;
-  timer: NodeJS.Timeout;
+  timer: NodeJS.Timeout | undefined;
 }
 
 export class ParkedClaims {
@@ -48,11 +48,14 @@ export class ParkedClaims {
   /** Claims for everyone who waits, inside the transaction that made something claimable. */
   serve(context: WriteContext, now: number): [request: Request, answer: unknown][] {
     const served: [Request, unknown][] = [];
-    for (const [workerId, { request, claim }] of this.#parked) {
-      const answer = claimTasks(context, claim, now);
-      if (answer.kind === "ok" && answer.value.claimed.rows.length === 0) continue;
+    for (const [workerId, parked] of this.#parked) {
+      const answer = claimTasks(context, parked.claim, now);
+      if (answer.kind === "ok" && answer.value.claimed.rows.length === 0) {
+        this.#expect(parked, answer.value.nextDueAt, now);
+        continue;
+      }
       this.#remove(workerId);
-      served.push([request, answer]);
+      served.push([parked.request, answer]);
     }
     return served;
   }
@@ -74,11 +77,18 @@ export class ParkedClaims {
 
   #keep(request: Request, claim: ClaimRequest, { nextDueAt }: Claimed): void {
     this.end(claim.workerId);
-    const waitMs = claim.waitMs!;
-    const dueInMs = nextDueAt === undefined ? waitMs : Math.max(0, nextDueAt - request[3]);
-    const timer = setTimeout(() => this.#retry(claim.workerId), Math.min(waitMs, dueInMs));
     const since = performance.now();
-    this.#parked.set(claim.workerId, { request, claim, since, until: since + waitMs, timer });
+    const parked: Parked = { request, claim, since, until: since + claim.waitMs!, timer: undefined };
+    this.#parked.set(claim.workerId, parked);
+    this.#expect(parked, nextDueAt, request[3]);
+  }
+
+  /** Tries again when the next task is due, or when the claim must be answered. */
+  #expect(parked: Parked, nextDueAt: number | undefined, now: number): void {
+    clearTimeout(parked.timer);
+    const leftMs = parked.until - performance.now();
+    const dueInMs = nextDueAt === undefined ? leftMs : nextDueAt - now;
+    parked.timer = setTimeout(() => this.#retry(parked.claim.workerId), Math.max(0, Math.min(leftMs, dueInMs)));
   }
 
   #retry(workerId: string): void {

@@ -114,7 +114,7 @@ class StoreThread {
   #run(): void {
     if (this.#streams.isOpen || this.#queue.length === 0) return;
     const requests = this.#queue.splice(0, requestsMax);
-    const writes = requests.filter(([, verb]) => verb in writeVerbs);
+    const writes = requests.filter(([, verb]) => verb in writeVerbs).sort(claimsLast);
     if (writes.length > 0) this.#write(writes);
     for (const request of requests) if (!(request[1] in writeVerbs)) this.#read(request);
     if (this.#queue.length > 0) this.#runLater();
@@ -294,6 +294,11 @@ class StoreThread {
       this.#send();
     });
   }
+}
+
+/** A claim finds what arrived together with it. */
+function claimsLast([, a]: Request, [, b]: Request): number {
+  return Number(a === "claimTasks") - Number(b === "claimTasks");
 }
 
 function toThreadError(error: unknown): ThreadError {
