@@ -28,7 +28,7 @@ import type { Settler } from "./settler.ts";
 
 /** The truth behind every hint: an idle worker looks for due tasks this often. */
 export const pollMs = 250;
-const claimSizeMax = 1_000;
+const claimSizeMax = 250;
 const startsPerTurnMax = 500;
 const zombiesMin = 10;
 

@@ -49,7 +49,11 @@ export class Checkpointer {
   }
 
   #start(): Worker {
-    const worker = new Worker(thisFile, { workerData: { checkpoint: this.#path }, name: "dure-checkpointer" });
+    const worker = new Worker(thisFile, {
+      workerData: { checkpoint: this.#path },
+      name: "dure-checkpointer",
+      resourceLimits: { maxYoungGenerationSizeMb: 2 },
+    });
     worker.unref();
     worker.on("message", (little: boolean) => {
       this.#looking = false;

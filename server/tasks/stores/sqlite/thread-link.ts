@@ -18,6 +18,9 @@ export interface ThreadLinkEvents {
   beat(workerId: string, beat: unknown): void;
 }
 
+/** Messages are short-lived; more room for them only makes the process larger. */
+const maxYoungGenerationSizeMb = 4;
+
 const threadFile = new URL(import.meta.url.endsWith(".ts") ? "./thread.ts" : "./thread.js", import.meta.url);
 
 export class ThreadLink {
@@ -39,7 +42,11 @@ export class ThreadLink {
   /** Starts the thread and waits until it has opened the database. */
   open(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const worker = new Worker(threadFile, { workerData: this.#options, name: `dure-${this.#options.role}`, stdout: false });
+      const worker = new Worker(threadFile, {
+        workerData: this.#options,
+        name: `dure-${this.#options.role}`,
+        resourceLimits: { maxYoungGenerationSizeMb },
+      });
       this.#worker = worker;
       worker.on("error", (error) => this.#died(error));
       worker.on("exit", () => this.#died(undefined));
