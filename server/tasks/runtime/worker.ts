@@ -28,8 +28,8 @@ import type { Settler } from "./settler.ts";
 
 /** The truth behind every hint: an idle worker looks for due tasks this often. */
 export const pollMs = 250;
+/** Also how many handlers start in one turn of the event loop. */
 const claimSizeMax = 250;
-const startsPerTurnMax = 500;
 const zombiesMin = 10;
 
 export interface WorkerParts {
@@ -54,10 +54,8 @@ export class Worker implements AttemptHost {
   readonly #parts: WorkerParts;
   readonly #reporter: Reporter;
   readonly #loop: Loop;
-  /** Claimed and not yet ended, by task id; some of them may not have started. */
+  /** Claimed and not yet ended, by task id. */
   readonly #running = new Map<string, RunningAttempt>();
-  #ready: RunningAttempt[] = [];
-  #startScheduled = false;
   readonly #zombies = new Set<RunningAttempt>();
   #suspect: RunningAttempt | undefined;
   #stopping = false;
@@ -135,10 +133,6 @@ export class Worker implements AttemptHost {
   abort(attempt: RunningAttempt, kind: AbortKind): void {
     if (attempt.abortReason || attempt.closed) return;
     attempt.abort(kind);
-    if (!attempt.started) {
-      this.#endEarly(attempt);
-      return;
-    }
     const graceMs = kind === "shutdown" ? Number.POSITIVE_INFINITY : attempt.definition.abortGraceMs;
     this.#setDeadline(attempt, graceMs);
   }
@@ -159,7 +153,6 @@ export class Worker implements AttemptHost {
   /** The attempt is no longer this worker's. */
   lose(attempt: RunningAttempt): void {
     this.#remove(attempt);
-    if (!attempt.started) return;
     attempt.closed = true;
     this.#zombies.add(attempt);
     attempt.abort("lease-lost");
@@ -221,8 +214,8 @@ export class Worker implements AttemptHost {
   /** How long to wait for the next claim. */
   #accept(reply: ClaimReply, workerId: string, limit: number): number {
     if (this.#parts.incarnation() !== workerId) return 0;
-    for (const claimed of reply.claimed) this.#take(claimed, workerId);
-    if (!this.#startScheduled) this.#startSome();
+    const now = this.clock.monotonic();
+    for (const claimed of reply.claimed) this.#take(claimed, workerId, now);
     if (reply.claimed.length >= limit) {
       this.#mayHaveMore = true;
       return 0;
@@ -233,7 +226,7 @@ export class Worker implements AttemptHost {
     return Math.min(pollMs, Math.max(0, dueInMs));
   }
 
-  #take(claimed: ClaimedTask, workerId: string): void {
+  #take(claimed: ClaimedTask, workerId: string, now: number): void {
     const definition = this.#parts.registry.get(claimed.task.type);
     const { ref, fence, task } = claimed;
     if (!definition || this.#stopping) {
@@ -243,22 +236,10 @@ export class Worker implements AttemptHost {
     const attempt = new RunningAttempt(claimed, definition, workerId, this);
     this.#running.set(task.id, attempt);
     if ((task.crashes ?? 0) > 0) this.#suspect = attempt;
-    this.#ready.push(attempt);
-  }
-
-  /** Starts what was claimed, as many as one turn may hold; the rest in the next turn. */
-  #startSome(): void {
-    const starting =
-      this.#ready.length <= startsPerTurnMax ? this.#ready : this.#ready.slice(0, startsPerTurnMax);
-    this.#ready = starting === this.#ready ? [] : this.#ready.slice(startsPerTurnMax);
-    const now = this.clock.monotonic();
-    for (const attempt of starting) this.#startOne(attempt, now);
-    this.#startScheduled = this.#ready.length > 0;
-    if (this.#startScheduled) this.clock.after(0, () => this.#startSome());
+    this.#startOne(attempt, now);
   }
 
   #startOne(attempt: RunningAttempt, now: number): void {
-    if (this.#running.get(attempt.task.id) !== attempt) return;
     const { unreadable } = attempt.claimed;
     if (unreadable !== undefined) {
       this.#close(attempt, settleUnreadable(attempt, unreadable));
@@ -295,11 +276,6 @@ export class Worker implements AttemptHost {
     settler.add(
       succeeded ? settleSuccess(attempt, value, this.#parts) : settleFailure(attempt, value, this.#parts),
     );
-  }
-
-  /** An attempt that was claimed and never started. */
-  #endEarly(attempt: RunningAttempt): void {
-    this.#close(attempt, settleFailure(attempt, attempt.abortReason, this.#parts));
   }
 
   /** Ends an attempt without its handler. */
