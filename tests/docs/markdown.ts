@@ -1,8 +1,9 @@
 /** Reads the project's documents: their code blocks, headings, links and tables. */
 import { globSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
+import { root } from "../support/project.ts";
 
-export const root = resolve(import.meta.dirname, "../..");
+export { root };
 
 /** A fenced block. `kind` is all of the info string, such as `ts runs`. */
 export interface Block {

@@ -1,8 +1,10 @@
 /** Enqueue (T0) on the writing thread. A batch that arrives in parts is inserted as it comes; see stream.ts. */
+import type { SQLInputValue } from "node:sqlite";
 import type { Written } from "../../core/store.ts";
 import type { Rows } from "./protocol.ts";
 import type { Row } from "./rows.ts";
-import { sql } from "./statements.ts";
+import { isConstraint } from "./sqlite-errors.ts";
+import { insertBatch, sql } from "./statements.ts";
 import { findTask, withNames, type WriteContext } from "./write-context.ts";
 
 /**
@@ -64,42 +66,77 @@ export function insertRows(
   offset: number,
   existing: [number, Row][],
 ): Enqueued | undefined {
-  const insert = context.connection.prepare(sql.insertTask);
-  for (let index = 0; index < rows.length; index++) {
-    const row = rows[index]!;
-    const [id, type, queue, ownId] = row;
-    const lane = context.lanes.of(type, queue, ownId === 1);
-    if (ownId === 1 && context.connection.prepare(sql.isDefinition).get(id)) {
-      return refuse("id-taken", { index: offset + index, id, owner: "definition" });
+  let index = 0;
+  while (index < rows.length) {
+    if (insertTogether(context, rows, index)) {
+      index += insertBatch;
+      continue;
     }
-    const payload = row[9];
-    const isBig = payload.length > payloadInlineMax;
-    const inserted = insert.run(
+    const end = Math.min(rows.length, index + insertBatch);
+    for (; index < end; index++) {
+      const met = insertOne(context, rows[index]!, offset + index);
+      if (Array.isArray(met)) existing.push([offset + index, met]);
+      else if (met) return met;
+    }
+  }
+  context.changed = true;
+  return undefined;
+}
+
+/** Inserts the next `insertBatch` rows in one statement; false when there are fewer, or one of them needs more care. */
+function insertTogether(context: WriteContext, rows: readonly NewRow[], start: number): boolean {
+  const end = start + insertBatch;
+  if (end > rows.length) return false;
+  const values: SQLInputValue[] = [];
+  const lanes: number[] = [];
+  for (let index = start; index < end; index++) {
+    const row = rows[index]!;
+    if (row[3] === 1 || row[9].length > payloadInlineMax) return false;
+    const lane = context.lanes.of(row[1], row[2], false);
+    lanes.push(lane);
+    values.push(row[0], lane, 0, row[4], row[5], row[6], row[6], row[7], row[8], row[9], row[10], row[11], row[12], row[13], row[14]);
+  }
+  try {
+    context.connection.prepare(sql.insertTasks).run(...values);
+  } catch (error) {
+    if (isConstraint(error)) return false;
+    throw error;
+  }
+  for (const lane of lanes) context.tally.move(lane, 0, 1);
+  return true;
+}
+
+/** Inserts one row; answers the stored task that it is the same as, or why it is refused. */
+function insertOne(context: WriteContext, row: NewRow, index: number): Row | Enqueued | undefined {
+  const [id, type, queue, ownId, , , , , , payload] = row;
+  const { connection } = context;
+  if (ownId === 1 && connection.prepare(sql.isDefinition).get(id)) {
+    return refuse("id-taken", { index, id, owner: "definition" });
+  }
+  const lane = context.lanes.of(type, queue, ownId === 1);
+  const isBig = payload.length > payloadInlineMax;
+  const [, , , , priority, dueAt, createdAt, maxAttempts, rerun, , types, description, tags, idempotency, settings] = row;
+  const inserted = connection
+    .prepare(sql.insertTask)
+    .run(
       id,
       lane,
       ownId,
-      row[4],
-      row[5],
-      row[6],
-      row[7],
-      row[8],
+      priority,
+      dueAt,
+      createdAt,
+      maxAttempts,
+      rerun,
       isBig ? null : payload,
-      row[10],
-      row[11],
-      row[12],
-      row[13],
-      row[14],
+      types,
+      description,
+      tags,
+      idempotency,
+      settings,
     );
-    if (inserted.changes === 1) {
-      if (isBig) context.connection.prepare(sql.insertBigPayload).run(inserted.lastInsertRowid, payload);
-      context.tally.move(lane, 0, 1);
-      continue;
-    }
-    const met = meetExisting(context, row, lane, offset + index);
-    if (!Array.isArray(met)) return met;
-    existing.push([offset + index, met]);
-  }
-  context.changed = true;
+  if (inserted.changes !== 1) return meetExisting(context, row, lane, index);
+  if (isBig) connection.prepare(sql.insertBigPayload).run(inserted.lastInsertRowid, payload);
+  context.tally.move(lane, 0, 1);
   return undefined;
 }
 

@@ -37,6 +37,9 @@ const columns = [
   "progress",
 ].join(", ");
 
+/** Rows in one INSERT: a quarter faster than one by one (docs/design/storage.md). */
+export const insertBatch = 10;
+
 export const sql = {
   // Lanes and tallies
   findLane: "/* dure:findLane */ SELECT lane FROM lanes WHERE type = ? AND queue = ? AND own_ids = ?",
@@ -75,6 +78,11 @@ export const sql = {
     (id, lane, own_id, status, priority, due_at, created_at, updated_at, max_attempts, rerun_after_crash,
      payload, payload_types, description, tags, idempotency, settings)
     VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING`,
+  /** `insertBatch` tasks at once; fails as a whole when one of them cannot be. */
+  insertTasks: `/* dure:insertTasks */ INSERT INTO tasks
+    (id, lane, own_id, status, priority, due_at, created_at, updated_at, max_attempts, rerun_after_crash,
+     payload, payload_types, description, tags, idempotency, settings)
+    VALUES ${Array(insertBatch).fill("(?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)").join(", ")}`,
   insertBigPayload: "/* dure:insertBigPayload */ INSERT INTO big_payloads (seq, payload) VALUES (?, ?)",
   findByIdempotency: `/* dure:findByIdempotency */ SELECT ${columns} FROM tasks WHERE idempotency = ?`,
 
