@@ -8,9 +8,11 @@
  * The machine's speed drifts, so rounds of Dure, bare SQLite and the peers alternate, each figure is the median of
  * its rounds, and only ratios are judged. Peers are optional: see bench/peers.
  */
+import { execFileSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import pc from "picocolors";
@@ -37,9 +39,7 @@ if (!process.env.DURE_BENCH_DIST && !existsSync(new URL("../dist/server/index.js
   console.error("Dure is not built: run `npm run build` first, so that the bench measures what users get.");
   process.exit(1);
 }
-const history = chosen.some((question) => question.history)
-  ? await makeHistory(Number(values.history))
-  : undefined;
+const history = chosen.some((question) => question.history) ? makeHistory(Number(values.history)) : undefined;
 for (const question of chosen) await ask(question);
 const whole = JSON.stringify({ machine: machine(), measured, targets: judged() }, null, 2);
 writeFileSync(join(dataFolder, "latest.json"), whole);
@@ -55,9 +55,14 @@ function chooseQuestions(only: string | undefined): readonly Question[] {
   return questions.filter((question) => names.includes(question.name));
 }
 
-async function makeHistory(count: number): Promise<string> {
-  const { historyDatabase } = await import("./history.ts");
-  return historyDatabase(count);
+/** In a process of its own, since the memory it takes would stay with this one. Answers the file's path. */
+function makeHistory(count: number): string {
+  const script = fileURLToPath(new URL("./history.ts", import.meta.url));
+  const stdio = ["ignore", "pipe", "inherit"] as const;
+  return execFileSync(process.execPath, [script, String(count)], {
+    encoding: "utf8",
+    stdio: [...stdio],
+  }).trim();
 }
 
 /** Rounds of all subjects in turn. */

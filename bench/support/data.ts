@@ -15,5 +15,6 @@ export function temporaryFolder(name: string): string {
 
 /** Removes a database file and what SQLite keeps beside it. */
 export function removeDatabase(path: string): void {
-  for (const suffix of ["", "-wal", "-shm", "-workers"]) rmSync(path + suffix, { recursive: true, force: true });
+  for (const suffix of ["", "-wal", "-shm", "-workers"])
+    rmSync(path + suffix, { recursive: true, force: true });
 }

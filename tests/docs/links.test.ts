@@ -2,6 +2,7 @@
 import { existsSync, statSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { describe, expect, test } from "vitest";
+import { questions } from "../../bench/questions.ts";
 import { anchorOf, blocksOf, documents, headingsOf, linksOf, read, root } from "./markdown.ts";
 
 describe("every relative link leads somewhere", () => {
@@ -38,10 +39,24 @@ describe("README.ko.md says what README.md says", () => {
   });
 
   test("the same figures", () => {
-    const figures = (file: string) => read(file).split("<!-- measured")[1]?.match(/\d[\d,.]*/g) ?? [];
-    expect(new Set(figures("README.ko.md"))).toEqual(new Set(figures("README.md")));
+    expect(figuresIn("README.ko.md")).toEqual(figuresIn("README.md"));
   });
 });
+
+test("the README names only questions that the bench asks", () => {
+  const asked = new Set(questions.map(({ name }) => name));
+  const shown = [...read("README.md").matchAll(/Shown by the([\s\S]*?)\./g)].flatMap(([, list]) =>
+    [...list!.matchAll(/`([\w-]+)`/g)].map(([, name]) => name!),
+  );
+  expect(shown.length).toBeGreaterThan(0);
+  expect(shown.filter((name) => !asked.has(name))).toEqual([]);
+});
+
+/** The numbers between the two comments, sorted: languages may order their words differently. */
+function figuresIn(file: string): string[] {
+  const measured = /<!-- measured[^>]*-->([\s\S]*?)<!-- \/measured -->/.exec(read(file))![1]!;
+  return (measured.match(/\d[\d,.]*\d|\d/g) ?? []).sort();
+}
 
 function leadsSomewhere(file: string, target: string): boolean {
   if (/^[a-z]+:/.test(target)) return true;

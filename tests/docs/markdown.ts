@@ -67,7 +67,9 @@ export function anchorOf(title: string): string {
 
 /** A section: what stands under a heading, up to the next one of the same or a higher level. */
 export function sectionsOf(file: string, level: number): Map<string, string> {
-  const parts = read(file).split(new RegExp(`^#{${level}} `, "m")).slice(1);
+  const parts = read(file)
+    .split(new RegExp(`^#{${level}} `, "m"))
+    .slice(1);
   return new Map(
     parts.map((part) => {
       const end = part.indexOf("\n");

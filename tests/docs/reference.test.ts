@@ -54,12 +54,15 @@ describe("errors.md", () => {
     expect([...sections.keys()]).toEqual(Object.keys(errorCodes));
   });
 
-  test.each(Object.entries(errorCodes))("%s has its meaning, when it comes and what to do", (code, meaning) => {
-    const section = sections.get(code) ?? "";
-    expect(section.toLowerCase()).toContain(meaning.toLowerCase());
-    expect(section).toContain(`Exit code ${exitCodes[code as keyof typeof exitCodes]}.`);
-    expect(section).toMatch(/\*\*When\.\*\* \S[\s\S]*\*\*What to do\.\*\* \S/);
-  });
+  test.each(Object.entries(errorCodes))(
+    "%s has its meaning, when it comes and what to do",
+    (code, meaning) => {
+      const section = sections.get(code) ?? "";
+      expect(section.toLowerCase()).toContain(meaning.toLowerCase());
+      expect(section).toContain(`Exit code ${exitCodes[code as keyof typeof exitCodes]}.`);
+      expect(section).toMatch(/\*\*When\.\*\* \S[\s\S]*\*\*What to do\.\*\* \S/);
+    },
+  );
 });
 
 describe("cli.md", () => {

@@ -71,7 +71,7 @@ export function listCancelRequests(connection: Connection, workerId: string): { 
 export function idsLike(connection: Connection, id: string): string[] {
   const definitions = listDefinitions(connection).map((row) => row[0]);
   const statement = connection.prepare(sql.idsFrom);
-  for (let length = Math.min(id.length, 128); length >= 4; length -= 4) {
+  for (let length = Math.min(id.length, 128); length >= 4; length = length > 4 ? Math.max(4, length - 4) : 0) {
     const prefix = id.slice(0, length);
     const rows = statement.all(prefix, `${prefix}\u{10ffff}`) as unknown as [string][];
     if (rows.length > 0) return [...rows.map(([found]) => found), ...definitions];

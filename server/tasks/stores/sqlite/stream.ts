@@ -17,6 +17,8 @@ export interface StreamHost {
   commit(): void;
   rollback(): void;
   answer(request: number, error: unknown, value: unknown): void;
+  /** The transaction that a late part left open is closed: what waited for it may run. */
+  free(): void;
 }
 
 interface Stream {
@@ -124,7 +126,9 @@ export class Streams {
   #expectMore(stream: Stream): void {
     clearTimeout(this.#late);
     this.#late = setTimeout(() => {
-      if (this.#open === stream) this.#close();
+      if (this.#open !== stream) return;
+      this.#close();
+      this.#host.free();
     }, partWaitMs);
   }
 

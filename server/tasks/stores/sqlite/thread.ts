@@ -65,6 +65,7 @@ class StoreThread {
       commit: () => this.#commit(),
       rollback: () => this.#rollback(),
       answer: (request, error, value) => this.#answer(request, error, value),
+      free: () => this.#receive([]),
     });
     port.on("message", (requests: Request[]) => this.#receive(requests));
   }

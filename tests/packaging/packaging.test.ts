@@ -1,0 +1,147 @@
+/** The package as users get it: what is in it, what it brings along, and that it works where it is installed. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
+import { publint } from "publint";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Ended, root, run } from "../support/project.ts";
+import { productionFolders, readLockfile } from "./lockfile.ts";
+
+interface PackedFile {
+  path: string;
+  mode: number;
+}
+
+const folder = mkdtempSync(join(tmpdir(), "dure-packaging-"));
+const tarball = join(folder, "dure.tgz");
+/** The aim is fewer than ten: tables and progress bars of the command line bring seven of these. */
+const packagesMax = 13;
+let files: PackedFile[] = [];
+
+beforeAll(async () => {
+  const packed = await npm(root, "pack", "--json", "--ignore-scripts", "--pack-destination", folder);
+  const [{ filename, files: listed }] = JSON.parse(packed.stdout);
+  writeFileSync(tarball, readFileSync(join(folder, filename)));
+  files = listed;
+}, 60_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("what is in it", () => {
+  const paths = () => files.map(({ path }) => path);
+
+  test("these files and folders and no others", () => {
+    const places = paths().map((path) => path.split("/").slice(0, 2).join("/"));
+    expect([...new Set(places)].filter((place) => !place.startsWith("docs/")).sort()).toEqual([
+      "CHANGELOG.md",
+      "LICENSE",
+      "README.ko.md",
+      "README.md",
+      "dist/server",
+      "package.json",
+    ]);
+  });
+
+  test("no tests, no source, no data", () => {
+    const wanted = /(?<!\.test)(?:\.d\.ts|\.js|\.js\.map|\.sql|\.md)$|^LICENSE$|^package\.json$/;
+    expect(paths().filter((path) => !wanted.test(path) || /(?:test|spec|bench)\./.test(path))).toEqual([]);
+  });
+
+  test("every migration", () => {
+    const migrations = paths().filter((path) => path.endsWith(".sql"));
+    expect(migrations).toContain("dist/server/tasks/stores/sqlite/migrations/0001_tasks.sql");
+  });
+
+  test("every module has its declarations", () => {
+    const modules = paths().filter((path) => path.endsWith(".js"));
+    const declared = new Set(paths());
+    expect(modules.filter((path) => !declared.has(path.replace(/\.js$/, ".d.ts")))).toEqual([]);
+  });
+
+  test("the command starts with a line that says what runs it", () => {
+    const main = readFileSync(join(root, "dist/server/cli/main.js"), "utf8");
+    expect(main).toMatch(/^#!\/usr\/bin\/env node\n/);
+  });
+
+  test("publint finds nothing wrong", async () => {
+    const bytes = readFileSync(tarball);
+    const data = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+    const { messages } = await publint({ pack: { tarball: data }, level: "warning" });
+    expect(messages).toEqual([]);
+  });
+
+  test("its types resolve wherever ES modules do", async () => {
+    const result = await checkPackage(createPackageFromTarballData(readFileSync(tarball)));
+    const problems = result.types ? (result as { problems: { kind: string }[] }).problems : ["no types"];
+    // It is no CommonJS module, and says so; old resolution without `exports` is not supported either.
+    const expected = ["CJSResolvesToESM"];
+    expect(problems.filter((problem) => !expected.includes((problem as { kind: string }).kind))).toEqual([]);
+  });
+});
+
+describe("what it brings along", () => {
+  const lockfile = readLockfile();
+  const production = productionFolders(lockfile);
+
+  test(`no more than ${packagesMax} packages`, () => {
+    expect(production.length).toBeLessThanOrEqual(packagesMax);
+  });
+
+  test("none that runs something when it is installed", () => {
+    expect(production.filter((name) => lockfile[name]!.hasInstallScript)).toEqual([]);
+  });
+
+  test("the lockfile names no place to fetch them from", () => {
+    expect(Object.keys(lockfile).filter((name) => lockfile[name]!.resolved !== undefined)).toEqual([]);
+  });
+});
+
+describe("where it is installed", () => {
+  const program = join(folder, "app");
+
+  beforeAll(async () => {
+    const copies = productionFolders(readLockfile()).map((name) => [
+      name.replace(/^.*node_modules\//, ""),
+      `file:${join(root, name)}`,
+    ]);
+    const dependencies = { ...Object.fromEntries(copies), dure: `file:${tarball}` };
+    await run("mkdir", [program], folder);
+    writeFileSync(join(program, "package.json"), JSON.stringify({ type: "module", dependencies }));
+    const flags = ["--offline", "--install-links", "--omit=optional", "--ignore-scripts", "--no-audit"];
+    const installed = await npm(program, "install", ...flags);
+    expect(installed.code, installed.stderr).toBe(0);
+  }, 120_000);
+
+  test("a program imports it and runs a task", async () => {
+    writeFileSync(
+      join(program, "receipts.mjs"),
+      `import { createDure } from "dure";
+       const dure = createDure({ database: "tasks.db" });
+       const sendReceipt = dure.defineTask("send-receipt", async (task) => task.payload.order + 1);
+       await dure.start();
+       console.log(await sendReceipt.run({ order: 16 }));
+       await dure.close();`,
+    );
+    const ended = await run(process.execPath, ["receipts.mjs"], program);
+    expect(ended).toEqual({ code: 0, stdout: "17\n", stderr: "" });
+  }, 30_000);
+
+  test("npx dure is its command", async () => {
+    const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    expect((await npm(program, "exec", "--", "dure", "--version")).stdout.trim()).toBe(version);
+    const found = await npm(program, "exec", "--", "dure", "search", "--database", "tasks.db", "--json");
+    expect(JSON.parse(found.stdout).tasks).toMatchObject([{ status: "COMPLETED", result: 17 }]);
+  }, 30_000);
+
+  test("what lies inside it is not imported by accident", async () => {
+    const code = `await import("dure/dist/server/dure.js")`;
+    const { stderr } = await run(process.execPath, ["--input-type=module", "--eval", code], program);
+    expect(stderr).toContain("ERR_PACKAGE_PATH_NOT_EXPORTED");
+  });
+});
+
+/** npm, with this Node for whatever it starts. */
+async function npm(cwd: string, ...args: string[]): Promise<Ended> {
+  const path = `${dirname(process.execPath)}${delimiter}${process.env.PATH}`;
+  return run("env", [`PATH=${path}`, "npm", ...args], cwd);
+}

@@ -1,0 +1,70 @@
+/** The ledger that worker processes write, as the tests read it: what really started and ended, whatever the database says. */
+import { readFileSync } from "node:fs";
+
+/** One line of the ledger. */
+export interface LedgerLine {
+  event: string;
+  taskId: string;
+  fence: number;
+  pid: number;
+  /** Milliseconds since 1970, with fractions. */
+  at: number;
+}
+
+export class Ledger {
+  readonly path: string;
+  #lines: LedgerLine[] = [];
+  #read = 0;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Every line so far; a line that is still being written is left for the next call. */
+  lines(): readonly LedgerLine[] {
+    const text = readText(this.path);
+    const end = text.lastIndexOf("\n") + 1;
+    for (const line of text.slice(this.#read, end).split("\n")) {
+      if (line === "") continue;
+      const [event, taskId, fence, pid, at] = JSON.parse(line);
+      this.#lines.push({ event, taskId, fence, pid, at });
+    }
+    this.#read = Math.max(this.#read, end);
+    return this.#lines;
+  }
+
+  /** The lines with this event, of one task or of all. */
+  of(event: string, taskId?: string): LedgerLine[] {
+    return this.lines().filter(
+      (line) => line.event === event && (taskId === undefined || line.taskId === taskId),
+    );
+  }
+
+  starts(taskId?: string): LedgerLine[] {
+    return this.of("start", taskId);
+  }
+
+  /** What the process had started and not ended. */
+  openIn(pid: number): LedgerLine[] {
+    const open = new Map<string, LedgerLine>();
+    for (const line of this.lines()) {
+      if (line.pid !== pid) continue;
+      if (line.event === "start") open.set(`${line.taskId}:${line.fence}`, line);
+      if (line.event === "end") open.delete(`${line.taskId}:${line.fence}`);
+    }
+    return [...open.values()];
+  }
+}
+
+/** The time as the ledger writes it. */
+export function ledgerNow(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
