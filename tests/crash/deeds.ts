@@ -44,8 +44,9 @@ export const deeds = {
     throw context.signal.reason;
   },
 
-  "abort-process": async ({ count = 0 }, _task, _context, world) => {
-    while (world.running() < count) await sleep(5);
+  /** On its first claim it waits for company. */
+  "abort-process": async ({ count = 0 }, _task, { fence }, world) => {
+    while (fence === 1 && world.running() < count) await sleep(5);
     process.abort();
   },
   "exit-process": () => process.exit(0),

@@ -293,7 +293,7 @@ test("no claim is larger than what one turn of the event loop may start", async 
   await clock.advance(0);
   await clock.advance(0);
   expect(started).toBe(1_000);
-  expect(Math.max(...store.claimLimits)).toBe(250);
+  expect(Math.max(...store.claimLimits)).toBe(500);
   await service.stop();
 });
 

@@ -1,8 +1,8 @@
 /**
  * The worker: claim, execute, settle, within its concurrency.
  *
- * One claim is in flight at a time, for as many tasks as there are free slots, because a claimed task counts as
- * RUNNING. Handlers start only after the claim's reply, a few hundred in one turn of the event loop. What ends in one
+ * A claim asks for as many tasks as there are free slots, because a claimed task counts as RUNNING. While the store has
+ * plenty a second claim is under way beside the first, so that the store works while this thread runs handlers. Handlers start only after the claim's reply, a few hundred in one turn of the event loop. What ends in one
  * turn is settled together and its slots are claimed again in that same turn, so that the store commits both at once
  * while this thread runs the next handlers. No attempt has a timer of its own: one timer stands for the earliest
  * deadline of all.
@@ -29,7 +29,7 @@ import type { Settler } from "./settler.ts";
 /** The truth behind every hint: an idle worker looks for due tasks this often. */
 export const pollMs = 250;
 /** Also how many handlers start in one turn of the event loop. */
-const claimSizeMax = 250;
+const claimSizeMax = 500;
 const zombiesMin = 10;
 
 export interface WorkerParts {
@@ -54,6 +54,8 @@ export class Worker implements AttemptHost {
   readonly #parts: WorkerParts;
   readonly #reporter: Reporter;
   readonly #loop: Loop;
+  /** A second claim, under way while this thread runs what the first has brought; only while there is plenty. */
+  readonly #ahead: Loop;
   /** Claimed and not yet ended, by task id. */
   readonly #running = new Map<string, RunningAttempt>();
   readonly #zombies = new Set<RunningAttempt>();
@@ -63,7 +65,9 @@ export class Worker implements AttemptHost {
   /** Whether the store may have due tasks that the last claim did not bring. */
   #mayHaveMore = true;
   #turnScheduled = false;
-  /** The incarnation of the claim under way. */
+  /** Slots that claims under way may fill. */
+  #claiming = 0;
+  /** The incarnation of the claim that the store may hold back. */
   #claimsFor: string | undefined;
   #claimsStarted = 0;
   #claimsEnded = 0;
@@ -75,7 +79,9 @@ export class Worker implements AttemptHost {
     this.#parts = parts;
     this.#reporter = new Reporter(parts.store, parts.clock, parts.logger);
     const { clock, logger } = parts;
-    this.#loop = new Loop({ name: "search for due tasks", clock, logger, tick: () => this.#tick() });
+    const loop = { clock, logger };
+    this.#loop = new Loop({ ...loop, name: "search for due tasks", tick: () => this.#tick(true) });
+    this.#ahead = new Loop({ ...loop, name: "search for further due tasks", tick: () => this.#tick(false) });
   }
 
   get clock(): Clock {
@@ -93,7 +99,7 @@ export class Worker implements AttemptHost {
   }
 
   get healthy(): boolean {
-    return !this.#unhealthy && !this.#loop.failing && !this.#parts.settler.failing;
+    return !this.#unhealthy && !this.#loop.failing && !this.#ahead.failing && !this.#parts.settler.failing;
   }
 
   /** Claims are counted so that a reconcile can tell a claim whose reply is on its way from one that was lost. */
@@ -103,6 +109,7 @@ export class Worker implements AttemptHost {
 
   start(): void {
     this.#loop.start();
+    this.#ahead.start();
   }
 
   /** There may be something to claim. */
@@ -118,10 +125,10 @@ export class Worker implements AttemptHost {
   }
 
   /** Claims no more; resolves when the claim under way, if any, is over. Attempts go on. */
-  stopClaiming(): Promise<void> {
+  async stopClaiming(): Promise<void> {
     this.#stopping = true;
     this.claimAnew();
-    return this.#loop.stop();
+    await Promise.all([this.#loop.stop(), this.#ahead.stop()]);
   }
 
   /** Resolves when no attempt is left. */
@@ -180,18 +187,21 @@ export class Worker implements AttemptHost {
     return this.#reporter.flush();
   }
 
-  async #tick(): Promise<number> {
+  /** One claim; the one that `waits` is held back by the store while nothing is due. */
+  async #tick(waits: boolean): Promise<number> {
     const workerId = this.#parts.incarnation();
     const limit = Math.min(this.#free(), claimSizeMax);
     const types = this.#parts.registry.ids();
     if (workerId === undefined || limit <= 0 || types.length === 0) return Number.POSITIVE_INFINITY;
+    if (!waits && !this.#mayHaveMore) return Number.POSITIVE_INFINITY;
     this.#mayHaveMore = false;
     this.#claimsStarted += 1;
-    this.#claimsFor = workerId;
+    this.#claiming += limit;
+    if (waits) this.#claimsFor = workerId;
     try {
       const { store, queues } = this.#parts;
-      const suspect = this.#suspect === undefined;
-      const request = { workerId, types, limit, suspect, waitMs: pollMs, ...(queues && { queues }) };
+      const suspect = waits && this.#suspect === undefined;
+      const request = { workerId, types, limit, suspect, ...(waits && { waitMs: pollMs }), ...(queues && { queues }) };
       const answer = await store.claimTasks(request);
       if (answer.kind === "ok") return this.#accept(answer.value, workerId, limit);
       if (answer.kind === "unknown")
@@ -201,14 +211,15 @@ export class Worker implements AttemptHost {
       this.#parts.onBuried(workerId);
       return pollMs;
     } finally {
-      this.#claimsFor = undefined;
+      this.#claiming -= limit;
+      if (waits) this.#claimsFor = undefined;
       this.#claimsEnded += 1;
     }
   }
 
   #free(): number {
     if (this.#stopping || this.#unhealthy || this.#parts.settler.failing) return 0;
-    return this.#parts.concurrency - this.#running.size;
+    return this.#parts.concurrency - this.#running.size - this.#claiming;
   }
 
   /** How long to wait for the next claim. */
@@ -218,7 +229,8 @@ export class Worker implements AttemptHost {
     for (const claimed of reply.claimed) this.#take(claimed, workerId, now);
     if (reply.claimed.length >= limit) {
       this.#mayHaveMore = true;
-      return 0;
+      this.#wakeNextTurn();
+      return Number.POSITIVE_INFINITY;
     }
     if (this.#parts.settler.failing) return pollMs;
     if (reply.waited) return 0;
@@ -302,11 +314,17 @@ export class Worker implements AttemptHost {
 
   #settle(settlement: Settlement): void {
     this.#parts.settler.add(settlement);
-    if (this.#turnScheduled || !this.#mayHaveMore) return;
+    if (this.#mayHaveMore) this.#wakeNextTurn();
+  }
+
+  /** Claims go out in the turn in which the settlements of this one do, so that one commit serves both. */
+  #wakeNextTurn(): void {
+    if (this.#turnScheduled) return;
     this.#turnScheduled = true;
     this.clock.after(0, () => {
       this.#turnScheduled = false;
       this.#loop.wake();
+      this.#ahead.wake();
     });
   }
 

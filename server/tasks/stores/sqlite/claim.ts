@@ -15,6 +15,14 @@ export interface Claimed {
 }
 
 type Due = [dueAt: number, seq: number];
+
+/** What may be claimed now, and when the next one will be due. */
+interface Found {
+  due: number[];
+  nextDueAt: number | undefined;
+}
+
+const none: Found = { due: [], nextDueAt: undefined };
 const aboveAllPriorities = 1_001;
 
 export function claimTasks(
@@ -26,18 +34,18 @@ export function claimTasks(
   const worker = connection.prepare(sql.aliveWorker).get(request.workerId) as [number] | undefined;
   if (!worker) return { kind: "rejected", reason: "worker-dead", details: { id: request.workerId } };
   const lanes = context.lanes.matching(request.types, request.queues);
-  const suspect = request.suspect && request.limit > 0 ? findSuspect(context, lanes, now) : undefined;
-  const { due, nextDueAt } = findDue(context, lanes, request.limit - (suspect === undefined ? 0 : 1), now);
-  if (suspect !== undefined) due.unshift(suspect);
-  const rows = takeTasks(context, due, worker[0], now);
-  return { kind: "ok", value: { claimed: withNames(connection, rows), nextDueAt } };
+  const suspect = request.suspect && request.limit > 0 ? findSuspect(context, lanes, now) : none;
+  const { due, nextDueAt } = findDue(context, lanes, request.limit - suspect.due.length, now);
+  const rows = takeTasks(context, [...suspect.due, ...due], worker[0], now);
+  const value = { claimed: withNames(connection, rows), nextDueAt: earliest(nextDueAt, suspect.nextDueAt) };
+  return { kind: "ok", value };
 }
 
 /** Whether a claim would bring anything; reads only. */
 export function hasDue(context: WriteContext, request: ClaimRequest, now: number): boolean {
   const lanes = context.lanes.matching(request.types, request.queues);
   if (findDue(context, lanes, 1, now).due.length > 0) return true;
-  return request.suspect && findSuspect(context, lanes, now) !== undefined;
+  return request.suspect && findSuspect(context, lanes, now).due.length > 0;
 }
 
 /**
@@ -68,7 +76,7 @@ function findDue(
   lanes: readonly number[],
   limit: number,
   now: number,
-): { due: number[]; nextDueAt: number | undefined } {
+): Found {
   const due: number[] = [];
   let nextDueAt: number | undefined;
   let heads = topPriorities(context, lanes, aboveAllPriorities, sql.topPriority);
@@ -112,8 +120,14 @@ function dueAtPriority(
   return found.slice(0, limit);
 }
 
-function nextDue(context: WriteContext, lanes: readonly number[], priority: number, now: number): number | undefined {
-  const statement = context.connection.prepare(sql.nextDueInLane);
+function nextDue(
+  context: WriteContext,
+  lanes: readonly number[],
+  priority: number,
+  now: number,
+  text: string = sql.nextDueInLane,
+): number | undefined {
+  const statement = context.connection.prepare(text);
   let next: number | undefined;
   for (const lane of lanes) {
     const row = statement.get(lane, priority, now) as [number] | undefined;
@@ -123,19 +137,21 @@ function nextDue(context: WriteContext, lanes: readonly number[], priority: numb
 }
 
 /** The first due task of those whose worker died before. */
-function findSuspect(context: WriteContext, lanes: readonly number[], now: number): number | undefined {
+function findSuspect(context: WriteContext, lanes: readonly number[], now: number): Found {
   const statement = context.connection.prepare(sql.suspectInLane);
+  let nextDueAt: number | undefined;
   let heads = topPriorities(context, lanes, aboveAllPriorities, sql.topSuspectPriority);
   while (heads.length > 0) {
     const priority = Math.max(...heads.map((head) => head.priority));
     const atThis = heads.filter((head) => head.priority === priority).map((head) => head.lane);
     const found = atThis.flatMap((lane) => statement.all(lane, priority, now) as unknown as Due[]);
     found.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-    if (found[0]) return found[0][1];
+    if (found[0]) return { due: [found[0][1]], nextDueAt };
+    nextDueAt = earliest(nextDueAt, nextDue(context, atThis, priority, now, sql.nextSuspectInLane));
     heads = heads.filter((head) => head.priority < priority);
     heads.push(...topPriorities(context, atThis, priority, sql.topSuspectPriority));
   }
-  return undefined;
+  return { due: [], nextDueAt };
 }
 
 function earliest(a: number | undefined, b: number | undefined): number | undefined {

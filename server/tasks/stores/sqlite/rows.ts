@@ -120,13 +120,18 @@ export function settingsOf(row: Row): TaskSettings | undefined {
   return readJson<TaskSettings>(row[26]);
 }
 
-/** The attempts of a task; one that runs, or completed without logs, is told by the task's row. */
+/**
+ * The attempts of a task. One that runs, or completed without logs of its settlement, is told by the task's row:
+ * its own row, if there is one, holds what was reported while it ran.
+ */
 export function toAttempts(task: Row, attempts: readonly AttemptRow[], names: Names): Attempt[] {
-  const known = attempts.map((row) => toAttempt(task[1], row, names));
-  const latest = known.at(-1);
-  if (task[12] === 0 || latest?.fence === task[12] || (task[3] !== 2 && task[3] !== 3)) return known;
-  const implied: AttemptRow = [task[12], task[10], task[16], task[8]!, task[9], task[3] === 3 ? "completed" : null, null, null, null];
-  return [...known, toAttempt(task[1], implied, names)];
+  const reported = attempts.at(-1)?.[0] === task[12] ? attempts.at(-1) : undefined;
+  const isTold = (task[3] === 2 || task[3] === 3) && (reported?.[5] ?? null) === null;
+  if (!isTold) return attempts.map((row) => toAttempt(task[1], row, names));
+  const outcome = task[3] === 3 ? "completed" : null;
+  const implied: AttemptRow = [task[12], task[10], task[16], task[8]!, task[9], outcome, null, null, reported?.[8] ?? null];
+  const ended = reported ? attempts.slice(0, -1) : attempts;
+  return [...ended, implied].map((row) => toAttempt(task[1], row, names));
 }
 
 function toAttempt(taskId: string, row: AttemptRow, names: Names): Attempt {

@@ -75,7 +75,7 @@ function endOtherwise(context: WriteContext, row: SettlementRow, worker: number,
   connection.prepare(sql.writeAttempt).run(seq, now, recorded, error, logs);
   context.tally.move(lane, 2, status);
   if (status !== 1) {
-    connection.prepare(sql.endTask).run(status, now, errorMessage, seq);
+    connection.prepare(sql.endTask).run(status, now, errorMessage, 0, seq);
     return { kind: "settled", status: statusNames[status]! };
   }
   context.changed = true;
@@ -101,19 +101,29 @@ function findOwned(context: WriteContext, seq: number, id: string, fence: number
 
 /** The guard said no: either this very settlement was committed before, or the attempt was taken from its worker. */
 function answerStale(context: WriteContext, row: SettlementRow): SettledRow {
-  const [seq, , id, fence, , outcome] = row;
+  const [seq, , id, fence, workerId, outcome] = row;
   const { connection } = context;
   const task = connection.prepare(sql.latestAttempt).get(seq, id) as [number, number, number, number] | undefined;
   if (!task) return { kind: "lease-lost", lostTo: "unknown" };
-  const [status, latestFence, , dueAt] = task;
-  const recorded = connection.prepare(sql.attemptOutcome).get(seq, fence) as [AttemptOutcome | null] | undefined;
-  const known = recorded?.[0] ?? (latestFence === fence && status === 3 ? "completed" : undefined);
-  if (known === outcome) {
-    const name = latestFence === fence ? statusNames[status]! : "PENDING";
+  const [status, latestFence, latestOwner, dueAt] = task;
+  const isLatest = latestFence === fence;
+  const attempt = connection.prepare(sql.attemptOutcome).get(seq, fence) as RecordedAttempt | undefined;
+  const known = attempt?.[0] ?? (isLatest && status === 3 ? "completed" : undefined);
+  const worker = connection.prepare(sql.workerNumber).get(workerId) as [number] | undefined;
+  const isOwn = worker !== undefined && worker[0] === (attempt?.[1] ?? (isLatest ? latestOwner : undefined));
+  if (isOwn && isRecordOf(outcome, known)) {
+    const name = isLatest ? statusNames[status]! : "PENDING";
     return name === "PENDING" ? { kind: "settled", status: name, dueAt } : { kind: "settled", status: name };
   }
-  if (known === "lost") connection.prepare(sql.lateOutcome).run(seq, fence, outcome);
+  if (isOwn && known === "lost") connection.prepare(sql.lateOutcome).run(seq, fence, outcome);
   return { kind: "lease-lost", lostTo: known ?? "unknown" };
+}
+
+type RecordedAttempt = [outcome: AttemptOutcome | null, worker: number | null];
+
+/** After a cancel request every end but success is recorded as cancelled. */
+function isRecordOf(outcome: SettlementRow[5], known: AttemptOutcome | undefined): boolean {
+  return known === outcome || (known === "cancelled" && outcome !== "completed");
 }
 
 export type ProgressRow = [seq: number, taskId: string, fence: number, workerId: string, progress: string | null, logs: string | null];

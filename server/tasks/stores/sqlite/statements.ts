@@ -98,6 +98,7 @@ export const sql = {
   insertWorker: `/* dure:insertWorker */ INSERT INTO workers
     (id, state, host, pid, name, concurrency, types, queues, lease_ms, started_at, beat_at)
     VALUES (?1, 'alive', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) ON CONFLICT (id) DO NOTHING`,
+  workerNumber: "/* dure:workerNumber */ SELECT worker FROM workers WHERE id = ?",
   aliveWorker: "/* dure:aliveWorker */ SELECT worker FROM workers WHERE id = ? AND state = 'alive'",
   renewLease: `/* dure:renewLease */ UPDATE workers SET renewals = renewals + 1, beat_at = ?
     WHERE id = ? AND state = 'alive' RETURNING worker`,
@@ -124,6 +125,8 @@ export const sql = {
     WHERE status = 1 AND crashes > 0 AND lane = ?1 AND priority < ?2 ORDER BY priority DESC LIMIT 1`,
   suspectInLane: `/* dure:suspectInLane */ SELECT due_at, seq FROM tasks INDEXED BY tasks_claim_suspect
     WHERE status = 1 AND crashes > 0 AND lane = ?1 AND priority = ?2 AND due_at <= ?3 ORDER BY due_at, seq LIMIT 1`,
+  nextSuspectInLane: `/* dure:nextSuspectInLane */ SELECT due_at FROM tasks INDEXED BY tasks_claim_suspect
+    WHERE status = 1 AND crashes > 0 AND lane = ?1 AND priority = ?2 AND due_at > ?3 ORDER BY due_at LIMIT 1`,
   // CROSS JOIN: in the order of the list.
   readTasks: `/* dure:readTasks */ SELECT ${columns} FROM (SELECT value AS wanted FROM json_each(?))
     CROSS JOIN tasks ON seq = wanted`,
@@ -138,7 +141,7 @@ export const sql = {
   ownedTask: `/* dure:ownedTask */ SELECT attempts, max_attempts, cancel_requested_at FROM tasks
     WHERE seq = ?1 AND id = ?2 AND fence = ?3 AND worker = ?4 AND status = 2`,
   endTask: `/* dure:endTask */ UPDATE tasks SET status = ?1, completed_at = ?2, updated_at = max(?2, created_at), error = ?3,
-    cancel_requested_at = NULL, version = version + 1 WHERE seq = ?4`,
+    cancel_requested_at = NULL, attempts = attempts - ?4, crashes = crashes + ?4, version = version + 1 WHERE seq = ?5`,
   putBackTask: `/* dure:putBackTask */ UPDATE tasks SET status = 1, due_at = ?1, updated_at = max(?2, created_at),
     error = coalesce(?3, error), attempts = attempts - ?4, snoozes = snoozes + ?5, crashes = crashes + ?6,
     version = version + 1 WHERE seq = ?7`,

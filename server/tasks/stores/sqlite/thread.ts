@@ -114,11 +114,19 @@ class StoreThread {
 
   #run(): void {
     if (this.#streams.isOpen || this.#queue.length === 0) return;
-    const requests = this.#queue.splice(0, requestsMax);
+    const requests = this.#takeRequests();
     const writes = requests.filter(([, verb]) => verb in writeVerbs).sort(claimsLast);
     if (writes.length > 0) this.#write(writes);
     for (const request of requests) if (!(request[1] in writeVerbs)) this.#read(request);
     if (this.#queue.length > 0) this.#runLater();
+  }
+
+  /** At most one claim, so that the worker runs what it brought while the next one is under way. */
+  #takeRequests(): Request[] {
+    const waiting = this.#queue;
+    const firstClaim = waiting.findIndex(([, verb]) => verb === "claimTasks");
+    this.#queue = waiting.filter((request, place) => isLater(request, place, firstClaim));
+    return waiting.filter((request, place) => !isLater(request, place, firstClaim));
   }
 
   #runLater(): void {
@@ -295,6 +303,10 @@ class StoreThread {
       this.#send();
     });
   }
+}
+
+function isLater([, verb]: Request, place: number, firstClaim: number): boolean {
+  return place >= requestsMax || (verb === "claimTasks" && place !== firstClaim);
 }
 
 /** A claim finds what arrived together with it. */
