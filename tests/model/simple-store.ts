@@ -165,12 +165,14 @@ export class SimpleStore {
 
   #lose(task: SimpleTask, now: number): void {
     task.version += 1;
+    task.crashes += 1;
+    task.attempts -= 1;
     if (task.cancelRequested) {
       this.#end(task, "CANCELLED", "lost", now);
       task.error = undefined;
-    } else if (task.rerunAfterCrash && task.crashes + 1 < crashBudget) {
+    } else if (task.rerunAfterCrash && task.crashes < crashBudget) {
       task.outcomes.set(task.fence, "lost");
-      Object.assign(task, { status: "PENDING", dueAt: now, crashes: task.crashes + 1, attempts: task.attempts - 1 });
+      Object.assign(task, { status: "PENDING", dueAt: now });
     } else {
       this.#end(task, "FAILED", "lost", now);
       task.error = "lost";

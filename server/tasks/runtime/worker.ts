@@ -304,7 +304,7 @@ export class Worker implements AttemptHost {
     if (this.#running.get(attempt.task.id) === attempt) this.#running.delete(attempt.task.id);
     if (this.#suspect === attempt) {
       this.#suspect = undefined;
-      this.#mayHaveMore = true;
+      this.claimAnew();
     }
     if (this.#running.size > 0) return;
     const waiters = this.#whenEmpty;

@@ -75,7 +75,7 @@ function endOtherwise(context: WriteContext, row: SettlementRow, worker: number,
   connection.prepare(sql.writeAttempt).run(seq, now, recorded, error, logs);
   context.tally.move(lane, 2, status);
   if (status !== 1) {
-    connection.prepare(sql.endTask).run(status, now, errorMessage, 0, seq);
+    connection.prepare(sql.endTask).run(status, now, errorMessage, seq);
     return { kind: "settled", status: statusNames[status]! };
   }
   context.changed = true;

@@ -141,7 +141,10 @@ export const sql = {
   ownedTask: `/* dure:ownedTask */ SELECT attempts, max_attempts, cancel_requested_at FROM tasks
     WHERE seq = ?1 AND id = ?2 AND fence = ?3 AND worker = ?4 AND status = 2`,
   endTask: `/* dure:endTask */ UPDATE tasks SET status = ?1, completed_at = ?2, updated_at = max(?2, created_at), error = ?3,
-    cancel_requested_at = NULL, attempts = attempts - ?4, crashes = crashes + ?4, version = version + 1 WHERE seq = ?5`,
+    cancel_requested_at = NULL, version = version + 1 WHERE seq = ?4`,
+  endLostTask: `/* dure:endLostTask */ UPDATE tasks SET status = ?1, completed_at = ?2, updated_at = max(?2, created_at),
+    error = ?3, cancel_requested_at = NULL, attempts = attempts - 1, crashes = crashes + 1, version = version + 1
+    WHERE seq = ?4`,
   putBackTask: `/* dure:putBackTask */ UPDATE tasks SET status = 1, due_at = ?1, updated_at = max(?2, created_at),
     error = coalesce(?3, error), attempts = attempts - ?4, snoozes = snoozes + ?5, crashes = crashes + ?6,
     version = version + 1 WHERE seq = ?7`,

@@ -4,6 +4,7 @@
  * the main thread may be blocked by a handler without losing its leases.
  */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import type { ClaimRequest } from "../../core/store.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { Connection } from "./connection.ts";
 import { Lanes, Tally } from "./lanes.ts";
@@ -99,7 +100,7 @@ class StoreThread {
         this.#leases.release(argument as string);
         return this.#answer(id, null, null);
       case "endClaimWait":
-        return this.#parked.end(argument as string);
+        return this.#endClaimWait(argument as string);
       case "watch":
         this.#watching = argument as boolean;
         if (this.#watching) this.#wake.start();
@@ -109,6 +110,15 @@ class StoreThread {
         return void this.#close(id);
       default:
         this.#queue.push(request);
+    }
+  }
+
+  /** The claim may have come in the same message, or wait behind a batch: then it is not held back either. */
+  #endClaimWait(workerId: string): void {
+    this.#parked.end(workerId);
+    for (const [, verb, argument] of this.#queue) {
+      const claim = argument as ClaimRequest;
+      if (verb === "claimTasks" && claim.workerId === workerId) claim.waitMs = 0;
     }
   }
 
@@ -269,6 +279,7 @@ class StoreThread {
   }
 
   async #close(request: number): Promise<void> {
+    while (this.#queue.length > 0 && !this.#streams.isOpen) this.#run();
     this.#parked.endAll();
     this.#leases.releaseAll();
     this.#wake.stop();

@@ -115,7 +115,7 @@ function takeBack(
     const status = cancelRequestedAt !== null ? 5 : rerun === 1 && crashes + 1 < crashBudget ? 1 : 4;
     tally.move(lane, 2, status);
     if (status === 1) connection.prepare(sql.putBackTask).run(now, now, null, 1, 0, 1, seq);
-    else connection.prepare(sql.endTask).run(status, now, status === 4 ? lostMessage(rerun, crashes + 1, why) : null, 1, seq);
+    else connection.prepare(sql.endLostTask).run(status, now, status === 4 ? lostMessage(rerun, crashes + 1, why) : null, seq);
     return { id, status: statusNames[status]! };
   });
 }
@@ -132,7 +132,7 @@ function cancelOverdue(context: WriteContext, before: number, now: number): { id
   return overdue.map(([seq, id, lane]) => {
     const error = { name: "WorkerLost", message: "The worker did not obey the cancel request in time." };
     connection.prepare(sql.writeAttempt).run(seq, now, "lost", JSON.stringify(error), null);
-    connection.prepare(sql.endTask).run(5, now, null, 0, seq);
+    connection.prepare(sql.endTask).run(5, now, null, seq);
     tally.move(lane, 2, 5);
     return { id, status: "CANCELLED" };
   });

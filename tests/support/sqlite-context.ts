@@ -1,0 +1,85 @@
+/** What the SQLite store's writing thread works with, without the thread: its verbs can be called one by one. */
+import type { NewTask, Settlement, TaskStore, Written } from "../../server/tasks/core/store.ts";
+import { type Claimed, claimTasks } from "../../server/tasks/stores/sqlite/claim.ts";
+import { Connection } from "../../server/tasks/stores/sqlite/connection.ts";
+import { enqueueTasks } from "../../server/tasks/stores/sqlite/enqueue.ts";
+import { Lanes, Tally } from "../../server/tasks/stores/sqlite/lanes.ts";
+import { toNewRow, toSettlementRow } from "../../server/tasks/stores/sqlite/outgoing.ts";
+import { type SettledRow, settleTasks } from "../../server/tasks/stores/sqlite/settle.ts";
+import { WorkerLocks } from "../../server/tasks/stores/sqlite/worker-locks.ts";
+import { reapWorkers, registerWorker } from "../../server/tasks/stores/sqlite/workers.ts";
+import type { WriteContext } from "../../server/tasks/stores/sqlite/write-context.ts";
+import { newWorker, startAt } from "./builders.ts";
+import { claimRequest, ok } from "./stores.ts";
+
+/** What one claimed task is to the one who claimed it. */
+export interface Held {
+  id: string;
+  fence: number;
+  ref: [seq: number, lane: number];
+}
+
+/** A database in memory, and the verbs on it; each runs in a transaction of its own. */
+export class SqliteBench {
+  readonly connection = new Connection({ path: ":memory:", durability: "full", role: "writer" });
+  readonly context: WriteContext;
+  now = startAt;
+
+  /** `alter` may change the text of every statement before it is prepared. */
+  constructor(alter: (sql: string) => string = (sql) => sql) {
+    const { connection } = this;
+    const prepare = connection.prepare.bind(connection);
+    connection.prepare = (sql) => prepare(alter(sql));
+    this.context = {
+      connection,
+      lanes: new Lanes(connection),
+      tally: new Tally(connection),
+      locks: new WorkerLocks(":memory:"),
+      changed: false,
+      undo: () => undefined,
+    };
+  }
+
+  write<Answer>(verb: (context: WriteContext) => Answer): Answer {
+    this.connection.beginWrite();
+    const answer = verb(this.context);
+    this.context.tally.write();
+    this.connection.commit();
+    return answer;
+  }
+
+  enqueue(...tasks: NewTask[]): void {
+    ok(this.write((context) => enqueueTasks(context, tasks.map(toNewRow))));
+  }
+
+  register(id: string): void {
+    ok(this.write((context) => registerWorker(context, newWorker(id), this.now)));
+  }
+
+  claim(workerId: string, facts: Parameters<typeof claimRequest>[0] = {}): Held[] {
+    const claimed: Written<Claimed, string> = this.write((context) =>
+      claimTasks(context, claimRequest({ workerId, ...facts }), this.now),
+    );
+    if (claimed.kind !== "ok") return [];
+    return claimed.value.claimed.rows.map((row) => ({ id: row[1], fence: row[12], ref: [row[0], row[2]] }));
+  }
+
+  settle(held: Held, workerId: string, outcome: Settlement["outcome"], facts: Partial<Settlement> = {}): SettledRow {
+    const settlement: Settlement = { ref: held.ref, taskId: held.id, fence: held.fence, workerId, outcome, ...facts };
+    return ok(this.write((context) => settleTasks(context, [toSettlementRow(settlement)], this.now)))[0]!;
+  }
+
+  reap(facts: Partial<Parameters<TaskStore["reapWorkers"]>[0]> = {}) {
+    const request = { suspects: [], crashBudget: 3, cancelGraceMs: 60_000, ...facts };
+    return ok(this.write((context) => reapWorkers(context, request, this.now)));
+  }
+
+  /** A task's columns by name. */
+  row(id: string): Record<string, unknown> {
+    return this.connection.rows("SELECT * FROM tasks WHERE id = ?", id)[0] ?? {};
+  }
+
+  close(): void {
+    this.connection.close();
+  }
+}
