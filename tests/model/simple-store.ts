@@ -32,7 +32,9 @@ export class SimpleStore {
   readonly alive = new Set<string>();
   #places = 0;
 
-  enqueue(task: Pick<SimpleTask, "id" | "type" | "priority" | "dueAt" | "maxAttempts" | "rerunAfterCrash">): void {
+  enqueue(
+    task: Pick<SimpleTask, "id" | "type" | "priority" | "dueAt" | "maxAttempts" | "rerunAfterCrash">,
+  ): void {
     if (this.tasks.has(task.id)) return;
     this.tasks.set(task.id, {
       ...task,
@@ -52,7 +54,13 @@ export class SimpleStore {
   }
 
   /** The ids claimed, in order; undefined for a dead worker. */
-  claim(worker: string, types: readonly string[], limit: number, suspect: boolean, now: number): string[] | undefined {
+  claim(
+    worker: string,
+    types: readonly string[],
+    limit: number,
+    suspect: boolean,
+    now: number,
+  ): string[] | undefined {
     if (!this.alive.has(worker)) return undefined;
     const due = [...this.tasks.values()]
       .filter((task) => task.status === "PENDING" && types.includes(task.type) && task.dueAt <= now)
@@ -78,8 +86,14 @@ export class SimpleStore {
   ): TaskStatusName | undefined {
     const task = this.tasks.get(id);
     if (!task) return undefined;
-    const owns = task.status === "RUNNING" && task.fence === fence && task.worker === worker && this.alive.has(worker);
-    if (!owns) return task.outcomes.get(fence) === outcome ? (task.fence === fence ? task.status : "PENDING") : undefined;
+    const owns =
+      task.status === "RUNNING" && task.fence === fence && task.worker === worker && this.alive.has(worker);
+    if (!owns)
+      return task.outcomes.get(fence) === outcome
+        ? task.fence === fence
+          ? task.status
+          : "PENDING"
+        : undefined;
     task.version += 1;
     if (outcome === "completed") {
       this.#end(task, "COMPLETED", "completed", now);
@@ -131,7 +145,14 @@ export class SimpleStore {
   retry(id: string, now: number): boolean {
     const task = this.tasks.get(id);
     if (!task || (task.status !== "FAILED" && task.status !== "CANCELLED")) return false;
-    Object.assign(task, { status: "PENDING", dueAt: now, attempts: 0, crashes: 0, snoozes: 0, endedAt: undefined });
+    Object.assign(task, {
+      status: "PENDING",
+      dueAt: now,
+      attempts: 0,
+      crashes: 0,
+      snoozes: 0,
+      endedAt: undefined,
+    });
     task.version += 1;
     task.cancelRequested = false;
     return true;

@@ -18,15 +18,45 @@ const outcomes: SimpleOutcome[] = ["completed", "failed", "failed", "cancelled",
 
 /** `pick` and `size` are read against what is there when the step runs, so that shortened sequences stay valid. */
 interface Step {
-  verb: "enqueue" | "again" | "claim" | "settle" | "stale" | "cancel" | "retry" | "edit" | "delete" | "bury" | "wait" | "prune";
+  verb:
+    | "enqueue"
+    | "again"
+    | "claim"
+    | "settle"
+    | "stale"
+    | "cancel"
+    | "retry"
+    | "edit"
+    | "delete"
+    | "bury"
+    | "wait"
+    | "prune";
   pick: number;
   size: number;
 }
 
 const step: fc.Arbitrary<Step> = fc.record({
   verb: fc.constantFrom<Step["verb"]>(
-    "enqueue", "enqueue", "enqueue", "again", "claim", "claim", "claim", "settle", "settle", "settle", "settle",
-    "stale", "cancel", "cancel", "retry", "edit", "delete", "bury", "wait", "prune",
+    "enqueue",
+    "enqueue",
+    "enqueue",
+    "again",
+    "claim",
+    "claim",
+    "claim",
+    "settle",
+    "settle",
+    "settle",
+    "settle",
+    "stale",
+    "cancel",
+    "cancel",
+    "retry",
+    "edit",
+    "delete",
+    "bury",
+    "wait",
+    "prune",
   ),
   pick: fc.nat(1_000),
   size: fc.nat(20),
@@ -66,7 +96,11 @@ class Pair {
         return this.#claim(pick, size);
       case "settle":
       case "stale":
-        return this.#settle(verb === "settle" ? this.#claims.at(-1 - (pick % 3)) : this.#claims[pick % 7], pick, size);
+        return this.#settle(
+          verb === "settle" ? this.#claims.at(-1 - (pick % 3)) : this.#claims[pick % 7],
+          pick,
+          size,
+        );
       case "cancel": {
         if (id === undefined) return;
         const answer = await store.cancelTask(id);
@@ -78,7 +112,9 @@ class Pair {
         return expect((await store.retryTask(id)).kind === "ok").toBe(simple.retry(id, now));
       case "edit":
         if (id === undefined) return;
-        return expect((await store.editTask(id, { priority: size - 10 })).kind === "ok").toBe(simple.edit(id, size - 10));
+        return expect((await store.editTask(id, { priority: size - 10 })).kind === "ok").toBe(
+          simple.edit(id, size - 10),
+        );
       case "delete":
         if (id === undefined) return;
         return expect((await store.deleteTask(id)).kind === "ok").toBe(simple.delete(id));
@@ -101,7 +137,9 @@ class Pair {
     const { store, simple } = this;
     const search = { sortBy: "id", descending: false, limit: 1_000, offset: 0, definitions: true } as const;
     const tasks = await store.searchTasks(search);
-    expect(tasks.map(essence)).toEqual([...simple.tasks.values()].sort(byId).map(({ id }) => this.#expected(id)));
+    expect(tasks.map(essence)).toEqual(
+      [...simple.tasks.values()].sort(byId).map(({ id }) => this.#expected(id)),
+    );
     expect(await store.countTasks({ ...search, statuses: ["RUNNING"] })).toBe(
       [...simple.tasks.values()].filter((task) => task.status === "RUNNING").length,
     );
@@ -112,7 +150,9 @@ class Pair {
       const attempts = await this.store.listAttempts(task.id);
       const ended = attempts.filter((attempt) => attempt.outcome !== undefined);
       expect(new Map(ended.map(({ fence, outcome }) => [fence, outcome]))).toEqual(task.outcomes);
-      expect(attempts.map(({ fence }) => fence)).toEqual(Array.from({ length: task.fence }, (_, index) => index + 1));
+      expect(attempts.map(({ fence }) => fence)).toEqual(
+        Array.from({ length: task.fence }, (_, index) => index + 1),
+      );
     }
     const health = await this.store.checkHealth({ full: true });
     expect(health.filter(({ level }) => level === "error")).toEqual([]);
@@ -146,22 +186,44 @@ class Pair {
 
   async #claim(pick: number, size: number): Promise<void> {
     const workerId = this.#workers[pick % this.#workers.length]!;
-    const request = { workerId, types: pick % 3 === 0 ? types : [types[pick % 2]!], limit: size % 5, suspect: size % 2 === 0 };
+    const request = {
+      workerId,
+      types: pick % 3 === 0 ? types : [types[pick % 2]!],
+      limit: size % 5,
+      suspect: size % 2 === 0,
+    };
     const answer = await this.store.claimTasks(request);
-    const expected = this.simple.claim(workerId, request.types, request.limit, request.suspect, this.#clock.now);
-    if (expected === undefined) return expect(answer).toMatchObject({ kind: "rejected", reason: "worker-dead" });
+    const expected = this.simple.claim(
+      workerId,
+      request.types,
+      request.limit,
+      request.suspect,
+      this.#clock.now,
+    );
+    if (expected === undefined)
+      return expect(answer).toMatchObject({ kind: "rejected", reason: "worker-dead" });
     if (answer.kind !== "ok") throw new Error(`The claim was answered ${answer.kind}.`);
     expect(answer.value.claimed.map(({ task }) => task.id)).toEqual(expected);
     for (const claimed of answer.value.claimed) this.#claims.push({ claimed, workerId });
   }
 
-  async #settle(claim: { claimed: ClaimedTask; workerId: string } | undefined, pick: number, size: number): Promise<void> {
+  async #settle(
+    claim: { claimed: ClaimedTask; workerId: string } | undefined,
+    pick: number,
+    size: number,
+  ): Promise<void> {
     if (!claim) return;
     const { claimed, workerId } = claim;
     const { now } = this.#clock;
     const outcome = outcomes[pick % outcomes.length]!;
     const retryAt = outcome === "snoozed" || (outcome === "failed" && size > 4) ? now + size : undefined;
-    const settlement: Settlement = { ref: claimed.ref, taskId: claimed.task.id, fence: claimed.fence, workerId, outcome };
+    const settlement: Settlement = {
+      ref: claimed.ref,
+      taskId: claimed.task.id,
+      fence: claimed.fence,
+      workerId,
+      outcome,
+    };
     if (retryAt !== undefined) settlement.retryAt = retryAt;
     if (outcome === "failed") settlement.error = { name: "Error", message: "boom" };
     const answer = await this.store.settleTasks([settlement]);
@@ -181,7 +243,14 @@ class Pair {
 
   async #addWorker(): Promise<void> {
     const id = `worker-${this.#workers.length + 1}`;
-    await this.store.registerWorker({ id, host: "here", pid: process.pid, concurrency: 10, types, leaseMs: 15_000 });
+    await this.store.registerWorker({
+      id,
+      host: "here",
+      pid: process.pid,
+      concurrency: 10,
+      types,
+      leaseMs: 15_000,
+    });
     this.#workers = [...this.#workers, id];
     this.simple.alive.add(id);
   }
@@ -192,7 +261,8 @@ class Pair {
   }
 
   #expected(id: string) {
-    const { type, status, priority, dueAt, attempts, crashes, snoozes, version, error, endedAt } = this.simple.tasks.get(id)!;
+    const { type, status, priority, dueAt, attempts, crashes, snoozes, version, error, endedAt } =
+      this.simple.tasks.get(id)!;
     return { id, type, status, priority, dueAt, attempts, crashes, snoozes, version, error, endedAt };
   }
 }
@@ -200,7 +270,19 @@ class Pair {
 function essence(task: Task) {
   const { id, type, status, priority, attempts, crashes, snoozes, version } = task;
   const error = task.error?.startsWith("The ") ? "lost" : task.error;
-  return { id, type, status, priority, dueAt: task.dueAt!.getTime(), attempts, crashes, snoozes, version, error, endedAt: task.completedAt?.getTime() };
+  return {
+    id,
+    type,
+    status,
+    priority,
+    dueAt: task.dueAt!.getTime(),
+    attempts,
+    crashes,
+    snoozes,
+    version,
+    error,
+    endedAt: task.completedAt?.getTime(),
+  };
 }
 
 function byId(a: { id: string }, b: { id: string }): number {
@@ -230,18 +312,22 @@ const noTimers = {
   after: () => () => undefined,
 };
 
-test.each(["memory", "disk"])("the store on %s does what the model does, whatever the sequence", { timeout: 600_000 }, async (kind) => {
-  const folder = mkdtempSync(join(tmpdir(), "dure-model-"));
-  let made = 0;
-  try {
-    const sequences = fc.array(step, { minLength: 1, maxLength: 60, size: "max" });
-    await fc.assert(
-      fc.asyncProperty(sequences, (steps) =>
-        runSteps(kind === "memory" ? ":memory:" : join(folder, `${++made}.db`), steps),
-      ),
-      { numRuns: kind === "memory" ? runs : Math.ceil(runs / 4) },
-    );
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-});
+test.each(["memory", "disk"])(
+  "the store on %s does what the model does, whatever the sequence",
+  { timeout: 600_000 },
+  async (kind) => {
+    const folder = mkdtempSync(join(tmpdir(), "dure-model-"));
+    let made = 0;
+    try {
+      const sequences = fc.array(step, { minLength: 1, maxLength: 60, size: "max" });
+      await fc.assert(
+        fc.asyncProperty(sequences, (steps) =>
+          runSteps(kind === "memory" ? ":memory:" : join(folder, `${++made}.db`), steps),
+        ),
+        { numRuns: kind === "memory" ? runs : Math.ceil(runs / 4) },
+      );
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+);
