@@ -8,7 +8,12 @@ onEachStore("cancelTask", (world) => {
     await world.clock.advance(5);
     const { task, requested } = ok(await world.store.cancelTask("a"));
     expect(requested).toBe(false);
-    expect(task).toMatchObject({ status: "CANCELLED", completedAt: new Date(startAt + 5), updatedAt: new Date(startAt + 5), version: 2 });
+    expect(task).toMatchObject({
+      status: "CANCELLED",
+      completedAt: new Date(startAt + 5),
+      updatedAt: new Date(startAt + 5),
+      version: 2,
+    });
     expect(task).toEqual(await world.get("a"));
     expect(await world.claim()).toEqual([]);
     expect(await world.store.listAttempts("a")).toEqual([]);
@@ -30,17 +35,22 @@ onEachStore("cancelTask", (world) => {
     expect(ok(await world.store.cancelTask("a"))).toEqual({ task, requested: true });
   });
 
-  test.each(["completed", "failed", "cancelled"] as const)("a task that has %s is refused", async (outcome) => {
-    await world.settle(await world.running(newTask({ id: "a" })), outcome);
-    const before = await world.get("a");
-    const refused = await world.store.cancelTask("a");
-    expect(reasonOf(refused)).toBe("finished");
-    expect(detailsOf(refused)).toMatchObject({ id: "a", status: before.status });
-    expect(await world.get("a")).toEqual(before);
-  });
+  test.each(["completed", "failed", "cancelled"] as const)(
+    "a task that has %s is refused",
+    async (outcome) => {
+      await world.settle(await world.running(newTask({ id: "a" })), outcome);
+      const before = await world.get("a");
+      const refused = await world.store.cancelTask("a");
+      expect(reasonOf(refused)).toBe("finished");
+      expect(detailsOf(refused)).toMatchObject({ id: "a", status: before.status });
+      expect(await world.get("a")).toEqual(before);
+    },
+  );
 
   test("an unknown task is not found, nor is a definition", async () => {
-    await world.store.saveDefinitions([{ id: "d", maxAttempts: 1, queue: "q", priority: 0, timeoutMs: null, tags: [], rerunAfterCrash: true }]);
+    await world.store.saveDefinitions([
+      { id: "d", maxAttempts: 1, queue: "q", priority: 0, timeoutMs: null, tags: [], rerunAfterCrash: true },
+    ]);
     expect(reasonOf(await world.store.cancelTask("a"))).toBe("not-found");
     expect(reasonOf(await world.store.cancelTask("d"))).toBe("not-found");
   });

@@ -29,7 +29,8 @@ onEachStore("claimTasks", (world) => {
   });
 
   test("only a registered, alive worker may claim", async () => {
-    const claim = async (workerId: string) => reasonOf(await world.store.claimTasks(claimRequest({ workerId })));
+    const claim = async (workerId: string) =>
+      reasonOf(await world.store.claimTasks(claimRequest({ workerId })));
     await world.enqueue(newTask());
     expect(await claim("nobody")).toBe("worker-dead");
     await world.store.registerWorker(newWorker("stopped"));
@@ -247,6 +248,11 @@ onEachStore("claimTasks", (world) => {
   test("closing the store answers a held claim", async () => {
     const held = world.store.claimTasks(claimRequest({ waitMs: 20_000 }));
     await world.reopen();
-    expect(await held.then((answer) => ok(answer).claimed, () => [])).toEqual([]);
+    expect(
+      await held.then(
+        (answer) => ok(answer).claimed,
+        () => [],
+      ),
+    ).toEqual([]);
   });
 });

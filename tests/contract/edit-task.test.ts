@@ -8,7 +8,12 @@ onEachStore("editTask", (world) => {
     const before = await world.get("a");
     await world.clock.advance(5);
     const { task } = ok(await world.store.editTask("a", { dueAt: startAt + 9_000 }));
-    expect(task).toEqual({ ...before, dueAt: new Date(startAt + 9_000), updatedAt: new Date(startAt + 5), version: 2 });
+    expect(task).toEqual({
+      ...before,
+      dueAt: new Date(startAt + 9_000),
+      updatedAt: new Date(startAt + 5),
+      version: 2,
+    });
     const edited = ok(await world.store.editTask("a", { priority: -3 })).task;
     expect(edited).toEqual({ ...task, priority: -3, version: 3 });
     expect(edited).toEqual(await world.get("a"));
@@ -23,7 +28,10 @@ onEachStore("editTask", (world) => {
 
   test("priority 0 and instant 0 are values", async () => {
     await world.enqueue(newTask({ id: "a", priority: 5 }));
-    expect(ok(await world.store.editTask("a", { priority: 0, dueAt: 0 })).task).toMatchObject({ priority: 0, dueAt: new Date(0) });
+    expect(ok(await world.store.editTask("a", { priority: 0, dueAt: 0 })).task).toMatchObject({
+      priority: 0,
+      dueAt: new Date(0),
+    });
   });
 
   test("a task that runs or has ended is refused", async () => {

@@ -1,10 +1,17 @@
 import { expect, test } from "vitest";
+import type { NewTask } from "../../server/tasks/core/store.ts";
 import { newDefinition, newTask, newTasks, startAt } from "../support/builders.ts";
 import { detailsOf, ok, onEachStore, reasonOf, wait } from "../support/stores.ts";
-import type { NewTask } from "../../server/tasks/core/store.ts";
 
 onEachStore("enqueueTasks", (world) => {
-  const total = () => world.store.countTasks({ sortBy: "createdAt", descending: true, limit: 1, offset: 0, definitions: false });
+  const total = () =>
+    world.store.countTasks({
+      sortBy: "createdAt",
+      descending: true,
+      limit: 1,
+      offset: 0,
+      definitions: false,
+    });
 
   test("a stored task comes back with every field it was given", async () => {
     const task = newTask({
@@ -47,12 +54,15 @@ onEachStore("enqueueTasks", (world) => {
     expect((await world.get(task.id)).description).toBe("Makes three sizes");
   });
 
-  test.each([1, 100, 4_000, 4_001, 300_000])("a payload of %i characters comes back whole", async (length) => {
-    const task = newTask({ payload: "한".repeat(length) });
-    await world.enqueue(task, newTask());
-    expect((await world.get(task.id)).payload).toBe("한".repeat(length));
-    expect((await world.claim()).map((claimed) => claimed.task.payload)).toContain("한".repeat(length));
-  });
+  test.each([1, 100, 4_000, 4_001, 300_000])(
+    "a payload of %i characters comes back whole",
+    async (length) => {
+      const task = newTask({ payload: "한".repeat(length) });
+      await world.enqueue(task, newTask());
+      expect((await world.get(task.id)).payload).toBe("한".repeat(length));
+      expect((await world.claim()).map((claimed) => claimed.task.payload)).toContain("한".repeat(length));
+    },
+  );
 
   test("an empty batch is stored", async () => {
     expect(ok(await world.store.enqueueTasks([]))).toEqual([]);
@@ -120,7 +130,10 @@ onEachStore("enqueueTasks", (world) => {
   });
 
   test("an idempotency key belongs to its type", async () => {
-    await world.enqueue(newTask({ idempotencyKey: "k" }), newTask({ idempotencyKey: "k", type: "send-receipt" }));
+    await world.enqueue(
+      newTask({ idempotencyKey: "k" }),
+      newTask({ idempotencyKey: "k", type: "send-receipt" }),
+    );
     expect(await total()).toBe(2);
   });
 
@@ -190,15 +203,18 @@ onEachStore("enqueueTasks", (world) => {
     expect(await total()).toBe(30);
   });
 
-  test.each([0, 30])("a bad task in a later part, %i ms after the one before, refuses all", async (lateMs) => {
-    await world.enqueue(newTask({ id: "own", payload: 1 }));
-    const tasks = newTasks(40);
-    tasks[33] = newTask({ id: "own", payload: 2 });
-    const refused = await world.store.enqueueTasks(parts(split(tasks, 10), lateMs));
-    expect(reasonOf(refused)).toBe("id-taken");
-    expect(detailsOf(refused)).toMatchObject({ index: 33 });
-    expect(await total()).toBe(1);
-  });
+  test.each([0, 30])(
+    "a bad task in a later part, %i ms after the one before, refuses all",
+    async (lateMs) => {
+      await world.enqueue(newTask({ id: "own", payload: 1 }));
+      const tasks = newTasks(40);
+      tasks[33] = newTask({ id: "own", payload: 2 });
+      const refused = await world.store.enqueueTasks(parts(split(tasks, 10), lateMs));
+      expect(reasonOf(refused)).toBe("id-taken");
+      expect(detailsOf(refused)).toMatchObject({ index: 33 });
+      expect(await total()).toBe(1);
+    },
+  );
 
   test.each([0, 30])("parts that throw half-way, %i ms after each other, store nothing", async (lateMs) => {
     async function* broken(): AsyncGenerator<NewTask[]> {
@@ -250,7 +266,9 @@ onEachStore("enqueueTasks", (world) => {
 });
 
 function split(tasks: NewTask[], size: number): NewTask[][] {
-  return Array.from({ length: Math.ceil(tasks.length / size) }, (_, part) => tasks.slice(part * size, (part + 1) * size));
+  return Array.from({ length: Math.ceil(tasks.length / size) }, (_, part) =>
+    tasks.slice(part * size, (part + 1) * size),
+  );
 }
 
 async function* parts(batches: NewTask[][], lateMs = 0): AsyncGenerator<NewTask[]> {

@@ -4,11 +4,23 @@ import { newTask, startAt } from "../support/builders.ts";
 import { ok, onEachStore } from "../support/stores.ts";
 
 onEachStore("pruneTasks and readPrunable", (world) => {
-  const request = (facts: Partial<PruneRequest> = {}): PruneRequest => ({ status: "COMPLETED", before: startAt + 1e9, limit: 100, ...facts });
+  const request = (facts: Partial<PruneRequest> = {}): PruneRequest => ({
+    status: "COMPLETED",
+    before: startAt + 1e9,
+    limit: 100,
+    ...facts,
+  });
   /** Ends a task with the given id, `ms` after the one before. */
-  const end = async (id: string, outcome: "completed" | "failed" | "cancelled" = "completed", facts = {}, ms = 10) => {
+  const end = async (
+    id: string,
+    outcome: "completed" | "failed" | "cancelled" = "completed",
+    facts = {},
+    ms = 10,
+  ) => {
     await world.clock.advance(ms);
-    await world.settle(await world.running(newTask({ id, ...facts })), outcome, { error: { name: "Error", message: "m" } });
+    await world.settle(await world.running(newTask({ id, ...facts })), outcome, {
+      error: { name: "Error", message: "m" },
+    });
   };
 
   test("only tasks of the status that ended before the instant are deleted", async () => {

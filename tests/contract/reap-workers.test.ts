@@ -5,7 +5,8 @@ import { ok, onEachStore } from "../support/stores.ts";
 onEachStore("reapWorkers", (world) => {
   const reap = async (facts = {}) =>
     ok(await world.store.reapWorkers({ suspects: [], crashBudget: 3, cancelGraceMs: 60_000, ...facts }));
-  const renewals = async (id = "worker-1") => (await world.store.listWorkers()).find((worker) => worker.id === id)!.renewals;
+  const renewals = async (id = "worker-1") =>
+    (await world.store.listWorkers()).find((worker) => worker.id === id)!.renewals;
 
   test("without suspects and dead workers nothing happens", async () => {
     await world.running(newTask({ id: "a" }));
@@ -17,7 +18,13 @@ onEachStore("reapWorkers", (world) => {
     await world.running(newTask({ id: "a" }));
     await world.clock.advance(9);
     expect(await world.bury()).toEqual({ buried: ["worker-1"], tasks: [{ id: "a", status: "PENDING" }] });
-    expect(await world.get("a")).toMatchObject({ status: "PENDING", attempts: 0, crashes: 1, dueAt: new Date(startAt + 9), version: 3 });
+    expect(await world.get("a")).toMatchObject({
+      status: "PENDING",
+      attempts: 0,
+      crashes: 1,
+      dueAt: new Date(startAt + 9),
+      version: 3,
+    });
     expect(await world.store.listAttempts("a")).toMatchObject([
       { fence: 1, number: 1, outcome: "lost", workerId: "worker-1", endedAt: new Date(startAt + 9) },
     ]);
@@ -27,9 +34,18 @@ onEachStore("reapWorkers", (world) => {
   test("a worker that has renewed since it was seen is left alone", async () => {
     await world.running(newTask({ id: "a" }));
     const seen = await renewals();
-    const lease = world.store.holdLease({ workerId: "worker-1", leaseMs: 30_000, beatMs: 60_000, maxBlockMs: 60_000, onBeat: () => undefined });
+    const lease = world.store.holdLease({
+      workerId: "worker-1",
+      leaseMs: 30_000,
+      beatMs: 60_000,
+      maxBlockMs: 60_000,
+      onBeat: () => undefined,
+    });
     await lease.beat();
-    expect(await reap({ suspects: [{ workerId: "worker-1", renewals: seen }] })).toEqual({ buried: [], tasks: [] });
+    expect(await reap({ suspects: [{ workerId: "worker-1", renewals: seen }] })).toEqual({
+      buried: [],
+      tasks: [],
+    });
     expect((await world.get("a")).status).toBe("RUNNING");
     await lease.release();
   });
@@ -37,13 +53,23 @@ onEachStore("reapWorkers", (world) => {
   test("a worker is buried once", async () => {
     await world.running(newTask({ id: "a" }));
     await world.bury();
-    expect(await reap({ suspects: [{ workerId: "worker-1", renewals: await renewals() }] })).toEqual({ buried: [], tasks: [] });
+    expect(await reap({ suspects: [{ workerId: "worker-1", renewals: await renewals() }] })).toEqual({
+      buried: [],
+      tasks: [],
+    });
     expect((await world.get("a")).crashes).toBe(1);
   });
 
   test("unknown and stopped workers are passed over", async () => {
     await world.store.stopWorker("worker-1");
-    expect(await reap({ suspects: [{ workerId: "worker-1", renewals: 0 }, { workerId: "nobody", renewals: 0 }] })).toEqual({ buried: [], tasks: [] });
+    expect(
+      await reap({
+        suspects: [
+          { workerId: "worker-1", renewals: 0 },
+          { workerId: "nobody", renewals: 0 },
+        ],
+      }),
+    ).toEqual({ buried: [], tasks: [] });
     expect((await world.store.listWorkers())[0]?.state).toBe("stopped");
   });
 
@@ -58,7 +84,13 @@ onEachStore("reapWorkers", (world) => {
 
   test("a buried worker does not come back by a heartbeat", async () => {
     await world.bury();
-    const lease = world.store.holdLease({ workerId: "worker-1", leaseMs: 30_000, beatMs: 60_000, maxBlockMs: 60_000, onBeat: () => undefined });
+    const lease = world.store.holdLease({
+      workerId: "worker-1",
+      leaseMs: 30_000,
+      beatMs: 60_000,
+      maxBlockMs: 60_000,
+      onBeat: () => undefined,
+    });
     expect(await lease.beat()).toEqual({ alive: false, owned: [] });
     await lease.release();
     expect((await world.store.listWorkers())[0]?.state).toBe("dead");
@@ -72,9 +104,18 @@ onEachStore("reapWorkers", (world) => {
       expect(await world.claim({ workerId, suspect: true })).toHaveLength(1);
       expect(await world.bury(workerId)).toMatchObject({ tasks: [{ id: "a", status }] });
     }
-    expect(await world.get("a")).toMatchObject({ status: "FAILED", crashes: 3, attempts: 0, completedAt: new Date(startAt) });
+    expect(await world.get("a")).toMatchObject({
+      status: "FAILED",
+      crashes: 3,
+      attempts: 0,
+      completedAt: new Date(startAt),
+    });
     expect((await world.get("a")).error).toMatch(/crash budget/);
-    expect((await world.store.listAttempts("a")).map(({ outcome }) => outcome)).toEqual(["lost", "lost", "lost"]);
+    expect((await world.store.listAttempts("a")).map(({ outcome }) => outcome)).toEqual([
+      "lost",
+      "lost",
+      "lost",
+    ]);
   });
 
   test("a task with rerunAfterCrash: false is FAILED at the first crash", async () => {
@@ -93,7 +134,10 @@ onEachStore("reapWorkers", (world) => {
 
   test("an earlier error is kept through a crash", async () => {
     const claimed = await world.running(newTask({ id: "a", maxAttempts: 3 }));
-    await world.settle(claimed, "failed", { error: { name: "Error", message: "mailbox full" }, retryAt: startAt });
+    await world.settle(claimed, "failed", {
+      error: { name: "Error", message: "mailbox full" },
+      retryAt: startAt,
+    });
     await world.claim();
     await world.bury();
     expect(await world.get("a")).toMatchObject({ status: "PENDING", attempts: 1, error: "mailbox full" });
@@ -125,7 +169,9 @@ onEachStore("reapWorkers", (world) => {
     await world.enqueue(...newTasks(1_500));
     await world.claim({ limit: 1_500 });
     expect((await world.bury()).tasks).toHaveLength(1_500);
-    expect((await world.store.stats()).byType).toEqual([{ type: "resize-image", queue: "default", status: "PENDING", count: 1_500 }]);
+    expect((await world.store.stats()).byType).toEqual([
+      { type: "resize-image", queue: "default", status: "PENDING", count: 1_500 },
+    ]);
   });
 
   test("two observers take a task back once", async () => {

@@ -8,15 +8,25 @@ onEachStore("retryTask", (world) => {
     await world.settle(claimed, outcome, { error: someError });
   };
 
-  test.each(["failed", "cancelled"] as const)("a task that was %s is PENDING again, due now, with a fresh budget", async (outcome) => {
-    await finished(outcome);
-    await world.clock.advance(5);
-    const { task } = ok(await world.store.retryTask("a"));
-    expect(task).toMatchObject({ status: "PENDING", attempts: 0, crashes: 0, snoozes: 0, dueAt: new Date(startAt + 5), version: 4 });
-    expect(task.completedAt).toBeUndefined();
-    expect(task).toEqual(await world.get("a"));
-    expect((await world.claim())[0]?.task.id).toBe("a");
-  });
+  test.each(["failed", "cancelled"] as const)(
+    "a task that was %s is PENDING again, due now, with a fresh budget",
+    async (outcome) => {
+      await finished(outcome);
+      await world.clock.advance(5);
+      const { task } = ok(await world.store.retryTask("a"));
+      expect(task).toMatchObject({
+        status: "PENDING",
+        attempts: 0,
+        crashes: 0,
+        snoozes: 0,
+        dueAt: new Date(startAt + 5),
+        version: 4,
+      });
+      expect(task.completedAt).toBeUndefined();
+      expect(task).toEqual(await world.get("a"));
+      expect((await world.claim())[0]?.task.id).toBe("a");
+    },
+  );
 
   test("the attempts so far stay in the record and the fence goes on", async () => {
     await finished("failed");
@@ -35,7 +45,14 @@ onEachStore("retryTask", (world) => {
     await world.bury("worker-1", 1);
     const { task } = ok(await world.store.retryTask("a"));
     expect(task.crashes).toBe(0);
-    await world.store.registerWorker({ id: "w", host: "h", pid: 1, concurrency: 1, types: [], leaseMs: 1_000 });
+    await world.store.registerWorker({
+      id: "w",
+      host: "h",
+      pid: 1,
+      concurrency: 1,
+      types: [],
+      leaseMs: 1_000,
+    });
     expect(await world.claim({ workerId: "w" })).toHaveLength(1);
   });
 

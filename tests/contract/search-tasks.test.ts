@@ -10,7 +10,8 @@ const sorts = ["createdAt", "updatedAt", "id"] as const;
 const orders = sorts.flatMap((sortBy) => [true, false].map((descending) => ({ sortBy, descending })));
 
 onEachStore("searchTasks", (world) => {
-  const ids = async (search: Partial<StoreSearch>) => (await world.store.searchTasks(newSearch(search))).map(({ id }) => id);
+  const ids = async (search: Partial<StoreSearch>) =>
+    (await world.store.searchTasks(newSearch(search))).map(({ id }) => id);
 
   test("every filter with every other, in every order, finds what a plain filter and sort over all tasks finds", async () => {
     const table = await createTable(world);
@@ -19,7 +20,8 @@ onEachStore("searchTasks", (world) => {
         const search = newSearch({ ...narrowing, ...order, limit: 1_000, definitions: true });
         const expected = naive(table, search);
         const found = (await world.store.searchTasks(search)).map(({ id }) => id);
-        if (JSON.stringify(found) !== JSON.stringify(expected)) expect({ search, found }).toEqual({ search, found: expected });
+        if (JSON.stringify(found) !== JSON.stringify(expected))
+          expect({ search, found }).toEqual({ search, found: expected });
       }
     }
   }, 60_000);
@@ -66,7 +68,9 @@ onEachStore("searchTasks", (world) => {
       const seen: string[] = [];
       let after: StoreSearch["after"];
       for (let page = 0; page < 100; page++) {
-        const found = await world.store.searchTasks(newSearch({ ...order, limit: 7, ...(after && { after }) }));
+        const found = await world.store.searchTasks(
+          newSearch({ ...order, limit: 7, ...(after && { after }) }),
+        );
         if (found.length === 0) break;
         seen.push(...found.map(({ id }) => id));
         after = { ...placeOf(table, seen.at(-1)!, order.sortBy), backwards: false };
@@ -81,7 +85,11 @@ onEachStore("searchTasks", (world) => {
   );
 
   test("a definition without tasks is listed as a PENDING entry until its first task", async () => {
-    ok(await world.store.saveDefinitions([{ ...newDefinition("nightly-report"), description: "Every night", maxAttempts: 3 }]));
+    ok(
+      await world.store.saveDefinitions([
+        { ...newDefinition("nightly-report"), description: "Every night", maxAttempts: 3 },
+      ]),
+    );
     const [entry] = await world.store.searchTasks(newSearch({ definitions: true }));
     expect(entry).toMatchObject({
       id: "nightly-report",
@@ -101,7 +109,9 @@ onEachStore("searchTasks", (world) => {
   });
 
   test("found tasks are whole", async () => {
-    await world.settle(await world.running(newTask({ id: "a", payload: "x".repeat(9_000) })), "completed", { result: { json: "5" } });
+    await world.settle(await world.running(newTask({ id: "a", payload: "x".repeat(9_000) })), "completed", {
+      result: { json: "5" },
+    });
     expect(await world.store.searchTasks(newSearch())).toEqual([await world.get("a")]);
   });
 
@@ -151,7 +161,11 @@ function instant(task: Task, sortBy: StoreSearch["sortBy"]): number {
   return sortBy === "id" ? 0 : task[sortBy].getTime();
 }
 
-function placeOf(table: Table, id: string, sortBy: StoreSearch["sortBy"]): { value: number | null; id: string } {
+function placeOf(
+  table: Table,
+  id: string,
+  sortBy: StoreSearch["sortBy"],
+): { value: number | null; id: string } {
   const task = [...table.tasks, ...table.entries].find((one) => one.id === id)!;
   return { value: sortBy === "id" ? null : instant(task, sortBy), id };
 }

@@ -23,7 +23,11 @@ describe("a worker that is killed", () => {
     const task = await world.ended(id);
     expect(task).toMatchObject({ status: "COMPLETED", attempts: 1, crashes: 1, result: "calm" });
     const [lost, completed] = await world.attempts(id);
-    expect(lost).toMatchObject({ outcome: "lost", fence: 1, error: { message: expect.stringContaining("process gone") } });
+    expect(lost).toMatchObject({
+      outcome: "lost",
+      fence: 1,
+      error: { message: expect.stringContaining("process gone") },
+    });
     expect(completed).toMatchObject({ outcome: "completed", fence: 2, number: 1 });
     expect(lost!.endedAt!.getTime()).toBeGreaterThanOrEqual(Math.floor(killedAt));
     await world.check();
@@ -104,7 +108,10 @@ describe("a worker that is killed", () => {
 
 describe("a task that ends its process", () => {
   /** Starts a worker whenever there is none, as any supervisor does, until the task ends. */
-  async function supervise(id: string, settings: Parameters<CrashWorld["start"]>[0]): Promise<WorkerProcess[]> {
+  async function supervise(
+    id: string,
+    settings: Parameters<CrashWorld["start"]>[0],
+  ): Promise<WorkerProcess[]> {
     const crashed: WorkerProcess[] = [];
     for (;;) {
       const worker = world.spawn(settings);
@@ -117,7 +124,9 @@ describe("a task that ends its process", () => {
   test("is FAILED after three crashes, and takes none of the 99 tasks beside it along", async () => {
     world = new CrashWorld({ "resize-image": {}, "nightly-report": {} });
     const pill = await world.enqueue({ does: "abort-process", count: 100 }, { type: "nightly-report" });
-    const innocents = await world.enqueueAll(Array.from({ length: 99 }, () => ({ does: "never", calmFrom: 2 })));
+    const innocents = await world.enqueueAll(
+      Array.from({ length: 99 }, () => ({ does: "never", calmFrom: 2 })),
+    );
     const crashed = await supervise(pill.id, { worker: { concurrency: 100 } });
     expect(crashed.length).toBeLessThanOrEqual(4);
     expect(await world.task(pill.id)).toMatchObject({ status: "FAILED", crashes: 3, attempts: 0 });
@@ -140,7 +149,10 @@ describe("a task that ends its process", () => {
   });
 
   test("is never started again with rerunAfterCrash: false", async () => {
-    world = new CrashWorld({ "resize-image": {}, "send-receipt": { rerunAfterCrash: false, maxAttempts: 5 } });
+    world = new CrashWorld({
+      "resize-image": {},
+      "send-receipt": { rerunAfterCrash: false, maxAttempts: 5 },
+    });
     const dying = await world.start();
     const { id } = await world.enqueue({ does: "never" }, { type: "send-receipt" });
     await world.started(id);

@@ -40,7 +40,8 @@ export const oddThrows: Record<string, () => unknown> = {
       Array.from({ length: 10_000 }, (_, index) => new Error(`number ${index}`)),
       "many",
     ),
-  "control characters": () => new Error("nul \u0000, lone \ud800, bell \u0007, \u001b[31mred\u001b[0m, \u202edlrow, 🌱"),
+  "control characters": () =>
+    new Error("nul \u0000, lone \ud800, bell \u0007, \u001b[31mred\u001b[0m, \u202edlrow, 🌱"),
 };
 
 const oddResults: Record<string, () => unknown> = {

@@ -3,12 +3,13 @@
  * what they do, and writes the start and end of every handler to a ledger, synced to disk, so that what really ran
  * is known without asking the database.
  */
-import { jumpTo } from "./jumping-clock.ts";
+
 import { appendFileSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import type { DureOptions, TaskContext, TaskOptions, WorkerOptions } from "dure";
 import type { Deed, DeedWorld } from "./deeds.ts";
 import { act } from "./deeds.ts";
+import { jumpTo } from "./jumping-clock.ts";
 
 /** What a worker process is started with. */
 export interface ProgramSettings {
@@ -86,7 +87,11 @@ async function storeWithMaxBlock(maxBlockMs: number): Promise<NonNullable<DureOp
   const built = (file: string) => import(new URL(`../../dist/server/tasks/${file}.js`, import.meta.url).href);
   const { createSqliteStore } = await built("stores/sqlite/store");
   const { createSystemClock } = await built("runtime/system-clock");
-  const store = createSqliteStore({ path: settings.database, durability: "full", clock: createSystemClock() });
+  const store = createSqliteStore({
+    path: settings.database,
+    durability: "full",
+    clock: createSystemClock(),
+  });
   const holdLease = store.holdLease.bind(store);
   store.holdLease = (request: object) => holdLease({ ...request, maxBlockMs });
   return store;

@@ -1,6 +1,12 @@
 /** What the store's tests hand to it: new tasks, workers and settlements, with only the facts that matter given. */
 import { createIds } from "../../server/tasks/core/ids.ts";
-import type { ClaimedTask, NewTask, Settlement, StoredDefinition, StoreSearch } from "../../server/tasks/core/store.ts";
+import type {
+  ClaimedTask,
+  NewTask,
+  Settlement,
+  StoredDefinition,
+  StoreSearch,
+} from "../../server/tasks/core/store.ts";
 import { encodeValue } from "../../server/tasks/core/value.ts";
 
 /** When the tests' world begins; milliseconds since 1970. */
@@ -48,7 +54,15 @@ export function newWorker(id = "worker-1") {
 }
 
 export function newDefinition(id = "resize-image"): Omit<StoredDefinition, "createdAt" | "updatedAt"> {
-  return { id, maxAttempts: 1, queue: "default", priority: 0, timeoutMs: 300_000, tags: [], rerunAfterCrash: true };
+  return {
+    id,
+    maxAttempts: 1,
+    queue: "default",
+    priority: 0,
+    timeoutMs: 300_000,
+    tags: [],
+    rerunAfterCrash: true,
+  };
 }
 
 /** How the worker that claimed the task ends the attempt. */

@@ -63,7 +63,10 @@ export async function killAtRandom(world: CrashWorld, options: KillsOptions): Pr
 async function feed(world: CrashWorld, over: () => boolean): Promise<void> {
   while (!over()) {
     const waiting = await world.dure.countTasks({ status: "PENDING" });
-    const payloads = Array.from({ length: backlog - waiting }, () => deeds[Math.floor(Math.random() * deeds.length)]!);
+    const payloads = Array.from(
+      { length: backlog - waiting },
+      () => deeds[Math.floor(Math.random() * deeds.length)]!,
+    );
     await world.enqueueAll(payloads);
     await sleep(50);
   }

@@ -8,7 +8,11 @@ import type { Task } from "../../server/tasks/core/task.ts";
 import type { Ledger } from "./crash-ledger.ts";
 
 /** Everything that must not be so, in sentences. */
-export async function findViolations(dure: Dure, ledger: Ledger, acknowledged: Iterable<string>): Promise<string[]> {
+export async function findViolations(
+  dure: Dure,
+  ledger: Ledger,
+  acknowledged: Iterable<string>,
+): Promise<string[]> {
   const starts = startsByTask(ledger);
   const violations: string[] = [];
   const ids = [...new Set([...acknowledged, ...starts.keys()])];
@@ -20,7 +24,8 @@ export async function findViolations(dure: Dure, ledger: Ledger, acknowledged: I
       else violations.push(...judge(task, attempts, starts.get(id) ?? []));
       if (task?.status !== "RUNNING") continue;
       const owner = owners.get(task.workerId ?? "");
-      if (owner?.state !== "alive" || !isAlive(owner.pid)) violations.push(`Task ${id} is RUNNING without a living owner.`);
+      if (owner?.state !== "alive" || !isAlive(owner.pid))
+        violations.push(`Task ${id} is RUNNING without a living owner.`);
     }
   }
   for (const { level, check, message } of await dure.checkHealth({ full: true })) {
@@ -29,7 +34,10 @@ export async function findViolations(dure: Dure, ledger: Ledger, acknowledged: I
   return violations;
 }
 
-async function read(dure: Dure, id: string): Promise<{ id: string; task: Task | undefined; attempts: Attempt[] }> {
+async function read(
+  dure: Dure,
+  id: string,
+): Promise<{ id: string; task: Task | undefined; attempts: Attempt[] }> {
   const [task, attempts] = await Promise.all([dure.getTaskById(id), dure.listAttempts(id)]);
   return { id, task, attempts };
 }
@@ -56,7 +64,8 @@ function* judge(task: Task, attempts: readonly Attempt[], starts: readonly numbe
   if (completed.length !== wanted) yield `${about} was completed ${completed.length} times.`;
   if (completed.some(({ fence }) => !starts.includes(fence))) yield `${about} was completed without a start.`;
   const open = attempts.filter(({ outcome }) => outcome === undefined);
-  if (open.length !== (task.status === "RUNNING" ? 1 : 0)) yield `${about} has ${open.length} attempts that go on.`;
+  if (open.length !== (task.status === "RUNNING" ? 1 : 0))
+    yield `${about} has ${open.length} attempts that go on.`;
   const charged = attempts.filter(({ outcome }) => outcome === "failed" || outcome === "timed-out");
   if (charged.length > task.maxAttempts) yield `${about} was charged more often than allowed.`;
 }

@@ -5,15 +5,15 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Dure } from "../../server/dure.ts";
-import type { EnqueueOptions } from "../../server/tasks/core/enqueue.ts";
 import type { WorkerOptions } from "../../server/dure-options.ts";
-import type { Attempt } from "../../server/tasks/core/attempt.ts";
-import type { Task, TaskOptions } from "../../server/tasks/core/task.ts";
 import { createDure } from "../../server/index.ts";
+import type { Attempt } from "../../server/tasks/core/attempt.ts";
+import type { EnqueueOptions } from "../../server/tasks/core/enqueue.ts";
+import type { Task, TaskOptions } from "../../server/tasks/core/task.ts";
 import type { Deed } from "../crash/deeds.ts";
 import type { ProgramSettings } from "../crash/worker-program.ts";
-import { findViolations } from "./crash-oracle.ts";
 import { Ledger } from "./crash-ledger.ts";
+import { findViolations } from "./crash-oracle.ts";
 
 const program = resolve(import.meta.dirname, "../crash/worker-program.ts");
 const waitMaxMs = 20_000;
@@ -35,7 +35,8 @@ export class CrashWorld {
   constructor(definitions: Record<string, TaskOptions> = { "resize-image": {} }) {
     this.#definitions = definitions;
     this.dure = createDure({ database: this.database });
-    for (const [id, options] of Object.entries(definitions)) this.dure.defineTask(id, async () => {}, options);
+    for (const [id, options] of Object.entries(definitions))
+      this.dure.defineTask(id, async () => {}, options);
   }
 
   async enqueue(payload: Deed, options: EnqueueOptions & { type?: string } = {}): Promise<Task> {
@@ -122,7 +123,8 @@ export class CrashWorld {
   async check(): Promise<void> {
     for (const { taskId } of this.ledger.of("acknowledged")) this.acknowledged.add(taskId);
     const violations = await findViolations(this.dure, this.ledger, this.acknowledged);
-    if (violations.length > 0) throw new Error(`${violations.slice(0, 20).join("\n")}\n${this.log().slice(-4_000)}`);
+    if (violations.length > 0)
+      throw new Error(`${violations.slice(0, 20).join("\n")}\n${this.log().slice(-4_000)}`);
   }
 
   /** Ends what still runs and deletes the folder. */
@@ -152,7 +154,11 @@ export class WorkerProcess {
     this.#ledger = ledger;
     this.#child = spawn(process.execPath, [program, JSON.stringify(settings)], {
       stdio: ["ignore", "ignore", "pipe", "ipc"],
-      env: { PATH: process.env.PATH, TMPDIR: tmpdir(), NODE_COMPILE_CACHE: join(tmpdir(), "dure-crash-cache") },
+      env: {
+        PATH: process.env.PATH,
+        TMPDIR: tmpdir(),
+        NODE_COMPILE_CACHE: join(tmpdir(), "dure-crash-cache"),
+      },
     });
     this.pid = this.#child.pid!;
     this.#child.stderr!.setEncoding("utf8").on("data", (text: string) => {

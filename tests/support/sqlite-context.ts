@@ -64,8 +64,20 @@ export class SqliteBench {
     return claimed.value.claimed.rows.map((row) => ({ id: row[1], fence: row[12], ref: [row[0], row[2]] }));
   }
 
-  settle(held: Held, workerId: string, outcome: Settlement["outcome"], facts: Partial<Settlement> = {}): SettledRow {
-    const settlement: Settlement = { ref: held.ref, taskId: held.id, fence: held.fence, workerId, outcome, ...facts };
+  settle(
+    held: Held,
+    workerId: string,
+    outcome: Settlement["outcome"],
+    facts: Partial<Settlement> = {},
+  ): SettledRow {
+    const settlement: Settlement = {
+      ref: held.ref,
+      taskId: held.id,
+      fence: held.fence,
+      workerId,
+      outcome,
+      ...facts,
+    };
     return ok(this.write((context) => settleTasks(context, [toSettlementRow(settlement)], this.now)))[0]!;
   }
 

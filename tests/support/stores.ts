@@ -3,7 +3,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect } from "vitest";
-import type { ClaimedTask, ClaimRequest, NewTask, Settled, Settlement, TaskStore, Written } from "../../server/tasks/core/store.ts";
+import type {
+  ClaimedTask,
+  ClaimRequest,
+  NewTask,
+  Settled,
+  Settlement,
+  TaskStore,
+  Written,
+} from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { createSqliteStore } from "../../server/tasks/stores/sqlite/store.ts";
 import { newWorker, settlementOf } from "./builders.ts";
@@ -20,7 +28,10 @@ const kinds: StoreKind[] = [
   {
     name: "SQLite in memory",
     shared: false,
-    database: () => ({ connect: (clock) => createSqliteStore({ path: ":memory:", clock }), remove: () => undefined }),
+    database: () => ({
+      connect: (clock) => createSqliteStore({ path: ":memory:", clock }),
+      remove: () => undefined,
+    }),
   },
   {
     name: "SQLite on disk",
@@ -99,13 +110,19 @@ export class World {
   /** Enqueues one task and claims it. */
   async running(task: NewTask, request: Partial<ClaimRequest> = {}): Promise<ClaimedTask> {
     await this.enqueue(task);
-    const claimed = (await this.claim({ types: [task.type], ...request })).find((found) => found.task.id === task.id);
+    const claimed = (await this.claim({ types: [task.type], ...request })).find(
+      (found) => found.task.id === task.id,
+    );
     expect(claimed, "the task is claimed").toBeDefined();
     return claimed!;
   }
 
   /** Settles one attempt. */
-  async settle(claimed: ClaimedTask, outcome: Settlement["outcome"], facts: Partial<Settlement> = {}): Promise<Settled> {
+  async settle(
+    claimed: ClaimedTask,
+    outcome: Settlement["outcome"],
+    facts: Partial<Settlement> = {},
+  ): Promise<Settled> {
     return ok(await this.store.settleTasks([settlementOf(claimed, outcome, facts)]))[0]!;
   }
 
@@ -119,7 +136,11 @@ export class World {
   async bury(workerId = "worker-1", crashBudget = 3) {
     const { renewals } = (await this.store.listWorkers()).find(({ id }) => id === workerId)!;
     return ok(
-      await this.store.reapWorkers({ suspects: [{ workerId, renewals }], crashBudget, cancelGraceMs: 60_000 }),
+      await this.store.reapWorkers({
+        suspects: [{ workerId, renewals }],
+        crashBudget,
+        cancelGraceMs: 60_000,
+      }),
     );
   }
 }

@@ -12,14 +12,30 @@ export interface Table {
   entries: Task[];
 }
 
-const ownIds = ["a", "A", "Z", "z", "é", "리포트", "\uffee-half", "🖼-1", "𐐷", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "~"];
+const ownIds = [
+  "a",
+  "A",
+  "Z",
+  "z",
+  "é",
+  "리포트",
+  "\uffee-half",
+  "🖼-1",
+  "𐐷",
+  "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+  "~",
+];
 const outcomes = ["completed", "failed", "cancelled", "snoozed", "released"] as const;
 
 /** Ties in time, ids of both kinds, every status, several types and queues, definitions with and without tasks. */
 export async function createTable(world: World, size = 160): Promise<Table> {
   const pick = <Value>(values: readonly Value[]) => values[Math.floor(world.clock.random() * values.length)]!;
   const types = ["resize-image", "send-receipt", "리포트-생성"];
-  ok(await world.store.saveDefinitions(["resize-image", "nightly-report", "m-unused", "🗂-unused"].map(newDefinition)));
+  ok(
+    await world.store.saveDefinitions(
+      ["resize-image", "nightly-report", "m-unused", "🗂-unused"].map(newDefinition),
+    ),
+  );
   const instants = Array.from({ length: 12 }, (_, step) => startAt - step * 1_000);
   const tasks = Array.from({ length: size }, (_, place) => {
     const createdAt = pick(instants);
@@ -51,18 +67,32 @@ export function narrowings({ tasks }: Pick<Table, "tasks">): Partial<StoreSearch
   const created = middle.createdAt.getTime();
   const updated = middle.updatedAt.getTime();
   const types = [undefined, ["resize-image"], ["리포트-생성", "nothing", "nightly-report", "resize-image"]];
-  const statuses: (TaskStatusName[] | undefined)[] = [undefined, ["RUNNING"], ["PENDING"], ["COMPLETED", "FAILED", "RUNNING"]];
+  const statuses: (TaskStatusName[] | undefined)[] = [
+    undefined,
+    ["RUNNING"],
+    ["PENDING"],
+    ["COMPLETED", "FAILED", "RUNNING"],
+  ];
   const queues = [undefined, ["mail"], ["mail", "default"]];
   const createdRanges = [undefined, { start: created }, { start: created - 4_000, end: created + 1 }];
   const updatedRanges = [undefined, { end: updated + 1 }, { start: updated, end: updated + 6 }];
   const ids = [undefined, middle.id];
-  return ids.flatMap((id) => types.flatMap((type) => statuses.flatMap((status) => queues.flatMap((queue) =>
-    createdRanges.flatMap((createdRange) => updatedRanges.map((updatedRange) => ({
-      ...(id !== undefined && { id }),
-      ...(type && { types: type }),
-      ...(status && { statuses: status }),
-      ...(queue && { queues: queue }),
-      ...(createdRange && { created: createdRange }),
-      ...(updatedRange && { updated: updatedRange }),
-    })))))));
+  return ids.flatMap((id) =>
+    types.flatMap((type) =>
+      statuses.flatMap((status) =>
+        queues.flatMap((queue) =>
+          createdRanges.flatMap((createdRange) =>
+            updatedRanges.map((updatedRange) => ({
+              ...(id !== undefined && { id }),
+              ...(type && { types: type }),
+              ...(status && { statuses: status }),
+              ...(queue && { queues: queue }),
+              ...(createdRange && { created: createdRange }),
+              ...(updatedRange && { updated: updatedRange }),
+            })),
+          ),
+        ),
+      ),
+    ),
+  );
 }

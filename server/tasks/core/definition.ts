@@ -6,7 +6,15 @@ import { enqueueManyOf, enqueueOf, runOf } from "./enqueue.ts";
 import { DureError } from "./errors.ts";
 import type { Instance } from "./instance.ts";
 import { checkDefinitionId, checkQueue, checkTag } from "./names.ts";
-import { booleanRule, checkOptions, durationRule, integerBetween, listOf, problemOf, stringUpTo } from "./options.ts";
+import {
+  booleanRule,
+  checkOptions,
+  durationRule,
+  integerBetween,
+  listOf,
+  problemOf,
+  stringUpTo,
+} from "./options.ts";
 import type { RegisteredDefinition } from "./registry.ts";
 import { searchTasksIn } from "./search.ts";
 import type { TaskDefinition, TaskHandler, TaskOptions } from "./task.ts";
@@ -68,7 +76,8 @@ function checkTaskOptions(id: string, options: TaskOptions | undefined): TaskOpt
   checkOptions(`defineTask("${id}", …, options)`, options, {
     description: stringUpTo(1_000),
     maxAttempts: integerBetween(1, 1_000),
-    backoff: (value) => (typeof value === "function" ? undefined : problemOf(() => resolveBackoff(value as object))),
+    backoff: (value) =>
+      typeof value === "function" ? undefined : problemOf(() => resolveBackoff(value as object)),
     timeout: durationRule({ minMs: 1, maxMs: timeoutMsMax, also: ["none"] }),
     abortGrace: durationRule({ minMs: 0, maxMs: 3_600_000 }),
     queue: (value) => problemOf(() => checkQueue(value as string)),
@@ -87,7 +96,12 @@ function schemaRule(value: unknown, name: string): string | undefined {
   return `${name} is not a Standard Schema; expected one made by zod, valibot, arktype or another library that implements it`;
 }
 
-function register(id: string, handler: TaskHandler, options: TaskOptions, definedAt: string): RegisteredDefinition {
+function register(
+  id: string,
+  handler: TaskHandler,
+  options: TaskOptions,
+  definedAt: string,
+): RegisteredDefinition {
   return {
     id,
     handler,
@@ -96,7 +110,9 @@ function register(id: string, handler: TaskHandler, options: TaskOptions, define
     backoff: options.backoff,
     timeoutMs: timeoutMsOf(options.timeout),
     abortGraceMs:
-      options.abortGrace === undefined ? defaults.abortGraceMs : parseDuration(options.abortGrace, "abortGrace"),
+      options.abortGrace === undefined
+        ? defaults.abortGraceMs
+        : parseDuration(options.abortGrace, "abortGrace"),
     queue: options.queue ?? defaults.queue,
     priority: options.priority ?? defaults.priority,
     tags: options.tags ?? [],

@@ -8,12 +8,21 @@ import { DureError } from "./errors.ts";
 import { ulidTime } from "./ids.ts";
 import type { Instance } from "./instance.ts";
 import { checkIdempotencyKey, checkQueue, checkTag, checkTaskId, didYouMean } from "./names.ts";
-import { booleanRule, checkOptions, dateRule, durationRule, integerBetween, listOf, problemOf, stringUpTo } from "./options.ts";
+import {
+  booleanRule,
+  checkOptions,
+  dateRule,
+  durationRule,
+  integerBetween,
+  listOf,
+  problemOf,
+  stringUpTo,
+} from "./options.ts";
 import type { RegisteredDefinition } from "./registry.ts";
-import { committed } from "./written.ts";
 import type { NewTask, TaskSettings } from "./store.ts";
 import type { Task, TaskStatus } from "./task.ts";
 import { encodeValue } from "./value.ts";
+import { committed } from "./written.ts";
 
 const yearMs = 365.25 * 24 * 3_600_000;
 /** Tasks are handed to the store in parts of this many, so that no part holds the event loop for long. */
@@ -98,7 +107,10 @@ export async function enqueueManyOf(
   items: Iterable<EnqueueItem>,
 ): Promise<Task[]> {
   if (typeof items?.[Symbol.iterator] !== "function") {
-    throw new DureError("INVALID_OPTION", `enqueueMany of "${definition.id}" takes a list of { payload, …options }.`);
+    throw new DureError(
+      "INVALID_OPTION",
+      `enqueueMany of "${definition.id}" takes a list of { payload, …options }.`,
+    );
   }
   const store = await instance.store();
   const tasks: Task[] = [];
@@ -210,7 +222,11 @@ function atIndex(error: unknown, index: number): unknown {
   });
 }
 
-function checkEnqueueOptions(what: string, options: EnqueueOptions, rules: Parameters<typeof checkOptions>[2]): void {
+function checkEnqueueOptions(
+  what: string,
+  options: EnqueueOptions,
+  rules: Parameters<typeof checkOptions>[2],
+): void {
   checkOptions(what, options, rules);
   if (options.delay !== undefined && options.runAt !== undefined) {
     throw new DureError("INVALID_OPTION", `${what}: delay and runAt were both given; give one of them.`);
@@ -254,7 +270,11 @@ function newTask(
     maxAttempts: options?.maxAttempts ?? definition.maxAttempts,
     payload: encoded,
     description: options?.description,
-    tags: options?.tags ? mergeTags(definition, options.tags) : definition.tags.length > 0 ? definition.tags : undefined,
+    tags: options?.tags
+      ? mergeTags(definition, options.tags)
+      : definition.tags.length > 0
+        ? definition.tags
+        : undefined,
     idempotencyKey: options?.idempotencyKey,
     rerunAfterCrash: options?.rerunAfterCrash ?? definition.rerunAfterCrash,
     settings: options === undefined ? undefined : settingsOf(options),

@@ -8,7 +8,8 @@ export const errorCodes = {
   INVALID_OPTION: "an option is unknown, of the wrong type or out of range",
   INVALID_ID: "an id, type, queue, tag or key is not of the allowed form",
   INVALID_PAYLOAD: "the payload does not fit the definition's schema",
-  VALUE_NOT_STORABLE: "a payload or result holds something that cannot be kept, such as a function or a cycle",
+  VALUE_NOT_STORABLE:
+    "a payload or result holds something that cannot be kept, such as a function or a cycle",
   VALUE_TOO_LARGE: "a payload or result is over the size limit",
   VALUE_UNREADABLE: "a stored payload or result cannot be read back",
   TASK_ALREADY_DEFINED: "a second definition with the same id",

@@ -33,7 +33,10 @@ export function provideDefaultInstance(factory: () => Instance): void {
 export function defaultInstance(): Instance {
   if (!current) {
     if (!provide) {
-      throw new DureError("INSTANCE_CLOSED", `There is no default instance. Import from "dure" instead of a file inside it.`);
+      throw new DureError(
+        "INSTANCE_CLOSED",
+        `There is no default instance. Import from "dure" instead of a file inside it.`,
+      );
     }
     current = provide();
   }

@@ -40,7 +40,11 @@ export function cancelTask(id: string, options?: ChangeOptions): Promise<CancelR
   return cancelTaskIn(defaultInstance(), id, options);
 }
 
-export async function cancelTaskIn(instance: Instance, id: string, options: ChangeOptions = {}): Promise<CancelReply> {
+export async function cancelTaskIn(
+  instance: Instance,
+  id: string,
+  options: ChangeOptions = {},
+): Promise<CancelReply> {
   checkOptions("cancelTask", options, versionRule);
   return change(instance, id, (store) => store.cancelTask(id, options.expectedVersion));
 }
@@ -53,7 +57,11 @@ export function retryTask(id: string, options?: ChangeOptions): Promise<Task> {
   return retryTaskIn(defaultInstance(), id, options);
 }
 
-export async function retryTaskIn(instance: Instance, id: string, options: ChangeOptions = {}): Promise<Task> {
+export async function retryTaskIn(
+  instance: Instance,
+  id: string,
+  options: ChangeOptions = {},
+): Promise<Task> {
   checkOptions("retryTask", options, versionRule);
   return (await change(instance, id, (store) => store.retryTask(id, options.expectedVersion))).task;
 }
@@ -91,7 +99,11 @@ export function deleteTask(id: string, options?: ChangeOptions): Promise<void> {
   return deleteTaskIn(defaultInstance(), id, options);
 }
 
-export async function deleteTaskIn(instance: Instance, id: string, options: ChangeOptions = {}): Promise<void> {
+export async function deleteTaskIn(
+  instance: Instance,
+  id: string,
+  options: ChangeOptions = {},
+): Promise<void> {
   checkOptions("deleteTask", options, versionRule);
   await change(instance, id, (store) => store.deleteTask(id, options.expectedVersion));
 }

@@ -1,7 +1,8 @@
 /** The definitions of one instance, by id. Refuses a second one with the same id. */
+
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Backoff } from "./backoff.ts";
 import { DureError } from "./errors.ts";
-import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { TaskHandler } from "./task.ts";
 
 /** A definition with its options checked, its defaults filled in and its durations in milliseconds. */

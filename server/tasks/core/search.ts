@@ -9,8 +9,8 @@ import type { StoreSearch } from "./store.ts";
 import type { Task, TaskStatusName } from "./task.ts";
 import { TaskStatus } from "./task.ts";
 
-export { TaskStatus };
 export type { Task };
+export { TaskStatus };
 
 const limitMax = 10_000;
 const defaultLimit = 50;
@@ -74,7 +74,10 @@ export function searchTaskPage(options?: TaskSearchOptions): Promise<TaskPage> {
   return searchTaskPageIn(defaultInstance(), options);
 }
 
-export async function searchTaskPageIn(instance: Instance, options: TaskSearchOptions = {}): Promise<TaskPage> {
+export async function searchTaskPageIn(
+  instance: Instance,
+  options: TaskSearchOptions = {},
+): Promise<TaskPage> {
   const search = toStoreSearch(options);
   const store = await instance.store();
   const found = await store.searchTasks({ ...search, limit: search.limit + 1 });
@@ -101,7 +104,10 @@ export function getTaskById(id: string): Promise<Task | undefined> {
 
 export async function getTaskByIdIn(instance: Instance, id: string): Promise<Task | undefined> {
   if (typeof id !== "string") {
-    throw new DureError("INVALID_ID", `getTaskById(id): the id is ${id === null ? "null" : typeof id}; expected a string.`);
+    throw new DureError(
+      "INVALID_ID",
+      `getTaskById(id): the id is ${id === null ? "null" : typeof id}; expected a string.`,
+    );
   }
   return (await instance.store()).getTask(id);
 }
@@ -144,14 +150,21 @@ function toStoreSearch(options: TaskSearchOptions): StoreSearch {
 
 function placeOf(text: string, search: StoreSearch, fingerprint: string): NonNullable<StoreSearch["after"]> {
   const cursor = decodeCursor(text);
-  if (cursor.search !== fingerprint || cursor.sortBy !== search.sortBy || cursor.descending !== search.descending) {
+  if (
+    cursor.search !== fingerprint ||
+    cursor.sortBy !== search.sortBy ||
+    cursor.descending !== search.descending
+  ) {
     throw new DureError(
       "INVALID_CURSOR",
       "The cursor belongs to a search with other filters or another order. Repeat the options it was made with, or start again without a cursor.",
     );
   }
   if (search.offset > 0) {
-    throw new DureError("INVALID_OPTION", "searchTasks(options): offset and cursor were both given; give one of them.");
+    throw new DureError(
+      "INVALID_OPTION",
+      "searchTasks(options): offset and cursor were both given; give one of them.",
+    );
   }
   return { value: cursor.value, id: cursor.id, backwards: cursor.backwards };
 }
@@ -181,7 +194,14 @@ function toPage(found: Task[], search: StoreSearch, fingerprint: string): TaskPa
 }
 
 function fingerprintOf(options: TaskSearchOptions): string {
-  const { cursor: _cursor, limit: _limit, offset: _offset, sortBy: _sortBy, sortOrder: _order, ...filters } = options;
+  const {
+    cursor: _cursor,
+    limit: _limit,
+    offset: _offset,
+    sortBy: _sortBy,
+    sortOrder: _order,
+    ...filters
+  } = options;
   return searchFingerprint(filters);
 }
 
@@ -211,7 +231,9 @@ function oneOrMany(rule: Rule): Rule {
   return (value, name) => {
     if (!Array.isArray(value)) return rule(value, name);
     if (value.length > 1_000) return `${name} has ${value.length} values; at most 1,000 are taken`;
-    return value.map((item, index) => rule(item, `${name}[${index}]`)).find((problem) => problem !== undefined);
+    return value
+      .map((item, index) => rule(item, `${name}[${index}]`))
+      .find((problem) => problem !== undefined);
   };
 }
 

@@ -252,7 +252,10 @@ export interface TaskStore {
   findNearIds(id: string): Promise<string[]>;
 
   registerWorker(
-    worker: Pick<WorkerRecord, "id" | "host" | "pid" | "name" | "concurrency" | "types" | "queues" | "leaseMs">,
+    worker: Pick<
+      WorkerRecord,
+      "id" | "host" | "pid" | "name" | "concurrency" | "types" | "queues" | "leaseMs"
+    >,
   ): Promise<Written<void>>;
   /** Renews until released; the beats run beside the main thread. */
   holdLease(request: LeaseRequest): LeaseHandle;

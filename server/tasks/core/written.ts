@@ -25,9 +25,13 @@ export function committed<Value>(answer: Written<Value, string>, store: Pick<Tas
       { cause: answer.cause },
     );
   }
-  throw new DureError(codes[answer.reason] ?? "STATUS_CONFLICT", describe(answer.reason, answer.details ?? {}), {
-    details: { reason: answer.reason, ...answer.details },
-  });
+  throw new DureError(
+    codes[answer.reason] ?? "STATUS_CONFLICT",
+    describe(answer.reason, answer.details ?? {}),
+    {
+      details: { reason: answer.reason, ...answer.details },
+    },
+  );
 }
 
 function describe(reason: string, details: Record<string, unknown>): string {

@@ -23,9 +23,12 @@ export class AttemptLog implements TaskLog {
   }
 
   // Functions of their own, so that a handler may take them out of the context.
-  readonly info = (message: string, fields?: Record<string, unknown>): void => this.#add("info", message, fields);
-  readonly warn = (message: string, fields?: Record<string, unknown>): void => this.#add("warn", message, fields);
-  readonly error = (message: string, fields?: Record<string, unknown>): void => this.#add("error", message, fields);
+  readonly info = (message: string, fields?: Record<string, unknown>): void =>
+    this.#add("info", message, fields);
+  readonly warn = (message: string, fields?: Record<string, unknown>): void =>
+    this.#add("warn", message, fields);
+  readonly error = (message: string, fields?: Record<string, unknown>): void =>
+    this.#add("error", message, fields);
 
   /** The lines so far; when some were dropped, a last line says how many. */
   entries(): LogEntry[] {

@@ -201,7 +201,14 @@ export class Worker implements AttemptHost {
     try {
       const { store, queues } = this.#parts;
       const suspect = waits && this.#suspect === undefined;
-      const request = { workerId, types, limit, suspect, ...(waits && { waitMs: pollMs }), ...(queues && { queues }) };
+      const request = {
+        workerId,
+        types,
+        limit,
+        suspect,
+        ...(waits && { waitMs: pollMs }),
+        ...(queues && { queues }),
+      };
       const answer = await store.claimTasks(request);
       if (answer.kind === "ok") return this.#accept(answer.value, workerId, limit);
       if (answer.kind === "unknown")

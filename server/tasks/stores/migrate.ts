@@ -21,13 +21,18 @@ export function readMigrations(folder: URL): Migration[] {
     sql: readFileSync(new URL(name, folder), "utf8"),
   }));
   migrations.forEach((migration, index) => {
-    if (migration.number !== index + 1) throw new Error(`Migration ${index + 1} is missing before ${migration.name}.`);
+    if (migration.number !== index + 1)
+      throw new Error(`Migration ${index + 1} is missing before ${migration.name}.`);
   });
   return migrations;
 }
 
 /** What is left to apply. @throws DureError DATABASE_VERSION when the store is newer than this program. */
-export function pendingMigrations(migrations: readonly Migration[], stored: number, location: string): Migration[] {
+export function pendingMigrations(
+  migrations: readonly Migration[],
+  stored: number,
+  location: string,
+): Migration[] {
   const known = migrations.length;
   if (stored > known) {
     throw new DureError(

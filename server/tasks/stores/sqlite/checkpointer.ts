@@ -69,7 +69,10 @@ export class Checkpointer {
 
 /** `NOOP` only counts; an SQLite that does not know it makes a pass instead, which does no harm. */
 function checkpoint(database: DatabaseSync, mode: "NOOP" | "PASSIVE"): { frames: number; rest: number } {
-  const row = database.prepare(`PRAGMA wal_checkpoint(${mode})`).get() as { log: number; checkpointed: number };
+  const row = database.prepare(`PRAGMA wal_checkpoint(${mode})`).get() as {
+    log: number;
+    checkpointed: number;
+  };
   return { frames: row.log, rest: row.log - row.checkpointed };
 }
 

@@ -7,7 +7,7 @@ import type { ClaimRequest, Written } from "../../core/store.ts";
 import type { Rows } from "./protocol.ts";
 import type { Row } from "./rows.ts";
 import { sql } from "./statements.ts";
-import { withNames, type WriteContext } from "./write-context.ts";
+import { type WriteContext, withNames } from "./write-context.ts";
 
 export interface Claimed {
   claimed: Rows;
@@ -71,12 +71,7 @@ function takeTasks(context: WriteContext, due: readonly number[], worker: number
 }
 
 /** The first `limit` due tasks of the lanes in the order they are to run, and when the next one will be due. */
-function findDue(
-  context: WriteContext,
-  lanes: readonly number[],
-  limit: number,
-  now: number,
-): Found {
+function findDue(context: WriteContext, lanes: readonly number[], limit: number, now: number): Found {
   const due: number[] = [];
   let nextDueAt: number | undefined;
   let heads = topPriorities(context, lanes, aboveAllPriorities, sql.topPriority);

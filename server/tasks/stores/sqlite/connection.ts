@@ -6,7 +6,16 @@
  * the busy timeout. Waiting for another process's write is our own loop with short, random sleeps: SQLite's own
  * handler backs off to 100 ms and then starves beside a busy writer.
  */
-import { chmodSync, closeSync, existsSync, lstatSync, mkdirSync, openSync, statfsSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  statfsSync,
+  statSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { DureError } from "../../core/errors.ts";
@@ -31,16 +40,16 @@ const cacheKiB = { writer: 8_192, reader: 16_384 };
 const writeAheadBytesMax = 64 * 1024 * 1024;
 
 /** File systems whose locks or shared memory cannot be trusted, by the magic number that statfs gives. */
-const networkFileSystems: Record<number, string> = {
-  [0x6969]: "NFS",
-  [0x517b]: "SMB",
-  [0xff534d42]: "CIFS",
-  [0xfe534d42]: "SMB2",
-  [0x01021997]: "9p",
-  [0x65735546]: "FUSE",
-  [0x00c36400]: "Ceph",
-  [0x5346414f]: "AFS",
-};
+const networkFileSystems = new Map([
+  [0x6969, "NFS"],
+  [0x517b, "SMB"],
+  [0xff534d42, "CIFS"],
+  [0xfe534d42, "SMB2"],
+  [0x01021997, "9p"],
+  [0x65735546, "FUSE"],
+  [0x00c36400, "Ceph"],
+  [0x5346414f, "AFS"],
+]);
 
 const migrations = readMigrations(new URL("./migrations/", import.meta.url));
 
@@ -161,7 +170,9 @@ export class Connection {
   }
 
   #configure({ durability, role }: ConnectionOptions): void {
-    this.#database.exec(`PRAGMA cache_size = -${cacheKiB[role]}; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY`);
+    this.#database.exec(
+      `PRAGMA cache_size = -${cacheKiB[role]}; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY`,
+    );
     if (role === "reader") {
       this.#database.exec("PRAGMA query_only = 1");
       return;
@@ -193,7 +204,9 @@ export class Connection {
     try {
       for (const migration of pendingMigrations(migrations, this.#number("PRAGMA user_version"), this.path)) {
         this.#database.exec(migration.sql);
-        this.#database.exec(`PRAGMA user_version = ${migration.number}; PRAGMA application_id = ${applicationId}`);
+        this.#database.exec(
+          `PRAGMA user_version = ${migration.number}; PRAGMA application_id = ${applicationId}`,
+        );
       }
       this.#database.exec("COMMIT");
     } catch (error) {
@@ -234,7 +247,7 @@ export function checkSqliteVersion(version: string = process.versions.sqlite ?? 
 
 /** The name of the network file system that a statfs magic number stands for, or undefined for a local one. */
 export function networkFileSystem(magic: number): string | undefined {
-  return networkFileSystems[magic >>> 0];
+  return networkFileSystems.get(magic >>> 0);
 }
 
 function prepareFile(path: string, role: "writer" | "reader"): void {

@@ -5,7 +5,7 @@ import type { Rows } from "./protocol.ts";
 import type { Row } from "./rows.ts";
 import { isConstraint } from "./sqlite-errors.ts";
 import { insertBatch, sql } from "./statements.ts";
-import { findTask, withNames, type WriteContext } from "./write-context.ts";
+import { findTask, type WriteContext, withNames } from "./write-context.ts";
 
 /**
  * A longer payload lies in a table of its own: claim and settlement write the task's row anew, and with a payload of
@@ -94,7 +94,23 @@ function insertTogether(context: WriteContext, rows: readonly NewRow[], start: n
     if (row[3] === 1 || row[9].length > payloadInlineMax) return false;
     const lane = context.lanes.of(row[1], row[2], false);
     lanes.push(lane);
-    values.push(row[0], lane, 0, row[4], row[5], row[6], row[6], row[7], row[8], row[9], row[10], row[11], row[12], row[13], row[14]);
+    values.push(
+      row[0],
+      lane,
+      0,
+      row[4],
+      row[5],
+      row[6],
+      row[6],
+      row[7],
+      row[8],
+      row[9],
+      row[10],
+      row[11],
+      row[12],
+      row[13],
+      row[14],
+    );
   }
   try {
     context.connection.prepare(sql.insertTasks).run(...values);
@@ -115,7 +131,23 @@ function insertOne(context: WriteContext, row: NewRow, index: number): Row | Enq
   }
   const lane = context.lanes.of(type, queue, ownId === 1);
   const isBig = payload.length > payloadInlineMax;
-  const [, , , , priority, dueAt, createdAt, maxAttempts, rerun, , types, description, tags, idempotency, settings] = row;
+  const [
+    ,
+    ,
+    ,
+    ,
+    priority,
+    dueAt,
+    createdAt,
+    maxAttempts,
+    rerun,
+    ,
+    types,
+    description,
+    tags,
+    idempotency,
+    settings,
+  ] = row;
   const inserted = connection
     .prepare(sql.insertTask)
     .run(

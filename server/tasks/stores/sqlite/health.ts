@@ -12,7 +12,11 @@ const writeAheadBytesMax = 64 * mebibyte;
 const backlogAgeMaxMs = 5 * 60_000;
 
 /** `full` reads every page of the file; otherwise only what is quick. */
-export function checkHealth(connection: Connection, { full }: { full: boolean }, now: number): HealthFinding[] {
+export function checkHealth(
+  connection: Connection,
+  { full }: { full: boolean },
+  now: number,
+): HealthFinding[] {
   return [
     checkIntegrity(connection, full),
     checkTallies(connection, full),
@@ -40,7 +44,8 @@ function checkIntegrity(connection: Connection, full: boolean): HealthFinding {
 function checkTallies(connection: Connection, full: boolean): HealthFinding {
   const check = "counts";
   if (!full) return { level: "ok", check, message: "Not counted anew; --full does." };
-  const off = connection.rows(`/* dure:checkTallies */ SELECT lane, status, sum(counted) AS counted, sum(kept) AS kept FROM (
+  const off =
+    connection.rows(`/* dure:checkTallies */ SELECT lane, status, sum(counted) AS counted, sum(kept) AS kept FROM (
       SELECT lane, status, count(*) AS counted, 0 AS kept FROM tasks GROUP BY lane, status
       UNION ALL SELECT lane, status, 0, tasks FROM tallies) GROUP BY lane, status HAVING sum(counted) <> sum(kept)`);
   if (off.length === 0) return { level: "ok", check, message: "The kept counts equal the counted ones." };
@@ -76,7 +81,11 @@ function checkFiles(path: string): HealthFinding[] {
           message: `Only ${Math.round(free / mebibyte)} MiB are free beside the database.`,
           next: "Free some space, or shorten the retention.",
         }
-      : { level: "ok", check: "disk", message: `${Math.round(free / mebibyte).toLocaleString("en")} MiB are free.` },
+      : {
+          level: "ok",
+          check: "disk",
+          message: `${Math.round(free / mebibyte).toLocaleString("en")} MiB are free.`,
+        },
   );
   const writeAhead = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
   if (writeAhead > writeAheadBytesMax) {
@@ -106,13 +115,21 @@ function checkWorkers(connection: Connection, now: number): HealthFinding[] {
       },
     ];
   }
-  return [{ level: "ok", check, message: alive.length === 0 ? "No worker runs." : `${alive.length} workers are alive.` }];
+  return [
+    {
+      level: "ok",
+      check,
+      message: alive.length === 0 ? "No worker runs." : `${alive.length} workers are alive.`,
+    },
+  ];
 }
 
 function checkBacklog(connection: Connection, now: number): HealthFinding[] {
   const check = "backlog";
   const workers = listWorkers(connection).map(toWorkerRecord);
-  const defined = new Set(workers.filter((worker) => worker.state === "alive").flatMap((worker) => worker.types));
+  const defined = new Set(
+    workers.filter((worker) => worker.state === "alive").flatMap((worker) => worker.types),
+  );
   const { byType, oldestDueMs } = stats(connection, now);
   const waiting = byType.filter(({ status }) => status === "PENDING");
   const unserved = [...new Set(waiting.filter(({ type }) => !defined.has(type)).map(({ type }) => type))];
@@ -121,7 +138,10 @@ function checkBacklog(connection: Connection, now: number): HealthFinding[] {
     findings.push({
       level: "warning",
       check,
-      message: `No worker that runs defines ${unserved.slice(0, 5).map((type) => `"${type}"`).join(", ")}, whose tasks wait.`,
+      message: `No worker that runs defines ${unserved
+        .slice(0, 5)
+        .map((type) => `"${type}"`)
+        .join(", ")}, whose tasks wait.`,
       next: "Start a worker that loads their definitions: dure worker <files>.",
     });
   }
@@ -135,4 +155,3 @@ function checkBacklog(connection: Connection, now: number): HealthFinding[] {
   }
   return findings.length > 0 ? findings : [{ level: "ok", check, message: "Nothing due waits for long." }];
 }
-

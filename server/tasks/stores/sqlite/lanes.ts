@@ -20,7 +20,8 @@ export class Lanes {
   /** The lane's number; made when it is new. Call inside a write transaction. */
   of(type: string, queue: string, ownIds: boolean): number {
     const latest = this.#latest;
-    if (latest && latest.type === type && latest.queue === queue && latest.ownIds === ownIds) return latest.lane;
+    if (latest && latest.type === type && latest.queue === queue && latest.ownIds === ownIds)
+      return latest.lane;
     const lane = this.#find(type, queue, ownIds);
     this.#latest = { type, queue, ownIds, lane };
     return lane;
@@ -56,14 +57,18 @@ export class Lanes {
     if (known !== undefined) return known;
     const own = ownIds ? 1 : 0;
     const found = this.#connection.prepare(sql.findLane).get(type, queue, own) as [number] | undefined;
-    const lane = (found ?? (this.#connection.prepare(sql.insertLane).get(type, queue, own) as unknown as [number]))[0];
+    const lane = (found ??
+      (this.#connection.prepare(sql.insertLane).get(type, queue, own) as unknown as [number]))[0];
     this.#byName.set(name, lane);
     return lane;
   }
 
   #findMatching(types: readonly string[], queues: readonly string[] | undefined): number[] {
     const wanted = queues && new Set(queues);
-    const rows = this.#connection.prepare(sql.lanesOfTypes).all(JSON.stringify(types)) as unknown as [number, string][];
+    const rows = this.#connection.prepare(sql.lanesOfTypes).all(JSON.stringify(types)) as unknown as [
+      number,
+      string,
+    ][];
     return rows.filter(([, queue]) => !wanted || wanted.has(queue)).map(([lane]) => lane);
   }
 }

@@ -4,7 +4,7 @@ import type { Rows } from "./protocol.ts";
 import type { Row } from "./rows.ts";
 import { sql } from "./statements.ts";
 import { statusNames, statusNumbers } from "./statuses.ts";
-import { findTask, withNames, type WriteContext } from "./write-context.ts";
+import { findTask, type WriteContext, withNames } from "./write-context.ts";
 
 interface Change {
   id: string;
@@ -133,7 +133,11 @@ function remove(context: WriteContext, seq: number, lane: number, status: number
   context.tally.move(lane, status, 0);
 }
 
-function notFound({ id }: Change): { kind: "rejected"; reason: "not-found"; details: Record<string, unknown> } {
+function notFound({ id }: Change): {
+  kind: "rejected";
+  reason: "not-found";
+  details: Record<string, unknown>;
+} {
   return { kind: "rejected", reason: "not-found", details: { id } };
 }
 

@@ -3,8 +3,9 @@
  * claimable serves them in its own transaction: a task enqueued by the same process starts after one commit instead
  * of two. A change by another process, or the due time of a waiting task, has them tried again.
  */
-import { claimTasks, type Claimed, hasDue } from "./claim.ts";
+
 import type { ClaimRequest } from "../../core/store.ts";
+import { type Claimed, claimTasks, hasDue } from "./claim.ts";
 import type { Request } from "./protocol.ts";
 import type { WriteContext } from "./write-context.ts";
 
@@ -88,7 +89,10 @@ export class ParkedClaims {
     clearTimeout(parked.timer);
     const leftMs = parked.until - performance.now();
     const dueInMs = nextDueAt === undefined ? leftMs : nextDueAt - now;
-    parked.timer = setTimeout(() => this.#retry(parked.claim.workerId), Math.max(0, Math.min(leftMs, dueInMs)));
+    parked.timer = setTimeout(
+      () => this.#retry(parked.claim.workerId),
+      Math.max(0, Math.min(leftMs, dueInMs)),
+    );
   }
 
   #retry(workerId: string): void {

@@ -42,7 +42,10 @@ export function listAttempts(connection: Connection, id: string): TaskRecord | u
   return row && recordOf(connection, row);
 }
 
-export function readPrunable(connection: Connection, request: Parameters<typeof findPrunable>[1]): TaskRecord[] {
+export function readPrunable(
+  connection: Connection,
+  request: Parameters<typeof findPrunable>[1],
+): TaskRecord[] {
   const wanted = JSON.stringify(findPrunable(connection, request).map(([, seq]) => seq));
   const rows = connection.prepare(sql.readTasks).all(wanted) as unknown as Row[];
   return rows.map((row) => recordOf(connection, row));
@@ -62,7 +65,10 @@ export function listWorkers(connection: Connection): unknown[][] {
   return connection.prepare(sql.listWorkers).all() as unknown as unknown[][];
 }
 
-export function listCancelRequests(connection: Connection, workerId: string): { taskId: string; fence: number }[] {
+export function listCancelRequests(
+  connection: Connection,
+  workerId: string,
+): { taskId: string; fence: number }[] {
   const rows = connection.prepare(sql.cancelRequests).all(workerId) as unknown as [string, number][];
   return rows.map(([taskId, fence]) => ({ taskId, fence }));
 }
@@ -71,7 +77,11 @@ export function listCancelRequests(connection: Connection, workerId: string): { 
 export function idsLike(connection: Connection, id: string): string[] {
   const definitions = listDefinitions(connection).map((row) => row[0]);
   const statement = connection.prepare(sql.idsFrom);
-  for (let length = Math.min(id.length, 128); length >= 4; length = length > 4 ? Math.max(4, length - 4) : 0) {
+  for (
+    let length = Math.min(id.length, 128);
+    length >= 4;
+    length = length > 4 ? Math.max(4, length - 4) : 0
+  ) {
     const prefix = id.slice(0, length);
     const rows = statement.all(prefix, `${prefix}\u{10ffff}`) as unknown as [string][];
     if (rows.length > 0) return [...rows.map(([found]) => found), ...definitions];
@@ -80,7 +90,14 @@ export function idsLike(connection: Connection, id: string): string[] {
 }
 
 export function stats(connection: Connection, now: number): Omit<StoreStats, "writeAheadBytes"> {
-  const pairs = connection.prepare(sql.pairs).all() as unknown as [number, string, string, number, number, number][];
+  const pairs = connection.prepare(sql.pairs).all() as unknown as [
+    number,
+    string,
+    string,
+    number,
+    number,
+    number,
+  ][];
   const counts = new Map<string, StoreStats["byType"][number]>();
   for (const [, type, queue, , status, tasks] of pairs) {
     const key = `${type} ${queue} ${status}`;
@@ -97,14 +114,20 @@ export function stats(connection: Connection, now: number): Omit<StoreStats, "wr
   ) as [{ pages: number; size: number }];
   const oldestDueMs = oldestDue(connection, pairs, now);
   return {
-    byType: [...counts.values()].sort((a, b) => a.type.localeCompare(b.type) || a.queue.localeCompare(b.queue)),
+    byType: [...counts.values()].sort(
+      (a, b) => a.type.localeCompare(b.type) || a.queue.localeCompare(b.queue),
+    ),
     workers,
     ...(oldestDueMs === undefined ? {} : { oldestDueMs }),
     sizeBytes: pages * size,
   };
 }
 
-function oldestDue(connection: Connection, pairs: readonly (readonly unknown[])[], now: number): number | undefined {
+function oldestDue(
+  connection: Connection,
+  pairs: readonly (readonly unknown[])[],
+  now: number,
+): number | undefined {
   const priority = connection.prepare(sql.topPriority);
   const oldest = connection.prepare(sql.oldestDue);
   let dueAt = now;

@@ -76,7 +76,9 @@ export interface Names {
 }
 
 export function namesOf(rows: Pick<Rows, "lanes" | "workers">): Names {
-  const lanes = new Map(rows.lanes.map(([lane, type, queue, description]) => [lane, { type, queue, description }]));
+  const lanes = new Map(
+    rows.lanes.map(([lane, type, queue, description]) => [lane, { type, queue, description }]),
+  );
   const workers = new Map(rows.workers);
   const unknown = { type: "?", queue: "?", description: null };
   return { lane: (lane) => lanes.get(lane) ?? unknown, worker: (worker) => workers.get(worker) };
@@ -129,7 +131,17 @@ export function toAttempts(task: Row, attempts: readonly AttemptRow[], names: Na
   const isTold = (task[3] === 2 || task[3] === 3) && (reported?.[5] ?? null) === null;
   if (!isTold) return attempts.map((row) => toAttempt(task[1], row, names));
   const outcome = task[3] === 3 ? "completed" : null;
-  const implied: AttemptRow = [task[12], task[10], task[16], task[8]!, task[9], outcome, null, null, reported?.[8] ?? null];
+  const implied: AttemptRow = [
+    task[12],
+    task[10],
+    task[16],
+    task[8]!,
+    task[9],
+    outcome,
+    null,
+    null,
+    reported?.[8] ?? null,
+  ];
   const ended = reported ? attempts.slice(0, -1) : attempts;
   return [...ended, implied].map((row) => toAttempt(task[1], row, names));
 }
@@ -140,7 +152,10 @@ function toAttempt(taskId: string, row: AttemptRow, names: Names): Attempt {
     fence: row[0],
     number: row[1],
     startedAt: new Date(row[3]),
-    logs: (readJson<{ at: number | string }[]>(row[8]) ?? []).map((entry) => ({ ...entry, at: new Date(entry.at) })) as Attempt["logs"],
+    logs: (readJson<{ at: number | string }[]>(row[8]) ?? []).map((entry) => ({
+      ...entry,
+      at: new Date(entry.at),
+    })) as Attempt["logs"],
   };
   const workerId = row[2] === null ? undefined : names.worker(row[2]);
   if (workerId !== undefined) attempt.workerId = workerId;
@@ -192,7 +207,8 @@ export function toEntry(definition: StoredDefinition, latest: Task | undefined):
 function readValues(row: Row, task: Task): void {
   try {
     task.payload = decodeValue(row[19] === null ? { json: row[18] } : { json: row[18], types: row[19] });
-    if (row[20] !== null) task.result = decodeValue(row[21] === null ? { json: row[20] } : { json: row[20], types: row[21] });
+    if (row[20] !== null)
+      task.result = decodeValue(row[21] === null ? { json: row[20] } : { json: row[20], types: row[21] });
   } catch (error) {
     task.unreadable = (error as Error).message;
   }

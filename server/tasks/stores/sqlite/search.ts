@@ -55,7 +55,8 @@ export function searchTasks(connection: Connection, search: StoreSearch): Found 
 }
 
 export function countTasks(connection: Connection, search: StoreSearch): number {
-  if (search.id !== undefined) return searchById(connection, { ...search, definitions: false }).tasks.rows.length;
+  if (search.id !== undefined)
+    return searchById(connection, { ...search, definitions: false }).tasks.rows.length;
   const pairs = findPairs(connection, search);
   if (!search.created && !search.updated) return pairs.reduce((sum, pair) => sum + pair.tasks, 0);
   const settled = pairs.filter((pair) => pair.status !== 2);
@@ -63,7 +64,15 @@ export function countTasks(connection: Connection, search: StoreSearch): number 
     const { text, values } = countStatement(search, pair);
     return (connection.prepare(text).get(...values) as unknown as [number])[0];
   });
-  return counted.reduce((sum, tasks) => sum + tasks, 0) + runningKeys(connection, { ...search, limit: 0 }, pairs).length;
+  return (
+    counted.reduce((sum, tasks) => sum + tasks, 0) +
+    runningKeys(connection, { ...search, limit: 0 }, pairs).length
+  );
+}
+
+function countById(connection: Connection, search: StoreSearch): number {
+  const { after: _after, ...unplaced } = search;
+  return searchById(connection, { ...unplaced, offset: 0, definitions: false }).tasks.rows.length;
 }
 
 /** The statements that a search would run now; for tests of their plans. */
@@ -89,17 +98,25 @@ function searchById(connection: Connection, search: StoreSearch): Found {
   if (row) {
     const tasks = withNames(connection, [row]);
     const [, type, queue] = tasks.lanes[0]!;
-    const wanted = fits(search, type, queue, row[3], row[6], row[7]) && isAfter(search, keyOf(search, row[6], row[7], row[1], 0));
+    const wanted =
+      fits(search, type, queue, row[3], row[6], row[7]) &&
+      isAfter(search, keyOf(search, row[6], row[7], row[1], 0));
     return wanted ? { ...none, tasks } : none;
   }
   const definitions = search.definitions ? definitionsWithoutTasks(connection, search) : [];
   const found = definitions.find((definition) => definition[0] === search.id);
-  return found && isAfter(search, definitionKey(search, found, 0)) ? { ...none, definitions: [[0, found]] } : none;
+  return found && isAfter(search, definitionKey(search, found, 0))
+    ? { ...none, definitions: [[0, found]] }
+    : none;
 }
 
 // Streams
 
-function openStreams(connection: Connection, search: StoreSearch, definitions: readonly DefinitionRow[]): Iterator<Key>[] {
+function openStreams(
+  connection: Connection,
+  search: StoreSearch,
+  definitions: readonly DefinitionRow[],
+): Iterator<Key>[] {
   const fromDefinitions = definitions
     .map((definition, index) => definitionKey(search, definition, -1 - index))
     .filter((key) => isAfter(search, key));
@@ -170,7 +187,11 @@ function merge(streams: Iterator<Key>[], search: StoreSearch): Key[] {
   return found;
 }
 
-function readKeys(connection: Connection, keys: readonly Key[], definitions: readonly DefinitionRow[]): Found {
+function readKeys(
+  connection: Connection,
+  keys: readonly Key[],
+  definitions: readonly DefinitionRow[],
+): Found {
   const wanted: number[] = [];
   const places: Found["definitions"] = [];
   keys.forEach(([, , seq], place) => {
@@ -197,9 +218,18 @@ function readsDownwards(search: StoreSearch): boolean {
 function runningKeys(connection: Connection, search: StoreSearch, pairs: readonly Pair[]): Key[] {
   const lanes = new Map(pairs.filter((pair) => pair.status === 2).map((pair) => [pair.lane, pair]));
   if (lanes.size === 0) return [];
-  const rows = connection.prepare(sql.runningTasks).all() as unknown as [number, string, number, number, number][];
+  const rows = connection.prepare(sql.runningTasks).all() as unknown as [
+    number,
+    string,
+    number,
+    number,
+    number,
+  ][];
   return rows
-    .filter(([, , lane, created, updated]) => lanes.has(lane) && fits(search, undefined, undefined, 2, created, updated))
+    .filter(
+      ([, , lane, created, updated]) =>
+        lanes.has(lane) && fits(search, undefined, undefined, 2, created, updated),
+    )
     .map(([seq, id, , created, updated]) => keyOf(search, created, updated, id, seq))
     .filter((key) => isAfter(search, key));
 }
@@ -236,7 +266,10 @@ function fits(
 }
 
 function within(range: { start?: number; end?: number } | undefined, at: number): boolean {
-  return !range || ((range.start === undefined || at >= range.start) && (range.end === undefined || at < range.end));
+  return (
+    !range ||
+    ((range.start === undefined || at >= range.start) && (range.end === undefined || at < range.end))
+  );
 }
 
 function isAfter(search: StoreSearch, key: Key): boolean {
@@ -247,15 +280,20 @@ function isAfter(search: StoreSearch, key: Key): boolean {
 // Statements
 
 function findPairs(connection: Connection, search: StoreSearch): Pair[] {
-  const rows = (
-    search.types
-      ? connection.prepare(sql.pairsOfTypes).all(JSON.stringify([...new Set(search.types)]))
-      : connection.prepare(sql.pairs).all()
-  ) as unknown as [number, string, string, number, number, number][];
+  const rows = (search.types
+    ? connection.prepare(sql.pairsOfTypes).all(JSON.stringify([...new Set(search.types)]))
+    : connection.prepare(sql.pairs).all()) as unknown as [number, string, string, number, number, number][];
   const statuses = search.statuses && new Set<number>(search.statuses.map((name) => statusNumbers[name]));
   const queues = search.queues && new Set(search.queues);
   return rows
-    .map(([lane, type, queue, ownIds, status, tasks]) => ({ lane, type, queue, ownIds: ownIds === 1, status, tasks }))
+    .map(([lane, type, queue, ownIds, status, tasks]) => ({
+      lane,
+      type,
+      queue,
+      ownIds: ownIds === 1,
+      status,
+      tasks,
+    }))
     .filter((pair) => (!statuses || statuses.has(pair.status)) && (!queues || queues.has(pair.queue)));
 }
 
@@ -275,11 +313,21 @@ function wholeStatement(search: StoreSearch): SearchStatement | undefined {
 
 function pairStatement(search: StoreSearch, pair: Pair, limit: number, offset: number): SearchStatement {
   const chosen = search.sortBy === "id" && pair.ownIds;
-  const { index, key } = chosen ? searchIndexes.ownId : search.sortBy === "updatedAt" ? searchIndexes.updated : searchIndexes.created;
+  const { index, key } = chosen
+    ? searchIndexes.ownId
+    : search.sortBy === "updatedAt"
+      ? searchIndexes.updated
+      : searchIndexes.created;
   const bounds = boundsOf(search, key, chosen);
   const direction = readsDownwards(search) ? "DESC" : "ASC";
   const order = chosen ? `id ${direction}` : `${key} ${direction}, id ${direction}`;
-  const conditions = ["lane = ?", "status = ?", "status <> 2", ...(chosen ? ["own_id = 1"] : []), ...bounds.conditions];
+  const conditions = [
+    "lane = ?",
+    "status = ?",
+    "status <> 2",
+    ...(chosen ? ["own_id = 1"] : []),
+    ...bounds.conditions,
+  ];
   return {
     text: `/* dure:searchTasks */ SELECT ${chosen ? "0" : key}, id, seq FROM tasks INDEXED BY ${index}
       WHERE ${conditions.join(" AND ")} ORDER BY ${order} LIMIT ? OFFSET ?`,
@@ -300,7 +348,11 @@ function countStatement(search: StoreSearch, pair: Pair): SearchStatement {
 }
 
 /** Conditions on the instants and the place to go on from; fixed fragments, bound values. */
-function boundsOf(search: StoreSearch, key: string, byIdAlone: boolean): { conditions: string[]; values: SQLInputValue[] } {
+function boundsOf(
+  search: StoreSearch,
+  key: string,
+  byIdAlone: boolean,
+): { conditions: string[]; values: SQLInputValue[] } {
   const conditions: string[] = [];
   const values: SQLInputValue[] = [];
   const add = (condition: string, ...bound: SQLInputValue[]) => {

@@ -52,7 +52,9 @@ function aliveWorker(context: WriteContext, workerId: string): number | undefine
 }
 
 function settle(context: WriteContext, row: SettlementRow, worker: number, now: number): SettledRow {
-  return row[5] === "completed" ? complete(context, row, worker, now) : endOtherwise(context, row, worker, now);
+  return row[5] === "completed"
+    ? complete(context, row, worker, now)
+    : endOtherwise(context, row, worker, now);
 }
 
 function complete(context: WriteContext, row: SettlementRow, worker: number, now: number): SettledRow {
@@ -92,7 +94,13 @@ function nextStatus(outcome: SettlementRow[5], owned: Owned, retryAt: number | n
   return retryAt !== null && owned.attempts < owned.maxAttempts ? 1 : 4;
 }
 
-function findOwned(context: WriteContext, seq: number, id: string, fence: number, worker: number): Owned | undefined {
+function findOwned(
+  context: WriteContext,
+  seq: number,
+  id: string,
+  fence: number,
+  worker: number,
+): Owned | undefined {
   const row = context.connection.prepare(sql.ownedTask).get(seq, id, fence, worker) as
     | [number, number, number | null]
     | undefined;
@@ -103,7 +111,9 @@ function findOwned(context: WriteContext, seq: number, id: string, fence: number
 function answerStale(context: WriteContext, row: SettlementRow): SettledRow {
   const [seq, , id, fence, workerId, outcome] = row;
   const { connection } = context;
-  const task = connection.prepare(sql.latestAttempt).get(seq, id) as [number, number, number, number] | undefined;
+  const task = connection.prepare(sql.latestAttempt).get(seq, id) as
+    | [number, number, number, number]
+    | undefined;
   if (!task) return { kind: "lease-lost", lostTo: "unknown" };
   const [status, latestFence, latestOwner, dueAt] = task;
   const isLatest = latestFence === fence;
@@ -126,7 +136,14 @@ function isRecordOf(outcome: SettlementRow[5], known: AttemptOutcome | undefined
   return known === outcome || (known === "cancelled" && outcome !== "completed");
 }
 
-export type ProgressRow = [seq: number, taskId: string, fence: number, workerId: string, progress: string | null, logs: string | null];
+export type ProgressRow = [
+  seq: number,
+  taskId: string,
+  fence: number,
+  workerId: string,
+  progress: string | null,
+  logs: string | null,
+];
 
 export function reportProgress(context: WriteContext, rows: readonly ProgressRow[]): Written<void> {
   const { connection } = context;
@@ -134,7 +151,8 @@ export function reportProgress(context: WriteContext, rows: readonly ProgressRow
     const worker = aliveWorker(context, workerId);
     if (worker === undefined) continue;
     const kept = connection.prepare(sql.reportProgress).run(progress, seq, id, fence, worker);
-    if (kept.changes === 1 && logs !== null) connection.prepare(sql.writeAttempt).run(seq, null, null, null, logs);
+    if (kept.changes === 1 && logs !== null)
+      connection.prepare(sql.writeAttempt).run(seq, null, null, null, logs);
   }
   return { kind: "ok", value: undefined };
 }

@@ -1,5 +1,5 @@
 /** SQLite's result codes → DureError. Extended codes are cut to their primary one: the low byte. */
-import { type ErrorCode, DureError } from "../../core/errors.ts";
+import { DureError, type ErrorCode } from "../../core/errors.ts";
 
 interface SqliteError extends Error {
   errcode?: number;
@@ -12,12 +12,21 @@ const locked = 6;
 /** By primary result code: our code, and what to do about it. */
 const known: Record<number, { code: ErrorCode; next: string }> = {
   3: { code: "DATABASE_UNAVAILABLE", next: "Check the permissions of the file and its folder." },
-  8: { code: "DATABASE_READ_ONLY", next: "Make the file and its folder writable for this user, or use another database." },
+  8: {
+    code: "DATABASE_READ_ONLY",
+    next: "Make the file and its folder writable for this user, or use another database.",
+  },
   10: { code: "DATABASE_UNAVAILABLE", next: "The disk answered with an error; check it before going on." },
-  11: { code: "DATABASE_CORRUPT", next: "Stop all workers and restore a backup, or run dure doctor --full to see what is damaged." },
+  11: {
+    code: "DATABASE_CORRUPT",
+    next: "Stop all workers and restore a backup, or run dure doctor --full to see what is damaged.",
+  },
   13: { code: "DATABASE_FULL", next: "Free space on the disk; Dure goes on by itself then." },
   14: { code: "DATABASE_UNAVAILABLE", next: "Check that the folder exists and may be written by this user." },
-  26: { code: "DATABASE_CORRUPT", next: "The file is not an SQLite database; point Dure at another file, or restore a backup." },
+  26: {
+    code: "DATABASE_CORRUPT",
+    next: "The file is not an SQLite database; point Dure at another file, or restore a backup.",
+  },
 };
 
 export function isBusy(error: unknown): boolean {

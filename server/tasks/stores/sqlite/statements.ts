@@ -43,7 +43,8 @@ export const insertBatch = 10;
 export const sql = {
   // Lanes and tallies
   findLane: "/* dure:findLane */ SELECT lane FROM lanes WHERE type = ? AND queue = ? AND own_ids = ?",
-  insertLane: "/* dure:insertLane */ INSERT INTO lanes (type, queue, own_ids) VALUES (?, ?, ?) RETURNING lane",
+  insertLane:
+    "/* dure:insertLane */ INSERT INTO lanes (type, queue, own_ids) VALUES (?, ?, ?) RETURNING lane",
   newestLane: "/* dure:newestLane */ SELECT coalesce(max(lane), 0) FROM lanes",
   lanesOfTypes:
     "/* dure:lanesOfTypes */ SELECT lane, queue FROM json_each(?) AS wanted JOIN lanes ON lanes.type = wanted.value ORDER BY lane",
@@ -108,8 +109,10 @@ export const sql = {
     beat_at, renewals, CASE state WHEN 'alive' THEN (SELECT count(*) FROM tasks INDEXED BY tasks_running
       WHERE status = 2 AND tasks.worker = workers.worker) ELSE 0 END AS running
     FROM workers ORDER BY (state = 'alive') DESC, worker DESC LIMIT 1000`,
-  workerIds: "/* dure:workerIds */ SELECT worker, workers.id FROM json_each(?) AS wanted JOIN workers ON worker = wanted.value",
-  aliveWorkers: "/* dure:aliveWorkers */ SELECT id FROM workers INDEXED BY workers_alive WHERE state = 'alive'",
+  workerIds:
+    "/* dure:workerIds */ SELECT worker, workers.id FROM json_each(?) AS wanted JOIN workers ON worker = wanted.value",
+  aliveWorkers:
+    "/* dure:aliveWorkers */ SELECT id FROM workers INDEXED BY workers_alive WHERE state = 'alive'",
   buryWorker: `/* dure:buryWorker */ UPDATE workers SET state = 'dead' WHERE id = ?1 AND state = 'alive'
     AND (?2 IS NULL OR renewals = ?2) RETURNING worker`,
   countWorkers: "/* dure:countWorkers */ SELECT state, count(*) AS workers FROM workers GROUP BY state",
@@ -154,7 +157,8 @@ export const sql = {
     ON CONFLICT (seq, fence) DO UPDATE SET ended_at = excluded.ended_at, outcome = excluded.outcome,
       error = excluded.error, logs = coalesce(excluded.logs, logs)`,
   attemptOutcome: `/* dure:attemptOutcome */ SELECT outcome, worker FROM attempts WHERE seq = ?1 AND fence = ?2`,
-  latestAttempt: "/* dure:latestAttempt */ SELECT status, fence, worker, due_at FROM tasks WHERE seq = ?1 AND id = ?2",
+  latestAttempt:
+    "/* dure:latestAttempt */ SELECT status, fence, worker, due_at FROM tasks WHERE seq = ?1 AND id = ?2",
   lateOutcome: `/* dure:lateOutcome */ UPDATE attempts SET late_outcome = ?3
     WHERE seq = ?1 AND fence = ?2 AND outcome = 'lost'`,
   reportProgress: `/* dure:reportProgress */ UPDATE tasks SET progress = coalesce(?1, progress)

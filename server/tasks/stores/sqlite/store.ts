@@ -28,10 +28,10 @@ import type {
 } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import type { Enqueued } from "./enqueue.ts";
+import { toNewRow, toProgressRow, toSettlementRow } from "./outgoing.ts";
 import type { Rows } from "./protocol.ts";
 import type { TaskRecord } from "./read.ts";
-import { type Row, namesOf, settingsOf, toAttempts, toDefinition, toEntry, toTask } from "./rows.ts";
-import { toNewRow, toProgressRow, toSettlementRow } from "./outgoing.ts";
+import { namesOf, type Row, settingsOf, toAttempts, toDefinition, toEntry, toTask } from "./rows.ts";
 import { ThreadLink } from "./thread-link.ts";
 import type { VerbAnswer, VerbArgument, VerbName } from "./verbs.ts";
 import { toWorkerRecord } from "./workers.ts";
@@ -83,7 +83,9 @@ class SqliteStore implements TaskStore {
     };
   }
 
-  saveDefinitions(definitions: Parameters<TaskStore["saveDefinitions"]>[0]): Promise<Written<void, "id-taken">> {
+  saveDefinitions(
+    definitions: Parameters<TaskStore["saveDefinitions"]>[0],
+  ): Promise<Written<void, "id-taken">> {
     return this.#writer.call("saveDefinitions", definitions);
   }
 
@@ -176,7 +178,10 @@ class SqliteStore implements TaskStore {
       };
     });
     const waited = request.waitMs !== undefined;
-    return { kind: "ok", value: { claimed: tasks, waited, ...(nextDueAt === undefined ? {} : { nextDueAt }) } };
+    return {
+      kind: "ok",
+      value: { claimed: tasks, waited, ...(nextDueAt === undefined ? {} : { nextDueAt }) },
+    };
   }
 
   endClaimWait(workerId: string): void {
@@ -259,6 +264,7 @@ class SqliteStore implements TaskStore {
 
   async #read<Name extends VerbName>(verb: Name, argument: VerbArgument<Name>): Promise<VerbAnswer<Name>> {
     if (this.location === ":memory:") return this.#writer.call(verb, argument);
+    if (this.#closing && !this.#reader) return this.#writer.call(verb, argument);
     this.#reader ??= this.#openReader();
     return (await this.#reader).call(verb, argument);
   }
@@ -298,12 +304,17 @@ function attemptsOf({ task, attempts, workers }: TaskRecord): Attempt[] {
   return toAttempts(task.rows[0] as Row, attempts, names);
 }
 
-function changedTask<Reason extends string>(answer: Written<{ task: Rows }, Reason>): Written<{ task: Task }, Reason> {
+function changedTask<Reason extends string>(
+  answer: Written<{ task: Rows }, Reason>,
+): Written<{ task: Task }, Reason> {
   if (answer.kind !== "ok") return answer;
   return { kind: "ok", value: { task: toTasks(answer.value.task)[0]! } };
 }
 
-function existingTasks(answer: Enqueued, tasks: number): Written<(Task | null)[], "id-taken" | "idempotency-conflict"> {
+function existingTasks(
+  answer: Enqueued,
+  tasks: number,
+): Written<(Task | null)[], "id-taken" | "idempotency-conflict"> {
   if (answer.kind !== "ok") return answer;
   const value: (Task | null)[] = new Array(tasks).fill(null);
   if (answer.value) {

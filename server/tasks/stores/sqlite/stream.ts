@@ -4,7 +4,7 @@
  * not hold the file's write lock while the main thread is blocked: when a part is late, the transaction is rolled
  * back, the parts are only gathered from then on, and all are inserted at once when the last has come.
  */
-import { enqueued, type Enqueued, insertRows, type NewRow } from "./enqueue.ts";
+import { type Enqueued, enqueued, insertRows, type NewRow } from "./enqueue.ts";
 import type { Row } from "./rows.ts";
 import type { WriteContext } from "./write-context.ts";
 
@@ -61,7 +61,13 @@ export class Streams {
 
   /** All parts have come: stores them and answers `request`. */
   end(id: number, request: number): void {
-    const stream = this.#streams.get(id) ?? { parts: [], inserted: 0, existing: [], refusal: undefined, failure: undefined };
+    const stream = this.#streams.get(id) ?? {
+      parts: [],
+      inserted: 0,
+      existing: [],
+      refusal: undefined,
+      failure: undefined,
+    };
     this.#streams.delete(id);
     if (this.#open !== stream) this.#startOver(stream);
     clearTimeout(this.#late);

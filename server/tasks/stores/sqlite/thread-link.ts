@@ -136,7 +136,10 @@ export class ThreadLink {
 }
 
 function closed(path: string): DureError {
-  return new DureError("INSTANCE_CLOSED", `${path} was closed by this process; make a new instance to use it again.`);
+  return new DureError(
+    "INSTANCE_CLOSED",
+    `${path} was closed by this process; make a new instance to use it again.`,
+  );
 }
 
 function toError(error: ThreadError): Error {

@@ -55,7 +55,9 @@ class StoreThread {
       });
     }
     this.#wake = this.#newWake();
-    this.#leases = new Leases(new Int32Array(options.pulse), (workerId) => this.#receive([[0, "beat", workerId, Date.now()]]));
+    this.#leases = new Leases(new Int32Array(options.pulse), (workerId) =>
+      this.#receive([[0, "beat", workerId, Date.now()]]),
+    );
     this.#parked = new ParkedClaims(
       (request) => this.#receive([request]),
       (request, answer) => this.#answer(request, null, answer),
@@ -79,38 +81,32 @@ class StoreThread {
     this.#send();
   }
 
+  readonly #ownVerbs: Record<string, (argument: any, id: number) => void> = {
+    enqueuePart: ({ stream, rows }) => this.#streams.part(stream, rows),
+    enqueueEnd: (stream, id) => this.#streams.end(stream, id),
+    enqueueAbort: (stream, id) => this.#streams.abort(stream, id),
+    endClaimWait: (workerId) => this.#endClaimWait(workerId),
+    holdLease: (lease) => this.#leases.hold(lease),
+    releaseLease: (workerId, id) => {
+      this.#leases.release(workerId);
+      this.#answer(id, null, null);
+    },
+    watch: (watching) => {
+      this.#watching = watching;
+      if (watching) this.#wake.start();
+      else this.#wake.stop();
+    },
+    close: (_, id) => void this.#close(id),
+  };
+
   /** Parts of a batch and the thread's own matters are seen to at once; verbs wait for their transaction. */
   #accept(request: Request): void {
     const [id, verb, argument, now] = request;
     this.#latestNow = now;
     this.#latestAt = performance.now();
-    switch (verb) {
-      case "enqueuePart": {
-        const { stream, rows } = argument as { stream: number; rows: [] };
-        return this.#streams.part(stream, rows);
-      }
-      case "enqueueEnd":
-        return this.#streams.end(argument as number, id);
-      case "enqueueAbort":
-        return this.#streams.abort(argument as number, id);
-      case "holdLease":
-        this.#leases.hold(argument as Parameters<Leases["hold"]>[0]);
-        return this.#answer(id, null, null);
-      case "releaseLease":
-        this.#leases.release(argument as string);
-        return this.#answer(id, null, null);
-      case "endClaimWait":
-        return this.#endClaimWait(argument as string);
-      case "watch":
-        this.#watching = argument as boolean;
-        if (this.#watching) this.#wake.start();
-        else this.#wake.stop();
-        return this.#answer(id, null, null);
-      case "close":
-        return void this.#close(id);
-      default:
-        this.#queue.push(request);
-    }
+    const own = this.#ownVerbs[verb];
+    if (own) own(argument, id);
+    else this.#queue.push(request);
   }
 
   /** The claim may have come in the same message, or wait behind a batch: then it is not held back either. */
@@ -171,7 +167,8 @@ class StoreThread {
   #written(request: Request, value: unknown): void {
     const [id, verb] = request;
     if (verb === "beat") this.#beatDone(request, value);
-    else if (verb !== "claimTasks" || !this.#parked.park(request, value)) this.#reply.answers.push([id, null, value]);
+    else if (verb !== "claimTasks" || !this.#parked.park(request, value))
+      this.#reply.answers.push([id, null, value]);
   }
 
   #runWrite([, verb, argument, now]: Request): unknown {
@@ -183,6 +180,7 @@ class StoreThread {
   #runUndoable(verb: string, argument: unknown, now: number): unknown {
     const context = this.#context;
     const alone = Array.isArray(argument) && argument.length === 1;
+    context.undo = () => undefined;
     if (alone) return writeVerbs[verb as keyof typeof writeVerbs](context, argument as never, now);
     const tally = context.tally.save();
     this.#connection.exec("SAVEPOINT verb");
@@ -207,7 +205,9 @@ class StoreThread {
     const unknown = ((error as { errcode?: number }).errcode ?? 0) % 256 === ioError;
     const failure = toThreadError(toDureError(error, this.#options.path));
     for (const [id] of requests) {
-      this.#reply.answers.push(unknown ? [id, null, { kind: "unknown", cause: failure }] : [id, failure, null]);
+      this.#reply.answers.push(
+        unknown ? [id, null, { kind: "unknown", cause: failure }] : [id, failure, null],
+      );
     }
     if (unknown) this.#reopen();
   }
@@ -231,7 +231,11 @@ class StoreThread {
     try {
       const run = readVerbs[verb as keyof typeof readVerbs];
       if (!run) throw new Error(`There is no verb ${verb}.`);
-      this.#answer(id, null, this.#connection.snapshot(() => run(this.#connection, argument as never, now)));
+      this.#answer(
+        id,
+        null,
+        this.#connection.snapshot(() => run(this.#connection, argument as never, now)),
+      );
     } catch (error) {
       this.#answer(id, error, null);
     }
@@ -268,7 +272,11 @@ class StoreThread {
   }
 
   #answer(request: number, error: unknown, value: unknown): void {
-    this.#reply.answers.push([request, error === null ? null : toThreadError(toDureError(error, this.#options.path)), value]);
+    this.#reply.answers.push([
+      request,
+      error === null ? null : toThreadError(toDureError(error, this.#options.path)),
+      value,
+    ]);
   }
 
   #send(): void {
@@ -309,7 +317,8 @@ class StoreThread {
 
   #newWake(): Wake {
     return new Wake(this.#connection, () => {
-      if (!this.#streams.isOpen) this.#parked.look(this.#context, this.#latestNow + (performance.now() - this.#latestAt));
+      if (!this.#streams.isOpen)
+        this.#parked.look(this.#context, this.#latestNow + (performance.now() - this.#latestAt));
       this.#reply.changed = true;
       this.#send();
     });

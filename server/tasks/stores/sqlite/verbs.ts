@@ -1,6 +1,7 @@
 /** The verbs that a thread answers, by name; each is one function of its own file. */
-import type { Connection } from "./connection.ts";
+
 import { claimTasks } from "./claim.ts";
+import type { Connection } from "./connection.ts";
 import { enqueueTasks } from "./enqueue.ts";
 import { checkHealth } from "./health.ts";
 import { cancelTask, deleteTask, editTask, pruneTasks, retryTask, saveDefinitions } from "./manage.ts";

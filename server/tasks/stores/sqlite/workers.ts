@@ -27,7 +27,11 @@ export function registerWorker(context: WriteContext, worker: NewWorker, now: nu
   return { kind: "ok", value: undefined };
 }
 
-export function stopWorker(context: WriteContext, workerId: string, now: number): Written<void, "owns-tasks"> {
+export function stopWorker(
+  context: WriteContext,
+  workerId: string,
+  now: number,
+): Written<void, "owns-tasks"> {
   const alive = context.connection.prepare(sql.aliveWorker).get(workerId);
   if (alive && context.connection.prepare(sql.stopWorker).run(workerId, now).changes === 0) {
     return { kind: "rejected", reason: "owns-tasks", details: { id: workerId } };
@@ -115,7 +119,10 @@ function takeBack(
     const status = cancelRequestedAt !== null ? 5 : rerun === 1 && crashes + 1 < crashBudget ? 1 : 4;
     tally.move(lane, 2, status);
     if (status === 1) connection.prepare(sql.putBackTask).run(now, now, null, 1, 0, 1, seq);
-    else connection.prepare(sql.endLostTask).run(status, now, status === 4 ? lostMessage(rerun, crashes + 1, why) : null, seq);
+    else
+      connection
+        .prepare(sql.endLostTask)
+        .run(status, now, status === 4 ? lostMessage(rerun, crashes + 1, why) : null, seq);
     return { id, status: statusNames[status]! };
   });
 }
@@ -126,7 +133,11 @@ function lostMessage(rerun: number, crashes: number, why: string): string {
 }
 
 /** T8b: the owner had its time to obey a cancel request. */
-function cancelOverdue(context: WriteContext, before: number, now: number): { id: string; status: WorkerRecordStatus }[] {
+function cancelOverdue(
+  context: WriteContext,
+  before: number,
+  now: number,
+): { id: string; status: WorkerRecordStatus }[] {
   const { connection, tally } = context;
   const overdue = connection.prepare(sql.overdueCancels).all(before) as unknown as [number, string, number][];
   return overdue.map(([seq, id, lane]) => {
@@ -139,7 +150,21 @@ function cancelOverdue(context: WriteContext, before: number, now: number): { id
 }
 
 export function toWorkerRecord(row: readonly unknown[]): WorkerRecord {
-  const [id, state, host, pid, name, concurrency, types, queues, leaseMs, startedAt, beatAt, renewals, running] = row;
+  const [
+    id,
+    state,
+    host,
+    pid,
+    name,
+    concurrency,
+    types,
+    queues,
+    leaseMs,
+    startedAt,
+    beatAt,
+    renewals,
+    running,
+  ] = row;
   return {
     id: id as string,
     state: state as WorkerRecord["state"],

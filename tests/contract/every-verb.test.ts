@@ -1,0 +1,50 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { TaskStore } from "../../server/tasks/core/store.ts";
+
+/** Where the rules of each verb of the port are. */
+const files = {
+  location: "store",
+  open: "store",
+  close: "store",
+  onChange: "store",
+  saveDefinitions: "definitions",
+  listDefinitions: "definitions",
+  enqueueTasks: "enqueue-tasks",
+  getTask: "get-task",
+  searchTasks: "search-tasks",
+  countTasks: "count-tasks",
+  listAttempts: "get-task",
+  findNearIds: "get-task",
+  registerWorker: "workers",
+  holdLease: "workers",
+  stopWorker: "workers",
+  listWorkers: "workers",
+  claimTasks: "claim-tasks",
+  endClaimWait: "end-claim-wait",
+  settleTasks: "settle-tasks",
+  reportProgress: "report-progress",
+  listCancelRequests: "workers",
+  reapWorkers: "reap-workers",
+  cancelTask: "cancel-task",
+  retryTask: "retry-task",
+  editTask: "edit-task",
+  deleteTask: "delete-task",
+  pruneTasks: "prune-tasks",
+  readPrunable: "prune-tasks",
+  stats: "store",
+  checkHealth: "store",
+  schemaVersion: "store",
+} satisfies Record<keyof TaskStore, string>;
+
+test.each(Object.entries(files))("%s has its rules in %s.test.ts", (verb, file) => {
+  const text = readFileSync(join(import.meta.dirname, `${file}.test.ts`), "utf8");
+  expect(text).toMatch(new RegExp(`(store|other)\\s*\\.${verb}\\b|World|world\\.(claim|settle|reopen)`));
+});
+
+test("no file of rules is left out", () => {
+  const present = readdirSync(import.meta.dirname).filter((name) => name.endsWith(".test.ts"));
+  const named = [...new Set([...Object.values(files), "every-verb"])].map((name) => `${name}.test.ts`);
+  expect(present.sort()).toEqual(named.sort());
+});

@@ -1,0 +1,88 @@
+/** No search, count or change reads more of the history than it answers: SQLite's own plans say so. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { StoreSearch, TaskStore } from "../../../server/tasks/core/store.ts";
+import { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
+import { countStatements, searchStatements } from "../../../server/tasks/stores/sqlite/search.ts";
+import { sql } from "../../../server/tasks/stores/sqlite/statements.ts";
+import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
+import { newSearch, newTask, newTasks, newWorker, settlementOf, startAt } from "../../support/builders.ts";
+import { claimRequest, ok } from "../../support/stores.ts";
+import { narrowings } from "../../support/table.ts";
+import { TestClock } from "../../support/test-clock.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "dure-plans-"));
+const path = join(folder, "tasks.db");
+let store: TaskStore;
+let connection: Connection;
+
+beforeAll(async () => {
+  store = createSqliteStore({ path, clock: new TestClock() });
+  await store.open();
+  await store.registerWorker(newWorker());
+  const own = Array.from({ length: 40 }, (_, place) => newTask({ id: `own-${place}`, queue: place % 2 ? "mail" : "default" }));
+  await store.enqueueTasks([...newTasks(200), ...newTasks(50, { type: "리포트-생성", queue: "mail" }), ...own]);
+  const { claimed } = ok(await store.claimTasks(claimRequest({ limit: 100, types: ["resize-image", "리포트-생성"] })));
+  const outcomes = ["completed", "failed", "cancelled"] as const;
+  await store.settleTasks(claimed.slice(10).map((one, place) => settlementOf(one, outcomes[place % 3]!)));
+  connection = new Connection({ path, durability: "full", role: "writer" });
+});
+
+afterAll(async () => {
+  connection?.close();
+  await store?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test("every search and count is served in order by its named index", () => {
+  const plans = new Map<string, string>();
+  for (const search of searches()) {
+    const statements = [...searchStatements(connection, search), ...countStatements(connection, search)];
+    for (const { text } of statements) plans.set(text, planOf(text));
+  }
+  expect(plans.size).toBeGreaterThan(100);
+  const bad = [...plans].filter(([text, plan]) => !isServed(text, plan));
+  expect(bad).toEqual([]);
+});
+
+test("every other statement finds its tasks by an index or by their key", () => {
+  const touching = Object.entries(sql).filter(([, text]) => typeof text === "string" && /\b(FROM|JOIN|UPDATE)\s+tasks\b/.test(text));
+  expect(touching.length).toBeGreaterThan(25);
+  // RUNNING tasks are as many as the workers have slots: reading all of them is bounded.
+  const overRunning = ["runningTasks", "orphanOwners", "overdueCancels"];
+  for (const [name, text] of touching) {
+    const plan = planOf(text as string);
+    const scans = plan.split("\n").filter((line) => /SCAN tasks\b/.test(line));
+    const allowed = overRunning.includes(name) ? scans.filter((line) => !/INDEX tasks_running/.test(line)) : scans;
+    expect(allowed, `${name}: ${plan}`).toEqual([]);
+    expect(plan, name).not.toMatch(/USE TEMP B-TREE FOR ORDER BY/);
+  }
+});
+
+function* searches(): Generator<StoreSearch> {
+  const tasks = [{ createdAt: new Date(startAt), updatedAt: new Date(startAt + 5), id: "own-3" }] as never[];
+  const places = [undefined, { value: startAt, id: "own-3" }, { value: startAt, id: "01ARZ3NDEKTSV4RRFFQ69G5FAV" }];
+  for (const narrowing of narrowings({ tasks })) {
+    if (narrowing.id !== undefined) continue;
+    for (const sortBy of ["createdAt", "updatedAt", "id"] as const) {
+      for (const descending of [true, false]) {
+        for (const place of places) yield newSearch({ ...narrowing, sortBy, descending, ...(place && { after: { ...place, backwards: false } }) });
+      }
+    }
+  }
+}
+
+/** A SEARCH by the index that the statement names, or, for the whole list, its scan in order, which LIMIT bounds. */
+function isServed(text: string, plan: string): boolean {
+  const index = /INDEXED BY (\S+)/.exec(text)?.[1];
+  const whole = !text.includes("lane = ?") && /LIMIT \?/.test(text) && /ORDER BY/.test(text);
+  const pattern = new RegExp(`${whole ? "(SEARCH|SCAN)" : "SEARCH"} tasks USING (COVERING )?INDEX ${index}`);
+  return index !== undefined && pattern.test(plan) && !/TEMP B-TREE/.test(plan);
+}
+
+function planOf(text: string): string {
+  const bare = text.replace(/^\/\*.*?\*\/\s*/, "");
+  return connection.rows(`EXPLAIN QUERY PLAN ${bare}`).map(({ detail }) => String(detail)).join("\n");
+}
