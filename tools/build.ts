@@ -1,11 +1,19 @@
-/** `npm run build`: compiles server/ and examples/ to dist/, with the files that tsc leaves out. */
+/**
+ * `npm run build`: compiles server/ and examples/ to dist/, with the files that tsc leaves out. The old dist/ stays
+ * until the new one is whole.
+ */
 import { spawnSync } from "node:child_process";
-import { chmodSync, cpSync, rmSync } from "node:fs";
+import { chmodSync, cpSync, renameSync, rmSync } from "node:fs";
 
 const sqlFolder = "server/tasks/stores/sqlite/migrations";
+const next = `dist-next-${process.pid}`;
 
+const compiled = spawnSync("tsc", ["-p", "tsconfig.build.json", "--outDir", next], { stdio: "inherit" });
+if (compiled.status !== 0) {
+  rmSync(next, { recursive: true, force: true });
+  process.exit(compiled.status ?? 1);
+}
+cpSync(sqlFolder, `${next}/${sqlFolder}`, { recursive: true });
+chmodSync(`${next}/server/cli/main.js`, 0o755);
 rmSync("dist", { recursive: true, force: true });
-const compiled = spawnSync("tsc", ["-p", "tsconfig.build.json"], { stdio: "inherit" });
-if (compiled.status !== 0) process.exit(compiled.status ?? 1);
-cpSync(sqlFolder, `dist/${sqlFolder}`, { recursive: true });
-chmodSync("dist/server/cli/main.js", 0o755);
+renameSync(next, "dist");

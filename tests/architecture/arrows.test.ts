@@ -1,221 +1,137 @@
-/** Arrows of imports point one way (style.md 2): cli → http → dure → runtime, stores → core. */
-import { describe, expect, test } from "vitest";
-import { findCycles, importsOf, listFiles, listSources, readSource, withoutComments } from "./sources.ts";
+/** Arrows point one way, time and chance come from outside, and nothing grows too long to read. */
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { dirname, join, relative, resolve } from "node:path";
+import { expect, test } from "vitest";
 
-/** The parts of the server: where they lie, which parts and packages their values may come from. */
-const parts: Record<string, { parts: string[]; packages: RegExp }> = {
-  "server/tasks/core/": {
-    parts: ["server/tasks/core/"],
-    packages: /^(@standard-schema\/spec|superjson|fastest-levenshtein)$/,
-  },
-  "server/tasks/runtime/": { parts: ["server/tasks/core/", "server/tasks/runtime/"], packages: /^node:/ },
-  "server/tasks/stores/sqlite/": {
-    parts: ["server/tasks/core/", "server/tasks/stores/migrate.ts", "server/tasks/stores/sqlite/"],
-    packages: /^node:/,
-  },
-  "server/tasks/stores/postgres/": {
-    parts: ["server/tasks/core/", "server/tasks/stores/migrate.ts", "server/tasks/stores/postgres/"],
-    packages: /^(node:|pg$)/,
-  },
-  "server/tasks/stores/migrate.ts": { parts: ["server/tasks/core/"], packages: /^node:/ },
-  "server/dure": { parts: ["server/dure", "server/tasks/"], packages: /^node:/ },
-  "server/index.ts": {
-    parts: ["server/dure", "server/tasks/core/", "server/tasks/runtime/logger.ts"],
-    packages: /^$/,
-  },
-  "server/http/": {
-    parts: ["server/http/", "server/index.ts", "server/dure", "server/tasks/core/"],
-    packages: /./,
-  },
-  "server/cli/": {
-    parts: [
-      "server/cli/",
-      "server/http/",
-      "server/index.ts",
-      "server/dure",
-      "server/tasks/core/",
-      "server/tasks/runtime/",
-    ],
-    packages: /./,
-  },
-};
+const root = resolve(import.meta.dirname, "../..");
+const tracked = spawnSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], { cwd: root, encoding: "utf8" })
+  .stdout.split("\0")
+  .filter((name) => name !== "");
+const sources = tracked.filter((name) => /^server\/.*\.ts$/.test(name) && !name.endsWith(".test.ts"));
 
-/**
- * The specification has TaskStatus come from search.ts too, and a definition can search its own tasks. None of the
- * three uses another while it is loaded, so any may come first; no other ring may join this one.
- */
-const knownRings = [
-  ["task.ts", "definition.ts", "search.ts", "task.ts"].map((file) => `server/tasks/core/${file}`),
-];
-
-const sources = listSources("server");
-
-function partOf(path: string): string | undefined {
-  return Object.keys(parts).find((part) => path.startsWith(part));
+interface Import {
+  from: string;
+  to: string;
+  typeOnly: boolean;
 }
 
-/** Lines of code that a pattern is found in, as `path:line: text`. */
-function linesWith(paths: readonly string[], pattern: RegExp): string[] {
-  return paths.flatMap((path) =>
-    withoutComments(readSource(path))
-      .split("\n")
-      .flatMap((line, index) => (pattern.test(line) ? [`${path}:${index + 1}: ${line.trim()}`] : [])),
+const imports = sources.flatMap(importsOf);
+
+test("the sources are found", () => {
+  expect(sources.length).toBeGreaterThan(50);
+  expect(imports.length).toBeGreaterThan(100);
+});
+
+test("core imports only core and three small packages", () => {
+  const packages = ["superjson", "fastest-levenshtein", "@standard-schema/spec"];
+  const outside = imports.filter(({ from, to }) => within(from, "core") && !within(to, "core") && !packages.includes(to));
+  expect(outside).toEqual([]);
+});
+
+test("runtime never imports stores, and stores never import runtime", () => {
+  const across = imports.filter(
+    ({ from, to }) => (within(from, "runtime") && within(to, "stores")) || (within(from, "stores") && within(to, "runtime")),
   );
+  expect(across).toEqual([]);
+});
+
+test("nothing but the command line imports the command line", () => {
+  const inside = (name: string) => name.startsWith("server/cli/");
+  expect(imports.filter(({ from, to }) => inside(to) && !inside(from))).toEqual([]);
+});
+
+test("every package that is imported is a dependency", () => {
+  const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const packages = imports.map(({ to }) => to).filter((to) => !to.startsWith("server/") && !isBuiltin(to));
+  const unknown = packages.filter((to) => !(to.split("/").slice(0, to.startsWith("@") ? 2 : 1).join("/") in dependencies));
+  expect(unknown).toEqual([]);
+});
+
+test("no file imports itself by way of others; types do not count", () => {
+  const next = new Map<string, string[]>();
+  for (const { from, to, typeOnly } of imports) {
+    if (!typeOnly) next.set(from, [...(next.get(from) ?? []), to]);
+  }
+  const cycles: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, path: string[]): void => {
+    if (path.includes(file)) return void cycles.push([...path.slice(path.indexOf(file)), file].join(" → "));
+    if (done.has(file)) return;
+    for (const to of next.get(file) ?? []) visit(to, [...path, file]);
+    done.add(file);
+  };
+  for (const file of sources) visit(file, []);
+  expect(cycles).toEqual([]);
+});
+
+test("core and runtime take time and chance from outside", () => {
+  const own = /\bDate\.now\b|\bnew Date\(\)|\bset(Timeout|Interval)\s*\(|\bMath\.random\b|\bperformance\.now\b|"(node:)?crypto"|\bcrypto\./;
+  const offenders = sources
+    .filter((name) => (within(name, "core") || within(name, "runtime")) && !name.endsWith("runtime/system-clock.ts"))
+    .flatMap((name) => linesOf(name).filter((line) => own.test(line)).map((line) => `${name}: ${line.trim()}`));
+  expect(offenders).toEqual([]);
+});
+
+test("no file is longer than 450 lines", () => {
+  expect(sources.filter((name) => linesOf(name).length > 450)).toEqual([]);
+});
+
+test("no function is longer than 60 lines", () => {
+  expect(sources.flatMap((name) => longFunctions(name, 60))).toEqual([]);
+});
+
+test("the lockfile names no registry", () => {
+  expect(readFileSync(join(root, "package-lock.json"), "utf8")).not.toMatch(/"resolved"/);
+});
+
+test("no text names a place on some machine", () => {
+  const offenders = tracked.filter((name) => name !== relative(root, import.meta.filename)).flatMap((name) => {
+    const bytes = readFileSync(join(root, name));
+    if (bytes.includes(0)) return [];
+    const lines = bytes.toString("utf8").split("\n");
+    return lines.filter((line) => /(^|[\s"'`(=:])\/(work|root|home)\/[a-z]/.test(line)).map((line) => `${name}: ${line.trim().slice(0, 90)}`);
+  });
+  expect(offenders).toEqual([]);
+});
+
+function linesOf(name: string): string[] {
+  return readFileSync(join(root, name), "utf8").replace(/\n$/, "").split("\n");
 }
 
-describe("imports", () => {
-  test("every file belongs to a part", () => {
-    expect(sources.filter((path) => partOf(path) === undefined)).toEqual([]);
+function within(name: string, part: "core" | "runtime" | "stores"): boolean {
+  return name.startsWith(`server/tasks/${part}/`);
+}
+
+function isBuiltin(name: string): boolean {
+  return name.startsWith("node:") || builtinModules.includes(name);
+}
+
+function importsOf(from: string): Import[] {
+  const text = readFileSync(join(root, from), "utf8").replace(/\/\*[\s\S]*?\*\//g, "");
+  const found = text.matchAll(/^\s*(?:import|export)\s+(type\s)?([^;"']*?from\s+)?["']([^"']+)["']/gm);
+  return [...found].map(([, type, names, to]) => ({
+    from,
+    to: to!.startsWith(".") ? relative(root, resolve(root, dirname(from), to!)) : to!,
+    typeOnly: type !== undefined || isTypesOnly(names),
+  }));
+}
+
+/** `import { type A, type B } from` brings no value either. */
+function isTypesOnly(names: string | undefined): boolean {
+  const list = /\{([^}]*)\}\s*from/.exec(names ?? "")?.[1]?.split(",").map((name) => name.trim()).filter(Boolean);
+  return list !== undefined && list.length > 0 && list.every((name) => name.startsWith("type "));
+}
+
+/** Functions and methods, told by the formatter's indentation: a head that ends in `{`, its end at the same depth. */
+function longFunctions(name: string, most: number): string[] {
+  const lines = linesOf(name);
+  const head = /^( *)(?:export |async |static |override |private |get |\* ?)*(?:function\*? )?#?\w+(?:<.*>)?\(.*\{$|=> \{$/;
+  return lines.flatMap((line, start) => {
+    if (!head.test(line) || /^ *(if|for|while|switch|describe)\b/.test(line)) return [];
+    const indent = /^ */.exec(line)![0];
+    const end = lines.findIndex((later, index) => index > start && later.startsWith(`${indent}}`));
+    return end - start + 1 > most ? [`${name}:${start + 1} has ${end - start + 1} lines`] : [];
   });
-
-  test.each(Object.keys(parts))("%s imports only what it may", (part) => {
-    const allowed = parts[part]!;
-    const wrong = sources
-      .filter((path) => partOf(path) === part)
-      .flatMap((path) => importsOf(path).map((one) => ({ path, ...one })))
-      .filter(({ from, file, typesOnly }) =>
-        file === undefined
-          ? !allowed.packages.test(from) && !typesOnly
-          : !allowed.parts.some((other) => file.startsWith(other)),
-      )
-      .map(({ path, from }) => `${path} imports ${from}`);
-    expect(wrong).toEqual([]);
-  });
-
-  test("each names a file that is there, with its ending", () => {
-    const known = new Set(listFiles("server"));
-    const missing = sources.flatMap((path) =>
-      importsOf(path).flatMap(({ from, file }) =>
-        file && !known.has(file) ? [`${path} imports ${from}`] : [],
-      ),
-    );
-    expect(missing).toEqual([]);
-  });
-
-  test("no ring of files imports each other's values", () => {
-    expect(findCycles(sources)).toEqual(knownRings);
-  });
-
-  test("task.ts never needs search.ts", () => {
-    expect(
-      importsOf("server/tasks/core/task.ts").filter(
-        ({ from, typesOnly }) => from === "./search.ts" && !typesOnly,
-      ),
-    ).toEqual([]);
-  });
-
-  // TypeScript's one enum would have to be compiled; what Node strips types from may only know its type.
-  test("the SQLite store's threads import no value of task.ts", () => {
-    const reached = new Set<string>();
-    const visit = (path: string): void => {
-      if (reached.has(path)) return;
-      reached.add(path);
-      for (const { file, typesOnly } of importsOf(path)) if (file && !typesOnly) visit(file);
-    };
-    visit("server/tasks/stores/sqlite/thread.ts");
-    visit("server/tasks/stores/sqlite/checkpointer.ts");
-    expect(reached.size).toBeGreaterThan(10);
-    expect([...reached].filter((path) => path.endsWith("/task.ts"))).toEqual([]);
-  });
-
-  test("the reader of imports knows every form of them", () => {
-    const code = [
-      'import type { A } from "./a.ts";',
-      'import {\n  type B,\n  type C,\n} from "./b.ts";',
-      'import { type D, e } from "./c.ts";',
-      'import * as f from "node:fs";',
-      'import g, { h } from "pkg";',
-      'import "./side.ts";',
-      'export * from "./d.ts";',
-      'export type { I } from "./e.ts";',
-      'const j = await import("./f.ts");',
-      '// import { k } from "./g.ts";',
-      '/* import { l } from "./h.ts"; */',
-    ].join("\n");
-    const found = importsOf("server/x.ts", code).map(({ from, file, typesOnly }) => [
-      file ?? from,
-      typesOnly,
-    ]);
-    expect(found).toEqual([
-      ["server/a.ts", true],
-      ["server/b.ts", true],
-      ["server/c.ts", false],
-      ["node:fs", false],
-      ["pkg", false],
-      ["server/d.ts", false],
-      ["server/e.ts", true],
-      ["server/side.ts", false],
-      ["server/f.ts", false],
-    ]);
-  });
-});
-
-describe("time and chance come from outside", () => {
-  const ambient =
-    /\bDate\.now\b|\bnew Date\(\)|\bset(Timeout|Interval)\b|\bMath\.random\b|\bperformance\b|\bhrtime\b|\bcrypto\b|\brandomUUID\b/;
-
-  test.each(["server/tasks/core", "server/tasks/runtime"])(
-    "%s has no clock and no dice of its own",
-    (folder) => {
-      const paths = listSources(folder).filter((path) => path !== "server/tasks/runtime/system-clock.ts");
-      expect(linesWith(paths, ambient)).toEqual([]);
-    },
-  );
-
-  test("core does no I/O", () => {
-    expect(linesWith(listSources("server/tasks/core"), /\bprocess\.\w|\bconsole\.\w|"node:/)).toEqual([]);
-  });
-});
-
-describe("writes", () => {
-  test("every transaction that writes is BEGIN IMMEDIATE (F70)", () => {
-    const begins = linesWith(listSources("server/tasks/stores/sqlite"), /"BEGIN\b(?! IMMEDIATE")/);
-    expect(begins.map((line) => line.replace(/:\d+:/, ":"))).toEqual([
-      'server/tasks/stores/sqlite/connection.ts: this.#database.exec("BEGIN");',
-      'server/tasks/stores/sqlite/worker-locks.ts: lock.exec("BEGIN EXCLUSIVE");',
-    ]);
-    const snapshot = /\n {2}snapshot<Value>[\s\S]*?\n {2}}\n/.exec(
-      readSource("server/tasks/stores/sqlite/connection.ts"),
-    )![0];
-    expect(snapshot).toContain('exec("BEGIN")');
-  });
-
-  test("nothing opens the database with fs once SQLite has it (F80)", () => {
-    const stores = listSources("server/tasks/stores/sqlite").map(
-      (path) => [path, withoutComments(readSource(path))] as const,
-    );
-    const opens = stores.filter(([, code]) =>
-      /\b(openSync|readFile|copyFile|cpSync|create(Read|Write)Stream)\w*\(|fs\/promises/.test(code),
-    );
-    expect(opens.map(([path]) => path)).toEqual(["server/tasks/stores/sqlite/connection.ts"]);
-    expect(opens[0]![1].match(/\bopenSync\(.*/g)).toEqual(['openSync(path, "wx", 0o600));']);
-  });
-});
-
-describe("words that no file may have", () => {
-  const texts = listFiles(".").filter((path) =>
-    /\.(ts|js|json|md|sql|sh|yml|yaml|toml)$|^\.ci\/|^\.npmrc$/.test(path),
-  );
-
-  test("no path of somebody's machine", () => {
-    const paths = new RegExp(
-      ["work", "home", "root", "Users"].map((name) => `(?<![\\w.~:/-])/${name}/\\w`).join("|"),
-    );
-    const found = texts.flatMap((path) =>
-      readSource(path)
-        .split("\n")
-        .flatMap((line, index) =>
-          paths.test(line) ? [`${path}:${index + 1}: ${line.trim().slice(0, 120)}`] : [],
-        ),
-    );
-    expect(found).toEqual([]);
-  });
-
-  test("no address of a package registry", () => {
-    const registry = new RegExp(
-      `https?://[^\\s"']*(?:${["registry", "npmjs", "npmmirror"].join("|")})\\b|"resolved"\\s*:`,
-    );
-    const found = texts.filter((path) => registry.test(readSource(path)));
-    expect(found).toEqual([]);
-  });
-});
+}

@@ -91,15 +91,4 @@ onEachStore("registerWorker, holdLease, stopWorker, listWorkers", (world) => {
     expect(await world.store.listCancelRequests("worker-1")).toEqual([{ taskId: "b", fence: 1 }]);
     expect(await world.store.listCancelRequests("nobody")).toEqual([]);
   });
-
-  test("the tasks of a worker whose process has let go of the file are taken back without waiting", async ({ skip }) => {
-    if (!world.shared) skip("a database in memory dies with its process");
-    const other = await world.connect();
-    ok(await other.registerWorker(newWorker("other")));
-    await world.enqueue(newTask({ id: "a" }));
-    await world.claim({ workerId: "other" });
-    await other.close();
-    const reaped = ok(await world.store.reapWorkers({ observerId: "worker-1", suspects: [], crashBudget: 3, cancelGraceMs: 1_000 }));
-    expect(reaped).toEqual({ buried: ["other"], tasks: [{ id: "a", status: "PENDING" }] });
-  });
 });

@@ -3,11 +3,11 @@
  * Guards that the code around them repeats (retryTask's `status IN (4, 5)`) are left out: either alone suffices.
  */
 import { expect, test } from "vitest";
-import { beat, stopWorker } from "../../server/tasks/stores/sqlite/workers.ts";
 import { cancelTask, findPrunable, retryTask } from "../../server/tasks/stores/sqlite/manage.ts";
 import { listCancelRequests } from "../../server/tasks/stores/sqlite/read.ts";
 import { reportProgress } from "../../server/tasks/stores/sqlite/settle.ts";
 import { sql } from "../../server/tasks/stores/sqlite/statements.ts";
+import { beat, stopWorker } from "../../server/tasks/stores/sqlite/workers.ts";
 import { newTask, someError } from "../support/builders.ts";
 import { type Held, SqliteBench } from "../support/sqlite-context.ts";
 
@@ -31,35 +31,132 @@ const guards: Guard[] = [
     const [id, fence, worker] = outcome === "completed" ? ["?5", "?6", "?7"] : ["?2", "?3", "?4"];
     const ends = outcome as "completed" | "failed";
     return [
-      { statement, from: `fence = ${fence}`, to: `${fence} > 0`, scene: settleWithOldFence(ends), right: "RUNNING by w1" },
-      { statement, from: `worker = ${worker}`, to: `${worker} > 0`, scene: settleAsAnother(ends), right: "RUNNING by w1" },
-      { statement, from: `id = ${id}`, to: `${id} <> ''`, scene: settleForDeleted(ends), right: "RUNNING by w1" },
+      {
+        statement,
+        from: `fence = ${fence}`,
+        to: `${fence} > 0`,
+        scene: settleWithOldFence(ends),
+        right: "RUNNING by w1",
+      },
+      {
+        statement,
+        from: `worker = ${worker}`,
+        to: `${worker} > 0`,
+        scene: settleAsAnother(ends),
+        right: "RUNNING by w1",
+      },
+      {
+        statement,
+        from: `id = ${id}`,
+        to: `${id} <> ''`,
+        scene: settleForDeleted(ends),
+        right: "RUNNING by w1",
+      },
       { statement, from: "status = 2", to: "true", scene: settleTwice(ends), right: "CANCELLED by w1" },
     ];
   }),
-  { statement: "aliveWorker", from: "state = 'alive'", to: "true", scene: claimWhenBuried, right: "PENDING by nobody" },
-  { statement: "aliveWorker", from: "state = 'alive'", to: "true", scene: settleWhenBuried, right: "RUNNING by w2" },
+  {
+    statement: "aliveWorker",
+    from: "state = 'alive'",
+    to: "true",
+    scene: claimWhenBuried,
+    right: "PENDING by nobody",
+  },
+  {
+    statement: "aliveWorker",
+    from: "state = 'alive'",
+    to: "true",
+    scene: settleWhenBuried,
+    right: "RUNNING by w2",
+  },
   { statement: "dueInLane", from: "due_at <= ?3", to: "?3 > 0", scene: claimEarly, right: [] },
   { statement: "dueInLane", from: "lane = ?1", to: "?1 > 0", scene: claimForeign, right: [] },
   { statement: "suspectInLane", from: "due_at <= ?3", to: "?3 > 0", scene: claimSuspectEarly, right: [] },
-  { statement: "claimTasks", from: "fence = fence + 1", to: "fence = fence", scene: claimAgain, right: [1, 2] },
-  { statement: "claimTasks", from: "attempts = attempts + 1", to: "attempts = attempts", scene: failAgain, right: 2 },
+  {
+    statement: "claimTasks",
+    from: "fence = fence + 1",
+    to: "fence = fence",
+    scene: claimAgain,
+    right: [1, 2],
+  },
+  {
+    statement: "claimTasks",
+    from: "attempts = attempts + 1",
+    to: "attempts = attempts",
+    scene: failAgain,
+    right: 2,
+  },
   { statement: "buryWorker", from: "renewals = ?2", to: "true", scene: buryWhoRenewed, right: [] },
   { statement: "buryWorker", from: "state = 'alive'", to: "true", scene: buryTwice, right: [["w1"], []] },
   { statement: "lostTasks", from: "worker = ?", to: "? > 0", scene: buryOne, right: "RUNNING by w2" },
-  { statement: "orphanOwners", from: "state = 'alive'", to: "false", scene: sweep, right: "RUNNING by w1" },
-  { statement: "overdueCancels", from: "cancel_requested_at < ?", to: "? > 0", scene: sweepYoungCancel, right: "RUNNING by w1" },
-  { statement: "putBackTask", from: "crashes = crashes + ?6", to: "crashes = crashes + 0 * ?6", scene: crashForEver, right: "FAILED by w4" },
+  {
+    statement: "orphanOwners",
+    from: "worker NOT IN (",
+    to: "0 NOT IN (",
+    scene: sweep,
+    right: "RUNNING by w1",
+  },
+  {
+    statement: "orphanOwners",
+    from: "worker NOT IN (",
+    to: "0 IN (",
+    scene: sweepOrphan,
+    right: "PENDING by w1",
+  },
+  {
+    statement: "overdueCancels",
+    from: "cancel_requested_at < ?",
+    to: "? > 0",
+    scene: sweepYoungCancel,
+    right: "RUNNING by w1",
+  },
+  {
+    statement: "putBackTask",
+    from: "crashes = crashes + ?6",
+    to: "crashes = crashes + 0 * ?6",
+    scene: crashForEver,
+    right: "FAILED by w4",
+  },
   { statement: "renewLease", from: "state = 'alive'", to: "true", scene: beatWhenBuried, right: false },
   { statement: "ownedTasks", from: "worker = ?", to: "? > 0", scene: beatOfAnother, right: [] },
-  { statement: "stopWorker", from: "AND NOT EXISTS", to: "OR NOT EXISTS", scene: stopAsOwner, right: "rejected" },
-  { statement: "attemptOutcome", from: "fence = ?2", to: "?2 > 0", scene: resendLater, right: { kind: "settled" } },
-  { statement: "latestAttempt", from: "id = ?2", to: "?2 <> ''", scene: resendForDeleted, right: { kind: "lease-lost" } },
+  {
+    statement: "stopWorker",
+    from: "AND NOT EXISTS",
+    to: "OR NOT EXISTS",
+    scene: stopAsOwner,
+    right: "rejected",
+  },
+  {
+    statement: "attemptOutcome",
+    from: "fence = ?2",
+    to: "?2 > 0",
+    scene: resendLater,
+    right: { kind: "settled" },
+  },
+  {
+    statement: "latestAttempt",
+    from: "id = ?2",
+    to: "?2 <> ''",
+    scene: resendForDeleted,
+    right: { kind: "lease-lost" },
+  },
   { statement: "reportProgress", from: "fence = ?4", to: "?4 > 0", scene: reportOldFence, right: null },
   { statement: "reportProgress", from: "worker = ?5", to: "?5 > 0", scene: reportAsAnother, right: null },
   { statement: "cancelRequests", from: "worker = (", to: "0 < (", scene: cancelsOfAnother, right: [] },
-  { statement: "requestCancel", from: "coalesce(cancel_requested_at, ?1)", to: "?1", scene: cancelTwice, right: true },
-  { statement: "retryTask", from: "cancel_requested_at = NULL, ", to: "", scene: retryCancelled, right: "PENDING" },
+  {
+    statement: "requestCancel",
+    from: "coalesce(cancel_requested_at, ?1)",
+    to: "?1",
+    scene: cancelTwice,
+    right: true,
+  },
+  {
+    statement: "retryTask",
+    from: "cancel_requested_at = NULL, ",
+    to: "",
+    scene: retryCancelled,
+    right: "PENDING",
+  },
   { statement: "endTask", from: "cancel_requested_at = NULL, ", to: "", scene: cancelAndFail, right: null },
   { statement: "prunable", from: "updated_at < ?3", to: "?3 > 0", scene: pruneYoung, right: 0 },
   { statement: "prunable", from: "status = ?2", to: "?2 > 0", scene: pruneOthers, right: 0 },
@@ -69,8 +166,9 @@ test.each(guards)("$statement: $from holds something up", ({ statement, from, to
   expect(sql[statement], `the text of ${statement}`).toContain(from);
   const altered = sql[statement].replace(from, () => to);
   expect(outcomeOf(scene, (text) => text)).toMatchObject({ value: right });
-  console.log("MUT", statement, from, outcomeOf(scene, (text) => (text === sql[statement] ? altered : text)).value);
-  expect(outcomeOf(scene, (text) => (text === sql[statement] ? altered : text))).not.toMatchObject({ value: right });
+  expect(outcomeOf(scene, (text) => (text === sql[statement] ? altered : text))).not.toMatchObject({
+    value: right,
+  });
 });
 
 test("without its unique index, an idempotency key is two tasks", () => {
@@ -207,8 +305,8 @@ function claimSuspectEarly(bench: SqliteBench): unknown {
 function claimAgain(bench: SqliteBench): unknown {
   claimNew(bench);
   const first = bench.row("a").fence;
-  bench.settle({ id: "a", fence: 1, ref: [1, 1] }, "w1", "released");
-  claimOne(bench, "w1");
+  bury(bench, "w1");
+  claimOne(bench, "w2", true);
   return [first, bench.row("a").fence];
 }
 
@@ -239,6 +337,14 @@ function buryOne(bench: SqliteBench): unknown {
 
 function sweep(bench: SqliteBench): unknown {
   claimNew(bench);
+  bench.reap();
+  return placeOf(bench);
+}
+
+/** The claim was committed after the burial of its worker. */
+function sweepOrphan(bench: SqliteBench): unknown {
+  claimNew(bench);
+  bench.connection.exec("UPDATE workers SET state = 'dead' WHERE id = 'w1'");
   bench.reap();
   return placeOf(bench);
 }
@@ -331,7 +437,10 @@ function retryCancelled(bench: SqliteBench): unknown {
   bench.settle(held, "w1", "failed", { error: someError });
   bench.connection.exec("UPDATE tasks SET cancel_requested_at = 1");
   bench.write((context) => retryTask(context, { id: "a" }, bench.now));
-  const settled = bench.settle(claimOne(bench, "w1"), "w1", "failed", { error: someError, retryAt: bench.now });
+  const settled = bench.settle(claimOne(bench, "w1"), "w1", "failed", {
+    error: someError,
+    retryAt: bench.now,
+  });
   return settled === 0 ? "COMPLETED" : settled.kind === "settled" ? settled.status : settled.kind;
 }
 

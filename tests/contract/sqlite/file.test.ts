@@ -1,0 +1,217 @@
+/** The file itself: who may read it, what is refused, and what happens when it is damaged, gone or full. */
+import { spawn, spawnSync } from "node:child_process";
+import {
+  chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, symlinkSync,
+  truncateSync, writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { TaskStore } from "../../../server/tasks/core/store.ts";
+import { checkSqliteVersion, networkFileSystem } from "../../../server/tasks/stores/sqlite/connection.ts";
+import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
+import { newSearch, newTask, newTasks } from "../../support/builders.ts";
+import { ok } from "../../support/stores.ts";
+import { TestClock } from "../../support/test-clock.ts";
+
+const clock = new TestClock();
+const writers = join(import.meta.dirname, "../../support/store-process.ts");
+let folder: string;
+let path: string;
+let stores: TaskStore[];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "dure-file-"));
+  path = join(folder, "data", "tasks.db");
+  stores = [];
+});
+
+afterEach(async () => {
+  await Promise.all(stores.map((store) => store.close().catch(() => undefined)));
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function open(at = path): Promise<TaskStore> {
+  const store = createSqliteStore({ path: at, clock });
+  stores.push(store);
+  await store.open();
+  return store;
+}
+
+const codeOf = (answer: Promise<unknown>) => answer.then(() => "ok", ({ code }) => code as string);
+const count = (store: TaskStore) => store.countTasks(newSearch());
+
+test("the file is its owner's alone, whatever the umask", () => {
+  const script = `process.umask(0); const { createSqliteStore } = await import(${JSON.stringify(join(import.meta.dirname, "../../../server/tasks/stores/sqlite/store.ts"))});
+    const store = createSqliteStore({ path: ${JSON.stringify(path)}, clock: { now: Date.now } }); await store.open();
+    await store.registerWorker({ id: "w", host: "h", pid: 1, concurrency: 1, types: [], leaseMs: 1 });
+    process.kill(process.pid, "SIGKILL");`;
+  spawnSync(process.execPath, ["--input-type=module", "-e", script]);
+  const modeOf = (name: string) => (statSync(join(folder, "data", name)).mode & 0o777).toString(8);
+  expect([".", "tasks.db", "tasks.db-wal", "tasks.db-shm", "tasks.db-workers", "tasks.db-workers/w.lock"].map(modeOf)).toEqual(
+    ["700", "600", "600", "600", "700", "600"],
+  );
+});
+
+test("a symbolic link is refused", async () => {
+  await (await open()).close();
+  symlinkSync(path, join(folder, "link.db"));
+  expect(await codeOf(open(join(folder, "link.db")))).toBe("DATABASE_UNSAFE");
+});
+
+test.each([
+  ["3.45.0", false], ["3.46.1", false], ["3.49.2", false], ["3.50.6", false], ["3.51.2", false], ["3.44.5", false], ["2.50.9", false],
+  ["3.44.6", true], ["3.50.7", true], ["3.51.3", true], ["3.53.4", true], ["4.0.0", true],
+])("SQLite %s is safe: %s", (version, safe) => {
+  if (safe) expect(() => checkSqliteVersion(version)).not.toThrow();
+  else expect(() => checkSqliteVersion(version)).toThrow(expect.objectContaining({ code: "DATABASE_UNSAFE" }));
+});
+
+test.each([
+  [0x6969, "NFS"], [0x517b, "SMB"], [0xff534d42, "CIFS"], [0xff534d42 | 0, "CIFS"], [0xfe534d42, "SMB2"], [0x01021997, "9p"],
+  [0xef53, undefined], [0x01021994, undefined], [0x58465342, undefined], [0x9123683e, undefined],
+])("the file system %i is %s", (magic, name) => {
+  expect(networkFileSystem(magic)).toBe(name);
+});
+
+test("a database of another program is left as it is", async () => {
+  mkdirSync(join(folder, "data"));
+  const other = new DatabaseSync(path);
+  other.exec("CREATE TABLE theirs (a)");
+  other.close();
+  const before = readFileSync(path);
+  expect(await codeOf(open())).toBe("DATABASE_CORRUPT");
+  expect(readFileSync(path).equals(before)).toBe(true);
+});
+
+test("a file that is no database is left as it is", async () => {
+  mkdirSync(join(folder, "data"));
+  writeFileSync(path, "hello, this is no database\n".repeat(300));
+  expect(await codeOf(open())).toBe("DATABASE_CORRUPT");
+  expect(readFileSync(path, "utf8")).toMatch(/^hello/);
+});
+
+test("a newer schema is refused by its number (F155)", async () => {
+  const { known } = await (await open()).schemaVersion();
+  await stores[0]!.close();
+  const newer = new DatabaseSync(path);
+  newer.exec(`PRAGMA user_version = ${known + 1}`);
+  newer.close();
+  const refused = open();
+  await expect(refused).rejects.toMatchObject({ code: "DATABASE_VERSION", message: expect.stringContaining(String(known + 1)) });
+});
+
+describe("a file that goes away while it is open (F79)", () => {
+  test.each<[string, () => void]>([
+    ["deleted", () => rmSync(path)],
+    ["moved", () => renameSync(path, `${path}.old`)],
+    ["replaced", () => { copyFileSync(path, `${path}.copy`); renameSync(`${path}.copy`, path); }],
+  ])("%s: nothing more is written or read", async (_what, lose) => {
+    const store = await open();
+    ok(await store.enqueueTasks(newTasks(3)));
+    expect(await count(store)).toBe(3);
+    lose();
+    expect(await codeOf(store.enqueueTasks([newTask()]))).toBe("DATABASE_UNAVAILABLE");
+    expect(await codeOf(count(store))).toBe("DATABASE_UNAVAILABLE");
+  });
+});
+
+test("a damaged file gives its right data or DATABASE_ errors, and never ends the process", async () => {
+  const store = await open();
+  ok(await store.enqueueTasks(newTasks(200, { payload: "x".repeat(200) })));
+  await store.close();
+  const sound = readFileSync(path);
+  const wrong: string[] = [];
+  for (let variant = 0; variant < 200; variant++) {
+    const damaged = Buffer.from(sound);
+    const at = Math.floor(clock.random() * damaged.length);
+    if (variant % 4 < 3) for (let byte = 0; byte < [1, 16, 4096][variant % 4]! && at + byte < damaged.length; byte++) damaged[at + byte]! ^= 1 + Math.floor(clock.random() * 255);
+    const name = join(folder, `damaged-${variant}.db`);
+    writeFileSync(name, damaged, { mode: 0o600 });
+    if (variant % 4 === 3) truncateSync(name, at);
+    const met = await useDamaged(name);
+    if (met) wrong.push(`variant ${variant}, byte ${at}: ${met}`);
+    for (const end of ["", "-wal", "-shm"]) rmSync(name + end, { force: true });
+  }
+  expect(wrong).toEqual([]);
+}, 60_000);
+
+/** What was met that must not be; undefined when all was well. */
+async function useDamaged(name: string): Promise<string | undefined> {
+  const store = createSqliteStore({ path: name, clock });
+  try {
+    await store.open();
+    await store.searchTasks(newSearch({ limit: 1_000, sortBy: "updatedAt" }));
+    await store.enqueueTasks(newTasks(5));
+    await store.checkHealth({ full: true });
+    return undefined;
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    return code?.startsWith("DATABASE_") ? undefined : `${code}: ${message}`;
+  } finally {
+    await store.close().catch(() => undefined);
+  }
+}
+
+/** Runs the store in processes of their own; answers what each printed. */
+function runProcesses(many: number, ...args: string[]): Promise<string[]> {
+  const one = () =>
+    new Promise<string>((resolve) => {
+      const child = spawn(process.execPath, [writers, path, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+      let text = "";
+      child.stdout.on("data", (part) => { text += part; });
+      child.on("close", (code) => resolve(`${code} ${text.trim()}`));
+    });
+  return Promise.all(Array.from({ length: many }, one));
+}
+
+test("twenty processes that open an empty path at once all succeed (F39)", async () => {
+  const answers = await runProcesses(20, "0");
+  expect(answers).toEqual(Array(20).fill("0 0"));
+});
+
+test("two processes that write at once never see the other's lock (F69)", async () => {
+  const answers = await runProcesses(2, "2500");
+  expect(answers.every((answer) => /^0 \d+$/.test(answer))).toBe(true);
+  const stored = answers.reduce((sum, answer) => sum + Number(answer.split(" ")[1]), 0);
+  expect(stored).toBeGreaterThan(10);
+  expect(await count(await open())).toBe(stored);
+});
+
+const mountPoint = mkdtempSync(join(tmpdir(), "dure-full-"));
+const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", mountPoint]).status === 0;
+
+// Only root in a machine of its own may mount a small file system to fill.
+test.skipIf(!mounted)("on a full disk nothing acknowledged is lost, and all goes on once there is space (F75)", async () => {
+  try {
+    const store = await open(join(mountPoint, "tasks.db"));
+    const ballast = join(mountPoint, "ballast");
+    writeFileSync(ballast, Buffer.alloc(1_000_000));
+    const stored: string[] = [];
+    let code = "ok";
+    while (code === "ok" && stored.length < 20_000) {
+      const tasks = newTasks(10, { payload: "x".repeat(2_000) });
+      code = await codeOf(store.enqueueTasks(tasks).then(ok));
+      if (code === "ok") stored.push(...tasks.map(({ id }) => id));
+    }
+    expect(code).toBe("DATABASE_FULL");
+    rmSync(ballast);
+    const later = newTask({ id: "later" });
+    ok(await store.enqueueTasks([later]));
+    for (const id of [...stored.slice(0, 20), ...stored.slice(-20)]) expect(await store.getTask(id)).toBeDefined();
+    expect(await count(store)).toBe(stored.length + 1);
+    expect((await store.checkHealth({ full: true })).filter(({ level }) => level === "error")).toEqual([]);
+    await store.close();
+  } finally {
+    spawnSync("umount", ["-l", mountPoint]);
+  }
+});
+
+test("a read-only file says so", async ({ skip }) => {
+  if (process.getuid?.() === 0) skip("root may write every file");
+  await (await open()).close();
+  chmodSync(path, 0o400);
+  expect(existsSync(path)).toBe(true);
+  expect(await codeOf(open())).toMatch(/^DATABASE_(READ_ONLY|UNAVAILABLE)$/);
+});
