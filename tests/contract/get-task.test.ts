@@ -16,12 +16,23 @@ onEachStore("getTask, listAttempts and findNearIds", (world) => {
 
   test("a definition's id answers its entry, with what its latest task says", async () => {
     ok(await world.store.saveDefinitions([{ ...newDefinition(), maxAttempts: 4 }]));
-    expect(await world.get("resize-image")).toMatchObject({ isDefinition: true, status: "PENDING", attempts: 0, maxAttempts: 4 });
+    expect(await world.get("resize-image")).toMatchObject({
+      isDefinition: true,
+      status: "PENDING",
+      attempts: 0,
+      maxAttempts: 4,
+    });
     await world.settle(await world.running(newTask({ id: "old" })), "completed", { result: { json: "1" } });
     const latest = await world.running(newTask({ createdAt: startAt + 1, dueAt: startAt }));
     await world.settle(latest, "failed", { error: someError });
     const entry = await world.get("resize-image");
-    expect(entry).toMatchObject({ id: "resize-image", isDefinition: true, status: "FAILED", attempts: 1, error: "mailbox full" });
+    expect(entry).toMatchObject({
+      id: "resize-image",
+      isDefinition: true,
+      status: "FAILED",
+      attempts: 1,
+      error: "mailbox full",
+    });
     expect(entry.payload).toBeUndefined();
     expect(entry.result).toBeUndefined();
   });
@@ -29,7 +40,14 @@ onEachStore("getTask, listAttempts and findNearIds", (world) => {
   test("a running attempt is listed without an end", async () => {
     await world.running(newTask({ id: "a" }));
     const [attempt] = await world.store.listAttempts("a");
-    expect(attempt).toEqual({ taskId: "a", fence: 1, number: 1, workerId: "worker-1", startedAt: new Date(startAt), logs: [] });
+    expect(attempt).toEqual({
+      taskId: "a",
+      fence: 1,
+      number: 1,
+      workerId: "worker-1",
+      startedAt: new Date(startAt),
+      logs: [],
+    });
   });
 
   test("attempts are listed oldest first", async () => {

@@ -8,7 +8,14 @@ onEachStore("reportProgress", (world) => {
   test("progress and logs are kept while the attempt runs, without a new version", async () => {
     const { ref } = await world.running(newTask({ id: "a" }));
     const before = await world.get("a");
-    const report = { ref, taskId: "a", fence: 1, workerId: "worker-1", progress: { done: 1, total: 3, message: "한" }, logs };
+    const report = {
+      ref,
+      taskId: "a",
+      fence: 1,
+      workerId: "worker-1",
+      progress: { done: 1, total: 3, message: "한" },
+      logs,
+    };
     ok(await world.store.reportProgress([report]));
     expect(await world.get("a")).toEqual({ ...before, progress: report.progress });
     expect(await world.store.listAttempts("a")).toMatchObject([{ fence: 1, logs }]);
@@ -17,7 +24,12 @@ onEachStore("reportProgress", (world) => {
   test("logs replace the logs before; a report without progress keeps the last", async () => {
     const { ref } = await world.running(newTask({ id: "a" }));
     const report = { ref, taskId: "a", fence: 1, workerId: "worker-1" };
-    ok(await world.store.reportProgress([{ ...report, progress: { done: 1 }, logs }, { ...report, logs: [...logs, ...logs] }]));
+    ok(
+      await world.store.reportProgress([
+        { ...report, progress: { done: 1 }, logs },
+        { ...report, logs: [...logs, ...logs] },
+      ]),
+    );
     expect((await world.get("a")).progress).toEqual({ done: 1 });
     expect((await world.store.listAttempts("a"))[0]?.logs).toHaveLength(2);
   });
@@ -26,7 +38,14 @@ onEachStore("reportProgress", (world) => {
     const { ref } = await world.running(newTask({ id: "a" }));
     const good = { ref, taskId: "a", fence: 1, workerId: "worker-1", progress: { done: 1 } };
     const bad = { ...good, progress: { done: 9 }, logs };
-    ok(await world.store.reportProgress([good, { ...bad, fence: 0 }, { ...bad, workerId: "nobody" }, { ...bad, taskId: "b" }]));
+    ok(
+      await world.store.reportProgress([
+        good,
+        { ...bad, fence: 0 },
+        { ...bad, workerId: "nobody" },
+        { ...bad, taskId: "b" },
+      ]),
+    );
     expect((await world.get("a")).progress).toEqual({ done: 1 });
     expect((await world.store.listAttempts("a"))[0]?.logs).toEqual([]);
   });
@@ -35,7 +54,11 @@ onEachStore("reportProgress", (world) => {
     const claimed = await world.running(newTask({ id: "a" }));
     await world.settle(claimed, "completed");
     const before = await world.get("a");
-    ok(await world.store.reportProgress([{ ref: claimed.ref, taskId: "a", fence: 1, workerId: "worker-1", progress: { done: 1 }, logs }]));
+    ok(
+      await world.store.reportProgress([
+        { ref: claimed.ref, taskId: "a", fence: 1, workerId: "worker-1", progress: { done: 1 }, logs },
+      ]),
+    );
     expect(await world.get("a")).toEqual(before);
   });
 });

@@ -61,7 +61,11 @@ onEachStore("open, close, onChange, stats, checkHealth, schemaVersion", (world) 
   });
 
   test("stats count by type, queue and status, and know the oldest due task", async () => {
-    await world.enqueue(newTask({ queue: "a" }), newTask({ queue: "a", id: "own" }), newTask({ type: "b", dueAt: startAt + 5 }));
+    await world.enqueue(
+      newTask({ queue: "a" }),
+      newTask({ queue: "a", id: "own" }),
+      newTask({ type: "b", dueAt: startAt + 5 }),
+    );
     await world.store.cancelTask("own");
     await world.clock.advance(100);
     const stats = await world.store.stats();
@@ -83,7 +87,10 @@ onEachStore("open, close, onChange, stats, checkHealth, schemaVersion", (world) 
       const findings = await world.store.checkHealth({ full });
       expect(findings.filter(({ level }) => level === "error")).toEqual([]);
       const backlog = findings.find(({ check }) => check === "backlog");
-      expect(backlog).toMatchObject({ level: "warning", message: expect.stringContaining("nobody-runs-this") });
+      expect(backlog).toMatchObject({
+        level: "warning",
+        message: expect.stringContaining("nobody-runs-this"),
+      });
       expect(backlog?.next).toBeTruthy();
     }
   });

@@ -41,7 +41,9 @@ onEachStore("registerWorker, holdLease, stopWorker, listWorkers", (world) => {
     expect(beat.alive).toBe(true);
     expect(beat.owned).toContainEqual({ taskId: "a", fence: 1, ref: claimed.ref, cancelRequested: false });
     expect(beat.owned).toContainEqual(expect.objectContaining({ taskId: "b", cancelRequested: true }));
-    expect(await world.store.listWorkers()).toMatchObject([{ renewals: 1, beatAt: new Date(startAt + 7), running: 2 }]);
+    expect(await world.store.listWorkers()).toMatchObject([
+      { renewals: 1, beatAt: new Date(startAt + 7), running: 2 },
+    ]);
     await lease.release();
   });
 
@@ -57,7 +59,13 @@ onEachStore("registerWorker, holdLease, stopWorker, listWorkers", (world) => {
   });
 
   test("an unknown worker is not alive", async () => {
-    const lease = world.store.holdLease({ workerId: "nobody", leaseMs: 1, beatMs: 60_000, maxBlockMs: 1, onBeat: () => undefined });
+    const lease = world.store.holdLease({
+      workerId: "nobody",
+      leaseMs: 1,
+      beatMs: 60_000,
+      maxBlockMs: 1,
+      onBeat: () => undefined,
+    });
     expect(await lease.beat()).toEqual({ alive: false, owned: [] });
     await lease.release();
   });

@@ -20,7 +20,7 @@ async function cancel(id: string): Promise<Answer> {
   try {
     return (await world.dure.cancelTask(id)).requested ? "requested" : "cancelled";
   } catch (error) {
-    if (error instanceof DureError && error.code === "TASK_FINISHED") return "finished";
+    if (error instanceof DureError && error.code === "STATUS_CONFLICT") return "finished";
     throw error;
   }
 }

@@ -75,7 +75,7 @@ export function release(
 }
 
 function settleThrown(attempt: RunningAttempt, error: unknown, rules: SettlementRules): Settlement {
-  if (error instanceof Snooze) {
+  if (isA(error, Snooze)) {
     const delayMs = givenDelayMs(attempt, error.delay, rules);
     if (delayMs !== undefined) return retryLater(attempt, "snoozed", undefined, delayMs);
   }
@@ -84,8 +84,8 @@ function settleThrown(attempt: RunningAttempt, error: unknown, rules: Settlement
 
 /** The wait before the next attempt; undefined for no further attempt. */
 function delayMsAfter(attempt: RunningAttempt, error: unknown, rules: SettlementRules): number | undefined {
-  if (error instanceof NonRetryableError) return undefined;
-  if (error instanceof RetryAfter) {
+  if (isA(error, NonRetryableError)) return undefined;
+  if (isA(error, RetryAfter)) {
     const delayMs = givenDelayMs(attempt, error.delay, rules);
     if (delayMs !== undefined) return delayMs;
   }
@@ -110,6 +110,15 @@ function backoffDelayMs(attempt: RunningAttempt, error: unknown, rules: Settleme
       { type: id, taskId: attempt.task.id },
     );
     return backoffMs(defaultBackoff, failedAttempts, random);
+  }
+}
+
+/** `instanceof`, which throws for some values that can be thrown. */
+function isA<Kind extends Error>(error: unknown, kind: new (...args: any[]) => Kind): error is Kind {
+  try {
+    return error instanceof kind;
+  } catch {
+    return false;
   }
 }
 

@@ -22,9 +22,17 @@ beforeAll(async () => {
   store = createSqliteStore({ path, clock: new TestClock() });
   await store.open();
   await store.registerWorker(newWorker());
-  const own = Array.from({ length: 40 }, (_, place) => newTask({ id: `own-${place}`, queue: place % 2 ? "mail" : "default" }));
-  await store.enqueueTasks([...newTasks(200), ...newTasks(50, { type: "리포트-생성", queue: "mail" }), ...own]);
-  const { claimed } = ok(await store.claimTasks(claimRequest({ limit: 100, types: ["resize-image", "리포트-생성"] })));
+  const own = Array.from({ length: 40 }, (_, place) =>
+    newTask({ id: `own-${place}`, queue: place % 2 ? "mail" : "default" }),
+  );
+  await store.enqueueTasks([
+    ...newTasks(200),
+    ...newTasks(50, { type: "리포트-생성", queue: "mail" }),
+    ...own,
+  ]);
+  const { claimed } = ok(
+    await store.claimTasks(claimRequest({ limit: 100, types: ["resize-image", "리포트-생성"] })),
+  );
   const outcomes = ["completed", "failed", "cancelled"] as const;
   await store.settleTasks(claimed.slice(10).map((one, place) => settlementOf(one, outcomes[place % 3]!)));
   connection = new Connection({ path, durability: "full", role: "writer" });
@@ -48,14 +56,18 @@ test("every search and count is served in order by its named index", () => {
 });
 
 test("every other statement finds its tasks by an index or by their key", () => {
-  const touching = Object.entries(sql).filter(([, text]) => typeof text === "string" && /\b(FROM|JOIN|UPDATE)\s+tasks\b/.test(text));
+  const touching = Object.entries(sql).filter(
+    ([, text]) => typeof text === "string" && /\b(FROM|JOIN|UPDATE)\s+tasks\b/.test(text),
+  );
   expect(touching.length).toBeGreaterThan(25);
   // RUNNING tasks are as many as the workers have slots: reading all of them is bounded.
   const overRunning = ["runningTasks", "orphanOwners", "overdueCancels"];
   for (const [name, text] of touching) {
     const plan = planOf(text as string);
     const scans = plan.split("\n").filter((line) => /SCAN tasks\b/.test(line));
-    const allowed = overRunning.includes(name) ? scans.filter((line) => !/INDEX tasks_running/.test(line)) : scans;
+    const allowed = overRunning.includes(name)
+      ? scans.filter((line) => !/INDEX tasks_running/.test(line))
+      : scans;
     expect(allowed, `${name}: ${plan}`).toEqual([]);
     // Workers are few, and a thousand of them are shown at most.
     if (name !== "listWorkers") expect(plan, name).not.toMatch(/USE TEMP B-TREE FOR ORDER BY/);
@@ -64,12 +76,22 @@ test("every other statement finds its tasks by an index or by their key", () => 
 
 function* searches(): Generator<StoreSearch> {
   const tasks = [{ createdAt: new Date(startAt), updatedAt: new Date(startAt + 5), id: "own-3" }] as never[];
-  const places = [undefined, { value: startAt, id: "own-3" }, { value: startAt, id: "01ARZ3NDEKTSV4RRFFQ69G5FAV" }];
+  const places = [
+    undefined,
+    { value: startAt, id: "own-3" },
+    { value: startAt, id: "01ARZ3NDEKTSV4RRFFQ69G5FAV" },
+  ];
   for (const narrowing of narrowings({ tasks })) {
     if (narrowing.id !== undefined) continue;
     for (const sortBy of ["createdAt", "updatedAt", "id"] as const) {
       for (const descending of [true, false]) {
-        for (const place of places) yield newSearch({ ...narrowing, sortBy, descending, ...(place && { after: { ...place, backwards: false } }) });
+        for (const place of places)
+          yield newSearch({
+            ...narrowing,
+            sortBy,
+            descending,
+            ...(place && { after: { ...place, backwards: false } }),
+          });
       }
     }
   }
@@ -85,5 +107,8 @@ function isServed(text: string, plan: string): boolean {
 
 function planOf(text: string): string {
   const bare = text.replace(/^\/\*.*?\*\/\s*/, "");
-  return connection.rows(`EXPLAIN QUERY PLAN ${bare}`).map(({ detail }) => String(detail)).join("\n");
+  return connection
+    .rows(`EXPLAIN QUERY PLAN ${bare}`)
+    .map(({ detail }) => String(detail))
+    .join("\n");
 }

@@ -24,14 +24,18 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 test("of twenty processes that open a new file at once, one migrates and none fails (F39)", async () => {
-  const outcomes = await Promise.all(Array.from({ length: 20 }, (_, index) => run({ deed: "open", name: `p${index}` })));
+  const outcomes = await Promise.all(
+    Array.from({ length: 20 }, (_, index) => run({ deed: "open", name: `p${index}` })),
+  );
   expect(outcomes.filter(({ error }) => error)).toEqual([]);
   for (const { schema } of outcomes) expect(schema!.stored).toBe(schema!.known);
   await examine(async () => undefined);
 }, 120_000);
 
 test("two processes that write at once meet no SQLITE_BUSY and lose nothing (F69)", async () => {
-  const outcomes = await Promise.all(["p1", "p2"].map((name) => run({ deed: "write", name, callers: 4, ms: 3_000 })));
+  const outcomes = await Promise.all(
+    ["p1", "p2"].map((name) => run({ deed: "write", name, callers: 4, ms: 3_000 })),
+  );
   expect(outcomes.filter(({ error }) => error)).toEqual([]);
   const enqueued = outcomes.flatMap((outcome) => outcome.enqueued!);
   const completed = outcomes.flatMap((outcome) => outcome.completed!);
@@ -69,7 +73,9 @@ test("what a process acknowledged before kill -9 is there", async () => {
 }, 120_000);
 
 function start(errand: Omit<Errand, "path">): ChildProcess {
-  const child = spawn(process.execPath, [program, JSON.stringify({ path, ...errand })], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [program, JSON.stringify({ path, ...errand })], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   child.stdout!.setEncoding("utf8");
   return child;
 }
@@ -103,7 +109,9 @@ async function linesUntil(child: ChildProcess, count: number): Promise<string[]>
 }
 
 /** Opens the file as it was left, looks, and finds every page sound. */
-async function examine(look: (store: ReturnType<typeof createSqliteStore>) => Promise<unknown>): Promise<void> {
+async function examine(
+  look: (store: ReturnType<typeof createSqliteStore>) => Promise<unknown>,
+): Promise<void> {
   const store = createSqliteStore({ path, clock: new TestClock() });
   await store.open();
   try {

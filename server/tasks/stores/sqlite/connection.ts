@@ -68,7 +68,8 @@ export class Connection {
       this.#database = new DatabaseSync(options.path, { timeout: 5_000 });
       this.#configure(options);
       if (options.role === "writer") this.#migrate();
-      this.#database.exec("PRAGMA busy_timeout = 0");
+      // A reader waits too: for another process that recovers the log, or that leaves the file as the last one.
+      if (options.role === "writer") this.#database.exec("PRAGMA busy_timeout = 0");
     } catch (error) {
       throw toDureError(error, options.path);
     }
@@ -119,16 +120,7 @@ export class Connection {
   /** True while another process holds the write lock. */
   beginWrite(): void {
     this.#checkSameFile();
-    const giveUpAt = performance.now() + busyWaitMaxMs;
-    for (let waits = 0; ; waits++) {
-      try {
-        this.#database.exec("BEGIN IMMEDIATE");
-        return;
-      } catch (error) {
-        if (!isBusy(error) || performance.now() > giveUpAt) throw error;
-        pause(waits < 100 ? 0.2 + Math.random() * 0.8 : 2 + Math.random() * 8);
-      }
-    }
+    this.#execWhenFree("BEGIN IMMEDIATE");
   }
 
   commit(): void {
@@ -178,7 +170,7 @@ export class Connection {
       return;
     }
     this.#checkOwner();
-    if (this.path !== ":memory:") this.#database.exec("PRAGMA journal_mode = WAL");
+    if (this.path !== ":memory:") this.#execWhenFree("PRAGMA journal_mode = WAL");
     this.#database.exec(
       `PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"};
        PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = ${writeAheadBytesMax}`,
@@ -200,7 +192,7 @@ export class Connection {
   /** Under the write lock, so that of many processes that start together one migrates and the others wait. */
   #migrate(): void {
     pendingMigrations(migrations, this.#number("PRAGMA user_version"), this.path);
-    this.#database.exec("BEGIN IMMEDIATE");
+    this.#execWhenFree("BEGIN IMMEDIATE");
     try {
       for (const migration of pendingMigrations(migrations, this.#number("PRAGMA user_version"), this.path)) {
         this.#database.exec(migration.sql);
@@ -212,6 +204,23 @@ export class Connection {
     } catch (error) {
       this.rollback();
       throw error;
+    }
+  }
+
+  /**
+   * Waits while another process holds the lock. SQLite's own timeout does not: the change to WAL is refused at once
+   * when two processes make it together.
+   */
+  #execWhenFree(sql: string): void {
+    const giveUpAt = performance.now() + busyWaitMaxMs;
+    for (let waits = 0; ; waits++) {
+      try {
+        this.#database.exec(sql);
+        return;
+      } catch (error) {
+        if (!isBusy(error) || performance.now() > giveUpAt) throw error;
+        pause(waits < 100 ? 0.2 + Math.random() * 0.8 : 2 + Math.random() * 8);
+      }
     }
   }
 
@@ -269,8 +278,9 @@ function prepareFile(path: string, role: "writer" | "reader"): void {
 /** SQLite would make the file by the umask; ours is for its owner alone. Its -wal and -shm take the same mode. */
 function makeFile(path: string): void {
   if (existsSync(path)) {
+    // In this order: a process that makes the file right now writes the log after the file.
+    const writeAhead = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
     const { size } = statSync(path);
-    const writeAhead = existsSync(`${path}-wal`) ? statSync(`${path}-wal`).size : 0;
     if (size === 0 && writeAhead > 0) {
       throw new DureError(
         "DATABASE_CORRUPT",
@@ -280,8 +290,13 @@ function makeFile(path: string): void {
     }
     return;
   }
-  closeSync(openSync(path, "wx", 0o600));
-  chmodSync(path, 0o600);
+  try {
+    closeSync(openSync(path, "wx", 0o600));
+    chmodSync(path, 0o600);
+  } catch (error) {
+    // Another process was faster; an existing file is never opened here, see worker-locks.ts.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
 }
 
 function refuseLink(path: string): void {

@@ -43,11 +43,10 @@ export type Enqueued = Written<Existing | null, "id-taken" | "idempotency-confli
 export function enqueueTasks(context: WriteContext, rows: readonly NewRow[]): Enqueued {
   const existing: [number, Row][] = [];
   const refusal = insertRows(context, rows, 0, existing);
-  if (refusal) {
-    if (rows.length > 1) context.undo();
-    return refusal;
-  }
-  return enqueued(context, existing);
+  if (!refusal) return enqueued(context, existing);
+  if (rows.length > 1) context.undo();
+  else if (refusal.kind === "rejected") delete refusal.details?.index;
+  return refusal;
 }
 
 export function enqueued(context: WriteContext, existing: readonly [number, Row][]): Enqueued {

@@ -31,7 +31,8 @@ export class ThreadLink {
   #worker: Worker | undefined;
   #outbox: Request[] = [];
   #lastId = 0;
-  #failure: DureError | undefined;
+  /** Why nothing more can be asked: what opening met, the thread's death, or that it was closed. */
+  #failure: Error | undefined;
 
   constructor(options: ThreadOptions, now: () => number, events: ThreadLinkEvents) {
     this.#options = options;
@@ -52,8 +53,9 @@ export class ThreadLink {
       worker.on("exit", () => this.#died(undefined));
       worker.once("message", (first: "ready" | { failed: ThreadError }) => {
         if (first !== "ready") {
-          void worker.terminate();
-          return reject(toError(first.failed));
+          this.#failure = toError(first.failed);
+          void worker.terminate().then(() => reject(this.#failure));
+          return;
         }
         worker.on("message", (reply: Reply) => this.#receive(reply));
         this.#hold();

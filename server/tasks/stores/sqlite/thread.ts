@@ -159,7 +159,8 @@ class StoreThread {
     try {
       this.#commit();
     } catch (error) {
-      return this.#commitFailed(requests, error);
+      this.#commitFailed(requests, error);
+      return;
     }
     for (const [request, value] of answers) this.#written(request, value);
   }

@@ -1,4 +1,5 @@
 /** Workers on the writing thread: their start and end, heartbeats, and taking back what the dead ones held (T2, T9, T17). */
+import type { ErrorCode } from "../../core/errors.ts";
 import type { Beat, TaskStore, WorkerRecord, Written } from "../../core/store.ts";
 import { sql } from "./statements.ts";
 import { statusNames } from "./statuses.ts";
@@ -114,9 +115,13 @@ function takeBack(
     number | null,
   ][];
   return lost.map(([seq, id, lane, crashes, rerun, cancelRequestedAt]) => {
-    const error = { name: "WorkerLost", message: `The worker died while it ran this task: ${why}.` };
-    connection.prepare(sql.writeAttempt).run(seq, now, "lost", JSON.stringify(error), null);
-    const status = cancelRequestedAt !== null ? 5 : rerun === 1 && crashes + 1 < crashBudget ? 1 : 4;
+    const spent = rerun === 1 && crashes + 1 >= crashBudget;
+    const error = lostError(
+      `The worker died while it ran this task: ${why}.`,
+      spent ? "CRASH_BUDGET_SPENT" : "LEASE_LOST",
+    );
+    connection.prepare(sql.writeAttempt).run(seq, now, "lost", error, null);
+    const status = cancelRequestedAt !== null ? 5 : rerun === 1 && !spent ? 1 : 4;
     tally.move(lane, 2, status);
     if (status === 1) connection.prepare(sql.putBackTask).run(now, now, null, 1, 0, 1, seq);
     else
@@ -125,6 +130,11 @@ function takeBack(
         .run(status, now, status === 4 ? lostMessage(rerun, crashes + 1, why) : null, seq);
     return { id, status: statusNames[status]! };
   });
+}
+
+/** The error of a lost attempt, as it is stored. */
+function lostError(message: string, code: ErrorCode): string {
+  return JSON.stringify({ name: "WorkerLost", message, code });
 }
 
 function lostMessage(rerun: number, crashes: number, why: string): string {
@@ -141,8 +151,8 @@ function cancelOverdue(
   const { connection, tally } = context;
   const overdue = connection.prepare(sql.overdueCancels).all(before) as unknown as [number, string, number][];
   return overdue.map(([seq, id, lane]) => {
-    const error = { name: "WorkerLost", message: "The worker did not obey the cancel request in time." };
-    connection.prepare(sql.writeAttempt).run(seq, now, "lost", JSON.stringify(error), null);
+    const error = lostError("The worker did not obey the cancel request in time.", "LEASE_LOST");
+    connection.prepare(sql.writeAttempt).run(seq, now, "lost", error, null);
     connection.prepare(sql.endTask).run(5, now, null, seq);
     tally.move(lane, 2, 5);
     return { id, status: "CANCELLED" };
