@@ -11,6 +11,7 @@ import { parseDuration } from "./tasks/core/duration.ts";
 import type { EnqueueOptions } from "./tasks/core/enqueue.ts";
 import { enqueueTaskIn } from "./tasks/core/enqueue.ts";
 import { DureError } from "./tasks/core/errors.ts";
+import { countTasksIn, getTaskByIdIn, searchTaskPageIn, searchTasksIn } from "./tasks/core/find.ts";
 import type { Instance } from "./tasks/core/instance.ts";
 import { defaultInstance, provideDefaultInstance } from "./tasks/core/instance.ts";
 import type { CancelReply, ChangeOptions, EditOptions } from "./tasks/core/manage.ts";
@@ -18,7 +19,6 @@ import { cancelTaskIn, deleteTaskIn, editTaskIn, listAttemptsIn, retryTaskIn } f
 import { checkOptions, durationRule } from "./tasks/core/options.ts";
 import { Registry } from "./tasks/core/registry.ts";
 import type { TaskPage, TaskSearchOptions } from "./tasks/core/search.ts";
-import { countTasksIn, getTaskByIdIn, searchTaskPageIn, searchTasksIn } from "./tasks/core/search.ts";
 import type {
   HealthFinding,
   StoredDefinition,

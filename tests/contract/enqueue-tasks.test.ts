@@ -100,7 +100,7 @@ onEachStore("enqueueTasks", (world) => {
     await world.store.saveDefinitions([newDefinition("nightly-report")]);
     const refused = await world.store.enqueueTasks([newTask({ id: "nightly-report" })]);
     expect(reasonOf(refused)).toBe("id-taken");
-    expect(detailsOf(refused)).toMatchObject({ index: 0, id: "nightly-report", owner: "definition" });
+    expect(detailsOf(refused)).toMatchObject({ id: "nightly-report", owner: "definition" });
   });
 
   test("ids that differ only in case, form or trailing space are different", async () => {

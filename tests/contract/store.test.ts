@@ -35,7 +35,7 @@ onEachStore("open, close, onChange, stats, checkHealth, schemaVersion", (world) 
 
   test("onChange calls back after a change, until taken back", async () => {
     let calls = 0;
-    let stop = () => undefined as void;
+    let stop: () => void = () => undefined;
     await new Promise<void>((resolve) => {
       stop = world.store.onChange(() => {
         calls += 1;

@@ -40,7 +40,8 @@ test("what a cancel answered holds, in a thousand races with claims of another p
   for (const [id, answer] of answers) {
     seen[answer] += 1;
     const { status } = await world.task(id);
-    if (answer === "cancelled") expect({ status, starts: world.ledger.starts(id) }).toEqual({ status: "CANCELLED", starts: [] });
+    if (answer === "cancelled")
+      expect({ status, starts: world.ledger.starts(id) }).toEqual({ status: "CANCELLED", starts: [] });
     if (answer === "requested") expect(["CANCELLED", "COMPLETED"]).toContain(status);
     if (answer === "finished") expect(status).toBe("COMPLETED");
   }

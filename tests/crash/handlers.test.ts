@@ -22,7 +22,9 @@ async function expectAlive(pid: number): Promise<void> {
 
 describe("a handler that does not end", () => {
   test("is timed out, its grace over, and its task retried beside it", async () => {
-    world = new CrashWorld({ "resize-image": { timeout: "150ms", abortGrace: "50ms", backoff: { first: "10ms" } } });
+    world = new CrashWorld({
+      "resize-image": { timeout: "150ms", abortGrace: "50ms", backoff: { first: "10ms" } },
+    });
     const { pid } = await world.start();
     const { id } = await world.enqueue({ does: "never", calmFrom: 2 }, { maxAttempts: 2 });
     expect(await world.ended(id)).toMatchObject({ status: "COMPLETED", attempts: 2 });
@@ -57,15 +59,21 @@ describe("a handler that does not end", () => {
 });
 
 describe("an error that nobody catches", () => {
-  test.each(["stray-rejection", "stray-timer"] as const)("(%s) fails the attempt it came from, and no other", async (does) => {
-    world = new CrashWorld();
-    const { pid } = await world.start();
-    const beside = await world.enqueueAll(Array.from({ length: 5 }, () => ({ does: "wait", ms: 300 })));
-    const { id } = await world.enqueue({ does, ms: 100 });
-    expect(await world.ended(id)).toMatchObject({ status: "FAILED", error: expect.stringMatching(/^nobody/) });
-    for (const { status } of await world.allEnded(beside)) expect(status).toBe("COMPLETED");
-    await expectAlive(pid);
-  });
+  test.each(["stray-rejection", "stray-timer"] as const)(
+    "(%s) fails the attempt it came from, and no other",
+    async (does) => {
+      world = new CrashWorld();
+      const { pid } = await world.start();
+      const beside = await world.enqueueAll(Array.from({ length: 5 }, () => ({ does: "wait", ms: 300 })));
+      const { id } = await world.enqueue({ does, ms: 100 });
+      expect(await world.ended(id)).toMatchObject({
+        status: "FAILED",
+        error: expect.stringMatching(/^nobody/),
+      });
+      for (const { status } of await world.allEnded(beside)) expect(status).toBe("COMPLETED");
+      await expectAlive(pid);
+    },
+  );
 
   test("after the end of its attempt changes nothing, and is logged", async () => {
     world = new CrashWorld();
@@ -104,7 +112,11 @@ describe("what a handler throws or returns", () => {
     );
     for (const [n, task] of (await world.allEnded(tasks)).entries()) {
       const what = oddResultNames[n];
-      expect({ what, status: task.status, attempts: task.attempts }).toEqual({ what, status: "FAILED", attempts: 1 });
+      expect({ what, status: task.status, attempts: task.attempts }).toEqual({
+        what,
+        status: "FAILED",
+        attempts: 1,
+      });
       const [attempt] = await world.attempts(task.id);
       expect(attempt!.error!.code).toBe(what === "100 MB" ? "VALUE_TOO_LARGE" : "VALUE_NOT_STORABLE");
       expect(attempt!.error!.message).toContain("result");

@@ -18,7 +18,9 @@ const running = () => world.dure.countTasks({ status: "RUNNING" });
 
 /** How many tasks the process said that it gave back. */
 function givenBack(worker: WorkerProcess): number {
-  const line = world.ledger.lines().find(({ event, pid }) => event.startsWith("stopped") && pid === worker.pid);
+  const line = world.ledger
+    .lines()
+    .find(({ event, pid }) => event.startsWith("stopped") && pid === worker.pid);
   return Number(line?.event.split(" ")[1]);
 }
 
@@ -31,7 +33,9 @@ function startedTooLate(worker: WorkerProcess): number {
 
 test("SIGTERM at any moment under load ends with exit code 0, starts nothing more, and leaves nothing RUNNING", async () => {
   world = new CrashWorld();
-  const tasks = await world.enqueueAll(Array.from({ length: 1_500 }, (_, n) => ({ does: "wait", ms: n % 40 })));
+  const tasks = await world.enqueueAll(
+    Array.from({ length: 1_500 }, (_, n) => ({ does: "wait", ms: n % 40 })),
+  );
   for (let round = 0; round < 8; round += 1) {
     const worker = await world.start({ worker: { concurrency: 20, stopGrace: "2s" } });
     await new Promise((done) => setTimeout(done, Math.random() * 60));
@@ -101,7 +105,9 @@ test("the lease is kept while handlers finish", async () => {
 test("a hundred handlers that end while the worker stops are all on record", async () => {
   world = new CrashWorld();
   const worker = await world.start({ worker: { concurrency: 100 } });
-  const tasks = await world.enqueueAll(Array.from({ length: 100 }, (_, n) => ({ does: "wait", ms: 300 + (n % 10) })));
+  const tasks = await world.enqueueAll(
+    Array.from({ length: 100 }, (_, n) => ({ does: "wait", ms: 300 + (n % 10) })),
+  );
   for (const { id } of tasks) await world.started(id);
   worker.stop();
   expect((await worker.ended).code).toBe(0);

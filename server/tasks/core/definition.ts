@@ -4,6 +4,7 @@ import { resolveBackoff } from "./backoff.ts";
 import { parseDuration } from "./duration.ts";
 import { enqueueManyOf, enqueueOf, runOf } from "./enqueue.ts";
 import { DureError } from "./errors.ts";
+import { searchTasksIn } from "./find.ts";
 import type { Instance } from "./instance.ts";
 import { checkDefinitionId, checkQueue, checkTag } from "./names.ts";
 import {
@@ -16,7 +17,6 @@ import {
   stringUpTo,
 } from "./options.ts";
 import type { RegisteredDefinition } from "./registry.ts";
-import { searchTasksIn } from "./search.ts";
 import type { TaskDefinition, TaskHandler, TaskOptions } from "./task.ts";
 
 /** `setTimeout` and the abort machinery are exact up to here; a longer attempt wants `'none'`. */

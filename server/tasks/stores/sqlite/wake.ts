@@ -7,8 +7,12 @@ import { basename, dirname } from "node:path";
 import type { Connection } from "./connection.ts";
 
 const pollMs = 250;
-/** Changes closer together than this are told once. */
-const quietMs = 2;
+/**
+ * After a change of the log: the first look, and by doubling the last. The change is seen when the log is written,
+ * but the commit only counts once that is synced to disk, which may take a while, and nothing tells us then.
+ */
+const firstLookMs = 2;
+const lastLookMs = 128;
 
 export class Wake {
   readonly #connection: Connection;
@@ -16,6 +20,7 @@ export class Wake {
   #watcher: FSWatcher | undefined;
   #poll: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
+  #soonMs = 0;
   #version = -1;
 
   constructor(connection: Connection, tell: () => void) {
@@ -30,7 +35,7 @@ export class Wake {
     const name = `${basename(this.#connection.path)}-wal`;
     try {
       this.#watcher = watch(dirname(this.#connection.path), (_event, file) => {
-        if (file === name || file === null) this.#lookSoon();
+        if (file === name || file === null) this.#lookIn(firstLookMs);
       });
       this.#watcher.on("error", () => this.#unwatch());
     } catch {
@@ -51,21 +56,27 @@ export class Wake {
     this.#watcher = undefined;
   }
 
-  #lookSoon(): void {
-    this.#soon ??= setTimeout(() => {
+  /** A look that is due later is made earlier. */
+  #lookIn(ms: number): void {
+    if (this.#soon && this.#soonMs <= ms) return;
+    clearTimeout(this.#soon);
+    this.#soonMs = ms;
+    this.#soon = setTimeout(() => {
       this.#soon = undefined;
-      this.#look();
-    }, quietMs);
+      if (!this.#look() && ms < lastLookMs) this.#lookIn(2 * ms);
+    }, ms);
   }
 
-  #look(): void {
+  /** Whether another process has committed since the last look. */
+  #look(): boolean {
     try {
       const version = this.#connection.dataVersion();
-      if (version === this.#version) return;
+      if (version === this.#version) return false;
       this.#version = version;
     } catch {
-      return;
+      return false;
     }
     this.#tell();
+    return true;
   }
 }

@@ -35,8 +35,10 @@ export class WorkerLocks {
     this.discard(workerId);
   }
 
-  releaseAll(): void {
-    for (const workerId of [...this.#held.keys()]) this.release(workerId);
+  /** Lets go without removing: whoever sees the lock free knows that these workers are gone. */
+  letGoAll(): void {
+    for (const lock of this.#held.values()) lock.close();
+    this.#held.clear();
   }
 
   /** True only when the worker's process is certainly gone. */
