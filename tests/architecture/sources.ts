@@ -69,24 +69,3 @@ function areTypes(names: string): boolean {
     .filter((name) => name !== "");
   return each.length > 0 && each.every((name) => name.startsWith("type "));
 }
-
-/** Rings of files that import each other's values, each as the path around it. */
-export function findCycles(files: readonly string[]): string[][] {
-  const imports = new Map(
-    files.map((path) => [
-      path,
-      importsOf(path).flatMap(({ file, typesOnly }) => (file && !typesOnly ? [file] : [])),
-    ]),
-  );
-  const cycles: string[][] = [];
-  const done = new Set<string>();
-  const visit = (path: string, trail: readonly string[]): void => {
-    const start = trail.indexOf(path);
-    if (start >= 0) return void cycles.push([...trail.slice(start), path]);
-    if (done.has(path)) return;
-    for (const next of imports.get(path) ?? []) visit(next, [...trail, path]);
-    done.add(path);
-  };
-  for (const path of files) visit(path, []);
-  return cycles;
-}

@@ -1,5 +1,5 @@
+import { DureError } from "dure";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
-import { DureError } from "../../server/index.ts";
 import { ensureBuilt } from "../support/cli.ts";
 import { ledgerNow } from "../support/crash-ledger.ts";
 import { CrashWorld } from "../support/crash-world.ts";
@@ -79,7 +79,7 @@ test("a task whose worker dies after the request is CANCELLED, not run again", a
   const dying = await world.start();
   const { id } = await world.enqueue({ does: "never" });
   await world.started(id);
-  dying.pause();
+  await world.pause(dying);
   expect(await cancel(id)).toBe("requested");
   dying.kill();
   await world.start();

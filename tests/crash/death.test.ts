@@ -49,6 +49,24 @@ describe("a worker that is killed", () => {
     await world.check();
   });
 
+  test("has all its tasks started again at once, however long they last", async () => {
+    world = new CrashWorld();
+    const settings = { worker: { concurrency: 20 } };
+    const dying = await world.start(settings);
+    const tasks = await world.enqueueAll(Array.from({ length: 20 }, () => ({ does: "wait", ms: 4_000 })));
+    for (const { id } of tasks) await world.started(id);
+    const other = await world.start(settings);
+    const killedAt = ledgerNow();
+    dying.kill();
+    await world.until("every second start", () => world.ledger.starts().length === 40);
+    for (const { at, pid } of world.ledger.starts().slice(20)) {
+      expect(pid).toBe(other.pid);
+      expect(at - killedAt).toBeLessThan(2_000);
+    }
+    await world.allEnded(tasks);
+    await world.check();
+  });
+
   test("is told from one of the same name that takes its place", async () => {
     world = new CrashWorld();
     const settings = { worker: { name: "web-1" } };
@@ -125,7 +143,7 @@ describe("a task that ends its process", () => {
     world = new CrashWorld({ "resize-image": {}, "nightly-report": {} });
     const pill = await world.enqueue({ does: "abort-process", count: 100 }, { type: "nightly-report" });
     const innocents = await world.enqueueAll(
-      Array.from({ length: 99 }, () => ({ does: "never", calmFrom: 2 })),
+      Array.from({ length: 99 }, () => ({ does: "wait", ms: 2_000, calmFrom: 3 })),
     );
     const crashed = await supervise(pill.id, { worker: { concurrency: 100 } });
     expect(crashed.length).toBeLessThanOrEqual(4);
@@ -133,7 +151,8 @@ describe("a task that ends its process", () => {
     expect((await world.task(pill.id)).error).toContain("crash budget");
     expect(await world.outcomes(pill.id)).toEqual(["lost", "lost", "lost"]);
     for (const { status, crashes } of await world.allEnded(innocents)) {
-      expect({ status, crashes }).toEqual({ status: "COMPLETED", crashes: 1 });
+      expect(status).toBe("COMPLETED");
+      expect(crashes).toBeLessThanOrEqual(2);
     }
     await world.check();
   });

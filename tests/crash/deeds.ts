@@ -67,6 +67,13 @@ export const deeds = {
     }, ms);
   },
 
+  /** Changes its payload and fails; returns when it is given the changed one. */
+  spoil: (deed) => {
+    if (deed.what === "spoiled") return "spoiled";
+    deed.what = "spoiled";
+    throw new Error("as told");
+  },
+
   throw: ({ what = "" }) => {
     throw oddThrow(what);
   },

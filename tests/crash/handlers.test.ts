@@ -124,3 +124,14 @@ describe("what a handler throws or returns", () => {
     await expectAlive(pid);
   });
 });
+
+test("a handler that changes its payload changes it for nobody else", async () => {
+  world = new CrashWorld({ "resize-image": { maxAttempts: 2, backoff: { first: "1ms" } } });
+  await world.start();
+  const { id } = await world.enqueue({ does: "spoil", what: "fresh" });
+  expect(await world.ended(id)).toMatchObject({
+    status: "FAILED",
+    payload: { does: "spoil", what: "fresh" },
+  });
+  expect(await world.outcomes(id)).toEqual(["failed", "failed"]);
+});

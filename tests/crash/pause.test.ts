@@ -16,16 +16,16 @@ describe("a worker that was paused for longer than its lease", () => {
     world = new CrashWorld();
     const other = await world.start(settings);
     for (let round = 0; round < 2; round += 1) {
-      other.pause();
+      await world.pause(other);
       const paused = await Promise.all([world.start(settings), world.start(settings), world.start(settings)]);
       // On waking the first kind ends by itself, the second when it is told that its lease is lost.
       const tasks = await world.enqueueAll(
         Array.from({ length: 24 }, (_, n) =>
-          n % 2 === 0 ? { does: "wait", ms: 1_200, calmFrom: 2 } : { does: "heed", calmFrom: 2 },
+          n % 2 === 0 ? { does: "wait", ms: 2_000, calmFrom: 2 } : { does: "heed", calmFrom: 2 },
         ),
       );
       for (const { id } of tasks) await world.started(id, 1);
-      for (const worker of paused) worker.pause();
+      for (const worker of paused) await world.pause(worker);
       other.resume();
       for (const task of await world.allEnded(tasks)) expect(task.status).toBe("COMPLETED");
       for (const worker of paused) worker.resume();
@@ -50,7 +50,7 @@ describe("a worker that was paused for longer than its lease", () => {
     const { id } = await world.enqueue({ does: "never", calmFrom: 3 });
     await world.started(id, 1);
     const [before] = await world.dure.listWorkers();
-    paused.pause();
+    await world.pause(paused);
     const other = await world.start(settings);
     await world.started(id, 2);
     paused.resume();
@@ -73,7 +73,7 @@ describe("a worker that was paused for longer than its lease", () => {
     const paused = await world.start(settings);
     const { id } = await world.enqueue({ does: "obey", calmFrom: 3 });
     await world.started(id, 1);
-    paused.pause();
+    await world.pause(paused);
     await world.start(settings);
     await world.started(id, 2);
     await world.dure.cancelTask(id);
@@ -86,6 +86,22 @@ describe("a worker that was paused for longer than its lease", () => {
     expect((await world.task(id)).status).toBe("COMPLETED");
     await world.check();
   });
+});
+
+test("workers that were all paused for three leases go on with what they had and with what is new", async () => {
+  world = new CrashWorld();
+  const workers = await Promise.all([world.start(settings), world.start(settings)]);
+  const tasks = await world.enqueueAll(
+    Array.from({ length: 16 }, () => ({ does: "wait", ms: 500 })),
+    { maxAttempts: 3 },
+  );
+  for (const { id } of tasks) await world.started(id);
+  for (const worker of workers) await world.pause(worker);
+  await new Promise((done) => setTimeout(done, 3_000));
+  for (const worker of workers) worker.resume();
+  const later = await world.enqueueAll(Array.from({ length: 16 }, () => ({ does: "nothing" })));
+  for (const { status } of await world.allEnded([...tasks, ...later])) expect(status).toBe("COMPLETED");
+  await world.check();
 });
 
 describe("a handler that blocks its process", () => {

@@ -1,6 +1,6 @@
 /** `npm run soak:heap`: the heap after 20,000 and after 200,000 tasks, which must be the same within 5 % and 2 MB. */
 import assert from "node:assert/strict";
-import { createDure } from "../../server/index.ts";
+import { createDure } from "dure";
 
 const batch = 20_000;
 const dure = createDure({ database: ":memory:", retention: false, worker: { concurrency: 100 } });

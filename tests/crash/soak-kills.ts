@@ -7,6 +7,10 @@ const world = new CrashWorld();
 try {
   const report = await killAtRandom(world, { kills, workers: 4, everyMs: 170 });
   console.log(describeKills(report));
+  if (report.doubleStarts > 0) {
+    console.error("Tasks were started while the process that ran them was alive.");
+    process.exitCode = 1;
+  }
   if (percentile(report.recoveryMs, 0.99) > 2_000) {
     console.error("The 99th percentile is above two seconds.");
     process.exitCode = 1;

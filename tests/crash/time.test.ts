@@ -37,6 +37,7 @@ test("a task that one process enqueues starts in another within 25 ms at the med
 test("a task that is due a moment later by the worker's clock than by the caller's starts at that moment", async () => {
   world = new CrashWorld();
   const worker = await world.start();
+  await world.dure.stats();
   await worker.jump(-40);
   for (let count = 0; count < 12; count += 1) {
     const at = ledgerNow();

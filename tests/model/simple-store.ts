@@ -88,12 +88,7 @@ export class SimpleStore {
     if (!task) return undefined;
     const owns =
       task.status === "RUNNING" && task.fence === fence && task.worker === worker && this.alive.has(worker);
-    if (!owns)
-      return task.outcomes.get(fence) === outcome
-        ? task.fence === fence
-          ? task.status
-          : "PENDING"
-        : undefined;
+    if (!owns) return this.#isRecorded(task, fence, outcome) ? statusAfter(task, fence) : undefined;
     task.version += 1;
     if (outcome === "completed") {
       this.#end(task, "COMPLETED", "completed", now);
@@ -177,6 +172,12 @@ export class SimpleStore {
     return Math.min(old.length, limit);
   }
 
+  /** Whether the attempt ended as its worker says; after a cancel request all but success is recorded as cancelled. */
+  #isRecorded(task: SimpleTask, fence: number, outcome: SimpleOutcome): boolean {
+    const recorded = task.outcomes.get(fence);
+    return recorded === outcome || (recorded === "cancelled" && outcome !== "completed");
+  }
+
   #end(task: SimpleTask, status: TaskStatusName, outcome: string, now: number): void {
     task.status = status;
     task.endedAt = now;
@@ -199,4 +200,9 @@ export class SimpleStore {
       task.error = "lost";
     }
   }
+}
+
+/** Of an earlier attempt it is only known that the task went on after it. */
+function statusAfter(task: SimpleTask, fence: number): TaskStatusName {
+  return task.fence === fence ? task.status : "PENDING";
 }

@@ -4,9 +4,11 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createDure } from "dure";
 import type { Dure } from "../../server/dure.ts";
 import type { WorkerOptions } from "../../server/dure-options.ts";
-import { createDure } from "../../server/index.ts";
 import type { Attempt } from "../../server/tasks/core/attempt.ts";
 import type { EnqueueOptions } from "../../server/tasks/core/enqueue.ts";
 import type { Task, TaskOptions } from "../../server/tasks/core/task.ts";
@@ -71,6 +73,37 @@ export class CrashWorld {
     return worker;
   }
 
+  /**
+   * SIGSTOP, at a moment when the process does not hold the file's write lock: nothing can take that from it, so that
+   * everyone would wait until it goes on.
+   */
+  async pause(worker: WorkerProcess): Promise<void> {
+    for (;;) {
+      worker.pause();
+      if (await this.#canWrite()) return;
+      worker.resume();
+      await sleep(10 * Math.random());
+    }
+  }
+
+  async #canWrite(): Promise<boolean> {
+    const connection = new DatabaseSync(this.database, { timeout: 0 });
+    try {
+      for (let tries = 0; tries < 50; tries += 1) {
+        await sleep(10);
+        try {
+          connection.exec("BEGIN IMMEDIATE; ROLLBACK");
+          return true;
+        } catch {
+          // Somebody else may be writing; the one that is paused would write for ever.
+        }
+      }
+      return false;
+    } finally {
+      connection.close();
+    }
+  }
+
   async task(id: string): Promise<Task> {
     const task = await this.dure.getTaskById(id);
     if (!task) throw new Error(`There is no task ${id}.`);
@@ -106,7 +139,7 @@ export class CrashWorld {
     const end = performance.now() + maxMs;
     while (!(await holds())) {
       if (performance.now() > end) throw new Error(`Not within ${maxMs} ms: ${what}.\n${this.log()}`);
-      await new Promise((done) => setTimeout(done, 10));
+      await sleep(10);
     }
   }
 
@@ -174,9 +207,12 @@ export class WorkerProcess {
 
   /** Resolves once it claims. */
   async ready(): Promise<void> {
+    const end = performance.now() + waitMaxMs;
     while (!this.isReady) {
+      if (performance.now() > end)
+        throw new Error(`The worker was not ready within ${waitMaxMs} ms: ${this.#stderr}`);
       if (this.end) throw new Error(`The worker ended before it was ready: ${this.#stderr}`);
-      await new Promise((done) => setTimeout(done, 5));
+      await sleep(5);
     }
   }
 
@@ -194,6 +230,7 @@ export class WorkerProcess {
     this.#child.kill("SIGTERM");
   }
 
+  /** See `CrashWorld.pause`. */
   pause(): void {
     this.#child.kill("SIGSTOP");
   }
@@ -206,6 +243,6 @@ export class WorkerProcess {
   async jump(ms: number): Promise<void> {
     const before = this.#ledger.of("jumped").length;
     this.#child.send({ jumpMs: ms });
-    while (this.#ledger.of("jumped").length === before) await new Promise((done) => setTimeout(done, 5));
+    while (this.#ledger.of("jumped").length === before) await sleep(5);
   }
 }

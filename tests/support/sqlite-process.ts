@@ -27,7 +27,9 @@ export interface Outcome {
 if (import.meta.main) {
   const errand = JSON.parse(process.argv[2]!) as Errand;
   const store = createSqliteStore({ path: errand.path, clock: createSystemClock() });
-  const outcome = await run(store, errand).catch(({ code, message }): Outcome => ({ error: { code, message } }));
+  const outcome = await run(store, errand).catch(
+    ({ code, message }): Outcome => ({ error: { code, message } }),
+  );
   process.stdout.write(`${JSON.stringify(outcome)}\n`);
   await store.close();
 }
@@ -49,7 +51,14 @@ async function enqueueForEver(store: TaskStore): Promise<never> {
 
 async function write(store: TaskStore, { name, callers = 4, ms = 1_000 }: Errand): Promise<Outcome> {
   const types = ["resize-image"];
-  await store.registerWorker({ id: name, host: "here", pid: process.pid, concurrency: 10, types, leaseMs: 60_000 });
+  await store.registerWorker({
+    id: name,
+    host: "here",
+    pid: process.pid,
+    concurrency: 10,
+    types,
+    leaseMs: 60_000,
+  });
   const until = performance.now() + ms;
   const enqueued: string[] = [];
   const completed: string[] = [];

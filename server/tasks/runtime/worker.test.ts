@@ -322,12 +322,12 @@ test("a definition added later is claimed for", async () => {
   await service.stop();
 });
 
-test("quarantine: of tasks whose worker died, one at a time is in flight", async () => {
+test("quarantine: of tasks that lost two workers, one at a time is in flight", async () => {
   const finish = new Map<string, () => void>();
   const { store, clock, service } = await startTestWorker(
     (task) => new Promise((resolve) => finish.set(task.id, () => resolve(1))),
   );
-  store.add("suspect-1", { crashes: 1 });
+  store.add("suspect-1", { crashes: 2 });
   store.add("suspect-2", { crashes: 2 });
   store.add("innocent");
   store.hint();
@@ -337,6 +337,16 @@ test("quarantine: of tasks whose worker died, one at a time is in flight", async
   await clock.advance(0);
   expect(finish.has("suspect-2")).toBe(true);
   for (const end of finish.values()) end();
+  await service.stop();
+});
+
+test("tasks that lost one worker all start again at once", async () => {
+  const started: string[] = [];
+  const { store, clock, service } = await startTestWorker(async (task) => void started.push(task.id));
+  for (const id of ["one", "two", "three"]) store.add(id, { crashes: 1 });
+  store.hint();
+  await clock.advance(0);
+  expect(started).toEqual(["one", "two", "three"]);
   await service.stop();
 });
 

@@ -10,7 +10,9 @@
  * An attempt that does not end within its grace period is closed without its handler; the handler is then a zombie.
  * Past as many zombies as slots (at least ten) the worker claims no more and says that it is unhealthy.
  *
- * Quarantine: a task whose worker died before may be what killed it, so at most one such task is in flight here.
+ * Quarantine: a task whose worker died before may be what killed it. One death is most often somebody else's doing, so
+ * after it every task starts again at once; after the second at most one such task is in flight here, so that one that
+ * kills its worker a third time takes no other's last chance with it.
  */
 import type { AbortKind } from "../core/attempt.ts";
 import type { Clock } from "../core/clock.ts";
@@ -31,6 +33,8 @@ export const pollMs = 250;
 /** Also how many handlers start in one turn of the event loop. */
 const claimSizeMax = 500;
 const zombiesMin = 10;
+/** A task that has lost so many workers runs without another such task beside it. */
+const lonelyCrashes = 2;
 
 export interface WorkerParts {
   store: TaskStore;
@@ -240,7 +244,8 @@ export class Worker implements AttemptHost {
       return Number.POSITIVE_INFINITY;
     }
     if (this.#parts.settler.failing) return pollMs;
-    if (reply.waited) return 0;
+    // A claim brings one suspect at most; the others start at once too.
+    if (reply.waited || reply.claimed.some(({ task }) => (task.crashes ?? 0) > 0)) return 0;
     const dueInMs = reply.nextDueAt === undefined ? pollMs : reply.nextDueAt - this.clock.now();
     return Math.min(pollMs, Math.max(0, dueInMs));
   }
@@ -254,7 +259,7 @@ export class Worker implements AttemptHost {
     }
     const attempt = new RunningAttempt(claimed, definition, workerId, this);
     this.#running.set(task.id, attempt);
-    if ((task.crashes ?? 0) > 0) this.#suspect = attempt;
+    if ((task.crashes ?? 0) >= lonelyCrashes) this.#suspect = attempt;
     this.#startOne(attempt, now);
   }
 

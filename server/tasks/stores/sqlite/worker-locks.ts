@@ -14,6 +14,7 @@ import { isBusy } from "./sqlite-errors.ts";
 export class WorkerLocks {
   readonly #folder: string | undefined;
   readonly #held = new Map<string, DatabaseSync>();
+  readonly #discardable = new Set<string>();
 
   /** `database`: the file that the workers share; ':memory:' needs no locks, its workers die with it. */
   constructor(database: string) {
@@ -47,6 +48,17 @@ export class WorkerLocks {
     const lock = tryLock(this.#file(workerId));
     lock?.close();
     return lock !== undefined;
+  }
+
+  /** Buried workers, whose files go once that is committed. */
+  discardLater(workerIds: readonly string[]): void {
+    for (const workerId of workerIds) this.#discardable.add(workerId);
+  }
+
+  takeDiscardable(): string[] {
+    const taken = [...this.#discardable];
+    this.#discardable.clear();
+    return taken;
   }
 
   /** Removes what a dead or stopped worker left behind. */

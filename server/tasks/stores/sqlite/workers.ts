@@ -67,6 +67,7 @@ export function reapWorkers(context: WriteContext, request: ReapRequest, now: nu
   const buried: string[] = [];
   const tasks: { id: string; status: WorkerRecordStatus }[] = [];
   const bury = context.connection.prepare(sql.buryWorker);
+  discardBuried(context);
   for (const { workerId, renewals } of request.suspects) {
     const row = bury.get(workerId, renewals) as [number] | undefined;
     if (row) {
@@ -85,12 +86,23 @@ export function reapWorkers(context: WriteContext, request: ReapRequest, now: nu
     tasks.push(...takeBack(context, worker, "worker gone", request.crashBudget, now));
   }
   tasks.push(...cancelOverdue(context, now - request.cancelGraceMs, now));
-  for (const workerId of buried) context.locks.discard(workerId);
+  context.locks.discardLater(buried);
   if (tasks.length > 0) context.changed = true;
   return { kind: "ok", value: { buried, tasks } };
 }
 
 type WorkerRecordStatus = (typeof statusNames)[number];
+
+/**
+ * Only once the burial is known to be committed: an observer that is killed before it, with the lock file already gone,
+ * would leave a worker that nobody can tell to be dead.
+ */
+function discardBuried(context: WriteContext): void {
+  const alive = context.connection.prepare(sql.aliveWorker);
+  for (const workerId of context.locks.takeDiscardable()) {
+    if (!alive.get(workerId)) context.locks.discard(workerId);
+  }
+}
 
 /** Alive in the table, but the kernel has freed the lock that only its process could hold. */
 function deadByLock(context: WriteContext, observerId: string | undefined): string[] {
