@@ -53,6 +53,8 @@ process.on("message", ({ jumpMs }: { jumpMs: number }) => {
   jumpTo(jumpMs);
   record("jumped", "", 0);
 });
+// The test that started this process is gone.
+process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 process.channel?.unref();
 await dure.start();
 record("ready", "", 0);

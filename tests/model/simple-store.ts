@@ -18,10 +18,18 @@ export interface SimpleTask {
   rerunAfterCrash: boolean;
   error: string | undefined;
   endedAt: number | undefined;
+  /** The caller's idempotency key, and the payload that came with it. */
+  key: string | undefined;
+  payload: string;
   /** By fence. */
   outcomes: Map<number, string>;
   place: number;
 }
+
+type NewSimpleTask = Pick<
+  SimpleTask,
+  "id" | "type" | "priority" | "dueAt" | "maxAttempts" | "rerunAfterCrash" | "key" | "payload"
+>;
 
 export type SimpleOutcome = "completed" | "failed" | "cancelled" | "released" | "snoozed";
 
@@ -30,12 +38,17 @@ export const crashBudget = 3;
 export class SimpleStore {
   readonly tasks = new Map<string, SimpleTask>();
   readonly alive = new Set<string>();
+  /** How often each worker has beaten. */
+  readonly renewals = new Map<string, number>();
   #places = 0;
 
-  enqueue(
-    task: Pick<SimpleTask, "id" | "type" | "priority" | "dueAt" | "maxAttempts" | "rerunAfterCrash">,
-  ): void {
-    if (this.tasks.has(task.id)) return;
+  /** The id of the task that is stored for it: its own, or that of an earlier one with its key; undefined when refused. */
+  enqueue(task: NewSimpleTask): string | undefined {
+    const same = [...this.tasks.values()].find(
+      (one) => one.key !== undefined && one.key === task.key && one.type === task.type,
+    );
+    if (same) return same.payload === task.payload ? same.id : undefined;
+    if (this.tasks.has(task.id)) return task.id;
     this.tasks.set(task.id, {
       ...task,
       status: "PENDING",
@@ -51,6 +64,7 @@ export class SimpleStore {
       outcomes: new Map(),
       place: ++this.#places,
     });
+    return task.id;
   }
 
   /** The ids claimed, in order; undefined for a dead worker. */
@@ -116,8 +130,19 @@ export class SimpleStore {
     return "PENDING";
   }
 
-  bury(worker: string, now: number): void {
-    if (!this.alive.delete(worker)) return;
+  /** What the worker owns, as `id:fence`; undefined when it is dead. */
+  beat(worker: string): string[] | undefined {
+    if (!this.alive.has(worker)) return undefined;
+    this.renewals.set(worker, (this.renewals.get(worker) ?? 0) + 1);
+    const owned = [...this.tasks.values()].filter(
+      (task) => task.status === "RUNNING" && task.worker === worker,
+    );
+    return owned.map(({ id, fence }) => `${id}:${fence}`).sort();
+  }
+
+  /** Only when it has not beaten since `renewals` was seen. */
+  bury(worker: string, renewals: number, now: number): void {
+    if (renewals !== (this.renewals.get(worker) ?? 0) || !this.alive.delete(worker)) return;
     for (const task of this.tasks.values()) {
       if (task.status === "RUNNING" && task.worker === worker) this.#lose(task, now);
     }

@@ -21,6 +21,8 @@ interface Step {
   verb:
     | "enqueue"
     | "again"
+    | "keyed"
+    | "beat"
     | "claim"
     | "settle"
     | "stale"
@@ -41,6 +43,9 @@ const step: fc.Arbitrary<Step> = fc.record({
     "enqueue",
     "enqueue",
     "again",
+    "keyed",
+    "keyed",
+    "beat",
     "claim",
     "claim",
     "claim",
@@ -92,6 +97,10 @@ class Pair {
       case "again":
         if (id !== undefined) expect(await store.enqueueTasks([this.#newTask(id, pick, size)])).toBeDefined();
         return;
+      case "keyed":
+        return this.#enqueueKeyed(`task-${++this.#made}`, pick, size);
+      case "beat":
+        return this.#beat(pick);
       case "claim":
         return this.#claim(pick, size);
       case "settle":
@@ -181,7 +190,25 @@ class Pair {
   async #enqueue(id: string, pick: number, size: number): Promise<void> {
     const task = this.#newTask(id, pick, size);
     expect(await this.store.enqueueTasks([task])).toEqual({ kind: "ok", value: [null] });
-    this.simple.enqueue(task);
+    expect(this.simple.enqueue(simplified(task))).toBe(id);
+  }
+
+  /** With one of a few keys and payloads, so that many are met again. */
+  async #enqueueKeyed(id: string, pick: number, size: number): Promise<void> {
+    const payload = { json: String(size % 2) };
+    const task = { ...this.#newTask(id, pick, size), idempotencyKey: `key ${pick % 3}`, payload };
+    const answer = await this.store.enqueueTasks([task]);
+    const stored = answer.kind === "ok" ? (answer.value[0]?.id ?? id) : undefined;
+    expect(stored).toBe(this.simple.enqueue(simplified(task)));
+  }
+
+  async #beat(pick: number): Promise<void> {
+    const workerId = this.#workers[pick % this.#workers.length]!;
+    const lease = { workerId, leaseMs: 15_000, beatMs: 1e8, maxBlockMs: 1e8, onBeat: () => undefined };
+    const { alive, owned } = await this.store.holdLease(lease).beat();
+    const expected = this.simple.beat(workerId);
+    expect(alive).toBe(expected !== undefined);
+    expect(owned.map(({ taskId, fence }) => `${taskId}:${fence}`).sort()).toEqual(expected ?? []);
   }
 
   async #claim(pick: number, size: number): Promise<void> {
@@ -235,9 +262,10 @@ class Pair {
 
   async #bury(pick: number): Promise<void> {
     const workerId = this.#workers[pick % this.#workers.length]!;
-    const suspects = [{ workerId, renewals: 0 }];
-    await this.store.reapWorkers({ suspects, crashBudget, cancelGraceMs: 1e12 });
-    this.simple.bury(workerId, this.#clock.now);
+    const seen = this.simple.renewals.get(workerId) ?? 0;
+    const renewals = pick % 3 === 0 ? Math.max(0, seen - 1) : seen;
+    await this.store.reapWorkers({ suspects: [{ workerId, renewals }], crashBudget, cancelGraceMs: 1e12 });
+    this.simple.bury(workerId, renewals, this.#clock.now);
     if (this.simple.alive.size === 0) await this.#addWorker();
   }
 
@@ -265,6 +293,28 @@ class Pair {
       this.simple.tasks.get(id)!;
     return { id, type, status, priority, dueAt, attempts, crashes, snoozes, version, error, endedAt };
   }
+}
+
+function simplified({
+  id,
+  type,
+  priority,
+  dueAt,
+  maxAttempts,
+  rerunAfterCrash,
+  idempotencyKey,
+  payload,
+}: NewTask) {
+  return {
+    id,
+    type,
+    priority,
+    dueAt,
+    maxAttempts,
+    rerunAfterCrash,
+    key: idempotencyKey,
+    payload: payload.json,
+  };
 }
 
 function essence(task: Task) {

@@ -43,17 +43,6 @@ export class Ledger {
   starts(taskId?: string): LedgerLine[] {
     return this.of("start", taskId);
   }
-
-  /** What the process had started and not ended. */
-  openIn(pid: number): LedgerLine[] {
-    const open = new Map<string, LedgerLine>();
-    for (const line of this.lines()) {
-      if (line.pid !== pid) continue;
-      if (line.event === "start") open.set(`${line.taskId}:${line.fence}`, line);
-      if (line.event === "end") open.delete(`${line.taskId}:${line.fence}`);
-    }
-    return [...open.values()];
-  }
 }
 
 /** The time as the ledger writes it. */

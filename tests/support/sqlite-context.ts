@@ -21,13 +21,16 @@ export interface Held {
 
 /** A database in memory, and the verbs on it; each runs in a transaction of its own. */
 export class SqliteBench {
-  readonly connection = new Connection({ path: ":memory:", durability: "full", role: "writer" });
+  readonly connection: Connection;
   readonly context: WriteContext;
   now = startAt;
 
   /** `alter` may change the text of every statement before it is prepared. */
-  constructor(alter: (sql: string) => string = (sql) => sql) {
-    const { connection } = this;
+  constructor(
+    alter: (sql: string) => string = (sql) => sql,
+    connection = new Connection({ path: ":memory:", durability: "full", role: "writer" }),
+  ) {
+    this.connection = connection;
     const prepare = connection.prepare.bind(connection);
     connection.prepare = (sql) => prepare(alter(sql));
     this.context = {
