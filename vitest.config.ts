@@ -11,6 +11,7 @@ export default defineConfig({
   test: {
     environment: "node",
     pool: "forks",
+    globalSetup: "tests/support/postgres-setup.ts",
     testTimeout: 30_000,
     maxWorkers: 2,
     projects: [

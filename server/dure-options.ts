@@ -45,9 +45,9 @@ export interface RetentionOptions {
 }
 
 export interface DureOptions {
-  /** A file, ':memory:', or (later) 'postgres://…'. Default: DURE_DATABASE, else '.dure/tasks.db'. */
+  /** A file, ':memory:', or 'postgres://user:password@host:5432/database'. Default: DURE_DATABASE, else '.dure/tasks.db'. */
   database?: string;
-  /** 'full' (default): an acknowledged task survives a power cut. 'normal': it survives a crash of the process; a power cut may lose the last moments, never corrupt. */
+  /** 'full' (default): an acknowledged task survives a power cut. 'normal': it survives a crash of the process; a power cut may lose the last moments, never corrupt. Of SQLite; PostgreSQL has synchronous_commit. */
   durability?: "full" | "normal";
   worker?: WorkerOptions;
   retention?: RetentionOptions | false;
@@ -114,7 +114,7 @@ const rules: Record<string, OptionRule> = {
 
 /**
  * Checks everything at once and fills in the defaults.
- * @throws DureError INVALID_OPTION with every problem; DATABASE_UNAVAILABLE for a kind of database this version lacks
+ * @throws DureError INVALID_OPTION with every problem; DATABASE_UNAVAILABLE for a kind of database that Dure does not know
  */
 export function resolveDureOptions(options: DureOptions = {}): DureSettings {
   checkOptions("createDure", options, rules);
@@ -151,16 +151,19 @@ function keptMs(
   return kept === false ? null : parseDuration(kept, `retention.${status}`);
 }
 
+/** Whether a database is named by a PostgreSQL connection string. */
+export function isPostgresUrl(database: string): boolean {
+  return /^postgres(ql)?:\/\//i.test(database);
+}
+
 function checkDatabase(database: string): string {
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(database)?.[1];
-  if (scheme === undefined) return database;
-  const isPostgres = /^postgres(ql)?$/i.test(scheme);
-  const met = isPostgres
-    ? "This version of Dure has no PostgreSQL store yet"
-    : `Dure knows no database "${scheme}://"`;
-  throw new DureError("DATABASE_UNAVAILABLE", `${met}. Give the path of a file, or ':memory:'.`, {
-    details: { scheme },
-  });
+  if (scheme === undefined || isPostgresUrl(database)) return database;
+  throw new DureError(
+    "DATABASE_UNAVAILABLE",
+    `Dure knows no database "${scheme}://". Give the path of a file, ':memory:', or postgres://….`,
+    { details: { scheme } },
+  );
 }
 
 function pathRule(value: unknown, name: string): string | undefined {

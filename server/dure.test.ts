@@ -31,9 +31,12 @@ test("options are checked at once, all problems together", () => {
   expect(make).toThrow(/database.*concurrency.*stopGrace.*valueSizeMax/s);
 });
 
-test("a PostgreSQL address is answered with what this version has", () => {
-  expect(() => createDure({ database: "postgres://localhost/app" })).toThrow(
-    expect.objectContaining({ code: "DATABASE_UNAVAILABLE" }),
+test("an address of another database is refused with what there is", () => {
+  expect(() => createDure({ database: "mysql://localhost/app" })).toThrow(
+    expect.objectContaining({
+      code: "DATABASE_UNAVAILABLE",
+      message: expect.stringContaining("postgres://"),
+    }),
   );
 });
 

@@ -4,6 +4,7 @@
  */
 import type { DureOptions, DureSettings } from "./dure-options.ts";
 import { resolveDureOptions } from "./dure-options.ts";
+import { makeStore } from "./dure-store.ts";
 import type { Attempt } from "./tasks/core/attempt.ts";
 import { define } from "./tasks/core/definition.ts";
 import type { Duration } from "./tasks/core/duration.ts";
@@ -32,10 +33,9 @@ import { closedError, LazyStore } from "./tasks/runtime/lazy-store.ts";
 import type { Pruned } from "./tasks/runtime/pruner.ts";
 import { Pruner } from "./tasks/runtime/pruner.ts";
 import type { SystemClock } from "./tasks/runtime/system-clock.ts";
-import { createSystemClock, systemIds } from "./tasks/runtime/system-clock.ts";
+import { createSystemClock, createSystemIds } from "./tasks/runtime/system-clock.ts";
 import { Waiter } from "./tasks/runtime/waiter.ts";
 import { WorkerService } from "./tasks/runtime/worker-service.ts";
-import { createSqliteStore } from "./tasks/stores/sqlite/store.ts";
 
 /** How long to wait for a task's end, and what ends the wait early. */
 export interface WaitForTaskOptions {
@@ -154,7 +154,7 @@ class DureInstance implements Dure {
     this.#store = new LazyStore(
       registry,
       () => this.#makeStore(),
-      (store) => store.onChange(() => this.#waiter.onChange()),
+      (store) => this.#onOpen(store),
     );
     const store = () => this.#store.get();
     this.#waiter = new Waiter(clock, store);
@@ -163,7 +163,7 @@ class DureInstance implements Dure {
     this.instance = {
       registry,
       clock,
-      ids: systemIds,
+      ids: createSystemIds(clock),
       valueSizeMax,
       store,
       waitForEnd: (id, options) => this.#heldAlive(() => this.#waiter.waitForEnd(id, options)),
@@ -276,9 +276,19 @@ class DureInstance implements Dure {
     await this.#store.close();
   }
 
-  #makeStore(): TaskStore {
+  #makeStore(): TaskStore | Promise<TaskStore> {
     const { store, database, durability } = this.#settings;
-    return store ?? createSqliteStore({ path: database, durability, clock: this.#clock });
+    return store ?? makeStore(database, durability, this.#clock);
+  }
+
+  async #onOpen(store: TaskStore): Promise<void> {
+    await this.#followClockOf(store);
+    store.onChange(() => this.#waiter.onChange());
+  }
+
+  /** Where the store has a clock of its own, that one decides: what is due, and every instant. */
+  async #followClockOf(store: TaskStore): Promise<void> {
+    if (store.measureSkew) this.#clock.setSkew(await store.measureSkew());
   }
 
   #makeService(store: TaskStore): WorkerService {
@@ -289,12 +299,13 @@ class DureInstance implements Dure {
       store,
       registry: this.instance.registry,
       clock: this.#clock,
-      ids: systemIds,
+      ids: this.instance.ids,
       logger,
       pruner: this.#pruner,
       valueSizeMax,
       onEnded: (taskId) => this.#waiter.onEnded(taskId),
       onUnhealthy: (reason) => onUnhealthy?.(reason),
+      followClock: () => this.#followClockOf(store),
     });
   }
 

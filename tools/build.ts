@@ -5,7 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, cpSync, renameSync, rmSync } from "node:fs";
 
-const sqlFolder = "server/tasks/stores/sqlite/migrations";
+const sqlFolders = ["sqlite", "postgres"].map((store) => `server/tasks/stores/${store}/migrations`);
 const next = `dist-next-${process.pid}`;
 
 const compiled = spawnSync("tsc", ["-p", "tsconfig.build.json", "--outDir", next], { stdio: "inherit" });
@@ -13,7 +13,7 @@ if (compiled.status !== 0) {
   rmSync(next, { recursive: true, force: true });
   process.exit(compiled.status ?? 1);
 }
-cpSync(sqlFolder, `${next}/${sqlFolder}`, { recursive: true });
+for (const folder of sqlFolders) cpSync(folder, `${next}/${folder}`, { recursive: true });
 chmodSync(`${next}/server/cli/main.js`, 0o755);
 rmSync("dist", { recursive: true, force: true });
 renameSync(next, "dist");

@@ -30,7 +30,7 @@ export class Context {
 
   /** The database, which must be there. @throws DureError DATABASE_UNAVAILABLE */
   open(options: Omit<DureOptions, "database"> = {}): Dure {
-    this.#refuseMissing();
+    refuseMissing(this.database);
     return this.openOrCreate(options);
   }
 
@@ -43,23 +43,26 @@ export class Context {
 
   /** The database in messages, without what an address may hold of a password. */
   get shownDatabase(): string {
-    return this.database.replace(/:\/\/[^@/]*@/, "://");
+    return withoutPassword(this.database);
   }
 
   async close(): Promise<void> {
     await this.#dure?.close();
   }
+}
 
-  /** A typing error in a path must not become a new, empty database in which nothing is ever found. */
-  #refuseMissing(): void {
-    if (!isFile(this.database) || existsSync(this.database)) return;
-    throw new DureError(
-      "DATABASE_UNAVAILABLE",
-      `There is no database at ${resolve(this.database)}. Name another with --database <file> or DURE_DATABASE; ` +
-        `"dure worker", "dure run <file>" and "dure migrate" make a new one.`,
-      { details: { location: resolve(this.database) } },
-    );
-  }
+/**
+ * A typing error in a path must not become a new, empty database in which nothing is ever found.
+ * @throws DureError DATABASE_UNAVAILABLE when the database is a file that is not there
+ */
+export function refuseMissing(database: string): void {
+  if (!isFile(database) || existsSync(database)) return;
+  throw new DureError(
+    "DATABASE_UNAVAILABLE",
+    `There is no database at ${resolve(database)}. Name another with --database <file> or DURE_DATABASE; ` +
+      `"dure worker", "dure run <file>" and "dure migrate" make a new one.`,
+    { details: { location: resolve(database) } },
+  );
 }
 
 export function outputOf({ json = false, color = true }: GlobalOptions): Output {
@@ -86,6 +89,11 @@ export function withContext<Options>(action: Action<Options>): (...given: unknow
       await context.close();
     }
   };
+}
+
+/** The database as it may be shown: what stands before an @ of an address may be a password. */
+export function withoutPassword(database: string): string {
+  return database.replace(/:\/\/[^@/]*@/, "://");
 }
 
 function isFile(database: string): boolean {

@@ -43,6 +43,7 @@ export const exitCodes: Record<ErrorCode, number> = {
   DATABASE_UNSAFE: 54,
   DATABASE_VERSION: 55,
   COMMIT_UNKNOWN: 56,
+  DATABASE_MOVED: 57,
   WORKER_RUNNING: 60,
   INSTANCE_CLOSED: 61,
 };

@@ -4,6 +4,7 @@ import { Command, CommanderError, type Help } from "commander";
 import { DureError } from "../tasks/core/errors.ts";
 import { addArchive } from "./commands/archive.ts";
 import { addCancel } from "./commands/cancel.ts";
+import { addCopy } from "./commands/copy.ts";
 import { addDefinitions } from "./commands/definitions.ts";
 import { addDelete } from "./commands/delete.ts";
 import { addDev } from "./commands/dev.ts";
@@ -61,7 +62,7 @@ export function createProgram(): Command {
   program.commandsGroup("Change tasks:");
   for (const add of [addCancel, addRetry, addEdit, addDelete]) add(program);
   program.commandsGroup("Look after the database:");
-  for (const add of [addDoctor, addArchive, addPrune, addMigrate]) add(program);
+  for (const add of [addDoctor, addArchive, addPrune, addMigrate, addCopy]) add(program);
   return program;
 }
 

@@ -1,7 +1,7 @@
 /** What `dure archive` and `dure prune` take away: how many tasks that is, and a bar while they go. */
-import { SingleBar } from "cli-progress";
 import type { Dure } from "../dure.ts";
 import type { Output } from "./output.ts";
+import { progressBar } from "./progress-bar.ts";
 
 /** How long finished tasks are kept, in milliseconds; absent for ever. */
 export type KeptMs = Partial<Record<"COMPLETED" | "FAILED" | "CANCELLED", number>>;
@@ -20,19 +20,12 @@ export async function countPast(dure: Dure, kept: KeptMs, now: number): Promise<
 export async function pruneWithBar(output: Output, dure: Dure, kept: KeptMs, total: number) {
   if (!output.drawsProgress || total === 0) return dure.prune();
   const now = Date.now();
-  const bar = new SingleBar({
-    format: "{bar} {percentage} % of {total} tasks, {eta_formatted} left",
-    stream: process.stderr,
-    clearOnComplete: true,
-    hideCursor: true,
-    barCompleteChar: "█",
-    barIncompleteChar: "░",
-  });
-  bar.start(total, 0);
+  const bar = progressBar(output);
+  bar.update(0, total, "task");
   let done = false;
   const watch = (async () => {
     while (!done) {
-      bar.update(Math.max(0, total - (await countPast(dure, kept, now))));
+      bar.update(total - (await countPast(dure, kept, now)), total, "task");
       await new Promise((resolve) => setTimeout(resolve, lookMs));
     }
   })();
@@ -40,7 +33,7 @@ export async function pruneWithBar(output: Output, dure: Dure, kept: KeptMs, tot
     return await dure.prune();
   } finally {
     done = true;
+    bar.end();
     await watch.catch(() => {});
-    bar.stop();
   }
 }

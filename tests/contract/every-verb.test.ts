@@ -36,6 +36,10 @@ const files = {
   stats: "store",
   checkHealth: "store",
   schemaVersion: "store",
+  measureSkew: "store",
+  readRecords: "records",
+  writeRecords: "records",
+  seal: "records",
 } satisfies Record<keyof TaskStore, string>;
 
 test.each(Object.entries(files))("%s has its rules in %s.test.ts", (verb, file) => {

@@ -4,7 +4,7 @@ import { onEachStore, wait } from "../support/stores.ts";
 
 onEachStore("open, close, onChange, stats, checkHealth, schemaVersion", (world) => {
   test("the location names the database", () => {
-    expect(world.store.location).toMatch(/:memory:|tasks\.db$/);
+    expect(world.store.location).toMatch(/:memory:|tasks\.db$|^postgres:\/\/[^@]+$/);
   });
 
   test("closing twice does nothing, and a closed store says so", async () => {
@@ -93,6 +93,11 @@ onEachStore("open, close, onChange, stats, checkHealth, schemaVersion", (world) 
       });
       expect(backlog?.next).toBeTruthy();
     }
+  });
+
+  test("a clock of its own is told apart from this process's", async () => {
+    const skewMs = (await world.store.measureSkew?.()) ?? 0;
+    expect(Math.abs(skewMs), "both run on this machine").toBeLessThan(1_000);
   });
 
   test("the schema is the newest this program knows", async () => {

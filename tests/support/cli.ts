@@ -16,7 +16,7 @@ import { dirname, join, resolve } from "node:path";
 
 const root = resolve(import.meta.dirname, "../..");
 const main = join(root, "dist/server/cli/main.js");
-const migrations = "server/tasks/stores/sqlite/migrations";
+const migrations = ["sqlite", "postgres"].map((store) => `server/tasks/stores/${store}/migrations`);
 const waitMaxMs = 20_000;
 
 /** What a command that ended left behind. */
@@ -146,7 +146,8 @@ function build(): void {
   const tsc = join(root, "node_modules/.bin/tsc");
   const { status, stdout } = spawnSync(tsc, ["-p", "tsconfig.build.json"], { cwd: root, encoding: "utf8" });
   if (status !== 0) throw new Error(`The build failed:\n${stdout}`);
-  cpSync(join(root, migrations), join(root, "dist", migrations), { recursive: true });
+  for (const folder of migrations)
+    cpSync(join(root, folder), join(root, "dist", folder), { recursive: true });
 }
 
 function builtAt(): number {

@@ -10,7 +10,7 @@ import type { Ledger } from "./crash-ledger.ts";
 /** Everything that must not be so, in sentences. */
 export async function findViolations(
   dure: Dure,
-  ledger: Ledger,
+  ledger: Pick<Ledger, "starts">,
   acknowledged: Iterable<string>,
 ): Promise<string[]> {
   const starts = startsByTask(ledger);
@@ -42,7 +42,7 @@ async function read(
   return { id, task, attempts };
 }
 
-function startsByTask(ledger: Ledger): Map<string, number[]> {
+function startsByTask(ledger: Pick<Ledger, "starts">): Map<string, number[]> {
   const starts = new Map<string, number[]>();
   for (const { taskId, fence } of ledger.starts()) {
     const fences = starts.get(taskId);

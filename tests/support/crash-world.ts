@@ -21,7 +21,10 @@ const program = resolve(import.meta.dirname, "../crash/worker-program.ts");
 const waitMaxMs = 20_000;
 
 /** How a worker process is started, where it differs from the others. */
-export type WorkerSettings = Partial<Pick<ProgramSettings, "worker" | "maxBlockMs" | "definitions">>;
+export type WorkerSettings = Partial<Pick<ProgramSettings, "worker" | "maxBlockMs" | "definitions">> & {
+  /** Flags of Node, before the program. */
+  nodeFlags?: readonly string[];
+};
 
 export class CrashWorld {
   readonly folder = mkdtempSync(join(tmpdir(), "dure-crash-"));
@@ -53,15 +56,16 @@ export class CrashWorld {
   }
 
   /** A new worker process; resolves at once, `ready` says when it claims. */
-  spawn(settings: WorkerSettings = {}): WorkerProcess {
+  spawn({ nodeFlags = [], ...settings }: WorkerSettings = {}): WorkerProcess {
     const worker: WorkerOptions = { concurrency: 10, ...settings.worker };
-    const started = new WorkerProcess(this.ledger, {
+    const program: ProgramSettings = {
       database: this.database,
       ledger: this.ledger.path,
       definitions: this.#definitions,
       ...settings,
       worker,
-    });
+    };
+    const started = new WorkerProcess(this.ledger, program, nodeFlags);
     this.processes.push(started);
     return started;
   }
@@ -71,6 +75,20 @@ export class CrashWorld {
     const worker = this.spawn(settings);
     await worker.ready();
     return worker;
+  }
+
+  /**
+   * Starts a worker whenever there is none, as any supervisor does, until the task ends. Answers those that crashed;
+   * the last one goes on.
+   */
+  async supervise(id: string, settings?: WorkerSettings): Promise<WorkerProcess[]> {
+    const crashed: WorkerProcess[] = [];
+    for (;;) {
+      const worker = this.spawn(settings);
+      const ended = this.ended(id).then(() => "task" as const);
+      if ((await Promise.race([ended, worker.ended])) === "task") return crashed;
+      crashed.push(worker);
+    }
   }
 
   /**
@@ -183,9 +201,9 @@ export class WorkerProcess {
   readonly #ledger: Ledger;
   #stderr = "";
 
-  constructor(ledger: Ledger, settings: ProgramSettings) {
+  constructor(ledger: Ledger, settings: ProgramSettings, nodeFlags: readonly string[]) {
     this.#ledger = ledger;
-    this.#child = spawn(process.execPath, [program, JSON.stringify(settings)], {
+    this.#child = spawn(process.execPath, [...nodeFlags, program, JSON.stringify(settings)], {
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       env: {
         PATH: process.env.PATH,
@@ -203,6 +221,22 @@ export class WorkerProcess {
         done(this.end);
       });
     });
+  }
+
+  /** What it wrote to stderr. */
+  get said(): string {
+    return this.#stderr;
+  }
+
+  /** The most memory it has had at once so far, in MiB; undefined where the kernel does not say. */
+  get peakMemoryMb(): number | undefined {
+    try {
+      const [, kilobytes] =
+        /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.pid}/status`, "utf8")) ?? [];
+      return kilobytes === undefined ? undefined : Number(kilobytes) / 1024;
+    } catch {
+      return undefined;
+    }
   }
 
   /** Resolves once it claims. */

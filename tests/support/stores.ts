@@ -15,34 +15,54 @@ import type {
 import type { Task } from "../../server/tasks/core/task.ts";
 import { createSqliteStore } from "../../server/tasks/stores/sqlite/store.ts";
 import { newWorker, settlementOf } from "./builders.ts";
+import { createTestSchema } from "./postgres.ts";
 import { TestClock } from "./test-clock.ts";
 
 interface StoreKind {
   name: string;
-  /** Makes stores of one database; whether two of them may share it. */
+  /** Whether two stores may share one database. */
   shared: boolean;
-  database(): { connect(clock: TestClock): TaskStore; remove(): void };
+  /** Whether it holds a claim back while nothing is due; else every claim is answered at once. */
+  holdsClaims: boolean;
+  database(): Promise<StoreDatabase>;
+}
+
+interface StoreDatabase {
+  connect(clock: TestClock): TaskStore;
+  remove(): Promise<void>;
 }
 
 const kinds: StoreKind[] = [
   {
     name: "SQLite in memory",
     shared: false,
-    database: () => ({
+    holdsClaims: true,
+    database: async () => ({
       connect: (clock) => createSqliteStore({ path: ":memory:", clock }),
-      remove: () => undefined,
+      remove: async () => undefined,
     }),
   },
   {
     name: "SQLite on disk",
     shared: true,
-    database: () => {
+    holdsClaims: true,
+    database: async () => {
       const folder = mkdtempSync(join(tmpdir(), "dure-contract-"));
       const path = join(folder, "tasks.db");
       return {
         connect: (clock) => createSqliteStore({ path, clock }),
-        remove: () => rmSync(folder, { recursive: true, force: true }),
+        remove: async () => rmSync(folder, { recursive: true, force: true }),
       };
+    },
+  },
+  {
+    name: "PostgreSQL",
+    shared: true,
+    holdsClaims: false,
+    database: async () => {
+      const { createPostgresStore } = await import("../../server/tasks/stores/postgres/store.ts");
+      const { url, drop } = await createTestSchema();
+      return { connect: (clock) => createPostgresStore({ url, clock }), remove: drop };
     },
   },
 ];
@@ -53,18 +73,21 @@ export class World {
   store!: TaskStore;
   /** Whether `connect` may open the same database once more, as another process would. */
   readonly shared: boolean;
+  /** Whether a claim is held back while nothing is due. */
+  readonly holdsClaims: boolean;
   readonly #kind: StoreKind;
-  #database!: ReturnType<StoreKind["database"]>;
+  #database!: StoreDatabase;
   #others: TaskStore[] = [];
 
   constructor(kind: StoreKind) {
     this.#kind = kind;
     this.shared = kind.shared;
+    this.holdsClaims = kind.holdsClaims;
   }
 
   async open(): Promise<void> {
     this.clock = new TestClock();
-    this.#database = this.#kind.database();
+    this.#database = await this.#kind.database();
     this.store = this.#database.connect(this.clock);
     await this.store.open();
     await this.store.registerWorker(newWorker());
@@ -94,7 +117,7 @@ export class World {
   async close(): Promise<void> {
     await Promise.all([this.store, ...this.#others].map((store) => store.close()));
     this.#others = [];
-    this.#database.remove();
+    await this.#database.remove();
   }
 
   /** Enqueues tasks that must all be new. */

@@ -48,6 +48,7 @@ export function makeTestWorker(handler: TaskHandler, options: TestWorkerOptions 
     valueSizeMax: 1024 * 1024,
     onEnded: (taskId) => ended.push(taskId),
     onUnhealthy: (reason) => unhealthy.push(reason),
+    followClock: async () => undefined,
   });
   return { store, clock, registry, service, logged, unhealthy, ended };
 }

@@ -59,6 +59,13 @@ test("the fingerprint is equal for equal filters, in any order of keys", () => {
   expect(searchFingerprint(undefined)).toMatch(/^[0-9a-f]{16}$/);
 });
 
+test("the fingerprint is equal for the same values, in any order and however often", () => {
+  const a = searchFingerprint({ types: ["resize-image", "send-receipt"], queues: ["mail"] });
+  expect(searchFingerprint({ queues: ["mail"], types: ["send-receipt", "resize-image"] })).toBe(a);
+  const again = ["send-receipt", "resize-image", "send-receipt"];
+  expect(searchFingerprint({ types: again, queues: ["mail"] })).toBe(a);
+});
+
 test("the fingerprint differs for other filters", () => {
   const filters = [
     {},
@@ -70,7 +77,8 @@ test("the fingerprint differs for other filters", () => {
     { a: { b: 1 } },
     { a: ["b", 1] },
     { a: [1, 2] },
-    { a: [2, 1] },
+    { a: [12] },
+    { a: [[1], 2] },
     { a: null },
   ];
   expect(new Set(filters.map(searchFingerprint)).size).toBe(filters.length);

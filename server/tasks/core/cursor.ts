@@ -76,8 +76,8 @@ function fromParts(parts: unknown): Cursor | undefined {
 }
 
 /**
- * A short text that is equal for equal filters: the order of keys does not matter, Dates count by their milliseconds,
- * undefined as absent. Filters are small; nesting is followed to any depth.
+ * A short text that is equal for equal filters: the order of keys does not matter, nor that of a list's values and how
+ * often each is in it; Dates count by their milliseconds, undefined as absent. Nesting is followed to any depth.
  */
 export function searchFingerprint(filters: unknown): string {
   const text = JSON.stringify(sorted(filters)) ?? "";
@@ -86,7 +86,7 @@ export function searchFingerprint(filters: unknown): string {
 
 function sorted(value: unknown): unknown {
   if (value instanceof Date) return value.getTime();
-  if (Array.isArray(value)) return value.map(sorted);
+  if (Array.isArray(value)) return [...new Set(value.map((item) => JSON.stringify(sorted(item))))].sort();
   if (typeof value !== "object" || value === null) return value;
   const entries = Object.entries(value).filter(([, item]) => item !== undefined);
   entries.sort(([a], [b]) => (a < b ? -1 : 1));

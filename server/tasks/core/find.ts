@@ -6,10 +6,11 @@ import { following } from "./lifecycle.ts";
 import { didYouMean } from "./names.ts";
 import { booleanRule, checkOptions, integerBetween, oneOf } from "./options.ts";
 import type { DateRange, TaskPage, TaskSearchOptions } from "./search.ts";
-import type { StoreSearch } from "./store.ts";
+import type { StoreSearch, TaskStore } from "./store.ts";
 import type { Task } from "./task.ts";
 
 const limitMax = 10_000;
+const nearIdMin = 3;
 const defaultLimit = 50;
 const sortFields = ["createdAt", "updatedAt", "id"] as const;
 
@@ -24,7 +25,7 @@ export async function searchTaskPageIn(
   const search = toStoreSearch(options);
   const store = await instance.store();
   const found = await store.searchTasks({ ...search, limit: search.limit + 1 });
-  return toPage(found, search, fingerprintOf(options));
+  return toPage(found, search);
 }
 
 export async function countTasksIn(instance: Instance, options: TaskSearchOptions = {}): Promise<number> {
@@ -40,6 +41,11 @@ export async function getTaskByIdIn(instance: Instance, id: string): Promise<Tas
     );
   }
   return (await instance.store()).getTask(id);
+}
+
+/** Ids near one that was not found; none for an empty or very short one, which every id begins with. */
+export async function findNearIdsIn(store: TaskStore, id: string): Promise<string[]> {
+  return id.length < nearIdMin ? [] : store.findNearIds(id);
 }
 
 const rules = {
@@ -74,14 +80,14 @@ function toStoreSearch(options: TaskSearchOptions): StoreSearch {
   const updated = toRange(options.updatedAtRange);
   if (created) search.created = created;
   if (updated) search.updated = updated;
-  if (options.cursor !== undefined) search.after = placeOf(options.cursor, search, fingerprintOf(options));
+  if (options.cursor !== undefined) search.after = placeOf(options.cursor, search);
   return search;
 }
 
-function placeOf(text: string, search: StoreSearch, fingerprint: string): NonNullable<StoreSearch["after"]> {
+function placeOf(text: string, search: StoreSearch): NonNullable<StoreSearch["after"]> {
   const cursor = decodeCursor(text);
   if (
-    cursor.search !== fingerprint ||
+    cursor.search !== fingerprintOf(search) ||
     cursor.sortBy !== search.sortBy ||
     cursor.descending !== search.descending
   ) {
@@ -100,7 +106,8 @@ function placeOf(text: string, search: StoreSearch, fingerprint: string): NonNul
 }
 
 /** `found` has one task more than the limit when there is a further page in the direction of reading. */
-function toPage(found: Task[], search: StoreSearch, fingerprint: string): TaskPage {
+function toPage(found: Task[], search: StoreSearch): TaskPage {
+  const fingerprint = fingerprintOf(search);
   const further = found.length > search.limit;
   const tasks = further ? found.slice(0, search.limit) : found;
   const backwards = search.after?.backwards ?? false;
@@ -123,15 +130,16 @@ function toPage(found: Task[], search: StoreSearch, fingerprint: string): TaskPa
   return page;
 }
 
-function fingerprintOf(options: TaskSearchOptions): string {
+/** Of the filters as the store sees them, so that `type: "a"` and `type: ["a"]` are one search. */
+function fingerprintOf(search: StoreSearch): string {
   const {
-    cursor: _cursor,
+    after: _after,
     limit: _limit,
     offset: _offset,
     sortBy: _sortBy,
-    sortOrder: _order,
+    descending: _order,
     ...filters
-  } = options;
+  } = search;
   return searchFingerprint(filters);
 }
 

@@ -3,6 +3,7 @@ import type { Attempt } from "./attempt.ts";
 import type { Duration } from "./duration.ts";
 import { parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
+import { findNearIdsIn } from "./find.ts";
 import type { Instance } from "./instance.ts";
 import { defaultInstance } from "./instance.ts";
 import { checkOptions, dateRule, durationRule, integerBetween } from "./options.ts";
@@ -123,12 +124,15 @@ async function change<Value>(
   verb: (store: TaskStore) => Promise<Written<Value, string>>,
 ): Promise<Value> {
   if (typeof id !== "string" || id === "") {
-    throw new DureError("INVALID_ID", `A task's id is a string of 1 to 128 characters; got ${typeof id}.`);
+    throw new DureError(
+      "INVALID_ID",
+      `A task's id is a string of 1 to 128 characters; got ${id === "" ? "an empty one" : typeof id}.`,
+    );
   }
   const store = await instance.store();
   const answer = await verb(store);
   if (answer.kind === "rejected" && answer.reason === "not-found") {
-    answer.details = { id, ...answer.details, near: await store.findNearIds(id) };
+    answer.details = { id, ...answer.details, near: await findNearIdsIn(store, id) };
   }
   return committed(answer, store);
 }

@@ -207,6 +207,58 @@ export interface ArchivedTask {
   attempts: Attempt[];
 }
 
+/**
+ * A task with all that a store has of it, as it moves to another store. RUNNING tasks do not move. Instants are
+ * milliseconds since 1970; absent is what the task does not have.
+ */
+export interface TaskRecord {
+  id: string;
+  type: string;
+  queue: string;
+  ownId: boolean;
+  status: Exclude<TaskStatusName, "RUNNING">;
+  priority: number;
+  dueAt: number;
+  createdAt: number;
+  updatedAt: number;
+  startedAt?: number;
+  completedAt?: number;
+  attempts: number;
+  maxAttempts: number;
+  fence: number;
+  crashes: number;
+  snoozes: number;
+  version: number;
+  rerunAfterCrash: boolean;
+  payload: EncodedValue;
+  result?: EncodedValue;
+  error?: string;
+  description?: string;
+  idempotencyKey?: string;
+  /** The worker that had it last. */
+  workerId?: string;
+  /** JSON, as it is stored. */
+  tags?: string;
+  settings?: string;
+  progress?: string;
+  /** Oldest first. */
+  history: AttemptRecord[];
+}
+
+/** A stored attempt, as it moves with its task. */
+export interface AttemptRecord {
+  fence: number;
+  number: number;
+  workerId?: string;
+  startedAt: number;
+  endedAt?: number;
+  outcome?: AttemptOutcome;
+  lateOutcome?: AttemptOutcome;
+  /** JSON, as it is stored. */
+  error?: string;
+  logs?: string;
+}
+
 export interface TaskEdit {
   priority?: number;
   /** Milliseconds since 1970. */
@@ -221,6 +273,8 @@ export interface TaskStore {
   open(): Promise<void>;
   /** Waits for what is under way, then lets go of everything. Repeated calls do nothing. */
   close(): Promise<void>;
+  /** How far the store's clock is ahead of this process's, in milliseconds. Absent where both are the same clock. */
+  measureSkew?(): Promise<number>;
   /** Calls back soon after anything may have changed in the store, by this process or another; a hint, never a promise. */
   onChange(listener: () => void): () => void;
 
@@ -323,6 +377,16 @@ export interface TaskStore {
   pruneTasks(request: PruneRequest): Promise<Written<number>>;
   /** The tasks that `pruneTasks` with the same request would delete now. */
   readPrunable(request: PruneRequest): Promise<ArchivedTask[]>;
+
+  /** Tasks with all that is known of them, by id: the first `limit` after one, or those of `ids`. For moving. */
+  readRecords(which: { after?: string; limit: number } | { ids: readonly string[] }): Promise<TaskRecord[]>;
+  /** Stores records as they are, all or none; an id that is stored already is passed over. Answers the ids that were new. */
+  writeRecords(records: readonly TaskRecord[]): Promise<Written<string[], "idempotency-conflict">>;
+  /**
+   * From now on every change of a task, by any process, is refused with DATABASE_MOVED, which names this place;
+   * `undefined` takes that back. Refused while a task is RUNNING.
+   */
+  seal(movedTo: string | undefined): Promise<Written<void, "owns-tasks">>;
 
   stats(): Promise<StoreStats>;
   /** What `dure doctor` prints: integrity, version, permissions, disk, workers, backlog. */

@@ -5,16 +5,20 @@ import type { StoredDefinition, TaskStore } from "../core/store.ts";
 import { committed } from "../core/written.ts";
 
 export class LazyStore {
-  readonly #make: () => TaskStore;
-  readonly #onOpen: (store: TaskStore) => void;
+  readonly #make: () => TaskStore | Promise<TaskStore>;
+  readonly #onOpen: (store: TaskStore) => void | Promise<void>;
   #unsaved: RegisteredDefinition[];
   #opened: Promise<TaskStore> | undefined;
   /** The open store with all definitions saved; undefined while there is something to do before. */
   #ready: Promise<TaskStore> | undefined;
   #closed = false;
 
-  /** @param onOpen called once, with the open store */
-  constructor(registry: Registry, make: () => TaskStore, onOpen: (store: TaskStore) => void) {
+  /** @param onOpen called once, with the open store, before anyone else has it */
+  constructor(
+    registry: Registry,
+    make: () => TaskStore | Promise<TaskStore>,
+    onOpen: (store: TaskStore) => void | Promise<void>,
+  ) {
     this.#make = make;
     this.#onOpen = onOpen;
     this.#unsaved = registry.all();
@@ -74,9 +78,9 @@ export class LazyStore {
   }
 
   async #openNow(): Promise<TaskStore> {
-    const store = this.#make();
+    const store = await this.#make();
     await store.open();
-    this.#onOpen(store);
+    await this.#onOpen(store);
     return store;
   }
 }

@@ -31,3 +31,11 @@ test("sleep ends early when its signal aborts, and at once when it is aborted al
   await slept;
   await clock.sleep(3_600_000, abort.signal);
 });
+
+test("now follows a store's clock that differs, not one that is merely slow to answer", () => {
+  const clock = createSystemClock();
+  clock.setSkew(600_000);
+  expect(clock.now() - Date.now()).toBeGreaterThan(599_000);
+  clock.setSkew(-40);
+  expect(Math.abs(clock.now() - Date.now())).toBeLessThan(1_000);
+});

@@ -10,11 +10,27 @@ const sliceMsMax = 24 * 3_600_000;
 export interface SystemClock extends Clock {
   /** Keeps the process alive until the returned function is called; every timer of the clock lets it end. */
   keepAlive(): () => void;
+  /** How far the store's clock is ahead of the machine's, in milliseconds; `now` follows the store's. */
+  setSkew(skewMs: number): void;
 }
 
-/** A clock on the machine's own time. */
+/** A smaller difference is left alone: it cannot be told from the time that the question takes. */
+const skewMsMin = 100;
+
+/** A clock on the machine's own time, put right by the store's where the two differ. */
 export function createSystemClock(): SystemClock {
-  return { now: Date.now, monotonic: () => performance.now(), random: Math.random, sleep, after, keepAlive };
+  let skewMs = 0;
+  return {
+    now: () => Date.now() + skewMs,
+    monotonic: () => performance.now(),
+    random: Math.random,
+    sleep,
+    after,
+    keepAlive,
+    setSkew: (measuredMs) => {
+      skewMs = Math.abs(measuredMs) < skewMsMin ? 0 : Math.round(measuredMs);
+    },
+  };
 }
 
 function after(ms: number, callback: () => void): () => void {
@@ -50,5 +66,7 @@ function keepAlive(): () => void {
   return () => clearInterval(held);
 }
 
-/** Ids on the machine's own time and chance. */
-export const systemIds: Ids = createIds(Date.now, randomBytes);
+/** Ids on a clock's time and the machine's chance. */
+export function createSystemIds(clock: Clock): Ids {
+  return createIds(() => clock.now(), randomBytes);
+}

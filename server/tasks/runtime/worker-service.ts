@@ -7,7 +7,7 @@ import type { Registry } from "../core/registry.ts";
 import type { TaskStore } from "../core/store.ts";
 import { Lease } from "./lease.ts";
 import type { Logger } from "./logger.ts";
-import { describeError } from "./loop.ts";
+import { describeError, Loop } from "./loop.ts";
 import type { Pruner } from "./pruner.ts";
 import { Reaper } from "./reaper.ts";
 import type { RunningAttempt } from "./running-attempt.ts";
@@ -20,6 +20,8 @@ const abortShareMsMax = 5_000;
 /** How long the last settlements, the loops and the lease may each take after the grace period: a second in all. */
 const flushMsMax = 600;
 const letGoMsMax = 200;
+/** Clocks drift, and are set. */
+const followClockMs = 60_000;
 
 export interface WorkerServiceParts {
   store: TaskStore;
@@ -37,6 +39,8 @@ export interface WorkerServiceParts {
   valueSizeMax: number;
   onEnded(taskId: string): void;
   onUnhealthy(reason: string): void;
+  /** Puts this process's clock right by the store's. */
+  followClock(): Promise<void>;
 }
 
 export class WorkerService {
@@ -45,6 +49,7 @@ export class WorkerService {
   readonly #worker: Worker;
   readonly #lease: Lease;
   readonly #reaper: Reaper;
+  readonly #clockFollower: Loop;
   #undo: (() => void)[] = [];
   readonly #hurry = new AbortController();
   #stopping: Promise<{ released: number }> | undefined;
@@ -93,6 +98,12 @@ export class WorkerService {
       abortGraceMs: () => Math.max(0, ...registry.all().map((definition) => definition.abortGraceMs)),
       onTakenBack: () => this.#worker.wake(),
     });
+    this.#clockFollower = new Loop({
+      name: "look at the store's clock",
+      clock,
+      logger,
+      tick: () => parts.followClock().then(() => followClockMs),
+    });
   }
 
   /** False while the worker cannot do its work. */
@@ -114,6 +125,7 @@ export class WorkerService {
     ];
     this.#worker.start();
     this.#reaper.start();
+    this.#clockFollower.start();
     this.#parts.pruner?.start();
   }
 
@@ -144,7 +156,7 @@ export class WorkerService {
   }
 
   async #letGo(): Promise<void> {
-    const loops = [this.#reaper.stop(), this.#parts.pruner?.stop()];
+    const loops = [this.#reaper.stop(), this.#clockFollower.stop(), this.#parts.pruner?.stop()];
     await this.#within(letGoMsMax, Promise.all(loops));
     for (const undo of this.#undo) undo();
     try {

@@ -31,13 +31,13 @@ export function getTask(connection: Connection, id: string): FoundOne | undefine
   return { task: latest.tasks, definition };
 }
 
-export interface TaskRecord {
+export interface RecordRows {
   task: Rows;
   attempts: AttemptRow[];
   workers: Rows["workers"];
 }
 
-export function listAttempts(connection: Connection, id: string): TaskRecord | undefined {
+export function listAttempts(connection: Connection, id: string): RecordRows | undefined {
   const row = findTask(connection, id);
   return row && recordOf(connection, row);
 }
@@ -45,13 +45,13 @@ export function listAttempts(connection: Connection, id: string): TaskRecord | u
 export function readPrunable(
   connection: Connection,
   request: Parameters<typeof findPrunable>[1],
-): TaskRecord[] {
+): RecordRows[] {
   const wanted = JSON.stringify(findPrunable(connection, request).map(([, seq]) => seq));
   const rows = connection.prepare(sql.readTasks).all(wanted) as unknown as Row[];
   return rows.map((row) => recordOf(connection, row));
 }
 
-function recordOf(connection: Connection, row: Row): TaskRecord {
+function recordOf(connection: Connection, row: Row): RecordRows {
   const attempts = connection.prepare(sql.listAttempts).all(row[0]) as unknown as AttemptRow[];
   const workers = new Set(attempts.map((attempt) => attempt[2]).filter((worker) => worker !== null));
   return { task: withNames(connection, [row]), attempts, workers: workerNames(connection, workers) };

@@ -6,6 +6,8 @@ interface SqliteError extends Error {
   errstr?: string;
 }
 
+/** Begins the message of a refusal by the seal; see records.ts. */
+export const sealMark = "dure: moved to ";
 const busy = 5;
 const locked = 6;
 
@@ -44,11 +46,21 @@ export function toDureError(error: unknown, location: string): unknown {
   const result = resultCode(error);
   if (result === undefined) return error;
   const { message } = error as Error;
+  if (message.startsWith(sealMark)) return movedError(location, message.slice(sealMark.length));
   const entry = known[result] ?? { code: "DATABASE_UNAVAILABLE" as const, next: "Run dure doctor for more." };
   return new DureError(entry.code, `${location}: ${message}. ${entry.next}`, {
     details: { location, sqlite: (error as SqliteError).errcode },
     cause: error,
   });
+}
+
+function movedError(location: string, movedTo: string): DureError {
+  return new DureError(
+    "DATABASE_MOVED",
+    `${location} takes no changes any more: its tasks were moved to ${movedTo}. Point this program there; ` +
+      "`dure copy --reopen` makes this database usable again.",
+    { details: { location, movedTo } },
+  );
 }
 
 function resultCode(error: unknown): number | undefined {

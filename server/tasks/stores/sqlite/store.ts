@@ -22,6 +22,7 @@ import type {
   StoreSearch,
   StoreStats,
   TaskEdit,
+  TaskRecord,
   TaskStore,
   WorkerRecord,
   Written,
@@ -30,7 +31,7 @@ import type { Task } from "../../core/task.ts";
 import type { Enqueued } from "./enqueue.ts";
 import { toNewRow, toProgressRow, toSettlementRow } from "./outgoing.ts";
 import type { Rows } from "./protocol.ts";
-import type { TaskRecord } from "./read.ts";
+import type { RecordRows } from "./read.ts";
 import { namesOf, type Row, settingsOf, toAttempts, toDefinition, toEntry, toTask } from "./rows.ts";
 import { ThreadLink } from "./thread-link.ts";
 import type { VerbAnswer, VerbArgument, VerbName } from "./verbs.ts";
@@ -233,6 +234,18 @@ class SqliteStore implements TaskStore {
     return records.map((record) => ({ task: toTasks(record.task)[0]!, attempts: attemptsOf(record) }));
   }
 
+  readRecords(which: Parameters<TaskStore["readRecords"]>[0]): Promise<TaskRecord[]> {
+    return this.#read("readRecords", which);
+  }
+
+  writeRecords(records: readonly TaskRecord[]): ReturnType<TaskStore["writeRecords"]> {
+    return this.#writer.call("writeRecords", records);
+  }
+
+  seal(movedTo: string | undefined): ReturnType<TaskStore["seal"]> {
+    return this.#writer.call("seal", movedTo ?? null);
+  }
+
   async stats(): Promise<StoreStats> {
     return this.#read("stats", undefined);
   }
@@ -299,7 +312,7 @@ function toTasks(rows: Rows): Task[] {
   return rows.rows.map((row) => toTask(row, names));
 }
 
-function attemptsOf({ task, attempts, workers }: TaskRecord): Attempt[] {
+function attemptsOf({ task, attempts, workers }: RecordRows): Attempt[] {
   const names = namesOf({ lanes: task.lanes, workers: [...task.workers, ...workers] });
   return toAttempts(task.rows[0] as Row, attempts, names);
 }

@@ -6,6 +6,7 @@ import { enqueueTasks } from "./enqueue.ts";
 import { checkHealth } from "./health.ts";
 import { cancelTask, deleteTask, editTask, pruneTasks, retryTask, saveDefinitions } from "./manage.ts";
 import * as read from "./read.ts";
+import { readRecords, seal, writeRecords } from "./records.ts";
 import { countTasks, searchTasks } from "./search.ts";
 import { reportProgress, settleTasks } from "./settle.ts";
 import { beat, reapWorkers, registerWorker, stopWorker } from "./workers.ts";
@@ -27,6 +28,8 @@ export const writeVerbs = {
   editTask,
   deleteTask,
   pruneTasks,
+  writeRecords,
+  seal,
 } satisfies Record<string, (context: WriteContext, argument: any, now: number) => unknown>;
 
 /** Run in a snapshot. */
@@ -34,6 +37,7 @@ export const readVerbs = {
   getTask: read.getTask,
   listAttempts: read.listAttempts,
   readPrunable: read.readPrunable,
+  readRecords,
   listDefinitions: (connection: Connection, _argument: undefined) => read.listDefinitions(connection),
   listWorkers: (connection: Connection, _argument: undefined) => read.listWorkers(connection),
   listCancelRequests: read.listCancelRequests,
@@ -51,4 +55,4 @@ export type VerbArgument<Name extends VerbName> = Parameters<Verbs[Name]>[1];
 export type VerbAnswer<Name extends VerbName> = ReturnType<Verbs[Name]>;
 
 /** Verbs that need no undo of their own: one row, or rows that are each guarded. */
-export const undoable: ReadonlySet<string> = new Set(["enqueueTasks", "saveDefinitions"]);
+export const undoable: ReadonlySet<string> = new Set(["enqueueTasks", "saveDefinitions", "writeRecords"]);

@@ -1,0 +1,143 @@
+/**
+ * Moves all tasks of one store to another. The source is sealed first, so that nothing is added to it or run in it
+ * from then on; then its records follow, by id, each batch compared with what the target gives back. What the target
+ * has already is passed over, so a copy that was broken off is simply started again.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { DureError } from "../core/errors.ts";
+import type { StoredDefinition, TaskRecord, TaskStore, WorkerRecord } from "../core/store.ts";
+import { committed } from "../core/written.ts";
+
+const batchSize = 1_000;
+
+export interface CopyProgress {
+  /** Read from the source so far. */
+  tasks: number;
+  /** In the source. */
+  total: number;
+}
+
+export interface Copied {
+  definitions: number;
+  /** Written by this call; each was read back and is the same. */
+  copied: number;
+  /** Found in the target: written by an earlier call. */
+  present: number;
+}
+
+/**
+ * @param movedTo what the seal on the source says, to people
+ * @throws DureError WORKER_RUNNING while a worker of the source is alive; STATUS_CONFLICT when a task in it is RUNNING;
+ * IDEMPOTENCY_CONFLICT, TASK_ID_TAKEN when the target has other tasks of the same keys or ids; the signal's reason
+ */
+export async function copyTasks(
+  from: TaskStore,
+  to: TaskStore,
+  movedTo: string,
+  options: { signal?: AbortSignal; onProgress?: (progress: CopyProgress) => void } = {},
+): Promise<Copied> {
+  await refuseWorkers(from);
+  await sealSource(from, movedTo);
+  const definitions = await copyDefinitions(from, to);
+  const total = await countAll(from);
+  const copied: Copied = { definitions, copied: 0, present: 0 };
+  let after: string | undefined;
+  while (true) {
+    options.signal?.throwIfAborted();
+    const records = await from.readRecords({ limit: batchSize, ...(after !== undefined && { after }) });
+    if (records.length === 0) break;
+    const added = await writeBatch(to, records.map(asAnywhere));
+    copied.copied += added;
+    copied.present += records.length - added;
+    after = records.at(-1)!.id;
+    options.onProgress?.({ tasks: copied.copied + copied.present, total });
+  }
+  if (copied.copied + copied.present !== total) throw incomplete(from, copied, total);
+  return copied;
+}
+
+/** Undoes the seal: the source may be used again. What was copied stays in the target. */
+export async function reopenSource(from: TaskStore): Promise<void> {
+  committed(await from.seal(undefined), from);
+}
+
+async function refuseWorkers(from: TaskStore): Promise<void> {
+  await from.reapWorkers({ suspects: [], crashBudget: 3, cancelGraceMs: Number.MAX_SAFE_INTEGER });
+  const alive = (await from.listWorkers()).filter(({ state }) => state === "alive");
+  if (alive.length === 0) return;
+  const shown = alive.slice(0, 5).map(describeWorker).join(", ");
+  throw new DureError(
+    "WORKER_RUNNING",
+    `${from.location} has ${alive.length} worker(s) alive: ${shown}. Stop them first; one that died is buried by any ` +
+      "worker that starts after its lease. Nothing was copied.",
+    { details: { workers: alive.map(({ id }) => id) } },
+  );
+}
+
+function describeWorker({ name, host, pid }: WorkerRecord): string {
+  return name ?? `${host} ${pid}`;
+}
+
+async function sealSource(from: TaskStore, movedTo: string): Promise<void> {
+  const sealed = await from.seal(movedTo);
+  if (sealed.kind !== "rejected") return committed(sealed, from);
+  throw new DureError(
+    "STATUS_CONFLICT",
+    `A task in ${from.location} is RUNNING, though no worker is alive. Start a worker there until it is taken back, then stop it. Nothing was copied.`,
+  );
+}
+
+async function copyDefinitions(from: TaskStore, to: TaskStore): Promise<number> {
+  const definitions = await from.listDefinitions();
+  committed(await to.saveDefinitions(definitions.map(withoutTimes)), to);
+  return definitions.length;
+}
+
+function withoutTimes({
+  createdAt: _createdAt,
+  updatedAt: _updatedAt,
+  ...definition
+}: StoredDefinition): Omit<StoredDefinition, "createdAt" | "updatedAt"> {
+  return definition;
+}
+
+function countAll(store: TaskStore): Promise<number> {
+  return store.countTasks({ sortBy: "id", descending: false, limit: 1, offset: 0, definitions: false });
+}
+
+/** Answers how many were new. An unknown commit is settled by writing again. */
+async function writeBatch(to: TaskStore, records: readonly TaskRecord[]): Promise<number> {
+  let answer = await to.writeRecords(records);
+  if (answer.kind === "unknown") answer = await to.writeRecords(records);
+  const added = committed(answer, to);
+  const written = new Set(added);
+  const stored = await to.readRecords({ ids: added });
+  const sent = records.filter(({ id }) => written.has(id));
+  const differing = sent.find((record, index) => !isDeepStrictEqual(record, stored[index]));
+  if (differing) {
+    throw new DureError(
+      "DATABASE_CORRUPT",
+      `Task ${differing.id} read back from ${to.location} is not what was written. Nothing is lost: the source has it all. Please report this.`,
+      { details: { id: differing.id } },
+    );
+  }
+  return added.length;
+}
+
+/** Not every store can hold U+0000 in a plain text; JSON is escaped, so only messages and descriptions can have it. */
+function asAnywhere(record: TaskRecord): TaskRecord {
+  const { error, description } = record;
+  return {
+    ...record,
+    ...(error !== undefined && { error: error.replaceAll("\0", "\ufffd") }),
+    ...(description !== undefined && { description: description.replaceAll("\0", "\ufffd") }),
+  };
+}
+
+function incomplete(from: TaskStore, { copied, present }: Copied, total: number): DureError {
+  return new DureError(
+    "DATABASE_CORRUPT",
+    `${from.location} counts ${total} tasks, but ${copied + present} could be read. Run \`dure doctor --full\` on it.`,
+    { details: { total, copied, present } },
+  );
+}

@@ -1,0 +1,296 @@
+/**
+ * The connections to one PostgreSQL: statements, transactions, and what to do when the server or the network fails.
+ *
+ * A verb is one statement wherever that is possible: one round trip, one commit, no session state, so that a pooler
+ * in transaction mode may stand between. Before a statement is sent, a lost server is waited for, within a budget.
+ * After it was sent nobody can know whether it was committed: ConnectionLost says so, and `written` makes `unknown`
+ * of it.
+ */
+import type pg from "pg";
+import { DureError } from "../../core/errors.ts";
+import type { Written } from "../../core/store.ts";
+import type { Location } from "./location.ts";
+import {
+  ConnectionLost,
+  isConnectionLoss,
+  isPreparedStatementTrouble,
+  isReadOnly,
+  isRetryable,
+  toDureError,
+} from "./postgres-errors.ts";
+import { inSchema, type Statement } from "./statement.ts";
+
+/** A result row: the columns in the order of the statement; int8 as number. */
+export type ResultRow = any[];
+
+/** Where statements go: the pool, or one transaction. */
+export interface Session {
+  query(statement: Statement, values?: readonly unknown[]): Promise<ResultRow[]>;
+}
+
+/** How long a call waits for a server that cannot be reached. */
+const connectBudgetMs = 5_000;
+const connectTimeoutMs = 3_000;
+/** No statement of ours takes so long; a connection that does not answer for longer is dead. */
+const queryTimeoutMs = 30_000;
+const retriesMax = 5;
+const backoffMsMin = 50;
+const backoffMsMax = 1_000;
+const int8 = 20;
+
+export class Database implements Session {
+  readonly location: Location;
+  readonly #texts = new Map<Statement, { name: string; text: string }>();
+  #driver: typeof pg | undefined;
+  #pool: pg.Pool | undefined;
+  #prepare: boolean;
+  #host = 0;
+  #closed = false;
+
+  constructor(location: Location) {
+    this.location = location;
+    this.#prepare = location.prepare !== "off";
+  }
+
+  /** @throws DureError DATABASE_UNAVAILABLE when the driver is not installed */
+  async open(): Promise<void> {
+    this.#driver = await loadDriver();
+    this.#pool = this.#makePool(this.#driver, this.location.poolSize);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#pool?.end();
+  }
+
+  /** One statement that commits by itself. @throws ConnectionLost, DureError DATABASE_… */
+  query(statement: Statement, values: readonly unknown[] = []): Promise<ResultRow[]> {
+    return this.#retrying(() => this.#once((client) => this.#send(client, statement, values)));
+  }
+
+  /** One statement that changes nothing, so it is sent again when its connection is lost. @throws DureError DATABASE_… */
+  async read(statement: Statement, values: readonly unknown[] = []): Promise<ResultRow[]> {
+    for (let losses = 1; ; losses += 1) {
+      try {
+        return await this.query(statement, values);
+      } catch (error) {
+        if (!(error instanceof ConnectionLost)) throw error;
+        if (losses === retriesMax) throw toDureError(error, this.location.shown);
+      }
+    }
+  }
+
+  /** A transaction; `work` may run more than once. @throws ConnectionLost when the commit's answer was lost, DureError DATABASE_… */
+  transaction<Value>(work: (session: Session) => Promise<Value>): Promise<Value> {
+    return this.#retrying(() => this.#once((client) => this.#transact(client, work)));
+  }
+
+  /** Several reads of one snapshot. @throws DureError DATABASE_… */
+  async snapshot<Value>(work: (session: Session) => Promise<Value>): Promise<Value> {
+    for (let losses = 1; ; losses += 1) {
+      try {
+        const begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        return await this.#retrying(() => this.#once((client) => this.#transact(client, work, begin)));
+      } catch (error) {
+        if (!(error instanceof ConnectionLost)) throw error;
+        if (losses === retriesMax) throw toDureError(error, this.location.shown);
+      }
+    }
+  }
+
+  /** A connection of its own, outside the pool, not yet connected; the caller ends it. */
+  dedicated(): pg.Client {
+    const driver = this.#driver!;
+    return new driver.Client({ ...this.#config(), connectionString: this.#connectionString() });
+  }
+
+  /** A step that was done, refused, or that nobody knows of. */
+  async written<Value, Reason extends string>(
+    work: () => Promise<Written<Value, Reason>>,
+  ): Promise<Written<Value, Reason>> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof ConnectionLost) return { kind: "unknown", cause: error };
+      throw error;
+    }
+  }
+
+  /** The statement as the driver takes it; for those who have a client of their own. */
+  prepared(statement: Statement): { name: string; text: string } {
+    let found = this.#texts.get(statement);
+    if (!found) {
+      const { schema } = this.location;
+      found = { name: `${schema}:${statement.name}`.slice(0, 63), text: inSchema(statement.text, schema) };
+      this.#texts.set(statement, found);
+    }
+    return found;
+  }
+
+  async #retrying<Value>(work: () => Promise<Value>): Promise<Value> {
+    const giveUpAt = performance.now() + connectBudgetMs;
+    for (let failures = 0; ; failures += 1) {
+      try {
+        return await work();
+      } catch (error) {
+        if (error instanceof ConnectionLost || error instanceof DureError) throw error;
+        const again = isRetryable(error)
+          ? failures < retriesMax
+          : error instanceof NotSent && performance.now() < giveUpAt;
+        if (!again || this.#closed) throw this.#failure(error);
+        const waitMs = Math.min(backoffMsMax, backoffMsMin * 2 ** failures) * (0.5 + Math.random() / 2);
+        await new Promise((resolve) => setTimeout(resolve, waitMs));
+      }
+    }
+  }
+
+  #failure(error: unknown): Error {
+    if (this.#closed) {
+      return new DureError(
+        "INSTANCE_CLOSED",
+        `${this.location.shown} was closed by this process; make a new instance.`,
+      );
+    }
+    return toDureError(error instanceof NotSent ? error.cause : error, this.location.shown);
+  }
+
+  /** Runs `work` on a connection of the pool; one that is of no more use leaves the pool. */
+  async #once<Value>(work: (client: pg.PoolClient) => Promise<Value>): Promise<Value> {
+    const client = await this.#connect();
+    let broken = false;
+    try {
+      return await work(client);
+    } catch (error) {
+      broken = isConnectionLoss(error) || error instanceof NotSent || isReadOnly(error);
+      if (isReadOnly(error)) this.#tryNextHost();
+      if (isReadOnly(error) && this.location.connectionStrings.length > 1) throw new NotSent(error);
+      if (isConnectionLoss(error) && !(error instanceof ConnectionLost)) {
+        throw new ConnectionLost("The connection was lost before the answer came.", { cause: error });
+      }
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  async #connect(): Promise<pg.PoolClient> {
+    if (!this.#pool) throw new DureError("DATABASE_UNAVAILABLE", `${this.location.shown} is not open.`);
+    try {
+      return await this.#pool.connect();
+    } catch (error) {
+      this.#tryNextHost();
+      // Refused for a reason that waiting does not mend: a wrong password, no such database.
+      if (!isConnectionLoss(error) && !isReadOnly(error) && (error as { code?: string }).code !== "53300")
+        throw error;
+      throw new NotSent(error);
+    }
+  }
+
+  async #send(client: pg.ClientBase, statement: Statement, values: readonly unknown[]): Promise<ResultRow[]> {
+    const { name, text } = this.prepared(statement);
+    const query = { text, values: values as unknown[], rowMode: "array" as const };
+    try {
+      return (await client.query(this.#prepare && !statement.once ? { ...query, name } : query)).rows;
+    } catch (error) {
+      if (!this.#prepare || this.location.prepare === "on" || !isPreparedStatementTrouble(error)) throw error;
+      this.#prepare = false;
+      return (await client.query(query)).rows;
+    }
+  }
+
+  async #transact<Value>(
+    client: pg.ClientBase,
+    work: (session: Session) => Promise<Value>,
+    begin = "BEGIN",
+  ): Promise<Value> {
+    let value: Value;
+    try {
+      await client.query(begin);
+      value = await work({ query: (statement, values = []) => this.#send(client, statement, values) });
+    } catch (error) {
+      // Nothing was committed, so a connection that was lost here may be replaced and the work done again.
+      if (isConnectionLoss(error)) throw new NotSent(error);
+      await client.query("ROLLBACK");
+      throw error;
+    }
+    await client.query("COMMIT");
+    return value;
+  }
+
+  #makePool(driver: typeof pg, max: number): pg.Pool {
+    const next = () => this.#connectionString();
+    class HostClient extends driver.Client {
+      constructor(config?: pg.ClientConfig) {
+        super({ ...config, connectionString: next() });
+      }
+    }
+    const pool = new driver.Pool({
+      ...this.#config(),
+      max,
+      Client: HostClient,
+      allowExitOnIdle: true,
+      idleTimeoutMillis: 30_000,
+      ...(this.location.connectionStrings.length > 1 && { verify: refuseStandby }),
+    } as pg.PoolConfig);
+    // What a lost connection means is told to whoever uses it; an idle one is simply replaced.
+    pool.on("error", () => undefined);
+    pool.on("connect", (client) => client.on("error", () => undefined));
+    return pool;
+  }
+
+  #config(): pg.ClientConfig {
+    const { types } = this.#driver!;
+    return {
+      application_name: "dure",
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+      connectionTimeoutMillis: connectTimeoutMs,
+      query_timeout: queryTimeoutMs,
+      types: {
+        getTypeParser: (oid: number, format?: any) =>
+          oid === int8 ? Number : types.getTypeParser(oid, format),
+      } as pg.CustomTypesConfig,
+    };
+  }
+
+  #connectionString(): string {
+    const { connectionStrings } = this.location;
+    return connectionStrings[this.#host % connectionStrings.length]!;
+  }
+
+  #tryNextHost(): void {
+    this.#host += 1;
+  }
+}
+
+/** The statement was not sent, or what was sent is undone for certain: it may be sent again. */
+class NotSent extends Error {
+  constructor(cause: unknown) {
+    super("The server could not be reached.", { cause });
+  }
+}
+
+async function loadDriver(): Promise<typeof pg> {
+  try {
+    return (await import("pg")).default;
+  } catch (error) {
+    throw new DureError(
+      "DATABASE_UNAVAILABLE",
+      `A PostgreSQL database needs the package "pg", which is not installed. Run: npm install pg`,
+      { cause: error },
+    );
+  }
+}
+
+/** Among several hosts only one takes writes. */
+function refuseStandby(client: pg.ClientBase, done: (error?: Error) => void): void {
+  client
+    .query("SELECT pg_is_in_recovery()")
+    .then(
+      ({ rows }) =>
+        rows[0].pg_is_in_recovery
+          ? done(Object.assign(new Error("This host is a standby."), { code: "25006" }))
+          : done(),
+      done,
+    );
+}

@@ -1,0 +1,90 @@
+/** Lanes: numbers for (type, queue) pairs, remembered once they are known to be committed. */
+import type { Session } from "./database.ts";
+import { statement } from "./statement.ts";
+
+/** What a reader of rows needs to know of a lane. */
+export interface Lane {
+  lane: number;
+  type: string;
+  queue: string;
+  ownIds: boolean;
+  /** The definition's. */
+  description: string | null;
+}
+
+/** Descriptions of definitions are read again when they are older than this. */
+const descriptionMsMax = 1_000;
+
+export class Lanes {
+  readonly #session: Session;
+  readonly #byName = new Map<string, number>();
+  readonly #byNumber = new Map<number, Lane>();
+  #readAt = Number.NEGATIVE_INFINITY;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  /**
+   * The lane's number; made when it is new, in a transaction of its own: one that waits for its commit elsewhere would
+   * hold up everybody else's first task of that kind.
+   */
+  async of(type: string, queue: string, ownIds: boolean): Promise<number> {
+    const name = `${type} ${queue} ${ownIds}`;
+    const known = this.#byName.get(name);
+    if (known !== undefined) return known;
+    let rows = await this.#session.query(findLane, [type, queue, ownIds]);
+    if (rows.length === 0) rows = await this.#session.query(insertLane, [type, queue, ownIds]);
+    const lane = rows[0]![0] as number;
+    this.#byName.set(name, lane);
+    return lane;
+  }
+
+  /** Known at once; undefined until `of` was asked for it. */
+  known(type: string, queue: string, ownIds: boolean): number | undefined {
+    return this.#byName.get(`${type} ${queue} ${ownIds}`);
+  }
+
+  /** What a definition says of its tasks has changed. */
+  forgetDescriptions(): void {
+    this.#readAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Every lane there is, read anew. */
+  async all(): Promise<Lane[]> {
+    const readAt = performance.now();
+    const rows = await this.#session.query(allLanes);
+    const lanes = rows.map(
+      ([lane, type, queue, ownIds, description]): Lane => ({ lane, type, queue, ownIds, description }),
+    );
+    for (const found of lanes) {
+      this.#byName.set(`${found.type} ${found.queue} ${found.ownIds}`, found.lane);
+      this.#byNumber.set(found.lane, found);
+    }
+    this.#readAt = readAt;
+    return lanes;
+  }
+
+  /** What the numbers in rows stand for. */
+  async named(numbers: Iterable<number>): Promise<ReadonlyMap<number, Lane>> {
+    const isOld = performance.now() - this.#readAt > descriptionMsMax;
+    if (isOld || ![...numbers].every((number) => this.#byNumber.has(number))) await this.all();
+    return this.#byNumber;
+  }
+}
+
+const findLane = statement(
+  "findLane",
+  "SELECT lane FROM :schema.lanes WHERE type = $1 AND queue = $2 AND own_ids = $3",
+);
+// The update changes nothing; it makes the row of a lane that another process made a moment ago come back too.
+const insertLane = statement(
+  "insertLane",
+  `INSERT INTO :schema.lanes (type, queue, own_ids) VALUES ($1, $2, $3)
+    ON CONFLICT (type, queue, own_ids) DO UPDATE SET own_ids = excluded.own_ids RETURNING lane`,
+);
+const allLanes = statement(
+  "allLanes",
+  `SELECT lane, lanes.type, lanes.queue, own_ids, definitions.description
+    FROM :schema.lanes LEFT JOIN :schema.definitions ON definitions.id = lanes.type`,
+);

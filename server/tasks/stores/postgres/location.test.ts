@@ -1,0 +1,60 @@
+import { expect, test } from "vitest";
+import { parseLocation } from "./location.ts";
+
+test("the store's own options are read and taken out; the rest is the driver's", () => {
+  const location = parseLocation(
+    "postgres://me:secret@db.example.com:5433/app?schema=jobs&pool_size=20&listen=off&prepare=on&sslmode=require",
+  );
+  expect(location).toEqual({
+    shown: "postgres://db.example.com:5433/app (schema jobs)",
+    connectionStrings: ["postgres://me:secret@db.example.com:5433/app?sslmode=require"],
+    schema: "jobs",
+    poolSize: 20,
+    listen: false,
+    prepare: "on",
+  });
+});
+
+test("without options: schema dure, ten connections, notifications, prepared statements until a pooler refuses them", () => {
+  expect(parseLocation("postgresql://localhost/app")).toMatchObject({
+    shown: "postgres://localhost/app",
+    schema: "dure",
+    poolSize: 10,
+    listen: true,
+    prepare: "auto",
+  });
+});
+
+test("several hosts share user, database and options", () => {
+  const { connectionStrings, shown } = parseLocation(
+    "postgres://me:pw@a:5432,b:5433/app?target_session_attrs=read-write",
+  );
+  expect(connectionStrings).toEqual(["postgres://me:pw@a:5432/app", "postgres://me:pw@b:5433/app"]);
+  expect(shown).toBe("postgres://a:5432,b:5433/app");
+});
+
+test("a socket's folder stands where the driver looks for it", () => {
+  const [string] = parseLocation("postgres:///app?host=/var/run/postgresql").connectionStrings;
+  expect(new URL(string!).searchParams.get("host")).toBe("/var/run/postgresql");
+});
+
+test.each([
+  ["postgres://localhost/app?pool_size=0", /pool_size is "0"; expected a whole number from 2 to 1000/],
+  ["postgres://localhost/app?pool_size=many", /pool_size/],
+  ["postgres://localhost/app?listen=maybe", /listen is "maybe"; expected on or off/],
+  ["postgres://localhost/app?schema=", /schema must be a name of 1 to 63 bytes/],
+  [`postgres://localhost/app?schema=${"긴".repeat(22)}`, /63 bytes/],
+  ["mysql://localhost/app", /expected postgres:/],
+  ["postgres://me:sec@ret@local host/app", /%40/],
+])("%s is refused", (url, message) => {
+  const parse = () => parseLocation(url);
+  expect(parse).toThrow(expect.objectContaining({ code: "INVALID_OPTION" }));
+  expect(parse).toThrow(message);
+});
+
+test("no message and no shown name holds a password", () => {
+  for (const url of ["postgres://me:secret@x:y/app", "postgres://me:secret@h/app?pool_size=x"]) {
+    expect(() => parseLocation(url)).toThrow(expect.not.objectContaining({ message: /secret/ }));
+  }
+  expect(parseLocation("postgres://me:secret@h/app").shown).not.toContain("secret");
+});

@@ -1,0 +1,98 @@
+/** The connection string: one string that says where the tasks are, hosts, schema and the store's own options included. */
+import { DureError } from "../../core/errors.ts";
+
+export interface Location {
+  /** For messages: no password, no parameters. */
+  shown: string;
+  /** A connection string for the driver, one for each host, in order of preference. */
+  connectionStrings: string[];
+  schema: string;
+  /** Connections for statements. Default 10. */
+  poolSize: number;
+  /** Whether to be told of new tasks by LISTEN. Default true. */
+  listen: boolean;
+  /** Prepared statements; 'auto' does without once a pooler refuses them. Default 'auto'. */
+  prepare: "on" | "off" | "auto";
+}
+
+const schemaBytesMax = 63;
+
+/**
+ * @throws DureError INVALID_OPTION when the string is not a PostgreSQL address or an option in it is wrong; the message
+ * never holds the password
+ */
+export function parseLocation(url: string): Location {
+  const hosts = splitHosts(url);
+  const { searchParams } = hosts[0]!;
+  const schema = searchParams.get("schema") ?? "dure";
+  if (schema === "" || Buffer.byteLength(schema) > schemaBytesMax || schema.includes("\0")) {
+    throw refused(`schema must be a name of 1 to ${schemaBytesMax} bytes`);
+  }
+  return {
+    shown: shown(hosts, schema),
+    connectionStrings: hosts.map(withoutOwnOptions),
+    schema,
+    poolSize: readInteger(searchParams, "pool_size", 10, 2, 1_000),
+    listen: readWord(searchParams, "listen", ["on", "off"], "on") === "on",
+    prepare: readWord(searchParams, "prepare", ["on", "off", "auto"], "auto"),
+  };
+}
+
+const ownOptions = ["schema", "pool_size", "listen", "prepare"];
+
+/** `scheme://user@a:1,b:2/db` is one address per host; they share all the rest. */
+function splitHosts(url: string): URL[] {
+  const parts = /^(postgres(?:ql)?:\/\/)((?:[^@/?#]*@)?)([^/?#]*)(.*)$/is.exec(url);
+  if (!parts) throw refused("expected postgres://user:password@host:5432/database");
+  const [, scheme, user, hosts, rest] = parts as unknown as [string, string, string, string, string];
+  return hosts.split(",").map((host) => {
+    try {
+      return new URL(`${scheme.toLowerCase()}${user}${host}${rest}`);
+    } catch {
+      // What looks like a host may be part of a password with an @ in it.
+      throw refused("a host in it cannot be read; write special characters of the password as %40 and the like");
+    }
+  });
+}
+
+function shown(hosts: readonly URL[], schema: string): string {
+  const first = hosts[0]!;
+  const address = `postgres://${hosts.map(({ host }) => host).join(",")}${first.pathname}`;
+  return schema === "dure" ? address : `${address} (schema ${schema})`;
+}
+
+function withoutOwnOptions(url: URL): string {
+  const own = new URL(url);
+  for (const name of [...ownOptions, "target_session_attrs"]) own.searchParams.delete(name);
+  return own.href;
+}
+
+function readInteger(
+  parameters: URLSearchParams,
+  name: string,
+  otherwise: number,
+  min: number,
+  max: number,
+): number {
+  const text = parameters.get(name);
+  if (text === null) return otherwise;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw refused(`${name} is "${text}"; expected a whole number from ${min} to ${max}`);
+}
+
+function readWord<Word extends string>(
+  parameters: URLSearchParams,
+  name: string,
+  words: readonly Word[],
+  otherwise: Word,
+): Word {
+  const text = parameters.get(name) ?? otherwise;
+  const word = words.find((known) => known === text);
+  if (word !== undefined) return word;
+  throw refused(`${name} is "${text}"; expected ${words.join(" or ")}`);
+}
+
+function refused(problem: string): DureError {
+  return new DureError("INVALID_OPTION", `The PostgreSQL connection string: ${problem}.`);
+}

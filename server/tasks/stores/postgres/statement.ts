@@ -1,0 +1,38 @@
+/** A SQL statement of the store: written beside the verb that runs it, with `:schema` where the schema's name goes. */
+
+export interface Statement {
+  /** Names the statement for the server's statistics, and for its prepared form. */
+  readonly name: string;
+  readonly text: string;
+  /** Made for one call, so it is not prepared. */
+  readonly once?: true;
+}
+
+export function statement(name: string, text: string): Statement {
+  return { name, text: `/* dure:${name} */ ${text}` };
+}
+
+/** A statement whose text is made for one call. */
+export function onceOnly(name: string, text: string): Statement {
+  return { ...statement(name, text), once: true };
+}
+
+/** An identifier as SQL takes it, whatever is in it. */
+export function quoted(identifier: string): string {
+  return `"${identifier.replaceAll('"', '""')}"`;
+}
+
+/** The text for one schema. */
+export function inSchema(text: string, schema: string): string {
+  return text.replaceAll(":schema", () => quoted(schema));
+}
+
+/** The instant that a statement works with: the parameter, or the database's clock where it is null. */
+export function nowOf(parameter: string): string {
+  return `coalesce(${parameter}::bigint, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)`;
+}
+
+/** A text as SQL takes it, for the few places where no parameter may stand. */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}

@@ -1,0 +1,262 @@
+/**
+ * TaskStore on PostgreSQL: one method per verb, no rules of its own. Statements run on a pool of connections of this
+ * thread; heartbeats and notifications have a thread and a connection of their own (lease-link.ts), so that neither a
+ * handler that blocks the event loop nor a busy pool costs a worker its lease.
+ */
+import type { Attempt } from "../../core/attempt.ts";
+import type { Clock } from "../../core/clock.ts";
+import type {
+  ArchivedTask,
+  ClaimReply,
+  ClaimRequest,
+  HealthFinding,
+  LeaseHandle,
+  LeaseRequest,
+  NewTask,
+  PruneRequest,
+  Settled,
+  Settlement,
+  StoredDefinition,
+  StoreSearch,
+  StoreStats,
+  TaskEdit,
+  TaskRecord,
+  TaskStore,
+  WorkerRecord,
+  Written,
+} from "../../core/store.ts";
+import type { Task } from "../../core/task.ts";
+import { claimTasks } from "./claim.ts";
+import type { Context } from "./context.ts";
+import { Database } from "./database.ts";
+import { EnqueueBatch } from "./enqueue-batch.ts";
+import { checkHealth, stats } from "./health.ts";
+import { Lanes } from "./lanes.ts";
+import { LeaseLink } from "./lease-link.ts";
+import { parseLocation } from "./location.ts";
+import * as manage from "./manage.ts";
+import { Notifier } from "./notifier.ts";
+import * as read from "./read.ts";
+import { readRecords, seal, writeRecords } from "./records.ts";
+import { knownVersion, prepareSchema, storedVersion } from "./schema.ts";
+import { countTasks, searchTasks } from "./search.ts";
+import { reportProgress, settleTasks } from "./settle.ts";
+import { nowOf, statement } from "./statement.ts";
+import * as workers from "./workers.ts";
+
+export interface PostgresStoreOptions {
+  /** `postgres://user:password@host:5432/database`; see location.ts for the store's own parameters. */
+  url: string;
+  /** For tests: the database's clock decides unless this is given. */
+  clock?: Clock;
+}
+
+export function createPostgresStore(options: PostgresStoreOptions): TaskStore {
+  return new PostgresStore(options);
+}
+
+class PostgresStore implements TaskStore {
+  readonly location: string;
+  readonly #context: Context;
+  readonly #database: Database;
+  readonly #enqueues: EnqueueBatch;
+  readonly #notifier: Notifier;
+  readonly #link: LeaseLink;
+  readonly #listeners = new Set<() => void>();
+  #closing: Promise<void> | undefined;
+
+  constructor({ url, clock }: PostgresStoreOptions) {
+    const location = parseLocation(url);
+    this.location = location.shown;
+    this.#database = new Database(location);
+    const lanes = new Lanes(this.#database);
+    this.#notifier = new Notifier(this.#database);
+    this.#context = {
+      database: this.#database,
+      lanes,
+      now: () => clock?.now() ?? null,
+      tasksAdded: () => {
+        this.#changed();
+        this.#notifier.tell("tasks");
+      },
+      tasksChanged: () => {
+        this.#changed();
+        this.#notifier.tell("ends");
+      },
+    };
+    this.#enqueues = new EnqueueBatch(this.#context);
+    this.#link = new LeaseLink(this.#database, this.#notifier.sender, { changed: () => this.#changed() });
+  }
+
+  async open(): Promise<void> {
+    await this.#database.open();
+    try {
+      await prepareSchema(this.#database);
+    } catch (error) {
+      await this.#database.close();
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** By the question that took least time: its answer is the nearest to the truth. */
+  async measureSkew(): Promise<number> {
+    let best = { tookMs: Number.POSITIVE_INFINITY, skewMs: 0 };
+    for (let question = 0; question < 3; question += 1) {
+      const askedAt = Date.now();
+      const [row] = await this.#database.read(databaseNow);
+      const tookMs = Date.now() - askedAt;
+      if (tookMs < best.tookMs) best = { tookMs, skewMs: row![0] - (askedAt + tookMs / 2) };
+    }
+    return best.skewMs;
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    if (this.#listeners.size === 1) this.#link.watch(true);
+    return () => {
+      if (this.#listeners.delete(listener) && this.#listeners.size === 0) this.#link.watch(false);
+    };
+  }
+
+  saveDefinitions(
+    definitions: Parameters<TaskStore["saveDefinitions"]>[0],
+  ): Promise<Written<void, "id-taken">> {
+    return manage.saveDefinitions(this.#context, definitions);
+  }
+
+  listDefinitions(): Promise<StoredDefinition[]> {
+    return read.listDefinitions(this.#context);
+  }
+
+  enqueueTasks(
+    tasks: readonly NewTask[] | AsyncIterable<readonly NewTask[]>,
+  ): Promise<Written<(Task | null)[], "id-taken" | "idempotency-conflict">> {
+    return this.#enqueues.enqueue(tasks);
+  }
+
+  getTask(id: string): Promise<Task | undefined> {
+    return read.getTask(this.#context, id);
+  }
+
+  searchTasks(search: StoreSearch): Promise<Task[]> {
+    return searchTasks(this.#context, search);
+  }
+
+  countTasks(search: StoreSearch): Promise<number> {
+    return countTasks(this.#context, search);
+  }
+
+  listAttempts(taskId: string): Promise<Attempt[]> {
+    return read.listAttempts(this.#context, taskId);
+  }
+
+  findNearIds(id: string): Promise<string[]> {
+    return read.findNearIds(this.#context, id);
+  }
+
+  registerWorker(worker: Parameters<TaskStore["registerWorker"]>[0]): Promise<Written<void>> {
+    return workers.registerWorker(this.#context, worker);
+  }
+
+  holdLease(request: LeaseRequest): LeaseHandle {
+    return this.#link.hold(request, () => workers.beat(this.#context, request.workerId));
+  }
+
+  stopWorker(workerId: string): Promise<Written<void, "owns-tasks">> {
+    return workers.stopWorker(this.#context, workerId);
+  }
+
+  listWorkers(): Promise<WorkerRecord[]> {
+    return workers.listWorkers(this.#context);
+  }
+
+  claimTasks(request: ClaimRequest): Promise<Written<ClaimReply, "worker-dead">> {
+    return claimTasks(this.#context, request);
+  }
+
+  /** Claims are never held back here. */
+  endClaimWait(): void {}
+
+  settleTasks(settlements: readonly Settlement[]): Promise<Written<Settled[]>> {
+    return settleTasks(this.#context, settlements);
+  }
+
+  reportProgress(reports: Parameters<TaskStore["reportProgress"]>[0]): Promise<Written<void>> {
+    return reportProgress(this.#context, reports);
+  }
+
+  listCancelRequests(workerId: string): Promise<{ taskId: string; fence: number }[]> {
+    return workers.listCancelRequests(this.#context, workerId);
+  }
+
+  reapWorkers(request: Parameters<TaskStore["reapWorkers"]>[0]): ReturnType<TaskStore["reapWorkers"]> {
+    return workers.reapWorkers(this.#context, request);
+  }
+
+  cancelTask(id: string, expectedVersion?: number): ReturnType<TaskStore["cancelTask"]> {
+    return manage.cancelTask(this.#context, id, expectedVersion);
+  }
+
+  retryTask(id: string, expectedVersion?: number): ReturnType<TaskStore["retryTask"]> {
+    return manage.retryTask(this.#context, id, expectedVersion);
+  }
+
+  editTask(id: string, edit: TaskEdit, expectedVersion?: number): ReturnType<TaskStore["editTask"]> {
+    return manage.editTask(this.#context, id, edit, expectedVersion);
+  }
+
+  deleteTask(id: string, expectedVersion?: number): ReturnType<TaskStore["deleteTask"]> {
+    return manage.deleteTask(this.#context, id, expectedVersion);
+  }
+
+  pruneTasks(request: PruneRequest): Promise<Written<number>> {
+    return manage.pruneTasks(this.#context, request);
+  }
+
+  readPrunable(request: PruneRequest): Promise<ArchivedTask[]> {
+    return read.readPrunable(this.#context, request);
+  }
+
+  readRecords(which: Parameters<TaskStore["readRecords"]>[0]): Promise<TaskRecord[]> {
+    return readRecords(this.#context, which);
+  }
+
+  writeRecords(given: readonly TaskRecord[]): ReturnType<TaskStore["writeRecords"]> {
+    return writeRecords(this.#context, given);
+  }
+
+  seal(movedTo: string | undefined): ReturnType<TaskStore["seal"]> {
+    return seal(this.#context, movedTo);
+  }
+
+  stats(): Promise<StoreStats> {
+    return stats(this.#context);
+  }
+
+  checkHealth(options: { full: boolean }): Promise<HealthFinding[]> {
+    return checkHealth(this.#context, options);
+  }
+
+  async schemaVersion(): Promise<{ stored: number; known: number }> {
+    const { schema } = this.#database.location;
+    return { stored: await storedVersion(this.#database, schema), known: knownVersion };
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  async #close(): Promise<void> {
+    await this.#enqueues.idle();
+    await this.#link.close();
+    await this.#notifier.close();
+    await this.#database.close();
+  }
+}
+
+const databaseNow = statement("databaseNow", `SELECT ${nowOf("NULL")}`);

@@ -1,0 +1,141 @@
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { exitCodes } from "../../server/cli/exit-codes.ts";
+import { createDure } from "../../server/dure.ts";
+import { ensureBuilt, Workspace } from "../support/cli.ts";
+import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+
+/** Each test starts several processes. */
+vi.setConfig({ testTimeout: 60_000 });
+
+const program = `import { defineTask } from "dure";
+const greet = defineTask("greet", async (task) => "hello " + task.payload.name, { maxAttempts: 2 });
+const fail = defineTask("fail", async () => { throw new Error("no \\0 luck"); });
+await greet.enqueueMany(Array.from({ length: 2500 }, (_, n) => ({ payload: { name: "n" + n, at: new Date(n) } })));
+await fail.enqueue({ id: 1n });
+await greet.enqueue({ name: "later" }, { delay: "1h", tags: ["vip"], idempotencyKey: "once", priority: 3 });`;
+
+let workspace: Workspace;
+let schema: TestSchema;
+
+beforeAll(() => ensureBuilt(), 60_000);
+beforeEach(async () => {
+  workspace = new Workspace();
+  workspace.write("program.ts", program);
+  await workspace.dure(["run", "program.ts", "--database", "tasks.db"]);
+  schema = await createTestSchema();
+});
+afterEach(async () => {
+  await workspace.remove();
+  await schema.drop();
+});
+
+/** All that a search and the attempts tell. */
+async function everything(database: string): Promise<unknown> {
+  const path = database.startsWith("postgres") ? database : `${workspace.folder}/${database}`;
+  const dure = createDure({ database: path });
+  try {
+    const tasks = await dure.searchTasks({
+      limit: 10_000,
+      sortBy: "id",
+      sortOrder: "asc",
+      definitions: false,
+    });
+    const withAttempts = tasks.slice(-20).map(async ({ id }) => dure.listAttempts(id));
+    const { byType } = await dure.stats();
+    const definitions = (await dure.listDefinitions()).map(
+      ({ createdAt: _c, updatedAt: _u, ...rest }) => rest,
+    );
+    return plain({ tasks, attempts: await Promise.all(withAttempts), byType, definitions });
+  } finally {
+    await dure.close();
+  }
+}
+
+/** PostgreSQL's texts hold no U+0000. */
+function plain(value: unknown): unknown {
+  return JSON.parse(
+    JSON.stringify(value, (_, part) => (typeof part === "bigint" ? `${part}n` : part)).replaceAll(
+      "\\u0000",
+      "\ufffd",
+    ),
+  );
+}
+
+test("from a file to PostgreSQL and back to a file: the same tasks, attempts, counts and definitions", async () => {
+  const before = await everything("tasks.db");
+  const there = await workspace.json("copy", "--from", "tasks.db", "--to", schema.url);
+  expect(there).toMatchObject({ definitions: 2, copied: 2_502, present: 0 });
+  expect(await everything(schema.url)).toEqual(before);
+  const back = await workspace.json("copy", "--from", schema.url, "--to", "back.db");
+  expect(back).toMatchObject({ copied: 2_502, present: 0 });
+  expect(await everything("back.db")).toEqual(before);
+});
+
+test("the first database takes no changes any more and says where to go; --reopen takes that back", async () => {
+  await workspace.dure(["copy", "--from", "tasks.db", "--to", "moved.db"]);
+  const refused = await workspace.dure(["enqueue", "greet", '{"name":"x"}', "--database", "tasks.db"]);
+  expect(refused.code).toBe(exitCodes.DATABASE_MOVED);
+  expect(refused.stderr).toContain("moved.db");
+  expect((await workspace.dure(["search", "--database", "tasks.db"])).code).toBe(0);
+  expect((await workspace.dure(["copy", "--from", "tasks.db", "--reopen"])).code).toBe(0);
+  expect((await workspace.dure(["enqueue", "greet", '{"name":"x"}', "--database", "tasks.db"])).code).toBe(0);
+});
+
+test("a copy that was killed half-way goes on, and every task is there once", async () => {
+  const before = await everything("tasks.db");
+  const first = workspace.start(["copy", "--from", "tasks.db", "--to", schema.url]);
+  await vi.waitFor(
+    async () => {
+      const rows = await schema.query("SELECT count(*)::integer AS tasks FROM :schema.tasks").catch(() => []);
+      expect(rows[0]?.tasks).toBeGreaterThan(0);
+    },
+    { timeout: 20_000, interval: 1 },
+  );
+  first.child.kill("SIGKILL");
+  await first.ended;
+  const second = await workspace.json("copy", "--from", "tasks.db", "--to", schema.url);
+  expect(second.copied + second.present).toBe(2_502);
+  expect(second.present).toBeGreaterThan(0);
+  expect(await everything(schema.url)).toEqual(before);
+});
+
+test("a worker that is alive in the first database is named, and nothing is copied or sealed", async () => {
+  const worker = workspace.start(["worker", "program.ts", "--database", "tasks.db", "--name", "busy-bee"]);
+  await worker.sees("busy-bee");
+  const refused = await workspace.dure(["copy", "--from", "tasks.db", "--to", schema.url]);
+  expect(refused.code).toBe(exitCodes.WORKER_RUNNING);
+  expect(refused.stderr).toContain("busy-bee");
+  expect((await workspace.dure(["enqueue", "greet", '{"name":"x"}', "--database", "tasks.db"])).code).toBe(0);
+  worker.child.kill("SIGKILL");
+  await worker.ended;
+  const { code } = await workspace.dure(["copy", "--from", "tasks.db", "--to", schema.url]);
+  expect(code, "a worker that was killed is known to be dead at once").toBe(0);
+});
+
+test("what is copied runs in its new place, once", async () => {
+  const { tasks } = await workspace.json("search", "--status", "pending", "--database", "tasks.db");
+  const [{ id }] = tasks;
+  await workspace.dure(["edit", id, "--delay", "0s", "--database", "tasks.db"]);
+  await workspace.dure(["copy", "--from", "tasks.db", "--to", schema.url]);
+  workspace.write(
+    "definitions.ts",
+    `import { defineTask } from "dure";
+    defineTask("greet", async (task) => "hello again " + task.payload.name);`,
+  );
+  await workspace.dure(["run", "definitions.ts", "--database", schema.url]);
+  const task = await workspace.json("show", id, "--database", schema.url);
+  expect(task).toMatchObject({ status: "COMPLETED", attempts: 1, result: "hello again later" });
+  expect((await workspace.json("show", id, "--database", "tasks.db")).status).toBe("PENDING");
+});
+
+test.each([
+  [["copy", "--from", "tasks.db"], "--to"],
+  [["copy", "--from", "tasks.db", "--to", "tasks.db"], "same database"],
+  [["copy", "--from", "nowhere.db", "--to", "x.db"], "no database at"],
+  [["copy", "--from", "tasks.db", "--to", "postgres://nobody:secret@127.0.0.1:1/x"], "127.0.0.1:1"],
+])("dure %j is refused with what is wrong", async (args, text) => {
+  const { code, stderr } = await workspace.dure(args);
+  expect(code).not.toBe(0);
+  expect(stderr).toContain(text);
+  expect(stderr).not.toContain("secret");
+});

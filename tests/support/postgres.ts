@@ -1,0 +1,76 @@
+/** The run's PostgreSQL as tests use it: a schema of their own on a server that they share. See postgres-setup.ts. */
+import pg from "pg";
+import { inject } from "vitest";
+import type { PostgresServer } from "./postgres-server.ts";
+
+let asked: Promise<string> | undefined;
+let admin: pg.Pool | undefined;
+let made = 0;
+
+/** The server's URL without a schema; starts the server when nobody has asked before. */
+export function postgresUrl(): Promise<string> {
+  asked ??= askDesk();
+  return asked;
+}
+
+async function askDesk(): Promise<string> {
+  const answer = await fetch(inject("postgresDesk"));
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`The tests have no PostgreSQL: ${text}`);
+  return text;
+}
+
+/** Asks the server outside any store; rows as objects. */
+export async function queryPostgres<Row extends pg.QueryResultRow = any>(
+  sql: string,
+  values?: unknown[],
+): Promise<Row[]> {
+  if (!admin) {
+    admin = new pg.Pool({
+      connectionString: await postgresUrl(),
+      max: 2,
+      idleTimeoutMillis: 1_000,
+      allowExitOnIdle: true,
+    });
+    admin.on("error", () => undefined);
+  }
+  return (await admin.query<Row>(sql, values)).rows;
+}
+
+/** A schema that does not exist yet; a store that opens its URL makes it. */
+export interface TestSchema {
+  /** The server's URL with `?schema=…`. */
+  readonly url: string;
+  /** Not quoted; it needs to be. */
+  readonly name: string;
+  /** The name as SQL takes it. */
+  readonly quoted: string;
+  /** Asks outside the store; `:schema` stands for the quoted name. Rows as objects. */
+  query<Row extends pg.QueryResultRow = any>(sql: string, values?: unknown[]): Promise<Row[]>;
+  drop(): Promise<void>;
+}
+
+/**
+ * A name for a schema, with quotes and spaces in it, and the URL that leads there. Making the schema takes a store
+ * about 20 ms, dropping it 5 ms, so that every test has one of its own.
+ * @param server another than the one of this run
+ */
+export async function createTestSchema(server?: PostgresServer): Promise<TestSchema> {
+  made += 1;
+  const name = `${inject("postgresRun")}-${process.pid}-${made}`;
+  const quoted = `"${name.replaceAll('"', '""')}"`;
+  const url = new URL(server?.url() ?? (await postgresUrl()));
+  const query: typeof queryPostgres = server ? (sql, values) => server.query(sql, values) : queryPostgres;
+  url.searchParams.set("schema", name);
+  return {
+    url: url.href,
+    name,
+    quoted,
+    query: (sql, values) =>
+      query(
+        sql.replaceAll(":schema", () => quoted),
+        values,
+      ),
+    drop: async () => void (await query(`DROP SCHEMA IF EXISTS ${quoted} CASCADE`)),
+  };
+}
