@@ -166,6 +166,7 @@ class DureInstance implements Dure {
       ids: createSystemIds(clock),
       valueSizeMax,
       store,
+      storeUnopened: () => this.#store.unopened(),
       waitForEnd: (id, options) => this.#heldAlive(() => this.#waiter.waitForEnd(id, options)),
     };
     const { instance } = this;

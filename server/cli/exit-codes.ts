@@ -44,6 +44,7 @@ export const exitCodes: Record<ErrorCode, number> = {
   DATABASE_VERSION: 55,
   COMMIT_UNKNOWN: 56,
   DATABASE_MOVED: 57,
+  TRANSACTION_UNUSABLE: 58,
   WORKER_RUNNING: 60,
   INSTANCE_CLOSED: 61,
 };

@@ -81,6 +81,11 @@ function stackOf(error: unknown): string {
 }
 
 function hintFor(error: unknown): string {
+  if (
+    error instanceof SyntaxError &&
+    /import statement outside a module|Unexpected token 'export'/.test(error.message)
+  )
+    return `\nModules that import or export need "type": "module" in their package.json, or a name that ends in .mts or .mjs.`;
   switch ((error as NodeJS.ErrnoException | undefined)?.code) {
     case "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX":
       return `\nNode runs TypeScript by leaving its types out, so enums, namespaces and parameter properties need "node --experimental-transform-types" or a build.`;

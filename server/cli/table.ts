@@ -1,7 +1,7 @@
 /** Aligned columns that fit the terminal. Into a pipe or a file everything is written whole. */
-import Table from "cli-table3";
 import type { Output } from "./output.ts";
 import { plainLine } from "./text.ts";
+import { cut, padded, widthOf, wrapped } from "./width.ts";
 
 export interface Column<Row> {
   head: string;
@@ -21,24 +21,6 @@ export interface Column<Row> {
 const gap = 2;
 const flexibleMin = 10;
 const belowMin = 24;
-
-const frameless = {
-  top: "",
-  "top-mid": "",
-  "top-left": "",
-  "top-right": "",
-  bottom: "",
-  "bottom-mid": "",
-  "bottom-left": "",
-  "bottom-right": "",
-  left: "",
-  "left-mid": "",
-  mid: "",
-  "mid-mid": "",
-  right: "",
-  "right-mid": "",
-  middle: "",
-};
 
 /** The lines of a table, without a line break at the end. */
 export function renderTable<Row>(
@@ -96,25 +78,18 @@ function naturalWidth<Row>(column: Column<Row>, rows: readonly Row[]): number {
 }
 
 function grid<Row>(output: Output, columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
-  const table = new Table({
-    chars: frameless,
-    style: { "padding-left": 0, "padding-right": gap, head: [], border: [] },
-    colWidths: columnWidths(output, columns, rows).map((width) => width + gap),
-    colAligns: columns.map((column) => (column.right ? "right" : "left")),
-    head: columns.map((column) => output.colors.dim(column.head)),
+  const widths = columnWidths(output, columns, rows);
+  const head = columns.map((column, index) => {
+    return padded(output.colors.dim(column.head), widths[index]!, column.right);
   });
-  for (const row of rows) {
-    table.push(
-      columns.map((column) => {
-        const content = text(column, row);
-        return column.paint && content !== "" ? column.paint(content, row) : content;
-      }),
-    );
-  }
-  return table
-    .toString()
-    .split("\n")
-    .map((line) => line.trimEnd());
+  const body = rows.map((row) => columns.map((column, index) => cellText(column, row, widths[index]!)));
+  return [head, ...body].map((cells) => cells.join(" ".repeat(gap)).trimEnd());
+}
+
+function cellText<Row>(column: Column<Row>, row: Row, width: number): string {
+  const content = cut(text(column, row), width);
+  const painted = content === "" ? "" : (column.paint?.(content, row) ?? content);
+  return padded(painted, width, column.right);
 }
 
 /** Takes what is too wide from the flexible columns, the last one first. */
@@ -128,40 +103,6 @@ function columnWidths<Row>(output: Output, columns: readonly Column<Row>[], rows
     excess -= cutBy;
   }
   return widths;
-}
-
-const bare = { "padding-left": 0, "padding-right": 0, head: [], border: [] };
-
-/** Columns a text takes: wide for Hangul and the like. An empty cell below it is padded to just that. */
-function widthOf(line: string): number {
-  if (/^[\u0020-\u007e]*$/.test(line)) return line.length;
-  const table = new Table({ chars: frameless, style: bare });
-  table.push([line], [""]);
-  return table.toString().split("\n")[1]?.length ?? line.length;
-}
-
-/** At most `width` columns of a line, with an ellipsis where something is missing. */
-function cut(line: string, width: number): string {
-  if (widthOf(line) <= width) return line;
-  const table = new Table({ chars: frameless, style: bare, colWidths: [width] });
-  table.push([line]);
-  return table.toString().trimEnd();
-}
-
-/** A line in lines of at most `width` columns, broken between words; not at all when there is no limit. */
-export function wrapped(line: string, width: number): string[] {
-  if (!Number.isFinite(width) || widthOf(line) <= width) return [line];
-  const table = new Table({
-    chars: frameless,
-    style: bare,
-    colWidths: [Math.max(20, width)],
-    wordWrap: true,
-  });
-  table.push([line]);
-  return table
-    .toString()
-    .split("\n")
-    .map((part) => part.trimEnd());
 }
 
 function sum(numbers: readonly number[]): number {

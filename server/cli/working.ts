@@ -2,9 +2,11 @@
 
 import type { Dure } from "../dure.ts";
 import type { WorkerOptions } from "../dure-options.ts";
+import type { ErrorCode } from "../tasks/core/errors.ts";
+import { DureError } from "../tasks/core/errors.ts";
 import { collect, given, parseInteger } from "./arguments.ts";
 import type { Context } from "./context.ts";
-import { exitUnhealthy } from "./exit-codes.ts";
+import { CommandError, exitModule, exitUnhealthy } from "./exit-codes.ts";
 import { outliveReader } from "./output.ts";
 import { firstStop } from "./signals.ts";
 import { counted } from "./text.ts";
@@ -29,6 +31,12 @@ export const graceOption = [
   "how long a stop lets tasks go on (default: 30s)",
 ] as const;
 
+/** What a program does that runs its own worker. */
+const ownDoings: Partial<Record<ErrorCode, string>> = {
+  WORKER_RUNNING: "starts a worker",
+  INSTANCE_CLOSED: "closes the instance",
+};
+
 /** A worker that was told to stop or is no longer well. */
 export interface Ended {
   exitCode: number;
@@ -52,6 +60,21 @@ export class Working {
   /** The definitions of this process, in the order they were made. */
   get types(): string[] {
     return this.dure.instance.registry.ids();
+  }
+
+  /**
+   * Starts the worker, after the modules were loaded.
+   * @throws CommandError when one of them has done so itself, or has closed the instance
+   */
+  async start(): Promise<void> {
+    try {
+      await this.dure.start();
+    } catch (error) {
+      const did = error instanceof DureError ? ownDoings[error.code] : undefined;
+      if (did === undefined) throw error;
+      const message = `A module that was loaded ${did} itself. Here dure does that: let the module only define tasks, or run it with node.`;
+      throw new CommandError(message, exitModule, { cause: error });
+    }
   }
 
   /** Resolves when a signal came, the worker is unhealthy, or `done` resolved; the worker has stopped by then. */

@@ -2,6 +2,9 @@
 import { describe, expect, test } from "vitest";
 import { importsOf, listFiles, listSources, readSource, withoutComments } from "./sources.ts";
 
+/** What every store may use. */
+const ofAnyStore = ["server/tasks/core/", "server/tasks/stores/migrate.ts", "server/tasks/stores/findings.ts"];
+
 /** The parts of the server: where they lie, which parts and packages their values may come from. */
 const parts: Record<string, { parts: string[]; packages: RegExp }> = {
   "server/tasks/core/": {
@@ -10,14 +13,15 @@ const parts: Record<string, { parts: string[]; packages: RegExp }> = {
   },
   "server/tasks/runtime/": { parts: ["server/tasks/core/", "server/tasks/runtime/"], packages: /^node:/ },
   "server/tasks/stores/sqlite/": {
-    parts: ["server/tasks/core/", "server/tasks/stores/migrate.ts", "server/tasks/stores/sqlite/"],
+    parts: [...ofAnyStore, "server/tasks/stores/sqlite/"],
     packages: /^node:/,
   },
   "server/tasks/stores/postgres/": {
-    parts: ["server/tasks/core/", "server/tasks/stores/migrate.ts", "server/tasks/stores/postgres/"],
+    parts: [...ofAnyStore, "server/tasks/stores/postgres/"],
     packages: /^(node:|pg$)/,
   },
   "server/tasks/stores/migrate.ts": { parts: ["server/tasks/core/"], packages: /^node:/ },
+  "server/tasks/stores/findings.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/dure": { parts: ["server/dure", "server/tasks/"], packages: /^node:/ },
   "server/index.ts": {
     parts: ["server/dure", "server/tasks/core/", "server/tasks/runtime/logger.ts"],

@@ -191,6 +191,16 @@ describe("dure show", () => {
     ]);
   });
 
+  test.each(["show", "cancel", "retry"])(
+    "%s answers an empty or very short id without suggestions",
+    async (command) => {
+      for (const id of ["", "0"]) {
+        const { stderr } = await workspace.dure([command, id, "--json"]);
+        expect(JSON.parse(stderr).error.details?.near ?? []).toEqual([]);
+      }
+    },
+  );
+
   test("answers an unknown id with the near ones", async () => {
     const { code, stdout, stderr } = await workspace.dure(["show", "receipt-71"]);
     expect({ code, stdout }).toEqual({ code: exitCodes.TASK_NOT_FOUND, stdout: "" });

@@ -5,6 +5,7 @@ import { renderTable } from "../../server/cli/table.ts";
 import { taskColumns } from "../../server/cli/task-view.ts";
 import { formatBytes, jsonText, plainLine, plainLines } from "../../server/cli/text.ts";
 import { formatRelative, parseInstant } from "../../server/cli/times.ts";
+import { cut, padded, widthOf, wrapped } from "../../server/cli/width.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { TaskStatus } from "../../server/tasks/core/task.ts";
 
@@ -86,6 +87,49 @@ describe("tables", () => {
     const output = { width, colors: pc.createColors(false) } as Output;
     return renderTable(output, taskColumns(output, now.getTime()), tasks);
   }
+});
+
+describe("the width of a text", () => {
+  test.each([
+    ["", 0],
+    ["resize-image", 12],
+    ["리포트", 6],
+    ["리포트".normalize("NFD"), 6],
+    ["日本", 4],
+    ["ﾊﾝ", 2],
+    ["e\u0301", 1],
+    ["👩‍🌾", 2],
+    ["👍🏽", 2],
+    ["🇰🇷", 2],
+    ["1️⃣", 2],
+    ["\u001b[31mred\u001b[39m", 3],
+  ])("of %j is %d", (text, width) => {
+    expect(widthOf(text)).toBe(width);
+    expect(widthOf(padded(text, 20))).toBe(20);
+    expect(padded(text, 20, true).endsWith(text)).toBe(true);
+  });
+
+  test("is kept to by a cut, which takes no half of a sign", () => {
+    expect(cut("리포트", 6)).toBe("리포트");
+    expect(cut("리포트-생성", 6)).toBe("리포…");
+    expect(cut("리포트-생성".normalize("NFD"), 6)).toBe("리포…");
+    expect(cut("👩‍🌾👩‍🌾👩‍🌾", 5)).toBe("👩‍🌾👩‍🌾…");
+    expect(cut("mailbox", 1)).toBe("…");
+    expect(cut("mailbox", Number.POSITIVE_INFINITY)).toBe("mailbox");
+  });
+
+  test("is kept to by lines, broken between words where there are any", () => {
+    expect(wrapped("메일함이 가득 찼습니다 mailbox full", 20)).toEqual([
+      "메일함이 가득",
+      "찼습니다 mailbox",
+      "full",
+    ]);
+    expect(wrapped(`${"x".repeat(50)} end`, 20)).toEqual(["x".repeat(20), "x".repeat(20), "xxxxxxxxxx end"]);
+    expect(wrapped(`${"x".repeat(20)} y`, 20)).toEqual(["x".repeat(20), "y"]);
+    expect(wrapped("가".repeat(12), 20)).toEqual(["가".repeat(10), "가가"]);
+    expect(wrapped("no limit ".repeat(30), Number.POSITIVE_INFINITY)).toEqual(["no limit ".repeat(30)]);
+    expect(wrapped("", 20)).toEqual([""]);
+  });
 });
 
 describe("times", () => {

@@ -76,6 +76,24 @@ describe("dure worker", () => {
     expect(stderr).toContain("tasks/bad.ts could not be loaded:\n  Error: no such thing");
   });
 
+  test("says how to make a module of a file that Node takes for a script", async () => {
+    workspace.write("tasks/package.json", JSON.stringify({ type: "commonjs" }));
+    workspace.write("tasks/receipts.ts", definitions);
+    const { code, stderr } = await workspace.dure(["worker", "tasks/receipts.ts"]);
+    expect(code).toBe(65);
+    expect(stderr).toContain('"type": "module"');
+  });
+
+  test.each([
+    ["starts a worker", `await defaultDure().start();`],
+    ["closes the instance", `await defaultDure().close();`],
+  ])("says that a module %s itself", async (what, line) => {
+    workspace.write("tasks.ts", `${definitions}\nimport { defaultDure } from "dure";\n${line}`);
+    const { code, stderr } = await workspace.dure(["worker", "tasks.ts"]);
+    expect(code).toBe(65);
+    expect(stderr).toContain(`A module that was loaded ${what} itself.`);
+  });
+
   test("names both places of a second definition", async () => {
     workspace.write("tasks/a.ts", definitions);
     workspace.write("tasks/b.ts", definitions);

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { newSearch, newTask, newTasks, newWorker, startAt } from "../support/builders.ts";
 import { claimRequest, ok, onEachStore, reasonOf } from "../support/stores.ts";
 
@@ -157,102 +157,117 @@ onEachStore("claimTasks", (world) => {
     expect(await ids({ waitMs: 20_000 })).toHaveLength(1);
   });
 
-  test("a held claim is answered with nothing when its time is over", async () => {
-    const reply = ok(await world.store.claimTasks(claimRequest({ waitMs: 30 })));
-    expect(reply.claimed).toEqual([]);
-  });
-
-  test("a held claim is answered when a task is enqueued", async () => {
-    const held = ids({ waitMs: 20_000 });
-    await world.store.stats();
-    await world.enqueue(newTask({ id: "other", type: "send-receipt" }));
+  test("a store that cannot hold a claim answers at once, and tells of changes", async ({ skip }) => {
+    if (world.holdsClaims) skip("this store holds claims");
+    const changed = new Promise<void>((resolve) => void world.store.onChange(resolve));
+    expect(ok(await world.store.claimTasks(claimRequest({ waitMs: 20_000 })))).toEqual({ claimed: [] });
     await world.enqueue(newTask({ id: "a" }));
-    expect(await held).toEqual(["a"]);
+    await changed;
+    expect(await ids()).toEqual(["a"]);
   });
 
-  test("a held claim is answered when a batch in parts is stored", async () => {
-    const held = ids({ waitMs: 20_000 });
-    async function* parts() {
-      yield [newTask({ id: "a" })];
-      yield [newTask({ id: "b" })];
-    }
-    ok(await world.store.enqueueTasks(parts()));
-    expect(await held).toEqual(["a", "b"]);
-  });
+  describe("a held claim", () => {
+    beforeEach(({ skip }) => {
+      if (!world.holdsClaims) skip("this store answers every claim at once");
+    });
 
-  test("a held claim is answered when a waiting task becomes due", async () => {
-    await world.enqueue(newTask({ id: "a", dueAt: startAt + 50 }));
-    expect(await ids({ waitMs: 20_000 })).toEqual(["a"]);
-  });
+    test("is answered with nothing when its time is over", async () => {
+      const reply = ok(await world.store.claimTasks(claimRequest({ waitMs: 30 })));
+      expect(reply.claimed).toEqual([]);
+    });
 
-  test("a held claim is answered when a waiting suspect becomes due", async () => {
-    await world.running(newTask({ id: "a" }));
-    await world.bury();
-    await world.store.registerWorker(newWorker("worker-2"));
-    await world.store.editTask("a", { dueAt: startAt + 50 });
-    expect(await ids({ workerId: "worker-2", suspect: true, waitMs: 20_000 })).toEqual(["a"]);
-  });
+    test("is answered when a task is enqueued", async () => {
+      const held = ids({ waitMs: 20_000 });
+      await world.store.stats();
+      await world.enqueue(newTask({ id: "other", type: "send-receipt" }));
+      await world.enqueue(newTask({ id: "a" }));
+      expect(await held).toEqual(["a"]);
+    });
 
-  test.each<[string, () => Promise<unknown>]>([
-    ["brought forward", () => world.store.editTask("later", { dueAt: startAt })],
-    ["retried", () => world.store.retryTask("failed")],
-  ])("a held claim is answered when a task is %s", async (_what, act) => {
-    await world.settle(await world.running(newTask({ id: "failed" })), "failed");
-    await world.enqueue(newTask({ id: "later", dueAt: startAt + 1e9 }));
-    const held = ids({ waitMs: 20_000 });
-    await act();
-    expect(await held).toHaveLength(1);
-  });
+    test("is answered when a batch in parts is stored", async () => {
+      const held = ids({ waitMs: 20_000 });
+      async function* parts() {
+        yield [newTask({ id: "a" })];
+        yield [newTask({ id: "b" })];
+      }
+      ok(await world.store.enqueueTasks(parts()));
+      expect(await held).toEqual(["a", "b"]);
+    });
 
-  test("a held claim is answered when another worker gives a task back", async () => {
-    const claimed = await world.running(newTask({ id: "a" }));
-    await world.store.registerWorker(newWorker("worker-2"));
-    const held = ids({ workerId: "worker-2", waitMs: 20_000 });
-    await world.settle(claimed, "released");
-    expect(await held).toEqual(["a"]);
-  });
+    test("is answered when a waiting task becomes due", async () => {
+      await world.enqueue(newTask({ id: "a", dueAt: startAt + 50 }));
+      expect(await ids({ waitMs: 20_000 })).toEqual(["a"]);
+    });
 
-  test("of two held claims, one task goes to one", async () => {
-    await world.store.registerWorker(newWorker("worker-2"));
-    const held = [ids({ waitMs: 400 }), ids({ workerId: "worker-2", waitMs: 400 })];
-    await world.enqueue(newTask());
-    expect((await Promise.all(held)).flat()).toHaveLength(1);
-  });
+    test("is answered when a waiting suspect becomes due", async () => {
+      await world.running(newTask({ id: "a" }));
+      await world.bury();
+      await world.store.registerWorker(newWorker("worker-2"));
+      await world.store.editTask("a", { dueAt: startAt + 50 });
+      expect(await ids({ workerId: "worker-2", suspect: true, waitMs: 20_000 })).toEqual(["a"]);
+    });
 
-  test("other verbs go on while a claim is held", async () => {
-    const held = ids({ waitMs: 20_000 });
-    await world.enqueue(newTask({ id: "other", type: "send-receipt" }));
-    expect((await world.get("other")).status).toBe("PENDING");
-    world.store.endClaimWait("worker-1");
-    expect(await held).toEqual([]);
-  });
+    test.each<[string, () => Promise<unknown>]>([
+      ["brought forward", () => world.store.editTask("later", { dueAt: startAt })],
+      ["retried", () => world.store.retryTask("failed")],
+    ])("is answered when a task is %s", async (_what, act) => {
+      await world.settle(await world.running(newTask({ id: "failed" })), "failed");
+      await world.enqueue(newTask({ id: "later", dueAt: startAt + 1e9 }));
+      const held = ids({ waitMs: 20_000 });
+      await act();
+      expect(await held).toHaveLength(1);
+    });
 
-  test("a held claim of a worker that is buried meanwhile gets nothing", async () => {
-    const held = world.store.claimTasks(claimRequest({ waitMs: 20_000 }));
-    await world.bury();
-    await world.enqueue(newTask({ id: "a" }));
-    expect(reasonOf(await held)).toBe("worker-dead");
-    expect((await world.get("a")).status).toBe("PENDING");
-  });
+    test("is answered when another worker gives a task back", async () => {
+      const claimed = await world.running(newTask({ id: "a" }));
+      await world.store.registerWorker(newWorker("worker-2"));
+      const held = ids({ workerId: "worker-2", waitMs: 20_000 });
+      await world.settle(claimed, "released");
+      expect(await held).toEqual(["a"]);
+    });
 
-  test("a held claim is answered when another process enqueues", async ({ skip }) => {
-    if (!world.shared) skip("a database in memory belongs to one process");
-    const other = await world.connect();
-    world.store.onChange(() => undefined);
-    const held = ids({ waitMs: 20_000 });
-    await world.store.stats();
-    await other.enqueueTasks([newTask({ id: "a" })]);
-    expect(await held).toEqual(["a"]);
-  });
+    test("and another share: one task goes to one", async () => {
+      await world.store.registerWorker(newWorker("worker-2"));
+      const held = [ids({ waitMs: 400 }), ids({ workerId: "worker-2", waitMs: 400 })];
+      await world.enqueue(newTask());
+      expect((await Promise.all(held)).flat()).toHaveLength(1);
+    });
 
-  test("closing the store answers a held claim", async () => {
-    const held = world.store.claimTasks(claimRequest({ waitMs: 20_000 }));
-    await world.reopen();
-    expect(
-      await held.then(
-        (answer) => ok(answer).claimed,
-        () => [],
-      ),
-    ).toEqual([]);
+    test("lets other verbs go on", async () => {
+      const held = ids({ waitMs: 20_000 });
+      await world.enqueue(newTask({ id: "other", type: "send-receipt" }));
+      expect((await world.get("other")).status).toBe("PENDING");
+      world.store.endClaimWait("worker-1");
+      expect(await held).toEqual([]);
+    });
+
+    test("of a worker that is buried meanwhile gets nothing", async () => {
+      const held = world.store.claimTasks(claimRequest({ waitMs: 20_000 }));
+      await world.bury();
+      await world.enqueue(newTask({ id: "a" }));
+      expect(reasonOf(await held)).toBe("worker-dead");
+      expect((await world.get("a")).status).toBe("PENDING");
+    });
+
+    test("is answered when another process enqueues", async ({ skip }) => {
+      if (!world.shared) skip("a database in memory belongs to one process");
+      const other = await world.connect();
+      world.store.onChange(() => undefined);
+      const held = ids({ waitMs: 20_000 });
+      await world.store.stats();
+      await other.enqueueTasks([newTask({ id: "a" })]);
+      expect(await held).toEqual(["a"]);
+    });
+
+    test("is answered when the store is closed", async () => {
+      const held = world.store.claimTasks(claimRequest({ waitMs: 20_000 }));
+      await world.reopen();
+      expect(
+        await held.then(
+          (answer) => ok(answer).claimed,
+          () => [],
+        ),
+      ).toEqual([]);
+    });
   });
 });

@@ -1,7 +1,6 @@
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { ensureBuilt } from "../support/cli.ts";
 import { ledgerNow } from "../support/crash-ledger.ts";
-import type { WorkerProcess } from "../support/crash-world.ts";
 import { CrashWorld } from "../support/crash-world.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -125,27 +124,13 @@ describe("a worker that is killed", () => {
 });
 
 describe("a task that ends its process", () => {
-  /** Starts a worker whenever there is none, as any supervisor does, until the task ends. */
-  async function supervise(
-    id: string,
-    settings: Parameters<CrashWorld["start"]>[0],
-  ): Promise<WorkerProcess[]> {
-    const crashed: WorkerProcess[] = [];
-    for (;;) {
-      const worker = world.spawn(settings);
-      const ended = world.ended(id).then(() => "task" as const);
-      if ((await Promise.race([ended, worker.ended])) === "task") return crashed;
-      crashed.push(worker);
-    }
-  }
-
   test("is FAILED after three crashes, and takes none of the 99 tasks beside it along", async () => {
     world = new CrashWorld({ "resize-image": {}, "nightly-report": {} });
     const pill = await world.enqueue({ does: "abort-process", count: 100 }, { type: "nightly-report" });
     const innocents = await world.enqueueAll(
       Array.from({ length: 99 }, () => ({ does: "wait", ms: 2_000, calmFrom: 3 })),
     );
-    const crashed = await supervise(pill.id, { worker: { concurrency: 100 } });
+    const crashed = await world.supervise(pill.id, { worker: { concurrency: 100 } });
     expect(crashed.length).toBeLessThanOrEqual(4);
     expect(await world.task(pill.id)).toMatchObject({ status: "FAILED", crashes: 3, attempts: 0 });
     expect((await world.task(pill.id)).error).toContain("crash budget");
@@ -160,7 +145,7 @@ describe("a task that ends its process", () => {
   test("by process.exit counts as a crash", async () => {
     world = new CrashWorld();
     const { id } = await world.enqueue({ does: "exit-process" });
-    const crashed = await supervise(id, {});
+    const crashed = await world.supervise(id);
     expect(crashed).toHaveLength(3);
     expect(await world.outcomes(id)).toEqual(["lost", "lost", "lost"]);
     expect((await world.task(id)).status).toBe("FAILED");

@@ -1,5 +1,5 @@
 /** What handlers of the crash tests do: each is told by its payload, and some of them behave only on later claims. */
-import type { Task, TaskContext } from "dure";
+import type { EnqueueOptions, Task, TaskContext } from "dure";
 import { oddResult, oddThrow } from "./odd-values.ts";
 
 /** The payload of every task of the crash tests. */
@@ -20,7 +20,7 @@ export interface DeedWorld {
   /** Handlers of this process that have started and not ended. */
   running(): number;
   record(event: string, taskId: string, fence: number): void;
-  enqueue(payload: Deed): Promise<Task>;
+  enqueue(payload: Deed, options?: EnqueueOptions): Promise<Task>;
 }
 
 type Act = (deed: Deed, task: Task, context: TaskContext, world: DeedWorld) => unknown;
@@ -48,6 +48,15 @@ export const deeds = {
   "abort-process": async ({ count = 0 }, _task, { fence }, world) => {
     while (fence === 1 && world.running() < count) await sleep(5);
     process.abort();
+  },
+  /** Takes memory until there is none. On its first claim it waits for company. */
+  hoard: async ({ count = 0 }, _task, { fence }, world) => {
+    while (fence === 1 && world.running() < count) await sleep(5);
+    const hoard: unknown[] = [];
+    for (;;) {
+      hoard.push(Array.from({ length: 10_000 }, (_, n) => ({ n })));
+      await sleep(0);
+    }
   },
   "exit-process": () => process.exit(0),
 
@@ -86,6 +95,23 @@ export const deeds = {
       const { id } = await world.enqueue({ does: "wait", ms });
       world.record("acknowledged", id, 0);
     }
+  },
+  /** Enqueues so many, 500 at once, under ids that are the same on every claim. */
+  "fan-out": async ({ count = 1 }, task, _context, world) => {
+    for (let from = 0; from < count; from += 500) {
+      const children = Array.from(
+        { length: Math.min(500, count - from) },
+        (_, n) => `${task.id}.${from + n}`,
+      );
+      await Promise.all(children.map((id) => world.enqueue({ does: "nothing" }, { id })));
+    }
+    return count;
+  },
+  /** Enqueues the next link of a chain of so many. */
+  chain: async ({ count = 0, ms = 0 }, _task, _context, world) => {
+    await sleep(ms);
+    if (count > 1) await world.enqueue({ does: "chain", ms, count: count - 1 }, { id: `link-${count - 1}` });
+    return count;
   },
 } satisfies Record<string, Act>;
 

@@ -13,11 +13,14 @@ import { jumpTo } from "./jumping-clock.ts";
 
 /** What a worker process is started with. */
 export interface ProgramSettings {
+  /** A file, or a PostgreSQL's URL. */
   database: string;
   ledger: string;
   /** By id. */
   definitions: Record<string, TaskOptions>;
   worker: WorkerOptions;
+  /** How far its clock is off from the start. */
+  jumpMs?: number;
   /** Instead of the store's own limit for a main thread that does not turn. */
   maxBlockMs?: number;
 }
@@ -25,6 +28,7 @@ export interface ProgramSettings {
 enableCompileCache();
 const { createDure } = await import("dure");
 const settings: ProgramSettings = JSON.parse(process.argv[2]!);
+if (settings.jumpMs !== undefined) jumpTo(settings.jumpMs);
 const ledger = openSync(settings.ledger, "a", 0o600);
 const log = (message: string, fields?: object) =>
   appendFileSync(`${settings.ledger}.log`, `${process.pid} ${message} ${JSON.stringify(fields ?? {})}\n`);
@@ -40,7 +44,7 @@ const dure = createDure({
 const world: DeedWorld = {
   running: () => running,
   record,
-  enqueue: (payload) => dure.enqueueTask("resize-image", payload),
+  enqueue: (payload, options) => dure.enqueueTask("resize-image", payload, options),
 };
 for (const [id, options] of Object.entries(settings.definitions)) dure.defineTask(id, handle, options);
 
@@ -87,13 +91,14 @@ function record(event: string, taskId: string, fence: number): void {
 
 async function storeWithMaxBlock(maxBlockMs: number): Promise<NonNullable<DureOptions["store"]>> {
   const built = (file: string) => import(new URL(`../../dist/server/tasks/${file}.js`, import.meta.url).href);
-  const { createSqliteStore } = await built("stores/sqlite/store");
   const { createSystemClock } = await built("runtime/system-clock");
-  const store = createSqliteStore({
-    path: settings.database,
-    durability: "full",
-    clock: createSystemClock(),
-  });
+  const store = settings.database.includes("://")
+    ? (await built("stores/postgres/store")).createPostgresStore({ url: settings.database })
+    : (await built("stores/sqlite/store")).createSqliteStore({
+        path: settings.database,
+        durability: "full",
+        clock: createSystemClock(),
+      });
   const holdLease = store.holdLease.bind(store);
   store.holdLease = (request: object) => holdLease({ ...request, maxBlockMs });
   return store;

@@ -6,10 +6,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import type { Clock } from "../../server/tasks/core/clock.ts";
 import type { ClaimedTask, NewTask, Settlement, TaskStore } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { createSqliteStore } from "../../server/tasks/stores/sqlite/store.ts";
+import { createTestSchema } from "../support/postgres.ts";
 import { crashBudget, type SimpleOutcome, SimpleStore } from "./simple-store.ts";
 
 const runs = Number(process.env.DURE_MODEL_RUNS ?? 150);
@@ -339,9 +341,9 @@ function byId(a: { id: string }, b: { id: string }): number {
   return a.id < b.id ? -1 : 1;
 }
 
-async function runSteps(path: string, steps: readonly Step[]): Promise<void> {
+async function runSteps(createStore: (clock: Clock) => TaskStore, steps: readonly Step[]): Promise<void> {
   const clock = { now: 1_800_000_000_000 };
-  const store = createSqliteStore({ path, clock: { ...noTimers, now: () => clock.now } });
+  const store = createStore({ ...noTimers, now: () => clock.now });
   const pair = new Pair(store, clock);
   try {
     await pair.start();
@@ -362,22 +364,46 @@ const noTimers = {
   after: () => () => undefined,
 };
 
-test.each(["memory", "disk"])(
-  "the store on %s does what the model does, whatever the sequence",
-  { timeout: 600_000 },
-  async (kind) => {
+/** Runs random sequences; `runOne` is told which one it is, from 1. */
+async function runSequences(
+  numRuns: number,
+  runOne: (steps: readonly Step[], made: number) => Promise<void>,
+): Promise<void> {
+  let made = 0;
+  const sequences = fc.array(step, { minLength: 1, maxLength: 60, size: "max" });
+  const property = fc.asyncProperty(sequences, (steps) => {
+    made += 1;
+    return runOne(steps, made);
+  });
+  await fc.assert(property, { numRuns });
+}
+
+describe("whatever the sequence, what the model does is done by the store", { timeout: 600_000 }, () => {
+  test("in memory", () =>
+    runSequences(runs, (steps) =>
+      runSteps((clock) => createSqliteStore({ path: ":memory:", clock }), steps),
+    ));
+
+  test("on disk", async () => {
     const folder = mkdtempSync(join(tmpdir(), "dure-model-"));
-    let made = 0;
     try {
-      const sequences = fc.array(step, { minLength: 1, maxLength: 60, size: "max" });
-      await fc.assert(
-        fc.asyncProperty(sequences, (steps) =>
-          runSteps(kind === "memory" ? ":memory:" : join(folder, `${++made}.db`), steps),
-        ),
-        { numRuns: kind === "memory" ? runs : Math.ceil(runs / 4) },
+      await runSequences(Math.ceil(runs / 4), (steps, made) =>
+        runSteps((clock) => createSqliteStore({ path: join(folder, `${made}.db`), clock }), steps),
       );
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
-  },
-);
+  });
+
+  test("on PostgreSQL", async () => {
+    const { createPostgresStore } = await import("../../server/tasks/stores/postgres/store.ts");
+    await runSequences(Math.ceil(runs / 4), async (steps) => {
+      const { url, drop } = await createTestSchema();
+      try {
+        await runSteps((clock) => createPostgresStore({ url, clock }), steps);
+      } finally {
+        await drop();
+      }
+    });
+  });
+});

@@ -9,6 +9,8 @@ export interface KillsOptions {
   workers: number;
   /** The mean time between two kills. */
   everyMs: number;
+  /** The workers'. Default: as any worker's. */
+  lease?: string;
 }
 
 export interface KillsReport {
@@ -41,7 +43,8 @@ const deeds: Deed[] = [
 
 /** Kills, waits for the end of every task, and judges the world. */
 export async function killAtRandom(world: CrashWorld, options: KillsOptions): Promise<KillsReport> {
-  const settings = { worker: { concurrency: 4 } };
+  const { lease } = options;
+  const settings = { worker: { concurrency: 4, ...(lease && { lease }) } };
   let over = false;
   const feeding = feed(world, () => over);
   const workers = await Promise.all(Array.from({ length: options.workers }, () => world.start(settings)));

@@ -1,4 +1,4 @@
-/** Real worker processes on a real file: started, killed, paused and signalled by the test, and judged at the end. */
+/** Real worker processes on a real database: started, killed, paused and signalled by the test, and judged at the end. */
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -21,14 +21,17 @@ const program = resolve(import.meta.dirname, "../crash/worker-program.ts");
 const waitMaxMs = 20_000;
 
 /** How a worker process is started, where it differs from the others. */
-export type WorkerSettings = Partial<Pick<ProgramSettings, "worker" | "maxBlockMs" | "definitions">> & {
+export type WorkerSettings = Partial<
+  Pick<ProgramSettings, "worker" | "maxBlockMs" | "jumpMs" | "definitions">
+> & {
   /** Flags of Node, before the program. */
   nodeFlags?: readonly string[];
 };
 
 export class CrashWorld {
   readonly folder = mkdtempSync(join(tmpdir(), "dure-crash-"));
-  readonly database = join(this.folder, "tasks.db");
+  /** A file, or a PostgreSQL's URL. */
+  readonly database: string;
   readonly ledger = new Ledger(join(this.folder, "ledger"));
   /** An instance without a worker. */
   readonly dure: Dure;
@@ -36,9 +39,13 @@ export class CrashWorld {
   readonly processes: WorkerProcess[] = [];
   readonly #definitions: Record<string, TaskOptions>;
 
-  /** @param definitions by id; all have the same handler, see deeds.ts */
-  constructor(definitions: Record<string, TaskOptions> = { "resize-image": {} }) {
+  /**
+   * @param definitions by id; all have the same handler, see deeds.ts
+   * @param database a PostgreSQL's URL; else a file of the world's own
+   */
+  constructor(definitions: Record<string, TaskOptions> = { "resize-image": {} }, database?: string) {
     this.#definitions = definitions;
+    this.database = database ?? join(this.folder, "tasks.db");
     this.dure = createDure({ database: this.database });
     for (const [id, options] of Object.entries(definitions))
       this.dure.defineTask(id, async () => {}, options);
@@ -93,9 +100,13 @@ export class CrashWorld {
 
   /**
    * SIGSTOP, at a moment when the process does not hold the file's write lock: nothing can take that from it, so that
-   * everyone would wait until it goes on.
+   * everyone would wait until it goes on. PostgreSQL takes what it must; any moment will do.
    */
   async pause(worker: WorkerProcess): Promise<void> {
+    if (this.database.includes("://")) {
+      worker.pause();
+      return;
+    }
     for (;;) {
       worker.pause();
       if (await this.#canWrite()) return;

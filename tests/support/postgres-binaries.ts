@@ -1,7 +1,19 @@
 /** Where the PostgreSQL that the tests start comes from, and as whom it runs: it refuses to run as root. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chownSync, cpSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import {
+  accessSync,
+  chownSync,
+  constants,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -65,7 +77,8 @@ function canRun(folder: string, user: NonNullable<ServerUser>): boolean {
 /** A project in root's own folder is closed to others, so the server needs a copy elsewhere. */
 function copiedWhereOthersMay(folder: string): string {
   const target = join(tmpdir(), `dure-postgres-${hash(folder)}`);
-  if (!existsSync(target)) {
+  // A folder that somebody else put there is not run.
+  if (statSync(target, { throwIfNoEntry: false })?.uid !== process.getuid?.()) {
     const fresh = mkdtempSync(`${target}-`);
     cpSync(dirname(folder), fresh, { recursive: true, verbatimSymlinks: true });
     execFileSync("chmod", ["-R", "a+rX", fresh]);
@@ -92,7 +105,7 @@ export function giveTo(folder: string, user: ServerUser): void {
 }
 
 function cachedDataFolder(folder: string, user: ServerUser): string {
-  const cache = resolve(import.meta.dirname, "../../node_modules/.cache");
+  const cache = cacheFolder();
   const version = execFileSync(join(folder, "postgres"), ["--version"], { encoding: "utf8" });
   const cached = join(cache, `postgres-${hash(version + initdbFlags.join())}`);
   if (existsSync(cached)) return cached;
@@ -108,6 +121,18 @@ function cachedDataFolder(folder: string, user: ServerUser): string {
     rmSync(made, { recursive: true, force: true });
   }
   return cached;
+}
+
+/** In the project where it may be written, else among the temporary folders. */
+function cacheFolder(): string {
+  const folder = resolve(import.meta.dirname, "../../node_modules/.cache");
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+    return folder;
+  } catch {
+    return tmpdir();
+  }
 }
 
 /** Two runs may make the same at once; the first stays. */

@@ -6,8 +6,8 @@ import type { Action, Context } from "../context.ts";
 import { withContext } from "../context.ts";
 import { exitFindings } from "../exit-codes.ts";
 import type { Output } from "../output.ts";
-import { wrapped } from "../table.ts";
 import { counted, plainLine } from "../text.ts";
+import { wrapped } from "../width.ts";
 
 const levelWidth = "warning".length;
 const gap = 2;

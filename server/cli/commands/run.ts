@@ -55,7 +55,7 @@ const run: Action<WorkingOptions> = async (context, options, [file]) => {
   const { dure } = working;
   const loaded = loadModule(path!);
   await Promise.race([loaded, firstDefinition(dure)]);
-  await dure.start();
+  await working.start();
   const left = loaded.then(() => {
     requireDefinitions(working.types, file!);
     return allEnded(dure, working.types);

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type { Attempt } from "../../tasks/core/attempt.ts";
 import { DureError } from "../../tasks/core/errors.ts";
+import { findNearIdsIn } from "../../tasks/core/find.ts";
 import { didYouMean } from "../../tasks/core/names.ts";
 import type { Task } from "../../tasks/core/task.ts";
 import { attemptSections, attemptsTable } from "../attempt-view.ts";
@@ -49,7 +50,7 @@ const show: Action<object> = async (context, _options, [id]) => {
 
 async function notFound(context: Context, id: string): Promise<DureError> {
   const store = await context.open().instance.store();
-  const near = await store.findNearIds(id);
+  const near = await findNearIdsIn(store, id);
   return new DureError(
     "TASK_NOT_FOUND",
     `There is no task "${id}".${didYouMean(id, near) || ' "dure search" lists tasks.'}`,

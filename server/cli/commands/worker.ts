@@ -43,9 +43,9 @@ const work: Action<Options> = async (context, options, named) => {
   const files = filesOf(options, named);
   const working = new Working(context, options);
   await loadModules(files);
-  const { types, dure } = working;
+  const { types } = working;
   requireDefinitions(types, options.dir ?? (named.join(", ") || defaultFolder));
-  await dure.start();
+  await working.start();
   context.output.note(
     `Running ${counted(types.length, "definition")} on ${context.shownDatabase}: ${shortened(types)}. Ctrl-C stops.`,
   );

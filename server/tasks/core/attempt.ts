@@ -1,5 +1,6 @@
 /** Attempt, the record of one execution, and TaskContext, what a handler is given beside its task. */
 import type { TaskProgress } from "./task.ts";
+import type { TransactionClient } from "./transaction.ts";
 
 /**
  * How an attempt ended. `completed`, `failed`, `timed-out` and `cancelled` are the handler's; `snoozed` and
@@ -86,6 +87,12 @@ export interface TaskContext {
   readonly log: TaskLog;
   /** Stored within a second, at most once a second; shown by `dure show`. */
   progress(done: number, total?: number, message?: string): void;
+  /**
+   * A PostgreSQL transaction that commits when the task completes: what is written through it and the COMPLETED status
+   * are stored together, or neither is. The same client each time; it is over when the attempt is. Never end it yourself.
+   * @throws DureError TRANSACTION_UNUSABLE on SQLite; LEASE_LOST; DATABASE_…
+   */
+  tx(): Promise<TransactionClient>;
   /** The latest progress given in this attempt, or by an earlier attempt of the task. */
   readonly lastProgress: TaskProgress | undefined;
 }

@@ -65,7 +65,7 @@ export function definitionOf(instance: Instance, registered: RegisteredDefinitio
     queue,
     priority,
     enqueue: (payload, enqueueOptions) => enqueueOf(instance, registered, payload, enqueueOptions),
-    enqueueMany: (items) => enqueueManyOf(instance, registered, items),
+    enqueueMany: (items, manyOptions) => enqueueManyOf(instance, registered, items, manyOptions),
     run: (payload, runOptions) => runOf(instance, registered, payload, runOptions),
     search: (searchOptions) => searchTasksIn(instance, { ...searchOptions, type: id }),
   } satisfies TaskDefinition);

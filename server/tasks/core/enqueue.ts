@@ -19,8 +19,10 @@ import {
   stringUpTo,
 } from "./options.ts";
 import type { RegisteredDefinition } from "./registry.ts";
-import type { NewTask, TaskSettings } from "./store.ts";
+import type { NewTask, TaskSettings, TaskStore } from "./store.ts";
 import type { Task, TaskStatus } from "./task.ts";
+import type { Transaction } from "./transaction.ts";
+import { isSqlite } from "./transaction.ts";
 import { encodeValue } from "./value.ts";
 import { committed } from "./written.ts";
 
@@ -52,14 +54,19 @@ export interface EnqueueOptions {
   timeout?: Duration | "none";
   description?: string;
   rerunAfterCrash?: boolean;
+  /**
+   * A transaction of the caller's, on the same database: the task is there if and only if it commits. After an error,
+   * roll it back. PostgreSQL: a `pg` client, or what an adapter of `dure/postgres` gives. SQLite: a `DatabaseSync`.
+   */
+  tx?: Transaction;
 }
 
 /** One item of `enqueueMany`. */
-export interface EnqueueItem<Payload = any> extends EnqueueOptions {
+export interface EnqueueItem<Payload = any> extends Omit<EnqueueOptions, "tx"> {
   payload: Payload;
 }
 
-export interface RunOptions extends EnqueueOptions {
+export interface RunOptions extends Omit<EnqueueOptions, "tx"> {
   /** How long to wait for the end; the task goes on after that. Default: for ever. */
   waitTimeout?: Duration;
   /** Ends the wait, not the task. */
@@ -84,6 +91,9 @@ const enqueueRules = {
   rerunAfterCrash: booleanRule,
 };
 const itemRules = { ...enqueueRules, payload: () => undefined };
+/** What it is, the store finds out. */
+const txRules = { tx: () => undefined };
+const ownRules = { ...enqueueRules, ...txRules };
 
 /** `definition.enqueue`. */
 export async function enqueueOf(
@@ -92,11 +102,11 @@ export async function enqueueOf(
   payload: unknown,
   options: EnqueueOptions | undefined,
 ): Promise<Task> {
-  if (options !== undefined) checkEnqueueOptions(`enqueue of "${definition.id}"`, options, enqueueRules);
+  if (options !== undefined) checkEnqueueOptions(`enqueue of "${definition.id}"`, options, ownRules);
   const accepted = definition.schema ? await validatePayload(definition, payload) : payload;
   const task = newTask(instance, definition, accepted, options);
-  const store = await instance.store();
-  const [existing] = committed(await store.enqueueTasks([task]), store);
+  const store = await storeFor(instance, options?.tx);
+  const [existing] = committed(await store.enqueueTasks([task], options?.tx), store);
   return existing ?? taskOf(task, accepted, definition);
 }
 
@@ -105,16 +115,18 @@ export async function enqueueManyOf(
   instance: Instance,
   definition: RegisteredDefinition,
   items: Iterable<EnqueueItem>,
+  options?: Pick<EnqueueOptions, "tx">,
 ): Promise<Task[]> {
+  const tx = checkedTx(`enqueueMany of "${definition.id}"`, options);
   if (typeof items?.[Symbol.iterator] !== "function") {
     throw new DureError(
       "INVALID_OPTION",
       `enqueueMany of "${definition.id}" takes a list of { payload, …options }.`,
     );
   }
-  const store = await instance.store();
+  const store = await storeFor(instance, tx);
   const tasks: Task[] = [];
-  const existing = committed(await store.enqueueTasks(parts(instance, definition, items, tasks)), store);
+  const existing = committed(await store.enqueueTasks(parts(instance, definition, items, tasks), tx), store);
   for (let index = 0; index < tasks.length; index++) tasks[index] = existing[index] ?? tasks[index]!;
   return tasks;
 }
@@ -127,6 +139,8 @@ export async function runOf(
   options: RunOptions = {},
 ): Promise<unknown> {
   const { waitTimeout, signal, ...enqueueOptions } = options;
+  // Nobody would run a task that is only there once its caller has committed, and the caller waits here.
+  checkOptions(`run of "${definition.id}"`, enqueueOptions, enqueueRules);
   const timeoutMs = waitTimeout === undefined ? undefined : parseDuration(waitTimeout, "waitTimeout");
   const { id } = await enqueueOf(instance, definition, payload, enqueueOptions);
   const task = await instance.waitForEnd(id, {
@@ -134,6 +148,19 @@ export async function runOf(
     ...(signal ? { signal } : {}),
   });
   return resultOf(task);
+}
+
+function checkedTx(what: string, options: Pick<EnqueueOptions, "tx"> | undefined): Transaction | undefined {
+  checkOptions(what, options, txRules);
+  return options?.tx;
+}
+
+/**
+ * A transaction of SQLite's may hold the file's one write lock, for which a store that opens waits: the tasks are stored
+ * by the caller's connection, and the store opens once that has committed.
+ */
+function storeFor(instance: Instance, tx: Transaction | undefined): Promise<TaskStore> {
+  return isSqlite(tx) ? instance.storeUnopened() : instance.store();
 }
 
 /** Enqueues by the definition's id, for callers that have only that, such as the command line. */

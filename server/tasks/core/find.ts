@@ -177,7 +177,8 @@ function oneOrMany(rule: Rule): Rule {
 
 function rangeRule(value: unknown, name: string): string | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    return `${name} is ${typeof value}; expected { start?: Date, end?: Date }`;
+    const met = Array.isArray(value) ? "an array" : value === null ? "null" : typeof value;
+    return `${name} is ${met}; expected { start?: Date, end?: Date }`;
   }
   for (const [key, bound] of Object.entries(value)) {
     if (key !== "start" && key !== "end") return `${name}.${key} is unknown; expected start and end`;

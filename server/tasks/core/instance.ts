@@ -17,6 +17,8 @@ export interface Instance {
   readonly valueSizeMax: number;
   /** The store, opened on first use, with every definition so far saved in it. */
   store(): Promise<TaskStore>;
+  /** The store, which may still be opening; for verbs that need nothing of it but its name. */
+  storeUnopened(): Promise<TaskStore>;
   /** Resolves with the task once it is COMPLETED, FAILED or CANCELLED. */
   waitForEnd(id: string, options: { timeoutMs?: number; signal?: AbortSignal }): Promise<Task>;
 }

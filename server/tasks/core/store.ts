@@ -11,6 +11,7 @@
 import type { Attempt, AttemptOutcome, LogEntry, StoredError } from "./attempt.ts";
 import type { BackoffPolicy } from "./backoff.ts";
 import type { Task, TaskProgress, TaskStatusName } from "./task.ts";
+import type { Transaction, TransactionClient } from "./transaction.ts";
 import type { EncodedValue } from "./value.ts";
 
 export type Written<Value, Reason extends string = never> =
@@ -109,6 +110,29 @@ export interface Settlement {
   /** Milliseconds since 1970. For `failed` and `timed-out`: absent means no further attempt. For `snoozed`: required. */
   retryAt?: number;
   logs?: LogEntry[];
+}
+
+export interface TransactionRequest {
+  taskId: string;
+  fence: number;
+  workerId: string;
+  /** How long the server waits for the next statement before it ends the transaction; null for no limit of ours. */
+  idleMs: number | null;
+}
+
+/** A transaction that holds what a handler writes until its task is completed by the same commit. */
+export interface AttemptTransaction {
+  /** What the handler works with. It refuses every statement once the transaction is over. */
+  readonly client: TransactionClient;
+  /**
+   * T3, and commits; both or neither. Answers `lease-lost` after rolling back. After `unknown` ask `findOutcome`. What it
+   * throws (the handler ended or broke the transaction, a constraint that is checked at the end) rolled back.
+   */
+  commit(settlement: Settlement): Promise<Written<Settled>>;
+  /** After a commit whose answer was lost: what became of it; undefined when it was rolled back. */
+  findOutcome(settlement: Settlement): Promise<Settled | undefined>;
+  /** Undoes what was written and lets go of the connection. Never rejects; a repeated call does nothing. */
+  rollback(): Promise<void>;
 }
 
 /** What became of a settlement: the task's status after it, or that the attempt was no longer this worker's. */
@@ -290,9 +314,14 @@ export interface TaskStore {
    * a task or a definition already has, unless the stored task is equal: sending the same call again is safe.
    * Batches arrive as an async iterable of parts, so that a hundred thousand tasks never block the event loop.
    * Answers `null` for each task that was new, in order.
+   *
+   * With `tx` the caller's transaction stores them, and they are there if and only if it commits; an error or a refusal
+   * leaves it to the caller to roll it back. Throws DureError TRANSACTION_UNUSABLE for what is no open transaction of
+   * this database.
    */
   enqueueTasks(
     tasks: readonly NewTask[] | AsyncIterable<readonly NewTask[]>,
+    tx?: Transaction,
   ): Promise<Written<(Task | null)[], "id-taken" | "idempotency-conflict">>;
 
   /** A task, or undefined. For the id of a definition: its entry (`isDefinition`), see design.md 2. */
@@ -321,6 +350,11 @@ export interface TaskStore {
   claimTasks(request: ClaimRequest): Promise<Written<ClaimReply, "worker-dead">>;
   /** Has the worker's claim answered now, if it is held back. */
   endClaimWait(workerId: string): void;
+  /**
+   * Opens a transaction for an attempt, whose commit completes the task. Throws DureError LEASE_LOST when the attempt is
+   * not this worker's any more, TRANSACTION_UNUSABLE when this store has none to give.
+   */
+  beginTransaction(request: TransactionRequest): Promise<AttemptTransaction>;
   /** T3, T4, T5, T8, T11, T12. One answer per settlement, in order. */
   settleTasks(settlements: readonly Settlement[]): Promise<Written<Settled[]>>;
   /** Keeps progress and the logs so far of running attempts; stale fences are passed over. */

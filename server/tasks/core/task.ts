@@ -142,14 +142,17 @@ export interface TaskDefinition<Payload = any, Result = any, Input = Payload> {
   /**
    * Stores a new task; resolves once it is durable.
    * @throws DureError INVALID_PAYLOAD, INVALID_OPTION, INVALID_ID, VALUE_NOT_STORABLE, VALUE_TOO_LARGE,
-   *   TASK_ID_TAKEN, IDEMPOTENCY_CONFLICT, DATABASE_…
+   *   TASK_ID_TAKEN, IDEMPOTENCY_CONFLICT, TRANSACTION_UNUSABLE, DATABASE_…
    */
   enqueue(payload: Input, options?: EnqueueOptions): Promise<Task<Payload, Result>>;
   /**
    * Stores many tasks in one transaction: all or none. A bad item is named by its index in `details.index`.
    * Resolves with the tasks in the order of the items.
    */
-  enqueueMany(items: Iterable<EnqueueItem<Input>>): Promise<Task<Payload, Result>[]>;
+  enqueueMany(
+    items: Iterable<EnqueueItem<Input>>,
+    options?: Pick<EnqueueOptions, "tx">,
+  ): Promise<Task<Payload, Result>[]>;
   /**
    * Enqueues, waits for the end, and gives the result. A worker must be running somewhere.
    * @throws DureError TASK_FAILED, TASK_CANCELLED, WAIT_TIMEOUT (`waitTimeout` option), and all of `enqueue`'s.

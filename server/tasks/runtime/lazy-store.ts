@@ -8,6 +8,7 @@ export class LazyStore {
   readonly #make: () => TaskStore | Promise<TaskStore>;
   readonly #onOpen: (store: TaskStore) => void | Promise<void>;
   #unsaved: RegisteredDefinition[];
+  #made: TaskStore | Promise<TaskStore> | undefined;
   #opened: Promise<TaskStore> | undefined;
   /** The open store with all definitions saved; undefined while there is something to do before. */
   #ready: Promise<TaskStore> | undefined;
@@ -35,6 +36,15 @@ export class LazyStore {
       if (this.#ready === ready) this.#ready = undefined;
     });
     return ready;
+  }
+
+  /** The store, which opens meanwhile. @throws DureError INSTANCE_CLOSED */
+  async unopened(): Promise<TaskStore> {
+    if (this.#closed) throw closedError();
+    // Whoever needs the open store next meets its trouble, if there is any.
+    void this.get().catch(() => {});
+    this.#made ??= this.#make();
+    return this.#made;
   }
 
   /** Lets go of the store, if it was opened; a repeated call does nothing. */
@@ -78,10 +88,16 @@ export class LazyStore {
   }
 
   async #openNow(): Promise<TaskStore> {
-    const store = await this.#make();
-    await store.open();
-    await this.#onOpen(store);
-    return store;
+    try {
+      this.#made ??= this.#make();
+      const store = await this.#made;
+      await store.open();
+      await this.#onOpen(store);
+      return store;
+    } catch (error) {
+      this.#made = undefined;
+      throw error;
+    }
   }
 }
 

@@ -7,8 +7,10 @@ import type { AbortKind, TaskContext, TaskLog } from "../core/attempt.ts";
 import { AbortReason } from "../core/attempt.ts";
 import type { Clock } from "../core/clock.ts";
 import type { RegisteredDefinition } from "../core/registry.ts";
-import type { ClaimedTask } from "../core/store.ts";
+import type { AttemptTransaction, ClaimedTask } from "../core/store.ts";
 import type { Task, TaskProgress } from "../core/task.ts";
+import type { TransactionClient } from "../core/transaction.ts";
+import { unusable } from "../core/transaction.ts";
 import { AttemptLog } from "./attempt-log.ts";
 
 /** Which attempt the running code belongs to, through every await, timer and callback it started. */
@@ -19,6 +21,8 @@ export interface AttemptHost {
   readonly clock: Clock;
   /** Progress or log lines came in. */
   reported(attempt: RunningAttempt): void;
+  /** Opens the transaction whose commit completes the attempt. */
+  beginTransaction(attempt: RunningAttempt): Promise<AttemptTransaction>;
 }
 
 const abortMessages: Record<AbortKind, string> = {
@@ -41,6 +45,10 @@ export class RunningAttempt {
   started = false;
   /** Whether the attempt was ended without its handler: what the handler still does counts for nothing. */
   closed = false;
+  /** Whether it has come to an end, by its handler or without. */
+  over = false;
+  /** Made on the handler's first `context.tx()`. */
+  transaction: Promise<AttemptTransaction> | undefined;
   abortReason: AbortReason | undefined;
   /** An error that the handler's code threw where nobody could catch it. */
   stray: { error: unknown } | undefined;
@@ -94,6 +102,19 @@ export class RunningAttempt {
     this.host.reported(this);
   }
 
+  /** The same client each time. One that could not be had may be asked for again. */
+  async openTransaction(): Promise<TransactionClient> {
+    if (this.over) throw unusable("The attempt is over; context.tx() serves a running handler alone.");
+    if (!this.transaction) {
+      const opening = this.host.beginTransaction(this);
+      this.transaction = opening;
+      opening.catch(() => {
+        if (this.transaction === opening && !this.over) this.transaction = undefined;
+      });
+    }
+    return (await this.transaction).client;
+  }
+
   takeLog(): TaskLog {
     this.log ??= new AttemptLog(this.host.clock, () => {
       this.logDirty = true;
@@ -145,6 +166,11 @@ class AttemptContext implements TaskContext {
   /** A function of its own, so that a handler may take it out of the context. */
   get progress(): TaskContext["progress"] {
     return (done, total, message) => this.#attempt.report(toProgress(done, total, message));
+  }
+
+  /** As `progress`. */
+  get tx(): TaskContext["tx"] {
+    return () => this.#attempt.openTransaction();
   }
 }
 

@@ -62,6 +62,18 @@ export class Settler {
     this.#parts.clock.after(0, () => this.flush());
   }
 
+  /** A settlement that is stored elsewhere, by the commit of the attempt's own transaction; `settled` or `add` follows. */
+  hold(settlement: Settlement): void {
+    this.#pending.set(settlement.taskId, settlement.fence);
+  }
+
+  /** The answer to a settlement that was held. */
+  settled(settlement: Settlement, settled: Settled): void {
+    this.#forget(settlement);
+    this.#parts.onSettled(settlement, settled);
+    if (this.#pending.size === 0) this.#becomeIdle();
+  }
+
   /** Sends what waits, as far as calls are free. */
   flush(): void {
     this.#scheduled = false;

@@ -86,7 +86,7 @@ test("a wait can be aborted, with the signal's reason", async () => {
 
 test("waiting for a task that does not exist names the near ids", async () => {
   const { waiter } = makeWaiter();
-  await expect(waiter.waitForEnd("b", {})).rejects.toMatchObject({
+  await expect(waiter.waitForEnd("abc", {})).rejects.toMatchObject({
     code: "TASK_NOT_FOUND",
     details: { near: ["a"] },
   });

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { DureError } from "../core/errors.ts";
+import { findNearIdsIn } from "../core/find.ts";
 import { isFinished } from "../core/lifecycle.ts";
 import type { TaskStore } from "../core/store.ts";
 import type { Task } from "../core/task.ts";
@@ -95,7 +96,7 @@ export class Waiter {
     const store = await this.#store();
     const task = await store.getTask(id);
     if (task) return task;
-    const near = await store.findNearIds(id);
+    const near = await findNearIdsIn(store, id);
     const hint = near.length > 0 ? ` Did you mean ${near.map((other) => `"${other}"`).join(" or ")}?` : "";
     throw new DureError("TASK_NOT_FOUND", `There is no task "${id}".${hint}`, { details: { id, near } });
   }

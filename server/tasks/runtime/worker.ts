@@ -18,7 +18,7 @@ import type { AbortKind } from "../core/attempt.ts";
 import type { Clock } from "../core/clock.ts";
 import { DureError } from "../core/errors.ts";
 import type { Registry } from "../core/registry.ts";
-import type { ClaimedTask, ClaimReply, Settlement, TaskStore } from "../core/store.ts";
+import type { AttemptTransaction, ClaimedTask, ClaimReply, Settlement, TaskStore } from "../core/store.ts";
 import { execute } from "./execute.ts";
 import type { Logger } from "./logger.ts";
 import { Loop } from "./loop.ts";
@@ -27,6 +27,7 @@ import type { AttemptHost } from "./running-attempt.ts";
 import { RunningAttempt } from "./running-attempt.ts";
 import { release, settleFailure, settleSuccess, settleUnended, settleUnreadable } from "./settlement.ts";
 import type { Settler } from "./settler.ts";
+import { Transactions } from "./transactions.ts";
 
 /** The truth behind every hint: an idle worker looks for due tasks this often. */
 export const pollMs = 250;
@@ -57,6 +58,7 @@ export interface WorkerParts {
 export class Worker implements AttemptHost {
   readonly #parts: WorkerParts;
   readonly #reporter: Reporter;
+  readonly #transactions: Transactions;
   readonly #loop: Loop;
   /** A second claim, under way while this thread runs what the first has brought; only while there is plenty. */
   readonly #ahead: Loop;
@@ -82,6 +84,7 @@ export class Worker implements AttemptHost {
   constructor(parts: WorkerParts) {
     this.#parts = parts;
     this.#reporter = new Reporter(parts.store, parts.clock, parts.logger);
+    this.#transactions = new Transactions(parts);
     const { clock, logger } = parts;
     const loop = { clock, logger };
     this.#loop = new Loop({ ...loop, name: "search for due tasks", tick: () => this.#tick(true) });
@@ -165,8 +168,10 @@ export class Worker implements AttemptHost {
   lose(attempt: RunningAttempt): void {
     this.#remove(attempt);
     attempt.closed = true;
+    attempt.over = true;
     this.#zombies.add(attempt);
     attempt.abort("lease-lost");
+    if (attempt.transaction) void this.#transactions.undo(attempt);
     this.#checkHealth();
   }
 
@@ -185,6 +190,10 @@ export class Worker implements AttemptHost {
   /** An attempt has progress or log lines to store. */
   reported(attempt: RunningAttempt): void {
     this.#reporter.add(attempt);
+  }
+
+  beginTransaction(attempt: RunningAttempt): Promise<AttemptTransaction> {
+    return this.#transactions.begin(attempt);
   }
 
   flushReports(): Promise<void> {
@@ -282,6 +291,7 @@ export class Worker implements AttemptHost {
     this.#reporter.end(attempt);
     this.#remove(attempt);
     this.#settle(
+      attempt,
       succeeded ? settleSuccess(attempt, value, this.#parts) : settleFailure(attempt, value, this.#parts),
     );
   };
@@ -308,7 +318,7 @@ export class Worker implements AttemptHost {
     this.#remove(attempt);
     attempt.closed = true;
     if (attempt.started) this.#zombies.add(attempt);
-    this.#settle(settlement);
+    this.#settle(attempt, settlement);
     this.#checkHealth();
   }
 
@@ -324,8 +334,10 @@ export class Worker implements AttemptHost {
     for (const resolve of waiters) resolve();
   }
 
-  #settle(settlement: Settlement): void {
-    this.#parts.settler.add(settlement);
+  #settle(attempt: RunningAttempt, settlement: Settlement): void {
+    attempt.over = true;
+    if (attempt.transaction) void this.#transactions.end(attempt, settlement);
+    else this.#parts.settler.add(settlement);
     if (this.#mayHaveMore) this.#wakeNextTurn();
   }
 

@@ -46,6 +46,7 @@ export class Database implements Session {
   #prepare: boolean;
   #host = 0;
   #closed = false;
+  #ended: Promise<void> | undefined;
 
   constructor(location: Location) {
     this.location = location;
@@ -60,7 +61,8 @@ export class Database implements Session {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#pool?.end();
+    this.#ended ??= this.#pool?.end();
+    await this.#ended;
   }
 
   /** One statement that commits by itself. @throws ConnectionLost, DureError DATABASE_… */
@@ -99,9 +101,9 @@ export class Database implements Session {
   }
 
   /** A connection of its own, outside the pool, not yet connected; the caller ends it. */
-  dedicated(): pg.Client {
+  dedicated(options: pg.ClientConfig = {}): pg.Client {
     const driver = this.#driver!;
-    return new driver.Client({ ...this.#config(), connectionString: this.#connectionString() });
+    return new driver.Client({ ...this.#config(), connectionString: this.#connectionString(), ...options });
   }
 
   /** A step that was done, refused, or that nobody knows of. */
@@ -162,8 +164,9 @@ export class Database implements Session {
       return await work(client);
     } catch (error) {
       broken = isConnectionLoss(error) || error instanceof NotSent || isReadOnly(error);
-      if (isReadOnly(error)) this.#tryNextHost();
+      if (isReadOnly(error)) this.tryNextHost();
       if (isReadOnly(error) && this.location.connectionStrings.length > 1) throw new NotSent(error);
+      if (wasNeverSent(error)) throw new NotSent(error);
       if (isConnectionLoss(error) && !(error instanceof ConnectionLost)) {
         throw new ConnectionLost("The connection was lost before the answer came.", { cause: error });
       }
@@ -178,7 +181,7 @@ export class Database implements Session {
     try {
       return await this.#pool.connect();
     } catch (error) {
-      this.#tryNextHost();
+      this.tryNextHost();
       // Refused for a reason that waiting does not mend: a wrong password, no such database.
       if (!isConnectionLoss(error) && !isReadOnly(error) && (error as { code?: string }).code !== "53300")
         throw error;
@@ -189,12 +192,14 @@ export class Database implements Session {
   async #send(client: pg.ClientBase, statement: Statement, values: readonly unknown[]): Promise<ResultRow[]> {
     const { name, text } = this.prepared(statement);
     const query = { text, values: values as unknown[], rowMode: "array" as const };
+    const isNamed = this.#prepare && !statement.once;
     try {
-      return (await client.query(this.#prepare && !statement.once ? { ...query, name } : query)).rows;
+      return (await client.query(isNamed ? { ...query, name } : query)).rows;
     } catch (error) {
-      if (!this.#prepare || this.location.prepare === "on" || !isPreparedStatementTrouble(error)) throw error;
+      if (!isNamed || this.location.prepare === "on" || !isPreparedStatementTrouble(error)) throw error;
+      // It was refused before it did anything, and so was the transaction that it may be part of.
       this.#prepare = false;
-      return (await client.query(query)).rows;
+      throw new NotSent(error);
     }
   }
 
@@ -210,7 +215,7 @@ export class Database implements Session {
     } catch (error) {
       // Nothing was committed, so a connection that was lost here may be replaced and the work done again.
       if (isConnectionLoss(error)) throw new NotSent(error);
-      await client.query("ROLLBACK");
+      await client.query("ROLLBACK").catch(() => undefined);
       throw error;
     }
     await client.query("COMMIT");
@@ -258,7 +263,8 @@ export class Database implements Session {
     return connectionStrings[this.#host % connectionStrings.length]!;
   }
 
-  #tryNextHost(): void {
+  /** The host of the latest connection is of no use at the moment. */
+  tryNextHost(): void {
     this.#host += 1;
   }
 }
@@ -268,6 +274,11 @@ class NotSent extends Error {
   constructor(cause: unknown) {
     super("The server could not be reached.", { cause });
   }
+}
+
+/** The connection was gone before the whole statement was on its way, so that the server cannot have carried it out. */
+function wasNeverSent(error: unknown): boolean {
+  return (error as { syscall?: string } | null)?.syscall === "write";
 }
 
 async function loadDriver(): Promise<typeof pg> {

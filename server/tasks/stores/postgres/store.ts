@@ -85,7 +85,7 @@ class PostgresStore implements TaskStore {
       },
     };
     this.#enqueues = new EnqueueBatch(this.#context);
-    this.#link = new LeaseLink(this.#database, this.#notifier.sender, { changed: () => this.#changed() });
+    this.#link = new LeaseLink(url, this.#notifier.sender, { changed: () => this.#changed() });
   }
 
   async open(): Promise<void> {

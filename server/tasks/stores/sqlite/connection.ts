@@ -31,7 +31,7 @@ export interface ConnectionOptions {
 }
 
 /** `Dure` in ASCII, in the header of every database of ours. */
-const applicationId = 0x44757265;
+export const applicationId = 0x44757265;
 const busyWaitMaxMs = 60_000;
 /** Statements of one text kept for borrowing. */
 const sparesMax = 32;
@@ -52,6 +52,8 @@ const networkFileSystems = new Map([
 ]);
 
 const migrations = readMigrations(new URL("./migrations/", import.meta.url));
+/** The number of the newest schema that this program knows. */
+export const newestSchema = migrations.length;
 
 export class Connection {
   readonly path: string;

@@ -2,6 +2,7 @@
 import { statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { HealthFinding } from "../../core/store.ts";
+import { backlogFindings, workerFinding } from "../findings.ts";
 import type { Connection } from "./connection.ts";
 import { listWorkers, stats } from "./read.ts";
 import { toWorkerRecord } from "./workers.ts";
@@ -9,7 +10,6 @@ import { toWorkerRecord } from "./workers.ts";
 const mebibyte = 1024 * 1024;
 const freeBytesMin = 512 * mebibyte;
 const writeAheadBytesMax = 64 * mebibyte;
-const backlogAgeMaxMs = 5 * 60_000;
 
 /** `full` reads every page of the file; otherwise only what is quick. */
 export function checkHealth(
@@ -17,12 +17,13 @@ export function checkHealth(
   { full }: { full: boolean },
   now: number,
 ): HealthFinding[] {
+  const workers = listWorkers(connection).map(toWorkerRecord);
   return [
     checkIntegrity(connection, full),
     checkTallies(connection, full),
     ...(connection.path === ":memory:" ? [] : checkFiles(connection.path)),
-    ...checkWorkers(connection, now),
-    ...checkBacklog(connection, now),
+    workerFinding(workers, now),
+    ...backlogFindings(workers, stats(connection, now)),
   ];
 }
 
@@ -97,61 +98,4 @@ function checkFiles(path: string): HealthFinding[] {
     });
   }
   return findings;
-}
-
-function checkWorkers(connection: Connection, now: number): HealthFinding[] {
-  const check = "workers";
-  const alive = listWorkers(connection)
-    .map(toWorkerRecord)
-    .filter((worker) => worker.state === "alive");
-  const silent = alive.filter((worker) => now - worker.beatAt.getTime() > worker.leaseMs);
-  if (silent.length > 0) {
-    return [
-      {
-        level: "warning",
-        check,
-        message: `${silent.length} of ${alive.length} workers have been silent for longer than their lease: ${silent.map((worker) => `${worker.host}:${worker.pid}`).join(", ")}.`,
-        next: "Start any worker: it takes back the tasks of the dead ones.",
-      },
-    ];
-  }
-  return [
-    {
-      level: "ok",
-      check,
-      message: alive.length === 0 ? "No worker runs." : `${alive.length} workers are alive.`,
-    },
-  ];
-}
-
-function checkBacklog(connection: Connection, now: number): HealthFinding[] {
-  const check = "backlog";
-  const workers = listWorkers(connection).map(toWorkerRecord);
-  const defined = new Set(
-    workers.filter((worker) => worker.state === "alive").flatMap((worker) => worker.types),
-  );
-  const { byType, oldestDueMs } = stats(connection, now);
-  const waiting = byType.filter(({ status }) => status === "PENDING");
-  const unserved = [...new Set(waiting.filter(({ type }) => !defined.has(type)).map(({ type }) => type))];
-  const findings: HealthFinding[] = [];
-  if (unserved.length > 0) {
-    findings.push({
-      level: "warning",
-      check,
-      message: `No worker that runs defines ${unserved
-        .slice(0, 5)
-        .map((type) => `"${type}"`)
-        .join(", ")}, whose tasks wait.`,
-      next: "Start a worker that loads their definitions: dure worker <files>.",
-    });
-  }
-  if (oldestDueMs !== undefined && oldestDueMs > backlogAgeMaxMs) {
-    findings.push({
-      level: "warning",
-      check,
-      message: `The oldest due task has waited for ${Math.round(oldestDueMs / 60_000)} minutes.`,
-      next: "Start more workers, or raise their concurrency.",
-    });
-  }
-  return findings.length > 0 ? findings : [{ level: "ok", check, message: "Nothing due waits for long." }];
 }

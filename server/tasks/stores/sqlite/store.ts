@@ -8,6 +8,7 @@ import type { Clock } from "../../core/clock.ts";
 import { nearest } from "../../core/names.ts";
 import type {
   ArchivedTask,
+  AttemptTransaction,
   Beat,
   ClaimReply,
   ClaimRequest,
@@ -28,6 +29,9 @@ import type {
   Written,
 } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
+import type { Transaction } from "../../core/transaction.ts";
+import { unusable } from "../../core/transaction.ts";
+import { enqueueInTransaction } from "./callers-transaction.ts";
 import type { Enqueued } from "./enqueue.ts";
 import { toNewRow, toProgressRow, toSettlementRow } from "./outgoing.ts";
 import type { Rows } from "./protocol.ts";
@@ -96,7 +100,12 @@ class SqliteStore implements TaskStore {
 
   async enqueueTasks(
     tasks: readonly NewTask[] | AsyncIterable<readonly NewTask[]>,
+    tx?: Transaction,
   ): Promise<Written<(Task | null)[], "id-taken" | "idempotency-conflict">> {
+    if (tx !== undefined) {
+      const { answer, count } = await enqueueInTransaction(this.location, tasks, tx);
+      return existingTasks(answer, count);
+    }
     if (Array.isArray(tasks)) {
       const answer = await this.#writer.call("enqueueTasks", tasks.map(toNewRow));
       return existingTasks(answer, tasks.length);
@@ -187,6 +196,15 @@ class SqliteStore implements TaskStore {
 
   endClaimWait(workerId: string): void {
     this.#writer.tell("endClaimWait", workerId);
+  }
+
+  /** A handler may take minutes, and whoever has a transaction here has the file's only write lock. */
+  async beginTransaction(): Promise<AttemptTransaction> {
+    throw unusable(
+      `context.tx() needs PostgreSQL; this database is ${this.location}. A transaction held open by a handler would hold the ` +
+        "only write lock of an SQLite file, and every enqueue and every other task would wait for it. Write to your own tables " +
+        "in one short transaction at the end of the handler, keyed by task.id.",
+    );
   }
 
   async settleTasks(settlements: readonly Settlement[]): Promise<Written<Settled[]>> {

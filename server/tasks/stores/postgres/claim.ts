@@ -1,0 +1,210 @@
+/**
+ * Claim (T1), one statement. Tasks wait in lanes; within a lane an index has them by priority, then due time, then the
+ * order they were stored. The statement steps from priority to priority without reading the tasks between, and takes
+ * what is due, so that its cost is that of the tasks it takes, plus one look at each lane and priority. It stops at the
+ * priority where it has enough. Where several lanes share a priority it first reads how many of the longest due are in
+ * each, and then locks that many: locking the limit in every lane would leave nothing for those who claim beside it.
+ *
+ * Rows are updated by `ctid`, the place they were just locked at: no index is walked again. A row that was changed
+ * between the two is left for the next claim.
+ *
+ * The worker is not locked against being buried meanwhile: that would make every claim wait for its own heartbeats. A
+ * claim that commits after the burial leaves tasks whose owner is not alive, and the sweep by ownership (T9) takes them
+ * back; no settlement of a buried worker is accepted.
+ */
+import type { ClaimedTask, ClaimReply, ClaimRequest, Written } from "../../core/store.ts";
+import type { Context } from "./context.ts";
+import type { ResultRow } from "./database.ts";
+import { settingsOf, type TaskRow, toTask } from "./rows.ts";
+import { few, nowOf, statement } from "./statement.ts";
+
+/** A claim that others got ahead of looks again at once, so often in all. */
+const roundsMax = 3;
+
+export async function claimTasks(
+  context: Context,
+  request: ClaimRequest,
+): Promise<Written<ClaimReply, "worker-dead">> {
+  const limit = Math.max(0, request.limit);
+  return context.database.written(async () => {
+    const value: ClaimReply = { claimed: [] };
+    for (let round = 1; ; round += 1) {
+      const left = limit - value.claimed.length;
+      const suspect = request.suspect && left > 0 && round === 1;
+      const rows = await claimOnce(context, request, left, suspect);
+      const [alive, nextDueAt, missed] = rows[0]!;
+      if (!alive && round === 1)
+        return { kind: "rejected", reason: "worker-dead", details: { id: request.workerId } };
+      value.claimed.push(...(await toClaims(context, rows, request.workerId)));
+      if (missed && round < roundsMax) continue;
+      return { kind: "ok", value: nextDueAt === null ? value : { ...value, nextDueAt } };
+    }
+  });
+}
+
+function claimOnce(
+  context: Context,
+  { workerId, types, queues }: ClaimRequest,
+  limit: number,
+  suspect: boolean,
+): Promise<ResultRow[]> {
+  const values = [context.now(), workerId, types, queues ?? null, limit, suspect];
+  return context.database.query(claimDue, values);
+}
+
+async function toClaims(
+  context: Context,
+  rows: readonly ResultRow[],
+  workerId: string,
+): Promise<ClaimedTask[]> {
+  const taken = rows.filter((row) => row[3] !== null).sort(inOrder);
+  if (taken.length === 0) return [];
+  const lanes = await context.lanes.named(new Set(taken.map((row) => row[6])));
+  return taken.map((row) => {
+    const task = toTask(toTaskRow(row, workerId), lanes);
+    const settings = settingsOf(toTaskRow(row, workerId));
+    return {
+      ref: [row[3], row[4]],
+      fence: row[13],
+      task,
+      ...(settings && { settings }),
+      ...(task.unreadable !== undefined && { unreadable: task.unreadable }),
+    };
+  });
+}
+
+/** As they are to run: the suspect first, then by priority, due time and place in the store. */
+function inOrder(a: ResultRow, b: ResultRow): number {
+  return (
+    Number(b[14] > 0) - Number(a[14] > 0) || b[7] - a[7] || a[8] - b[8] || a[4] - b[4]
+  );
+}
+
+/** What a claimed task cannot have is not sent. */
+function toTaskRow(row: ResultRow, workerId: string): TaskRow {
+  const [, , , , , id, lane, priority, dueAt, createdAt, startedAt, attempts, maxAttempts, fence] = row;
+  const [crashes, snoozes, version, payload, payloadTypes, error, description, tags] = row.slice(14);
+  const [idempotency, settings, progress] = row.slice(22);
+  const updatedAt = Math.max(startedAt, createdAt);
+  return [
+    id,
+    lane,
+    2,
+    priority,
+    dueAt,
+    createdAt,
+    updatedAt,
+    startedAt,
+    null,
+    attempts,
+    maxAttempts,
+    fence,
+    crashes,
+    snoozes,
+    version,
+    workerId,
+    null,
+    payload,
+    payloadTypes,
+    null,
+    null,
+    error,
+    description,
+    tags,
+    idempotency,
+    settings,
+    progress,
+  ];
+}
+
+const usual = "tasks.status < 2 AND tasks.crashes = 0";
+const suspected = "tasks.status < 2 AND tasks.crashes > 0";
+const isDue = "tasks.due_at <= (SELECT at FROM clock)";
+const isLater = "tasks.due_at > (SELECT at FROM clock)";
+/** Not a constant for the planner, which then walks the index in its order instead of sorting what it takes for few. */
+const limit = "(SELECT $5::integer)";
+const one = "(SELECT 1 FROM clock)";
+
+/** The priorities that tasks of these lanes wait in, the highest first; ends with a null. Steps only as far as it is read. */
+function levels(lanes: string, waiting: string): string {
+  const top = (condition: string) => `(SELECT max(head.priority) FROM ${lanes} AS wanted CROSS JOIN LATERAL (
+      SELECT tasks.priority::integer FROM :schema.tasks WHERE ${waiting} AND tasks.lane = wanted.lane ${condition}
+      ORDER BY tasks.priority DESC LIMIT ${one}) AS head)`;
+  return `SELECT ${top("")} UNION ALL
+    SELECT ${top("AND tasks.priority < above.priority")} FROM NAME AS above WHERE above.priority IS NOT NULL`;
+}
+
+/** The waiting tasks of one lane and one priority, the longest due first. */
+function inLane(columns: string, waiting: string, condition: string, rest: string): string {
+  return `SELECT ${columns} FROM :schema.tasks WHERE ${waiting} AND tasks.lane = wanted.lane
+      AND tasks.priority = level.priority AND ${condition} ORDER BY tasks.due_at, tasks.seq ${rest}`;
+}
+
+/** When the first of the tasks that are not due yet is due. */
+function nextDue(levels: string, lanes: string, waiting: string): string {
+  return `SELECT min(later.due_at) FROM ${levels} AS level CROSS JOIN ${lanes} AS wanted
+    CROSS JOIN LATERAL (${inLane("tasks.due_at", waiting, isLater, `LIMIT ${one}`)}) AS later
+    WHERE ${few("level.priority")}`;
+}
+
+const claimDue = statement(
+  "claimTasks",
+  `WITH RECURSIVE clock AS MATERIALIZED (SELECT ${nowOf("$1")} AS at),
+  me AS MATERIALIZED (SELECT worker FROM :schema.workers WHERE id = $2 AND state = 'alive'),
+  mine AS MATERIALIZED (
+    SELECT lane FROM :schema.lanes WHERE type = ANY ($3::text[]) AND ($4::text[] IS NULL OR queue = ANY ($4::text[]))
+      AND EXISTS (SELECT 1 FROM me) AND ${few("lane")}),
+  suspects AS MATERIALIZED (SELECT lane FROM mine WHERE $6::boolean),
+  levels (priority) AS (${levels("mine", usual).replaceAll("NAME", "levels")}),
+  suspect_levels (priority) AS (${levels("suspects", suspected).replaceAll("NAME", "suspect_levels")}),
+  suspect AS MATERIALIZED (
+    SELECT first.place, first.seq FROM suspect_levels AS level CROSS JOIN LATERAL (
+      SELECT each.place, each.seq FROM suspects AS wanted CROSS JOIN LATERAL (${inLane(
+        "tasks.ctid AS place, tasks.due_at, tasks.seq",
+        suspected,
+        isDue,
+        `LIMIT ${one} FOR UPDATE SKIP LOCKED`,
+      )}) AS each ORDER BY each.due_at, each.seq LIMIT 1) AS first
+    WHERE ${few("level.priority")} LIMIT ${one}),
+  due AS MATERIALIZED (
+    SELECT found.place, found.seq, level.priority, share.lane, share.seen FROM levels AS level
+    CROSS JOIN LATERAL (
+      SELECT lane, ${limit} AS tasks, NULL::integer AS seen FROM mine WHERE (SELECT count(*) FROM mine) = 1
+      UNION ALL
+      SELECT longest.lane, count(*)::integer, count(*)::integer FROM (
+        SELECT wanted.lane FROM mine AS wanted CROSS JOIN LATERAL (${inLane(
+          "tasks.due_at, tasks.seq",
+          usual,
+          isDue,
+          `LIMIT ${limit}`,
+        )}) AS each ORDER BY each.due_at, each.seq LIMIT ${limit}) AS longest
+      WHERE (SELECT count(*) FROM mine) > 1 GROUP BY longest.lane) AS share
+    CROSS JOIN LATERAL (SELECT share.lane) AS wanted
+    LEFT JOIN LATERAL (${inLane(
+      "tasks.ctid AS place, tasks.seq",
+      usual,
+      isDue,
+      "LIMIT share.tasks FOR UPDATE SKIP LOCKED",
+    )}) AS found ON true
+    WHERE (found.place IS NOT NULL OR share.seen IS NOT NULL) AND ${few("level.priority")}
+    LIMIT ${limit} - (SELECT count(*) FROM suspect)),
+  claimed AS (
+    UPDATE :schema.tasks SET status = 2, worker = me.worker, fence = tasks.fence + 1, attempts = tasks.attempts + 1,
+      started_at = clock.at, updated_at = greatest(clock.at, tasks.created_at), version = tasks.version + 1
+    FROM me, clock, (SELECT place, seq FROM suspect UNION ALL SELECT place, seq FROM due) AS taken
+    WHERE tasks.ctid = taken.place AND tasks.status < 2 AND ${few("taken.seq")}
+    RETURNING tasks.ctid AS place, tasks.seq, id, lane, priority, due_at, created_at, started_at, attempts,
+      max_attempts, fence, crashes, snoozes, version, payload, payload_types, error, description, tags, idempotency,
+      settings, progress),
+  counts AS MATERIALIZED (SELECT lane, count(*) AS tasks FROM claimed GROUP BY lane),
+  tallied AS (
+    INSERT INTO :schema.tally_changes (lane, status, tasks)
+    SELECT lane, 1, -tasks FROM counts UNION ALL SELECT lane, 2, tasks FROM counts),
+  rest AS MATERIALIZED (
+    SELECT EXISTS (SELECT 1 FROM due WHERE seen IS NOT NULL GROUP BY priority, lane HAVING count(place) < max(seen))
+        AS missed,
+      least((${nextDue("levels", "mine", usual)}), (${nextDue("suspect_levels", "suspects", suspected)})) AS due_at
+    WHERE (SELECT count(*) FROM claimed) < ${limit})
+  SELECT EXISTS (SELECT 1 FROM me), rest.due_at, rest.missed, claimed.*
+  FROM (SELECT 1) AS always LEFT JOIN rest ON true LEFT JOIN claimed ON true`,
+);

@@ -1,0 +1,174 @@
+/**
+ * Group commit: tasks that arrive one by one while a statement is under way go out together in the next. One caller
+ * who waits for each pays one round trip; a hundred share few. A batch that arrives in parts is a transaction of its
+ * own, in which the next part is made while the server stores this one.
+ */
+import type { NewTask } from "../../core/store.ts";
+import type { Task } from "../../core/task.ts";
+import type { Context } from "./context.ts";
+import type { Session } from "./database.ts";
+import { type Enqueued, insertCarefully, insertTasks, Refused } from "./enqueue.ts";
+import { ConnectionLost, isUniqueViolation } from "./postgres-errors.ts";
+
+const batchSizeMax = 1_000;
+const inFlightMax = 2;
+
+interface Waiting {
+  tasks: readonly NewTask[];
+  resolve(answer: Enqueued): void;
+  reject(error: unknown): void;
+}
+
+export class EnqueueBatch {
+  readonly #context: Context;
+  #waiting: Waiting[] = [];
+  #inFlight = 0;
+  readonly #underWay = new Set<Promise<unknown>>();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  enqueue(tasks: readonly NewTask[] | AsyncIterable<readonly NewTask[]>): Promise<Enqueued> {
+    const answer = Array.isArray(tasks)
+      ? this.#enqueueSoon(tasks)
+      : this.#enqueueParts(tasks as AsyncIterable<readonly NewTask[]>);
+    this.#underWay.add(answer);
+    const done = () => void this.#underWay.delete(answer);
+    answer.then(done, done);
+    return answer;
+  }
+
+  /** Resolves when all that is under way is answered. */
+  async idle(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.allSettled([...this.#underWay]);
+  }
+
+  #enqueueSoon(tasks: readonly NewTask[]): Promise<Enqueued> {
+    if (tasks.length === 0) return Promise.resolve({ kind: "ok", value: [] });
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ tasks, resolve, reject });
+      // What is enqueued in the same turn goes out together.
+      if (this.#waiting.length === 1) queueMicrotask(() => this.#flush());
+    });
+  }
+
+  #flush(): void {
+    while (this.#waiting.length > 0 && this.#inFlight < inFlightMax) {
+      const group = this.#nextGroup();
+      this.#inFlight += 1;
+      void this.#store(group).finally(() => {
+        this.#inFlight -= 1;
+        this.#flush();
+      });
+    }
+  }
+
+  #nextGroup(): Waiting[] {
+    let size = 0;
+    let calls = 0;
+    for (const { tasks } of this.#waiting) {
+      if (calls > 0 && size + tasks.length > batchSizeMax) break;
+      size += tasks.length;
+      calls += 1;
+    }
+    return this.#waiting.splice(0, calls);
+  }
+
+  /** Never rejects; each caller gets its own answer. */
+  async #store(group: Waiting[]): Promise<void> {
+    const tasks = group.flatMap((call) => call.tasks);
+    if (group.every((call) => call.tasks.every(({ ownId }) => !ownId))) {
+      try {
+        await insertTasks(this.#context, this.#context.database, tasks);
+        this.#context.tasksAdded();
+        for (const call of group) call.resolve({ kind: "ok", value: call.tasks.map(() => null) });
+        return;
+      } catch (error) {
+        if (error instanceof ConnectionLost) {
+          for (const call of group) call.resolve({ kind: "unknown", cause: error });
+          return;
+        }
+        if (!isUniqueViolation((error as { cause?: unknown }).cause ?? error)) {
+          for (const call of group) call.reject(error);
+          return;
+        }
+      }
+    }
+    for (const call of group) this.#storeAlone(call.tasks).then(call.resolve, call.reject);
+  }
+
+  #storeAlone(tasks: readonly NewTask[]): Promise<Enqueued> {
+    return this.#transact(async (session) => insertCarefully(this.#context, session, tasks), tasks.length === 1);
+  }
+
+  async #enqueueParts(parts: AsyncIterable<readonly NewTask[]>): Promise<Enqueued> {
+    // What was taken from the iterable is kept: the transaction may have to be done again, or with more care.
+    const taken: (readonly NewTask[])[] = [];
+    const rest = parts[Symbol.asyncIterator]();
+    try {
+      return await this.#transact((session) => this.#insertParts(session, taken, rest, false));
+    } catch (error) {
+      if (!isUniqueViolation((error as { cause?: unknown }).cause ?? error)) throw error;
+      return this.#transact((session) => this.#insertParts(session, taken, rest, true));
+    }
+  }
+
+  async #insertParts(
+    session: Session,
+    taken: (readonly NewTask[])[],
+    rest: AsyncIterator<readonly NewTask[]>,
+    carefully: boolean,
+  ): Promise<(Task | null)[]> {
+    const answers: (Task | null)[] = [];
+    let storing: Promise<void> = Promise.resolve();
+    for (let index = 0; ; index += 1) {
+      if (index === taken.length) {
+        const next = await rest.next();
+        if (next.done) break;
+        taken.push(next.value);
+      }
+      const part = taken[index]!;
+      await storing;
+      storing = this.#insertPart(session, part, carefully, answers);
+      // Its error is met at the next turn; until then it must not count as unhandled.
+      storing.catch(() => undefined);
+    }
+    await storing;
+    return answers;
+  }
+
+  async #insertPart(
+    session: Session,
+    part: readonly NewTask[],
+    carefully: boolean,
+    answers: (Task | null)[],
+  ): Promise<void> {
+    const isPlain = !carefully && part.every(({ ownId }) => !ownId);
+    if (isPlain) {
+      for (const _ of part) answers.push(null);
+      await insertTasks(this.#context, session, part);
+    } else {
+      for (const answer of await insertCarefully(this.#context, session, part, answers.length)) answers.push(answer);
+    }
+  }
+
+  async #transact(
+    work: (session: Session) => Promise<(Task | null)[]>,
+    alone = false,
+  ): Promise<Enqueued> {
+    const { database } = this.#context;
+    try {
+      const answer: Enqueued = await database.written<(Task | null)[], never>(async () => ({
+        kind: "ok",
+        value: await database.transaction(work),
+      }));
+      if (answer.kind === "ok") this.#context.tasksAdded();
+      return answer;
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      const { index, ...details } = error.details;
+      return { kind: "rejected", reason: error.reason, details: alone ? details : { index, ...details } };
+    }
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * Enqueue (T0). New tasks are one INSERT that also counts them. A key that is taken undoes the statement; then the
+ * slow path finds out, task by task in one transaction, whether it is the same task (answered with the stored one) or
+ * another (the whole call is refused).
+ */
+import { DureError } from "../../core/errors.ts";
+import type { NewTask, Written } from "../../core/store.ts";
+import type { Task } from "../../core/task.ts";
+import type { Context } from "./context.ts";
+import type { Session } from "./database.ts";
+import { plainText, taskColumns, type TaskRow, toTask } from "./rows.ts";
+import { nowOf, statement } from "./statement.ts";
+
+export type Enqueued = Written<(Task | null)[], "id-taken" | "idempotency-conflict">;
+
+/** Inserts tasks that are all new. @throws an error of the server when one of them is not: 23505 */
+export async function insertTasks(context: Context, session: Session, tasks: readonly NewTask[]): Promise<void> {
+  await session.query(insertAll, await toColumns(context, tasks));
+}
+
+/** The tasks of one call, all or none, whatever is stored already; inside a transaction of `session`'s. */
+export async function insertCarefully(
+  context: Context,
+  session: Session,
+  tasks: readonly NewTask[],
+  offset = 0,
+): Promise<(Task | null)[]> {
+  await refuseDefinitionIds(session, tasks, offset);
+  const rows = await session.query(insertNew, await toColumns(context, tasks));
+  const added = new Set(rows.map(([id]) => id as string));
+  const answers: (Task | null)[] = [];
+  for (const [index, task] of tasks.entries()) {
+    // An id that stands twice in one call was added by its first.
+    if (added.delete(task.id)) answers.push(null);
+    else answers.push(await meetExisting(context, session, task, offset + index));
+  }
+  return answers;
+}
+
+/** A refusal on its way out of a transaction, which it undoes. */
+export class Refused extends DureError {
+  readonly reason: "id-taken" | "idempotency-conflict";
+
+  constructor(reason: Refused["reason"], details: Record<string, unknown>) {
+    super(reason === "id-taken" ? "TASK_ID_TAKEN" : "IDEMPOTENCY_CONFLICT", `Refused: ${reason}.`, { details });
+    this.reason = reason;
+  }
+}
+
+/** An id of a definition is no task's, also not when both are stored at the same moment: the id is locked first. */
+async function refuseDefinitionIds(session: Session, tasks: readonly NewTask[], offset: number): Promise<void> {
+  const own = tasks.filter(({ ownId }) => ownId).map(({ id }) => id);
+  if (own.length === 0) return;
+  await session.query(lockIds, [own]);
+  const [taken] = await session.query(definitionsOf, [own]);
+  if (!taken) return;
+  const index = offset + tasks.findIndex(({ id }) => id === taken[0]);
+  throw new Refused("id-taken", { index, id: taken[0], owner: "definition" });
+}
+
+/** The stored task that the new one is the same as. @throws Refused */
+async function meetExisting(context: Context, session: Session, task: NewTask, index: number): Promise<Task> {
+  const { id, idempotencyKey: key, payload } = task;
+  const key1 = keyOf(task);
+  const rows = (await session.query(findExisting, [id, key1])) as TaskRow[];
+  const sameId = rows.find((row) => row[0] === id);
+  const lane = context.lanes.known(task.type, task.queue, task.ownId);
+  const found = sameId ?? rows[0];
+  const isSame =
+    found !== undefined &&
+    found[17] === payload.json &&
+    found[18] === (payload.types ?? null) &&
+    (!sameId || found[1] === lane);
+  if (isSame) return toTask(found, await context.lanes.named([found[1]]));
+  if (sameId) throw new Refused("id-taken", { index, id, owner: "task" });
+  throw new Refused("idempotency-conflict", { index, id, key, existingId: found?.[0] });
+}
+
+function keyOf({ type, idempotencyKey }: NewTask): string | null {
+  return idempotencyKey === undefined ? null : `${type} ${idempotencyKey}`;
+}
+
+/** One array for each column. */
+async function toColumns(context: Context, tasks: readonly NewTask[]): Promise<unknown[]> {
+  const lanes = new Array<number>(tasks.length);
+  for (const [index, { type, queue, ownId }] of tasks.entries()) {
+    lanes[index] = context.lanes.known(type, queue, ownId) ?? (await context.lanes.of(type, queue, ownId));
+  }
+  return [
+    tasks.map(({ id }) => id),
+    lanes,
+    tasks.map(({ ownId }) => ownId),
+    tasks.map(({ priority }) => priority),
+    tasks.map(({ dueAt }) => dueAt),
+    tasks.map(({ createdAt }) => createdAt),
+    tasks.map(({ maxAttempts }) => maxAttempts),
+    tasks.map(({ rerunAfterCrash }) => rerunAfterCrash),
+    tasks.map(({ payload }) => payload.json),
+    tasks.map(({ payload }) => payload.types ?? null),
+    tasks.map(({ description }) => plainText(description)),
+    tasks.map(({ tags }) => (tags ? JSON.stringify(tags) : null)),
+    tasks.map(keyOf),
+    tasks.map(({ settings }) => (settings ? JSON.stringify(settings) : null)),
+    context.now(),
+  ];
+}
+
+/** A task that is due when it is created is due at once, whatever the clock of the process that made it says. */
+const inserting = `INSERT INTO :schema.tasks (id, lane, own_id, priority, due_at, created_at, updated_at, max_attempts,
+      rerun_after_crash, payload, payload_types, description, tags, idempotency, settings)
+    SELECT id, lane, own_id, priority,
+      CASE WHEN due_at <= created_at THEN least(due_at, (SELECT at FROM clock)) ELSE due_at END,
+      created_at, created_at, max_attempts, rerun_after_crash, payload, payload_types, description, tags, idempotency,
+      settings
+    FROM unnest($1::text[], $2::integer[], $3::boolean[], $4::smallint[], $5::bigint[], $6::bigint[], $7::integer[],
+      $8::boolean[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[]) AS given (id, lane,
+      own_id, priority, due_at, created_at, max_attempts, rerun_after_crash, payload, payload_types, description, tags,
+      idempotency, settings)`;
+const tallying = `INSERT INTO :schema.tally_changes (lane, status, tasks) SELECT lane, 1, count(*) FROM added GROUP BY lane`;
+
+const insertAll = statement(
+  "insertTasks",
+  `WITH clock AS MATERIALIZED (SELECT ${nowOf("$15")} AS at), added AS (${inserting} RETURNING lane) ${tallying}`,
+);
+
+const insertNew = statement(
+  "insertNewTasks",
+  `WITH clock AS MATERIALIZED (SELECT ${nowOf("$15")} AS at),
+  added AS (${inserting} ON CONFLICT DO NOTHING RETURNING id, lane), tallied AS (${tallying}) SELECT id FROM added`,
+);
+
+export const lockIds = statement(
+  "lockIds",
+  `SELECT pg_advisory_xact_lock(hashtextextended(id, 0))
+    FROM (SELECT DISTINCT id FROM unnest($1::text[]) AS given (id) ORDER BY id) AS sorted`,
+);
+const definitionsOf = statement("definitionsOf", "SELECT id FROM :schema.definitions WHERE id = ANY($1::text[]) LIMIT 1");
+const findExisting = statement(
+  "findExisting",
+  `SELECT ${taskColumns} FROM :schema.tasks WHERE id = $1 UNION ALL
+    SELECT ${taskColumns} FROM :schema.tasks WHERE idempotency = $2 AND id <> $1`,
+);

@@ -1,0 +1,12 @@
+/** One task by its id. */
+import type { Task } from "../../core/task.ts";
+import type { Context } from "./context.ts";
+import { taskColumns, type TaskRow, toTask } from "./rows.ts";
+import { statement } from "./statement.ts";
+
+export async function findTask(context: Context, id: string): Promise<Task | undefined> {
+  const [row] = await context.database.read(taskById, [id]);
+  return row && toTask(row as TaskRow, await context.lanes.named([row[1]]));
+}
+
+export const taskById = statement("getTask", `SELECT ${taskColumns} FROM :schema.tasks WHERE id = $1`);

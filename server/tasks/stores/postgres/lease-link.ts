@@ -1,0 +1,123 @@
+/**
+ * The main thread's end of the lease thread. The thread is started when a lease is held or somebody wants to know of
+ * changes, and never keeps the process alive by itself. One that dies is started anew, with all that it held.
+ */
+import { Worker } from "node:worker_threads";
+import type { Beat, LeaseHandle, LeaseRequest as Lease } from "../../core/store.ts";
+import type { LeaseReply, LeaseRequest, LeaseThreadOptions } from "./lease-protocol.ts";
+
+const threadFile = new URL(
+  import.meta.url.endsWith(".ts") ? "./lease-thread.ts" : "./lease-thread.js",
+  import.meta.url,
+);
+const maxYoungGenerationSizeMb = 4;
+const restartMs = 1_000;
+
+export interface LeaseLinkEvents {
+  changed(): void;
+}
+
+export class LeaseLink {
+  readonly #url: string;
+  readonly #sender: string;
+  readonly #events: LeaseLinkEvents;
+  readonly #pulse = new SharedArrayBuffer(4);
+  readonly #leases = new Map<string, Lease>();
+  readonly #releases = new Map<number, () => void>();
+  #thread: Worker | undefined;
+  #watching = false;
+  #lastNumber = 0;
+  #closed = false;
+
+  constructor(url: string, sender: string, events: LeaseLinkEvents) {
+    this.#url = url;
+    this.#sender = sender;
+    this.#events = events;
+  }
+
+  /** Whether `changed` is to be called. */
+  watch(on: boolean): void {
+    if (this.#watching === on || this.#closed) return;
+    this.#watching = on;
+    if (on || this.#thread) this.#send({ kind: "watch", on });
+  }
+
+  /** @param beat renews the lease on the pool, for one who needs to know now */
+  hold(lease: Lease, beat: () => Promise<Beat>): LeaseHandle {
+    const { workerId } = lease;
+    this.#leases.set(workerId, lease);
+    this.#send(holdRequest(lease));
+    const pulse = new Int32Array(this.#pulse);
+    return {
+      alive: () => void Atomics.add(pulse, 0, 1),
+      beat,
+      release: () => this.#release(workerId),
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#leases.clear();
+    const thread = this.#thread;
+    if (!thread) return;
+    const exited = new Promise((resolve) => thread.once("exit", resolve));
+    this.#send({ kind: "close" });
+    thread.ref();
+    await exited;
+  }
+
+  async #release(workerId: string): Promise<void> {
+    if (!this.#leases.delete(workerId) || !this.#thread) return;
+    const number = ++this.#lastNumber;
+    await new Promise<void>((resolve) => {
+      this.#releases.set(number, resolve);
+      this.#send({ kind: "release", workerId, number });
+    });
+  }
+
+  #send(request: LeaseRequest): void {
+    this.#thread ??= this.#start();
+    this.#thread.postMessage(request);
+  }
+
+  #start(): Worker {
+    const options: LeaseThreadOptions = { url: this.#url, sender: this.#sender, pulse: this.#pulse };
+    const thread = new Worker(threadFile, {
+      workerData: options,
+      name: "dure-lease",
+      resourceLimits: { maxYoungGenerationSizeMb },
+    });
+    thread.unref();
+    thread.on("message", (message: LeaseReply) => this.#receive(message));
+    thread.on("error", () => undefined);
+    thread.on("exit", () => this.#ended(thread));
+    return thread;
+  }
+
+  #receive(message: LeaseReply): void {
+    if (message.kind === "changed") this.#events.changed();
+    else if (message.kind === "beat") this.#leases.get(message.workerId)?.onBeat(message.beat);
+    else {
+      this.#releases.get(message.number)?.();
+      this.#releases.delete(message.number);
+    }
+  }
+
+  #ended(thread: Worker): void {
+    if (this.#thread === thread) this.#thread = undefined;
+    for (const resolve of this.#releases.values()) resolve();
+    this.#releases.clear();
+    if (this.#closed || (this.#leases.size === 0 && !this.#watching)) return;
+    setTimeout(() => this.#startAgain(), restartMs).unref();
+  }
+
+  #startAgain(): void {
+    if (this.#closed || this.#thread) return;
+    if (this.#watching) this.#send({ kind: "watch", on: true });
+    for (const lease of this.#leases.values()) this.#send(holdRequest(lease));
+  }
+}
+
+function holdRequest({ workerId, beatMs, maxBlockMs }: Lease): LeaseRequest {
+  return { kind: "hold", workerId, beatMs, maxBlockMs };
+}

@@ -1,0 +1,23 @@
+/** The messages between the store (main thread) and the thread that holds its leases and listens. */
+import type { Beat } from "../../core/store.ts";
+
+/** What the thread is started with. */
+export interface LeaseThreadOptions {
+  url: string;
+  /** This process's notifications carry it; they are no news. */
+  sender: string;
+  /** A counter that the main thread moves on while it is well. */
+  pulse: SharedArrayBuffer;
+}
+
+export type LeaseRequest =
+  | { kind: "hold"; workerId: string; beatMs: number; maxBlockMs: number }
+  | { kind: "release"; workerId: string; number: number }
+  | { kind: "watch"; on: boolean }
+  | { kind: "close" };
+
+export type LeaseReply =
+  | { kind: "beat"; workerId: string; beat: Beat }
+  | { kind: "released"; number: number }
+  /** Something may have changed. */
+  | { kind: "changed" };

@@ -1,0 +1,242 @@
+/** The operator's verbs and retention (T6, T7, T13, T14, T15), and saving definitions. */
+import type { PruneRequest, StoredDefinition, TaskEdit, Written } from "../../core/store.ts";
+import type { Task, TaskStatusName } from "../../core/task.ts";
+import type { Context } from "./context.ts";
+import type { ResultRow, Session } from "./database.ts";
+import { lockIds, Refused } from "./enqueue.ts";
+import { plainText, statusNames, statusNumbers, taskColumns, type TaskRow, toTask } from "./rows.ts";
+import { nowOf, statement } from "./statement.ts";
+
+export async function saveDefinitions(
+  context: Context,
+  definitions: readonly Omit<StoredDefinition, "createdAt" | "updatedAt">[],
+): Promise<Written<void, "id-taken">> {
+  const { database } = context;
+  const ids = definitions.map(({ id }) => id);
+  try {
+    return await database.written(async () => {
+      await database.transaction(async (session) => {
+        await session.query(lockIds, [ids]);
+        const [taken] = await session.query(tasksOf, [ids]);
+        if (taken) throw new Refused("id-taken", { id: taken[0], owner: "task" });
+        await session.query(upsertDefinitions, [JSON.stringify(definitions.map(toColumns)), context.now()]);
+      });
+      context.lanes.forgetDescriptions();
+      return { kind: "ok", value: undefined };
+    });
+  } catch (error) {
+    if (error instanceof Refused) return { kind: "rejected", reason: "id-taken", details: error.details };
+    throw error;
+  }
+}
+
+function toColumns(definition: Omit<StoredDefinition, "createdAt" | "updatedAt">): Record<string, unknown> {
+  return {
+    id: definition.id,
+    description: plainText(definition.description),
+    max_attempts: definition.maxAttempts,
+    queue: definition.queue,
+    priority: definition.priority,
+    timeout_ms: definition.timeoutMs,
+    tags: JSON.stringify(definition.tags),
+    rerun_after_crash: definition.rerunAfterCrash,
+  };
+}
+
+type Changed<Reason extends string> = Written<ResultRow, Reason | "not-found" | "version">;
+
+export async function cancelTask(
+  context: Context,
+  id: string,
+  expectedVersion?: number,
+): Promise<Written<{ task: Task; requested: boolean }, "not-found" | "finished" | "version">> {
+  const answer = await change(context, { id, expectedVersion }, {
+    refuse: (status) => (isEnded(status) ? "finished" : undefined),
+    apply: (session, status) =>
+      session.query(status === "RUNNING" ? requestCancel : cancelPending, [id, context.now()]),
+  });
+  if (answer.kind !== "ok") return answer;
+  context.tasksChanged();
+  const task = await toOneTask(context, answer.value);
+  return { kind: "ok", value: { task, requested: task.status === "RUNNING" } };
+}
+
+export async function retryTask(
+  context: Context,
+  id: string,
+  expectedVersion?: number,
+): Promise<Written<{ task: Task }, "not-found" | "not-finished" | "completed" | "version">> {
+  const answer = await change(context, { id, expectedVersion }, {
+    refuse: (status) => (isEnded(status) ? (status === "COMPLETED" ? "completed" : undefined) : "not-finished"),
+    apply: (session) => session.query(retryEnded, [id, context.now()]),
+  });
+  return answerChanged(context, answer);
+}
+
+export async function editTask(
+  context: Context,
+  id: string,
+  { priority, dueAt }: TaskEdit,
+  expectedVersion?: number,
+): Promise<Written<{ task: Task }, "not-found" | "not-pending" | "version">> {
+  const answer = await change(context, { id, expectedVersion }, {
+    refuse: (status) => (status === "PENDING" ? undefined : "not-pending"),
+    apply: (session) => session.query(editPending, [id, priority ?? null, dueAt ?? null, context.now()]),
+  });
+  return answerChanged(context, answer);
+}
+
+export async function deleteTask(
+  context: Context,
+  id: string,
+  expectedVersion?: number,
+): Promise<Written<void, "not-found" | "not-finished" | "version">> {
+  const answer = await change(context, { id, expectedVersion }, {
+    refuse: (status) => (isEnded(status) ? undefined : "not-finished"),
+    apply: (session) => session.query(deleteEnded, [id]),
+  });
+  return answer.kind === "ok" ? { kind: "ok", value: undefined } : answer;
+}
+
+export function pruneTasks(context: Context, { status, before, limit }: PruneRequest): Promise<Written<number>> {
+  return context.database.written(async () => {
+    const [row] = await context.database.query(prune, [statusNumbers[status][0], before, limit]);
+    return { kind: "ok", value: row![0] };
+  });
+}
+
+function isEnded(status: TaskStatusName): boolean {
+  return status !== "PENDING" && status !== "RUNNING";
+}
+
+interface Change<Reason> {
+  refuse(status: TaskStatusName): Reason | undefined;
+  apply(session: Session, status: TaskStatusName): Promise<ResultRow[]>;
+}
+
+/** Locks the task, looks whether its status and version allow the change, and makes it. */
+function change<Reason extends string>(
+  context: Context,
+  { id, expectedVersion }: { id: string; expectedVersion: number | undefined },
+  { refuse, apply }: Change<Reason>,
+): Promise<Changed<Reason>> {
+  const { database } = context;
+  return database.written<ResultRow, Reason | "not-found" | "version">(() =>
+    database.transaction(async (session): Promise<Changed<Reason>> => {
+      const [locked] = await session.query(lockTask, [id]);
+      if (!locked) return { kind: "rejected", reason: "not-found", details: { id } };
+      const [number, version] = locked;
+      const status = statusNames[number]!;
+      const details = { id, status, version };
+      const reason = refuse(status);
+      if (reason !== undefined) return { kind: "rejected", reason, details };
+      if (expectedVersion !== undefined && expectedVersion !== version) {
+        return { kind: "rejected", reason: "version", details: { ...details, expectedVersion } };
+      }
+      const [row] = await apply(session, status);
+      return { kind: "ok", value: row! };
+    }),
+  );
+}
+
+async function answerChanged<Reason extends string>(
+  context: Context,
+  answer: Written<ResultRow, Reason>,
+): Promise<Written<{ task: Task }, Reason>> {
+  if (answer.kind !== "ok") return answer;
+  context.tasksAdded();
+  return { kind: "ok", value: { task: await toOneTask(context, answer.value) } };
+}
+
+async function toOneTask(context: Context, row: ResultRow): Promise<Task> {
+  return toTask(row as TaskRow, await context.lanes.named([row[1]]));
+}
+
+const tasksOf = statement("tasksOf", "SELECT id FROM :schema.tasks WHERE id = ANY($1::text[]) LIMIT 1");
+const upsertDefinitions = statement(
+  "saveDefinitions",
+  `INSERT INTO :schema.definitions AS kept
+      (id, description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash, created_at, updated_at)
+    SELECT DISTINCT ON (id) id, description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash, now.at, now.at
+    FROM json_to_recordset($1::json) AS given (id text, description text, max_attempts integer, queue text,
+      priority integer, timeout_ms bigint, tags text, rerun_after_crash boolean),
+      (SELECT ${nowOf("$2")} AS at) AS now
+    ORDER BY id
+    ON CONFLICT (id) DO UPDATE SET description = excluded.description, max_attempts = excluded.max_attempts,
+      queue = excluded.queue, priority = excluded.priority, timeout_ms = excluded.timeout_ms, tags = excluded.tags,
+      rerun_after_crash = excluded.rerun_after_crash, updated_at = excluded.updated_at
+    WHERE (kept.description, kept.max_attempts, kept.queue, kept.priority, kept.timeout_ms, kept.tags,
+      kept.rerun_after_crash) IS DISTINCT FROM (excluded.description, excluded.max_attempts, excluded.queue,
+      excluded.priority, excluded.timeout_ms, excluded.tags, excluded.rerun_after_crash)`,
+);
+
+const lockTask = statement("lockTask", "SELECT status, version FROM :schema.tasks WHERE id = $1 FOR UPDATE");
+
+/** An update of one task, with its counts moved from PENDING or its old status to the new one. */
+function changing(name: string, set: string, from: string, to: number): ReturnType<typeof statement> {
+  return statement(
+    name,
+    `WITH before AS (SELECT lane, greatest(status, 1) AS status FROM :schema.tasks WHERE id = $1),
+    changed AS (UPDATE :schema.tasks SET ${set}, version = tasks.version + 1 WHERE id = $1 AND status ${from}
+      RETURNING ${taskColumns}),
+    tallied AS (INSERT INTO :schema.tally_changes (lane, status, tasks)
+      SELECT lane, moved.status, moved.tasks FROM before
+        CROSS JOIN LATERAL (VALUES (before.status, -1), (${to}, 1)) AS moved (status, tasks)
+      WHERE before.status <> ${to})
+    SELECT * FROM changed`,
+  );
+}
+
+const cancelPending = changing(
+  "cancelTask",
+  `status = 5, completed_at = ${nowOf("$2")}, updated_at = greatest(${nowOf("$2")}, created_at)`,
+  "< 2",
+  5,
+);
+const requestCancel = statement(
+  "requestCancel",
+  `UPDATE :schema.tasks SET cancel_requested_at = coalesce(cancel_requested_at, ${nowOf("$2")}),
+      version = version + (cancel_requested_at IS NULL)::integer
+    WHERE id = $1 AND status = 2 RETURNING ${taskColumns}`,
+);
+const retryEnded = changing(
+  "retryTask",
+  `status = 1, due_at = ${nowOf("$2")}, updated_at = greatest(${nowOf("$2")}, created_at), completed_at = NULL,
+    attempts = 0, crashes = 0, snoozes = 0, cancel_requested_at = NULL, progress = NULL`,
+  "IN (4, 5)",
+  1,
+);
+const editPending = statement(
+  "editTask",
+  `UPDATE :schema.tasks SET status = 1, priority = coalesce($2::smallint, priority), due_at = coalesce($3::bigint, due_at),
+      updated_at = greatest(${nowOf("$4")}, created_at), version = version + 1
+    WHERE id = $1 AND status < 2 RETURNING ${taskColumns}`,
+);
+const deleteEnded = statement(
+  "deleteTask",
+  `WITH deleted AS (DELETE FROM :schema.tasks WHERE id = $1 AND status >= 3 RETURNING id, lane, status),
+  forgotten AS (DELETE FROM :schema.attempts WHERE task_id IN (SELECT id FROM deleted)),
+  tallied AS (INSERT INTO :schema.tally_changes (lane, status, tasks) SELECT lane, status, -1 FROM deleted)
+  SELECT id FROM deleted`,
+);
+
+/** The oldest finished tasks past their time, over all lanes; `updated_at` of a finished task is when it ended. */
+export const prunable = `SELECT found.id, found.updated_at FROM :schema.lanes CROSS JOIN LATERAL (
+    SELECT id, updated_at FROM :schema.tasks WHERE tasks.lane = lanes.lane AND status = $1::smallint AND status <> 2
+      AND status <> 0 AND updated_at < $2::bigint
+    ORDER BY updated_at, id LIMIT $3::integer) AS found
+  ORDER BY found.updated_at, found.id LIMIT $3::integer`;
+
+const prune = statement(
+  "pruneTasks",
+  `WITH chosen AS MATERIALIZED (
+    SELECT tasks.ctid AS place FROM :schema.tasks WHERE id = ANY(ARRAY(SELECT id FROM (${prunable}) AS old))
+      AND status = $1::smallint AND updated_at < $2::bigint FOR UPDATE SKIP LOCKED),
+  deleted AS (
+    DELETE FROM :schema.tasks WHERE ctid = ANY(ARRAY(SELECT place FROM chosen)) RETURNING id, lane, status),
+  forgotten AS (DELETE FROM :schema.attempts WHERE task_id = ANY(ARRAY(SELECT id FROM deleted))),
+  tallied AS (
+    INSERT INTO :schema.tally_changes (lane, status, tasks)
+    SELECT lane, status, -count(*) FROM deleted GROUP BY lane, status)
+  SELECT count(*)::integer FROM deleted`,
+);

@@ -1,0 +1,182 @@
+/**
+ * Search. Tasks lie in (lane, status) pairs; for each pair that has any, an index gives keys in the order that is asked
+ * for, and the server merges these streams (search-statements.ts). RUNNING tasks, few, are a stream that is sorted;
+ * definitions without tasks are put in here. Everything of one search is read from one snapshot.
+ */
+import { compareText } from "../../core/compare.ts";
+import type { StoredDefinition, StoreSearch } from "../../core/store.ts";
+import type { Task } from "../../core/task.ts";
+import type { Context } from "./context.ts";
+import type { ResultRow, Session } from "./database.ts";
+import { definitionColumns, type DefinitionRow, statusNumbers, type TaskRow, toDefinition, toEntry, toTask } from "./rows.ts";
+import { countStatement, isDownwards, type Pair, pageStatement, type SearchStatement } from "./search-statements.ts";
+import { statement } from "./statement.ts";
+import { findTask } from "./find-task.ts";
+import { sums } from "./tallies.ts";
+
+/** A task or an entry of a definition, with its place in the order. */
+interface Placed {
+  task: Task;
+  value: number;
+}
+
+export async function searchTasks(context: Context, search: StoreSearch): Promise<Task[]> {
+  if (search.id !== undefined) return searchById(context, search, search.id);
+  const { rows, first, definitions } = await context.database.snapshot((session) => readPage(session, search));
+  const lanes = await context.lanes.named(new Set(rows.map((row) => row[2] as number)));
+  const tasks = rows.map((row): Placed => ({ task: toTask(row.slice(1) as TaskRow, lanes), value: row[0] }));
+  return merge(search, tasks, first, definitions.map((definition) => entryOf(search, definition)));
+}
+
+export async function countTasks(context: Context, search: StoreSearch): Promise<number> {
+  if (search.id !== undefined) {
+    const { after: _after, ...unplaced } = search;
+    return (await searchById(context, { ...unplaced, offset: 0, definitions: false }, search.id)).length;
+  }
+  return context.database.snapshot(async (session) => {
+    const found = await findPairs(session, search);
+    if (!search.created && !search.updated) return found.reduce((sum, { tasks }) => sum + tasks, 0);
+    const { statement: count, values } = countStatement(search, found.flatMap(storedPairs));
+    const [row] = await session.query(count, values);
+    return row![0];
+  });
+}
+
+/** The statements that a search and its count would run now; for tests of their plans. */
+export async function searchStatements(session: Session, search: StoreSearch): Promise<SearchStatement[]> {
+  const pairs = (await findPairs(session, search)).flatMap(storedPairs);
+  return [pageStatement(search, pairs, search.limit, search.offset), countStatement(search, pairs)];
+}
+
+interface Page {
+  rows: ResultRow[];
+  /** The place of the first row among all tasks. */
+  first: number;
+  definitions: StoredDefinition[];
+}
+
+/**
+ * The tasks that can be on the page, whatever the definitions among them: each definition may push a task one place
+ * further, so reading starts as many tasks before the offset.
+ */
+async function readPage(session: Session, search: StoreSearch): Promise<Page> {
+  const definitions = search.definitions ? await definitionsWithoutTasks(session, search) : [];
+  const pairs = (await findPairs(session, search)).flatMap(storedPairs);
+  const { offset, limit } = search;
+  const end = offset + limit;
+  const first = Math.max(0, offset - definitions.length);
+  const read = async (from: number) => {
+    const page = pageStatement(search, pairs, end - from, from);
+    return session.query(page.statement, page.values);
+  };
+  const rows = await read(first);
+  // Past the last task nothing tells how many definitions came before; then all is read.
+  if (rows.length > 0 || first === 0 || definitions.length === 0) return { rows, first, definitions };
+  return { rows: await read(0), first: 0, definitions };
+}
+
+function merge(search: StoreSearch, tasks: readonly Placed[], first: number, entries: Placed[]): Task[] {
+  if (entries.length === 0) return tasks.map(({ task }) => task);
+  const compare = comparator(search);
+  entries.sort(compare);
+  const head = first > 0 ? tasks[0] : undefined;
+  const before = head ? entries.filter((entry) => compare(entry, head) < 0).length : 0;
+  const merged = [...tasks, ...entries.slice(before)].sort(compare);
+  const start = search.offset - first - before;
+  return merged.slice(start, start + search.limit).map(({ task }) => task);
+}
+
+function comparator(search: StoreSearch): (a: Placed, b: Placed) => number {
+  const sign = isDownwards(search) ? -1 : 1;
+  if (search.sortBy === "id") return (a, b) => sign * compareText(a.task.id, b.task.id);
+  return (a, b) => sign * (a.value - b.value || compareText(a.task.id, b.task.id));
+}
+
+async function searchById(context: Context, search: StoreSearch, id: string): Promise<Task[]> {
+  if (search.offset > 0) return [];
+  const task = await findTask(context, id);
+  if (task) {
+    const placed: Placed = { task, value: valueOf(search, task) };
+    return fits(search, task) && isAfter(search, placed) ? [task] : [];
+  }
+  if (!search.definitions) return [];
+  const definitions = await definitionsWithoutTasks(context.database, search);
+  return definitions
+    .filter((definition) => definition.id === id)
+    .map((definition) => entryOf(search, definition).task);
+}
+
+function entryOf(search: StoreSearch, definition: StoredDefinition): Placed {
+  const task = toEntry(definition, undefined);
+  return { task, value: valueOf(search, task) };
+}
+
+function valueOf({ sortBy }: StoreSearch, task: Task): number {
+  if (sortBy === "id") return 0;
+  return task[sortBy].getTime();
+}
+
+/** Whether a task or an entry passes the filters. */
+function fits(search: StoreSearch, task: Task): boolean {
+  return (
+    (!search.types || search.types.includes(task.type)) &&
+    (!search.queues || search.queues.includes(task.queue!)) &&
+    (!search.statuses || search.statuses.includes(task.status)) &&
+    within(search.created, task.createdAt.getTime()) &&
+    within(search.updated, task.updatedAt.getTime())
+  );
+}
+
+function within(range: { start?: number; end?: number } | undefined, at: number): boolean {
+  if (!range) return true;
+  return (range.start === undefined || at >= range.start) && (range.end === undefined || at < range.end);
+}
+
+function isAfter(search: StoreSearch, placed: Placed): boolean {
+  const { after } = search;
+  if (!after) return true;
+  const place = { task: { id: after.id } as Task, value: after.value ?? 0 };
+  return comparator(search)(place, placed) < 0;
+}
+
+/** Definitions that no task is of, as far as they fit and come after the search's place. */
+async function definitionsWithoutTasks(session: Session, search: StoreSearch): Promise<StoredDefinition[]> {
+  const rows = (await session.query(unusedDefinitions)) as DefinitionRow[];
+  return rows.map(toDefinition).filter((definition) => {
+    const entry = entryOf(search, definition);
+    return fits(search, entry.task) && isAfter(search, entry);
+  });
+}
+
+interface CountedPair {
+  lane: number;
+  ownIds: boolean;
+  /** As counted: PENDING is 1. */
+  status: number;
+  tasks: number;
+}
+
+async function findPairs(session: Session, search: StoreSearch): Promise<CountedPair[]> {
+  const { types, queues, statuses } = search;
+  const numbers = statuses?.flatMap((name) => statusNumbers[name]);
+  const rows = await session.query(pairsOf, [types ?? null, queues ?? null, numbers ?? null]);
+  return rows.map(([lane, ownIds, status, tasks]) => ({ lane, ownIds, status, tasks }));
+}
+
+/** PENDING is stored as two numbers. */
+function storedPairs({ lane, ownIds, status }: CountedPair): Pair[] {
+  const stored = status === 1 ? statusNumbers.PENDING : [status];
+  return stored.map((number) => ({ lane, ownIds, status: number }));
+}
+
+const pairsOf = statement(
+  "pairs",
+  `SELECT lane, own_ids, status, tasks FROM (${sums}) AS counted JOIN :schema.lanes USING (lane)
+    WHERE ($1::text[] IS NULL OR type = ANY($1::text[])) AND ($2::text[] IS NULL OR queue = ANY($2::text[]))
+      AND ($3::smallint[] IS NULL OR status = ANY($3::smallint[]))`,
+);
+const unusedDefinitions = statement(
+  "definitionsWithoutTasks",
+  `SELECT ${definitionColumns} FROM :schema.definitions WHERE id NOT IN (
+    SELECT lanes.type FROM (${sums}) AS counted JOIN :schema.lanes USING (lane))`,
+);

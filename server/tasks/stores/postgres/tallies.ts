@@ -1,0 +1,28 @@
+/** The counts: `tallies` and the changes not yet folded into them. Folding keeps the changes few, so that sums stay cheap. */
+import type { Context } from "./context.ts";
+import { statement } from "./statement.ts";
+
+/** The sums over both tables, where they are not zero. Joins as a table of (lane, status, tasks). */
+export const sums = `SELECT lane, status, sum(tasks)::bigint AS tasks FROM (
+    SELECT lane, status, tasks FROM :schema.tallies UNION ALL SELECT lane, status, tasks FROM :schema.tally_changes
+  ) AS counted GROUP BY lane, status HAVING sum(tasks) <> 0`;
+
+/** Folds at most 10,000 changes; does nothing while another process does. Answers how many were folded. */
+export async function foldTallies(context: Context): Promise<number> {
+  const [row] = await context.database.query(fold);
+  return row![0];
+}
+
+const fold = statement(
+  "foldTallies",
+  `WITH free AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(1148547685, hashtext('tallies')) AS mine),
+  taken AS (
+    DELETE FROM :schema.tally_changes WHERE (SELECT mine FROM free) AND ctid = ANY(ARRAY(
+      SELECT ctid FROM :schema.tally_changes LIMIT 10000))
+    RETURNING lane, status, tasks),
+  folded AS (
+    INSERT INTO :schema.tallies AS kept (lane, status, tasks)
+    SELECT lane, status, sum(tasks) FROM taken GROUP BY lane, status ORDER BY lane, status
+    ON CONFLICT (lane, status) DO UPDATE SET tasks = kept.tasks + excluded.tasks)
+  SELECT count(*)::integer FROM taken`,
+);

@@ -1,0 +1,183 @@
+/** What the store's connections make of every fault: done again where that is certain to be right, else said. */
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { Database } from "../../server/tasks/stores/postgres/database.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
+import { statement } from "../../server/tasks/stores/postgres/statement.ts";
+import { CuttingProxy } from "../support/cutting-proxy.ts";
+import { Pooler } from "../support/pooler.ts";
+import { createTestSchema, postgresUrl, type TestSchema } from "../support/postgres.ts";
+import { freePort } from "../support/postgres-server.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+const insert = statement("insertKept", "INSERT INTO :schema.kept VALUES ($1) RETURNING it");
+const select = statement("selectKept", "SELECT it FROM :schema.kept ORDER BY it");
+
+let schema: TestSchema;
+let proxy: CuttingProxy;
+let database: Database;
+
+beforeEach(async () => {
+  schema = await createTestSchema();
+  await schema.query("CREATE SCHEMA :schema");
+  await schema.query("CREATE TABLE :schema.kept (it bigint PRIMARY KEY)");
+  proxy = await CuttingProxy.start(schema.url);
+  database = await open(proxy.url(schema.url));
+});
+afterEach(async () => {
+  await database.close();
+  await proxy.close();
+  await schema.drop();
+});
+
+async function open(url: string): Promise<Database> {
+  const opened = new Database(parseLocation(url));
+  await opened.open();
+  return opened;
+}
+
+const kept = async () =>
+  (await schema.query("SELECT it::int FROM :schema.kept ORDER BY it")).map(({ it }) => it);
+const lostOf = (work: Promise<unknown>) =>
+  work.then(
+    () => "done",
+    (error) => error.name,
+  );
+
+test("connections that died while idle are replaced without a word", async () => {
+  await Promise.all([1, 2, 3].map((it) => database.query(insert, [it])));
+  proxy.cut();
+  await Promise.all([4, 5, 6].map((it) => database.query(insert, [it])));
+  expect(await kept()).toEqual([1, 2, 3, 4, 5, 6]);
+});
+
+describe.each([true, false])("when an answer is lost (and the server saw the statement: %s)", (forward) => {
+  test("a write is not known to be done", async () => {
+    const lost = proxy.loseAnswer(/insertKept/, { forward });
+    expect(await lostOf(database.query(insert, [1]))).toBe("ConnectionLost");
+    await lost;
+    expect(await kept()).toEqual(forward ? [1] : []);
+    const written = await database.written(async () => ({ kind: "ok", value: await database.query(select) }));
+    expect(written.kind).toBe("ok");
+  });
+
+  test("a read is done again", async () => {
+    await database.query(insert, [1]);
+    const lost = proxy.loseAnswer(/selectKept/, { forward });
+    expect(await database.read(select)).toEqual([[1]]);
+    await lost;
+  });
+
+  test("a transaction is done again, unless it was its commit", async () => {
+    const lost = proxy.loseAnswer(/selectKept/, { forward });
+    let runs = 0;
+    await database.transaction(async (session) => {
+      runs += 1;
+      await session.query(insert, [runs]);
+      return session.query(select);
+    });
+    await lost;
+    expect(runs).toBe(2);
+    expect(await kept()).toEqual([2]);
+    void proxy.loseAnswer(/^COMMIT/, { forward });
+    expect(await lostOf(database.transaction((session) => session.query(insert, [3])))).toBe(
+      "ConnectionLost",
+    );
+    expect(await kept()).toEqual(forward ? [2, 3] : [2]);
+  });
+});
+
+test("a server that refuses connections for a moment is waited for", async () => {
+  proxy.cut();
+  proxy.refuses = true;
+  setTimeout(() => proxy.heal(), 1_000);
+  await database.query(insert, [1]);
+  expect(await kept()).toEqual([1]);
+});
+
+test("a server that stays away is told within some seconds, without the password", async () => {
+  const url = new URL(await postgresUrl());
+  url.port = String(await freePort());
+  url.password = "open-sesame";
+  const away = await open(url.href);
+  const asked = performance.now();
+  const error = await away.query(select).catch((refused) => refused);
+  expect(error).toMatchObject({
+    code: "DATABASE_UNAVAILABLE",
+    message: expect.not.stringContaining("open-sesame"),
+  });
+  expect(performance.now() - asked).toBeLessThan(9_000);
+  await away.close();
+});
+
+test("a host that doesn't answer at all is passed over", async () => {
+  proxy.cut();
+  proxy.silencesNew = true;
+  const direct = new URL(schema.url);
+  const through = new URL(proxy.url(schema.url));
+  const both = schema.url.replace(direct.host, `${through.host},${direct.host}`);
+  const several = await open(both);
+  const asked = performance.now();
+  await several.query(insert, [1]);
+  expect(performance.now() - asked).toBeLessThan(6_000);
+  await several.close();
+});
+
+test("statements that the server undid because of others are sent again", async () => {
+  await database.query(insert, [1]);
+  let undone = 0;
+  const fails = statement("failsTwice", `SELECT CASE WHEN $1::int < 3 THEN 1 ELSE 1 END`);
+  const value = await database.transaction(async (session) => {
+    undone += 1;
+    await session.query(fails, [undone]);
+    if (undone < 3) throw Object.assign(new Error("deadlock detected"), { code: "40P01" });
+    return undone;
+  });
+  expect(value).toBe(3);
+});
+
+test("a refusal leaves the connection clean", async () => {
+  await database.query(insert, [1]);
+  await expect(database.transaction((session) => session.query(insert, [1]))).rejects.toThrow();
+  for (let it = 2; it < 30; it += 1) await database.query(insert, [it]);
+  expect(await kept()).toHaveLength(29);
+});
+
+describe("through a pooler that keeps no prepared statements", () => {
+  let pooler: Pooler;
+  let pooled: Database;
+
+  beforeEach(async () => {
+    pooler = await Pooler.start(schema.url, { size: 3 });
+    pooled = await open(pooler.url(schema.url));
+  });
+  afterEach(async () => {
+    await pooled.close();
+    await pooler.close();
+  });
+
+  test("statements go on without", async () => {
+    for (let it = 0; it < 20; it += 1) await pooled.query(insert, [it]);
+    expect(await pooled.read(select)).toHaveLength(20);
+  });
+
+  test("transactions go on without", async () => {
+    for (let it = 0; it < 20; it += 2) {
+      await pooled.transaction(async (session) => {
+        await session.query(insert, [it]);
+        await session.query(insert, [it + 1]);
+      });
+    }
+    expect(await kept()).toHaveLength(20);
+  });
+});
+
+test("closing does not wait for a server that has fallen silent", async () => {
+  await database.query(insert, [1]);
+  proxy.silence();
+  const hanging = database.query(select).catch((error) => error);
+  const asked = performance.now();
+  await database.close();
+  expect(performance.now() - asked).toBeLessThan(10_000);
+  expect(await hanging).toBeInstanceOf(Error);
+});

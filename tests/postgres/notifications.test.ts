@@ -1,0 +1,93 @@
+/** F50 to F55: a notification is a hint; nothing but haste depends on it. */
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { CuttingProxy } from "../support/cutting-proxy.ts";
+import { FaultWorld } from "../support/fault-world.ts";
+import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+let schema: TestSchema;
+let proxy: CuttingProxy;
+let world: FaultWorld;
+const clients: pg.Client[] = [];
+
+beforeEach(async () => {
+  schema = await createTestSchema();
+  proxy = await CuttingProxy.start(schema.url);
+});
+afterEach(async () => {
+  for (const client of clients.splice(0)) await client.end();
+  proxy.heal();
+  await world.close();
+  await proxy.close();
+  await schema.drop();
+});
+
+const open = (options: Partial<Parameters<typeof FaultWorld.open>[0]> = {}) =>
+  FaultWorld.open({ url: proxy.url(schema.url), checkUrl: schema.url, workers: 1, ...options });
+
+/** From the enqueue of a task to its start, in milliseconds. */
+async function startDelay(): Promise<number> {
+  const at = performance.now();
+  const id = await world.enqueue();
+  await world.until("its start", () => world.startsOf(id!) > 0);
+  return performance.now() - at;
+}
+
+test("without a single notification work is found within a poll", async () => {
+  world = await open();
+  proxy.dropsNotifications = true;
+  for (let round = 0; round < 5; round += 1) {
+    expect(await startDelay()).toBeLessThan(1_500);
+    await sleep(200 * Math.random());
+  }
+  await world.check();
+});
+
+test("a listener that is cut off listens again", async () => {
+  world = await open();
+  await world.until("a listener", () => proxy.cut(/LISTEN/) > 0);
+  await world.until("it listens again", () => proxy.silence(/LISTEN/) > 0, 15_000);
+  await world.check();
+});
+
+test("a listener that falls silent is found out within fifteen seconds", async () => {
+  world = await open();
+  await world.until("a listener", () => proxy.silence(/LISTEN/) > 0);
+  const at = performance.now();
+  const { accepted } = proxy;
+  await world.until("a new connection", () => proxy.accepted > accepted && proxy.cut(/LISTEN/) > 0, 20_000);
+  expect(performance.now() - at).toBeLessThan(15_500);
+  await world.check();
+});
+
+test("what is notified is small, says little, and is said seldom", async () => {
+  world = await open({ worker: { queues: ["default", "long".repeat(30)] } });
+  const listener = new pg.Client({ connectionString: schema.url.replace(/\?.*/, "") });
+  await listener.connect();
+  clients.push(listener);
+  const heard: pg.Notification[] = [];
+  listener.on("notification", (message) => heard.push(message));
+  const channels = new Set<string>();
+  for (const text of await listenedTo()) channels.add(text);
+  for (const channel of channels) await listener.query(`LISTEN ${channel}`);
+  const load = world.load({ callers: 8, pauseMs: 1 });
+  await sleep(2_000);
+  await load.end();
+  expect(heard.length).toBeGreaterThan(0);
+  expect(world.acknowledged.size).toBeGreaterThan(heard.length);
+  for (const { payload = "" } of heard) expect(Buffer.byteLength(payload)).toBeLessThanOrEqual(64);
+  await world.check();
+
+  /** The channels that the worker listens to, as its statements name them. */
+  async function listenedTo(): Promise<string[]> {
+    let found: string[] = [];
+    await world.until("a LISTEN", () => {
+      found = proxy.statements(/LISTEN/).map((text) => /LISTEN\s+("(?:[^"]|"")+"|\w+)/.exec(text)?.[1] ?? "");
+      return found.length > 0;
+    });
+    return found.filter((channel) => channel !== "");
+  }
+});

@@ -1,0 +1,55 @@
+/** F51: a pooler that hands out another session for every transaction stands between. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { FaultWorld } from "../support/fault-world.ts";
+import { poolers, type RunningPooler } from "../support/poolers.ts";
+import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+describe.each(poolers)("through $name", ({ missing, start }) => {
+  let schema: TestSchema;
+  let pooler: RunningPooler;
+  let world: FaultWorld | undefined;
+
+  beforeEach(async ({ skip }) => {
+    if (missing) skip(missing);
+    schema = await createTestSchema();
+    pooler = await start(schema.url, { size: 3 });
+  });
+  afterEach(async () => {
+    await world?.close();
+    world = undefined;
+    await pooler?.close();
+    await schema?.drop();
+  });
+
+  test.each(["", "&prepare=off", "&listen=off", "&prepare=off&listen=off"])(
+    "tasks are enqueued, run, cancelled, retried, searched and reaped (%s)",
+    async (options) => {
+      world = await FaultWorld.open({ url: `${pooler.url(schema.url)}${options}`, checkUrl: schema.url });
+      const load = world.load();
+      await sleep(1_000);
+      const { id } = await world.caller.enqueueTask("resize-image", {}, { delay: "1h" });
+      world.acknowledged.add(id);
+      expect((await world.caller.cancelTask(id)).requested).toBe(false);
+      expect((await world.caller.retryTask(id)).status).toBe("PENDING");
+      expect(await world.caller.searchTasks({ type: "resize-image" })).not.toEqual([]);
+      await load.end();
+      expect([...world.refusals]).toEqual([]);
+      expect(world.acknowledged.size).toBeGreaterThan(50);
+      await world.check();
+    },
+  );
+
+  test("a task starts within a poll, notified or not", async () => {
+    world = await FaultWorld.open({ url: pooler.url(schema.url), checkUrl: schema.url, workers: 1 });
+    for (let round = 0; round < 5; round += 1) {
+      const at = performance.now();
+      const id = await world.enqueue();
+      await world.until("its start", () => world!.startsOf(id!) > 0);
+      expect(performance.now() - at).toBeLessThan(1_500);
+    }
+    await world.check();
+  });
+});

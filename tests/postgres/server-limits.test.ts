@@ -1,0 +1,148 @@
+/** F60 to F62: what an administrator, other programs and a full disk allow. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { FaultWorld } from "../support/fault-world.ts";
+import { createTestSchema } from "../support/postgres.ts";
+import { PostgresServer } from "../support/postgres-server.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function startServer(...options: Parameters<typeof PostgresServer.start>): Promise<PostgresServer> {
+  const server = await PostgresServer.start(...options);
+  closing.push(() => server.remove());
+  return server;
+}
+
+async function openWorld(...options: Parameters<typeof FaultWorld.open>): Promise<FaultWorld> {
+  const world = await FaultWorld.open(...options);
+  closing.push(() => world.close());
+  return world;
+}
+
+describe("time-outs that the role is given", () => {
+  test.each([
+    ["statement_timeout", "200ms"],
+    ["lock_timeout", "50ms"],
+    ["idle_in_transaction_session_timeout", "100ms"],
+    ["transaction_isolation", "serializable"],
+  ])("%s = %s: tasks are enqueued, run, reaped and searched", async (setting, value) => {
+    const server = await startServer();
+    await server.query("CREATE ROLE app LOGIN");
+    const url = `${await server.createDatabase("tasks", "OWNER app")}?schema=dure`.replace(
+      "postgres@",
+      "app@",
+    );
+    const name = setting === "transaction_isolation" ? "default_transaction_isolation" : setting;
+    await server.query(`ALTER ROLE app SET ${name} = '${value}'`);
+    const world = await openWorld({ url });
+    const load = world.load();
+    await sleep(1_500);
+    await load.end();
+    expect(world.acknowledged.size).toBeGreaterThan(50);
+    expect([...world.refusals]).toEqual([]);
+    expect(await world.caller.searchTasks({ status: "COMPLETED" })).toHaveLength(50);
+    await world.check();
+  });
+});
+
+describe("connections", () => {
+  test("when none is left, the caller is told, workers wait, and go on when there are some", async () => {
+    const server = await startServer({
+      settings: { max_connections: 30, superuser_reserved_connections: 3 },
+    });
+    await server.query("CREATE ROLE app LOGIN");
+    const url = (await server.createDatabase("tasks", "OWNER app")).replace("postgres@", "app@");
+    const world = await openWorld({ url: `${url}?pool_size=4`, workers: 1 });
+    await server.query("SELECT 1");
+    const hogs: pg.Client[] = [];
+    await server.terminateBackends();
+    for (;;) {
+      const hog = new pg.Client({ connectionString: url });
+      hog.on("error", () => undefined);
+      try {
+        await hog.connect();
+        hogs.push(hog);
+      } catch (error) {
+        expect(error).toMatchObject({ code: "53300" });
+        break;
+      }
+    }
+    await server.terminateBackends("application_name = 'dure'");
+    for (let count = 0; count < 6; count += 1) {
+      const hog = new pg.Client({ connectionString: url });
+      hog.on("error", () => undefined);
+      await hog.connect().then(
+        () => hogs.push(hog),
+        () => undefined,
+      );
+    }
+    await world.enqueue();
+    expect([...world.refusals.keys()]).toEqual(["DATABASE_UNAVAILABLE"]);
+    for (const hog of hogs) await hog.end();
+    expect(await world.workersGoOn()).toBeLessThan(10_000);
+    await world.check();
+  });
+
+  test("a pool that the application keeps busy costs no worker its lease", async () => {
+    const schema = await createTestSchema();
+    closing.push(() => schema.drop());
+    const world = await openWorld({ url: `${schema.url}&pool_size=2`, workers: 1, worker: { lease: "1s" } });
+    world.workMs = 2_000;
+    const worker = world.workers[0]!;
+    for (let count = 0; count < 5; count += 1) await world.enqueue();
+    // Searches of text are slow enough to keep two connections busy for as long as they go on.
+    const end = performance.now() + 4_000;
+    const busy = Array.from({ length: 50 }, async () => {
+      while (performance.now() < end) await worker.stats();
+    });
+    await Promise.all(busy);
+    world.workMs = 1;
+    await world.check();
+    expect((await world.caller.stats()).workers).toMatchObject({ alive: 1, dead: 0 });
+  });
+});
+
+test("a full disk is told to the caller, and when there is room again workers go on", async ({ skip }) => {
+  const folder = mkdtempSync(join(tmpdir(), "dure-full-disk-"));
+  closing.push(() => rmSync(folder, { recursive: true, force: true }));
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=220m,mode=777", "tmpfs", folder], { stdio: "pipe" });
+  } catch {
+    skip("only root may mount a small disk");
+  }
+  closing.push(() => execFileSync("umount", ["-l", folder]));
+  const server = await startServer({ folder, settings: { min_wal_size: "32MB", max_wal_size: "48MB" } });
+  const world = await openWorld({ url: server.url() });
+  await world.enqueue();
+  await server.query("CREATE TABLE ballast (filling text)");
+  await server.query("ALTER TABLE ballast ALTER filling SET STORAGE EXTERNAL");
+  for (const bytes of [4e6, 1e6, 1e5, 1e4]) {
+    const filling = `INSERT INTO ballast VALUES (repeat('x', ${bytes}))`;
+    const isFull = (error: { code?: string }) => {
+      expect(error.code).toBe("53100");
+      return true;
+    };
+    while (!(await server.query(filling).then(() => false, isFull)));
+  }
+  await world.until("a refusal", async () => {
+    await world.caller
+      .enqueueTask("resize-image", { filling: "x".repeat(200_000) })
+      .then(({ id }) => world.acknowledged.add(id))
+      .catch(({ code }) => world.refusals.set(code, (world.refusals.get(code) ?? 0) + 1));
+    return world.refusals.size > 0;
+  });
+  expect([...world.refusals.keys()]).toEqual(["DATABASE_FULL"]);
+  await server.query("TRUNCATE ballast");
+  expect(await world.workersGoOn()).toBeLessThan(10_000);
+  await world.check();
+});

@@ -1,0 +1,37 @@
+/** The databases that tests of killed and paused processes run on. */
+import { createTestSchema } from "./postgres.ts";
+
+/** Where one test's tasks are. */
+export interface CrashDatabase {
+  /** A URL; undefined for a file in the world's own folder. */
+  readonly database: string | undefined;
+  remove(): Promise<void>;
+}
+
+interface CrashDatabaseKind {
+  name: string;
+  /** A lease that keeps the tests short. */
+  lease: string;
+  /** Within this time after a kill the tasks of the dead are started again, with that lease. */
+  recoveryMs: number;
+  make(): Promise<CrashDatabase>;
+}
+
+export const crashDatabases: CrashDatabaseKind[] = [
+  {
+    name: "SQLite",
+    lease: "15s",
+    // The operating system tells of every death at once; the lease is for workers that hang.
+    recoveryMs: 2_000,
+    make: async () => ({ database: undefined, remove: async () => undefined }),
+  },
+  {
+    name: "PostgreSQL",
+    lease: "3s",
+    recoveryMs: 5_000,
+    make: async () => {
+      const { url, drop } = await createTestSchema();
+      return { database: url, remove: drop };
+    },
+  },
+];
