@@ -17,7 +17,7 @@ import type { Instance } from "./tasks/core/instance.ts";
 import { defaultInstance, provideDefaultInstance } from "./tasks/core/instance.ts";
 import type { CancelReply, ChangeOptions, EditOptions } from "./tasks/core/manage.ts";
 import { cancelTaskIn, deleteTaskIn, editTaskIn, listAttemptsIn, retryTaskIn } from "./tasks/core/manage.ts";
-import { checkOptions, durationRule } from "./tasks/core/options.ts";
+import { booleanRule, checkOptions, durationRule } from "./tasks/core/options.ts";
 import { Registry } from "./tasks/core/registry.ts";
 import type { TaskPage, TaskSearchOptions } from "./tasks/core/search.ts";
 import type {
@@ -257,7 +257,9 @@ class DureInstance implements Dure {
     }
   }
 
-  async stop({ now = false }: { now?: boolean } = {}): Promise<{ released: number }> {
+  async stop(options: { now?: boolean } = {}): Promise<{ released: number }> {
+    checkOptions("stop", options, { now: booleanRule });
+    const { now = false } = options;
     const worker = this.#worker;
     if (!worker) return { released: 0 };
     try {

@@ -23,6 +23,7 @@ const files = {
   listWorkers: "workers",
   claimTasks: "claim-tasks",
   endClaimWait: "end-claim-wait",
+  beginTransaction: "begin-transaction",
   settleTasks: "settle-tasks",
   reportProgress: "report-progress",
   listCancelRequests: "workers",

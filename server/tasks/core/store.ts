@@ -162,6 +162,10 @@ export interface WorkerRecord {
 export interface Beat {
   alive: boolean;
   owned: { taskId: string; fence: number; ref: unknown; cancelRequested: boolean }[];
+  /** The other workers that are alive, where the store tells of them with the beat; see `Pace`. */
+  peers?: { workerId: string; renewals: number; leaseMs: number; ageMs: number }[];
+  /** True when `reapWorkers` would find something even without suspects. */
+  reapable?: boolean;
 }
 
 /** A lease kept by the store's own thread, so that a blocked main thread does not lose it. */
@@ -289,6 +293,9 @@ export interface TaskEdit {
   dueAt?: number;
 }
 
+/** What changed: tasks may be claimed, or tasks came to their ends or were asked to. */
+export type News = "tasks" | "ends";
+
 export interface TaskStore {
   /** For messages: the file's path, or the server's address without its password. */
   readonly location: string;
@@ -299,8 +306,11 @@ export interface TaskStore {
   close(): Promise<void>;
   /** How far the store's clock is ahead of this process's, in milliseconds. Absent where both are the same clock. */
   measureSkew?(): Promise<number>;
-  /** Calls back soon after anything may have changed in the store, by this process or another; a hint, never a promise. */
-  onChange(listener: () => void): () => void;
+  /**
+   * Calls back soon after something may have changed in the store, by this process or another; a hint, never a promise.
+   * A store that cannot tell what it was says nothing, and anything may have.
+   */
+  onChange(listener: (news?: News) => void): () => void;
 
   /** Adds definitions or brings them up to date. Refused when a task has such an id. */
   saveDefinitions(

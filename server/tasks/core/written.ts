@@ -37,13 +37,16 @@ export function committed<Value>(answer: Written<Value, string>, store: Pick<Tas
 function describe(reason: string, details: Record<string, unknown>): string {
   const item = details.index === undefined ? "" : `Item ${details.index}: `;
   const id = `"${details.id}"`;
+  const undone = details.rollBack
+    ? "Roll back your transaction: other tasks of this call may be in it."
+    : "Nothing was enqueued.";
   switch (reason) {
     case "id-taken":
-      return `${item}${id} is already the id of a ${details.owner ?? "task"}; give the task another id. Nothing was enqueued.`;
+      return `${item}${id} is already the id of a ${details.owner ?? "task"}; give the task another id. ${undone}`;
     case "idempotency-conflict":
       return (
         `${item}The idempotency key "${details.key}" belongs to task ${details.existingId}, which has another payload. ` +
-        `Use another key, or the same payload. Nothing was enqueued.`
+        `Use another key, or the same payload. ${undone}`
       );
     case "not-found": {
       const near = (details.near as string[] | undefined) ?? [];

@@ -47,11 +47,14 @@ test("a beat that agrees changes nothing", async () => {
 test("a task owned in the store and unknown here is released", async () => {
   const worker = await startWithOne();
   await beat(worker, owned("a"), owned("lost-reply", 3));
+  expect(worker.store.settled, "the beat may be older than a settlement").toEqual([]);
+  await beat(worker, owned("a"), owned("lost-reply", 3));
   expect(worker.store.settled).toMatchObject([{ taskId: "lost-reply", fence: 3, outcome: "released" }]);
 });
 
 test("an earlier claim of a task that runs here again is released, not the running one", async () => {
   const worker = await startWithOne();
+  await beat(worker, owned("a", 7));
   await beat(worker, owned("a", 7));
   expect(worker.store.settled).toMatchObject([{ taskId: "a", fence: 7, outcome: "released" }]);
 });

@@ -5,8 +5,9 @@
  * called each second, tells that thread that the main thread still turns. Each beat brings what the store believes
  * this incarnation to own, and `reconcile` makes both sides agree:
  *
- * - owned in the store, unknown here, with every claim sent before the sighting answered: the claim's reply was
- *   lost, so the task is released, uncharged. (A beat can be read before the reply of a claim that it already shows.)
+ * - owned in the store, unknown here, at two beats, with every claim sent before the first answered: the claim's
+ *   reply was lost, so the task is released, uncharged. (A beat can be older than the settlement of a task that it
+ *   shows, and can be read before the reply of a claim that it already shows.)
  * - running here, not owned in the store: a beat may be older than the claim, so a fresh beat is asked for, and only
  *   what ran before the question and is missing in the answer is aborted as lost.
  * - a cancel request aborts the attempt.
@@ -183,8 +184,9 @@ export class Lease {
     for (const { taskId, fence, ref } of owned) {
       if (running.get(taskId)?.fence === fence || settler.has(taskId, fence)) continue;
       const key = `${taskId}:${fence}`;
-      const claimsBefore = this.#unknown.get(key) ?? claims.started;
-      if (claims.ended >= claimsBefore) settler.add(release({ ref, taskId, fence }, workerId));
+      const claimsBefore = this.#unknown.get(key);
+      if (claimsBefore === undefined) seen.set(key, claims.started);
+      else if (claims.ended >= claimsBefore) settler.add(release({ ref, taskId, fence }, workerId));
       else seen.set(key, claimsBefore);
     }
     this.#unknown = seen;

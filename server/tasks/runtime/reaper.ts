@@ -73,7 +73,8 @@ export class Reaper {
     );
     for (const workerId of reaped.buried) this.#sightings.delete(workerId);
     if (reaped.buried.length > 0 || reaped.tasks.length > 0) {
-      logger.warn(`Took back ${reaped.tasks.length} tasks of ${reaped.buried.length} dead workers.`, {
+      const [tasks, workers] = [reaped.tasks.length, reaped.buried.length];
+      logger.warn(`Took back tasks of dead workers: ${tasks} of ${workers}.`, {
         workerIds: reaped.buried.slice(0, 20),
       });
       this.#parts.onTakenBack();

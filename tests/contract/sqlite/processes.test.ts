@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
@@ -31,6 +32,22 @@ test("of twenty processes that open a new file at once, one migrates and none fa
   for (const { schema } of outcomes) expect(schema!.stored).toBe(schema!.known);
   await examine(async () => undefined);
 }, 120_000);
+
+test("a store that only looks opens and searches while another process holds the write lock", async () => {
+  await examine(async () => undefined);
+  const writer = new DatabaseSync(path);
+  writer.exec("BEGIN IMMEDIATE");
+  try {
+    const store = createSqliteStore({ path, clock: new TestClock() });
+    await store.open();
+    expect(await store.countTasks(newSearch())).toBe(0);
+    expect((await store.checkHealth({ full: false })).length).toBeGreaterThan(0);
+    writer.exec("ROLLBACK");
+    await store.close();
+  } finally {
+    writer.close();
+  }
+}, 10_000);
 
 test("two processes that write at once meet no SQLITE_BUSY and lose nothing (F69)", async () => {
   const outcomes = await Promise.all(

@@ -6,6 +6,7 @@
  * one) and whether this is the database of the store. Nothing here ends, retries or rolls back anything: that is the
  * caller's.
  */
+import { DureError } from "../../core/errors.ts";
 import type { NewTask } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import { isSqlite, type Transaction, type TransactionClient, unusable } from "../../core/transaction.ts";
@@ -44,6 +45,7 @@ export async function enqueueInTransaction(
     return { kind: "ok", value };
   } catch (error) {
     if (error instanceof Refused) return refusal(error, count);
+    if (error instanceof DureError) throw error;
     throw explained(error, context.database.location.shown);
   }
 }
@@ -91,6 +93,11 @@ function adapterFor(tx: unknown): string | undefined {
 /** Connections that were seen to be of this store's database; a connection never changes its database. */
 const known = new WeakMap<TransactionClient, Database>();
 
+/** The client is of a connection that the store itself made. */
+export function trust(client: TransactionClient, database: Database): void {
+  known.set(client, database);
+}
+
 async function checkTransaction(database: Database, client: TransactionClient): Promise<void> {
   const isKnown = known.get(client) === database;
   // A pg client knows for itself; with it an enqueue is one round trip.
@@ -98,10 +105,22 @@ async function checkTransaction(database: Database, client: TransactionClient): 
   const session = textSession(database, client);
   await session.query(needTransaction);
   if (isKnown) return;
-  const ours = await database.place();
+  const ours = await placeOf(database);
   const theirs = (await session.query(whichDatabase))[0]![0];
   if (ours !== theirs) throw otherDatabase(database.location.shown);
   known.set(client, database);
+}
+
+const places = new WeakMap<Database, Promise<string>>();
+
+function placeOf(database: Database): Promise<string> {
+  let place = places.get(database);
+  if (!place) {
+    place = database.read(whichDatabase).then(([row]) => row![0]);
+    place.catch(() => places.delete(database));
+    places.set(database, place);
+  }
+  return place;
 }
 
 function otherDatabase(shown: string, cause?: unknown): Error {
@@ -186,8 +205,8 @@ const needTransaction: Statement = statement(
   "needTransaction",
   "LOCK TABLE :schema.migrations IN ACCESS SHARE MODE",
 );
-/** Also run by the store on a connection of its own: the same answer means the same database and schema. */
-export const whichDatabase: Statement = statement(
+/** Run on a connection of the store's as well: the same answer means the same database and schema. */
+const whichDatabase: Statement = statement(
   "whichDatabase",
   `SELECT concat_ws(' ', (SELECT system_identifier FROM pg_control_system()),
     (SELECT oid FROM pg_database WHERE datname = current_database()), tableoid) AS place FROM :schema.migrations LIMIT 1`,

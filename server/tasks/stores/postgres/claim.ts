@@ -119,25 +119,33 @@ function toTaskRow(row: ResultRow, workerId: string): TaskRow {
 
 const usual = "tasks.status < 2 AND tasks.crashes = 0";
 const suspected = "tasks.status < 2 AND tasks.crashes > 0";
-const isDue = "tasks.due_at <= (SELECT at FROM clock)";
-const isLater = "tasks.due_at > (SELECT at FROM clock)";
-/** Not a constant for the planner, which then walks the index in its order instead of sorting what it takes for few. */
-const limit = "(SELECT $5::integer)";
+/*
+ * Ranges with two unknown ends are rare to the planner, and a limit that is no constant is a tenth of what there is: so
+ * it walks the index in its order, whatever the statistics, and never thinks the statement so dear that it compiles it.
+ */
+const isDue = "tasks.due_at BETWEEN (SELECT past FROM clock) AND (SELECT at FROM clock)";
+const isLater = "tasks.due_at > (SELECT at FROM clock) AND tasks.due_at <= (SELECT future FROM clock)";
 const one = "(SELECT 1 FROM clock)";
 
-/** The priorities that tasks of these lanes wait in, the highest first; ends with a null. Steps only as far as it is read. */
-function levels(lanes: string, waiting: string): string {
-  const top = (condition: string) => `(SELECT max(head.priority) FROM ${lanes} AS wanted CROSS JOIN LATERAL (
-      SELECT tasks.priority::integer FROM :schema.tasks WHERE ${waiting} AND tasks.lane = wanted.lane ${condition}
+/** The highest priority that tasks of these lanes wait in; null when there is none. */
+function top(lanes: string, waiting: string, condition = "<= (SELECT 1000 FROM clock)"): string {
+  return `(SELECT max(head.priority) FROM ${lanes} AS wanted CROSS JOIN LATERAL (
+      SELECT tasks.priority::integer FROM :schema.tasks WHERE ${waiting} AND tasks.lane = wanted.lane
+        AND tasks.priority >= (SELECT -1000 FROM clock) AND tasks.priority ${condition}
       ORDER BY tasks.priority DESC LIMIT ${one}) AS head)`;
-  return `SELECT ${top("")} UNION ALL
-    SELECT ${top("AND tasks.priority < above.priority")} FROM NAME AS above WHERE above.priority IS NOT NULL`;
 }
 
 /** The waiting tasks of one lane and one priority, the longest due first. */
 function inLane(columns: string, waiting: string, condition: string, rest: string): string {
   return `SELECT ${columns} FROM :schema.tasks WHERE ${waiting} AND tasks.lane = wanted.lane
       AND tasks.priority = level.priority AND ${condition} ORDER BY tasks.due_at, tasks.seq ${rest}`;
+}
+
+/** The lanes of the tasks of one priority that have been due for longest, in all of the worker's lanes. */
+function longestDue(count: string): string {
+  return `SELECT each.lane FROM (SELECT wanted.lane, waiting.due_at, waiting.seq FROM mine AS wanted
+      CROSS JOIN LATERAL (${inLane("tasks.due_at, tasks.seq", usual, isDue, `LIMIT ${count}`)}) AS waiting) AS each
+      ORDER BY each.due_at, each.seq LIMIT ${count}`;
 }
 
 /** When the first of the tasks that are not due yet is due. */
@@ -149,14 +157,17 @@ function nextDue(levels: string, lanes: string, waiting: string): string {
 
 const claimDue = statement(
   "claimTasks",
-  `WITH RECURSIVE clock AS MATERIALIZED (SELECT ${nowOf("$1")} AS at),
+  `WITH RECURSIVE clock AS MATERIALIZED (
+    SELECT ${nowOf("$1")} AS at, ${-(2**53)}::bigint AS past, ${2**53}::bigint AS future),
   me AS MATERIALIZED (SELECT worker FROM :schema.workers WHERE id = $2 AND state = 'alive'),
   mine AS MATERIALIZED (
     SELECT lane FROM :schema.lanes WHERE type = ANY ($3::text[]) AND ($4::text[] IS NULL OR queue = ANY ($4::text[]))
       AND EXISTS (SELECT 1 FROM me) AND ${few("lane")}),
   suspects AS MATERIALIZED (SELECT lane FROM mine WHERE $6::boolean),
-  levels (priority) AS (${levels("mine", usual).replaceAll("NAME", "levels")}),
-  suspect_levels (priority) AS (${levels("suspects", suspected).replaceAll("NAME", "suspect_levels")}),
+  suspect_levels (priority) AS (
+    SELECT ${top("suspects", suspected)} UNION ALL
+    SELECT ${top("suspects", suspected, "< level.priority")} FROM suspect_levels AS level
+    WHERE ${few("level.priority")}),
   suspect AS MATERIALIZED (
     SELECT first.place, first.seq FROM suspect_levels AS level CROSS JOIN LATERAL (
       SELECT each.place, each.seq FROM suspects AS wanted CROSS JOIN LATERAL (${inLane(
@@ -166,19 +177,20 @@ const claimDue = statement(
         `LIMIT ${one} FOR UPDATE SKIP LOCKED`,
       )}) AS each ORDER BY each.due_at, each.seq LIMIT 1) AS first
     WHERE ${few("level.priority")} LIMIT ${one}),
+  several AS MATERIALIZED (SELECT count(*) > 1 AS lanes FROM mine),
+  levels (priority, left_over) AS (
+    SELECT ${top("mine", usual)}, $5::integer - (SELECT count(*)::integer FROM suspect) UNION ALL
+    SELECT ${top("mine", usual, "< level.priority")}, CASE WHEN several.lanes
+      THEN level.left_over - (SELECT count(*)::integer FROM (${longestDue("level.left_over")}) AS seen)
+      ELSE level.left_over END
+    FROM several, levels AS level WHERE ${few("level.priority")} AND level.left_over > 0),
   due AS MATERIALIZED (
     SELECT found.place, found.seq, level.priority, share.lane, share.seen FROM levels AS level
     CROSS JOIN LATERAL (
-      SELECT lane, ${limit} AS tasks, NULL::integer AS seen FROM mine WHERE (SELECT count(*) FROM mine) = 1
+      SELECT lane, level.left_over AS tasks, NULL::integer AS seen FROM mine, several WHERE NOT several.lanes
       UNION ALL
-      SELECT longest.lane, count(*)::integer, count(*)::integer FROM (
-        SELECT wanted.lane FROM mine AS wanted CROSS JOIN LATERAL (${inLane(
-          "tasks.due_at, tasks.seq",
-          usual,
-          isDue,
-          `LIMIT ${limit}`,
-        )}) AS each ORDER BY each.due_at, each.seq LIMIT ${limit}) AS longest
-      WHERE (SELECT count(*) FROM mine) > 1 GROUP BY longest.lane) AS share
+      SELECT longest.lane, count(*)::integer, count(*)::integer
+      FROM (${longestDue("level.left_over")}) AS longest WHERE (SELECT lanes FROM several) GROUP BY longest.lane) AS share
     CROSS JOIN LATERAL (SELECT share.lane) AS wanted
     LEFT JOIN LATERAL (${inLane(
       "tasks.ctid AS place, tasks.seq",
@@ -186,8 +198,8 @@ const claimDue = statement(
       isDue,
       "LIMIT share.tasks FOR UPDATE SKIP LOCKED",
     )}) AS found ON true
-    WHERE (found.place IS NOT NULL OR share.seen IS NOT NULL) AND ${few("level.priority")}
-    LIMIT ${limit} - (SELECT count(*) FROM suspect)),
+    WHERE (found.place IS NOT NULL OR share.seen IS NOT NULL) AND ${few("level.priority")} AND ${few("share.tasks")}
+    LIMIT (SELECT $5::integer) - (SELECT count(*) FROM suspect)),
   claimed AS (
     UPDATE :schema.tasks SET status = 2, worker = me.worker, fence = tasks.fence + 1, attempts = tasks.attempts + 1,
       started_at = clock.at, updated_at = greatest(clock.at, tasks.created_at), version = tasks.version + 1
@@ -204,7 +216,7 @@ const claimDue = statement(
     SELECT EXISTS (SELECT 1 FROM due WHERE seen IS NOT NULL GROUP BY priority, lane HAVING count(place) < max(seen))
         AS missed,
       least((${nextDue("levels", "mine", usual)}), (${nextDue("suspect_levels", "suspects", suspected)})) AS due_at
-    WHERE (SELECT count(*) FROM claimed) < ${limit})
+    WHERE (SELECT count(*) FROM claimed) < $5::integer)
   SELECT EXISTS (SELECT 1 FROM me), rest.due_at, rest.missed, claimed.*
   FROM (SELECT 1) AS always LEFT JOIN rest ON true LEFT JOIN claimed ON true`,
 );

@@ -33,6 +33,8 @@ const connectBudgetMs = 5_000;
 const connectTimeoutMs = 3_000;
 /** No statement of ours takes so long; a connection that does not answer for longer is dead. */
 const queryTimeoutMs = 30_000;
+/** A worker's own steps are short, and it does nothing while it waits for one. */
+const stepTimeoutMs = 10_000;
 const retriesMax = 5;
 const backoffMsMin = 50;
 const backoffMsMax = 1_000;
@@ -46,7 +48,9 @@ export class Database implements Session {
   #prepare: boolean;
   #host = 0;
   #closed = false;
-  #ended: Promise<void> | undefined;
+  /** Connections that handlers have for their transactions, apart from those that claims and heartbeats need. */
+  #lent: pg.Pool | undefined;
+  #ended: Promise<unknown> | undefined;
 
   constructor(location: Location) {
     this.location = location;
@@ -61,20 +65,24 @@ export class Database implements Session {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#ended ??= this.#pool?.end();
+    this.#ended ??= Promise.all([this.#pool?.end(), this.#lent?.end()]);
     await this.#ended;
   }
 
   /** One statement that commits by itself. @throws ConnectionLost, DureError DATABASE_… */
   query(statement: Statement, values: readonly unknown[] = []): Promise<ResultRow[]> {
-    return this.#retrying(() => this.#once((client) => this.#send(client, statement, values)));
+    return this.#alone(statement, values, stepTimeoutMs);
+  }
+
+  #alone(statement: Statement, values: readonly unknown[], timeoutMs: number): Promise<ResultRow[]> {
+    return this.#retrying(() => this.#once((client) => this.#send(client, statement, values, timeoutMs)));
   }
 
   /** One statement that changes nothing, so it is sent again when its connection is lost. @throws DureError DATABASE_… */
   async read(statement: Statement, values: readonly unknown[] = []): Promise<ResultRow[]> {
     for (let losses = 1; ; losses += 1) {
       try {
-        return await this.query(statement, values);
+        return await this.#alone(statement, values, queryTimeoutMs);
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error;
         if (losses === retriesMax) throw toDureError(error, this.location.shown);
@@ -100,10 +108,59 @@ export class Database implements Session {
     }
   }
 
+  /**
+   * A connection with a transaction open, for as long as a handler takes; waits while all of them are out. Numbers come as
+   * the driver reads them by itself. The caller ends the transaction and releases the connection.
+   */
+  begin(): Promise<pg.PoolClient> {
+    return this.#retrying(async () => {
+      this.#lent ??= this.#makePool(this.#driver!, this.location.poolSize, { connectionTimeoutMillis: 0, query_timeout: 0 });
+      const client = await this.#connect(this.#lent);
+      try {
+        await client.query("BEGIN ISOLATION LEVEL READ COMMITTED");
+        return client;
+      } catch (error) {
+        client.release(true);
+        throw isConnectionLoss(error) ? new NotSent(error) : error;
+      }
+    });
+  }
+
+  /** The DureError of an error met on a connection that was lent. */
+  explain(error: unknown): DureError {
+    return toDureError(error, this.location.shown);
+  }
+
+  /** Statements of ours on a connection that was lent. */
+  on(client: pg.ClientBase): Session {
+    const { types } = this.#config();
+    return {
+      query: async (statement, values = []) => {
+        const { text } = this.prepared(statement);
+        const { rows } = await client.query({ text, values: values as unknown[], rowMode: "array", types } as pg.QueryArrayConfig);
+        return rows;
+      },
+    };
+  }
+
   /** A connection of its own, outside the pool, not yet connected; the caller ends it. */
   dedicated(options: pg.ClientConfig = {}): pg.Client {
     const driver = this.#driver!;
     return new driver.Client({ ...this.#config(), connectionString: this.#connectionString(), ...options });
+  }
+
+  /**
+   * Does work again when its answer was lost. For work that may be done twice: what is named by an id of the caller's is
+   * met the second time, and never stored twice. @throws ConnectionLost when it was lost time and again
+   */
+  async surely<Value>(work: () => Promise<Value>): Promise<Value> {
+    for (let losses = 1; ; losses += 1) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof ConnectionLost) || losses === retriesMax) throw error;
+      }
+    }
   }
 
   /** A step that was done, refused, or that nobody knows of. */
@@ -158,7 +215,7 @@ export class Database implements Session {
 
   /** Runs `work` on a connection of the pool; one that is of no more use leaves the pool. */
   async #once<Value>(work: (client: pg.PoolClient) => Promise<Value>): Promise<Value> {
-    const client = await this.#connect();
+    const client = await this.#connect(this.#pool);
     let broken = false;
     try {
       return await work(client);
@@ -176,10 +233,10 @@ export class Database implements Session {
     }
   }
 
-  async #connect(): Promise<pg.PoolClient> {
-    if (!this.#pool) throw new DureError("DATABASE_UNAVAILABLE", `${this.location.shown} is not open.`);
+  async #connect(pool: pg.Pool | undefined): Promise<pg.PoolClient> {
+    if (!pool) throw new DureError("DATABASE_UNAVAILABLE", `${this.location.shown} is not open.`);
     try {
-      return await this.#pool.connect();
+      return await pool.connect();
     } catch (error) {
       this.tryNextHost();
       // Refused for a reason that waiting does not mend: a wrong password, no such database.
@@ -189,9 +246,14 @@ export class Database implements Session {
     }
   }
 
-  async #send(client: pg.ClientBase, statement: Statement, values: readonly unknown[]): Promise<ResultRow[]> {
+  async #send(
+    client: pg.ClientBase,
+    statement: Statement,
+    values: readonly unknown[],
+    timeoutMs = queryTimeoutMs,
+  ): Promise<ResultRow[]> {
     const { name, text } = this.prepared(statement);
-    const query = { text, values: values as unknown[], rowMode: "array" as const };
+    const query = { text, values: values as unknown[], rowMode: "array" as const, query_timeout: timeoutMs };
     const isNamed = this.#prepare && !statement.once;
     try {
       return (await client.query(isNamed ? { ...query, name } : query)).rows;
@@ -222,15 +284,16 @@ export class Database implements Session {
     return value;
   }
 
-  #makePool(driver: typeof pg, max: number): pg.Pool {
+  #makePool(driver: typeof pg, max: number, lent?: Pick<pg.ClientConfig, "connectionTimeoutMillis" | "query_timeout">): pg.Pool {
     const next = () => this.#connectionString();
     class HostClient extends driver.Client {
       constructor(config?: pg.ClientConfig) {
-        super({ ...config, connectionString: next() });
+        super({ ...config, connectionTimeoutMillis: connectTimeoutMs, connectionString: next() });
       }
     }
     const pool = new driver.Pool({
       ...this.#config(),
+      ...(lent && { ...lent, types: driver.types }),
       max,
       Client: HostClient,
       allowExitOnIdle: true,

@@ -85,11 +85,9 @@ export class EnqueueBatch {
         for (const call of group) call.resolve({ kind: "ok", value: call.tasks.map(() => null) });
         return;
       } catch (error) {
-        if (error instanceof ConnectionLost) {
-          for (const call of group) call.resolve({ kind: "unknown", cause: error });
-          return;
-        }
-        if (!isUniqueViolation((error as { cause?: unknown }).cause ?? error)) {
+        // What may have been stored is asked for once more, with care: the answer tells.
+        const isUnknown = error instanceof ConnectionLost;
+        if (!isUnknown && !isUniqueViolation((error as { cause?: unknown }).cause ?? error)) {
           for (const call of group) call.reject(error);
           return;
         }

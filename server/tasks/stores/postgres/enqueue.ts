@@ -15,7 +15,14 @@ export type Enqueued = Written<(Task | null)[], "id-taken" | "idempotency-confli
 
 /** Inserts tasks that are all new. @throws an error of the server when one of them is not: 23505 */
 export async function insertTasks(context: Context, session: Session, tasks: readonly NewTask[]): Promise<void> {
-  await session.query(insertAll, await toColumns(context, tasks));
+  const columns = await toColumns(context, tasks);
+  // One row takes a third less time without arrays.
+  if (tasks.length === 1) await session.query(insertOne, columns.map(onlyValue));
+  else await session.query(insertAll, columns);
+}
+
+function onlyValue(column: unknown): unknown {
+  return Array.isArray(column) ? column[0] : column;
 }
 
 /** The tasks of one call, all or none, whatever is stored already; inside a transaction of `session`'s. */
@@ -96,18 +103,24 @@ async function toColumns(context: Context, tasks: readonly NewTask[]): Promise<u
     tasks.map(({ maxAttempts }) => maxAttempts),
     tasks.map(({ rerunAfterCrash }) => rerunAfterCrash),
     tasks.map(({ payload }) => payload.json),
-    tasks.map(({ payload }) => payload.types ?? null),
-    tasks.map(({ description }) => plainText(description)),
-    tasks.map(({ tags }) => (tags ? JSON.stringify(tags) : null)),
-    tasks.map(keyOf),
-    tasks.map(({ settings }) => (settings ? JSON.stringify(settings) : null)),
+    unlessEmpty(tasks.map(({ payload }) => payload.types ?? null)),
+    unlessEmpty(tasks.map(({ description }) => plainText(description))),
+    unlessEmpty(tasks.map(({ tags }) => (tags ? JSON.stringify(tags) : null))),
+    unlessEmpty(tasks.map(keyOf)),
+    unlessEmpty(tasks.map(({ settings }) => (settings ? JSON.stringify(settings) : null))),
     context.now(),
   ];
 }
 
+/** A column that is null in every row needs no array: what is missing there is null. */
+function unlessEmpty(column: unknown[]): unknown[] | null {
+  return column.every((value) => value === null) ? null : column;
+}
+
+const columnNames = `id, lane, own_id, priority, due_at, created_at, updated_at, max_attempts, rerun_after_crash, payload,
+      payload_types, description, tags, idempotency, settings`;
 /** A task that is due when it is created is due at once, whatever the clock of the process that made it says. */
-const inserting = `INSERT INTO :schema.tasks (id, lane, own_id, priority, due_at, created_at, updated_at, max_attempts,
-      rerun_after_crash, payload, payload_types, description, tags, idempotency, settings)
+const inserting = `INSERT INTO :schema.tasks (${columnNames})
     SELECT id, lane, own_id, priority,
       CASE WHEN due_at <= created_at THEN least(due_at, (SELECT at FROM clock)) ELSE due_at END,
       created_at, created_at, max_attempts, rerun_after_crash, payload, payload_types, description, tags, idempotency,
@@ -121,6 +134,15 @@ const tallying = `INSERT INTO :schema.tally_changes (lane, status, tasks) SELECT
 const insertAll = statement(
   "insertTasks",
   `WITH clock AS MATERIALIZED (SELECT ${nowOf("$15")} AS at), added AS (${inserting} RETURNING lane) ${tallying}`,
+);
+
+const insertOne = statement(
+  "insertTask",
+  `WITH added AS (
+    INSERT INTO :schema.tasks (${columnNames})
+    VALUES ($1, $2, $3, $4, CASE WHEN $5::bigint <= $6::bigint THEN least($5::bigint, ${nowOf("$15")}) ELSE $5::bigint END,
+      $6, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING lane)
+  INSERT INTO :schema.tally_changes (lane, status, tasks) SELECT lane, 1, 1 FROM added`,
 );
 
 const insertNew = statement(

@@ -3,7 +3,7 @@
  * changes, and never keeps the process alive by itself. One that dies is started anew, with all that it held.
  */
 import { Worker } from "node:worker_threads";
-import type { Beat, LeaseHandle, LeaseRequest as Lease } from "../../core/store.ts";
+import type { Beat, LeaseHandle, LeaseRequest as Lease, News } from "../../core/store.ts";
 import type { LeaseReply, LeaseRequest, LeaseThreadOptions } from "./lease-protocol.ts";
 
 const threadFile = new URL(
@@ -14,7 +14,8 @@ const maxYoungGenerationSizeMb = 4;
 const restartMs = 1_000;
 
 export interface LeaseLinkEvents {
-  changed(): void;
+  /** By another process. Without `news`, anything may have. */
+  changed(news?: News): void;
 }
 
 export class LeaseLink {
@@ -25,6 +26,7 @@ export class LeaseLink {
   readonly #leases = new Map<string, Lease>();
   readonly #releases = new Map<number, () => void>();
   #thread: Worker | undefined;
+  #listens: boolean | undefined;
   #watching = false;
   #lastNumber = 0;
   #closed = false;
@@ -33,6 +35,11 @@ export class LeaseLink {
     this.#url = url;
     this.#sender = sender;
     this.#events = events;
+  }
+
+  /** Whether notifications arrive here; undefined while that is not known. */
+  get listens(): boolean | undefined {
+    return this.#listens;
   }
 
   /** Whether `changed` is to be called. */
@@ -95,7 +102,8 @@ export class LeaseLink {
   }
 
   #receive(message: LeaseReply): void {
-    if (message.kind === "changed") this.#events.changed();
+    if (message.kind === "changed") this.#events.changed(message.news);
+    else if (message.kind === "listening") this.#listens = message.works;
     else if (message.kind === "beat") this.#leases.get(message.workerId)?.onBeat(message.beat);
     else {
       this.#releases.get(message.number)?.();

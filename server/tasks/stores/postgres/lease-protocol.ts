@@ -1,5 +1,5 @@
 /** The messages between the store (main thread) and the thread that holds its leases and listens. */
-import type { Beat } from "../../core/store.ts";
+import type { Beat, News } from "../../core/store.ts";
 
 /** What the thread is started with. */
 export interface LeaseThreadOptions {
@@ -19,5 +19,7 @@ export type LeaseRequest =
 export type LeaseReply =
   | { kind: "beat"; workerId: string; beat: Beat }
   | { kind: "released"; number: number }
-  /** Something may have changed. */
-  | { kind: "changed" };
+  /** Something may have changed; without `news`, anything. */
+  | { kind: "changed"; news?: News }
+  /** Whether notifications arrive. */
+  | { kind: "listening"; works: boolean };

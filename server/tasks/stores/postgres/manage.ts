@@ -15,12 +15,14 @@ export async function saveDefinitions(
   const ids = definitions.map(({ id }) => id);
   try {
     return await database.written(async () => {
-      await database.transaction(async (session) => {
-        await session.query(lockIds, [ids]);
-        const [taken] = await session.query(tasksOf, [ids]);
-        if (taken) throw new Refused("id-taken", { id: taken[0], owner: "task" });
-        await session.query(upsertDefinitions, [JSON.stringify(definitions.map(toColumns)), context.now()]);
-      });
+      const save = () =>
+        database.transaction(async (session) => {
+          await session.query(lockIds, [ids]);
+          const [taken] = await session.query(tasksOf, [ids]);
+          if (taken) throw new Refused("id-taken", { id: taken[0], owner: "task" });
+          await session.query(upsertDefinitions, [JSON.stringify(definitions.map(toColumns)), context.now()]);
+        });
+      await database.surely(save);
       context.lanes.forgetDescriptions();
       return { kind: "ok", value: undefined };
     });

@@ -3,11 +3,10 @@
  * poll for. It is never part of the transaction that it tells of, because NOTIFY makes commits wait for each other; it
  * is sent after that, by itself, and seldom: some at once, then a few each second whatever happens.
  */
+import { createHash } from "node:crypto";
+import type { News } from "../../core/store.ts";
 import type { Database } from "./database.ts";
 import { statement } from "./statement.ts";
-
-/** What changed: `tasks` may be claimed, or tasks came to their `ends`. */
-export type News = "tasks" | "ends";
 
 const burst = 10;
 const perSecond = 10;
@@ -69,9 +68,19 @@ export class Notifier {
   }
 }
 
-/** Names are cut at 63 bytes; so is the channel's, alike for all. */
-export function channelOf(schema: string): string {
-  return Buffer.from(`dure:${schema}`).subarray(0, 63).toString("latin1").slice(0, 63);
+/** What a notification tells; undefined for anything, or for what is not known here. */
+export function newsOf(payload: string): News | undefined {
+  const [, ...news] = payload.split(" ");
+  return news.length === 1 && (news[0] === "tasks" || news[0] === "ends") ? news[0] : undefined;
 }
 
-const notify = statement("notify", "SELECT pg_notify($1, $2)");
+const channelBytesMax = 63;
+
+/** The channel of a schema: its name, or what stands for one that is too long. */
+export function channelOf(schema: string): string {
+  const channel = `dure:${schema}`;
+  if (Buffer.byteLength(channel) <= channelBytesMax) return channel;
+  return `dure:${createHash("sha256").update(schema).digest("hex").slice(0, 32)}`;
+}
+
+export const notify = statement("notify", "SELECT pg_notify($1, $2)");

@@ -159,7 +159,8 @@ function runningPart(text: Text, search: StoreSearch, pairs: readonly Pair[]): s
   const conditions = [
     "tasks.status = 2",
     `tasks.lane = ANY(${text.add(pairs.map(({ lane }) => lane))}::integer[])`,
-    ...boundsOf(text, search, search.sortBy === "updatedAt" ? "updated" : "created", false),
+    // RUNNING tasks have ids of both kinds.
+    ...boundsOf(text, search, search.sortBy === "id" ? "ownId" : "updated", false),
   ];
   return `SELECT ${valueOf(search, false)} AS value, tasks.id FROM :schema.tasks WHERE ${conditions.join(" AND ")}`;
 }

@@ -1,16 +1,24 @@
 /**
  * Settlement (T3, T4, T5, T8, T11, T12). Plain completions, by far the most, are one UPDATE that goes to the rows by
- * the place where the claim left them; everything else, and rows that have moved since, is a second statement by id.
- * Both guard by id, fence, owner and status; rows that the guard refused are looked up one by one: the attempt's own
- * record tells a commit of ours that was not answered from a lost lease. Each settlement is atomic by itself.
+ * the place where the claim left them. Everything else, and rows that have moved since, is a second statement, by id.
+ * Both guard by id, fence, owner and status, and lock rows in one order, so that no two batches wait for each other.
+ * What the guard refused is looked up: the attempt's own record tells a commit of ours that was not answered from a
+ * lost lease. Each settlement is atomic by itself.
  */
 import type { AttemptOutcome } from "../../core/attempt.ts";
 import type { Settled, Settlement, TaskStore, Written } from "../../core/store.ts";
 import type { Context } from "./context.ts";
 import { plainText, statusNames } from "./rows.ts";
-import { nowOf, onceOnly, statement } from "./statement.ts";
+import { few, nowOf, statement } from "./statement.ts";
 
-type Indexed = [index: number, settlement: Settlement];
+interface Placed {
+  /** In the call. */
+  index: number;
+  settlement: Settlement;
+}
+
+/** What a claim gives and a settlement brings back: where the row was then, and its number. */
+export type Ref = [place: string, seq: number];
 
 const completed: Settled = Object.freeze({ kind: "settled", status: "COMPLETED" });
 
@@ -19,90 +27,136 @@ export async function settleTasks(
   settlements: readonly Settlement[],
 ): Promise<Written<Settled[]>> {
   return context.database.written(async () => {
-    const value: Settled[] = new Array(settlements.length);
-    for (const group of Map.groupBy(settlements.entries(), ([, { workerId }]) => workerId).values()) {
-      await settleOfWorker(context, group, value);
+    const answers: Settled[] = new Array(settlements.length);
+    const placed = settlements.map((settlement, index) => ({ index, settlement }));
+    for (const [workerId, group] of Map.groupBy(placed, ({ settlement }) => settlement.workerId)) {
+      await settleOfWorker(context, workerId, group, answers);
     }
     if (settlements.length > 0) context.tasksChanged();
-    return { kind: "ok", value };
+    return { kind: "ok", value: answers };
   });
 }
 
-async function settleOfWorker(context: Context, group: readonly Indexed[], value: Settled[]): Promise<void> {
-  const plain = group.filter(([, { outcome, logs }]) => outcome === "completed" && !logs?.length);
-  const rest = group.filter(([, { outcome, logs }]) => outcome !== "completed" || logs?.length);
-  for (const index of await completePlain(context, plain)) value[index] = completed;
-  const unmatched = plain.filter(([index]) => value[index] === undefined);
-  const others = [...rest, ...unmatched];
-  if (others.length > 0) await settleById(context, others, value);
-  for (const [index, settlement] of others) {
-    value[index] ??= await answerStale(context, settlement);
-  }
+async function settleOfWorker(
+  context: Context,
+  workerId: string,
+  group: Placed[],
+  answers: Settled[],
+): Promise<void> {
+  await completePlain(context, workerId, group.filter(isPlain), answers);
+  const byId = group.filter(({ index }) => answers[index] === undefined);
+  await settleById(context, workerId, byId, answers);
+  const stale = byId.filter(({ index }) => answers[index] === undefined);
+  await answerStale(context, workerId, stale, answers);
 }
 
-/** Answers the places of those that were done. */
-async function completePlain(context: Context, plain: readonly Indexed[]): Promise<number[]> {
-  if (plain.length === 0) return [];
-  const settlements = plain.map(([, settlement]) => settlement);
+function isPlain({ settlement: { outcome, logs } }: Placed): boolean {
+  return outcome === "completed" && !logs?.length;
+}
+
+async function completePlain(
+  context: Context,
+  workerId: string,
+  group: Placed[],
+  answers: Settled[],
+): Promise<void> {
+  if (group.length === 0) return;
+  if (group.length > 1) group.sort((a, b) => seqOf(a) - seqOf(b));
+  const settlements = group.map(({ settlement }) => settlement);
   const rows = await context.database.query(completeTasks, [
-    settlements.map(({ ref }) => ref),
-    plain.map(([index]) => index),
+    context.now(),
+    workerId,
+    settlements.map(({ ref }) => (ref as Ref)[0]),
+    settlements.map(({ ref }) => (ref as Ref)[1]),
     settlements.map(({ taskId }) => taskId),
     settlements.map(({ fence }) => fence),
     settlements.map(({ result }) => result?.json ?? null),
     settlements.map(({ result }) => result?.types ?? null),
-    settlements[0]!.workerId,
-    context.now(),
   ]);
-  return rows.map(([index]) => index);
+  const [done, seqs] = rows[0]!;
+  const kept = done < group.length ? new Set<number>(seqs) : undefined;
+  for (const one of group) if (!kept || kept.has(seqOf(one))) answers[one.index] = completed;
 }
 
-async function settleById(context: Context, others: readonly Indexed[], value: Settled[]): Promise<void> {
-  const rows = await context.database.query(settleOthers, [
-    JSON.stringify(others.map(([index, settlement]) => toColumns(index, settlement))),
-    others[0]![1].workerId,
-    context.now(),
-  ]);
-  for (const [index, status, dueAt] of rows) {
-    const name = statusNames[status]!;
-    value[index] = { kind: "settled", status: name, ...(name === "PENDING" && { dueAt }) };
-    if (name === "PENDING") context.tasksAdded();
-  }
+function seqOf({ settlement }: Placed): number {
+  return (settlement.ref as Ref)[1];
 }
 
-function toColumns(index: number, settlement: Settlement): Record<string, unknown> {
-  const { taskId, fence, outcome, result, error, retryAt, logs } = settlement;
-  return {
-    place: index,
-    id: taskId,
-    fence,
-    outcome,
-    result: result?.json,
-    result_types: result?.types,
-    error: error && JSON.stringify(error),
-    message: plainText(error?.message),
-    retry_at: retryAt,
-    logs: logs && logs.length > 0 ? JSON.stringify(logs) : undefined,
-  };
+async function settleById(
+  context: Context,
+  workerId: string,
+  group: Placed[],
+  answers: Settled[],
+): Promise<void> {
+  if (group.length === 0) return;
+  group.sort((a, b) => seqOf(a) - seqOf(b));
+  const settlements = group.map(({ settlement }) => settlement);
+  const rows = await context.database.query(settleTasksById, [
+    context.now(),
+    workerId,
+    group.map(({ index }) => index),
+    group.map(seqOf),
+    settlements.map(({ taskId }) => taskId),
+    settlements.map(({ fence }) => fence),
+    settlements.map(({ outcome }) => outcome),
+    settlements.map(({ result }) => result?.json ?? null),
+    settlements.map(({ result }) => result?.types ?? null),
+    settlements.map(({ error }) => (error ? JSON.stringify(error) : null)),
+    settlements.map(({ error }) => plainText(error?.message)),
+    settlements.map(({ retryAt }) => retryAt ?? null),
+    settlements.map(({ logs }) => (logs?.length ? JSON.stringify(logs) : null)),
+  ]);
+  for (const [index, status, dueAt] of rows) answers[index] = settledAs(status, dueAt);
+  if (rows.some(([, status]) => statusNames[status] === "PENDING")) context.tasksAdded();
+}
+
+function settledAs(status: number, dueAt: number): Settled {
+  const name = statusNames[status]!;
+  return name === "PENDING" ? { kind: "settled", status: name, dueAt } : { kind: "settled", status: name };
 }
 
 /** The guard said no: either this very settlement was committed before, or the attempt was taken from its worker. */
-async function answerStale(context: Context, settlement: Settlement): Promise<Settled> {
-  const { taskId, fence, workerId, outcome } = settlement;
-  const [found] = await context.database.query(latestAttempt, [taskId, fence]);
-  if (!found) return { kind: "lease-lost", lostTo: "unknown" };
-  const [status, latestFence, latestOwner, dueAt, recorded, recordedOwner] = found;
+async function answerStale(
+  context: Context,
+  workerId: string,
+  group: readonly Placed[],
+  answers: Settled[],
+): Promise<void> {
+  if (group.length === 0) return;
+  const rows = await context.database.query(latestAttempts, [
+    workerId,
+    group.map((_, place) => place),
+    group.map(seqOf),
+    group.map(({ settlement }) => settlement.taskId),
+    group.map(({ settlement }) => settlement.fence),
+  ]);
+  const found = new Map(rows.map(([place, ...facts]) => [place as number, facts]));
+  const late: Settlement[] = [];
+  for (const [place, { index, settlement }] of group.entries()) {
+    const { answer, isLate } = judge(settlement, found.get(place));
+    answers[index] = answer;
+    if (isLate) late.push(settlement);
+  }
+  if (late.length === 0) return;
+  await context.database.query(keepLateOutcomes, [
+    late.map(({ taskId }) => taskId),
+    late.map(({ fence }) => fence),
+    late.map(({ outcome }) => outcome),
+  ]);
+}
+
+function judge(
+  { fence, outcome }: Settlement,
+  facts: readonly any[] | undefined,
+): { answer: Settled; isLate?: boolean } {
+  if (!facts) return { answer: { kind: "lease-lost", lostTo: "unknown" } };
+  const [status, latestFence, latestOwner, dueAt, recorded, recordedOwner, own] = facts;
   const isLatest = latestFence === fence;
   const known: AttemptOutcome | undefined =
     recorded ?? (isLatest && statusNames[status] === "COMPLETED" ? "completed" : undefined);
-  const owner = recordedOwner ?? (isLatest ? latestOwner : undefined);
-  const isOwn = owner === workerId;
-  if (isOwn && isRecordOf(outcome, known)) {
-    const name = isLatest ? statusNames[status]! : "PENDING";
-    return { kind: "settled", status: name, ...(name === "PENDING" && { dueAt }) };
-  }
-  if (isOwn && known === "lost") await context.database.query(lateOutcome, [taskId, fence, outcome]);
-  return { kind: "lease-lost", lostTo: known ?? "unknown" };
+  const isOwn = own !== null && own === (recordedOwner ?? (isLatest ? latestOwner : undefined));
+  if (isOwn && isRecordOf(outcome, known)) return { answer: settledAs(isLatest ? status : 1, dueAt) };
+  return { answer: { kind: "lease-lost", lostTo: known ?? "unknown" }, isLate: isOwn && known === "lost" };
 }
 
 /** After a cancel request every end but success is recorded as cancelled. */
@@ -110,108 +164,120 @@ function isRecordOf(outcome: Settlement["outcome"], known: AttemptOutcome | unde
   return known === outcome || (known === "cancelled" && outcome !== "completed");
 }
 
+/** Keeps progress and logs of attempts that still run; of several reports of one attempt, the last of each. */
 export async function reportProgress(
   context: Context,
   reports: Parameters<TaskStore["reportProgress"]>[0],
 ): Promise<Written<void>> {
-  const given = reports.map(({ taskId, fence, workerId, progress, logs }) => ({
-    id: taskId,
-    fence,
-    worker_id: workerId,
-    progress: progress && JSON.stringify(progress),
-    logs: logs && logs.length > 0 ? JSON.stringify(logs) : undefined,
-  }));
+  const latest = new Map<string, (typeof reports)[number]>();
+  for (const report of reports) {
+    const key = `${report.taskId} ${report.fence} ${report.workerId}`;
+    latest.set(key, { ...latest.get(key), ...report });
+  }
+  const given = [...latest.values()].sort((a, b) => (a.ref as Ref)[1] - (b.ref as Ref)[1]);
+  if (given.length === 0) return { kind: "ok", value: undefined };
   return context.database.written(async () => {
-    await context.database.query(keepProgress, [JSON.stringify(given)]);
+    await context.database.query(keepReports, [
+      given.map(({ ref }) => (ref as Ref)[1]),
+      given.map(({ taskId }) => taskId),
+      given.map(({ fence }) => fence),
+      given.map(({ workerId }) => workerId),
+      given.map(({ progress }) => (progress ? JSON.stringify(progress) : null)),
+      given.map(({ logs }) => (logs?.length ? JSON.stringify(logs) : null)),
+    ]);
     return { kind: "ok", value: undefined };
   });
 }
 
+const ownWorker = "SELECT worker FROM :schema.workers WHERE id = $2 AND state = 'alive'";
+
 const completeTasks = statement(
-  "completeTasks",
-  `WITH clock AS MATERIALIZED (SELECT ${nowOf("$8")} AS at),
+  "settleCompleted",
+  `WITH clock AS MATERIALIZED (SELECT ${nowOf("$1")} AS at), me AS MATERIALIZED (${ownWorker}),
   done AS (
-    UPDATE :schema.tasks SET status = 3, completed_at = (SELECT at FROM clock),
-      updated_at = greatest((SELECT at FROM clock), created_at), result = given.result,
-      result_types = given.result_types, error = NULL, cancel_requested_at = NULL, version = version + 1
-    FROM unnest($2::integer[], $3::text[], $4::integer[], $5::text[], $6::text[])
-      AS given (place, id, fence, result, result_types)
-    WHERE tasks.ctid = ANY($1::tid[]) AND tasks.id = given.id AND tasks.fence = given.fence AND status = 2
-      AND worker = (SELECT worker FROM :schema.workers WHERE id = $7 AND state = 'alive')
-    RETURNING given.place, lane),
+    UPDATE :schema.tasks SET status = 3, completed_at = clock.at, updated_at = greatest(clock.at, tasks.created_at),
+      result = given.result, result_types = given.result_types, error = NULL, cancel_requested_at = NULL,
+      version = tasks.version + 1
+    FROM clock, me, unnest($3::tid[], $4::bigint[], $5::text[], $6::integer[], $7::text[], $8::text[])
+      AS given (place, seq, id, fence, result, result_types)
+    WHERE tasks.ctid = given.place AND tasks.seq = given.seq AND tasks.id = given.id AND tasks.fence = given.fence
+      AND tasks.status = 2 AND tasks.worker = me.worker AND ${few("given.seq")}
+    RETURNING tasks.seq, lane),
+  counts AS MATERIALIZED (SELECT lane, count(*) AS tasks FROM done GROUP BY lane),
   tallied AS (
     INSERT INTO :schema.tally_changes (lane, status, tasks)
-    SELECT lane, moved.status, moved.sign * count(*) FROM done CROSS JOIN (VALUES (2, -1), (3, 1)) AS moved (status, sign)
-    GROUP BY lane, moved.status, moved.sign)
-  SELECT place FROM done`,
+    SELECT lane, 2, -tasks FROM counts UNION ALL SELECT lane, 3, tasks FROM counts)
+  SELECT count(*)::integer, CASE WHEN count(*) < cardinality($4) THEN array_agg(seq::float8) END FROM done`,
 );
 
-// Planned anew each time: a plan by id that was made while the table was small would read all of it later.
-const settleOthers = onceOnly(
+const uncharged = "given.outcome IN ('released', 'snoozed')";
+/** The status that follows, by the row as it is under its lock. */
+const next = `CASE WHEN given.outcome = 'completed' THEN 3
+        WHEN tasks.cancel_requested_at IS NOT NULL OR given.outcome = 'cancelled' THEN 5
+        WHEN ${uncharged} OR (given.retry_at IS NOT NULL AND tasks.attempts < tasks.max_attempts) THEN 1 ELSE 4 END`;
+
+const settleTasksById = statement(
   "settleTasks",
-  `WITH clock AS MATERIALIZED (SELECT ${nowOf("$3")} AS at),
-  given AS MATERIALIZED (
-    SELECT * FROM json_to_recordset($1::json) AS given (place integer, id text, fence integer, outcome text, result text,
-      result_types text, error text, message text, retry_at bigint, logs text)),
-  owned AS MATERIALIZED (
-    SELECT given.*, tasks.lane, tasks.attempts, tasks.worker, tasks.started_at,
-      CASE WHEN given.outcome <> 'completed' AND cancel_requested_at IS NOT NULL THEN 'cancelled' ELSE given.outcome END
-        AS recorded,
-      CASE WHEN given.outcome = 'completed' THEN 3
-        WHEN cancel_requested_at IS NOT NULL OR given.outcome = 'cancelled' THEN 5
-        WHEN given.outcome IN ('released', 'snoozed') THEN 1
-        WHEN given.retry_at IS NOT NULL AND tasks.attempts < max_attempts THEN 1
-        ELSE 4 END AS next
-    FROM given JOIN :schema.tasks ON tasks.id = given.id AND tasks.fence = given.fence
-    WHERE status = 2 AND tasks.worker = (SELECT worker FROM :schema.workers WHERE id = $2 AND state = 'alive')
-    ORDER BY tasks.id FOR UPDATE OF tasks),
+  `WITH clock AS MATERIALIZED (SELECT ${nowOf("$1")} AS at), me AS MATERIALIZED (${ownWorker}),
   ended AS (
-    UPDATE :schema.tasks SET status = owned.next,
-      completed_at = CASE WHEN owned.next >= 3 THEN (SELECT at FROM clock) END,
-      updated_at = greatest((SELECT at FROM clock), created_at),
-      due_at = CASE WHEN owned.next = 1 THEN coalesce(owned.retry_at, (SELECT at FROM clock)) ELSE due_at END,
-      result = CASE WHEN owned.next = 3 THEN owned.result ELSE tasks.result END,
-      result_types = CASE WHEN owned.next = 3 THEN owned.result_types ELSE tasks.result_types END,
-      error = CASE owned.next WHEN 3 THEN NULL WHEN 1 THEN coalesce(owned.message, error) ELSE owned.message END,
-      cancel_requested_at = CASE WHEN owned.next >= 3 THEN NULL ELSE cancel_requested_at END,
-      attempts = tasks.attempts - (owned.next = 1 AND owned.outcome IN ('released', 'snoozed'))::integer,
-      snoozes = snoozes + (owned.next = 1 AND owned.outcome = 'snoozed')::integer,
-      version = version + 1
-    FROM owned WHERE tasks.id = owned.id
-    RETURNING owned.place, owned.next, tasks.due_at),
+    UPDATE :schema.tasks SET status = ${next},
+      due_at = CASE ${next} WHEN 1 THEN coalesce(given.retry_at, clock.at) ELSE tasks.due_at END,
+      updated_at = greatest(clock.at, tasks.created_at),
+      completed_at = CASE ${next} WHEN 1 THEN NULL ELSE clock.at END,
+      result = CASE ${next} WHEN 3 THEN given.result ELSE tasks.result END,
+      result_types = CASE ${next} WHEN 3 THEN given.result_types ELSE tasks.result_types END,
+      error = CASE ${next} WHEN 3 THEN NULL WHEN 1 THEN coalesce(given.message, tasks.error) ELSE given.message END,
+      attempts = tasks.attempts - (${next} = 1 AND ${uncharged})::integer,
+      snoozes = tasks.snoozes + (${next} = 1 AND given.outcome = 'snoozed')::integer,
+      cancel_requested_at = NULL, version = tasks.version + 1
+    FROM clock, me, unnest($3::integer[], $4::bigint[], $5::text[], $6::integer[], $7::text[], $8::text[], $9::text[],
+        $10::text[], $11::text[], $12::bigint[], $13::text[])
+      AS given (place, seq, id, fence, outcome, result, result_types, error, message, retry_at, logs)
+    WHERE tasks.id = given.id AND tasks.seq = given.seq AND tasks.fence = given.fence AND tasks.status = 2
+      AND tasks.worker = me.worker AND ${few("given.seq")}
+    RETURNING given.place, tasks.id, tasks.lane, tasks.fence, tasks.status, tasks.due_at, tasks.worker,
+      tasks.started_at, clock.at AS ended_at, tasks.attempts + (tasks.status = 1 AND ${uncharged})::integer AS number,
+      CASE tasks.status WHEN 5 THEN 'cancelled' ELSE given.outcome END AS outcome, given.error AS attempt_error, given.logs),
   recorded AS (
     INSERT INTO :schema.attempts (task_id, fence, number, worker, started_at, ended_at, outcome, error, logs)
-    SELECT id, fence, attempts, worker, started_at, (SELECT at FROM clock), recorded,
-      CASE WHEN next <> 3 THEN error END, logs FROM owned WHERE next <> 3 OR logs IS NOT NULL
+    SELECT id, fence, number, worker, started_at, ended_at, outcome, attempt_error, logs FROM ended
+    WHERE status <> 3 OR logs IS NOT NULL
     ON CONFLICT (task_id, fence) DO UPDATE SET ended_at = excluded.ended_at, outcome = excluded.outcome,
       error = excluded.error, logs = coalesce(excluded.logs, attempts.logs)),
   tallied AS (
     INSERT INTO :schema.tally_changes (lane, status, tasks)
-    SELECT lane, 2, -count(*) FROM owned GROUP BY lane
-    UNION ALL SELECT lane, next, count(*) FROM owned GROUP BY lane, next)
-  SELECT place, next, due_at FROM ended`,
+    SELECT lane, 2, -count(*) FROM ended GROUP BY lane
+    UNION ALL SELECT lane, status, count(*) FROM ended GROUP BY lane, status)
+  SELECT place, status, due_at FROM ended`,
 );
 
-const latestAttempt = statement(
-  "latestAttempt",
-  `SELECT tasks.status, tasks.fence, (SELECT id FROM :schema.workers WHERE workers.worker = tasks.worker), tasks.due_at,
-      attempts.outcome, (SELECT id FROM :schema.workers WHERE workers.worker = attempts.worker)
-    FROM :schema.tasks LEFT JOIN :schema.attempts ON task_id = tasks.id AND attempts.fence = $2 WHERE tasks.id = $1`,
+const latestAttempts = statement(
+  "latestAttempts",
+  `SELECT given.place, tasks.status, tasks.fence, tasks.worker, tasks.due_at, attempts.outcome, attempts.worker,
+      (SELECT worker FROM :schema.workers WHERE id = $1)
+    FROM unnest($2::integer[], $3::bigint[], $4::text[], $5::integer[]) AS given (place, seq, id, fence)
+    JOIN :schema.tasks ON tasks.id = given.id AND tasks.seq = given.seq
+    LEFT JOIN :schema.attempts ON attempts.task_id = given.id AND attempts.fence = given.fence
+    WHERE ${few("given.seq")}`,
 );
 
-const lateOutcome = statement(
-  "lateOutcome",
-  "UPDATE :schema.attempts SET late_outcome = $3 WHERE task_id = $1 AND fence = $2 AND outcome = 'lost'",
+const keepLateOutcomes = statement(
+  "keepLateOutcomes",
+  `UPDATE :schema.attempts SET late_outcome = given.outcome
+    FROM unnest($1::text[], $2::integer[], $3::text[]) AS given (id, fence, outcome)
+    WHERE attempts.task_id = given.id AND attempts.fence = given.fence AND attempts.outcome = 'lost'
+      AND ${few("given.fence")}`,
 );
 
-const keepProgress = onceOnly(
+const keepReports = statement(
   "reportProgress",
-  `WITH given AS MATERIALIZED (
-    SELECT * FROM json_to_recordset($1::json) AS given (id text, fence integer, worker_id text, progress text, logs text)),
-  kept AS (
+  `WITH kept AS (
     UPDATE :schema.tasks SET progress = coalesce(given.progress, tasks.progress)
-    FROM given JOIN :schema.workers ON workers.id = given.worker_id AND workers.state = 'alive'
-    WHERE tasks.id = given.id AND tasks.fence = given.fence AND tasks.worker = workers.worker AND status = 2
+    FROM unnest($1::bigint[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::text[])
+      AS given (seq, id, fence, worker_id, progress, logs)
+    JOIN :schema.workers ON workers.id = given.worker_id AND workers.state = 'alive'
+    WHERE tasks.id = given.id AND tasks.seq = given.seq AND tasks.fence = given.fence
+      AND tasks.worker = workers.worker AND tasks.status = 2 AND ${few("given.seq")}
     RETURNING tasks.id, tasks.fence, tasks.attempts, tasks.worker, tasks.started_at, given.logs)
   INSERT INTO :schema.attempts (task_id, fence, number, worker, started_at, logs)
   SELECT id, fence, attempts, worker, started_at, logs FROM kept WHERE logs IS NOT NULL

@@ -7,12 +7,14 @@ import type { Attempt } from "../../core/attempt.ts";
 import type { Clock } from "../../core/clock.ts";
 import type {
   ArchivedTask,
+  AttemptTransaction,
   ClaimReply,
   ClaimRequest,
   HealthFinding,
   LeaseHandle,
   LeaseRequest,
   NewTask,
+  News,
   PruneRequest,
   Settled,
   Settlement,
@@ -22,10 +24,14 @@ import type {
   TaskEdit,
   TaskRecord,
   TaskStore,
+  TransactionRequest,
   WorkerRecord,
   Written,
 } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
+import type { Transaction } from "../../core/transaction.ts";
+import { beginTransaction } from "./attempt-transaction.ts";
+import { enqueueInTransaction } from "./callers-transaction.ts";
 import { claimTasks } from "./claim.ts";
 import type { Context } from "./context.ts";
 import { Database } from "./database.ts";
@@ -62,7 +68,7 @@ class PostgresStore implements TaskStore {
   readonly #enqueues: EnqueueBatch;
   readonly #notifier: Notifier;
   readonly #link: LeaseLink;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(news?: News) => void>();
   #closing: Promise<void> | undefined;
 
   constructor({ url, clock }: PostgresStoreOptions) {
@@ -76,16 +82,16 @@ class PostgresStore implements TaskStore {
       lanes,
       now: () => clock?.now() ?? null,
       tasksAdded: () => {
-        this.#changed();
+        this.#changed("tasks");
         this.#notifier.tell("tasks");
       },
       tasksChanged: () => {
-        this.#changed();
+        this.#changed("ends");
         this.#notifier.tell("ends");
       },
     };
     this.#enqueues = new EnqueueBatch(this.#context);
-    this.#link = new LeaseLink(url, this.#notifier.sender, { changed: () => this.#changed() });
+    this.#link = new LeaseLink(url, this.#notifier.sender, { changed: (news) => this.#changed(news) });
   }
 
   async open(): Promise<void> {
@@ -115,7 +121,7 @@ class PostgresStore implements TaskStore {
     return best.skewMs;
   }
 
-  onChange(listener: () => void): () => void {
+  onChange(listener: (news?: News) => void): () => void {
     this.#listeners.add(listener);
     if (this.#listeners.size === 1) this.#link.watch(true);
     return () => {
@@ -135,7 +141,9 @@ class PostgresStore implements TaskStore {
 
   enqueueTasks(
     tasks: readonly NewTask[] | AsyncIterable<readonly NewTask[]>,
+    tx?: Transaction,
   ): Promise<Written<(Task | null)[], "id-taken" | "idempotency-conflict">> {
+    if (tx !== undefined) return enqueueInTransaction(this.#context, tasks, tx);
     return this.#enqueues.enqueue(tasks);
   }
 
@@ -181,6 +189,10 @@ class PostgresStore implements TaskStore {
 
   /** Claims are never held back here. */
   endClaimWait(): void {}
+
+  beginTransaction(request: TransactionRequest): Promise<AttemptTransaction> {
+    return beginTransaction(this.#context, request);
+  }
 
   settleTasks(settlements: readonly Settlement[]): Promise<Written<Settled[]>> {
     return settleTasks(this.#context, settlements);
@@ -247,8 +259,8 @@ class PostgresStore implements TaskStore {
     return { stored: await storedVersion(this.#database, schema), known: knownVersion };
   }
 
-  #changed(): void {
-    for (const listener of this.#listeners) listener();
+  #changed(news?: News): void {
+    for (const listener of this.#listeners) listener(news);
   }
 
   async #close(): Promise<void> {

@@ -1,9 +1,10 @@
-/** Workers: their start and end, heartbeats, and taking back what the dead ones held (T2, T9, T17). */
+/** Workers: their start and end, heartbeats, and taking back what the dead ones held (T2, T8b, T9, T17). */
 import type { Beat, TaskStore, WorkerRecord, Written } from "../../core/store.ts";
 import type { TaskStatusName } from "../../core/task.ts";
 import type { Context } from "./context.ts";
+import type { ResultRow } from "./database.ts";
 import { plainText, statusNames, toWorkerRecord, workerColumns } from "./rows.ts";
-import { nowOf, onceOnly, statement } from "./statement.ts";
+import { few, nowOf, statement } from "./statement.ts";
 
 type NewWorker = Parameters<TaskStore["registerWorker"]>[0];
 type ReapRequest = Parameters<TaskStore["reapWorkers"]>[0];
@@ -12,6 +13,7 @@ type Reaped = { buried: string[]; tasks: { id: string; status: TaskStatusName }[
 export function registerWorker(context: Context, worker: NewWorker): Promise<Written<void>> {
   return context.database.written(async () => {
     await context.database.query(insertWorker, [
+      context.now(),
       worker.id,
       plainText(worker.host),
       worker.pid,
@@ -20,7 +22,6 @@ export function registerWorker(context: Context, worker: NewWorker): Promise<Wri
       JSON.stringify(worker.types),
       worker.queues ? JSON.stringify(worker.queues) : null,
       worker.leaseMs,
-      context.now(),
     ]);
     return { kind: "ok", value: undefined };
   });
@@ -28,24 +29,39 @@ export function registerWorker(context: Context, worker: NewWorker): Promise<Wri
 
 export function stopWorker(context: Context, workerId: string): Promise<Written<void, "owns-tasks">> {
   return context.database.written(async () => {
-    const [answer] = await context.database.query(endWorker, [workerId, context.now()]);
+    const [answer] = await context.database.query(endWorker, [context.now(), workerId]);
     if (answer![0]) return { kind: "rejected", reason: "owns-tasks", details: { id: workerId } };
     return { kind: "ok", value: undefined };
   });
 }
 
-/** One heartbeat: renews the lease and tells what the worker owns in the store's eyes. */
+/** One heartbeat: renews the lease, and tells what the worker owns in the store's eyes and how the others do. */
 export async function beat(context: Context, workerId: string): Promise<Beat> {
   return toBeat(await context.database.query(renewLease, [workerId, context.now()]));
 }
 
-/** The answer of `renewLease`; the lease thread has it from a connection of its own. */
-export function toBeat(rows: readonly any[][]): Beat {
-  const owned = rows.filter(([, id]) => id !== null);
-  return {
-    alive: rows[0]![0],
-    owned: owned.map(([, taskId, fence, ref, cancelRequested]) => ({ taskId, fence, ref, cancelRequested })),
+/** The answer of `renewLease`; the lease thread gets it on a connection of its own. */
+export function toBeat(rows: readonly ResultRow[]): Beat {
+  const [alive, owned, peers, reapable] = rows[0]!;
+  const found: Beat = {
+    alive,
+    owned: (JSON.parse(owned ?? "[]") as [string, number, string, number, boolean][]).map(
+      ([taskId, fence, place, seq, cancelRequested]) => ({
+        taskId,
+        fence,
+        ref: [place, seq],
+        cancelRequested,
+      }),
+    ),
   };
+  if (!alive) return found;
+  if (reapable) found.reapable = true;
+  if (peers !== null) {
+    found.peers = (JSON.parse(peers) as [string, number, number, number][]).map(
+      ([workerId, renewals, leaseMs, ageMs]) => ({ workerId, renewals, leaseMs, ageMs }),
+    );
+  }
+  return found;
 }
 
 export async function listWorkers(context: Context): Promise<WorkerRecord[]> {
@@ -60,66 +76,80 @@ export async function listCancelRequests(
   return rows.map(([taskId, fence]) => ({ taskId, fence }));
 }
 
-/** Looks first: a round that finds nothing is one statement that changes nothing. */
 export async function reapWorkers(context: Context, request: ReapRequest): Promise<Written<Reaped>> {
   const { suspects, crashBudget, cancelGraceMs } = request;
   return context.database.written(async () => {
-    const now = context.now();
-    const [found] = await context.database.read(lookForDead, [now, cancelGraceMs]);
+    const rows = await context.database.query(reap, [
+      context.now(),
+      suspects.map(({ workerId }) => workerId),
+      suspects.map(({ renewals }) => renewals),
+      crashBudget,
+      cancelGraceMs,
+    ]);
     const value: Reaped = { buried: [], tasks: [] };
-    if (suspects.length > 0) {
-      const ids = suspects.map(({ workerId }) => workerId);
-      const renewals = suspects.map((suspect) => suspect.renewals);
-      const rows = await context.database.query(buryWorkers, [ids, renewals, crashBudget, now]);
-      collect(value, rows);
+    for (const [workerId, taskId, status] of rows) {
+      if (workerId !== null) value.buried.push(workerId);
+      else value.tasks.push({ id: taskId, status: statusNames[status]! });
     }
-    const [orphans, overdue] = found!;
-    if (orphans) collect(value, await context.database.query(takeOrphans, [crashBudget, now]));
-    if (overdue) collect(value, await context.database.query(cancelOverdue, [cancelGraceMs, now]));
-    if (value.tasks.length > 0) {
-      context.tasksAdded();
-      context.tasksChanged();
-    }
+    if (value.tasks.some(({ status }) => status === "PENDING")) context.tasksAdded();
+    if (value.tasks.some(({ status }) => status !== "PENDING")) context.tasksChanged();
     return { kind: "ok", value };
   });
-}
-
-/** Rows of buried workers have no task, rows of tasks no worker. */
-function collect(value: Reaped, rows: readonly any[][]): void {
-  for (const [workerId, taskId, status] of rows) {
-    if (workerId !== null) value.buried.push(workerId);
-    else value.tasks.push({ id: taskId, status: statusNames[status]! });
-  }
 }
 
 const insertWorker = statement(
   "registerWorker",
   `INSERT INTO :schema.workers
     (id, state, host, pid, name, concurrency, types, queues, lease_ms, started_at, beat_at)
-    SELECT $1, 'alive', $2, $3, $4, $5, $6, $7, $8, now.at, now.at FROM (SELECT ${nowOf("$9")} AS at) AS now
+    SELECT $2, 'alive', $3, $4, $5, $6, $7, $8, $9, clock.at, clock.at FROM (SELECT ${nowOf("$1")} AS at) AS clock
     ON CONFLICT (id) DO NOTHING`,
 );
 
 const endWorker = statement(
   "stopWorker",
-  `WITH running AS (
-    SELECT 1 FROM :schema.tasks JOIN :schema.workers USING (worker)
-    WHERE workers.id = $1 AND workers.state = 'alive' AND status = 2 LIMIT 1),
+  `WITH me AS MATERIALIZED (SELECT worker FROM :schema.workers WHERE id = $2 AND state = 'alive'),
+  owned AS MATERIALIZED (
+    SELECT 1 FROM me CROSS JOIN LATERAL (SELECT 1 FROM :schema.tasks WHERE tasks.status = 2 AND tasks.worker = me.worker
+      ORDER BY tasks.worker LIMIT (SELECT count(*) FROM me)) AS task),
   stopped AS (
-    UPDATE :schema.workers SET state = 'stopped', beat_at = ${nowOf("$2")}
-    WHERE id = $1 AND state = 'alive' AND NOT EXISTS (SELECT 1 FROM running))
-  SELECT EXISTS (SELECT 1 FROM running)`,
+    UPDATE :schema.workers SET state = 'stopped', beat_at = ${nowOf("$1")}
+    WHERE id = $2 AND state = 'alive' AND NOT EXISTS (SELECT 1 FROM owned))
+  SELECT EXISTS (SELECT 1 FROM owned)`,
 );
 
-/** Whether the worker is alive; then its tasks: id, fence, place, whether somebody asked to cancel it. */
+/** The workers that running tasks name as theirs; steps from one to the next. */
+const owners = `owners (worker) AS (
+    SELECT (SELECT worker FROM :schema.tasks WHERE status = 2 ORDER BY worker LIMIT (SELECT 1 FROM clock))
+    UNION ALL
+    SELECT (SELECT tasks.worker FROM :schema.tasks WHERE status = 2 AND tasks.worker > owners.worker
+      ORDER BY tasks.worker LIMIT (SELECT 1 FROM clock)) FROM owners WHERE owners.worker IS NOT NULL),
+  orphaned AS (
+    SELECT worker FROM owners WHERE worker IS NOT NULL AND NOT EXISTS (
+      SELECT 1 FROM :schema.workers WHERE workers.worker = owners.worker AND state = 'alive'))`;
+
+/**
+ * Whether the worker is alive, its tasks, the other alive workers with how long ago they beat, and whether there is
+ * something for `reapWorkers` besides them. One row. A cancel request is left to its owner for a while.
+ */
 export const renewLease = statement(
   "renewLease",
-  `WITH renewed AS (
-    UPDATE :schema.workers SET renewals = renewals + 1, beat_at = ${nowOf("$2")}
-    WHERE id = $1 AND state = 'alive' RETURNING worker)
-  SELECT one.alive, tasks.id, tasks.fence, tasks.ctid::text, tasks.cancel_requested_at IS NOT NULL
-  FROM (SELECT EXISTS (SELECT 1 FROM renewed) AS alive) AS one
-  LEFT JOIN :schema.tasks ON tasks.status = 2 AND tasks.worker = (SELECT worker FROM renewed)`,
+  `WITH RECURSIVE clock AS MATERIALIZED (SELECT ${nowOf("$2")} AS at),
+  renewed AS (
+    UPDATE :schema.workers SET renewals = renewals + 1, beat_at = clock.at FROM clock
+    WHERE id = $1 AND state = 'alive' RETURNING worker),
+  ${owners}
+  SELECT EXISTS (SELECT 1 FROM renewed),
+    (SELECT json_agg(json_build_array(owned.id, owned.fence, owned.place, owned.seq, owned.cancel_requested))::text
+      FROM renewed CROSS JOIN LATERAL (
+        SELECT tasks.id, tasks.fence, tasks.ctid::text AS place, tasks.seq,
+          tasks.cancel_requested_at IS NOT NULL AS cancel_requested FROM :schema.tasks
+        WHERE tasks.status = 2 AND tasks.worker = renewed.worker
+        ORDER BY tasks.worker LIMIT (SELECT 1000000 FROM clock)) AS owned),
+    (SELECT json_agg(json_build_array(id, renewals, lease_ms, clock.at - beat_at))::text
+      FROM clock, :schema.workers WHERE state = 'alive' AND id <> $1),
+    EXISTS (SELECT 1 FROM orphaned) OR (SELECT cancel_requested_at < (SELECT at FROM clock) - 5000 FROM :schema.tasks
+      WHERE status = 2 AND cancel_requested_at IS NOT NULL
+      ORDER BY cancel_requested_at LIMIT (SELECT 1 FROM clock))`,
 );
 
 const allWorkers = statement(
@@ -131,99 +161,68 @@ const allWorkers = statement(
 
 const cancelRequests = statement(
   "cancelRequests",
-  `SELECT id, fence FROM :schema.tasks WHERE status = 2 AND cancel_requested_at IS NOT NULL
-    AND worker = (SELECT worker FROM :schema.workers WHERE id = $1)`,
-);
-
-const lookForDead = statement(
-  "lookForDead",
-  `SELECT EXISTS (SELECT 1 FROM :schema.tasks WHERE status = 2
-      AND worker NOT IN (SELECT worker FROM :schema.workers WHERE state = 'alive')),
-    EXISTS (SELECT 1 FROM :schema.tasks WHERE status = 2 AND cancel_requested_at < ${nowOf("$1")} - $2::bigint)`,
+  `WITH me AS MATERIALIZED (SELECT worker FROM :schema.workers WHERE id = $1)
+  SELECT id, fence FROM :schema.tasks WHERE status = 2 AND cancel_requested_at IS NOT NULL
+    AND worker = (SELECT worker FROM me) ORDER BY cancel_requested_at LIMIT (SELECT 1000000 FROM me)`,
 );
 
 /**
- * Takes tasks back from `lost (id, why)`: each goes to PENDING with one crash more, to FAILED when its crash budget is
- * spent or it must not run again, or to CANCELLED when that was asked for. The attempt is recorded as lost.
+ * Buries the suspects whose renewals stand where they were seen, and takes back their tasks and those that name a
+ * worker who is not alive: to PENDING with one crash more, to FAILED when the crash budget is spent or the task must
+ * not run again, to CANCELLED when that was asked for. Tasks whose owner had its time to obey a cancel request become
+ * CANCELLED. The attempts are recorded as lost. A row of the answer is a buried worker or a task.
  */
-function takeBack(crashBudget: string): string {
-  return `judged AS MATERIALIZED (
-    SELECT tasks.id, lane, fence, attempts, worker, started_at, lost.why,
-      rerun_after_crash AND crashes + 1 >= ${crashBudget} AS spent, rerun_after_crash, crashes + 1 AS deaths,
-      CASE WHEN cancel_requested_at IS NOT NULL THEN 5
-        WHEN rerun_after_crash AND crashes + 1 < ${crashBudget} THEN 1 ELSE 4 END AS next
-    FROM lost JOIN :schema.tasks USING (id) WHERE status = 2),
-  taken AS (
-    UPDATE :schema.tasks SET status = judged.next, attempts = tasks.attempts - 1, crashes = tasks.crashes + 1,
-      updated_at = greatest((SELECT at FROM clock), created_at),
-      due_at = CASE WHEN judged.next = 1 THEN (SELECT at FROM clock) ELSE due_at END,
-      completed_at = CASE WHEN judged.next >= 3 THEN (SELECT at FROM clock) END,
-      cancel_requested_at = CASE WHEN judged.next >= 3 THEN NULL ELSE cancel_requested_at END,
-      error = CASE judged.next WHEN 1 THEN error WHEN 5 THEN NULL ELSE CASE WHEN judged.rerun_after_crash
-        THEN 'The crash budget is spent: ' || judged.deaths || ' workers died while they ran this task (the last one: ' || judged.why || ').'
-        ELSE 'The worker died while it ran this task (' || judged.why || '), and rerunAfterCrash is false.' END END,
-      version = version + 1
-    FROM judged WHERE tasks.id = judged.id AND status = 2 AND tasks.fence = judged.fence
-    RETURNING tasks.id, judged.next),
-  recorded AS (
-    INSERT INTO :schema.attempts (task_id, fence, number, worker, started_at, ended_at, outcome, error)
-    SELECT id, fence, attempts, worker, started_at, (SELECT at FROM clock), 'lost', json_build_object(
-      'name', 'WorkerLost', 'message', 'The worker died while it ran this task: ' || why || '.',
-      'code', CASE WHEN spent THEN 'CRASH_BUDGET_SPENT' ELSE 'LEASE_LOST' END)::text
-    FROM judged JOIN taken USING (id)
-    ON CONFLICT (task_id, fence) DO UPDATE SET ended_at = excluded.ended_at, outcome = excluded.outcome,
-      error = excluded.error),
-  tallied AS (
-    INSERT INTO :schema.tally_changes (lane, status, tasks)
-    SELECT lane, 2, -count(*) FROM judged JOIN taken USING (id) GROUP BY lane
-    UNION ALL SELECT lane, taken.next, count(*) FROM judged JOIN taken USING (id) GROUP BY lane, taken.next)`;
-}
-
-const buryWorkers = onceOnly(
-  "buryWorkers",
-  `WITH clock AS MATERIALIZED (SELECT ${nowOf("$4")} AS at),
+const reap = statement(
+  "reapWorkers",
+  `WITH RECURSIVE clock AS MATERIALIZED (SELECT ${nowOf("$1")} AS at),
   buried AS (
-    UPDATE :schema.workers SET state = 'dead' FROM unnest($1::text[], $2::bigint[]) AS seen (id, renewals)
+    UPDATE :schema.workers SET state = 'dead' FROM unnest($2::text[], $3::bigint[]) AS seen (id, renewals)
     WHERE workers.id = seen.id AND state = 'alive' AND workers.renewals = seen.renewals
     RETURNING workers.id, workers.worker),
+  ${owners},
+  gone AS (
+    SELECT worker, 'no heartbeat' AS why FROM buried UNION ALL SELECT worker, 'worker gone' FROM orphaned),
+  candidates AS MATERIALIZED (
+    SELECT owned.id, owned.seq, gone.why FROM gone CROSS JOIN LATERAL (
+      SELECT tasks.id, tasks.seq FROM :schema.tasks WHERE tasks.status = 2 AND tasks.worker = gone.worker
+      ORDER BY tasks.worker LIMIT (SELECT 1000000 FROM clock)) AS owned
+    UNION ALL
+    SELECT overdue.id, overdue.seq, NULL FROM (
+      SELECT id, seq, worker FROM :schema.tasks WHERE status = 2 AND cancel_requested_at IS NOT NULL
+        AND cancel_requested_at < (SELECT at FROM clock) - $5::bigint
+      ORDER BY cancel_requested_at LIMIT (SELECT 1000000 FROM clock)) AS overdue
+    WHERE worker NOT IN (SELECT worker FROM gone)),
   lost AS MATERIALIZED (
-    SELECT tasks.id, 'no heartbeat' AS why FROM :schema.tasks
-    WHERE status = 2 AND worker IN (SELECT worker FROM buried) ORDER BY tasks.id FOR UPDATE),
-  ${takeBack("$3::integer")}
-  SELECT id, NULL, NULL FROM buried UNION ALL SELECT NULL, id, next FROM taken`,
-);
-
-const takeOrphans = onceOnly(
-  "takeOrphans",
-  `WITH clock AS MATERIALIZED (SELECT ${nowOf("$2")} AS at),
-  lost AS MATERIALIZED (
-    SELECT tasks.id, 'worker gone' AS why FROM :schema.tasks WHERE status = 2
-      AND worker NOT IN (SELECT worker FROM :schema.workers WHERE state = 'alive')
-    ORDER BY tasks.id FOR UPDATE SKIP LOCKED),
-  ${takeBack("$1::integer")}
-  SELECT NULL, id, next FROM taken`,
-);
-
-/** T8b: the owner had its time to obey a cancel request. */
-const cancelOverdue = onceOnly(
-  "cancelOverdue",
-  `WITH clock AS MATERIALIZED (SELECT ${nowOf("$2")} AS at),
-  overdue AS MATERIALIZED (
-    SELECT id, lane, fence, attempts, worker, started_at FROM :schema.tasks
-    WHERE status = 2 AND cancel_requested_at < (SELECT at FROM clock) - $1::bigint ORDER BY id FOR UPDATE SKIP LOCKED),
-  ended AS (
-    UPDATE :schema.tasks SET status = 5, completed_at = (SELECT at FROM clock), cancel_requested_at = NULL,
-      updated_at = greatest((SELECT at FROM clock), created_at), error = NULL, version = version + 1
-    FROM overdue WHERE tasks.id = overdue.id RETURNING tasks.id),
+    SELECT tasks.id, tasks.seq, tasks.lane, tasks.fence, tasks.attempts, tasks.worker, tasks.started_at, why,
+      (why IS NOT NULL)::integer AS crash, rerun_after_crash AS reruns,
+      rerun_after_crash AND crashes + 1 >= $4::integer AS spent, crashes + 1 AS deaths,
+      CASE WHEN cancel_requested_at IS NOT NULL THEN 5
+        WHEN rerun_after_crash AND crashes + 1 < $4::integer THEN 1 ELSE 4 END AS next
+    FROM candidates JOIN :schema.tasks USING (id) WHERE tasks.status = 2 AND ${few("candidates.seq")}
+    ORDER BY tasks.seq FOR UPDATE OF tasks),
+  taken AS (
+    UPDATE :schema.tasks SET status = lost.next, attempts = tasks.attempts - lost.crash,
+      crashes = tasks.crashes + lost.crash, updated_at = greatest(clock.at, tasks.created_at),
+      due_at = CASE lost.next WHEN 1 THEN clock.at ELSE tasks.due_at END,
+      completed_at = CASE lost.next WHEN 1 THEN NULL ELSE clock.at END, cancel_requested_at = NULL,
+      error = CASE lost.next WHEN 1 THEN tasks.error WHEN 4 THEN CASE WHEN lost.reruns
+        THEN 'The crash budget is spent: ' || lost.deaths
+          || ' workers died while they ran this task (the last one: ' || lost.why || ').'
+        ELSE 'The worker died while it ran this task (' || lost.why || '), and rerunAfterCrash is false.' END END,
+      version = tasks.version + 1
+    FROM lost, clock WHERE tasks.id = lost.id AND tasks.status = 2 AND tasks.fence = lost.fence AND ${few("lost.seq")}
+    RETURNING lost.*),
   recorded AS (
     INSERT INTO :schema.attempts (task_id, fence, number, worker, started_at, ended_at, outcome, error)
-    SELECT id, fence, attempts, worker, started_at, (SELECT at FROM clock), 'lost', json_build_object(
-      'name', 'WorkerLost', 'message', 'The worker did not obey the cancel request in time.', 'code', 'LEASE_LOST')::text
-    FROM overdue
+    SELECT id, fence, attempts, worker, started_at, clock.at, 'lost', json_build_object('name', 'WorkerLost',
+      'message', coalesce('The worker died while it ran this task: ' || why || '.',
+        'The worker did not obey the cancel request in time.'),
+      'code', CASE WHEN spent AND why IS NOT NULL THEN 'CRASH_BUDGET_SPENT' ELSE 'LEASE_LOST' END)::text
+    FROM taken, clock
     ON CONFLICT (task_id, fence) DO UPDATE SET ended_at = excluded.ended_at, outcome = excluded.outcome,
       error = excluded.error),
   tallied AS (
     INSERT INTO :schema.tally_changes (lane, status, tasks)
-    SELECT lane, 2, -count(*) FROM overdue GROUP BY lane UNION ALL SELECT lane, 5, count(*) FROM overdue GROUP BY lane)
-  SELECT NULL, id, 5 FROM ended`,
+    SELECT lane, 2, -count(*) FROM taken GROUP BY lane UNION ALL SELECT lane, next, count(*) FROM taken GROUP BY lane, next)
+  SELECT id, NULL, NULL FROM buried UNION ALL SELECT NULL, id, next FROM taken`,
 );

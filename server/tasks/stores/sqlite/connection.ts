@@ -193,7 +193,9 @@ export class Connection {
 
   /** Under the write lock, so that of many processes that start together one migrates and the others wait. */
   #migrate(): void {
-    pendingMigrations(migrations, this.#number("PRAGMA user_version"), this.path);
+    const pending = pendingMigrations(migrations, this.#number("PRAGMA user_version"), this.path);
+    // Whoever only wants to look must not wait for a writer that holds the lock.
+    if (pending.length === 0) return;
     this.#execWhenFree("BEGIN IMMEDIATE");
     try {
       for (const migration of pendingMigrations(migrations, this.#number("PRAGMA user_version"), this.path)) {

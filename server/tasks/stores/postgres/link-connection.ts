@@ -1,0 +1,176 @@
+/**
+ * The lease thread's connection: made when it is first needed, watched, and replaced with growing waits when it is
+ * lost or has gone silent. It listens as well, where that works: a notification to itself, which must come back, tells
+ * so once for each connection. (A pooler in transaction mode takes LISTEN, and nobody hears anything.)
+ */
+import type pg from "pg";
+import type { Database, ResultRow } from "./database.ts";
+import { channelOf, notify } from "./notifier.ts";
+import { isPreparedStatementTrouble } from "./postgres-errors.ts";
+import { quoted, type Statement } from "./statement.ts";
+
+const reconnectMsMin = 100;
+const reconnectMsMax = 2_000;
+/** A connection that carried nothing for so long is asked whether it is still there, */
+const checkMs = 10_000;
+/** and is replaced when it does not answer within this. */
+const answerMs = 5_000;
+
+export interface LinkConnectionParts {
+  database: Database;
+  /** Begins what this process notifies. */
+  sender: string;
+  /** Whether there is still something to be connected for. */
+  isNeeded(): boolean;
+  /** What a notification of another process said; undefined for whatever was said while nobody listened. */
+  heard(payload: string | undefined): void;
+  listening(works: boolean): void;
+}
+
+export class LinkConnection {
+  readonly #parts: LinkConnectionParts;
+  readonly #ownCheck: string;
+  #client: pg.Client | undefined;
+  #connecting: Promise<pg.Client> | undefined;
+  #failures = 0;
+  #reconnectTimer: NodeJS.Timeout | undefined;
+  readonly #checkTimer: NodeJS.Timeout;
+  #listenTimer: NodeJS.Timeout | undefined;
+  #heardAt = 0;
+  #named: boolean;
+  #closed = false;
+
+  constructor(parts: LinkConnectionParts) {
+    this.#parts = parts;
+    this.#ownCheck = `${parts.sender} check`;
+    this.#named = parts.database.location.prepare !== "off";
+    this.#checkTimer = setInterval(() => void this.#check(), checkMs / 2);
+  }
+
+  /** Connects, if that is left to do; later, should it fail. */
+  need(): void {
+    this.#connect().catch(() => undefined);
+  }
+
+  /** @throws whatever the driver throws; the connection is then replaced */
+  async query(statement: Statement, values: readonly unknown[]): Promise<ResultRow[]> {
+    const client = await this.#connect();
+    try {
+      const rows = await this.#send(client, statement, values);
+      this.#heardAt = performance.now();
+      return rows;
+    } catch (error) {
+      this.#lose(client);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#checkTimer);
+    clearTimeout(this.#reconnectTimer);
+    clearTimeout(this.#listenTimer);
+    const client = this.#client;
+    this.#client = undefined;
+    await client?.end().catch(() => undefined);
+  }
+
+  async #send(client: pg.Client, statement: Statement, values: readonly unknown[]): Promise<ResultRow[]> {
+    const { name, text } = this.#parts.database.prepared(statement);
+    const query = { text, values: values as unknown[], rowMode: "array" as const };
+    if (!this.#named) return (await client.query(query)).rows;
+    try {
+      return (await client.query({ ...query, name })).rows;
+    } catch (error) {
+      if (!isPreparedStatementTrouble(error)) throw error;
+      this.#named = false;
+      return (await client.query(query)).rows;
+    }
+  }
+
+  #connect(): Promise<pg.Client> {
+    if (this.#client) return Promise.resolve(this.#client);
+    if (this.#closed) return Promise.reject(new Error("The store was closed."));
+    this.#connecting ??= this.#connectNow().finally(() => {
+      this.#connecting = undefined;
+    });
+    return this.#connecting;
+  }
+
+  async #connectNow(): Promise<pg.Client> {
+    const { database, heard } = this.#parts;
+    const client = database.dedicated({ query_timeout: answerMs });
+    client.on("error", () => this.#lose(client));
+    client.on("end", () => this.#lose(client));
+    client.on("notification", ({ payload }) => this.#hear(client, payload ?? ""));
+    try {
+      await client.connect();
+      if (database.location.listen) await this.#listen(client);
+    } catch (error) {
+      database.tryNextHost();
+      void client.end().catch(() => undefined);
+      this.#reconnectLater();
+      throw error;
+    }
+    this.#client = client;
+    this.#failures = 0;
+    this.#heardAt = performance.now();
+    heard(undefined);
+    return client;
+  }
+
+  async #listen(client: pg.Client): Promise<void> {
+    const channel = channelOf(this.#parts.database.location.schema);
+    try {
+      await client.query(`LISTEN ${quoted(channel)}`);
+      await client.query({ text: notify.text, values: [channel, this.#ownCheck] });
+    } catch (error) {
+      // Refused by whatever stands between: then polling alone finds what is new.
+      if ((error as { code?: string }).code === undefined) throw error;
+      this.#parts.listening(false);
+      return;
+    }
+    clearTimeout(this.#listenTimer);
+    this.#listenTimer = setTimeout(() => this.#parts.listening(false), answerMs);
+  }
+
+  #hear(client: pg.Client, payload: string): void {
+    this.#heardAt = performance.now();
+    if (payload === this.#ownCheck) {
+      clearTimeout(this.#listenTimer);
+      this.#parts.listening(true);
+    } else if (client === this.#client && !payload.startsWith(`${this.#parts.sender} `)) {
+      this.#parts.heard(payload);
+    }
+  }
+
+  /** A network that drops everything in silence is found out by asking. */
+  async #check(): Promise<void> {
+    const client = this.#client;
+    if (!client || performance.now() - this.#heardAt < checkMs / 2) return;
+    try {
+      await client.query("SELECT 1");
+      this.#heardAt = performance.now();
+    } catch {
+      this.#lose(client);
+    }
+  }
+
+  #lose(client: pg.Client): void {
+    if (client !== this.#client) return;
+    this.#client = undefined;
+    // What a dead network keeps open is not waited for.
+    (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+    this.#reconnectLater();
+  }
+
+  #reconnectLater(): void {
+    if (this.#closed) return;
+    const waitMs = Math.min(reconnectMsMax, reconnectMsMin * 2 ** this.#failures) * (0.5 + Math.random() / 2);
+    this.#failures = Math.min(this.#failures + 1, 10);
+    clearTimeout(this.#reconnectTimer);
+    this.#reconnectTimer = setTimeout(() => {
+      if (this.#parts.isNeeded()) this.need();
+    }, waitMs);
+  }
+}
