@@ -27,6 +27,7 @@ const parts: Record<string, { parts: string[]; packages: RegExp }> = {
     parts: ["server/dure", "server/tasks/core/", "server/tasks/runtime/logger.ts"],
     packages: /^$/,
   },
+  "server/postgres.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/http/": {
     parts: ["server/http/", "server/index.ts", "server/dure", "server/tasks/core/"],
     packages: /./,

@@ -14,6 +14,9 @@ await greet.enqueueMany(Array.from({ length: 2500 }, (_, n) => ({ payload: { nam
 await fail.enqueue({ id: 1n });
 await greet.enqueue({ name: "later" }, { delay: "1h", tags: ["vip"], idempotencyKey: "once", priority: 3 });`;
 
+const definitions = `import { defineTask } from "dure";
+defineTask("greet", async (task) => "hello again " + task.payload.name);`;
+
 let workspace: Workspace;
 let schema: TestSchema;
 
@@ -51,14 +54,8 @@ async function everything(database: string): Promise<unknown> {
   }
 }
 
-/** PostgreSQL's texts hold no U+0000. */
 function plain(value: unknown): unknown {
-  return JSON.parse(
-    JSON.stringify(value, (_, part) => (typeof part === "bigint" ? `${part}n` : part)).replaceAll(
-      "\\u0000",
-      "\ufffd",
-    ),
-  );
+  return JSON.parse(JSON.stringify(value, (_, part) => (typeof part === "bigint" ? `${part}n` : part)));
 }
 
 test("from a file to PostgreSQL and back to a file: the same tasks, attempts, counts and definitions", async () => {
@@ -100,8 +97,16 @@ test("a copy that was killed half-way goes on, and every task is there once", as
 });
 
 test("a worker that is alive in the first database is named, and nothing is copied or sealed", async () => {
-  const worker = workspace.start(["worker", "program.ts", "--database", "tasks.db", "--name", "busy-bee"]);
-  await worker.sees("busy-bee");
+  workspace.write("definitions.ts", definitions);
+  const worker = workspace.start([
+    "worker",
+    "definitions.ts",
+    "--database",
+    "tasks.db",
+    "--name",
+    "busy-bee",
+  ]);
+  await worker.sees("Ctrl-C stops");
   const refused = await workspace.dure(["copy", "--from", "tasks.db", "--to", schema.url]);
   expect(refused.code).toBe(exitCodes.WORKER_RUNNING);
   expect(refused.stderr).toContain("busy-bee");
@@ -117,11 +122,7 @@ test("what is copied runs in its new place, once", async () => {
   const [{ id }] = tasks;
   await workspace.dure(["edit", id, "--delay", "0s", "--database", "tasks.db"]);
   await workspace.dure(["copy", "--from", "tasks.db", "--to", schema.url]);
-  workspace.write(
-    "definitions.ts",
-    `import { defineTask } from "dure";
-    defineTask("greet", async (task) => "hello again " + task.payload.name);`,
-  );
+  workspace.write("definitions.ts", definitions);
   await workspace.dure(["run", "definitions.ts", "--database", schema.url]);
   const task = await workspace.json("show", id, "--database", schema.url);
   expect(task).toMatchObject({ status: "COMPLETED", attempts: 1, result: "hello again later" });

@@ -89,6 +89,8 @@ onEachStore("beginTransaction", (world) => {
   test("its client is over with it", async ({ skip }) => {
     const { claimed, transaction } = await running(skip);
     ok(await transaction.commit(settlementOf(claimed, "completed")));
-    await expect(transaction.client.query("SELECT 1")).rejects.toMatchObject({ code: "TRANSACTION_UNUSABLE" });
+    await expect(transaction.client.query("SELECT 1")).rejects.toMatchObject({
+      code: "TRANSACTION_UNUSABLE",
+    });
   });
 });

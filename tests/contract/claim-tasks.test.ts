@@ -159,7 +159,7 @@ onEachStore("claimTasks", (world) => {
 
   test("a store that cannot hold a claim answers at once, and tells of changes", async ({ skip }) => {
     if (world.holdsClaims) skip("this store holds claims");
-    const changed = new Promise<void>((resolve) => void world.store.onChange(resolve));
+    const changed = new Promise<void>((resolve) => void world.store.onChange(() => resolve()));
     expect(ok(await world.store.claimTasks(claimRequest({ waitMs: 20_000 })))).toEqual({ claimed: [] });
     await world.enqueue(newTask({ id: "a" }));
     await changed;

@@ -37,6 +37,7 @@ const files = {
   stats: "store",
   checkHealth: "store",
   schemaVersion: "store",
+  pace: "store",
   measureSkew: "store",
   readRecords: "records",
   writeRecords: "records",

@@ -55,7 +55,7 @@ onEachStore("open, close, onChange, stats, checkHealth, schemaVersion", (world) 
   test("onChange hears of another process", async ({ skip }) => {
     if (!world.shared) skip("a database in memory belongs to one process");
     const other = await world.connect();
-    const heard = new Promise<void>((resolve) => void world.store.onChange(resolve));
+    const heard = new Promise<void>((resolve) => void world.store.onChange(() => resolve()));
     await other.enqueueTasks([newTask()]);
     await heard;
   });

@@ -8,6 +8,7 @@ import pg from "pg";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { FaultWorld } from "../support/fault-world.ts";
 import { createTestSchema } from "../support/postgres.ts";
+import { giveTo, postgresBinaries } from "../support/postgres-binaries.ts";
 import { PostgresServer } from "../support/postgres-server.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -113,36 +114,50 @@ describe("connections", () => {
 });
 
 test("a full disk is told to the caller, and when there is room again workers go on", async ({ skip }) => {
-  const folder = mkdtempSync(join(tmpdir(), "dure-full-disk-"));
-  closing.push(() => rmSync(folder, { recursive: true, force: true }));
+  const disk = mkdtempSync(join(tmpdir(), "dure-full-disk-"));
+  closing.push(() => rmSync(disk, { recursive: true, force: true }));
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=220m,mode=777", "tmpfs", folder], { stdio: "pipe" });
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=60m", "tmpfs", disk], { stdio: "pipe" });
   } catch {
     skip("only root may mount a small disk");
   }
-  closing.push(() => execFileSync("umount", ["-l", folder]));
-  const server = await startServer({ folder, settings: { min_wal_size: "32MB", max_wal_size: "48MB" } });
-  const world = await openWorld({ url: server.url() });
+  closing.push(() => execFileSync("umount", ["-l", disk]));
+  giveTo(disk, postgresBinaries().user);
+  const server = await startServer();
+  await server.query(`CREATE TABLESPACE small LOCATION '${disk}'`);
+  const url = await server.createDatabase("tasks", "TABLESPACE small");
+  const world = await openWorld({ url });
   await world.enqueue();
-  await server.query("CREATE TABLE ballast (filling text)");
-  await server.query("ALTER TABLE ballast ALTER filling SET STORAGE EXTERNAL");
-  for (const bytes of [4e6, 1e6, 1e5, 1e4]) {
-    const filling = `INSERT INTO ballast VALUES (repeat('x', ${bytes}))`;
-    const isFull = (error: { code?: string }) => {
-      expect(error.code).toBe("53100");
-      return true;
-    };
-    while (!(await server.query(filling).then(() => false, isFull)));
-  }
+  await fillUp(url);
   await world.until("a refusal", async () => {
-    await world.caller
-      .enqueueTask("resize-image", { filling: "x".repeat(200_000) })
-      .then(({ id }) => world.acknowledged.add(id))
-      .catch(({ code }) => world.refusals.set(code, (world.refusals.get(code) ?? 0) + 1));
+    await world.enqueue({ filling: "x".repeat(200_000) });
     return world.refusals.size > 0;
   });
   expect([...world.refusals.keys()]).toEqual(["DATABASE_FULL"]);
-  await server.query("TRUNCATE ballast");
+  await queryOnce(url, "DROP TABLE ballast");
   expect(await world.workersGoOn()).toBeLessThan(10_000);
   await world.check();
 });
+
+/** Takes every block of the disk that the database is on. */
+async function fillUp(url: string): Promise<void> {
+  await queryOnce(url, "CREATE TABLE ballast (filling text)");
+  await queryOnce(url, "ALTER TABLE ballast ALTER filling SET STORAGE EXTERNAL");
+  for (const bytes of [4e6, 1e6, 1e5, 8e3]) {
+    const filling = queryOnce.bind(undefined, url, `INSERT INTO ballast VALUES (repeat('x', ${bytes}))`);
+    for (let isFull = false; !isFull; ) {
+      const code = await filling().then(
+        () => undefined,
+        (error) => error.code,
+      );
+      expect([undefined, "53100"]).toContain(code);
+      isFull = code !== undefined;
+    }
+  }
+}
+
+async function queryOnce(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query(sql).finally(() => client.end());
+}

@@ -8,7 +8,14 @@ import pg from "pg";
 import postgres from "postgres";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createDure, type Dure, DureError, type TaskDefinition } from "../../server/index.ts";
-import { fromDrizzle, fromKnex, fromKysely, fromPostgresJs, fromPrisma, type TransactionClient } from "../../server/postgres.ts";
+import {
+  fromDrizzle,
+  fromKnex,
+  fromKysely,
+  fromPostgresJs,
+  fromPrisma,
+  type TransactionClient,
+} from "../../server/postgres.ts";
 import { createTestSchema, postgresUrl, type TestSchema } from "../support/postgres.ts";
 
 /** A transaction of the caller's: its own insert, then what the test does; and a handle outside any transaction. */
@@ -149,7 +156,13 @@ describe.each(Object.entries(libraries))("%s", (_, open) => {
 
   test("a commit makes both visible, and the task runs", async () => {
     const payload = { at: new Date(5), big: 12n, text: `그림 "\\ {a,b} \u0000 $1 ? 'x'` };
-    const options = { id: "receipt-17", tags: ["a,b", '"?"'], priority: -7, idempotencyKey: "order {17}", delay: 1 };
+    const options = {
+      id: "receipt-17",
+      tags: ["a,b", '"?"'],
+      priority: -7,
+      idempotencyKey: "order {17}",
+      delay: 1,
+    };
     let enqueued: unknown;
     await library.transact(async (tx) => {
       enqueued = await sendReceipt.enqueue(payload, { ...options, tx });

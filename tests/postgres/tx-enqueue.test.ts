@@ -180,7 +180,9 @@ describe("keys and ids", () => {
   test("a key with another payload is refused, and the transaction may go on", async () => {
     await sendReceipt.enqueue({ order: 17 }, { idempotencyKey: "order-17" });
     await client.query("BEGIN");
-    const error = await refused(sendReceipt.enqueue({ order: 18 }, { idempotencyKey: "order-17", tx: client }));
+    const error = await refused(
+      sendReceipt.enqueue({ order: 18 }, { idempotencyKey: "order-17", tx: client }),
+    );
     expect(error.code).toBe("IDEMPOTENCY_CONFLICT");
     expect(error.message).toContain("Nothing was enqueued.");
     await sendReceipt.enqueue({ order: 18 }, { tx: client });
@@ -235,7 +237,9 @@ describe("what is no open transaction of this database is refused", () => {
     await client.query("BEGIN");
     await sendReceipt.enqueue({ order: 17 }, { tx: client });
     await client.query("COMMIT");
-    expect((await refused(sendReceipt.enqueue({ order: 18 }, { tx: client }))).code).toBe("TRANSACTION_UNUSABLE");
+    expect((await refused(sendReceipt.enqueue({ order: 18 }, { tx: client }))).code).toBe(
+      "TRANSACTION_UNUSABLE",
+    );
     expect(await dure.countTasks()).toBe(1);
   });
 
@@ -270,7 +274,11 @@ describe("what is no open transaction of this database is refused", () => {
     ["a Kysely transaction", { executeQuery: () => undefined }, "fromKysely"],
     ["a Knex transaction", { raw: () => undefined }, "fromKnex"],
     ["a Prisma transaction", { $queryRawUnsafe: () => undefined }, "fromPrisma"],
-    ["a postgres.js transaction", Object.assign(() => undefined, { unsafe: () => undefined }), "fromPostgresJs"],
+    [
+      "a postgres.js transaction",
+      Object.assign(() => undefined, { unsafe: () => undefined }),
+      "fromPostgresJs",
+    ],
     ["an SQLite database", { exec: () => undefined, prepare: () => undefined }, "SQLite"],
   ])("%s", async (_, tx, text) => {
     const error = await refused(sendReceipt.enqueue({ order: 17 }, { tx: tx as any }));

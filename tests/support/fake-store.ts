@@ -16,6 +16,7 @@ import { TaskStatus } from "../../server/tasks/core/task.ts";
 
 export class FakeStore {
   readonly location = "a fake store";
+  readonly pace = { pollMs: 250, reapMs: 500, lookMs: 2_000 };
   readonly due: ClaimedTask[] = [];
   readonly settled: Settlement[] = [];
   readonly settleSizes: number[] = [];

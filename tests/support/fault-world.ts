@@ -95,10 +95,10 @@ export class FaultWorld {
   }
 
   /** One task; an error is a DureError or fails the test. Answers its id, or undefined when the call was refused. */
-  async enqueue(): Promise<string | undefined> {
+  async enqueue(payload: unknown = undefined): Promise<string | undefined> {
     this.#made += 1;
     try {
-      const { id } = await this.caller.enqueueTask("resize-image", { place: this.#made });
+      const { id } = await this.caller.enqueueTask("resize-image", payload ?? { place: this.#made });
       this.acknowledged.add(id);
       return id;
     } catch (error) {

@@ -34,7 +34,8 @@ export const errorCodes = {
   DATABASE_UNSAFE: "the place or the engine would put data at risk, so Dure refuses it",
   DATABASE_VERSION: "the database was made by a newer Dure, or its server is too old",
   DATABASE_MOVED: "the tasks were moved to another database, and this one takes no changes any more",
-  TRANSACTION_UNUSABLE: "a transaction cannot be used: none is open, it failed or ended, or it is of another database",
+  TRANSACTION_UNUSABLE:
+    "a transaction cannot be used: none is open, it failed or ended, or it is of another database",
   COMMIT_UNKNOWN: "the connection died while committing: the change may or may not have happened",
   WORKER_RUNNING: "a worker runs where none may: it was started twice, or its database is to be moved",
   INSTANCE_CLOSED: "the instance was closed",

@@ -10,9 +10,12 @@
  */
 import type { Attempt, AttemptOutcome, LogEntry, StoredError } from "./attempt.ts";
 import type { BackoffPolicy } from "./backoff.ts";
+import type { TaskRecord } from "./record.ts";
 import type { Task, TaskProgress, TaskStatusName } from "./task.ts";
 import type { Transaction, TransactionClient } from "./transaction.ts";
 import type { EncodedValue } from "./value.ts";
+
+export type { AttemptRecord, TaskRecord } from "./record.ts";
 
 export type Written<Value, Reason extends string = never> =
   | { kind: "ok"; value: Value }
@@ -235,58 +238,6 @@ export interface ArchivedTask {
   attempts: Attempt[];
 }
 
-/**
- * A task with all that a store has of it, as it moves to another store. RUNNING tasks do not move. Instants are
- * milliseconds since 1970; absent is what the task does not have.
- */
-export interface TaskRecord {
-  id: string;
-  type: string;
-  queue: string;
-  ownId: boolean;
-  status: Exclude<TaskStatusName, "RUNNING">;
-  priority: number;
-  dueAt: number;
-  createdAt: number;
-  updatedAt: number;
-  startedAt?: number;
-  completedAt?: number;
-  attempts: number;
-  maxAttempts: number;
-  fence: number;
-  crashes: number;
-  snoozes: number;
-  version: number;
-  rerunAfterCrash: boolean;
-  payload: EncodedValue;
-  result?: EncodedValue;
-  error?: string;
-  description?: string;
-  idempotencyKey?: string;
-  /** The worker that had it last. */
-  workerId?: string;
-  /** JSON, as it is stored. */
-  tags?: string;
-  settings?: string;
-  progress?: string;
-  /** Oldest first. */
-  history: AttemptRecord[];
-}
-
-/** A stored attempt, as it moves with its task. */
-export interface AttemptRecord {
-  fence: number;
-  number: number;
-  workerId?: string;
-  startedAt: number;
-  endedAt?: number;
-  outcome?: AttemptOutcome;
-  lateOutcome?: AttemptOutcome;
-  /** JSON, as it is stored. */
-  error?: string;
-  logs?: string;
-}
-
 export interface TaskEdit {
   priority?: number;
   /** Milliseconds since 1970. */
@@ -296,9 +247,20 @@ export interface TaskEdit {
 /** What changed: tasks may be claimed, or tasks came to their ends or were asked to. */
 export type News = "tasks" | "ends";
 
+/** How often to ask a store for what it was not heard to tell; in milliseconds. */
+export interface Pace {
+  /** An idle worker looks for due tasks: the truth behind every hint. */
+  pollMs: number;
+  /** A worker takes back what the dead left. */
+  reapMs: number;
+  /** A worker looks at the others' renewals; undefined where each of its beats brings them (`Beat.peers`). */
+  lookMs?: number;
+}
+
 export interface TaskStore {
   /** For messages: the file's path, or the server's address without its password. */
   readonly location: string;
+  readonly pace: Pace;
 
   /** Opens and migrates. Called once, before every other verb. */
   open(): Promise<void>;

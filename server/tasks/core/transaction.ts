@@ -31,7 +31,10 @@ export function isSqlite(tx: unknown): boolean {
 }
 
 /** @param met what was met, what was expected, what to do, in sentences */
-export function unusable(met: string, options: { cause?: unknown; [detail: string]: unknown } = {}): DureError {
+export function unusable(
+  met: string,
+  options: { cause?: unknown; [detail: string]: unknown } = {},
+): DureError {
   const { cause, ...details } = options;
   return new DureError("TRANSACTION_UNUSABLE", met, { details, cause });
 }

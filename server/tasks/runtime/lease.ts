@@ -35,6 +35,8 @@ export interface LeaseParts {
   settler: Settler;
   leaseMs: number;
   newIncarnation(): string;
+  /** What the beats of this incarnation tell of others. */
+  onBeat(beat: Beat): void;
   /** What is registered beside the incarnation. */
   describe(): WorkerDescription;
   worker(): Worker;
@@ -160,6 +162,7 @@ export class Lease {
       this.onBuried(workerId);
       return;
     }
+    this.#parts.onBeat(beat);
     this.#abortCancelled(beat.owned);
     this.#releaseUnknown(workerId, beat.owned);
     if (this.#isMissing(beat.owned)) void this.#loseMissing(workerId);

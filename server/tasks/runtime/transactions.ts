@@ -46,7 +46,9 @@ export class Transactions {
     );
     if (!attempt.over) return transaction;
     await transaction.rollback();
-    throw unusable("The attempt was over before its transaction was open; context.tx() serves a running handler alone.");
+    throw unusable(
+      "The attempt was over before its transaction was open; context.tx() serves a running handler alone.",
+    );
   }
 
   /** Ends an attempt that has a transaction. Never rejects. */
@@ -90,9 +92,12 @@ export class Transactions {
       } catch (error) {
         if (clock.monotonic() >= giveUpAt) throw error;
         if (failures % 12 === 0) {
-          logger.error(`It could not be found out whether a transaction was committed: ${describeError(error)}`, {
-            taskId: settlement.taskId,
-          });
+          logger.error(
+            `It could not be found out whether a transaction was committed: ${describeError(error)}`,
+            {
+              taskId: settlement.taskId,
+            },
+          );
         }
         const waitMs = Math.min(retryMsMax, retryMsMin * 2 ** Math.min(failures, 10));
         await clock.sleep(waitMs * (0.5 + clock.random() / 2));

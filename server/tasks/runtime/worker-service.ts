@@ -87,6 +87,7 @@ export class WorkerService {
       settler: this.#settler,
       leaseMs: parts.leaseMs,
       newIncarnation: () => parts.ids.incarnation(),
+      onBeat: (beat) => this.#reaper.onBeat(beat),
       describe: () => this.#describe(),
       worker: () => this.#worker,
     });
@@ -118,9 +119,9 @@ export class WorkerService {
     this.#undo = [
       takeStrayErrors(this.#worker, (attempt, error) => this.#takeStray(attempt, error)),
       registry.onAdd(() => this.#worker.claimAnew()),
-      store.onChange(() => {
-        this.#worker.wake();
-        this.#lease.onChange();
+      store.onChange((news) => {
+        if (news !== "ends") this.#worker.wake();
+        if (news !== "tasks") this.#lease.onChange();
       }),
     ];
     this.#worker.start();

@@ -29,8 +29,6 @@ import { release, settleFailure, settleSuccess, settleUnended, settleUnreadable 
 import type { Settler } from "./settler.ts";
 import { Transactions } from "./transactions.ts";
 
-/** The truth behind every hint: an idle worker looks for due tasks this often. */
-export const pollMs = 250;
 /** Also how many handlers start in one turn of the event loop. */
 const claimSizeMax = 500;
 const zombiesMin = 10;
@@ -219,7 +217,7 @@ export class Worker implements AttemptHost {
         types,
         limit,
         suspect,
-        ...(waits && { waitMs: pollMs }),
+        ...(waits && { waitMs: store.pace.pollMs }),
         ...(queues && { queues }),
       };
       const answer = await store.claimTasks(request);
@@ -229,7 +227,7 @@ export class Worker implements AttemptHost {
           cause: answer.cause,
         });
       this.#parts.onBuried(workerId);
-      return pollMs;
+      return store.pace.pollMs;
     } finally {
       this.#claiming -= limit;
       if (waits) this.#claimsFor = undefined;
@@ -252,6 +250,7 @@ export class Worker implements AttemptHost {
       this.#wakeNextTurn();
       return Number.POSITIVE_INFINITY;
     }
+    const { pollMs } = this.#parts.store.pace;
     if (this.#parts.settler.failing) return pollMs;
     // A claim brings one suspect at most; the others start at once too.
     if (reply.waited || reply.claimed.some(({ task }) => (task.crashes ?? 0) > 0)) return 0;

@@ -25,6 +25,8 @@ import { onceOnly, statement } from "./statement.ts";
 
 /** How long a rollback may take before its connection is given up, which rolls back as well. */
 const rollbackMsMax = 2_000;
+/** How long statements that the handler did not wait for may go on after it. */
+const idleMsMax = 30_000;
 const completedStatus = 3;
 const runningStatus = 2;
 
@@ -75,8 +77,7 @@ class PostgresAttemptTransaction implements AttemptTransaction {
         return { kind: "ok", value: settled };
       }
       committing = true;
-      const { command } = await connection.query("COMMIT");
-      if (command !== "COMMIT") throw aborted();
+      await this.#context.database.commit(connection);
       this.#giveBack(false);
       this.#changed();
       return { kind: "ok", value: settled };
@@ -91,7 +92,7 @@ class PostgresAttemptTransaction implements AttemptTransaction {
   }
 
   async #settle(connection: pg.PoolClient, settlement: Settlement): Promise<Settled> {
-    await this.client.idle();
+    if (!(await isDoneIn(idleMsMax, this.client.idle()))) throw stillBusy();
     const session = this.#context.database.on(connection);
     const [[xid]] = (await session.query(currentTransaction)) as [[string | null]];
     if (xid !== this.#xid || this.client.endedByHandler) throw endedByHandler();
@@ -123,7 +124,8 @@ class PostgresAttemptTransaction implements AttemptTransaction {
   }
 
   async #undo(connection: pg.PoolClient): Promise<void> {
-    if (this.client.isBusy) await this.#context.database.query(cancelStatement, [this.#pid]).catch(() => undefined);
+    if (this.client.isBusy)
+      await this.#context.database.query(cancelStatement, [this.#pid]).catch(() => undefined);
     await this.client.idle();
     await connection.query("ROLLBACK");
   }
@@ -241,6 +243,12 @@ function endedByHandler(): DureError {
   return unusable(
     "The handler ended the transaction of context.tx() itself (COMMIT, ROLLBACK or the like). It is Dure's to end: return to " +
       "commit, throw to roll back, and use a SAVEPOINT in between. What was committed so is stored, though the attempt failed.",
+  );
+}
+
+function stillBusy(): DureError {
+  return unusable(
+    `A statement on context.tx() that the handler did not wait for went on for ${idleMsMax} ms after it. Await every statement.`,
   );
 }
 

@@ -32,7 +32,9 @@ export async function enqueueInTransaction(
 ): Promise<Enqueued> {
   const client = checkClient(tx);
   // All parts before the first statement, so that a bad item leaves the transaction as it was.
-  const parts = Array.isArray(tasks) ? [tasks as readonly NewTask[]] : await gather(tasks as AsyncIterable<NewTask[]>);
+  const parts = Array.isArray(tasks)
+    ? [tasks as readonly NewTask[]]
+    : await gather(tasks as AsyncIterable<NewTask[]>);
   const count = parts.reduce((sum, part) => sum + part.length, 0);
   try {
     await checkTransaction(context.database, client);
@@ -75,8 +77,11 @@ const wanted =
 function checkClient(tx: Transaction): TransactionClient {
   if (typeof (tx as { query?: unknown } | null)?.query === "function") return tx as TransactionClient;
   const adapter = adapterFor(tx);
-  if (adapter) throw unusable(`tx is a transaction of another library: pass ${adapter}, from "dure/postgres".`);
-  const met = isSqlite(tx) ? "a connection to an SQLite database, and this one is PostgreSQL" : "no PostgreSQL client";
+  if (adapter)
+    throw unusable(`tx is a transaction of another library: pass ${adapter}, from "dure/postgres".`);
+  const met = isSqlite(tx)
+    ? "a connection to an SQLite database, and this one is PostgreSQL"
+    : "no PostgreSQL client";
   throw unusable(`tx is ${met}; ${wanted}.`);
 }
 
@@ -153,7 +158,9 @@ function withTextValues(text: string): string {
 function toText(value: unknown): string | null {
   if (value === null || value === undefined) return null;
   if (!Array.isArray(value)) return String(value);
-  const items = value.map((item) => (item === null ? "NULL" : `"${String(item).replaceAll(/["\\]/g, "\\$&")}"`));
+  const items = value.map((item) =>
+    item === null ? "NULL" : `"${String(item).replaceAll(/["\\]/g, "\\$&")}"`,
+  );
   return `{${items.join(",")}}`;
 }
 
@@ -190,7 +197,10 @@ function explained(error: unknown, shown: string): unknown {
   if (state === undefined && (isConnectionLoss(error) || isClosed(error))) {
     return unusable(`The connection of tx is closed or lost; ${wanted}.`, { cause: error });
   }
-  return toDureError(state === undefined ? error : Object.assign(new Error(messageOf(error)), { code: state }), shown);
+  return toDureError(
+    state === undefined ? error : Object.assign(new Error(messageOf(error)), { code: state }),
+    shown,
+  );
 }
 
 function isClosed(error: unknown): boolean {

@@ -16,8 +16,12 @@ import type { ClaimedTask, ClaimReply, ClaimRequest, Written } from "../../core/
 import type { Context } from "./context.ts";
 import type { ResultRow } from "./database.ts";
 import { settingsOf, type TaskRow, toTask } from "./rows.ts";
-import { few, nowOf, statement } from "./statement.ts";
+import { few, nowOf, quoted, statement } from "./statement.ts";
 
+/** Below this the planner may find it cheapest to read the whole table. */
+const smallBytesMax = 256 * 1024;
+/** Columns of an answer. */
+const rowSize = 26;
 /** A claim that others got ahead of looks again at once, so often in all. */
 const roundsMax = 3;
 
@@ -33,6 +37,7 @@ export async function claimTasks(
       const suspect = request.suspect && left > 0 && round === 1;
       const rows = await claimOnce(context, request, left, suspect);
       const [alive, nextDueAt, missed] = rows[0]!;
+      context.database.sawTaskTable(rows[0]![rowSize - 1]);
       if (!alive && round === 1)
         return { kind: "rejected", reason: "worker-dead", details: { id: request.workerId } };
       value.claimed.push(...(await toClaims(context, rows, request.workerId)));
@@ -48,7 +53,8 @@ function claimOnce(
   limit: number,
   suspect: boolean,
 ): Promise<ResultRow[]> {
-  const values = [context.now(), workerId, types, queues ?? null, limit, suspect];
+  const table = `${quoted(context.database.location.schema)}.tasks`;
+  const values = [context.now(), workerId, types, queues ?? null, limit, suspect, table];
   return context.database.query(claimDue, values);
 }
 
@@ -75,9 +81,7 @@ async function toClaims(
 
 /** As they are to run: the suspect first, then by priority, due time and place in the store. */
 function inOrder(a: ResultRow, b: ResultRow): number {
-  return (
-    Number(b[14] > 0) - Number(a[14] > 0) || b[7] - a[7] || a[8] - b[8] || a[4] - b[4]
-  );
+  return Number(b[14] > 0) - Number(a[14] > 0) || b[7] - a[7] || a[8] - b[8] || a[4] - b[4];
 }
 
 /** What a claimed task cannot have is not sent. */
@@ -158,7 +162,7 @@ function nextDue(levels: string, lanes: string, waiting: string): string {
 const claimDue = statement(
   "claimTasks",
   `WITH RECURSIVE clock AS MATERIALIZED (
-    SELECT ${nowOf("$1")} AS at, ${-(2**53)}::bigint AS past, ${2**53}::bigint AS future),
+    SELECT ${nowOf("$1")} AS at, ${-(2 ** 53)}::bigint AS past, ${2 ** 53}::bigint AS future),
   me AS MATERIALIZED (SELECT worker FROM :schema.workers WHERE id = $2 AND state = 'alive'),
   mine AS MATERIALIZED (
     SELECT lane FROM :schema.lanes WHERE type = ANY ($3::text[]) AND ($4::text[] IS NULL OR queue = ANY ($4::text[]))
@@ -217,6 +221,7 @@ const claimDue = statement(
         AS missed,
       least((${nextDue("levels", "mine", usual)}), (${nextDue("suspect_levels", "suspects", suspected)})) AS due_at
     WHERE (SELECT count(*) FROM claimed) < $5::integer)
-  SELECT EXISTS (SELECT 1 FROM me), rest.due_at, rest.missed, claimed.*
+  SELECT EXISTS (SELECT 1 FROM me), rest.due_at, rest.missed, claimed.*,
+    (SELECT pg_relation_size($7::text::regclass) < ${smallBytesMax})
   FROM (SELECT 1) AS always LEFT JOIN rest ON true LEFT JOIN claimed ON true`,
 );

@@ -16,6 +16,7 @@ import {
   isPreparedStatementTrouble,
   isReadOnly,
   isRetryable,
+  isTimeout,
   toDureError,
 } from "./postgres-errors.ts";
 import { inSchema, type Statement } from "./statement.ts";
@@ -46,8 +47,15 @@ export class Database implements Session {
   #driver: typeof pg | undefined;
   #pool: pg.Pool | undefined;
   #prepare: boolean;
+  /** Numbers the prepared statements; see `sawTaskTable`. */
+  #plans = 0;
+  #wasSmall = false;
   #host = 0;
   #closed = false;
+  /** When each connection was last asked something that it answered; those never asked are new. */
+  readonly #answeredAt = new WeakMap<pg.ClientBase, number>();
+  /** When something was asked last that was never answered. A network that swallowed that has swallowed others. */
+  #silentSince = Number.NEGATIVE_INFINITY;
   /** Connections that handlers have for their transactions, apart from those that claims and heartbeats need. */
   #lent: pg.Pool | undefined;
   #ended: Promise<unknown> | undefined;
@@ -114,10 +122,14 @@ export class Database implements Session {
    */
   begin(): Promise<pg.PoolClient> {
     return this.#retrying(async () => {
-      this.#lent ??= this.#makePool(this.#driver!, this.location.poolSize, { connectionTimeoutMillis: 0, query_timeout: 0 });
+      this.#lent ??= this.#makePool(this.#driver!, this.location.poolSize, {
+        connectionTimeoutMillis: 0,
+        query_timeout: 0,
+      });
       const client = await this.#connect(this.#lent);
       try {
-        await client.query("BEGIN ISOLATION LEVEL READ COMMITTED");
+        const text = "BEGIN ISOLATION LEVEL READ COMMITTED";
+        await client.query({ text, query_timeout: queryTimeoutMs } as pg.QueryConfig);
         return client;
       } catch (error) {
         client.release(true);
@@ -137,10 +149,26 @@ export class Database implements Session {
     return {
       query: async (statement, values = []) => {
         const { text } = this.prepared(statement);
-        const { rows } = await client.query({ text, values: values as unknown[], rowMode: "array", types } as pg.QueryArrayConfig);
-        return rows;
+        const query = {
+          text,
+          values: values as unknown[],
+          rowMode: "array" as const,
+          types,
+          query_timeout: queryTimeoutMs,
+        };
+        return (await client.query(query)).rows;
       },
     };
+  }
+
+  /** COMMIT on a connection that was lent; an aborted transaction is an error here, not a rollback that looks like success. */
+  async commit(client: pg.ClientBase): Promise<void> {
+    const { command } = await client.query({
+      text: "COMMIT",
+      query_timeout: queryTimeoutMs,
+    } as pg.QueryConfig);
+    if (command !== "COMMIT")
+      throw Object.assign(new Error("The transaction was aborted."), { code: "25P02" });
   }
 
   /** A connection of its own, outside the pool, not yet connected; the caller ends it. */
@@ -180,10 +208,23 @@ export class Database implements Session {
     let found = this.#texts.get(statement);
     if (!found) {
       const { schema } = this.location;
-      found = { name: `${schema}:${statement.name}`.slice(0, 63), text: inSchema(statement.text, schema) };
+      const name = `${this.#plans}:${statement.name}:${schema}`.slice(0, 63);
+      found = { name, text: inSchema(statement.text, schema) };
       this.#texts.set(statement, found);
     }
     return found;
+  }
+
+  /**
+   * Says how large the table of tasks is. A plan that was made while it was small reads all of it, and the server keeps
+   * such a plan until the table is analysed, a minute later; so a table that grew gets plans of its own.
+   */
+  sawTaskTable(isSmall: boolean): void {
+    if (this.#wasSmall && !isSmall) {
+      this.#plans += 1;
+      this.#texts.clear();
+    }
+    this.#wasSmall = isSmall;
   }
 
   async #retrying<Value>(work: () => Promise<Value>): Promise<Value> {
@@ -216,10 +257,14 @@ export class Database implements Session {
   /** Runs `work` on a connection of the pool; one that is of no more use leaves the pool. */
   async #once<Value>(work: (client: pg.PoolClient) => Promise<Value>): Promise<Value> {
     const client = await this.#connect(this.#pool);
+    const askedAt = performance.now();
     let broken = false;
     try {
-      return await work(client);
+      const value = await work(client);
+      this.#answeredAt.set(client, askedAt);
+      return value;
     } catch (error) {
+      if (isTimeout(error instanceof NotSent ? error.cause : error)) this.#silentSince = askedAt;
       broken = isConnectionLoss(error) || error instanceof NotSent || isReadOnly(error);
       if (isReadOnly(error)) this.tryNextHost();
       if (isReadOnly(error) && this.location.connectionStrings.length > 1) throw new NotSent(error);
@@ -236,7 +281,11 @@ export class Database implements Session {
   async #connect(pool: pg.Pool | undefined): Promise<pg.PoolClient> {
     if (!pool) throw new DureError("DATABASE_UNAVAILABLE", `${this.location.shown} is not open.`);
     try {
-      return await pool.connect();
+      for (;;) {
+        const client = await pool.connect();
+        if ((this.#answeredAt.get(client) ?? Number.POSITIVE_INFINITY) >= this.#silentSince) return client;
+        client.release(true);
+      }
     } catch (error) {
       this.tryNextHost();
       // Refused for a reason that waiting does not mend: a wrong password, no such database.
@@ -284,7 +333,11 @@ export class Database implements Session {
     return value;
   }
 
-  #makePool(driver: typeof pg, max: number, lent?: Pick<pg.ClientConfig, "connectionTimeoutMillis" | "query_timeout">): pg.Pool {
+  #makePool(
+    driver: typeof pg,
+    max: number,
+    lent?: Pick<pg.ClientConfig, "connectionTimeoutMillis" | "query_timeout">,
+  ): pg.Pool {
     const next = () => this.#connectionString();
     class HostClient extends driver.Client {
       constructor(config?: pg.ClientConfig) {

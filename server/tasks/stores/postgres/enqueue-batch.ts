@@ -97,7 +97,10 @@ export class EnqueueBatch {
   }
 
   #storeAlone(tasks: readonly NewTask[]): Promise<Enqueued> {
-    return this.#transact(async (session) => insertCarefully(this.#context, session, tasks), tasks.length === 1);
+    return this.#transact(
+      async (session) => insertCarefully(this.#context, session, tasks),
+      tasks.length === 1,
+    );
   }
 
   async #enqueueParts(parts: AsyncIterable<readonly NewTask[]>): Promise<Enqueued> {
@@ -147,14 +150,12 @@ export class EnqueueBatch {
       for (const _ of part) answers.push(null);
       await insertTasks(this.#context, session, part);
     } else {
-      for (const answer of await insertCarefully(this.#context, session, part, answers.length)) answers.push(answer);
+      for (const answer of await insertCarefully(this.#context, session, part, answers.length))
+        answers.push(answer);
     }
   }
 
-  async #transact(
-    work: (session: Session) => Promise<(Task | null)[]>,
-    alone = false,
-  ): Promise<Enqueued> {
+  async #transact(work: (session: Session) => Promise<(Task | null)[]>, alone = false): Promise<Enqueued> {
     const { database } = this.#context;
     try {
       const answer: Enqueued = await database.written<(Task | null)[], never>(async () => ({

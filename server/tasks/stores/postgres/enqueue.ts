@@ -8,13 +8,17 @@ import type { NewTask, Written } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
-import { plainText, taskColumns, type TaskRow, toTask } from "./rows.ts";
+import { plainText, type TaskRow, taskColumns, toTask } from "./rows.ts";
 import { nowOf, statement } from "./statement.ts";
 
 export type Enqueued = Written<(Task | null)[], "id-taken" | "idempotency-conflict">;
 
 /** Inserts tasks that are all new. @throws an error of the server when one of them is not: 23505 */
-export async function insertTasks(context: Context, session: Session, tasks: readonly NewTask[]): Promise<void> {
+export async function insertTasks(
+  context: Context,
+  session: Session,
+  tasks: readonly NewTask[],
+): Promise<void> {
   const columns = await toColumns(context, tasks);
   // One row takes a third less time without arrays.
   if (tasks.length === 1) await session.query(insertOne, columns.map(onlyValue));
@@ -49,13 +53,19 @@ export class Refused extends DureError {
   readonly reason: "id-taken" | "idempotency-conflict";
 
   constructor(reason: Refused["reason"], details: Record<string, unknown>) {
-    super(reason === "id-taken" ? "TASK_ID_TAKEN" : "IDEMPOTENCY_CONFLICT", `Refused: ${reason}.`, { details });
+    super(reason === "id-taken" ? "TASK_ID_TAKEN" : "IDEMPOTENCY_CONFLICT", `Refused: ${reason}.`, {
+      details,
+    });
     this.reason = reason;
   }
 }
 
 /** An id of a definition is no task's, also not when both are stored at the same moment: the id is locked first. */
-async function refuseDefinitionIds(session: Session, tasks: readonly NewTask[], offset: number): Promise<void> {
+async function refuseDefinitionIds(
+  session: Session,
+  tasks: readonly NewTask[],
+  offset: number,
+): Promise<void> {
   const own = tasks.filter(({ ownId }) => ownId).map(({ id }) => id);
   if (own.length === 0) return;
   await session.query(lockIds, [own]);
@@ -156,7 +166,10 @@ export const lockIds = statement(
   `SELECT pg_advisory_xact_lock(hashtextextended(id, 0))
     FROM (SELECT DISTINCT id FROM unnest($1::text[]) AS given (id) ORDER BY id) AS sorted`,
 );
-const definitionsOf = statement("definitionsOf", "SELECT id FROM :schema.definitions WHERE id = ANY($1::text[]) LIMIT 1");
+const definitionsOf = statement(
+  "definitionsOf",
+  "SELECT id FROM :schema.definitions WHERE id = ANY($1::text[]) LIMIT 1",
+);
 const findExisting = statement(
   "findExisting",
   `SELECT ${taskColumns} FROM :schema.tasks WHERE id = $1 UNION ALL

@@ -1,7 +1,7 @@
 /** One task by its id. */
 import type { Task } from "../../core/task.ts";
 import type { Context } from "./context.ts";
-import { taskColumns, type TaskRow, toTask } from "./rows.ts";
+import { type TaskRow, taskColumns, toTask } from "./rows.ts";
 import { statement } from "./statement.ts";
 
 export async function findTask(context: Context, id: string): Promise<Task | undefined> {

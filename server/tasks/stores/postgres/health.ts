@@ -22,7 +22,12 @@ export async function stats(context: Context): Promise<StoreStats> {
     const [facts] = await session.query(storeFacts, [context.now(), context.database.location.schema]);
     const [alive, dead, stopped, oldestDueMs, sizeBytes] = facts!;
     return {
-      byType: counts.map(([type, queue, status, count]) => ({ type, queue, status: statusNames[status]!, count })),
+      byType: counts.map(([type, queue, status, count]) => ({
+        type,
+        queue,
+        status: statusNames[status]!,
+        count,
+      })),
       workers: { alive, dead, stopped },
       ...(oldestDueMs !== null && { oldestDueMs }),
       sizeBytes,
@@ -65,7 +70,11 @@ function serverFinding([, version, synchronous, isStandby]: ResultRow): HealthFi
       next: "Set synchronous_commit = on for this user, unless that is meant.",
     };
   }
-  return { level: "ok", check, message: `PostgreSQL ${version} takes writes and keeps what it acknowledges.` };
+  return {
+    level: "ok",
+    check,
+    message: `PostgreSQL ${version} takes writes and keeps what it acknowledges.`,
+  };
 }
 
 function clockFinding(skewMs: number): HealthFinding {
@@ -86,7 +95,12 @@ function connectionsFinding([, , , , used, most]: ResultRow): HealthFinding {
   const check = "connections";
   const message = `${used} of the server's ${most} connections are in use.`;
   if (most - used >= connectionsLeftMin) return { level: "ok", check, message };
-  return { level: "warning", check, message, next: "Raise max_connections, lower pool_size, or put a pooler between." };
+  return {
+    level: "warning",
+    check,
+    message,
+    next: "Raise max_connections, lower pool_size, or put a pooler between.",
+  };
 }
 
 /** A transaction left open keeps dead rows from being cleaned away, and claims step over more of them each minute. */

@@ -3,7 +3,7 @@
  * changes, and never keeps the process alive by itself. One that dies is started anew, with all that it held.
  */
 import { Worker } from "node:worker_threads";
-import type { Beat, LeaseHandle, LeaseRequest as Lease, News } from "../../core/store.ts";
+import type { Beat, LeaseRequest as Lease, LeaseHandle, News } from "../../core/store.ts";
 import type { LeaseReply, LeaseRequest, LeaseThreadOptions } from "./lease-protocol.ts";
 
 const threadFile = new URL(

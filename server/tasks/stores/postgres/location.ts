@@ -50,7 +50,9 @@ function splitHosts(url: string): URL[] {
       return new URL(`${scheme.toLowerCase()}${user}${host}${rest}`);
     } catch {
       // What looks like a host may be part of a password with an @ in it.
-      throw refused("a host in it cannot be read; write special characters of the password as %40 and the like");
+      throw refused(
+        "a host in it cannot be read; write special characters of the password as %40 and the like",
+      );
     }
   });
 }

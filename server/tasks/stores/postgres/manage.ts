@@ -4,7 +4,7 @@ import type { Task, TaskStatusName } from "../../core/task.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow, Session } from "./database.ts";
 import { lockIds, Refused } from "./enqueue.ts";
-import { plainText, statusNames, statusNumbers, taskColumns, type TaskRow, toTask } from "./rows.ts";
+import { plainText, statusNames, statusNumbers, type TaskRow, taskColumns, toTask } from "./rows.ts";
 import { nowOf, statement } from "./statement.ts";
 
 export async function saveDefinitions(
@@ -52,11 +52,15 @@ export async function cancelTask(
   id: string,
   expectedVersion?: number,
 ): Promise<Written<{ task: Task; requested: boolean }, "not-found" | "finished" | "version">> {
-  const answer = await change(context, { id, expectedVersion }, {
-    refuse: (status) => (isEnded(status) ? "finished" : undefined),
-    apply: (session, status) =>
-      session.query(status === "RUNNING" ? requestCancel : cancelPending, [id, context.now()]),
-  });
+  const answer = await change(
+    context,
+    { id, expectedVersion },
+    {
+      refuse: (status) => (isEnded(status) ? "finished" : undefined),
+      apply: (session, status) =>
+        session.query(status === "RUNNING" ? requestCancel : cancelPending, [id, context.now()]),
+    },
+  );
   if (answer.kind !== "ok") return answer;
   context.tasksChanged();
   const task = await toOneTask(context, answer.value);
@@ -68,10 +72,15 @@ export async function retryTask(
   id: string,
   expectedVersion?: number,
 ): Promise<Written<{ task: Task }, "not-found" | "not-finished" | "completed" | "version">> {
-  const answer = await change(context, { id, expectedVersion }, {
-    refuse: (status) => (isEnded(status) ? (status === "COMPLETED" ? "completed" : undefined) : "not-finished"),
-    apply: (session) => session.query(retryEnded, [id, context.now()]),
-  });
+  const answer = await change(
+    context,
+    { id, expectedVersion },
+    {
+      refuse: (status) =>
+        isEnded(status) ? (status === "COMPLETED" ? "completed" : undefined) : "not-finished",
+      apply: (session) => session.query(retryEnded, [id, context.now()]),
+    },
+  );
   return answerChanged(context, answer);
 }
 
@@ -81,10 +90,14 @@ export async function editTask(
   { priority, dueAt }: TaskEdit,
   expectedVersion?: number,
 ): Promise<Written<{ task: Task }, "not-found" | "not-pending" | "version">> {
-  const answer = await change(context, { id, expectedVersion }, {
-    refuse: (status) => (status === "PENDING" ? undefined : "not-pending"),
-    apply: (session) => session.query(editPending, [id, priority ?? null, dueAt ?? null, context.now()]),
-  });
+  const answer = await change(
+    context,
+    { id, expectedVersion },
+    {
+      refuse: (status) => (status === "PENDING" ? undefined : "not-pending"),
+      apply: (session) => session.query(editPending, [id, priority ?? null, dueAt ?? null, context.now()]),
+    },
+  );
   return answerChanged(context, answer);
 }
 
@@ -93,14 +106,21 @@ export async function deleteTask(
   id: string,
   expectedVersion?: number,
 ): Promise<Written<void, "not-found" | "not-finished" | "version">> {
-  const answer = await change(context, { id, expectedVersion }, {
-    refuse: (status) => (isEnded(status) ? undefined : "not-finished"),
-    apply: (session) => session.query(deleteEnded, [id]),
-  });
+  const answer = await change(
+    context,
+    { id, expectedVersion },
+    {
+      refuse: (status) => (isEnded(status) ? undefined : "not-finished"),
+      apply: (session) => session.query(deleteEnded, [id]),
+    },
+  );
   return answer.kind === "ok" ? { kind: "ok", value: undefined } : answer;
 }
 
-export function pruneTasks(context: Context, { status, before, limit }: PruneRequest): Promise<Written<number>> {
+export function pruneTasks(
+  context: Context,
+  { status, before, limit }: PruneRequest,
+): Promise<Written<number>> {
   return context.database.written(async () => {
     const [row] = await context.database.query(prune, [statusNumbers[status][0], before, limit]);
     return { kind: "ok", value: row![0] };

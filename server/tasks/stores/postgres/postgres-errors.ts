@@ -46,6 +46,11 @@ export function isConnectionLoss(error: unknown): boolean {
   );
 }
 
+/** The driver waited in vain for an answer. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof Error && /query read timeout/i.test(error.message);
+}
+
 /** The server undid the statement because of others; it may be sent again at once. */
 export function isRetryable(error: unknown): boolean {
   const code = sqlState(error);

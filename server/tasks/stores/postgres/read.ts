@@ -4,20 +4,20 @@ import { nearest } from "../../core/names.ts";
 import type { ArchivedTask, PruneRequest, StoredDefinition } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import type { Context } from "./context.ts";
+import { findTask, taskById } from "./find-task.ts";
 import { prunable } from "./manage.ts";
 import {
   type AttemptRow,
-  definitionColumns,
   type DefinitionRow,
+  definitionColumns,
   statusNumbers,
-  taskColumns,
   type TaskRow,
+  taskColumns,
   toAttempts,
   toDefinition,
   toEntry,
   toTask,
 } from "./rows.ts";
-import { findTask, taskById } from "./find-task.ts";
 import { searchTasks } from "./search.ts";
 import { statement } from "./statement.ts";
 
@@ -43,7 +43,10 @@ export function listAttempts(context: Context, taskId: string): Promise<Attempt[
     const [task] = await session.query(taskById, [taskId]);
     if (!task) return [];
     const rows = await session.query(attemptsOf, [[taskId]]);
-    return toAttempts(task as TaskRow, rows.map((row) => row.slice(1) as AttemptRow));
+    return toAttempts(
+      task as TaskRow,
+      rows.map((row) => row.slice(1) as AttemptRow),
+    );
   });
 }
 
@@ -56,7 +59,11 @@ export async function findNearIds(context: Context, id: string): Promise<string[
 /** Ids that share a beginning with the given one, the longest shared beginnings first, and those of definitions. */
 async function idsLike(context: Context, id: string): Promise<string[]> {
   const definitions = (await listDefinitions(context)).map((definition) => definition.id);
-  for (let length = Math.min(id.length, 128); length >= 4; length = length > 4 ? Math.max(4, length - 4) : 0) {
+  for (
+    let length = Math.min(id.length, 128);
+    length >= 4;
+    length = length > 4 ? Math.max(4, length - 4) : 0
+  ) {
     const prefix = id.slice(0, length);
     const rows = await context.database.read(idsFrom, [prefix, `${prefix}\u{10ffff}`]);
     if (rows.length > 0) return [...rows.map(([found]) => found as string), ...definitions];
@@ -68,7 +75,10 @@ export async function listDefinitions(context: Context): Promise<StoredDefinitio
   return ((await context.database.read(allDefinitions)) as DefinitionRow[]).map(toDefinition);
 }
 
-export function readPrunable(context: Context, { status, before, limit }: PruneRequest): Promise<ArchivedTask[]> {
+export function readPrunable(
+  context: Context,
+  { status, before, limit }: PruneRequest,
+): Promise<ArchivedTask[]> {
   return context.database.snapshot(async (session) => {
     const rows = (await session.query(prunableTasks, [statusNumbers[status][0], before, limit])) as TaskRow[];
     const attempts = await session.query(attemptsOf, [rows.map((row) => row[0])]);
@@ -76,7 +86,10 @@ export function readPrunable(context: Context, { status, before, limit }: PruneR
     const lanes = await context.lanes.named(new Set(rows.map((row) => row[1])));
     return rows.map((row) => ({
       task: toTask(row, lanes),
-      attempts: toAttempts(row, (byTask.get(row[0]) ?? []).map((attempt) => attempt.slice(1) as AttemptRow)),
+      attempts: toAttempts(
+        row,
+        (byTask.get(row[0]) ?? []).map((attempt) => attempt.slice(1) as AttemptRow),
+      ),
     }));
   });
 }
@@ -87,8 +100,14 @@ const attemptsOf = statement(
       ended_at, outcome, error, late_outcome, logs
     FROM :schema.attempts WHERE task_id = ANY($1::text[]) ORDER BY task_id, fence`,
 );
-const definitionById = statement("findDefinition", `SELECT ${definitionColumns} FROM :schema.definitions WHERE id = $1`);
-const allDefinitions = statement("listDefinitions", `SELECT ${definitionColumns} FROM :schema.definitions ORDER BY id`);
+const definitionById = statement(
+  "findDefinition",
+  `SELECT ${definitionColumns} FROM :schema.definitions WHERE id = $1`,
+);
+const allDefinitions = statement(
+  "listDefinitions",
+  `SELECT ${definitionColumns} FROM :schema.definitions ORDER BY id`,
+);
 const idsFrom = statement(
   "idsFrom",
   "SELECT id FROM :schema.tasks WHERE id >= $1::text AND id < $2::text ORDER BY id LIMIT 50",

@@ -76,17 +76,23 @@ export function countStatement(search: StoreSearch, pairs: readonly Pair[]): Sea
   const byUpdate = search.updated !== undefined && search.created === undefined;
   const moving = pairs.filter(({ status }) => status === running);
   const settled = pairs.filter(({ status }) => status !== running);
-  const parts = groupsOf(settled, byUpdate ? "updated" : "created").map(({ stream, isFresh, lanes, statuses }) => {
-    const bounds = boundsOf(text, unplaced, stream, isFresh);
-    return `SELECT coalesce(sum(counted.tasks), 0) AS tasks
+  const parts = groupsOf(settled, byUpdate ? "updated" : "created").map(
+    ({ stream, isFresh, lanes, statuses }) => {
+      const bounds = boundsOf(text, unplaced, stream, isFresh);
+      return `SELECT coalesce(sum(counted.tasks), 0) AS tasks
       FROM unnest(${text.add(lanes)}::integer[], ${text.add(statuses)}::smallint[]) AS pair (lane, status)
       CROSS JOIN LATERAL (SELECT count(*) AS tasks FROM :schema.tasks WHERE tasks.lane = pair.lane
         AND tasks.status = pair.status AND ${[conditionsOf[stream], ...bounds].join(" AND ")}) AS counted`;
-  });
-  if (moving.length > 0) parts.push(`SELECT count(*) AS tasks FROM (${runningPart(text, unplaced, moving)}) AS moving`);
+    },
+  );
+  if (moving.length > 0)
+    parts.push(`SELECT count(*) AS tasks FROM (${runningPart(text, unplaced, moving)}) AS moving`);
   if (parts.length === 0) parts.push("SELECT 0 AS tasks");
   return {
-    statement: onceOnly("countTasks", `SELECT sum(tasks)::bigint FROM (${parts.join("\n UNION ALL ")}) AS counts`),
+    statement: onceOnly(
+      "countTasks",
+      `SELECT sum(tasks)::bigint FROM (${parts.join("\n UNION ALL ")}) AS counts`,
+    ),
     values: text.values,
   };
 }
@@ -188,7 +194,8 @@ function placeConditions(text: Text, search: StoreSearch, stream: Stream, isFres
   if (!after) return [];
   const beyond = isDownwards(search) ? "<" : ">";
   const id = `${text.add(after.id)}::text`;
-  if (sortBy !== "id") return [`(${valueOf(search, isFresh)}, tasks.id) ${beyond} (${text.add(after.value)}::bigint, ${id})`];
+  if (sortBy !== "id")
+    return [`(${valueOf(search, isFresh)}, tasks.id) ${beyond} (${text.add(after.value)}::bigint, ${id})`];
   const conditions = [`tasks.id ${beyond} ${id}`];
   // The order of generated ids is the order of creation, which is what the index has.
   const time = stream === "created" ? ulidTime(after.id) : undefined;

@@ -8,10 +8,24 @@ import type { StoredDefinition, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow, Session } from "./database.ts";
-import { definitionColumns, type DefinitionRow, statusNumbers, type TaskRow, toDefinition, toEntry, toTask } from "./rows.ts";
-import { countStatement, isDownwards, type Pair, pageStatement, type SearchStatement } from "./search-statements.ts";
-import { statement } from "./statement.ts";
 import { findTask } from "./find-task.ts";
+import {
+  type DefinitionRow,
+  definitionColumns,
+  statusNumbers,
+  type TaskRow,
+  toDefinition,
+  toEntry,
+  toTask,
+} from "./rows.ts";
+import {
+  countStatement,
+  isDownwards,
+  type Pair,
+  pageStatement,
+  type SearchStatement,
+} from "./search-statements.ts";
+import { statement } from "./statement.ts";
 import { sums } from "./tallies.ts";
 
 /** A task or an entry of a definition, with its place in the order. */
@@ -22,10 +36,17 @@ interface Placed {
 
 export async function searchTasks(context: Context, search: StoreSearch): Promise<Task[]> {
   if (search.id !== undefined) return searchById(context, search, search.id);
-  const { rows, first, definitions } = await context.database.snapshot((session) => readPage(session, search));
+  const { rows, first, definitions } = await context.database.snapshot((session) =>
+    readPage(session, search),
+  );
   const lanes = await context.lanes.named(new Set(rows.map((row) => row[2] as number)));
   const tasks = rows.map((row): Placed => ({ task: toTask(row.slice(1) as TaskRow, lanes), value: row[0] }));
-  return merge(search, tasks, first, definitions.map((definition) => entryOf(search, definition)));
+  return merge(
+    search,
+    tasks,
+    first,
+    definitions.map((definition) => entryOf(search, definition)),
+  );
 }
 
 export async function countTasks(context: Context, search: StoreSearch): Promise<number> {

@@ -13,8 +13,9 @@ import type {
   HealthFinding,
   LeaseHandle,
   LeaseRequest,
-  NewTask,
   News,
+  NewTask,
+  Pace,
   PruneRequest,
   Settled,
   Settlement,
@@ -61,8 +62,15 @@ export function createPostgresStore(options: PostgresStoreOptions): TaskStore {
   return new PostgresStore(options);
 }
 
+/**
+ * An idle worker asks less than once a second: it polls, its beats (every five seconds by default) bring what would
+ * make it reap, and reaping unasked is for what those could have missed.
+ */
+const pace: Pace = { pollMs: 1_350, reapMs: 60_000 };
+
 class PostgresStore implements TaskStore {
   readonly location: string;
+  readonly pace = pace;
   readonly #context: Context;
   readonly #database: Database;
   readonly #enqueues: EnqueueBatch;

@@ -164,8 +164,8 @@ function statementsOf(database: SqliteDatabase): Pick<Connection, "prepare"> {
 function explained(error: unknown, path: string): unknown {
   if (error instanceof DureError || !isBusy(error)) return toDureError(error, path);
   return unusable(
-    `${path} is being written by another connection, and this transaction was not begun for writing. Begin it with ` +
-      "BEGIN IMMEDIATE, on a connection opened with { timeout: 5000 }; roll this one back.",
+    `${path} is being written by another connection, and this transaction was not begun for writing. Begin with BEGIN IMMEDIATE, ` +
+      "on a connection opened with { timeout: 5000 }; roll this one back.",
     { cause: error },
   );
 }

@@ -55,6 +55,7 @@ export function createSqliteStore(options: SqliteStoreOptions): TaskStore {
 
 class SqliteStore implements TaskStore {
   readonly location: string;
+  readonly pace = { pollMs: 250, reapMs: 500, lookMs: 2_000 };
   readonly #options: Required<SqliteStoreOptions>;
   readonly #pulse = new SharedArrayBuffer(4);
   readonly #listeners = new Set<() => void>();

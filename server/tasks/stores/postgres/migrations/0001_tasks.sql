@@ -102,6 +102,8 @@ CREATE TABLE :schema.tasks (
 CREATE INDEX tasks_claim ON :schema.tasks (lane, priority DESC, due_at, seq) WHERE status < 2 AND crashes = 0;
 CREATE INDEX tasks_claim_suspect ON :schema.tasks (lane, priority DESC, due_at, seq) WHERE status < 2 AND crashes > 0;
 CREATE INDEX tasks_running ON :schema.tasks (worker) WHERE status = 2;
+CREATE INDEX tasks_cancelling ON :schema.tasks (cancel_requested_at)
+  WHERE status = 2 AND cancel_requested_at IS NOT NULL;
 CREATE UNIQUE INDEX tasks_idempotency ON :schema.tasks (idempotency) WHERE idempotency IS NOT NULL;
 
 -- Search. RUNNING tasks are few and change at once, so they stay out; tasks_running finds them.
