@@ -9,7 +9,7 @@ vi.setConfig({ testTimeout: 120_000 });
 
 beforeAll(ensureBuilt, 60_000);
 
-describe.each(crashDatabases)("on $name", ({ name, make, lease, recoveryMs }) => {
+describe.each(crashDatabases)("on $name", ({ name, make, lease, recoveryMs, kills }) => {
   let database: CrashDatabase;
   let world: CrashWorld;
 
@@ -23,17 +23,17 @@ describe.each(crashDatabases)("on $name", ({ name, make, lease, recoveryMs }) =>
   });
 
   test("random kills lose nothing, settle nothing twice, and delay a task by little", async () => {
-    const kills = name === "SQLite" ? 200 : 80;
-    const report = await killAtRandom(world, { kills, workers: 4, everyMs: 170, lease });
+    const report = await killAtRandom(world, { ...kills, lease });
     console.log(`${name}: ${describeKills(report)}`);
-    expect(report.recoveryMs.length).toBeGreaterThan(kills / 2);
+    expect(report.recoveryMs.length).toBeGreaterThan(kills.kills / 2);
     expect(percentile(report.recoveryMs, 0.99)).toBeLessThanOrEqual(recoveryMs);
     expect(report.doubleStarts).toBe(0);
   });
 
   test("the tasks of a killed worker run again within 20 seconds by default", async () => {
-    const [dying, other] = await Promise.all([world.start(), world.start()]);
-    const tasks = await world.enqueueAll(Array.from({ length: 20 }, () => ({ does: "never", calmFrom: 2 })));
+    const roomy = { worker: { concurrency: 30 } };
+    const [dying, other] = await Promise.all([world.start(roomy), world.start(roomy)]);
+    const tasks = await world.enqueueAll(Array.from({ length: 40 }, () => ({ does: "never", calmFrom: 2 })));
     for (const { id } of tasks) await world.started(id);
     const killedAt = ledgerNow();
     dying.kill();

@@ -1,4 +1,5 @@
 /** The databases that tests of killed and paused processes run on. */
+import type { KillsOptions } from "./crash-kills.ts";
 import { createTestSchema } from "./postgres.ts";
 
 /** Where one test's tasks are. */
@@ -14,6 +15,8 @@ interface CrashDatabaseKind {
   lease: string;
   /** Within this time after a kill the tasks of the dead are started again, with that lease. */
   recoveryMs: number;
+  /** How to kill at random there. */
+  kills: KillsOptions;
   make(): Promise<CrashDatabase>;
 }
 
@@ -23,12 +26,15 @@ export const crashDatabases: CrashDatabaseKind[] = [
     lease: "15s",
     // The operating system tells of every death at once; the lease is for workers that hang.
     recoveryMs: 2_000,
+    kills: { kills: 200, workers: 4, everyMs: 170 },
     make: async () => ({ database: undefined, remove: async () => undefined }),
   },
   {
     name: "PostgreSQL",
     lease: "3s",
     recoveryMs: 5_000,
+    // A death is found by whoever has seen the dead worker's lease pass: some live for longer than that, and one always.
+    kills: { kills: 30, workers: 4, spared: 1, everyMs: 600 },
     make: async () => {
       const { url, drop } = await createTestSchema();
       return { database: url, remove: drop };

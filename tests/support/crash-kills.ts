@@ -7,6 +7,8 @@ import type { CrashWorld, WorkerProcess } from "./crash-world.ts";
 export interface KillsOptions {
   kills: number;
   workers: number;
+  /** How many of them are never killed. Default 0. */
+  spared?: number;
   /** The mean time between two kills. */
   everyMs: number;
   /** The workers'. Default: as any worker's. */
@@ -51,7 +53,7 @@ export async function killAtRandom(world: CrashWorld, options: KillsOptions): Pr
   const kills: Kill[] = [];
   while (kills.length < options.kills) {
     await sleep(options.everyMs * 2 * Math.random());
-    const index = Math.floor(Math.random() * workers.length);
+    const index = Math.floor(Math.random() * (workers.length - (options.spared ?? 0)));
     kills.push(await killOne(workers[index]!));
     workers[index] = world.spawn(settings);
   }

@@ -6,6 +6,12 @@ import { dirname, join, resolve } from "node:path";
 
 export const root = resolve(import.meta.dirname, "../..");
 
+/** What programs may import beside Node and `dure`. */
+const packages = [
+  ...["@types", "undici-types", "zod", "valibot"],
+  ...["pg", "pg-types", "pg-protocol", "drizzle-orm", "kysely", "knex", "postgres"],
+];
+
 /** What `tsc` is told about such a program, beside its files. */
 export const strictOptions = {
   target: "es2024",
@@ -31,7 +37,7 @@ export class Project {
     this.write("package.json", JSON.stringify({ name: "a-program", private: true, type: "module" }));
     mkdirSync(join(this.folder, "node_modules"));
     symlinkSync(root, join(this.folder, "node_modules/dure"));
-    for (const name of ["@types", "undici-types", "zod", "valibot"]) {
+    for (const name of packages) {
       symlinkSync(join(root, "node_modules", name), join(this.folder, "node_modules", name));
     }
   }

@@ -94,3 +94,10 @@ export function ulidTime(id: string): number | undefined {
   for (let index = 0; index < 10; index++) ms = ms * 32 + alphabet.indexOf(id.charAt(index));
   return ms;
 }
+
+/** What every id that is generated at `ms` or later is not less than, and every earlier one is less than. */
+export function ulidStart(ms: number): string {
+  const at = Math.min(Math.max(0, Math.ceil(ms)), timeMaxMs + 1);
+  if (at > timeMaxMs) return "8";
+  return pairText(Math.floor(at / 2 ** 40)).slice(-2) + pairText(at % 2 ** 40);
+}

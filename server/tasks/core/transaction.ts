@@ -6,7 +6,7 @@ import { DureError } from "./errors.ts";
  * what an adapter of `dure/postgres` makes of a query builder's transaction.
  */
 export interface TransactionClient {
-  query(text: string, values?: any[]): Promise<{ rows: any[] }>;
+  query(text: string, values?: any[]): Promise<{ rows: any[]; rowCount?: number | null }>;
 }
 
 /** A `DatabaseSync` of `node:sqlite`, opened on the same file as the instance, with a transaction open. */

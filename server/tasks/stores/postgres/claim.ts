@@ -21,7 +21,7 @@ import { few, nowOf, quoted, statement } from "./statement.ts";
 /** Below this the planner may find it cheapest to read the whole table. */
 const smallBytesMax = 256 * 1024;
 /** Columns of an answer. */
-const rowSize = 26;
+const rowSize = 27;
 /** A claim that others got ahead of looks again at once, so often in all. */
 const roundsMax = 3;
 
@@ -47,15 +47,33 @@ export async function claimTasks(
   });
 }
 
-function claimOnce(
+async function claimOnce(
   context: Context,
   { workerId, types, queues }: ClaimRequest,
   limit: number,
   suspect: boolean,
 ): Promise<ResultRow[]> {
   const table = `${quoted(context.database.location.schema)}.tasks`;
-  const values = [context.now(), workerId, types, queues ?? null, limit, suspect, table];
-  return context.database.query(claimDue, values);
+  const floors = context.floors.at(performance.now());
+  const values = [
+    context.now(),
+    workerId,
+    types,
+    queues ?? null,
+    limit,
+    suspect,
+    table,
+    floors.map(({ lane }) => lane),
+    floors.map(({ priority }) => priority),
+    floors.map(({ dueAt }) => dueAt),
+    floors.map(({ seq }) => seq),
+  ];
+  const sentAt = performance.now();
+  const rows = await context.database.query(claimDue, values);
+  const now = performance.now();
+  const stepMs = rows[0]![3] === null ? now - sentAt : rows[0]![rowSize - 2];
+  context.floors.saw(now, floors.length === 0, stepMs);
+  return rows;
 }
 
 async function toClaims(
@@ -67,8 +85,10 @@ async function toClaims(
   if (taken.length === 0) return [];
   const lanes = await context.lanes.named(new Set(taken.map((row) => row[6])));
   return taken.map((row) => {
-    const task = toTask(toTaskRow(row, workerId), lanes);
-    const settings = settingsOf(toTaskRow(row, workerId));
+    const taskRow = toTaskRow(row, workerId);
+    const task = toTask(taskRow, lanes);
+    const settings = settingsOf(taskRow);
+    if (row[14] === 0) context.floors.claimed(row[6], row[7], row[8], row[4], row[10]);
     return {
       ref: [row[3], row[4]],
       fence: row[13],
@@ -130,13 +150,21 @@ const suspected = "tasks.status < 2 AND tasks.crashes > 0";
 const isDue = "tasks.due_at BETWEEN (SELECT past FROM clock) AND (SELECT at FROM clock)";
 const isLater = "tasks.due_at > (SELECT at FROM clock) AND tasks.due_at <= (SELECT future FROM clock)";
 const one = "(SELECT 1 FROM clock)";
+const highest = "(SELECT 1001 FROM clock)";
+const isAboveFloor = "(tasks.due_at, tasks.seq) >= (floor.due_at, floor.seq)";
 
-/** The highest priority that tasks of these lanes wait in; null when there is none. */
-function top(lanes: string, waiting: string, condition = "<= (SELECT 1000 FROM clock)"): string {
+/** The highest priority below another that tasks of these lanes wait in; null when there is none. */
+function top(lanes: string, waiting: string, below: string, above = "(SELECT -1001 FROM clock)"): string {
   return `(SELECT max(head.priority) FROM ${lanes} AS wanted CROSS JOIN LATERAL (
       SELECT tasks.priority::integer FROM :schema.tasks WHERE ${waiting} AND tasks.lane = wanted.lane
-        AND tasks.priority >= (SELECT -1000 FROM clock) AND tasks.priority ${condition}
+        AND tasks.priority > ${above} AND tasks.priority < ${below}
       ORDER BY tasks.priority DESC LIMIT ${one}) AS head)`;
+}
+
+/** The same, but a priority with a floor counts as one in any case, and what lies before the floor is not looked at. */
+function topOrFloor(below: string): string {
+  const known = `(SELECT max(floors.priority) FROM floors WHERE floors.priority < ${below})`;
+  return `greatest(${known}, ${top("mine", usual, below, `coalesce(${known}, -1001)`)})`;
 }
 
 /** The waiting tasks of one lane and one priority, the longest due first. */
@@ -145,10 +173,17 @@ function inLane(columns: string, waiting: string, condition: string, rest: strin
       AND tasks.priority = level.priority AND ${condition} ORDER BY tasks.due_at, tasks.seq ${rest}`;
 }
 
+/** A join with the place in that lane and priority where the tasks that are left begin. */
+const joinFloor = `CROSS JOIN LATERAL (
+      SELECT coalesce(max(floors.due_at), (SELECT past FROM clock)) AS due_at, coalesce(max(floors.seq), 0) AS seq
+      FROM floors WHERE floors.lane = wanted.lane AND floors.priority = level.priority) AS floor`;
+
 /** The lanes of the tasks of one priority that have been due for longest, in all of the worker's lanes. */
 function longestDue(count: string): string {
   return `SELECT each.lane FROM (SELECT wanted.lane, waiting.due_at, waiting.seq FROM mine AS wanted
-      CROSS JOIN LATERAL (${inLane("tasks.due_at, tasks.seq", usual, isDue, `LIMIT ${count}`)}) AS waiting) AS each
+      ${joinFloor}
+      CROSS JOIN LATERAL (${inLane("tasks.due_at, tasks.seq", usual, `${isDue} AND ${isAboveFloor}`, `LIMIT ${count}`)})
+      AS waiting) AS each
       ORDER BY each.due_at, each.seq LIMIT ${count}`;
 }
 
@@ -167,10 +202,13 @@ const claimDue = statement(
   mine AS MATERIALIZED (
     SELECT lane FROM :schema.lanes WHERE type = ANY ($3::text[]) AND ($4::text[] IS NULL OR queue = ANY ($4::text[]))
       AND EXISTS (SELECT 1 FROM me) AND ${few("lane")}),
+  floors AS MATERIALIZED (
+    SELECT * FROM unnest($8::integer[], $9::integer[], $10::bigint[], $11::bigint[])
+      AS given (lane, priority, due_at, seq) WHERE lane IN (SELECT lane FROM mine)),
   suspects AS MATERIALIZED (SELECT lane FROM mine WHERE $6::boolean),
   suspect_levels (priority) AS (
-    SELECT ${top("suspects", suspected)} UNION ALL
-    SELECT ${top("suspects", suspected, "< level.priority")} FROM suspect_levels AS level
+    SELECT ${top("suspects", suspected, highest)} UNION ALL
+    SELECT ${top("suspects", suspected, "level.priority")} FROM suspect_levels AS level
     WHERE ${few("level.priority")}),
   suspect AS MATERIALIZED (
     SELECT first.place, first.seq FROM suspect_levels AS level CROSS JOIN LATERAL (
@@ -183,23 +221,24 @@ const claimDue = statement(
     WHERE ${few("level.priority")} LIMIT ${one}),
   several AS MATERIALIZED (SELECT count(*) > 1 AS lanes FROM mine),
   levels (priority, left_over) AS (
-    SELECT ${top("mine", usual)}, $5::integer - (SELECT count(*)::integer FROM suspect) UNION ALL
-    SELECT ${top("mine", usual, "< level.priority")}, CASE WHEN several.lanes
+    SELECT ${topOrFloor(highest)}, $5::integer - (SELECT count(*)::integer FROM suspect) UNION ALL
+    SELECT ${topOrFloor("level.priority")}, CASE WHEN several.lanes
       THEN level.left_over - (SELECT count(*)::integer FROM (${longestDue("level.left_over")}) AS seen)
       ELSE level.left_over END
     FROM several, levels AS level WHERE ${few("level.priority")} AND level.left_over > 0),
   due AS MATERIALIZED (
-    SELECT found.place, found.seq, level.priority, share.lane, share.seen FROM levels AS level
+    SELECT found.place, found.seq, level.priority, share.lane, share.seen, clock_timestamp() AS found_at FROM levels AS level
     CROSS JOIN LATERAL (
       SELECT lane, level.left_over AS tasks, NULL::integer AS seen FROM mine, several WHERE NOT several.lanes
       UNION ALL
       SELECT longest.lane, count(*)::integer, count(*)::integer
       FROM (${longestDue("level.left_over")}) AS longest WHERE (SELECT lanes FROM several) GROUP BY longest.lane) AS share
     CROSS JOIN LATERAL (SELECT share.lane) AS wanted
+    ${joinFloor}
     LEFT JOIN LATERAL (${inLane(
       "tasks.ctid AS place, tasks.seq",
       usual,
-      isDue,
+      `${isDue} AND ${isAboveFloor}`,
       "LIMIT share.tasks FOR UPDATE SKIP LOCKED",
     )}) AS found ON true
     WHERE (found.place IS NOT NULL OR share.seen IS NOT NULL) AND ${few("level.priority")} AND ${few("share.tasks")}
@@ -222,6 +261,7 @@ const claimDue = statement(
       least((${nextDue("levels", "mine", usual)}), (${nextDue("suspect_levels", "suspects", suspected)})) AS due_at
     WHERE (SELECT count(*) FROM claimed) < $5::integer)
   SELECT EXISTS (SELECT 1 FROM me), rest.due_at, rest.missed, claimed.*,
+    (SELECT extract(epoch FROM min(found_at) - statement_timestamp())::float8 * 1000 FROM due),
     (SELECT pg_relation_size($7::text::regclass) < ${smallBytesMax})
   FROM (SELECT 1) AS always LEFT JOIN rest ON true LEFT JOIN claimed ON true`,
 );

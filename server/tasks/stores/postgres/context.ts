@@ -1,10 +1,12 @@
 /** What every verb of the PostgreSQL store works with. */
 import type { Database } from "./database.ts";
+import type { Floors } from "./floors.ts";
 import type { Lanes } from "./lanes.ts";
 
 export interface Context {
   readonly database: Database;
   readonly lanes: Lanes;
+  readonly floors: Floors;
   /** The instant for statements; null for the database's own clock. Tests give theirs. */
   now(): number | null;
   /** Tasks became claimable: wakes this process's worker at once and others by a notification, soon. */

@@ -1,5 +1,16 @@
-/** The SQL of searches: which index serves a stream of keys, and how streams become one page. */
-import { ulidTime } from "../../core/ids.ts";
+/**
+ * The SQL of searches: which index serves a stream of keys, and how streams become one page.
+ *
+ * A stream is one (lane, stored status) pair, which an index has in the order asked for. Few streams are merged by the
+ * server (Merge Append), which reads of each no more than it answers. The plan of very many would take longer than the
+ * page: then the first key of each stream is looked at, and only the streams whose first keys are foremost are read.
+ * Generated ids are in the order of creation, so where no task has a chosen id, the primary key is the whole list.
+ *
+ * Every stream says its order and its limit: only then does the planner consider merging. Searches run with sorts and
+ * bitmaps made unattractive (`planning`), since without fresh statistics it takes every stream for a few rows.
+ */
+import { compareText } from "../../core/compare.ts";
+import { ulidStart, ulidTime } from "../../core/ids.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import { taskColumns } from "./rows.ts";
 import { onceOnly, type Statement } from "./statement.ts";
@@ -17,8 +28,17 @@ export interface SearchStatement {
   values: unknown[];
 }
 
-/** More streams than this are read by taking the first page of each, since a plan of so many parts takes long to make. */
-const unionStreamsMax = 16;
+/** What the planner is told in a search's transaction: walk the indexes in their order, one row after another. */
+export const planning = ["bitmapscan", "hashjoin", "mergejoin", "seqscan", "sort"]
+  .map((method) => `SET LOCAL enable_${method} = off`)
+  .concat("SET LOCAL max_parallel_workers_per_gather = 0", "SET LOCAL jit = off")
+  .join("; ");
+
+/** More streams than this are not merged: a plan of so many takes longer to make than their first keys to read. */
+const mergedStreamsMax = 24;
+/** The same where a page lies so deep that many keys of each stream would have to be read and sorted. */
+const mergedDeepStreamsMax = 400;
+const deepKeysMin = 2_000;
 
 /** The stored status of tasks that were never changed: `updated_at` is `created_at`, and no index by it holds them. */
 const fresh = 0;
@@ -32,7 +52,7 @@ const conditionsOf: Record<Stream, string> = {
   updated: "tasks.status <> 2 AND tasks.status <> 0",
   ownId: "tasks.status <> 2 AND tasks.own_id",
 };
-const orderOf: Record<Stream, string[]> = {
+const columnsOf: Record<Stream, string[]> = {
   created: ["tasks.created_at", "tasks.id"],
   updated: ["tasks.updated_at", "tasks.id"],
   ownId: ["tasks.id"],
@@ -46,24 +66,18 @@ export function pageStatement(
   offset: number,
 ): SearchStatement {
   const text = new Text();
-  const settled = pairs.filter(({ status }) => status !== running);
-  const moving = pairs.filter(({ status }) => status === running);
-  const isUnion = settled.length <= unionStreamsMax && search.sortBy !== "id";
-  const parts = isUnion
-    ? settled.map((pair) => unionPart(text, search, pair))
-    : lateralParts(text, search, settled, offset + limit);
-  if (moving.length > 0) parts.push(runningPart(text, search, moving));
-  if (parts.length === 0) parts.push("SELECT 0::bigint AS value, NULL::text AS id WHERE false");
-  const direction = isDownwards(search) ? "DESC" : "ASC";
-  const order = `value ${direction}, id ${direction}`;
+  const keys = isWhole(search, pairs)
+    ? wholeKeys(text, search)
+    : streamKeys(text, search, pairs, offset + limit);
+  const order = ordered(search, keys.order);
   return {
     statement: onceOnly(
       "searchTasks",
       `WITH page AS MATERIALIZED (
-        SELECT value, id FROM (${parts.join("\n UNION ALL ")}) AS streams ORDER BY ${order}
+        SELECT id${keys.order.includes("value") ? ", value" : ""} FROM (${keys.text}) AS keys ORDER BY ${order}
         LIMIT ${text.add(limit)} OFFSET ${text.add(offset)})
-      SELECT page.value, ${taskColumns} FROM page JOIN :schema.tasks ON tasks.id = page.id
-      ORDER BY page.value ${direction}, page.id ${direction}`,
+      SELECT ${sortColumn(search, "tasks")}, ${taskColumns}
+      FROM page JOIN :schema.tasks ON tasks.id = page.id ORDER BY ${order.replaceAll(/value|id/g, "page.$&")}`,
     ),
     values: text.values,
   };
@@ -74,19 +88,16 @@ export function countStatement(search: StoreSearch, pairs: readonly Pair[]): Sea
   const { after: _after, ...unplaced } = search;
   const text = new Text();
   const byUpdate = search.updated !== undefined && search.created === undefined;
-  const moving = pairs.filter(({ status }) => status === running);
-  const settled = pairs.filter(({ status }) => status !== running);
-  const parts = groupsOf(settled, byUpdate ? "updated" : "created").map(
-    ({ stream, isFresh, lanes, statuses }) => {
-      const bounds = boundsOf(text, unplaced, stream, isFresh);
-      return `SELECT coalesce(sum(counted.tasks), 0) AS tasks
-      FROM unnest(${text.add(lanes)}::integer[], ${text.add(statuses)}::smallint[]) AS pair (lane, status)
-      CROSS JOIN LATERAL (SELECT count(*) AS tasks FROM :schema.tasks WHERE tasks.lane = pair.lane
-        AND tasks.status = pair.status AND ${[conditionsOf[stream], ...bounds].join(" AND ")}) AS counted`;
-    },
-  );
-  if (moving.length > 0)
-    parts.push(`SELECT count(*) AS tasks FROM (${runningPart(text, unplaced, moving)}) AS moving`);
+  const { settled, moving } = split(pairs);
+  const parts = groupsOf(settled, () => (byUpdate ? "updated" : "created")).map((group) => {
+    const conditions = ["tasks.lane = pair.lane", "tasks.status = pair.status", ...wanted(text, unplaced, group)];
+    return `SELECT coalesce(sum(counted.tasks), 0) AS tasks FROM ${unnested(text, group)}
+      CROSS JOIN LATERAL (SELECT count(*) AS tasks FROM :schema.tasks WHERE ${conditions.join(" AND ")}) AS counted`;
+  });
+  if (moving.length > 0) {
+    const conditions = movingConditions(text, unplaced, moving);
+    parts.push(`SELECT count(*) AS tasks FROM :schema.tasks WHERE ${conditions.join(" AND ")}`);
+  }
   if (parts.length === 0) parts.push("SELECT 0 AS tasks");
   return {
     statement: onceOnly(
@@ -102,28 +113,180 @@ export function isDownwards(search: StoreSearch): boolean {
   return search.descending !== (search.after?.backwards ?? false);
 }
 
-function streamOf(search: StoreSearch, { status, ownIds }: Pair): Stream {
-  if (search.sortBy === "id") return ownIds ? "ownId" : "created";
-  return search.sortBy === "updatedAt" && status !== fresh ? "updated" : "created";
+// Keys
+
+/** A query of ids, and of values too where the order needs them. */
+interface Keys {
+  text: string;
+  /** What they are in order of: `value, id`, or `id` alone. */
+  order: ("value" | "id")[];
 }
 
-function valueOf(search: StoreSearch, isFresh: boolean): string {
-  if (search.sortBy === "id") return "0::bigint";
-  return search.sortBy === "updatedAt" && !isFresh ? "tasks.updated_at" : "tasks.created_at";
+/** Whether the primary key has every task of the search, and no other, in its order. */
+function isWhole(search: StoreSearch, pairs: readonly Pair[]): boolean {
+  if (search.types || search.queues || search.statuses || search.updated) return false;
+  if (search.sortBy === "id" && !search.created) return true;
+  return search.sortBy !== "updatedAt" && !pairs.some(({ ownIds }) => ownIds);
 }
 
-function unionPart(text: Text, search: StoreSearch, pair: Pair): string {
-  const stream = streamOf(search, pair);
-  const isFresh = pair.status === fresh;
-  const conditions = [
-    `tasks.lane = ${text.add(pair.lane)}::integer`,
-    `tasks.status = ${pair.status}`,
-    conditionsOf[stream],
-    ...boundsOf(text, search, stream, isFresh),
+function wholeKeys(text: Text, search: StoreSearch): Keys {
+  const { created, after } = search;
+  const conditions: string[] = [];
+  const add = (operator: string, id: string | undefined) => {
+    if (id !== undefined) conditions.push(`tasks.id ${operator} ${text.add(id)}::text`);
+  };
+  add(">=", created?.start === undefined ? undefined : ulidStart(created.start));
+  add("<", created?.end === undefined ? undefined : ulidStart(created.end));
+  if (after) {
+    const place = search.sortBy === "id" ? after.id : idAt(after.value ?? 0, after.id);
+    add(isDownwards(search) ? "<" : ">", place);
+  }
+  const where = conditions.length > 0 ? `WHERE ${conditions.join(" AND ")}` : "";
+  return { text: `SELECT tasks.id FROM :schema.tasks ${where}`, order: ["id"] };
+}
+
+/** Where (instant, id) lies among generated ids: what is before it there is less, what is after it is greater. */
+function idAt(value: number, id: string): string {
+  const first = ulidStart(value);
+  if (compareText(id, first) < 0) return first;
+  const end = ulidStart(value + 1);
+  return compareText(id, end) > 0 ? end : id;
+}
+
+function streamKeys(text: Text, search: StoreSearch, pairs: readonly Pair[], keysMax: number): Keys {
+  const isMixed = search.sortBy === "id" && pairs.some(({ ownIds }) => ownIds);
+  if (!isMixed) return { text: mergedKeys(text, search, pairs, keysMax, true), order: ["value", "id"] };
+  // Ids of both kinds: each kind is merged in its own order.
+  const { settled, moving } = split(pairs);
+  const parts = [false, true].flatMap((own) => {
+    const kind = settled.filter(({ ownIds }) => ownIds === own);
+    if (kind.length === 0) return [];
+    const order = ordered(search, own ? ["id"] : ["value", "id"]);
+    const keys = mergedKeys(text, search, kind, keysMax, !own);
+    return `(SELECT id FROM (${keys}) AS kind ORDER BY ${order} LIMIT ${text.add(keysMax)})`;
+  });
+  if (moving.length > 0) parts.push(`(${movingKeys(text, search, moving, keysMax, false)})`);
+  return { text: parts.join("\n UNION ALL "), order: ["id"] };
+}
+
+/** Keys of pairs that are all in one order. */
+function mergedKeys(
+  text: Text,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  keysMax: number,
+  withValue: boolean,
+): string {
+  const { settled, moving } = split(pairs);
+  const max = keysMax >= deepKeysMin ? mergedDeepStreamsMax : mergedStreamsMax;
+  const parts =
+    settled.length <= max
+      ? settled.map((pair) => streamOfPair(text, search, pair, keysMax, withValue))
+      : foremostStreams(text, search, settled, keysMax, withValue);
+  if (moving.length > 0) parts.push(movingKeys(text, search, moving, keysMax, withValue));
+  if (parts.length === 0) return "SELECT 0::bigint AS value, NULL::text AS id WHERE false";
+  return parts.map((part) => `(${part})`).join("\n UNION ALL ");
+}
+
+function streamOfPair(
+  text: Text,
+  search: StoreSearch,
+  pair: Pair,
+  keysMax: number,
+  withValue: boolean,
+): string {
+  const group = { stream: streamOf(search, pair), isFresh: pair.status === fresh };
+  const own = [`tasks.lane = ${text.add(pair.lane)}::integer`, `tasks.status = ${pair.status}`];
+  return keysWhere(text, search, group, own, keysMax, withValue);
+}
+
+/** At most `keysMax` streams can have a key on the page: those whose first keys are foremost. */
+function foremostStreams(
+  text: Text,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  keysMax: number,
+  withValue: boolean,
+): string[] {
+  const groups = groupsOf(pairs, (pair) => streamOf(search, pair));
+  const own = (pair: string) => [`tasks.lane = ${pair}.lane`, `tasks.status = ${pair}.status`];
+  const heads = groups.map((group, place) => {
+    const head = keysWhere(text, search, group, own("pair"), 1, withValue);
+    return `SELECT ${place} AS part, pair.lane, pair.status, head.* FROM ${unnested(text, group)}
+      CROSS JOIN LATERAL (${head}) AS head`;
+  });
+  const order = ordered(search, withValue ? ["value", "id"] : ["id"]);
+  const foremost = `SELECT part, lane, status FROM (${heads.join(" UNION ALL ")}) AS heads
+    ORDER BY ${order} LIMIT ${text.add(keysMax)}`;
+  const parts = groups.map((group, place) => {
+    const keys = keysWhere(text, search, group, own("foremost"), keysMax, withValue);
+    return `SELECT keys.* FROM foremost CROSS JOIN LATERAL (${keys}) AS keys WHERE foremost.part = ${place}`;
+  });
+  return [`WITH foremost AS MATERIALIZED (${foremost}) ${parts.join(" UNION ALL ")}`];
+}
+
+function keysWhere(
+  text: Text,
+  search: StoreSearch,
+  group: Pick<Group, "stream" | "isFresh">,
+  own: readonly string[],
+  keysMax: number,
+  withValue: boolean,
+): string {
+  const [instant] = columnsOf[group.stream];
+  const order = ordered(search, columnsOf[group.stream]);
+  const conditions = [...own, ...wanted(text, search, group)];
+  return `SELECT ${withValue ? `${instant} AS value, ` : ""}tasks.id FROM :schema.tasks
+    WHERE ${conditions.join(" AND ")} ORDER BY ${order} LIMIT ${text.add(keysMax)}`;
+}
+
+/** RUNNING tasks, as many as there are slots, are sorted. */
+function movingKeys(
+  text: Text,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  keysMax: number,
+  withValue: boolean,
+): string {
+  const columns = withValue ? [sortColumn(search, "tasks"), "tasks.id"] : ["tasks.id"];
+  return `SELECT ${withValue ? `${columns[0]} AS value, ` : ""}tasks.id FROM :schema.tasks
+    WHERE ${movingConditions(text, search, pairs).join(" AND ")}
+    ORDER BY ${ordered(search, columns)} LIMIT ${text.add(keysMax)}`;
+}
+
+function movingConditions(text: Text, search: StoreSearch, pairs: readonly Pair[]): string[] {
+  return [
+    "tasks.status = 2",
+    `tasks.lane = ANY(${text.add(pairs.map(({ lane }) => lane))}::integer[])`,
+    // RUNNING tasks have ids of both kinds.
+    ...boundsOf(text, search, search.sortBy === "id" ? "ownId" : "updated", false),
   ];
-  return `SELECT ${valueOf(search, isFresh)} AS value, tasks.id FROM :schema.tasks WHERE ${conditions.join(" AND ")}`;
 }
 
+// Parts of statements
+
+function split(pairs: readonly Pair[]): { settled: Pair[]; moving: Pair[] } {
+  return {
+    settled: pairs.filter(({ status }) => status !== running),
+    moving: pairs.filter(({ status }) => status === running),
+  };
+}
+
+function ordered(search: StoreSearch, columns: readonly string[]): string {
+  const direction = isDownwards(search) ? "DESC" : "ASC";
+  return columns.map((column) => `${column} ${direction}`).join(", ");
+}
+
+function sortColumn({ sortBy }: StoreSearch, table: string): string {
+  return `${table}.${sortBy === "updatedAt" ? "updated_at" : "created_at"}`;
+}
+
+function streamOf({ sortBy }: StoreSearch, { status, ownIds }: Pair): Stream {
+  if (sortBy === "id") return ownIds ? "ownId" : "created";
+  return sortBy === "updatedAt" && status !== fresh ? "updated" : "created";
+}
+
+/** Pairs that the same index serves. */
 interface Group {
   stream: Stream;
   isFresh: boolean;
@@ -131,15 +294,13 @@ interface Group {
   statuses: number[];
 }
 
-/** Pairs that the same index serves. */
-function groupsOf(pairs: readonly Pair[], stream: Stream | ((pair: Pair) => Stream)): Group[] {
+function groupsOf(pairs: readonly Pair[], streamFor: (pair: Pair) => Stream): Group[] {
   const groups = new Map<string, Group>();
   for (const pair of pairs) {
     const isFresh = pair.status === fresh;
-    const wanted = typeof stream === "string" ? stream : stream(pair);
-    const served: Stream = isFresh && wanted === "updated" ? "created" : wanted;
-    const key = `${served} ${isFresh}`;
-    const group = groups.get(key) ?? { stream: served, isFresh, lanes: [], statuses: [] };
+    const stream = isFresh && streamFor(pair) === "updated" ? "created" : streamFor(pair);
+    const key = `${stream} ${isFresh}`;
+    const group = groups.get(key) ?? { stream, isFresh, lanes: [], statuses: [] };
     group.lanes.push(pair.lane);
     group.statuses.push(pair.status);
     groups.set(key, group);
@@ -147,28 +308,13 @@ function groupsOf(pairs: readonly Pair[], stream: Stream | ((pair: Pair) => Stre
   return [...groups.values()];
 }
 
-function lateralParts(text: Text, search: StoreSearch, pairs: readonly Pair[], wanted: number): string[] {
-  const direction = isDownwards(search) ? "DESC" : "ASC";
-  return groupsOf(pairs, (pair) => streamOf(search, pair)).map(({ stream, isFresh, lanes, statuses }) => {
-    const bounds = boundsOf(text, search, stream, isFresh);
-    const order = orderOf[stream].map((column) => `${column} ${direction}`).join(", ");
-    return `SELECT first.value, first.id
-      FROM unnest(${text.add(lanes)}::integer[], ${text.add(statuses)}::smallint[]) AS pair (lane, status)
-      CROSS JOIN LATERAL (SELECT ${valueOf(search, isFresh)} AS value, tasks.id FROM :schema.tasks
-        WHERE tasks.lane = pair.lane AND tasks.status = pair.status
-          AND ${[conditionsOf[stream], ...bounds].join(" AND ")}
-        ORDER BY ${order} LIMIT ${text.add(wanted)}) AS first`;
-  });
+function unnested(text: Text, { lanes, statuses }: Group): string {
+  return `unnest(${text.add(lanes)}::integer[], ${text.add(statuses)}::smallint[]) AS pair (lane, status)`;
 }
 
-function runningPart(text: Text, search: StoreSearch, pairs: readonly Pair[]): string {
-  const conditions = [
-    "tasks.status = 2",
-    `tasks.lane = ANY(${text.add(pairs.map(({ lane }) => lane))}::integer[])`,
-    // RUNNING tasks have ids of both kinds.
-    ...boundsOf(text, search, search.sortBy === "id" ? "ownId" : "updated", false),
-  ];
-  return `SELECT ${valueOf(search, false)} AS value, tasks.id FROM :schema.tasks WHERE ${conditions.join(" AND ")}`;
+/** What a task of the stream must meet to be found, beside being in its pair. */
+function wanted(text: Text, search: StoreSearch, { stream, isFresh }: Pick<Group, "stream" | "isFresh">): string[] {
+  return [conditionsOf[stream], ...boundsOf(text, search, stream, isFresh)];
 }
 
 /** Conditions on the instants and on the place to go on from. */
@@ -194,8 +340,10 @@ function placeConditions(text: Text, search: StoreSearch, stream: Stream, isFres
   if (!after) return [];
   const beyond = isDownwards(search) ? "<" : ">";
   const id = `${text.add(after.id)}::text`;
-  if (sortBy !== "id")
-    return [`(${valueOf(search, isFresh)}, tasks.id) ${beyond} (${text.add(after.value)}::bigint, ${id})`];
+  if (sortBy !== "id") {
+    const column = isFresh ? "tasks.created_at" : sortColumn(search, "tasks");
+    return [`(${column}, tasks.id) ${beyond} (${text.add(after.value)}::bigint, ${id})`];
+  }
   const conditions = [`tasks.id ${beyond} ${id}`];
   // The order of generated ids is the order of creation, which is what the index has.
   const time = stream === "created" ? ulidTime(after.id) : undefined;

@@ -117,7 +117,7 @@ async function searchById(context: Context, search: StoreSearch, id: string): Pr
   if (search.offset > 0) return [];
   const task = await findTask(context, id);
   if (task) {
-    const placed: Placed = { task, value: valueOf(search, task) };
+    const placed: Placed = { task, value: sortValueOf(search, task) };
     return fits(search, task) && isAfter(search, placed) ? [task] : [];
   }
   if (!search.definitions) return [];
@@ -129,10 +129,10 @@ async function searchById(context: Context, search: StoreSearch, id: string): Pr
 
 function entryOf(search: StoreSearch, definition: StoredDefinition): Placed {
   const task = toEntry(definition, undefined);
-  return { task, value: valueOf(search, task) };
+  return { task, value: sortValueOf(search, task) };
 }
 
-function valueOf({ sortBy }: StoreSearch, task: Task): number {
+function sortValueOf({ sortBy }: StoreSearch, task: Task): number {
   if (sortBy === "id") return 0;
   return task[sortBy].getTime();
 }

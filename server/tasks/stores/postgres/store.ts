@@ -37,6 +37,7 @@ import { claimTasks } from "./claim.ts";
 import type { Context } from "./context.ts";
 import { Database } from "./database.ts";
 import { EnqueueBatch } from "./enqueue-batch.ts";
+import { Floors } from "./floors.ts";
 import { checkHealth, stats } from "./health.ts";
 import { Lanes } from "./lanes.ts";
 import { LeaseLink } from "./lease-link.ts";
@@ -49,6 +50,7 @@ import { knownVersion, prepareSchema, storedVersion } from "./schema.ts";
 import { countTasks, searchTasks } from "./search.ts";
 import { reportProgress, settleTasks } from "./settle.ts";
 import { nowOf, statement } from "./statement.ts";
+import { TallyFolder } from "./tallies.ts";
 import * as workers from "./workers.ts";
 
 export interface PostgresStoreOptions {
@@ -73,6 +75,7 @@ class PostgresStore implements TaskStore {
   readonly pace = pace;
   readonly #context: Context;
   readonly #database: Database;
+  readonly #folder: TallyFolder;
   readonly #enqueues: EnqueueBatch;
   readonly #notifier: Notifier;
   readonly #link: LeaseLink;
@@ -88,16 +91,20 @@ class PostgresStore implements TaskStore {
     this.#context = {
       database: this.#database,
       lanes,
+      floors: new Floors(),
       now: () => clock?.now() ?? null,
       tasksAdded: () => {
+        this.#folder.wrote();
         this.#changed("tasks");
         this.#notifier.tell("tasks");
       },
       tasksChanged: () => {
+        this.#folder.wrote();
         this.#changed("ends");
         this.#notifier.tell("ends");
       },
     };
+    this.#folder = new TallyFolder(this.#context);
     this.#enqueues = new EnqueueBatch(this.#context);
     this.#link = new LeaseLink(url, this.#notifier.sender, { changed: (news) => this.#changed(news) });
   }
@@ -273,6 +280,7 @@ class PostgresStore implements TaskStore {
 
   async #close(): Promise<void> {
     await this.#enqueues.idle();
+    await this.#folder.idle();
     await this.#link.close();
     await this.#notifier.close();
     await this.#database.close();

@@ -1,0 +1,54 @@
+/**
+ * Where the live part of the claim index begins, by lane and priority. Normally nobody needs to know: entries of tasks
+ * that were claimed are cleared away as claims step over them. A transaction that is held open elsewhere keeps the server
+ * from that, and then every claim steps over all that were claimed since. So when a claim had to step over many, the
+ * next ones begin where it ended.
+ *
+ * Tasks stored later may belong before that place: with a due time in the past, or by another's clock. So the places
+ * are never younger than two seconds, and every second, or seldomer when that is slow, a claim looks at everything.
+ */
+
+/** Of the last task claimed in one lane and priority. */
+interface Floor {
+  lane: number;
+  priority: number;
+  dueAt: number;
+  seq: number;
+}
+
+/** Stepping over entries for so long is worth avoiding. */
+const slowMs = 2;
+const youngMs = 2_000;
+const fullMs = 1_000;
+/** At most this share of the time goes into looking at everything. */
+const fullShare = 0.05;
+const floorsMax = 1_000;
+
+export class Floors {
+  readonly #floors = new Map<string, Floor>();
+  #isSlow = false;
+  #fullAt = Number.NEGATIVE_INFINITY;
+
+  /** The floors for a claim at this instant (monotonic); none when it is to look at everything. */
+  at(now: number): readonly Floor[] {
+    return this.#isSlow && now < this.#fullAt ? [...this.#floors.values()] : [];
+  }
+
+  /** What a claim found: how long it took to step to its first task, where that could be told. */
+  saw(now: number, wasFull: boolean, stepMs: number | undefined): void {
+    if (!wasFull || stepMs === undefined) return;
+    this.#isSlow = stepMs > slowMs;
+    this.#fullAt = now + Math.max(fullMs, stepMs / fullShare);
+  }
+
+  /** A task was claimed after all that are due before it; `at` is the store's instant. */
+  claimed(lane: number, priority: number, dueAt: number, seq: number, at: number): void {
+    const key = `${lane} ${priority}`;
+    const floor =
+      dueAt < at - youngMs ? { lane, priority, dueAt, seq } : { lane, priority, dueAt: at - youngMs, seq: 0 };
+    const before = this.#floors.get(key);
+    if (before && (before.dueAt - floor.dueAt || before.seq - floor.seq) >= 0) return;
+    if (!before && this.#floors.size >= floorsMax) this.#floors.clear();
+    this.#floors.set(key, floor);
+  }
+}
