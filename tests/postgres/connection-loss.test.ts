@@ -27,7 +27,7 @@ test("backends that are terminated again and again cost no task, and no error th
   world = await FaultWorld.open({ url: server.url() });
   const load = world.load();
   let terminated = 0;
-  for (let round = 0; round < 10; round += 1) {
+  for (let round = 0; round < 8; round += 1) {
     await sleep(150 + 200 * Math.random());
     terminated += await server.terminateBackends();
   }
@@ -94,9 +94,9 @@ test("a slow network slows, and loses nothing", async () => {
   world = await FaultWorld.open({ url: proxy.url(server.url()), checkUrl: server.url(), workers: 1 });
   proxy.delayMs = 100;
   const load = world.load();
-  await sleep(2_000);
+  await sleep(1_000);
   await load.end();
-  expect(world.starts).toBeGreaterThan(5);
+  expect(world.starts).toBeGreaterThan(2);
   await world.check();
 });
 

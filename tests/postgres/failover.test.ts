@@ -44,7 +44,7 @@ test("when the primary dies and its standby is promoted, workers and callers go 
   const { primary, standby, url } = await startPair();
   world = await FaultWorld.open({ url, checkUrl: url });
   const load = world.load();
-  await sleep(1_000);
+  await sleep(600);
   await primary.kill();
   await sleep(300);
   await standby.promote();

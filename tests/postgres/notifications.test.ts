@@ -39,7 +39,7 @@ async function startDelay(): Promise<number> {
 test("without a single notification work is found within a poll", async () => {
   world = await open();
   proxy.dropsNotifications = true;
-  for (let round = 0; round < 5; round += 1) {
+  for (let round = 0; round < 3; round += 1) {
     expect(await startDelay()).toBeLessThan(1_500);
     await sleep(200 * Math.random());
   }
@@ -74,7 +74,7 @@ test("what is notified is small, says little, and is said seldom", async () => {
   for (const text of await listenedTo()) channels.add(text);
   for (const channel of channels) await listener.query(`LISTEN ${channel}`);
   const load = world.load({ callers: 8, pauseMs: 1 });
-  await sleep(2_000);
+  await sleep(1_000);
   await load.end();
   expect(heard.length).toBeGreaterThan(0);
   expect(world.acknowledged.size).toBeGreaterThan(heard.length);

@@ -1,113 +1,261 @@
-/** No search or count reads the whole history, nor sorts more than its page: PostgreSQL's own plans say so. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { StoreSearch } from "../../server/tasks/core/store.ts";
-import { Database } from "../../server/tasks/stores/postgres/database.ts";
+/**
+ * No search, count, claim or change reads more of the history than it answers: the server's own plans say so, on a table
+ * whose statistics are fresh and on one that was never analysed, as it is just after many tasks were enqueued.
+ */
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { fillPostgres } from "../../bench/postgres/fill.ts";
+import { ulidStart } from "../../server/tasks/core/ids.ts";
+import type { StoreSearch, TaskStore } from "../../server/tasks/core/store.ts";
+import { Database, type Session } from "../../server/tasks/stores/postgres/database.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
-import { prepareSchema } from "../../server/tasks/stores/postgres/schema.ts";
 import { searchStatements } from "../../server/tasks/stores/postgres/search.ts";
-import { onceOnly } from "../../server/tasks/stores/postgres/statement.ts";
-import { newSearch, startAt } from "../support/builders.ts";
+import { planning, type SearchStatement } from "../../server/tasks/stores/postgres/search-statements.ts";
+import { onceOnly, type Statement } from "../../server/tasks/stores/postgres/statement.ts";
+import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import { newSearch, newTask, newTasks, newWorker, settlementOf } from "../support/builders.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
-import { narrowings } from "../support/table.ts";
+import { claimRequest, ok } from "../support/stores.ts";
 
-const tasks = 60_000;
-const runningTasks = 200;
-const limit = 20;
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
-let schema: TestSchema;
-let database: Database;
+const tasks = 100_000;
+const dayMs = 86_400_000;
+/** Keys that a search may sort: a page of each of fifty streams, never the history. */
+const sortedMax = 2_500;
+/** Tasks that a page takes to find, beside those of its streams. */
+const readMax = sortedMax + 200;
+/** Of the combinations of filters and orders every so-many-th is tried. */
+const stride = 13;
 
-/** Five types in two queues, generated and chosen ids, every status, a task each second. */
-beforeAll(async () => {
-  schema = await createTestSchema();
-  database = new Database(parseLocation(schema.url));
-  await database.open();
-  await prepareSchema(database);
-  await schema.query(`INSERT INTO :schema.workers (id, state, host, pid, concurrency, types, lease_ms, started_at, beat_at)
-    VALUES ('w', 'alive', 'h', 1, 1, '[]', 1, 1, 1)`);
-  await schema.query(`INSERT INTO :schema.lanes (type, queue, own_ids)
-    SELECT type, queue, own FROM unnest(ARRAY['resize-image', '리포트-생성', 'a', 'b', 'c']) AS type,
-      unnest(ARRAY['default', 'mail']) AS queue, unnest(ARRAY[false, true]) AS own`);
-  await schema.query(
-    `INSERT INTO :schema.tasks (id, lane, own_id, status, priority, due_at, created_at, updated_at, started_at,
-        completed_at, worker, max_attempts, rerun_after_crash, payload)
-      SELECT CASE WHEN own_ids THEN 'own-' || n ELSE '01M' || lpad(n::text, 23, '0') END, lane, own_ids, status, 0, at, at,
-        at + (status > 0)::integer * 1000, at, CASE WHEN status >= 3 THEN at + 1000 END, 1, 1, true, '{}'
-      FROM (SELECT n, ${startAt}::bigint - n * 1000 AS at,
-          CASE WHEN n <= ${runningTasks} THEN 2 ELSE (ARRAY[0, 1, 3, 3, 3, 3, 4, 5])[n % 8 + 1] END AS status
-        FROM generate_series(1, ${tasks}) AS n) AS made
-      JOIN :schema.lanes ON lane = 1 + made.n * 7 % 20`,
-  );
-  await schema.query(`INSERT INTO :schema.tallies
-    SELECT lane, greatest(status, 1), count(*) FROM :schema.tasks GROUP BY 1, 2`);
-}, 120_000);
-
-afterAll(async () => {
-  await database?.close();
-  await schema?.drop();
-});
-
-describe.each(["just filled", "analysed"])("on a table that was %s", (state) => {
-  beforeAll(async () => {
-    if (state === "analysed") await schema.query("ANALYZE :schema.tasks");
-  }, 60_000);
-
-  test("every search and count goes through indexes, and sorts no more than what a page may hold", async () => {
-    const bad: unknown[] = [];
-    let seen = 0;
-    for (const search of searches()) {
-      for (const { statement, values } of await searchStatements(database, search)) {
-        const [row] = await database.query(
-          onceOnly("explain", `EXPLAIN (ANALYZE, FORMAT JSON) ${statement.text}`),
-          values,
-        );
-        const nodes = [...nodesOf(row![0][0].Plan)];
-        seen += 1;
-        const problem = nodes.find((node) => isScan(node) || sortsTooMuch(node));
-        if (problem) bad.push({ search, type: problem["Node Type"], rows: problem["Actual Rows"] });
-      }
-    }
-    expect(seen).toBeGreaterThan(200);
-    expect(bad.slice(0, 3), `${bad.length} of ${seen}`).toEqual([]);
-  }, 120_000);
-});
-
-interface Node {
+interface Plan {
   "Node Type": string;
   "Relation Name"?: string;
-  "Actual Rows": number;
-  Plans?: Node[];
+  "Index Name"?: string;
+  "Actual Rows"?: number;
+  "Actual Loops"?: number;
+  "Rows Removed by Filter"?: number;
+  Plans?: Plan[];
 }
 
-function* nodesOf(node: Node): Generator<Node> {
-  yield node;
-  for (const child of node.Plans ?? []) yield* nodesOf(child);
-}
+describe.each([
+  { state: "analysed", analyse: true },
+  { state: "not analysed", analyse: false },
+])("a table of 100,000 tasks, $state", ({ analyse }) => {
+  let schema: TestSchema;
+  let database: Database;
 
-function isScan(node: Node): boolean {
-  return node["Node Type"] === "Seq Scan" && node["Relation Name"] === "tasks";
-}
+  beforeAll(async () => {
+    schema = await createTestSchema();
+    await fillPostgres(schema.url, tasks, { analyse });
+    database = new Database(parseLocation(schema.url));
+    await database.open();
+  });
 
-/** A page of each of at most 20 lanes in six stored statuses, and what is RUNNING. */
-function sortsTooMuch(node: Node): boolean {
-  if (!/Sort/.test(node["Node Type"])) return false;
-  const read = Math.max(0, ...(node.Plans ?? []).map((child) => child["Actual Rows"]));
-  return read > limit * 20 * 6 + runningTasks;
-}
+  afterAll(async () => {
+    await database?.close();
+    await schema?.drop();
+  });
 
-function* searches(): Generator<StoreSearch> {
-  const middle = { createdAt: new Date(startAt - 30_000_000), updatedAt: new Date(startAt - 29_999_000), id: "own-30000" };
-  const places = [undefined, { value: startAt - 20_000_000, id: "own-20000" }];
-  const kinds = narrowings({ tasks: [middle] as never[] }).filter(({ id }) => id === undefined);
-  for (const [index, narrowing] of kinds.entries()) {
-    const sortBy = (["createdAt", "updatedAt", "id"] as const)[index % 3]!;
-    const place = places[index % 2];
-    yield newSearch({
-      ...narrowing,
-      sortBy,
-      descending: index % 4 < 2,
-      limit,
-      ...(place && { after: { ...place, backwards: false } }),
-    });
+  async function plansOf(
+    session: Session,
+    how: string,
+    { statement, values }: SearchStatement,
+  ): Promise<Plan[]> {
+    const text = statement.text.replace(/^\/\*.*?\*\/\s*/, "");
+    const [row] = await session.query(onceOnly("explain", `EXPLAIN (${how}, FORMAT JSON) ${text}`), values);
+    return flat(row![0][0].Plan);
   }
+
+  test("searches and counts walk indexes, and sort no more than a page or two", async () => {
+    const bad: unknown[] = [];
+    let tried = 0;
+    await database.snapshot(async (session) => {
+      for (const search of searches()) {
+        if (tried++ % stride !== 0) continue;
+        const [page, count] = await searchStatements(session, search);
+        for (const one of search.created || search.updated ? [page!, count!] : [page!]) {
+          const plans = await plansOf(session, "ANALYZE, TIMING OFF", one);
+          // With a range, tasks outside of it may have to be passed over; see docs/design/storage-postgres.md.
+          const readsMuch = !search.created && !search.updated && rowsRead(plans) > readMax;
+          if (readsMuch || plans.some((plan) => readsAll(plan) || sortsMuch(plan)))
+            bad.push([search, shown(plans)]);
+        }
+      }
+    }, planning);
+    expect(tried).toBeGreaterThan(1_000);
+    expect(bad.slice(0, 3)).toEqual([]);
+  });
+
+  test("a page at offset 50,000 is merged, not sorted", async () => {
+    const deep = newSearch({ offset: 50_000 });
+    const merged = [
+      deep,
+      { ...deep, sortBy: "updatedAt" as const },
+      { ...deep, types: ["type-0", "type-1"] },
+    ];
+    await database.snapshot(async (session) => {
+      for (const search of [...merged, newSearch({ offset: 50_000, sortBy: "id" })]) {
+        const [page] = await searchStatements(session, search);
+        const plans = await plansOf(session, "ANALYZE, TIMING OFF", page!);
+        expect(plans.filter(sortsMuch), JSON.stringify(search)).toEqual([]);
+        if (search.sortBy !== "id") expect(plans.map((plan) => plan["Node Type"])).toContain("Merge Append");
+      }
+    }, planning);
+  });
+
+  test("every other statement finds its tasks by an index or by their key", async () => {
+    const store = createPostgresStore({ url: schema.url });
+    await store.open();
+    const asked = await recorded(() => runEveryVerb(store));
+    await store.close();
+    expect(asked.size).toBeGreaterThan(20);
+    const bad: string[] = [];
+    for (const [statement, values] of asked) {
+      // Statements that are prepared get a plan that does not know the values.
+      for (const how of statement.once ? ["COSTS OFF"] : ["COSTS OFF", "GENERIC_PLAN"]) {
+        const given = how === "GENERIC_PLAN" ? [] : values;
+        await database
+          .transaction(async (session) => {
+            const plans = await plansOf(session, how, { statement, values: [...given] });
+            if (plans.some(readsAll)) bad.push(`${statement.name} (${how}): ${shown(plans)}`);
+            throw undone;
+          })
+          .catch((error) => {
+            if (error.cause !== undone) throw error;
+          });
+      }
+    }
+    expect(bad).toEqual([]);
+  });
+});
+
+const undone = new Error("undone");
+
+/** The statements that are sent meanwhile, each with the values it had last; but those of searches, see above. */
+async function recorded(work: () => Promise<void>): Promise<Map<Statement, readonly unknown[]>> {
+  const asked = new Map<Statement, readonly unknown[]>();
+  const { query, transaction, snapshot } = Database.prototype;
+  const recording = (session: Session): Session => ({
+    query: (statement, values = []) => {
+      asked.set(statement, values);
+      return session.query(statement, values);
+    },
+  });
+  Database.prototype.query = function (statement, values) {
+    asked.set(statement, values ?? []);
+    return query.call(this, statement, values);
+  };
+  Database.prototype.transaction = function (work) {
+    return transaction.call(this, (session) => work(recording(session))) as never;
+  };
+  Database.prototype.snapshot = function (work, settings) {
+    return snapshot.call(this, (session) => work(settings ? session : recording(session)), settings) as never;
+  };
+  try {
+    await work();
+  } finally {
+    Object.assign(Database.prototype, { query, transaction, snapshot });
+  }
+  return asked;
+}
+
+/** Every verb that reads or changes tasks, but those that are there to read all of them. */
+async function runEveryVerb(store: TaskStore): Promise<void> {
+  const types = ["type-0", "type-1", "type-5"];
+  ok(await store.registerWorker({ ...newWorker(), types }));
+  const several = ok(await store.claimTasks(claimRequest({ types, limit: 20, suspect: true }))).claimed;
+  const one = ok(await store.claimTasks(claimRequest({ types: ["type-2"], limit: 20 }))).claimed;
+  expect(several.length + one.length).toBe(40);
+  const { ref, task, fence } = several[0]!;
+  ok(await store.reportProgress([{ ref, taskId: task.id, fence, workerId: "worker-1", logs: [] }]));
+  ok(await store.cancelTask(task.id));
+  await store.listCancelRequests("worker-1");
+  const outcomes = ["completed", "failed", "cancelled", "released"] as const;
+  const settlements = [...several, ...one].map((claimed, n) => settlementOf(claimed, outcomes[n % 4]!));
+  ok(await store.settleTasks(settlements));
+  const failed = several[1]!.task.id;
+  ok(await store.retryTask(failed));
+  ok(await store.editTask(failed, { priority: 2 }));
+  ok(await store.cancelTask(failed));
+  ok(await store.deleteTask(failed));
+  ok(await store.enqueueTasks([newTask({ idempotencyKey: "once" }), newTask()]));
+  ok(await store.enqueueTasks(newTasks(20)));
+  const old = { before: Date.now() - dayMs, limit: 10 };
+  ok(await store.pruneTasks({ status: "FAILED", ...old }));
+  ok(await store.reapWorkers({ suspects: [], crashBudget: 3, cancelGraceMs: 60_000 }));
+  await store.listWorkers();
+  await store.getTask(task.id);
+  await store.getTask("resize-image");
+  await store.listAttempts(task.id);
+  await store.findNearIds(`${task.id.slice(0, 20)}XXXXXX`);
+  await store.readPrunable({ status: "COMPLETED", ...old });
+  await store.searchTasks(newSearch({ id: task.id }));
+  await store.countTasks(newSearch({ types }));
+  await store.stats();
+}
+
+/** Every combination of filters and orders. */
+function* searches(): Generator<StoreSearch> {
+  const middle = Date.now() - 15 * dayMs;
+  const within = [undefined, { start: middle }, { start: middle, end: middle + dayMs }];
+  const places = [
+    undefined,
+    { value: middle, id: "order-50001" },
+    { value: middle, id: `${ulidStart(middle)}ABCDEFGHJKMNPQRS` },
+  ];
+  const statuses = [undefined, ["RUNNING"], ["PENDING"], ["COMPLETED", "FAILED", "RUNNING"]] as const;
+  for (const types of [undefined, ["type-0"], ["type-3", "type-7", "nothing"]])
+    for (const status of statuses)
+      for (const queues of [undefined, ["mail"], ["mail", "default"]])
+        for (const created of within)
+          for (const updated of within)
+            for (const sortBy of ["createdAt", "updatedAt", "id"] as const)
+              for (const descending of [true, false])
+                for (const after of places)
+                  yield newSearch({
+                    ...(types && { types }),
+                    ...(status && { statuses: status }),
+                    ...(queues && { queues }),
+                    ...(created && { created }),
+                    ...(updated && { updated }),
+                    ...(after && { after: { ...after, backwards: false } }),
+                    sortBy,
+                    descending,
+                  });
+}
+
+function flat(plan: Plan): Plan[] {
+  return [plan, ...(plan.Plans ?? []).flatMap(flat)];
+}
+
+/** Reads the table through, or an index of it without regard to its order; by the primary key only what was asked for. */
+function readsAll(plan: Plan): boolean {
+  if (plan["Node Type"] === "Seq Scan") return plan["Relation Name"] === "tasks";
+  const index = plan["Index Name"] ?? "";
+  return plan["Node Type"] === "Bitmap Index Scan" && /^tasks_(?!pkey|idempotency)/.test(index);
+}
+
+function rowsRead(plans: readonly Plan[]): number {
+  return plans
+    .filter((plan) => plan["Relation Name"] === "tasks")
+    .map(
+      (plan) =>
+        ((plan["Actual Rows"] ?? 0) + (plan["Rows Removed by Filter"] ?? 0)) * (plan["Actual Loops"] ?? 1),
+    )
+    .reduce((sum, rows) => sum + rows, 0);
+}
+
+function sortsMuch(plan: Plan): boolean {
+  const child = plan.Plans?.[0];
+  if (!child || !/Sort/.test(plan["Node Type"])) return false;
+  return (child["Actual Rows"] ?? 0) * (child["Actual Loops"] ?? 1) > sortedMax;
+}
+
+function shown(plans: readonly Plan[]): string {
+  return plans
+    .map(
+      (plan) =>
+        `${plan["Node Type"]} ${plan["Relation Name"] ?? ""} ${plan["Index Name"] ?? ""} ${plan["Actual Rows"] ?? ""}`,
+    )
+    .join("\n");
 }

@@ -29,7 +29,7 @@ describe.each(poolers)("through $name", ({ missing, start }) => {
     async (options) => {
       world = await FaultWorld.open({ url: `${pooler.url(schema.url)}${options}`, checkUrl: schema.url });
       const load = world.load();
-      await sleep(1_000);
+      await sleep(500);
       const { id } = await world.caller.enqueueTask("resize-image", {}, { delay: "1h" });
       world.acknowledged.add(id);
       expect((await world.caller.cancelTask(id)).requested).toBe(false);
@@ -37,14 +37,14 @@ describe.each(poolers)("through $name", ({ missing, start }) => {
       expect(await world.caller.searchTasks({ type: "resize-image" })).not.toEqual([]);
       await load.end();
       expect([...world.refusals]).toEqual([]);
-      expect(world.acknowledged.size).toBeGreaterThan(50);
+      expect(world.acknowledged.size).toBeGreaterThan(20);
       await world.check();
     },
   );
 
   test("a task starts within a poll, notified or not", async () => {
     world = await FaultWorld.open({ url: pooler.url(schema.url), checkUrl: schema.url, workers: 1 });
-    for (let round = 0; round < 5; round += 1) {
+    for (let round = 0; round < 2; round += 1) {
       const at = performance.now();
       const id = await world.enqueue();
       await world.until("its start", () => world!.startsOf(id!) > 0);

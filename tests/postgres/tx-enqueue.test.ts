@@ -2,6 +2,7 @@
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createDure, type Dure, DureError, type TaskDefinition } from "../../server/index.ts";
+import { grantStatements } from "../../server/tasks/stores/postgres/grants.ts";
 import { createTestSchema, postgresUrl, type TestSchema } from "../support/postgres.ts";
 
 let schema: TestSchema;
@@ -302,6 +303,44 @@ describe("what is no open transaction of this database is refused", () => {
     await client.query("BEGIN");
     const error = await refused(sendReceipt.run({ order: 17 }, { tx: client } as any));
     expect(error.code).toBe("INVALID_OPTION");
+  });
+});
+
+describe("a caller with a role of its own", () => {
+  const role = "dure_test_shop";
+  let shop: pg.Client;
+
+  beforeEach(async () => {
+    await schema.query(
+      `DO $$ BEGIN CREATE ROLE ${role} LOGIN PASSWORD 'x'; EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
+    );
+    const url = new URL(await postgresUrl());
+    url.username = role;
+    url.password = "x";
+    shop = new pg.Client({ connectionString: url.href });
+    await shop.connect();
+    await shop.query("BEGIN");
+  });
+  afterEach(async () => {
+    await shop.end();
+    await schema.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+  });
+
+  test("needs what a client needs, and no more", async () => {
+    for (const grant of grantStatements(schema.name, role, "client")) await schema.query(grant);
+    const task = await sendReceipt.enqueue(
+      { order: 17 },
+      { tx: shop, id: "receipt-17", idempotencyKey: "order-17" },
+    );
+    expect(await sendReceipt.enqueue({ order: 17 }, { tx: shop, idempotencyKey: "order-17" })).toEqual(task);
+    await shop.query("COMMIT");
+    expect(await dure.countTasks()).toBe(1);
+  });
+
+  test("is told that it lacks rights", async () => {
+    const error = await refused(sendReceipt.enqueue({ order: 17 }, { tx: shop }));
+    expect(error.code).toBe("DATABASE_UNAVAILABLE");
+    expect(error.message).toContain("dure migrate --grants");
   });
 });
 

@@ -5,7 +5,9 @@ import type { Task, TaskContext } from "dure";
 enableCompileCache();
 const { createDure } = await import("dure");
 const [database = "", table = "", deed = ""] = process.argv.slice(2);
-const dure = createDure({ database, worker: { concurrency: 4, lease: "2s" } });
+const quiet = () => undefined;
+const logger = { info: quiet, warn: quiet, error: console.error };
+const dure = createDure({ database, logger, worker: { concurrency: 4, lease: "2s" } });
 
 dure.defineTask("write-receipt", async (task: Task<number>, context: TaskContext) => {
   const client = await context.tx();

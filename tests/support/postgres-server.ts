@@ -95,6 +95,11 @@ export class PostgresServer {
     return pool;
   }
 
+  /** The process id of the postmaster; undefined while it does not run. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
   /** A new database, and its URL. */
   async createDatabase(name: string, clauses = ""): Promise<string> {
     await this.query(`CREATE DATABASE "${name}" ${clauses}`);

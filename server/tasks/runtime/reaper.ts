@@ -39,7 +39,7 @@ export class Reaper {
   readonly #loop: Loop;
   #sightings = new Map<string, Sighting>();
   #lookAt = Number.NEGATIVE_INFINITY;
-  /** When beats brought the sightings last. */
+  /** When the sightings were brought last. */
   #toldAt: number | undefined;
   #reapAt = Number.NEGATIVE_INFINITY;
 
@@ -74,7 +74,8 @@ export class Reaper {
     this.#sightings = sightings;
     this.#toldAt = now;
     if (reapable) this.#reapAt = now;
-    if (reapable || this.#suspects(now).length > 0) this.#loop.wake();
+    // Whose lease is over next may have changed, and with it how long to wait.
+    this.#loop.wake();
   }
 
   /** One round; how long to wait for the next, spread so that many workers do not reap together. */
@@ -82,9 +83,10 @@ export class Reaper {
     const { store, clock } = this.#parts;
     const { reapMs, lookMs } = store.pace;
     const now = clock.monotonic();
-    if (lookMs !== undefined && now >= this.#lookAt) {
+    if (now >= this.#lookAt) {
       await this.#look();
-      this.#lookAt = now + lookMs;
+      // Where beats tell of the others, they do so from now on.
+      this.#lookAt = now + (lookMs ?? Number.POSITIVE_INFINITY);
     }
     const suspects = this.#suspects(now);
     if (lookMs !== undefined || suspects.length > 0 || now >= this.#reapAt) {
@@ -133,6 +135,7 @@ export class Reaper {
       sightings.set(id, earlier?.renewals === renewals ? earlier : { renewals, since: now, leaseMs });
     }
     this.#sightings = sightings;
+    this.#toldAt = now;
   }
 
   #suspects(now: number): { workerId: string; renewals: number }[] {

@@ -102,8 +102,7 @@ class PostgresAttemptTransaction implements AttemptTransaction {
 
   async findOutcome({ taskId, fence, workerId }: Settlement): Promise<Settled | undefined> {
     const { database } = this.#context;
-    // A server that has not noticed the loss would hold the row until its time-outs. Refused, it is only waited for.
-    await database.query(endBackend, [this.#pid, this.#xid]).catch(() => undefined);
+    await this.#endBackend();
     const [found] = await database.query(lockTask, [taskId]);
     if (!found) return { kind: "lease-lost", lostTo: "unknown" };
     const [status, latestFence, owner] = found;
@@ -120,7 +119,15 @@ class PostgresAttemptTransaction implements AttemptTransaction {
     this.client.end(unusable("The attempt is over, and the transaction of context.tx() was rolled back."));
     if (!connection) return;
     this.#connection = undefined;
-    connection.release(!(await isDoneIn(rollbackMsMax, this.#undo(connection))));
+    const done = await isDoneIn(rollbackMsMax, this.#undo(connection));
+    connection.release(!done);
+    if (!done) void this.#endBackend();
+  }
+
+  /** A server that has not noticed that the connection is lost would hold on to the handler's rows. Never rejects. */
+  async #endBackend(): Promise<void> {
+    // Refused, it is only waited for until the server's time-outs.
+    await this.#context.database.query(endBackend, [this.#pid, this.#xid]).catch(() => undefined);
   }
 
   async #undo(connection: pg.PoolClient): Promise<void> {

@@ -110,22 +110,33 @@ async function checkTransaction(database: Database, client: TransactionClient): 
   const session = textSession(database, client);
   await session.query(needTransaction);
   if (isKnown) return;
-  const ours = await placeOf(database);
-  const theirs = (await session.query(whichDatabase))[0]![0];
-  if (ours !== theirs) throw otherDatabase(database.location.shown);
+  const { question, answer } = await placeOf(database);
+  if ((await session.query(question))[0]![0] !== answer) throw otherDatabase(database.location.shown);
   known.set(client, database);
 }
 
-const places = new WeakMap<Database, Promise<string>>();
+/** What identifies the store's database: the same answer to the same question means the same database and schema. */
+interface Place {
+  question: Statement;
+  answer: string;
+}
 
-function placeOf(database: Database): Promise<string> {
+const places = new WeakMap<Database, Promise<Place>>();
+
+function placeOf(database: Database): Promise<Place> {
   let place = places.get(database);
   if (!place) {
-    place = database.read(whichDatabase).then(([row]) => row![0]);
+    // A server that does not tell its identity is taken for the one that has such a database and schema.
+    place = askPlace(database, whichServer).catch(() => askPlace(database, whichDatabase));
     place.catch(() => places.delete(database));
     places.set(database, place);
   }
   return place;
+}
+
+async function askPlace(database: Database, question: Statement): Promise<Place> {
+  const [row] = await database.read(question);
+  return { question, answer: row![0] };
 }
 
 function otherDatabase(shown: string, cause?: unknown): Error {
@@ -211,13 +222,11 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-const needTransaction: Statement = statement(
-  "needTransaction",
-  "LOCK TABLE :schema.migrations IN ACCESS SHARE MODE",
+const needTransaction = statement("needTransaction", "LOCK TABLE :schema.migrations IN ACCESS SHARE MODE");
+const databasePlace = `(SELECT oid FROM pg_database WHERE datname = current_database()), tableoid) AS place
+    FROM :schema.migrations LIMIT 1`;
+const whichServer = statement(
+  "whichServer",
+  `SELECT concat_ws(' ', (SELECT system_identifier FROM pg_control_system()), ${databasePlace}`,
 );
-/** Run on a connection of the store's as well: the same answer means the same database and schema. */
-const whichDatabase: Statement = statement(
-  "whichDatabase",
-  `SELECT concat_ws(' ', (SELECT system_identifier FROM pg_control_system()),
-    (SELECT oid FROM pg_database WHERE datname = current_database()), tableoid) AS place FROM :schema.migrations LIMIT 1`,
-);
+const whichDatabase = statement("whichDatabase", `SELECT concat_ws(' ', ${databasePlace}`);

@@ -3,7 +3,8 @@
  * order they were stored. The statement steps from priority to priority without reading the tasks between, and takes
  * what is due, so that its cost is that of the tasks it takes, plus one look at each lane and priority. It stops at the
  * priority where it has enough. Where several lanes share a priority it first reads how many of the longest due are in
- * each, and then locks that many: locking the limit in every lane would leave nothing for those who claim beside it.
+ * each, and then locks that many: locking the limit in every lane would leave nothing for those who claim beside it. When
+ * others hold some of those, a second round takes what it can get.
  *
  * Rows are updated by `ctid`, the place they were just locked at: no index is walked again. A row that was changed
  * between the two is left for the next claim.
@@ -22,36 +23,38 @@ import { few, nowOf, quoted, statement } from "./statement.ts";
 const smallBytesMax = 256 * 1024;
 /** Columns of an answer. */
 const rowSize = 27;
-/** A claim that others got ahead of looks again at once, so often in all. */
-const roundsMax = 3;
-
 export async function claimTasks(
   context: Context,
   request: ClaimRequest,
 ): Promise<Written<ClaimReply, "worker-dead">> {
   const limit = Math.max(0, request.limit);
   return context.database.written(async () => {
-    const value: ClaimReply = { claimed: [] };
-    for (let round = 1; ; round += 1) {
-      const left = limit - value.claimed.length;
-      const suspect = request.suspect && left > 0 && round === 1;
-      const rows = await claimOnce(context, request, left, suspect);
-      const [alive, nextDueAt, missed] = rows[0]!;
-      context.database.sawTaskTable(rows[0]![rowSize - 1]);
-      if (!alive && round === 1)
-        return { kind: "rejected", reason: "worker-dead", details: { id: request.workerId } };
-      value.claimed.push(...(await toClaims(context, rows, request.workerId)));
-      if (missed && round < roundsMax) continue;
-      return { kind: "ok", value: nextDueAt === null ? value : { ...value, nextDueAt } };
+    const rows = await claimOnce(context, request, { limit, suspect: request.suspect && limit > 0 });
+    const [alive, nextDueAt, missed] = rows[0]!;
+    if (!alive) return { kind: "rejected", reason: "worker-dead", details: { id: request.workerId } };
+    const claimed = await toClaims(context, rows, request.workerId);
+    if (missed) {
+      const rest = { limit: limit - claimed.length, suspect: false, laneByLane: true };
+      claimed.push(...(await toClaims(context, await claimOnce(context, request, rest), request.workerId)));
     }
+    return { kind: "ok", value: nextDueAt === null ? { claimed } : { claimed, nextDueAt } };
   });
+}
+
+interface Round {
+  limit: number;
+  suspect: boolean;
+  /**
+   * Takes what is due from one lane after the other instead of the longest due of all: what others hold locked would
+   * be the longest due again.
+   */
+  laneByLane?: boolean;
 }
 
 async function claimOnce(
   context: Context,
   { workerId, types, queues }: ClaimRequest,
-  limit: number,
-  suspect: boolean,
+  { limit, suspect, laneByLane = false }: Round,
 ): Promise<ResultRow[]> {
   const table = `${quoted(context.database.location.schema)}.tasks`;
   const floors = context.floors.at(performance.now());
@@ -67,12 +70,10 @@ async function claimOnce(
     floors.map(({ priority }) => priority),
     floors.map(({ dueAt }) => dueAt),
     floors.map(({ seq }) => seq),
+    laneByLane,
   ];
-  const sentAt = performance.now();
   const rows = await context.database.query(claimDue, values);
-  const now = performance.now();
-  const stepMs = rows[0]![3] === null ? now - sentAt : rows[0]![rowSize - 2];
-  context.floors.saw(now, floors.length === 0, stepMs);
+  context.floors.saw(performance.now(), floors.length === 0, rows[0]![rowSize - 2]);
   return rows;
 }
 
@@ -194,10 +195,11 @@ function nextDue(levels: string, lanes: string, waiting: string): string {
     WHERE ${few("level.priority")}`;
 }
 
-const claimDue = statement(
+export const claimDue = statement(
   "claimTasks",
   `WITH RECURSIVE clock AS MATERIALIZED (
-    SELECT ${nowOf("$1")} AS at, ${-(2 ** 53)}::bigint AS past, ${2 ** 53}::bigint AS future),
+    SELECT ${nowOf("$1")} AS at, ${-(2 ** 53)}::bigint AS past, ${2 ** 53}::bigint AS future,
+      clock_timestamp() AS began),
   me AS MATERIALIZED (SELECT worker FROM :schema.workers WHERE id = $2 AND state = 'alive'),
   mine AS MATERIALIZED (
     SELECT lane FROM :schema.lanes WHERE type = ANY ($3::text[]) AND ($4::text[] IS NULL OR queue = ANY ($4::text[]))
@@ -219,7 +221,7 @@ const claimDue = statement(
         `LIMIT ${one} FOR UPDATE SKIP LOCKED`,
       )}) AS each ORDER BY each.due_at, each.seq LIMIT 1) AS first
     WHERE ${few("level.priority")} LIMIT ${one}),
-  several AS MATERIALIZED (SELECT count(*) > 1 AS lanes FROM mine),
+  several AS MATERIALIZED (SELECT count(*) > 1 AND NOT $12::boolean AS lanes FROM mine),
   levels (priority, left_over) AS (
     SELECT ${topOrFloor(highest)}, $5::integer - (SELECT count(*)::integer FROM suspect) UNION ALL
     SELECT ${topOrFloor("level.priority")}, CASE WHEN several.lanes
@@ -261,7 +263,7 @@ const claimDue = statement(
       least((${nextDue("levels", "mine", usual)}), (${nextDue("suspect_levels", "suspects", suspected)})) AS due_at
     WHERE (SELECT count(*) FROM claimed) < $5::integer)
   SELECT EXISTS (SELECT 1 FROM me), rest.due_at, rest.missed, claimed.*,
-    (SELECT extract(epoch FROM min(found_at) - statement_timestamp())::float8 * 1000 FROM due),
+    extract(epoch FROM coalesce((SELECT min(found_at) FROM due), clock_timestamp()) - clock.began)::float8 * 1000,
     (SELECT pg_relation_size($7::text::regclass) < ${smallBytesMax})
-  FROM (SELECT 1) AS always LEFT JOIN rest ON true LEFT JOIN claimed ON true`,
+  FROM clock LEFT JOIN rest ON true LEFT JOIN claimed ON true`,
 );

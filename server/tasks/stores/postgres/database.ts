@@ -103,11 +103,15 @@ export class Database implements Session {
     return this.#retrying(() => this.#once((client) => this.#transact(client, work)));
   }
 
-  /** Several reads of one snapshot. @throws DureError DATABASE_… */
-  async snapshot<Value>(work: (session: Session) => Promise<Value>): Promise<Value> {
+  /**
+   * Several reads of one snapshot.
+   * @param settings SQL that sets what holds for this transaction only
+   * @throws DureError DATABASE_…
+   */
+  async snapshot<Value>(work: (session: Session) => Promise<Value>, settings = ""): Promise<Value> {
     for (let losses = 1; ; losses += 1) {
       try {
-        const begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        const begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${settings}`;
         return await this.#retrying(() => this.#once((client) => this.#transact(client, work, begin)));
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error;
@@ -129,7 +133,7 @@ export class Database implements Session {
       const client = await this.#connect(this.#lent);
       try {
         const text = "BEGIN ISOLATION LEVEL READ COMMITTED";
-        await client.query({ text, query_timeout: queryTimeoutMs } as pg.QueryConfig);
+        await client.query({ text, query_timeout: stepTimeoutMs } as pg.QueryConfig);
         return client;
       } catch (error) {
         client.release(true);
@@ -154,7 +158,7 @@ export class Database implements Session {
           values: values as unknown[],
           rowMode: "array" as const,
           types,
-          query_timeout: queryTimeoutMs,
+          query_timeout: stepTimeoutMs,
         };
         return (await client.query(query)).rows;
       },

@@ -37,7 +37,11 @@ export async function insertCarefully(
   offset = 0,
 ): Promise<(Task | null)[]> {
   await refuseDefinitionIds(session, tasks, offset);
-  const rows = await session.query(insertNew, await toColumns(context, tasks));
+  const columns = await toColumns(context, tasks);
+  const rows =
+    tasks.length === 1
+      ? await session.query(insertNewOne, columns.map(onlyValue))
+      : await session.query(insertNew, columns);
   const added = new Set(rows.map(([id]) => id as string));
   const answers: (Task | null)[] = [];
   for (const [index, task] of tasks.entries()) {
@@ -153,6 +157,18 @@ const insertOne = statement(
     VALUES ($1, $2, $3, $4, CASE WHEN $5::bigint <= $6::bigint THEN least($5::bigint, ${nowOf("$15")}) ELSE $5::bigint END,
       $6, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING lane)
   INSERT INTO :schema.tally_changes (lane, status, tasks) SELECT lane, 1, 1 FROM added`,
+);
+
+/** With the types of its values, which a client of a caller's may not know. */
+const insertNewOne = statement(
+  "insertNewTask",
+  `WITH added AS (
+    INSERT INTO :schema.tasks (${columnNames})
+    VALUES ($1::text, $2::integer, $3::boolean, $4::smallint,
+      CASE WHEN $5::bigint <= $6::bigint THEN least($5::bigint, ${nowOf("$15")}) ELSE $5::bigint END, $6::bigint,
+      $6::bigint, $7::integer, $8::boolean, $9::text, $10::text, $11::text, $12::text, $13::text, $14::text)
+    ON CONFLICT DO NOTHING RETURNING id, lane),
+  tallied AS (INSERT INTO :schema.tally_changes (lane, status, tasks) SELECT lane, 1, 1 FROM added) SELECT id FROM added`,
 );
 
 const insertNew = statement(

@@ -34,9 +34,9 @@ export class Floors {
     return this.#isSlow && now < this.#fullAt ? [...this.#floors.values()] : [];
   }
 
-  /** What a claim found: how long it took to step to its first task, where that could be told. */
-  saw(now: number, wasFull: boolean, stepMs: number | undefined): void {
-    if (!wasFull || stepMs === undefined) return;
+  /** How long a claim took to step to its first task, or to find none; `wasFull` when it looked at everything. */
+  saw(now: number, wasFull: boolean, stepMs: number): void {
+    if (!wasFull) return;
     this.#isSlow = stepMs > slowMs;
     this.#fullAt = now + Math.max(fullMs, stepMs / fullShare);
   }

@@ -6,13 +6,14 @@
 import type pg from "pg";
 import type { Database, ResultRow } from "./database.ts";
 import { channelOf, notify } from "./notifier.ts";
-import { isPreparedStatementTrouble } from "./postgres-errors.ts";
+import { isPreparedStatementTrouble, isReadOnly } from "./postgres-errors.ts";
 import { quoted, type Statement } from "./statement.ts";
 
 const reconnectMsMin = 100;
 const reconnectMsMax = 2_000;
 /** A connection that carried nothing for so long is asked whether it is still there, */
-const checkMs = 10_000;
+const quietMs = 6_000;
+const lookMs = 3_000;
 /** and is replaced when it does not answer within this. */
 const answerMs = 5_000;
 
@@ -44,7 +45,7 @@ export class LinkConnection {
     this.#parts = parts;
     this.#ownCheck = `${parts.sender} check`;
     this.#named = parts.database.location.prepare !== "off";
-    this.#checkTimer = setInterval(() => void this.#check(), checkMs / 2);
+    this.#checkTimer = setInterval(() => void this.#check(), lookMs);
   }
 
   /** Connects, if that is left to do; later, should it fail. */
@@ -60,6 +61,7 @@ export class LinkConnection {
       this.#heardAt = performance.now();
       return rows;
     } catch (error) {
+      if (isReadOnly(error)) this.#parts.database.tryNextHost();
       this.#lose(client);
       throw error;
     }
@@ -147,7 +149,7 @@ export class LinkConnection {
   /** A network that drops everything in silence is found out by asking. */
   async #check(): Promise<void> {
     const client = this.#client;
-    if (!client || performance.now() - this.#heardAt < checkMs / 2) return;
+    if (!client || performance.now() - this.#heardAt < quietMs) return;
     try {
       await client.query("SELECT 1");
       this.#heardAt = performance.now();

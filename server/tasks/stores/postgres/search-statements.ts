@@ -10,7 +10,7 @@
  * bitmaps made unattractive (`planning`), since without fresh statistics it takes every stream for a few rows.
  */
 import { compareText } from "../../core/compare.ts";
-import { ulidStart, ulidTime } from "../../core/ids.ts";
+import { ulidStart } from "../../core/ids.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import { taskColumns } from "./rows.ts";
 import { onceOnly, type Statement } from "./statement.ts";
@@ -43,18 +43,31 @@ const deepKeysMin = 2_000;
 /** The stored status of tasks that were never changed: `updated_at` is `created_at`, and no index by it holds them. */
 const fresh = 0;
 const running = 2;
+/** No task's instants reach these. */
+const instantMin = -1e15;
+const instantMax = 1e15;
 
-/** An index that gives the keys of one pair in order. */
-type Stream = "created" | "updated" | "ownId";
+/**
+ * An index that gives the keys of one pair in order. The late ones hold only tasks that were last changed more than
+ * `lateMs` after they were created: for all others a bound on one instant bounds the other one from both sides.
+ */
+type Stream = "created" | "updated" | "lateCreated" | "lateUpdated" | "ownId";
+
+const lateMs = 3_600_000;
+const isLate = `tasks.status <> 2 AND tasks.status <> 0 AND tasks.updated_at - tasks.created_at > ${lateMs}`;
 
 const conditionsOf: Record<Stream, string> = {
   created: "tasks.status <> 2",
   updated: "tasks.status <> 2 AND tasks.status <> 0",
+  lateCreated: isLate,
+  lateUpdated: isLate,
   ownId: "tasks.status <> 2 AND tasks.own_id",
 };
 const columnsOf: Record<Stream, string[]> = {
   created: ["tasks.created_at", "tasks.id"],
   updated: ["tasks.updated_at", "tasks.id"],
+  lateCreated: ["tasks.created_at", "tasks.id"],
+  lateUpdated: ["tasks.updated_at", "tasks.id"],
   ownId: ["tasks.id"],
 };
 
@@ -69,15 +82,18 @@ export function pageStatement(
   const keys = isWhole(search, pairs)
     ? wholeKeys(text, search)
     : streamKeys(text, search, pairs, offset + limit);
-  const order = ordered(search, keys.order);
   return {
     statement: onceOnly(
       "searchTasks",
       `WITH page AS MATERIALIZED (
-        SELECT id${keys.order.includes("value") ? ", value" : ""} FROM (${keys.text}) AS keys ORDER BY ${order}
+        SELECT ${keys.order.join(", ")} FROM (${keys.text}) AS keys ORDER BY ${ordered(search, keys.order)}
         LIMIT ${text.add(limit)} OFFSET ${text.add(offset)})
       SELECT ${sortColumn(search, "tasks")}, ${taskColumns}
-      FROM page JOIN :schema.tasks ON tasks.id = page.id ORDER BY ${order.replaceAll(/value|id/g, "page.$&")}`,
+      FROM page JOIN :schema.tasks ON tasks.id = page.id
+      ORDER BY ${ordered(
+        search,
+        keys.order.map((column) => `page.${column}`),
+      )}`,
     ),
     values: text.values,
   };
@@ -89,11 +105,17 @@ export function countStatement(search: StoreSearch, pairs: readonly Pair[]): Sea
   const text = new Text();
   const byUpdate = search.updated !== undefined && search.created === undefined;
   const { settled, moving } = split(pairs);
-  const parts = groupsOf(settled, () => (byUpdate ? "updated" : "created")).map((group) => {
-    const conditions = ["tasks.lane = pair.lane", "tasks.status = pair.status", ...wanted(text, unplaced, group)];
-    return `SELECT coalesce(sum(counted.tasks), 0) AS tasks FROM ${unnested(text, group)}
+  const parts = groupsOf(settled, ({ status }) => [byUpdate && status !== fresh ? "updated" : "created"]).map(
+    (group) => {
+      const conditions = [
+        "tasks.lane = pair.lane",
+        "tasks.status = pair.status",
+        ...wanted(text, unplaced, group),
+      ];
+      return `SELECT coalesce(sum(counted.tasks), 0) AS tasks FROM ${unnested(text, group)}
       CROSS JOIN LATERAL (SELECT count(*) AS tasks FROM :schema.tasks WHERE ${conditions.join(" AND ")}) AS counted`;
-  });
+    },
+  );
   if (moving.length > 0) {
     const conditions = movingConditions(text, unplaced, moving);
     parts.push(`SELECT count(*) AS tasks FROM :schema.tasks WHERE ${conditions.join(" AND ")}`);
@@ -181,26 +203,31 @@ function mergedKeys(
   const max = keysMax >= deepKeysMin ? mergedDeepStreamsMax : mergedStreamsMax;
   const parts =
     settled.length <= max
-      ? settled.map((pair) => streamOfPair(text, search, pair, keysMax, withValue))
+      ? settled.flatMap((pair) => streamsOfPair(text, search, pair, keysMax, withValue))
       : foremostStreams(text, search, settled, keysMax, withValue);
   if (moving.length > 0) parts.push(movingKeys(text, search, moving, keysMax, withValue));
   if (parts.length === 0) return "SELECT 0::bigint AS value, NULL::text AS id WHERE false";
   return parts.map((part) => `(${part})`).join("\n UNION ALL ");
 }
 
-function streamOfPair(
+function streamsOfPair(
   text: Text,
   search: StoreSearch,
   pair: Pair,
   keysMax: number,
   withValue: boolean,
-): string {
-  const group = { stream: streamOf(search, pair), isFresh: pair.status === fresh };
+): string[] {
   const own = [`tasks.lane = ${text.add(pair.lane)}::integer`, `tasks.status = ${pair.status}`];
-  return keysWhere(text, search, group, own, keysMax, withValue);
+  return streamsOf(search, pair).map((stream) => {
+    const group = { stream, isFresh: pair.status === fresh };
+    return keysWhere(text, search, group, own, keysMax, withValue);
+  });
 }
 
-/** At most `keysMax` streams can have a key on the page: those whose first keys are foremost. */
+/**
+ * At most `keysMax` streams can have a key on the page: those whose first keys are foremost. With so many first keys, no
+ * key behind the last of them (`edge`) can be on it.
+ */
 function foremostStreams(
   text: Text,
   search: StoreSearch,
@@ -208,21 +235,33 @@ function foremostStreams(
   keysMax: number,
   withValue: boolean,
 ): string[] {
-  const groups = groupsOf(pairs, (pair) => streamOf(search, pair));
+  const groups = groupsOf(pairs, (pair) => streamsOf(search, pair));
   const own = (pair: string) => [`tasks.lane = ${pair}.lane`, `tasks.status = ${pair}.status`];
   const heads = groups.map((group, place) => {
     const head = keysWhere(text, search, group, own("pair"), 1, withValue);
     return `SELECT ${place} AS part, pair.lane, pair.status, head.* FROM ${unnested(text, group)}
       CROSS JOIN LATERAL (${head}) AS head`;
   });
-  const order = ordered(search, withValue ? ["value", "id"] : ["id"]);
-  const foremost = `SELECT part, lane, status FROM (${heads.join(" UNION ALL ")}) AS heads
-    ORDER BY ${order} LIMIT ${text.add(keysMax)}`;
+  const columns = withValue ? ["value", "id"] : ["id"];
+  const order = ordered(search, columns);
   const parts = groups.map((group, place) => {
-    const keys = keysWhere(text, search, group, own("foremost"), keysMax, withValue);
+    const conditions = [...own("foremost"), ...(withValue ? [withinEdge(search, group)] : [])];
+    const keys = keysWhere(text, search, group, conditions, keysMax, withValue);
     return `SELECT keys.* FROM foremost CROSS JOIN LATERAL (${keys}) AS keys WHERE foremost.part = ${place}`;
   });
-  return [`WITH foremost AS MATERIALIZED (${foremost}) ${parts.join(" UNION ALL ")}`];
+  return [
+    `WITH foremost AS MATERIALIZED (
+      SELECT * FROM (${heads.join(" UNION ALL ")}) AS heads ORDER BY ${order} LIMIT ${text.add(keysMax)}),
+    edge AS MATERIALIZED (
+      SELECT ${columns.join(", ")} FROM foremost ORDER BY ${order} LIMIT 1 OFFSET ${text.add(keysMax - 1)})
+    ${parts.join(" UNION ALL ")}`,
+  ];
+}
+
+function withinEdge(search: StoreSearch, { stream }: Group): string {
+  const [beyond, farthest] = isDownwards(search) ? [">=", instantMin] : ["<=", instantMax];
+  return `(${columnsOf[stream].join(", ")}) ${beyond} (coalesce((SELECT value FROM edge), ${farthest}::bigint),
+    coalesce((SELECT id FROM edge), ''))`;
 }
 
 function keysWhere(
@@ -240,7 +279,7 @@ function keysWhere(
     WHERE ${conditions.join(" AND ")} ORDER BY ${order} LIMIT ${text.add(keysMax)}`;
 }
 
-/** RUNNING tasks, as many as there are slots, are sorted. */
+/** RUNNING tasks, as many as there are slots, are all read (`OFFSET 0` says so to the planner) and sorted. */
 function movingKeys(
   text: Text,
   search: StoreSearch,
@@ -248,9 +287,10 @@ function movingKeys(
   keysMax: number,
   withValue: boolean,
 ): string {
-  const columns = withValue ? [sortColumn(search, "tasks"), "tasks.id"] : ["tasks.id"];
-  return `SELECT ${withValue ? `${columns[0]} AS value, ` : ""}tasks.id FROM :schema.tasks
-    WHERE ${movingConditions(text, search, pairs).join(" AND ")}
+  const columns = withValue ? ["value", "id"] : ["id"];
+  const conditions = movingConditions(text, search, pairs).join(" AND ");
+  return `SELECT ${columns.join(", ")} FROM (SELECT ${sortColumn(search, "tasks")} AS value, tasks.id
+      FROM :schema.tasks WHERE ${conditions} OFFSET 0) AS moving
     ORDER BY ${ordered(search, columns)} LIMIT ${text.add(keysMax)}`;
 }
 
@@ -281,9 +321,13 @@ function sortColumn({ sortBy }: StoreSearch, table: string): string {
   return `${table}.${sortBy === "updatedAt" ? "updated_at" : "created_at"}`;
 }
 
-function streamOf({ sortBy }: StoreSearch, { status, ownIds }: Pair): Stream {
-  if (sortBy === "id") return ownIds ? "ownId" : "created";
-  return sortBy === "updatedAt" && status !== fresh ? "updated" : "created";
+function streamsOf(search: StoreSearch, { status, ownIds }: Pair): Stream[] {
+  if (search.sortBy === "id" && ownIds) return ["ownId"];
+  if (status === fresh) return ["created"];
+  if (search.sortBy === "updatedAt") {
+    return search.created?.end === undefined ? ["updated"] : ["updated", "lateUpdated"];
+  }
+  return search.updated?.start === undefined ? ["created"] : ["created", "lateCreated"];
 }
 
 /** Pairs that the same index serves. */
@@ -294,16 +338,17 @@ interface Group {
   statuses: number[];
 }
 
-function groupsOf(pairs: readonly Pair[], streamFor: (pair: Pair) => Stream): Group[] {
+function groupsOf(pairs: readonly Pair[], streamsFor: (pair: Pair) => Stream[]): Group[] {
   const groups = new Map<string, Group>();
   for (const pair of pairs) {
     const isFresh = pair.status === fresh;
-    const stream = isFresh && streamFor(pair) === "updated" ? "created" : streamFor(pair);
-    const key = `${stream} ${isFresh}`;
-    const group = groups.get(key) ?? { stream, isFresh, lanes: [], statuses: [] };
-    group.lanes.push(pair.lane);
-    group.statuses.push(pair.status);
-    groups.set(key, group);
+    for (const stream of streamsFor(pair)) {
+      const key = `${stream} ${isFresh}`;
+      const group = groups.get(key) ?? { stream, isFresh, lanes: [], statuses: [] };
+      group.lanes.push(pair.lane);
+      group.statuses.push(pair.status);
+      groups.set(key, group);
+    }
   }
   return [...groups.values()];
 }
@@ -313,7 +358,11 @@ function unnested(text: Text, { lanes, statuses }: Group): string {
 }
 
 /** What a task of the stream must meet to be found, beside being in its pair. */
-function wanted(text: Text, search: StoreSearch, { stream, isFresh }: Pick<Group, "stream" | "isFresh">): string[] {
+function wanted(
+  text: Text,
+  search: StoreSearch,
+  { stream, isFresh }: Pick<Group, "stream" | "isFresh">,
+): string[] {
   return [conditionsOf[stream], ...boundsOf(text, search, stream, isFresh)];
 }
 
@@ -330,9 +379,27 @@ function boundsOf(text: Text, search: StoreSearch, stream: Stream, isFresh: bool
   add(updatedAt, ">=", updated?.start);
   add(updatedAt, "<", updated?.end);
   // A task is never updated before it was created: each bound narrows the other index too.
-  if (stream === "created") add("tasks.created_at", "<", updated?.end);
-  if (stream === "updated") add("tasks.updated_at", ">=", created?.start);
+  if (stream === "created" || stream === "lateCreated") add("tasks.created_at", "<", updated?.end);
+  if (stream === "updated" || stream === "lateUpdated") add("tasks.updated_at", ">=", created?.start);
+  if (!isFresh && isSplit(search)) splitAt(stream, search, add);
   return [...conditions, ...placeConditions(text, search, stream, isFresh)];
+}
+
+/** Whether late tasks are read from an index of their own. */
+function isSplit({ sortBy, created, updated }: StoreSearch): boolean {
+  return (sortBy === "updatedAt" ? created?.end : updated?.start) !== undefined;
+}
+
+type AddCondition = (column: string, operator: string, value: number | undefined) => void;
+
+/** A task that is not late and was changed at `start` or after it was created less than `lateMs` before; and so on. */
+function splitAt(stream: Stream, { created, updated }: StoreSearch, add: AddCondition): void {
+  const createdSplit = (updated?.start ?? 0) - lateMs;
+  const updatedSplit = (created?.end ?? 0) + lateMs;
+  if (stream === "created") add("tasks.created_at", ">=", createdSplit);
+  if (stream === "lateCreated") add("tasks.created_at", "<", createdSplit);
+  if (stream === "updated") add("tasks.updated_at", "<", updatedSplit);
+  if (stream === "lateUpdated") add("tasks.updated_at", ">=", updatedSplit);
 }
 
 function placeConditions(text: Text, search: StoreSearch, stream: Stream, isFresh: boolean): string[] {
@@ -346,9 +413,22 @@ function placeConditions(text: Text, search: StoreSearch, stream: Stream, isFres
   }
   const conditions = [`tasks.id ${beyond} ${id}`];
   // The order of generated ids is the order of creation, which is what the index has.
-  const time = stream === "created" ? ulidTime(after.id) : undefined;
-  if (time !== undefined) conditions.push(`tasks.created_at ${beyond}= ${text.add(time)}::bigint`);
+  if (stream === "created") {
+    conditions.push(`tasks.created_at ${beyond}= ${text.add(generatedBefore(after.id))}::bigint`);
+  }
   return conditions;
+}
+
+/** The latest instant at which a generated id can be less than any given id; below zero when none can. */
+function generatedBefore(id: string): number {
+  let none = -1;
+  let ends = 2 ** 48;
+  while (none < ends) {
+    const middle = Math.ceil((none + ends) / 2);
+    if (compareText(ulidStart(middle), id) <= 0) none = middle;
+    else ends = middle - 1;
+  }
+  return none;
 }
 
 /** Values of a statement that is put together, by their number. */

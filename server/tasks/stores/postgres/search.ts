@@ -23,6 +23,7 @@ import {
   isDownwards,
   type Pair,
   pageStatement,
+  planning,
   type SearchStatement,
 } from "./search-statements.ts";
 import { statement } from "./statement.ts";
@@ -36,8 +37,9 @@ interface Placed {
 
 export async function searchTasks(context: Context, search: StoreSearch): Promise<Task[]> {
   if (search.id !== undefined) return searchById(context, search, search.id);
-  const { rows, first, definitions } = await context.database.snapshot((session) =>
-    readPage(session, search),
+  const { rows, first, definitions } = await context.database.snapshot(
+    (session) => readPage(session, search),
+    planning,
   );
   const lanes = await context.lanes.named(new Set(rows.map((row) => row[2] as number)));
   const tasks = rows.map((row): Placed => ({ task: toTask(row.slice(1) as TaskRow, lanes), value: row[0] }));
@@ -54,18 +56,21 @@ export async function countTasks(context: Context, search: StoreSearch): Promise
     const { after: _after, ...unplaced } = search;
     return (await searchById(context, { ...unplaced, offset: 0, definitions: false }, search.id)).length;
   }
+  if (!search.created && !search.updated) {
+    const [row] = await context.database.read(keptCount, filtersOf(search));
+    return row![0];
+  }
   return context.database.snapshot(async (session) => {
-    const found = await findPairs(session, search);
-    if (!search.created && !search.updated) return found.reduce((sum, { tasks }) => sum + tasks, 0);
-    const { statement: count, values } = countStatement(search, found.flatMap(storedPairs));
+    const { pairs } = await outline(session, { ...search, definitions: false });
+    const { statement: count, values } = countStatement(search, pairs);
     const [row] = await session.query(count, values);
     return row![0];
-  });
+  }, planning);
 }
 
 /** The statements that a search and its count would run now; for tests of their plans. */
 export async function searchStatements(session: Session, search: StoreSearch): Promise<SearchStatement[]> {
-  const pairs = (await findPairs(session, search)).flatMap(storedPairs);
+  const { pairs } = await outline(session, search);
   return [pageStatement(search, pairs, search.limit, search.offset), countStatement(search, pairs)];
 }
 
@@ -81,8 +86,7 @@ interface Page {
  * further, so reading starts as many tasks before the offset.
  */
 async function readPage(session: Session, search: StoreSearch): Promise<Page> {
-  const definitions = search.definitions ? await definitionsWithoutTasks(session, search) : [];
-  const pairs = (await findPairs(session, search)).flatMap(storedPairs);
+  const { definitions, pairs } = await outline(session, search);
   const { offset, limit } = search;
   const end = offset + limit;
   const first = Math.max(0, offset - definitions.length);
@@ -121,7 +125,7 @@ async function searchById(context: Context, search: StoreSearch, id: string): Pr
     return fits(search, task) && isAfter(search, placed) ? [task] : [];
   }
   if (!search.definitions) return [];
-  const definitions = await definitionsWithoutTasks(context.database, search);
+  const { definitions } = await outline(context.database, search);
   return definitions
     .filter((definition) => definition.id === id)
     .map((definition) => entryOf(search, definition).task);
@@ -160,44 +164,48 @@ function isAfter(search: StoreSearch, placed: Placed): boolean {
   return comparator(search)(place, placed) < 0;
 }
 
-/** Definitions that no task is of, as far as they fit and come after the search's place. */
-async function definitionsWithoutTasks(session: Session, search: StoreSearch): Promise<StoredDefinition[]> {
-  const rows = (await session.query(unusedDefinitions)) as DefinitionRow[];
-  return rows.map(toDefinition).filter((definition) => {
-    const entry = entryOf(search, definition);
-    return fits(search, entry.task) && isAfter(search, entry);
-  });
+interface Outline {
+  pairs: Pair[];
+  /** Definitions that no task is of, as far as they fit and come after the search's place. */
+  definitions: StoredDefinition[];
 }
 
-interface CountedPair {
-  lane: number;
-  ownIds: boolean;
-  /** As counted: PENDING is 1. */
-  status: number;
-  tasks: number;
+async function outline(session: Session, search: StoreSearch): Promise<Outline> {
+  const [row] = await session.query(outlineOf, [...filtersOf(search), search.definitions]);
+  const [pairs, definitions] = row as [[lane: number, ownIds: boolean, status: number][], DefinitionRow[]];
+  return {
+    pairs: pairs.flatMap(([lane, ownIds, status]) => storedPairs({ lane, ownIds, status })),
+    definitions: definitions.map(toDefinition).filter((definition) => {
+      const entry = entryOf(search, definition);
+      return fits(search, entry.task) && isAfter(search, entry);
+    }),
+  };
 }
 
-async function findPairs(session: Session, search: StoreSearch): Promise<CountedPair[]> {
-  const { types, queues, statuses } = search;
-  const numbers = statuses?.flatMap((name) => statusNumbers[name]);
-  const rows = await session.query(pairsOf, [types ?? null, queues ?? null, numbers ?? null]);
-  return rows.map(([lane, ownIds, status, tasks]) => ({ lane, ownIds, status, tasks }));
-}
-
-/** PENDING is stored as two numbers. */
-function storedPairs({ lane, ownIds, status }: CountedPair): Pair[] {
+/** PENDING is counted as 1 and stored as two numbers. */
+function storedPairs({ status, ...pair }: Pair): Pair[] {
   const stored = status === 1 ? statusNumbers.PENDING : [status];
-  return stored.map((number) => ({ lane, ownIds, status: number }));
+  return stored.map((number) => ({ ...pair, status: number }));
 }
 
-const pairsOf = statement(
-  "pairs",
-  `SELECT lane, own_ids, status, tasks FROM (${sums}) AS counted JOIN :schema.lanes USING (lane)
+/** The values of `counted`. */
+function filtersOf({ types, queues, statuses }: StoreSearch): unknown[] {
+  return [types ?? null, queues ?? null, statuses?.flatMap((name) => statusNumbers[name]) ?? null];
+}
+
+/** The counts of the lanes and statuses that fit $1, $2 and $3. */
+const counted = `SELECT lane, own_ids, status, tasks FROM (${sums}) AS sums JOIN :schema.lanes USING (lane)
     WHERE ($1::text[] IS NULL OR type = ANY($1::text[])) AND ($2::text[] IS NULL OR queue = ANY($2::text[]))
-      AND ($3::smallint[] IS NULL OR status = ANY($3::smallint[]))`,
+      AND ($3::smallint[] IS NULL OR status = ANY($3::smallint[]))`;
+
+const outlineOf = statement(
+  "outline",
+  `SELECT (SELECT coalesce(json_agg(json_build_array(lane, own_ids, status)), '[]') FROM (${counted}) AS counted),
+    (SELECT coalesce(json_agg(json_build_array(${definitionColumns})), '[]') FROM :schema.definitions
+      WHERE $4::boolean AND id NOT IN (
+        SELECT lanes.type FROM (${sums}) AS sums JOIN :schema.lanes USING (lane)))`,
 );
-const unusedDefinitions = statement(
-  "definitionsWithoutTasks",
-  `SELECT ${definitionColumns} FROM :schema.definitions WHERE id NOT IN (
-    SELECT lanes.type FROM (${sums}) AS counted JOIN :schema.lanes USING (lane))`,
+const keptCount = statement(
+  "countKept",
+  `SELECT coalesce(sum(tasks), 0)::bigint FROM (${counted}) AS counted`,
 );

@@ -191,7 +191,7 @@ export async function reportProgress(
 
 const ownWorker = "SELECT worker FROM :schema.workers WHERE id = $2 AND state = 'alive'";
 
-const completeTasks = statement(
+export const completeTasks = statement(
   "settleCompleted",
   `WITH clock AS MATERIALIZED (SELECT ${nowOf("$1")} AS at), me AS MATERIALIZED (${ownWorker}),
   done AS (
@@ -216,7 +216,7 @@ const next = `CASE WHEN given.outcome = 'completed' THEN 3
         WHEN tasks.cancel_requested_at IS NOT NULL OR given.outcome = 'cancelled' THEN 5
         WHEN ${uncharged} OR (given.retry_at IS NOT NULL AND tasks.attempts < tasks.max_attempts) THEN 1 ELSE 4 END`;
 
-const settleTasksById = statement(
+export const settleTasksById = statement(
   "settleTasks",
   `WITH clock AS MATERIALIZED (SELECT ${nowOf("$1")} AS at), me AS MATERIALIZED (${ownWorker}),
   ended AS (
@@ -269,7 +269,7 @@ const keepLateOutcomes = statement(
       AND ${few("given.fence")}`,
 );
 
-const keepReports = statement(
+export const keepReports = statement(
   "reportProgress",
   `WITH kept AS (
     UPDATE :schema.tasks SET progress = coalesce(given.progress, tasks.progress)

@@ -41,6 +41,7 @@ import { Floors } from "./floors.ts";
 import { checkHealth, stats } from "./health.ts";
 import { Lanes } from "./lanes.ts";
 import { LeaseLink } from "./lease-link.ts";
+import { listeningFinding } from "./listening.ts";
 import { parseLocation } from "./location.ts";
 import * as manage from "./manage.ts";
 import { Notifier } from "./notifier.ts";
@@ -265,8 +266,9 @@ class PostgresStore implements TaskStore {
     return stats(this.#context);
   }
 
-  checkHealth(options: { full: boolean }): Promise<HealthFinding[]> {
-    return checkHealth(this.#context, options);
+  async checkHealth(options: { full: boolean }): Promise<HealthFinding[]> {
+    const findings = await checkHealth(this.#context, options);
+    return [...findings, await listeningFinding(this.#database, this.#link.listens)];
   }
 
   async schemaVersion(): Promise<{ stored: number; known: number }> {

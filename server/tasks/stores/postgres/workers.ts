@@ -159,7 +159,7 @@ const allWorkers = statement(
     FROM :schema.workers ORDER BY (state = 'alive') DESC, worker DESC LIMIT 1000`,
 );
 
-const cancelRequests = statement(
+export const cancelRequests = statement(
   "cancelRequests",
   `WITH me AS MATERIALIZED (SELECT worker FROM :schema.workers WHERE id = $1)
   SELECT id, fence FROM :schema.tasks WHERE status = 2 AND cancel_requested_at IS NOT NULL
@@ -172,7 +172,7 @@ const cancelRequests = statement(
  * not run again, to CANCELLED when that was asked for. Tasks whose owner had its time to obey a cancel request become
  * CANCELLED. The attempts are recorded as lost. A row of the answer is a buried worker or a task.
  */
-const reap = statement(
+export const reap = statement(
   "reapWorkers",
   `WITH RECURSIVE clock AS MATERIALIZED (SELECT ${nowOf("$1")} AS at),
   buried AS (

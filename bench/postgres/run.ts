@@ -1,0 +1,138 @@
+/**
+ * npm run bench:postgres: measures Dure on PostgreSQL beside graphile-worker, pg-boss and bare SQL on the same tables,
+ * and prints one table.
+ *
+ *   npm run bench:postgres -- --only drain,latency --rounds 5
+ *   npm run bench:postgres -- --history 10000000
+ *
+ * One server of its own, durable (fsync and synchronous_commit on), takes all; every measurement gets a database of its
+ * own in it. The machine's speed drifts, so the subjects' rounds alternate, each figure is the median of its rounds, and
+ * only ratios are judged. Peers are optional: `npm ci` in bench/postgres/peers.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import Table from "cli-table3";
+import pc from "picocolors";
+import { PostgresServer } from "../../tests/support/postgres-server.ts";
+import { Measured } from "../measured.ts";
+import { measure } from "../subjects.ts";
+import { fillPostgres } from "./fill.ts";
+import { isMet, type Question, questions, subjects, targets } from "./questions.ts";
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string" },
+    rounds: { type: "string", default: "3" },
+    history: { type: "string", default: "1000000" },
+  },
+});
+const rounds = Number(values.rounds);
+const only = values.only?.split(",");
+const chosen = questions.filter(({ name }) => !only || only.includes(name));
+if (only && chosen.length < only.length) {
+  throw new Error(`There are these questions: ${questions.map(({ name }) => name).join(", ")}.`);
+}
+
+const settings = { shared_buffers: "512MB", max_wal_size: "8GB", max_connections: 400 };
+const server = await PostgresServer.start({ durable: true, settings });
+const measured = new Measured();
+let made = 0;
+try {
+  const history = chosen.some((question) => question.history)
+    ? await makeHistory(Number(values.history))
+    : undefined;
+  for (const question of chosen) {
+    for (let round = 0; round < Math.min(rounds, question.roundsMax ?? rounds); round += 1) {
+      for (const subject of subjects) await ask(question, subject.name, round, history);
+    }
+  }
+} finally {
+  await server.remove();
+}
+print();
+
+async function makeHistory(count: number): Promise<string> {
+  const name = "bench_history";
+  await server.createDatabase(name);
+  await fillPostgres(server.url(name), count);
+  return name;
+}
+
+async function ask(
+  question: Question,
+  subject: string,
+  round: number,
+  history: string | undefined,
+): Promise<void> {
+  if (measured.failure(question.name, subject)) return;
+  const name = `bench_${(made += 1)}`;
+  await server.createDatabase(name, question.history ? `TEMPLATE ${history}` : "");
+  try {
+    const command = subjects.find((one) => one.name === subject)!.command(question, server.url(name));
+    if (!command) return;
+    process.stderr.write(`${question.name}: ${subject}, round ${round + 1}\n`);
+    const before = serverTicks();
+    const startedAt = performance.now();
+    const figures = await measure(command);
+    const seconds = (performance.now() - startedAt) / 1_000;
+    measured.add(question.name, subject, { ...figures, serverPercent: (serverTicks() - before) / seconds });
+  } catch (error) {
+    measured.fail(question.name, subject, (error as Error).message);
+  } finally {
+    await server.query(`DROP DATABASE ${name} WITH (FORCE)`);
+  }
+}
+
+/** Time that the server's processes have taken so far, in hundredths of a second: percent of a core, over a second. */
+function serverTicks(): number {
+  const stat = readFileSync(`/proc/${server.pid}/stat`, "utf8");
+  const fields = stat
+    .slice(stat.lastIndexOf(")") + 2)
+    .split(" ")
+    .map(Number);
+  // Its own, and those of its children that have ended: every connection is a child.
+  return fields[11]! + fields[12]! + fields[13]! + fields[14]!;
+}
+
+function print(): void {
+  const head = ["", ...subjects.map(({ title }) => title), "reached", "target", ""];
+  const right = "right" as const;
+  const colAligns = ["left" as const, ...subjects.map(() => right), right, "left" as const, "left" as const];
+  const table = new Table({ head, style: { head: [], border: [], compact: true }, colAligns });
+  for (const target of targets) {
+    if (!chosen.some(({ name }) => name === target.question)) continue;
+    const figures = subjects.map(({ name }) =>
+      shown(measured.figure(target.question, name, target.figure), target.unit),
+    );
+    const met = isMet(target, measured);
+    const verdict = met === undefined ? pc.dim("not measured") : met ? pc.green("met") : pc.red("not met");
+    const reached = shown(target.value(measured), target.sense === "atLeast" ? "×" : target.unit);
+    table.push([target.label, ...figures, reached, target.wanted, verdict]);
+  }
+  console.log(table.toString());
+  for (const { name, title } of subjects) {
+    for (const question of chosen) {
+      const reason = measured.failure(question.name, name);
+      if (reason) console.log(`${question.name}, ${title}: ${pc.red("failed")}: ${reason}`);
+    }
+  }
+  if (!existsSync(join(import.meta.dirname, "peers/node_modules"))) {
+    console.log("The peers are not installed: npm ci in bench/postgres/peers");
+  }
+  const cores = cpus();
+  console.log(
+    `${cores.length} cores (${cores[0]?.model.trim()}) for server and clients, Node ${process.version}, PostgreSQL 18 with ` +
+      `${Object.entries(settings)
+        .map(([name, value]) => `${name} ${value}`)
+        .join(", ")}; medians of ${rounds} rounds; ` +
+      `history of ${Number(values.history).toLocaleString("en")} tasks.`,
+  );
+}
+
+function shown(value: number | undefined, unit: string): string {
+  if (value === undefined) return "";
+  if (unit === "tasks/s") return `${Math.round(value).toLocaleString("en")}/s`;
+  return `${value.toFixed(2)} ${unit}`;
+}

@@ -1,0 +1,215 @@
+/** Claims beside each other, and how the server carries them and what follows them out, whatever it knows of the tables. */
+
+import pg from "pg";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { ClaimRequest, TaskStore } from "../../server/tasks/core/store.ts";
+import { claimDue } from "../../server/tasks/stores/postgres/claim.ts";
+import { completeTasks, keepReports, settleTasksById } from "../../server/tasks/stores/postgres/settle.ts";
+import { inSchema, type Statement } from "../../server/tasks/stores/postgres/statement.ts";
+import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import { cancelRequests, reap, renewLease } from "../../server/tasks/stores/postgres/workers.ts";
+import { newTask, newTasks, newWorker, settlementOf } from "../support/builders.ts";
+import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import { claimRequest, ok } from "../support/stores.ts";
+
+let schema: TestSchema;
+const stores: TaskStore[] = [];
+
+async function open(): Promise<TaskStore> {
+  const store = createPostgresStore({ url: schema.url });
+  await store.open();
+  stores.push(store);
+  return store;
+}
+
+beforeEach(async () => {
+  schema = await createTestSchema();
+});
+afterEach(async () => {
+  for (const store of stores.splice(0)) await store.close();
+  await schema.drop();
+});
+
+const createdAt = Date.now() - 60_000;
+
+describe("workers that claim at once", () => {
+  /** Claims until nothing is left; answers the ids in the order they came, one list for each worker. */
+  async function drain(workers: number, request: Partial<ClaimRequest>): Promise<string[][]> {
+    return Promise.all(
+      Array.from({ length: workers }, async (_, index) => {
+        const store = await open();
+        const workerId = `worker-${index}`;
+        await store.registerWorker(newWorker(workerId));
+        const ids: string[] = [];
+        for (;;) {
+          const { claimed } = ok(await store.claimTasks(claimRequest({ workerId, ...request })));
+          if (claimed.length === 0) return ids;
+          ids.push(...claimed.map(({ task }) => task.id));
+          ok(await store.settleTasks(claimed.map((one) => settlementOf(one, "completed", { workerId }))));
+        }
+      }),
+    );
+  }
+
+  test.each([1, 3])(
+    "share the tasks of %d lanes: each goes to one of them, and nobody starves",
+    async (lanes) => {
+      const store = await open();
+      for (let lane = 0; lane < lanes; lane += 1) {
+        ok(await store.enqueueTasks(newTasks(1_200 / lanes, { createdAt, queue: `queue-${lane}` })));
+      }
+      const shares = await drain(4, { limit: 20 });
+      expect(new Set(shares.flat()).size).toBe(1_200);
+      expect(shares.flat()).toHaveLength(1_200);
+      for (const share of shares) expect(share.length).toBeGreaterThan(100);
+    },
+  );
+
+  test("get all they ask for while there is enough, though others hold the longest due of several lanes", async () => {
+    const store = await open();
+    const longest = newTasks(10, { createdAt, queue: "a" });
+    ok(await store.enqueueTasks([...longest, ...newTasks(10, { createdAt: createdAt + 1, queue: "b" })]));
+    await store.registerWorker(newWorker());
+    const other = new pg.Client({ connectionString: schema.url.replace(/\?.*/, "") });
+    await other.connect();
+    try {
+      await other.query(
+        `BEGIN; SELECT 1 FROM ${schema.quoted}.tasks WHERE id <= '${longest[6]!.id}' FOR UPDATE`,
+      );
+      const { claimed } = ok(await store.claimTasks(claimRequest({ limit: 5 })));
+      expect(claimed.map(({ task }) => task.queue)).toEqual(["a", "a", "a", "b", "b"]);
+      expect(ok(await store.claimTasks(claimRequest({ limit: 5 }))).claimed).toHaveLength(5);
+    } finally {
+      await other.end();
+    }
+  });
+});
+
+test("a hundred thousand tasks of a high priority that are not due are no hindrance", async () => {
+  const store = await open();
+  await store.registerWorker(newWorker());
+  const id = "scheduled";
+  ok(
+    await store.enqueueTasks([newTask({ createdAt }), newTask({ id, priority: 9, dueAt: Date.now() + 1e9 })]),
+  );
+  await schema.query(`INSERT INTO :schema.tasks
+    (id, lane, own_id, status, priority, due_at, created_at, updated_at, max_attempts, rerun_after_crash, payload)
+    SELECT 'copy-' || i, lane, own_id, 0, 9, due_at + i, created_at, updated_at, 1, true, 'null'
+    FROM :schema.tasks, generate_series(1, 100000) AS i WHERE id = '${id}'`);
+  const began = performance.now();
+  expect(ok(await store.claimTasks(claimRequest())).claimed).toHaveLength(1);
+  expect(performance.now() - began).toBeLessThan(150);
+});
+
+test("a transaction that others hold open does not make claims slow", async () => {
+  const store = await open();
+  await store.registerWorker(newWorker());
+  ok(await store.enqueueTasks(newTasks(20_000, { createdAt })));
+  const other = new pg.Client({ connectionString: schema.url.replace(/\?.*/, "") });
+  await other.connect();
+  try {
+    await other.query("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1");
+    const ids = new Set<string>();
+    for (let claimed = [""]; claimed.length > 0; ) {
+      const reply = ok(await store.claimTasks(claimRequest({ limit: 500 })));
+      claimed = reply.claimed.map(({ task }) => task.id);
+      for (const id of claimed) ids.add(id);
+    }
+    expect(ids.size).toBe(20_000);
+    ok(await store.enqueueTasks([newTask({ id: "of old", dueAt: createdAt - 1e6 })]));
+    await expect
+      .poll(async () => ok(await store.claimTasks(claimRequest())).claimed.length, { timeout: 5_000 })
+      .toBe(1);
+  } finally {
+    await other.end();
+  }
+});
+
+describe("plans that the server keeps", () => {
+  const statements: [name: string, statement: Statement, types: string, values: string][] = [
+    [
+      "claim",
+      claimDue,
+      "bigint, text, text[], text[], integer, boolean, text, integer[], integer[], bigint[], bigint[], boolean",
+      "NULL, 'w', '{resize-image}', NULL, 500, true, ':table', '{1}', '{0}', '{1}', '{1}', false",
+    ],
+    [
+      "settle completed",
+      completeTasks,
+      "bigint, text, tid[], bigint[], text[], integer[], text[], text[]",
+      "NULL, 'w', '{}', '{}', '{}', '{}', '{}', '{}'",
+    ],
+    [
+      "settle",
+      settleTasksById,
+      "bigint, text, integer[], bigint[], text[], integer[], text[], text[], text[], text[], text[], bigint[], text[]",
+      "NULL, 'w', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'",
+    ],
+    [
+      "report",
+      keepReports,
+      "bigint[], text[], integer[], text[], text[], text[]",
+      "'{}', '{}', '{}', '{}', '{}', '{}'",
+    ],
+    ["beat", renewLease, "text, bigint", "'w', NULL"],
+    ["reap", reap, "bigint, text[], bigint[], integer, bigint", "NULL, '{}', '{}', 3, 1000"],
+    ["cancel requests", cancelRequests, "text", "'w'"],
+  ];
+
+  /** The plan of any values, as a prepared statement has it. */
+  async function planOf({ text }: Statement, types: string, values: string): Promise<string> {
+    const client = new pg.Client({ connectionString: schema.url.replace(/\?.*/, "") });
+    await client.connect();
+    try {
+      await client.query("SET plan_cache_mode = force_generic_plan");
+      await client.query(`PREPARE kept (${types}) AS ${inSchema(text, schema.name)}`);
+      const table = `${schema.quoted}.tasks`;
+      const { rows } = await client.query(`EXPLAIN EXECUTE kept (${values.replace(":table", table)})`);
+      return rows.map((row) => row["QUERY PLAN"]).join("\n");
+    } finally {
+      await client.end();
+    }
+  }
+
+  const fill = (count: number) =>
+    schema.query(`INSERT INTO :schema.tasks
+      (id, lane, own_id, status, priority, due_at, created_at, updated_at, max_attempts, rerun_after_crash, payload)
+      SELECT 'task-' || i, 1, false, 0, 0, i, i, i, 1, true, '{"widthPx":640}' FROM generate_series(1, ${count}) AS i`);
+
+  const states: [string, () => Promise<unknown>][] = [
+    ["empty and never analysed", async () => undefined],
+    ["just filled", () => fill(50_000)],
+    [
+      "filled and analysed",
+      async () => {
+        await fill(50_000);
+        await schema.query("ANALYZE :schema.tasks");
+      },
+    ],
+    [
+      "analysed when all was finished, and filled since",
+      async () => {
+        await fill(20_000);
+        await schema.query("UPDATE :schema.tasks SET status = 3, completed_at = 1");
+        await schema.query("ANALYZE :schema.tasks");
+        await schema.query("UPDATE :schema.tasks SET id = 'old-' || id");
+        await fill(50_000);
+      },
+    ],
+  ];
+
+  test.each(states)("go by index and place alone: a table %s", async (_state, make) => {
+    await (await open()).registerWorker(newWorker("w"));
+    await schema.query("ALTER TABLE :schema.tasks SET (autovacuum_enabled = off)");
+    await make();
+    for (const [name, statement, types, values] of statements) {
+      const plan = await planOf(statement, types, values);
+      const bad = plan
+        .split("\n")
+        .filter((line) => /Seq Scan on tasks|Bitmap Heap Scan on tasks|Hash Join/.test(line));
+      expect(bad, name).toEqual([]);
+      const [cost] = /\.\.([\d.]+)/.exec(plan)!.slice(1);
+      expect(Number(cost), `${name}: too dear, the server would compile it`).toBeLessThan(50_000);
+    }
+  });
+});

@@ -1,0 +1,146 @@
+/** The thread that renews leases and listens: what becomes of its connection, of the main thread, and of what is notified. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Beat, LeaseRequest, News, TaskStore } from "../../server/tasks/core/store.ts";
+import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import { newTask, newWorker } from "../support/builders.ts";
+import { CuttingProxy } from "../support/cutting-proxy.ts";
+import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import { PostgresServer } from "../support/postgres-server.ts";
+import { ok } from "../support/stores.ts";
+
+vi.setConfig({ testTimeout: 40_000 });
+
+const closing: (() => Promise<unknown>)[] = [];
+let schema: TestSchema;
+
+beforeEach(async () => {
+  schema = await createTestSchema();
+  closing.push(schema.drop);
+});
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function open(url: string): Promise<TaskStore> {
+  const store = createPostgresStore({ url });
+  await store.open();
+  closing.push(() => store.close());
+  return store;
+}
+
+/** Registers worker-1, holds its lease, and counts its beats. */
+async function hold(store: TaskStore, request: Partial<LeaseRequest> = {}) {
+  await store.registerWorker(newWorker());
+  const beats: Beat[] = [];
+  const lease = store.holdLease({
+    workerId: "worker-1",
+    leaseMs: 15_000,
+    beatMs: 50,
+    maxBlockMs: 60_000,
+    onBeat: (beat) => beats.push(beat),
+    ...request,
+  });
+  lease.alive();
+  await expect.poll(() => beats.length, { timeout: 5_000 }).toBeGreaterThan(0);
+  return { beats, lease };
+}
+
+async function renewals(store: TaskStore): Promise<number> {
+  return (await store.listWorkers()).find(({ id }) => id === "worker-1")!.renewals;
+}
+
+function blockMainThread(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+test("a main thread that is blocked keeps its leases", async () => {
+  const store = await open(schema.url);
+  await hold(store);
+  const before = await renewals(store);
+  blockMainThread(1_000);
+  expect(await renewals(store)).toBeGreaterThan(before + 8);
+});
+
+test("a main thread that is blocked for too long loses them", async () => {
+  const store = await open(schema.url);
+  await hold(store, { maxBlockMs: 200 });
+  const before = await renewals(store);
+  blockMainThread(1_500);
+  expect(await renewals(store)).toBeLessThan(before + 8);
+});
+
+test("beats go on after a restart of the server", async () => {
+  const server = await PostgresServer.start();
+  closing.push(() => server.remove());
+  const store = await open(server.url());
+  const { beats } = await hold(store);
+  await server.restart("immediate");
+  const before = beats.length;
+  await expect.poll(() => beats.length, { timeout: 10_000 }).toBeGreaterThan(before + 3);
+  expect(beats.at(-1)).toMatchObject({ alive: true });
+});
+
+test("beats go on, well within a lease, when the connection falls silent", async () => {
+  const proxy = await CuttingProxy.start(schema.url);
+  closing.push(() => proxy.close());
+  const { beats } = await hold(await open(proxy.url(schema.url)));
+  await expect.poll(() => proxy.silence(/LISTEN/), { timeout: 5_000 }).toBe(1);
+  await sleep(50);
+  const before = beats.length;
+  const began = performance.now();
+  await expect.poll(() => beats.length, { timeout: 14_000 }).toBeGreaterThan(before);
+  expect(performance.now() - began).toBeLessThan(8_000);
+});
+
+test("a store that only listens finds out as well, and hears again", async () => {
+  const proxy = await CuttingProxy.start(schema.url);
+  closing.push(() => proxy.close());
+  const [listener, other] = [await open(proxy.url(schema.url)), await open(schema.url)];
+  const heard: (News | undefined)[] = [];
+  listener.onChange((news) => heard.push(news));
+  await expect.poll(() => proxy.silence(/LISTEN/), { timeout: 5_000 }).toBe(1);
+  const { accepted } = proxy;
+  await expect.poll(() => proxy.accepted, { timeout: 15_500, interval: 100 }).toBeGreaterThan(accepted);
+  await expect.poll(() => proxy.statements(/pg_notify/).length, { timeout: 5_000 }).toBeGreaterThan(0);
+  heard.length = 0;
+  ok(await other.enqueueTasks([newTask()]));
+  await expect.poll(() => heard, { timeout: 2_000 }).toContain("tasks");
+});
+
+test("what another process does is heard by its kind, and what this one does once", async () => {
+  const [store, other] = [await open(schema.url), await open(schema.url)];
+  const heard: (News | undefined)[] = [];
+  store.onChange((news) => heard.push(news));
+  await expect.poll(() => heard, { timeout: 5_000 }).toEqual([undefined]);
+  ok(await other.enqueueTasks([newTask({ id: "a" })]));
+  await expect.poll(() => heard).toEqual([undefined, "tasks"]);
+  ok(await store.cancelTask("a"));
+  await sleep(100);
+  expect(heard).toEqual([undefined, "tasks", "ends"]);
+});
+
+test("with listen=off nothing is listened to or notified, and leases are renewed", async () => {
+  const proxy = await CuttingProxy.start(schema.url);
+  closing.push(() => proxy.close());
+  const store = await open(`${proxy.url(schema.url)}&listen=off`);
+  store.onChange(() => undefined);
+  await hold(store);
+  ok(await store.enqueueTasks([newTask()]));
+  await sleep(100);
+  expect(proxy.statements(/LISTEN|notify/i)).toEqual([]);
+  expect(
+    (await store.checkHealth({ full: false })).find(({ check }) => check === "notifications")?.level,
+  ).toBe("ok");
+});
+
+test("that notifications do not arrive is told by the doctor", async () => {
+  const proxy = await CuttingProxy.start(schema.url);
+  closing.push(() => proxy.close());
+  const store = await open(proxy.url(schema.url));
+  const finding = async () =>
+    (await store.checkHealth({ full: false })).find(({ check }) => check === "notifications");
+  expect(await finding()).toMatchObject({ level: "ok" });
+  proxy.dropsNotifications = true;
+  expect(await finding()).toMatchObject({ level: "warning", next: expect.stringContaining("listen=off") });
+});
