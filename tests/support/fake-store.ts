@@ -7,6 +7,7 @@ import type {
   Beat,
   ClaimedTask,
   LeaseRequest,
+  Pace,
   Settled,
   Settlement,
   TaskStore,
@@ -16,7 +17,7 @@ import { TaskStatus } from "../../server/tasks/core/task.ts";
 
 export class FakeStore {
   readonly location = "a fake store";
-  readonly pace = { pollMs: 250, reapMs: 500, lookMs: 2_000 };
+  pace: Pace = { pollMs: 250, reapMs: 500, lookMs: 2_000 };
   readonly due: ClaimedTask[] = [];
   readonly settled: Settlement[] = [];
   readonly settleSizes: number[] = [];

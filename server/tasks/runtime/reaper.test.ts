@@ -55,3 +55,79 @@ test("a jump of the machine's clock makes nobody suspect", async () => {
   expect(suspected.size).toBe(0);
   await reaper.stop();
 });
+
+/** A reaper of a store whose beats tell of the others; `beat` is one of this worker's. */
+async function makeToldReaper() {
+  const store = new FakeStore();
+  const clock = new TestClock();
+  const rounds: string[][] = [];
+  store.pace = { pollMs: 1_000, reapMs: 60_000 };
+  store.reapWorkers = async ({ suspects }) => {
+    rounds.push(suspects.map(({ workerId, renewals }) => `${workerId}@${renewals} at ${clock.monotonic()}`));
+    return { kind: "ok", value: { buried: [], tasks: [] } };
+  };
+  const reaper = new Reaper({
+    store: store.asStore(),
+    clock,
+    logger,
+    observerId: () => "self",
+    abortGraceMs: () => 5_000,
+    onTakenBack: () => {},
+  });
+  reaper.start();
+  await clock.advance(0);
+  rounds.length = 0;
+  const beat = (renewals: number, ageMs: number, more = {}) =>
+    reaper.onBeat({
+      alive: true,
+      owned: [],
+      peers: [{ workerId: "other", renewals, leaseMs: 15_000, ageMs }],
+      ...more,
+    });
+  return { clock, rounds, reaper, beat };
+}
+
+test("where beats tell of the others, nothing is asked while all is well", async () => {
+  const { clock, rounds, reaper, beat } = await makeToldReaper();
+  for (let renewals = 0; renewals < 8; renewals += 1) {
+    beat(renewals, 100);
+    await clock.advance(5_000);
+  }
+  expect(rounds).toEqual([]);
+  await clock.advance(0);
+  await reaper.stop();
+});
+
+test("where beats tell of the others, a lease that is over is known at once, by when it was renewed last", async () => {
+  const { clock, rounds, reaper, beat } = await makeToldReaper();
+  beat(7, 0);
+  await clock.advance(5_000);
+  beat(8, 4_000);
+  await clock.advance(5_000);
+  beat(8, 9_000);
+  await clock.advance(5_999);
+  expect(rounds).toEqual([]);
+  await clock.advance(1);
+  expect(rounds).toEqual([["other@8 at 16000"]]);
+  await reaper.stop();
+});
+
+test("a store's clock that jumps makes a lease seem older by the time between two beats at most", async () => {
+  const { clock, rounds, reaper, beat } = await makeToldReaper();
+  beat(7, 0);
+  await clock.advance(5_000);
+  beat(8, 3_600_000);
+  await clock.advance(14_999);
+  beat(9, -3_600_000);
+  await clock.advance(14_000);
+  expect(rounds).toEqual([["other@8 at 15000"]]);
+  await reaper.stop();
+});
+
+test("where beats tell that something is to be reaped, it is", async () => {
+  const { clock, rounds, reaper, beat } = await makeToldReaper();
+  beat(7, 0, { reapable: true });
+  await clock.advance(0);
+  expect(rounds).toEqual([[]]);
+  await reaper.stop();
+});

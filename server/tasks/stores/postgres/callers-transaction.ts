@@ -185,7 +185,8 @@ function readRow(row: Record<string, string> | string[]): ResultRow {
 function stateWithin(error: unknown): string | undefined {
   for (let inner = error as any, depth = 0; inner && depth < 5; inner = inner.cause, depth += 1) {
     const state = sqlState(inner);
-    if (state !== undefined && /^[0-9A-Z]{5}$/.test(state) && !/^P\d/.test(state)) return state;
+    // Five characters, a digit among them; those of Prisma's own begin with P1 and up, those of the network have none.
+    if (state !== undefined && /^(?=.*\d)(?!P[1-9])[0-9A-Z]{5}$/.test(state)) return state;
   }
   return undefined;
 }
@@ -205,7 +206,9 @@ function explained(error: unknown, shown: string): unknown {
     });
   }
   if (state === "42P01" || state === "3F000") return otherDatabase(shown, error);
-  if (state === undefined && (isConnectionLoss(error) || isClosed(error))) {
+  const isLost =
+    state === undefined ? isConnectionLoss(error) || isClosed(error) : isConnectionLoss({ code: state });
+  if (isLost) {
     return unusable(`The connection of tx is closed or lost; ${wanted}.`, { cause: error });
   }
   return toDureError(

@@ -109,13 +109,13 @@ async function toColumns(context: Context, tasks: readonly NewTask[]): Promise<u
   }
   return [
     tasks.map(({ id }) => id),
-    lanes,
-    tasks.map(({ ownId }) => ownId),
-    tasks.map(({ priority }) => priority),
+    unlessUniform(lanes),
+    unlessUniform(tasks.map(({ ownId }) => ownId)),
+    unlessUniform(tasks.map(({ priority }) => priority)),
     tasks.map(({ dueAt }) => dueAt),
     tasks.map(({ createdAt }) => createdAt),
-    tasks.map(({ maxAttempts }) => maxAttempts),
-    tasks.map(({ rerunAfterCrash }) => rerunAfterCrash),
+    unlessUniform(tasks.map(({ maxAttempts }) => maxAttempts)),
+    unlessUniform(tasks.map(({ rerunAfterCrash }) => rerunAfterCrash)),
     tasks.map(({ payload }) => payload.json),
     unlessEmpty(tasks.map(({ payload }) => payload.types ?? null)),
     unlessEmpty(tasks.map(({ description }) => plainText(description))),
@@ -124,6 +124,11 @@ async function toColumns(context: Context, tasks: readonly NewTask[]): Promise<u
     unlessEmpty(tasks.map(({ settings }) => (settings ? JSON.stringify(settings) : null))),
     context.now(),
   ];
+}
+
+/** A column that is the same in every row, and never null, is sent once: its first value stands for what is missing. */
+function unlessUniform<Value>(column: Value[]): Value[] {
+  return column.every((value) => value === column[0]) ? [column[0]!] : column;
 }
 
 /** A column that is null in every row needs no array: what is missing there is null. */
@@ -135,9 +140,11 @@ const columnNames = `id, lane, own_id, priority, due_at, created_at, updated_at,
       payload_types, description, tags, idempotency, settings`;
 /** A task that is due when it is created is due at once, whatever the clock of the process that made it says. */
 const inserting = `INSERT INTO :schema.tasks (${columnNames})
-    SELECT id, lane, own_id, priority,
+    SELECT id, coalesce(lane, ($2::integer[])[1]), coalesce(own_id, ($3::boolean[])[1]),
+      coalesce(priority, ($4::smallint[])[1]),
       CASE WHEN due_at <= created_at THEN least(due_at, (SELECT at FROM clock)) ELSE due_at END,
-      created_at, created_at, max_attempts, rerun_after_crash, payload, payload_types, description, tags, idempotency,
+      created_at, created_at, coalesce(max_attempts, ($7::integer[])[1]),
+      coalesce(rerun_after_crash, ($8::boolean[])[1]), payload, payload_types, description, tags, idempotency,
       settings
     FROM unnest($1::text[], $2::integer[], $3::boolean[], $4::smallint[], $5::bigint[], $6::bigint[], $7::integer[],
       $8::boolean[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[]) AS given (id, lane,

@@ -102,22 +102,18 @@ export function pageStatement(
 /** How many tasks of the pairs fit; for searches with a range of time. */
 export function countStatement(search: StoreSearch, pairs: readonly Pair[]): SearchStatement {
   const { after: _after, ...unplaced } = search;
-  const text = new Text();
   const byUpdate = search.updated !== undefined && search.created === undefined;
+  const counting: StoreSearch = { ...unplaced, sortBy: byUpdate ? "updatedAt" : "createdAt" };
+  const text = new Text();
   const { settled, moving } = split(pairs);
-  const parts = groupsOf(settled, ({ status }) => [byUpdate && status !== fresh ? "updated" : "created"]).map(
-    (group) => {
-      const conditions = [
-        "tasks.lane = pair.lane",
-        "tasks.status = pair.status",
-        ...wanted(text, unplaced, group),
-      ];
-      return `SELECT coalesce(sum(counted.tasks), 0) AS tasks FROM ${unnested(text, group)}
+  const parts = groupsOf(settled, (pair) => streamsOf(counting, pair)).map((group) => {
+    const own = ["tasks.lane = pair.lane", "tasks.status = pair.status"];
+    const conditions = [...own, ...wanted(text, counting, group)];
+    return `SELECT coalesce(sum(counted.tasks), 0) AS tasks FROM ${unnested(text, group)}
       CROSS JOIN LATERAL (SELECT count(*) AS tasks FROM :schema.tasks WHERE ${conditions.join(" AND ")}) AS counted`;
-    },
-  );
+  });
   if (moving.length > 0) {
-    const conditions = movingConditions(text, unplaced, moving);
+    const conditions = movingConditions(text, counting, moving);
     parts.push(`SELECT count(*) AS tasks FROM :schema.tasks WHERE ${conditions.join(" AND ")}`);
   }
   if (parts.length === 0) parts.push("SELECT 0 AS tasks");
@@ -298,8 +294,8 @@ function movingConditions(text: Text, search: StoreSearch, pairs: readonly Pair[
   return [
     "tasks.status = 2",
     `tasks.lane = ANY(${text.add(pairs.map(({ lane }) => lane))}::integer[])`,
-    // RUNNING tasks have ids of both kinds.
-    ...boundsOf(text, search, search.sortBy === "id" ? "ownId" : "updated", false),
+    // They have ids of both kinds, and no index by their instants.
+    ...boundsOf(text, search, "ownId", false),
   ];
 }
 
@@ -413,7 +409,7 @@ function placeConditions(text: Text, search: StoreSearch, stream: Stream, isFres
   }
   const conditions = [`tasks.id ${beyond} ${id}`];
   // The order of generated ids is the order of creation, which is what the index has.
-  if (stream === "created") {
+  if (stream !== "ownId") {
     conditions.push(`tasks.created_at ${beyond}= ${text.add(generatedBefore(after.id))}::bigint`);
   }
   return conditions;
