@@ -286,9 +286,6 @@ class DureInstance implements Dure {
 
   async #onOpen(store: TaskStore): Promise<void> {
     await this.#followClockOf(store);
-    store.onChange((news) => {
-      if (news !== "tasks") this.#waiter.onChange();
-    });
   }
 
   /** Where the store has a clock of its own, that one decides: what is due, and every instant. */

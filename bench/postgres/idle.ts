@@ -1,6 +1,6 @@
 /**
- * What do fifty idle workers ask of the server? Statements a second and worker, and the time of the server's processes,
- * all of them, in percent of a core. Those must run on this machine.
+ * What do fifty idle workers ask of the server? Statements a second and worker, and the time of all of the server's
+ * processes in percent of a core. The server must run on this machine.
  */
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,49 +8,48 @@ import pg from "pg";
 import { caseOptions, define, finish, open } from "../support/case.ts";
 
 const workers = 50;
+const settleMs = 5_000;
 const idleMs = 20_000;
+/** Of each reading's own. */
+const ownStatements = 3;
 const { database } = caseOptions(0);
 const dures = Array.from({ length: workers }, () => open(database, 10));
 for (const dure of dures) {
   define(dure);
   await dure.start();
 }
-await sleep(3_000);
 const client = new pg.Client({ connectionString: database });
 await client.connect();
-const before = { statements: await transactions(), serverMs: await serverMs() };
-const startedAt = performance.now();
+await sleep(settleMs);
+const before = await read();
 await sleep(idleMs);
-const tookMs = performance.now() - startedAt;
-const used = (await serverMs()) - before.serverMs;
-// Of ours there are two meanwhile.
-const asked = (await transactions()) - before.statements - 3;
-// The server's statistics are waited for at both ends; what is asked during one of these waits counts too.
-const countedMs = performance.now() - startedAt;
+const after = await read();
 await client.end();
 await Promise.all(dures.map((dure) => dure.close()));
-finish({ perSecond: asked / (countedMs / 1_000) / workers, serverPercent: (used / tookMs) * 100 });
+const seconds = (after.at - before.at) / 1_000;
+finish({
+  perSecond: (after.statements - before.statements - ownStatements) / seconds / workers,
+  serverPercent: (after.serverMs - before.serverMs) / seconds / 10,
+});
 
-/** Each statement of ours is a transaction. The server tells of what happened a second ago. */
-async function transactions(): Promise<number> {
-  await client.query("SELECT pg_stat_force_next_flush()");
-  await sleep(1_500);
-  const { rows } = await client.query(
-    "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()",
-  );
-  return Number(rows[0].xact_commit);
+async function read(): Promise<{ at: number; statements: number; serverMs: number }> {
+  const { rows } = await client.query("SELECT pid FROM pg_stat_activity");
+  const serverMs = rows.reduce((sum, { pid }) => sum + processMs(pid), 0);
+  await client.query("SELECT pg_stat_clear_snapshot()");
+  // Each statement of ours is a transaction.
+  const [{ statements }] = (
+    await client.query(
+      "SELECT xact_commit::float8 AS statements FROM pg_stat_database WHERE datname = current_database()",
+    )
+  ).rows;
+  return { at: performance.now(), statements, serverMs };
 }
 
-/** Time on a processor of every process of the server that runs now, in milliseconds. */
-async function serverMs(): Promise<number> {
-  const { rows } = await client.query("SELECT pid FROM pg_stat_activity");
-  let sum = 0;
-  for (const { pid } of rows) {
-    try {
-      sum += Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[0]) / 1e6;
-    } catch {
-      // It ended meanwhile.
-    }
+/** Time that a process has had on a processor, in milliseconds. */
+function processMs(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[0]) / 1e6;
+  } catch {
+    return 0;
   }
-  return sum;
 }

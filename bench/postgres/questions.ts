@@ -23,6 +23,7 @@ export const questions: readonly Question[] = [
   { name: "drain", bare: true, peers: true },
   { name: "drain-by-two", case: "../postgres/drain-by-two.ts", peers: true },
   { name: "drain-with-history", case: "drain.ts", history: true },
+  { name: "drain-held", case: "../postgres/drain-held.ts", roundsMax: 2 },
   { name: "at-once", peers: true },
   { name: "latency", peers: true, tasks: 500, peerTasks: 500 },
   { name: "latency-across", tasks: 200 },
@@ -114,12 +115,18 @@ export const targets: readonly Target[] = [
       divide(figure("drain-with-history", "dure", "rate"), figure("drain", "dure", "rate")),
     wanted: "≥ 0.9 × without",
   },
+  {
+    ...ratio("drain-held", "the same drain, a transaction held open elsewhere", 0.9, "drain"),
+    value: ({ figure }) => figure("drain-held", "dure", "share"),
+    wanted: "≥ 0.9 × without",
+  },
   ratio("at-once", "enqueued and drained at once", 1.25, graphile),
   atMost("latency", "enqueue to start, one process, median", "p50", 2.5),
   atMost("latency", "enqueue to start, one process, 99th", "p99", 5),
   atMost("latency-across", "enqueue to start, other process, median", "p50", 2.5),
   atMost("latency-across", "enqueue to start, other process, 99th", "p99", 5),
   atMost("idle", "statements of an idle worker", "perSecond", 1, "/s"),
+  atMost("idle", "time of the server for 50 idle workers", "serverPercent", 2, "%"),
 ];
 
 function ratio(question: string, label: string, bound: number, against: string): Target {

@@ -4,12 +4,13 @@
  *
  *   npm run bench:postgres -- --only drain,latency --rounds 5
  *   npm run bench:postgres -- --history 10000000
+ *   npm run bench:postgres -- --json          every round's figures; also kept in bench/.data/latest-postgres.json
  *
  * One server of its own, durable (fsync and synchronous_commit on), takes all; every measurement gets a database of its
  * own in it. The machine's speed drifts, so the subjects' rounds alternate, each figure is the median of its rounds, and
  * only ratios are judged. Peers are optional: `npm ci` in bench/postgres/peers.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -18,6 +19,7 @@ import pc from "picocolors";
 import { PostgresServer } from "../../tests/support/postgres-server.ts";
 import { Measured } from "../measured.ts";
 import { measure } from "../subjects.ts";
+import { dataFolder } from "../support/data.ts";
 import { fillPostgres } from "./fill.ts";
 import { isMet, type Question, questions, subjects, targets } from "./questions.ts";
 
@@ -26,6 +28,7 @@ const { values } = parseArgs({
     only: { type: "string" },
     rounds: { type: "string", default: "3" },
     history: { type: "string", default: "1000000" },
+    json: { type: "boolean", default: false },
   },
 });
 const rounds = Number(values.rounds);
@@ -51,7 +54,11 @@ try {
 } finally {
   await server.remove();
 }
-print();
+const whole = JSON.stringify({ machine: machine(), measured }, null, 2);
+mkdirSync(dataFolder, { recursive: true });
+writeFileSync(join(dataFolder, "latest-postgres.json"), whole);
+if (values.json) console.log(whole);
+else print();
 
 async function makeHistory(count: number): Promise<string> {
   const name = "bench_history";
@@ -67,33 +74,19 @@ async function ask(
   history: string | undefined,
 ): Promise<void> {
   if (measured.failure(question.name, subject)) return;
-  const name = `bench_${(made += 1)}`;
+  made += 1;
+  const name = `bench_${made}`;
   await server.createDatabase(name, question.history ? `TEMPLATE ${history}` : "");
   try {
     const command = subjects.find((one) => one.name === subject)!.command(question, server.url(name));
     if (!command) return;
     process.stderr.write(`${question.name}: ${subject}, round ${round + 1}\n`);
-    const before = serverTicks();
-    const startedAt = performance.now();
-    const figures = await measure(command);
-    const seconds = (performance.now() - startedAt) / 1_000;
-    measured.add(question.name, subject, { ...figures, serverPercent: (serverTicks() - before) / seconds });
+    measured.add(question.name, subject, await measure(command));
   } catch (error) {
     measured.fail(question.name, subject, (error as Error).message);
   } finally {
     await server.query(`DROP DATABASE ${name} WITH (FORCE)`);
   }
-}
-
-/** Time that the server's processes have taken so far, in hundredths of a second: percent of a core, over a second. */
-function serverTicks(): number {
-  const stat = readFileSync(`/proc/${server.pid}/stat`, "utf8");
-  const fields = stat
-    .slice(stat.lastIndexOf(")") + 2)
-    .split(" ")
-    .map(Number);
-  // Its own, and those of its children that have ended: every connection is a child.
-  return fields[11]! + fields[12]! + fields[13]! + fields[14]!;
 }
 
 function print(): void {
@@ -121,13 +114,16 @@ function print(): void {
   if (!existsSync(join(import.meta.dirname, "peers/node_modules"))) {
     console.log("The peers are not installed: npm ci in bench/postgres/peers");
   }
+  console.log(machine());
+}
+
+function machine(): string {
   const cores = cpus();
-  console.log(
-    `${cores.length} cores (${cores[0]?.model.trim()}) for server and clients, Node ${process.version}, PostgreSQL 18 with ` +
-      `${Object.entries(settings)
-        .map(([name, value]) => `${name} ${value}`)
-        .join(", ")}; medians of ${rounds} rounds; ` +
-      `history of ${Number(values.history).toLocaleString("en")} tasks.`,
+  const set = Object.entries(settings).map(([name, value]) => `${name} ${value}`);
+  return (
+    `${cores.length} cores (${cores[0]?.model.trim()}) for server and clients, Node ${process.version}, ` +
+    `PostgreSQL 18 with ${set.join(", ")}; medians of ${rounds} rounds; ` +
+    `history of ${Number(values.history).toLocaleString("en")} tasks.`
   );
 }
 

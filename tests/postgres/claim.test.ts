@@ -4,6 +4,7 @@ import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ClaimRequest, TaskStore } from "../../server/tasks/core/store.ts";
 import { claimDue } from "../../server/tasks/stores/postgres/claim.ts";
+import { look } from "../../server/tasks/stores/postgres/look.ts";
 import { completeTasks, keepReports, settleTasksById } from "../../server/tasks/stores/postgres/settle.ts";
 import { inSchema, type Statement } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
@@ -85,6 +86,33 @@ describe("workers that claim at once", () => {
   });
 });
 
+test("an idle worker only looks, until there is something or it is told", async () => {
+  const [store, other] = [await open(), await open()];
+  await store.registerWorker(newWorker());
+  const claim = async () => ok(await store.claimTasks(claimRequest({ suspect: true })));
+  const dueAt = Date.now() + 400;
+  expect(await claim()).toEqual({ claimed: [] });
+  expect(await claim()).toEqual({ claimed: [] });
+  ok(
+    await other.enqueueTasks([
+      newTask({ createdAt, dueAt, priority: 3 }),
+      newTask({ createdAt, dueAt: dueAt + 1e6 }),
+    ]),
+  );
+  expect(await claim()).toEqual({ claimed: [], nextDueAt: dueAt });
+  ok(await other.enqueueTasks([newTask({ createdAt, priority: -3 })]));
+  expect((await claim()).claimed).toHaveLength(1);
+  await expect.poll(async () => (await claim()).claimed.length, { timeout: 2_000 }).toBe(1);
+  expect(await claim()).toEqual({ claimed: [], nextDueAt: dueAt + 1e6 });
+  await store.reapWorkers({
+    suspects: [{ workerId: "worker-1", renewals: 0 }],
+    crashBudget: 3,
+    cancelGraceMs: 60_000,
+  });
+  expect((await store.claimTasks(claimRequest())).kind).toBe("rejected");
+  expect((await store.claimTasks(claimRequest())).kind).toBe("rejected");
+});
+
 test("a hundred thousand tasks of a high priority that are not due are no hindrance", async () => {
   const store = await open();
   await store.registerWorker(newWorker());
@@ -133,6 +161,7 @@ describe("plans that the server keeps", () => {
       "bigint, text, text[], text[], integer, boolean, text, integer[], integer[], bigint[], bigint[], boolean",
       "NULL, 'w', '{resize-image}', NULL, 500, true, ':table', '{1}', '{0}', '{1}', '{1}', false",
     ],
+    ["look", look, "bigint, text, text[], text[], boolean", "NULL, 'w', '{resize-image}', NULL, true"],
     [
       "settle completed",
       completeTasks,

@@ -4,8 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { fillPostgres } from "../../bench/postgres/fill.ts";
-import { ulidStart } from "../../server/tasks/core/ids.ts";
-import type { StoreSearch, TaskStore } from "../../server/tasks/core/store.ts";
+import type { TaskStore } from "../../server/tasks/core/store.ts";
 import { Database, type Session } from "../../server/tasks/stores/postgres/database.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
 import { searchStatements } from "../../server/tasks/stores/postgres/search.ts";
@@ -13,6 +12,7 @@ import { planning, type SearchStatement } from "../../server/tasks/stores/postgr
 import { onceOnly, type Statement } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newSearch, newTask, newTasks, newWorker, settlementOf } from "../support/builders.ts";
+import { everySearch } from "../support/month.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
 import { claimRequest, ok } from "../support/stores.ts";
 
@@ -70,7 +70,7 @@ describe.each([
     const bad: unknown[] = [];
     let tried = 0;
     await database.snapshot(async (session) => {
-      for (const search of searches()) {
+      for (const search of everySearch()) {
         if (tried++ % stride !== 0) continue;
         const [page, count] = await searchStatements(session, search);
         for (const one of search.created || search.updated ? [page!, count!] : [page!]) {
@@ -192,36 +192,6 @@ async function runEveryVerb(store: TaskStore): Promise<void> {
   await store.searchTasks(newSearch({ id: task.id }));
   await store.countTasks(newSearch({ types }));
   await store.stats();
-}
-
-/** Every combination of filters and orders. */
-function* searches(): Generator<StoreSearch> {
-  const middle = Date.now() - 15 * dayMs;
-  const within = [undefined, { start: middle }, { start: middle, end: middle + dayMs }];
-  const places = [
-    undefined,
-    { value: middle, id: "order-50001" },
-    { value: middle, id: `${ulidStart(middle)}ABCDEFGHJKMNPQRS` },
-  ];
-  const statuses = [undefined, ["RUNNING"], ["PENDING"], ["COMPLETED", "FAILED", "RUNNING"]] as const;
-  for (const types of [undefined, ["type-0"], ["type-3", "type-7", "nothing"]])
-    for (const status of statuses)
-      for (const queues of [undefined, ["mail"], ["mail", "default"]])
-        for (const created of within)
-          for (const updated of within)
-            for (const sortBy of ["createdAt", "updatedAt", "id"] as const)
-              for (const descending of [true, false])
-                for (const after of places)
-                  yield newSearch({
-                    ...(types && { types }),
-                    ...(status && { statuses: status }),
-                    ...(queues && { queues }),
-                    ...(created && { created }),
-                    ...(updated && { updated }),
-                    ...(after && { after: { ...after, backwards: false } }),
-                    sortBy,
-                    descending,
-                  });
 }
 
 function flat(plan: Plan): Plan[] {

@@ -32,8 +32,8 @@ async function openWorld(...options: Parameters<typeof FaultWorld.open>): Promis
 
 describe("time-outs that the role is given", () => {
   test.each([
-    ["statement_timeout", "200ms"],
-    ["lock_timeout", "50ms"],
+    ["statement_timeout", "1s"],
+    ["lock_timeout", "200ms"],
     ["idle_in_transaction_session_timeout", "100ms"],
     ["transaction_isolation", "serializable"],
   ])("%s = %s: tasks are enqueued, run, reaped and searched", async (setting, value) => {
@@ -64,30 +64,13 @@ describe("connections", () => {
     await server.query("CREATE ROLE app LOGIN");
     const url = (await server.createDatabase("tasks", "OWNER app")).replace("postgres@", "app@");
     const world = await openWorld({ url: `${url}?pool_size=4`, workers: 1 });
-    await server.query("SELECT 1");
     const hogs: pg.Client[] = [];
-    await server.terminateBackends();
-    for (;;) {
-      const hog = new pg.Client({ connectionString: url });
-      hog.on("error", () => undefined);
-      try {
-        await hog.connect();
-        hogs.push(hog);
-      } catch (error) {
-        expect(error).toMatchObject({ code: "53300" });
-        break;
-      }
-    }
-    await server.terminateBackends("application_name = 'dure'");
-    for (let count = 0; count < 6; count += 1) {
-      const hog = new pg.Client({ connectionString: url });
-      hog.on("error", () => undefined);
-      await hog.connect().then(
-        () => hogs.push(hog),
-        () => undefined,
-      );
-    }
-    await world.enqueue();
+    await world.until("a refusal", async () => {
+      await server.terminateBackends("application_name = 'dure'");
+      hogs.push(...(await takeAll(url)));
+      await world.enqueue();
+      return world.refusals.size > 0;
+    });
     expect([...world.refusals.keys()]).toEqual(["DATABASE_UNAVAILABLE"]);
     for (const hog of hogs) await hog.end();
     expect(await world.workersGoOn()).toBeLessThan(10_000);
@@ -138,6 +121,22 @@ test("a full disk is told to the caller, and when there is room again workers go
   expect(await world.workersGoOn()).toBeLessThan(10_000);
   await world.check();
 });
+
+/** Takes every connection that the server still gives. */
+async function takeAll(url: string): Promise<pg.Client[]> {
+  const taken: pg.Client[] = [];
+  for (;;) {
+    const client = new pg.Client({ connectionString: url });
+    client.on("error", () => undefined);
+    try {
+      await client.connect();
+      taken.push(client);
+    } catch (error) {
+      expect(error).toMatchObject({ code: "53300" });
+      return taken;
+    }
+  }
+}
 
 /** Takes every block of a disk by a file, which is answered. */
 function fillUp(folder: string): string {

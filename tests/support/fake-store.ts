@@ -7,6 +7,7 @@ import type {
   Beat,
   ClaimedTask,
   LeaseRequest,
+  News,
   Pace,
   Settled,
   Settlement,
@@ -25,7 +26,7 @@ export class FakeStore {
   readonly progress: unknown[] = [];
   readonly registered: string[] = [];
   readonly stopped: string[] = [];
-  readonly listeners = new Set<() => void>();
+  readonly listeners = new Set<(news?: News) => void>();
   cancelRequests: { taskId: string; fence: number }[] = [];
   lease: (LeaseRequest & { released: boolean; alives: number }) | undefined;
   /** What an explicit beat answers. */
@@ -34,7 +35,7 @@ export class FakeStore {
   open = async (): Promise<void> => {};
   close = async (): Promise<void> => {};
 
-  onChange = (listener: () => void): (() => void) => {
+  onChange = (listener: (news?: News) => void): (() => void) => {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   };

@@ -20,6 +20,7 @@ function makeWaiter() {
   return {
     clock,
     waiter,
+    store: fake,
     end: (as: TaskStatusName) => {
       status = as;
     },
@@ -41,6 +42,23 @@ test("a settlement of this process ends the wait at once", async () => {
   waiter.onEnded("a");
   expect((await waited).status).toBe("FAILED");
   expect(clock.waiting).toBe(0);
+});
+
+test("the store is asked to tell of changes once, when somebody waits, and other news are none", async () => {
+  const { clock, waiter, store, end, reads } = makeWaiter();
+  expect(store.listeners.size).toBe(0);
+  const waits = [waiter.waitForEnd("a", {}), waiter.waitForEnd("a", {})];
+  await clock.advance(60);
+  expect(store.listeners.size).toBe(1);
+  const [listener] = store.listeners;
+  const before = reads();
+  listener!("tasks");
+  await clock.advance(60);
+  expect(reads()).toBe(before);
+  end("COMPLETED");
+  listener!("ends");
+  await clock.advance(60);
+  expect((await Promise.all(waits)).length).toBe(2);
 });
 
 test("hints are followed at most every 50 ms", async () => {

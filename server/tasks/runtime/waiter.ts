@@ -21,6 +21,8 @@ export class Waiter {
   readonly #clock: Clock;
   readonly #store: () => Promise<TaskStore>;
   readonly #waits = new Map<string, Set<Alarm>>();
+  /** Whether the store tells of changes; it is asked to when the first wait begins, since that may cost a connection. */
+  #isTold = false;
   #hintScheduled = false;
   #hintAt = Number.NEGATIVE_INFINITY;
 
@@ -92,8 +94,17 @@ export class Waiter {
     if (alarms?.size === 0) this.#waits.delete(id);
   }
 
+  #follow(store: TaskStore): void {
+    if (this.#isTold) return;
+    this.#isTold = true;
+    store.onChange((news) => {
+      if (news !== "tasks") this.onChange();
+    });
+  }
+
   async #read(id: string): Promise<Task> {
     const store = await this.#store();
+    this.#follow(store);
     const task = await store.getTask(id);
     if (task) return task;
     const near = await findNearIdsIn(store, id);

@@ -16,29 +16,51 @@
 import type { ClaimedTask, ClaimReply, ClaimRequest, Written } from "../../core/store.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow } from "./database.ts";
+import { lookForTasks } from "./look.ts";
 import { settingsOf, type TaskRow, toTask } from "./rows.ts";
 import { few, nowOf, quoted, statement } from "./statement.ts";
 
 /** Below this the planner may find it cheapest to read the whole table. */
 const smallBytesMax = 256 * 1024;
-/** Columns of an answer. */
+
+/**
+ * A row of the answer: whether the worker is alive, when the next task is due, whether others held some that are due;
+ * the columns of a task that was claimed, or nulls; how long it took to step to the first; whether the table is small.
+ */
 const rowSize = 27;
+
 export async function claimTasks(
   context: Context,
   request: ClaimRequest,
 ): Promise<Written<ClaimReply, "worker-dead">> {
-  const limit = Math.max(0, request.limit);
+  const { lookout } = context;
+  const { news } = lookout;
   return context.database.written(async () => {
-    const rows = await claimOnce(context, request, { limit, suspect: request.suspect && limit > 0 });
-    const [alive, nextDueAt, missed] = rows[0]!;
-    if (!alive) return { kind: "rejected", reason: "worker-dead", details: { id: request.workerId } };
-    const claimed = await toClaims(context, rows, request.workerId);
-    if (missed) {
-      const rest = { limit: limit - claimed.length, suspect: false, laneByLane: true };
-      claimed.push(...(await toClaims(context, await claimOnce(context, request, rest), request.workerId)));
+    if (lookout.expectsNothing(request.workerId)) {
+      const { alive, isDue, dueAt } = await lookForTasks(context, request);
+      if (alive && !isDue) return { kind: "ok", value: nothing(dueAt) };
     }
-    return { kind: "ok", value: nextDueAt === null ? { claimed } : { claimed, nextDueAt } };
+    const answer = await claim(context, request);
+    lookout.claimed(request.workerId, answer.kind === "ok" ? answer.value.claimed.length : 1, news);
+    return answer;
   });
+}
+
+function nothing(dueAt: number | undefined): ClaimReply {
+  return dueAt === undefined ? { claimed: [] } : { claimed: [], nextDueAt: dueAt };
+}
+
+async function claim(context: Context, request: ClaimRequest): Promise<Written<ClaimReply, "worker-dead">> {
+  const limit = Math.max(0, request.limit);
+  const rows = await claimOnce(context, request, { limit, suspect: request.suspect && limit > 0 });
+  const [alive, nextDueAt, missed] = rows[0]!;
+  if (!alive) return { kind: "rejected", reason: "worker-dead", details: { id: request.workerId } };
+  const claimed = await toClaims(context, rows, request.workerId);
+  if (missed) {
+    const rest = { limit: limit - claimed.length, suspect: false, laneByLane: true };
+    claimed.push(...(await toClaims(context, await claimOnce(context, request, rest), request.workerId)));
+  }
+  return { kind: "ok", value: nextDueAt === null ? { claimed } : { claimed, nextDueAt } };
 }
 
 interface Round {

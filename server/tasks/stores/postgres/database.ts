@@ -36,6 +36,8 @@ const connectTimeoutMs = 3_000;
 const queryTimeoutMs = 30_000;
 /** A worker's own steps are short, and it does nothing while it waits for one. */
 const stepTimeoutMs = 10_000;
+/** How long `close` waits for answers. */
+const closeGraceMs = 5_000;
 const retriesMax = 5;
 const backoffMsMin = 50;
 const backoffMsMax = 1_000;
@@ -58,7 +60,8 @@ export class Database implements Session {
   #silentSince = Number.NEGATIVE_INFINITY;
   /** Connections that handlers have for their transactions, apart from those that claims and heartbeats need. */
   #lent: pg.Pool | undefined;
-  #ended: Promise<unknown> | undefined;
+  #ended: Promise<void> | undefined;
+  readonly #clients = new Set<pg.PoolClient>();
 
   constructor(location: Location) {
     this.location = location;
@@ -73,8 +76,17 @@ export class Database implements Session {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#ended ??= Promise.all([this.#pool?.end(), this.#lent?.end()]);
+    this.#ended ??= this.#end();
     await this.#ended;
+  }
+
+  /** What is under way is waited for, but not for a server that has fallen silent. */
+  async #end(): Promise<void> {
+    const cut = setTimeout(() => {
+      for (const client of this.#clients) client.connection.stream.destroy();
+    }, closeGraceMs);
+    await Promise.all([this.#pool?.end(), this.#lent?.end()]);
+    clearTimeout(cut);
   }
 
   /** One statement that commits by itself. @throws ConnectionLost, DureError DATABASE_… */
@@ -350,6 +362,8 @@ export class Database implements Session {
     }
     const pool = new driver.Pool({
       ...this.#config(),
+      // For its turn a statement may wait as long as for its answer; a connection is made sooner or not at all.
+      connectionTimeoutMillis: queryTimeoutMs,
       ...(lent && { ...lent, types: driver.types }),
       max,
       Client: HostClient,
@@ -359,7 +373,11 @@ export class Database implements Session {
     } as pg.PoolConfig);
     // What a lost connection means is told to whoever uses it; an idle one is simply replaced.
     pool.on("error", () => undefined);
-    pool.on("connect", (client) => client.on("error", () => undefined));
+    pool.on("connect", (client) => {
+      this.#clients.add(client);
+      client.on("error", () => undefined);
+      client.on("end", () => this.#clients.delete(client));
+    });
     return pool;
   }
 

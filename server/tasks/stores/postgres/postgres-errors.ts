@@ -41,7 +41,7 @@ export function isConnectionLoss(error: unknown): boolean {
     return networkCodes.has(code) || sessionCodes.has(code) || /^08/.test(code);
   }
   const message = error instanceof Error ? error.message : "";
-  return /connection terminated|client has encountered a connection error|query read timeout|timeout exceeded when trying to connect|connection is closed|not queryable/i.test(
+  return /connection terminated|client has encountered a connection error|query read timeout|timeout expired|timeout exceeded when trying to connect|connection is closed|not queryable/i.test(
     message,
   );
 }

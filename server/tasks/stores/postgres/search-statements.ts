@@ -13,6 +13,7 @@ import { compareText } from "../../core/compare.ts";
 import { ulidStart } from "../../core/ids.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import { taskColumns } from "./rows.ts";
+import { boundsOf, isDownwards, isSplit, lateMs, type Stream } from "./search-bounds.ts";
 import { onceOnly, type Statement } from "./statement.ts";
 
 /** A (lane, stored status) pair that may have tasks. */
@@ -47,13 +48,6 @@ const running = 2;
 const instantMin = -1e15;
 const instantMax = 1e15;
 
-/**
- * An index that gives the keys of one pair in order. The late ones hold only tasks that were last changed more than
- * `lateMs` after they were created: for all others a bound on one instant bounds the other one from both sides.
- */
-type Stream = "created" | "updated" | "lateCreated" | "lateUpdated" | "ownId";
-
-const lateMs = 3_600_000;
 const isLate = `tasks.status <> 2 AND tasks.status <> 0 AND tasks.updated_at - tasks.created_at > ${lateMs}`;
 
 const conditionsOf: Record<Stream, string> = {
@@ -124,11 +118,6 @@ export function countStatement(search: StoreSearch, pairs: readonly Pair[]): Sea
     ),
     values: text.values,
   };
-}
-
-/** A page before a cursor is read the other way round. */
-export function isDownwards(search: StoreSearch): boolean {
-  return search.descending !== (search.after?.backwards ?? false);
 }
 
 // Keys
@@ -249,15 +238,14 @@ function foremostStreams(
     `WITH foremost AS MATERIALIZED (
       SELECT * FROM (${heads.join(" UNION ALL ")}) AS heads ORDER BY ${order} LIMIT ${text.add(keysMax)}),
     edge AS MATERIALIZED (
-      SELECT ${columns.join(", ")} FROM foremost ORDER BY ${order} LIMIT 1 OFFSET ${text.add(keysMax - 1)})
+      SELECT ${columns[0]} FROM foremost ORDER BY ${order} LIMIT 1 OFFSET ${text.add(keysMax - 1)})
     ${parts.join(" UNION ALL ")}`,
   ];
 }
 
 function withinEdge(search: StoreSearch, { stream }: Group): string {
   const [beyond, farthest] = isDownwards(search) ? [">=", instantMin] : ["<=", instantMax];
-  return `(${columnsOf[stream].join(", ")}) ${beyond} (coalesce((SELECT value FROM edge), ${farthest}::bigint),
-    coalesce((SELECT id FROM edge), ''))`;
+  return `${columnsOf[stream][0]} ${beyond} coalesce((SELECT value FROM edge), ${farthest}::bigint)`;
 }
 
 function keysWhere(
@@ -295,7 +283,7 @@ function movingConditions(text: Text, search: StoreSearch, pairs: readonly Pair[
     "tasks.status = 2",
     `tasks.lane = ANY(${text.add(pairs.map(({ lane }) => lane))}::integer[])`,
     // They have ids of both kinds, and no index by their instants.
-    ...boundsOf(text, search, "ownId", false),
+    ...boundConditions(text, search, "ownId", false),
   ];
 }
 
@@ -320,10 +308,8 @@ function sortColumn({ sortBy }: StoreSearch, table: string): string {
 function streamsOf(search: StoreSearch, { status, ownIds }: Pair): Stream[] {
   if (search.sortBy === "id" && ownIds) return ["ownId"];
   if (status === fresh) return ["created"];
-  if (search.sortBy === "updatedAt") {
-    return search.created?.end === undefined ? ["updated"] : ["updated", "lateUpdated"];
-  }
-  return search.updated?.start === undefined ? ["created"] : ["created", "lateCreated"];
+  if (search.sortBy === "updatedAt") return isSplit(search) ? ["updated", "lateUpdated"] : ["updated"];
+  return isSplit(search) ? ["created", "lateCreated"] : ["created"];
 }
 
 /** Pairs that the same index serves. */
@@ -359,72 +345,28 @@ function wanted(
   search: StoreSearch,
   { stream, isFresh }: Pick<Group, "stream" | "isFresh">,
 ): string[] {
-  return [conditionsOf[stream], ...boundsOf(text, search, stream, isFresh)];
+  return [conditionsOf[stream], ...boundConditions(text, search, stream, isFresh)];
 }
 
 /** Conditions on the instants and on the place to go on from. */
-function boundsOf(text: Text, search: StoreSearch, stream: Stream, isFresh: boolean): string[] {
-  const { created, updated } = search;
-  const updatedAt = isFresh ? "tasks.created_at" : "tasks.updated_at";
+function boundConditions(text: Text, search: StoreSearch, stream: Stream, isFresh: boolean): string[] {
+  const { created, updated, place, id } = boundsOf(search, stream, isFresh);
+  const beyond = isDownwards(search) ? "<" : ">";
   const conditions: string[] = [];
   const add = (column: string, operator: string, value: number | undefined) => {
     if (value !== undefined) conditions.push(`${column} ${operator} ${text.add(value)}::bigint`);
   };
-  add("tasks.created_at", ">=", created?.start);
-  add("tasks.created_at", "<", created?.end);
-  add(updatedAt, ">=", updated?.start);
-  add(updatedAt, "<", updated?.end);
-  // A task is never updated before it was created: each bound narrows the other index too.
-  if (stream === "created" || stream === "lateCreated") add("tasks.created_at", "<", updated?.end);
-  if (stream === "updated" || stream === "lateUpdated") add("tasks.updated_at", ">=", created?.start);
-  if (!isFresh && isSplit(search)) splitAt(stream, search, add);
-  return [...conditions, ...placeConditions(text, search, stream, isFresh)];
-}
-
-/** Whether late tasks are read from an index of their own. */
-function isSplit({ sortBy, created, updated }: StoreSearch): boolean {
-  return (sortBy === "updatedAt" ? created?.end : updated?.start) !== undefined;
-}
-
-type AddCondition = (column: string, operator: string, value: number | undefined) => void;
-
-/** A task that is not late and was changed at `start` or after it was created less than `lateMs` before; and so on. */
-function splitAt(stream: Stream, { created, updated }: StoreSearch, add: AddCondition): void {
-  const createdSplit = (updated?.start ?? 0) - lateMs;
-  const updatedSplit = (created?.end ?? 0) + lateMs;
-  if (stream === "created") add("tasks.created_at", ">=", createdSplit);
-  if (stream === "lateCreated") add("tasks.created_at", "<", createdSplit);
-  if (stream === "updated") add("tasks.updated_at", "<", updatedSplit);
-  if (stream === "lateUpdated") add("tasks.updated_at", ">=", updatedSplit);
-}
-
-function placeConditions(text: Text, search: StoreSearch, stream: Stream, isFresh: boolean): string[] {
-  const { after, sortBy } = search;
-  if (!after) return [];
-  const beyond = isDownwards(search) ? "<" : ">";
-  const id = `${text.add(after.id)}::text`;
-  if (sortBy !== "id") {
+  add("tasks.created_at", ">=", created.from);
+  add("tasks.created_at", "<", created.to);
+  add("tasks.updated_at", ">=", updated.from);
+  add("tasks.updated_at", "<", updated.to);
+  if (id !== undefined) conditions.push(`tasks.id ${beyond} ${text.add(id)}::text`);
+  if (place) {
     const column = isFresh ? "tasks.created_at" : sortColumn(search, "tasks");
-    return [`(${column}, tasks.id) ${beyond} (${text.add(after.value)}::bigint, ${id})`];
-  }
-  const conditions = [`tasks.id ${beyond} ${id}`];
-  // The order of generated ids is the order of creation, which is what the index has.
-  if (stream !== "ownId") {
-    conditions.push(`tasks.created_at ${beyond}= ${text.add(generatedBefore(after.id))}::bigint`);
+    const values = `(${text.add(place.value)}::bigint, ${text.add(place.id)}::text)`;
+    conditions.push(`(${column}, tasks.id) ${beyond} ${values}`);
   }
   return conditions;
-}
-
-/** The latest instant at which a generated id can be less than any given id; below zero when none can. */
-function generatedBefore(id: string): number {
-  let none = -1;
-  let ends = 2 ** 48;
-  while (none < ends) {
-    const middle = Math.ceil((none + ends) / 2);
-    if (compareText(ulidStart(middle), id) <= 0) none = middle;
-    else ends = middle - 1;
-  }
-  return none;
 }
 
 /** Values of a statement that is put together, by their number. */

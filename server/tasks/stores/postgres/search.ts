@@ -18,9 +18,9 @@ import {
   toEntry,
   toTask,
 } from "./rows.ts";
+import { isDownwards } from "./search-bounds.ts";
 import {
   countStatement,
-  isDownwards,
   type Pair,
   pageStatement,
   planning,

@@ -43,6 +43,7 @@ import { Lanes } from "./lanes.ts";
 import { LeaseLink } from "./lease-link.ts";
 import { listeningFinding } from "./listening.ts";
 import { parseLocation } from "./location.ts";
+import { Lookout } from "./look.ts";
 import * as manage from "./manage.ts";
 import { Notifier } from "./notifier.ts";
 import * as read from "./read.ts";
@@ -94,6 +95,7 @@ class PostgresStore implements TaskStore {
       database: this.#database,
       lanes,
       floors: new Floors(),
+      lookout: new Lookout(),
       now: () => clock?.now() ?? null,
       tasksAdded: () => {
         this.#folder.wrote();
@@ -280,6 +282,7 @@ class PostgresStore implements TaskStore {
   }
 
   #changed(news?: News): void {
+    if (news !== "ends") this.#context.lookout.tell();
     for (const listener of this.#listeners) listener(news);
   }
 

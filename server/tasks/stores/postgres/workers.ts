@@ -28,6 +28,7 @@ export function registerWorker(context: Context, worker: NewWorker): Promise<Wri
 }
 
 export function stopWorker(context: Context, workerId: string): Promise<Written<void, "owns-tasks">> {
+  context.lookout.forget(workerId);
   return context.database.written(async () => {
     const [answer] = await context.database.query(endWorker, [context.now(), workerId]);
     if (answer![0]) return { kind: "rejected", reason: "owns-tasks", details: { id: workerId } };

@@ -1,0 +1,81 @@
+/**
+ * A look at what waits, before a claim that is likely to bring nothing: the last one brought nothing, and nobody has
+ * told of new tasks since. It reads the first task of each lane and priority and changes nothing, so that many idle
+ * workers cost the server little.
+ */
+import type { ClaimRequest } from "../../core/store.ts";
+import type { Context } from "./context.ts";
+import { few, nowOf, statement } from "./statement.ts";
+
+/** Which workers have nothing to expect. */
+export class Lookout {
+  #news = 0;
+  /** How much news there was when a worker's claim brought nothing. */
+  readonly #idleSince = new Map<string, number>();
+
+  /** There may be something to claim. */
+  tell(): void {
+    this.#news += 1;
+  }
+
+  get news(): number {
+    return this.#news;
+  }
+
+  expectsNothing(workerId: string): boolean {
+    return this.#idleSince.get(workerId) === this.#news;
+  }
+
+  /** What a claim brought that was sent when there was so much news. */
+  claimed(workerId: string, count: number, news: number): void {
+    if (count === 0) this.#idleSince.set(workerId, news);
+    else this.#idleSince.delete(workerId);
+  }
+
+  forget(workerId: string): void {
+    this.#idleSince.delete(workerId);
+  }
+}
+
+export interface Seen {
+  alive: boolean;
+  /** Whether a claim would bring something. */
+  isDue: boolean;
+  /** When the first task is due, if one waits; milliseconds since 1970. */
+  dueAt: number | undefined;
+}
+
+export async function lookForTasks(context: Context, request: ClaimRequest): Promise<Seen> {
+  const { workerId, types, queues, suspect } = request;
+  const values = [context.now(), workerId, types, queues ?? null, suspect];
+  const [row] = await context.database.query(look, values);
+  const [alive, now, dueAt] = row!;
+  return { alive, isDue: dueAt !== null && dueAt <= now, dueAt: dueAt ?? undefined };
+}
+
+/** The first task of each lane and priority; steps from one to the next. */
+function firsts(name: string, lanes: string, waiting: string): string {
+  const first = (lane: string, below: string) => `SELECT tasks.lane, tasks.priority::integer, tasks.due_at
+      FROM :schema.tasks WHERE tasks.status < 2 AND ${waiting} AND tasks.lane = ${lane}
+        AND tasks.priority > (SELECT -1001 FROM clock) AND tasks.priority < ${below}
+      ORDER BY tasks.priority DESC, tasks.due_at LIMIT (SELECT 1 FROM clock)`;
+  return `${name} (lane, priority, due_at) AS (
+    SELECT found.* FROM ${lanes} AS wanted CROSS JOIN LATERAL (${first("wanted.lane", "(SELECT 1001 FROM clock)")}) AS found
+    UNION ALL
+    SELECT found.* FROM ${name} AS above CROSS JOIN LATERAL (${first("above.lane", "above.priority")}) AS found
+    WHERE ${few("above.priority")})`;
+}
+
+export const look = statement(
+  "lookForTasks",
+  `WITH RECURSIVE clock AS MATERIALIZED (SELECT ${nowOf("$1")} AS at),
+  me AS MATERIALIZED (SELECT worker FROM :schema.workers WHERE id = $2 AND state = 'alive'),
+  mine AS MATERIALIZED (
+    SELECT lane FROM :schema.lanes WHERE type = ANY ($3::text[]) AND ($4::text[] IS NULL OR queue = ANY ($4::text[]))
+      AND ${few("lane")}),
+  suspects AS (SELECT lane FROM mine WHERE $5::boolean),
+  ${firsts("usual", "mine", "tasks.crashes = 0")},
+  ${firsts("suspected", "suspects", "tasks.crashes > 0")}
+  SELECT EXISTS (SELECT 1 FROM me), clock.at, least((SELECT min(due_at) FROM usual), (SELECT min(due_at) FROM suspected))
+  FROM clock`,
+);

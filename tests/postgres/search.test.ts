@@ -1,0 +1,120 @@
+/** Answers over a month of tasks, of which some were changed hours and days after they were created. */
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { fillPostgres } from "../../bench/postgres/fill.ts";
+import { compareText } from "../../server/tasks/core/compare.ts";
+import type { StoreSearch, TaskStore } from "../../server/tasks/core/store.ts";
+import type { Task } from "../../server/tasks/core/task.ts";
+import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import { newSearch, newTasks } from "../support/builders.ts";
+import { everySearch } from "../support/month.ts";
+import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import { ok } from "../support/stores.ts";
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+
+const lateMs = 3_600_000;
+/** Of the combinations of filters and orders every so-many-th is tried. */
+const stride = 7;
+
+let schema: TestSchema;
+let store: TaskStore;
+let all: Task[];
+
+beforeAll(async () => {
+  schema = await createTestSchema();
+  await fillPostgres(schema.url, 3_000);
+  store = createPostgresStore({ url: schema.url });
+  await store.open();
+  all = await store.searchTasks(newSearch({ limit: 10_000 }));
+});
+
+afterAll(async () => {
+  await store?.close();
+  await schema?.drop();
+});
+
+test("every search and count finds what a plain filter and sort over all tasks finds", async () => {
+  expect(all.filter((task) => took(task) > lateMs).length).toBeGreaterThan(20);
+  let tried = 0;
+  for (const search of everySearch()) {
+    if (tried++ % stride !== 0) continue;
+    const offset = tried % 3 === 0 ? 20 : 0;
+    const found = await store.searchTasks({ ...search, offset });
+    expect({ search, ids: found.map(({ id }) => id) }).toEqual({ search, ids: plainly(search, offset) });
+    const { after: _after, ...unplaced } = search;
+    expect(await store.countTasks(search), JSON.stringify(search)).toBe(all.filter(fits(unplaced)).length);
+  }
+});
+
+test("two hundred types are searched as two are", async () => {
+  const types = Array.from({ length: 200 }, (_, n) => `type-${n}`);
+  const search = newSearch({ types, sortBy: "updatedAt", limit: 20 });
+  const ids = (await store.searchTasks(search)).map(({ id }) => id);
+  expect(ids).toEqual(plainly(search, 0));
+});
+
+test("where no id was chosen, the order of ids serves for the order of creation", async () => {
+  const other = await createTestSchema();
+  const plain = createPostgresStore({ url: other.url });
+  await plain.open();
+  try {
+    const start = Date.now() - 1_000;
+    const tasks = Array.from({ length: 200 }, (_, n) => newTasks(1, { createdAt: start + (n % 40) })[0]!);
+    ok(await plain.enqueueTasks(tasks));
+    all = await plain.searchTasks(newSearch({ limit: 10_000 }));
+    const places = ["00", "zz", all[70]!.id].map((id) => ({ value: start + 20, id, backwards: false }));
+    const ranges = [undefined, { start: start + 7 }, { start: start - 5, end: start + 30 }];
+    for (const sortBy of ["createdAt", "id"] as const)
+      for (const descending of [true, false])
+        for (const created of ranges)
+          for (const after of [undefined, ...places]) {
+            const search = newSearch({
+              sortBy,
+              descending,
+              ...(created && { created }),
+              ...(after && { after }),
+            });
+            const ids = (await plain.searchTasks({ ...search, offset: 3 })).map(({ id }) => id);
+            expect({ search, ids }).toEqual({ search, ids: plainly(search, 3) });
+          }
+  } finally {
+    await plain.close();
+    await other.drop();
+  }
+});
+
+function took({ createdAt, updatedAt }: Task): number {
+  return updatedAt.getTime() - createdAt.getTime();
+}
+
+function plainly(search: StoreSearch, offset: number): string[] {
+  return all
+    .filter(fits(search))
+    .sort(comparator(search))
+    .slice(offset, offset + search.limit)
+    .map(({ id }) => id);
+}
+
+function fits(search: StoreSearch): (task: Task) => boolean {
+  const { types, statuses, queues, created, updated, after } = search;
+  const within = (range: StoreSearch["created"], at: Date) =>
+    at.getTime() >= (range?.start ?? -Infinity) && at.getTime() < (range?.end ?? Infinity);
+  return (task) =>
+    (!types || types.includes(task.type)) &&
+    (!statuses || statuses.includes(task.status)) &&
+    (!queues || queues.includes(task.queue!)) &&
+    within(created, task.createdAt) &&
+    within(updated, task.updatedAt) &&
+    (!after || comparator(search)(placeOf(search, after), task) < 0);
+}
+
+function placeOf(search: StoreSearch, after: NonNullable<StoreSearch["after"]>): Task {
+  const key = search.sortBy === "updatedAt" ? "updatedAt" : "createdAt";
+  return { id: after.id, [key]: new Date(after.value ?? 0) } as unknown as Task;
+}
+
+function comparator({ sortBy, descending }: StoreSearch): (a: Task, b: Task) => number {
+  const sign = descending ? -1 : 1;
+  if (sortBy === "id") return (a, b) => sign * compareText(a.id, b.id);
+  return (a, b) => sign * (a[sortBy].getTime() - b[sortBy].getTime() || compareText(a.id, b.id));
+}
