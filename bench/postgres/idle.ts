@@ -8,7 +8,7 @@ import pg from "pg";
 import { caseOptions, define, finish, open } from "../support/case.ts";
 
 const workers = 50;
-const settleMs = 5_000;
+const settleMs = 15_000;
 const idleMs = 20_000;
 /** Of each reading's own. */
 const ownStatements = 3;

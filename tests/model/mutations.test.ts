@@ -26,10 +26,11 @@ interface Guard {
 }
 
 const guards: Guard[] = [
-  ...["completed", "failed"].flatMap((outcome): Guard[] => {
-    const statement = outcome === "completed" ? "completeTask" : "ownedTask";
-    const [id, fence, worker] = outcome === "completed" ? ["?5", "?6", "?7"] : ["?2", "?3", "?4"];
-    const ends = outcome as "completed" | "failed";
+  ...[
+    { statement: "completeTask", ends: "completed", id: "id = ?5", fence: "?6", worker: "?7" } as const,
+    { statement: "completeTasks", ends: "completed", id: "owned.id = ended.key", fence: "?3", worker: "?4" } as const,
+    { statement: "ownedTask", ends: "failed", id: "id = ?2", fence: "?3", worker: "?4" } as const,
+  ].flatMap(({ statement, ends, id, fence, worker }): Guard[] => {
     return [
       {
         statement,
@@ -47,8 +48,8 @@ const guards: Guard[] = [
       },
       {
         statement,
-        from: `id = ${id}`,
-        to: `${id} <> ''`,
+        from: id,
+        to: id.replace(/\S+ = (.*)/, "$1 <> ''"),
         scene: settleForDeleted(ends),
         right: "RUNNING by w1",
       },
@@ -394,8 +395,7 @@ function resendForDeleted(bench: SqliteBench): unknown {
   bench.connection.exec("DELETE FROM tasks");
   bench.enqueue(newTask({ id: "b" }));
   bench.settle(claimOne(bench, "w1"), "w1", "completed");
-  const answer = bench.settle(old, "w1", "completed");
-  return answer === 0 ? { kind: "settled" } : answer;
+  return bench.settle(old, "w1", "completed");
 }
 
 function reportOldFence(bench: SqliteBench): unknown {
@@ -441,7 +441,7 @@ function retryCancelled(bench: SqliteBench): unknown {
     error: someError,
     retryAt: bench.now,
   });
-  return settled === 0 ? "COMPLETED" : settled.kind === "settled" ? settled.status : settled.kind;
+  return settled.kind === "settled" ? settled.status : settled.kind;
 }
 
 function cancelAndFail(bench: SqliteBench): unknown {

@@ -1,4 +1,6 @@
 /** What the store's connections make of every fault: done again where that is certain to be right, else said. */
+import { globSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Database } from "../../server/tasks/stores/postgres/database.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
@@ -181,4 +183,14 @@ test("closing does not wait for a server that has fallen silent", async () => {
   await database.close();
   expect(performance.now() - asked).toBeLessThan(10_000);
   expect(await hanging).toBeInstanceOf(Error);
+});
+
+test("every statement has a name of its own, since it is prepared under that", () => {
+  const folder = resolve(import.meta.dirname, "../../server/tasks/stores/postgres");
+  const texts = globSync("*.ts", { cwd: folder }).map((file) => readFileSync(join(folder, file), "utf8"));
+  const names = texts.flatMap((text) =>
+    [...text.matchAll(/\bstatement\(\s*"(\w+)"/g)].map(([, name]) => name),
+  );
+  expect(names.length).toBeGreaterThan(30);
+  expect(names.filter((name, place) => names.indexOf(name) !== place)).toEqual([]);
 });

@@ -100,9 +100,7 @@ test("a store that only listens finds out as well, and hears again", async () =>
   const heard: (News | undefined)[] = [];
   listener.onChange((news) => heard.push(news));
   await expect.poll(() => proxy.silence(/LISTEN/), { timeout: 5_000 }).toBe(1);
-  const { accepted } = proxy;
-  await expect.poll(() => proxy.accepted, { timeout: 15_500, interval: 100 }).toBeGreaterThan(accepted);
-  await expect.poll(() => proxy.statements(/pg_notify/).length, { timeout: 5_000 }).toBeGreaterThan(0);
+  await expect.poll(() => heard, { timeout: 15_500, interval: 100 }).toEqual([undefined, undefined]);
   heard.length = 0;
   ok(await other.enqueueTasks([newTask()]));
   await expect.poll(() => heard, { timeout: 2_000 }).toContain("tasks");

@@ -1,11 +1,12 @@
 /** What the SQLite store's writing thread works with, without the thread: its verbs can be called one by one. */
-import type { NewTask, Settlement, TaskStore, Written } from "../../server/tasks/core/store.ts";
+import type { NewTask, Settled, Settlement, TaskStore, Written } from "../../server/tasks/core/store.ts";
 import { type Claimed, claimTasks } from "../../server/tasks/stores/sqlite/claim.ts";
 import { Connection } from "../../server/tasks/stores/sqlite/connection.ts";
 import { enqueueTasks } from "../../server/tasks/stores/sqlite/enqueue.ts";
 import { Lanes, Tally } from "../../server/tasks/stores/sqlite/lanes.ts";
-import { toNewRow, toSettlementRow } from "../../server/tasks/stores/sqlite/outgoing.ts";
-import { type SettledRow, settleTasks } from "../../server/tasks/stores/sqlite/settle.ts";
+import { toNewRow } from "../../server/tasks/stores/sqlite/outgoing.ts";
+import { OutgoingSettlements } from "../../server/tasks/stores/sqlite/outgoing-settlements.ts";
+import { settleTasks } from "../../server/tasks/stores/sqlite/settle.ts";
 import { WorkerLocks } from "../../server/tasks/stores/sqlite/worker-locks.ts";
 import { reapWorkers, registerWorker } from "../../server/tasks/stores/sqlite/workers.ts";
 import type { WriteContext } from "../../server/tasks/stores/sqlite/write-context.ts";
@@ -64,7 +65,7 @@ export class SqliteBench {
       claimTasks(context, claimRequest({ workerId, ...facts }), this.now),
     );
     if (claimed.kind !== "ok") return [];
-    return claimed.value.claimed.rows.map((row) => ({ id: row[1], fence: row[12], ref: [row[0], row[2]] }));
+    return claimed.value.rows.map((row) => ({ id: row[1], fence: row[8] + 1, ref: [row[0], row[2]] }));
   }
 
   settle(
@@ -72,7 +73,7 @@ export class SqliteBench {
     workerId: string,
     outcome: Settlement["outcome"],
     facts: Partial<Settlement> = {},
-  ): SettledRow {
+  ): Settled {
     const settlement: Settlement = {
       ref: held.ref,
       taskId: held.id,
@@ -81,7 +82,9 @@ export class SqliteBench {
       outcome,
       ...facts,
     };
-    return ok(this.write((context) => settleTasks(context, [toSettlementRow(settlement)], this.now)))[0]!;
+    const outgoing = new OutgoingSettlements([settlement]);
+    const settled = ok(this.write((context) => settleTasks(context, outgoing.batch(), this.now)));
+    return outgoing.answers(settled)[0]!;
   }
 
   reap(facts: Partial<Parameters<TaskStore["reapWorkers"]>[0]> = {}) {

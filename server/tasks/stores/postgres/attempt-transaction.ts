@@ -282,7 +282,7 @@ const endBackend = statement(
 );
 const cancelStatement = statement("cancelStatement", "SELECT pg_cancel_backend($1)");
 const lockTask = statement(
-  "lockTask",
+  "lockAttempt",
   `SELECT status, fence, (SELECT id FROM :schema.workers WHERE workers.worker = tasks.worker)
     FROM :schema.tasks WHERE id = $1 FOR UPDATE`,
 );

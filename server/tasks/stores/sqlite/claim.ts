@@ -4,13 +4,17 @@
  * is due, so that its cost is that of the tasks it takes, plus one look at each lane.
  */
 import type { ClaimRequest, Written } from "../../core/store.ts";
-import type { Rows } from "./protocol.ts";
-import type { Row } from "./rows.ts";
+import type { LaneName } from "./lanes.ts";
+import type { ClaimedRow } from "./rows.ts";
 import { sql } from "./statements.ts";
-import { type WriteContext, withNames } from "./write-context.ts";
+import { laneNames, type WriteContext } from "./write-context.ts";
 
 export interface Claimed {
-  claimed: Rows;
+  /** As they were before this claim. */
+  rows: ClaimedRow[];
+  lanes: LaneName[];
+  /** The instant of the claim. */
+  claimedAt: number;
   nextDueAt: number | undefined;
 }
 
@@ -37,8 +41,9 @@ export function claimTasks(
   const suspect = request.suspect && request.limit > 0 ? findSuspect(context, lanes, now) : none;
   const { due, nextDueAt } = findDue(context, lanes, request.limit - suspect.due.length, now);
   const rows = takeTasks(context, [...suspect.due, ...due], worker[0], now);
-  const value = { claimed: withNames(connection, rows), nextDueAt: earliest(nextDueAt, suspect.nextDueAt) };
-  return { kind: "ok", value };
+  const lanesTaken = laneNames(connection, new Set(rows.map((row) => row[2])));
+  const next = earliest(nextDueAt, suspect.nextDueAt);
+  return { kind: "ok", value: { rows, lanes: lanesTaken, claimedAt: now, nextDueAt: next } };
 }
 
 /** From when on a claim would bring something: `now` for at once, undefined when nothing waits; reads only. */
@@ -51,23 +56,14 @@ export function claimableAt(context: WriteContext, request: ClaimRequest, now: n
 
 /**
  * All rows in one statement and all changes in another: twice as fast as UPDATE … RETURNING row by row. Nothing
- * comes between the two, so the rows are brought up to date here.
+ * comes between the two, so the main thread can tell from a row what the claim made of it.
  */
-function takeTasks(context: WriteContext, due: readonly number[], worker: number, now: number): Row[] {
+function takeTasks(context: WriteContext, due: readonly number[], worker: number, now: number): ClaimedRow[] {
   if (due.length === 0) return [];
   const wanted = JSON.stringify(due);
-  const rows = context.connection.prepare(sql.readTasks).all(wanted) as unknown as Row[];
+  const rows = context.connection.prepare(sql.readDueTasks).all(wanted) as unknown as ClaimedRow[];
   context.connection.prepare(sql.claimTasks).run(worker, now, wanted);
-  for (const row of rows) {
-    row[3] = 2;
-    row[7] = Math.max(now, row[6]);
-    row[8] = now;
-    row[10] += 1;
-    row[12] += 1;
-    row[15] += 1;
-    row[16] = worker;
-    context.tally.move(row[2], 1, 2);
-  }
+  for (const row of rows) context.tally.move(row[2], 1, 2);
   return rows;
 }
 

@@ -11,7 +11,7 @@ import type { WriteContext } from "./write-context.ts";
 
 const nothing: ReturnType<typeof claimTasks> = {
   kind: "ok",
-  value: { claimed: { rows: [], lanes: [], workers: [] }, nextDueAt: undefined },
+  value: { rows: [], lanes: [], claimedAt: 0, nextDueAt: undefined },
 };
 
 interface Parked {
@@ -41,7 +41,7 @@ export class ParkedClaims {
   park(request: Request, answer: unknown): boolean {
     const claim = request[2] as ClaimRequest;
     const claimed = answer as ReturnType<typeof claimTasks>;
-    if (!claim.waitMs || claimed.kind !== "ok" || claimed.value.claimed.rows.length > 0) return false;
+    if (!claim.waitMs || claimed.kind !== "ok" || claimed.value.rows.length > 0) return false;
     this.#keep(request, claim, claimed.value);
     return true;
   }
@@ -51,7 +51,7 @@ export class ParkedClaims {
     const served: [Request, unknown][] = [];
     for (const [workerId, parked] of this.#parked) {
       const answer = claimTasks(context, parked.claim, now);
-      if (answer.kind === "ok" && answer.value.claimed.rows.length === 0) {
+      if (answer.kind === "ok" && answer.value.rows.length === 0) {
         this.#expect(parked, answer.value.nextDueAt, now);
         continue;
       }

@@ -24,8 +24,22 @@ export type SettlementRow = [
   logs: string | null,
 ];
 
+/** Completions of one worker, lane and fence, without result and logs; `ended` is a JSON object of keys by id. */
+export type CompletedGroup = [workerId: string, lane: number, fence: number, tasks: number, ended: string];
+
+export interface SettlementBatch {
+  groups: readonly CompletedGroup[];
+  rows: readonly SettlementRow[];
+}
+
 /** `0` stands for the most frequent answer, that the task is COMPLETED. */
 export type SettledRow = Settled | 0;
+
+/** Answers in the order of the batch; `0` for a group of which every task is COMPLETED. */
+export interface SettledBatch {
+  groups: (0 | [taskId: string, settled: SettledRow][])[];
+  rows: SettledRow[];
+}
 
 interface Owned {
   attempts: number;
@@ -35,15 +49,18 @@ interface Owned {
 
 export function settleTasks(
   context: WriteContext,
-  rows: readonly SettlementRow[],
+  { groups, rows }: SettlementBatch,
   now: number,
-): Written<SettledRow[]> {
+): Written<SettledBatch> {
   const workers = new Map<string, number | undefined>();
-  const value = rows.map((row) => {
-    if (!workers.has(row[4])) workers.set(row[4], aliveWorker(context, row[4]));
-    const worker = workers.get(row[4]);
-    return worker === undefined ? answerStale(context, row) : settle(context, row, worker, now);
-  });
+  const workerOf = (id: string): number | undefined => {
+    if (!workers.has(id)) workers.set(id, aliveWorker(context, id));
+    return workers.get(id);
+  };
+  const value: SettledBatch = {
+    groups: groups.map((group) => completeGroup(context, group, workerOf(group[0]), now)),
+    rows: rows.map((row) => settle(context, row, workerOf(row[4]), now)),
+  };
   return { kind: "ok", value };
 }
 
@@ -51,7 +68,50 @@ function aliveWorker(context: WriteContext, workerId: string): number | undefine
   return (context.connection.prepare(sql.aliveWorker).get(workerId) as [number] | undefined)?.[0];
 }
 
-function settle(context: WriteContext, row: SettlementRow, worker: number, now: number): SettledRow {
+/**
+ * One statement for all. When it did not change every one of them, each is settled by itself: those it did change
+ * are then known as our own commit.
+ */
+function completeGroup(
+  context: WriteContext,
+  group: CompletedGroup,
+  worker: number | undefined,
+  now: number,
+): SettledBatch["groups"][number] {
+  const [workerId, lane, fence, tasks, ended] = group;
+  if (worker !== undefined) {
+    const { changes } = context.connection.prepare(sql.completeTasks).run(now, ended, fence, worker);
+    context.tally.move(lane, 2, 3, Number(changes));
+    if (changes === tasks) return 0;
+  }
+  const members = Object.entries(JSON.parse(ended) as Record<string, number>);
+  return members.map(([id, seq]) => {
+    const row: SettlementRow = [
+      seq,
+      lane,
+      id,
+      fence,
+      workerId,
+      "completed",
+      null,
+      null,
+      null,
+      null,
+      null,
+      null,
+    ];
+    return [id, settle(context, row, worker, now)];
+  });
+}
+
+/** `worker` is undefined for one that is not alive. */
+function settle(
+  context: WriteContext,
+  row: SettlementRow,
+  worker: number | undefined,
+  now: number,
+): SettledRow {
+  if (worker === undefined) return answerStale(context, row);
   return row[5] === "completed"
     ? complete(context, row, worker, now)
     : endOtherwise(context, row, worker, now);

@@ -5,6 +5,9 @@
  * `status <> 2` beside `status = ?` is what lets the planner use an index that leaves RUNNING tasks out.
  */
 
+const payload =
+  "coalesce(payload, (SELECT big_payloads.payload FROM big_payloads WHERE big_payloads.seq = tasks.seq)) AS payload";
+
 /** The columns of a task row, in the order that rows.ts reads them. */
 const columns = [
   "seq",
@@ -25,7 +28,7 @@ const columns = [
   "version",
   "worker",
   "cancel_requested_at",
-  "coalesce(payload, (SELECT big_payloads.payload FROM big_payloads WHERE big_payloads.seq = tasks.seq)) AS payload",
+  payload,
   "payload_types",
   "result",
   "result_types",
@@ -36,6 +39,12 @@ const columns = [
   "settings",
   "progress",
 ].join(", ");
+
+/** What a claim cannot know beforehand, in the order that rows.ts reads it; what most tasks have none of is one column. */
+const claimedColumns = `seq, id, lane, priority, due_at, created_at, attempts, max_attempts, fence, version, ${payload},
+    CASE WHEN crashes = 0 AND snoozes = 0
+      AND coalesce(payload_types, error, description, tags, idempotency, settings, progress) IS NULL THEN NULL
+    ELSE json_array(crashes, snoozes, payload_types, error, description, tags, idempotency, settings, progress) END`;
 
 /** Rows in one INSERT: a quarter faster than one by one (docs/design/storage.md). */
 export const insertBatch = 10;
@@ -133,6 +142,8 @@ export const sql = {
   // CROSS JOIN: in the order of the list.
   readTasks: `/* dure:readTasks */ SELECT ${columns} FROM (SELECT value AS wanted FROM json_each(?))
     CROSS JOIN tasks ON seq = wanted`,
+  readDueTasks: `/* dure:readDueTasks */ SELECT ${claimedColumns} FROM (SELECT value AS wanted FROM json_each(?))
+    CROSS JOIN tasks ON seq = wanted`,
   claimTasks: `/* dure:claimTasks */ UPDATE tasks SET status = 2, worker = ?1, fence = fence + 1, attempts = attempts + 1,
     started_at = ?2, updated_at = max(?2, created_at), version = version + 1
     WHERE seq IN (SELECT value FROM json_each(?3)) AND status = 1`,
@@ -141,6 +152,11 @@ export const sql = {
   completeTask: `/* dure:completeTask */ UPDATE tasks SET status = 3, completed_at = ?1, updated_at = max(?1, created_at),
     result = ?2, result_types = ?3, error = NULL, cancel_requested_at = NULL, version = version + 1
     WHERE seq = ?4 AND id = ?5 AND fence = ?6 AND worker = ?7 AND status = 2`,
+  /** Many at once; `?2` is a JSON object of keys by id. Its inner query carries every guard of `completeTask`. */
+  completeTasks: `/* dure:completeTasks */ UPDATE tasks SET status = 3, completed_at = ?1, updated_at = max(?1, created_at),
+    error = NULL, cancel_requested_at = NULL, version = version + 1
+    WHERE seq IN (SELECT seq FROM json_each(?2) AS ended CROSS JOIN tasks AS owned ON seq = ended.value
+      WHERE owned.id = ended.key AND fence = ?3 AND worker = ?4 AND status = 2)`,
   ownedTask: `/* dure:ownedTask */ SELECT attempts, max_attempts, cancel_requested_at FROM tasks
     WHERE seq = ?1 AND id = ?2 AND fence = ?3 AND worker = ?4 AND status = 2`,
   endTask: `/* dure:endTask */ UPDATE tasks SET status = ?1, completed_at = ?2, updated_at = max(?2, created_at), error = ?3,

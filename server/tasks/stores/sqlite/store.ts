@@ -33,10 +33,11 @@ import type { Transaction } from "../../core/transaction.ts";
 import { unusable } from "../../core/transaction.ts";
 import { enqueueInTransaction } from "./callers-transaction.ts";
 import type { Enqueued } from "./enqueue.ts";
-import { toNewRow, toProgressRow, toSettlementRow } from "./outgoing.ts";
+import { toNewRow, toProgressRow } from "./outgoing.ts";
+import { OutgoingSettlements } from "./outgoing-settlements.ts";
 import type { Rows } from "./protocol.ts";
 import type { RecordRows } from "./read.ts";
-import { namesOf, type Row, settingsOf, toAttempts, toDefinition, toEntry, toTask } from "./rows.ts";
+import { namesOf, type Row, toAttempts, toClaimedTask, toDefinition, toEntry, toTask } from "./rows.ts";
 import { ThreadLink } from "./thread-link.ts";
 import type { VerbAnswer, VerbArgument, VerbName } from "./verbs.ts";
 import { toWorkerRecord } from "./workers.ts";
@@ -175,23 +176,13 @@ class SqliteStore implements TaskStore {
   async claimTasks(request: ClaimRequest): Promise<Written<ClaimReply, "worker-dead">> {
     const answer = await this.#writer.call("claimTasks", request);
     if (answer.kind !== "ok") return answer;
-    const { claimed, nextDueAt } = answer.value;
-    const names = namesOf(claimed);
-    const tasks = claimed.rows.map((row) => {
-      const task = toTask(row, names);
-      const settings = settingsOf(row);
-      return {
-        ref: [row[0], row[2]],
-        fence: row[12],
-        task,
-        ...(settings ? { settings } : {}),
-        ...(task.unreadable === undefined ? {} : { unreadable: task.unreadable }),
-      };
-    });
+    const { rows, lanes, claimedAt, nextDueAt } = answer.value;
+    const { lane } = namesOf({ lanes, workers: [] });
+    const claimed = rows.map((row) => toClaimedTask(row, lane, request.workerId, claimedAt));
     const waited = request.waitMs !== undefined;
     return {
       kind: "ok",
-      value: { claimed: tasks, waited, ...(nextDueAt === undefined ? {} : { nextDueAt }) },
+      value: { claimed, waited, ...(nextDueAt === undefined ? {} : { nextDueAt }) },
     };
   }
 
@@ -209,9 +200,9 @@ class SqliteStore implements TaskStore {
   }
 
   async settleTasks(settlements: readonly Settlement[]): Promise<Written<Settled[]>> {
-    const answer = await this.#writer.call("settleTasks", settlements.map(toSettlementRow));
-    if (answer.kind !== "ok") return answer;
-    return { kind: "ok", value: answer.value.map((settled) => (settled === 0 ? completed : settled)) };
+    const outgoing = new OutgoingSettlements(settlements);
+    const answer = await this.#writer.call("settleTasks", outgoing.batch());
+    return answer.kind === "ok" ? { kind: "ok", value: outgoing.answers(answer.value) } : answer;
   }
 
   reportProgress(reports: Parameters<TaskStore["reportProgress"]>[0]): Promise<Written<void>> {
@@ -323,8 +314,6 @@ class SqliteStore implements TaskStore {
     });
   }
 }
-
-const completed: Settled = Object.freeze({ kind: "settled", status: "COMPLETED" });
 
 function toTasks(rows: Rows): Task[] {
   const names = namesOf(rows);

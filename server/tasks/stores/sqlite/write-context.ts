@@ -1,6 +1,6 @@
 /** What every writing verb works with, on the writing thread, inside a transaction that the thread opened. */
 import type { Connection } from "./connection.ts";
-import type { Lanes, Tally } from "./lanes.ts";
+import type { LaneName, Lanes, Tally } from "./lanes.ts";
 import type { Rows } from "./protocol.ts";
 import type { Row } from "./rows.ts";
 import { sql } from "./statements.ts";
@@ -27,9 +27,13 @@ export function withNames(connection: Connection, rows: Row[]): Rows {
   }
   return {
     rows,
-    lanes: connection.prepare(sql.laneNames).all(JSON.stringify([...lanes])) as unknown as Rows["lanes"],
+    lanes: laneNames(connection, lanes),
     workers: workerNames(connection, workers),
   };
+}
+
+export function laneNames(connection: Connection, lanes: Iterable<number>): LaneName[] {
+  return connection.prepare(sql.laneNames).all(JSON.stringify([...lanes])) as unknown as LaneName[];
 }
 
 export function workerNames(connection: Connection, workers: Iterable<number>): Rows["workers"] {
