@@ -8,8 +8,8 @@ import type { News } from "../../core/store.ts";
 import type { Database } from "./database.ts";
 import { statement } from "./statement.ts";
 
-const burst = 10;
-const perSecond = 10;
+const burst = 50;
+const perSecond = 30;
 
 export class Notifier {
   /** Tells a process's own notifications from those of others. */
