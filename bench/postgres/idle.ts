@@ -29,12 +29,19 @@ await Promise.all(dures.map((dure) => dure.close()));
 const seconds = (after.at - before.at) / 1_000;
 finish({
   perSecond: (after.statements - before.statements - ownStatements) / seconds / workers,
-  serverPercent: (after.serverMs - before.serverMs) / seconds / 10,
+  serverPercent: usedMs(before.serverMs, after.serverMs) / seconds / 10,
 });
 
-async function read(): Promise<{ at: number; statements: number; serverMs: number }> {
+interface Reading {
+  at: number;
+  statements: number;
+  /** By process of the server. */
+  serverMs: ReadonlyMap<number, number>;
+}
+
+async function read(): Promise<Reading> {
   const { rows } = await client.query("SELECT pid FROM pg_stat_activity");
-  const serverMs = rows.reduce((sum, { pid }) => sum + processMs(pid), 0);
+  const serverMs = new Map<number, number>(rows.map(({ pid }) => [pid, processMs(pid)]));
   await client.query("SELECT pg_stat_clear_snapshot()");
   // Each statement of ours is a transaction.
   const [{ statements }] = (
@@ -43,6 +50,13 @@ async function read(): Promise<{ at: number; statements: number; serverMs: numbe
     )
   ).rows;
   return { at: performance.now(), statements, serverMs };
+}
+
+/** What a process used that ended meanwhile is left out. */
+function usedMs(before: ReadonlyMap<number, number>, after: ReadonlyMap<number, number>): number {
+  let sum = 0;
+  for (const [pid, ms] of after) sum += ms - (before.get(pid) ?? 0);
+  return sum;
 }
 
 /** Time that a process has had on a processor, in milliseconds. */

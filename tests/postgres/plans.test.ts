@@ -13,7 +13,7 @@ import { onceOnly, type Statement } from "../../server/tasks/stores/postgres/sta
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newSearch, newTask, newTasks, newWorker, settlementOf } from "../support/builders.ts";
 import { everySearch } from "../support/month.ts";
-import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import { createTestSchema, queryPostgres, type TestSchema } from "../support/postgres.ts";
 import { claimRequest, ok } from "../support/stores.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
@@ -110,9 +110,13 @@ describe.each([
     await store.close();
     expect(asked.size).toBeGreaterThan(20);
     const bad: string[] = [];
+    // Until PostgreSQL 16 such a plan could not be asked for.
+    const [{ isOld }] = await queryPostgres(
+      `SELECT current_setting('server_version_num')::integer < 160000 AS "isOld"`,
+    );
     for (const [statement, values] of asked) {
       // Statements that are prepared get a plan that does not know the values.
-      for (const how of statement.once ? ["COSTS OFF"] : ["COSTS OFF", "GENERIC_PLAN"]) {
+      for (const how of statement.once || isOld ? ["COSTS OFF"] : ["COSTS OFF", "GENERIC_PLAN"]) {
         const given = how === "GENERIC_PLAN" ? [] : values;
         await database
           .transaction(async (session) => {

@@ -4,7 +4,7 @@ import { type Claimed, claimTasks } from "../../server/tasks/stores/sqlite/claim
 import { Connection } from "../../server/tasks/stores/sqlite/connection.ts";
 import { enqueueTasks } from "../../server/tasks/stores/sqlite/enqueue.ts";
 import { Lanes, Tally } from "../../server/tasks/stores/sqlite/lanes.ts";
-import { toNewRow } from "../../server/tasks/stores/sqlite/outgoing.ts";
+import { toNewRuns } from "../../server/tasks/stores/sqlite/outgoing.ts";
 import { OutgoingSettlements } from "../../server/tasks/stores/sqlite/outgoing-settlements.ts";
 import { settleTasks } from "../../server/tasks/stores/sqlite/settle.ts";
 import { WorkerLocks } from "../../server/tasks/stores/sqlite/worker-locks.ts";
@@ -53,7 +53,7 @@ export class SqliteBench {
   }
 
   enqueue(...tasks: NewTask[]): void {
-    ok(this.write((context) => enqueueTasks(context, tasks.map(toNewRow))));
+    ok(this.write((context) => enqueueTasks(context, toNewRuns(tasks))));
   }
 
   register(id: string): void {

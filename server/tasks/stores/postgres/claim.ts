@@ -20,6 +20,8 @@ import { lookForTasks } from "./look.ts";
 import { settingsOf, type TaskRow, toTask } from "./rows.ts";
 import { few, nowOf, quoted, statement } from "./statement.ts";
 
+/** A due time that has passed: the caller asks again at once. */
+const askAgainAt = 0;
 /** Below this the planner may find it cheapest to read the whole table. */
 const smallBytesMax = 256 * 1024;
 
@@ -40,6 +42,11 @@ export async function claimTasks(
       const { alive, isDue, dueAt } = await lookForTasks(context, request);
       if (alive && !isDue) return { kind: "ok", value: nothing(dueAt) };
     }
+    if (request.waitMs !== undefined && lookout.wasIdle(request.workerId)) {
+      const claimed = await claimFirst(context, request);
+      lookout.claimed(request.workerId, claimed.length < request.limit ? 0 : claimed.length, news);
+      if (claimed.length > 0) return { kind: "ok", value: { claimed, nextDueAt: askAgainAt } };
+    }
     const answer = await claim(context, request);
     lookout.claimed(request.workerId, answer.kind === "ok" ? answer.value.claimed.length : 1, news);
     return answer;
@@ -48,6 +55,19 @@ export async function claimTasks(
 
 function nothing(dueAt: number | undefined): ClaimReply {
   return dueAt === undefined ? { claimed: [] } : { claimed: [], nextDueAt: dueAt };
+}
+
+/**
+ * What an idle worker is woken for: the tasks of the highest priority in the lane whose first is due for longest. A small
+ * statement starts sooner than the one for everything; what else there is, the worker asks for while these run.
+ */
+async function claimFirst(
+  context: Context,
+  { workerId, types, queues, limit }: ClaimRequest,
+): Promise<ClaimedTask[]> {
+  if (limit <= 0 || context.floors.at(performance.now()).length > 0) return [];
+  const values = [context.now(), workerId, types, queues ?? null, limit];
+  return toClaims(context, await context.database.query(claimFirstDue, values), workerId);
 }
 
 async function claim(context: Context, request: ClaimRequest): Promise<Written<ClaimReply, "worker-dead">> {
@@ -96,6 +116,7 @@ async function claimOnce(
   ];
   const rows = await context.database.query(claimDue, values);
   context.floors.saw(performance.now(), floors.length === 0, rows[0]![rowSize - 2]);
+  context.database.sawTaskTable(rows[0]![rowSize - 1]);
   return rows;
 }
 
@@ -217,6 +238,41 @@ function nextDue(levels: string, lanes: string, waiting: string): string {
     WHERE ${few("level.priority")}`;
 }
 
+const claimedColumns = `tasks.ctid AS place, tasks.seq, id, lane, priority, due_at, created_at, started_at, attempts,
+      max_attempts, fence, crashes, snoozes, version, payload, payload_types, error, description, tags, idempotency,
+      settings, progress`;
+
+export const claimFirstDue = statement(
+  "claimFirstTasks",
+  `WITH clock AS MATERIALIZED (
+    SELECT worker, ${nowOf("$1")} AS at, ${-(2 ** 53)}::bigint AS past
+    FROM :schema.workers WHERE id = $2 AND state = 'alive'),
+  level AS MATERIALIZED (
+    SELECT first.lane, first.priority FROM clock CROSS JOIN :schema.lanes AS wanted CROSS JOIN LATERAL (
+      SELECT tasks.lane, tasks.priority, tasks.due_at FROM :schema.tasks WHERE ${usual} AND tasks.lane = wanted.lane
+        AND tasks.priority > (SELECT -1001 FROM clock) AND tasks.priority < ${highest}
+      ORDER BY tasks.priority DESC, tasks.due_at LIMIT ${one}) AS first
+    WHERE wanted.type = ANY ($3::text[]) AND ($4::text[] IS NULL OR wanted.queue = ANY ($4::text[]))
+      AND ${few("wanted.lane")}
+    ORDER BY first.priority DESC, first.due_at LIMIT ${one}),
+  due AS MATERIALIZED (
+    SELECT found.place, found.seq FROM level CROSS JOIN LATERAL (
+      SELECT tasks.ctid AS place, tasks.seq FROM :schema.tasks WHERE ${usual} AND tasks.lane = level.lane
+        AND tasks.priority = level.priority AND ${isDue}
+      ORDER BY tasks.due_at, tasks.seq LIMIT (SELECT $5::integer) FOR UPDATE SKIP LOCKED) AS found
+    WHERE ${few("level.lane")}),
+  claimed AS (
+    UPDATE :schema.tasks SET status = 2, worker = clock.worker, fence = tasks.fence + 1, attempts = tasks.attempts + 1,
+      started_at = clock.at, updated_at = greatest(clock.at, tasks.created_at), version = tasks.version + 1
+    FROM clock, due WHERE tasks.ctid = due.place AND tasks.status < 2 AND ${few("due.seq")}
+    RETURNING ${claimedColumns}),
+  tallied AS (
+    INSERT INTO :schema.tally_changes (lane, status, tasks)
+    SELECT level.lane, moved.status, moved.sign * count(*) FROM level, claimed, (VALUES (1, -1), (2, 1)) AS moved (status, sign)
+    GROUP BY 1, 2, moved.sign)
+  SELECT true, NULL, NULL, claimed.* FROM claimed`,
+);
+
 export const claimDue = statement(
   "claimTasks",
   `WITH RECURSIVE clock AS MATERIALIZED (
@@ -272,9 +328,7 @@ export const claimDue = statement(
       started_at = clock.at, updated_at = greatest(clock.at, tasks.created_at), version = tasks.version + 1
     FROM me, clock, (SELECT place, seq FROM suspect UNION ALL SELECT place, seq FROM due) AS taken
     WHERE tasks.ctid = taken.place AND tasks.status < 2 AND ${few("taken.seq")}
-    RETURNING tasks.ctid AS place, tasks.seq, id, lane, priority, due_at, created_at, started_at, attempts,
-      max_attempts, fence, crashes, snoozes, version, payload, payload_types, error, description, tags, idempotency,
-      settings, progress),
+    RETURNING ${claimedColumns}),
   counts AS MATERIALIZED (SELECT lane, count(*) AS tasks FROM claimed GROUP BY lane),
   tallied AS (
     INSERT INTO :schema.tally_changes (lane, status, tasks)

@@ -7,7 +7,8 @@ import type { NewTask } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
-import { type Enqueued, insertCarefully, insertTasks, Refused } from "./enqueue.ts";
+import { type Enqueued, insertCarefully, insertTasks, Refused, sizeOfTask } from "./enqueue.ts";
+import { portions } from "./portions.ts";
 import { ConnectionLost, isUniqueViolation } from "./postgres-errors.ts";
 
 const batchSizeMax = 1_000;
@@ -17,6 +18,10 @@ interface Waiting {
   tasks: readonly NewTask[];
   resolve(answer: Enqueued): void;
   reject(error: unknown): void;
+}
+
+function sizeOfCall({ tasks }: Waiting): number {
+  return tasks.reduce((size, task) => size + sizeOfTask(task), 0);
 }
 
 export class EnqueueBatch {
@@ -72,13 +77,15 @@ export class EnqueueBatch {
       size += tasks.length;
       calls += 1;
     }
-    return this.#waiting.splice(0, calls);
+    const [group] = portions(this.#waiting.slice(0, calls), sizeOfCall);
+    return this.#waiting.splice(0, group!.length);
   }
 
   /** Never rejects; each caller gets its own answer. */
   async #store(group: Waiting[]): Promise<void> {
     const tasks = group.flatMap((call) => call.tasks);
-    if (group.every((call) => call.tasks.every(({ ownId }) => !ownId))) {
+    const isOneStatement = group.length > 1 || portions(tasks, sizeOfTask).length === 1;
+    if (isOneStatement && group.every((call) => call.tasks.every(({ ownId }) => !ownId))) {
       try {
         await insertTasks(this.#context, this.#context.database, tasks);
         this.#context.tasksAdded();

@@ -8,17 +8,30 @@ import type { NewTask, Written } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
+import { portions, sizeOfTexts } from "./portions.ts";
 import { plainText, type TaskRow, taskColumns, toTask } from "./rows.ts";
 import { nowOf, statement } from "./statement.ts";
 
 export type Enqueued = Written<(Task | null)[], "id-taken" | "idempotency-conflict">;
 
-/** Inserts tasks that are all new. @throws an error of the server when one of them is not: 23505 */
+/** In characters, of what can be large. */
+export function sizeOfTask({ payload }: NewTask): number {
+  return sizeOfTexts(payload.json, payload.types);
+}
+
+/**
+ * Inserts tasks that are all new; in several statements when they are large, so give one portion or a transaction.
+ * @throws an error of the server when one of them is not new: 23505
+ */
 export async function insertTasks(
   context: Context,
   session: Session,
   tasks: readonly NewTask[],
 ): Promise<void> {
+  for (const portion of portions(tasks, sizeOfTask)) await insertPortion(context, session, portion);
+}
+
+async function insertPortion(context: Context, session: Session, tasks: readonly NewTask[]): Promise<void> {
   const columns = await toColumns(context, tasks);
   // One row takes a third less time without arrays.
   if (tasks.length === 1) await session.query(insertOne, columns.map(onlyValue));
@@ -37,6 +50,20 @@ export async function insertCarefully(
   offset = 0,
 ): Promise<(Task | null)[]> {
   await refuseDefinitionIds(session, tasks, offset);
+  const answers: (Task | null)[] = [];
+  for (const portion of portions(tasks, sizeOfTask)) {
+    const found = await insertPortionCarefully(context, session, portion, offset + answers.length);
+    for (const answer of found) answers.push(answer);
+  }
+  return answers;
+}
+
+async function insertPortionCarefully(
+  context: Context,
+  session: Session,
+  tasks: readonly NewTask[],
+  offset: number,
+): Promise<(Task | null)[]> {
   const columns = await toColumns(context, tasks);
   const rows =
     tasks.length === 1

@@ -26,6 +26,11 @@ export class Lookout {
     return this.#idleSince.get(workerId) === this.#news;
   }
 
+  /** Whether its last claim brought nothing, or only what it was woken for. */
+  wasIdle(workerId: string): boolean {
+    return this.#idleSince.has(workerId);
+  }
+
   /** What a claim brought that was sent when there was so much news. */
   claimed(workerId: string, count: number, news: number): void {
     if (count === 0) this.#idleSince.set(workerId, news);

@@ -4,6 +4,7 @@ import { DureError } from "../../core/errors.ts";
 import type { AttemptRecord, TaskRecord, TaskStore, Written } from "../../core/store.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow, Session } from "./database.ts";
+import { portions, sizeOfTexts } from "./portions.ts";
 import { movedState } from "./postgres-errors.ts";
 import { plainText, statusNames, statusNumbers } from "./rows.ts";
 import { literal, onceOnly, quoted, statement } from "./statement.ts";
@@ -120,10 +121,12 @@ async function insertAll(
   const history = records.flatMap(({ history }) => history);
   const workerIds = [...records, ...history].map(({ workerId }) => workerId).filter((id) => id !== undefined);
   await session.query(insertOldWorkers, [[...new Set(workerIds)]]);
-  const rows = await session.query(insertRecords, [
-    JSON.stringify(records.map((one) => toColumns(one, laneOf(one)))),
-  ]);
-  const added = new Set(rows.map(([id]) => id as string));
+  const added = new Set<string>();
+  for (const portion of portions(records, sizeOfRecord)) {
+    const columns = portion.map((one) => toColumns(one, laneOf(one)));
+    const rows = await session.query(insertRecords, [JSON.stringify(columns)]);
+    for (const [id] of rows) added.add(id);
+  }
   if (added.size < records.length) {
     const passed = records.filter(({ id }) => !added.has(id));
     const present = new Set(
@@ -133,8 +136,18 @@ async function insertAll(
     if (conflict) throw new KeyTaken(conflict);
   }
   const attempts = records.filter(({ id }) => added.has(id)).flatMap(attemptColumns);
-  if (attempts.length > 0) await session.query(insertAttempts, [JSON.stringify(attempts)]);
+  for (const portion of portions(attempts, sizeOfAttempt)) {
+    await session.query(insertAttempts, [JSON.stringify(portion)]);
+  }
   return { kind: "ok", value: records.map(({ id }) => id).filter((id) => added.has(id)) };
+}
+
+function sizeOfRecord({ payload, result, progress }: TaskRecord): number {
+  return sizeOfTexts(payload.json, payload.types, result?.json, result?.types, progress);
+}
+
+function sizeOfAttempt({ error, logs }: AttemptColumns): number {
+  return sizeOfTexts(error, logs);
 }
 
 /** JSON holds what PostgreSQL's text cannot: an escaped U+0000; so texts are made plain before. */
@@ -174,7 +187,9 @@ function toColumns(record: TaskRecord, lane: number): Record<string, unknown> {
   };
 }
 
-function attemptColumns({ id, history }: TaskRecord): Record<string, unknown>[] {
+type AttemptColumns = ReturnType<typeof attemptColumns>[number];
+
+function attemptColumns({ id, history }: TaskRecord) {
   return history.map((attempt) => ({
     task_id: id,
     fence: attempt.fence,

@@ -83,7 +83,8 @@ export function pageStatement(
         SELECT ${keys.order.join(", ")} FROM (${keys.text}) AS keys ORDER BY ${ordered(search, keys.order)}
         LIMIT ${text.add(limit)} OFFSET ${text.add(offset)})
       SELECT ${sortColumn(search, "tasks")}, ${taskColumns}
-      FROM page JOIN :schema.tasks ON tasks.id = page.id
+      FROM page
+        CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.id = page.id OFFSET 0) AS tasks
       ORDER BY ${ordered(
         search,
         keys.order.map((column) => `page.${column}`),

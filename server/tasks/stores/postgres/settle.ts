@@ -8,6 +8,7 @@
 import type { AttemptOutcome } from "../../core/attempt.ts";
 import type { Settled, Settlement, TaskStore, Written } from "../../core/store.ts";
 import type { Context } from "./context.ts";
+import { portions, sizeOfTexts } from "./portions.ts";
 import { plainText, statusNames } from "./rows.ts";
 import { few, nowOf, statement } from "./statement.ts";
 
@@ -30,7 +31,8 @@ export async function settleTasks(
     const answers: Settled[] = new Array(settlements.length);
     const placed = settlements.map((settlement, index) => ({ index, settlement }));
     for (const [workerId, group] of Map.groupBy(placed, ({ settlement }) => settlement.workerId)) {
-      await settleOfWorker(context, workerId, group, answers);
+      for (const portion of portions(group, sizeOf))
+        await settleOfWorker(context, workerId, portion, answers);
     }
     if (settlements.length > 0) context.tasksChanged();
     return { kind: "ok", value: answers };
@@ -48,6 +50,10 @@ async function settleOfWorker(
   await settleById(context, workerId, byId, answers);
   const stale = byId.filter(({ index }) => answers[index] === undefined);
   await answerStale(context, workerId, stale, answers);
+}
+
+function sizeOf({ settlement: { result } }: Placed): number {
+  return sizeOfTexts(result?.json, result?.types);
 }
 
 function isPlain({ settlement: { outcome, logs } }: Placed): boolean {
@@ -189,6 +195,11 @@ export async function reportProgress(
   });
 }
 
+/**
+ * Not to be found through tasks_running: the planner takes a worker to have one task or two, and would look at all that it
+ * has for each that is given.
+ */
+const isHeldBy = (worker: string) => `tasks.status + 0 = 2 AND tasks.worker + 0 = ${worker}`;
 const ownWorker = "SELECT worker FROM :schema.workers WHERE id = $2 AND state = 'alive'";
 
 export const completeTasks = statement(
@@ -201,7 +212,7 @@ export const completeTasks = statement(
     FROM clock, me, unnest($3::tid[], $4::bigint[], $5::text[], $6::integer[], $7::text[], $8::text[])
       AS given (place, seq, id, fence, result, result_types)
     WHERE tasks.ctid = given.place AND tasks.seq = given.seq AND tasks.id = given.id AND tasks.fence = given.fence
-      AND tasks.status = 2 AND tasks.worker = me.worker AND ${few("given.seq")}
+      AND ${isHeldBy("me.worker")} AND ${few("given.seq")}
     RETURNING tasks.seq, lane),
   counts AS MATERIALIZED (SELECT lane, count(*) AS tasks FROM done GROUP BY lane),
   tallied AS (
@@ -233,8 +244,8 @@ export const settleTasksById = statement(
     FROM clock, me, unnest($3::integer[], $4::bigint[], $5::text[], $6::integer[], $7::text[], $8::text[], $9::text[],
         $10::text[], $11::text[], $12::bigint[], $13::text[])
       AS given (place, seq, id, fence, outcome, result, result_types, error, message, retry_at, logs)
-    WHERE tasks.id = given.id AND tasks.seq = given.seq AND tasks.fence = given.fence AND tasks.status = 2
-      AND tasks.worker = me.worker AND ${few("given.seq")}
+    WHERE tasks.id = given.id AND tasks.seq = given.seq AND tasks.fence = given.fence
+      AND ${isHeldBy("me.worker")} AND ${few("given.seq")}
     RETURNING given.place, tasks.id, tasks.lane, tasks.fence, tasks.status, tasks.due_at, tasks.worker,
       tasks.started_at, clock.at AS ended_at, tasks.attempts + (tasks.status = 1 AND ${uncharged})::integer AS number,
       CASE tasks.status WHEN 5 THEN 'cancelled' ELSE given.outcome END AS outcome, given.error AS attempt_error, given.logs),
@@ -277,7 +288,7 @@ export const keepReports = statement(
       AS given (seq, id, fence, worker_id, progress, logs)
     JOIN :schema.workers ON workers.id = given.worker_id AND workers.state = 'alive'
     WHERE tasks.id = given.id AND tasks.seq = given.seq AND tasks.fence = given.fence
-      AND tasks.worker = workers.worker AND tasks.status = 2 AND ${few("given.seq")}
+      AND ${isHeldBy("workers.worker")} AND ${few("given.seq")}
     RETURNING tasks.id, tasks.fence, tasks.attempts, tasks.worker, tasks.started_at, given.logs)
   INSERT INTO :schema.attempts (task_id, fence, number, worker, started_at, logs)
   SELECT id, fence, attempts, worker, started_at, logs FROM kept WHERE logs IS NOT NULL

@@ -9,9 +9,9 @@ import { DureError } from "../../core/errors.ts";
 import type { NewTask } from "../../core/store.ts";
 import { isSqlite, type SqliteDatabase, type Transaction, unusable } from "../../core/transaction.ts";
 import { applicationId, type Connection, newestSchema } from "./connection.ts";
-import { type Enqueued, enqueued, insertRows, type NewRow } from "./enqueue.ts";
+import { countTasks, type Enqueued, enqueued, insertRuns, type NewRun } from "./enqueue.ts";
 import { Lanes, Tally } from "./lanes.ts";
-import { toNewRow } from "./outgoing.ts";
+import { toNewRuns } from "./outgoing.ts";
 import type { Row } from "./rows.ts";
 import { isBusy, toDureError } from "./sqlite-errors.ts";
 import type { WriteContext } from "./write-context.ts";
@@ -25,14 +25,14 @@ export async function enqueueInTransaction(
   tasks: readonly NewTask[] | AsyncIterable<readonly NewTask[]>,
   tx: Transaction,
 ): Promise<{ answer: Enqueued; count: number }> {
-  // All parts before the first row, so that a bad item leaves the transaction as it was.
-  const rows: NewRow[] = [];
-  if (Array.isArray(tasks)) rows.push(...tasks.map(toNewRow));
-  else for await (const part of tasks as AsyncIterable<NewTask[]>) rows.push(...part.map(toNewRow));
+  // All parts before the first insert, so that a bad item leaves the transaction as it was.
+  const runs: NewRun[] = [];
+  if (Array.isArray(tasks)) runs.push(...toNewRuns(tasks));
+  else for await (const part of tasks as AsyncIterable<NewTask[]>) runs.push(...toNewRuns(part));
   const database = checkDatabase(path, tx);
   try {
     checkSchema(database, path);
-    return { answer: insert(database, rows), count: rows.length };
+    return { answer: insert(database, runs), count: countTasks(runs) };
   } catch (error) {
     throw explained(error, path);
   }
@@ -97,13 +97,13 @@ function checkSchema(database: SqliteDatabase, path: string): void {
   );
 }
 
-function insert(database: SqliteDatabase, rows: readonly NewRow[]): Enqueued {
+function insert(database: SqliteDatabase, runs: readonly NewRun[]): Enqueued {
   const context = contextOf(database);
   database.exec("SAVEPOINT dure");
   try {
     const existing: [number, Row][] = [];
-    const refusal = insertRows(context, rows, 0, existing);
-    if (refusal) return undone(database, refusal, rows.length);
+    const refusal = insertRuns(context, runs, 0, existing);
+    if (refusal) return undone(database, refusal, countTasks(runs));
     context.tally.write();
     const answer = enqueued(context, existing);
     database.exec("RELEASE dure");

@@ -13,24 +13,30 @@ import { findTask, type WriteContext, withNames } from "./write-context.ts";
  */
 const payloadInlineMax = 4_000;
 
-/** A new task as it crosses to the writing thread. */
-export type NewRow = [
-  id: string,
+/** What new tasks that were enqueued alike have in common. */
+export type SharedValues = [
   type: string,
   queue: string,
   ownId: number,
   priority: number,
-  dueAt: number,
-  createdAt: number,
+  /** Null for the instant of creation. */
+  dueAt: number | null,
   maxAttempts: number,
   rerunAfterCrash: number,
-  payload: string,
   payloadTypes: string | null,
   description: string | null,
   tags: string | null,
-  idempotency: string | null,
   settings: string | null,
 ];
+
+/** New tasks as they cross to the writing thread: neighbours that were enqueued alike, as columns. */
+export interface NewRun {
+  shared: SharedValues;
+  ids: string[];
+  createdAts: number[];
+  payloads: string[];
+  idempotencies: (string | null)[];
+}
 
 /** The tasks that were stored already, by their place in the call; empty when all were new. */
 export interface Existing {
@@ -40,13 +46,17 @@ export interface Existing {
 
 export type Enqueued = Written<Existing | null, "id-taken" | "idempotency-conflict">;
 
-export function enqueueTasks(context: WriteContext, rows: readonly NewRow[]): Enqueued {
+export function enqueueTasks(context: WriteContext, runs: readonly NewRun[]): Enqueued {
   const existing: [number, Row][] = [];
-  const refusal = insertRows(context, rows, 0, existing);
+  const refusal = insertRuns(context, runs, 0, existing);
   if (!refusal) return enqueued(context, existing);
-  if (rows.length > 1) context.undo();
+  if (countTasks(runs) > 1) context.undo();
   else if (refusal.kind === "rejected") delete refusal.details?.index;
   return refusal;
+}
+
+export function countTasks(runs: readonly NewRun[]): number {
+  return runs.reduce((sum, run) => sum + run.ids.length, 0);
 }
 
 export function enqueued(context: WriteContext, existing: readonly [number, Row][]): Enqueued {
@@ -58,58 +68,57 @@ export function enqueued(context: WriteContext, existing: readonly [number, Row]
   return { kind: "ok", value: { indexes: existing.map(([index]) => index), found } };
 }
 
-/** Inserts from `offset` on; answers a refusal at the first row that cannot be, with earlier ones still inserted. */
-export function insertRows(
+/** Inserts from `offset` on; answers a refusal at the first task that cannot be, with earlier ones still inserted. */
+export function insertRuns(
   context: WriteContext,
-  rows: readonly NewRow[],
+  runs: readonly NewRun[],
   offset: number,
   existing: [number, Row][],
 ): Enqueued | undefined {
-  let index = 0;
-  while (index < rows.length) {
-    if (insertTogether(context, rows, index)) {
-      index += insertBatch;
-      continue;
-    }
-    const end = Math.min(rows.length, index + insertBatch);
-    for (; index < end; index++) {
-      const met = insertOne(context, rows[index]!, offset + index);
-      if (Array.isArray(met)) existing.push([offset + index, met]);
-      else if (met) return met;
-    }
+  let index = offset;
+  for (const run of runs) {
+    const refusal = insertRun(context, run, index, existing);
+    if (refusal) return refusal;
+    index += run.ids.length;
   }
   context.changed = true;
   return undefined;
 }
 
-/** Inserts the next `insertBatch` rows in one statement; false when there are fewer, or one of them needs more care. */
-function insertTogether(context: WriteContext, rows: readonly NewRow[], start: number): boolean {
+function insertRun(
+  context: WriteContext,
+  run: NewRun,
+  offset: number,
+  existing: [number, Row][],
+): Enqueued | undefined {
+  const tasks = run.ids.length;
+  let place = 0;
+  while (place < tasks) {
+    if (insertTogether(context, run, place)) {
+      place += insertBatch;
+      continue;
+    }
+    const end = Math.min(tasks, place + insertBatch);
+    for (; place < end; place++) {
+      const met = insertOne(context, run, place, offset + place);
+      if (Array.isArray(met)) existing.push([offset + place, met]);
+      else if (met) return met;
+    }
+  }
+  return undefined;
+}
+
+/** Inserts the next `insertBatch` tasks in one statement; false when there are fewer, or one of them needs more care. */
+function insertTogether(context: WriteContext, run: NewRun, start: number): boolean {
   const end = start + insertBatch;
-  if (end > rows.length) return false;
-  const values: SQLInputValue[] = [];
-  const lanes: number[] = [];
-  for (let index = start; index < end; index++) {
-    const row = rows[index]!;
-    if (row[3] === 1 || row[9].length > payloadInlineMax) return false;
-    const lane = context.lanes.of(row[1], row[2], false);
-    lanes.push(lane);
-    values.push(
-      row[0],
-      lane,
-      0,
-      row[4],
-      row[5],
-      row[6],
-      row[6],
-      row[7],
-      row[8],
-      row[9],
-      row[10],
-      row[11],
-      row[12],
-      row[13],
-      row[14],
-    );
+  const [type, queue, ownId, ...rest] = run.shared;
+  if (end > run.ids.length || ownId === 1) return false;
+  const lane = context.lanes.of(type, queue, false);
+  const values: SQLInputValue[] = [lane, ...rest];
+  for (let place = start; place < end; place++) {
+    const payload = run.payloads[place]!;
+    if (payload.length > payloadInlineMax) return false;
+    values.push(run.ids[place]!, run.createdAts[place]!, payload, run.idempotencies[place]!);
   }
   try {
     context.connection.prepare(sql.insertTasks).run(...values);
@@ -117,71 +126,53 @@ function insertTogether(context: WriteContext, rows: readonly NewRow[], start: n
     if (isConstraint(error)) return false;
     throw error;
   }
-  for (const lane of lanes) context.tally.move(lane, 0, 1);
+  context.tally.move(lane, 0, 1, insertBatch);
   return true;
 }
 
-/** Inserts one row; answers the stored task that it is the same as, or why it is refused. */
-function insertOne(context: WriteContext, row: NewRow, index: number): Row | Enqueued | undefined {
-  const [id, type, queue, ownId, , , , , , payload] = row;
+/** Inserts one task; answers the stored one that it is the same as, or why it is refused. */
+function insertOne(
+  context: WriteContext,
+  run: NewRun,
+  place: number,
+  index: number,
+): Row | Enqueued | undefined {
+  const [type, queue, ownId, ...rest] = run.shared;
+  const id = run.ids[place]!;
+  const payload = run.payloads[place]!;
   const { connection } = context;
   if (ownId === 1 && connection.prepare(sql.isDefinition).get(id)) {
     return refuse("id-taken", { index, id, owner: "definition" });
   }
   const lane = context.lanes.of(type, queue, ownId === 1);
+  // The other way round needs no look: a new generated id has 80 bits of chance.
+  if (ownId === 1 && connection.prepare(sql.hasGeneratedId).get(id))
+    return meetExisting(context, run, place, index);
   const isBig = payload.length > payloadInlineMax;
-  const [
-    ,
-    ,
-    ,
-    ,
-    priority,
-    dueAt,
-    createdAt,
-    maxAttempts,
-    rerun,
-    ,
-    types,
-    description,
-    tags,
-    idempotency,
-    settings,
-  ] = row;
   const inserted = connection
     .prepare(sql.insertTask)
-    .run(
-      id,
-      lane,
-      ownId,
-      priority,
-      dueAt,
-      createdAt,
-      maxAttempts,
-      rerun,
-      isBig ? null : payload,
-      types,
-      description,
-      tags,
-      idempotency,
-      settings,
-    );
-  if (inserted.changes !== 1) return meetExisting(context, row, lane, index);
+    .run(lane, ...rest, ownId, id, run.createdAts[place]!, isBig ? null : payload, run.idempotencies[place]!);
+  if (inserted.changes !== 1) return meetExisting(context, run, place, index);
   if (isBig) connection.prepare(sql.insertBigPayload).run(inserted.lastInsertRowid, payload);
   context.tally.move(lane, 0, 1);
   return undefined;
 }
 
 /** The stored task that the new one is the same as, or why it is refused. */
-function meetExisting(context: WriteContext, row: NewRow, lane: number, index: number): Row | Enqueued {
-  const [id, , , , , , , , , payload, payloadTypes, , , idempotency] = row;
+function meetExisting(context: WriteContext, run: NewRun, place: number, index: number): Row | Enqueued {
+  const [type, queue, ownId, , , , , payloadTypes] = run.shared;
+  const id = run.ids[place]!;
+  const payload = run.payloads[place]!;
   const sameId = findTask(context.connection, id);
   if (sameId) {
+    const lane = context.lanes.of(type, queue, ownId === 1);
     const same = sameId[2] === lane && sameId[18] === payload && sameId[19] === payloadTypes;
     return same ? sameId : refuse("id-taken", { index, id, owner: "task" });
   }
+  const idempotency = run.idempotencies[place]!;
   const sameKey = context.connection.prepare(sql.findByIdempotency).get(idempotency) as unknown as Row;
   if (sameKey[18] === payload && sameKey[19] === payloadTypes) return sameKey;
-  const key = idempotency!.slice(row[1].length + 1);
+  const key = idempotency.slice(type.length + 1);
   return refuse("idempotency-conflict", { index, id, key, existingId: sameKey[1] });
 }
 

@@ -1,29 +1,65 @@
 /** What the main thread sends to the writing thread: values as plain arrays, which cross fastest. */
 import type { NewTask, Settlement, TaskStore } from "../../core/store.ts";
-import type { NewRow } from "./enqueue.ts";
+import type { NewRun, SharedValues } from "./enqueue.ts";
 import type { ProgressRow, SettlementRow } from "./settle.ts";
 
 /** The store's handle of a claimed task. */
 type Ref = [seq: number, lane: number];
 
-export function toNewRow(task: NewTask): NewRow {
+/** Neighbours that share all but id, instant, payload and idempotency key become one run. */
+export function toNewRuns(tasks: readonly NewTask[]): NewRun[] {
+  const runs: NewRun[] = [];
+  let first: NewTask | undefined;
+  for (const task of tasks) {
+    if (!first || !isAlike(first, task)) {
+      first = task;
+      runs.push({ shared: sharedOf(task), ids: [], createdAts: [], payloads: [], idempotencies: [] });
+    }
+    const run = runs.at(-1)!;
+    run.ids.push(task.id);
+    run.createdAts.push(task.createdAt);
+    run.payloads.push(task.payload.json);
+    run.idempotencies.push(task.idempotencyKey === undefined ? null : `${task.type} ${task.idempotencyKey}`);
+  }
+  return runs;
+}
+
+/** Two tasks of different tags may share a list of them only if it is the same one. */
+function isAlike(one: NewTask, other: NewTask): boolean {
+  return (
+    one.type === other.type &&
+    one.queue === other.queue &&
+    one.ownId === other.ownId &&
+    one.priority === other.priority &&
+    dueAtOf(one) === dueAtOf(other) &&
+    one.maxAttempts === other.maxAttempts &&
+    one.rerunAfterCrash === other.rerunAfterCrash &&
+    one.payload.types === other.payload.types &&
+    one.description === other.description &&
+    one.tags === other.tags &&
+    one.settings === other.settings
+  );
+}
+
+function sharedOf(task: NewTask): SharedValues {
   return [
-    task.id,
     task.type,
     task.queue,
     task.ownId ? 1 : 0,
     task.priority,
-    task.dueAt,
-    task.createdAt,
+    dueAtOf(task),
     task.maxAttempts,
     task.rerunAfterCrash ? 1 : 0,
-    task.payload.json,
     task.payload.types ?? null,
     task.description ?? null,
     task.tags ? JSON.stringify(task.tags) : null,
-    task.idempotencyKey === undefined ? null : `${task.type} ${task.idempotencyKey}`,
     task.settings ? JSON.stringify(task.settings) : null,
   ];
+}
+
+/** Null for the instant of creation, so that tasks due at once are alike. */
+function dueAtOf(task: NewTask): number | null {
+  return task.dueAt === task.createdAt ? null : task.dueAt;
 }
 
 export function toSettlementRow(settlement: Settlement): SettlementRow {

@@ -83,7 +83,9 @@ export function idsLike(connection: Connection, id: string): string[] {
     length = length > 4 ? Math.max(4, length - 4) : 0
   ) {
     const prefix = id.slice(0, length);
-    const rows = statement.all(prefix, `${prefix}\u{10ffff}`) as unknown as [string][];
+    const rows = [0, 1].flatMap((ownId) =>
+      statement.all(ownId, prefix, `${prefix}\u{10ffff}`),
+    ) as unknown as [string][];
     if (rows.length > 0) return [...rows.map(([found]) => found), ...definitions];
   }
   return definitions;

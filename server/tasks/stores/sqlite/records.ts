@@ -1,5 +1,6 @@
 /** Whole records, for moving tasks to another store and from one; and the seal on a database that was moved. */
 import type { SQLInputValue } from "node:sqlite";
+import { compareText } from "../../core/compare.ts";
 import type { AttemptRecord, TaskRecord, TaskStore, Written } from "../../core/store.ts";
 import type { Connection } from "./connection.ts";
 import { sealMark } from "./sqlite-errors.ts";
@@ -13,8 +14,14 @@ export function readRecords(connection: Connection, which: Which): TaskRecord[] 
   const rows =
     "ids" in which
       ? connection.rows(sql.recordsOf, JSON.stringify(which.ids))
-      : connection.rows(sql.recordsAfter, which.after ?? "", which.limit);
+      : recordsAfter(connection, which.after ?? "", which.limit);
   return rows.map((row) => toRecord(row, connection.rows(sql.historyOf, row.seq!)));
+}
+
+/** Generated and chosen ids lie apart. */
+function recordsAfter(connection: Connection, after: string, limit: number): Columns[] {
+  const found = [0, 1].flatMap((ownId) => connection.rows(sql.recordsAfter, ownId, after, limit));
+  return found.sort((a, b) => compareText(a.id as string, b.id as string)).slice(0, limit);
 }
 
 type Columns = Record<string, SQLInputValue>;
@@ -95,6 +102,7 @@ export function writeRecords(
 }
 
 function insertRecord(context: WriteContext, record: TaskRecord): number | bigint | undefined {
+  if (context.connection.prepare(sql.hasOther).get(record.ownId ? 0 : 1, record.id)) return undefined;
   const lane = context.lanes.of(record.type, record.queue, record.ownId);
   const status = statusNumbers[record.status];
   const inserted = context.connection

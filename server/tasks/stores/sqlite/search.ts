@@ -9,12 +9,21 @@
  */
 import type { SQLInputValue } from "node:sqlite";
 import { compareText } from "../../core/compare.ts";
-import { ulidTime } from "../../core/ids.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import type { Connection } from "./connection.ts";
 import type { Rows } from "./protocol.ts";
 import type { DefinitionRow, Row } from "./rows.ts";
-import { searchIndexes, sql } from "./statements.ts";
+import {
+  countsOfPair,
+  generatedStatement,
+  isWhole,
+  ownIdStatement,
+  type Pair,
+  readsDownwards,
+  type SearchStatement,
+  streamsOfPair,
+} from "./search-statements.ts";
+import { sql } from "./statements.ts";
 import { statusNumbers } from "./statuses.ts";
 import { findTask, withNames } from "./write-context.ts";
 
@@ -27,23 +36,7 @@ export interface Found {
   definitions: [place: number, definition: DefinitionRow][];
 }
 
-/** A (lane, status) pair that has tasks. */
-interface Pair {
-  lane: number;
-  type: string;
-  queue: string;
-  ownIds: boolean;
-  status: number;
-  tasks: number;
-}
-
-/** One SQL statement of a search, with its values. */
-export interface SearchStatement {
-  text: string;
-  values: SQLInputValue[];
-}
-
-/** Above this many pairs, their keys are read one pair after another instead of side by side. */
+/** Above this many streams, their keys are read one stream after another instead of side by side. */
 const openStreamsMax = 400;
 
 export function searchTasks(connection: Connection, search: StoreSearch): Found {
@@ -59,10 +52,9 @@ export function countTasks(connection: Connection, search: StoreSearch): number 
   const pairs = findPairs(connection, search);
   if (!search.created && !search.updated) return pairs.reduce((sum, pair) => sum + pair.tasks, 0);
   const settled = pairs.filter((pair) => pair.status !== 2);
-  const counted = settled.map((pair) => {
-    const { text, values } = countStatement(search, pair);
-    return (connection.prepare(text).get(...values) as unknown as [number])[0];
-  });
+  const counted = settled
+    .flatMap((pair) => countsOfPair(search, pair))
+    .map(({ text, values }) => (connection.prepare(text).get(...values) as unknown as [number])[0]);
   return (
     counted.reduce((sum, tasks) => sum + tasks, 0) +
     runningKeys(connection, { ...search, limit: 0 }, pairs).length
@@ -76,18 +68,17 @@ function countById(connection: Connection, search: StoreSearch): number {
 
 /** The statements that a search would run now; for tests of their plans. */
 export function searchStatements(connection: Connection, search: StoreSearch): SearchStatement[] {
-  const whole = wholeStatement(search);
-  if (whole) return [whole];
+  if (isWhole(search)) return [generatedStatement(search), ownIdStatement(search)];
   return findPairs(connection, search)
     .filter((pair) => pair.status !== 2)
-    .map((pair) => pairStatement(search, pair, -1, 0));
+    .flatMap((pair) => streamsOfPair(search, pair));
 }
 
 /** As `searchStatements`, for `countTasks`. */
 export function countStatements(connection: Connection, search: StoreSearch): SearchStatement[] {
   return findPairs(connection, search)
     .filter((pair) => pair.status !== 2)
-    .map((pair) => countStatement(search, pair));
+    .flatMap((pair) => countsOfPair(search, pair));
 }
 
 function searchById(connection: Connection, search: StoreSearch): Found {
@@ -119,25 +110,34 @@ function openStreams(
   const fromDefinitions = definitions
     .map((definition, index) => definitionKey(search, definition, -1 - index))
     .filter((key) => isAfter(search, key));
-  const wanted = search.offset + search.limit;
-  const whole = wholeStatement(search);
-  if (whole) {
-    const alone = fromDefinitions.length === 0;
-    const keys = whole.values.concat(alone ? [search.limit, search.offset] : [wanted, 0]);
-    const stream = alone
-      ? skipped(connection.prepare(whole.text).all(...keys) as unknown as Key[])
-      : iterate(connection, whole.text, keys);
-    return [stream, sorted(search, fromDefinitions)];
-  }
+  if (isWhole(search)) return openWhole(connection, search, sorted(search, fromDefinitions));
   const pairs = findPairs(connection, search);
   const memory = sorted(search, [...runningKeys(connection, search, pairs), ...fromDefinitions]);
   const settled = pairs.filter((pair) => pair.status !== 2);
-  const streams = settled.map((pair) => {
-    const { text, values } = pairStatement(search, pair, wanted, 0);
-    if (settled.length <= openStreamsMax) return iterate(connection, text, values);
-    return (connection.prepare(text).all(...values) as unknown as Key[])[Symbol.iterator]();
+  const statements = settled.flatMap((pair) => streamsOfPair(search, pair));
+  const wanted = search.offset + search.limit;
+  const streams = statements.map(({ text, values }) => {
+    if (statements.length <= openStreamsMax) return iterate(connection, text, [...values, wanted, 0]);
+    return (connection.prepare(text).all(...values, wanted, 0) as unknown as Key[])[Symbol.iterator]();
   });
-  return [...streams, memory];
+  return [...streams, memory[Symbol.iterator]()];
+}
+
+/** Where nothing must be merged with the generated ids, SQL itself skips what comes before the page. */
+function openWhole(connection: Connection, search: StoreSearch, memory: Key[]): Iterator<Key>[] {
+  const { text, values } = generatedStatement(search);
+  const hasOwnIds = connection.prepare(sql.hasOwnIds).get() !== undefined;
+  if (!hasOwnIds && memory.length === 0) {
+    const keys = connection.prepare(text).all(...values, search.limit, search.offset);
+    return [skipped(keys as unknown as Key[])];
+  }
+  const wanted = search.offset + search.limit;
+  const own = ownIdStatement(search);
+  return [
+    iterate(connection, text, [...values, wanted, 0]),
+    ...(hasOwnIds ? [iterate(connection, own.text, [...own.values, wanted, 0])] : []),
+    memory[Symbol.iterator](),
+  ];
 }
 
 /** Marks keys that SQL has already skipped `offset` of. */
@@ -161,8 +161,8 @@ function iterate(connection: Connection, text: string, values: SQLInputValue[]):
   };
 }
 
-function sorted(search: StoreSearch, keys: Key[]): Iterator<Key> {
-  return keys.sort(comparator(search))[Symbol.iterator]();
+function sorted(search: StoreSearch, keys: Key[]): Key[] {
+  return keys.sort(comparator(search));
 }
 
 /** The next `limit` keys after `offset`, in order, from streams that are each in order. */
@@ -205,11 +205,6 @@ function comparator(search: StoreSearch): (a: Key, b: Key) => number {
   const sign = readsDownwards(search) ? -1 : 1;
   if (search.sortBy === "id") return (a, b) => sign * compareText(a[1], b[1]);
   return (a, b) => sign * (a[0] - b[0] || compareText(a[1], b[1]));
-}
-
-/** A page before a cursor is read the other way round. */
-function readsDownwards(search: StoreSearch): boolean {
-  return search.descending !== (search.after?.backwards ?? false);
 }
 
 // What lies in memory: RUNNING tasks, definitions
@@ -276,7 +271,7 @@ function isAfter(search: StoreSearch, key: Key): boolean {
   return comparator(search)([search.after.value ?? 0, search.after.id, 0], key) < 0;
 }
 
-// Statements
+// Pairs
 
 function findPairs(connection: Connection, search: StoreSearch): Pair[] {
   const rows = (search.types
@@ -294,90 +289,4 @@ function findPairs(connection: Connection, search: StoreSearch): Pair[] {
       tasks,
     }))
     .filter((pair) => (!statuses || statuses.has(pair.status)) && (!queues || queues.has(pair.queue)));
-}
-
-/** Without a filter on type, queue or status one index holds every task in order, RUNNING ones included. */
-function wholeStatement(search: StoreSearch): SearchStatement | undefined {
-  if (search.types || search.queues || search.statuses || search.sortBy === "updatedAt") return undefined;
-  const byId = search.sortBy === "id";
-  const bounds = boundsOf(search, byId ? "id" : "created_at", byId);
-  const direction = readsDownwards(search) ? "DESC" : "ASC";
-  const order = byId ? `id ${direction}` : `created_at ${direction}, id ${direction}`;
-  return {
-    text: `/* dure:searchTasks */ SELECT created_at, id, seq FROM tasks INDEXED BY ${byId ? "sqlite_autoindex_tasks_1" : "tasks_created"}
-      WHERE ${bounds.conditions.join(" AND ") || "true"} ORDER BY ${order} LIMIT ? OFFSET ?`,
-    values: bounds.values,
-  };
-}
-
-function pairStatement(search: StoreSearch, pair: Pair, limit: number, offset: number): SearchStatement {
-  const chosen = search.sortBy === "id" && pair.ownIds;
-  const { index, key } = chosen
-    ? searchIndexes.ownId
-    : search.sortBy === "updatedAt"
-      ? searchIndexes.updated
-      : searchIndexes.created;
-  const bounds = boundsOf(search, key, chosen);
-  const direction = readsDownwards(search) ? "DESC" : "ASC";
-  const order = chosen ? `id ${direction}` : `${key} ${direction}, id ${direction}`;
-  const conditions = [
-    "lane = ?",
-    "status = ?",
-    "status <> 2",
-    ...(chosen ? ["own_id = 1"] : []),
-    ...bounds.conditions,
-  ];
-  return {
-    text: `/* dure:searchTasks */ SELECT ${chosen ? "0" : key}, id, seq FROM tasks INDEXED BY ${index}
-      WHERE ${conditions.join(" AND ")} ORDER BY ${order} LIMIT ? OFFSET ?`,
-    values: [pair.lane, pair.status, ...bounds.values, limit, offset],
-  };
-}
-
-function countStatement(search: StoreSearch, pair: Pair): SearchStatement {
-  const byUpdate = search.updated !== undefined && search.created === undefined;
-  const { index, key } = byUpdate ? searchIndexes.updated : searchIndexes.created;
-  const { after: _after, ...unplaced } = search;
-  const bounds = boundsOf(unplaced, key, false);
-  return {
-    text: `/* dure:countTasks */ SELECT count(*) FROM tasks INDEXED BY ${index}
-      WHERE ${["lane = ?", "status = ?", "status <> 2", ...bounds.conditions].join(" AND ")}`,
-    values: [pair.lane, pair.status, ...bounds.values],
-  };
-}
-
-/** Conditions on the instants and the place to go on from; fixed fragments, bound values. */
-function boundsOf(
-  search: StoreSearch,
-  key: string,
-  byIdAlone: boolean,
-): { conditions: string[]; values: SQLInputValue[] } {
-  const conditions: string[] = [];
-  const values: SQLInputValue[] = [];
-  const add = (condition: string, ...bound: SQLInputValue[]) => {
-    conditions.push(condition);
-    values.push(...bound);
-  };
-  const { created, updated, after } = search;
-  if (created?.start !== undefined) add("created_at >= ?", created.start);
-  if (created?.end !== undefined) add("created_at < ?", created.end);
-  if (updated?.start !== undefined) add("updated_at >= ?", updated.start);
-  if (updated?.end !== undefined) add("updated_at < ?", updated.end);
-  if (key === "created_at" && updated?.end !== undefined) add("created_at < ?", updated.end);
-  if (key === "updated_at" && created?.start !== undefined) add("updated_at >= ?", created.start);
-  if (after) addPlace(search, key, byIdAlone, add);
-  return { conditions, values };
-}
-
-function addPlace(
-  search: StoreSearch,
-  key: string,
-  byIdAlone: boolean,
-  add: (condition: string, ...bound: SQLInputValue[]) => void,
-): void {
-  const { value, id } = search.after!;
-  const than = readsDownwards(search) ? "<" : ">";
-  const at = search.sortBy === "id" ? ulidTime(id) : value!;
-  if (byIdAlone || at === undefined) add(`id ${than} ?`, id);
-  else add(`(${key}, id) ${than} (?, ?)`, at, id);
 }

@@ -47,7 +47,19 @@ const claimedColumns = `seq, id, lane, priority, due_at, created_at, attempts, m
     ELSE json_array(crashes, snoozes, payload_types, error, description, tags, idempotency, settings, progress) END`;
 
 /** Rows in one INSERT: a quarter faster than one by one (docs/design/storage.md). */
-export const insertBatch = 10;
+export const insertBatch = 20;
+
+const newColumns = `(lane, priority, due_at, max_attempts, rerun_after_crash, payload_types, description, tags, settings,
+     own_id, status, id, created_at, updated_at, payload, idempotency)`;
+
+/** Nine values that a run of tasks shares, then of each task id, instant, payload and idempotency, from number `at` on. */
+function newValues(ownId: string, at: number): string {
+  const [id, createdAt, payload, idempotency] = [at, at + 1, at + 2, at + 3].map(
+    (number) => `?${number + 1}`,
+  );
+  const shared = `?1, ?2, coalesce(?3, ${createdAt}), ?4, ?5, ?6, ?7, ?8, ?9`;
+  return `${shared}, ${ownId}, 1, ${id}, ${createdAt}, ${createdAt}, ${payload}, ${idempotency}`;
+}
 
 export const sql = {
   // Lanes and tallies
@@ -84,23 +96,22 @@ export const sql = {
     (SELECT 1 FROM lanes JOIN tallies USING (lane) WHERE type = d.id AND tasks > 0)`,
 
   // Enqueue
-  insertTask: `/* dure:insertTask */ INSERT INTO tasks
-    (id, lane, own_id, status, priority, due_at, created_at, updated_at, max_attempts, rerun_after_crash,
-     payload, payload_types, description, tags, idempotency, settings)
-    VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING`,
-  /** `insertBatch` tasks at once; fails as a whole when one of them cannot be. */
-  insertTasks: `/* dure:insertTasks */ INSERT INTO tasks
-    (id, lane, own_id, status, priority, due_at, created_at, updated_at, max_attempts, rerun_after_crash,
-     payload, payload_types, description, tags, idempotency, settings)
-    VALUES ${Array(insertBatch).fill("(?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)").join(", ")}`,
+  insertTask: `/* dure:insertTask */ INSERT INTO tasks ${newColumns}
+    VALUES (${newValues("?10", 10)}) ON CONFLICT DO NOTHING`,
+  /** `insertBatch` tasks of generated ids at once; fails as a whole when one of them cannot be. */
+  insertTasks: `/* dure:insertTasks */ INSERT INTO tasks ${newColumns}
+    VALUES ${Array.from({ length: insertBatch }, (_, place) => `(${newValues("0", 9 + 4 * place)})`).join(", ")}`,
   insertBigPayload: "/* dure:insertBigPayload */ INSERT INTO big_payloads (seq, payload) VALUES (?, ?)",
   findByIdempotency: `/* dure:findByIdempotency */ SELECT ${columns} FROM tasks WHERE idempotency = ?`,
 
   // Read
-  findTask: `/* dure:findTask */ SELECT ${columns} FROM tasks WHERE id = ?`,
+  findTask: `/* dure:findTask */ SELECT ${columns} FROM tasks WHERE own_id IN (0, 1) AND id = ?`,
+  hasGeneratedId: "/* dure:hasGeneratedId */ SELECT 1 FROM tasks WHERE own_id = 0 AND id = ?",
+  hasOwnIds: "/* dure:hasOwnIds */ SELECT 1 FROM tasks WHERE own_id = 1 LIMIT 1",
   listAttempts: `/* dure:listAttempts */ SELECT fence, number, worker, started_at, ended_at, outcome, error, late_outcome,
     logs FROM attempts WHERE seq = ? ORDER BY fence`,
-  idsFrom: "/* dure:idsFrom */ SELECT id FROM tasks WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 50",
+  idsFrom:
+    "/* dure:idsFrom */ SELECT id FROM tasks WHERE own_id = ?1 AND id >= ?2 AND id < ?3 ORDER BY id LIMIT 50",
   oldestDue: `/* dure:oldestDue */ SELECT due_at FROM tasks INDEXED BY tasks_claim WHERE status = 1 AND crashes = 0
     AND lane = ? AND priority = ? ORDER BY due_at LIMIT 1`,
 
@@ -212,14 +223,23 @@ export const sql = {
   // Prune. `updated_at` of a finished task is the instant it ended.
   lanesWithStatus: "/* dure:lanesWithStatus */ SELECT lane FROM tallies WHERE status = ? AND tasks > 0",
   prunable: `/* dure:prunable */ SELECT updated_at, seq, lane FROM tasks INDEXED BY tasks_lane_updated
-    WHERE lane = ?1 AND status = ?2 AND status <> 2 AND updated_at < ?3 ORDER BY updated_at, id LIMIT ?4`,
+    WHERE lane = ?1 AND status = ?2 AND status <> 2 AND version > 1 AND updated_at < ?3 ORDER BY updated_at, id LIMIT ?4`,
 } as const;
 
-/** The indexes that a stream of search keys may come from; see search.ts. */
+/** The indexes that a stream of search keys may come from; see search-statements.ts. */
 export const searchIndexes = {
-  created: { index: "tasks_lane_created", key: "created_at" },
-  updated: { index: "tasks_lane_updated", key: "updated_at" },
-  ownId: { index: "tasks_lane_own_id", key: "id" },
+  fresh: { index: "tasks_lane_fresh", key: "created_at", condition: "version = 1" },
+  created: {
+    index: "tasks_lane_created",
+    key: "created_at",
+    condition: "status = ? AND status <> 2 AND version > 1",
+  },
+  updated: {
+    index: "tasks_lane_updated",
+    key: "updated_at",
+    condition: "status = ? AND status <> 2 AND version > 1",
+  },
+  ownId: { index: "tasks_lane_own_id", key: "id", condition: "status = ? AND status <> 2 AND own_id = 1" },
 } as const;
 
 const recordColumns = `tasks.seq, tasks.id, lanes.type, lanes.queue, tasks.own_id, tasks.status, tasks.priority,
@@ -233,13 +253,15 @@ const recordColumns = `tasks.seq, tasks.id, lanes.type, lanes.queue, tasks.own_i
 /** Whole records, read and written when tasks move to another store. */
 export const recordSql = {
   recordsAfter: `/* dure:recordsAfter */ SELECT ${recordColumns}
-    WHERE tasks.id > ? AND tasks.status <> 2 ORDER BY tasks.id LIMIT ?`,
+    WHERE tasks.own_id = ? AND tasks.id > ? AND tasks.status <> 2 ORDER BY tasks.id LIMIT ?`,
   recordsOf: `/* dure:recordsOf */ SELECT ${recordColumns}
-    WHERE tasks.id IN (SELECT value FROM json_each(?)) AND tasks.status <> 2 ORDER BY tasks.id`,
+    WHERE tasks.own_id IN (0, 1) AND tasks.id IN (SELECT value FROM json_each(?)) AND tasks.status <> 2
+    ORDER BY tasks.id`,
   historyOf: `/* dure:historyOf */ SELECT fence, number, workers.id AS worker_id, attempts.started_at, ended_at, outcome,
     error, late_outcome, logs FROM attempts LEFT JOIN workers ON workers.worker = attempts.worker
     WHERE seq = ? ORDER BY fence`,
-  hasTask: "/* dure:hasTask */ SELECT 1 FROM tasks WHERE id = ?",
+  hasTask: "/* dure:hasTask */ SELECT 1 FROM tasks WHERE own_id IN (0, 1) AND id = ?",
+  hasOther: "/* dure:hasOther */ SELECT 1 FROM tasks WHERE own_id = ? AND id = ?",
   insertRecord: `/* dure:insertRecord */ INSERT INTO tasks
     (id, lane, own_id, status, priority, due_at, created_at, updated_at, started_at, completed_at, attempts, max_attempts,
      fence, crashes, snoozes, version, worker, rerun_after_crash, payload, payload_types, result, result_types, error,

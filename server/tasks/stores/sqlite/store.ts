@@ -33,7 +33,7 @@ import type { Transaction } from "../../core/transaction.ts";
 import { unusable } from "../../core/transaction.ts";
 import { enqueueInTransaction } from "./callers-transaction.ts";
 import type { Enqueued } from "./enqueue.ts";
-import { toNewRow, toProgressRow } from "./outgoing.ts";
+import { toNewRuns, toProgressRow } from "./outgoing.ts";
 import { OutgoingSettlements } from "./outgoing-settlements.ts";
 import type { Rows } from "./protocol.ts";
 import type { RecordRows } from "./read.ts";
@@ -109,7 +109,7 @@ class SqliteStore implements TaskStore {
       return existingTasks(answer, count);
     }
     if (Array.isArray(tasks)) {
-      const answer = await this.#writer.call("enqueueTasks", tasks.map(toNewRow));
+      const answer = await this.#writer.call("enqueueTasks", toNewRuns(tasks));
       return existingTasks(answer, tasks.length);
     }
     return this.#enqueueStream(tasks as AsyncIterable<readonly NewTask[]>);
@@ -276,7 +276,7 @@ class SqliteStore implements TaskStore {
     try {
       for await (const part of parts) {
         tasks += part.length;
-        this.#writer.tell("enqueuePart", { stream, rows: part.map(toNewRow) });
+        this.#writer.tell("enqueuePart", { stream, runs: toNewRuns(part) });
       }
     } catch (error) {
       await this.#writer.request("enqueueAbort", stream);

@@ -4,7 +4,7 @@
  * not hold the file's write lock while the main thread is blocked: when a part is late, the transaction is rolled
  * back, the parts are only gathered from then on, and all are inserted at once when the last has come.
  */
-import { type Enqueued, enqueued, insertRows, type NewRow } from "./enqueue.ts";
+import { countTasks, type Enqueued, enqueued, insertRuns, type NewRun } from "./enqueue.ts";
 import type { Row } from "./rows.ts";
 import type { WriteContext } from "./write-context.ts";
 
@@ -22,7 +22,7 @@ export interface StreamHost {
 }
 
 interface Stream {
-  parts: (readonly NewRow[])[];
+  parts: (readonly NewRun[])[];
   inserted: number;
   existing: [number, Row][];
   refusal: Enqueued | undefined;
@@ -45,16 +45,16 @@ export class Streams {
     return this.#open !== undefined;
   }
 
-  part(id: number, rows: readonly NewRow[]): void {
+  part(id: number, runs: readonly NewRun[]): void {
     let stream = this.#streams.get(id);
     if (!stream) {
       stream = { parts: [], inserted: 0, existing: [], refusal: undefined, failure: undefined };
       this.#streams.set(id, stream);
       if (!this.#open) this.#begin(stream);
     }
-    stream.parts.push(rows);
+    stream.parts.push(runs);
     if (this.#open === stream) {
-      this.#insert(stream, rows);
+      this.#insert(stream, runs);
       this.#expectMore(stream);
     }
   }
@@ -92,11 +92,11 @@ export class Streams {
     }
   }
 
-  #insert(stream: Stream, rows: readonly NewRow[]): void {
+  #insert(stream: Stream, runs: readonly NewRun[]): void {
     if (stream.refusal || stream.failure) return;
     try {
-      stream.refusal = insertRows(this.#host.context, rows, stream.inserted, stream.existing);
-      stream.inserted += rows.length;
+      stream.refusal = insertRuns(this.#host.context, runs, stream.inserted, stream.existing);
+      stream.inserted += countTasks(runs);
     } catch (error) {
       stream.failure = error;
     }
@@ -110,7 +110,7 @@ export class Streams {
     stream.inserted = 0;
     stream.existing = [];
     this.#begin(stream);
-    for (const rows of stream.parts) this.#insert(stream, rows);
+    for (const runs of stream.parts) this.#insert(stream, runs);
   }
 
   #finish(stream: Stream, request: number): void {

@@ -7,6 +7,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "
 import type { ClaimRequest } from "../../core/store.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { Connection } from "./connection.ts";
+import type { NewRun } from "./enqueue.ts";
 import { Lanes, Tally } from "./lanes.ts";
 import { Leases } from "./leases.ts";
 import { ParkedClaims } from "./parked-claims.ts";
@@ -82,7 +83,7 @@ class StoreThread {
   }
 
   readonly #ownVerbs: Record<string, (argument: any, id: number) => void> = {
-    enqueuePart: ({ stream, rows }) => this.#streams.part(stream, rows),
+    enqueuePart: ({ stream, runs }) => this.#streams.part(stream, runs),
     enqueueEnd: (stream, id) => this.#streams.end(stream, id),
     enqueueAbort: (stream, id) => this.#streams.abort(stream, id),
     endClaimWait: (workerId) => this.#endClaimWait(workerId),
@@ -180,7 +181,7 @@ class StoreThread {
 
   #runUndoable(verb: string, argument: unknown, now: number): unknown {
     const context = this.#context;
-    const alone = Array.isArray(argument) && argument.length === 1;
+    const alone = isOne(argument);
     context.undo = () => undefined;
     if (alone) return writeVerbs[verb as keyof typeof writeVerbs](context, argument as never, now);
     const tally = context.tally.save();
@@ -328,6 +329,13 @@ class StoreThread {
 
 function isLater([, verb]: Request, place: number, firstClaim: number): boolean {
   return place >= requestsMax || (verb === "claimTasks" && place !== firstClaim);
+}
+
+/** Whether the argument of an undoable verb is one thing, which is written whole or not at all. */
+function isOne(argument: unknown): boolean {
+  if (!Array.isArray(argument) || argument.length !== 1) return false;
+  const { ids } = argument[0] as Partial<NewRun>;
+  return ids === undefined || ids.length === 1;
 }
 
 /** A claim finds what arrived together with it. */

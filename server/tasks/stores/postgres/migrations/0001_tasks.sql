@@ -109,7 +109,8 @@ CREATE UNIQUE INDEX tasks_idempotency ON :schema.tasks (idempotency) WHERE idemp
 -- Search. RUNNING tasks are few and change at once, so they stay out; tasks_running finds them.
 CREATE INDEX tasks_lane_created ON :schema.tasks (lane, status, created_at, id) WHERE status <> 2;
 CREATE INDEX tasks_lane_updated ON :schema.tasks (lane, status, updated_at, id) WHERE status <> 2 AND status <> 0;
-CREATE INDEX tasks_lane_own_id ON :schema.tasks (lane, status, id) WHERE status <> 2 AND own_id;
+CREATE INDEX tasks_lane_own_id ON :schema.tasks (lane, status, id) INCLUDE (created_at, updated_at)
+  WHERE status <> 2 AND own_id;
 
 -- Where one instant is sorted by and the other is bounded, the bound narrows both, but for tasks that were last changed
 -- more than an hour after they were created. They are found here; the others are in neither index.

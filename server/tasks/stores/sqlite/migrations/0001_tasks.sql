@@ -54,8 +54,9 @@ CREATE INDEX workers_alive ON workers (state) WHERE state = 'alive';
 
 CREATE TABLE tasks (
   seq INTEGER PRIMARY KEY,
-  id TEXT NOT NULL UNIQUE CHECK (length(id) BETWEEN 1 AND 128),
+  id TEXT NOT NULL CHECK (length(id) BETWEEN 1 AND 128),
   lane INTEGER NOT NULL,
+  -- 1 for an id that the caller chose, 0 for a generated one, which begins with the instant of creation.
   own_id INTEGER NOT NULL CHECK (own_id IN (0, 1)),
   status INTEGER NOT NULL CHECK (status BETWEEN 1 AND 5),
   priority INTEGER NOT NULL CHECK (priority BETWEEN -1000 AND 1000),
@@ -69,7 +70,8 @@ CREATE TABLE tasks (
   fence INTEGER NOT NULL DEFAULT 0 CHECK (fence >= 0),
   crashes INTEGER NOT NULL DEFAULT 0 CHECK (crashes >= 0),
   snoozes INTEGER NOT NULL DEFAULT 0 CHECK (snoozes >= 0),
-  version INTEGER NOT NULL DEFAULT 1,
+  -- 1 for a task that waits as it was enqueued; grows with every change.
+  version INTEGER NOT NULL DEFAULT 1 CHECK (version >= 1),
   -- The worker that has it (RUNNING), or had it last.
   worker INTEGER,
   cancel_requested_at INTEGER,
@@ -87,7 +89,8 @@ CREATE TABLE tasks (
   settings TEXT,
   progress TEXT,
   CHECK (status <> 2 OR worker IS NOT NULL),
-  CHECK ((status >= 3) = (completed_at IS NOT NULL))
+  CHECK ((status >= 3) = (completed_at IS NOT NULL)),
+  CHECK (version > 1 OR (status = 1 AND updated_at = created_at))
 ) STRICT;
 
 -- Long payloads, so that a change of a task's status does not write them anew.
@@ -102,10 +105,16 @@ CREATE INDEX tasks_claim_suspect ON tasks (lane, priority DESC, due_at, seq) WHE
 CREATE INDEX tasks_running ON tasks (worker) WHERE status = 2;
 CREATE UNIQUE INDEX tasks_idempotency ON tasks (idempotency) WHERE idempotency IS NOT NULL;
 
--- Search. RUNNING tasks are few and change at once, so they stay out; tasks_running finds them.
-CREATE INDEX tasks_created ON tasks (created_at, id);
-CREATE INDEX tasks_lane_created ON tasks (lane, status, created_at, id) WHERE status <> 2;
-CREATE INDEX tasks_lane_updated ON tasks (lane, status, updated_at, id) WHERE status <> 2;
+-- No id twice. Generated ids in order of creation, chosen ones beside them: so neither needs an index of its own for a
+-- list by id, nor generated ones for a list by creation. That no chosen id is a generated one, the enqueue sees to.
+CREATE UNIQUE INDEX tasks_id ON tasks (own_id, id);
+CREATE INDEX tasks_own_id_created ON tasks (created_at, id) WHERE own_id = 1;
+
+-- Search. A fresh task (version 1) was never updated, so that one index serves both instants. RUNNING tasks are few and
+-- change at once, so they stay out; tasks_running finds them.
+CREATE INDEX tasks_lane_fresh ON tasks (lane, created_at, id) WHERE version = 1;
+CREATE INDEX tasks_lane_created ON tasks (lane, status, created_at, id) WHERE status <> 2 AND version > 1;
+CREATE INDEX tasks_lane_updated ON tasks (lane, status, updated_at, id) WHERE status <> 2 AND version > 1;
 CREATE INDEX tasks_lane_own_id ON tasks (lane, status, id) WHERE status <> 2 AND own_id = 1;
 
 -- Ended attempts; one that is running, or that completed without logs, is told by its task's row alone.
