@@ -193,4 +193,17 @@ test("every statement has a name of its own, since it is prepared under that", (
   );
   expect(names.length).toBeGreaterThan(30);
   expect(names.filter((name, place) => names.indexOf(name) !== place)).toEqual([]);
+  expect(Math.max(...names.map((name) => `${name}:99:0123456789abcdef`.length))).toBeLessThanOrEqual(63);
+});
+
+test("a statement of another schema or release has another name, where a pooler shares connections", () => {
+  const begin = "긴".repeat(20);
+  const names = [`${begin}1`, `${begin}2`].flatMap((name) => {
+    const other = new Database(parseLocation(`postgres://localhost/app?schema=${name}`));
+    return [select, statement("selectKept", "SELECT it FROM :schema.kept")].map(
+      (one) => other.prepared(one).name,
+    );
+  });
+  expect(new Set(names).size).toBe(4);
+  for (const name of names) expect(Buffer.byteLength(name)).toBeLessThanOrEqual(63);
 });

@@ -75,7 +75,7 @@ describe.each([
         const [page, count] = await searchStatements(session, search);
         for (const one of search.created || search.updated ? [page!, count!] : [page!]) {
           const plans = await plansOf(session, "ANALYZE, TIMING OFF", one);
-          // With a range, tasks outside of it may have to be passed over; see docs/design/storage-postgres.md.
+          // With a range, tasks outside of it may have to be passed over; see docs/design/search-postgres.md.
           const readsMuch = !search.created && !search.updated && rowsRead(plans) > readMax;
           if (readsMuch || plans.some((plan) => readsAll(plan) || sortsMuch(plan)))
             bad.push([search, shown(plans)]);

@@ -37,7 +37,7 @@ export async function enqueueInTransaction(
     : await gather(tasks as AsyncIterable<NewTask[]>);
   const count = parts.reduce((sum, part) => sum + part.length, 0);
   try {
-    await checkTransaction(context.database, client);
+    await checkTransaction(context, client);
     const session = textSession(context.database, client);
     const value: (Task | null)[] = [];
     for (const part of parts) {
@@ -103,7 +103,7 @@ export function trust(client: TransactionClient, database: Database): void {
   known.set(client, database);
 }
 
-async function checkTransaction(database: Database, client: TransactionClient): Promise<void> {
+async function checkTransaction({ database, lanes }: Context, client: TransactionClient): Promise<void> {
   const isKnown = known.get(client) === database;
   // A pg client knows for itself; with it an enqueue is one round trip.
   if (isKnown && (client as { getTransactionStatus?(): string }).getTransactionStatus?.() === "T") return;
@@ -112,6 +112,7 @@ async function checkTransaction(database: Database, client: TransactionClient): 
   if (isKnown) return;
   const { question, answer } = await placeOf(database);
   if ((await session.query(question))[0]![0] !== answer) throw otherDatabase(database.location.shown);
+  lanes.forget();
   known.set(client, database);
 }
 

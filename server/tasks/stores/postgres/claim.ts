@@ -195,7 +195,9 @@ const isDue = "tasks.due_at BETWEEN (SELECT past FROM clock) AND (SELECT at FROM
 const isLater = "tasks.due_at > (SELECT at FROM clock) AND tasks.due_at <= (SELECT future FROM clock)";
 const one = "(SELECT 1 FROM clock)";
 const highest = "(SELECT 1001 FROM clock)";
-const isAboveFloor = "(tasks.due_at, tasks.seq) >= (floor.due_at, floor.seq)";
+/** With both ends of the range: the index is entered at one of its lower bounds, and `past` would be before all that is dead. */
+const isDueAboveFloor = `tasks.due_at BETWEEN floor.due_at AND (SELECT at FROM clock)
+      AND (tasks.due_at, tasks.seq) >= (floor.due_at, floor.seq)`;
 
 /** The highest priority below another that tasks of these lanes wait in; null when there is none. */
 function top(lanes: string, waiting: string, below: string, above = "(SELECT -1001 FROM clock)"): string {
@@ -226,7 +228,7 @@ const joinFloor = `CROSS JOIN LATERAL (
 function longestDue(count: string): string {
   return `SELECT each.lane FROM (SELECT wanted.lane, waiting.due_at, waiting.seq FROM mine AS wanted
       ${joinFloor}
-      CROSS JOIN LATERAL (${inLane("tasks.due_at, tasks.seq", usual, `${isDue} AND ${isAboveFloor}`, `LIMIT ${count}`)})
+      CROSS JOIN LATERAL (${inLane("tasks.due_at, tasks.seq", usual, isDueAboveFloor, `LIMIT ${count}`)})
       AS waiting) AS each
       ORDER BY each.due_at, each.seq LIMIT ${count}`;
 }
@@ -318,7 +320,7 @@ export const claimDue = statement(
     LEFT JOIN LATERAL (${inLane(
       "tasks.ctid AS place, tasks.seq",
       usual,
-      `${isDue} AND ${isAboveFloor}`,
+      isDueAboveFloor,
       "LIMIT share.tasks FOR UPDATE SKIP LOCKED",
     )}) AS found ON true
     WHERE (found.place IS NOT NULL OR share.seen IS NOT NULL) AND ${few("level.priority")} AND ${few("share.tasks")}

@@ -6,6 +6,7 @@
  * After it was sent nobody can know whether it was committed: ConnectionLost says so, and `written` makes `unknown`
  * of it.
  */
+import { createHash } from "node:crypto";
 import type pg from "pg";
 import { DureError } from "../../core/errors.ts";
 import type { Written } from "../../core/store.ts";
@@ -20,6 +21,7 @@ import {
   toDureError,
 } from "./postgres-errors.ts";
 import { inSchema, type Statement } from "./statement.ts";
+import { Turns } from "./turns.ts";
 
 /** A result row: the columns in the order of the statement; int8 as number. */
 export type ResultRow = any[];
@@ -45,9 +47,12 @@ const int8 = 20;
 
 export class Database implements Session {
   readonly location: Location;
+  /** Called for each new connection, before its first statement: its server may know less than the one before it did. */
+  connected: () => void = () => undefined;
   readonly #texts = new Map<Statement, { name: string; text: string }>();
   #driver: typeof pg | undefined;
   #pool: pg.Pool | undefined;
+  readonly #turns: Turns;
   #prepare: boolean;
   /** Numbers the prepared statements; see `sawTaskTable`. */
   #plans = 0;
@@ -65,6 +70,7 @@ export class Database implements Session {
 
   constructor(location: Location) {
     this.location = location;
+    this.#turns = new Turns(location.poolSize - 1);
     this.#prepare = location.prepare !== "off";
   }
 
@@ -94,6 +100,20 @@ export class Database implements Session {
     return this.#alone(statement, values, stepTimeoutMs);
   }
 
+  /** `query` with values that are made once the connection is there, with its help; if it is new, `connected` was called before. */
+  queryWith(
+    statement: Statement,
+    values: (session: Session) => Promise<readonly unknown[]>,
+  ): Promise<ResultRow[]> {
+    return this.#retrying(() =>
+      this.#once(async (client) => {
+        const send: Session["query"] = (statement, values = []) =>
+          this.#send(client, statement, values, stepTimeoutMs);
+        return send(statement, await values({ query: send }));
+      }),
+    );
+  }
+
   #alone(statement: Statement, values: readonly unknown[], timeoutMs: number): Promise<ResultRow[]> {
     return this.#retrying(() => this.#once((client) => this.#send(client, statement, values, timeoutMs)));
   }
@@ -112,7 +132,7 @@ export class Database implements Session {
 
   /** A transaction; `work` may run more than once. @throws ConnectionLost when the commit's answer was lost, DureError DATABASE_… */
   transaction<Value>(work: (session: Session) => Promise<Value>): Promise<Value> {
-    return this.#retrying(() => this.#once((client) => this.#transact(client, work)));
+    return this.#retrying(() => this.#inTurn((client) => this.#transact(client, work)));
   }
 
   /**
@@ -124,7 +144,7 @@ export class Database implements Session {
     for (let losses = 1; ; losses += 1) {
       try {
         const begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${settings}`;
-        return await this.#retrying(() => this.#once((client) => this.#transact(client, work, begin)));
+        return await this.#retrying(() => this.#inTurn((client) => this.#transact(client, work, begin)));
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error;
         if (losses === retriesMax) throw toDureError(error, this.location.shown);
@@ -224,9 +244,10 @@ export class Database implements Session {
     let found = this.#texts.get(statement);
     if (!found) {
       const { schema } = this.location;
-      const name = `${this.#plans}:${statement.name}:${schema}`.slice(0, 63);
-      found = { name, text: inSchema(statement.text, schema) };
-      this.#texts.set(statement, found);
+      const text = inSchema(statement.text, schema);
+      found = { name: `${statement.name}:${this.#plans}:${digest(text)}`, text };
+      // One that was made for one call would never be asked for again.
+      if (!statement.once) this.#texts.set(statement, found);
     }
     return found;
   }
@@ -268,6 +289,12 @@ export class Database implements Session {
       );
     }
     return toDureError(error instanceof NotSent ? error.cause : error, this.location.shown);
+  }
+
+  /** A transaction may ask something on another connection before it ends. */
+  #inTurn<Value>(work: (client: pg.PoolClient) => Promise<Value>): Promise<Value> {
+    const late = () => new NotSent(new Error("All connections of the pool are in use: timeout expired"));
+    return this.#turns.while(() => this.#once(work), queryTimeoutMs, late);
   }
 
   /** Runs `work` on a connection of the pool; one that is of no more use leaves the pool. */
@@ -375,6 +402,7 @@ export class Database implements Session {
     pool.on("error", () => undefined);
     pool.on("connect", (client) => {
       this.#clients.add(client);
+      this.connected();
       client.on("error", () => undefined);
       client.on("end", () => this.#clients.delete(client));
     });
@@ -405,6 +433,14 @@ export class Database implements Session {
   tryNextHost(): void {
     this.#host += 1;
   }
+}
+
+/**
+ * A pooler may hand out a connection on which another program prepared its statements: of another schema or release.
+ * What has the same name must be the same text; of a name the server keeps 63 bytes.
+ */
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
 /** The statement was not sent, or what was sent is undone for certain: it may be sent again. */

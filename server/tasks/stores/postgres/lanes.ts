@@ -1,4 +1,7 @@
-/** Lanes: numbers for (type, queue) pairs, remembered once they are known to be committed. */
+/**
+ * Lanes: numbers for (type, queue) pairs, remembered once they are known to be committed, until a connection is new: a
+ * standby that was promoted, or a backup that was restored, may not have the latest, and give their numbers to others.
+ */
 import type { Session } from "./database.ts";
 import { statement } from "./statement.ts";
 
@@ -20,6 +23,7 @@ export class Lanes {
   readonly #byName = new Map<string, number>();
   readonly #byNumber = new Map<number, Lane>();
   #readAt = Number.NEGATIVE_INFINITY;
+  #forgotten = 0;
 
   constructor(session: Session) {
     this.#session = session;
@@ -29,20 +33,29 @@ export class Lanes {
    * The lane's number; made when it is new, in a transaction of its own: one that waits for its commit elsewhere would
    * hold up everybody else's first task of that kind.
    */
-  async of(type: string, queue: string, ownIds: boolean): Promise<number> {
+  async of(type: string, queue: string, ownIds: boolean, session = this.#session): Promise<number> {
     const name = `${type} ${queue} ${ownIds}`;
     const known = this.#byName.get(name);
     if (known !== undefined) return known;
-    let rows = await this.#session.query(findLane, [type, queue, ownIds]);
-    if (rows.length === 0) rows = await this.#session.query(insertLane, [type, queue, ownIds]);
+    const forgotten = this.#forgotten;
+    let rows = await session.query(findLane, [type, queue, ownIds]);
+    if (rows.length === 0) rows = await session.query(insertLane, [type, queue, ownIds]);
     const lane = rows[0]![0] as number;
-    this.#byName.set(name, lane);
+    // A connection that was made for the question, or meanwhile, may be to another server than the answer is from.
+    if (forgotten === this.#forgotten) this.#byName.set(name, lane);
     return lane;
   }
 
   /** Known at once; undefined until `of` was asked for it. */
   known(type: string, queue: string, ownIds: boolean): number | undefined {
     return this.#byName.get(`${type} ${queue} ${ownIds}`);
+  }
+
+  forget(): void {
+    this.#forgotten += 1;
+    this.#byName.clear();
+    this.#byNumber.clear();
+    this.forgetDescriptions();
   }
 
   /** What a definition says of its tasks has changed. */

@@ -43,6 +43,7 @@ test.each([
   ["postgres://localhost/app?pool_size=many", /pool_size/],
   ["postgres://localhost/app?listen=maybe", /listen is "maybe"; expected on or off/],
   ["postgres://localhost/app?schema=", /schema must be a name of 1 to 63 bytes/],
+  ["postgres://localhost/app?schema=a:schema", /schema must not hold ":schema"/],
   [`postgres://localhost/app?schema=${"긴".repeat(22)}`, /63 bytes/],
   ["mysql://localhost/app", /expected postgres:/],
   ["postgres://me:sec@ret@local host/app", /%40/],

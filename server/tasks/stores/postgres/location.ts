@@ -28,6 +28,7 @@ export function parseLocation(url: string): Location {
   if (schema === "" || Buffer.byteLength(schema) > schemaBytesMax || schema.includes("\0")) {
     throw refused(`schema must be a name of 1 to ${schemaBytesMax} bytes`);
   }
+  if (schema.includes(":schema")) throw refused('schema must not hold ":schema"; choose another name');
   return {
     shown: shown(hosts, schema),
     connectionStrings: hosts.map(withoutOwnOptions),

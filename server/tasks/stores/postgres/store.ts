@@ -90,6 +90,7 @@ class PostgresStore implements TaskStore {
     this.location = location.shown;
     this.#database = new Database(location);
     const lanes = new Lanes(this.#database);
+    this.#database.connected = () => lanes.forget();
     this.#notifier = new Notifier(this.#database);
     this.#context = {
       database: this.#database,
