@@ -19,7 +19,7 @@ import type { Clock } from "../core/clock.ts";
 import { DureError } from "../core/errors.ts";
 import type { Registry } from "../core/registry.ts";
 import type { AttemptTransaction, ClaimedTask, ClaimReply, Settlement, TaskStore } from "../core/store.ts";
-import { execute } from "./execute.ts";
+import { execute, type Outside, takeOutside } from "./execute.ts";
 import type { Logger } from "./logger.ts";
 import { Loop } from "./loop.ts";
 import { Reporter } from "./reporter.ts";
@@ -63,6 +63,7 @@ export class Worker implements AttemptHost {
   /** Claimed and not yet ended, by task id. */
   readonly #running = new Map<string, RunningAttempt>();
   readonly #zombies = new Set<RunningAttempt>();
+  readonly #outside: Outside = takeOutside();
   #suspect: RunningAttempt | undefined;
   #stopping = false;
   #unhealthy = false;
@@ -279,7 +280,7 @@ export class Worker implements AttemptHost {
     }
     const { timeoutMs } = attempt;
     if (timeoutMs !== null) this.#setDeadline(attempt, timeoutMs, now);
-    void execute(attempt, this.#ended);
+    execute(attempt, this.#ended, this.#outside);
   }
 
   readonly #ended = (attempt: RunningAttempt, succeeded: boolean, value: unknown): void => {

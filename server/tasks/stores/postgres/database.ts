@@ -10,6 +10,7 @@ import { createHash } from "node:crypto";
 import type pg from "pg";
 import { DureError } from "../../core/errors.ts";
 import type { Written } from "../../core/store.ts";
+import { Driver, queryTimeoutMs } from "./driver.ts";
 import type { Location } from "./location.ts";
 import {
   ConnectionLost,
@@ -33,9 +34,6 @@ export interface Session {
 
 /** How long a call waits for a server that cannot be reached. */
 const connectBudgetMs = 5_000;
-const connectTimeoutMs = 3_000;
-/** No statement of ours takes so long; a connection that does not answer for longer is dead. */
-const queryTimeoutMs = 30_000;
 /** A worker's own steps are short, and it does nothing while it waits for one. */
 const stepTimeoutMs = 10_000;
 /** How long `close` waits for answers. */
@@ -43,21 +41,19 @@ const closeGraceMs = 5_000;
 const retriesMax = 5;
 const backoffMsMin = 50;
 const backoffMsMax = 1_000;
-const int8 = 20;
 
 export class Database implements Session {
   readonly location: Location;
   /** Called for each new connection, before its first statement: its server may know less than the one before it did. */
   connected: () => void = () => undefined;
   readonly #texts = new Map<Statement, { name: string; text: string }>();
-  #driver: typeof pg | undefined;
+  #driver: Driver | undefined;
   #pool: pg.Pool | undefined;
   readonly #turns: Turns;
   #prepare: boolean;
   /** Numbers the prepared statements; see `sawTaskTable`. */
   #plans = 0;
   #wasSmall = false;
-  #host = 0;
   #closed = false;
   /** When each connection was last asked something that it answered; those never asked are new. */
   readonly #answeredAt = new WeakMap<pg.ClientBase, number>();
@@ -76,8 +72,8 @@ export class Database implements Session {
 
   /** @throws DureError DATABASE_UNAVAILABLE when the driver is not installed */
   async open(): Promise<void> {
-    this.#driver = await loadDriver();
-    this.#pool = this.#makePool(this.#driver, this.location.poolSize);
+    this.#driver = await Driver.load(this.location);
+    this.#pool = this.#makePool(false);
   }
 
   async close(): Promise<void> {
@@ -158,10 +154,7 @@ export class Database implements Session {
    */
   begin(): Promise<pg.PoolClient> {
     return this.#retrying(async () => {
-      this.#lent ??= this.#makePool(this.#driver!, this.location.poolSize, {
-        connectionTimeoutMillis: 0,
-        query_timeout: 0,
-      });
+      this.#lent ??= this.#makePool(true);
       const client = await this.#connect(this.#lent);
       try {
         const text = "BEGIN ISOLATION LEVEL READ COMMITTED";
@@ -181,7 +174,7 @@ export class Database implements Session {
 
   /** Statements of ours on a connection that was lent. */
   on(client: pg.ClientBase): Session {
-    const { types } = this.#config();
+    const { types } = this.#driver!;
     return {
       query: async (statement, values = []) => {
         const { text } = this.prepared(statement);
@@ -209,8 +202,7 @@ export class Database implements Session {
 
   /** A connection of its own, outside the pool, not yet connected; the caller ends it. */
   dedicated(options: pg.ClientConfig = {}): pg.Client {
-    const driver = this.#driver!;
-    return new driver.Client({ ...this.#config(), connectionString: this.#connectionString(), ...options });
+    return this.#driver!.makeClient(options);
   }
 
   /**
@@ -376,62 +368,21 @@ export class Database implements Session {
     return value;
   }
 
-  #makePool(
-    driver: typeof pg,
-    max: number,
-    lent?: Pick<pg.ClientConfig, "connectionTimeoutMillis" | "query_timeout">,
-  ): pg.Pool {
-    const next = () => this.#connectionString();
-    class HostClient extends driver.Client {
-      constructor(config?: pg.ClientConfig) {
-        super({ ...config, connectionTimeoutMillis: connectTimeoutMs, connectionString: next() });
-      }
-    }
-    const pool = new driver.Pool({
-      ...this.#config(),
-      // For its turn a statement may wait as long as for its answer; a connection is made sooner or not at all.
-      connectionTimeoutMillis: queryTimeoutMs,
-      ...(lent && { ...lent, types: driver.types }),
-      max,
-      Client: HostClient,
-      allowExitOnIdle: true,
-      idleTimeoutMillis: 30_000,
-      ...(this.location.connectionStrings.length > 1 && { verify: refuseStandby }),
-    } as pg.PoolConfig);
-    // What a lost connection means is told to whoever uses it; an idle one is simply replaced.
-    pool.on("error", () => undefined);
-    pool.on("connect", (client) => {
-      this.#clients.add(client);
-      this.connected();
-      client.on("error", () => undefined);
-      client.on("end", () => this.#clients.delete(client));
-    });
-    return pool;
-  }
-
-  #config(): pg.ClientConfig {
-    const { types } = this.#driver!;
-    return {
-      application_name: "dure",
-      keepAlive: true,
-      keepAliveInitialDelayMillis: 10_000,
-      connectionTimeoutMillis: connectTimeoutMs,
-      query_timeout: queryTimeoutMs,
-      types: {
-        getTypeParser: (oid: number, format?: any) =>
-          oid === int8 ? Number : types.getTypeParser(oid, format),
-      } as pg.CustomTypesConfig,
-    };
-  }
-
-  #connectionString(): string {
-    const { connectionStrings } = this.location;
-    return connectionStrings[this.#host % connectionStrings.length]!;
-  }
-
   /** The host of the latest connection is of no use at the moment. */
   tryNextHost(): void {
-    this.#host += 1;
+    this.#driver!.tryNextHost();
+  }
+
+  #makePool(lent: boolean): pg.Pool {
+    return this.#driver!.makePool({
+      max: this.location.poolSize,
+      lent,
+      onConnect: (client) => {
+        this.#clients.add(client);
+        this.connected();
+        client.on("end", () => this.#clients.delete(client));
+      },
+    });
   }
 }
 
@@ -453,29 +404,4 @@ class NotSent extends Error {
 /** The connection was gone before the whole statement was on its way, so that the server cannot have carried it out. */
 function wasNeverSent(error: unknown): boolean {
   return (error as { syscall?: string } | null)?.syscall === "write";
-}
-
-async function loadDriver(): Promise<typeof pg> {
-  try {
-    return (await import("pg")).default;
-  } catch (error) {
-    throw new DureError(
-      "DATABASE_UNAVAILABLE",
-      `A PostgreSQL database needs the package "pg", which is not installed. Run: npm install pg`,
-      { cause: error },
-    );
-  }
-}
-
-/** Among several hosts only one takes writes. */
-function refuseStandby(client: pg.ClientBase, done: (error?: Error) => void): void {
-  client
-    .query("SELECT pg_is_in_recovery()")
-    .then(
-      ({ rows }) =>
-        rows[0].pg_is_in_recovery
-          ? done(Object.assign(new Error("This host is a standby."), { code: "25006" }))
-          : done(),
-      done,
-    );
 }

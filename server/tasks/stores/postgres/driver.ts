@@ -1,0 +1,117 @@
+/** The driver, `pg`, loaded when it is needed, and how connections are made with it: to which host, with which settings. */
+import type pg from "pg";
+import { DureError } from "../../core/errors.ts";
+import type { Location } from "./location.ts";
+
+const connectTimeoutMs = 3_000;
+/** No statement of ours takes so long; a connection that does not answer for longer is dead. */
+export const queryTimeoutMs = 30_000;
+const idleMs = 30_000;
+const int8 = 20;
+
+export interface PoolOptions {
+  /** Connections at most. */
+  max: number;
+  /** For handlers: numbers come as the driver reads them by itself, and nothing is given up after some time. */
+  lent?: boolean;
+  onConnect(client: pg.PoolClient): void;
+}
+
+export class Driver {
+  readonly #pg: typeof pg;
+  readonly #location: Location;
+  #host = 0;
+
+  private constructor(driver: typeof pg, location: Location) {
+    this.#pg = driver;
+    this.#location = location;
+  }
+
+  /** @throws DureError DATABASE_UNAVAILABLE when the driver is not installed */
+  static async load(location: Location): Promise<Driver> {
+    try {
+      return new Driver((await import("pg")).default, location);
+    } catch (error) {
+      throw new DureError(
+        "DATABASE_UNAVAILABLE",
+        `A PostgreSQL database needs the package "pg", which is not installed. Run: npm install pg`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** Numbers as the store reads them: int8 as number. */
+  get types(): pg.CustomTypesConfig {
+    const { types } = this.#pg;
+    return {
+      getTypeParser: (oid: number, format?: any) =>
+        oid === int8 ? Number : types.getTypeParser(oid, format),
+    } as pg.CustomTypesConfig;
+  }
+
+  makePool({ max, lent = false, onConnect }: PoolOptions): pg.Pool {
+    const next = () => this.#connectionString();
+    class HostClient extends this.#pg.Client {
+      constructor(config?: pg.ClientConfig) {
+        super({ ...config, connectionTimeoutMillis: connectTimeoutMs, connectionString: next() });
+      }
+    }
+    const pool = new this.#pg.Pool({
+      ...this.#config(),
+      // For its turn a statement may wait as long as for its answer; a connection is made sooner or not at all.
+      connectionTimeoutMillis: queryTimeoutMs,
+      ...(lent && { connectionTimeoutMillis: 0, query_timeout: 0, types: this.#pg.types }),
+      max,
+      Client: HostClient,
+      allowExitOnIdle: true,
+      idleTimeoutMillis: idleMs,
+      ...(this.#location.connectionStrings.length > 1 && { verify: refuseStandby }),
+    } as pg.PoolConfig);
+    // What a lost connection means is told to whoever uses it; an idle one is simply replaced.
+    pool.on("error", () => undefined);
+    pool.on("connect", (client) => {
+      client.on("error", () => undefined);
+      onConnect(client);
+    });
+    return pool;
+  }
+
+  /** A connection of its own, not yet connected. */
+  makeClient(options: pg.ClientConfig): pg.Client {
+    return new this.#pg.Client({ ...this.#config(), connectionString: this.#connectionString(), ...options });
+  }
+
+  /** The host of the latest connection is of no use at the moment. */
+  tryNextHost(): void {
+    this.#host += 1;
+  }
+
+  #connectionString(): string {
+    const { connectionStrings } = this.#location;
+    return connectionStrings[this.#host % connectionStrings.length]!;
+  }
+
+  #config(): pg.ClientConfig {
+    return {
+      application_name: "dure",
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+      connectionTimeoutMillis: connectTimeoutMs,
+      query_timeout: queryTimeoutMs,
+      types: this.types,
+    };
+  }
+}
+
+/** Among several hosts only one takes writes. */
+function refuseStandby(client: pg.ClientBase, done: (error?: Error) => void): void {
+  client
+    .query("SELECT pg_is_in_recovery()")
+    .then(
+      ({ rows }) =>
+        rows[0].pg_is_in_recovery
+          ? done(Object.assign(new Error("This host is a standby."), { code: "25006" }))
+          : done(),
+      done,
+    );
+}
