@@ -50,15 +50,22 @@ try {
     for (let round = 0; round < Math.min(rounds, question.roundsMax ?? rounds); round += 1) {
       for (const subject of subjects) await ask(question, subject.name, round, history);
     }
+    keep();
   }
 } finally {
   await server.remove();
 }
-const whole = JSON.stringify({ machine: machine(), measured }, null, 2);
-mkdirSync(dataFolder, { recursive: true });
-writeFileSync(join(dataFolder, "latest-postgres.json"), whole);
+const whole = keep();
 if (values.json) console.log(whole);
 else print();
+
+/** After each question, so that a run that is ended early was not in vain. */
+function keep(): string {
+  const json = JSON.stringify({ machine: machine(), measured }, null, 2);
+  mkdirSync(dataFolder, { recursive: true });
+  writeFileSync(join(dataFolder, "latest-postgres.json"), json);
+  return json;
+}
 
 async function makeHistory(count: number): Promise<string> {
   const name = "bench_history";

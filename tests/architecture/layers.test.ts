@@ -3,7 +3,11 @@ import { describe, expect, test } from "vitest";
 import { importsOf, listFiles, listSources, readSource, withoutComments } from "./sources.ts";
 
 /** What every store may use. */
-const ofAnyStore = ["server/tasks/core/", "server/tasks/stores/migrate.ts", "server/tasks/stores/findings.ts"];
+const ofAnyStore = [
+  "server/tasks/core/",
+  "server/tasks/stores/migrate.ts",
+  "server/tasks/stores/findings.ts",
+];
 
 /** The parts of the server: where they lie, which parts and packages their values may come from. */
 const parts: Record<string, { parts: string[]; packages: RegExp }> = {

@@ -1,11 +1,23 @@
 import { expect, test } from "vitest";
-import { newDefinition, newTask, someError, startAt } from "../support/builders.ts";
+import { newDefinition, newSearch, newTask, someError, startAt } from "../support/builders.ts";
 import { ok, onEachStore } from "../support/stores.ts";
 
 onEachStore("getTask, listAttempts and findNearIds", (world) => {
   test("an unknown id is undefined and has no attempts", async () => {
     expect(await world.store.getTask("a")).toBeUndefined();
     expect(await world.store.listAttempts("a")).toEqual([]);
+  });
+
+  test("an id that no task can have is as unknown as any other", async () => {
+    for (const id of ["a\0b", "\0", "\ud800", "a".repeat(10_000), "%", "'"]) {
+      expect(await world.store.getTask(id)).toBeUndefined();
+      expect(await world.store.listAttempts(id)).toEqual([]);
+      expect(await world.store.findNearIds(id)).toEqual([]);
+      expect(await world.store.deleteTask(id)).toMatchObject({ kind: "rejected", reason: "not-found" });
+      expect(await world.store.searchTasks(newSearch({ types: [id], queues: [id] }))).toEqual([]);
+      expect(await world.store.countTasks(newSearch({ types: [id], queues: [id] }))).toBe(0);
+      expect(await world.store.searchTasks(newSearch({ id }))).toEqual([]);
+    }
   });
 
   test("ids are compared byte for byte", async () => {

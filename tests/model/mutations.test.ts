@@ -28,7 +28,13 @@ interface Guard {
 const guards: Guard[] = [
   ...[
     { statement: "completeTask", ends: "completed", id: "id = ?5", fence: "?6", worker: "?7" } as const,
-    { statement: "completeTasks", ends: "completed", id: "owned.id = ended.key", fence: "?3", worker: "?4" } as const,
+    {
+      statement: "completeTasks",
+      ends: "completed",
+      id: "owned.id = ended.key",
+      fence: "?3",
+      worker: "?4",
+    } as const,
     { statement: "ownedTask", ends: "failed", id: "id = ?2", fence: "?3", worker: "?4" } as const,
   ].flatMap(({ statement, ends, id, fence, worker }): Guard[] => {
     return [

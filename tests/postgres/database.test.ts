@@ -185,6 +185,21 @@ test("closing does not wait for a server that has fallen silent", async () => {
   expect(await hanging).toBeInstanceOf(Error);
 });
 
+test("who waits for a connection when the database closes is told so at once", async () => {
+  await database.close();
+  database = await open(`${schema.url}&pool_size=2`);
+  const slow = statement("sleepABit", "SELECT pg_sleep(0.3)");
+  const asked = Array.from({ length: 8 }, () => database.query(slow));
+  const sessions = Array.from({ length: 3 }, () => database.transaction((session) => session.query(slow)));
+  await new Promise((done) => setTimeout(done, 100));
+  const closed = database.close();
+  const answers = await Promise.allSettled([...asked, ...sessions]);
+  await closed;
+  const refused = answers.filter(({ status }) => status === "rejected") as PromiseRejectedResult[];
+  expect(refused.length).toBeGreaterThan(5);
+  for (const { reason } of refused) expect(reason).toMatchObject({ code: "INSTANCE_CLOSED" });
+});
+
 test("every statement has a name of its own, since it is prepared under that", () => {
   const folder = resolve(import.meta.dirname, "../../server/tasks/stores/postgres");
   const texts = globSync("*.ts", { cwd: folder }).map((file) => readFileSync(join(folder, file), "utf8"));

@@ -6,6 +6,7 @@
 import type { Clock } from "../core/clock.ts";
 import { DureError } from "../core/errors.ts";
 import type { Settled, Settlement, TaskStore } from "../core/store.ts";
+import { IdMap } from "./id-map.ts";
 import type { Logger } from "./logger.ts";
 import { describeError } from "./loop.ts";
 
@@ -29,7 +30,7 @@ export class Settler {
   readonly #parts: SettlerParts;
   #waiting: Settlement[] = [];
   /** Every settlement not yet answered, by task: its fence. */
-  readonly #pending = new Map<string, number>();
+  readonly #pending = new IdMap<number>();
   #inFlight = 0;
   #scheduled = false;
   #failing = false;

@@ -20,6 +20,7 @@ import { DureError } from "../core/errors.ts";
 import type { Registry } from "../core/registry.ts";
 import type { AttemptTransaction, ClaimedTask, ClaimReply, Settlement, TaskStore } from "../core/store.ts";
 import { execute, type Outside, takeOutside } from "./execute.ts";
+import { IdMap, type ReadonlyIdMap } from "./id-map.ts";
 import type { Logger } from "./logger.ts";
 import { Loop } from "./loop.ts";
 import { Reporter } from "./reporter.ts";
@@ -61,7 +62,7 @@ export class Worker implements AttemptHost {
   /** A second claim, under way while this thread runs what the first has brought; only while there is plenty. */
   readonly #ahead: Loop;
   /** Claimed and not yet ended, by task id. */
-  readonly #running = new Map<string, RunningAttempt>();
+  readonly #running = new IdMap<RunningAttempt>();
   readonly #zombies = new Set<RunningAttempt>();
   readonly #outside: Outside = takeOutside();
   #suspect: RunningAttempt | undefined;
@@ -95,7 +96,7 @@ export class Worker implements AttemptHost {
   }
 
   /** The attempts that have not ended, by task id. */
-  get running(): ReadonlyMap<string, RunningAttempt> {
+  get running(): ReadonlyIdMap<RunningAttempt> {
     return this.#running;
   }
 
@@ -152,7 +153,7 @@ export class Worker implements AttemptHost {
 
   /** Ends every attempt that is left by giving its task back, uncharged; answers how many. */
   releaseAll(): number {
-    const left = [...this.#running.values()];
+    const left = this.#running.values();
     for (const attempt of left) this.#close(attempt, release(claimOf(attempt), attempt.workerId));
     return left.length;
   }
@@ -160,7 +161,7 @@ export class Worker implements AttemptHost {
   /** The incarnation is dead: aborts everything it ran and forgets it. What still ends is only put on record. */
   loseAll(): void {
     this.claimAnew();
-    for (const attempt of [...this.#running.values()]) this.lose(attempt);
+    for (const attempt of this.#running.values()) this.lose(attempt);
   }
 
   /** The attempt is no longer this worker's. */
@@ -376,7 +377,7 @@ export class Worker implements AttemptHost {
 
   #passDeadlines(): void {
     const now = this.clock.monotonic();
-    const due = [...this.#running.values()].filter((attempt) => attempt.deadlineAt <= now);
+    const due = this.#running.values().filter((attempt) => attempt.deadlineAt <= now);
     for (const attempt of due) this.#passDeadline(attempt);
     let next = Number.POSITIVE_INFINITY;
     for (const { deadlineAt } of this.#running.values()) if (deadlineAt < next) next = deadlineAt;

@@ -63,6 +63,8 @@ export class Database implements Session {
   #lent: pg.Pool | undefined;
   #ended: Promise<void> | undefined;
   readonly #clients = new Set<pg.PoolClient>();
+  /** Refuses those who wait for a connection. */
+  readonly #connecting = new Set<() => void>();
 
   constructor(location: Location) {
     this.location = location;
@@ -87,7 +89,9 @@ export class Database implements Session {
     const cut = setTimeout(() => {
       for (const client of this.#clients) client.connection.stream.destroy();
     }, closeGraceMs);
-    await Promise.all([this.#pool?.end(), this.#lent?.end()]);
+    const ended = Promise.all([this.#pool?.end(), this.#lent?.end()]);
+    for (const refuse of this.#connecting) refuse();
+    await ended;
     clearTimeout(cut);
   }
 
@@ -317,7 +321,7 @@ export class Database implements Session {
     if (!pool) throw new DureError("DATABASE_UNAVAILABLE", `${this.location.shown} is not open.`);
     try {
       for (;;) {
-        const client = await pool.connect();
+        const client = await this.#clientOf(pool);
         if ((this.#answeredAt.get(client) ?? Number.POSITIVE_INFINITY) >= this.#silentSince) return client;
         client.release(true);
       }
@@ -328,6 +332,22 @@ export class Database implements Session {
         throw error;
       throw new NotSent(error);
     }
+  }
+
+  /** The pool forgets who waits for a connection when it ends; they are told here. */
+  #clientOf(pool: pg.Pool): Promise<pg.PoolClient> {
+    return new Promise((resolve, reject) => {
+      let isRefused = false;
+      const refuse = () => {
+        isRefused = true;
+        reject(new Error("The pool was closed."));
+      };
+      this.#connecting.add(refuse);
+      pool
+        .connect()
+        .then((client) => (isRefused ? client.release() : resolve(client)), reject)
+        .finally(() => this.#connecting.delete(refuse));
+    });
   }
 
   async #send(

@@ -1,11 +1,11 @@
 /** One task by its id. */
 import type { Task } from "../../core/task.ts";
 import type { Context } from "./context.ts";
-import { type TaskRow, taskColumns, toTask } from "./rows.ts";
+import { plainText, type TaskRow, taskColumns, toTask } from "./rows.ts";
 import { statement } from "./statement.ts";
 
 export async function findTask(context: Context, id: string): Promise<Task | undefined> {
-  const [row] = await context.database.read(taskById, [id]);
+  const [row] = await context.database.read(taskById, [plainText(id)]);
   return row && toTask(row as TaskRow, await context.lanes.named([row[1]]));
 }
 

@@ -145,7 +145,7 @@ function change<Reason extends string>(
   const { database } = context;
   return database.written<ResultRow, Reason | "not-found" | "version">(() =>
     database.transaction(async (session): Promise<Changed<Reason>> => {
-      const [locked] = await session.query(lockTask, [id]);
+      const [locked] = await session.query(lockTask, [plainText(id)]);
       if (!locked) return { kind: "rejected", reason: "not-found", details: { id } };
       const [number, version] = locked;
       const status = statusNames[number]!;

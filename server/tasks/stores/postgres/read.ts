@@ -10,6 +10,7 @@ import {
   type AttemptRow,
   type DefinitionRow,
   definitionColumns,
+  plainText,
   statusNumbers,
   type TaskRow,
   taskColumns,
@@ -25,7 +26,7 @@ import { statement } from "./statement.ts";
 export async function getTask(context: Context, id: string): Promise<Task | undefined> {
   const task = await findTask(context, id);
   if (task) return task;
-  const [row] = await context.database.read(definitionById, [id]);
+  const [row] = await context.database.read(definitionById, [plainText(id)]);
   if (!row) return undefined;
   const [latest] = await searchTasks(context, {
     types: [id],
@@ -40,7 +41,7 @@ export async function getTask(context: Context, id: string): Promise<Task | unde
 
 export function listAttempts(context: Context, taskId: string): Promise<Attempt[]> {
   return context.database.snapshot(async (session) => {
-    const [task] = await session.query(taskById, [taskId]);
+    const [task] = await session.query(taskById, [plainText(taskId)]);
     if (!task) return [];
     const rows = await session.query(attemptsOf, [[taskId]]);
     return toAttempts(

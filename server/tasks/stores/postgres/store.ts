@@ -48,6 +48,7 @@ import * as manage from "./manage.ts";
 import { Notifier } from "./notifier.ts";
 import * as read from "./read.ts";
 import { readRecords, seal, writeRecords } from "./records.ts";
+import { plainText } from "./rows.ts";
 import { knownVersion, prepareSchema, storedVersion } from "./schema.ts";
 import { countTasks, searchTasks } from "./search.ts";
 import { reportProgress, settleTasks } from "./settle.ts";
@@ -71,6 +72,16 @@ export function createPostgresStore(options: PostgresStoreOptions): TaskStore {
  * make it reap, and reaping unasked is for what those could have missed.
  */
 const pace: Pace = { pollMs: 1_400, reapMs: 60_000 };
+
+/** No type and no queue holds U+0000, which the server would not take, nor what it becomes. */
+function askable(search: StoreSearch): StoreSearch {
+  const { types, queues } = search;
+  return {
+    ...search,
+    ...(types && { types: types.map((type) => plainText(type)!) }),
+    ...(queues && { queues: queues.map((queue) => plainText(queue)!) }),
+  };
+}
 
 class PostgresStore implements TaskStore {
   readonly location: string;
@@ -174,11 +185,11 @@ class PostgresStore implements TaskStore {
   }
 
   searchTasks(search: StoreSearch): Promise<Task[]> {
-    return searchTasks(this.#context, search);
+    return searchTasks(this.#context, askable(search));
   }
 
   countTasks(search: StoreSearch): Promise<number> {
-    return countTasks(this.#context, search);
+    return countTasks(this.#context, askable(search));
   }
 
   listAttempts(taskId: string): Promise<Attempt[]> {
