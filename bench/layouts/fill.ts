@@ -32,8 +32,8 @@ export function insertFinished(
 ): void {
   const insert =
     database.prepare(`INSERT INTO ${table} (id, lane, own_id, status, priority, due_at, created_at, updated_at,
-    started_at, completed_at, attempts, max_attempts, fence, worker, rerun_after_crash, payload, result, error)
-    VALUES (?1, ?2, 0, ?3, 0, ?4, ?4, ?5, ?5, ?5, 1, 1, 1, 1, 1, ?6, ?7, ?8)`);
+    started_at, completed_at, attempts, max_attempts, fence, version, worker, rerun_after_crash, payload, result, error)
+    VALUES (?1, ?2, 0, ?3, 0, ?4, ?4, ?5, ?5, ?5, 1, 1, 1, 3, 1, 1, ?6, ?7, ?8)`);
   const from = Date.now() - spreadMs;
   let createdAt = from;
   const nextId = taskIds(() => createdAt);

@@ -1,10 +1,12 @@
 /** The read side: TaskSearchOptions, searchTasks, getTaskById, countTasks, and pages by cursor. The work is in find.ts. */
+import type { Duration } from "./duration.ts";
+import type { TaskFilter } from "./filter.ts";
 import { countTasksIn, getTaskByIdIn, searchTaskPageIn, searchTasksIn } from "./find.ts";
 import { defaultInstance } from "./instance.ts";
 import type { Task, TaskStatusName } from "./task.ts";
 import { TaskStatus } from "./task.ts";
 
-export type { Task };
+export type { Task, TaskFilter };
 export { TaskStatus };
 
 /** A half-open range of time: `start` is included, `end` is not. */
@@ -13,13 +15,21 @@ export interface DateRange {
   end?: Date;
 }
 
-/** Every filter given must hold. Unknown keys are refused. */
-export interface TaskSearchOptions {
-  /** Exactly this task. */
-  id?: string;
-  /** Tasks of this definition; or of any of these. */
-  type?: string | readonly string[];
-  status?: TaskStatus | TaskStatusName | readonly (TaskStatus | TaskStatusName)[];
+/** What tasks are sorted by. Only tasks that have such a value are listed: none that has not started by `startedAt`. */
+export type TaskSortField =
+  | "createdAt"
+  | "updatedAt"
+  | "startedAt"
+  | "completedAt"
+  | "dueAt"
+  | "duration"
+  | "priority"
+  | "id";
+
+/**
+ * Every filter given must hold. Unknown keys are refused. Beside the specified ones, all of `TaskFilter`.
+ */
+export interface TaskSearchOptions<Payload = any, Result = any> extends TaskFilter<Payload, Result> {
   createdAtRange?: DateRange;
   updatedAtRange?: DateRange;
   /** 1 to 10,000. Default 50. */
@@ -27,11 +37,16 @@ export interface TaskSearchOptions {
   /** Skips this many first. Default 0. For deep pages a cursor is faster and does not move. */
   offset?: number;
   /** Default 'createdAt'. */
-  sortBy?: "createdAt" | "updatedAt" | "id";
+  sortBy?: TaskSortField;
   /** Default 'desc'. Ties are broken by `id` in the same direction, so every order is total. */
   sortOrder?: "asc" | "desc";
-  /** Only tasks in this queue; or in any of these. */
-  queue?: string | readonly string[];
+  /** The same in one line of text: `status:failed userId:42 created:>2h "ETIMEDOUT"`. Joined to the other filters by and. */
+  query?: string;
+  /**
+   * How long the search may look. Filters that no index serves end within it: the page then says how far it came
+   * (`complete`, `searchedBackTo`). Default '1s'; 'none' for no bound.
+   */
+  budget?: Duration | "none";
   /** Whether definitions that have no task yet are listed, as PENDING entries of their own. Default true. */
   definitions?: boolean;
   /** A cursor of `searchTaskPage` with the same filters and order; takes the place of `offset`. */
@@ -45,6 +60,12 @@ export interface TaskPage {
   nextCursor?: string;
   /** Pass as `cursor` to get the page before the first task; absent on the first page. */
   previousCursor?: string;
+  /** False when the search's budget ran out before the page was full; `nextCursor` goes on from there. */
+  complete: boolean;
+  /** Where the search came to, when it is not complete: everything on this side of it was looked at. */
+  searchedBackTo?: Date;
+  /** How to make this search cheaper, when it is not complete. */
+  hint?: string;
 }
 
 /**

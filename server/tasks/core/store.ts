@@ -10,7 +10,9 @@
  */
 import type { Attempt, AttemptOutcome, LogEntry, StoredError } from "./attempt.ts";
 import type { BackoffPolicy } from "./backoff.ts";
+import type { Condition } from "./condition.ts";
 import type { TaskRecord } from "./record.ts";
+import type { TaskSortField } from "./search.ts";
 import type { Task, TaskProgress, TaskStatusName } from "./task.ts";
 import type { Transaction, TransactionClient } from "./transaction.ts";
 import type { EncodedValue } from "./value.ts";
@@ -43,7 +45,13 @@ export interface NewTask {
   settings: TaskSettings | undefined;
   /** Whether the caller chose the id; generated ids sort by time, chosen ones need not. */
   ownId: boolean;
+  /** Of the definition's attributes, those the payload has. */
+  attributes?: Attributes;
 }
+
+/** By name; a Date counts as its milliseconds, and lists hold at most 20 values. Text of at most 1,000 characters. */
+export type Attributes = Readonly<Record<string, AttributeKey | readonly AttributeKey[]>>;
+export type AttributeKey = string | number | boolean;
 
 /** Per-task overrides, kept as JSON beside the task and given back with the claim. */
 export interface TaskSettings {
@@ -197,14 +205,38 @@ export interface StoreSearch {
   /** Milliseconds since 1970; `start` included, `end` excluded. */
   created?: { start?: number; end?: number };
   updated?: { start?: number; end?: number };
-  sortBy: "createdAt" | "updatedAt" | "id";
+  /** What must hold besides; the filters above are never in it at its top. */
+  where?: Condition;
+  /** How long to look before giving up; absent for as long as it takes. Only searches with a `where` need it. */
+  budgetMs?: number;
+  sortBy: TaskSortField;
   descending: boolean;
   limit: number;
   offset: number;
   /** Continue strictly after this place in the order, or, with `backwards`, strictly before it. */
-  after?: { value: number | null; id: string; backwards: boolean };
+  after?: Place & { backwards: boolean };
   /** Whether definitions that have no task yet are listed as well. */
   definitions: boolean;
+}
+
+/** What a search found. */
+export interface Found {
+  tasks: Task[];
+  /** Where it stopped when its budget ran out: all before this place, in the order of reading, was looked at. */
+  stoppedAt?: Place;
+}
+
+/** A place in the order of a search: the value sorted by (null by id alone) and the id there. */
+export interface Place {
+  value: number | null;
+  id: string;
+}
+
+/** A count, and how much it may be off. */
+export interface Count {
+  count: number;
+  /** 0 when it is exact; else the true count is within this of it. */
+  errorMax: number;
 }
 
 export interface StoreStats {
@@ -298,9 +330,9 @@ export interface TaskStore {
 
   /** A task, or undefined. For the id of a definition: its entry (`isDefinition`), see design.md 2. */
   getTask(id: string): Promise<Task | undefined>;
-  searchTasks(search: StoreSearch): Promise<Task[]>;
-  /** Real tasks only. Exact. `sortBy`, `limit`, `offset`, `after` and `definitions` do not matter. */
-  countTasks(search: StoreSearch): Promise<number>;
+  searchTasks(search: StoreSearch): Promise<Found>;
+  /** Real tasks only. Exact, unless a `where` outlasts `budgetMs`. `sortBy`, `limit`, `offset`, `after` and `definitions` do not matter. */
+  countTasks(search: StoreSearch): Promise<Count>;
   /** Oldest first. Empty when the task does not exist. */
   listAttempts(taskId: string): Promise<Attempt[]>;
   /** Ids of tasks and definitions that begin with, or are one edit away from, the given one; at most 3. */

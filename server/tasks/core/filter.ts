@@ -1,0 +1,78 @@
+/** TaskFilter: which tasks are wanted, as callers write it; checked, and made into what a store is asked. */
+import type { Duration } from "./duration.ts";
+import type { TaskStatus, TaskStatusName } from "./task.ts";
+
+/**
+ * What a value must be: one value, any of a list, null (there is none), or an object whose parts must all hold.
+ * Text is compared byte for byte. A list in the task meets it when one of its items does.
+ */
+export type Match<Value> = Value | readonly Value[] | null | Matcher<Value>;
+
+export interface Matcher<Value> {
+  gt?: Value;
+  gte?: Value;
+  lt?: Value;
+  lte?: Value;
+  /** Any of these. */
+  in?: readonly (Value | null)[];
+  not?: Match<Value>;
+  /** Text that begins like this. */
+  prefix?: string;
+  /** Text that has this in it, whatever its case. */
+  contains?: string;
+  /** Whether there is a value. */
+  exists?: boolean;
+}
+
+type Plain = string | number | boolean | bigint | Date | null | undefined;
+
+/** A match of a value of this type; of an object, a match for each key that matters; of a list, of one of its items. */
+export type PathMatch<Value> = 0 extends 1 & Value
+  ? any
+  : Value extends Plain
+    ? Match<NonNullable<Value>>
+    : Value extends readonly (infer Item)[]
+      ? PathMatch<Item>
+      : Value extends object
+        ? { [Key in keyof Value]?: PathMatch<Value[Key]> }
+        : Match<unknown>;
+
+export type AttributeValue = string | number | boolean | Date;
+
+/** Every key given must hold. */
+export interface TaskFilter<Payload = any, Result = any> {
+  id?: Match<string>;
+  /** Tasks of this definition; or of any of these. */
+  type?: Match<string>;
+  status?: TaskStatus | TaskStatusName | readonly (TaskStatus | TaskStatusName)[];
+  queue?: Match<string>;
+  createdAt?: Match<Date>;
+  updatedAt?: Match<Date>;
+  startedAt?: Match<Date>;
+  completedAt?: Match<Date>;
+  dueAt?: Match<Date>;
+  /** From the latest start to the end; only of tasks that have ended. */
+  duration?: Match<Duration>;
+  /** From the creation to the latest start. */
+  wait?: Match<Duration>;
+  attempts?: Match<number>;
+  maxAttempts?: Match<number>;
+  priority?: Match<number>;
+  crashes?: Match<number>;
+  tag?: Match<string>;
+  /** The worker that has it, or had it last. */
+  workerId?: Match<string>;
+  idempotencyKey?: Match<string>;
+  description?: Match<string>;
+  /** The message of the latest error. */
+  error?: Match<string>;
+  /** Values that definitions declare as attributes, by name. */
+  attributes?: Readonly<Record<string, Match<AttributeValue>>>;
+  payload?: PathMatch<Payload>;
+  result?: PathMatch<Result>;
+  /** Text that occurs in payload, result, error, description, tags or logs, whatever its case; all of a list. */
+  text?: string | readonly string[];
+  and?: readonly TaskFilter<Payload, Result>[];
+  or?: readonly TaskFilter<Payload, Result>[];
+  not?: TaskFilter<Payload, Result> | readonly TaskFilter<Payload, Result>[];
+}
