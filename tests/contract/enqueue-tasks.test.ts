@@ -188,6 +188,42 @@ onEachStore("enqueueTasks", (world) => {
     expect(claimed.map(({ task }) => task.id)).toEqual(tasks.map(({ id }) => id));
   });
 
+  test("parts keep every text as it is", async () => {
+    const odd = [
+      "\\",
+      "\\N",
+      "\\.",
+      "a\tb\nc\rd",
+      "\\t\\n",
+      "그림 🖼",
+      "",
+      " ",
+      "\u0001\u007f",
+      '"',
+      "'",
+      "{NULL}",
+    ];
+    const tasks = odd.map((text, n) =>
+      newTask({
+        id: `odd-${n}`,
+        ownId: false,
+        description: text,
+        tags: [`tag${text}`],
+        idempotencyKey: `${n} ${text}`,
+        payload: { [text]: text, at: new Date(5) },
+      }),
+    );
+    ok(await world.store.enqueueTasks(parts(split(tasks, 5))));
+    for (const [n, text] of odd.entries()) {
+      expect(await world.get(`odd-${n}`)).toMatchObject({
+        description: text,
+        tags: [`tag${text}`],
+        idempotencyKey: `${n} ${text}`,
+        payload: { [text]: text, at: new Date(5) },
+      });
+    }
+  });
+
   test("parts may come late", async () => {
     const tasks = newTasks(40);
     ok(await world.store.enqueueTasks(parts(split(tasks, 10), 40)));

@@ -101,10 +101,10 @@ test("no session of ours holds a transaction open", async () => {
   const load = world.load({ callers: 8, pauseMs: 1 });
   const idle: unknown[] = [];
   const long: unknown[] = [];
-  for (let look = 0; look < 50; look += 1) {
+  for (let look = 0; look < 150; look += 1) {
     const rows = await schema.query(
-      `SELECT state, left(query, 200) AS query, clock_timestamp() - xact_start > '1s' AS is_long,
-          clock_timestamp() - state_change > '200ms' AS is_stuck
+      `SELECT state, left(query, 200) AS query, clock_timestamp() - xact_start > '2s' AS is_long,
+          clock_timestamp() - state_change > '1500ms' AS is_stuck
         FROM pg_stat_activity WHERE application_name LIKE 'dure%' AND xact_start IS NOT NULL`,
     );
     long.push(...rows.filter(({ is_long }) => is_long));

@@ -28,7 +28,7 @@ export function addMigrate(program: Command): void {
 Examples:
   dure migrate
   dure migrate --database /var/lib/app/tasks.db --json
-  dure migrate --database postgres://localhost/app --grants web --as client | psql app`,
+  dure migrate --database postgres://db/app --grants web --as client | psql app`,
     )
     .action(withContext(migrate));
 }

@@ -50,6 +50,8 @@ function after(ms: number, callback: () => void): () => void {
 
 function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted) return Promise.resolve();
+  // A timer would take a millisecond at least.
+  if (ms <= 0) return new Promise((resolve) => void setImmediate(resolve));
   return new Promise((resolve) => {
     const cancel = after(ms, finish);
     signal?.addEventListener("abort", finish, { once: true });

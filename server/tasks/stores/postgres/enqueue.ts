@@ -7,7 +7,8 @@ import { DureError } from "../../core/errors.ts";
 import type { NewTask, Written } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import type { Context } from "./context.ts";
-import type { Session } from "./database.ts";
+import { copyLine } from "./copy-in.ts";
+import type { OpenTransaction, Session } from "./database.ts";
 import { portions, sizeOfTexts } from "./portions.ts";
 import { plainText, type TaskRow, taskColumns, toTask } from "./rows.ts";
 import { nowOf, statement } from "./statement.ts";
@@ -42,6 +43,68 @@ async function insertPortion(context: Context, session: Session, tasks: readonly
   const statement = isOne ? insertOne : insertAll;
   if (session === database) await database.queryWith(statement, values);
   else await session.query(statement, await values(database));
+}
+
+/**
+ * Tasks as `copyTasks` sends them; made ahead, while the server is busy with those before.
+ * @param now the store's clock
+ */
+export async function copyLinesOf(
+  context: Context,
+  tasks: readonly NewTask[],
+  now: number,
+): Promise<string[]> {
+  const lanes = await lanesOf(context, tasks, context.database);
+  const portioned = portions([...tasks.entries()], ([, task]) => sizeOfTask(task));
+  return portioned.map((portion) =>
+    portion.map(([index, task]) => lineOf(task, lanes[index]!, now)).join(""),
+  );
+}
+
+/**
+ * `insertTasks` for large batches, a fifth faster; `tallyTasks` counts them when all are in.
+ * @throws an error of the server when one of them is not new: 23505
+ */
+export async function copyTasks(session: OpenTransaction, lines: readonly string[]): Promise<void> {
+  for (const portion of lines) await session.copy(copyAll, portion);
+}
+
+/** Counts tasks that `copyTasks` stored. */
+export async function tallyTasks(
+  context: Context,
+  session: Session,
+  tasks: readonly NewTask[],
+): Promise<void> {
+  const lanes = await lanesOf(context, tasks, context.database);
+  await session.query(tallyLanes, [lanes]);
+}
+
+/** The store's clock. */
+export async function storeNow(context: Context, session: Session): Promise<number> {
+  const [row] = await session.query(now, [context.now()]);
+  return row![0];
+}
+
+/** In the order of `columnNames`. */
+function lineOf(task: NewTask, lane: number, now: number): string {
+  const { createdAt, payload, tags, settings } = task;
+  return copyLine([
+    task.id,
+    lane,
+    task.ownId,
+    task.priority,
+    task.dueAt <= createdAt ? Math.min(task.dueAt, now) : task.dueAt,
+    createdAt,
+    createdAt,
+    task.maxAttempts,
+    task.rerunAfterCrash,
+    payload.json,
+    payload.types,
+    plainText(task.description),
+    tags && JSON.stringify(tags),
+    keyOf(task),
+    settings && JSON.stringify(settings),
+  ]);
 }
 
 function onlyValue(column: unknown): unknown {
@@ -136,11 +199,7 @@ function keyOf({ type, idempotencyKey }: NewTask): string | null {
 
 /** One array for each column. @param session where lanes that are not known are asked for; no transaction */
 async function toColumns(context: Context, tasks: readonly NewTask[], session: Session): Promise<unknown[]> {
-  const lanes = new Array<number>(tasks.length);
-  for (const [index, { type, queue, ownId }] of tasks.entries()) {
-    const known = context.lanes.known(type, queue, ownId);
-    lanes[index] = known ?? (await context.lanes.of(type, queue, ownId, session));
-  }
+  const lanes = await lanesOf(context, tasks, session);
   return [
     tasks.map(({ id }) => id),
     unlessUniform(lanes),
@@ -158,6 +217,16 @@ async function toColumns(context: Context, tasks: readonly NewTask[], session: S
     unlessEmpty(tasks.map(({ settings }) => (settings ? JSON.stringify(settings) : null))),
     context.now(),
   ];
+}
+
+/** @param session where lanes that are not known are asked for; no transaction */
+async function lanesOf(context: Context, tasks: readonly NewTask[], session: Session): Promise<number[]> {
+  const lanes = new Array<number>(tasks.length);
+  for (const [index, { type, queue, ownId }] of tasks.entries()) {
+    const known = context.lanes.known(type, queue, ownId);
+    lanes[index] = known ?? (await context.lanes.of(type, queue, ownId, session));
+  }
+  return lanes;
 }
 
 /** A column that is the same in every row, and never null, is sent once: its first value stands for what is missing. */
@@ -190,6 +259,14 @@ const insertAll = statement(
   "insertTasks",
   `WITH clock AS MATERIALIZED (SELECT ${nowOf("$15")} AS at), added AS (${inserting} RETURNING lane) ${tallying}`,
 );
+
+const copyAll = statement("copyTasks", `COPY :schema.tasks (${columnNames}) FROM STDIN`);
+const tallyLanes = statement(
+  "tallyTasks",
+  `INSERT INTO :schema.tally_changes (lane, status, tasks)
+    SELECT lane, 1, count(*) FROM unnest($1::integer[]) AS added (lane) GROUP BY lane`,
+);
+const now = statement("storeNow", `SELECT ${nowOf("$1")}`);
 
 const insertOne = statement(
   "insertTask",
