@@ -15,6 +15,7 @@ function run(command: string, ...args: string[]): void {
 }
 
 run("tsc", "--noEmit");
+run("tsc", "-p", "tsconfig.web.json");
 run("biome", "check", "--error-on-warnings", ".");
 run("node", "tools/build.ts");
 

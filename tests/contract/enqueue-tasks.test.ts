@@ -1,17 +1,20 @@
 import { expect, test } from "vitest";
 import type { NewTask } from "../../server/tasks/core/store.ts";
 import { newDefinition, newTask, newTasks, startAt } from "../support/builders.ts";
+import { countOf } from "../support/found.ts";
 import { detailsOf, ok, onEachStore, reasonOf, wait } from "../support/stores.ts";
 
 onEachStore("enqueueTasks", (world) => {
   const total = () =>
-    world.store.countTasks({
-      sortBy: "createdAt",
-      descending: true,
-      limit: 1,
-      offset: 0,
-      definitions: false,
-    });
+    countOf(
+      world.store.countTasks({
+        sortBy: "createdAt",
+        descending: true,
+        limit: 1,
+        offset: 0,
+        definitions: false,
+      }),
+    );
 
   test("a stored task comes back with every field it was given", async () => {
     const task = newTask({

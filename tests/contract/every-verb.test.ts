@@ -42,6 +42,10 @@ const files = {
   readRecords: "records",
   writeRecords: "records",
   seal: "records",
+  readUnfilled: "attributes",
+  writeAttributes: "attributes",
+  readUnindexed: "texts",
+  writeTexts: "texts",
 } satisfies Record<keyof TaskStore, string>;
 
 test.each(Object.entries(files))("%s has its rules in %s.test.ts", (verb, file) => {

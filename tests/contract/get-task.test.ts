@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { newDefinition, newSearch, newTask, someError, startAt } from "../support/builders.ts";
+import { countOf, tasksOf } from "../support/found.ts";
 import { ok, onEachStore } from "../support/stores.ts";
 
 onEachStore("getTask, listAttempts and findNearIds", (world) => {
@@ -14,9 +15,9 @@ onEachStore("getTask, listAttempts and findNearIds", (world) => {
       expect(await world.store.listAttempts(id)).toEqual([]);
       expect(await world.store.findNearIds(id)).toEqual([]);
       expect(await world.store.deleteTask(id)).toMatchObject({ kind: "rejected", reason: "not-found" });
-      expect(await world.store.searchTasks(newSearch({ types: [id], queues: [id] }))).toEqual([]);
-      expect(await world.store.countTasks(newSearch({ types: [id], queues: [id] }))).toBe(0);
-      expect(await world.store.searchTasks(newSearch({ id }))).toEqual([]);
+      expect(await tasksOf(world.store.searchTasks(newSearch({ types: [id], queues: [id] })))).toEqual([]);
+      expect(await countOf(world.store.countTasks(newSearch({ types: [id], queues: [id] })))).toBe(0);
+      expect(await tasksOf(world.store.searchTasks(newSearch({ id })))).toEqual([]);
     }
   });
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { newSearch, newTask, newWorker, startAt } from "../support/builders.ts";
+import { countOf } from "../support/found.ts";
 import { detailsOf, ok, onEachStore, reasonOf } from "../support/stores.ts";
 
 onEachStore("readRecords, writeRecords, seal", (world) => {
@@ -44,7 +45,7 @@ onEachStore("readRecords, writeRecords, seal", (world) => {
       if (status === "PENDING") await world.store.cancelTask(id);
       await world.store.deleteTask(id);
     }
-    expect(await world.store.countTasks(newSearch())).toBe(0);
+    expect(await countOf(world.store.countTasks(newSearch()))).toBe(0);
     const plain = records.map((record) => ({
       ...record,
       ...(record.error !== undefined && { error: record.error.replaceAll("\0", "\ufffd") }),
@@ -55,7 +56,7 @@ onEachStore("readRecords, writeRecords, seal", (world) => {
       const error = task.error?.replaceAll("\0", "\ufffd");
       expect(await world.get(task.id)).toEqual({ ...task, ...(error !== undefined && { error }) });
     }
-    expect(await world.store.countTasks(newSearch({ statuses: ["PENDING"] }))).toBe(3);
+    expect(await countOf(world.store.countTasks(newSearch({ statuses: ["PENDING"] })))).toBe(3);
     expect((await world.store.listAttempts("tried")).map(({ outcome }) => outcome)).toEqual(["failed"]);
     const claimed = await world.claim({ types: ["resize-image"], limit: 10 });
     expect(claimed.map(({ task }) => task.id)).toContain("fresh");

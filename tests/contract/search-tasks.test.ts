@@ -3,6 +3,7 @@ import { compareText } from "../../server/tasks/core/compare.ts";
 import type { NewTask, StoreSearch } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newDefinition, newSearch, newTask, startAt } from "../support/builders.ts";
+import { tasksOf } from "../support/found.ts";
 import { ok, onEachStore } from "../support/stores.ts";
 import { createTable, narrowings, type Table } from "../support/table.ts";
 
@@ -11,7 +12,7 @@ const orders = sorts.flatMap((sortBy) => [true, false].map((descending) => ({ so
 
 onEachStore("searchTasks", (world) => {
   const ids = async (search: Partial<StoreSearch>) =>
-    (await world.store.searchTasks(newSearch(search))).map(({ id }) => id);
+    (await tasksOf(world.store.searchTasks(newSearch(search)))).map(({ id }) => id);
 
   test("every filter with every other, in every order, finds what a plain filter and sort over all tasks finds", async () => {
     const table = await createTable(world);
@@ -19,7 +20,7 @@ onEachStore("searchTasks", (world) => {
       for (const order of orders) {
         const search = newSearch({ ...narrowing, ...order, limit: 1_000, definitions: true });
         const expected = naive(table, search);
-        const found = (await world.store.searchTasks(search)).map(({ id }) => id);
+        const found = (await tasksOf(world.store.searchTasks(search))).map(({ id }) => id);
         if (JSON.stringify(found) !== JSON.stringify(expected))
           expect({ search, found }).toEqual({ search, found: expected });
       }
@@ -68,8 +69,8 @@ onEachStore("searchTasks", (world) => {
       const seen: string[] = [];
       let after: StoreSearch["after"];
       for (let page = 0; page < 100; page++) {
-        const found = await world.store.searchTasks(
-          newSearch({ ...order, limit: 7, ...(after && { after }) }),
+        const found = await tasksOf(
+          world.store.searchTasks(newSearch({ ...order, limit: 7, ...(after && { after }) })),
         );
         if (found.length === 0) break;
         seen.push(...found.map(({ id }) => id));
@@ -90,7 +91,7 @@ onEachStore("searchTasks", (world) => {
         { ...newDefinition("nightly-report"), description: "Every night", maxAttempts: 3 },
       ]),
     );
-    const [entry] = await world.store.searchTasks(newSearch({ definitions: true }));
+    const [entry] = await tasksOf(world.store.searchTasks(newSearch({ definitions: true })));
     expect(entry).toMatchObject({
       id: "nightly-report",
       type: "nightly-report",
@@ -112,7 +113,7 @@ onEachStore("searchTasks", (world) => {
     await world.settle(await world.running(newTask({ id: "a", payload: "x".repeat(9_000) })), "completed", {
       result: { json: "5" },
     });
-    expect(await world.store.searchTasks(newSearch())).toEqual([await world.get("a")]);
+    expect(await tasksOf(world.store.searchTasks(newSearch()))).toEqual([await world.get("a")]);
   });
 
   test("a limit of 0, an empty list and a range that ends before it starts find nothing", async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { newSearch, newTask, newTasks, startAt } from "../support/builders.ts";
+import { countOf } from "../support/found.ts";
 import { onEachStore, wait } from "../support/stores.ts";
 
 onEachStore("open, close, onChange, stats, checkHealth, schemaVersion", (world) => {
@@ -21,7 +22,7 @@ onEachStore("open, close, onChange, stats, checkHealth, schemaVersion", (world) 
     expect((await Promise.all(answers)).every(({ kind }) => kind === "ok")).toBe(true);
     await closed;
     await world.reopen();
-    if (world.shared) expect(await world.store.countTasks(newSearch())).toBe(200);
+    if (world.shared) expect(await countOf(world.store.countTasks(newSearch()))).toBe(200);
   });
 
   test("what was stored is there when the store is opened again", async ({ skip }) => {

@@ -11,6 +11,7 @@ import type { Clock } from "../../server/tasks/core/clock.ts";
 import type { ClaimedTask, NewTask, Settlement, TaskStore } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { createSqliteStore } from "../../server/tasks/stores/sqlite/store.ts";
+import { countOf, tasksOf } from "../support/found.ts";
 import { createTestSchema } from "../support/postgres.ts";
 import { crashBudget, type SimpleOutcome, SimpleStore } from "./simple-store.ts";
 
@@ -147,11 +148,11 @@ class Pair {
   async compare(): Promise<void> {
     const { store, simple } = this;
     const search = { sortBy: "id", descending: false, limit: 1_000, offset: 0, definitions: true } as const;
-    const tasks = await store.searchTasks(search);
+    const tasks = await tasksOf(store.searchTasks(search));
     expect(tasks.map(essence)).toEqual(
       [...simple.tasks.values()].sort(byId).map(({ id }) => this.#expected(id)),
     );
-    expect(await store.countTasks({ ...search, statuses: ["RUNNING"] })).toBe(
+    expect(await countOf(store.countTasks({ ...search, statuses: ["RUNNING"] }))).toBe(
       [...simple.tasks.values()].filter((task) => task.status === "RUNNING").length,
     );
   }

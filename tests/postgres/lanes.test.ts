@@ -4,6 +4,7 @@ import type { TaskStore } from "../../server/tasks/core/store.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newSearch, newTask } from "../support/builders.ts";
 import { CuttingProxy } from "../support/cutting-proxy.ts";
+import { tasksOf } from "../support/found.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
 
 let schema: TestSchema;
@@ -54,7 +55,7 @@ async function loseLanes(): Promise<void> {
 }
 
 const types = async (store: TaskStore) =>
-  (await store.searchTasks(newSearch({ sortBy: "createdAt" }))).map(({ type }) => type).sort();
+  (await tasksOf(store.searchTasks(newSearch({ sortBy: "createdAt" })))).map(({ type }) => type).sort();
 
 for (const ownId of [false, true]) {
   test(`a server that has lost a lane does not take its tasks for others, ${ownId ? "own" : "generated"} ids`, async () => {

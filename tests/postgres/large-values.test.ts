@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { NewTask, TaskStore } from "../../server/tasks/core/store.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newSearch, newTask, newTasks, newWorker, settlementOf } from "../support/builders.ts";
+import { countOf } from "../support/found.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -26,7 +27,7 @@ afterEach(async () => {
   await schema.drop();
 });
 
-const stored = () => store.countTasks(newSearch());
+const stored = () => countOf(store.countTasks(newSearch()));
 const large = (task: NewTask): NewTask => ({ ...task, payload: { json } });
 
 test("tasks that are enqueued at once by many callers", async () => {

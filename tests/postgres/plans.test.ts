@@ -12,6 +12,7 @@ import { planning, type SearchStatement } from "../../server/tasks/stores/postgr
 import { onceOnly, type Statement } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newSearch, newTask, newTasks, newWorker, settlementOf } from "../support/builders.ts";
+import { countOf, tasksOf } from "../support/found.ts";
 import { everySearch } from "../support/month.ts";
 import { createTestSchema, queryPostgres, type TestSchema } from "../support/postgres.ts";
 import { claimRequest, ok } from "../support/stores.ts";
@@ -193,8 +194,8 @@ async function runEveryVerb(store: TaskStore): Promise<void> {
   await store.listAttempts(task.id);
   await store.findNearIds(`${task.id.slice(0, 20)}XXXXXX`);
   await store.readPrunable({ status: "COMPLETED", ...old });
-  await store.searchTasks(newSearch({ id: task.id }));
-  await store.countTasks(newSearch({ types }));
+  await tasksOf(store.searchTasks(newSearch({ id: task.id })));
+  await countOf(store.countTasks(newSearch({ types })));
   await store.stats();
 }
 

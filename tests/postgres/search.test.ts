@@ -6,6 +6,7 @@ import type { StoreSearch, TaskStore } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newSearch, newTasks } from "../support/builders.ts";
+import { countOf, tasksOf } from "../support/found.ts";
 import { everySearch } from "../support/month.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
 import { ok } from "../support/stores.ts";
@@ -25,7 +26,7 @@ beforeAll(async () => {
   await fillPostgres(schema.url, 3_000);
   store = createPostgresStore({ url: schema.url });
   await store.open();
-  all = await store.searchTasks(newSearch({ limit: 10_000 }));
+  all = await tasksOf(store.searchTasks(newSearch({ limit: 10_000 })));
 });
 
 afterAll(async () => {
@@ -39,17 +40,19 @@ test("every search and count finds what a plain filter and sort over all tasks f
   for (const search of everySearch()) {
     if (tried++ % stride !== 0) continue;
     const offset = tried % 3 === 0 ? 20 : 0;
-    const found = await store.searchTasks({ ...search, offset });
+    const found = await tasksOf(store.searchTasks({ ...search, offset }));
     expect({ search, ids: found.map(({ id }) => id) }).toEqual({ search, ids: plainly(search, offset) });
     const { after: _after, ...unplaced } = search;
-    expect(await store.countTasks(search), JSON.stringify(search)).toBe(all.filter(fits(unplaced)).length);
+    expect(await countOf(store.countTasks(search)), JSON.stringify(search)).toBe(
+      all.filter(fits(unplaced)).length,
+    );
   }
 });
 
 test("two hundred types are searched as two are", async () => {
   const types = Array.from({ length: 200 }, (_, n) => `type-${n}`);
   const search = newSearch({ types, sortBy: "updatedAt", limit: 20 });
-  const ids = (await store.searchTasks(search)).map(({ id }) => id);
+  const ids = (await tasksOf(store.searchTasks(search))).map(({ id }) => id);
   expect(ids).toEqual(plainly(search, 0));
 });
 

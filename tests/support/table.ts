@@ -3,6 +3,7 @@ import { expect } from "vitest";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
 import type { Task, TaskStatusName } from "../../server/tasks/core/task.ts";
 import { newDefinition, newSearch, newTask, startAt } from "./builders.ts";
+import { tasksOf } from "./found.ts";
 import { ok, type World } from "./stores.ts";
 
 export interface Table {
@@ -55,7 +56,7 @@ export async function createTable(world: World, size = 160): Promise<Table> {
 }
 
 async function readTable(world: World, types: string[]): Promise<Table> {
-  const all = await world.store.searchTasks(newSearch({ limit: 10_000, definitions: true }));
+  const all = await tasksOf(world.store.searchTasks(newSearch({ limit: 10_000, definitions: true })));
   const tasks = await Promise.all(all.filter((task) => !task.isDefinition).map(({ id }) => world.get(id)));
   expect(new Set(tasks.map(({ status }) => status)).size).toBe(5);
   return { types, tasks, entries: all.filter((task) => task.isDefinition) };

@@ -7,12 +7,13 @@
  * cut short or mistyped; it is no signature, and a forged cursor can do no more than an offset could.
  */
 import { DureError } from "./errors.ts";
+import type { TaskSortField } from "./search.ts";
 import { showValue } from "./show.ts";
 
 export interface Cursor {
-  sortBy: "createdAt" | "updatedAt" | "id";
+  sortBy: TaskSortField;
   descending: boolean;
-  /** The sort value there: milliseconds since 1970, or null when sorted by id alone. */
+  /** The sort value there: instants and durations in milliseconds; null when sorted by id alone. */
   value: number | null;
   id: string;
   /** Whether the page before this place is wanted instead of the one after. */
@@ -21,7 +22,17 @@ export interface Cursor {
   search: string;
 }
 
-const sortKeys = ["createdAt", "updatedAt", "id"] as const;
+/** By their place in this list, which may only grow. */
+const sortKeys: readonly TaskSortField[] = [
+  "createdAt",
+  "updatedAt",
+  "id",
+  "startedAt",
+  "completedAt",
+  "dueAt",
+  "duration",
+  "priority",
+];
 
 export function encodeCursor({ sortBy, descending, value, id, backwards, search }: Cursor): string {
   const body = JSON.stringify([

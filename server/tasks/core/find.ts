@@ -1,18 +1,41 @@
 /** How a search is checked and asked of the store, and how its answer becomes a page. */
 import { decodeCursor, encodeCursor, searchFingerprint } from "./cursor.ts";
+import { parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
+import type { TaskFilter } from "./filter.ts";
+import { filterKeys, filterProblems, toPlainFilters } from "./filter-condition.ts";
+import { ulidTime } from "./ids.ts";
 import type { Instance } from "./instance.ts";
-import { following } from "./lifecycle.ts";
-import { didYouMean } from "./names.ts";
-import { booleanRule, checkOptions, integerBetween, oneOf } from "./options.ts";
-import type { DateRange, TaskPage, TaskSearchOptions } from "./search.ts";
-import type { StoreSearch, TaskStore } from "./store.ts";
+import { sortValueOf } from "./meets.ts";
+import {
+  booleanRule,
+  checkOptions,
+  durationRule,
+  integerBetween,
+  type OptionRule,
+  oneOf,
+} from "./options.ts";
+import type { DateRange, TaskPage, TaskSearchOptions, TaskSortField } from "./search.ts";
+import type { Found, Place, StoreSearch, TaskStore } from "./store.ts";
 import type { Task } from "./task.ts";
 
 const limitMax = 10_000;
 const nearIdMin = 3;
 const defaultLimit = 50;
-const sortFields = ["createdAt", "updatedAt", "id"] as const;
+const defaultBudgetMs = 1_000;
+const budgetMsMax = 3_600_000;
+const sortFields = [
+  "createdAt",
+  "updatedAt",
+  "startedAt",
+  "completedAt",
+  "dueAt",
+  "duration",
+  "priority",
+  "id",
+] as const satisfies readonly TaskSortField[];
+const hint =
+  "Nothing but a look at each task tells which of them fit. Narrow it by status, type or a range of time, declare what you ask for as an attribute, or give it a longer budget.";
 
 export async function searchTasksIn(instance: Instance, options?: TaskSearchOptions): Promise<Task[]> {
   return (await searchTaskPageIn(instance, options)).tasks;
@@ -24,13 +47,12 @@ export async function searchTaskPageIn(
 ): Promise<TaskPage> {
   const search = toStoreSearch(options);
   const store = await instance.store();
-  const found = await store.searchTasks({ ...search, limit: search.limit + 1 });
-  return toPage(found, search);
+  return toPage(await store.searchTasks({ ...search, limit: search.limit + 1 }), search);
 }
 
 export async function countTasksIn(instance: Instance, options: TaskSearchOptions = {}): Promise<number> {
-  const search = toStoreSearch(options);
-  return (await instance.store()).countTasks(search);
+  const { budgetMs: _budget, ...search } = toStoreSearch(options);
+  return (await (await instance.store()).countTasks(search)).count;
 }
 
 export async function getTaskByIdIn(instance: Instance, id: string): Promise<Task | undefined> {
@@ -48,11 +70,7 @@ export async function findNearIdsIn(store: TaskStore, id: string): Promise<strin
   return id.length < nearIdMin ? [] : store.findNearIds(id);
 }
 
-const rules = {
-  id: stringRule,
-  type: oneOrMany(stringRule),
-  status: oneOrMany(statusRule),
-  queue: oneOrMany(stringRule),
+const ownRules: Record<string, OptionRule> = {
   createdAtRange: rangeRule,
   updatedAtRange: rangeRule,
   limit: integerBetween(1, limitMax),
@@ -60,28 +78,53 @@ const rules = {
   sortBy: oneOf(...sortFields),
   sortOrder: oneOf("asc", "desc"),
   definitions: booleanRule,
-  cursor: stringRule,
+  cursor: (value, name) =>
+    typeof value === "string" ? undefined : `${name} is ${typeof value}; expected a string`,
+  budget: durationRule({ minMs: 1, maxMs: budgetMsMax, also: ["none"] }),
 };
+const filterRules = Object.fromEntries(
+  filterKeys.map((key): [string, OptionRule] => [
+    key,
+    (value) => filterProblems({ [key]: value }).join(" ") || undefined,
+  ]),
+);
+const rules = { ...filterRules, ...ownRules };
 
 function toStoreSearch(options: TaskSearchOptions): StoreSearch {
   checkOptions("searchTasks(options)", options, rules);
+  const {
+    createdAtRange,
+    updatedAtRange,
+    limit,
+    offset,
+    sortBy,
+    sortOrder,
+    definitions,
+    cursor,
+    budget,
+    ...filter
+  } = options;
+  const filters = toPlainFilters("searchTasks(options)", {
+    and: [filter, ...rangeFilter("createdAt", createdAtRange), ...rangeFilter("updatedAt", updatedAtRange)],
+  });
   const search: StoreSearch = {
-    sortBy: options.sortBy ?? "createdAt",
-    descending: (options.sortOrder ?? "desc") === "desc",
-    limit: options.limit ?? defaultLimit,
-    offset: options.offset ?? 0,
-    definitions: options.definitions ?? true,
+    ...filters,
+    ...(budget !== "none" && {
+      budgetMs: budget === undefined ? defaultBudgetMs : parseDuration(budget, "budget"),
+    }),
+    sortBy: sortBy ?? "createdAt",
+    descending: (sortOrder ?? "desc") === "desc",
+    limit: limit ?? defaultLimit,
+    offset: offset ?? 0,
+    definitions: definitions ?? true,
   };
-  if (options.id !== undefined) search.id = options.id;
-  if (options.type !== undefined) search.types = listed(options.type);
-  if (options.status !== undefined) search.statuses = listed(options.status);
-  if (options.queue !== undefined) search.queues = listed(options.queue);
-  const created = toRange(options.createdAtRange);
-  const updated = toRange(options.updatedAtRange);
-  if (created) search.created = created;
-  if (updated) search.updated = updated;
-  if (options.cursor !== undefined) search.after = placeOf(options.cursor, search);
+  if (cursor !== undefined) search.after = placeOf(cursor, search);
   return search;
+}
+
+function rangeFilter(name: "createdAt" | "updatedAt", range: DateRange | undefined): TaskFilter[] {
+  if (!range?.start && !range?.end) return [];
+  return [{ [name]: { gte: range.start, lt: range.end } }];
 }
 
 function placeOf(text: string, search: StoreSearch): NonNullable<StoreSearch["after"]> {
@@ -106,28 +149,40 @@ function placeOf(text: string, search: StoreSearch): NonNullable<StoreSearch["af
 }
 
 /** `found` has one task more than the limit when there is a further page in the direction of reading. */
-function toPage(found: Task[], search: StoreSearch): TaskPage {
-  const fingerprint = fingerprintOf(search);
+function toPage({ tasks: found, stoppedAt }: Found, search: StoreSearch): TaskPage {
   const further = found.length > search.limit;
   const tasks = further ? found.slice(0, search.limit) : found;
   const backwards = search.after?.backwards ?? false;
-  if (backwards) tasks.reverse();
-  const page: TaskPage = { tasks };
-  const cursorAt = (task: Task, towardsStart: boolean) =>
-    encodeCursor({
-      sortBy: search.sortBy,
-      descending: search.descending,
-      value: search.sortBy === "id" ? null : task[search.sortBy].getTime(),
-      id: task.id,
-      backwards: towardsStart,
-      search: fingerprint,
-    });
+  const cursorAt = cursorsOf(search);
   const first = tasks[0];
   const last = tasks.at(-1);
-  if (last && (backwards || further)) page.nextCursor = cursorAt(last, false);
-  const hasEarlier = backwards ? further : search.after !== undefined || search.offset > 0;
-  if (first && hasEarlier) page.previousCursor = cursorAt(first, true);
-  return page;
+  const page: TaskPage = { tasks: backwards ? tasks.toReversed() : tasks, complete: further || !stoppedAt };
+  const ahead = further ? placeOfTask(search, last!) : stoppedAt;
+  const behind = first && placeOfTask(search, first);
+  const hasBehind = search.after !== undefined || search.offset > 0;
+  if (ahead) page[backwards ? "previousCursor" : "nextCursor"] = cursorAt(ahead, backwards);
+  if (behind && hasBehind) page[backwards ? "nextCursor" : "previousCursor"] = cursorAt(behind, !backwards);
+  if (page.complete) return page;
+  const at = instantOf(search, stoppedAt!);
+  return { ...page, ...(at && { searchedBackTo: at }), hint };
+}
+
+function cursorsOf(search: StoreSearch): (place: Place, backwards: boolean) => string {
+  const { sortBy, descending } = search;
+  const fingerprint = fingerprintOf(search);
+  return (place, backwards) => encodeCursor({ sortBy, descending, ...place, backwards, search: fingerprint });
+}
+
+function placeOfTask({ sortBy }: StoreSearch, task: Task): Place {
+  return { value: sortValueOf(sortBy, task) ?? null, id: task.id };
+}
+
+function instantOf({ sortBy }: StoreSearch, { value, id }: Place): Date | undefined {
+  if (sortBy === "id") {
+    const at = ulidTime(id);
+    return at === undefined ? undefined : new Date(at);
+  }
+  return sortBy.endsWith("At") && value !== null ? new Date(value) : undefined;
 }
 
 /** Of the filters as the store sees them, so that `type: "a"` and `type: ["a"]` are one search. */
@@ -138,41 +193,10 @@ function fingerprintOf(search: StoreSearch): string {
     offset: _offset,
     sortBy: _sortBy,
     descending: _order,
+    budgetMs: _budget,
     ...filters
   } = search;
   return searchFingerprint(filters);
-}
-
-function listed<Item>(value: Item | readonly Item[]): Item[] {
-  return Array.isArray(value) ? [...value] : [value as Item];
-}
-
-function toRange(range: DateRange | undefined): { start?: number; end?: number } | undefined {
-  if (!range) return undefined;
-  const { start, end } = range;
-  return { ...(start ? { start: start.getTime() } : {}), ...(end ? { end: end.getTime() } : {}) };
-}
-
-type Rule = (value: unknown, name: string) => string | undefined;
-
-function stringRule(value: unknown, name: string): string | undefined {
-  return typeof value === "string" ? undefined : `${name} is ${typeof value}; expected a string`;
-}
-
-function statusRule(value: unknown, name: string): string | undefined {
-  const known = Object.keys(following) as unknown[];
-  if (known.includes(value)) return undefined;
-  return `${name} is ${JSON.stringify(value)}; expected one of ${known.join(", ")}.${didYouMean(String(value).toUpperCase(), known as string[])}`;
-}
-
-function oneOrMany(rule: Rule): Rule {
-  return (value, name) => {
-    if (!Array.isArray(value)) return rule(value, name);
-    if (value.length > 1_000) return `${name} has ${value.length} values; at most 1,000 are taken`;
-    return value
-      .map((item, index) => rule(item, `${name}[${index}]`))
-      .find((problem) => problem !== undefined);
-  };
 }
 
 function rangeRule(value: unknown, name: string): string | undefined {

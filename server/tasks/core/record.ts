@@ -1,5 +1,6 @@
 /** Whole records of tasks and attempts, as they move from one store to another. */
 import type { AttemptOutcome } from "./attempt.ts";
+import type { Attributes } from "./store.ts";
 import type { TaskStatusName } from "./task.ts";
 import type { EncodedValue } from "./value.ts";
 
@@ -33,6 +34,7 @@ export interface TaskRecord {
   idempotencyKey?: string;
   /** The worker that had it last. */
   workerId?: string;
+  attributes?: Attributes;
   /** JSON, as it is stored. */
   tags?: string;
   settings?: string;

@@ -3,7 +3,7 @@ import type { Duration } from "./duration.ts";
 import type { TaskFilter } from "./filter.ts";
 import { countTasksIn, getTaskByIdIn, searchTaskPageIn, searchTasksIn } from "./find.ts";
 import { defaultInstance } from "./instance.ts";
-import type { Task, TaskStatusName } from "./task.ts";
+import type { Task } from "./task.ts";
 import { TaskStatus } from "./task.ts";
 
 export type { Task, TaskFilter };

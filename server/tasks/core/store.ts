@@ -69,6 +69,8 @@ export interface StoredDefinition {
   timeoutMs: number | null;
   tags: readonly string[];
   rerunAfterCrash: boolean;
+  /** Names of the values that are indexed. A name that is new here is filled in for older tasks: see `readUnfilled`. */
+  attributes?: readonly string[];
   createdAt: Date;
   updatedAt: Date;
 }
@@ -121,6 +123,8 @@ export interface Settlement {
   /** Milliseconds since 1970. For `failed` and `timed-out`: absent means no further attempt. For `snoozed`: required. */
   retryAt?: number;
   logs?: LogEntry[];
+  /** Of the definition's attributes, those the result has; only with `completed`. Kept beside those of the payload. */
+  attributes?: Attributes;
 }
 
 export interface TransactionRequest {
@@ -244,6 +248,10 @@ export interface StoreStats {
   workers: { alive: number; dead: number; stopped: number };
   /** Age in milliseconds of the due task that has waited longest. */
   oldestDueMs?: number;
+  /** About how many tasks are not yet found by their text, or are found by what they were before. */
+  textLag?: number;
+  /** Types whose older tasks are being looked through for attributes, with about how many are left. */
+  filling?: { type: string; tasks: number }[];
   sizeBytes: number;
   writeAheadBytes?: number;
 }
@@ -268,6 +276,33 @@ export interface PruneRequest {
 export interface ArchivedTask {
   task: Task;
   attempts: Attempt[];
+}
+
+export interface UnfilledTask {
+  /** The store's own handle; it comes back unread. */
+  ref: unknown;
+  task: Task;
+  /** Names of attributes. */
+  attributes: readonly string[];
+}
+
+export interface FilledTask {
+  ref: unknown;
+  attributes: Attributes;
+}
+
+export interface UnindexedTask {
+  /** The store's own handle; it comes back unread. */
+  ref: unknown;
+  task: Task;
+  /** Oldest first, with errors and logs. */
+  attempts: readonly Attempt[];
+}
+
+export interface IndexedText {
+  ref: unknown;
+  /** Empty for a task without any text. */
+  text: string;
 }
 
 export interface TaskEdit {
@@ -415,6 +450,24 @@ export interface TaskStore {
   pruneTasks(request: PruneRequest): Promise<Written<number>>;
   /** The tasks that `pruneTasks` with the same request would delete now. */
   readPrunable(request: PruneRequest): Promise<ArchivedTask[]>;
+
+  /**
+   * Tasks of these types that were stored before their definition had some attribute, newest first and at most `limit`, of
+   * one type, with the names that it has gained. What is read comes again until `writeAttributes` was given it.
+   */
+  readUnfilled(request: { types: readonly string[]; limit: number }): Promise<UnfilledTask[]>;
+  /**
+   * Adds attributes to tasks that `readUnfilled` gave: give it all of one answer, also those that have none of the values,
+   * for that is how it knows what is done. Values that a task has already stay as they are.
+   */
+  writeAttributes(filled: readonly FilledTask[]): Promise<Written<void>>;
+  /**
+   * Tasks whose text is not indexed as they are now, newest first as far as that is cheap, at most `limit`. What is read
+   * may come again, here or in another process, until `writeTexts` was given it; twice does no harm.
+   */
+  readUnindexed(request: { limit: number }): Promise<UnindexedTask[]>;
+  /** Indexes texts, folded (`searchableText`), of tasks that `readUnindexed` gave: all of one answer at once. */
+  writeTexts(texts: readonly IndexedText[]): Promise<Written<void>>;
 
   /** Tasks with all that is known of them, by id: the first `limit` after one, or those of `ids`. For moving. */
   readRecords(which: { after?: string; limit: number } | { ids: readonly string[] }): Promise<TaskRecord[]>;

@@ -101,8 +101,9 @@ function withoutTimes({
   return definition;
 }
 
-function countAll(store: TaskStore): Promise<number> {
-  return store.countTasks({ sortBy: "id", descending: false, limit: 1, offset: 0, definitions: false });
+async function countAll(store: TaskStore): Promise<number> {
+  const all = { sortBy: "id", descending: false, limit: 1, offset: 0, definitions: false } as const;
+  return (await store.countTasks(all)).count;
 }
 
 /** Answers how many were new. An unknown commit is settled by writing again. */

@@ -26,6 +26,7 @@ import {
   settlementOf,
   someError,
 } from "../../support/builders.ts";
+import { countOf, tasksOf } from "../../support/found.ts";
 import { claimRequest, ok } from "../../support/stores.ts";
 import { TestClock } from "../../support/test-clock.ts";
 
@@ -114,7 +115,7 @@ test("an empty file beside a write-ahead log that is not is refused: its tasks m
 test("a write-ahead log of garbage loses nothing that is in the file", async () => {
   writeFileSync(path, sound);
   writeFileSync(`${path}-wal`, Buffer.alloc(40_000, "junk"));
-  await withStore(path, async (store) => expect(await store.countTasks(newSearch())).toBe(203));
+  await withStore(path, async (store) => expect(await countOf(store.countTasks(newSearch()))).toBe(203));
 });
 
 test("a torn end of the write-ahead log loses only the torn commit", async () => {
@@ -187,11 +188,13 @@ async function useAll(file: string): Promise<void> {
   await withStore(file, async (store) => {
     await store.registerWorker(newWorker("worker-2"));
     for (const sortBy of ["createdAt", "updatedAt", "id"] as const) {
-      for (const task of await store.searchTasks(newSearch({ sortBy, limit: 1_000, definitions: true }))) {
+      for (const task of await tasksOf(
+        store.searchTasks(newSearch({ sortBy, limit: 1_000, definitions: true })),
+      )) {
         expect(task.createdAt).toBeInstanceOf(Date);
       }
     }
-    await store.countTasks(newSearch({ created: { start: 0 } }));
+    await countOf(store.countTasks(newSearch({ created: { start: 0 } })));
     for (const id of ids) await store.getTask(id);
     await store.listAttempts("a");
     await store.listWorkers();

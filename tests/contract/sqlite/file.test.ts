@@ -21,6 +21,7 @@ import type { TaskStore } from "../../../server/tasks/core/store.ts";
 import { checkSqliteVersion, networkFileSystem } from "../../../server/tasks/stores/sqlite/connection.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
 import { newSearch, newTask, newTasks } from "../../support/builders.ts";
+import { countOf, tasksOf } from "../../support/found.ts";
 import { ok } from "../../support/stores.ts";
 import { TestClock } from "../../support/test-clock.ts";
 
@@ -53,7 +54,7 @@ const codeOf = (answer: Promise<unknown>) =>
     () => "ok",
     ({ code }) => code as string,
   );
-const count = (store: TaskStore) => store.countTasks(newSearch());
+const count = (store: TaskStore) => countOf(store.countTasks(newSearch()));
 
 test("the file is its owner's alone, whatever the umask", () => {
   spawnSync(process.execPath, [writers, path, "killed"]);
@@ -183,7 +184,7 @@ async function useDamaged(name: string): Promise<string | undefined> {
   const store = createSqliteStore({ path: name, clock });
   try {
     await store.open();
-    await store.searchTasks(newSearch({ limit: 1_000, sortBy: "updatedAt" }));
+    await tasksOf(store.searchTasks(newSearch({ limit: 1_000, sortBy: "updatedAt" })));
     await store.enqueueTasks(newTasks(5));
     await store.checkHealth({ full: true });
     return undefined;

@@ -7,6 +7,7 @@ import { afterAll, expect, test } from "vitest";
 import type { NewTask, TaskStore } from "../../../server/tasks/core/store.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
 import { newSearch, newTask, newTasks, newWorker, settlementOf } from "../../support/builders.ts";
+import { countOf, tasksOf } from "../../support/found.ts";
 import { claimRequest, ok } from "../../support/stores.ts";
 import { TestClock } from "../../support/test-clock.ts";
 
@@ -43,15 +44,15 @@ test.skipIf(!isMounted)(
     expect(
       await codeOf(store.settleTasks(held.map((one) => settlementOf(one, "completed", { result })))),
     ).toBe("DATABASE_FULL");
-    expect(await store.countTasks(newSearch())).toBe(stored);
-    expect(await store.countTasks(newSearch({ statuses: ["RUNNING"] }))).toBe(20);
-    expect(await store.searchTasks(newSearch({ limit: 5 }))).toHaveLength(5);
+    expect(await countOf(store.countTasks(newSearch()))).toBe(stored);
+    expect(await countOf(store.countTasks(newSearch({ statuses: ["RUNNING"] })))).toBe(20);
+    expect(await tasksOf(store.searchTasks(newSearch({ limit: 5 })))).toHaveLength(5);
 
     rmSync(ballast);
     const settled = ok(await store.settleTasks(held.map((one) => settlementOf(one, "completed"))));
     expect(settled.filter(({ kind }) => kind === "settled")).toHaveLength(20);
     ok(await store.enqueueTasks(parts(3)));
-    expect(await store.countTasks(newSearch())).toBe(stored + 30);
+    expect(await countOf(store.countTasks(newSearch()))).toBe(stored + 30);
     const findings = await store.checkHealth({ full: true });
     expect(findings.filter(({ level }) => level === "error")).toEqual([]);
     await store.close();

@@ -1,4 +1,5 @@
 /** What every verb of the PostgreSQL store works with. */
+import type { AttributeNames } from "./attribute-names.ts";
 import type { Database } from "./database.ts";
 import type { Floors } from "./floors.ts";
 import type { Lanes } from "./lanes.ts";
@@ -7,6 +8,7 @@ import type { Lookout } from "./look.ts";
 export interface Context {
   readonly database: Database;
   readonly lanes: Lanes;
+  readonly attributes: AttributeNames;
   readonly floors: Floors;
   readonly lookout: Lookout;
   /** The instant for statements; null for the database's own clock. Tests give theirs. */

@@ -6,18 +6,8 @@
 import type { NewTask } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import type { Context } from "./context.ts";
-import type { OpenTransaction, Session } from "./database.ts";
-import {
-  copyLinesOf,
-  copyTasks,
-  type Enqueued,
-  insertCarefully,
-  insertTasks,
-  Refused,
-  sizeOfTask,
-  storeNow,
-  tallyTasks,
-} from "./enqueue.ts";
+import type { Session } from "./database.ts";
+import { type Enqueued, insertCarefully, insertTasks, Refused, sizeOfTask } from "./enqueue.ts";
 import { portions } from "./portions.ts";
 import { ConnectionLost, isUniqueViolation } from "./postgres-errors.ts";
 
@@ -133,14 +123,12 @@ export class EnqueueBatch {
   }
 
   async #insertParts(
-    session: OpenTransaction,
+    session: Session,
     taken: (readonly NewTask[])[],
     rest: AsyncIterator<readonly NewTask[]>,
     carefully: boolean,
   ): Promise<(Task | null)[]> {
     const answers: (Task | null)[] = [];
-    const copied: NewTask[] = [];
-    const now = await storeNow(this.#context, session);
     let storing: Promise<void> = Promise.resolve();
     for (let index = 0; ; index += 1) {
       if (index === taken.length) {
@@ -149,40 +137,32 @@ export class EnqueueBatch {
         taken.push(next.value);
       }
       const part = taken[index]!;
-      const isPlain = !carefully && part.every(({ ownId }) => !ownId);
-      const lines = isPlain ? await copyLinesOf(this.#context, part, now) : [];
       await storing;
-      if (isPlain) for (const task of part) copied.push(task);
-      storing = isPlain
-        ? this.#copyPart(session, part, lines, answers)
-        : this.#insertPart(session, part, answers);
+      storing = this.#insertPart(session, part, carefully, answers);
       // Its error is met at the next turn; until then it must not count as unhandled.
       storing.catch(() => undefined);
     }
     await storing;
-    if (copied.length > 0) await tallyTasks(this.#context, session, copied);
     return answers;
   }
 
-  async #copyPart(
-    session: OpenTransaction,
+  async #insertPart(
+    session: Session,
     part: readonly NewTask[],
-    lines: readonly string[],
+    carefully: boolean,
     answers: (Task | null)[],
   ): Promise<void> {
-    for (const _ of part) answers.push(null);
-    await copyTasks(session, lines);
+    const isPlain = !carefully && part.every(({ ownId }) => !ownId);
+    if (isPlain) {
+      for (const _ of part) answers.push(null);
+      await insertTasks(this.#context, session, part);
+    } else {
+      for (const answer of await insertCarefully(this.#context, session, part, answers.length))
+        answers.push(answer);
+    }
   }
 
-  async #insertPart(session: Session, part: readonly NewTask[], answers: (Task | null)[]): Promise<void> {
-    for (const answer of await insertCarefully(this.#context, session, part, answers.length))
-      answers.push(answer);
-  }
-
-  async #transact(
-    work: (session: OpenTransaction) => Promise<(Task | null)[]>,
-    alone = false,
-  ): Promise<Enqueued> {
+  async #transact(work: (session: Session) => Promise<(Task | null)[]>, alone = false): Promise<Enqueued> {
     const { database } = this.#context;
     try {
       const answer: Enqueued = await database.written<(Task | null)[], never>(async () => ({

@@ -6,9 +6,9 @@
 import { DureError } from "../../core/errors.ts";
 import type { NewTask, Written } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
+import { arrayLiteral, isFound, keysOf } from "./attribute-values.ts";
 import type { Context } from "./context.ts";
-import { copyLine } from "./copy-in.ts";
-import type { OpenTransaction, Session } from "./database.ts";
+import type { Session } from "./database.ts";
 import { portions, sizeOfTexts } from "./portions.ts";
 import { plainText, type TaskRow, taskColumns, toTask } from "./rows.ts";
 import { nowOf, statement } from "./statement.ts";
@@ -40,71 +40,10 @@ async function insertPortion(context: Context, session: Session, tasks: readonly
     return isOne ? columns.map(onlyValue) : columns;
   };
   const { database } = context;
-  const statement = isOne ? insertOne : insertAll;
+  const inserting = tasks.some(hasAttributes) ? withAttributes : plain;
+  const statement = isOne ? inserting.one : inserting.all;
   if (session === database) await database.queryWith(statement, values);
   else await session.query(statement, await values(database));
-}
-
-/**
- * Tasks as `copyTasks` sends them; made ahead, while the server is busy with those before.
- * @param now the store's clock
- */
-export async function copyLinesOf(
-  context: Context,
-  tasks: readonly NewTask[],
-  now: number,
-): Promise<string[]> {
-  const lanes = await lanesOf(context, tasks, context.database);
-  const portioned = portions([...tasks.entries()], ([, task]) => sizeOfTask(task));
-  return portioned.map((portion) =>
-    portion.map(([index, task]) => lineOf(task, lanes[index]!, now)).join(""),
-  );
-}
-
-/**
- * `insertTasks` for large batches, a fifth faster; `tallyTasks` counts them when all are in.
- * @throws an error of the server when one of them is not new: 23505
- */
-export async function copyTasks(session: OpenTransaction, lines: readonly string[]): Promise<void> {
-  for (const portion of lines) await session.copy(copyAll, portion);
-}
-
-/** Counts tasks that `copyTasks` stored. */
-export async function tallyTasks(
-  context: Context,
-  session: Session,
-  tasks: readonly NewTask[],
-): Promise<void> {
-  const lanes = await lanesOf(context, tasks, context.database);
-  await session.query(tallyLanes, [lanes]);
-}
-
-/** The store's clock. */
-export async function storeNow(context: Context, session: Session): Promise<number> {
-  const [row] = await session.query(now, [context.now()]);
-  return row![0];
-}
-
-/** In the order of `columnNames`. */
-function lineOf(task: NewTask, lane: number, now: number): string {
-  const { createdAt, payload, tags, settings } = task;
-  return copyLine([
-    task.id,
-    lane,
-    task.ownId,
-    task.priority,
-    task.dueAt <= createdAt ? Math.min(task.dueAt, now) : task.dueAt,
-    createdAt,
-    createdAt,
-    task.maxAttempts,
-    task.rerunAfterCrash,
-    payload.json,
-    payload.types,
-    plainText(task.description),
-    tags && JSON.stringify(tags),
-    keyOf(task),
-    settings && JSON.stringify(settings),
-  ]);
 }
 
 function onlyValue(column: unknown): unknown {
@@ -134,10 +73,11 @@ async function insertPortionCarefully(
   offset: number,
 ): Promise<(Task | null)[]> {
   const columns = await toColumns(context, tasks, context.database);
+  const inserting = tasks.some(hasAttributes) ? withAttributes : plain;
   const rows =
     tasks.length === 1
-      ? await session.query(insertNewOne, columns.map(onlyValue))
-      : await session.query(insertNew, columns);
+      ? await session.query(inserting.newOne, columns.map(onlyValue))
+      : await session.query(inserting.new, columns);
   const added = new Set(rows.map(([id]) => id as string));
   const answers: (Task | null)[] = [];
   for (const [index, task] of tasks.entries()) {
@@ -199,8 +139,12 @@ function keyOf({ type, idempotencyKey }: NewTask): string | null {
 
 /** One array for each column. @param session where lanes that are not known are asked for; no transaction */
 async function toColumns(context: Context, tasks: readonly NewTask[], session: Session): Promise<unknown[]> {
-  const lanes = await lanesOf(context, tasks, session);
-  return [
+  const lanes = new Array<number>(tasks.length);
+  for (const [index, { type, queue, ownId }] of tasks.entries()) {
+    const known = context.lanes.known(type, queue, ownId);
+    lanes[index] = known ?? (await context.lanes.of(type, queue, ownId, session));
+  }
+  const columns = [
     tasks.map(({ id }) => id),
     unlessUniform(lanes),
     unlessUniform(tasks.map(({ ownId }) => ownId)),
@@ -217,16 +161,30 @@ async function toColumns(context: Context, tasks: readonly NewTask[], session: S
     unlessEmpty(tasks.map(({ settings }) => (settings ? JSON.stringify(settings) : null))),
     context.now(),
   ];
+  if (!tasks.some(hasAttributes)) return columns;
+  await learnAttributes(context, tasks, session);
+  return [...columns, tasks.map((task) => arrayLiteral(attributeKeysOf(context, task)))];
 }
 
-/** @param session where lanes that are not known are asked for; no transaction */
-async function lanesOf(context: Context, tasks: readonly NewTask[], session: Session): Promise<number[]> {
-  const lanes = new Array<number>(tasks.length);
-  for (const [index, { type, queue, ownId }] of tasks.entries()) {
-    const known = context.lanes.known(type, queue, ownId);
-    lanes[index] = known ?? (await context.lanes.of(type, queue, ownId, session));
+function hasAttributes({ attributes }: NewTask): boolean {
+  return attributes !== undefined;
+}
+
+/** Undefined for none; the numbers of its attributes were learnt before. */
+function attributeKeysOf({ attributes }: Context, task: NewTask): string[] | undefined {
+  return task.attributes && keysOf(task.attributes, (name) => attributes.known(task.type, name)!);
+}
+
+/** @param session where numbers that are not known are asked for; no transaction */
+async function learnAttributes(
+  { attributes }: Context,
+  tasks: readonly NewTask[],
+  session: Session,
+): Promise<void> {
+  for (const task of tasks) {
+    for (const name in task.attributes)
+      if (attributes.known(task.type, name) === undefined) await attributes.of(task.type, name, session);
   }
-  return lanes;
 }
 
 /** A column that is the same in every row, and never null, is sent once: its first value stands for what is missing. */
@@ -241,59 +199,68 @@ function unlessEmpty(column: unknown[]): unknown[] | null {
 
 const columnNames = `id, lane, own_id, priority, due_at, created_at, updated_at, max_attempts, rerun_after_crash, payload,
       payload_types, description, tags, idempotency, settings`;
-/** A task that is due when it is created is due at once, whatever the clock of the process that made it says. */
-const inserting = `INSERT INTO :schema.tasks (${columnNames})
+const clock = `clock AS MATERIALIZED (SELECT ${nowOf("$15")} AS at)`;
+/** With the first and last creation, for those who index texts. */
+const tallying = "INSERT INTO :schema.tally_changes (lane, status, tasks, first_at, last_at)";
+/** The attributes of the tasks that were added. */
+const attributing = `attributed AS (INSERT INTO :schema.attributes (created_at, state, key, task_id)
+    SELECT created_at, 0, own.key, id FROM added CROSS JOIN LATERAL unnest(attributes) AS own (key)
+    WHERE ${isFound("own.key")})`;
+
+/**
+ * The statements that insert, one row or all of some arrays, new for certain or not; those for tasks with attributes have
+ * these as $16, each task's as an array's literal.
+ */
+function insertingStatements(attributes: boolean) {
+  const suffix = attributes ? "WithAttributes" : "";
+  const only = (text: string) => (attributes ? text : "");
+  const names = `${columnNames}${only(", attributes")}`;
+  const returned = `id, lane, created_at${only(", attributes")}`;
+  const and = only(`, ${attributing}`);
+  // A task that is due when it is created is due at once, whatever the clock of the process that made it says.
+  const many = `INSERT INTO :schema.tasks (${names})
     SELECT id, coalesce(lane, ($2::integer[])[1]), coalesce(own_id, ($3::boolean[])[1]),
       coalesce(priority, ($4::smallint[])[1]),
       CASE WHEN due_at <= created_at THEN least(due_at, (SELECT at FROM clock)) ELSE due_at END,
       created_at, created_at, coalesce(max_attempts, ($7::integer[])[1]),
       coalesce(rerun_after_crash, ($8::boolean[])[1]), payload, payload_types, description, tags, idempotency,
-      settings
+      settings${only(", attributes::text[]")}
     FROM unnest($1::text[], $2::integer[], $3::boolean[], $4::smallint[], $5::bigint[], $6::bigint[], $7::integer[],
-      $8::boolean[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[]) AS given (id, lane,
-      own_id, priority, due_at, created_at, max_attempts, rerun_after_crash, payload, payload_types, description, tags,
-      idempotency, settings)`;
-const tallying = `INSERT INTO :schema.tally_changes (lane, status, tasks) SELECT lane, 1, count(*) FROM added GROUP BY lane`;
-
-const insertAll = statement(
-  "insertTasks",
-  `WITH clock AS MATERIALIZED (SELECT ${nowOf("$15")} AS at), added AS (${inserting} RETURNING lane) ${tallying}`,
-);
-
-const copyAll = statement("copyTasks", `COPY :schema.tasks (${columnNames}) FROM STDIN`);
-const tallyLanes = statement(
-  "tallyTasks",
-  `INSERT INTO :schema.tally_changes (lane, status, tasks)
-    SELECT lane, 1, count(*) FROM unnest($1::integer[]) AS added (lane) GROUP BY lane`,
-);
-const now = statement("storeNow", `SELECT ${nowOf("$1")}`);
-
-const insertOne = statement(
-  "insertTask",
-  `WITH added AS (
-    INSERT INTO :schema.tasks (${columnNames})
-    VALUES ($1, $2, $3, $4, CASE WHEN $5::bigint <= $6::bigint THEN least($5::bigint, ${nowOf("$15")}) ELSE $5::bigint END,
-      $6, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING lane)
-  INSERT INTO :schema.tally_changes (lane, status, tasks) SELECT lane, 1, 1 FROM added`,
-);
-
-/** With the types of its values, which a client of a caller's may not know. */
-const insertNewOne = statement(
-  "insertNewTask",
-  `WITH added AS (
-    INSERT INTO :schema.tasks (${columnNames})
+      $8::boolean[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[]${only(", $16::text[]")})
+      AS given (id, lane, own_id, priority, due_at, created_at, max_attempts, rerun_after_crash, payload, payload_types,
+        description, tags, idempotency, settings${only(", attributes")})`;
+  // With the types of its values, which a client of a caller's may not know.
+  const one = `INSERT INTO :schema.tasks (${names})
     VALUES ($1::text, $2::integer, $3::boolean, $4::smallint,
       CASE WHEN $5::bigint <= $6::bigint THEN least($5::bigint, ${nowOf("$15")}) ELSE $5::bigint END, $6::bigint,
-      $6::bigint, $7::integer, $8::boolean, $9::text, $10::text, $11::text, $12::text, $13::text, $14::text)
-    ON CONFLICT DO NOTHING RETURNING id, lane),
-  tallied AS (INSERT INTO :schema.tally_changes (lane, status, tasks) SELECT lane, 1, 1 FROM added) SELECT id FROM added`,
-);
+      $6::bigint, $7::integer, $8::boolean, $9::text, $10::text, $11::text, $12::text, $13::text,
+      $14::text${only(", $16::text[]")})`;
+  const tallyingOne = `${tallying} SELECT lane, 1, 1, created_at, created_at FROM added`;
+  const tallyingMany = `${tallying} SELECT lane, 1, count(*), min(created_at), max(created_at) FROM added GROUP BY lane`;
+  return {
+    one: statement(
+      `insertTask${suffix}`,
+      `WITH added AS (${one} RETURNING ${returned})${and} ${tallyingOne}`,
+    ),
+    all: statement(
+      `insertTasks${suffix}`,
+      `WITH ${clock}, added AS (${many} RETURNING ${returned})${and} ${tallyingMany}`,
+    ),
+    newOne: statement(
+      `insertNewTask${suffix}`,
+      `WITH added AS (${one} ON CONFLICT DO NOTHING RETURNING ${returned})${and}, tallied AS (${tallyingOne})
+      SELECT id FROM added`,
+    ),
+    new: statement(
+      `insertNewTasks${suffix}`,
+      `WITH ${clock}, added AS (${many} ON CONFLICT DO NOTHING RETURNING ${returned})${and}, tallied AS (${tallyingMany})
+      SELECT id FROM added`,
+    ),
+  };
+}
 
-const insertNew = statement(
-  "insertNewTasks",
-  `WITH clock AS MATERIALIZED (SELECT ${nowOf("$15")} AS at),
-  added AS (${inserting} ON CONFLICT DO NOTHING RETURNING id, lane), tallied AS (${tallying}) SELECT id FROM added`,
-);
+const plain = insertingStatements(false);
+const withAttributes = insertingStatements(true);
 
 export const lockIds = statement(
   "lockIds",

@@ -24,6 +24,11 @@ const rights: Record<RoleKind, Record<string, string>> = {
     workers: "INSERT, UPDATE",
     tasks: "INSERT, UPDATE, DELETE",
     attempts: "INSERT, UPDATE, DELETE",
+    attribute_names: "INSERT, UPDATE",
+    attributes: "INSERT, UPDATE, DELETE",
+    attribute_fills: "INSERT, UPDATE, DELETE",
+    texts: "INSERT, UPDATE, DELETE",
+    text_work: "INSERT, UPDATE, DELETE",
   },
   client: {
     lanes: "INSERT, UPDATE",
@@ -34,6 +39,12 @@ const rights: Record<RoleKind, Record<string, string>> = {
     tasks: `INSERT, DELETE, UPDATE (status, due_at, updated_at, completed_at, attempts, crashes, snoozes,
     cancel_requested_at, progress, priority, version)`,
     attempts: "DELETE",
+    attribute_names: "INSERT, UPDATE",
+    attributes: "INSERT, UPDATE, DELETE",
+    attribute_fills: "INSERT, UPDATE",
+    texts: "DELETE",
+    // Folding the counts notes there what is to be indexed.
+    text_work: "INSERT, UPDATE",
   },
   reader: {},
 };

@@ -1,11 +1,14 @@
 /** What `dure stats` and `dure doctor` ask of the server: each finding names a cause and the next step. */
 import type { HealthFinding, StoreStats } from "../../core/store.ts";
 import { backlogFindings, workerFinding } from "../findings.ts";
+import { isFound } from "./attribute-values.ts";
+import { stateOf, unknownState } from "./attributes.ts";
 import type { Context } from "./context.ts";
 import { statusNames } from "./rows.ts";
 import { serverFindings } from "./server-health.ts";
-import { nowOf, onceOnly, statement } from "./statement.ts";
+import { nowOf, onceOnly, quoted, statement } from "./statement.ts";
 import { foldTallies, sums } from "./tallies.ts";
+import { readTextIndex } from "./text-keys.ts";
 import { listWorkers } from "./workers.ts";
 
 export async function stats(context: Context): Promise<StoreStats> {
@@ -14,7 +17,8 @@ export async function stats(context: Context): Promise<StoreStats> {
   return context.database.snapshot(async (session) => {
     const counts = await session.query(countByType);
     const [facts] = await session.query(storeFacts, [context.now(), context.database.location.schema]);
-    const [alive, dead, stopped, oldestDueMs, sizeBytes] = facts!;
+    const [alive, dead, stopped, oldestDueMs, sizeBytes, textLag] = facts!;
+    const filling = await session.query(fillsLeft);
     return {
       byType: counts.map(([type, queue, status, count]) => ({
         type,
@@ -24,6 +28,8 @@ export async function stats(context: Context): Promise<StoreStats> {
       })),
       workers: { alive, dead, stopped },
       ...(oldestDueMs !== null && { oldestDueMs }),
+      textLag,
+      ...(filling.length > 0 && { filling: filling.map(([type, tasks]) => ({ type, tasks })) }),
       sizeBytes,
     };
   });
@@ -38,6 +44,8 @@ export async function checkHealth(context: Context, { full }: { full: boolean })
   return [
     ...(await serverFindings(context.database, skewMs)),
     await talliesFinding(context, full),
+    ...(full ? [await attributesFinding(context)] : []),
+    await textsFinding(context),
     workerFinding(workers, now),
     ...backlogFindings(workers, await stats(context)),
   ];
@@ -54,6 +62,45 @@ async function talliesFinding(context: Context, full: boolean): Promise<HealthFi
     check,
     message: `${rows.length} kept counts differ from the counted ones.`,
     next: "Please report this: it is a defect of Dure. Tasks are not affected.",
+  };
+}
+
+/** The rows of attributes against what the tasks have. */
+async function attributesFinding(context: Context): Promise<HealthFinding> {
+  const check = "attributes";
+  const [row] = await context.database.read(wrongAttributes);
+  const [missing, extra] = row as [number, number];
+  if (missing + extra === 0)
+    return { level: "ok", check, message: "The index of attributes has all of them." };
+  return {
+    level: "error",
+    check,
+    message: `The index of attributes lacks ${missing} and has ${extra} that no task has.`,
+    next: "Please report this: it is a defect of Dure. Tasks are not affected, but searches by attribute are.",
+  };
+}
+
+async function textsFinding({ database }: Context): Promise<HealthFinding> {
+  const check = "texts";
+  const { schema } = database.location;
+  const { exists, knowsLetters } = await readTextIndex(database, schema);
+  if (exists && knowsLetters) return { level: "ok", check, message: "Texts are found by an index." };
+  if (exists) {
+    return {
+      level: "ok",
+      check,
+      message:
+        "Texts are found by an index where they are ASCII; others are read one after another, for this database's LC_CTYPE is C.",
+    };
+  }
+  const own = quoted(schema);
+  return {
+    level: "warning",
+    check,
+    message: "Texts are searched by reading them one after another: there is no index of them.",
+    next:
+      "As a user who may: CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public; " +
+      `CREATE INDEX CONCURRENTLY texts_trigrams ON ${own}.texts USING gin (body public.gin_trgm_ops);`,
   };
 }
 
@@ -83,7 +130,8 @@ const storeFacts = statement(
     (SELECT count(*) FROM :schema.workers WHERE state = 'stopped'),
     CASE WHEN oldest.due_at < clock.at THEN clock.at - oldest.due_at END,
     (SELECT sum(pg_total_relation_size(pg_class.oid))::bigint FROM pg_class
-      WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $2) AND relkind = 'r')
+      WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $2) AND relkind = 'r'),
+    (SELECT coalesce(sum(tasks), 0)::bigint FROM :schema.text_work)
   FROM clock, oldest`,
 );
 
@@ -95,4 +143,24 @@ const wrongTallies = onceOnly(
       SELECT lane, greatest(status, 1) AS status, count(*) AS tasks FROM :schema.tasks GROUP BY 1, 2
       UNION ALL SELECT lane, status, -tasks FROM (${sums}) AS kept) AS both_counts
     GROUP BY lane, status HAVING sum(tasks) <> 0`,
+);
+
+const fillsLeft = statement(
+  "fillsLeft",
+  `SELECT lanes.type, sum(greatest(counted.tasks - attribute_fills.done, 0))::bigint
+    FROM :schema.attribute_fills JOIN :schema.lanes USING (lane)
+      JOIN (SELECT lane, sum(tasks) AS tasks FROM (${sums}) AS sums GROUP BY lane) AS counted USING (lane)
+    GROUP BY lanes.type ORDER BY lanes.type`,
+);
+
+const wrongAttributes = onceOnly(
+  "checkAttributes",
+  `SELECT (SELECT count(*) FROM :schema.tasks CROSS JOIN LATERAL unnest(tasks.attributes) AS own (key)
+      WHERE ${isFound("own.key")} AND NOT EXISTS (SELECT 1 FROM :schema.attributes WHERE attributes.key = own.key
+        AND state IN (${stateOf("tasks.status")}, ${unknownState}) AND attributes.created_at = tasks.created_at
+        AND task_id = tasks.id)),
+    (SELECT count(*) FROM :schema.attributes WHERE NOT EXISTS (
+      SELECT 1 FROM :schema.tasks CROSS JOIN LATERAL unnest(tasks.attributes) AS own (key)
+      WHERE tasks.id = task_id AND tasks.created_at = attributes.created_at AND own.key = attributes.key
+        AND attributes.state IN (${stateOf("tasks.status")}, ${unknownState})))`,
 );

@@ -1,6 +1,8 @@
 /** The operator's verbs and retention (T6, T7, T13, T14, T15), and saving definitions. */
 import type { PruneRequest, StoredDefinition, TaskEdit, Written } from "../../core/store.ts";
 import type { Task, TaskStatusName } from "../../core/task.ts";
+import { declareAttributes } from "./attribute-fills.ts";
+import { deletingAttributes, movingAttributes, stateOf } from "./attributes.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow, Session } from "./database.ts";
 import { lockIds, Refused } from "./enqueue.ts";
@@ -21,6 +23,7 @@ export async function saveDefinitions(
           const [taken] = await session.query(tasksOf, [ids]);
           if (taken) throw new Refused("id-taken", { id: taken[0], owner: "task" });
           await session.query(upsertDefinitions, [JSON.stringify(definitions.map(toColumns)), context.now()]);
+          await declareAttributes(session, definitions);
         });
       await database.surely(save);
       context.lanes.forgetDescriptions();
@@ -42,6 +45,7 @@ function toColumns(definition: Omit<StoredDefinition, "createdAt" | "updatedAt">
     timeout_ms: definition.timeoutMs,
     tags: JSON.stringify(definition.tags),
     rerun_after_crash: definition.rerunAfterCrash,
+    attributes: definition.attributes?.length ? JSON.stringify(definition.attributes) : null,
   };
 }
 
@@ -178,18 +182,21 @@ const tasksOf = statement("tasksOf", "SELECT id FROM :schema.tasks WHERE id = AN
 const upsertDefinitions = statement(
   "saveDefinitions",
   `INSERT INTO :schema.definitions AS kept
-      (id, description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash, created_at, updated_at)
-    SELECT DISTINCT ON (id) id, description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash, now.at, now.at
+      (id, description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash, attributes,
+      created_at, updated_at)
+    SELECT DISTINCT ON (id) id, description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash,
+      attributes, now.at, now.at
     FROM json_to_recordset($1::json) AS given (id text, description text, max_attempts integer, queue text,
-      priority integer, timeout_ms bigint, tags text, rerun_after_crash boolean),
+      priority integer, timeout_ms bigint, tags text, rerun_after_crash boolean, attributes text),
       (SELECT ${nowOf("$2")} AS at) AS now
     ORDER BY id
     ON CONFLICT (id) DO UPDATE SET description = excluded.description, max_attempts = excluded.max_attempts,
       queue = excluded.queue, priority = excluded.priority, timeout_ms = excluded.timeout_ms, tags = excluded.tags,
-      rerun_after_crash = excluded.rerun_after_crash, updated_at = excluded.updated_at
+      rerun_after_crash = excluded.rerun_after_crash, attributes = excluded.attributes, updated_at = excluded.updated_at
     WHERE (kept.description, kept.max_attempts, kept.queue, kept.priority, kept.timeout_ms, kept.tags,
-      kept.rerun_after_crash) IS DISTINCT FROM (excluded.description, excluded.max_attempts, excluded.queue,
-      excluded.priority, excluded.timeout_ms, excluded.tags, excluded.rerun_after_crash)`,
+      kept.rerun_after_crash, kept.attributes) IS DISTINCT FROM (excluded.description, excluded.max_attempts, excluded.queue,
+      excluded.priority, excluded.timeout_ms, excluded.tags, excluded.rerun_after_crash,
+      excluded.attributes)`,
 );
 
 const lockTask = statement("lockTask", "SELECT status, version FROM :schema.tasks WHERE id = $1 FOR UPDATE");
@@ -200,10 +207,11 @@ function changing(name: string, set: string, from: string, to: number): ReturnTy
     name,
     `WITH before AS (SELECT lane, greatest(status, 1) AS status FROM :schema.tasks WHERE id = $1),
     changed AS (UPDATE :schema.tasks SET ${set}, version = tasks.version + 1 WHERE id = $1 AND status ${from}
-      RETURNING ${taskColumns}),
-    tallied AS (INSERT INTO :schema.tally_changes (lane, status, tasks)
-      SELECT lane, moved.status, moved.tasks FROM before
-        CROSS JOIN LATERAL (VALUES (before.status, -1), (${to}, 1)) AS moved (status, tasks)
+      RETURNING ${taskColumns}, tasks.attributes),
+    moved AS (${movingAttributes("(SELECT changed.*, before.status AS was FROM changed, before)", stateOf("task.was"), stateOf(String(to)))}),
+    tallied AS (INSERT INTO :schema.tally_changes (lane, status, tasks, first_at, last_at)
+      SELECT before.lane, moves.status, moves.tasks, moves.at, moves.at FROM before, changed
+        CROSS JOIN LATERAL (VALUES (before.status, -1, NULL), (${to}, 1, changed.updated_at)) AS moves (status, tasks, at)
       WHERE before.status <> ${to})
     SELECT * FROM changed`,
   );
@@ -230,14 +238,21 @@ const retryEnded = changing(
 );
 const editPending = statement(
   "editTask",
-  `UPDATE :schema.tasks SET status = 1, priority = coalesce($2::smallint, priority), due_at = coalesce($3::bigint, due_at),
+  `WITH changed AS (
+    UPDATE :schema.tasks SET status = 1, priority = coalesce($2::smallint, priority), due_at = coalesce($3::bigint, due_at),
       updated_at = greatest(${nowOf("$4")}, created_at), version = version + 1
-    WHERE id = $1 AND status < 2 RETURNING ${taskColumns}`,
+    WHERE id = $1 AND status < 2 RETURNING ${taskColumns}),
+  noted AS (INSERT INTO :schema.tally_changes (lane, status, tasks, first_at, last_at)
+    SELECT lane, 1, 0, updated_at, updated_at FROM changed)
+  SELECT * FROM changed`,
 );
 const deleteEnded = statement(
   "deleteTask",
-  `WITH deleted AS (DELETE FROM :schema.tasks WHERE id = $1 AND status >= 3 RETURNING id, lane, status),
+  `WITH deleted AS (DELETE FROM :schema.tasks WHERE id = $1 AND status >= 3
+    RETURNING id, lane, status, created_at, attributes),
   forgotten AS (DELETE FROM :schema.attempts WHERE task_id IN (SELECT id FROM deleted)),
+  unread AS (DELETE FROM :schema.texts WHERE task_id IN (SELECT id FROM deleted)),
+  unfound AS (${deletingAttributes("deleted")}),
   tallied AS (INSERT INTO :schema.tally_changes (lane, status, tasks) SELECT lane, status, -1 FROM deleted)
   SELECT id FROM deleted`,
 );
@@ -255,8 +270,11 @@ const prune = statement(
     SELECT tasks.ctid AS place FROM :schema.tasks WHERE id = ANY(ARRAY(SELECT id FROM (${prunable}) AS old))
       AND status = $1::smallint AND updated_at < $2::bigint FOR UPDATE SKIP LOCKED),
   deleted AS (
-    DELETE FROM :schema.tasks WHERE ctid = ANY(ARRAY(SELECT place FROM chosen)) RETURNING id, lane, status),
+    DELETE FROM :schema.tasks WHERE ctid = ANY(ARRAY(SELECT place FROM chosen))
+    RETURNING id, lane, status, created_at, attributes),
   forgotten AS (DELETE FROM :schema.attempts WHERE task_id = ANY(ARRAY(SELECT id FROM deleted))),
+  unread AS (DELETE FROM :schema.texts WHERE task_id = ANY(ARRAY(SELECT id FROM deleted))),
+  unfound AS (${deletingAttributes("deleted")}),
   tallied AS (
     INSERT INTO :schema.tally_changes (lane, status, tasks)
     SELECT lane, status, -count(*) FROM deleted GROUP BY lane, status)

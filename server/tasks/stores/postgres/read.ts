@@ -95,7 +95,7 @@ export function readPrunable(
   });
 }
 
-const attemptsOf = statement(
+export const attemptsOf = statement(
   "listAttempts",
   `SELECT task_id, fence, number, (SELECT id FROM :schema.workers WHERE workers.worker = attempts.worker), started_at,
       ended_at, outcome, error, late_outcome, logs

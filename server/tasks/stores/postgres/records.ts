@@ -2,6 +2,8 @@
 
 import { DureError } from "../../core/errors.ts";
 import type { AttemptRecord, TaskRecord, TaskStore, Written } from "../../core/store.ts";
+import { arrayLiteral, attributesOf, keysOf } from "./attribute-values.ts";
+import { addingAttributes, stateOf } from "./attributes.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow, Session } from "./database.ts";
 import { portions, sizeOfTexts } from "./portions.ts";
@@ -14,21 +16,26 @@ export async function readRecords(
   which: Parameters<TaskStore["readRecords"]>[0],
 ): Promise<TaskRecord[]> {
   return context.database.snapshot(async (session) => {
+    const names = new Map((await context.attributes.all(session)).map((one) => [one.attribute, one.name]));
     const rows =
       "ids" in which
         ? await session.query(recordsOf, [which.ids])
         : await session.query(recordsAfter, [which.after ?? "", which.limit]);
     const history = await session.query(historyOf, [rows.map(([id]) => id)]);
     const byTask = Map.groupBy(history, ([taskId]) => taskId as string);
-    return rows.map((row) => toRecord(row, byTask.get(row[0]) ?? []));
+    return rows.map((row) => toRecord(row, byTask.get(row[0]) ?? [], (number) => names.get(number)));
   });
 }
 
-function toRecord(row: ResultRow, history: readonly ResultRow[]): TaskRecord {
+function toRecord(
+  row: ResultRow,
+  history: readonly ResultRow[],
+  nameOf: (attribute: number) => string | undefined,
+): TaskRecord {
   const [id, type, queue, ownId, status, priority, dueAt, createdAt, updatedAt, startedAt, completedAt] = row;
   const [attempts, maxAttempts, fence, crashes, snoozes, version, rerunAfterCrash] = row.slice(11);
   const [payload, payloadTypes, result, resultTypes, error, description, tags] = row.slice(18);
-  const [idempotency, settings, progress, workerId] = row.slice(25);
+  const [idempotency, settings, progress, keys, workerId] = row.slice(25);
   return {
     id,
     type,
@@ -57,6 +64,7 @@ function toRecord(row: ResultRow, history: readonly ResultRow[]): TaskRecord {
     ...given("tags", tags),
     ...given("settings", settings),
     ...given("progress", progress),
+    ...(keys === null ? {} : { attributes: attributesOf(keys, nameOf) }),
     history: history.map(toAttemptRecord),
   };
 }
@@ -90,10 +98,16 @@ export async function writeRecords(
     const name = `${type} ${queue} ${ownId}`;
     if (!lanes.has(name)) lanes.set(name, await context.lanes.of(type, queue, ownId));
   }
-  const laneOf = ({ type, queue, ownId }: TaskRecord) => lanes.get(`${type} ${queue} ${ownId}`)!;
+  const { attributes } = context;
+  for (const { type, attributes: own } of records) for (const name in own) await attributes.of(type, name);
+  const columnsOf = (record: TaskRecord) => {
+    const { type, queue, ownId, attributes: own } = record;
+    const keys = own && keysOf(own, (name) => attributes.known(type, name)!);
+    return toColumns(record, lanes.get(`${type} ${queue} ${ownId}`)!, arrayLiteral(keys));
+  };
   try {
     const answer = await context.database.written(() =>
-      context.database.transaction((session) => insertAll(session, records, laneOf)),
+      context.database.transaction((session) => insertAll(session, records, columnsOf)),
     );
     if (answer.kind === "ok") context.tasksAdded();
     return answer;
@@ -116,15 +130,14 @@ class KeyTaken extends DureError {
 async function insertAll(
   session: Session,
   records: readonly TaskRecord[],
-  laneOf: (record: TaskRecord) => number,
+  columnsOf: (record: TaskRecord) => Record<string, unknown>,
 ): Promise<Written<string[], "idempotency-conflict">> {
   const history = records.flatMap(({ history }) => history);
   const workerIds = [...records, ...history].map(({ workerId }) => workerId).filter((id) => id !== undefined);
   await session.query(insertOldWorkers, [[...new Set(workerIds)]]);
   const added = new Set<string>();
   for (const portion of portions(records, sizeOfRecord)) {
-    const columns = portion.map((one) => toColumns(one, laneOf(one)));
-    const rows = await session.query(insertRecords, [JSON.stringify(columns)]);
+    const rows = await session.query(insertRecords, [JSON.stringify(portion.map(columnsOf))]);
     for (const [id] of rows) added.add(id);
   }
   if (added.size < records.length) {
@@ -151,7 +164,7 @@ function sizeOfAttempt({ error, logs }: AttemptColumns): number {
 }
 
 /** JSON holds what PostgreSQL's text cannot: an escaped U+0000; so texts are made plain before. */
-function toColumns(record: TaskRecord, lane: number): Record<string, unknown> {
+function toColumns(record: TaskRecord, lane: number, attributes: string | null): Record<string, unknown> {
   const { status, updatedAt, createdAt, fence } = record;
   const [fresh, again] = statusNumbers.PENDING as [number, number];
   const isFresh = updatedAt === createdAt && fence === 0;
@@ -184,6 +197,7 @@ function toColumns(record: TaskRecord, lane: number): Record<string, unknown> {
     idempotency: record.idempotencyKey === undefined ? null : `${record.type} ${record.idempotencyKey}`,
     settings: record.settings,
     progress: record.progress,
+    attributes,
   };
 }
 
@@ -240,7 +254,7 @@ const recordColumns = `tasks.id, lanes.type, lanes.queue, tasks.own_id, tasks.st
     tasks.created_at, tasks.updated_at, tasks.started_at, tasks.completed_at, tasks.attempts, tasks.max_attempts,
     tasks.fence, tasks.crashes, tasks.snoozes, tasks.version, tasks.rerun_after_crash, tasks.payload,
     tasks.payload_types, tasks.result, tasks.result_types, tasks.error, tasks.description, tasks.tags,
-    tasks.idempotency, tasks.settings, tasks.progress, workers.id
+    tasks.idempotency, tasks.settings, tasks.progress, tasks.attributes, workers.id
   FROM :schema.tasks JOIN :schema.lanes USING (lane) LEFT JOIN :schema.workers ON workers.worker = tasks.worker`;
 const recordsAfter = statement(
   "recordsAfter",
@@ -262,25 +276,28 @@ const insertOldWorkers = statement(
   `INSERT INTO :schema.workers (id, state, host, pid, concurrency, types, lease_ms, started_at, beat_at)
     SELECT id, 'stopped', '', 0, 0, '[]', 0, 0, 0 FROM unnest($1::text[]) AS old (id) ON CONFLICT (id) DO NOTHING`,
 );
+/** Where those who index texts look for a task. */
+const changedAt = "CASE status WHEN 0 THEN created_at ELSE updated_at END";
 const insertRecords = statement(
   "insertRecords",
   `WITH added AS (
     INSERT INTO :schema.tasks (id, lane, own_id, status, priority, due_at, created_at, updated_at, started_at,
       completed_at, attempts, max_attempts, fence, crashes, snoozes, version, worker, rerun_after_crash, payload,
-      payload_types, result, result_types, error, description, tags, idempotency, settings, progress)
+      payload_types, result, result_types, error, description, tags, idempotency, settings, progress, attributes)
     SELECT given.id, lane, own_id, status, priority, due_at, created_at, updated_at, given.started_at, completed_at,
       attempts, max_attempts, fence, crashes, snoozes, version, workers.worker, rerun_after_crash, payload,
-      payload_types, result, result_types, error, description, tags, idempotency, settings, progress
+      payload_types, result, result_types, error, description, tags, idempotency, settings, progress, attributes::text[]
     FROM json_to_recordset($1::json) AS given (id text, lane integer, own_id boolean, status smallint,
       priority smallint, due_at bigint, created_at bigint, updated_at bigint, started_at bigint, completed_at bigint,
       attempts integer, max_attempts integer, fence integer, crashes integer, snoozes integer, version integer,
       worker_id text, rerun_after_crash boolean, payload text, payload_types text, result text, result_types text,
-      error text, description text, tags text, idempotency text, settings text, progress text)
+      error text, description text, tags text, idempotency text, settings text, progress text, attributes text)
     LEFT JOIN :schema.workers ON workers.id = given.worker_id
-    ON CONFLICT DO NOTHING RETURNING id, lane, status),
+    ON CONFLICT DO NOTHING RETURNING id, lane, status, created_at, updated_at, attributes),
+  attributed AS (${addingAttributes("added", "task.attributes", stateOf("task.status"))}),
   counted AS (
-    INSERT INTO :schema.tally_changes (lane, status, tasks)
-    SELECT lane, greatest(status, 1), count(*) FROM added GROUP BY 1, 2)
+    INSERT INTO :schema.tally_changes (lane, status, tasks, first_at, last_at)
+    SELECT lane, greatest(status, 1), count(*), min(${changedAt}), max(${changedAt}) FROM added GROUP BY 1, 2)
   SELECT id FROM added`,
 );
 const insertAttempts = statement(

@@ -170,7 +170,7 @@ function toAttempt(taskId: string, row: AttemptRow): Attempt {
 }
 
 export const definitionColumns =
-  "id, description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash, created_at, updated_at";
+  "id, description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash, created_at, updated_at, attributes";
 
 export type DefinitionRow = [
   id: string,
@@ -183,6 +183,7 @@ export type DefinitionRow = [
   rerunAfterCrash: boolean,
   createdAt: number,
   updatedAt: number,
+  attributes: string | null,
 ];
 
 export function toDefinition(row: DefinitionRow): StoredDefinition {
@@ -197,6 +198,7 @@ export function toDefinition(row: DefinitionRow): StoredDefinition {
     rerunAfterCrash: row[7],
     createdAt: new Date(row[8]),
     updatedAt: new Date(row[9]),
+    ...(row[10] === null ? {} : { attributes: readJson<string[]>(row[10]) ?? [] }),
   };
 }
 

@@ -7,6 +7,8 @@
  */
 import type { AttemptOutcome } from "../../core/attempt.ts";
 import type { Settled, Settlement, TaskStore, Written } from "../../core/store.ts";
+import { arrayLiteral, keysOf } from "./attribute-values.ts";
+import { addingAttributes, movingAttributes } from "./attributes.ts";
 import type { Context } from "./context.ts";
 import { portions, sizeOfTexts } from "./portions.ts";
 import { plainText, statusNames } from "./rows.ts";
@@ -56,8 +58,8 @@ function sizeOf({ settlement: { result } }: Placed): number {
   return sizeOfTexts(result?.json, result?.types);
 }
 
-function isPlain({ settlement: { outcome, logs } }: Placed): boolean {
-  return outcome === "completed" && !logs?.length;
+function isPlain({ settlement: { outcome, logs, attributes } }: Placed): boolean {
+  return outcome === "completed" && !logs?.length && attributes === undefined;
 }
 
 async function completePlain(
@@ -111,9 +113,29 @@ async function settleById(
     settlements.map(({ error }) => plainText(error?.message)),
     settlements.map(({ retryAt }) => retryAt ?? null),
     settlements.map(({ logs }) => (logs?.length ? JSON.stringify(logs) : null)),
+    await attributeKeysOf(context, settlements),
   ]);
   for (const [index, status, dueAt] of rows) answers[index] = settledAs(status, dueAt);
   if (rows.some(([, status]) => statusNames[status] === "PENDING")) context.tasksAdded();
+}
+
+/** The keys of what results gave, each settlement's as an array's literal; null where none gave any. */
+async function attributeKeysOf(
+  { database, attributes: names }: Context,
+  settlements: readonly Settlement[],
+): Promise<(string | null)[] | null> {
+  if (settlements.every(({ attributes }) => attributes === undefined)) return null;
+  const tasks = settlements.filter(({ attributes }) => attributes !== undefined).map(({ taskId }) => taskId);
+  const types = new Map((await database.query(typesOf, [tasks])) as [string, string][]);
+  const literals: (string | null)[] = [];
+  for (const { taskId, attributes = {} } of settlements) {
+    const type = types.get(taskId)!;
+    const numbers = new Map<string, number>();
+    for (const name in attributes) if (type !== undefined) numbers.set(name, await names.of(type, name));
+    const known = Object.fromEntries(Object.entries(attributes).filter(([name]) => numbers.has(name)));
+    literals.push(arrayLiteral(keysOf(known, (name) => numbers.get(name)!)));
+  }
+  return literals;
 }
 
 function settledAs(status: number, dueAt: number): Settled {
@@ -213,11 +235,13 @@ export const completeTasks = statement(
       AS given (place, seq, id, fence, result, result_types)
     WHERE tasks.ctid = given.place AND tasks.seq = given.seq AND tasks.id = given.id AND tasks.fence = given.fence
       AND ${isHeldBy("me.worker")} AND ${few("given.seq")}
-    RETURNING tasks.seq, lane),
-  counts AS MATERIALIZED (SELECT lane, count(*) AS tasks FROM done GROUP BY lane),
+    RETURNING tasks.seq, lane, tasks.id, created_at, updated_at, attributes),
+  moved AS (${movingAttributes("done", "0", "3")}),
+  counts AS MATERIALIZED (
+    SELECT lane, count(*) AS tasks, min(updated_at) AS first_at, max(updated_at) AS last_at FROM done GROUP BY lane),
   tallied AS (
-    INSERT INTO :schema.tally_changes (lane, status, tasks)
-    SELECT lane, 2, -tasks FROM counts UNION ALL SELECT lane, 3, tasks FROM counts)
+    INSERT INTO :schema.tally_changes (lane, status, tasks, first_at, last_at)
+    SELECT lane, 2, -tasks, NULL, NULL FROM counts UNION ALL SELECT lane, 3, tasks, first_at, last_at FROM counts)
   SELECT count(*)::integer, CASE WHEN count(*) < cardinality($4) THEN array_agg(seq::float8) END FROM done`,
 );
 
@@ -240,15 +264,17 @@ export const settleTasksById = statement(
       error = CASE ${next} WHEN 3 THEN NULL WHEN 1 THEN coalesce(given.message, tasks.error) ELSE given.message END,
       attempts = tasks.attempts - (${next} = 1 AND ${uncharged})::integer,
       snoozes = tasks.snoozes + (${next} = 1 AND given.outcome = 'snoozed')::integer,
+      attributes = CASE ${next} WHEN 3 THEN tasks.attributes || given.attributes::text[] ELSE tasks.attributes END,
       cancel_requested_at = NULL, version = tasks.version + 1
     FROM clock, me, unnest($3::integer[], $4::bigint[], $5::text[], $6::integer[], $7::text[], $8::text[], $9::text[],
-        $10::text[], $11::text[], $12::bigint[], $13::text[])
-      AS given (place, seq, id, fence, outcome, result, result_types, error, message, retry_at, logs)
+        $10::text[], $11::text[], $12::bigint[], $13::text[], $14::text[])
+      AS given (place, seq, id, fence, outcome, result, result_types, error, message, retry_at, logs, attributes)
     WHERE tasks.id = given.id AND tasks.seq = given.seq AND tasks.fence = given.fence
       AND ${isHeldBy("me.worker")} AND ${few("given.seq")}
     RETURNING given.place, tasks.id, tasks.lane, tasks.fence, tasks.status, tasks.due_at, tasks.worker,
       tasks.started_at, clock.at AS ended_at, tasks.attempts + (tasks.status = 1 AND ${uncharged})::integer AS number,
-      CASE tasks.status WHEN 5 THEN 'cancelled' ELSE given.outcome END AS outcome, given.error AS attempt_error, given.logs),
+      CASE tasks.status WHEN 5 THEN 'cancelled' ELSE given.outcome END AS outcome, given.error AS attempt_error, given.logs,
+      tasks.created_at, tasks.updated_at, tasks.attributes, given.attributes::text[] AS added),
   recorded AS (
     INSERT INTO :schema.attempts (task_id, fence, number, worker, started_at, ended_at, outcome, error, logs)
     SELECT id, fence, number, worker, started_at, ended_at, outcome, attempt_error, logs FROM ended
@@ -256,10 +282,17 @@ export const settleTasksById = statement(
     ON CONFLICT (task_id, fence) DO UPDATE SET ended_at = excluded.ended_at, outcome = excluded.outcome,
       error = excluded.error, logs = coalesce(excluded.logs, attempts.logs)),
   tallied AS (
-    INSERT INTO :schema.tally_changes (lane, status, tasks)
-    SELECT lane, 2, -count(*) FROM ended GROUP BY lane
-    UNION ALL SELECT lane, status, count(*) FROM ended GROUP BY lane, status)
+    INSERT INTO :schema.tally_changes (lane, status, tasks, first_at, last_at)
+    SELECT lane, 2, -count(*), NULL, NULL FROM ended GROUP BY lane
+    UNION ALL SELECT lane, status, count(*), min(updated_at), max(updated_at) FROM ended GROUP BY lane, status),
+  moved AS (${movingAttributes("(SELECT * FROM ended WHERE status >= 3)", "0", "task.status")}),
+  attributed AS (${addingAttributes("(SELECT * FROM ended WHERE status = 3)", "task.added", "task.status")})
   SELECT place, status, due_at FROM ended`,
+);
+
+const typesOf = statement(
+  "typesOfTasks",
+  "SELECT id, type FROM :schema.tasks JOIN :schema.lanes USING (lane) WHERE id = ANY($1::text[])",
 );
 
 const latestAttempts = statement(

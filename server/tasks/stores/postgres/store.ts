@@ -32,6 +32,8 @@ import type {
 import type { Task } from "../../core/task.ts";
 import type { Transaction } from "../../core/transaction.ts";
 import { beginTransaction } from "./attempt-transaction.ts";
+import { readUnfilled, writeAttributes } from "./attribute-fills.ts";
+import { AttributeNames } from "./attribute-names.ts";
 import { enqueueInTransaction } from "./callers-transaction.ts";
 import { claimTasks } from "./claim.ts";
 import type { Context } from "./context.ts";
@@ -54,6 +56,7 @@ import { countTasks, searchTasks } from "./search.ts";
 import { reportProgress, settleTasks } from "./settle.ts";
 import { nowOf, statement } from "./statement.ts";
 import { TallyFolder } from "./tallies.ts";
+import { readUnindexed, writeTexts } from "./texts.ts";
 import * as workers from "./workers.ts";
 
 export interface PostgresStoreOptions {
@@ -71,7 +74,7 @@ export function createPostgresStore(options: PostgresStoreOptions): TaskStore {
  * An idle worker asks less than once a second: it polls, its beats (every five seconds by default) bring what would
  * make it reap, and reaping unasked is for what those could have missed.
  */
-const pace: Pace = { pollMs: 1_400, reapMs: 60_000 };
+const pace: Pace = { pollMs: 2_000, reapMs: 60_000 };
 
 /** No type and no queue holds U+0000, which the server would not take, nor what it becomes. */
 function askable(search: StoreSearch): StoreSearch {
@@ -101,11 +104,16 @@ class PostgresStore implements TaskStore {
     this.location = location.shown;
     this.#database = new Database(location);
     const lanes = new Lanes(this.#database);
-    this.#database.connected = () => lanes.forget();
+    const attributes = new AttributeNames(this.#database);
+    this.#database.connected = () => {
+      lanes.forget();
+      attributes.forget();
+    };
     this.#notifier = new Notifier(this.#database);
     this.#context = {
       database: this.#database,
       lanes,
+      attributes,
       floors: new Floors(),
       lookout: new Lookout(),
       now: () => clock?.now() ?? null,
@@ -265,6 +273,22 @@ class PostgresStore implements TaskStore {
 
   readPrunable(request: PruneRequest): Promise<ArchivedTask[]> {
     return read.readPrunable(this.#context, request);
+  }
+
+  readUnfilled(request: Parameters<TaskStore["readUnfilled"]>[0]): ReturnType<TaskStore["readUnfilled"]> {
+    return readUnfilled(this.#context, request);
+  }
+
+  writeAttributes(filled: Parameters<TaskStore["writeAttributes"]>[0]): Promise<Written<void>> {
+    return writeAttributes(this.#context, filled);
+  }
+
+  readUnindexed(request: { limit: number }): ReturnType<TaskStore["readUnindexed"]> {
+    return readUnindexed(this.#context, request);
+  }
+
+  writeTexts(texts: Parameters<TaskStore["writeTexts"]>[0]): Promise<Written<void>> {
+    return writeTexts(this.#context, texts);
   }
 
   readRecords(which: Parameters<TaskStore["readRecords"]>[0]): Promise<TaskRecord[]> {

@@ -1,6 +1,7 @@
 /** The counts: `tallies` and the changes not yet folded into them. Folding keeps the changes few, so that sums stay cheap. */
 import type { Context } from "./context.ts";
 import { statement } from "./statement.ts";
+import { notingWork } from "./text-work.ts";
 
 /** The sums over both tables, where they are not zero. Joins as a table of (lane, status, tasks). */
 export const sums = `SELECT lane, status, sum(tasks)::bigint AS tasks FROM (
@@ -39,7 +40,7 @@ export class TallyFolder {
   }
 }
 
-/** Folds at most 10,000 changes; does nothing while another process does. Answers how many were folded. */
+/** Folds at most 10,000 changes, and notes where texts are to be indexed; does nothing while another process does. Answers how many were folded. */
 export async function foldTallies(context: Context): Promise<number> {
   const [row] = await context.database.query(fold);
   return row![0];
@@ -51,7 +52,8 @@ const fold = statement(
   taken AS (
     DELETE FROM :schema.tally_changes WHERE (SELECT mine FROM free) AND ctid = ANY(ARRAY(
       SELECT ctid FROM :schema.tally_changes LIMIT 10000))
-    RETURNING lane, status, tasks),
+    RETURNING lane, status, tasks, first_at, last_at),
+  noted AS (${notingWork("SELECT lane, status, tasks, first_at, last_at FROM taken WHERE first_at IS NOT NULL")}),
   folded AS (
     INSERT INTO :schema.tallies AS kept (lane, status, tasks)
     SELECT lane, status, sum(tasks) FROM taken GROUP BY lane, status ORDER BY lane, status

@@ -1,6 +1,7 @@
 /** Workers: their start and end, heartbeats, and taking back what the dead ones held (T2, T8b, T9, T17). */
 import type { Beat, TaskStore, WorkerRecord, Written } from "../../core/store.ts";
 import type { TaskStatusName } from "../../core/task.ts";
+import { movingAttributes } from "./attributes.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow } from "./database.ts";
 import { plainText, statusNames, toWorkerRecord, workerColumns } from "./rows.ts";
@@ -194,7 +195,8 @@ export const reap = statement(
       ORDER BY cancel_requested_at LIMIT (SELECT 1000000 FROM clock)) AS overdue
     WHERE worker NOT IN (SELECT worker FROM gone)),
   lost AS MATERIALIZED (
-    SELECT tasks.id, tasks.seq, tasks.lane, tasks.fence, tasks.attempts, tasks.worker, tasks.started_at, why,
+    SELECT tasks.id, tasks.seq, tasks.lane, tasks.fence, tasks.attempts, tasks.worker, tasks.started_at, tasks.created_at,
+      tasks.attributes, why,
       (why IS NOT NULL)::integer AS crash, rerun_after_crash AS reruns,
       rerun_after_crash AND crashes + 1 >= $4::integer AS spent, crashes + 1 AS deaths,
       CASE WHEN cancel_requested_at IS NOT NULL THEN 5
@@ -212,7 +214,8 @@ export const reap = statement(
         ELSE 'The worker died while it ran this task (' || lost.why || '), and rerunAfterCrash is false.' END END,
       version = tasks.version + 1
     FROM lost, clock WHERE tasks.id = lost.id AND tasks.status = 2 AND tasks.fence = lost.fence AND ${few("lost.seq")}
-    RETURNING lost.*),
+    RETURNING lost.*, tasks.updated_at),
+  moved AS (${movingAttributes("(SELECT * FROM taken WHERE next >= 3)", "0", "task.next")}),
   recorded AS (
     INSERT INTO :schema.attempts (task_id, fence, number, worker, started_at, ended_at, outcome, error)
     SELECT id, fence, attempts, worker, started_at, clock.at, 'lost', json_build_object('name', 'WorkerLost',
@@ -223,7 +226,8 @@ export const reap = statement(
     ON CONFLICT (task_id, fence) DO UPDATE SET ended_at = excluded.ended_at, outcome = excluded.outcome,
       error = excluded.error),
   tallied AS (
-    INSERT INTO :schema.tally_changes (lane, status, tasks)
-    SELECT lane, 2, -count(*) FROM taken GROUP BY lane UNION ALL SELECT lane, next, count(*) FROM taken GROUP BY lane, next)
+    INSERT INTO :schema.tally_changes (lane, status, tasks, first_at, last_at)
+    SELECT lane, 2, -count(*), NULL, NULL FROM taken GROUP BY lane
+    UNION ALL SELECT lane, next, count(*), min(updated_at), max(updated_at) FROM taken GROUP BY lane, next)
   SELECT id, NULL, NULL FROM buried UNION ALL SELECT NULL, id, next FROM taken`,
 );

@@ -115,6 +115,13 @@ export function namesOf(rows: Pick<Rows, "lanes" | "workers">): Names {
 
 /** Never throws: a payload or result that cannot be read is left out and named in `unreadable`. */
 export function toTask(row: Row, names: Names): Task {
+  const task = toBareTask(row, names);
+  readValues(row, task);
+  return task;
+}
+
+/** Without its payload and result. */
+export function toBareTask(row: Row, names: Names): Task {
   const lane = names.lane(row[2]);
   const task: Task = {
     id: row[1],
@@ -143,7 +150,6 @@ export function toTask(row: Row, names: Names): Task {
   if (row[27] !== null) task.progress = readJson(row[27])!;
   const workerId = row[16] === null ? undefined : names.worker(row[16]);
   if (workerId !== undefined) task.workerId = workerId;
-  readValues(row, task);
   return task;
 }
 

@@ -9,7 +9,7 @@
  */
 import type { SQLInputValue } from "node:sqlite";
 import { compareText } from "../../core/compare.ts";
-import type { StoreSearch } from "../../core/store.ts";
+import type { Place, StoreSearch } from "../../core/store.ts";
 import type { Connection } from "./connection.ts";
 import type { Rows } from "./protocol.ts";
 import type { DefinitionRow, Row } from "./rows.ts";
@@ -28,18 +28,21 @@ import { statusNumbers } from "./statuses.ts";
 import { findTask, withNames } from "./write-context.ts";
 
 /** A task's place in the order: the instant sorted by, its id, and its row; below zero for a definition. */
-type Key = [value: number, id: string, seq: number];
+export type Key = [value: number, id: string, seq: number];
 
 /** Found tasks, with the definitions among them by their place in the answer. */
-export interface Found {
+export interface FoundRows {
   tasks: Rows;
   definitions: [place: number, definition: DefinitionRow][];
+  stoppedAt?: Place;
 }
 
 /** Above this many streams, their keys are read one stream after another instead of side by side. */
 const openStreamsMax = 400;
+/** The limit of a search that is read until its reader has enough. */
+const endless = Number.MAX_SAFE_INTEGER;
 
-export function searchTasks(connection: Connection, search: StoreSearch): Found {
+export function searchTasks(connection: Connection, search: StoreSearch): FoundRows {
   if (search.id !== undefined) return searchById(connection, search);
   const definitions = search.definitions ? definitionsWithoutTasks(connection, search) : [];
   const streams = openStreams(connection, search, definitions);
@@ -81,8 +84,8 @@ export function countStatements(connection: Connection, search: StoreSearch): Se
     .flatMap((pair) => countsOfPair(search, pair));
 }
 
-function searchById(connection: Connection, search: StoreSearch): Found {
-  const none: Found = { tasks: { rows: [], lanes: [], workers: [] }, definitions: [] };
+function searchById(connection: Connection, search: StoreSearch): FoundRows {
+  const none: FoundRows = { tasks: { rows: [], lanes: [], workers: [] }, definitions: [] };
   if (search.offset > 0) return none;
   const row = findTask(connection, search.id!);
   if (row) {
@@ -117,17 +120,46 @@ function openStreams(
   const statements = settled.flatMap((pair) => streamsOfPair(search, pair));
   const wanted = search.offset + search.limit;
   const streams = statements.map(({ text, values }) => {
-    if (statements.length <= openStreamsMax) return iterate(connection, text, [...values, wanted, 0]);
+    if (statements.length <= openStreamsMax || wanted >= endless)
+      return iterate(connection, text, [...values, wanted, 0]);
     return (connection.prepare(text).all(...values, wanted, 0) as unknown as Key[])[Symbol.iterator]();
   });
   return [...streams, memory[Symbol.iterator]()];
+}
+
+/** All keys of a search in its order, from its place on, whatever its limit; definitions are negative. */
+export function keysInOrder(
+  connection: Connection,
+  search: StoreSearch,
+  definitions: readonly DefinitionRow[],
+): Iterator<Key> {
+  const streams = openStreams(connection, { ...search, offset: 0, limit: endless }, definitions);
+  return mergeAll(streams, comparator(search));
+}
+
+function* mergeAll(streams: Iterator<Key>[], compare: (a: Key, b: Key) => number): Generator<Key, undefined> {
+  try {
+    const heads = streams.map((stream) => stream.next());
+    for (;;) {
+      let least = -1;
+      for (let index = 0; index < heads.length; index++) {
+        if (heads[index]!.done) continue;
+        if (least === -1 || compare(heads[index]!.value, heads[least]!.value) < 0) least = index;
+      }
+      if (least === -1) return undefined;
+      yield heads[least]!.value;
+      heads[least] = streams[least]!.next();
+    }
+  } finally {
+    for (const stream of streams) stream.return?.();
+  }
 }
 
 /** Where nothing must be merged with the generated ids, SQL itself skips what comes before the page. */
 function openWhole(connection: Connection, search: StoreSearch, memory: Key[]): Iterator<Key>[] {
   const { text, values } = generatedStatement(search);
   const hasOwnIds = connection.prepare(sql.hasOwnIds).get() !== undefined;
-  if (!hasOwnIds && memory.length === 0) {
+  if (!hasOwnIds && memory.length === 0 && search.limit < endless) {
     const keys = connection.prepare(text).all(...values, search.limit, search.offset);
     return [skipped(keys as unknown as Key[])];
   }
@@ -190,9 +222,9 @@ function readKeys(
   connection: Connection,
   keys: readonly Key[],
   definitions: readonly DefinitionRow[],
-): Found {
+): FoundRows {
   const wanted: number[] = [];
-  const places: Found["definitions"] = [];
+  const places: FoundRows["definitions"] = [];
   keys.forEach(([, , seq], place) => {
     if (seq < 0) places.push([place, definitions[-1 - seq]!]);
     else wanted.push(seq);
@@ -201,7 +233,7 @@ function readKeys(
   return { tasks: withNames(connection, rows), definitions: places };
 }
 
-function comparator(search: StoreSearch): (a: Key, b: Key) => number {
+export function comparator(search: StoreSearch): (a: Key, b: Key) => number {
   const sign = readsDownwards(search) ? -1 : 1;
   if (search.sortBy === "id") return (a, b) => sign * compareText(a[1], b[1]);
   return (a, b) => sign * (a[0] - b[0] || compareText(a[1], b[1]));
@@ -228,7 +260,7 @@ function runningKeys(connection: Connection, search: StoreSearch, pairs: readonl
     .filter((key) => isAfter(search, key));
 }
 
-function definitionsWithoutTasks(connection: Connection, search: StoreSearch): DefinitionRow[] {
+export function definitionsWithoutTasks(connection: Connection, search: StoreSearch): DefinitionRow[] {
   const rows = connection.prepare(sql.definitionsWithoutTasks).all() as unknown as DefinitionRow[];
   return rows.filter((row) => fits(search, row[0], row[3], 1, row[8], row[8]));
 }
@@ -237,7 +269,7 @@ function definitionKey(search: StoreSearch, row: DefinitionRow, seq: number): Ke
   return keyOf(search, row[8], row[8], row[0], seq);
 }
 
-function keyOf(search: StoreSearch, created: number, updated: number, id: string, seq: number): Key {
+export function keyOf(search: StoreSearch, created: number, updated: number, id: string, seq: number): Key {
   return [search.sortBy === "updatedAt" ? updated : created, id, seq];
 }
 
@@ -266,7 +298,7 @@ function within(range: { start?: number; end?: number } | undefined, at: number)
   );
 }
 
-function isAfter(search: StoreSearch, key: Key): boolean {
+export function isAfter(search: StoreSearch, key: Key): boolean {
   if (!search.after) return true;
   return comparator(search)([search.after.value ?? 0, search.after.id, 0], key) < 0;
 }

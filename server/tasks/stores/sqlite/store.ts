@@ -12,6 +12,8 @@ import type {
   Beat,
   ClaimReply,
   ClaimRequest,
+  Count,
+  Found,
   HealthFinding,
   LeaseHandle,
   LeaseRequest,
@@ -122,16 +124,16 @@ class SqliteStore implements TaskStore {
     return found.definition ? toEntry(toDefinition(found.definition), task) : task;
   }
 
-  async searchTasks(search: StoreSearch): Promise<Task[]> {
-    const found = await this.#read("searchTasks", search);
-    const tasks = toTasks(found.tasks);
-    for (const [place, definition] of found.definitions) {
+  async searchTasks(search: StoreSearch): Promise<Found> {
+    const { tasks: rows, definitions, stoppedAt } = await this.#read("searchTasks", search);
+    const tasks = toTasks(rows);
+    for (const [place, definition] of definitions) {
       tasks.splice(place, 0, toEntry(toDefinition(definition), undefined));
     }
-    return tasks;
+    return stoppedAt ? { tasks, stoppedAt } : { tasks };
   }
 
-  countTasks(search: StoreSearch): Promise<number> {
+  countTasks(search: StoreSearch): Promise<Count> {
     return this.#read("countTasks", search);
   }
 

@@ -7,7 +7,7 @@ import { checkHealth } from "./health.ts";
 import { cancelTask, deleteTask, editTask, pruneTasks, retryTask, saveDefinitions } from "./manage.ts";
 import * as read from "./read.ts";
 import { readRecords, seal, writeRecords } from "./records.ts";
-import { countTasks, searchTasks } from "./search.ts";
+import { countTasks, searchTasks } from "./search-walk.ts";
 import { reportProgress, settleTasks } from "./settle.ts";
 import { beat, reapWorkers, registerWorker, stopWorker } from "./workers.ts";
 import type { WriteContext } from "./write-context.ts";

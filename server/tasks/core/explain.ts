@@ -1,0 +1,241 @@
+/** explainTask: why a task is where it is, and what happens to it next. Computed when asked; never another status. */
+import type { Attempt } from "./attempt.ts";
+import type { Condition } from "./condition.ts";
+import { DureError } from "./errors.ts";
+import { findNearIdsIn } from "./find.ts";
+import type { Instance } from "./instance.ts";
+import { didYouMean } from "./names.ts";
+import type { StoreSearch, TaskStore, WorkerRecord } from "./store.ts";
+import type { Task } from "./task.ts";
+
+/**
+ * - `definition`: the entry of a definition; it is no work.
+ * - `scheduled`: it was enqueued for later. `retrying`: it waits for its next attempt. `snoozed`: its handler put it off.
+ * - `taken-back`: its worker died or gave it back, and it waits to run again.
+ * - `no-worker`: no worker that runs defines its type, or takes its queue.
+ * - `behind`: others are due before it. `busy`: it is next, and every slot is taken. `next`: it is next.
+ * - `quarantine`: its worker died more than once, so it runs alone on a worker.
+ * - `running`; `cancelling`: it runs and was asked to stop.
+ * - `completed`, `failed`, `cancelled`: it has ended; `why` says what ended it.
+ */
+export type ExplanationCode =
+  | "definition"
+  | "scheduled"
+  | "retrying"
+  | "snoozed"
+  | "taken-back"
+  | "no-worker"
+  | "behind"
+  | "busy"
+  | "next"
+  | "quarantine"
+  | "running"
+  | "cancelling"
+  | "completed"
+  | "failed"
+  | "cancelled";
+
+export interface ExplanationReason {
+  code: ExplanationCode;
+  /** A sentence for people, in English. */
+  message: string;
+  /** When it changes by itself, where that is known. */
+  until?: Date;
+  /** How many tasks are due before it. */
+  ahead?: number;
+  /** By how many `ahead` may be off; 0 when it is exact. */
+  aheadErrorMax?: number;
+}
+
+export interface TaskExplanation {
+  task: Task;
+  /** The most decisive first; never empty. */
+  reasons: readonly ExplanationReason[];
+  /** Attempts that were not charged to `maxAttempts`, oldest first: lost, given back or snoozed. */
+  uncharged: readonly Attempt[];
+  /** Attempts that may still be charged. */
+  attemptsLeft: number;
+  /** When the next attempt may start; absent when none will. */
+  nextAttemptAt?: Date;
+  /** Workers that run, define its type and take its queue. */
+  workers: readonly WorkerRecord[];
+}
+
+const aheadBudgetMs = 200;
+
+/** @throws DureError TASK_NOT_FOUND (with near ids), INVALID_ID */
+export async function explainTaskIn(instance: Instance, id: string): Promise<TaskExplanation> {
+  const store = await instance.store();
+  const task = await store.getTask(id);
+  if (!task) throw await notFound(store, id);
+  const [attempts, all] = await Promise.all([store.listAttempts(id), store.listWorkers()]);
+  const workers = all.filter((worker) => isFit(worker, task));
+  const now = instance.clock.now();
+  const uncharged = attempts.filter(({ outcome }) => isUncharged(outcome));
+  const waits = task.status === "PENDING" && !task.isDefinition;
+  const reasons = waits
+    ? await whyItWaits(store, task, { attempts, workers, now })
+    : [whatItIs(task, attempts.at(-1))];
+  return {
+    task,
+    reasons,
+    uncharged,
+    attemptsLeft: Math.max(0, task.maxAttempts - task.attempts),
+    ...(waits && { nextAttemptAt: task.dueAt ?? task.createdAt }),
+    workers,
+  };
+}
+
+async function notFound(store: TaskStore, id: string): Promise<DureError> {
+  const near = await findNearIdsIn(store, id);
+  return new DureError("TASK_NOT_FOUND", `There is no task "${id}".${didYouMean(id, near)}`, {
+    details: { id, near },
+  });
+}
+
+function isFit({ state, types, queues }: WorkerRecord, { type, queue }: Task): boolean {
+  return state === "alive" && types.includes(type) && (!queues || queues.includes(queue ?? "default"));
+}
+
+function isUncharged(outcome: Attempt["outcome"]): boolean {
+  return outcome === "lost" || outcome === "released" || outcome === "snoozed";
+}
+
+/** Of a task that does not wait. */
+function whatItIs(task: Task, last: Attempt | undefined): ExplanationReason {
+  if (task.isDefinition) {
+    return { code: "definition", message: `This is the definition "${task.type}"; only its tasks are run.` };
+  }
+  const worker = task.workerId === undefined ? "a worker" : `worker ${task.workerId}`;
+  switch (task.status as `${Task["status"]}`) {
+    case "RUNNING":
+      return task.cancelRequestedAt
+        ? {
+            code: "cancelling",
+            message: `It was asked to stop, and runs on ${worker} until its handler does.`,
+          }
+        : {
+            code: "running",
+            message: `It runs on ${worker}: attempt ${task.attempts} of ${task.maxAttempts}.`,
+          };
+    case "COMPLETED":
+      return { code: "completed", message: `Its attempt ${task.attempts} succeeded.` };
+    case "FAILED":
+      return { code: "failed", message: whyItFailed(task, last) };
+    default:
+      return { code: "cancelled", message: "It was cancelled. A retry puts it back." };
+  }
+}
+
+function whyItFailed(task: Task, last: Attempt | undefined): string {
+  const error = task.error === undefined ? "no error was kept" : task.error;
+  if (last?.outcome === "lost") return `Its worker died, and it may not start again: ${error}`;
+  if (task.attempts < task.maxAttempts) return `Its error said that no further attempt helps: ${error}`;
+  return `All ${task.maxAttempts} attempt(s) failed; the last with: ${error}`;
+}
+
+interface Surroundings {
+  attempts: readonly Attempt[];
+  workers: readonly WorkerRecord[];
+  now: number;
+}
+
+async function whyItWaits(
+  store: TaskStore,
+  task: Task,
+  surroundings: Surroundings,
+): Promise<ExplanationReason[]> {
+  const { attempts, workers, now } = surroundings;
+  const last = attempts.at(-1);
+  const reasons: ExplanationReason[] = [];
+  const dueAt = task.dueAt ?? task.createdAt;
+  if (dueAt.getTime() > now) reasons.push(untilDue(task, last, dueAt));
+  else if (last?.outcome === "lost" || last?.outcome === "released") reasons.push(takenBack(last));
+  if (workers.length === 0) reasons.push(noWorker(task));
+  if (dueAt.getTime() > now) return reasons;
+  if ((task.crashes ?? 0) > 1) {
+    const message = `${task.crashes} workers died while they ran it, so it is run alone, one such task at a time.`;
+    reasons.push({ code: "quarantine", message });
+  }
+  if (workers.length > 0) reasons.push(await itsTurn(store, task, surroundings));
+  return reasons;
+}
+
+function untilDue(task: Task, last: Attempt | undefined, dueAt: Date): ExplanationReason {
+  const at = dueAt.toISOString();
+  if (last?.outcome === "snoozed") {
+    return { code: "snoozed", message: `Its handler put it off until ${at}.`, until: dueAt };
+  }
+  if (last === undefined) {
+    return { code: "scheduled", message: `It was enqueued for ${at}.`, until: dueAt };
+  }
+  const next = `attempt ${task.attempts + 1} of ${task.maxAttempts}`;
+  return {
+    code: "retrying",
+    message: `It waits until ${at} for ${next}; the last one failed.`,
+    until: dueAt,
+  };
+}
+
+function takenBack({ outcome, workerId }: Attempt): ExplanationReason {
+  const worker = workerId === undefined ? "its worker" : `worker ${workerId}`;
+  const message =
+    outcome === "lost"
+      ? `It was taken back from ${worker}, which died or was taken for dead.`
+      : `It was given back by ${worker}, which stopped.`;
+  return { code: "taken-back", message };
+}
+
+function noWorker({ type, queue }: Task): ExplanationReason {
+  const message = `No worker that runs defines "${type}" and takes queue "${queue ?? "default"}". Start one that does: dure worker <files>.`;
+  return { code: "no-worker", message };
+}
+
+async function itsTurn(store: TaskStore, task: Task, surroundings: Surroundings): Promise<ExplanationReason> {
+  const { count: ahead, errorMax } = await countAhead(store, task, surroundings);
+  if (ahead > 0) {
+    const about = errorMax > 0 ? "about " : "";
+    const message = `It is behind ${about}${ahead} other task(s) of priority ${task.priority ?? 0} or higher.`;
+    return { code: "behind", message, ahead, aheadErrorMax: errorMax };
+  }
+  const free = surroundings.workers.some(({ running, concurrency }) => running < concurrency);
+  return free
+    ? { code: "next", message: "It is the next to run, and a worker has room for it." }
+    : { code: "busy", message: "It is the next to run, and every slot of its workers is taken." };
+}
+
+/** Tasks of the types that its workers run which are claimed before it: of a higher priority, or due before it. */
+function countAhead(store: TaskStore, task: Task, { workers, now }: Surroundings) {
+  const priority = task.priority ?? 0;
+  const dueAt = task.dueAt ?? task.createdAt;
+  const first: Condition[] = [
+    range("priority", { from: { value: priority, isIncluded: false } }),
+    {
+      kind: "and",
+      parts: [
+        { kind: "equals", field: { of: "task", name: "priority" }, values: [priority] },
+        range("dueAt", { to: { value: dueAt.getTime(), isIncluded: false } }),
+      ],
+    },
+  ];
+  const due = range("dueAt", { to: { value: now, isIncluded: true } });
+  const search: StoreSearch = {
+    types: [...new Set(workers.flatMap(({ types }) => types))],
+    statuses: ["PENDING"],
+    where: { kind: "and", parts: [due, { kind: "or", parts: first }] },
+    budgetMs: aheadBudgetMs,
+    sortBy: "createdAt",
+    descending: false,
+    limit: 1,
+    offset: 0,
+    definitions: false,
+  };
+  return store.countTasks(search);
+}
+
+function range(
+  name: "priority" | "dueAt",
+  bounds: Pick<Condition & { kind: "range" }, "from" | "to">,
+): Condition {
+  return { kind: "range", field: { of: "task", name }, ...bounds };
+}

@@ -1,0 +1,31 @@
+/**
+ * The seam between a search with conditions and what finds its candidates sooner than walking all tasks would: an index of
+ * attributes, or of texts. A source gives more tasks than fit, never fewer; each is tested on its row.
+ */
+import type { Place, StoreSearch } from "../../core/store.ts";
+import type { Session } from "./database.ts";
+
+export interface KeySource {
+  /** For explanations: what finds the candidates. */
+  readonly name: string;
+  /** About how many candidates there are; exact up to `estimateMax`. */
+  readonly estimate: number;
+  /**
+   * Whether keys come in the search's order, so that reading may stop when a page is full. Else `keys` gives all of
+   * them, at most `gatheredMax`, in no order.
+   */
+  readonly isOrdered: boolean;
+  /**
+   * The next candidates beyond a place, at most `limit`; fewer only when there are no more. In the search's order, as
+   * (value sorted by, id), where `isOrdered`; else `value` is null.
+   */
+  keys(session: Session, after: Place | undefined, limit: number): Promise<Place[]>;
+}
+
+/** Finds a source for a search, or undefined when its conditions give none that is of use. */
+export type KeySourceMaker = (session: Session, search: StoreSearch) => Promise<KeySource | undefined>;
+
+/** Estimates are exact below this. */
+export const estimateMax = 1_000;
+/** More candidates than this are not gathered to be sorted. */
+export const gatheredMax = 20_000;

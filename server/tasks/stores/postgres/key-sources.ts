@@ -1,0 +1,37 @@
+/** The sources of candidates that a search may have, and the one that is best. */
+import type { StoreSearch } from "../../core/store.ts";
+import { attributeSource } from "./attribute-keys.ts";
+import type { Context } from "./context.ts";
+import type { Database, Session } from "./database.ts";
+import type { KeySource } from "./key-source.ts";
+import { readTextIndex, type TextIndex, textSource } from "./text-keys.ts";
+
+/** What an index can do is asked again after this, in milliseconds: it may be made, and it grows. */
+const indexAgeMsMax = 60_000;
+
+const indexes = new WeakMap<Database, { readAt: number; index: TextIndex }>();
+
+/** The source with the fewest candidates; undefined where nothing finds them but walking. */
+export async function findKeySource(
+  context: Context,
+  session: Session,
+  search: StoreSearch,
+): Promise<KeySource | undefined> {
+  if (!search.where) return undefined;
+  const attributes = await context.attributes.all(session);
+  const byAttribute = await attributeSource(session, search, attributes);
+  // So few are read at once; nothing finds them sooner.
+  if (byAttribute && byAttribute.estimate < search.limit) return byAttribute;
+  const byText = await textSource(session, search, await textIndexOf(context, session));
+  if (!byAttribute || !byText) return byAttribute ?? byText;
+  return byText.estimate < byAttribute.estimate ? byText : byAttribute;
+}
+
+async function textIndexOf({ database }: Context, session: Session): Promise<TextIndex> {
+  const known = indexes.get(database);
+  const now = performance.now();
+  if (known && now - known.readAt < indexAgeMsMax) return known.index;
+  const index = await readTextIndex(session, database.location.schema);
+  indexes.set(database, { readAt: now, index });
+  return index;
+}

@@ -1,0 +1,219 @@
+/**
+ * Searches with conditions, and orders that no index has. The tasks that pass the plain filters are walked in the search's
+ * order, a chunk at a time, and each is tested on its row; the clock is looked at between chunks. What has no order by
+ * index is gathered, newest first, and sorted.
+ */
+import { meets, type Subject, sortValueOf } from "../../core/meets.ts";
+import { searchableText } from "../../core/searchable-text.ts";
+import type { Count, Place, StoreSearch } from "../../core/store.ts";
+import type { Task } from "../../core/task.ts";
+import type { Connection } from "./connection.ts";
+import type { Rows } from "./protocol.ts";
+import { type AttemptRow, namesOf, type Row, toAttempts, toBareTask, toDefinition, toEntry } from "./rows.ts";
+import type { FoundRows, Key } from "./search.ts";
+import * as plain from "./search.ts";
+import { sql } from "./statements.ts";
+import { withNames, workerNames } from "./write-context.ts";
+
+const chunkSize = 500;
+/** Candidates that an order without an index is looked for among; further ones are not sorted. */
+const gatheredMax = 200_000;
+
+export function searchTasks(connection: Connection, search: StoreSearch): FoundRows {
+  if (!needsWalk(search)) return plain.searchTasks(connection, search);
+  return new Walk(connection, search).page();
+}
+
+/** Exact, or as good as the budget allows. */
+export function countTasks(connection: Connection, search: StoreSearch): Count {
+  const { where, after: _after, ...rest } = search;
+  const unplaced: StoreSearch = { ...rest, sortBy: "createdAt", descending: true, definitions: false };
+  if (!where) return { count: plain.countTasks(connection, unplaced), errorMax: 0 };
+  const { met, seen, isWhole } = new Walk(connection, { ...unplaced, where }).count();
+  if (isWhole) return { count: met, errorMax: 0 };
+  const total = Math.max(seen, plain.countTasks(connection, unplaced));
+  const count = Math.round((met / Math.max(1, seen)) * total);
+  return { count, errorMax: Math.max(count - met, met + total - seen - count) };
+}
+
+function needsWalk({ where, sortBy }: StoreSearch): boolean {
+  return where !== undefined || !isIndexed(sortBy);
+}
+
+function isIndexed(sortBy: StoreSearch["sortBy"]): sortBy is "createdAt" | "updatedAt" | "id" {
+  return sortBy === "createdAt" || sortBy === "updatedAt" || sortBy === "id";
+}
+
+interface Candidate {
+  key: Key;
+  /** Below zero in its key: the definition's entry. */
+  entry?: Task;
+  row?: Row;
+}
+
+class Walk {
+  readonly #connection: Connection;
+  readonly #search: StoreSearch;
+  readonly #definitions: ReturnType<typeof plain.definitionsWithoutTasks>;
+  readonly #endsAt: number;
+
+  constructor(connection: Connection, search: StoreSearch) {
+    this.#connection = connection;
+    this.#search = search;
+    this.#definitions = search.definitions ? plain.definitionsWithoutTasks(connection, search) : [];
+    this.#endsAt = performance.now() + (search.budgetMs ?? Number.POSITIVE_INFINITY);
+  }
+
+  page(): FoundRows {
+    const { sortBy } = this.#search;
+    return isIndexed(sortBy) ? this.#walked() : this.#gathered();
+  }
+
+  count(): { met: number; seen: number; isWhole: boolean } {
+    let met = 0;
+    let seen = 0;
+    for (const chunk of this.#chunks(this.#search)) {
+      met += chunk.filter((candidate) => this.#isMet(candidate)).length;
+      seen += chunk.length;
+      if (performance.now() > this.#endsAt) return { met, seen, isWhole: false };
+    }
+    return { met, seen, isWhole: true };
+  }
+
+  #walked(): FoundRows {
+    const { limit, offset } = this.#search;
+    const found: Candidate[] = [];
+    for (const chunk of this.#chunks(this.#search)) {
+      for (const candidate of chunk) {
+        if (this.#isMet(candidate)) found.push(candidate);
+        if (found.length === offset + limit) return this.#answer(found.slice(offset));
+      }
+      if (performance.now() > this.#endsAt)
+        return this.#answer(found.slice(offset), this.#placeOf(chunk.at(-1)!));
+    }
+    return this.#answer(found.slice(offset));
+  }
+
+  /** Ends at the budget with the best of what was looked at, which need not be the best of all. */
+  #gathered(): FoundRows {
+    const { after: place, limit, offset, ...rest } = this.#search;
+    const found: { candidate: Candidate; at: [value: number, id: string] }[] = [];
+    let isWhole = true;
+    for (const chunk of this.#chunks({ ...rest, limit, offset: 0, sortBy: "createdAt", descending: true })) {
+      for (const candidate of chunk) {
+        const value = this.#isMet(candidate) ? sortValueOf(rest.sortBy, this.#taskOf(candidate)) : undefined;
+        if (typeof value === "number") found.push({ candidate, at: [value, candidate.key[1]] });
+      }
+      if (performance.now() > this.#endsAt || found.length > gatheredMax) {
+        isWhole = false;
+        break;
+      }
+    }
+    const compare = plain.comparator(this.#search);
+    const order = (a: [number, string], b: [number, string]) => compare([...a, 0], [...b, 0]);
+    const beyond = place ? found.filter(({ at }) => order([place.value ?? 0, place.id], at) < 0) : found;
+    beyond.sort((a, b) => order(a.at, b.at));
+    const page = beyond.slice(offset, offset + limit);
+    const last = page.at(-1);
+    const stop = isWhole
+      ? undefined
+      : last
+        ? { value: last.at[0], id: last.at[1] }
+        : (place ?? { value: 0, id: "" });
+    return this.#answer(
+      page.map(({ candidate }) => candidate),
+      stop && { value: stop.value, id: stop.id },
+    );
+  }
+
+  *#chunks(search: StoreSearch): Generator<Candidate[]> {
+    if (search.id !== undefined) {
+      const only = this.#byId(search);
+      if (only) yield [only];
+      return;
+    }
+    const keys = plain.keysInOrder(this.#connection, search, this.#definitions);
+    try {
+      for (;;) {
+        const chunk: Key[] = [];
+        while (chunk.length < chunkSize) {
+          const next = keys.next();
+          if (next.done) break;
+          chunk.push(next.value);
+        }
+        if (chunk.length > 0) yield this.#read(chunk);
+        if (chunk.length < chunkSize) return;
+      }
+    } finally {
+      keys.return?.();
+    }
+  }
+
+  #byId(search: StoreSearch): Candidate | undefined {
+    const { where: _where, ...rest } = search;
+    const { tasks, definitions } = plain.searchTasks(this.#connection, {
+      ...rest,
+      sortBy: "createdAt",
+      offset: 0,
+    });
+    const [row] = tasks.rows;
+    if (row) return this.#read([[0, row[1], row[0]]])[0];
+    const [entry] = definitions;
+    return entry && { key: [0, entry[1][0], -1], entry: toEntry(toDefinition(entry[1]), undefined) };
+  }
+
+  #read(keys: readonly Key[]): Candidate[] {
+    const wanted = JSON.stringify(keys.filter(([, , seq]) => seq >= 0).map(([, , seq]) => seq));
+    const rows = this.#connection.prepare(sql.readTasks).all(wanted) as unknown as Row[];
+    this.#names = namesOf(withNames(this.#connection, rows));
+    let next = 0;
+    return keys.map((key) =>
+      key[2] >= 0
+        ? { key, row: rows[next++]! }
+        : { key, entry: toEntry(toDefinition(this.#definitions[-1 - key[2]]!), undefined) },
+    );
+  }
+
+  #names = namesOf({ lanes: [], workers: [] });
+
+  #taskOf({ row, entry }: Candidate): Task {
+    return entry ?? toBareTask(row!, this.#names);
+  }
+
+  #isMet(candidate: Candidate): boolean {
+    const { where } = this.#search;
+    return where === undefined || meets(where, this.#subjectOf(candidate));
+  }
+
+  #subjectOf(candidate: Candidate): Subject {
+    const { row } = candidate;
+    const task = this.#taskOf(candidate);
+    if (!row) return { task };
+    const json = { payload: row[18], ...(row[20] !== null && { result: row[20] }) };
+    return { task, json, text: () => searchableText(task, this.#attemptsOf(row), json) };
+  }
+
+  #attemptsOf(row: Row) {
+    const rows = this.#connection.prepare(sql.listAttempts).all(row[0]) as unknown as AttemptRow[];
+    const workers = new Set(rows.map((attempt) => attempt[2]).filter((worker) => worker !== null));
+    const names = withNames(this.#connection, [row]);
+    return toAttempts(
+      row,
+      rows,
+      namesOf({ lanes: names.lanes, workers: workerNames(this.#connection, workers) }),
+    );
+  }
+
+  #placeOf({ key: [value, id] }: Candidate): Place {
+    return { value: this.#search.sortBy === "id" ? null : value, id };
+  }
+
+  #answer(page: readonly Candidate[], stoppedAt?: Place): FoundRows {
+    const rows = page.flatMap(({ row }) => (row ? [row] : []));
+    const tasks: Rows = withNames(this.#connection, rows);
+    const definitions = page.flatMap(({ key, row }, place): FoundRows["definitions"] =>
+      row ? [] : [[place, this.#definitions.find(([id]) => id === key[1])!]],
+    );
+    return { tasks, definitions, ...(stoppedAt && { stoppedAt }) };
+  }
+}

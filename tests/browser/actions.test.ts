@@ -1,0 +1,263 @@
+/** Every action and every key works, the list stays still while tasks come, and hostile texts stay texts. */
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { buildDashboard, openBrowser } from "./support/browser.ts";
+import { hostileTexts, makeWorld } from "./support/fixture-data.ts";
+import { type FixtureServer, startFixtureServer } from "./support/fixture-server.ts";
+
+let browser: Browser;
+let built: Awaited<ReturnType<typeof buildDashboard>>;
+let server: FixtureServer;
+let page: Page;
+
+beforeAll(async () => {
+  [browser, built] = await Promise.all([openBrowser(), buildDashboard()]);
+}, 90_000);
+
+beforeEach(async () => {
+  server = await startFixtureServer({ world: makeWorld({ size: 900, now: Date.now() }), files: built.files });
+  page = await browser.newPage({ locale: "en-US", viewport: { width: 1280, height: 800 } });
+  page.setDefaultTimeout(8000);
+});
+
+afterEach(async () => {
+  await page?.close();
+  await server?.close();
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await built?.remove();
+});
+
+const rows = () => page.getByRole("row").filter({ has: page.getByRole("cell") });
+
+async function openTasks(search = ""): Promise<void> {
+  await page.goto(`${server.url}tasks${search}`);
+  await rows().first().waitFor();
+}
+
+test("a failed task is retried after a question", async () => {
+  await page.goto(`${server.url}tasks/0f3a00000011-receipt`);
+  await page.getByRole("button", { name: "Retry" }).click();
+  const dialog = page.getByRole("dialog", { name: "Retry 1 task?" });
+  await dialog.getByRole("button", { name: "Retry" }).click();
+  await page.getByText("1 task done").waitFor();
+  await page.getByText("Why it waits").waitFor();
+  expect(server.requests).toContain("POST tasks/0f3a00000011-receipt/retry");
+});
+
+test("leaving the question with Escape does nothing", async () => {
+  await page.goto(`${server.url}tasks/0f3a00000011-receipt`);
+  await page.getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("dialog").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  expect(server.requests.some((request) => request.startsWith("DELETE"))).toBe(false);
+});
+
+test("a pending task is cancelled, a finished one run again, a failed one deleted", async () => {
+  await act("0f3a00000000-receipt", "Cancel");
+  await page.getByText("Cancelled").first().waitFor();
+  await act("0f3a00000012-receipt", "Run again");
+  await act("0f3a00000011-receipt", "Delete");
+  await page.getByRole("heading", { name: "Tasks" }).waitFor();
+  expect(server.requests).toEqual(
+    expect.arrayContaining([
+      "POST tasks/0f3a00000000-receipt/cancel",
+      "POST tasks/0f3a00000012-receipt/run-again",
+      "DELETE tasks/0f3a00000011-receipt",
+    ]),
+  );
+});
+
+async function act(id: string, action: string): Promise<void> {
+  await page.goto(`${server.url}tasks/${id}`);
+  await page.getByRole("button", { name: action, exact: true }).click();
+  await page.getByRole("dialog").getByRole("button", { name: action, exact: true }).click();
+  await page.getByText("1 task done").waitFor();
+}
+
+test("the priority of a pending task is edited", async () => {
+  await page.goto(`${server.url}tasks/0f3a00000001-receipt`);
+  await page.getByRole("button", { name: "Edit" }).click();
+  await page.getByLabel("Priority").fill("7");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.getByRole("definition").filter({ hasText: /^7$/ }).waitFor();
+});
+
+test("selected tasks are retried together; those it does not fit are left out and counted", async () => {
+  await openTasks("?q=resize-image");
+  await page.getByRole("checkbox", { name: "Select all loaded tasks" }).check();
+  await page.getByText("100 selected").waitFor();
+  const button = page.getByRole("button", { name: /^Retry \d+/ });
+  const count = Number((await button.innerText()).replace(/\D/g, ""));
+  await button.click();
+  await page.getByRole("dialog").getByRole("button", { name: "Retry" }).click();
+  await page.getByText(`${count} tasks done`).waitFor();
+  expect(server.requests.filter((request) => request.endsWith("/retry"))).toHaveLength(count);
+});
+
+test("a task is enqueued from its definition; bad JSON and a refusal are told in place", async () => {
+  await page.goto(`${server.url}definitions`);
+  await page.getByRole("link", { name: "Enqueue" }).nth(1).click();
+  const payload = page.getByLabel("Payload (JSON)");
+  await payload.fill("{ url }");
+  await page.getByRole("button", { name: "Enqueue" }).click();
+  await page.getByText("This is not JSON").waitFor();
+  await payload.fill('{ "refuse": true }');
+  await page.getByRole("button", { name: "Enqueue" }).click();
+  await page.getByText("refuse must be absent.").waitFor();
+  await payload.fill('{ "url": "https://example.com/a.jpg" }');
+  await page.getByRole("button", { name: "Enqueue" }).click();
+  await page.waitForURL(/tasks\/made-\d+$/);
+  await page.getByText("https://example.com/a.jpg").waitFor();
+});
+
+test("a definition with a schema has a form, which writes the JSON", async () => {
+  await page.goto(`${server.url}definitions/resize-image/enqueue`);
+  await page.getByLabel("url *").fill("https://example.com/b.jpg");
+  await page.getByLabel("widthPx").fill("640");
+  await page.getByLabel("format").selectOption("avif");
+  await page.getByLabel("crop").fill('{ "x": 1');
+  await page.getByText("This is not JSON").waitFor();
+  await page.getByLabel("crop").fill('{ "x": 1 }');
+  await page.getByRole("button", { name: "JSON" }).click();
+  const written = JSON.parse(await page.getByLabel("Payload (JSON)").inputValue());
+  expect(written).toEqual({ url: "https://example.com/b.jpg", widthPx: 640, format: "avif", crop: { x: 1 } });
+  await page.getByRole("button", { name: "Form" }).click();
+  await page.getByRole("button", { name: "Enqueue" }).click();
+  await page.waitForURL(/tasks\/made-\d+$/);
+});
+
+test("a finished task is run again with changes", async () => {
+  await page.goto(`${server.url}tasks/0f3a00000010-receipt`);
+  await page.getByRole("button", { name: "Run with changes" }).click();
+  const payload = page.getByLabel("Payload (JSON)");
+  await payload.fill((await payload.inputValue()).replace("41010", "7"));
+  await page.getByRole("button", { name: "Enqueue" }).click();
+  await page.waitForURL(/tasks\/made-\d+$/);
+  expect(server.world.tasks[0]!.payload).toMatchObject({ orderId: 7 });
+});
+
+test("a column of a payload path is added, kept, and taken away", async () => {
+  await openTasks("?type=send-receipt");
+  await page.getByText("Columns").click();
+  await page.getByRole("textbox", { name: "Add a column by its path" }).fill("payload.email");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Escape");
+  await page.reload();
+  await rows().first().getByRole("cell", { name: "reader1@example.com", exact: true }).waitFor();
+  await page.getByText("Columns").click();
+  await page.getByRole("checkbox", { name: "payload.email" }).click();
+  await page.getByRole("columnheader", { name: "payload.email" }).waitFor({ state: "detached" });
+});
+
+test("the box completes fields and values, searches on Enter, and shows what it could not read", async () => {
+  await openTasks();
+  const box = page.getByRole("combobox", { name: "Search tasks" });
+  await box.pressSequentially("sta");
+  await page.getByRole("option", { name: "status:" }).waitFor();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await page.getByRole("option", { name: "status:failed" }).waitFor();
+  await page.keyboard.press("Escape");
+  await box.fill("ETIMEDOUT");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/q=ETIMEDOUT/);
+  await rows().first().getByText("ETIMEDOUT").waitFor();
+  await box.fill("statsu:failed");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").getByText('Did you mean "status"?').waitFor();
+  await page.goBack();
+  await rows().first().getByText("ETIMEDOUT").waitFor();
+  expect(await box.inputValue()).toBe("ETIMEDOUT");
+});
+
+test("the list pages by cursor to its end and holds only the rows in view", async () => {
+  await openTasks();
+  await expect
+    .poll(
+      async () => {
+        await page.evaluate("document.querySelector('[role=region]').scrollTop = 1e9");
+        return page.getByText("End of the list").count();
+      },
+      { timeout: 15_000 },
+    )
+    .toBe(1);
+  await rows().last().getByText("nightly-report").waitFor();
+  expect(await rows().count()).toBeLessThan(80);
+  expect(await page.getByRole("table").getAttribute("aria-rowcount")).toBe(
+    String(server.world.tasks.length + 1),
+  );
+});
+
+test("new tasks are announced, not pushed in; showing them is the reader's choice", async () => {
+  await openTasks();
+  const first = await rows().first().innerText();
+  server.addTask({ type: "send-receipt", payload: { orderId: 1 } });
+  server.addTask({ type: "send-receipt", payload: { orderId: 2 } });
+  await page.getByRole("button", { name: "2 new tasks: show" }).waitFor();
+  expect((await rows().first().innerText()).split("\n")[1]).toBe(first.split("\n")[1]);
+  await page.getByRole("button", { name: "2 new tasks: show" }).click();
+  await rows().first().getByText("orderId: 2").waitFor();
+});
+
+test("j, k, Enter, x, / and g lead through the dashboard without a mouse", async () => {
+  await openTasks("?status=FAILED&type=resize-image");
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  await page.keyboard.press("k");
+  await page.keyboard.press("x");
+  await page.getByText("1 selected").waitFor();
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/tasks\/0f3a/);
+  await page.keyboard.press("g");
+  await page.keyboard.press("w");
+  await page.getByRole("heading", { name: "Workers" }).waitFor();
+  await page.keyboard.press("/");
+  await page.waitForFunction("document.activeElement?.hasAttribute('data-search')");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("?");
+  await page.getByRole("dialog", { name: "Keyboard shortcuts" }).getByRole("checkbox").uncheck();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("g");
+  await page.keyboard.press("e");
+  expect(page.url()).toMatch(/\/tasks$/);
+});
+
+test("a server that asks for a token gets it by the address", async () => {
+  server.locked = true;
+  await page.goto(`${server.url}workers`);
+  await page.getByLabel("Token").fill("a-token");
+  await page.getByRole("button", { name: "Open" }).click();
+  await page.waitForURL(/workers\?token=a-token$/);
+});
+
+test.each([true, false])(
+  "hostile ids, payloads and errors are text (content security policy: %s)",
+  async (withPolicy) => {
+    const own = await startFixtureServer({ world: server.world, files: built.files, withPolicy });
+    const dialogs: string[] = [];
+    page.on("dialog", (dialog) => dialogs.push(dialog.message()));
+    for (const path of [
+      "",
+      "tasks?status=FAILED",
+      "errors",
+      ...hostileTexts.map((id) => `tasks/${encodeURIComponent(id)}`),
+    ]) {
+      await page.goto(own.url + path);
+      await page.getByRole("heading", { level: 1 }).waitFor();
+      await page
+        .getByText(/hacked|<b>/)
+        .locator("visible=true")
+        .first()
+        .waitFor();
+    }
+    expect(await page.evaluate("globalThis.hacked")).toBeUndefined();
+    expect(await page.locator("main iframe, main img, main script, a[href^='javascript']").count()).toBe(0);
+    expect(dialogs).toEqual([]);
+    await own.close();
+  },
+);

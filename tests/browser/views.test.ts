@@ -1,0 +1,158 @@
+/** Every view opens: in both themes and languages, wide and on a phone, with nothing that axe objects to. */
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { gzipSync } from "node:zlib";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildDashboard, openBrowser } from "./support/browser.ts";
+import { makeWorld } from "./support/fixture-data.ts";
+import { type FixtureServer, startFixtureServer } from "./support/fixture-server.ts";
+
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+let browser: Browser;
+let built: Awaited<ReturnType<typeof buildDashboard>>;
+let server: FixtureServer;
+
+beforeAll(async () => {
+  [browser, built] = await Promise.all([openBrowser(), buildDashboard()]);
+  server = await startFixtureServer({ world: makeWorld({ size: 400, now: Date.now() }), files: built.files });
+}, 90_000);
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+  await built?.remove();
+});
+
+const views = [
+  { path: "", en: "Overview", ko: "개요" },
+  { path: "tasks", en: "Tasks", ko: "작업" },
+  { path: "tasks?status=FAILED", en: "Tasks", ko: "작업" },
+  { path: "tasks/0f3a00000011-receipt", en: "nightly-report", ko: "nightly-report" },
+  { path: "tasks/0f3a00000001-receipt", en: "send-receipt", ko: "send-receipt" },
+  { path: "errors", en: "Errors of failed tasks", ko: "실패한 작업의 오류" },
+  { path: "workers", en: "Workers", ko: "워커" },
+  { path: "definitions", en: "Definitions", ko: "정의" },
+  { path: "definitions/resize-image/enqueue", en: "Enqueue resize-image", ko: "resize-image 등록" },
+] as const;
+
+const settings = [
+  { name: "wide, light, English", width: 1440, colorScheme: "light", locale: "en-US" },
+  { name: "wide, dark, Korean", width: 1440, colorScheme: "dark", locale: "ko-KR" },
+  { name: "phone, dark, English", width: 390, colorScheme: "dark", locale: "en-US" },
+  { name: "phone, light, Korean", width: 390, colorScheme: "light", locale: "ko-KR" },
+] as const;
+
+describe.each(settings)("$name", ({ width, colorScheme, locale }) => {
+  test("every view shows its heading, axe finds nothing, and nothing is wider than the window", async () => {
+    const { page, complaints } = await openPage({ viewport: { width, height: 860 }, colorScheme, locale });
+    for (const { path, en, ko } of views) {
+      await page.goto(server.url + path);
+      await page
+        .getByRole("heading", { level: 1, name: locale === "ko-KR" ? ko : en, exact: true })
+        .waitFor();
+      await page.waitForLoadState("load");
+      expect(await wideElements(page), path).toBe(0);
+      expect(await violations(page), path).toEqual([]);
+    }
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+});
+
+test("an unknown address and an unknown task say so and show the way on", async () => {
+  const { page } = await openPage({ locale: "en-US" });
+  await page.goto(`${server.url}nowhere/at/all`);
+  await page.getByText("There is nothing at this address").waitFor();
+  await page.getByRole("link", { name: "Go to the overview" }).click();
+  await page.getByRole("heading", { name: "Overview" }).waitFor();
+  expect(page.url()).toBe(server.url);
+  await page.goto(`${server.url}tasks/gone`);
+  await page.getByText("There is no such task").waitFor();
+  await page.context().close();
+});
+
+test("an empty store says what to do first", async () => {
+  const empty = { ...makeWorld({ size: 0, now: Date.now() }), tasks: [], workers: [], definitions: [] };
+  const own = await startFixtureServer({ world: empty, files: built.files, basePath: "/" });
+  const { page } = await openPage({ locale: "en-US" });
+  const first = {
+    "": "Nothing here yet",
+    tasks: "No tasks yet",
+    workers: "No worker has run yet",
+    definitions: "No definition is known yet",
+  };
+  for (const [path, text] of Object.entries(first)) {
+    await page.goto(own.url + path);
+    await page.getByText(text).waitFor();
+    expect(await violations(page), path).toEqual([]);
+  }
+  await page.goto(`${own.url}errors`);
+  await page.getByText("No task has failed").waitFor();
+  await page.context().close();
+  await own.close();
+});
+
+test("theme and language are the reader's choice and outlive the page", async () => {
+  const { page } = await openPage({ locale: "en-US", colorScheme: "light" });
+  await page.goto(server.url);
+  await page.getByRole("button", { name: "System theme" }).click();
+  await page.getByRole("button", { name: "Light theme" }).click();
+  await page.getByRole("button", { name: "한국어" }).click();
+  await page.reload();
+  await page.getByRole("button", { name: "어두운 테마" }).waitFor();
+  const [lang, scheme] = (await page.evaluate(
+    "[document.documentElement.lang, getComputedStyle(document.documentElement).colorScheme]",
+  )) as [string, string];
+  expect([lang, scheme]).toEqual(["ko", "dark"]);
+  await page.context().close();
+});
+
+test("the first view is below 200 kB compressed and asks nothing of another origin", async () => {
+  const { page } = await openPage({ locale: "en-US" });
+  const sizes: Promise<number>[] = [];
+  const foreign: string[] = [];
+  page.on("response", (response) => {
+    if (new URL(response.url()).origin !== new URL(server.url).origin) foreign.push(response.url());
+    else if (!response.url().includes("/api/")) sizes.push(compressedSize(response.body()));
+  });
+  await page.goto(server.url);
+  await page.getByText("tasks per hour").waitFor();
+  await page.locator("canvas").waitFor();
+  const total = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+  expect(total).toBeLessThan(200_000);
+  expect(foreign).toEqual([]);
+  await page.context().close();
+});
+
+async function compressedSize(body: Promise<Buffer>): Promise<number> {
+  return gzipSync(await body).length;
+}
+
+async function openPage(options: BrowserContextOptions): Promise<{ page: Page; complaints: string[] }> {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error") complaints.push(message.text());
+  });
+  return { page, complaints };
+}
+
+/** How far the page itself scrolls sideways, in pixels. */
+function wideElements(page: Page): Promise<number> {
+  return page.evaluate(
+    "document.documentElement.scrollWidth - innerWidth > 0 || document.querySelector('main').scrollWidth > document.querySelector('main').clientWidth ? 1 : 0",
+  );
+}
+
+/** What axe objects to by WCAG 2.2 AA, as short lines. */
+async function violations(page: Page): Promise<string[]> {
+  if (!(await page.evaluate("'axe' in globalThis"))) await page.evaluate(axe);
+  return page.evaluate(`(async () => {
+    const { violations } = await axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
+    return violations.map(({ id, nodes }) => id + ": " + nodes.slice(0, 3).map(({ html, any }) => html.slice(0, 160) + " " + (any[0]?.message ?? "")).join(" | "));
+  })()`);
+}

@@ -1,0 +1,307 @@
+/** The rows of attributes follow their tasks, whatever becomes of these. */
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Bound, Condition } from "../../server/tasks/core/condition.ts";
+import { meets } from "../../server/tasks/core/meets.ts";
+import type { AttributeKey, Attributes, TaskStore } from "../../server/tasks/core/store.ts";
+import type { Task } from "../../server/tasks/core/task.ts";
+import {
+  type AttributeCondition,
+  attributeSql,
+} from "../../server/tasks/stores/postgres/attribute-conditions.ts";
+import { attributeSource } from "../../server/tasks/stores/postgres/attribute-keys.ts";
+import { AttributeNames } from "../../server/tasks/stores/postgres/attribute-names.ts";
+import { readKey } from "../../server/tasks/stores/postgres/attribute-values.ts";
+import { Database } from "../../server/tasks/stores/postgres/database.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
+import { onceOnly } from "../../server/tasks/stores/postgres/statement.ts";
+import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import { newDefinition, newSearch, newTask, newWorker, settlementOf } from "../support/builders.ts";
+import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import { claimRequest, ok } from "../support/stores.ts";
+import { TestClock } from "../support/test-clock.ts";
+
+let schema: TestSchema;
+let store: TaskStore;
+let clock: TestClock;
+
+beforeEach(async () => {
+  schema = await createTestSchema();
+  clock = new TestClock();
+  store = createPostgresStore({ url: schema.url, clock });
+  await store.open();
+  ok(await store.registerWorker(newWorker()));
+});
+
+afterEach(async () => {
+  await store.close();
+  await schema.drop();
+});
+
+/** Every row of a task that exists, as id, state and value. */
+async function rows(): Promise<[string, number, unknown][]> {
+  const found = await schema.query(
+    "SELECT task_id, state, key FROM :schema.attributes ORDER BY task_id, key",
+  );
+  return found.map(({ task_id, state, key }) => [task_id, state, readKey(key).value]);
+}
+
+/** No row is missing, too many, or in another state than its task. */
+async function check(): Promise<void> {
+  const kept = await schema.query("SELECT task_id, state, created_at, key FROM :schema.attributes");
+  const tasks = await schema.query("SELECT id, status, created_at, attributes FROM :schema.tasks");
+  const wanted = tasks.flatMap(({ id, status, created_at, attributes }) =>
+    ((attributes ?? []) as string[])
+      .filter((key) => !/^\d+ S/.test(key))
+      .map((key) => ({
+        task_id: id,
+        state: status >= 3 ? status : 0,
+        created_at,
+        key,
+      })),
+  );
+  const order = (all: object[]) => all.map((one) => JSON.stringify(one, Object.keys(one).sort())).sort();
+  expect(order(kept)).toEqual(order(wanted));
+}
+
+function taskWith(attributes: Attributes, facts: object = {}) {
+  return { ...newTask(), ...facts, attributes };
+}
+
+async function claimOne() {
+  return ok(await store.claimTasks(claimRequest({ limit: 1 }))).claimed[0]!;
+}
+
+describe("enqueue", () => {
+  test("one task, several, and with chosen ids: each value is a row", async () => {
+    ok(
+      await store.enqueueTasks([
+        taskWith({ userId: "u1", sizes: [1, 2], wet: true }, { id: "a", ownId: true }),
+      ]),
+    );
+    ok(await store.enqueueTasks([taskWith({ userId: "u1" }), newTask(), taskWith({ userId: "u2" })]));
+    ok(await store.enqueueTasks([taskWith({}, { id: "b", ownId: true }), newTask()]));
+    expect((await rows()).filter(([id]) => id === "a")).toEqual([
+      ["a", 0, "u1"],
+      ["a", 0, 1],
+      ["a", 0, 2],
+      ["a", 0, true],
+    ]);
+    await check();
+  });
+
+  test("a task that was stored before adds nothing", async () => {
+    const task = taskWith({ userId: "u1" }, { id: "a", ownId: true });
+    ok(await store.enqueueTasks([task]));
+    ok(await store.enqueueTasks([task]));
+    ok(await store.enqueueTasks([task, taskWith({ userId: "u2" }, { id: "b", ownId: true })]));
+    expect(await rows()).toHaveLength(2);
+    await check();
+  });
+
+  test("long texts, quotes and other languages", async () => {
+    const values = ["한".repeat(1_000), '"\\,{}', "a\tb\nc", "x\u0000y", "\ud800", "", "NULL"];
+    ok(await store.enqueueTasks([taskWith({ text: values })]));
+    expect(await rows()).toHaveLength(values.length);
+    await check();
+  });
+});
+
+describe("what becomes of a task", () => {
+  test.each(["completed", "failed", "cancelled", "timed-out", "released"] as const)("%s", async (outcome) => {
+    ok(await store.enqueueTasks([taskWith({ userId: "u1", size: 3 })]));
+    const claimed = await claimOne();
+    await check();
+    ok(await store.settleTasks([settlementOf(claimed, outcome)]));
+    await check();
+  });
+
+  test("results add values when they complete a task", async () => {
+    ok(await store.enqueueTasks([taskWith({ userId: "u1" }), newTask(), newTask()]));
+    const { claimed } = ok(await store.claimTasks(claimRequest({ limit: 3 })));
+    const settled = claimed.map((one, place) =>
+      settlementOf(one, "completed", place === 2 ? {} : { attributes: { total: place } }),
+    );
+    ok(await store.settleTasks(settled));
+    expect((await rows()).map(([, state, value]) => [state, value])).toEqual(
+      expect.arrayContaining([
+        [3, "u1"],
+        [3, 0],
+        [3, 1],
+      ]),
+    );
+    await check();
+  });
+
+  test("cancel, retry, cancel again and delete", async () => {
+    const task = taskWith({ userId: "u1" }, { id: "a", ownId: true });
+    ok(await store.enqueueTasks([task]));
+    ok(await store.cancelTask("a"));
+    expect(await rows()).toEqual([["a", 5, "u1"]]);
+    ok(await store.retryTask("a"));
+    expect(await rows()).toEqual([["a", 0, "u1"]]);
+    ok(await store.editTask("a", { priority: 2 }));
+    ok(await store.cancelTask("a"));
+    await check();
+    ok(await store.deleteTask("a"));
+    expect(await rows()).toEqual([]);
+  });
+
+  test("prune", async () => {
+    ok(await store.enqueueTasks([taskWith({ userId: "u1" }), taskWith({ userId: "u2" })]));
+    ok(await store.settleTasks([settlementOf(await claimOne(), "completed")]));
+    ok(await store.pruneTasks({ status: "COMPLETED", before: clock.now() + 1, limit: 10 }));
+    expect(await rows()).toHaveLength(1);
+    await check();
+  });
+
+  test("tasks of a dead worker", async () => {
+    ok(
+      await store.enqueueTasks([
+        taskWith({ userId: "u1" }),
+        taskWith({ userId: "u2" }, { rerunAfterCrash: false }),
+      ]),
+    );
+    ok(await store.claimTasks(claimRequest()));
+    const { renewals } = (await store.listWorkers())[0]!;
+    const suspects = [{ workerId: "worker-1", renewals }];
+    ok(await store.reapWorkers({ suspects, crashBudget: 3, cancelGraceMs: 60_000 }));
+    expect((await rows()).map(([, state]) => state).sort()).toEqual([0, 4]);
+    await check();
+  });
+
+  test("records keep their attributes", async () => {
+    const attributes = { userId: "u1", sizes: [1, 2], wet: false };
+    ok(await store.enqueueTasks([taskWith(attributes, { id: "a", ownId: true })]));
+    ok(await store.settleTasks([settlementOf(await claimOne(), "completed")]));
+    const records = await store.readRecords({ limit: 10 });
+    expect(records[0]!.attributes).toEqual(attributes);
+    ok(await store.deleteTask("a"));
+    ok(await store.writeRecords(records));
+    expect((await store.readRecords({ limit: 10 }))[0]!.attributes).toEqual(attributes);
+    await check();
+  });
+});
+
+describe("attributes that a definition gains", () => {
+  const types = ["resize-image"];
+
+  async function fill(limit = 2): Promise<number> {
+    let count = 0;
+    for (;;) {
+      const unfilled = await store.readUnfilled({ types, limit });
+      if (unfilled.length === 0) return count;
+      count += unfilled.length;
+      const filled = unfilled.map(({ ref, task, attributes }) => {
+        expect(attributes).toEqual(["widthPx"]);
+        const { widthPx } = task.payload as { widthPx?: number };
+        return { ref, attributes: (widthPx === undefined ? {} : { widthPx }) as Attributes };
+      });
+      ok(await store.writeAttributes(filled));
+    }
+  }
+
+  test("are filled in for the tasks before, also those that run and those that have ended", async () => {
+    const payload = (widthPx: number) => ({ payload: { json: `{"widthPx":${widthPx}}` } });
+    ok(await store.saveDefinitions([newDefinition()]));
+    const tasks = Array.from({ length: 7 }, (_, at) => ({ ...newTask(), ...payload(at), priority: -at }));
+    ok(await store.enqueueTasks([...tasks, { ...newTask(), payload: { json: "{}" }, priority: -100 }]));
+    ok(await store.settleTasks([settlementOf(await claimOne(), "completed")]));
+    const running = await claimOne();
+    expect(await store.readUnfilled({ types, limit: 10 })).toEqual([]);
+    ok(await store.saveDefinitions([{ ...newDefinition(), attributes: ["widthPx"] }]));
+    expect(await store.readUnfilled({ types: ["other"], limit: 10 })).toEqual([]);
+    expect(await fill()).toBe(8);
+    ok(await store.saveDefinitions([{ ...newDefinition(), attributes: ["widthPx"] }]));
+    expect(await fill()).toBe(0);
+    expect((await rows()).map(([, , value]) => value).sort()).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect((await rows()).map(([, state]) => state).sort()).toEqual([0, 0, 0, 0, 0, 2, 3]);
+    ok(await store.settleTasks([settlementOf(running, "completed")]));
+    ok(await store.deleteTask(running.task.id));
+    expect(await rows()).toHaveLength(6);
+    await check();
+  });
+});
+
+describe("conditions in SQL", () => {
+  const long = "한".repeat(400);
+  const values: AttributeKey[] = [
+    "",
+    "a",
+    "ab",
+    "b",
+    "1",
+    1,
+    -1,
+    0.5,
+    1e9,
+    true,
+    false,
+    long,
+    `${long}a`,
+    `${long}b`,
+  ];
+  const field = { of: "attribute", name: "value" } as const;
+  const bound = fc.record({
+    value: fc.constantFrom(...values.filter((value) => typeof value !== "boolean")),
+    isIncluded: fc.boolean(),
+  }) as fc.Arbitrary<Bound>;
+  const condition = fc.oneof(
+    fc.record({ kind: fc.constant("exists" as const), field: fc.constant(field) }),
+    fc.record({
+      kind: fc.constant("equals" as const),
+      field: fc.constant(field),
+      values: fc.array(fc.constantFrom<AttributeKey | null>(...values, null), { maxLength: 3 }),
+    }),
+    fc.record({
+      kind: fc.constant("prefix" as const),
+      field: fc.constant(field),
+      prefix: fc.constantFrom("", "a", "1", "한", long, `${long}a`),
+    }),
+    fc.record(
+      { kind: fc.constant("range" as const), field: fc.constant(field), from: bound, to: bound },
+      { requiredKeys: ["kind", "field"] },
+    ),
+  ) as fc.Arbitrary<Condition & { kind: "equals" }>;
+
+  test("say of each task what their meaning says, and no candidate is missing", async () => {
+    const given: (Attributes | undefined)[] = [
+      undefined,
+      { other: "a" },
+      ...values.map((value) => ({ value })),
+      { value: ["a", 1, long], other: "b" },
+      { value: ["b", true] },
+    ];
+    const tasks = given.map((attributes, at) => {
+      const type = at % 2 ? "resize-image" : "send-receipt";
+      return { ...newTask({ id: `t${at}`, type }), ...(attributes && { attributes }) };
+    });
+    ok(await store.enqueueTasks(tasks));
+    const database = new Database(parseLocation(schema.url));
+    await database.open();
+    try {
+      const names = await new AttributeNames(database).all();
+      await fc.assert(
+        fc.asyncProperty(condition, async (where) => {
+          const wanted = tasks.flatMap(({ id, attributes }) =>
+            meets(where, { task: {} as Task, ...(attributes && { attributes }) }) ? [id] : [],
+          );
+          const asked: unknown[] = [];
+          const sql = attributeSql(where as AttributeCondition, names, (value) => `$${asked.push(value)}`);
+          const found = await database.query(
+            onceOnly("test", `SELECT id, coalesce((${sql})::text, 'null') FROM :schema.tasks`),
+            asked,
+          );
+          expect(found.filter(([, is]) => is === "null")).toEqual([]);
+          expect(found.flatMap(([id, is]) => (is === "true" ? [id] : [])).sort()).toEqual([...wanted].sort());
+          const source = await attributeSource(database, newSearch({ where }), names);
+          const keys = await source?.keys(database, undefined, 100);
+          if (keys) expect(keys.map(({ id }) => id)).toEqual(expect.arrayContaining(wanted));
+        }),
+        { numRuns: 300 },
+      );
+    } finally {
+      await database.close();
+    }
+  });
+});

@@ -1,0 +1,305 @@
+/** Full text: what is indexed when, and that nothing is missed. */
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Condition } from "../../server/tasks/core/condition.ts";
+import { foldText } from "../../server/tasks/core/condition.ts";
+import type { StoreSearch, TaskStore } from "../../server/tasks/core/store.ts";
+import { attributeSource } from "../../server/tasks/stores/postgres/attribute-keys.ts";
+import { AttributeNames } from "../../server/tasks/stores/postgres/attribute-names.ts";
+import { Database } from "../../server/tasks/stores/postgres/database.ts";
+import type { KeySource } from "../../server/tasks/stores/postgres/key-source.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
+import { planning } from "../../server/tasks/stores/postgres/search-statements.ts";
+import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import { readTextIndex, type TextIndex, textSource } from "../../server/tasks/stores/postgres/text-keys.ts";
+import { newTask, newWorker, settlementOf } from "../support/builders.ts";
+import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import { claimRequest, ok } from "../support/stores.ts";
+import { TestClock } from "../support/test-clock.ts";
+
+let schema: TestSchema;
+let store: TaskStore;
+let clock: TestClock;
+let database: Database;
+
+beforeEach(async () => {
+  schema = await createTestSchema();
+  clock = new TestClock();
+  store = createPostgresStore({ url: schema.url, clock });
+  await store.open();
+  database = new Database(parseLocation(schema.url));
+  await database.open();
+  ok(await store.registerWorker(newWorker()));
+});
+
+afterEach(async () => {
+  await database.close();
+  await store.close();
+  await schema.drop();
+});
+
+/** Indexes all there is; answers the ids, in order. */
+async function index(limit = 100): Promise<string[]> {
+  const ids: string[] = [];
+  for (;;) {
+    const found = await store.readUnindexed({ limit });
+    if (found.length === 0) return ids.sort();
+    expect(found.length).toBeLessThanOrEqual(limit);
+    ok(
+      await store.writeTexts(
+        found.map(({ ref, task, attempts }) => {
+          ids.push(task.id);
+          const logs = attempts.flatMap((attempt) => attempt.logs.map(({ message }) => message));
+          const text = [JSON.stringify(task.payload), task.error, ...logs].join("\n");
+          return { ref, text: foldText(text) };
+        }),
+      ),
+    );
+  }
+}
+
+function task(id: string, payload: unknown = {}) {
+  return {
+    ...newTask(),
+    id,
+    ownId: true,
+    createdAt: clock.now(),
+    dueAt: clock.now(),
+    payload: { json: JSON.stringify(payload) },
+  };
+}
+
+async function claim(limit = 1) {
+  return ok(await store.claimTasks(claimRequest({ limit }))).claimed;
+}
+
+async function bodies(): Promise<Record<string, string>> {
+  const rows = await schema.query("SELECT task_id, body FROM :schema.texts");
+  return Object.fromEntries(rows.map(({ task_id, body }) => [task_id, body]));
+}
+
+const anySearch: StoreSearch = {
+  sortBy: "createdAt",
+  descending: true,
+  limit: 50,
+  offset: 0,
+  definitions: false,
+};
+
+describe("the index follows the tasks", () => {
+  test("new tasks are indexed once, and again when they have ended", async () => {
+    ok(await store.enqueueTasks([task("a"), task("b"), task("c")]));
+    expect(await index()).toEqual(["a", "b", "c"]);
+    expect(await index()).toEqual([]);
+    const [claimed] = await claim();
+    expect(await index()).toEqual([]);
+    await clock.advance(10);
+    const logs = [{ at: new Date(clock.now()), level: "info" as const, message: "LOGGED" }];
+    ok(await store.settleTasks([settlementOf(claimed!, "completed", { logs } as object)]));
+    expect(await index()).toEqual([claimed!.task.id]);
+    expect((await bodies())[claimed!.task.id]).toContain("logged");
+  });
+
+  test("tasks of one instant, more than are read at once", async () => {
+    const ids = Array.from({ length: 25 }, (_, at) => `t${String(at).padStart(2, "0")}`);
+    ok(await store.enqueueTasks(ids.map((id) => task(id))));
+    expect(await index(4)).toEqual(ids);
+    const claimed = await claim(25);
+    await clock.advance(5);
+    ok(await store.settleTasks(claimed.map((one) => settlementOf(one, "completed"))));
+    expect(await index(4)).toEqual(ids);
+    expect(await index()).toEqual([]);
+  });
+
+  test("what is cancelled, retried, edited, taken back or moved here is indexed as it is then", async () => {
+    ok(await store.enqueueTasks(["a", "b", "c", "d"].map((id) => task(id))));
+    await clock.advance(10);
+    ok(await store.editTask("d", { priority: -5 }));
+    expect(await index()).toEqual(["a", "b", "c", "d"]);
+    await clock.advance(10);
+    ok(await store.cancelTask("a"));
+    expect(await index()).toEqual(["a"]);
+    await clock.advance(10);
+    ok(await store.retryTask("a"));
+    expect(await index()).toEqual(["a"]);
+    const [first] = await claim();
+    await clock.advance(10);
+    const { renewals } = (await store.listWorkers())[0]!;
+    const suspects = [{ workerId: "worker-1", renewals }];
+    ok(await store.reapWorkers({ suspects, crashBudget: 3, cancelGraceMs: 60_000 }));
+    expect(await index()).toEqual([first!.task.id]);
+    await clock.advance(10);
+    const records = (await store.readRecords({ limit: 10 })).map((one) => ({
+      ...one,
+      id: `moved-${one.id}`,
+    }));
+    ok(await store.writeRecords(records));
+    expect(await index()).toEqual(records.map(({ id }) => id).sort());
+  });
+
+  test("a task that changes between reading and writing is read again", async () => {
+    ok(await store.enqueueTasks([task("a")]));
+    const read = await store.readUnindexed({ limit: 10 });
+    await clock.advance(10);
+    ok(await store.cancelTask("a"));
+    ok(await store.writeTexts(read.map(({ ref }) => ({ ref, text: "old" }))));
+    expect(await bodies()).toEqual({});
+    expect(await index()).toEqual(["a"]);
+  });
+
+  test("what a process read and did not write is read again after a minute", async () => {
+    ok(await store.enqueueTasks([task("a")]));
+    expect(await store.readUnindexed({ limit: 10 })).toHaveLength(1);
+    expect(await store.readUnindexed({ limit: 10 })).toEqual([]);
+    await clock.advance(61_000);
+    expect(await index()).toEqual(["a"]);
+  });
+
+  test("a transaction that commits late is not missed", async () => {
+    await schema.query("SELECT 1");
+    const pg = await import("pg");
+    const url = new URL(schema.url);
+    url.search = "";
+    const client = new pg.default.Client(url.href);
+    await client.connect();
+    try {
+      await client.query("BEGIN");
+      ok(await store.enqueueTasks([task("late")], client));
+      await clock.advance(1_000);
+      ok(await store.enqueueTasks([task("a")]));
+      expect(await index()).toEqual(["a"]);
+      await clock.advance(7_200_000);
+      ok(await store.enqueueTasks([task("b")]));
+      expect(await index()).toEqual(["b"]);
+      await client.query("COMMIT");
+    } finally {
+      await client.end();
+    }
+    expect(await index()).toEqual(["late"]);
+  });
+
+  test("deleted and pruned tasks leave no text", async () => {
+    ok(await store.enqueueTasks([task("a"), task("b")]));
+    ok(await store.cancelTask("a"));
+    ok(await store.cancelTask("b"));
+    await index();
+    ok(await store.deleteTask("a"));
+    ok(await store.pruneTasks({ status: "CANCELLED", before: clock.now() + 1, limit: 10 }));
+    expect(await bodies()).toEqual({});
+  });
+});
+
+describe("candidates", () => {
+  /** What a source gives, page by page. */
+  async function idsOf(
+    make: (session: Parameters<KeySource["keys"]>[0]) => Promise<KeySource | undefined>,
+    pageSize = 3,
+  ): Promise<string[] | undefined> {
+    return database.snapshot(async (session) => {
+      const source = await make(session);
+      if (!source) return undefined;
+      const first = await source.keys(session, undefined, pageSize);
+      if (!source.isOrdered) return first.map(({ id }) => id).sort();
+      const ids = first.map(({ id }) => id);
+      for (let page = first; page.length === pageSize; ) {
+        page = await source.keys(session, page.at(-1), pageSize);
+        ids.push(...page.map(({ id }) => id));
+      }
+      return ids;
+    }, planning);
+  }
+
+  const indexed: TextIndex = { exists: true, knowsLetters: true, texts: 1_000_000 };
+
+  async function fill(): Promise<void> {
+    for (let at = 0; at < 40; at += 1) {
+      const words = ["Error: ETIMEDOUT 10%", "한국어 오류 메시지", at % 2 === 0 ? "even_number" : "odd"];
+      ok(
+        await store.enqueueTasks([
+          task(`t${String(at).padStart(2, "0")}`, { words: at % 4 === 3 ? words : words[2] }),
+        ]),
+      );
+      await clock.advance(1);
+    }
+    await index();
+  }
+
+  test.each([
+    ["ETIMEDOUT", 10],
+    ["오류 메시지", 10],
+    ["10%", 10],
+    ["1_%", 0],
+    ["even_number", 20],
+    ["nothing of this", 0],
+  ])("the texts with %s, newest first", async (text, count) => {
+    await fill();
+    const where: Condition = { kind: "text", text: foldText(text) };
+    const search = { ...anySearch, where };
+    const ids = await idsOf((session) => textSource(session, search, indexed));
+    const rows = await schema.query(
+      "SELECT task_id FROM :schema.texts WHERE position($1 in body) > 0 ORDER BY 1 DESC",
+      [foldText(text)],
+    );
+    expect(rows).toHaveLength(count);
+    // Without three letters or digits in a row there is nothing to ask the index for.
+    const isIndexed = !["10%", "1_%"].includes(text);
+    expect(ids).toEqual(isIndexed ? rows.map((row) => row.task_id) : undefined);
+  });
+
+  test("by the index of trigrams too, beyond the newest", async () => {
+    ok(await store.enqueueTasks([task("needle", { word: "needle" })]));
+    await clock.advance(1);
+    await index();
+    await schema.query(
+      `INSERT INTO :schema.texts (created_at, version, task_id, body)
+        SELECT ${clock.now()} + n, 0, 'x' || n, 'hay stack ' || n FROM generate_series(1, 3000) AS n`,
+    );
+    const where: Condition = { kind: "text", text: "needle" };
+    expect(await idsOf((session) => textSource(session, { ...anySearch, where }, indexed))).toEqual([
+      "needle",
+    ]);
+    const byId: StoreSearch = { ...anySearch, where, sortBy: "id" };
+    expect(await idsOf((session) => textSource(session, byId, indexed))).toEqual(["needle"]);
+    const facts = await readTextIndex(database, schema.name);
+    expect(facts.exists).toBe(true);
+  });
+
+  test("attributes: equality in order of creation, ranges and prefixes gathered", async () => {
+    for (let at = 0; at < 20; at += 1) {
+      const attributes = { userId: `u${at % 4}`, size: at, tags: at % 2 ? ["a", "b"] : ["b"] };
+      ok(await store.enqueueTasks([{ ...task(`t${String(at).padStart(2, "0")}`), attributes }]));
+      await clock.advance(1);
+    }
+    const claimed = await claim(6);
+    ok(await store.settleTasks(claimed.map((one) => settlementOf(one, "completed"))));
+    const names = await new AttributeNames(database).all();
+    const ask = (where: Condition, more: Partial<StoreSearch> = {}) =>
+      idsOf((session) => attributeSource(session, { ...anySearch, ...more, where }, names));
+    const field = (name: string) => ({ of: "attribute", name }) as const;
+    const ids = (fits: (at: number) => boolean) =>
+      Array.from({ length: 20 }, (_, at) => at)
+        .filter(fits)
+        .map((at) => `t${String(at).padStart(2, "0")}`);
+    const user: Condition = { kind: "equals", field: field("userId"), values: ["u1", "u2"] };
+    expect(await ask(user)).toEqual(ids((at) => at % 4 === 1 || at % 4 === 2).reverse());
+    expect(await ask(user, { descending: false })).toEqual(ids((at) => at % 4 === 1 || at % 4 === 2));
+    expect(await ask(user, { statuses: ["COMPLETED"] })).toEqual(
+      ids((at) => at < 6 && (at % 4 === 1 || at % 4 === 2)).reverse(),
+    );
+    expect(await ask({ kind: "equals", field: field("tags"), values: ["a", "b"] })).toEqual(
+      ids(() => true).reverse(),
+    );
+    expect(await ask(user, { sortBy: "priority" })).toEqual(ids((at) => at % 4 === 1 || at % 4 === 2));
+    const from = { value: 5, isIncluded: true };
+    const to = { value: 9, isIncluded: false };
+    expect(await ask({ kind: "range", field: field("size"), from, to })).toEqual(
+      ids((at) => at >= 5 && at < 9),
+    );
+    expect(await ask({ kind: "prefix", field: field("userId"), prefix: "u" })).toEqual(ids(() => true));
+    expect(await ask({ kind: "and", parts: [{ kind: "exists", field: field("size") }, user] })).toEqual(
+      ids((at) => at % 4 === 1 || at % 4 === 2).reverse(),
+    );
+    expect(await ask({ kind: "not", part: user })).toBeUndefined();
+    expect(await ask({ kind: "equals", field: field("userId"), values: ["u1", null] })).toBeUndefined();
+    expect(await ask({ kind: "equals", field: field("unknown"), values: ["u1"] })).toEqual([]);
+  });
+});

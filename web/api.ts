@@ -1,0 +1,159 @@
+/** The only fetch of the dashboard: addresses relative to `<base href>`, JSON in and out, errors as ApiError. */
+import type {
+  AttemptDocument,
+  Completion,
+  DefinitionDocument,
+  ErrorGroup,
+  Json,
+  Stats,
+  SummaryGroup,
+  TaskDetail,
+  TaskDocument,
+  TaskPage,
+  WorkerDocument,
+} from "./contract.ts";
+
+/** An answer that says no: the server's `code`, `message` and `details`; status 0 when there was no answer. */
+export class ApiError extends Error {
+  override name = "ApiError";
+  readonly status: number;
+  readonly code: string;
+  readonly details: { [key: string]: unknown };
+
+  constructor(status: number, code: string, message: string, details: { [key: string]: unknown } = {}) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.details = details;
+  }
+}
+
+type Query = { [name: string]: string | number | boolean | undefined };
+
+/** The search behind a list of tasks, as it stands in the address of the page. */
+export interface TaskSearch {
+  q?: string | undefined;
+  status?: string | undefined;
+  type?: string | undefined;
+  sort?: string | undefined;
+}
+
+export const api = {
+  tasks: (search: TaskSearch, page: { cursor?: string | undefined; limit: number }, signal?: AbortSignal) =>
+    get<TaskPage>("tasks", { ...listQuery(search), ...page, definitions: false }, signal),
+  count: (search: TaskSearch, signal?: AbortSignal) =>
+    get<{ count: number; exact?: boolean }>("tasks/count", filterQuery(search), signal),
+  task: async (id: string, signal?: AbortSignal): Promise<TaskDetail> =>
+    taskDetail(await get<TaskDetail | FlatDetail>(`tasks/${encodeURIComponent(id)}`, {}, signal)),
+  enqueue: (body: { type: string; payload: Json; delay?: string; priority?: number }) =>
+    send<{ task: TaskDocument } | TaskDocument>("POST", "tasks", body).then(taskOf),
+  retry: (id: string) => act(id, "retry"),
+  cancel: (id: string) => act(id, "cancel"),
+  runAgain: (id: string) => act(id, "run-again"),
+  delete: (id: string) => send<unknown>("DELETE", `tasks/${encodeURIComponent(id)}`),
+  edit: (id: string, change: { priority?: number; dueAt?: string | null; expectedVersion?: number }) =>
+    send<unknown>("PATCH", `tasks/${encodeURIComponent(id)}`, change),
+  definitions: async (signal?: AbortSignal) =>
+    (await get<{ definitions: DefinitionDocument[] }>("definitions", {}, signal)).definitions,
+  workers: async (signal?: AbortSignal) =>
+    (await get<{ workers: WorkerDocument[] }>("workers", {}, signal)).workers,
+  stats: (signal?: AbortSignal) => get<Stats>("stats", {}, signal),
+  summary: async (by: string, query: Query = {}, signal?: AbortSignal) =>
+    (await get<{ groups: SummaryGroup[] }>("summary", { by, ...query }, signal)).groups,
+  statusCounts: async (search: TaskSearch, signal?: AbortSignal) =>
+    (
+      await get<{ groups: SummaryGroup[] }>(
+        "summary",
+        { by: "status", ...filterQuery({ ...search, status: undefined }) },
+        signal,
+      )
+    ).groups,
+  errors: async (signal?: AbortSignal) => (await get<{ errors: ErrorGroup[] }>("errors", {}, signal)).errors,
+  complete: (text: string, position: number, signal?: AbortSignal) =>
+    get<Completion>("query/complete", { text, position }, signal),
+  eventsUrl: () => new URL("api/events", document.baseURI).href,
+};
+
+type FlatDetail = TaskDocument & { attemptList?: AttemptDocument[] };
+
+function taskDetail(answer: TaskDetail | FlatDetail): TaskDetail {
+  return "task" in answer ? answer : { task: answer, attempts: answer.attemptList ?? [] };
+}
+
+function taskOf(answer: { task: TaskDocument } | TaskDocument): TaskDocument {
+  return "task" in answer ? answer.task : answer;
+}
+
+function act(id: string, action: string) {
+  return send<{ task: TaskDocument } | TaskDocument>(
+    "POST",
+    `tasks/${encodeURIComponent(id)}/${action}`,
+    {},
+  ).then(taskOf);
+}
+
+function filterQuery({ q, status, type }: TaskSearch): Query {
+  return { q, status, type };
+}
+
+/** `sort` in the address is the field, with `-` before it for descending. */
+function listQuery(search: TaskSearch): Query {
+  const { sort } = search;
+  if (!sort) return filterQuery(search);
+  return {
+    ...filterQuery(search),
+    sort: sort.replace(/^-/, ""),
+    order: sort.startsWith("-") ? "desc" : "asc",
+  };
+}
+
+function get<Answer>(path: string, query: Query, signal?: AbortSignal): Promise<Answer> {
+  return ask<Answer>(apiUrl(path, query), { signal: signal ?? null });
+}
+
+function send<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
+  return ask<Answer>(apiUrl(path, {}), {
+    method,
+    headers: { "content-type": "application/json" },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+}
+
+function apiUrl(path: string, query: Query): URL {
+  const url = new URL(`api/${path}`, document.baseURI);
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined && value !== "") url.searchParams.set(name, String(value));
+  }
+  return url;
+}
+
+async function ask<Answer>(url: URL, init: RequestInit): Promise<Answer> {
+  const response = await fetch(url, { credentials: "same-origin", redirect: "error", ...init }).catch(
+    (cause) => {
+      if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
+      throw new ApiError(0, "NETWORK", String(cause));
+    },
+  );
+  const text = await response.text();
+  const answer: unknown = text === "" ? undefined : parse(text);
+  if (response.ok) return answer as Answer;
+  throw asError(response, answer);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function asError(response: Response, answer: unknown): ApiError {
+  const { code, message, details } = (answer ?? {}) as { code?: string; message?: string; details?: object };
+  return new ApiError(
+    response.status,
+    code ?? "HTTP",
+    message ?? `${response.status} ${response.statusText}`,
+    { ...details },
+  );
+}

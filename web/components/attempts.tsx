@@ -1,0 +1,130 @@
+/** The attempts of a task on one scale of time, the latest first, each with its error and its logs. */
+import { useState } from "react";
+import type { AttemptDocument, LogDocument } from "../contract.ts";
+import { useFormat } from "../format.ts";
+import { useWords } from "../i18n/language.tsx";
+import { useNow } from "../now.ts";
+import styles from "./attempts.module.css";
+import { ErrorText } from "./error-text.tsx";
+import { Instant, Span } from "./time.tsx";
+
+export function Attempts({
+  attempts,
+  errorToldOf,
+}: {
+  attempts: readonly AttemptDocument[];
+  /** The fence of the attempt whose error the page shows already. */
+  errorToldOf: number | undefined;
+}) {
+  const words = useWords();
+  const now = useNow();
+  if (attempts.length === 0) return <p className={styles.none}>{words.noAttempts}</p>;
+  const latestFirst = [...attempts].sort((one, other) => other.fence - one.fence);
+  const begin = Date.parse(latestFirst.at(-1)!.startedAt);
+  const end = Math.max(...attempts.map(({ endedAt }) => (endedAt ? Date.parse(endedAt) : now)), begin + 1);
+  return (
+    <ol className={styles.list} reversed>
+      {latestFirst.map((attempt, index) => (
+        <AttemptItem
+          key={attempt.fence}
+          attempt={attempt}
+          scale={{ begin, end }}
+          first={index === 0}
+          errorTold={attempt.fence === errorToldOf}
+        />
+      ))}
+    </ol>
+  );
+}
+
+function AttemptItem({
+  attempt,
+  scale,
+  first,
+  errorTold,
+}: {
+  attempt: AttemptDocument;
+  scale: { begin: number; end: number };
+  first: boolean;
+  errorTold: boolean;
+}) {
+  const words = useWords();
+  const [open, setOpen] = useState(first);
+  const outcome = attempt.outcome ?? "running";
+  return (
+    <li className={styles.item}>
+      <button type="button" className={styles.line} aria-expanded={open} onClick={() => setOpen(!open)}>
+        <span className={styles.name}>{words.attemptNumber(attempt.number)}</span>
+        <span className={`${styles.outcome} ${styles[outcome]}`}>
+          {attempt.outcome ? words[attempt.outcome] : words.stillRunning}
+        </span>
+        <Bar attempt={attempt} scale={scale} />
+        <span className={styles.took}>
+          <Span from={attempt.startedAt} to={attempt.endedAt} />
+        </span>
+      </button>
+      {open && <AttemptBody attempt={attempt} errorTold={errorTold} />}
+    </li>
+  );
+}
+
+function Bar({
+  attempt,
+  scale: { begin, end },
+}: {
+  attempt: AttemptDocument;
+  scale: { begin: number; end: number };
+}) {
+  const now = useNow();
+  const from = Date.parse(attempt.startedAt);
+  const to = attempt.endedAt ? Date.parse(attempt.endedAt) : now;
+  const percent = (ms: number) => `${(Math.max(0, ms) / (end - begin)) * 100}%`;
+  return (
+    <span className={styles.track} aria-hidden="true">
+      <span
+        className={`${styles.bar} ${styles[attempt.outcome ?? "running"]}`}
+        style={{ left: percent(from - begin), width: percent(to - from) }}
+      />
+    </span>
+  );
+}
+
+function AttemptBody({ attempt, errorTold }: { attempt: AttemptDocument; errorTold: boolean }) {
+  const words = useWords();
+  return (
+    <div className={styles.body}>
+      <p className={styles.meta}>
+        <Instant at={attempt.startedAt} />
+        {attempt.workerId && <code>{attempt.workerId}</code>}
+        <span>
+          {words.logs}: {attempt.logs.length || words.noLogs}
+        </span>
+      </p>
+      {attempt.error && !errorTold && <ErrorText error={attempt.error} />}
+      {attempt.logs.length > 0 && <Logs logs={attempt.logs} />}
+    </div>
+  );
+}
+
+function Logs({ logs }: { logs: readonly LogDocument[] }) {
+  const words = useWords();
+  const format = useFormat();
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the keyboard must reach it
+    <div className={styles.logs} role="log" aria-label={words.logs} aria-live="off" tabIndex={0}>
+      {logs.map((entry, index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a log only grows at its end
+        <div key={index} className={`${styles.entry} ${styles[entry.level]}`}>
+          <time dateTime={entry.at} title={format.full(new Date(entry.at))}>
+            {format.clock(new Date(entry.at))}
+          </time>
+          <span className={styles.level}>{entry.level}</span>
+          <span className={styles.text}>
+            {entry.message}
+            {entry.fields && <span className={styles.fields}> {JSON.stringify(entry.fields)}</span>}
+          </span>
+        </div>
+      ))}
+    </div>
+  );
+}

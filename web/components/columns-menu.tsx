@@ -1,0 +1,71 @@
+/** Which columns the list of tasks shows; the reader's own are paths into payloads and results. */
+import { type FormEvent, type KeyboardEvent, useState } from "react";
+import { useWords } from "../i18n/language.tsx";
+import { Button } from "./button.tsx";
+import styles from "./columns-menu.module.css";
+import { inputClass } from "./field.tsx";
+import { Icon } from "./icon.tsx";
+import { type ColumnChoice, taskColumns } from "./task-columns.tsx";
+
+export function ColumnsMenu({ choice }: { choice: ColumnChoice }) {
+  const words = useWords();
+  const close = (event: KeyboardEvent<HTMLDetailsElement>) => {
+    if (event.key !== "Escape") return;
+    event.currentTarget.open = false;
+    event.currentTarget.querySelector("summary")?.focus();
+  };
+  return (
+    <details className={styles.menu} onKeyDown={close}>
+      <summary>
+        <Icon name="columns" />
+        {words.columns}
+      </summary>
+      <div className={styles.list}>
+        {taskColumns.map(({ key, word }) => (
+          <Choice key={key} name={key} label={word ? (words[word] as string) : key} choice={choice} />
+        ))}
+        {choice.own.map((path) => (
+          <Choice key={path} name={path} label={path} choice={choice} />
+        ))}
+        <OwnColumn choice={choice} />
+      </div>
+    </details>
+  );
+}
+
+function Choice({ name, label, choice }: { name: string; label: string; choice: ColumnChoice }) {
+  return (
+    <label>
+      <input type="checkbox" checked={choice.has(name)} onChange={() => choice.toggle(name)} />
+      {label}
+    </label>
+  );
+}
+
+function OwnColumn({ choice }: { choice: ColumnChoice }) {
+  const words = useWords();
+  const [path, setPath] = useState("");
+  const [refused, setRefused] = useState(false);
+  const add = (event: FormEvent) => {
+    event.preventDefault();
+    const added = choice.add(path.trim());
+    setRefused(!added);
+    if (added) setPath("");
+  };
+  return (
+    <form className={styles.own} onSubmit={add}>
+      <input
+        className={inputClass}
+        aria-label={words.ownColumn}
+        aria-invalid={refused}
+        placeholder="payload.user.id"
+        spellCheck={false}
+        value={path}
+        onChange={(event) => setPath(event.target.value)}
+      />
+      <Button small type="submit" aria-label={words.ownColumn} title={words.ownColumn}>
+        <Icon name="plus" size={14} />
+      </Button>
+    </form>
+  );
+}

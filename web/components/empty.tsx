@@ -1,0 +1,42 @@
+/** What stands where nothing is: says why, and what to do first. */
+import type { ReactNode } from "react";
+import { useWords } from "../i18n/language.tsx";
+import { Button } from "./button.tsx";
+import styles from "./empty.module.css";
+
+export function Empty({ title, text, children }: { title: string; text?: string; children?: ReactNode }) {
+  return (
+    <div className={styles.empty}>
+      <p className={styles.title}>{title}</p>
+      {text && <p className={styles.text}>{text}</p>}
+      {children && <div className={styles.next}>{children}</div>}
+    </div>
+  );
+}
+
+/** An error of the API in the server's own words. */
+export function Failure({ error, onRetry }: { error: Error; onRetry?: () => void }) {
+  const words = useWords();
+  const silent = "status" in error && error.status === 0;
+  return (
+    <div className={styles.empty} role="alert">
+      <p className={styles.title}>{words.somethingFailed}</p>
+      <p className={styles.text}>{silent ? words.networkDown : error.message}</p>
+      {onRetry && (
+        <div className={styles.next}>
+          <Button onClick={onRetry}>{words.tryAgain}</Button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** Code to copy: what to write or to run first. */
+export function Snippet({ children }: { children: string }) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: it may scroll, and then the keyboard must reach it
+    <pre className={styles.snippet} tabIndex={0}>
+      {children}
+    </pre>
+  );
+}

@@ -1,0 +1,166 @@
+/** The frame around every page: navigation, live mark, theme and language, shortcuts, and the token prompt. */
+import { Link, Outlet, useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { useSpeech, useWords } from "../i18n/language.tsx";
+import { useShortcuts } from "../keyboard.ts";
+import { ChangesContext, type LiveState, useLiveStream } from "../live.ts";
+import { useTokenAsked } from "../session.ts";
+import { themes, useTheme } from "../theme.ts";
+import { Icon, type IconName } from "./icon.tsx";
+import styles from "./shell.module.css";
+import { ShortcutHelp } from "./shortcut-help.tsx";
+import { TokenPrompt } from "./token-prompt.tsx";
+
+export const places = [
+  { to: "/", word: "overview", icon: "overview", key: "o" },
+  { to: "/tasks", word: "tasks", icon: "tasks", key: "t" },
+  { to: "/errors", word: "errors", icon: "errors", key: "e" },
+  { to: "/workers", word: "workers", icon: "workers", key: "w" },
+  { to: "/definitions", word: "definitions", icon: "definitions", key: "d" },
+] as const satisfies readonly { to: string; word: string; icon: IconName; key: string }[];
+
+export function Shell() {
+  const words = useWords();
+  const tokenAsked = useTokenAsked();
+  const { state, changes } = useLiveStream(!tokenAsked);
+  const [helpOpen, setHelpOpen] = useState(false);
+  usePlaceShortcuts(() => setHelpOpen(true));
+  if (tokenAsked) return <TokenPrompt />;
+  return (
+    <ChangesContext value={changes}>
+      <button type="button" className={styles.skip} onClick={focusContent}>
+        {words.skipToContent}
+      </button>
+      <div className={styles.frame}>
+        <header className={styles.side}>
+          <Link to="/" className={styles.brand}>
+            <Brand />
+            Dure
+          </Link>
+          <Navigation />
+          <div className={styles.foot}>
+            <LiveMark state={state} />
+            <ThemeSwitch />
+            <LanguageSwitch />
+            <button
+              type="button"
+              className={styles.footButton}
+              aria-label={words.keyboardHelp}
+              title={`${words.keyboardHelp} (?)`}
+              onClick={() => setHelpOpen(true)}
+            >
+              <Icon name="keyboard" />
+            </button>
+          </div>
+        </header>
+        <main id="content" className={styles.content} tabIndex={-1}>
+          <Outlet />
+        </main>
+      </div>
+      {helpOpen && <ShortcutHelp onClose={() => setHelpOpen(false)} />}
+    </ChangesContext>
+  );
+}
+
+function Navigation() {
+  const words = useWords();
+  return (
+    <nav className={styles.navigation} aria-label={words.mainNavigation}>
+      {places.map(({ to, word, icon }) => (
+        <Link
+          key={to}
+          to={to}
+          className={styles.place!}
+          activeOptions={{ exact: to === "/", includeSearch: false }}
+          activeProps={{ className: styles.here! }}
+        >
+          <Icon name={icon} />
+          <span>{words[word]}</span>
+        </Link>
+      ))}
+    </nav>
+  );
+}
+
+function usePlaceShortcuts(openHelp: () => void) {
+  const navigate = useNavigate();
+  useShortcuts({
+    "?": openHelp,
+    "/": async () => {
+      if (!focusSearch()) {
+        await navigate({ to: "/tasks" });
+        requestAnimationFrame(focusSearch);
+      }
+    },
+    ...Object.fromEntries(places.map(({ to, key }) => [`g ${key}`, () => navigate({ to })])),
+  });
+}
+
+function focusSearch(): boolean {
+  const box = document.querySelector<HTMLInputElement>("[data-search]");
+  box?.focus();
+  box?.select();
+  return box !== null;
+}
+
+/** Not a link: `<base href>` makes a bare fragment an address of the base page. */
+function focusContent() {
+  document.getElementById("content")?.focus();
+}
+
+function LiveMark({ state }: { state: LiveState }) {
+  const words = useWords();
+  const text = { live: words.live, reconnecting: words.reconnecting, offline: words.offline }[state];
+  return (
+    <span className={styles.liveMark} title={text}>
+      <span className={`${styles.dot} ${styles[state]}`} />
+      <span className={styles.liveText}>{text}</span>
+    </span>
+  );
+}
+
+const themeIcons = { system: "system", light: "sun", dark: "moon" } as const;
+
+function ThemeSwitch() {
+  const words = useWords();
+  const [theme, choose] = useTheme();
+  const label = { system: words.themeSystem, light: words.themeLight, dark: words.themeDark }[theme];
+  const next = themes[(themes.indexOf(theme) + 1) % themes.length]!;
+  return (
+    <button
+      type="button"
+      className={styles.footButton}
+      aria-label={label}
+      title={label}
+      onClick={() => choose(next)}
+    >
+      <Icon name={themeIcons[theme]} />
+    </button>
+  );
+}
+
+function LanguageSwitch() {
+  const { language, speak } = useSpeech();
+  const other = language === "en" ? "ko" : "en";
+  return (
+    <button type="button" className={styles.footButton} lang={other} onClick={() => speak(other)}>
+      {other === "ko" ? "한국어" : "English"}
+    </button>
+  );
+}
+
+function Brand() {
+  return (
+    <svg width="22" height="22" viewBox="0 0 32 32" aria-hidden="true">
+      <rect width="32" height="32" rx="8" fill="var(--accent)" />
+      <path
+        d="M9 8.5h6.2a7.5 7.5 0 0 1 0 15H9z"
+        fill="none"
+        stroke="var(--on-accent)"
+        strokeWidth="3"
+        strokeLinejoin="round"
+      />
+      <circle cx="23.5" cy="16" r="2" fill="var(--on-accent)" />
+    </svg>
+  );
+}

@@ -1,0 +1,43 @@
+/** The one line that says most about a task: its error, its progress, its description, or its payload. */
+import type { Json, TaskDocument } from "../contract.ts";
+import styles from "./task-about.module.css";
+
+const shownMax = 200;
+
+export function TaskAbout({ task }: { task: TaskDocument }) {
+  if (task.status === "FAILED" || (task.status === "PENDING" && task.error)) {
+    return <span className={styles.error}>{firstLine(task.error ?? "")}</span>;
+  }
+  if (task.status === "RUNNING" && task.progress) return <ProgressLine progress={task.progress} />;
+  return <>{payloadLine(task.payload) ?? task.description ?? ""}</>;
+}
+
+export function ProgressLine({ progress }: { progress: NonNullable<TaskDocument["progress"]> }) {
+  const { done, total, message } = progress;
+  return (
+    <span className={styles.progress}>
+      {total ? (
+        <progress className={styles.bar} value={done} max={total} aria-label={message ?? `${done}`} />
+      ) : null}
+      <span>{total ? `${done} / ${total}` : done}</span>
+      {message && <span className={styles.message}>{message}</span>}
+    </span>
+  );
+}
+
+function payloadLine(payload: Json | undefined): string | undefined {
+  if (payload === undefined || payload === null) return undefined;
+  if (typeof payload !== "object") return String(payload).slice(0, shownMax);
+  if (Array.isArray(payload)) return JSON.stringify(payload.slice(0, 20)).slice(0, shownMax);
+  const parts = Object.entries(payload)
+    .slice(0, 8)
+    .map(
+      ([key, value]) =>
+        `${key}: ${typeof value === "string" ? value.slice(0, 80) : JSON.stringify(value)?.slice(0, 80)}`,
+    );
+  return parts.length > 0 ? parts.join(" · ").slice(0, shownMax) : undefined;
+}
+
+function firstLine(text: string): string {
+  return text.slice(0, shownMax).split("\n", 1)[0]!;
+}

@@ -1,0 +1,58 @@
+/** What can be done to one task. Buttons that do not apply are not shown. */
+import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import type { TaskDocument } from "../contract.ts";
+import { useWords } from "../i18n/language.tsx";
+import { Button } from "./button.tsx";
+import { EditDialog } from "./edit-dialog.tsx";
+import { ActionDialog, appliesTo, type TaskAction } from "./task-actions.tsx";
+import styles from "./task-buttons.module.css";
+
+const actions: readonly TaskAction[] = ["retry", "cancel", "runAgain", "delete"];
+
+export function TaskButtons({ task }: { task: TaskDocument }) {
+  const words = useWords();
+  const navigate = useNavigate();
+  const [asking, setAsking] = useState<TaskAction | "edit">();
+  const close = () => setAsking(undefined);
+  const done = (action: TaskAction) => {
+    close();
+    if (action === "delete") navigate({ to: "/tasks" });
+  };
+  return (
+    <div className={styles.buttons}>
+      {actions
+        .filter((action) => appliesTo(action, task))
+        .map((action) => (
+          <Button key={action} kind={kindOf(action)} onClick={() => setAsking(action)}>
+            {words[action]}
+          </Button>
+        ))}
+      {!task.isDefinition && task.status !== "PENDING" && task.status !== "RUNNING" && (
+        <Button
+          onClick={() =>
+            navigate({
+              to: "/definitions/$type/enqueue",
+              params: { type: task.type },
+              search: { from: task.id },
+            })
+          }
+        >
+          {words.runChanged}
+        </Button>
+      )}
+      {task.status === "PENDING" && !task.isDefinition && (
+        <Button onClick={() => setAsking("edit")}>{words.edit}</Button>
+      )}
+      {asking === "edit" && <EditDialog task={task} onClose={close} />}
+      {asking && asking !== "edit" && (
+        <ActionDialog action={asking} tasks={[task]} onClose={close} onDone={() => done(asking)} />
+      )}
+    </div>
+  );
+}
+
+function kindOf(action: TaskAction) {
+  if (action === "retry") return "main";
+  return action === "delete" ? "danger" : "plain";
+}

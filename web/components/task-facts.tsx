@@ -1,0 +1,81 @@
+/** The facts of a task, each with its name; those it has not are left out. */
+import { Link } from "@tanstack/react-router";
+import { Fragment, type ReactNode } from "react";
+import type { TaskDocument } from "../contract.ts";
+import { useFormat } from "../format.ts";
+import { useWords } from "../i18n/language.tsx";
+import { Took } from "./task-columns.tsx";
+import styles from "./task-facts.module.css";
+import { Ago, Span } from "./time.tsx";
+
+export function TaskFacts({ task }: { task: TaskDocument }) {
+  const words = useWords();
+  const facts: [name: string, value: ReactNode][] = [
+    [words.attempts, words.ofAttempts(task.attempts, task.maxAttempts)],
+    [words.created, <At key="created" at={task.createdAt} />],
+    [words.started, task.startedAt && <At key="started" at={task.startedAt} />],
+    [words.ended, task.completedAt && <At key="ended" at={task.completedAt} />],
+    [words.updated, <At key="updated" at={task.updatedAt} />],
+    [words.due, task.status === "PENDING" && task.dueAt && <At key="due" at={task.dueAt} />],
+    [words.waited, task.startedAt && <Span key="waited" from={task.createdAt} to={task.startedAt} />],
+    [
+      words.took,
+      task.startedAt && (task.completedAt || task.status === "RUNNING") && <Took key="took" task={task} />,
+    ],
+    [words.queue, task.queue && <SearchLink key="queue" field="queue" value={task.queue} />],
+    [words.priority, task.priority],
+    [words.worker, task.workerId && <SearchLink key="worker" field="worker" value={task.workerId} code />],
+    [words.tags, task.tags?.length ? <Tags key="tags" tags={task.tags} /> : undefined],
+    [words.idempotencyKey, task.idempotencyKey && <code key="key">{task.idempotencyKey}</code>],
+    [words.crashes, task.crashes || undefined],
+    [words.snoozes, task.snoozes || undefined],
+  ];
+  return (
+    <dl className={styles.facts}>
+      {facts
+        .filter(([, value]) => value !== undefined && value !== false && value !== "")
+        .map(([name, value]) => (
+          <Fragment key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </Fragment>
+        ))}
+    </dl>
+  );
+}
+
+/** The whole instant, and how long ago that was. */
+function At({ at }: { at: string }) {
+  const format = useFormat();
+  return (
+    <span className={styles.at}>
+      <span title={format.full(new Date(at))}>{format.precise(new Date(at))}</span>
+      <span className={styles.ago}>
+        <Ago at={at} />
+      </span>
+    </span>
+  );
+}
+
+function Tags({ tags }: { tags: readonly string[] }) {
+  return (
+    <span className={styles.tags}>
+      {tags.map((tag) => (
+        <SearchLink key={tag} field="tag" value={tag} />
+      ))}
+    </span>
+  );
+}
+
+function SearchLink({ field, value, code = false }: { field: string; value: string; code?: boolean }) {
+  return (
+    <Link to="/tasks" search={{ q: `${field}:${quoted(value)}` }} className={code ? "mono" : ""}>
+      {value}
+    </Link>
+  );
+}
+
+/** A value as the query language reads it back whole. */
+export function quoted(value: string): string {
+  return /^[\p{L}\p{N}_./@-]+$/u.test(value) ? value : `"${value.replace(/["\\]/g, "\\$&")}"`;
+}

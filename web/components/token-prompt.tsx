@@ -1,0 +1,43 @@
+/** Asks for the token once the server has asked for it; the server takes it from the address and sets its cookie. */
+import { type FormEvent, useState } from "react";
+import { useWords } from "../i18n/language.tsx";
+import { Button } from "./button.tsx";
+import { Field, inputClass } from "./field.tsx";
+import { useTitle } from "./page.tsx";
+import styles from "./token-prompt.module.css";
+
+export function TokenPrompt() {
+  const words = useWords();
+  const [token, setToken] = useState("");
+  useTitle(words.token);
+  const open = (event: FormEvent) => {
+    event.preventDefault();
+    const url = new URL(location.href);
+    url.searchParams.set("token", token.trim());
+    location.assign(url);
+  };
+  return (
+    <main className={styles.page}>
+      <form className={styles.card} onSubmit={open}>
+        <h1>{words.tokenTitle}</h1>
+        <p>{words.tokenText}</p>
+        <Field label={words.token}>
+          {(wiring) => (
+            <input
+              {...wiring}
+              className={inputClass}
+              type="password"
+              autoComplete="off"
+              required
+              value={token}
+              onChange={(event) => setToken(event.target.value)}
+            />
+          )}
+        </Field>
+        <Button kind="main" type="submit">
+          {words.open}
+        </Button>
+      </form>
+    </main>
+  );
+}

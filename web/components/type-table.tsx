@@ -1,0 +1,77 @@
+/** Each type with its counts by status; every count is a link to its tasks. */
+import { Link } from "@tanstack/react-router";
+import { useMemo } from "react";
+import { type Stats, type Status, statuses } from "../contract.ts";
+import { useFormat } from "../format.ts";
+import { useWords } from "../i18n/language.tsx";
+import styles from "./table.module.css";
+
+interface TypeRow {
+  type: string;
+  counts: Record<Status, number>;
+}
+
+export function TypeTable({ stats }: { stats: Stats }) {
+  const words = useWords();
+  const format = useFormat();
+  const rows = useMemo(() => rowsOf(stats), [stats]);
+  return (
+    <table className={styles.table}>
+      <thead>
+        <tr>
+          <th>{words.type}</th>
+          {statuses.map((status) => (
+            <th key={status} className={styles.number}>
+              {words[status]}
+            </th>
+          ))}
+          <th className={styles.number}>% {words.failureRate.toLowerCase()}</th>
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map(({ type, counts }) => (
+          <tr key={type}>
+            <th>
+              <Link to="/tasks" search={{ type }} className={styles.clear!}>
+                {type}
+              </Link>
+            </th>
+            {statuses.map((status) => (
+              <td key={status} className={styles.number}>
+                <CountLink type={type} status={status} count={counts[status]} />
+              </td>
+            ))}
+            <td className={`${styles.number} ${styles.soft}`}>{format.percent(failedShare(counts))}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function CountLink({ type, status, count }: { type: string; status: Status; count: number }) {
+  const format = useFormat();
+  if (count === 0) return <span className={styles.zero}>0</span>;
+  return (
+    <Link to="/tasks" search={{ type, status }} className={status === "FAILED" ? styles.bad! : styles.clear!}>
+      {format.count(count)}
+    </Link>
+  );
+}
+
+function rowsOf(stats: Stats): TypeRow[] {
+  const rows = new Map<string, TypeRow>();
+  for (const { type, status, count } of stats.byType) {
+    const row = rows.get(type) ?? {
+      type,
+      counts: { PENDING: 0, RUNNING: 0, COMPLETED: 0, FAILED: 0, CANCELLED: 0 },
+    };
+    row.counts[status] += count;
+    rows.set(type, row);
+  }
+  return [...rows.values()].sort((one, other) => one.type.localeCompare(other.type));
+}
+
+function failedShare({ FAILED, COMPLETED }: Record<Status, number>): number {
+  return FAILED / Math.max(1, FAILED + COMPLETED);
+}

@@ -1,0 +1,36 @@
+/** Why a pending task is not running, as far as the API can tell. */
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import type { TaskDocument, WorkerDocument } from "../contract.ts";
+import { useFormat } from "../format.ts";
+import { useWords } from "../i18n/language.tsx";
+import { useNow } from "../now.ts";
+import { queries } from "../queries.ts";
+import styles from "./why-waiting.module.css";
+
+export function WhyWaiting({ task }: { task: TaskDocument }) {
+  const words = useWords();
+  const format = useFormat();
+  const now = useNow();
+  const { data: workers } = useQuery(queries.workers());
+  const dueAt = task.dueAt ? new Date(task.dueAt) : undefined;
+  const unserved = workers && !workers.some((worker) => runs(worker, task.type));
+  let reason = words.waitsForWorker;
+  if (unserved) reason = words.waitsNobody(task.type);
+  else if (dueAt && dueAt.getTime() > now) {
+    const time = format.ago(dueAt, now);
+    reason = task.attempts > 0 && task.error ? words.waitsForRetry(time) : words.waitsForTime(time);
+  }
+  return (
+    <p className={`${styles.why} ${unserved ? styles.unserved : ""}`}>
+      <strong>{words.whyWaiting}</strong>
+      <span>{reason}</span>
+      <Link to="/workers">{words.workers}</Link>
+    </p>
+  );
+}
+
+/** Whether a worker that is alive runs tasks of this type. */
+export function runs(worker: WorkerDocument, type: string): boolean {
+  return worker.state === "alive" && worker.types.includes(type);
+}

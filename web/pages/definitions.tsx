@@ -1,0 +1,77 @@
+/** Definitions: what kinds of tasks there are, and the way to enqueue one. */
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { Empty, Failure, Snippet } from "../components/empty.tsx";
+import { PageHeader, Panel } from "../components/page.tsx";
+import table from "../components/table.module.css";
+import type { DefinitionDocument } from "../contract.ts";
+import { useFormat } from "../format.ts";
+import { useWords } from "../i18n/language.tsx";
+import { queries } from "../queries.ts";
+import { firstTask } from "../snippets.ts";
+import styles from "./definitions.module.css";
+
+export function Definitions() {
+  const words = useWords();
+  const { data, error, refetch, dataUpdatedAt } = useQuery(queries.definitions());
+  return (
+    <>
+      <PageHeader title={words.definitions} readAtMs={dataUpdatedAt} />
+      {error && !data && <Failure error={error} onRetry={refetch} />}
+      {data?.length === 0 && (
+        <Empty title={words.definitionsNone} text={words.definitionsNoneText}>
+          <Snippet>{firstTask}</Snippet>
+        </Empty>
+      )}
+      {data && data.length > 0 && (
+        <Panel flush>
+          <DefinitionTable definitions={data} />
+        </Panel>
+      )}
+    </>
+  );
+}
+
+function DefinitionTable({ definitions }: { definitions: readonly DefinitionDocument[] }) {
+  const words = useWords();
+  const format = useFormat();
+  return (
+    <table className={table.table}>
+      <thead>
+        <tr>
+          <th>{words.type}</th>
+          <th>{words.queue}</th>
+          <th className={table.number}>{words.priority}</th>
+          <th className={table.number}>{words.attempts}</th>
+          <th className={table.number}>{words.timeout}</th>
+          <th>{words.tags}</th>
+          <td />
+        </tr>
+      </thead>
+      <tbody>
+        {definitions.map((definition) => (
+          <tr key={definition.id}>
+            <th className={table.wide}>
+              <Link to="/tasks" search={{ type: definition.id }}>
+                {definition.id}
+              </Link>
+              {definition.description && <span className={styles.description}>{definition.description}</span>}
+            </th>
+            <td>{definition.queue}</td>
+            <td className={table.number}>{format.count(definition.priority)}</td>
+            <td className={table.number}>{format.count(definition.maxAttempts)}</td>
+            <td className={table.number}>
+              {definition.timeoutMs === null ? words.noTimeout : format.span(definition.timeoutMs)}
+            </td>
+            <td>{definition.tags.join(", ")}</td>
+            <td>
+              <Link to="/definitions/$type/enqueue" params={{ type: definition.id }}>
+                {words.enqueue}
+              </Link>
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

@@ -1,0 +1,157 @@
+/** Enqueues one task of a definition: its payload by a form or as JSON, and when. Begins with another task's payload on demand. */
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { type FormEvent, useState } from "react";
+import { api } from "../api.ts";
+import { Button } from "../components/button.tsx";
+import { Failure } from "../components/empty.tsx";
+import { Field, inputClass } from "../components/field.tsx";
+import { PageHeader, Panel } from "../components/page.tsx";
+import { PayloadForm } from "../components/payload-form.tsx";
+import { useToast } from "../components/toast.tsx";
+import type { Json } from "../contract.ts";
+import { useWords } from "../i18n/language.tsx";
+import { isObject, type PayloadField, payloadFields } from "../payload-schema.ts";
+import { queries } from "../queries.ts";
+import { enqueueRoute } from "../router.tsx";
+import styles from "./enqueue.module.css";
+
+export function Enqueue() {
+  const words = useWords();
+  const { type } = enqueueRoute.useParams();
+  const { from } = enqueueRoute.useSearch();
+  const definitions = useQuery(queries.definitions());
+  const source = useQuery({
+    ...queries.task(from ?? ""),
+    enabled: from !== undefined,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  const error = definitions.error ?? source.error;
+  const ready = definitions.data && (from === undefined || source.data);
+  const definition = definitions.data?.find(({ id }) => id === type);
+  return (
+    <>
+      <PageHeader title={words.enqueueTitle(type)} />
+      {error && <Failure error={error} />}
+      {ready && (
+        <div className={styles.narrow}>
+          <Panel>
+            <EnqueueForm
+              type={type}
+              fields={payloadFields(definition?.payloadSchema)}
+              first={source.data?.task.payload ?? {}}
+            />
+          </Panel>
+        </div>
+      )}
+    </>
+  );
+}
+
+function EnqueueForm({
+  type,
+  fields,
+  first,
+}: {
+  type: string;
+  fields: PayloadField[] | undefined;
+  first: Json;
+}) {
+  const words = useWords();
+  const enqueueing = useEnqueueing(type);
+  // The text is the truth; the form writes it.
+  const [text, setText] = useState(() => JSON.stringify(first, null, 2));
+  const [delay, setDelay] = useState("");
+  const [problem, setProblem] = useState<string>();
+  const [asJson, setAsJson] = useState(fields === undefined);
+  const parsed = parse(text);
+  const change = (next: string) => {
+    setText(next);
+    setProblem(undefined);
+    enqueueing.reset();
+  };
+  const enqueue = (event: FormEvent) => {
+    event.preventDefault();
+    if ("problem" in parsed) setProblem(words.payloadInvalid(parsed.problem));
+    else enqueueing.mutate({ payload: parsed.payload, delay });
+  };
+  const formed =
+    fields && !asJson && "payload" in parsed && isObject(parsed.payload) ? parsed.payload : undefined;
+  return (
+    <form className={styles.form} onSubmit={enqueue}>
+      {fields && (
+        <Button small className={styles.mode!} onClick={() => setAsJson(!asJson)}>
+          {asJson ? words.asForm : words.asJson}
+        </Button>
+      )}
+      {formed && fields ? (
+        <>
+          <PayloadForm
+            fields={fields}
+            value={formed}
+            onChange={(value) => change(JSON.stringify(value, null, 2))}
+          />
+          {enqueueing.error && (
+            <p className={styles.problem} role="alert">
+              {enqueueing.error.message}
+            </p>
+          )}
+        </>
+      ) : (
+        <Field label={words.payloadJson} problem={problem ?? enqueueing.error?.message}>
+          {(wiring) => (
+            <textarea
+              {...wiring}
+              className={inputClass}
+              rows={12}
+              spellCheck={false}
+              value={text}
+              onChange={(event) => change(event.target.value)}
+            />
+          )}
+        </Field>
+      )}
+      <Field label={words.delay} help={words.delayHelp}>
+        {(wiring) => (
+          <input
+            {...wiring}
+            className={inputClass}
+            value={delay}
+            onChange={(event) => setDelay(event.target.value.trim())}
+          />
+        )}
+      </Field>
+      <div className={styles.buttons}>
+        <Link to="/definitions">{words.cancelDialog}</Link>
+        <Button kind="main" type="submit" disabled={enqueueing.isPending}>
+          {words.enqueue}
+        </Button>
+      </div>
+    </form>
+  );
+}
+
+/** Enqueues, says so, and shows the new task. */
+function useEnqueueing(type: string) {
+  const words = useWords();
+  const say = useToast();
+  const navigate = useNavigate();
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ payload, delay }: { payload: Json; delay: string }) =>
+      api.enqueue({ type, payload, ...(delay && { delay }) }),
+    onSuccess: (task) => {
+      say(words.enqueued(task.id));
+      client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== "tasks" });
+      navigate({ to: "/tasks/$id", params: { id: task.id } });
+    },
+  });
+}
+
+function parse(text: string): { payload: Json } | { problem: string } {
+  try {
+    return { payload: text.trim() === "" ? null : JSON.parse(text) };
+  } catch (error) {
+    return { problem: (error as Error).message };
+  }
+}

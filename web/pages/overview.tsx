@@ -1,0 +1,202 @@
+/** Overview: how many tasks of each status, what needs attention first, the last day, and each type. */
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { lazy, Suspense, useMemo, useState } from "react";
+import { type Attention, attentionOf } from "../attention.ts";
+import { Empty, Failure, Snippet } from "../components/empty.tsx";
+import { Guarded } from "../components/guarded.tsx";
+import { StatusMark } from "../components/icon.tsx";
+import { PageHeader, Panel } from "../components/page.tsx";
+import { TypeTable } from "../components/type-table.tsx";
+import { type Stats, statuses } from "../contract.ts";
+import { useFormat } from "../format.ts";
+import { useWords } from "../i18n/language.tsx";
+import { queries } from "../queries.ts";
+import { firstTask } from "../snippets.ts";
+import styles from "./overview.module.css";
+
+const DayChart = lazy(() => import("../components/day-chart.tsx"));
+
+const hourMs = 3_600_000;
+
+export function Overview() {
+  const words = useWords();
+  const { data: stats, error, refetch, dataUpdatedAt } = useQuery(queries.stats());
+  return (
+    <>
+      <PageHeader title={words.overview} readAtMs={dataUpdatedAt} />
+      {stats ? <Content stats={stats} /> : error && <Failure error={error} onRetry={refetch} />}
+    </>
+  );
+}
+
+function Content({ stats }: { stats: Stats }) {
+  const words = useWords();
+  const { data: workers } = useQuery(queries.workers());
+  const { data: definitions } = useQuery(queries.definitions());
+  const attention = useMemo(() => workers && attentionOf(stats, workers), [stats, workers]);
+  if (stats.byType.length === 0 && definitions?.length === 0) {
+    return (
+      <Empty title={words.emptyStoreTitle} text={words.emptyStoreText}>
+        <Snippet>{firstTask}</Snippet>
+      </Empty>
+    );
+  }
+  return (
+    <div className={styles.page}>
+      <Figures stats={stats} slots={workers?.filter(({ state }) => state === "alive")} />
+      <div className={styles.split}>
+        <Panel title={words.needsAttention} flush>
+          <AttentionList items={attention} />
+        </Panel>
+        <Panel title={words.lastDay} actions={<span className={styles.unit}>{words.perHour}</span>}>
+          <LastDay />
+        </Panel>
+      </div>
+      <Panel title={words.byType} flush>
+        <TypeTable stats={stats} />
+      </Panel>
+    </div>
+  );
+}
+
+function Figures({
+  stats,
+  slots,
+}: {
+  stats: Stats;
+  slots: readonly { concurrency: number; running: number }[] | undefined;
+}) {
+  const words = useWords();
+  const format = useFormat();
+  const counts = useMemo(() => countByStatus(stats), [stats]);
+  const concurrency = slots?.reduce((sum, worker) => sum + worker.concurrency, 0);
+  return (
+    <ul className={styles.figures}>
+      {statuses.map((status) => (
+        <li key={status}>
+          <Link to="/tasks" search={{ status }} className={styles.figure!}>
+            <span className={styles.label}>
+              <StatusMark status={status} />
+              {words[status]}
+            </span>
+            <span className={styles.value} title={format.count(counts[status])}>
+              {counts[status] < 1_000_000 ? format.count(counts[status]) : format.compact(counts[status])}
+            </span>
+          </Link>
+        </li>
+      ))}
+      <li>
+        <Link to="/workers" className={styles.figure!}>
+          <span className={styles.label}>{words.workersAlive}</span>
+          <span className={styles.value}>
+            {format.count(stats.workers.alive)}
+            {concurrency ? (
+              <small>
+                {format.count(concurrency)} {words.slots.toLowerCase()}
+              </small>
+            ) : null}
+          </span>
+        </Link>
+      </li>
+      <li className={styles.figure}>
+        <span className={styles.label}>{words.oldestDue}</span>
+        <span className={styles.value}>
+          {stats.oldestDueMs === undefined ? "–" : format.span(stats.oldestDueMs)}
+        </span>
+      </li>
+      <li className={styles.figure}>
+        <span className={styles.label}>{words.databaseSize}</span>
+        <span className={styles.value}>{format.bytes(stats.sizeBytes)}</span>
+      </li>
+    </ul>
+  );
+}
+
+function countByStatus(stats: Stats) {
+  const counts = { PENDING: 0, RUNNING: 0, COMPLETED: 0, FAILED: 0, CANCELLED: 0 };
+  for (const { status, count } of stats.byType) counts[status] += count;
+  return counts;
+}
+
+function AttentionList({ items }: { items: readonly Attention[] | undefined }) {
+  const words = useWords();
+  if (!items) return null;
+  if (items.length === 0) {
+    return (
+      <div className={styles.well}>
+        <StatusMark status="COMPLETED" size={20} />
+        <p>
+          <strong>{words.allWell}</strong>
+          <br />
+          {words.allWellText}
+        </p>
+      </div>
+    );
+  }
+  return (
+    <ul>
+      {items.map((item) => (
+        <li key={`${item.kind} ${"type" in item ? item.type : ""}`}>
+          <AttentionLink item={item} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function AttentionLink({ item }: { item: Attention }) {
+  const words = useWords();
+  const format = useFormat();
+  const className = `${styles.attention} ${item.kind === "failing" ? styles.failing : styles.warning}`;
+  switch (item.kind) {
+    case "failing":
+      return (
+        <Link to="/tasks" search={{ status: "FAILED", type: item.type }} className={className}>
+          <span>{words.attentionFailing(item.type, item.count)}</span>
+          <span className={styles.share}>{format.percent(item.share)}</span>
+        </Link>
+      );
+    case "no-worker":
+      return (
+        <Link to="/tasks" search={{ status: "PENDING", type: item.type }} className={className}>
+          {words.attentionNoWorker(item.type, item.count)}
+        </Link>
+      );
+    case "no-workers":
+      return (
+        <Link to="/workers" className={className}>
+          {words.attentionNoWorkers(item.count)}
+        </Link>
+      );
+    case "oldest-due":
+      return (
+        <Link to="/tasks" search={{ status: "PENDING", sort: "dueAt" }} className={className}>
+          {words.attentionOldestDue(format.span(item.ms))}
+        </Link>
+      );
+    case "dead-workers":
+      return (
+        <Link to="/workers" className={className}>
+          {words.attentionDead(item.count)}
+        </Link>
+      );
+  }
+}
+
+function LastDay() {
+  const [from] = useState(() => new Date(Math.floor(Date.now() / hourMs - 23) * hourMs).toISOString());
+  const { data, error } = useQuery({ ...queries.hours(from), retry: false });
+  if (error) return <Failure error={error} />;
+  return (
+    <div className={styles.chart}>
+      {data && (
+        <Guarded instead={(problem) => <Failure error={problem} />}>
+          <Suspense>
+            <DayChart groups={data} from={from} />
+          </Suspense>
+        </Guarded>
+      )}
+    </div>
+  );
+}

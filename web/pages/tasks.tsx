@@ -1,0 +1,238 @@
+/** Tasks: the search box, statuses, and the list. The whole search is in the address. */
+import { useQuery } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { useMemo } from "react";
+import type { TaskSearch } from "../api.ts";
+import { Button } from "../components/button.tsx";
+import { ColumnsMenu } from "../components/columns-menu.tsx";
+import { Empty, Failure, Snippet } from "../components/empty.tsx";
+import { Icon, StatusMark } from "../components/icon.tsx";
+import { PageHeader } from "../components/page.tsx";
+import { QueryBox } from "../components/query-box.tsx";
+import { SelectionBar } from "../components/selection-bar.tsx";
+import { useTaskColumns } from "../components/task-columns.tsx";
+import { TaskList } from "../components/task-list.tsx";
+import { statuses } from "../contract.ts";
+import { useFormat } from "../format.ts";
+import type { Messages } from "../i18n/en.ts";
+import { useWords } from "../i18n/language.tsx";
+import { queries } from "../queries.ts";
+import { tasksRoute } from "../router.tsx";
+import { firstTask } from "../snippets.ts";
+import { type FoundTasks, useFoundTasks, useSelection } from "../tasks-found.ts";
+import styles from "./tasks.module.css";
+
+export function Tasks() {
+  const words = useWords();
+  const search = tasksRoute.useSearch();
+  const navigate = useNavigate();
+  const found = useFoundTasks(search);
+  const selection = useSelection(found.tasks);
+  const columns = useTaskColumns();
+  const change = (part: TaskSearch) => navigate({ to: "/tasks", search: { ...search, ...part } });
+  return (
+    <div className={styles.page}>
+      <PageHeader title={words.tasks} readAtMs={found.readAtMs}>
+        <Button kind="quiet" onClick={found.refresh} aria-label={words.refresh} title={words.refresh}>
+          <Icon name="refresh" />
+        </Button>
+        <ColumnsMenu choice={columns} />
+      </PageHeader>
+      <div className={styles.tools}>
+        <QueryBox query={search.q ?? ""} error={found.error} onSearch={(q) => change({ q })} />
+        <TypeSelect value={search.type} onChange={(type) => change({ type })} />
+        <SortSelect value={search.sort} onChange={(sort) => change({ sort })} />
+      </div>
+      {selection.chosen.length > 0 ? (
+        <SelectionBar tasks={selection.chosen} onClear={selection.clear} onDone={found.refresh} />
+      ) : (
+        <Statuses search={search} />
+      )}
+      <div className={styles.found}>
+        {found.newCount > 0 && (
+          <button type="button" className={styles.news} onClick={found.refresh}>
+            {words.newTasks(found.newCount, found.newMore)}
+          </button>
+        )}
+        <Found search={search} found={found} columns={columns.columns} selection={selection} />
+      </div>
+    </div>
+  );
+}
+
+function Found({
+  search,
+  found,
+  columns,
+  selection,
+}: {
+  search: TaskSearch;
+  found: FoundTasks;
+  columns: ReturnType<typeof useTaskColumns>["columns"];
+  selection: ReturnType<typeof useSelection>;
+}) {
+  const words = useWords();
+  const format = useFormat();
+  const invalid = found.error && "code" in found.error && found.error.code === "INVALID_QUERY";
+  if (found.tasks.length === 0) {
+    if (found.error) return invalid ? null : <Failure error={found.error} onRetry={found.refresh} />;
+    if (found.loading) return <p className={styles.loading}>{words.loading}</p>;
+    if (!found.unfinished) return <NoTasks search={search} />;
+  }
+  const { unfinished } = found;
+  return (
+    <>
+      {unfinished && (
+        <div className={styles.unfinished} role="status">
+          <span>
+            {unfinished.searchedBackTo &&
+              words.searchedBackTo(format.full(new Date(unfinished.searchedBackTo)))}{" "}
+            {unfinished.hint}
+          </span>
+          <Button small onClick={found.searchOn} disabled={found.loadingMore}>
+            {found.loadingMore ? words.loadingMore : words.searchOn}
+          </Button>
+        </div>
+      )}
+      <TaskList
+        key={found.name}
+        name={found.name}
+        tasks={found.tasks}
+        columns={columns}
+        selection={selection}
+        ending={found.loadingMore ? words.loadingMore : found.hasMore ? "" : words.endOfList}
+        onNearEnd={found.more}
+      />
+    </>
+  );
+}
+
+function NoTasks({ search }: { search: TaskSearch }) {
+  const words = useWords();
+  const searched = search.q || search.status || search.type;
+  if (!searched) {
+    return (
+      <Empty title={words.noTasksYetTitle} text={words.noTasksYetText}>
+        <Snippet>{firstTask}</Snippet>
+      </Empty>
+    );
+  }
+  return (
+    <Empty title={words.noTasksTitle} text={words.noTasksText}>
+      <Link to="/tasks">{words.showAllTasks}</Link>
+    </Empty>
+  );
+}
+
+/** How many tasks of each status the rest of the search finds; each a link to them. */
+function Statuses({ search }: { search: TaskSearch }) {
+  const words = useWords();
+  const format = useFormat();
+  const { data } = useQuery({ ...queries.statusCounts(search), retry: false });
+  const counts = useMemo(() => new Map(data?.map((group) => [group.status, group.count])), [data]);
+  const all = data?.reduce((sum, group) => sum + group.count, 0);
+  return (
+    <nav className={styles.statuses} aria-label={words.status}>
+      <StatusLink
+        search={search}
+        label={words.allStatuses}
+        count={all === undefined ? "" : format.count(all)}
+      />
+      {statuses.map((status) => (
+        <StatusLink
+          key={status}
+          search={search}
+          status={status}
+          label={words[status]}
+          count={data ? format.count(counts.get(status) ?? 0) : ""}
+        />
+      ))}
+    </nav>
+  );
+}
+
+function StatusLink({
+  search,
+  status,
+  label,
+  count,
+}: {
+  search: TaskSearch;
+  status?: (typeof statuses)[number];
+  label: string;
+  count: string;
+}) {
+  const here = search.status === status;
+  return (
+    <Link
+      to="/tasks"
+      search={{ ...search, status }}
+      className={`${styles.status} ${here ? styles.here : ""}`}
+      aria-current={here ? "true" : undefined}
+    >
+      {status && <StatusMark status={status} />}
+      {label}
+      <span className={styles.count}>{count}</span>
+    </Link>
+  );
+}
+
+function TypeSelect({
+  value,
+  onChange,
+}: {
+  value: string | undefined;
+  onChange: (type: string | undefined) => void;
+}) {
+  const words = useWords();
+  const { data } = useQuery(queries.stats());
+  const types = useMemo(() => [...new Set(data?.byType.map(({ type }) => type))].sort(), [data]);
+  return (
+    <select
+      className={styles.select}
+      aria-label={words.type}
+      value={value ?? ""}
+      onChange={(event) => onChange(event.target.value || undefined)}
+    >
+      <option value="">
+        {words.type}: {words.allStatuses}
+      </option>
+      {(value && !types.includes(value) ? [value, ...types] : types).map((type) => (
+        <option key={type}>{type}</option>
+      ))}
+    </select>
+  );
+}
+
+const orders: readonly [sort: string, word: keyof Messages][] = [
+  ["", "sortNewest"],
+  ["createdAt", "sortOldest"],
+  ["-updatedAt", "sortUpdated"],
+  ["-duration", "sortDuration"],
+  ["-priority", "sortPriority"],
+  ["dueAt", "sortDue"],
+];
+
+function SortSelect({
+  value,
+  onChange,
+}: {
+  value: string | undefined;
+  onChange: (sort: string | undefined) => void;
+}) {
+  const words = useWords();
+  return (
+    <select
+      className={styles.select}
+      aria-label={words.sortBy}
+      value={value ?? ""}
+      onChange={(event) => onChange(event.target.value || undefined)}
+    >
+      {orders.map(([sort, word]) => (
+        <option key={sort} value={sort}>
+          {words[word] as string}
+        </option>
+      ))}
+    </select>
+  );
+}
