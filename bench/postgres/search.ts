@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import pg from "pg";
+import { sortValueOf } from "../../server/tasks/core/meets.ts";
 import type { StoreSearch, TaskStore } from "../../server/tasks/core/store.ts";
 import type { TaskStatusName } from "../../server/tasks/core/task.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
@@ -100,9 +101,9 @@ function share(values: number[], part: number): number {
 
 /** A search that goes on after the last task of the one before. */
 async function nextPage(store: TaskStore, search: StoreSearch): Promise<StoreSearch> {
-  const last = (await store.searchTasks({ ...search, definitions: false })).at(-1);
+  const last = (await store.searchTasks({ ...search, definitions: false })).tasks.at(-1);
   if (!last) return search;
-  const value = search.sortBy === "id" ? null : last[search.sortBy].getTime();
+  const value = sortValueOf(search.sortBy, last) ?? null;
   return { ...search, after: { value, id: last.id, backwards: pick([true, false]) } };
 }
 

@@ -99,6 +99,30 @@ test("selected tasks are retried together; those it does not fit are left out an
   expect(server.requests.filter((request) => request.endsWith("/retry"))).toHaveLength(count);
 });
 
+test("all that a search finds is retried at once, beyond what is loaded, and can be stopped", async () => {
+  const failed = server.world.tasks.filter(
+    ({ status, type }) => status === "FAILED" && type === "resize-image",
+  ).length;
+  for (let index = 0; index < 150; index += 1) {
+    server.addTask({
+      id: `more-${index}`,
+      type: "resize-image",
+      status: "FAILED",
+      error: "connect ETIMEDOUT",
+    });
+  }
+  await openTasks("?type=resize-image&status=FAILED");
+  await page.getByRole("checkbox", { name: "Select all loaded tasks" }).check();
+  await page.getByRole("button", { name: `Select all ${failed + 150} that this search finds` }).click();
+  await page.getByRole("button", { name: "Retry" }).click();
+  const dialog = page.getByRole("dialog", { name: `Retry ${failed + 150} tasks?` });
+  await dialog.getByRole("button", { name: "Retry" }).click();
+  await page.getByText(`${failed + 150} tasks done`).waitFor();
+  expect(
+    server.world.tasks.filter(({ id, status }) => id.startsWith("more-") && status !== "PENDING"),
+  ).toEqual([]);
+});
+
 test("a task is enqueued from its definition; bad JSON and a refusal are told in place", async () => {
   await page.goto(`${server.url}definitions`);
   await page.getByRole("link", { name: "Enqueue" }).nth(1).click();

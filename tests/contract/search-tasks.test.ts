@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { compareText } from "../../server/tasks/core/compare.ts";
+import { sortValueOf } from "../../server/tasks/core/meets.ts";
 import type { NewTask, StoreSearch } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newDefinition, newSearch, newTask, startAt } from "../support/builders.ts";
@@ -159,7 +160,7 @@ function naive(table: Table, search: StoreSearch): string[] {
 }
 
 function instant(task: Task, sortBy: StoreSearch["sortBy"]): number {
-  return sortBy === "id" ? 0 : task[sortBy].getTime();
+  return sortValueOf(sortBy, task) ?? 0;
 }
 
 function placeOf(

@@ -187,6 +187,7 @@ class Pair {
       rerunAfterCrash: pick % 4 !== 0,
       settings: undefined,
       ownId: true,
+      ...(pick % 3 > 0 && { attributes: { pick: pick % 7, sizes: [size, String(size)] } }),
     };
   }
 
@@ -255,6 +256,7 @@ class Pair {
       outcome,
     };
     if (retryAt !== undefined) settlement.retryAt = retryAt;
+    if (outcome === "completed" && size % 2) settlement.attributes = { total: size };
     if (outcome === "failed") settlement.error = { name: "Error", message: "boom" };
     const answer = await this.store.settleTasks([settlement]);
     const expected = this.simple.settle(claimed.task.id, claimed.fence, workerId, outcome, retryAt, now);

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { fillPostgres } from "../../bench/postgres/fill.ts";
 import { compareText } from "../../server/tasks/core/compare.ts";
+import { sortValueOf } from "../../server/tasks/core/meets.ts";
 import type { StoreSearch, TaskStore } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
@@ -64,7 +65,7 @@ test("where no id was chosen, the order of ids serves for the order of creation"
     const start = Date.now() - 1_000;
     const tasks = Array.from({ length: 200 }, (_, n) => newTasks(1, { createdAt: start + (n % 40) })[0]!);
     ok(await plain.enqueueTasks(tasks));
-    all = await plain.searchTasks(newSearch({ limit: 10_000 }));
+    all = await tasksOf(plain.searchTasks(newSearch({ limit: 10_000 })));
     const places = ["00", "zz", all[70]!.id].map((id) => ({ value: start + 20, id, backwards: false }));
     const ranges = [undefined, { start: start + 7 }, { start: start - 5, end: start + 30 }];
     for (const sortBy of ["createdAt", "id"] as const)
@@ -77,7 +78,7 @@ test("where no id was chosen, the order of ids serves for the order of creation"
               ...(created && { created }),
               ...(after && { after }),
             });
-            const ids = (await plain.searchTasks({ ...search, offset: 3 })).map(({ id }) => id);
+            const ids = (await tasksOf(plain.searchTasks({ ...search, offset: 3 }))).map(({ id }) => id);
             expect({ search, ids }).toEqual({ search, ids: plainly(search, 3) });
           }
   } finally {
@@ -119,5 +120,6 @@ function placeOf(search: StoreSearch, after: NonNullable<StoreSearch["after"]>):
 function comparator({ sortBy, descending }: StoreSearch): (a: Task, b: Task) => number {
   const sign = descending ? -1 : 1;
   if (sortBy === "id") return (a, b) => sign * compareText(a.id, b.id);
-  return (a, b) => sign * (a[sortBy].getTime() - b[sortBy].getTime() || compareText(a.id, b.id));
+  return (a, b) =>
+    sign * ((sortValueOf(sortBy, a) ?? 0) - (sortValueOf(sortBy, b) ?? 0) || compareText(a.id, b.id));
 }

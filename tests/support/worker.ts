@@ -81,6 +81,7 @@ export function makeDefinition(
     tags: [],
     rerunAfterCrash: true,
     schema: undefined,
+    attributes: [],
     definedAt: "here",
     ...options,
   };

@@ -134,13 +134,14 @@ export function QueryBox({
 function Objection({ id, query, error }: { id: string; query: string; error: ApiError }) {
   const column = Number(error.details.column);
   const marked = Number.isInteger(column) && column >= 1;
+  const met = /^(?:[^\s:]+|.)?/u.exec(query.slice(column - 1))![0];
   return (
     <div id={id} className={styles.objection} role="alert">
       {marked && (
         <code className={styles.place}>
           {query.slice(0, column - 1)}
-          <mark>{query.slice(column - 1, column) || "\u00a0"}</mark>
-          {query.slice(column)}
+          <mark>{met || "\u00a0"}</mark>
+          {query.slice(column - 1 + met.length)}
         </code>
       )}
       <span>{error.message}</span>

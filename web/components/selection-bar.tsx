@@ -1,41 +1,69 @@
-/** What stands in the place of the statuses while tasks are selected: how many, and what can be done to them. */
+/**
+ * What stands in the place of the statuses while tasks are selected: how many, and what can be done to them. Once
+ * all loaded tasks are selected, the whole search can be, too.
+ */
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import { appliesTo, statusesFor, type Target, type TaskAction } from "../acting.ts";
+import type { TaskSearch } from "../api.ts";
 import type { TaskDocument } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
+import { queries } from "../queries.ts";
 import { Button } from "./button.tsx";
 import styles from "./selection-bar.module.css";
-import { ActionDialog, appliesTo, type TaskAction } from "./task-actions.tsx";
+import { ActionDialog } from "./task-actions.tsx";
 
 const actions: readonly TaskAction[] = ["retry", "cancel", "runAgain", "delete"];
 
 export function SelectionBar({
   tasks,
+  search,
+  isAllLoaded,
   onClear,
   onDone,
 }: {
   tasks: readonly TaskDocument[];
+  /** The search they were found by. */
+  search: TaskSearch;
+  /** Whether they are all that is loaded, and more would follow. */
+  isAllLoaded: boolean;
   onClear: () => void;
   onDone: () => void;
 }) {
   const words = useWords();
   const format = useFormat();
-  const [asking, setAsking] = useState<TaskAction>();
-  const suited = (action: TaskAction) => tasks.filter((task) => appliesTo(action, task));
+  const [whole, setWhole] = useState(false);
+  const [asking, setAsking] = useState<{ action: TaskAction; target: Target }>();
+  const counts = useQuery({ ...queries.statusCounts(search), enabled: isAllLoaded });
+  const isWhole = whole && isAllLoaded && counts.data !== undefined;
+  const targetOf = (action: TaskAction): Target => {
+    if (isWhole) return { search, count: countFor(action, search, counts.data) };
+    const suited = tasks.filter((task) => appliesTo(action, task));
+    return { tasks: suited, count: suited.length };
+  };
+  const found = counts.data ? countOf(search, counts.data) : 0;
+  const selected = isWhole ? found : tasks.length;
   return (
-    <div className={styles.bar} role="toolbar" aria-label={words.selected(tasks.length)}>
-      <span className={styles.count}>{words.selected(tasks.length)}</span>
+    <div className={styles.bar} role="toolbar" aria-label={words.selected(selected)}>
+      <span className={styles.count}>{words.selected(selected)}</span>
+      {isAllLoaded && counts.data && !isWhole && (
+        <Button small onClick={() => setWhole(true)}>
+          {words.selectWhole(found)}
+        </Button>
+      )}
       {actions.map((action) => {
-        const count = suited(action).length;
+        const target = targetOf(action);
         return (
           <Button
             key={action}
             small
             kind={action === "delete" ? "danger" : "plain"}
-            disabled={count === 0}
-            onClick={() => setAsking(action)}
+            disabled={target.count === 0}
+            onClick={() => setAsking({ action, target })}
           >
-            {words[action]} {count > 0 && count < tasks.length && <span>{format.count(count)}</span>}
+            {words[action]}{" "}
+            {target.count > 0 && target.count < selected && <span>{format.count(target.count)}</span>}
           </Button>
         );
       })}
@@ -44,8 +72,7 @@ export function SelectionBar({
       </Button>
       {asking && (
         <ActionDialog
-          action={asking}
-          tasks={suited(asking)}
+          {...asking}
           onClose={() => setAsking(undefined)}
           onDone={() => {
             setAsking(undefined);
@@ -56,4 +83,21 @@ export function SelectionBar({
       )}
     </div>
   );
+}
+
+type Counts = readonly { status?: unknown; count: number }[];
+
+function countOf(search: TaskSearch, counts: Counts): number {
+  return sum(counts.filter(({ status }) => !search.status || search.status === status));
+}
+
+function countFor(action: TaskAction, search: TaskSearch, counts: Counts = []): number {
+  const suited: readonly unknown[] = statusesFor[action];
+  return sum(
+    counts.filter(({ status }) => suited.includes(status) && (!search.status || search.status === status)),
+  );
+}
+
+function sum(counts: Counts): number {
+  return counts.reduce((total, { count }) => total + count, 0);
 }

@@ -1,44 +1,28 @@
-/** Actions on tasks, one or many: what each may act on, the question before it, and what came of it. */
+/** The question before an action, its progress while it runs, and what came of it. */
 import { useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
-import { api } from "../api.ts";
-import type { Status, TaskDocument } from "../contract.ts";
+import { useEffect, useRef, useState } from "react";
+import { act, type Outcome, type Target, type TaskAction } from "../acting.ts";
+import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { Button } from "./button.tsx";
 import { Dialog } from "./dialog.tsx";
+import styles from "./task-actions.module.css";
 import { useToast } from "./toast.tsx";
 
-export type TaskAction = "retry" | "cancel" | "runAgain" | "delete";
-
-const allowed: Record<TaskAction, readonly Status[]> = {
-  retry: ["FAILED", "CANCELLED"],
-  cancel: ["PENDING", "RUNNING"],
-  runAgain: ["COMPLETED", "FAILED", "CANCELLED"],
-  delete: ["PENDING", "COMPLETED", "FAILED", "CANCELLED"],
-};
-
-/** How many requests of one action are under way at once. */
-const togetherMax = 4;
-
-export function appliesTo(action: TaskAction, task: TaskDocument): boolean {
-  if (task.isDefinition) return false;
-  return allowed[action].includes(task.status) && !(action === "cancel" && task.cancelRequestedAt);
-}
-
-/** Asks first, then acts on each task; tells how many were done and, in the server's words, what was refused. */
+/** Names how many tasks it touches, acts once told to, and can be stopped. Closing it stops it too. */
 export function ActionDialog({
   action,
-  tasks,
+  target,
   onClose,
   onDone,
 }: {
   action: TaskAction;
-  tasks: readonly TaskDocument[];
+  target: Target;
   onClose: () => void;
   onDone: () => void;
 }) {
   const words = useWords();
-  const { run, done } = useAction(action, tasks, onDone);
+  const { run, stop, reached } = useAction(action, target, onDone);
   const texts = {
     retry: [words.confirmRetry, words.retryExplained, words.retry],
     cancel: [words.confirmCancel, words.cancelExplained, words.cancel],
@@ -46,45 +30,71 @@ export function ActionDialog({
     delete: [words.confirmDelete, words.deleteExplained, words.delete],
   } as const;
   const [question, explanation, verb] = texts[action];
+  const running = reached !== undefined;
   return (
     <Dialog
-      title={question(tasks.length)}
+      title={question(target.count)}
       onClose={onClose}
       footer={
-        <>
-          <Button onClick={onClose}>{words.cancelDialog}</Button>
-          <Button kind="main" disabled={done !== undefined} onClick={run}>
-            {done === undefined ? verb : `${done} / ${tasks.length}`}
-          </Button>
-        </>
+        running ? (
+          <Button onClick={stop}>{words.stop}</Button>
+        ) : (
+          <>
+            <Button onClick={onClose}>{words.cancelDialog}</Button>
+            <Button kind="main" onClick={run}>
+              {verb}
+            </Button>
+          </>
+        )
       }
     >
       <p>{explanation}</p>
+      <Progress reached={reached} count={target.count} />
     </Dialog>
   );
 }
 
-function useAction(action: TaskAction, tasks: readonly TaskDocument[], onDone: () => void) {
+/** Always there, so that the dialog keeps its size. */
+function Progress({ reached = 0, count }: { reached: number | undefined; count: number }) {
+  const words = useWords();
+  const format = useFormat();
+  return (
+    <p className={styles.progress}>
+      <progress max={Math.max(count, 1)} value={Math.min(reached, count)} aria-label={words.progress} />
+      {format.count(reached)} / {format.count(count)}
+    </p>
+  );
+}
+
+function useAction(action: TaskAction, target: Target, onDone: () => void) {
   const words = useWords();
   const say = useToast();
   const client = useQueryClient();
-  const [done, setDone] = useState<number>();
-  const run = async () => {
-    setDone(0);
-    const refusals: Error[] = [];
-    const left = [...tasks];
-    const work = async () => {
-      for (let task = left.shift(); task; task = left.shift()) {
-        await api[action](task.id).catch((error: Error) => refusals.push(error));
-        setDone((count) => (count ?? 0) + 1);
-      }
+  const [reached, setReached] = useState<number>();
+  const [abort] = useState(() => new AbortController());
+  const closed = useRef(false);
+  useEffect(() => {
+    closed.current = false;
+    return () => {
+      closed.current = true;
+      // StrictMode mounts twice: only what stays away is stopped.
+      queueMicrotask(() => closed.current && abort.abort());
     };
-    await Promise.all(Array.from({ length: togetherMax }, work));
-    const well = tasks.length - refusals.length;
-    if (well > 0) say(words.doneOf(well, tasks.length));
+  }, [abort]);
+  const tell = ({ done, refusals }: Outcome) => {
+    if (done > 0) say(words.doneOf(done, Math.max(done, target.count)));
     if (refusals.length > 0) say(`${words.refusedTasks(refusals.length)}: ${refusals[0]!.message}`, true);
+  };
+  const run = async () => {
+    setReached(0);
+    const onProgress = ({ done, refusals }: Outcome) => setReached(done + refusals.length);
+    try {
+      tell(await act(action, target, { signal: abort.signal, onProgress }));
+    } catch (error) {
+      say((error as Error).message, true);
+    }
     client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== "tasks" });
     onDone();
   };
-  return { run, done };
+  return { run, stop: () => abort.abort(), reached };
 }

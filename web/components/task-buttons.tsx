@@ -1,14 +1,15 @@
 /** What can be done to one task. Buttons that do not apply are not shown. */
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
+import { appliesTo, type TaskAction } from "../acting.ts";
 import type { TaskDocument } from "../contract.ts";
 import { useWords } from "../i18n/language.tsx";
 import { Button } from "./button.tsx";
 import { EditDialog } from "./edit-dialog.tsx";
-import { ActionDialog, appliesTo, type TaskAction } from "./task-actions.tsx";
+import { ActionDialog } from "./task-actions.tsx";
 import styles from "./task-buttons.module.css";
 
-const actions: readonly TaskAction[] = ["retry", "cancel", "runAgain", "delete"];
+const actions: readonly TaskAction[] = ["retry", "cancel", "runAgain"];
 
 export function TaskButtons({ task }: { task: TaskDocument }) {
   const words = useWords();
@@ -19,16 +20,15 @@ export function TaskButtons({ task }: { task: TaskDocument }) {
     close();
     if (action === "delete") navigate({ to: "/tasks" });
   };
+  const button = (action: TaskAction) => (
+    <Button key={action} kind={kindOf(action)} onClick={() => setAsking(action)}>
+      {words[action]}
+    </Button>
+  );
   return (
     <div className={styles.buttons}>
-      {actions
-        .filter((action) => appliesTo(action, task))
-        .map((action) => (
-          <Button key={action} kind={kindOf(action)} onClick={() => setAsking(action)}>
-            {words[action]}
-          </Button>
-        ))}
-      {!task.isDefinition && task.status !== "PENDING" && task.status !== "RUNNING" && (
+      {actions.filter((action) => appliesTo(action, task)).map(button)}
+      {appliesTo("runAgain", task) && (
         <Button
           onClick={() =>
             navigate({
@@ -44,9 +44,15 @@ export function TaskButtons({ task }: { task: TaskDocument }) {
       {task.status === "PENDING" && !task.isDefinition && (
         <Button onClick={() => setAsking("edit")}>{words.edit}</Button>
       )}
+      {appliesTo("delete", task) && button("delete")}
       {asking === "edit" && <EditDialog task={task} onClose={close} />}
       {asking && asking !== "edit" && (
-        <ActionDialog action={asking} tasks={[task]} onClose={close} onDone={() => done(asking)} />
+        <ActionDialog
+          action={asking}
+          target={{ tasks: [task], count: 1 }}
+          onClose={close}
+          onDone={() => done(asking)}
+        />
       )}
     </div>
   );

@@ -9,6 +9,7 @@ import { Empty, Failure, Snippet } from "../components/empty.tsx";
 import { Icon, StatusMark } from "../components/icon.tsx";
 import { PageHeader } from "../components/page.tsx";
 import { QueryBox } from "../components/query-box.tsx";
+import { SearchExamples } from "../components/search-examples.tsx";
 import { SelectionBar } from "../components/selection-bar.tsx";
 import { useTaskColumns } from "../components/task-columns.tsx";
 import { TaskList } from "../components/task-list.tsx";
@@ -44,7 +45,13 @@ export function Tasks() {
         <SortSelect value={search.sort} onChange={(sort) => change({ sort })} />
       </div>
       {selection.chosen.length > 0 ? (
-        <SelectionBar tasks={selection.chosen} onClear={selection.clear} onDone={found.refresh} />
+        <SelectionBar
+          tasks={selection.chosen}
+          search={search}
+          isAllLoaded={found.hasMore && selection.size === found.tasks.length}
+          onClear={selection.clear}
+          onDone={found.refresh}
+        />
       ) : (
         <Statuses search={search} />
       )}
@@ -75,7 +82,7 @@ function Found({
   const format = useFormat();
   const invalid = found.error && "code" in found.error && found.error.code === "INVALID_QUERY";
   if (found.tasks.length === 0) {
-    if (found.error) return invalid ? null : <Failure error={found.error} onRetry={found.refresh} />;
+    if (found.error) return invalid ? <Help /> : <Failure error={found.error} onRetry={found.refresh} />;
     if (found.loading) return <p className={styles.loading}>{words.loading}</p>;
     if (!found.unfinished) return <NoTasks search={search} />;
   }
@@ -120,7 +127,17 @@ function NoTasks({ search }: { search: TaskSearch }) {
   return (
     <Empty title={words.noTasksTitle} text={words.noTasksText}>
       <Link to="/tasks">{words.showAllTasks}</Link>
+      {search.q && <SearchExamples />}
     </Empty>
+  );
+}
+
+/** Below a search that could not be read; the objection itself hangs from the box. */
+function Help() {
+  return (
+    <div className={styles.help}>
+      <SearchExamples />
+    </div>
   );
 }
 

@@ -61,7 +61,7 @@ export interface Bound {
   isIncluded: boolean;
 }
 
-/** Case and forms of a character that mean the same are made one: NFKC, lower case. */
+/** Case and forms of a character that mean the same are made one: NFKC, lower case, and one sigma wherever it stands. */
 export function foldText(text: string): string {
-  return text.normalize("NFKC").toLowerCase();
+  return text.normalize("NFKC").toLowerCase().replaceAll("ς", "σ");
 }

@@ -1,5 +1,6 @@
 /** What defineTask does: checks the options once, registers the definition, and gives it its verbs. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { attributesRule, registerAttributes } from "./attributes.ts";
 import { resolveBackoff } from "./backoff.ts";
 import { parseDuration } from "./duration.ts";
 import { enqueueManyOf, enqueueOf, runOf } from "./enqueue.ts";
@@ -85,6 +86,7 @@ function checkTaskOptions(id: string, options: TaskOptions | undefined): TaskOpt
     tags: listOf((value) => problemOf(() => checkTag(value as string)), 20),
     rerunAfterCrash: booleanRule,
     payload: schemaRule,
+    attributes: attributesRule,
     replace: booleanRule,
   });
   return options;
@@ -118,6 +120,7 @@ function register(
     tags: options.tags ?? [],
     rerunAfterCrash: options.rerunAfterCrash ?? true,
     schema: options.payload,
+    attributes: registerAttributes(options.attributes),
     definedAt,
   };
 }

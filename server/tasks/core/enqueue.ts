@@ -1,5 +1,6 @@
 /** EnqueueOptions; a definition and a payload become a new task, checked, with its defaults filled in. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { extractAttributes } from "./attributes.ts";
 import type { Backoff } from "./backoff.ts";
 import { resolveBackoff } from "./backoff.ts";
 import type { Duration } from "./duration.ts";
@@ -209,6 +210,7 @@ async function findDefinition(instance: Instance, type: string): Promise<Registe
     abortGraceMs: 0,
     tags: found.tags,
     schema: undefined,
+    attributes: [],
     definedAt: "another process",
   };
 }
@@ -307,6 +309,10 @@ function newTask(
     settings: options === undefined ? undefined : settingsOf(options),
     ownId: options?.id !== undefined,
   };
+  if (definition.attributes.length > 0) {
+    const attributes = extractAttributes(definition.id, definition.attributes, "payload", payload);
+    if (attributes) task.attributes = attributes;
+  }
   if (task.ownId && instance.registry.get(id)) {
     throw new DureError("TASK_ID_TAKEN", `"${id}" is the id of a definition; give the task another id.`, {
       details: { id },

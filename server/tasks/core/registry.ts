@@ -1,6 +1,7 @@
 /** The definitions of one instance, by id. Refuses a second one with the same id. */
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { RegisteredAttribute } from "./attributes.ts";
 import type { Backoff } from "./backoff.ts";
 import { DureError } from "./errors.ts";
 import type { TaskHandler } from "./task.ts";
@@ -20,6 +21,7 @@ export interface RegisteredDefinition {
   readonly tags: readonly string[];
   readonly rerunAfterCrash: boolean;
   readonly schema: StandardSchemaV1 | undefined;
+  readonly attributes: readonly RegisteredAttribute[];
   /** `file:line:column` of the defineTask call, for messages. */
   readonly definedAt: string;
 }

@@ -4,6 +4,7 @@
  */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { TaskContext } from "./attempt.ts";
+import type { AttributeSources } from "./attributes.ts";
 import type { Backoff } from "./backoff.ts";
 import { define } from "./definition.ts";
 import type { Duration } from "./duration.ts";
@@ -107,7 +108,7 @@ export type TaskHandler<Payload = any, Result = any> = (
 ) => Promise<Result | TaskEnvelope<Result>>;
 
 /** Settings of a definition; tasks take them as defaults. */
-export interface TaskOptions {
+export interface TaskOptions<Payload = any, Result = any> {
   /** Shown with the task wherever it is listed; at most 1,000 characters. */
   description?: string;
   /** Attempts charged before a task is FAILED: 1 to 1,000. Default 1. */
@@ -126,6 +127,11 @@ export interface TaskOptions {
   tags?: readonly string[];
   /** False for a handler that must never start twice: a task whose worker died is FAILED at once. Default true. */
   rerunAfterCrash?: boolean;
+  /**
+   * Values to search tasks by, taken from each payload when it is enqueued (or from the result: `{ result: … }`), and
+   * indexed. Texts, numbers, booleans, Dates, or lists of them. One that is added later is filled in for older tasks.
+   */
+  attributes?: AttributeSources<Payload, Result>;
   /** Any Standard Schema (zod, valibot, arktype, …); types follow from it. Payloads are checked at enqueue. */
   payload?: StandardSchemaV1;
   /** Take the place of an earlier definition with the same id instead of throwing. Default false. */
@@ -159,7 +165,7 @@ export interface TaskDefinition<Payload = any, Result = any, Input = Payload> {
    */
   run(payload: Input, options?: RunOptions): Promise<Result>;
   /** `searchTasks` among the tasks of this type. */
-  search(options?: Omit<TaskSearchOptions, "type">): Promise<Task<Payload, Result>[]>;
+  search(options?: Omit<TaskSearchOptions<Payload, Result>, "type">): Promise<Task<Payload, Result>[]>;
 }
 
 /**
@@ -173,12 +179,12 @@ export interface TaskDefinition<Payload = any, Result = any, Input = Payload> {
 export function defineTask<Schema extends StandardSchemaV1, Result = any>(
   id: string,
   handler: TaskHandler<StandardSchemaV1.InferOutput<Schema>, Result>,
-  options: TaskOptions & { payload: Schema },
+  options: TaskOptions<StandardSchemaV1.InferOutput<Schema>, Result> & { payload: Schema },
 ): TaskDefinition<StandardSchemaV1.InferOutput<Schema>, Result, StandardSchemaV1.InferInput<Schema>>;
 export function defineTask<Payload = any, Result = any>(
   id: string,
   handler: TaskHandler<Payload, Result>,
-  options?: TaskOptions,
+  options?: TaskOptions<Payload, Result>,
 ): TaskDefinition<Payload, Result>;
 export function defineTask(id: string, handler: TaskHandler, options?: TaskOptions): TaskDefinition {
   return define(defaultInstance(), id, handler, options, defineTask);

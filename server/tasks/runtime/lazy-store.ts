@@ -108,6 +108,10 @@ export function closedError(): DureError {
 
 function toStored(definition: RegisteredDefinition): Omit<StoredDefinition, "createdAt" | "updatedAt"> {
   const { id, description, maxAttempts, queue, priority, timeoutMs, tags, rerunAfterCrash } = definition;
-  const stored = { id, maxAttempts, queue, priority, timeoutMs, tags, rerunAfterCrash };
-  return description === undefined ? stored : { ...stored, description };
+  const attributes = definition.attributes.map(({ name }) => name);
+  return {
+    ...{ id, maxAttempts, queue, priority, timeoutMs, tags, rerunAfterCrash },
+    ...(description !== undefined && { description }),
+    ...(attributes.length > 0 && { attributes }),
+  };
 }

@@ -1,4 +1,5 @@
 /** How an attempt's end becomes a Settlement: result or error, next attempt or none. Nothing here fails. */
+import { extractAttributes } from "../core/attributes.ts";
 import { backoffMs, defaultBackoff, resolveBackoff } from "../core/backoff.ts";
 import { parseDuration } from "../core/duration.ts";
 import { DureError, NonRetryableError, RetryAfter, Snooze } from "../core/errors.ts";
@@ -27,12 +28,30 @@ export function settleSuccess(attempt: RunningAttempt, value: unknown, rules: Se
     const result = envelope ? value.data : value;
     settlement = settlementOf(attempt, "completed");
     if (result !== undefined) settlement.result = encodeValue(result, "result", rules.valueSizeMax);
+    if (attempt.definition.attributes.length > 0) takeAttributes(settlement, attempt, result, rules);
   } catch (error) {
     // The work was done: doing it again would not make its result storable.
     settlement = settlementOf(attempt, "failed");
     settlement.error = toStoredError(error);
   }
   return settlement;
+}
+
+/** The work is done: an attribute that cannot be taken from its result is left out, and told of. */
+function takeAttributes(
+  settlement: Settlement,
+  { definition, task }: RunningAttempt,
+  result: unknown,
+  { logger }: SettlementRules,
+): void {
+  for (const one of definition.attributes) {
+    try {
+      const attributes = extractAttributes(definition.id, [one], "result", result);
+      if (attributes) settlement.attributes = { ...settlement.attributes, ...attributes };
+    } catch (error) {
+      logger.warn(`Task ${task.id} completed without an attribute: ${describeError(error)}`);
+    }
+  }
 }
 
 /** The settlement of an attempt whose handler threw `error`. */

@@ -73,4 +73,4 @@ void searchTasks({ status: "DONE" });
 // @ts-expect-error: no such option
 void searchTasks({ statuses: "PENDING" });
 // @ts-expect-error: no such field
-void searchTasks({ sortBy: "priority" });
+void searchTasks({ sortBy: "payload" });

@@ -8,14 +8,9 @@ export interface NamedAttribute {
   name: string;
 }
 
-/** Attributes that others made are learnt of after this. */
-const ageMsMax = 1_000;
-
 export class AttributeNames {
   readonly #session: Session;
   readonly #byName = new Map<string, number>();
-  #all: readonly NamedAttribute[] = [];
-  #readAt = Number.NEGATIVE_INFINITY;
   #forgotten = 0;
 
   constructor(session: Session) {
@@ -39,21 +34,15 @@ export class AttributeNames {
     return attribute;
   }
 
-  /** Every attribute there is, at most a second old. */
+  /** Every attribute there is; read anew, since another process may have made one a moment ago. */
   async all(session = this.#session): Promise<readonly NamedAttribute[]> {
-    const readAt = performance.now();
-    if (readAt - this.#readAt <= ageMsMax) return this.#all;
     const rows = await session.query(allNames);
-    this.#all = rows.map(([attribute, type, name]): NamedAttribute => ({ attribute, type, name }));
-    for (const { attribute, type, name } of this.#all) this.#byName.set(`${type} ${name}`, attribute);
-    this.#readAt = readAt;
-    return this.#all;
+    return rows.map(([attribute, type, name]): NamedAttribute => ({ attribute, type, name }));
   }
 
   forget(): void {
     this.#forgotten += 1;
     this.#byName.clear();
-    this.#readAt = Number.NEGATIVE_INFINITY;
   }
 }
 

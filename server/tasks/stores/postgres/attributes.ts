@@ -13,7 +13,10 @@ export const unknownState = 2;
  * @param tasks a table with id, created_at and attributes of each task, and what `from` and `to` need, by `task.`
  */
 export function movingAttributes(tasks: string, from: string, to: string): string {
-  const entries = entriesOf(`${tasks} AS task`, `(${from})::smallint AS from_state, (${to})::smallint AS to_state`);
+  const entries = entriesOf(
+    `${tasks} AS task`,
+    `(${from})::smallint AS from_state, (${to})::smallint AS to_state`,
+  );
   return `UPDATE :schema.attributes SET state = to_state FROM ${entries} WHERE ${isEntry} AND attributes.state = from_state`;
 }
 

@@ -1,5 +1,7 @@
 /** The sources of candidates that a search may have, and the one that is best. */
+import type { Condition } from "../../core/condition.ts";
 import type { StoreSearch } from "../../core/store.ts";
+import { isAttributeCondition } from "./attribute-conditions.ts";
 import { attributeSource } from "./attribute-keys.ts";
 import type { Context } from "./context.ts";
 import type { Database, Session } from "./database.ts";
@@ -18,13 +20,23 @@ export async function findKeySource(
   search: StoreSearch,
 ): Promise<KeySource | undefined> {
   if (!search.where) return undefined;
-  const attributes = await context.attributes.all(session);
-  const byAttribute = await attributeSource(session, search, attributes);
+  const asksAttributes = mentions(search.where, isAttributeCondition);
+  const attributes = asksAttributes ? await context.attributes.all(session) : [];
+  const byAttribute = asksAttributes ? await attributeSource(session, search, attributes) : undefined;
   // So few are read at once; nothing finds them sooner.
   if (byAttribute && byAttribute.estimate < search.limit) return byAttribute;
+  if (!mentions(search.where, ({ kind }) => kind === "text")) return byAttribute;
   const byText = await textSource(session, search, await textIndexOf(context, session));
   if (!byAttribute || !byText) return byAttribute ?? byText;
   return byText.estimate < byAttribute.estimate ? byText : byAttribute;
+}
+
+/** Whether some part of the condition is of this kind. */
+export function mentions(condition: Condition, is: (part: Condition) => boolean): boolean {
+  if (condition.kind === "not") return mentions(condition.part, is);
+  if (condition.kind === "and" || condition.kind === "or")
+    return condition.parts.some((part) => mentions(part, is));
+  return is(condition);
 }
 
 async function textIndexOf({ database }: Context, session: Session): Promise<TextIndex> {

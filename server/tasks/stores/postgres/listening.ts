@@ -25,7 +25,8 @@ export async function listeningFinding(
   return {
     level: "warning",
     check,
-    message: "Notifications do not arrive here, so workers find new tasks by asking, up to two seconds later.",
+    message:
+      "Notifications do not arrive here, so workers find new tasks by asking, up to two seconds later.",
     next: "Connect to the server itself rather than to a pooler in transaction mode, or add listen=off to have it so.",
   };
 }

@@ -137,12 +137,11 @@ function entryOf(search: StoreSearch, definition: StoredDefinition): Placed {
 }
 
 function sortValueOf({ sortBy }: StoreSearch, task: Task): number {
-  if (sortBy === "id") return 0;
-  return task[sortBy].getTime();
+  return sortBy === "updatedAt" ? task.updatedAt.getTime() : sortBy === "id" ? 0 : task.createdAt.getTime();
 }
 
 /** Whether a task or an entry passes the filters. */
-function fits(search: StoreSearch, task: Task): boolean {
+export function fits(search: StoreSearch, task: Task): boolean {
   return (
     (!search.types || search.types.includes(task.type)) &&
     (!search.queues || search.queues.includes(task.queue!)) &&

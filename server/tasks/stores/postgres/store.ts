@@ -10,6 +10,8 @@ import type {
   AttemptTransaction,
   ClaimReply,
   ClaimRequest,
+  Count,
+  Found,
   HealthFinding,
   LeaseHandle,
   LeaseRequest,
@@ -52,7 +54,7 @@ import * as read from "./read.ts";
 import { readRecords, seal, writeRecords } from "./records.ts";
 import { plainText } from "./rows.ts";
 import { knownVersion, prepareSchema, storedVersion } from "./schema.ts";
-import { countTasks, searchTasks } from "./search.ts";
+import { countTasks, searchTasks } from "./search-walk.ts";
 import { reportProgress, settleTasks } from "./settle.ts";
 import { nowOf, statement } from "./statement.ts";
 import { TallyFolder } from "./tallies.ts";
@@ -192,11 +194,11 @@ class PostgresStore implements TaskStore {
     return read.getTask(this.#context, id);
   }
 
-  searchTasks(search: StoreSearch): Promise<Task[]> {
+  searchTasks(search: StoreSearch): Promise<Found> {
     return searchTasks(this.#context, askable(search));
   }
 
-  countTasks(search: StoreSearch): Promise<number> {
+  countTasks(search: StoreSearch): Promise<Count> {
     return countTasks(this.#context, askable(search));
   }
 

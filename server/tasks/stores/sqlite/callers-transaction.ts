@@ -8,6 +8,7 @@ import type { StatementSync } from "node:sqlite";
 import { DureError } from "../../core/errors.ts";
 import type { NewTask } from "../../core/store.ts";
 import { isSqlite, type SqliteDatabase, type Transaction, unusable } from "../../core/transaction.ts";
+import { TaskAttributes } from "./attributes.ts";
 import { applicationId, type Connection, newestSchema } from "./connection.ts";
 import { countTasks, type Enqueued, enqueued, insertRuns, type NewRun } from "./enqueue.ts";
 import { Lanes, Tally } from "./lanes.ts";
@@ -133,6 +134,7 @@ function contextOf(database: SqliteDatabase): WriteContext {
     connection,
     lanes: new Lanes(connection),
     tally: new Tally(connection),
+    attributes: new TaskAttributes(connection),
     changed: false,
     undo: () => undefined,
   } as Omit<WriteContext, "locks"> as WriteContext;

@@ -36,6 +36,8 @@ export interface NewRun {
   createdAts: number[];
   payloads: string[];
   idempotencies: (string | null)[];
+  /** JSON; absent when no task of the run has any. */
+  attributes?: (string | null)[];
 }
 
 /** The tasks that were stored already, by their place in the call; empty when all were new. */
@@ -119,15 +121,30 @@ function insertTogether(context: WriteContext, run: NewRun, start: number): bool
     const payload = run.payloads[place]!;
     if (payload.length > payloadInlineMax) return false;
     values.push(run.ids[place]!, run.createdAts[place]!, payload, run.idempotencies[place]!);
+    if (run.attributes) values.push(run.attributes[place]!);
   }
+  const text = run.attributes ? sql.insertTasksWithAttributes : sql.insertTasks;
   try {
-    context.connection.prepare(sql.insertTasks).run(...values);
+    const { lastInsertRowid } = context.connection.prepare(text).run(...values);
+    if (run.attributes) addAttributes(context, run, start, Number(lastInsertRowid) - insertBatch + 1);
   } catch (error) {
     if (isConstraint(error)) return false;
     throw error;
   }
   context.tally.move(lane, 0, 1, insertBatch);
   return true;
+}
+
+/** Rows that one statement inserts are numbered one after another. */
+function addAttributes(context: WriteContext, run: NewRun, start: number, firstSeq: number): void {
+  for (let place = 0; place < insertBatch; place++) {
+    addAttributesOf(context, run, start + place, firstSeq + place);
+  }
+}
+
+function addAttributesOf(context: WriteContext, run: NewRun, place: number, seq: number): void {
+  const json = run.attributes?.[place];
+  if (typeof json === "string") context.attributes.add(run.shared[0], seq, run.createdAts[place]!, 0, json);
 }
 
 /** Inserts one task; answers the stored one that it is the same as, or why it is refused. */
@@ -151,8 +168,18 @@ function insertOne(
   const isBig = payload.length > payloadInlineMax;
   const inserted = connection
     .prepare(sql.insertTask)
-    .run(lane, ...rest, ownId, id, run.createdAts[place]!, isBig ? null : payload, run.idempotencies[place]!);
+    .run(
+      lane,
+      ...rest,
+      ownId,
+      id,
+      run.createdAts[place]!,
+      isBig ? null : payload,
+      run.idempotencies[place]!,
+      run.attributes?.[place] ?? null,
+    );
   if (inserted.changes !== 1) return meetExisting(context, run, place, index);
+  if (run.attributes) addAttributesOf(context, run, place, Number(inserted.lastInsertRowid));
   if (isBig) connection.prepare(sql.insertBigPayload).run(inserted.lastInsertRowid, payload);
   context.tally.move(lane, 0, 1);
   return undefined;

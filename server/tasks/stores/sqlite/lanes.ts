@@ -77,15 +77,23 @@ export class Lanes {
 export class Tally {
   readonly #connection: Connection;
   readonly #changes = new Map<number, number>();
+  /** From when on tasks came to a status: their texts have changed. */
+  readonly #changedAts = new Map<number, number>();
 
   constructor(connection: Connection) {
     this.#connection = connection;
   }
 
-  /** `from` or `to` is 0 for a task that was not there before or is not any more. */
-  move(lane: number, from: number, to: number, tasks = 1): void {
+  /**
+   * `from` or `to` is 0 for a task that was not there before or is not any more. `at` is when, for tasks whose text may be
+   * another now; those that are new need none.
+   */
+  move(lane: number, from: number, to: number, tasks = 1, at?: number): void {
     if (from !== 0) this.#add(lane * 8 + from, -tasks);
-    if (to !== 0) this.#add(lane * 8 + to, tasks);
+    if (to === 0) return;
+    const key = lane * 8 + to;
+    this.#add(key, tasks);
+    if (at !== undefined) this.#changedAts.set(key, Math.min(at, this.#changedAts.get(key) ?? at));
   }
 
   write(): void {
@@ -95,11 +103,16 @@ export class Tally {
       const updated = this.#connection.prepare(sql.addToTally).run(change, lane, key % 8);
       if (updated.changes === 0) this.#connection.prepare(sql.insertTally).run(lane, key % 8, change);
     }
+    for (const [key, at] of this.#changedAts) {
+      this.#connection.prepare(sql.noteUnindexed).run(at, Math.floor(key / 8), key % 8);
+    }
     this.#changes.clear();
+    this.#changedAts.clear();
   }
 
   forget(): void {
     this.#changes.clear();
+    this.#changedAts.clear();
   }
 
   /** The changes so far, so that a step that fails can take its own back. */

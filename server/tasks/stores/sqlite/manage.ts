@@ -52,7 +52,10 @@ export function cancelTask(
   const changed = context.connection
     .prepare(requested ? sql.requestCancel : sql.cancelPending)
     .get(now, task[0]) as unknown as Row;
-  if (!requested) context.tally.move(task[2], 1, 5);
+  if (!requested) {
+    context.tally.move(task[2], 1, 5, 1, now);
+    context.attributes.moved(task[2], () => [task[0]], 1, 5);
+  }
   context.changed = true;
   return { kind: "ok", value: { task: withNames(context.connection, [changed]), requested } };
 }
@@ -69,7 +72,8 @@ export function retryTask(
   const stale = checkVersion(task, change);
   if (stale) return stale;
   const changed = context.connection.prepare(sql.retryTask).get(now, task[0]) as unknown as Row;
-  context.tally.move(task[2], task[3], 1);
+  context.tally.move(task[2], task[3], 1, 1, now);
+  context.attributes.moved(task[2], () => [task[0]], task[3], 1);
   context.changed = true;
   return { kind: "ok", value: { task: withNames(context.connection, [changed]) } };
 }
@@ -127,6 +131,7 @@ export function findPrunable(
 }
 
 function remove(context: WriteContext, seq: number, lane: number, status: number): void {
+  context.attributes.removing(lane, seq, status);
   if (context.connection.prepare(sql.deleteTask).run(seq).changes === 0) return;
   context.connection.prepare(sql.deleteAttempts).run(seq);
   context.connection.prepare(sql.deleteBigPayload).run(seq);

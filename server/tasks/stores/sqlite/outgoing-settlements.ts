@@ -79,8 +79,13 @@ export class OutgoingSettlements {
   }
 }
 
-function isPlain({ outcome, result, logs }: Settlement): boolean {
-  return outcome === "completed" && result === undefined && (logs === undefined || logs.length === 0);
+function isPlain({ outcome, result, logs, attributes }: Settlement): boolean {
+  return (
+    outcome === "completed" &&
+    result === undefined &&
+    attributes === undefined &&
+    (logs === undefined || logs.length === 0)
+  );
 }
 
 function answersOf(answer: SettledBatch["groups"][number]): Map<string, Settled> | undefined {

@@ -1,5 +1,6 @@
 /** What the main thread sends to the writing thread: values as plain arrays, which cross fastest. */
 import type { NewTask, Settlement, TaskStore } from "../../core/store.ts";
+import { attributesJson } from "./attributes.ts";
 import type { NewRun, SharedValues } from "./enqueue.ts";
 import type { ProgressRow, SettlementRow } from "./settle.ts";
 
@@ -20,8 +21,18 @@ export function toNewRuns(tasks: readonly NewTask[]): NewRun[] {
     run.createdAts.push(task.createdAt);
     run.payloads.push(task.payload.json);
     run.idempotencies.push(task.idempotencyKey === undefined ? null : `${task.type} ${task.idempotencyKey}`);
+    if (task.attributes || run.attributes) addAttributes(run, attributesJson(task.attributes));
   }
   return runs;
+}
+
+/** A run has the list as soon as one of its tasks has any. */
+function addAttributes(run: NewRun, json: string | null): void {
+  if (!run.attributes) {
+    if (json === null) return;
+    run.attributes = new Array(run.ids.length - 1).fill(null);
+  }
+  run.attributes.push(json);
 }
 
 /** Two tasks of different tags may share a list of them only if it is the same one. */
@@ -78,6 +89,7 @@ export function toSettlementRow(settlement: Settlement): SettlementRow {
     error?.message ?? null,
     settlement.retryAt ?? null,
     logs && logs.length > 0 ? JSON.stringify(logs) : null,
+    attributesJson(settlement.attributes),
   ];
 }
 

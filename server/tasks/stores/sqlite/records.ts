@@ -2,6 +2,7 @@
 import type { SQLInputValue } from "node:sqlite";
 import { compareText } from "../../core/compare.ts";
 import type { AttemptRecord, TaskRecord, TaskStore, Written } from "../../core/store.ts";
+import { attributesJson, stateOf } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
 import { sealMark } from "./sqlite-errors.ts";
 import { recordSql as sql } from "./statements.ts";
@@ -56,6 +57,7 @@ function toRecord(row: Columns, history: Columns[]): TaskRecord {
       ? {}
       : { idempotencyKey: text("idempotency").slice(text("type").length + 1) }),
     ...given("workerId", row.worker_id),
+    ...given("attributes", row.attributes === null ? null : JSON.parse(text("attributes"))),
     ...given("tags", row.tags),
     ...given("settings", row.settings),
     ...given("progress", row.progress),
@@ -105,6 +107,7 @@ function insertRecord(context: WriteContext, record: TaskRecord): number | bigin
   if (context.connection.prepare(sql.hasOther).get(record.ownId ? 0 : 1, record.id)) return undefined;
   const lane = context.lanes.of(record.type, record.queue, record.ownId);
   const status = statusNumbers[record.status];
+  const attributes = attributesJson(record.attributes);
   const inserted = context.connection
     .prepare(sql.insertRecord)
     .run(
@@ -136,9 +139,19 @@ function insertRecord(context: WriteContext, record: TaskRecord): number | bigin
       record.idempotencyKey === undefined ? null : `${record.type} ${record.idempotencyKey}`,
       record.settings ?? null,
       record.progress ?? null,
+      attributes,
     );
   if (inserted.changes === 0) return undefined;
-  context.tally.move(lane, 0, status);
+  context.tally.move(lane, 0, status, 1, record.updatedAt);
+  if (attributes !== null) {
+    context.attributes.add(
+      record.type,
+      Number(inserted.lastInsertRowid),
+      record.createdAt,
+      stateOf(status),
+      attributes,
+    );
+  }
   return inserted.lastInsertRowid;
 }
 

@@ -36,6 +36,8 @@ export type Row = [
   idempotency: string | null,
   settings: string | null,
   progress: string | null,
+  /** JSON; for conditions, which are tested where the row is read. */
+  attributes: string | null,
 ];
 
 /** A row that a claim takes, in the order of `claimedColumns` in statements.ts; as it was before the claim. */

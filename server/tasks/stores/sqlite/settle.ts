@@ -3,7 +3,7 @@
  * when the guard says no, the attempt's own record tells a commit of ours that was not answered from a lost lease.
  */
 import type { AttemptOutcome } from "../../core/attempt.ts";
-import type { Settled, Written } from "../../core/store.ts";
+import type { Attributes, Settled, Written } from "../../core/store.ts";
 import { sql } from "./statements.ts";
 import { statusNames } from "./statuses.ts";
 import type { WriteContext } from "./write-context.ts";
@@ -22,6 +22,7 @@ export type SettlementRow = [
   errorMessage: string | null,
   retryAt: number | null,
   logs: string | null,
+  attributes: string | null,
 ];
 
 /** Completions of one worker, lane and fence, without result and logs; `ended` is a JSON object of keys by id. */
@@ -81,8 +82,11 @@ function completeGroup(
   const [workerId, lane, fence, tasks, ended] = group;
   if (worker !== undefined) {
     const { changes } = context.connection.prepare(sql.completeTasks).run(now, ended, fence, worker);
-    context.tally.move(lane, 2, 3, Number(changes));
-    if (changes === tasks) return 0;
+    context.tally.move(lane, 2, 3, Number(changes), now);
+    if (changes === tasks) {
+      context.attributes.moved(lane, () => Object.values(JSON.parse(ended)), 2, 3);
+      return 0;
+    }
   }
   const members = Object.entries(JSON.parse(ended) as Record<string, number>);
   return members.map(([id, seq]) => {
@@ -99,8 +103,12 @@ function completeGroup(
       null,
       null,
       null,
+      null,
     ];
-    return [id, settle(context, row, worker, now)];
+    const settled = settle(context, row, worker, now);
+    // A part of the group may have been completed by the statement above.
+    context.attributes.moved(lane, () => [seq], 2, 3);
+    return [id, settled];
   });
 }
 
@@ -123,7 +131,9 @@ function complete(context: WriteContext, row: SettlementRow, worker: number, now
   const done = connection.prepare(sql.completeTask).run(now, result, resultTypes, seq, id, fence, worker);
   if (done.changes === 0) return answerStale(context, row);
   if (row[11] !== null) connection.prepare(sql.writeAttempt).run(seq, now, "completed", null, row[11]);
-  context.tally.move(lane, 2, 3);
+  context.tally.move(lane, 2, 3, 1, now);
+  context.attributes.moved(lane, () => [seq], 2, 3);
+  if (row[12] !== null) context.attributes.extend(lane, seq, JSON.parse(row[12]) as Attributes);
   return 0;
 }
 
@@ -135,7 +145,8 @@ function endOtherwise(context: WriteContext, row: SettlementRow, worker: number,
   const status = nextStatus(outcome, owned, retryAt);
   const recorded = owned.cancelRequested ? "cancelled" : outcome;
   connection.prepare(sql.writeAttempt).run(seq, now, recorded, error, logs);
-  context.tally.move(lane, 2, status);
+  context.tally.move(lane, 2, status, 1, now);
+  context.attributes.moved(lane, () => [seq], 2, status);
   if (status !== 1) {
     connection.prepare(sql.endTask).run(status, now, errorMessage, seq);
     return { kind: "settled", status: statusNames[status]! };

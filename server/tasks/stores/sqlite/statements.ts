@@ -38,6 +38,7 @@ const columns = [
   "idempotency",
   "settings",
   "progress",
+  "attributes",
 ].join(", ");
 
 /** What a claim cannot know beforehand, in the order that rows.ts reads it; what most tasks have none of is one column. */
@@ -49,8 +50,8 @@ const claimedColumns = `seq, id, lane, priority, due_at, created_at, attempts, m
 /** Rows in one INSERT: a quarter faster than one by one (docs/design/storage.md). */
 export const insertBatch = 20;
 
-const newColumns = `(lane, priority, due_at, max_attempts, rerun_after_crash, payload_types, description, tags, settings,
-     own_id, status, id, created_at, updated_at, payload, idempotency)`;
+const newColumns = `lane, priority, due_at, max_attempts, rerun_after_crash, payload_types, description, tags, settings,
+     own_id, status, id, created_at, updated_at, payload, idempotency`;
 
 /** Nine values that a run of tasks shares, then of each task id, instant, payload and idempotency, from number `at` on. */
 function newValues(ownId: string, at: number): string {
@@ -59,6 +60,16 @@ function newValues(ownId: string, at: number): string {
   );
   const shared = `?1, ?2, coalesce(?3, ${createdAt}), ?4, ?5, ?6, ?7, ?8, ?9`;
   return `${shared}, ${ownId}, 1, ${id}, ${createdAt}, ${createdAt}, ${payload}, ${idempotency}`;
+}
+
+/** Values of `insertBatch` tasks, with or without a fifth of each, its attributes. */
+function newBatch(withAttributes: boolean): string {
+  const size = withAttributes ? 5 : 4;
+  const values = Array.from({ length: insertBatch }, (_, place) => {
+    const at = 9 + size * place;
+    return `(${newValues("0", at)}${withAttributes ? `, ?${at + size}` : ""})`;
+  });
+  return values.join(", ");
 }
 
 export const sql = {
@@ -73,6 +84,9 @@ export const sql = {
     JOIN lanes ON lane = wanted.value LEFT JOIN definitions ON definitions.id = lanes.type`,
   addToTally: "/* dure:addToTally */ UPDATE tallies SET tasks = tasks + ? WHERE lane = ? AND status = ?",
   insertTally: "/* dure:insertTally */ INSERT INTO tallies (tasks, lane, status) VALUES (?3, ?1, ?2)",
+  /** The earlier place of two; from it on, texts are to be indexed. */
+  noteUnindexed: `/* dure:noteUnindexed */ UPDATE tallies SET unindexed_at = ?1, unindexed_id = ''
+    WHERE lane = ?2 AND status = ?3 AND (unindexed_at IS NULL OR unindexed_at >= ?1)`,
   pairs: `/* dure:pairs */ SELECT lane, type, queue, own_ids, status, tasks FROM tallies JOIN lanes USING (lane)
     WHERE tasks > 0`,
   pairsOfTypes: `/* dure:pairsOfTypes */ SELECT lane, lanes.type, queue, own_ids, status, tasks FROM json_each(?) AS wanted
@@ -96,11 +110,12 @@ export const sql = {
     (SELECT 1 FROM lanes JOIN tallies USING (lane) WHERE type = d.id AND tasks > 0)`,
 
   // Enqueue
-  insertTask: `/* dure:insertTask */ INSERT INTO tasks ${newColumns}
-    VALUES (${newValues("?10", 10)}) ON CONFLICT DO NOTHING`,
+  insertTask: `/* dure:insertTask */ INSERT INTO tasks (${newColumns}, attributes)
+    VALUES (${newValues("?10", 10)}, ?15) ON CONFLICT DO NOTHING`,
   /** `insertBatch` tasks of generated ids at once; fails as a whole when one of them cannot be. */
-  insertTasks: `/* dure:insertTasks */ INSERT INTO tasks ${newColumns}
-    VALUES ${Array.from({ length: insertBatch }, (_, place) => `(${newValues("0", 9 + 4 * place)})`).join(", ")}`,
+  insertTasks: `/* dure:insertTasks */ INSERT INTO tasks (${newColumns}) VALUES ${newBatch(false)}`,
+  insertTasksWithAttributes: `/* dure:insertTasksWithAttributes */ INSERT INTO tasks (${newColumns}, attributes)
+    VALUES ${newBatch(true)}`,
   insertBigPayload: "/* dure:insertBigPayload */ INSERT INTO big_payloads (seq, payload) VALUES (?, ?)",
   findByIdempotency: `/* dure:findByIdempotency */ SELECT ${columns} FROM tasks WHERE idempotency = ?`,
 
@@ -226,6 +241,26 @@ export const sql = {
     WHERE lane = ?1 AND status = ?2 AND status <> 2 AND version > 1 AND updated_at < ?3 ORDER BY updated_at, id LIMIT ?4`,
 } as const;
 
+/** The rows of attributes. Every one is found by its whole key, which its task's row tells. */
+export const attributeSql = {
+  newestAttribute: "/* dure:newestAttribute */ SELECT coalesce(max(attribute), 0) FROM attribute_names",
+  hasAttributes: "/* dure:hasAttributes */ SELECT 1 FROM attribute_names WHERE type = ? LIMIT 1",
+  typeOfLane: "/* dure:typeOfLane */ SELECT type FROM lanes WHERE lane = ?",
+  findAttribute: "/* dure:findAttribute */ SELECT attribute FROM attribute_names WHERE type = ? AND name = ?",
+  insertAttributeName: `/* dure:insertAttributeName */ INSERT INTO attribute_names (type, name, declared)
+    VALUES (?, ?, 0) RETURNING attribute`,
+  insertAttribute: `/* dure:insertAttribute */ INSERT OR IGNORE INTO attributes (attribute, value, state, created_at, seq)
+    VALUES (?, ?, ?, ?, ?)`,
+  moveAttribute: `/* dure:moveAttribute */ UPDATE attributes SET state = ?
+    WHERE attribute = ? AND value = ? AND state = ? AND created_at = ? AND seq = ?`,
+  deleteAttribute: `/* dure:deleteAttribute */ DELETE FROM attributes
+    WHERE attribute = ? AND value = ? AND state = ? AND created_at = ? AND seq = ?`,
+  attributesOfTask: "/* dure:attributesOfTask */ SELECT seq, created_at, attributes, status FROM tasks WHERE seq = ?",
+  attributesOfTasks: `/* dure:attributesOfTasks */ SELECT seq, created_at, attributes, status
+    FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN tasks ON seq = wanted WHERE attributes IS NOT NULL`,
+  setAttributes: "/* dure:setAttributes */ UPDATE tasks SET attributes = ? WHERE seq = ?",
+} as const;
+
 /** The indexes that a stream of search keys may come from; see search-statements.ts. */
 export const searchIndexes = {
   fresh: { index: "tasks_lane_fresh", key: "created_at", condition: "version = 1" },
@@ -247,7 +282,7 @@ const recordColumns = `tasks.seq, tasks.id, lanes.type, lanes.queue, tasks.own_i
     tasks.max_attempts, tasks.fence, tasks.crashes, tasks.snoozes, tasks.version, tasks.rerun_after_crash,
     coalesce(tasks.payload, (SELECT big_payloads.payload FROM big_payloads WHERE big_payloads.seq = tasks.seq)) AS payload,
     tasks.payload_types, tasks.result, tasks.result_types, tasks.error, tasks.description, tasks.tags,
-    tasks.idempotency, tasks.settings, tasks.progress, workers.id AS worker_id
+    tasks.idempotency, tasks.settings, tasks.progress, tasks.attributes, workers.id AS worker_id
   FROM tasks JOIN lanes USING (lane) LEFT JOIN workers ON workers.worker = tasks.worker`;
 
 /** Whole records, read and written when tasks move to another store. */
@@ -265,8 +300,8 @@ export const recordSql = {
   insertRecord: `/* dure:insertRecord */ INSERT INTO tasks
     (id, lane, own_id, status, priority, due_at, created_at, updated_at, started_at, completed_at, attempts, max_attempts,
      fence, crashes, snoozes, version, worker, rerun_after_crash, payload, payload_types, result, result_types, error,
-     description, tags, idempotency, settings, progress)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     description, tags, idempotency, settings, progress, attributes)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING`,
   insertAttempt: `/* dure:insertAttempt */ INSERT INTO attempts
     (seq, fence, number, worker, started_at, ended_at, outcome, error, late_outcome, logs)

@@ -5,6 +5,7 @@
  */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import type { ClaimRequest } from "../../core/store.ts";
+import { TaskAttributes } from "./attributes.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { Connection } from "./connection.ts";
 import type { NewRun } from "./enqueue.ts";
@@ -190,6 +191,7 @@ class StoreThread {
       this.#connection.exec("ROLLBACK TO verb");
       context.tally.restore(tally);
       context.lanes.forget();
+      context.attributes.forget();
     };
     try {
       return writeVerbs[verb as keyof typeof writeVerbs](context, argument as never, now);
@@ -270,6 +272,7 @@ class StoreThread {
   #rollback(): void {
     this.#context.tally.forget();
     this.#context.lanes.forget();
+    this.#context.attributes.forget();
     this.#connection.rollback();
   }
 
@@ -311,6 +314,7 @@ class StoreThread {
       connection,
       lanes: new Lanes(connection),
       tally: new Tally(connection),
+      attributes: new TaskAttributes(connection),
       locks: this.#locks,
       changed: false,
       undo: () => undefined,

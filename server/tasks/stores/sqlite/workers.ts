@@ -117,7 +117,7 @@ function takeBack(
   crashBudget: number,
   now: number,
 ): { id: string; status: WorkerRecordStatus }[] {
-  const { connection, tally } = context;
+  const { connection, tally, attributes } = context;
   const lost = connection.prepare(sql.lostTasks).all(worker) as unknown as [
     number,
     string,
@@ -134,7 +134,8 @@ function takeBack(
     );
     connection.prepare(sql.writeAttempt).run(seq, now, "lost", error, null);
     const status = cancelRequestedAt !== null ? 5 : rerun === 1 && !spent ? 1 : 4;
-    tally.move(lane, 2, status);
+    tally.move(lane, 2, status, 1, now);
+    attributes.moved(lane, () => [seq], 2, status);
     if (status === 1) connection.prepare(sql.putBackTask).run(now, now, null, 1, 0, 1, seq);
     else
       connection
@@ -160,13 +161,14 @@ function cancelOverdue(
   before: number,
   now: number,
 ): { id: string; status: WorkerRecordStatus }[] {
-  const { connection, tally } = context;
+  const { connection, tally, attributes } = context;
   const overdue = connection.prepare(sql.overdueCancels).all(before) as unknown as [number, string, number][];
   return overdue.map(([seq, id, lane]) => {
     const error = lostError("The worker did not obey the cancel request in time.", "LEASE_LOST");
     connection.prepare(sql.writeAttempt).run(seq, now, "lost", error, null);
     connection.prepare(sql.endTask).run(5, now, null, seq);
-    tally.move(lane, 2, 5);
+    tally.move(lane, 2, 5, 1, now);
+    attributes.moved(lane, () => [seq], 2, 5);
     return { id, status: "CANCELLED" };
   });
 }

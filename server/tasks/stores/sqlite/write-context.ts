@@ -1,4 +1,5 @@
 /** What every writing verb works with, on the writing thread, inside a transaction that the thread opened. */
+import type { TaskAttributes } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
 import type { LaneName, Lanes, Tally } from "./lanes.ts";
 import type { Rows } from "./protocol.ts";
@@ -10,6 +11,7 @@ export interface WriteContext {
   readonly connection: Connection;
   readonly lanes: Lanes;
   readonly tally: Tally;
+  readonly attributes: TaskAttributes;
   readonly locks: WorkerLocks;
   /** Set by a verb that made something claimable, or that the caller's own process would not hear of otherwise. */
   changed: boolean;

@@ -1,0 +1,246 @@
+/**
+ * Searches with conditions, and orders that no index has. Candidates come from an index of attributes or texts where one
+ * finds few (key-sources.ts), else the tasks that pass the plain filters are walked in the search's order. Each is tested,
+ * a chunk at a time, and the clock is looked at between chunks. Every chunk is a snapshot of its own: a place in the order
+ * is a place in any of them. What has no order by index is gathered, newest first, and sorted.
+ */
+import { compareText } from "../../core/compare.ts";
+import type { Condition } from "../../core/condition.ts";
+import { meets, type Subject, sortValueOf } from "../../core/meets.ts";
+import type { Count, Found, Place, StoreSearch } from "../../core/store.ts";
+import type { Task } from "../../core/task.ts";
+import { attributesOf } from "./attribute-values.ts";
+import type { Context } from "./context.ts";
+import type { Session } from "./database.ts";
+import type { KeySource } from "./key-source.ts";
+import { findKeySource } from "./key-sources.ts";
+import { type TaskRow, taskColumns, toTask } from "./rows.ts";
+import * as plain from "./search.ts";
+import { isDownwards } from "./search-bounds.ts";
+import { planning } from "./search-statements.ts";
+import { statement } from "./statement.ts";
+
+const chunkMin = 200;
+const chunkMax = 2_000;
+/** Candidates that an order without an index is looked for among; further ones are not sorted. */
+const gatheredMax = 200_000;
+
+export async function searchTasks(context: Context, search: StoreSearch): Promise<Found> {
+  if (!needsWalk(search)) return { tasks: await plain.searchTasks(context, search) };
+  return new Walk(context, search).page();
+}
+
+/** Exact, or as good as the budget allows. */
+export async function countTasks(context: Context, search: StoreSearch): Promise<Count> {
+  const { where, after: _after, ...rest } = search;
+  const unplaced: StoreSearch = {
+    ...rest,
+    sortBy: "createdAt",
+    descending: true,
+    offset: 0,
+    definitions: false,
+  };
+  if (!where) return { count: await plain.countTasks(context, unplaced), errorMax: 0 };
+  const { met, seen, isWhole } = await new Walk(context, { ...unplaced, where }).count();
+  if (isWhole) return { count: met, errorMax: 0 };
+  const total = Math.max(seen, await plain.countTasks(context, unplaced));
+  const count = Math.round((met / Math.max(1, seen)) * total);
+  return { count, errorMax: Math.max(count - met, met + total - seen - count) };
+}
+
+function needsWalk({ where, sortBy }: StoreSearch): boolean {
+  return where !== undefined || !isIndexed(sortBy);
+}
+
+function isIndexed(sortBy: StoreSearch["sortBy"]): boolean {
+  return sortBy === "createdAt" || sortBy === "updatedAt" || sortBy === "id";
+}
+
+class Walk {
+  readonly #context: Context;
+  readonly #search: StoreSearch;
+  readonly #endsAt: number;
+
+  constructor(context: Context, search: StoreSearch) {
+    this.#context = context;
+    this.#search = search;
+    this.#endsAt = performance.now() + (search.budgetMs ?? Number.POSITIVE_INFINITY);
+  }
+
+  page(): Promise<Found> {
+    return isIndexed(this.#search.sortBy) ? this.#walked() : this.#gathered(this.#newestFirst());
+  }
+
+  async count(): Promise<{ met: number; seen: number; isWhole: boolean }> {
+    let met = 0;
+    let seen = 0;
+    for await (const chunk of this.#chunks(this.#search)) {
+      met += (await this.#meeting(chunk)).length;
+      seen += chunk.length;
+      if (performance.now() > this.#endsAt) return { met, seen, isWhole: false };
+    }
+    return { met, seen, isWhole: true };
+  }
+
+  async #walked(): Promise<Found> {
+    const { limit, offset } = this.#search;
+    const source = await this.#source();
+    if (source && !source.isOrdered) return this.#gathered(this.#fromSource(source));
+    const found: Task[] = [];
+    for await (const chunk of source ? this.#fromSource(source) : this.#chunks(this.#search)) {
+      found.push(...(await this.#meeting(chunk)));
+      if (found.length >= offset + limit) break;
+      if (performance.now() > this.#endsAt) {
+        return { tasks: found.slice(offset), stoppedAt: placeOf(this.#search, chunk.at(-1)!) };
+      }
+    }
+    return { tasks: found.slice(offset, offset + limit) };
+  }
+
+  /** Ends at the budget with the best of what was looked at, which need not be the best of all. */
+  async #gathered(chunks: AsyncGenerator<Task[]>): Promise<Found> {
+    const { after, limit, offset, sortBy } = this.#search;
+    const found: Placed[] = [];
+    let isWhole = true;
+    for await (const chunk of chunks) {
+      for (const task of await this.#meeting(chunk)) {
+        const value = sortValueOf(sortBy, task);
+        if (value !== undefined) found.push({ task, value: value ?? 0 });
+      }
+      if (performance.now() > this.#endsAt || found.length > gatheredMax) {
+        isWhole = false;
+        break;
+      }
+    }
+    const compare = comparator(this.#search);
+    const place = after && { task: { id: after.id } as Task, value: after.value ?? 0 };
+    const beyond = place ? found.filter((one) => compare(place, one) < 0) : found;
+    const page = beyond.sort(compare).slice(offset, offset + limit);
+    const tasks = page.map(({ task }) => task);
+    if (isWhole) return { tasks };
+    const last = tasks.at(-1);
+    return { tasks, stoppedAt: last ? placeOf(this.#search, last) : (after ?? { value: 0, id: "" }) };
+  }
+
+  #newestFirst(): AsyncGenerator<Task[]> {
+    const { after: _after, ...rest } = this.#search;
+    return this.#chunks({ ...rest, sortBy: "createdAt", descending: true });
+  }
+
+  /** All tasks that pass the plain filters, in order, from the search's place on. */
+  async *#chunks(search: StoreSearch): AsyncGenerator<Task[]> {
+    const { where: _where, ...rest } = search;
+    const isBackwards = search.after?.backwards ?? false;
+    let { after } = search;
+    for (let limit = chunkMin; ; limit = Math.min(chunkMax, limit * 2)) {
+      const tasks = await plain.searchTasks(this.#context, {
+        ...rest,
+        ...(after && { after }),
+        limit,
+        offset: 0,
+      });
+      if (tasks.length > 0) yield tasks;
+      if (tasks.length < limit || search.id !== undefined) return;
+      after = { ...placeOf(search, tasks.at(-1)!), backwards: isBackwards };
+    }
+  }
+
+  async #source(): Promise<KeySource | undefined> {
+    if (this.#search.id !== undefined) return undefined;
+    return this.#context.database.snapshot(
+      (session) => findKeySource(this.#context, session, this.#search),
+      planning,
+    );
+  }
+
+  async *#fromSource(source: KeySource): AsyncGenerator<Task[]> {
+    const { database } = this.#context;
+    let after: Place | undefined = this.#search.after;
+    for (let limit = chunkMin; ; limit = Math.min(chunkMax, limit * 2)) {
+      const { places, tasks } = await database.snapshot(async (session) => {
+        const places = await source.keys(session, after, limit);
+        return { places, tasks: await this.#read(session, places) };
+      }, planning);
+      for (let start = 0; start < tasks.length; start += chunkMax) yield tasks.slice(start, start + chunkMax);
+      if (!source.isOrdered || places.length < limit) return;
+      after = places.at(-1);
+    }
+  }
+
+  /** The tasks there that pass the plain filters, in the order of their places. */
+  async #read(session: Session, places: readonly Place[]): Promise<Task[]> {
+    if (places.length === 0) return [];
+    const rows = (await session.query(tasksByIds, [places.map(({ id }) => id)])) as TaskRow[];
+    const lanes = await this.#context.lanes.named(new Set(rows.map((row) => row[1])));
+    const tasks = new Map(rows.map((row) => [row[0], toTask(row, lanes)]));
+    return places
+      .map(({ id }) => tasks.get(id))
+      .filter((task) => task !== undefined && plain.fits(this.#search, task)) as Task[];
+  }
+
+  async #meeting(tasks: readonly Task[]): Promise<Task[]> {
+    const { where } = this.#search;
+    if (!where) return [...tasks];
+    const subjects = await this.#subjectsOf(tasks, where);
+    return subjects.filter((subject) => meets(where, subject)).map(({ task }) => task);
+  }
+
+  async #subjectsOf(tasks: readonly Task[], where: Condition): Promise<Subject[]> {
+    const ids = tasks.map(({ id }) => id);
+    const { database, attributes: names } = this.#context;
+    const wantsAttributes = asksFor(where, (part) => "field" in part && part.field.of === "attribute");
+    const wantsText = asksFor(where, ({ kind }) => kind === "text");
+    const all = wantsAttributes ? await names.all() : [];
+    const keys = wantsAttributes ? new Map(await rowsOf(database.read(attributesByIds, [ids]))) : undefined;
+    const texts = wantsText ? new Map(await rowsOf(database.read(textsByIds, [ids]))) : undefined;
+    return tasks.map((task) => {
+      const own = keys?.get(task.id) as string[] | null | undefined;
+      const text = texts?.get(task.id) as string | undefined;
+      const nameOf = (number: number) => all.find(({ attribute }) => attribute === number)?.name;
+      return {
+        task,
+        ...(own && { attributes: attributesOf(own, nameOf) }),
+        ...(text !== undefined && { text }),
+      };
+    });
+  }
+}
+
+interface Placed {
+  task: Task;
+  value: number;
+}
+
+function comparator(search: StoreSearch): (a: Placed, b: Placed) => number {
+  const sign = isDownwards(search) ? -1 : 1;
+  return (a, b) => sign * (a.value - b.value || compareText(a.task.id, b.task.id));
+}
+
+function placeOf({ sortBy }: StoreSearch, task: Task): Place {
+  return { value: sortValueOf(sortBy, task) ?? null, id: task.id };
+}
+
+function asksFor(condition: Condition, is: (part: Condition) => boolean): boolean {
+  if (condition.kind === "not") return asksFor(condition.part, is);
+  if (condition.kind === "and" || condition.kind === "or")
+    return condition.parts.some((part) => asksFor(part, is));
+  return is(condition);
+}
+
+async function rowsOf(answer: Promise<unknown[][]>): Promise<[string, unknown][]> {
+  return (await answer) as [string, unknown][];
+}
+
+const tasksByIds = statement(
+  "tasksByIds",
+  `SELECT ${taskColumns} FROM unnest($1::text[]) AS wanted (id)
+    CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.id = wanted.id OFFSET 0) AS tasks`,
+);
+const attributesByIds = statement(
+  "attributesByIds",
+  "SELECT id, attributes FROM :schema.tasks WHERE id = ANY($1::text[]) AND attributes IS NOT NULL",
+);
+const textsByIds = statement(
+  "textsByIds",
+  "SELECT task_id, body FROM :schema.texts WHERE task_id = ANY($1::text[])",
+);
