@@ -8,7 +8,7 @@ export const statusesFor: Record<TaskAction, readonly Status[]> = {
   retry: ["FAILED", "CANCELLED"],
   cancel: ["PENDING", "RUNNING"],
   runAgain: ["COMPLETED", "FAILED", "CANCELLED"],
-  delete: ["PENDING", "COMPLETED", "FAILED", "CANCELLED"],
+  delete: ["COMPLETED", "FAILED", "CANCELLED"],
 };
 
 export function appliesTo(action: TaskAction, task: TaskDocument): boolean {

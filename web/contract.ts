@@ -1,4 +1,7 @@
-/** The shapes the API answers with, as the dashboard reads them. */
+/**
+ * The shapes the API answers with, as the dashboard reads them; the addresses are in api.ts. Instants are ISO strings,
+ * absent values are left out, and unknown keys are ignored.
+ */
 
 export type Status = "PENDING" | "RUNNING" | "COMPLETED" | "FAILED" | "CANCELLED";
 export const statuses: readonly Status[] = ["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"];
@@ -87,6 +90,7 @@ export interface DefinitionDocument {
   rerunAfterCrash: boolean;
   createdAt: string;
   updatedAt: string;
+  /** JSON Schema of the payload, where the definition has one; the enqueue form is made from it. */
   payloadSchema?: Json;
 }
 
@@ -119,7 +123,10 @@ export interface SummaryGroup {
   count: number;
 }
 
+/** Failed tasks whose errors say the same once numbers and ids are taken out. */
 export interface ErrorGroup {
+  /** The search that finds them; without it, the dashboard searches for the longest fixed part of the message. */
+  query?: string;
   fingerprint: string;
   message: string;
   count: number;
@@ -129,6 +136,7 @@ export interface ErrorGroup {
   exampleId: string;
 }
 
+/** What to put in the place of `from` to `to`, counted in UTF-16 units from 0. */
 export interface Completion {
   from: number;
   to: number;

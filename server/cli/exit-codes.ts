@@ -22,6 +22,7 @@ export const exitCodes: Record<ErrorCode, number> = {
   VALUE_TOO_LARGE: 14,
   VALUE_UNREADABLE: 15,
   INVALID_CURSOR: 16,
+  INVALID_QUERY: 17,
   TASK_ALREADY_DEFINED: 20,
   TASK_NOT_DEFINED: 21,
   TASK_NOT_FOUND: 22,

@@ -99,7 +99,7 @@ test("selected tasks are retried together; those it does not fit are left out an
   expect(server.requests.filter((request) => request.endsWith("/retry"))).toHaveLength(count);
 });
 
-test("all that a search finds is retried at once, beyond what is loaded, and can be stopped", async () => {
+test("all that a search finds is retried at once, beyond what is loaded", async () => {
   const failed = server.world.tasks.filter(
     ({ status, type }) => status === "FAILED" && type === "resize-image",
   ).length;
@@ -121,6 +121,17 @@ test("all that a search finds is retried at once, beyond what is loaded, and can
   expect(
     server.world.tasks.filter(({ id, status }) => id.startsWith("more-") && status !== "PENDING"),
   ).toEqual([]);
+});
+
+test("an action under way is stopped by a button, and says how far it came", async () => {
+  server.slowMs = 60;
+  await openTasks("?status=COMPLETED");
+  await page.getByRole("checkbox", { name: "Select all loaded tasks" }).check();
+  await page.getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Stop" }).click();
+  await page.getByText(/^\d+ of 100 done$/).waitFor();
+  expect(server.requests.filter((request) => request.startsWith("DELETE")).length).toBeLessThan(100);
 });
 
 test("a task is enqueued from its definition; bad JSON and a refusal are told in place", async () => {

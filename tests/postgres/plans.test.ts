@@ -11,7 +11,7 @@ import { searchStatements } from "../../server/tasks/stores/postgres/search.ts";
 import { planning, type SearchStatement } from "../../server/tasks/stores/postgres/search-statements.ts";
 import { onceOnly, type Statement } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
-import { newSearch, newTask, newTasks, newWorker, settlementOf } from "../support/builders.ts";
+import { newDefinition, newSearch, newTask, newTasks, newWorker, settlementOf } from "../support/builders.ts";
 import { countOf, tasksOf } from "../support/found.ts";
 import { everySearch } from "../support/month.ts";
 import { createTestSchema, queryPostgres, type TestSchema } from "../support/postgres.ts";
@@ -185,6 +185,7 @@ async function runEveryVerb(store: TaskStore): Promise<void> {
   ok(await store.deleteTask(failed));
   ok(await store.enqueueTasks([newTask({ idempotencyKey: "once" }), newTask()]));
   ok(await store.enqueueTasks(newTasks(20)));
+  await runIndexers(store);
   const old = { before: Date.now() - dayMs, limit: 10 };
   ok(await store.pruneTasks({ status: "FAILED", ...old }));
   ok(await store.reapWorkers({ suspects: [], crashBudget: 3, cancelGraceMs: 60_000 }));
@@ -199,13 +200,31 @@ async function runEveryVerb(store: TaskStore): Promise<void> {
   await store.stats();
 }
 
+/** Attributes and texts, of new tasks and of those before. */
+async function runIndexers(store: TaskStore): Promise<void> {
+  const attributes = { user: "u1", sizes: [1, 2] };
+  const types = ["type-0"];
+  ok(await store.enqueueTasks([{ ...newTask(), type: "type-0", attributes, priority: 1_000 }]));
+  ok(await store.enqueueTasks(newTasks(3).map((task) => ({ ...task, attributes }))));
+  const { claimed } = ok(await store.claimTasks(claimRequest({ types, limit: 20 })));
+  const total = { attributes: { total: 1 } };
+  ok(await store.settleTasks(claimed.map((one, n) => settlementOf(one, "completed", n % 2 ? total : {}))));
+  ok(await store.saveDefinitions([{ ...newDefinition("type-0"), attributes: ["user"] }]));
+  const unfilled = await store.readUnfilled({ types, limit: 20 });
+  expect(unfilled).toHaveLength(20);
+  ok(await store.writeAttributes(unfilled.map(({ ref }) => ({ ref, attributes: { user: "u2" } }))));
+  const unindexed = await store.readUnindexed({ limit: 20 });
+  expect(unindexed).toHaveLength(20);
+  ok(await store.writeTexts(unindexed.map(({ ref }) => ({ ref, text: "text" }))));
+}
+
 function flat(plan: Plan): Plan[] {
   return [plan, ...(plan.Plans ?? []).flatMap(flat)];
 }
 
 /** Reads the table through, or an index of it without regard to its order; by the primary key only what was asked for. */
 function readsAll(plan: Plan): boolean {
-  if (plan["Node Type"] === "Seq Scan") return plan["Relation Name"] === "tasks";
+  if (plan["Node Type"] === "Seq Scan") return /^(tasks|attributes|texts)$/.test(plan["Relation Name"] ?? "");
   const index = plan["Index Name"] ?? "";
   return plan["Node Type"] === "Bitmap Index Scan" && /^tasks_(?!pkey|idempotency)/.test(index);
 }

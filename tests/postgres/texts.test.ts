@@ -12,7 +12,7 @@ import { planning } from "../../server/tasks/stores/postgres/search-statements.t
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { readTextIndex, type TextIndex, textSource } from "../../server/tasks/stores/postgres/text-keys.ts";
 import { newTask, newWorker, settlementOf } from "../support/builders.ts";
-import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import { createTestSchema, queryPostgres, type TestSchema } from "../support/postgres.ts";
 import { claimRequest, ok } from "../support/stores.ts";
 import { TestClock } from "../support/test-clock.ts";
 
@@ -208,7 +208,7 @@ describe("candidates", () => {
     }, planning);
   }
 
-  const indexed: TextIndex = { exists: true, knowsLetters: true, texts: 1_000_000 };
+  const indexed: TextIndex = { exists: true, knowsLetters: true, texts: 1_000_000, tasks: 1_000_000 };
 
   async function fill(): Promise<void> {
     for (let at = 0; at < 40; at += 1) {
@@ -298,8 +298,77 @@ describe("candidates", () => {
     expect(await ask({ kind: "and", parts: [{ kind: "exists", field: field("size") }, user] })).toEqual(
       ids((at) => at % 4 === 1 || at % 4 === 2).reverse(),
     );
+    const many = Array.from({ length: 40 }, (_, at) => `u${at}`);
+    expect(await ask({ kind: "equals", field: field("userId"), values: many })).toEqual(
+      ids(() => true).reverse(),
+    );
+    expect(
+      await ask({ kind: "equals", field: field("tags"), values: ["a", "b", ...many] }, { descending: false }),
+    ).toEqual(ids(() => true));
     expect(await ask({ kind: "not", part: user })).toBeUndefined();
     expect(await ask({ kind: "equals", field: field("userId"), values: ["u1", null] })).toBeUndefined();
     expect(await ask({ kind: "equals", field: field("unknown"), values: ["u1"] })).toEqual([]);
+  });
+});
+
+describe("what the index can do", () => {
+  async function candidatesOf(url: string, text: string): Promise<string[] | undefined> {
+    const asked = new Database(parseLocation(url));
+    await asked.open();
+    try {
+      return await asked.snapshot(async (session) => {
+        const facts = await readTextIndex(session, parseLocation(url).schema);
+        const search = { ...anySearch, where: { kind: "text", text: foldText(text) } as const };
+        const source = await textSource(session, search, facts);
+        return (await source?.keys(session, undefined, 5))?.map(({ id }) => id);
+      }, planning);
+    } finally {
+      await asked.close();
+    }
+  }
+
+  test("on a database that knows letters it finds Korean", async () => {
+    const name = `dure_letters_${process.pid}`;
+    const [{ version }] = await queryPostgres(
+      "SELECT current_setting('server_version_num')::integer AS version",
+    );
+    // Until PostgreSQL 14 there is no other provider.
+    const provider = version >= 150_000 ? "LOCALE_PROVIDER libc" : "";
+    await queryPostgres(
+      `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8' ${provider}`,
+    );
+    const url = new URL(schema.url);
+    url.pathname = `/${name}`;
+    const letters = createPostgresStore({ url: url.href, clock });
+    try {
+      await letters.open();
+      const hay = Array.from({ length: 3_000 }, (_, at) => task(`hay-${at}`, `결제 완료 ${at}`));
+      ok(await letters.enqueueTasks([task("needle", "주문 처리 오류가발생")]));
+      await clock.advance(1);
+      ok(await letters.enqueueTasks(hay.map((one) => ({ ...one, createdAt: clock.now() }))));
+      for (;;) {
+        const found = await letters.readUnindexed({ limit: 1_000 });
+        if (found.length === 0) break;
+        const texts = found.map(({ ref, task: { payload } }) => ({ ref, text: foldText(String(payload)) }));
+        ok(await letters.writeTexts(texts));
+      }
+      expect(await candidatesOf(url.href, "오류가")).toEqual(["needle"]);
+      const findings = await letters.checkHealth({ full: true });
+      expect(findings.find(({ check }) => check === "texts")).toMatchObject({ level: "ok" });
+    } finally {
+      await letters.close();
+      await queryPostgres(`DROP DATABASE ${name} WITH (FORCE)`);
+    }
+  });
+
+  test("without it a search is told of none, and the doctor says what to do", async () => {
+    await schema.query("DROP INDEX :schema.texts_trigrams");
+    expect(await candidatesOf(schema.url, "needle")).toBeUndefined();
+    const findings = await store.checkHealth({ full: false });
+    const finding = findings.find(({ check }) => check === "texts")!;
+    expect(finding).toMatchObject({ level: "warning", next: expect.stringContaining("pg_trgm") });
+    const [create] = finding.next!.match(/CREATE INDEX .*;/)!;
+    await queryPostgres(create);
+    expect(await candidatesOf(schema.url, "needle")).toEqual([]);
   });
 });

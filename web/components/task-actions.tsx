@@ -49,12 +49,12 @@ export function ActionDialog({
       }
     >
       <p>{explanation}</p>
-      <Progress reached={reached} count={target.count} />
+      {target.count > 1 && <Progress reached={reached} count={target.count} />}
     </Dialog>
   );
 }
 
-/** Always there, so that the dialog keeps its size. */
+/** There from the beginning, so that the dialog keeps its size. */
 function Progress({ reached = 0, count }: { reached: number | undefined; count: number }) {
   const words = useWords();
   const format = useFormat();

@@ -21,11 +21,11 @@ export function TypeTable({ stats }: { stats: Stats }) {
         <tr>
           <th>{words.type}</th>
           {statuses.map((status) => (
-            <th key={status} className={styles.number}>
+            <th key={status} className={numberClass(status)}>
               {words[status]}
             </th>
           ))}
-          <th className={styles.number}>% {words.failureRate.toLowerCase()}</th>
+          <th className={`${styles.number} ${styles.optional}`}>% {words.failureRate.toLowerCase()}</th>
         </tr>
       </thead>
       <tbody>
@@ -37,16 +37,23 @@ export function TypeTable({ stats }: { stats: Stats }) {
               </Link>
             </th>
             {statuses.map((status) => (
-              <td key={status} className={styles.number}>
+              <td key={status} className={numberClass(status)}>
                 <CountLink type={type} status={status} count={counts[status]} />
               </td>
             ))}
-            <td className={`${styles.number} ${styles.soft}`}>{format.percent(failedShare(counts))}</td>
+            <td className={`${styles.number} ${styles.soft} ${styles.optional}`}>
+              {format.percent(failedShare(counts))}
+            </td>
           </tr>
         ))}
       </tbody>
     </table>
   );
+}
+
+function numberClass(status: Status): string {
+  const rare = status === "RUNNING" || status === "CANCELLED";
+  return rare ? `${styles.number} ${styles.optional}` : styles.number!;
 }
 
 function CountLink({ type, status, count }: { type: string; status: Status; count: number }) {

@@ -40,11 +40,11 @@ function DefinitionTable({ definitions }: { definitions: readonly DefinitionDocu
       <thead>
         <tr>
           <th>{words.type}</th>
-          <th>{words.queue}</th>
-          <th className={table.number}>{words.priority}</th>
-          <th className={table.number}>{words.attempts}</th>
-          <th className={table.number}>{words.timeout}</th>
-          <th>{words.tags}</th>
+          <th className={table.optional}>{words.queue}</th>
+          <th className={`${table.number} ${table.optional}`}>{words.priority}</th>
+          <th className={`${table.number} ${table.optional}`}>{words.attempts}</th>
+          <th className={`${table.number} ${table.optional}`}>{words.timeout}</th>
+          <th className={table.optional}>{words.tags}</th>
           <td />
         </tr>
       </thead>
@@ -56,14 +56,17 @@ function DefinitionTable({ definitions }: { definitions: readonly DefinitionDocu
                 {definition.id}
               </Link>
               {definition.description && <span className={styles.description}>{definition.description}</span>}
+              <span className={table.below}>
+                {words.queue}: {definition.queue} · {words.attempts}: {format.count(definition.maxAttempts)}
+              </span>
             </th>
-            <td>{definition.queue}</td>
-            <td className={table.number}>{format.count(definition.priority)}</td>
-            <td className={table.number}>{format.count(definition.maxAttempts)}</td>
-            <td className={table.number}>
+            <td className={table.optional}>{definition.queue}</td>
+            <td className={`${table.number} ${table.optional}`}>{format.count(definition.priority)}</td>
+            <td className={`${table.number} ${table.optional}`}>{format.count(definition.maxAttempts)}</td>
+            <td className={`${table.number} ${table.optional}`}>
               {definition.timeoutMs === null ? words.noTimeout : format.span(definition.timeoutMs)}
             </td>
-            <td>{definition.tags.join(", ")}</td>
+            <td className={table.optional}>{definition.tags.join(", ")}</td>
             <td>
               <Link to="/definitions/$type/enqueue" params={{ type: definition.id }}>
                 {words.enqueue}

@@ -37,11 +37,11 @@ function Groups({ groups }: { groups: readonly ErrorGroup[] }) {
       <thead>
         <tr>
           <th>{words.error}</th>
-          <th>{words.type}</th>
+          <th className={table.optional}>{words.type}</th>
           <th className={table.number}>{words.count}</th>
-          <th className={table.number}>{words.firstSeen}</th>
+          <th className={`${table.number} ${table.optional}`}>{words.firstSeen}</th>
           <th className={table.number}>{words.lastSeen}</th>
-          <td />
+          <td className={table.optional} />
         </tr>
       </thead>
       <tbody>
@@ -51,16 +51,17 @@ function Groups({ groups }: { groups: readonly ErrorGroup[] }) {
               <Link to="/tasks" search={searchOf(group)} className={styles.message!}>
                 {group.message}
               </Link>
+              <span className={table.below}>{group.types.join(", ")}</span>
             </th>
-            <td className={styles.types}>{group.types.join(", ")}</td>
+            <td className={`${styles.types} ${table.optional}`}>{group.types.join(", ")}</td>
             <td className={table.number}>{format.count(group.count)}</td>
-            <td className={`${table.number} ${table.soft}`}>
+            <td className={`${table.number} ${table.soft} ${table.optional}`}>
               <Ago at={group.firstAt} />
             </td>
             <td className={`${table.number} ${table.soft}`}>
               <Ago at={group.lastAt} />
             </td>
-            <td>
+            <td className={table.optional}>
               <Link to="/tasks/$id" params={{ id: group.exampleId }}>
                 {words.exampleTask}
               </Link>
@@ -73,7 +74,8 @@ function Groups({ groups }: { groups: readonly ErrorGroup[] }) {
 }
 
 /** The longest part of the message that all of the group share: what stands between the values taken out. */
-function searchOf({ message, types }: ErrorGroup) {
+function searchOf({ message, types, query }: ErrorGroup) {
+  if (query) return { q: query };
   const parts = message.split(/<[a-z]+>|[#…*]/).map((part) => part.trim());
   const longest = parts.reduce((one, other) => (other.length > one.length ? other : one), "");
   return {

@@ -55,9 +55,9 @@ function WorkerTable({ workers }: { workers: readonly WorkerDocument[] }) {
           <th>{words.status}</th>
           <th>{words.load}</th>
           <th className={table.number}>{words.heartbeat}</th>
-          <th className={table.number}>{words.started}</th>
-          <th>{words.process}</th>
-          <th>{words.runs}</th>
+          <th className={`${table.number} ${table.optional}`}>{words.started}</th>
+          <th className={table.optional}>{words.process}</th>
+          <th className={table.optional}>{words.runs}</th>
         </tr>
       </thead>
       <tbody>
@@ -67,6 +67,9 @@ function WorkerTable({ workers }: { workers: readonly WorkerDocument[] }) {
               <Link to="/tasks" search={{ q: `worker:${quoted(worker.id)}` }}>
                 {worker.name ?? <code>{worker.id}</code>}
               </Link>
+              <span className={table.below}>
+                {worker.host} · {worker.pid}
+              </span>
             </th>
             <td>
               <span className={styles[worker.state]}>{words[worker.state]}</span>
@@ -77,13 +80,15 @@ function WorkerTable({ workers }: { workers: readonly WorkerDocument[] }) {
             <td className={`${table.number} ${table.soft}`}>
               <Ago at={worker.beatAt} />
             </td>
-            <td className={`${table.number} ${table.soft}`}>
+            <td className={`${table.number} ${table.soft} ${table.optional}`}>
               <Ago at={worker.startedAt} />
             </td>
-            <td className={table.soft}>
+            <td className={`${table.soft} ${table.optional}`}>
               {worker.host} · {worker.pid}
             </td>
-            <td className={`${table.wide} ${table.soft}`}>{[...worker.types].sort().join(", ")}</td>
+            <td className={`${table.wide} ${table.soft} ${table.optional}`}>
+              {[...worker.types].sort().join(", ")}
+            </td>
           </tr>
         ))}
       </tbody>

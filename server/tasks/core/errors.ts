@@ -26,6 +26,7 @@ export const errorCodes = {
   HANDLER_FAILURE: "a handler returned a failure envelope",
   CRASH_BUDGET_SPENT: "a task's worker died under it too many times",
   LEASE_LOST: "an attempt's worker was taken for dead and its task given to another",
+  INVALID_QUERY: "a query cannot be read; the message points at the column",
   INVALID_CURSOR: "a cursor is damaged, or belongs to another search",
   DATABASE_UNAVAILABLE: "the database cannot be opened or stopped answering",
   DATABASE_CORRUPT: "the database file is damaged or is not a Dure database",

@@ -15,6 +15,7 @@ import {
   type OptionRule,
   oneOf,
 } from "./options.ts";
+import { parseQuery } from "./query.ts";
 import type { DateRange, TaskPage, TaskSearchOptions, TaskSortField } from "./search.ts";
 import type { Found, Place, StoreSearch, TaskStore } from "./store.ts";
 import type { Task } from "./task.ts";
@@ -45,13 +46,13 @@ export async function searchTaskPageIn(
   instance: Instance,
   options: TaskSearchOptions = {},
 ): Promise<TaskPage> {
-  const search = toStoreSearch(options);
+  const search = toStoreSearch(instance, options);
   const store = await instance.store();
   return toPage(await store.searchTasks({ ...search, limit: search.limit + 1 }), search);
 }
 
 export async function countTasksIn(instance: Instance, options: TaskSearchOptions = {}): Promise<number> {
-  const { budgetMs: _budget, ...search } = toStoreSearch(options);
+  const { budgetMs: _budget, ...search } = toStoreSearch(instance, options);
   return (await (await instance.store()).countTasks(search)).count;
 }
 
@@ -78,6 +79,8 @@ const ownRules: Record<string, OptionRule> = {
   sortBy: oneOf(...sortFields),
   sortOrder: oneOf("asc", "desc"),
   definitions: booleanRule,
+  query: (value, name) =>
+    typeof value === "string" ? undefined : `${name} is ${typeof value}; expected a string`,
   cursor: (value, name) =>
     typeof value === "string" ? undefined : `${name} is ${typeof value}; expected a string`,
   budget: durationRule({ minMs: 1, maxMs: budgetMsMax, also: ["none"] }),
@@ -90,7 +93,8 @@ const filterRules = Object.fromEntries(
 );
 const rules = { ...filterRules, ...ownRules };
 
-function toStoreSearch(options: TaskSearchOptions): StoreSearch {
+/** @throws DureError INVALID_OPTION with every problem at once, INVALID_QUERY, INVALID_CURSOR */
+export function toStoreSearch(instance: Instance, options: TaskSearchOptions): StoreSearch {
   checkOptions("searchTasks(options)", options, rules);
   const {
     createdAtRange,
@@ -102,8 +106,10 @@ function toStoreSearch(options: TaskSearchOptions): StoreSearch {
     definitions,
     cursor,
     budget,
+    query,
     ...filter
   } = options;
+  const parsed = query === undefined ? undefined : parseQuery(query, { now: instance.clock.now() });
   const filters = toPlainFilters("searchTasks(options)", {
     and: [filter, ...rangeFilter("createdAt", createdAtRange), ...rangeFilter("updatedAt", updatedAtRange)],
   });
@@ -112,8 +118,8 @@ function toStoreSearch(options: TaskSearchOptions): StoreSearch {
     ...(budget !== "none" && {
       budgetMs: budget === undefined ? defaultBudgetMs : parseDuration(budget, "budget"),
     }),
-    sortBy: sortBy ?? "createdAt",
-    descending: (sortOrder ?? "desc") === "desc",
+    sortBy: sortBy ?? parsed?.sortBy ?? "createdAt",
+    descending: (sortOrder ?? parsed?.sortOrder ?? "desc") === "desc",
     limit: limit ?? defaultLimit,
     offset: offset ?? 0,
     definitions: definitions ?? true,

@@ -243,6 +243,22 @@ export interface Count {
   errorMax: number;
 }
 
+/** How many tasks there are of a type, queue and status; where time was asked for, in the stretch that begins at `at`. */
+export interface TaskCount {
+  type: string;
+  queue: string;
+  status: TaskStatusName;
+  /** Milliseconds since 1970. */
+  at?: number;
+  count: number;
+}
+
+/** Stretches of time, counted from 1970 in UTC. */
+export interface Buckets {
+  time: "createdAt" | "updatedAt";
+  bucketMs: number;
+}
+
 export interface StoreStats {
   byType: { type: string; queue: string; status: TaskStatusName; count: number }[];
   workers: { alive: number; dead: number; stopped: number };
@@ -368,6 +384,8 @@ export interface TaskStore {
   searchTasks(search: StoreSearch): Promise<Found>;
   /** Real tasks only. Exact, unless a `where` outlasts `budgetMs`. `sortBy`, `limit`, `offset`, `after` and `definitions` do not matter. */
   countTasks(search: StoreSearch): Promise<Count>;
+  /** Counts the tasks of a search without `where`, by type, queue and status, and by stretches of time. Exact. */
+  summarizeTasks(search: StoreSearch, buckets?: Buckets): Promise<TaskCount[]>;
   /** Oldest first. Empty when the task does not exist. */
   listAttempts(taskId: string): Promise<Attempt[]>;
   /** Ids of tasks and definitions that begin with, or are one edit away from, the given one; at most 3. */

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { extname, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import type { TaskDocument } from "../../../web/contract.ts";
 import type { World } from "./fixture-data.ts";
 
@@ -25,6 +26,8 @@ export interface FixtureServer {
   requests: string[];
   /** When set, the API answers 401. */
   locked: boolean;
+  /** How long a change takes. */
+  slowMs: number;
   addTask(task: Partial<TaskDocument>): void;
   close(): Promise<void>;
 }
@@ -54,6 +57,7 @@ export async function startFixtureServer({
     world,
     requests: [],
     locked: false,
+    slowMs: 0,
     addTask(task) {
       const at = new Date().toISOString();
       const like = world.tasks.find(({ status }) => status === "PENDING") ?? world.tasks[0]!;
@@ -99,6 +103,7 @@ export async function startFixtureServer({
       response.write(": hello\n\n");
       return;
     }
+    if (request.method !== "GET" && fixture.slowMs > 0) await setTimeout(fixture.slowMs);
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = chunks.length > 0 ? JSON.parse(Buffer.concat(chunks).toString()) : {};
@@ -156,11 +161,12 @@ function listTasks(world: World, query: URLSearchParams): Reply {
       body: { code: "INVALID_QUERY", message, details: { column: q.indexOf("statsu:") + 1 } },
     };
   }
-  const found = world.tasks.filter((task) => fits(task, query));
-  const from = Number(query.get("cursor") ?? 0);
-  const limit = Number(query.get("limit") ?? 50);
-  const tasks = found.slice(from, from + limit);
-  const next = from + limit < found.length ? String(from + limit) : undefined;
+  // The cursor is the last task seen, so that tasks which leave the search move no page.
+  const last = query.get("cursor");
+  const after = last === null ? 0 : world.tasks.findIndex(({ id }) => id === last) + 1;
+  const found = world.tasks.slice(after).filter((task) => fits(task, query));
+  const tasks = found.slice(0, Number(query.get("limit") ?? 50));
+  const next = tasks.length < found.length ? tasks.at(-1)?.id : undefined;
   return { body: { tasks, nextCursor: next, complete: true } };
 }
 

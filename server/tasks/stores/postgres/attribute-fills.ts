@@ -103,7 +103,9 @@ const tasksBelow = statement(
     (SELECT found.id, found.created_at FROM (VALUES (0), (1), (3), (4), (5)) AS settled (status) CROSS JOIN LATERAL (
       SELECT id, created_at FROM :schema.tasks WHERE ${isBelow} AND tasks.status = settled.status AND tasks.status <> 2
       ORDER BY created_at DESC, id DESC LIMIT $4::integer) AS found)
-    UNION ALL (SELECT id, created_at FROM :schema.tasks WHERE ${isBelow} AND status = 2)
+    UNION ALL (SELECT id, created_at FROM (
+      SELECT id, created_at, lane FROM :schema.tasks WHERE status = 2
+      ORDER BY worker LIMIT (SELECT 1000000 WHERE $4::integer > 0)) AS tasks WHERE ${isBelow})
     ORDER BY created_at DESC, id DESC LIMIT $4::integer) AS page
   CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.id = page.id OFFSET 0) AS tasks
   ORDER BY tasks.created_at DESC, tasks.id DESC`,

@@ -3,6 +3,7 @@
  * the index has in the order of creation; the server merges them. Ranges, prefixes and other orders are gathered, as long as
  * they are few.
  */
+import { compareText } from "../../core/compare.ts";
 import type { Condition } from "../../core/condition.ts";
 import type { Place, StoreSearch } from "../../core/store.ts";
 import {
@@ -22,8 +23,13 @@ import { statusNumbers } from "./rows.ts";
 import { isDownwards } from "./search-bounds.ts";
 import { onceOnly } from "./statement.ts";
 
-/** More streams than this are not merged. */
-const streamsMax = 64;
+/** More streams than this are not merged by the server: the plan would take longer than the page. */
+const mergedStreamsMax = 24;
+/** More than this are gathered. */
+const streamsMax = 2_000;
+/** Keys that are read of each of many streams at first. */
+const depthMin = 8;
+const depthMax = 2_000;
 
 /** Where the index is looked at: keys that are equal, or ranges of them. */
 interface Spot {
@@ -35,11 +41,13 @@ interface Spot {
 /**
  * The source with the fewest candidates among the parts of `where` that must hold.
  * @param attributes all that there are
+ * @param tasks about how many there are: where many fit, walking over the tasks finds a page of them sooner
  */
 export async function attributeSource(
   session: Session,
   search: StoreSearch,
   attributes: readonly NamedAttribute[],
+  tasks = Number.POSITIVE_INFINITY,
 ): Promise<KeySource | undefined> {
   const spots = search.where ? spotsOf(search.where, search, attributes) : [];
   let best: { spot: Spot; estimate: number } | undefined;
@@ -49,7 +57,7 @@ export async function attributeSource(
   }
   if (!best) return undefined;
   const { spot, estimate } = best;
-  if (isMerged(search, spot)) {
+  if (isOrdered(search, spot)) {
     return {
       name: spot.name,
       estimate,
@@ -57,8 +65,12 @@ export async function attributeSource(
       keys: (session, after, limit) => orderedKeys(session, search, spot, after, limit),
     };
   }
-  const gathered = await gather(session, search, spot);
-  if (gathered.length > gatheredMax) return undefined;
+  const most = Math.min(
+    gatheredMax,
+    Math.max(estimateMax, Math.sqrt((search.offset + search.limit) * tasks)),
+  );
+  const gathered = await gather(session, search, spot, Math.ceil(most));
+  if (gathered.length > most) return undefined;
   return { name: spot.name, estimate: gathered.length, isOrdered: false, keys: async () => gathered };
 }
 
@@ -97,7 +109,7 @@ function spotOf(
   };
 }
 
-function isMerged(search: StoreSearch, { keys, ranges }: Spot): boolean {
+function isOrdered(search: StoreSearch, { keys, ranges }: Spot): boolean {
   if (search.sortBy !== "createdAt" || ranges.length > 0) return false;
   return keys.length * statesOf(search).length <= streamsMax;
 }
@@ -115,32 +127,48 @@ class Text {
   readonly add = (value: unknown): string => `$${this.values.push(value)}`;
 }
 
+interface Streams {
+  keys: string[];
+  states: number[];
+}
+
+/** One for each key and state. */
+function streamsOf(search: StoreSearch, { keys }: Spot): Streams {
+  const states = statesOf(search);
+  return { keys: keys.flatMap((key) => states.map(() => key)), states: keys.flatMap(() => states) };
+}
+
 async function orderedKeys(
   session: Session,
   search: StoreSearch,
-  { keys }: Spot,
+  spot: Spot,
   after: Place | undefined,
   limit: number,
 ): Promise<Place[]> {
-  if (keys.length === 0) return [];
+  const streams = streamsOf(search, spot);
+  if (streams.keys.length === 0) return [];
+  if (streams.keys.length <= mergedStreamsMax) return mergedKeys(session, search, streams, after, limit);
+  return headsMerged(session, search, streams, after, limit);
+}
+
+async function mergedKeys(
+  session: Session,
+  search: StoreSearch,
+  { keys, states }: Streams,
+  after: Place | undefined,
+  limit: number,
+): Promise<Place[]> {
   const text = new Text();
-  const isDown = isDownwards(search);
-  const order = isDown ? "created_at DESC, task_id DESC" : "created_at, task_id";
+  const order = orderOf(search);
   const most = text.add(limit);
-  const beyond = [...createdBounds(text, search)];
-  if (after) {
-    const place = `(${text.add(after.value)}::bigint, ${text.add(after.id)}::text)`;
-    beyond.push(`(created_at, task_id) ${isDown ? "<" : ">"} ${place}`);
-  }
-  const streams = keys.flatMap((key) =>
-    statesOf(search).map((state) => {
-      const conditions = [`key = ${text.add(key)}::text`, `state = ${state}`, ...beyond];
-      return `(SELECT created_at, task_id FROM :schema.attributes WHERE ${conditions.join(" AND ")}
+  const beyond = boundsOf(text, search, after);
+  const streams = keys.map((key, at) => {
+    const conditions = [`key = ${text.add(key)}::text`, `state = ${states[at]}`, ...beyond];
+    return `(SELECT created_at, task_id FROM :schema.attributes WHERE ${conditions.join(" AND ")}
         ORDER BY ${order} LIMIT ${most}::integer)`;
-    }),
-  );
+  });
   // A task that has several of the values is in several streams.
-  const distinct = keys.length > 1 ? "DISTINCT" : "";
+  const distinct = new Set(keys).size > 1 ? "DISTINCT" : "";
   const rows = await session.query(
     onceOnly(
       "attributeKeys",
@@ -152,13 +180,80 @@ async function orderedKeys(
   return rows.map(([value, id]): Place => ({ value, id }));
 }
 
-async function gather(session: Session, search: StoreSearch, spot: Spot): Promise<Place[]> {
+/**
+ * Reads the first keys of every stream, and merges them as far as all are known: up to the foremost of the last keys that
+ * were read of streams that have more. Goes on from there, deeper.
+ */
+async function headsMerged(
+  session: Session,
+  search: StoreSearch,
+  streams: Streams,
+  after: Place | undefined,
+  limit: number,
+): Promise<Place[]> {
+  const sign = isDownwards(search) ? -1 : 1;
+  const compare = (a: Place, b: Place) => sign * (a.value! - b.value! || compareText(a.id, b.id));
+  const found: Place[] = [];
+  let depth = Math.max(depthMin, Math.ceil((2 * limit) / streams.keys.length));
+  for (let place = after; found.length < limit; depth = Math.min(depthMax, depth * 2)) {
+    const heads = await headsOf(session, search, streams, place, depth);
+    const lasts = heads.filter((head) => head.length === depth).map((head) => head.at(-1)!);
+    const known = lasts.sort(compare)[0];
+    const keys = heads.flat().sort(compare);
+    for (const key of keys) {
+      if (known && compare(key, known) > 0) break;
+      // A task that has several of the values is in several streams.
+      if (key.id !== found.at(-1)?.id) found.push(key);
+    }
+    if (!known) break;
+    place = known;
+  }
+  return found.slice(0, limit);
+}
+
+async function headsOf(
+  session: Session,
+  search: StoreSearch,
+  { keys, states }: Streams,
+  after: Place | undefined,
+  depth: number,
+): Promise<Place[][]> {
+  const text = new Text();
+  const given = `unnest(${text.add(keys)}::text[], ${text.add(states)}::smallint[])`;
+  const bounds = ["key = stream.key", "state = stream.state", ...boundsOf(text, search, after)];
+  const rows = await session.query(
+    onceOnly(
+      "attributeHeads",
+      `SELECT stream.number, head.created_at, head.task_id
+        FROM ${given} WITH ORDINALITY AS stream (key, state, number) CROSS JOIN LATERAL (
+          SELECT created_at, task_id FROM :schema.attributes WHERE ${bounds.join(" AND ")}
+          ORDER BY ${orderOf(search)} LIMIT ${text.add(depth)}::integer) AS head`,
+    ),
+    text.values,
+  );
+  const heads = Map.groupBy(rows, ([number]) => number as number);
+  return [...heads.values()].map((head) => head.map(([, value, id]): Place => ({ value, id })));
+}
+
+function orderOf(search: StoreSearch): string {
+  return isDownwards(search) ? "created_at DESC, task_id DESC" : "created_at, task_id";
+}
+
+function boundsOf(text: Text, search: StoreSearch, after: Place | undefined): string[] {
+  const bounds = createdBounds(text, search);
+  if (!after) return bounds;
+  const place = `(${text.add(after.value)}::bigint, ${text.add(after.id)}::text)`;
+  return [...bounds, `(created_at, task_id) ${isDownwards(search) ? "<" : ">"} ${place}`];
+}
+
+/** At most one more than `most`. */
+async function gather(session: Session, search: StoreSearch, spot: Spot, most: number): Promise<Place[]> {
   if (isEmpty(spot)) return [];
   const { text, from } = found(search, spot);
   const rows = await session.query(
     onceOnly(
       "gatherAttributes",
-      `SELECT DISTINCT task_id FROM (SELECT task_id ${from} LIMIT ${gatheredMax + 1}) AS found`,
+      `SELECT DISTINCT task_id FROM (SELECT task_id ${from} LIMIT ${most + 1}) AS found`,
     ),
     text.values,
   );

@@ -22,11 +22,14 @@ export async function findKeySource(
   if (!search.where) return undefined;
   const asksAttributes = mentions(search.where, isAttributeCondition);
   const attributes = asksAttributes ? await context.attributes.all(session) : [];
-  const byAttribute = asksAttributes ? await attributeSource(session, search, attributes) : undefined;
+  const index = await textIndexOf(context, session);
+  const byAttribute = asksAttributes
+    ? await attributeSource(session, search, attributes, index.tasks || undefined)
+    : undefined;
   // So few are read at once; nothing finds them sooner.
   if (byAttribute && byAttribute.estimate < search.limit) return byAttribute;
   if (!mentions(search.where, ({ kind }) => kind === "text")) return byAttribute;
-  const byText = await textSource(session, search, await textIndexOf(context, session));
+  const byText = await textSource(session, search, index);
   if (!byAttribute || !byText) return byAttribute ?? byText;
   return byText.estimate < byAttribute.estimate ? byText : byAttribute;
 }

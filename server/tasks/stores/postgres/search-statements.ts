@@ -11,7 +11,7 @@
  */
 import { compareText } from "../../core/compare.ts";
 import { ulidStart } from "../../core/ids.ts";
-import type { StoreSearch } from "../../core/store.ts";
+import type { Buckets, StoreSearch } from "../../core/store.ts";
 import { taskColumns } from "./rows.ts";
 import { boundsOf, isDownwards, isSplit, lateMs, type Stream } from "./search-bounds.ts";
 import { onceOnly, type Statement } from "./statement.ts";
@@ -116,6 +116,42 @@ export function countStatement(search: StoreSearch, pairs: readonly Pair[]): Sea
     statement: onceOnly(
       "countTasks",
       `SELECT sum(tasks)::bigint FROM (${parts.join("\n UNION ALL ")}) AS counts`,
+    ),
+    values: text.values,
+  };
+}
+
+/** How many tasks of each lane and status fit, by stretches of time where they are asked for. */
+export function summaryStatement(
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  buckets: Buckets | undefined,
+): SearchStatement {
+  const { after: _after, ...unplaced } = search;
+  const counting: StoreSearch = { ...unplaced, sortBy: buckets?.time ?? "createdAt" };
+  const text = new Text();
+  const { settled, moving } = split(pairs);
+  const at = (instant: string) =>
+    buckets ? `floor(${instant}::numeric / ${buckets.bucketMs})::bigint * ${buckets.bucketMs}` : "0::bigint";
+  const parts = groupsOf(settled, (pair) => streamsOf(counting, pair)).map((group) => {
+    const own = ["tasks.lane = pair.lane", "tasks.status = pair.status"];
+    const conditions = [...own, ...wanted(text, counting, group)];
+    const [instant] = columnsOf[group.stream === "ownId" ? "created" : group.stream];
+    return `SELECT pair.lane, pair.status, counted.at, counted.tasks FROM ${unnested(text, group)}
+      CROSS JOIN LATERAL (SELECT ${at(instant!)} AS at, count(*) AS tasks FROM :schema.tasks
+        WHERE ${conditions.join(" AND ")} GROUP BY 1) AS counted`;
+  });
+  if (moving.length > 0) {
+    const conditions = movingConditions(text, counting, moving);
+    parts.push(`SELECT tasks.lane, tasks.status, ${at(sortColumn(counting, "tasks"))} AS at, count(*) AS tasks
+      FROM :schema.tasks WHERE ${conditions.join(" AND ")} GROUP BY 1, 2, 3`);
+  }
+  if (parts.length === 0) parts.push("SELECT 0, 0::smallint, 0::bigint, 0::bigint WHERE false");
+  return {
+    statement: onceOnly(
+      "summarizeTasks",
+      `SELECT lane, status, at, sum(tasks)::bigint FROM (${parts.join("\n UNION ALL ")})
+        AS counts (lane, status, at, tasks) GROUP BY 1, 2, 3`,
     ),
     values: text.values,
   };

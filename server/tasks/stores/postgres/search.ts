@@ -169,7 +169,7 @@ interface Outline {
   definitions: StoredDefinition[];
 }
 
-async function outline(session: Session, search: StoreSearch): Promise<Outline> {
+export async function outline(session: Session, search: StoreSearch): Promise<Outline> {
   const [row] = await session.query(outlineOf, [...filtersOf(search), search.definitions]);
   const [pairs, definitions] = row as [[lane: number, ownIds: boolean, status: number][], DefinitionRow[]];
   return {

@@ -8,6 +8,7 @@ import type { Clock } from "../../core/clock.ts";
 import type {
   ArchivedTask,
   AttemptTransaction,
+  Buckets,
   ClaimReply,
   ClaimRequest,
   Count,
@@ -24,6 +25,7 @@ import type {
   StoredDefinition,
   StoreSearch,
   StoreStats,
+  TaskCount,
   TaskEdit,
   TaskRecord,
   TaskStore,
@@ -57,6 +59,7 @@ import { knownVersion, prepareSchema, storedVersion } from "./schema.ts";
 import { countTasks, searchTasks } from "./search-walk.ts";
 import { reportProgress, settleTasks } from "./settle.ts";
 import { nowOf, statement } from "./statement.ts";
+import { summarizeTasks } from "./summary.ts";
 import { TallyFolder } from "./tallies.ts";
 import { readUnindexed, writeTexts } from "./texts.ts";
 import * as workers from "./workers.ts";
@@ -200,6 +203,10 @@ class PostgresStore implements TaskStore {
 
   countTasks(search: StoreSearch): Promise<Count> {
     return countTasks(this.#context, askable(search));
+  }
+
+  summarizeTasks(search: StoreSearch, buckets?: Buckets): Promise<TaskCount[]> {
+    return summarizeTasks(this.#context, askable(search), buckets);
   }
 
   listAttempts(taskId: string): Promise<Attempt[]> {

@@ -27,6 +27,8 @@ export interface TextIndex {
   knowsLetters: boolean;
   /** About how many texts there are. */
   texts: number;
+  /** About how many tasks there are. */
+  tasks: number;
 }
 
 /** The source of the texts that the parts of `where` ask for that must hold. */
@@ -75,11 +77,11 @@ export function textSql(
 /** Asks what the index can do. */
 export async function readTextIndex(session: Session, schema: string): Promise<TextIndex> {
   const [facts] = await session.query(textIndexFacts, [schema]);
-  const [exists, texts, place] = facts as [boolean, number, string | null];
-  if (!exists || place === null) return { exists: false, knowsLetters: false, texts };
+  const [exists, texts, tasks, place] = facts as [boolean, number, number, string | null];
+  if (!exists || place === null) return { exists: false, knowsLetters: false, texts, tasks };
   const sample = `SELECT cardinality(${quoted(place)}.show_trgm('한국어')) > 0`;
   const [row] = await session.query(onceOnly("trigramSample", sample));
-  return { exists, knowsLetters: row![0], texts };
+  return { exists, knowsLetters: row![0], texts, tasks };
 }
 
 function wordsOf(where: Condition): string[] {
@@ -245,6 +247,7 @@ const textIndexFacts = statement(
   `SELECT coalesce((SELECT indisvalid FROM pg_index WHERE indexrelid = (
       SELECT oid FROM pg_class WHERE relnamespace = own.oid AND relname = 'texts_trigrams')), false),
     greatest(0, (SELECT reltuples FROM pg_class WHERE relnamespace = own.oid AND relname = 'texts'))::bigint,
+    greatest(0, (SELECT reltuples FROM pg_class WHERE relnamespace = own.oid AND relname = 'tasks'))::bigint,
     (SELECT nspname FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace WHERE extname = 'pg_trgm')
     FROM pg_namespace AS own WHERE nspname = $1`,
 );

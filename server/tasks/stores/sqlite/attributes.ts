@@ -58,8 +58,8 @@ export class TaskAttributes {
   }
 
   /** Adds values to a task that may have some; those of a name that it has stay, and the new ones beside them. */
-  extend(lane: number, seq: number, added: Attributes): void {
-    const row = this.#connection.prepare(sql.attributesOfTask).get(seq) as TaskEntry | undefined;
+  extend(lane: number, seq: number, id: string, added: Attributes): void {
+    const row = this.#connection.prepare(sql.attributesOfTask).get(seq, id) as TaskEntry | undefined;
     if (!row) return;
     const [, createdAt, json, status] = row;
     const kept = json === null ? {} : (JSON.parse(json) as Attributes);

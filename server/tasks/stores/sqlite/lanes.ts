@@ -93,7 +93,13 @@ export class Tally {
     if (to === 0) return;
     const key = lane * 8 + to;
     this.#add(key, tasks);
-    if (at !== undefined) this.#changedAts.set(key, Math.min(at, this.#changedAts.get(key) ?? at));
+    if (at !== undefined) this.changed(lane, to, at);
+  }
+
+  /** Tasks of this status, whose text may be another now. */
+  changed(lane: number, status: number, at: number): void {
+    const key = lane * 8 + status;
+    this.#changedAts.set(key, Math.min(at, this.#changedAts.get(key) ?? at));
   }
 
   write(): void {

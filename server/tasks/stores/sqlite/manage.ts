@@ -1,9 +1,11 @@
 /** The operator's verbs and retention on the writing thread (T6, T7, T13, T14, T15), and saving definitions. */
 import type { PruneRequest, StoredDefinition, TaskEdit, Written } from "../../core/store.ts";
+import { declareAttributes } from "./attribute-fills.ts";
 import type { Rows } from "./protocol.ts";
 import type { Row } from "./rows.ts";
 import { sql } from "./statements.ts";
 import { statusNames, statusNumbers } from "./statuses.ts";
+import { pullMarks, removeText } from "./texts.ts";
 import { findTask, type WriteContext, withNames } from "./write-context.ts";
 
 interface Change {
@@ -33,7 +35,9 @@ export function saveDefinitions(
         JSON.stringify(definition.tags),
         definition.rerunAfterCrash ? 1 : 0,
         now,
+        definition.attributes ? JSON.stringify(definition.attributes) : null,
       );
+    declareAttributes(context, definition);
   }
   return { kind: "ok", value: undefined };
 }
@@ -92,6 +96,7 @@ export function editTask(
   const changed = context.connection
     .prepare(sql.editTask)
     .get(priority ?? null, dueAt ?? null, now, task[0]) as unknown as Row;
+  context.tally.changed(task[2], 1, now);
   context.changed = true;
   return { kind: "ok", value: { task: withNames(context.connection, [changed]) } };
 }
@@ -106,6 +111,7 @@ export function deleteTask(
   const stale = checkVersion(task, change);
   if (stale) return stale;
   remove(context, task[0], task[2], task[3]);
+  pullMarks(context);
   return { kind: "ok", value: undefined };
 }
 
@@ -113,6 +119,7 @@ export function pruneTasks(context: WriteContext, request: PruneRequest): Writte
   const status = statusNumbers[request.status];
   const prunable = findPrunable(context.connection, request);
   for (const [, seq, lane] of prunable) remove(context, seq, lane, status);
+  pullMarks(context);
   return { kind: "ok", value: prunable.length };
 }
 
@@ -132,6 +139,7 @@ export function findPrunable(
 
 function remove(context: WriteContext, seq: number, lane: number, status: number): void {
   context.attributes.removing(lane, seq, status);
+  removeText(context, seq);
   if (context.connection.prepare(sql.deleteTask).run(seq).changes === 0) return;
   context.connection.prepare(sql.deleteAttempts).run(seq);
   context.connection.prepare(sql.deleteBigPayload).run(seq);

@@ -1,13 +1,16 @@
 /** Reading verbs beside search: one task, attempts, definitions, workers, near ids, statistics. */
 import type { StoreStats } from "../../core/store.ts";
+import { fillsUnderWay } from "./attribute-fills.ts";
 import type { Connection } from "./connection.ts";
 import { findPrunable } from "./manage.ts";
 import type { Rows } from "./protocol.ts";
-import type { AttemptRow, DefinitionRow, Row } from "./rows.ts";
+import { type RecordRows, recordOf } from "./record-rows.ts";
+import type { DefinitionRow, Row } from "./rows.ts";
 import { searchTasks } from "./search.ts";
 import { sql } from "./statements.ts";
 import { statusNames } from "./statuses.ts";
-import { findTask, withNames, workerNames } from "./write-context.ts";
+import { textLag } from "./texts.ts";
+import { findTask, withNames } from "./write-context.ts";
 
 /** A task, or a definition with its latest task. */
 export interface FoundOne {
@@ -31,12 +34,6 @@ export function getTask(connection: Connection, id: string): FoundOne | undefine
   return { task: latest.tasks, definition };
 }
 
-export interface RecordRows {
-  task: Rows;
-  attempts: AttemptRow[];
-  workers: Rows["workers"];
-}
-
 export function listAttempts(connection: Connection, id: string): RecordRows | undefined {
   const row = findTask(connection, id);
   return row && recordOf(connection, row);
@@ -49,12 +46,6 @@ export function readPrunable(
   const wanted = JSON.stringify(findPrunable(connection, request).map(([, seq]) => seq));
   const rows = connection.prepare(sql.readTasks).all(wanted) as unknown as Row[];
   return rows.map((row) => recordOf(connection, row));
-}
-
-function recordOf(connection: Connection, row: Row): RecordRows {
-  const attempts = connection.prepare(sql.listAttempts).all(row[0]) as unknown as AttemptRow[];
-  const workers = new Set(attempts.map((attempt) => attempt[2]).filter((worker) => worker !== null));
-  return { task: withNames(connection, [row]), attempts, workers: workerNames(connection, workers) };
 }
 
 export function listDefinitions(connection: Connection): DefinitionRow[] {
@@ -121,6 +112,8 @@ export function stats(connection: Connection, now: number): Omit<StoreStats, "wr
     ),
     workers,
     ...(oldestDueMs === undefined ? {} : { oldestDueMs }),
+    textLag: textLag(connection),
+    filling: fillsUnderWay(connection),
     sizeBytes: pages * size,
   };
 }

@@ -92,6 +92,7 @@ export type DefinitionRow = [
   rerunAfterCrash: number,
   createdAt: number,
   updatedAt: number,
+  attributes: string | null,
 ];
 
 export interface LaneInfo {
@@ -262,6 +263,7 @@ export function toDefinition(row: DefinitionRow): StoredDefinition {
     rerunAfterCrash: row[7] === 1,
     createdAt: new Date(row[8]),
     updatedAt: new Date(row[9]),
+    ...(row[10] === null ? {} : { attributes: readJson(row[10]) ?? [] }),
   };
 }
 

@@ -6,7 +6,7 @@
 import type { SQLInputValue } from "node:sqlite";
 import { compareText } from "../../core/compare.ts";
 import { ulidStart, ulidTime } from "../../core/ids.ts";
-import type { StoreSearch } from "../../core/store.ts";
+import type { Buckets, StoreSearch } from "../../core/store.ts";
 import { searchIndexes } from "./statements.ts";
 
 /** One SQL statement of a search, with its values; a search's own takes LIMIT and OFFSET after them. */
@@ -95,6 +95,27 @@ function streamFrom(from: SearchIndex, search: StoreSearch, pair: Pair): SearchS
   return {
     text: `/* dure:searchTasks */ SELECT ${key === "id" ? "0" : key}, id, seq FROM tasks INDEXED BY ${index}
       WHERE ${text} ORDER BY ${orderBy(key, search)} LIMIT ? OFFSET ?`,
+    values,
+  };
+}
+
+/** Counts one pair's tasks by stretches of time: the start of each, and how many. */
+export function bucketsOfPair(
+  search: StoreSearch,
+  pair: Pair,
+  { time, bucketMs }: Buckets,
+): SearchStatement[] {
+  const { after: _after, ...unplaced } = search;
+  const changed = bucketsFrom(time === "updatedAt" ? "updated" : "created", unplaced, pair, bucketMs);
+  return pair.status === pending ? [bucketsFrom("fresh", unplaced, pair, bucketMs), changed] : [changed];
+}
+
+function bucketsFrom(from: SearchIndex, search: StoreSearch, pair: Pair, bucketMs: number): SearchStatement {
+  const { index, key } = searchIndexes[from];
+  const { text, values } = whereOf(from, search, pair);
+  return {
+    text: `/* dure:summarizeTasks */ SELECT ${key} / ${bucketMs} * ${bucketMs}, count(*) FROM tasks INDEXED BY ${index}
+      WHERE ${text} GROUP BY 1`,
     values,
   };
 }

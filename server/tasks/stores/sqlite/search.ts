@@ -241,7 +241,7 @@ export function comparator(search: StoreSearch): (a: Key, b: Key) => number {
 
 // What lies in memory: RUNNING tasks, definitions
 
-function runningKeys(connection: Connection, search: StoreSearch, pairs: readonly Pair[]): Key[] {
+export function runningKeys(connection: Connection, search: StoreSearch, pairs: readonly Pair[]): Key[] {
   const lanes = new Map(pairs.filter((pair) => pair.status === 2).map((pair) => [pair.lane, pair]));
   if (lanes.size === 0) return [];
   const rows = connection.prepare(sql.runningTasks).all() as unknown as [
@@ -305,7 +305,7 @@ export function isAfter(search: StoreSearch, key: Key): boolean {
 
 // Pairs
 
-function findPairs(connection: Connection, search: StoreSearch): Pair[] {
+export function findPairs(connection: Connection, search: StoreSearch): Pair[] {
   const rows = (search.types
     ? connection.prepare(sql.pairsOfTypes).all(JSON.stringify([...new Set(search.types)]))
     : connection.prepare(sql.pairs).all()) as unknown as [number, string, string, number, number, number][];

@@ -106,8 +106,9 @@ function completeGroup(
       null,
     ];
     const settled = settle(context, row, worker, now);
-    // A part of the group may have been completed by the statement above.
-    context.attributes.moved(lane, () => [seq], 2, 3);
+    // Those that the statement above has completed.
+    if (settled !== 0 && settled.kind === "settled" && settled.status === "COMPLETED")
+      context.attributes.moved(lane, () => [seq], 2, 3);
     return [id, settled];
   });
 }
@@ -133,7 +134,7 @@ function complete(context: WriteContext, row: SettlementRow, worker: number, now
   if (row[11] !== null) connection.prepare(sql.writeAttempt).run(seq, now, "completed", null, row[11]);
   context.tally.move(lane, 2, 3, 1, now);
   context.attributes.moved(lane, () => [seq], 2, 3);
-  if (row[12] !== null) context.attributes.extend(lane, seq, JSON.parse(row[12]) as Attributes);
+  if (row[12] !== null) context.attributes.extend(lane, seq, id, JSON.parse(row[12]) as Attributes);
   return 0;
 }
 

@@ -94,19 +94,19 @@ export const sql = {
 
   // Definitions
   saveDefinition: `/* dure:saveDefinition */ INSERT INTO definitions
-    (id, description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash, created_at, updated_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)
+    (id, description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash, created_at, updated_at, attributes)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10)
     ON CONFLICT (id) DO UPDATE SET description = ?2, max_attempts = ?3, queue = ?4, priority = ?5, timeout_ms = ?6,
-      tags = ?7, rerun_after_crash = ?8, updated_at = ?9
-    WHERE (description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash)
-      IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8)`,
+      tags = ?7, rerun_after_crash = ?8, updated_at = ?9, attributes = ?10
+    WHERE (description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash, attributes)
+      IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?10)`,
   listDefinitions: `/* dure:listDefinitions */ SELECT id, description, max_attempts, queue, priority, timeout_ms, tags,
-    rerun_after_crash, created_at, updated_at FROM definitions ORDER BY id`,
+    rerun_after_crash, created_at, updated_at, attributes FROM definitions ORDER BY id`,
   findDefinition: `/* dure:findDefinition */ SELECT id, description, max_attempts, queue, priority, timeout_ms, tags,
-    rerun_after_crash, created_at, updated_at FROM definitions WHERE id = ?`,
+    rerun_after_crash, created_at, updated_at, attributes FROM definitions WHERE id = ?`,
   isDefinition: "/* dure:isDefinition */ SELECT 1 FROM definitions WHERE id = ?",
   definitionsWithoutTasks: `/* dure:definitionsWithoutTasks */ SELECT id, description, max_attempts, queue, priority,
-    timeout_ms, tags, rerun_after_crash, created_at, updated_at FROM definitions AS d WHERE NOT EXISTS
+    timeout_ms, tags, rerun_after_crash, created_at, updated_at, attributes FROM definitions AS d WHERE NOT EXISTS
     (SELECT 1 FROM lanes JOIN tallies USING (lane) WHERE type = d.id AND tasks > 0)`,
 
   // Enqueue
@@ -255,10 +255,97 @@ export const attributeSql = {
     WHERE attribute = ? AND value = ? AND state = ? AND created_at = ? AND seq = ?`,
   deleteAttribute: `/* dure:deleteAttribute */ DELETE FROM attributes
     WHERE attribute = ? AND value = ? AND state = ? AND created_at = ? AND seq = ?`,
-  attributesOfTask: "/* dure:attributesOfTask */ SELECT seq, created_at, attributes, status FROM tasks WHERE seq = ?",
+  attributesOfTask:
+    "/* dure:attributesOfTask */ SELECT seq, created_at, attributes, status FROM tasks WHERE seq = ? AND id = ?",
   attributesOfTasks: `/* dure:attributesOfTasks */ SELECT seq, created_at, attributes, status
     FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN tasks ON seq = wanted WHERE attributes IS NOT NULL`,
   setAttributes: "/* dure:setAttributes */ UPDATE tasks SET attributes = ? WHERE seq = ?",
+} as const;
+
+/** Filling in attributes for tasks that were stored before; see attribute-fills.ts. */
+export const fillSql = {
+  declareAttribute: `/* dure:declareAttribute */ INSERT INTO attribute_names (type, name, declared) VALUES (?, ?, 1)
+    ON CONFLICT (type, name) DO UPDATE SET declared = 1 WHERE declared = 0 RETURNING attribute`,
+  beginFill: `/* dure:beginFill */ INSERT INTO attribute_fills (lane, attributes, below_at, below_id)
+    SELECT lane, ?2, 253402300800000, '' FROM lanes
+      WHERE type = ?1 AND EXISTS (SELECT 1 FROM tallies WHERE tallies.lane = lanes.lane AND tasks > 0)
+    ON CONFLICT (lane) DO UPDATE SET below_at = excluded.below_at, below_id = '', done = 0,
+      attributes = (SELECT json_group_array(value) FROM
+        (SELECT value FROM json_each(attributes) UNION SELECT value FROM json_each(?2)))`,
+  fills: `/* dure:fills */ SELECT lane, below_at, below_id,
+      (SELECT json_group_array(name) FROM attribute_names WHERE attribute IN (SELECT value FROM json_each(attributes)))
+    FROM json_each(?) AS wanted JOIN lanes ON lanes.type = wanted.value JOIN attribute_fills USING (lane) ORDER BY lane`,
+  allFills: `/* dure:allFills */ SELECT type, sum(max(0, done_of.tasks - done)) AS tasks FROM attribute_fills
+      JOIN lanes USING (lane) JOIN (SELECT lane, sum(tasks) AS tasks FROM tallies GROUP BY lane) AS done_of USING (lane)
+    GROUP BY type`,
+  freshBelow: `/* dure:freshBelow */ SELECT seq, created_at, id FROM tasks INDEXED BY tasks_lane_fresh
+    WHERE version = 1 AND lane = ?1 AND (created_at, id) < (?2, ?3) ORDER BY created_at DESC, id DESC LIMIT ?4`,
+  changedBelow: `/* dure:changedBelow */ SELECT seq, created_at, id FROM tasks INDEXED BY tasks_lane_created
+    WHERE status <> 2 AND version > 1 AND lane = ?1 AND status = ?5 AND (created_at, id) < (?2, ?3)
+    ORDER BY created_at DESC, id DESC LIMIT ?4`,
+  runningBelow: `/* dure:runningBelow */ SELECT seq, created_at, id FROM tasks INDEXED BY tasks_running
+    WHERE status = 2 AND worker IS NOT NULL AND lane = ?1 AND (created_at, id) < (?2, ?3)
+    ORDER BY created_at DESC, id DESC LIMIT ?4`,
+  moveFill: `/* dure:moveFill */ UPDATE attribute_fills SET below_at = ?2, below_id = ?3, done = done + ?4
+    WHERE lane = ?1 AND (below_at, below_id) > (?2, ?3)`,
+  endFill: "/* dure:endFill */ DELETE FROM attribute_fills WHERE lane = ?",
+  fillOfLane: "/* dure:fillOfLane */ SELECT below_at, below_id FROM attribute_fills WHERE lane = ?",
+} as const;
+
+/** Full text; see texts.ts. */
+export const textSql = {
+  writeText: "/* dure:writeText */ INSERT OR REPLACE INTO texts (rowid, body) VALUES (?, ?)",
+  deleteText: "/* dure:deleteText */ DELETE FROM texts WHERE rowid = ?",
+  /** One that is RUNNING by now comes again when it ends, as every other that has changed does. */
+  sameTask: `/* dure:sameTask */ SELECT created_at FROM tasks
+    WHERE seq = ? AND id = ? AND (version = ? OR status = 2)`,
+  widenBlock: `/* dure:widenBlock */ INSERT INTO text_blocks (block, first_at, last_at) VALUES (?1, ?2, ?3)
+    ON CONFLICT (block) DO UPDATE SET first_at = min(first_at, ?2), last_at = max(last_at, ?3)
+      WHERE first_at > ?2 OR last_at < ?3`,
+  textBlocks: "/* dure:textBlocks */ SELECT block, first_at, last_at FROM text_blocks ORDER BY block",
+  freshTo: "/* dure:freshTo */ SELECT fresh_to FROM text_marks WHERE mark = 1",
+  moveFresh: "/* dure:moveFresh */ UPDATE text_marks SET fresh_to = ?2 WHERE mark = 1 AND fresh_to = ?1",
+  /** Numbers of tasks that are gone are given again to new ones. */
+  pullFresh: `/* dure:pullFresh */ UPDATE text_marks SET fresh_to = (SELECT coalesce(max(seq), 0) FROM tasks)
+    WHERE mark = 1 AND fresh_to > (SELECT coalesce(max(seq), 0) FROM tasks)`,
+  afterFresh:
+    "/* dure:afterFresh */ SELECT seq, status, version FROM tasks WHERE seq > ? ORDER BY seq LIMIT ?",
+  newestSeq: "/* dure:newestSeq */ SELECT coalesce(max(seq), 0) FROM tasks",
+  unindexed: `/* dure:unindexed */ SELECT lane, status, unindexed_at, unindexed_id FROM tallies
+    WHERE unindexed_at IS NOT NULL ORDER BY unindexed_at DESC`,
+  changedAfter: `/* dure:changedAfter */ SELECT seq, updated_at, id FROM tasks INDEXED BY tasks_lane_updated
+    WHERE status <> 2 AND version > 1 AND lane = ?1 AND status = ?2 AND (updated_at, id) > (?3, ?4)
+    ORDER BY updated_at, id LIMIT ?5`,
+  /** Done when nothing has changed after the place that was reached; by another place than the one read, left alone. */
+  moveUnindexed: `/* dure:moveUnindexed */ UPDATE tallies SET unindexed_at = ?5, unindexed_id = ?6
+    WHERE lane = ?1 AND status = ?2 AND unindexed_at = ?3 AND unindexed_id = ?4`,
+} as const;
+
+/** Candidates of a search; see key-source.ts. */
+const equalEntries = `FROM attributes WHERE attribute = ?1 AND value = ?2 AND state = ?3 AND created_at BETWEEN ?4 AND ?5`;
+
+export const sourceSql = {
+  // CROSS JOIN: each task by its number.
+  placesOf: `/* dure:placesOf */ SELECT seq, id, lane, status, created_at, updated_at
+    FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN tasks ON seq = wanted`,
+  allLanes: "/* dure:allLanes */ SELECT lane, type, queue FROM lanes",
+  attributesOfName: "/* dure:attributesOfName */ SELECT attribute, type FROM attribute_names WHERE name = ?",
+  countEqual: `/* dure:countEqual */ SELECT count(*) FROM
+    (SELECT 1 FROM attributes WHERE attribute = ?1 AND value = ?2 LIMIT ?3)`,
+  countBetween: `/* dure:countBetween */ SELECT count(*) FROM
+    (SELECT 1 FROM attributes WHERE attribute = ?1 AND value >= ?2 AND value < ?3 LIMIT ?4)`,
+  equalDownwards: `/* dure:equalDownwards */ SELECT created_at, seq ${equalEntries} ORDER BY created_at DESC, seq DESC`,
+  equalUpwards: `/* dure:equalUpwards */ SELECT created_at, seq ${equalEntries} ORDER BY created_at, seq`,
+  equalAny: `/* dure:equalAny */ SELECT seq ${equalEntries} LIMIT ?6`,
+  between: `/* dure:between */ SELECT seq FROM attributes WHERE attribute = ?1 AND value >= ?2 AND value < ?3
+    AND created_at BETWEEN ?4 AND ?5 LIMIT ?6`,
+  countTexts:
+    "/* dure:countTexts */ SELECT count(*) FROM (SELECT 1 FROM texts WHERE texts MATCH ?1 LIMIT ?2)",
+  someTexts: "/* dure:someTexts */ SELECT rowid FROM texts WHERE texts MATCH ?1 LIMIT ?2",
+  textsDownwards: `/* dure:textsDownwards */ SELECT rowid FROM texts
+    WHERE texts MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC`,
+  textsUpwards: `/* dure:textsUpwards */ SELECT rowid FROM texts
+    WHERE texts MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid`,
 } as const;
 
 /** The indexes that a stream of search keys may come from; see search-statements.ts. */

@@ -10,11 +10,14 @@ import type {
   ArchivedTask,
   AttemptTransaction,
   Beat,
+  Buckets,
   ClaimReply,
   ClaimRequest,
   Count,
+  FilledTask,
   Found,
   HealthFinding,
+  IndexedText,
   LeaseHandle,
   LeaseRequest,
   NewTask,
@@ -24,9 +27,12 @@ import type {
   StoredDefinition,
   StoreSearch,
   StoreStats,
+  TaskCount,
   TaskEdit,
   TaskRecord,
   TaskStore,
+  UnfilledTask,
+  UnindexedTask,
   WorkerRecord,
   Written,
 } from "../../core/store.ts";
@@ -36,9 +42,10 @@ import { unusable } from "../../core/transaction.ts";
 import { enqueueInTransaction } from "./callers-transaction.ts";
 import type { Enqueued } from "./enqueue.ts";
 import { toNewRuns, toProgressRow } from "./outgoing.ts";
+import { toFilledRows, toTextPortions, toTextRef, toUnfilled } from "./outgoing-index.ts";
 import { OutgoingSettlements } from "./outgoing-settlements.ts";
 import type { Rows } from "./protocol.ts";
-import type { RecordRows } from "./read.ts";
+import type { RecordRows } from "./record-rows.ts";
 import { namesOf, type Row, toAttempts, toClaimedTask, toDefinition, toEntry, toTask } from "./rows.ts";
 import { ThreadLink } from "./thread-link.ts";
 import type { VerbAnswer, VerbArgument, VerbName } from "./verbs.ts";
@@ -135,6 +142,10 @@ class SqliteStore implements TaskStore {
 
   countTasks(search: StoreSearch): Promise<Count> {
     return this.#read("countTasks", search);
+  }
+
+  summarizeTasks(search: StoreSearch, buckets?: Buckets): Promise<TaskCount[]> {
+    return this.#read("summarizeTasks", { search, buckets });
   }
 
   async listAttempts(taskId: string): Promise<Attempt[]> {
@@ -244,6 +255,37 @@ class SqliteStore implements TaskStore {
   async readPrunable(request: PruneRequest): Promise<ArchivedTask[]> {
     const records = await this.#read("readPrunable", request);
     return records.map((record) => ({ task: toTasks(record.task)[0]!, attempts: attemptsOf(record) }));
+  }
+
+  async readUnfilled(request: Parameters<TaskStore["readUnfilled"]>[0]): Promise<UnfilledTask[]> {
+    for (;;) {
+      const found = await this.#read("readUnfilled", request);
+      if (!found) return [];
+      if (found.tasks.rows.length > 0) return toUnfilled(found);
+      await this.#writer.call("writeAttributes", { lane: found.lane, tasks: [] });
+    }
+  }
+
+  async writeAttributes(filled: readonly FilledTask[]): Promise<Written<void>> {
+    if (filled.length === 0) return { kind: "ok", value: undefined };
+    return this.#writer.call("writeAttributes", toFilledRows(filled));
+  }
+
+  async readUnindexed(request: { limit: number }): Promise<UnindexedTask[]> {
+    const { records, marks } = await this.#read("readUnindexed", request);
+    return records.map((record) => ({
+      ref: toTextRef(record.task.rows[0]!, marks),
+      task: toTasks(record.task)[0]!,
+      attempts: attemptsOf(record),
+    }));
+  }
+
+  async writeTexts(texts: readonly IndexedText[]): Promise<Written<void>> {
+    for (const portion of toTextPortions(texts)) {
+      const answer = await this.#writer.call("writeTexts", portion);
+      if (answer.kind !== "ok") return answer;
+    }
+    return { kind: "ok", value: undefined };
   }
 
   readRecords(which: Parameters<TaskStore["readRecords"]>[0]): Promise<TaskRecord[]> {

@@ -1,5 +1,6 @@
 /** The verbs that a thread answers, by name; each is one function of its own file. */
 
+import { readUnfilled, writeAttributes } from "./attribute-fills.ts";
 import { claimTasks } from "./claim.ts";
 import type { Connection } from "./connection.ts";
 import { enqueueTasks } from "./enqueue.ts";
@@ -9,6 +10,8 @@ import * as read from "./read.ts";
 import { readRecords, seal, writeRecords } from "./records.ts";
 import { countTasks, searchTasks } from "./search-walk.ts";
 import { reportProgress, settleTasks } from "./settle.ts";
+import { summarizeTasks } from "./summary.ts";
+import { readUnindexed, writeTexts } from "./texts.ts";
 import { beat, reapWorkers, registerWorker, stopWorker } from "./workers.ts";
 import type { WriteContext } from "./write-context.ts";
 
@@ -29,6 +32,8 @@ export const writeVerbs = {
   deleteTask,
   pruneTasks,
   writeRecords,
+  writeAttributes,
+  writeTexts,
   seal,
 } satisfies Record<string, (context: WriteContext, argument: any, now: number) => unknown>;
 
@@ -38,6 +43,8 @@ export const readVerbs = {
   listAttempts: read.listAttempts,
   readPrunable: read.readPrunable,
   readRecords,
+  readUnfilled,
+  readUnindexed,
   listDefinitions: (connection: Connection, _argument: undefined) => read.listDefinitions(connection),
   listWorkers: (connection: Connection, _argument: undefined) => read.listWorkers(connection),
   listCancelRequests: read.listCancelRequests,
@@ -45,6 +52,7 @@ export const readVerbs = {
   stats: (connection: Connection, _argument: undefined, now: number) => read.stats(connection, now),
   checkHealth,
   searchTasks,
+  summarizeTasks,
   countTasks,
   schemaVersion: (connection: Connection, _argument: undefined) => connection.schemaVersion(),
 } satisfies Record<string, (connection: Connection, argument: any, now: number) => unknown>;

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { newWorker, startAt } from "../../../../tests/support/builders.ts";
+import { TaskAttributes } from "./attributes.ts";
 import { Connection } from "./connection.ts";
 import { Lanes, Tally } from "./lanes.ts";
 import { WorkerLocks } from "./worker-locks.ts";
@@ -44,6 +45,7 @@ function newProcess(): WriteContext {
     connection,
     lanes: new Lanes(connection),
     tally: new Tally(connection),
+    attributes: new TaskAttributes(connection),
     locks: new WorkerLocks(path),
     changed: false,
     undo: () => undefined,

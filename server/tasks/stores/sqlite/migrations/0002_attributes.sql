@@ -1,18 +1,15 @@
 -- Attributes: declared values of tasks, indexed. Older workers must have stopped: they would not say here that a task
 -- has ended.
 
--- Names are declared by definitions, or come with the first task that has such a value. While `fill_below` is not NULL,
--- tasks of a lower seq were stored before the name was declared and have not been looked through.
+-- Names are declared by definitions, or come with the first task that has such a value.
 CREATE TABLE attribute_names (
   attribute INTEGER PRIMARY KEY,
   type TEXT NOT NULL,
   name TEXT NOT NULL,
+  -- Whether a definition has declared it, and older tasks were seen to.
   declared INTEGER NOT NULL CHECK (declared IN (0, 1)),
-  fill_below INTEGER,
   UNIQUE (type, name)
 ) STRICT;
-
-CREATE INDEX attribute_names_filling ON attribute_names (type) WHERE fill_below IS NOT NULL;
 
 -- As JSON, by name; NULL for none.
 ALTER TABLE tasks ADD COLUMN attributes TEXT;
@@ -29,3 +26,13 @@ CREATE TABLE attributes (
   seq INTEGER NOT NULL,
   PRIMARY KEY (attribute, value, state, created_at, seq)
 ) STRICT, WITHOUT ROWID;
+
+-- Lanes whose older tasks are still to be looked through for attributes (a JSON list of their numbers) that their
+-- definition has gained since, from the newest to the oldest: `done` were, those before this place are left.
+CREATE TABLE attribute_fills (
+  lane INTEGER PRIMARY KEY,
+  attributes TEXT NOT NULL,
+  below_at INTEGER NOT NULL,
+  below_id TEXT NOT NULL,
+  done INTEGER NOT NULL DEFAULT 0
+) STRICT;

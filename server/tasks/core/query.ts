@@ -1,0 +1,176 @@
+/** The query language: one line of text that says which tasks are wanted, and in which order. */
+import { DureError } from "./errors.ts";
+import type { TaskFilter } from "./filter.ts";
+import { didYouMean } from "./names.ts";
+import { otherNames, queryField, queryFields, sortNames } from "./query-fields.ts";
+import { type QueryNode, type QueryValue, queryError, readQuery, type Span } from "./query-grammar.ts";
+import { looseMatch, matchOf, type QueryTime, ValueProblem } from "./query-values.ts";
+import type { TaskSortField } from "./search.ts";
+
+export interface ParsedQuery {
+  filter: TaskFilter;
+  sortBy?: TaskSortField;
+  sortOrder?: "asc" | "desc";
+}
+
+const lengthMax = 10_000;
+
+/**
+ * Reads a query such as `status:failed userId:42 created:>2h "ETIMEDOUT"`. docs/reference/query.md has all of it.
+ * @throws DureError INVALID_QUERY, with the column and what would be right
+ */
+export function parseQuery(query: string, time: QueryTime): ParsedQuery {
+  if (query.length > lengthMax) {
+    throw new DureError(
+      "INVALID_QUERY",
+      `The query has ${query.length} characters; at most ${lengthMax} are taken.`,
+    );
+  }
+  return new QueryReader(query, time).read();
+}
+
+class QueryReader {
+  readonly #query: string;
+  readonly #time: QueryTime;
+  #sort: Pick<ParsedQuery, "sortBy" | "sortOrder"> = {};
+
+  constructor(query: string, time: QueryTime) {
+    this.#query = query;
+    this.#time = time;
+  }
+
+  read(): ParsedQuery {
+    const node = readQuery(this.#query);
+    const filter = node ? this.#filterOf(node, true) : {};
+    return { filter, ...this.#sort };
+  }
+
+  /** @param isTop whether the node must hold whatever else does, so that it may say the order */
+  #filterOf(node: QueryNode, isTop = false): TaskFilter {
+    switch (node.kind) {
+      case "and":
+        return merged(node.nodes.map((one) => this.#filterOf(one, isTop)));
+      case "or":
+        return { or: node.nodes.map((one) => this.#filterOf(one)) };
+      case "not":
+        return { not: this.#filterOf(node.node) };
+      case "text":
+        return { text: this.#textOf(node.value) };
+      case "field":
+        return this.#fieldOf(node, isTop);
+    }
+  }
+
+  #textOf(value: QueryValue): string {
+    if (value.text.trim() === "")
+      throw queryError(this.#query, value, "an empty text is in every task; take it away");
+    return value.text;
+  }
+
+  #fieldOf(node: QueryNode & { kind: "field" }, isTop: boolean): TaskFilter {
+    try {
+      return this.#readField(node, isTop);
+    } catch (error) {
+      if (!(error instanceof ValueProblem)) throw error;
+      const span = error.value.end > 0 ? error.value : node.span;
+      throw queryError(this.#query, span, `${node.field}: ${error.message}`);
+    }
+  }
+
+  #readField({ field, span, match }: QueryNode & { kind: "field" }, isTop: boolean): TaskFilter {
+    const known = queryField(field);
+    if (known) return { [known.filter]: matchOf(known.kind, match, this.#time) };
+    const [head, ...path] = field.split(".") as [string, ...string[]];
+    const name = head.toLowerCase();
+    if (path.length > 0 && (name === "payload" || name === "result")) {
+      return { [name]: nested(path, looseMatch("path", match, this.#time)) };
+    }
+    if (name === "attribute" && path.length > 0) {
+      return { attributes: { [path.join(".")]: looseMatch("attribute", match, this.#time) } as never };
+    }
+    const value = match.kind === "values" && match.values.length === 1 ? match.values[0]! : undefined;
+    if (name === "sort") return this.#sortBy(value, span, isTop);
+    if (name === "has") return this.#has(value, span);
+    if (name === "text" && value) return { text: this.#textOf(value) };
+    this.#refuseNearMiss(field, span);
+    return { attributes: { [field]: looseMatch("attribute", match, this.#time) } as never };
+  }
+
+  #sortBy(value: QueryValue | undefined, span: Span, isTop: boolean): TaskFilter {
+    const isDown = value?.text.startsWith("-") ?? false;
+    const isUp = value?.text.startsWith("+") ?? false;
+    const name = (isDown || isUp ? value?.text.slice(1) : value?.text)?.toLowerCase().replace(/at$/, "");
+    const known = Object.keys(sortNames);
+    if (!value || !name || !Object.hasOwn(sortNames, name)) {
+      throw queryError(
+        this.#query,
+        value ?? span,
+        `sort takes one of ${known.join(", ")}, with - before it for the latest or greatest first`,
+      );
+    }
+    if (!isTop || this.#sort.sortBy) {
+      throw queryError(
+        this.#query,
+        span,
+        "sort says the order of the whole search; write it once, outside of OR and NOT",
+      );
+    }
+    // The newest first is what one mostly wants of an instant; a sign says it anyhow.
+    const sortOrder = isUp ? "asc" : isDown || name !== "id" ? "desc" : "asc";
+    this.#sort = { sortBy: sortNames[name] as TaskSortField, sortOrder };
+    return {};
+  }
+
+  #has(value: QueryValue | undefined, span: Span): TaskFilter {
+    if (!value) throw queryError(this.#query, span, "has takes the name of one field, such as has:error");
+    const known = queryField(value.text);
+    if (known) return { [known.filter]: { exists: true } };
+    const [head, ...path] = value.text.split(".") as [string, ...string[]];
+    const name = head.toLowerCase();
+    if (name === "payload" || name === "result") return { [name]: nested(path, { exists: true }) };
+    const attribute = name === "attribute" && path.length > 0 ? path.join(".") : value.text;
+    return { attributes: { [attribute]: { exists: true } } };
+  }
+
+  /** `statsu:failed` is a slip, and no attribute. */
+  #refuseNearMiss(field: string, span: Span): void {
+    const names = [...Object.keys(queryFields), ...otherNames];
+    const hint = field.length > 3 ? didYouMean(field.toLowerCase(), names) : "";
+    const near = /"([^"]+)"/.exec(hint)?.[1];
+    if (near === undefined || !isOneSlip(field.toLowerCase(), near)) return;
+    throw queryError(
+      this.#query,
+      span,
+      `there is no field "${field}"; did you mean "${near}"? For an attribute of that name write attribute.${field}:`,
+    );
+  }
+}
+
+/** One letter more, less, other, or two exchanged. */
+function isOneSlip(a: string, b: string): boolean {
+  if (a === b || Math.abs(a.length - b.length) > 1) return false;
+  let start = 0;
+  while (start < a.length && a[start] === b[start]) start += 1;
+  let end = 0;
+  while (end < Math.min(a.length, b.length) - start && a.at(-1 - end) === b.at(-1 - end)) end += 1;
+  const [x, y] = [a.slice(start, a.length - end), b.slice(start, b.length - end)];
+  return x.length + y.length <= 2 || (x.length === 2 && y.length === 2 && x[0] === y[1] && x[1] === y[0]);
+}
+
+function nested(path: readonly string[], match: unknown): never {
+  return path.reduceRight((below: unknown, key) => ({ [key]: below }), match) as never;
+}
+
+/** One filter of several that must all hold: side by side where their names differ. */
+function merged(filters: readonly TaskFilter[]): TaskFilter {
+  const whole: Record<string, unknown> = {};
+  const rest: TaskFilter[] = [];
+  for (const filter of filters) {
+    const keys = Object.keys(filter);
+    if (keys.some((key) => key in whole)) rest.push(filter);
+    else Object.assign(whole, filter);
+  }
+  return (
+    rest.length > 0 ? { ...whole, and: [...((whole.and as TaskFilter[]) ?? []), ...rest] } : whole
+  ) as TaskFilter;
+}

@@ -1,0 +1,85 @@
+/**
+ * Filling in attributes that a definition has gained, for the tasks that were stored before: lane by lane, from the newest
+ * to the oldest, a few at a time. It waits for nothing and is taken up where it was left.
+ */
+import type { Attributes, StoredDefinition, StoreStats, TaskStore, Written } from "../../core/store.ts";
+import type { Connection } from "./connection.ts";
+import type { Rows } from "./protocol.ts";
+import type { Row } from "./rows.ts";
+import { fillSql, sql } from "./statements.ts";
+import { type WriteContext, withNames } from "./write-context.ts";
+
+/** The statuses whose tasks lie in the index by creation. */
+const settled = [1, 3, 4, 5];
+
+/** Tasks of one lane, newest first, and the names that they may lack. Without tasks the lane is done. */
+export interface UnfilledRows {
+  lane: number;
+  tasks: Rows;
+  attributes: string[];
+}
+
+/** As they were read; none ends the lane when it has none left. */
+export interface FilledRows {
+  lane: number;
+  tasks: [seq: number, createdAt: number, id: string, attributes: Attributes][];
+}
+
+/** Remembers what a definition declares; what it has gained is to be filled in for older tasks. */
+export function declareAttributes(
+  { connection }: WriteContext,
+  { id, attributes = [] }: Pick<StoredDefinition, "id" | "attributes">,
+): void {
+  const gained = attributes.flatMap((name) => {
+    const row = connection.prepare(fillSql.declareAttribute).get(id, name) as [number] | undefined;
+    return row ? [row[0]] : [];
+  });
+  if (gained.length > 0) connection.prepare(fillSql.beginFill).run(id, JSON.stringify(gained));
+}
+
+type Fill = [lane: number, belowAt: number, belowId: string, names: string];
+type PlaceRow = [seq: number, createdAt: number, id: string];
+
+export function readUnfilled(
+  connection: Connection,
+  { types, limit }: Parameters<TaskStore["readUnfilled"]>[0],
+): UnfilledRows | undefined {
+  const fills = connection
+    .prepare(fillSql.fills)
+    .all(JSON.stringify([...new Set(types)])) as unknown as Fill[];
+  for (const [lane, belowAt, belowId, names] of fills) {
+    const seqs = tasksBelow(connection, lane, belowAt, belowId, limit).map(([seq]) => seq);
+    const rows = connection.prepare(sql.readTasks).all(JSON.stringify(seqs)) as unknown as Row[];
+    return { lane, tasks: withNames(connection, rows), attributes: JSON.parse(names) as string[] };
+  }
+  return undefined;
+}
+
+export function writeAttributes(context: WriteContext, { lane, tasks }: FilledRows): Written<void> {
+  const { connection } = context;
+  for (const [seq, , id, attributes] of tasks) context.attributes.extend(lane, seq, id, attributes);
+  const last = tasks.at(-1);
+  if (last) connection.prepare(fillSql.moveFill).run(lane, last[1], last[2], tasks.length);
+  const place = connection.prepare(fillSql.fillOfLane).get(lane) as [number, string] | undefined;
+  if (place && tasksBelow(connection, lane, ...place, 1).length === 0) {
+    connection.prepare(fillSql.endFill).run(lane);
+  }
+  return { kind: "ok", value: undefined };
+}
+
+function tasksBelow(connection: Connection, lane: number, at: number, id: string, limit: number): PlaceRow[] {
+  const place = [lane, at, id, limit];
+  const rows = [
+    ...connection.prepare(fillSql.freshBelow).all(...place),
+    ...settled.flatMap((status) => connection.prepare(fillSql.changedBelow).all(...place, status)),
+    ...connection.prepare(fillSql.runningBelow).all(...place),
+  ] as unknown as PlaceRow[];
+  return rows.sort((a, b) => b[1] - a[1] || (a[2] < b[2] ? 1 : -1)).slice(0, limit);
+}
+
+/** Types that are being filled in, for `stats`. */
+export function fillsUnderWay(connection: Connection): NonNullable<StoreStats["filling"]> {
+  return connection
+    .rows(fillSql.allFills)
+    .map(({ type, tasks }) => ({ type: type as string, tasks: Number(tasks) }));
+}

@@ -1,0 +1,247 @@
+/**
+ * Candidates of a search by the index of attributes. An equality is a few streams, one for each value, type and state,
+ * each in the order of creation, which are merged here. Ranges, prefixes and other orders are gathered, as long as they are
+ * few.
+ */
+import type { SQLInputValue } from "node:sqlite";
+import type { Comparable, Condition } from "../../core/condition.ts";
+import type { StoreSearch } from "../../core/store.ts";
+import { type StoredKey, stateOf, storedKey } from "./attributes.ts";
+import type { Connection } from "./connection.ts";
+import { Candidates, createdBounds, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
+import type { Key } from "./search.ts";
+import { readsDownwards } from "./search-statements.ts";
+import { sourceSql as sql } from "./statements.ts";
+import { statusNumbers } from "./statuses.ts";
+
+/** More are gathered. */
+const mergedStreamsMax = 400;
+/** Rows of tasks that are looked up at once. */
+const groupSize = 256;
+
+/** Where the index is looked at: values, or ranges of them. */
+interface Spot {
+  name: string;
+  equal: [attribute: number, value: StoredKey][];
+  ranges: ValueRange[];
+}
+
+/** The lower bound is included, the upper one is not. */
+type ValueRange = [attribute: number, lower: SQLInputValue, upper: SQLInputValue];
+type Entry = [createdAt: number, seq: number];
+
+/** The source with the fewest candidates among the parts of `where` that must hold. */
+export function attributeSource(connection: Connection, search: StoreSearch): KeySource | undefined {
+  const spots = search.where ? spotsOf(connection, search.where, search) : [];
+  const [best] = spots
+    .map((spot) => ({ spot, estimate: estimateOf(connection, spot) }))
+    .sort((a, b) => a.estimate - b.estimate);
+  if (!best) return undefined;
+  const { spot, estimate } = best;
+  const states = statesOf(search);
+  const name = spot.name;
+  if (estimate >= estimateMax && search.sortBy === "createdAt" && spot.ranges.length === 0) {
+    if (spot.equal.length * states.length <= mergedStreamsMax) {
+      return { name, estimate, keys: () => inOrder(connection, search, spot, states) };
+    }
+  }
+  const gathered = gather(connection, search, spot, states);
+  if (!gathered) return undefined;
+  return { name, estimate, keys: () => allOf(connection, search, gathered) };
+}
+
+/** The parts that must hold and that the index can find. */
+function spotsOf(connection: Connection, where: Condition, search: StoreSearch): Spot[] {
+  if (where.kind === "and") return where.parts.flatMap((part) => spotsOf(connection, part, search));
+  const spot = spotOf(connection, where, search);
+  return spot ? [spot] : [];
+}
+
+function spotOf(connection: Connection, condition: Condition, search: StoreSearch): Spot | undefined {
+  if (condition.kind === "or") {
+    const spots = condition.parts.map((part) => spotOf(connection, part, search));
+    const found = spots.filter((spot) => spot !== undefined);
+    if (found.length === 0 || found.length < spots.length) return undefined;
+    return {
+      name: found.map(({ name }) => name).join(" or "),
+      equal: found.flatMap(({ equal }) => equal),
+      ranges: found.flatMap(({ ranges }) => ranges),
+    };
+  }
+  if (!("field" in condition) || condition.field.of !== "attribute") return undefined;
+  const { name } = condition.field;
+  const attributes = numbersOf(connection, name, search);
+  const spot: Spot = { name: `attribute ${name}`, equal: [], ranges: [] };
+  if (condition.kind === "equals") {
+    const { values } = condition;
+    if (values.includes(null)) return undefined;
+    spot.equal = attributes.flatMap((attribute) =>
+      values.map((value): Spot["equal"][number] => [attribute, storedKey(value as Comparable)]),
+    );
+    return spot;
+  }
+  const bounds = boundsOf(condition);
+  if (!bounds) return undefined;
+  spot.ranges = attributes.map((attribute) => [attribute, ...bounds]);
+  return spot;
+}
+
+/** The numbers of an attribute in all types that have it. */
+function numbersOf(connection: Connection, name: string, { types }: StoreSearch): number[] {
+  const rows = connection.prepare(sql.attributesOfName).all(name) as unknown as [number, string][];
+  return rows.filter(([, type]) => !types || types.includes(type)).map(([attribute]) => attribute);
+}
+
+/** Numbers sort before texts, and texts before blobs. May be wider than the condition. */
+function boundsOf(condition: Condition): [lower: SQLInputValue, upper: SQLInputValue] | undefined {
+  const firstBlob = new Uint8Array(0);
+  if (condition.kind === "prefix") return [condition.prefix, after(condition.prefix) ?? firstBlob];
+  if (condition.kind === "exists") return [Number.NEGATIVE_INFINITY, new Uint8Array([2])];
+  if (condition.kind !== "range") return undefined;
+  const { from, to } = condition;
+  const isText = typeof (from ?? to)?.value === "string";
+  const lower = from?.value ?? (isText ? "" : Number.NEGATIVE_INFINITY);
+  if (to === undefined) return [lower, isText ? firstBlob : ""];
+  return [lower, typeof to.value === "string" ? `${to.value}\0` : nextNumber(to.value)];
+}
+
+/** The least text that is greater than all that begin so; undefined when there is none. */
+function after(prefix: string): string | undefined {
+  const characters = [...prefix];
+  for (;;) {
+    const last = characters.pop()?.codePointAt(0);
+    if (last === undefined) return undefined;
+    if (last >= 0x10_ffff) continue;
+    const next = last + 1 >= 0xd800 && last + 1 <= 0xdfff ? 0xe000 : last + 1;
+    return characters.join("") + String.fromCodePoint(next);
+  }
+}
+
+/** A number that is greater, and hardly. */
+function nextNumber(value: number): SQLInputValue {
+  return Number.isFinite(value) ? value + Math.max(Number.MIN_VALUE, Math.abs(value) * 2 ** -52) : "";
+}
+
+function statesOf({ statuses }: StoreSearch): number[] {
+  if (!statuses) return [0, 3, 4, 5];
+  return [...new Set(statuses.map((name) => stateOf(statusNumbers[name])))];
+}
+
+function estimateOf(connection: Connection, { equal, ranges }: Spot): number {
+  let estimate = 0;
+  const count = (text: string, ...values: SQLInputValue[]) => {
+    if (estimate >= estimateMax) return;
+    estimate += (connection.prepare(text).get(...values, estimateMax - estimate) as unknown as [number])[0];
+  };
+  for (const [attribute, value] of equal) count(sql.countEqual, attribute, value);
+  for (const range of ranges) count(sql.countBetween, ...range);
+  return estimate;
+}
+
+/** The tasks' numbers; undefined when there are too many. */
+function gather(
+  connection: Connection,
+  search: StoreSearch,
+  { equal, ranges }: Spot,
+  states: readonly number[],
+): Set<number> | undefined {
+  const { from, to } = createdBounds(search);
+  const seqs = new Set<number>();
+  for (const [attribute, value] of equal) {
+    for (const state of states) {
+      const rows = connection.prepare(sql.equalAny).all(attribute, value, state, from, to, gatheredMax + 1);
+      for (const [seq] of rows as unknown as [number][]) seqs.add(seq);
+      if (seqs.size > gatheredMax) return undefined;
+    }
+  }
+  for (const range of ranges) {
+    const rows = connection.prepare(sql.between).all(...range, from, to, gatheredMax + 1);
+    for (const [seq] of rows as unknown as [number][]) seqs.add(seq);
+    if (seqs.size > gatheredMax) return undefined;
+  }
+  return seqs;
+}
+
+function* allOf(
+  connection: Connection,
+  search: StoreSearch,
+  seqs: Iterable<number>,
+): Generator<Key, undefined> {
+  yield* new Candidates(connection, search).among(seqs);
+  return undefined;
+}
+
+function* inOrder(
+  connection: Connection,
+  search: StoreSearch,
+  { equal }: Spot,
+  states: readonly number[],
+): Generator<Key | undefined, undefined> {
+  const candidates = new Candidates(connection, search);
+  const downwards = readsDownwards(search);
+  const { from, to } = createdBounds(search);
+  const streams = equal.flatMap(([attribute, value]) =>
+    states.map((state) => openStream(connection, downwards, [attribute, value, state, from, to])),
+  );
+  try {
+    for (const group of groups(merged(streams, downwards))) {
+      yield undefined;
+      yield* candidates.among(group);
+    }
+  } finally {
+    for (const stream of streams) stream.return(undefined);
+  }
+  return undefined;
+}
+
+function* openStream(
+  connection: Connection,
+  downwards: boolean,
+  values: SQLInputValue[],
+): Generator<Entry, undefined> {
+  const text = downwards ? sql.equalDownwards : sql.equalUpwards;
+  const statement = connection.borrow(text);
+  const rows = statement.iterate(...values) as unknown as IterableIterator<Entry>;
+  try {
+    yield* rows;
+  } finally {
+    rows.return?.();
+    connection.giveBack(text, statement);
+  }
+  return undefined;
+}
+
+/** In the order of creation; tasks of one instant in any. */
+function* merged(streams: Generator<Entry, undefined>[], downwards: boolean): Generator<Entry, undefined> {
+  const sign = downwards ? -1 : 1;
+  const heads = streams.map((stream) => stream.next());
+  for (;;) {
+    let first = -1;
+    for (let index = 0; index < heads.length; index++) {
+      const head = heads[index]!;
+      if (head.done) continue;
+      if (first === -1 || sign * (head.value[0] - heads[first]!.value![0]) < 0) first = index;
+    }
+    if (first === -1) return undefined;
+    yield heads[first]!.value!;
+    heads[first] = streams[first]!.next();
+  }
+}
+
+/** Tasks of one instant are in one group, for their order is that of their ids. The first groups are smaller. */
+function* groups(entries: Iterable<Entry>): Generator<number[], undefined> {
+  let group: number[] = [];
+  let size = 32;
+  let latest = Number.NaN;
+  for (const [at, seq] of entries) {
+    if (group.length >= size && at !== latest) {
+      yield group;
+      group = [];
+      size = groupSize;
+    }
+    group.push(seq);
+    latest = at;
+  }
+  if (group.length > 0) yield group;
+  return undefined;
+}

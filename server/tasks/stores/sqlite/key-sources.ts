@@ -1,0 +1,16 @@
+/** What finds the candidates of a search with conditions. */
+import type { StoreSearch } from "../../core/store.ts";
+import { attributeSource } from "./attribute-keys.ts";
+import type { Connection } from "./connection.ts";
+import type { KeySource } from "./key-source.ts";
+import { textSource } from "./text-keys.ts";
+
+/** The one with the fewest candidates, or undefined when none is of use. Its search is by createdAt, updatedAt or id. */
+export function keySourceOf(connection: Connection, search: StoreSearch): KeySource | undefined {
+  const attributes = attributeSource(connection, search);
+  // A few candidates are tested sooner than a text is looked up.
+  if (attributes && attributes.estimate <= 50) return attributes;
+  const texts = textSource(connection, search);
+  if (!attributes || !texts) return attributes ?? texts;
+  return texts.estimate < attributes.estimate ? texts : attributes;
+}

@@ -1,0 +1,144 @@
+/**
+ * Candidates of a search by the index of texts, which is read by seq: nearly the order of creation. For each block of
+ * seqs it is known between which instants its tasks were created, so that a task is given as soon as no block that is still
+ * to be read can have one before it.
+ *
+ * Tasks that are not indexed as they are now are candidates too while they are few; so a search finds what was enqueued a
+ * moment ago. Behind a longer backlog it finds what is indexed.
+ */
+import type { Condition } from "../../core/condition.ts";
+import type { StoreSearch } from "../../core/store.ts";
+import type { Connection } from "./connection.ts";
+import { Candidates, createdBounds, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
+import { comparator, type Key } from "./search.ts";
+import { readsDownwards } from "./search-statements.ts";
+import { sourceSql as sql, textSql } from "./statements.ts";
+import { blockSize, unindexedSeqs } from "./texts.ts";
+
+/** A shorter text has no trigram. */
+const sizeMin = 3;
+const unindexedMax = 2_000;
+
+type Block = [block: number, firstAt: number, lastAt: number];
+
+/** The source of the longest text that must occur. */
+export function textSource(connection: Connection, search: StoreSearch): KeySource | undefined {
+  const [text] = search.where ? textsOf(search.where).sort((a, b) => b.length - a.length) : [];
+  if (text === undefined) return undefined;
+  const blocks = connection.prepare(textSql.textBlocks).all() as unknown as Block[];
+  const unindexed = unindexedSeqs(connection, unindexedMax);
+  // Nothing is indexed: perhaps nobody does.
+  if (!unindexed && blocks.length === 0) return undefined;
+  const phrase = `"${text.replaceAll('"', '""')}"`;
+  const [estimate] = connection.prepare(sql.countTexts).get(phrase, estimateMax) as unknown as [number];
+  const source = { name: "full text", estimate: estimate + (unindexed?.length ?? 0) };
+  if (estimate < estimateMax || search.sortBy !== "createdAt") {
+    const found = connection.prepare(sql.someTexts).all(phrase, gatheredMax + 1) as unknown as [number][];
+    if (found.length > gatheredMax) return undefined;
+    const seqs = [...(unindexed ?? []), ...found.map(([seq]) => seq)];
+    return { ...source, keys: () => allOf(connection, search, seqs) };
+  }
+  return { ...source, keys: () => inOrder(connection, search, phrase, blocks, unindexed ?? []) };
+}
+
+/** No query has a character U+0000. */
+function textsOf(where: Condition): string[] {
+  if (where.kind === "and") return where.parts.flatMap(textsOf);
+  if (where.kind !== "text" || where.text.includes("\0")) return [];
+  return [...where.text].length >= sizeMin ? [where.text] : [];
+}
+
+function* allOf(
+  connection: Connection,
+  search: StoreSearch,
+  seqs: Iterable<number>,
+): Generator<Key, undefined> {
+  yield* new Candidates(connection, search).among(seqs);
+  return undefined;
+}
+
+function* inOrder(
+  connection: Connection,
+  search: StoreSearch,
+  phrase: string,
+  blocks: readonly Block[],
+  unindexed: readonly number[],
+): Generator<Key | undefined, undefined> {
+  const candidates = new Candidates(connection, search);
+  const compare = comparator(search);
+  const downwards = readsDownwards(search);
+  const wanted = wantedBlocks(search, blocks, downwards);
+  const seen = new Set(unindexed);
+  let held = candidates.among(unindexed);
+  for (const { seqs, nextAt } of byBlock(connection, phrase, wanted, downwards)) {
+    yield undefined;
+    held = [...held, ...candidates.among(seqs.filter((seq) => !seen.has(seq)))].sort(compare);
+    const end = held.findIndex(([at]) => nextAt !== undefined && (downwards ? at <= nextAt : at >= nextAt));
+    yield* held.splice(0, end === -1 ? held.length : end);
+  }
+  yield* held;
+  return undefined;
+}
+
+/** In the order of reading, each with the foremost instant of it and all that come after it. */
+type WantedBlock = [block: number, foremostAt: number];
+
+function wantedBlocks(search: StoreSearch, blocks: readonly Block[], downwards: boolean): WantedBlock[] {
+  const { from, to } = createdBounds(search);
+  const within = blocks.filter(([, first, last]) => last >= from && first <= to);
+  // From the last to be read to the first.
+  const backwards = downwards ? within : within.toReversed();
+  let foremost = downwards ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  return backwards
+    .map(([block, first, last]): WantedBlock => {
+      foremost = downwards ? Math.max(foremost, last) : Math.min(foremost, first);
+      return [block, foremost];
+    })
+    .reverse();
+}
+
+interface BlockOfTexts {
+  seqs: number[];
+  /** No task of the blocks to come was created before it in the order of reading; undefined when none comes. */
+  nextAt: number | undefined;
+}
+
+function* byBlock(
+  connection: Connection,
+  phrase: string,
+  wanted: readonly WantedBlock[],
+  downwards: boolean,
+): Generator<BlockOfTexts, undefined> {
+  const ends = [wanted[0], wanted.at(-1)].map((block) => block?.[0] ?? -1);
+  const first = Math.min(...ends) * blockSize;
+  const last = (Math.max(...ends) + 1) * blockSize - 1;
+  const text = downwards ? sql.textsDownwards : sql.textsUpwards;
+  const statement = connection.borrow(text);
+  const rows = statement.iterate(phrase, first, last) as unknown as IterableIterator<[seq: number]>;
+  try {
+    let place = 0;
+    let seqs: number[] = [];
+    for (const [seq] of rows) {
+      const block = Math.floor(seq / blockSize);
+      while (
+        place < wanted.length &&
+        wanted[place]![0] !== block &&
+        isBefore(wanted[place]![0], block, downwards)
+      ) {
+        place += 1;
+        yield { seqs, nextAt: wanted[place]?.[1] };
+        seqs = [];
+      }
+      if (wanted[place]?.[0] === block) seqs.push(seq);
+    }
+    yield { seqs, nextAt: undefined };
+  } finally {
+    rows.return?.();
+    connection.giveBack(text, statement);
+  }
+  return undefined;
+}
+
+function isBefore(block: number, other: number, downwards: boolean): boolean {
+  return downwards ? block > other : block < other;
+}

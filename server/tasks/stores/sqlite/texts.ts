@@ -1,0 +1,169 @@
+/**
+ * Full text, written behind the tasks by the workers' indexer: it reads what has changed since it was indexed, and writes
+ * trigrams. What changed is known without a list of it. New tasks are those of higher numbers than a mark; and with the
+ * counts, every transaction notes from when on tasks came to a lane's status (`unindexed_at`), where the index by change
+ * finds them. Such a place moves on only in a transaction, so that no task slips between.
+ */
+import type { Written } from "../../core/store.ts";
+import type { Connection } from "./connection.ts";
+import { type RecordRows, recordOf } from "./record-rows.ts";
+import type { Row } from "./rows.ts";
+import { sql, textSql } from "./statements.ts";
+import type { WriteContext } from "./write-context.ts";
+
+/** Neighbouring seqs whose creation is known together. */
+export const blockSize = 1_024;
+/** Fresh tasks looked at in one go; many may have ended meanwhile and need nothing. */
+const freshScanMax = 5_000;
+
+/** How far reading came: the writer moves the places there, unless somebody else did. */
+export interface TextMarks {
+  fresh?: [from: number, to: number];
+  changed: [lane: number, status: number, fromAt: number, fromId: string, toAt: number, toId: string][];
+}
+
+export interface UnindexedRows {
+  records: RecordRows[];
+  marks: TextMarks;
+}
+
+/** Texts of tasks; without marks when more of the same answer follow. */
+export interface TextRows {
+  texts: [seq: number, id: string, version: number, text: string][];
+  marks?: TextMarks;
+}
+
+export function readUnindexed(connection: Connection, { limit }: { limit: number }): UnindexedRows {
+  const marks: TextMarks = { changed: [] };
+  const changed = changedSeqs(connection, Math.ceil(limit / 2), marks);
+  const seqs = [...changed, ...freshSeqs(connection, limit - changed.length, marks)];
+  const rows = connection.prepare(sql.readTasks).all(JSON.stringify(seqs)) as unknown as Row[];
+  return { records: rows.map((row) => recordOf(connection, row)), marks };
+}
+
+function changedSeqs(connection: Connection, limit: number, marks: TextMarks): number[] {
+  const seqs: number[] = [];
+  for (const [lane, status, at, id] of places(connection)) {
+    if (seqs.length >= limit) break;
+    const rows = changedAfter(connection, lane, status, at, id, limit - seqs.length);
+    const last = rows.at(-1);
+    if (last) marks.changed.push([lane, status, at, id, last[1], last[2]]);
+    seqs.push(...rows.map(([seq]) => seq));
+  }
+  return seqs;
+}
+
+type Unindexed = [lane: number, status: number, at: number, id: string];
+
+function places(connection: Connection): Unindexed[] {
+  return connection.prepare(textSql.unindexed).all() as unknown as Unindexed[];
+}
+
+function changedAfter(
+  connection: Connection,
+  lane: number,
+  status: number,
+  at: number,
+  id: string,
+  limit: number,
+): [seq: number, updatedAt: number, id: string][] {
+  return connection.prepare(textSql.changedAfter).all(lane, status, at, id, limit) as unknown as [
+    number,
+    number,
+    string,
+  ][];
+}
+
+/** A task that has changed is among the changed ones. One of them is read all the same when there are only such. */
+function freshSeqs(connection: Connection, limit: number, marks: TextMarks): number[] {
+  const from = freshTo(connection);
+  const rows = connection.prepare(textSql.afterFresh).all(from, freshScanMax) as unknown as [
+    seq: number,
+    status: number,
+    version: number,
+  ][];
+  const seqs: number[] = [];
+  let to = from;
+  for (const [seq, status, version] of rows) {
+    if (seqs.length === limit) break;
+    to = seq;
+    if (isFresh(status, version)) seqs.push(seq);
+  }
+  if (to === from) return [];
+  marks.fresh = [from, to];
+  return seqs.length > 0 ? seqs : [to];
+}
+
+function isFresh(status: number, version: number): boolean {
+  return status === 2 || (status === 1 && version === 1);
+}
+
+function freshTo(connection: Connection): number {
+  return (connection.prepare(textSql.freshTo).get() as unknown as [number])[0];
+}
+
+export function writeTexts(context: WriteContext, { texts, marks }: TextRows): Written<void> {
+  const { connection } = context;
+  const blocks = new Map<number, [first: number, last: number]>();
+  for (const [seq, id, version, text] of texts) {
+    const task = connection.prepare(textSql.sameTask).get(seq, id, version) as [number] | undefined;
+    if (!task) continue;
+    if (text === "") {
+      connection.prepare(textSql.deleteText).run(seq);
+      continue;
+    }
+    connection.prepare(textSql.writeText).run(seq, text);
+    const block = Math.floor(seq / blockSize);
+    const [first, last] = blocks.get(block) ?? [task[0], task[0]];
+    blocks.set(block, [Math.min(first, task[0]), Math.max(last, task[0])]);
+  }
+  for (const [block, [first, last]] of blocks) connection.prepare(textSql.widenBlock).run(block, first, last);
+  if (marks) moveMarks(connection, marks);
+  return { kind: "ok", value: undefined };
+}
+
+function moveMarks(connection: Connection, { fresh, changed }: TextMarks): void {
+  if (fresh) connection.prepare(textSql.moveFresh).run(...fresh);
+  for (const [lane, status, fromAt, fromId, toAt, toId] of changed) {
+    const isDone = changedAfter(connection, lane, status, toAt, toId, 1).length === 0;
+    const to = isDone ? [null, null] : [toAt, toId];
+    connection.prepare(textSql.moveUnindexed).run(lane, status, fromAt, fromId, ...(to as [number, string]));
+  }
+}
+
+/** Before a task is deleted. Its number may be given to another. */
+export function removeText({ connection }: WriteContext, seq: number): void {
+  connection.prepare(textSql.deleteText).run(seq);
+}
+
+/** After tasks were deleted. */
+export function pullMarks({ connection }: WriteContext): void {
+  connection.prepare(textSql.pullFresh).run();
+}
+
+/**
+ * Tasks whose text is not indexed as it is now, if they are at most `limit`; else undefined.
+ */
+export function unindexedSeqs(connection: Connection, limit: number): number[] | undefined {
+  const fresh = connection.prepare(textSql.afterFresh).all(freshTo(connection), limit + 1) as unknown as [
+    number,
+  ][];
+  const seqs = fresh.map(([seq]) => seq);
+  for (const [lane, status, at, id] of places(connection)) {
+    if (seqs.length > limit) return undefined;
+    seqs.push(...changedAfter(connection, lane, status, at, id, limit + 1).map(([seq]) => seq));
+  }
+  return seqs.length > limit ? undefined : seqs;
+}
+
+/** About how many tasks are not indexed as they are now. */
+export function textLag(connection: Connection): number {
+  const few = unindexedSeqs(connection, 1_000);
+  if (few) return few.length;
+  const [newest] = connection.prepare(textSql.newestSeq).get() as unknown as [number];
+  const changed = places(connection).reduce(
+    (sum, [lane, status, at, id]) => sum + changedAfter(connection, lane, status, at, id, 10_000).length,
+    0,
+  );
+  return Math.max(0, newest - freshTo(connection)) + changed;
+}

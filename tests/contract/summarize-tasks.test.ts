@@ -1,0 +1,91 @@
+import { beforeEach, expect, test } from "vitest";
+import type { Buckets, StoreSearch, TaskCount } from "../../server/tasks/core/store.ts";
+import type { Task } from "../../server/tasks/core/task.ts";
+import { newSearch, newTask, settlementOf, startAt } from "../support/builders.ts";
+import { tasksOf } from "../support/found.ts";
+import { ok, onEachStore } from "../support/stores.ts";
+
+const hourMs = 3_600_000;
+
+onEachStore("summarizeTasks", (world) => {
+  let all: Task[] = [];
+
+  beforeEach(async () => {
+    const types = ["resize-image", "send-receipt"];
+    const tasks = Array.from({ length: 60 }, (_, n) => {
+      const createdAt = startAt - 6 * hourMs + n * 360_000;
+      return newTask({
+        ...(n % 4 === 0 && { id: `own-${n}` }),
+        type: n % 10 === 4 ? "nightly-report" : types[n % 2]!,
+        queue: n % 5 === 0 ? "slow" : "default",
+        createdAt,
+        dueAt: createdAt,
+      });
+    });
+    await world.enqueue(...tasks);
+    const claimed = await world.claim({ types, limit: 40 });
+    await world.clock.advance(2 * hourMs);
+    ok(
+      await world.store.settleTasks(
+        claimed.slice(0, 30).map((one, n) => settlementOf(one, n % 3 === 0 ? "failed" : "completed")),
+      ),
+    );
+    all = await tasksOf(world.store.searchTasks(newSearch({ limit: 1_000 })));
+  });
+
+  const filters: Partial<StoreSearch>[] = [
+    {},
+    { types: ["send-receipt", "nobody"] },
+    { statuses: ["RUNNING", "FAILED"] },
+    { queues: ["slow"] },
+    { created: { start: startAt - 3 * hourMs, end: startAt - hourMs } },
+    { updated: { start: startAt } },
+    { types: ["resize-image"], created: { start: startAt - 5 * hourMs }, updated: { end: startAt + hourMs } },
+  ];
+  const stretches: (Buckets | undefined)[] = [
+    undefined,
+    { time: "createdAt", bucketMs: hourMs },
+    { time: "updatedAt", bucketMs: 60_000 },
+  ];
+
+  test("counts each group as a look at every task does", async () => {
+    for (const filter of filters) {
+      for (const buckets of stretches) {
+        const search = newSearch(filter);
+        const counts = await world.store.summarizeTasks(search, buckets);
+        expect({ search, buckets, counts: sorted(counts) }).toEqual({
+          search,
+          buckets,
+          counts: sorted(expected(all, search, buckets)),
+        });
+      }
+    }
+  });
+});
+
+function expected(all: readonly Task[], search: StoreSearch, buckets: Buckets | undefined): TaskCount[] {
+  const within = (at: Date, range: { start?: number; end?: number } | undefined) =>
+    at.getTime() >= (range?.start ?? -Infinity) && at.getTime() < (range?.end ?? Infinity);
+  return all
+    .filter(({ type }) => !search.types || search.types.includes(type))
+    .filter(({ status }) => !search.statuses || search.statuses.includes(status))
+    .filter(({ queue }) => !search.queues || search.queues.includes(queue!))
+    .filter((task) => within(task.createdAt, search.created) && within(task.updatedAt, search.updated))
+    .map((task) => ({
+      type: task.type,
+      queue: task.queue!,
+      status: task.status,
+      ...(buckets && { at: Math.floor(task[buckets.time].getTime() / buckets.bucketMs) * buckets.bucketMs }),
+      count: 1,
+    }));
+}
+
+/** By name, each group once. */
+function sorted(counts: readonly TaskCount[]): [string, number][] {
+  const groups = new Map<string, number>();
+  for (const { type, queue, status, at, count } of counts) {
+    const name = `${type} ${queue} ${status} ${at}`;
+    groups.set(name, (groups.get(name) ?? 0) + count);
+  }
+  return [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
+}
