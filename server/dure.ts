@@ -12,6 +12,7 @@ import { parseDuration } from "./tasks/core/duration.ts";
 import type { EnqueueOptions } from "./tasks/core/enqueue.ts";
 import { enqueueTaskIn } from "./tasks/core/enqueue.ts";
 import { DureError } from "./tasks/core/errors.ts";
+import { explainTaskIn, type TaskExplanation } from "./tasks/core/explain.ts";
 import { countTasksIn, getTaskByIdIn, searchTaskPageIn, searchTasksIn } from "./tasks/core/find.ts";
 import type { Instance } from "./tasks/core/instance.ts";
 import { defaultInstance, provideDefaultInstance } from "./tasks/core/instance.ts";
@@ -27,6 +28,7 @@ import type {
   TaskStore,
   WorkerRecord,
 } from "./tasks/core/store.ts";
+import { summarizeTasksIn, type TaskSummary, type TaskSummaryOptions } from "./tasks/core/summary.ts";
 import type { defineTask, Task, TaskHandler, TaskOptions } from "./tasks/core/task.ts";
 import { Archive } from "./tasks/runtime/archive.ts";
 import { closedError, LazyStore } from "./tasks/runtime/lazy-store.ts";
@@ -53,7 +55,11 @@ export interface Dure {
   searchTasks(options?: TaskSearchOptions): Promise<Task[]>;
   searchTaskPage(options?: TaskSearchOptions): Promise<TaskPage>;
   countTasks(options?: TaskSearchOptions): Promise<number>;
+  /** How many tasks of a search there are by status, type, queue and time. */
+  summarizeTasks(options?: TaskSummaryOptions): Promise<TaskSummary>;
   getTaskById(id: string): Promise<Task | undefined>;
+  /** Why a task is where it is, and what happens to it next. @throws DureError TASK_NOT_FOUND */
+  explainTask(id: string): Promise<TaskExplanation>;
   listAttempts(taskId: string): Promise<Attempt[]>;
   /**
    * Resolves with the task once it is COMPLETED, FAILED or CANCELLED.
@@ -189,6 +195,14 @@ class DureInstance implements Dure {
 
   countTasks(options?: TaskSearchOptions): Promise<number> {
     return countTasksIn(this.instance, options);
+  }
+
+  summarizeTasks(options?: TaskSummaryOptions): Promise<TaskSummary> {
+    return summarizeTasksIn(this.instance, options);
+  }
+
+  explainTask(id: string): Promise<TaskExplanation> {
+    return explainTaskIn(this.instance, id);
   }
 
   getTaskById(id: string): Promise<Task | undefined> {

@@ -5,6 +5,7 @@ import { DureError } from "../tasks/core/errors.ts";
 import { addArchive } from "./commands/archive.ts";
 import { addCancel } from "./commands/cancel.ts";
 import { addCopy } from "./commands/copy.ts";
+import { addDashboard } from "./commands/dashboard.ts";
 import { addDefinitions } from "./commands/definitions.ts";
 import { addDelete } from "./commands/delete.ts";
 import { addDev } from "./commands/dev.ts";
@@ -58,7 +59,7 @@ export function createProgram(): Command {
   program.commandsGroup("Run tasks:");
   for (const add of [addDev, addWorker, addRun, addEnqueue]) add(program);
   program.commandsGroup("Find tasks:");
-  for (const add of [addSearch, addShow, addStats, addWorkers, addDefinitions]) add(program);
+  for (const add of [addSearch, addShow, addStats, addWorkers, addDefinitions, addDashboard]) add(program);
   program.commandsGroup("Change tasks:");
   for (const add of [addCancel, addRetry, addEdit, addDelete]) add(program);
   program.commandsGroup("Look after the database:");

@@ -1,291 +1,229 @@
-/** Attributes: found by their values, whatever becomes of their tasks, and filled in for the tasks before. */
-import { describe, expect, test } from "vitest";
+/** Attributes are found as `meets` says, whatever becomes of their tasks. */
+import { expect, test } from "vitest";
+import { compareText } from "../../server/tasks/core/compare.ts";
 import type { Comparable, Condition } from "../../server/tasks/core/condition.ts";
-import type { Attributes, NewTask, StoreSearch } from "../../server/tasks/core/store.ts";
-import { newDefinition, newSearch, newTask, settlementOf } from "../support/builders.ts";
-import { countOf, tasksOf } from "../support/found.ts";
-import { detailsOf, ok, onEachStore, type World } from "../support/stores.ts";
+import { meets } from "../../server/tasks/core/meets.ts";
+import type { Attributes, StoreSearch } from "../../server/tasks/core/store.ts";
+import { newDefinition, newSearch, newTask, startAt } from "../support/builders.ts";
+import { tasksOf } from "../support/found.ts";
+import { ok, onEachStore, type World } from "../support/stores.ts";
 
 const attribute = (name: string) => ({ of: "attribute", name }) as const;
-const equals = (name: string, ...values: (Comparable | null)[]): Condition => ({
+const equals = (name: string, ...values: Comparable[]): Condition => ({
   kind: "equals",
   field: attribute(name),
   values,
 });
-const range = (name: string, from?: string | number, to?: string | number): Condition => ({
-  kind: "range",
-  field: attribute(name),
-  ...(from !== undefined && { from: { value: from, isIncluded: true } }),
-  ...(to !== undefined && { to: { value: to, isIncluded: false } }),
-});
 
-function taskWith(id: string, attributes: Attributes | undefined, facts: Partial<NewTask> = {}): NewTask {
-  return { ...newTask({ id }), ...(attributes && { attributes }), ...facts };
-}
+const values: Attributes[] = [
+  { userId: "u1", sizes: [1, 2, 1], wet: true },
+  { userId: "u2", sizes: 2.5, wet: false },
+  { userId: 1 },
+  { userId: "1", sizes: [-1, 1e300, 0] },
+  { userId: true },
+  { userId: "한국어", sizes: -0 },
+  { userId: ["u1", "u2", "한국"] },
+  { userId: "" },
+  { userId: "x\u0000y" },
+  { userId: "한".repeat(1_000) },
+  {},
+];
 
-async function idsOf(world: World, where: Condition, more: Partial<StoreSearch> = {}): Promise<string[]> {
-  const search = newSearch({ where, definitions: false, ...more });
-  const found = (await tasksOf(world.store.searchTasks(search))).map(({ id }) => id);
-  if (search.offset === 0 && found.length < search.limit) {
-    expect(await countOf(world.store.countTasks(search))).toBe(found.length);
-  }
-  return found;
-}
+const conditions: Condition[] = [
+  equals("userId", "u1"),
+  equals("userId", 1),
+  equals("userId", "1", true),
+  equals("userId", ""),
+  equals("userId", "한국어"),
+  equals("userId", "한".repeat(1_000)),
+  equals("userId", "x\u0000y"),
+  equals("wet", false),
+  equals("sizes", 0, 1),
+  equals("nothing", 1),
+  { kind: "equals", field: attribute("wet"), values: [null] },
+  { kind: "exists", field: attribute("sizes") },
+  { kind: "prefix", field: attribute("userId"), prefix: "u" },
+  { kind: "prefix", field: attribute("userId"), prefix: "한국" },
+  { kind: "prefix", field: attribute("userId"), prefix: "" },
+  { kind: "range", field: attribute("sizes"), from: { value: 1, isIncluded: false } },
+  { kind: "range", field: attribute("sizes"), to: { value: 1, isIncluded: true } },
+  { kind: "range", field: attribute("userId"), from: { value: "u1", isIncluded: true } },
+  { kind: "range", field: attribute("userId"), to: { value: "u2", isIncluded: true } },
+  {
+    kind: "range",
+    field: attribute("sizes"),
+    from: { value: -1, isIncluded: true },
+    to: { value: 2.5, isIncluded: false },
+  },
+  { kind: "not", part: equals("userId", "u1") },
+  { kind: "or", parts: [equals("userId", "u2"), equals("wet", true)] },
+  { kind: "and", parts: [equals("userId", "u1"), equals("sizes", 2)] },
+];
 
-/** Sorted, where the order is not what matters. */
-async function setOf(world: World, where: Condition, more: Partial<StoreSearch> = {}): Promise<string[]> {
-  return (await idsOf(world, where, more)).sort();
-}
-
-onEachStore("searching by attributes", (world) => {
-  test("values of different types differ, and a list has each of its items", async () => {
-    await world.enqueue(
-      taskWith("a", { value: "1" }),
-      taskWith("b", { value: 1 }),
-      taskWith("c", { value: true }),
-      taskWith("d", { value: ["1", 2, false] }),
-      taskWith("e", { other: "1" }),
-      taskWith("f", undefined),
-    );
-    expect(await setOf(world, equals("value", "1"))).toEqual(["a", "d"]);
-    expect(await setOf(world, equals("value", 1))).toEqual(["b"]);
-    expect(await setOf(world, equals("value", true, false))).toEqual(["c", "d"]);
-    expect(await setOf(world, equals("value", 3))).toEqual([]);
-    expect(await setOf(world, equals("value", null))).toEqual(["e", "f"]);
-    expect(await setOf(world, equals("value", 1, null))).toEqual(["b", "e", "f"]);
-    expect(await setOf(world, { kind: "not", part: equals("value", "1") })).toEqual(["b", "c", "e", "f"]);
-    expect(await setOf(world, { kind: "exists", field: attribute("value") })).toEqual(["a", "b", "c", "d"]);
-    expect(await setOf(world, equals("unknown", "1"))).toEqual([]);
-  });
-
-  test("ranges are of one type, prefixes of texts, and text in it whatever its case", async () => {
-    const numbers = [-2.5, -1, 0, 0.5, 3, 20, 1e21];
-    await world.enqueue(
-      ...numbers.map((value, at) => taskWith(`n${at}`, { value })),
-      taskWith("s0", { value: "Seoul" }),
-      taskWith("s1", { value: "서울시 강남구" }),
-      taskWith("s2", { value: "b".repeat(1_000) }),
-    );
-    expect(await setOf(world, range("value", -1, 3))).toEqual(["n1", "n2", "n3"]);
-    expect(await setOf(world, range("value", 3))).toEqual(["n4", "n5", "n6"]);
-    expect(await setOf(world, range("value", undefined, 0))).toEqual(["n0", "n1"]);
-    expect(await setOf(world, range("value", "S", "T"))).toEqual(["s0"]);
-    expect(await setOf(world, range("value", "b".repeat(999), "b".repeat(1_001)))).toEqual(["s2"]);
-    expect(await setOf(world, range("value", undefined, "b".repeat(1_000)))).toEqual(["s0"]);
-    const prefix = (text: string): Condition => ({ kind: "prefix", field: attribute("value"), prefix: text });
-    expect(await setOf(world, prefix("서울"))).toEqual(["s1"]);
-    expect(await setOf(world, prefix("b".repeat(900)))).toEqual(["s2"]);
-    expect(await setOf(world, prefix(`${"b".repeat(900)}c`))).toEqual([]);
-    expect(await setOf(world, { kind: "contains", field: attribute("value"), text: "강남" })).toEqual(["s1"]);
-    expect(await setOf(world, { kind: "contains", field: attribute("value"), text: "seo" })).toEqual(["s0"]);
-  });
-
-  test("with types, statuses, queues and times, in every order, in pages", async () => {
-    for (let at = 0; at < 30; at += 1) {
-      const createdAt = world.clock.now();
-      await world.enqueue(
-        taskWith(
-          `t${String(at).padStart(2, "0")}`,
-          { user: at % 3, at },
-          {
-            type: at % 2 ? "resize-image" : "send-receipt",
-            queue: at % 5 ? "default" : "slow",
-            priority: at % 4,
-            createdAt,
-            dueAt: createdAt,
-          },
-        ),
-      );
-      if (at % 3) await world.clock.advance(1_000);
-    }
-    const all = Array.from({ length: 30 }, (_, at) => `t${String(at).padStart(2, "0")}`);
-    const fits = (test: (at: number) => boolean) => all.filter((_, at) => test(at));
-    const user = equals("user", 1);
-    expect(await idsOf(world, user)).toEqual(fits((at) => at % 3 === 1).reverse());
-    expect(await idsOf(world, user, { descending: false })).toEqual(fits((at) => at % 3 === 1));
-    expect(await setOf(world, user, { types: ["resize-image"] })).toEqual(
-      fits((at) => at % 3 === 1 && at % 2 === 1),
-    );
-    expect(await setOf(world, user, { queues: ["slow"] })).toEqual(
-      fits((at) => at % 3 === 1 && at % 5 === 0),
-    );
-    expect(await setOf(world, user, { statuses: ["COMPLETED"] })).toEqual([]);
-    const both: Condition = { kind: "and", parts: [equals("user", 1, 2), range("at", 10, 20)] };
-    expect(await idsOf(world, both)).toEqual(fits((at) => at % 3 !== 0 && at >= 10 && at < 20).reverse());
-    const either: Condition = { kind: "or", parts: [user, range("at", 25)] };
-    expect(await idsOf(world, either)).toEqual(fits((at) => at % 3 === 1 || at >= 25).reverse());
-    expect(await idsOf(world, user, { sortBy: "id", limit: 3, offset: 2 })).toEqual(
-      fits((at) => at % 3 === 1)
-        .reverse()
-        .slice(2, 5),
-    );
-    const byPriority = fits((at) => at % 3 === 1).sort(
-      (a, b) => (Number(b.slice(1)) % 4) - (Number(a.slice(1)) % 4) || (a < b ? 1 : -1),
-    );
-    expect(await idsOf(world, user, { sortBy: "priority" })).toEqual(byPriority);
-    const first = await tasksOf(world.store.searchTasks(newSearch({ where: user, limit: 4 })));
-    const last = first.at(-1)!;
-    const after = { value: last.createdAt.getTime(), id: last.id, backwards: false };
-    expect(await idsOf(world, user, { after, limit: 4 })).toEqual(
-      fits((at) => at % 3 === 1)
-        .reverse()
-        .slice(4, 8),
-    );
-    const start = first[2]!.createdAt.getTime();
-    expect(await setOf(world, user, { created: { start } })).toEqual(fits((at) => at % 3 === 1).slice(-3));
-  });
-
-  test("a value is found in the status that its task has now", async () => {
-    await world.enqueue(...["a", "b", "c", "d"].map((id) => taskWith(id, { user: "u1" })));
-    const found = async () => ({
-      pending: await setOf(world, equals("user", "u1"), { statuses: ["PENDING"] }),
-      running: await setOf(world, equals("user", "u1"), { statuses: ["RUNNING"] }),
-      ended: await setOf(world, equals("user", "u1"), { statuses: ["COMPLETED", "FAILED", "CANCELLED"] }),
-    });
-    expect(await found()).toEqual({ pending: ["a", "b", "c", "d"], running: [], ended: [] });
-    const [first, second] = await world.claim({ limit: 2 });
-    const running = [first!.task.id, second!.task.id].sort();
-    const pending = ["a", "b", "c", "d"].filter((id) => !running.includes(id));
-    expect(await found()).toEqual({ pending, running, ended: [] });
-    await world.settle(first!, "completed", { attributes: { total: 7 } });
-    await world.settle(second!, "failed");
-    ok(await world.store.cancelTask(pending[0]!));
-    expect(await found()).toEqual({
-      pending: [pending[1]],
-      running: [],
-      ended: [...running, pending[0]].sort(),
-    });
-    expect(await setOf(world, equals("total", 7))).toEqual([first!.task.id]);
-    ok(await world.store.retryTask(pending[0]!));
-    expect((await found()).pending).toEqual([...pending].sort());
-    ok(await world.store.deleteTask(first!.task.id));
-    expect((await found()).ended).toEqual([second!.task.id]);
-  });
-
-  test("tasks of dead workers, released ones and pruned ones", async () => {
-    await world.enqueue(
-      taskWith("a", { user: 1 }),
-      taskWith("b", { user: 1 }, { rerunAfterCrash: false }),
-      taskWith("c", { user: 1 }),
-    );
-    const claimed = await world.claim();
-    const released = claimed.find(({ task }) => task.id === "c")!;
-    await world.settle(released, "released");
-    await world.bury();
-    expect(await setOf(world, equals("user", 1), { statuses: ["PENDING"] })).toEqual(["a", "c"]);
-    expect(await setOf(world, equals("user", 1), { statuses: ["FAILED"] })).toEqual(["b"]);
-    ok(await world.store.pruneTasks({ status: "FAILED", before: world.clock.now() + 1, limit: 10 }));
-    expect(await setOf(world, equals("user", 1))).toEqual(["a", "c"]);
-  });
-
-  test("a task that was stored before keeps what it has", async () => {
-    const task = taskWith("a", { user: 1 });
-    await world.enqueue(task);
-    expect(ok(await world.store.enqueueTasks([task, taskWith("b", { user: 1 })]))).toHaveLength(2);
-    expect(await setOf(world, equals("user", 1))).toEqual(["a", "b"]);
-  });
-
-  test("records move with their attributes", async () => {
-    const attributes = { user: "u1", sizes: [1, 2.5], wet: false, long: "한".repeat(1_000) };
-    await world.enqueue(taskWith("a", attributes));
-    const records = await world.store.readRecords({ limit: 10 });
-    expect(records[0]!.attributes).toEqual(attributes);
-    ok(await world.store.writeRecords([{ ...records[0]!, id: "moved" }]));
-    expect(await setOf(world, equals("sizes", 2.5))).toEqual(["a", "moved"]);
-    expect(await setOf(world, equals("long", attributes.long))).toEqual(["a", "moved"]);
-  });
-});
-
-onEachStore("readUnfilled and writeAttributes", (world) => {
-  const types = ["resize-image"];
-
-  /** As a worker does it; answers how many were looked through. */
-  async function fill(limit = 2): Promise<number> {
-    for (let count = 0; ; ) {
-      const unfilled = await world.store.readUnfilled({ types, limit });
-      if (unfilled.length === 0) return count;
-      count += unfilled.length;
-      const filled = unfilled.map(({ ref, task, attributes }) => {
-        expect(attributes).toEqual(["widthPx"]);
-        const { widthPx } = task.payload as { widthPx?: number };
-        return { ref, attributes: (widthPx === undefined ? {} : { widthPx }) as Attributes };
+/** Three tasks of each, in one instant, the next, and of another type. */
+async function fill(world: World): Promise<Map<string, Attributes>> {
+  const given = new Map<string, Attributes>();
+  const tasks = values.flatMap((attributes, index) =>
+    [0, 1, 2].map((copy) => {
+      const task = newTask({
+        createdAt: startAt - 1_000 * (index % 4),
+        type: copy === 2 ? "send-receipt" : "resize-image",
+        ...(copy === 1 && { id: `own-${index}` }),
+        attributes,
       });
+      given.set(task.id, attributes);
+      return task;
+    }),
+  );
+  await world.enqueue(...tasks);
+  return given;
+}
+
+onEachStore("attributes", (world) => {
+  /** What every condition finds, in this order and with these filters, is what it says of each task. */
+  async function check(given: Map<string, Attributes>, facts: Partial<StoreSearch> = {}): Promise<void> {
+    const search = newSearch({ limit: 1_000, ...facts });
+    const all = await tasksOf(world.store.searchTasks(search));
+    for (const where of conditions) {
+      const found = await tasksOf(world.store.searchTasks({ ...search, where }));
+      const wanted = all.filter((task) => meets(where, { task, attributes: given.get(task.id) ?? {} }));
+      expect(
+        found.map(({ id }) => id),
+        JSON.stringify({ where, facts }).slice(0, 300),
+      ).toEqual(wanted.map(({ id }) => id));
+      expect(await world.store.countTasks({ ...search, where })).toEqual({ count: wanted.length, errorMax: 0 });
+    }
+  }
+
+  test("every condition finds the tasks that meet it, in every order", async () => {
+    const given = await fill(world);
+    await check(given);
+    await check(given, { descending: false });
+    await check(given, { sortBy: "id" });
+    await check(given, { sortBy: "updatedAt", types: ["resize-image"] });
+    await check(given, { created: { start: startAt - 2_000, end: startAt } });
+  }, 60_000);
+
+  test("they follow their tasks to every end and back", async () => {
+    const given = await fill(world);
+    const outcomes = ["completed", "completed", "failed", "cancelled", "timed-out", "released"] as const;
+    const claimed = await world.claim({ limit: 14 });
+    for (const [index, one] of claimed.slice(0, 12).entries()) {
+      const outcome = outcomes[index % outcomes.length]!;
+      const added = outcome === "completed" && index % 2 === 1 ? { sizes: [7, 2] } : undefined;
+      await world.settle(one, outcome, added ? { attributes: added } : {});
+      if (added) {
+        const before = given.get(one.task.id)!;
+        const sizes = [before.sizes ?? [], added.sizes].flat() as number[];
+        given.set(one.task.id, { ...before, sizes });
+      }
+    }
+    await check(given);
+    await check(given, { statuses: ["COMPLETED"] });
+    await check(given, { statuses: ["FAILED", "RUNNING"] });
+    await check(given, { statuses: ["PENDING"] });
+    const failed = await tasksOf(world.store.searchTasks(newSearch({ statuses: ["FAILED", "CANCELLED"] })));
+    const [first, second] = failed;
+    ok(await world.store.retryTask(first!.id));
+    ok(await world.store.deleteTask(second!.id));
+    const pending = await tasksOf(world.store.searchTasks(newSearch({ statuses: ["PENDING"] })));
+    ok(await world.store.cancelTask(pending[0]!.id));
+    await world.bury();
+    await world.clock.advance(5_000);
+    ok(await world.store.pruneTasks({ status: "COMPLETED", before: world.clock.now(), limit: 3 }));
+    await check(given);
+    await check(given, { statuses: ["CANCELLED", "FAILED"], sortBy: "id" });
+  }, 60_000);
+
+  test("pages follow one another, forwards and backwards", async () => {
+    await fill(world);
+    const where = equals("userId", "u1", "u2");
+    const all = await tasksOf(world.store.searchTasks(newSearch({ where, limit: 100 })));
+    expect(all.length).toBe(9);
+    for (const [at, { id, createdAt }] of all.entries()) {
+      const place = { value: createdAt.getTime(), id };
+      const next = newSearch({ where, limit: 2, after: { ...place, backwards: false } });
+      expect(await tasksOf(world.store.searchTasks(next))).toEqual(all.slice(at + 1, at + 3));
+      const before = newSearch({ where, limit: 2, after: { ...place, backwards: true } });
+      const found = await tasksOf(world.store.searchTasks(before));
+      expect(found).toEqual(all.slice(Math.max(0, at - 2), at).reverse());
+    }
+  });
+
+  test("many of one value come in order", async () => {
+    const tasks = Array.from({ length: 1_500 }, (_, index) =>
+      newTask({ createdAt: startAt - (index % 100), attributes: { tenant: index % 10 === 0 ? "b" : "a" } }),
+    );
+    await world.enqueue(...tasks);
+    const wanted = tasks
+      .filter(({ attributes }) => attributes!.tenant === "a")
+      .sort((a, b) => b.createdAt - a.createdAt || compareText(b.id, a.id))
+      .map(({ id }) => id);
+    const where = equals("tenant", "a");
+    const found = await tasksOf(world.store.searchTasks(newSearch({ where, limit: 10, offset: 1_200 })));
+    expect(found.map(({ id }) => id)).toEqual(wanted.slice(1_200, 1_210));
+    expect(await world.store.countTasks(newSearch({ where }))).toEqual({ count: 1_350, errorMax: 0 });
+  }, 20_000);
+
+  test("a refused batch leaves no values behind", async () => {
+    await world.enqueue(newTask({ id: "a", attributes: { userId: "u1" } }));
+    const bad = newTask({ id: "a", payload: 2, attributes: { userId: "u9" } });
+    const batch = [newTask({ attributes: { userId: "u9", other: 1 } }), bad];
+    expect((await world.store.enqueueTasks(batch)).kind).toBe("rejected");
+    expect(await world.store.countTasks(newSearch({ where: equals("userId", "u9") }))).toMatchObject({ count: 0 });
+    await world.enqueue(newTask({ attributes: { other: 1 } }));
+    expect(await world.store.countTasks(newSearch({ where: equals("other", 1) }))).toMatchObject({ count: 1 });
+  });
+
+  test("they move with their tasks", async () => {
+    const given = await fill(world);
+    const records = await world.store.readRecords({ limit: 100 });
+    expect(new Map(records.map(({ id, attributes }) => [id, attributes ?? {}])).get("own-1")).toEqual(
+      given.get("own-1"),
+    );
+    for (const { id } of records) {
+      ok(await world.store.cancelTask(id));
+      ok(await world.store.deleteTask(id));
+    }
+    ok(await world.store.writeRecords(records));
+    await check(given);
+  }, 60_000);
+
+  test("what a definition has gained is filled in for older tasks", async () => {
+    ok(await world.store.saveDefinitions([{ ...newDefinition(), attributes: ["userId"] }]));
+    const types = ["resize-image", "send-receipt"];
+    expect(await world.store.readUnfilled({ types, limit: 10 })).toEqual([]);
+    for (let user = 0; user < 25; user++) {
+      await world.enqueue(
+        newTask({ createdAt: startAt - user, payload: { user }, attributes: { userId: `u${user}` } }),
+      );
+    }
+    await world.settle((await world.claim({ limit: 1 }))[0]!, "completed");
+    await world.claim({ limit: 1 });
+    ok(await world.store.saveDefinitions([{ ...newDefinition(), attributes: ["userId", "user"] }]));
+    const seen = new Set<string>();
+    for (let round = 0; round < 10; round++) {
+      const unfilled = await world.store.readUnfilled({ types, limit: 10 });
+      if (unfilled.length === 0) break;
+      expect((await world.store.stats()).filling).toHaveLength(1);
+      for (const { task, attributes } of unfilled) {
+        expect(attributes).toEqual(["user"]);
+        seen.add(task.id);
+      }
+      const filled = unfilled.map(({ ref, task }) => ({
+        ref,
+        attributes: (task.payload.user % 2 === 0 ? { user: task.payload.user } : {}) as Attributes,
+      }));
       ok(await world.store.writeAttributes(filled));
     }
-  }
-
-  const declare = async (...attributes: string[]) =>
-    ok(await world.store.saveDefinitions([{ ...newDefinition(), attributes }]));
-
-  test("a definition tells its attributes", async () => {
-    await declare("user", "widthPx");
-    const [definition] = await world.store.listDefinitions();
-    expect(definition!.attributes).toEqual(["user", "widthPx"]);
-  });
-
-  describe("an attribute that a definition gains", () => {
-    test("is filled in for the tasks before, whatever their status", async () => {
-      ok(await world.store.saveDefinitions([newDefinition()]));
-      const tasks = Array.from({ length: 7 }, (_, at) => newTask({ id: `t${at}`, payload: { widthPx: at } }));
-      await world.enqueue(...tasks, newTask({ id: "none", payload: {}, priority: -5 }));
-      const [first, running] = await world.claim({ limit: 2 });
-      await world.settle(first!, "completed");
-      expect(await world.store.readUnfilled({ types, limit: 10 })).toEqual([]);
-      await declare("widthPx");
-      expect(await world.store.readUnfilled({ types: ["send-receipt"], limit: 10 })).toEqual([]);
-      expect(await fill()).toBe(8);
-      expect(await fill()).toBe(0);
-      expect(await setOf(world, range("widthPx", 0))).toEqual(tasks.map(({ id }) => id));
-      await world.settle(running!, "completed");
-      const ended = [first!.task.id, running!.task.id].sort();
-      expect(await setOf(world, range("widthPx", 0), { statuses: ["COMPLETED"] })).toEqual(ended);
-      for (const id of ended) ok(await world.store.deleteTask(id));
-      expect(await setOf(world, range("widthPx", 0))).toHaveLength(5);
-    });
-
-    test("is filled in once, and a task that has it keeps it", async () => {
-      await world.enqueue(newTask({ id: "before", payload: { widthPx: 1 } }));
-      await declare("widthPx");
-      await world.enqueue(taskWith("after", { widthPx: 640 }));
-      await fill();
-      await declare("widthPx");
-      expect(await fill()).toBe(0);
-      expect(await setOf(world, equals("widthPx", 1, 640))).toEqual(["after", "before"]);
-    });
-
-    test("what was read and not written comes again", async () => {
-      await world.enqueue(newTask({ id: "a", payload: { widthPx: 1 } }));
-      await declare("widthPx");
-      expect(await world.store.readUnfilled({ types, limit: 10 })).toHaveLength(1);
-      expect(await fill()).toBe(1);
-    });
-  });
-
-  test("a task that is gone meanwhile is passed over", async () => {
-    await world.enqueue(
-      newTask({ id: "a", payload: { widthPx: 1 } }),
-      newTask({ id: "b", payload: { widthPx: 1 } }),
-    );
-    await declare("widthPx");
-    const unfilled = await world.store.readUnfilled({ types, limit: 10 });
-    ok(await world.store.cancelTask("a"));
-    const deleted = await world.store.deleteTask("a");
-    expect(detailsOf(deleted)).toBeUndefined();
-    ok(await world.store.writeAttributes(unfilled.map(({ ref }) => ({ ref, attributes: { widthPx: 1 } }))));
-    expect(await setOf(world, equals("widthPx", 1))).toEqual(["b"]);
-  });
-
-  test("results give theirs only when they complete a task", async () => {
-    await world.enqueue(taskWith("a", { user: 1 }, { maxAttempts: 2 }));
-    const [claimed] = await world.claim();
-    ok(
-      await world.store.settleTasks([
-        settlementOf(claimed!, "failed", { retryAt: world.clock.now(), attributes: { total: 1 } }),
-      ]),
-    );
-    expect(await setOf(world, equals("total", 1))).toEqual([]);
-    const [again] = await world.claim();
-    await world.settle(again!, "completed", { attributes: { total: 2 } });
-    expect(await setOf(world, equals("total", 2))).toEqual(["a"]);
+    expect(seen.size).toBe(25);
+    expect(await world.store.readUnfilled({ types, limit: 10 })).toEqual([]);
+    expect((await world.store.stats()).filling ?? []).toEqual([]);
+    const where = equals("user", 0, 1, 2, 24);
+    const found = await tasksOf(world.store.searchTasks(newSearch({ where })));
+    expect(found.map(({ payload }) => payload.user)).toEqual([0, 2, 24]);
+    const kept = newSearch({ where: equals("userId", "u3") });
+    expect(await world.store.countTasks(kept)).toMatchObject({ count: 1 });
+    expect((await world.store.listDefinitions())[0]!.attributes).toEqual(["userId", "user"]);
   });
 });

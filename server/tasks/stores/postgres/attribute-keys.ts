@@ -17,6 +17,7 @@ import {
 } from "./attribute-conditions.ts";
 import type { NamedAttribute } from "./attribute-names.ts";
 import { unknownState } from "./attributes.ts";
+import { createdBounds } from "./created-bounds.ts";
 import type { Session } from "./database.ts";
 import { estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { statusNumbers } from "./rows.ts";
@@ -161,7 +162,7 @@ async function mergedKeys(
   const text = new Text();
   const order = orderOf(search);
   const most = text.add(limit);
-  const beyond = boundsOf(text, search, after);
+  const beyond = createdBounds(text.add, search, after);
   const streams = keys.map((key, at) => {
     const conditions = [`key = ${text.add(key)}::text`, `state = ${states[at]}`, ...beyond];
     return `(SELECT created_at, task_id FROM :schema.attributes WHERE ${conditions.join(" AND ")}
@@ -220,7 +221,7 @@ async function headsOf(
 ): Promise<Place[][]> {
   const text = new Text();
   const given = `unnest(${text.add(keys)}::text[], ${text.add(states)}::smallint[])`;
-  const bounds = ["key = stream.key", "state = stream.state", ...boundsOf(text, search, after)];
+  const bounds = ["key = stream.key", "state = stream.state", ...createdBounds(text.add, search, after)];
   const rows = await session.query(
     onceOnly(
       "attributeHeads",
@@ -237,13 +238,6 @@ async function headsOf(
 
 function orderOf(search: StoreSearch): string {
   return isDownwards(search) ? "created_at DESC, task_id DESC" : "created_at, task_id";
-}
-
-function boundsOf(text: Text, search: StoreSearch, after: Place | undefined): string[] {
-  const bounds = createdBounds(text, search);
-  if (!after) return bounds;
-  const place = `(${text.add(after.value)}::bigint, ${text.add(after.id)}::text)`;
-  return [...bounds, `(created_at, task_id) ${isDownwards(search) ? "<" : ">"} ${place}`];
 }
 
 /** At most one more than `most`. */
@@ -280,7 +274,7 @@ function isEmpty({ keys, ranges }: Spot): boolean {
 /** All rows of a spot that has any; each key and range is a walk of its own, so that the limit ends it. */
 function found(search: StoreSearch, { keys, ranges }: Spot): { text: Text; from: string } {
   const text = new Text();
-  const bounds = createdBounds(text, search);
+  const bounds = createdBounds(text.add, search);
   const states = `state = ANY(${text.add(statesOf(search))}::smallint[])`;
   const spots = [
     ...(keys.length > 0 ? [`key = ANY(${text.add(keys)}::text[])`] : []),
@@ -290,13 +284,4 @@ function found(search: StoreSearch, { keys, ranges }: Spot): { text: Text; from:
     (spot) => `SELECT task_id FROM :schema.attributes WHERE ${[spot, states, ...bounds].join(" AND ")}`,
   );
   return { text, from: `FROM (${parts.join("\n UNION ALL ")}) AS spots` };
-}
-
-/** No task was changed before it was created. */
-function createdBounds(text: Text, { created, updated }: StoreSearch): string[] {
-  const ends = [created?.end, updated?.end].filter((end) => end !== undefined);
-  const bounds: string[] = [];
-  if (created?.start !== undefined) bounds.push(`created_at >= ${text.add(created.start)}::bigint`);
-  if (ends.length > 0) bounds.push(`created_at < ${text.add(Math.min(...ends))}::bigint`);
-  return bounds;
 }

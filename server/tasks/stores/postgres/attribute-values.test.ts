@@ -8,6 +8,8 @@ test("greater values have greater keys", () => {
   const keys = numbers.map((value) => keyOf(7, value));
   expect([...keys].sort(compareText)).toEqual(keys);
   expect(compareText(keyOf(7, "a"), keyOf(7, "ab"))).toBeLessThan(0);
+  const low = ["a", "a\0", "a\0\x02", "a\x01", "a\x01\0", "a\x02", "b"].map((value) => keyOf(7, value));
+  expect([...low].sort(compareText)).toEqual(low);
   expect(compareText(keyOf(7, false), keyOf(7, true))).toBeLessThan(0);
 });
 

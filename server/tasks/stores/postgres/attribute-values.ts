@@ -7,7 +7,6 @@
  */
 import { createHash } from "node:crypto";
 import type { AttributeKey, Attributes } from "../../core/store.ts";
-import { plainText } from "./rows.ts";
 
 /** Greater than every character of a value. */
 export const lastCharacter = "\u{10ffff}";
@@ -35,8 +34,23 @@ function letterOf(value: AttributeKey): string {
 function encoded(value: AttributeKey): string {
   if (typeof value === "number") return sortable(value);
   if (typeof value === "boolean") return value ? "1" : "0";
-  return plainText(value)!.toWellFormed();
+  return escaped(value).toWellFormed();
 }
+
+/** PostgreSQL's text cannot hold U+0000: it becomes U+0001 twice, and U+0001 itself U+0001 and U+0002. The order stays. */
+function escaped(text: string): string {
+  if (!low.test(text)) return text;
+  return text.replace(lows, (character) => (character === "\0" ? "\x01\x01" : "\x01\x02"));
+}
+
+function unescaped(text: string): string {
+  if (!low.test(text)) return text;
+  return text.replace(lowPairs, (_, second: string) => (second === "\x01" ? "\0" : "\x01"));
+}
+
+const low = /[\0\x01]/;
+const lows = /[\0\x01]/g;
+const lowPairs = /\x01([\x01\x02])/g;
 
 const number = new DataView(new ArrayBuffer(8));
 
@@ -75,7 +89,7 @@ export function readKey(key: string): { attribute: number; value: AttributeKey |
   if (letter === "n") return { attribute, value: unsortable(text) };
   if (letter === "b") return { attribute, value: text === "1" };
   const isCut = letter === "s" && key.length >= cutSize && [...key].length === cutSize;
-  return { attribute, value: isCut ? undefined : text };
+  return { attribute, value: isCut ? undefined : unescaped(text) };
 }
 
 /** The keys of a task, each once. @param numberOf the number of an attribute of this name */

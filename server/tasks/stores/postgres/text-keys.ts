@@ -8,6 +8,7 @@
  */
 import type { Condition } from "../../core/condition.ts";
 import type { Place, StoreSearch } from "../../core/store.ts";
+import { createdBounds } from "./created-bounds.ts";
 import type { Session } from "./database.ts";
 import { gatheredMax, type KeySource } from "./key-source.ts";
 import { plainText } from "./rows.ts";
@@ -78,7 +79,8 @@ export function textSql(
 export async function readTextIndex(session: Session, schema: string): Promise<TextIndex> {
   const [facts] = await session.query(textIndexFacts, [schema]);
   const [exists, texts, tasks, place] = facts as [boolean, number, number, string | null];
-  if (!exists || place === null) return { exists: false, knowsLetters: false, texts, tasks };
+  // Without a right to the extension's schema nobody can ask it; its index serves all the same.
+  if (!exists || place === null) return { exists, knowsLetters: false, texts, tasks };
   const sample = `SELECT cardinality(${quoted(place)}.show_trgm('한국어')) > 0`;
   const [row] = await session.query(onceOnly("trigramSample", sample));
   return { exists, knowsLetters: row![0], texts, tasks };
@@ -145,20 +147,6 @@ function orderOf(search: StoreSearch): string {
   return isDownwards(search) ? "created_at DESC, task_id DESC" : "created_at, task_id";
 }
 
-/** @param instant how the column is written: as an expression no index is walked for it */
-function boundsOf(text: Text, search: StoreSearch, after: Place | undefined, instant: string): string[] {
-  const { created, updated } = search;
-  const ends = [created?.end, updated?.end].filter((end) => end !== undefined);
-  const bounds = ["true"];
-  if (created?.start !== undefined) bounds.push(`${instant} >= ${text.add(created.start)}::bigint`);
-  if (ends.length > 0) bounds.push(`${instant} < ${text.add(Math.min(...ends))}::bigint`);
-  if (after) {
-    const place = `(${text.add(after.value)}::bigint, ${text.add(after.id)}::text)`;
-    bounds.push(`(${instant}, task_id) ${isDownwards(search) ? "<" : ">"} ${place}`);
-  }
-  return bounds;
-}
-
 function likeAll(text: Text, words: readonly string[]): string {
   return words.map((word) => `body LIKE ${text.add(patternOf(word))}::text`).join(" AND ");
 }
@@ -171,7 +159,7 @@ async function walk(
   chunk: number,
 ): Promise<Walked> {
   const text = new Text();
-  const bounds = boundsOf(text, search, after, "created_at");
+  const bounds = ["true", ...createdBounds(text.add, search, after)];
   const rows = await session.query(
     onceOnly(
       "walkTexts",
@@ -199,7 +187,7 @@ async function byIndex(
   limit: number,
 ): Promise<Place[]> {
   const text = new Text();
-  const conditions = [likeAll(text, words), ...boundsOf(text, search, after, "created_at + 0")];
+  const conditions = [likeAll(text, words), ...createdBounds(text.add, search, after, "(created_at + 0)")];
   const rows = await withBitmaps(session, () =>
     session.query(
       onceOnly(
@@ -216,7 +204,10 @@ async function byIndex(
 
 async function gather(session: Session, search: StoreSearch, words: readonly string[]): Promise<Place[]> {
   const text = new Text();
-  const conditions = [likeAll(text, words), ...boundsOf(text, search, undefined, "created_at + 0")];
+  const conditions = [
+    likeAll(text, words),
+    ...createdBounds(text.add, search, undefined, "(created_at + 0)"),
+  ];
   const rows = await withBitmaps(session, () =>
     session.query(
       onceOnly(
@@ -248,6 +239,7 @@ const textIndexFacts = statement(
       SELECT oid FROM pg_class WHERE relnamespace = own.oid AND relname = 'texts_trigrams')), false),
     greatest(0, (SELECT reltuples FROM pg_class WHERE relnamespace = own.oid AND relname = 'texts'))::bigint,
     greatest(0, (SELECT reltuples FROM pg_class WHERE relnamespace = own.oid AND relname = 'tasks'))::bigint,
-    (SELECT nspname FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace WHERE extname = 'pg_trgm')
+    (SELECT nspname FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace
+      WHERE extname = 'pg_trgm' AND has_schema_privilege(extnamespace, 'USAGE'))
     FROM pg_namespace AS own WHERE nspname = $1`,
 );

@@ -8,7 +8,16 @@ import type { Comparable, Condition } from "../../core/condition.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import { type StoredKey, stateOf, storedKey } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
-import { Candidates, createdBounds, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
+import {
+  Candidates,
+  createdBounds,
+  estimateMax,
+  firstId,
+  gatheredMax,
+  type KeySource,
+  lastId,
+  placeKey,
+} from "./key-source.ts";
 import type { Key } from "./search.ts";
 import { readsDownwards } from "./search-statements.ts";
 import { sourceSql as sql } from "./statements.ts";
@@ -42,12 +51,18 @@ export function attributeSource(connection: Connection, search: StoreSearch): Ke
   const name = spot.name;
   if (estimate >= estimateMax && search.sortBy === "createdAt" && spot.ranges.length === 0) {
     if (spot.equal.length * states.length <= mergedStreamsMax) {
-      return { name, estimate, keys: () => inOrder(connection, search, spot, states) };
+      const total = () => spot.equal.reduce((sum, value) => sum + countAll(connection, value), 0);
+      return { name, estimate, total, keys: () => inOrder(connection, search, spot, states) };
     }
   }
   const gathered = gather(connection, search, spot, states);
   if (!gathered) return undefined;
-  return { name, estimate, keys: () => allOf(connection, search, gathered) };
+  return { name, estimate, total: () => gathered.size, keys: () => allOf(connection, search, gathered) };
+}
+
+function countAll(connection: Connection, [attribute, value]: Spot["equal"][number]): number {
+  const most = Number.MAX_SAFE_INTEGER;
+  return (connection.prepare(sql.countEqual).get(attribute, value, most) as unknown as [number])[0];
 }
 
 /** The parts that must hold and that the index can find. */
@@ -176,7 +191,7 @@ function* inOrder(
   search: StoreSearch,
   { equal }: Spot,
   states: readonly number[],
-): Generator<Key | undefined, undefined> {
+): Generator<Key, undefined> {
   const candidates = new Candidates(connection, search);
   const downwards = readsDownwards(search);
   const { from, to } = createdBounds(search);
@@ -184,9 +199,9 @@ function* inOrder(
     states.map((state) => openStream(connection, downwards, [attribute, value, state, from, to])),
   );
   try {
-    for (const group of groups(merged(streams, downwards))) {
-      yield undefined;
-      yield* candidates.among(group);
+    for (const { seqs, lastAt } of groups(merged(streams, downwards))) {
+      yield* candidates.among(seqs);
+      yield placeKey(lastAt, downwards ? firstId : lastId);
     }
   } finally {
     for (const stream of streams) stream.return(undefined);
@@ -229,19 +244,19 @@ function* merged(streams: Generator<Entry, undefined>[], downwards: boolean): Ge
 }
 
 /** Tasks of one instant are in one group, for their order is that of their ids. The first groups are smaller. */
-function* groups(entries: Iterable<Entry>): Generator<number[], undefined> {
-  let group: number[] = [];
+function* groups(entries: Iterable<Entry>): Generator<{ seqs: number[]; lastAt: number }, undefined> {
+  let seqs: number[] = [];
   let size = 32;
-  let latest = Number.NaN;
+  let lastAt = Number.NaN;
   for (const [at, seq] of entries) {
-    if (group.length >= size && at !== latest) {
-      yield group;
-      group = [];
+    if (seqs.length >= size && at !== lastAt) {
+      yield { seqs, lastAt };
+      seqs = [];
       size = groupSize;
     }
-    group.push(seq);
-    latest = at;
+    seqs.push(seq);
+    lastAt = at;
   }
-  if (group.length > 0) yield group;
+  if (seqs.length > 0) yield { seqs, lastAt };
   return undefined;
 }

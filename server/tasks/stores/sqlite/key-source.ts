@@ -14,9 +14,25 @@ export interface KeySource {
   name: string;
   /** About how many candidates there are; exact below `estimateMax`. */
   estimate: number;
-  /** In the search's order, from its place on. `undefined` is no key but says that it went on: look at the clock. */
-  keys(): Generator<Key | undefined, undefined>;
+  /** All candidates, those that fail the plain filters included; takes as long as it takes. */
+  total(): number;
+  /** In the search's order, from its place on. Among them places (`isPlace`), up to which all keys were given. */
+  keys(): Generator<Key, undefined>;
 }
+
+/** A place in the order, and no task. */
+export function placeKey(at: number, id: string): Key {
+  return [at, id, Number.NaN];
+}
+
+export function isPlace([, , seq]: Key): boolean {
+  return Number.isNaN(seq);
+}
+
+/** Before, in code units, every id. */
+export const firstId = "";
+/** After every id. */
+export const lastId = "\u{10ffff}";
 
 /** Estimates are exact below this. */
 export const estimateMax = 1_000;

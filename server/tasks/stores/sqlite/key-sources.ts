@@ -3,6 +3,7 @@ import type { StoreSearch } from "../../core/store.ts";
 import { attributeSource } from "./attribute-keys.ts";
 import type { Connection } from "./connection.ts";
 import type { KeySource } from "./key-source.ts";
+import type { Key } from "./search.ts";
 import { textSource } from "./text-keys.ts";
 
 /** The one with the fewest candidates, or undefined when none is of use. Its search is by createdAt, updatedAt or id. */
@@ -13,4 +14,19 @@ export function keySourceOf(connection: Connection, search: StoreSearch): KeySou
   const texts = textSource(connection, search);
   if (!attributes || !texts) return attributes ?? texts;
   return texts.estimate < attributes.estimate ? texts : attributes;
+}
+
+/** The keys of a source with those of definitions' entries, both in order. */
+export function* withEntries(
+  keys: Generator<Key, undefined>,
+  entries: readonly Key[],
+  compare: (a: Key, b: Key) => number,
+): Generator<Key, undefined> {
+  let next = 0;
+  for (const key of keys) {
+    while (next < entries.length && compare(entries[next]!, key) < 0) yield entries[next++]!;
+    yield key;
+  }
+  yield* entries.slice(next);
+  return undefined;
 }

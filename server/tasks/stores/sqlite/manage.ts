@@ -5,7 +5,7 @@ import type { Rows } from "./protocol.ts";
 import type { Row } from "./rows.ts";
 import { sql } from "./statements.ts";
 import { statusNames, statusNumbers } from "./statuses.ts";
-import { pullMarks, removeText } from "./texts.ts";
+import { removeTexts } from "./texts.ts";
 import { findTask, type WriteContext, withNames } from "./write-context.ts";
 
 interface Change {
@@ -111,7 +111,7 @@ export function deleteTask(
   const stale = checkVersion(task, change);
   if (stale) return stale;
   remove(context, task[0], task[2], task[3]);
-  pullMarks(context);
+  removeTexts(context, [task[0]]);
   return { kind: "ok", value: undefined };
 }
 
@@ -119,7 +119,10 @@ export function pruneTasks(context: WriteContext, request: PruneRequest): Writte
   const status = statusNumbers[request.status];
   const prunable = findPrunable(context.connection, request);
   for (const [, seq, lane] of prunable) remove(context, seq, lane, status);
-  pullMarks(context);
+  removeTexts(
+    context,
+    prunable.map(([, seq]) => seq),
+  );
   return { kind: "ok", value: prunable.length };
 }
 
@@ -139,7 +142,6 @@ export function findPrunable(
 
 function remove(context: WriteContext, seq: number, lane: number, status: number): void {
   context.attributes.removing(lane, seq, status);
-  removeText(context, seq);
   if (context.connection.prepare(sql.deleteTask).run(seq).changes === 0) return;
   context.connection.prepare(sql.deleteAttempts).run(seq);
   context.connection.prepare(sql.deleteBigPayload).run(seq);

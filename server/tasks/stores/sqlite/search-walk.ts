@@ -5,9 +5,11 @@
  */
 import { meets, type Subject, sortValueOf } from "../../core/meets.ts";
 import { searchableText } from "../../core/searchable-text.ts";
-import type { Count, Place, StoreSearch } from "../../core/store.ts";
+import type { Attributes, Count, Place, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import type { Connection } from "./connection.ts";
+import { isPlace, type KeySource } from "./key-source.ts";
+import { keySourceOf, withEntries } from "./key-sources.ts";
 import type { Rows } from "./protocol.ts";
 import { type AttemptRow, namesOf, type Row, toAttempts, toBareTask, toDefinition, toEntry } from "./rows.ts";
 import type { FoundRows, Key } from "./search.ts";
@@ -29,9 +31,12 @@ export function countTasks(connection: Connection, search: StoreSearch): Count {
   const { where, after: _after, ...rest } = search;
   const unplaced: StoreSearch = { ...rest, sortBy: "createdAt", descending: true, definitions: false };
   if (!where) return { count: plain.countTasks(connection, unplaced), errorMax: 0 };
-  const { met, seen, isWhole } = new Walk(connection, { ...unplaced, where }).count();
+  const { met, seen, isWhole, total: candidates } = new Walk(connection, { ...unplaced, where }).count();
   if (isWhole) return { count: met, errorMax: 0 };
-  const total = Math.max(seen, plain.countTasks(connection, unplaced));
+  const total = Math.max(
+    seen,
+    Math.min(plain.countTasks(connection, unplaced), candidates ?? Number.POSITIVE_INFINITY),
+  );
   const count = Math.round((met / Math.max(1, seen)) * total);
   return { count, errorMax: Math.max(count - met, met + total - seen - count) };
 }
@@ -69,13 +74,16 @@ class Walk {
     return isIndexed(sortBy) ? this.#walked() : this.#gathered();
   }
 
-  count(): { met: number; seen: number; isWhole: boolean } {
+  /** `total` is how many there are to look at, when that is not all that pass the plain filters. */
+  count(): { met: number; seen: number; isWhole: boolean; total?: number } {
     let met = 0;
     let seen = 0;
     for (const chunk of this.#chunks(this.#search)) {
       met += chunk.filter((candidate) => this.#isMet(candidate)).length;
-      seen += chunk.length;
-      if (performance.now() > this.#endsAt) return { met, seen, isWhole: false };
+      seen += chunk.filter(({ key }) => !isPlace(key)).length;
+      if (performance.now() <= this.#endsAt) continue;
+      const total = this.#source?.total();
+      return { met, seen, isWhole: false, ...(total !== undefined && { total }) };
     }
     return { met, seen, isWhole: true };
   }
@@ -132,14 +140,18 @@ class Walk {
       if (only) yield [only];
       return;
     }
-    const keys = plain.keysInOrder(this.#connection, search, this.#definitions);
+    const keys = this.#keys(search);
     try {
       for (;;) {
         const chunk: Key[] = [];
         while (chunk.length < chunkSize) {
           const next = keys.next();
           if (next.done) break;
-          chunk.push(next.value);
+          if (!isPlace(next.value)) chunk.push(next.value);
+          else if (performance.now() > this.#endsAt && plain.isAfter(search, next.value)) {
+            yield this.#read([...chunk, next.value]);
+            chunk.length = 0;
+          }
         }
         if (chunk.length > 0) yield this.#read(chunk);
         if (chunk.length < chunkSize) return;
@@ -147,6 +159,18 @@ class Walk {
     } finally {
       keys.return?.();
     }
+  }
+
+  #source: KeySource | undefined;
+
+  #keys(search: StoreSearch): Iterator<Key> {
+    this.#source = search.where && keySourceOf(this.#connection, search);
+    if (!this.#source) return plain.keysInOrder(this.#connection, search, this.#definitions);
+    const entries = this.#definitions
+      .map((row, index) => plain.keyOf(search, row[8], row[8], row[0], -1 - index))
+      .filter((key) => plain.isAfter(search, key))
+      .sort(plain.comparator(search));
+    return withEntries(this.#source.keys(), entries, plain.comparator(search));
   }
 
   #byId(search: StoreSearch): Candidate | undefined {
@@ -167,11 +191,11 @@ class Walk {
     const rows = this.#connection.prepare(sql.readTasks).all(wanted) as unknown as Row[];
     this.#names = namesOf(withNames(this.#connection, rows));
     let next = 0;
-    return keys.map((key) =>
-      key[2] >= 0
-        ? { key, row: rows[next++]! }
-        : { key, entry: toEntry(toDefinition(this.#definitions[-1 - key[2]]!), undefined) },
-    );
+    return keys.map((key) => {
+      if (isPlace(key)) return { key };
+      if (key[2] >= 0) return { key, row: rows[next++]! };
+      return { key, entry: toEntry(toDefinition(this.#definitions[-1 - key[2]]!), undefined) };
+    });
   }
 
   #names = namesOf({ lanes: [], workers: [] });
@@ -182,6 +206,7 @@ class Walk {
 
   #isMet(candidate: Candidate): boolean {
     const { where } = this.#search;
+    if (isPlace(candidate.key)) return false;
     return where === undefined || meets(where, this.#subjectOf(candidate));
   }
 
@@ -190,7 +215,8 @@ class Walk {
     const task = this.#taskOf(candidate);
     if (!row) return { task };
     const json = { payload: row[18], ...(row[20] !== null && { result: row[20] }) };
-    return { task, json, text: () => searchableText(task, this.#attemptsOf(row), json) };
+    const attributes = row[28] === null ? {} : (JSON.parse(row[28]) as Attributes);
+    return { task, json, attributes, text: () => searchableText(task, this.#attemptsOf(row), json) };
   }
 
   #attemptsOf(row: Row) {

@@ -295,6 +295,8 @@ export const fillSql = {
 /** Full text; see texts.ts. */
 export const textSql = {
   writeText: "/* dure:writeText */ INSERT OR REPLACE INTO texts (rowid, body) VALUES (?, ?)",
+  insertSmall: `/* dure:insertSmall */ INSERT OR REPLACE INTO text_marks (mark, fresh_to)
+    SELECT mark, fresh_to FROM text_marks WHERE mark = 1`,
   deleteText: "/* dure:deleteText */ DELETE FROM texts WHERE rowid = ?",
   /** One that is RUNNING by now comes again when it ends, as every other that has changed does. */
   sameTask: `/* dure:sameTask */ SELECT created_at FROM tasks

@@ -9,7 +9,16 @@
 import type { Condition } from "../../core/condition.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import type { Connection } from "./connection.ts";
-import { Candidates, createdBounds, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
+import {
+  Candidates,
+  createdBounds,
+  estimateMax,
+  firstId,
+  gatheredMax,
+  type KeySource,
+  lastId,
+  placeKey,
+} from "./key-source.ts";
 import { comparator, type Key } from "./search.ts";
 import { readsDownwards } from "./search-statements.ts";
 import { sourceSql as sql, textSql } from "./statements.ts";
@@ -36,9 +45,18 @@ export function textSource(connection: Connection, search: StoreSearch): KeySour
     const found = connection.prepare(sql.someTexts).all(phrase, gatheredMax + 1) as unknown as [number][];
     if (found.length > gatheredMax) return undefined;
     const seqs = [...(unindexed ?? []), ...found.map(([seq]) => seq)];
-    return { ...source, keys: () => allOf(connection, search, seqs) };
+    return { ...source, total: () => seqs.length, keys: () => allOf(connection, search, seqs) };
   }
-  return { ...source, keys: () => inOrder(connection, search, phrase, blocks, unindexed ?? []) };
+  return {
+    ...source,
+    total: () => countAll(connection, phrase) + (unindexed?.length ?? 0),
+    keys: () => inOrder(connection, search, phrase, blocks, unindexed ?? []),
+  };
+}
+
+function countAll(connection: Connection, phrase: string): number {
+  const most = Number.MAX_SAFE_INTEGER;
+  return (connection.prepare(sql.countTexts).get(phrase, most) as unknown as [number])[0];
 }
 
 /** No query has a character U+0000. */
@@ -63,7 +81,7 @@ function* inOrder(
   phrase: string,
   blocks: readonly Block[],
   unindexed: readonly number[],
-): Generator<Key | undefined, undefined> {
+): Generator<Key, undefined> {
   const candidates = new Candidates(connection, search);
   const compare = comparator(search);
   const downwards = readsDownwards(search);
@@ -71,10 +89,10 @@ function* inOrder(
   const seen = new Set(unindexed);
   let held = candidates.among(unindexed);
   for (const { seqs, nextAt } of byBlock(connection, phrase, wanted, downwards)) {
-    yield undefined;
     held = [...held, ...candidates.among(seqs.filter((seq) => !seen.has(seq)))].sort(compare);
     const end = held.findIndex(([at]) => nextAt !== undefined && (downwards ? at <= nextAt : at >= nextAt));
     yield* held.splice(0, end === -1 ? held.length : end);
+    if (nextAt !== undefined) yield placeKey(nextAt, downwards ? lastId : firstId);
   }
   yield* held;
   return undefined;

@@ -109,14 +109,15 @@ export function writeTexts(context: WriteContext, { texts, marks }: TextRows): W
     const task = connection.prepare(textSql.sameTask).get(seq, id, version) as [number] | undefined;
     if (!task) continue;
     if (text === "") {
-      connection.prepare(textSql.deleteText).run(seq);
+      connection.prepare(textSql.deleteText).all(seq);
       continue;
     }
-    connection.prepare(textSql.writeText).run(seq, text);
+    connection.prepare(textSql.writeText).all(seq, text);
     const block = Math.floor(seq / blockSize);
     const [first, last] = blocks.get(block) ?? [task[0], task[0]];
     blocks.set(block, [Math.min(first, task[0]), Math.max(last, task[0])]);
   }
+  forgetRowid(connection);
   for (const [block, [first, last]] of blocks) connection.prepare(textSql.widenBlock).run(block, first, last);
   if (marks) moveMarks(connection, marks);
   return { kind: "ok", value: undefined };
@@ -131,14 +132,19 @@ function moveMarks(connection: Connection, { fresh, changed }: TextMarks): void 
   }
 }
 
-/** Before a task is deleted. Its number may be given to another. */
-export function removeText({ connection }: WriteContext, seq: number): void {
-  connection.prepare(textSql.deleteText).run(seq);
+/** After tasks were deleted, whose numbers may be given to others. */
+export function removeTexts({ connection }: WriteContext, seqs: readonly number[]): void {
+  for (const seq of seqs) connection.prepare(textSql.deleteText).all(seq);
+  forgetRowid(connection);
+  connection.prepare(textSql.pullFresh).run();
 }
 
-/** After tasks were deleted. */
-export function pullMarks({ connection }: WriteContext): void {
-  connection.prepare(textSql.pullFresh).run();
+/**
+ * The index of texts writes rows of its own, with numbers that JavaScript has no number for; as the latest one inserted,
+ * such a number would make every `run` throw, until another row is inserted.
+ */
+function forgetRowid(connection: Connection): void {
+  connection.prepare(textSql.insertSmall).run();
 }
 
 /**

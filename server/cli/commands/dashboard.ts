@@ -1,0 +1,57 @@
+/** `dure dashboard`: the dashboard and its API on a port of this machine. */
+import type { Command } from "commander";
+import { listen } from "../../http/listen.ts";
+import { given, parseInteger } from "../arguments.ts";
+import type { Action } from "../context.ts";
+import { withContext } from "../context.ts";
+import { CommandError } from "../exit-codes.ts";
+import { firstStop } from "../signals.ts";
+
+interface Options {
+  host: string;
+  port: string;
+  allowHost?: string[];
+}
+
+/** Adds the command. */
+export function addDashboard(program: Command): void {
+  program
+    .command("dashboard")
+    .summary("see and steer the tasks in a browser")
+    .description(
+      "Serves the dashboard and the HTTP API until SIGTERM or SIGINT, and prints the address to open: it carries a token " +
+        "that is new at each start (or DURE_TOKEN, of 16 characters or more). Only this machine reaches it unless " +
+        "--host names another address.",
+    )
+    .option("--host <address>", "listen here", "127.0.0.1")
+    .option("--port <n>", "listen on this port; 0 for any", "3340")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  dure dashboard
+  dure dashboard --port 8080
+  dure dashboard --database postgres://localhost/app`,
+    )
+    .action(withContext(dashboard));
+}
+
+const dashboard: Action<Options> = async (context, options) => {
+  const dure = context.open();
+  const port = parseInteger(options.port, "--port");
+  const token = process.env.DURE_TOKEN;
+  const listening = await listen(dure, {
+    host: options.host,
+    port,
+    ...given(token, (one) => ({ token: one })),
+  }).catch((error) => {
+    if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
+    throw new CommandError(`Port ${port} is taken. Name another with --port, or 0 for any that is free.`);
+  });
+  await dure.instance.store();
+  context.output.document({ url: listening.url });
+  context.output.print(listening.url);
+  context.output.note(`The dashboard of ${context.shownDatabase}. Ctrl-C stops it.`);
+  await firstStop(() => listening.close());
+  await listening.close();
+};

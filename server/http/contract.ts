@@ -1,0 +1,143 @@
+/**
+ * The shapes that the API answers with; the one file of the server that the dashboard knows. Instants are ISO strings,
+ * absent values are left out, and unknown keys are to be ignored.
+ */
+
+export type Status = "PENDING" | "RUNNING" | "COMPLETED" | "FAILED" | "CANCELLED";
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+export interface StoredError {
+  name: string;
+  message: string;
+  stack?: string;
+  code?: string;
+  cause?: StoredError;
+}
+
+/** A task as JSON; instants are ISO strings. */
+export interface TaskDocument {
+  id: string;
+  type: string;
+  status: Status;
+  createdAt: string;
+  updatedAt: string;
+  startedAt?: string;
+  completedAt?: string;
+  payload?: Json;
+  result?: Json;
+  error?: string;
+  maxAttempts: number;
+  attempts: number;
+  description?: string;
+  queue?: string;
+  priority?: number;
+  dueAt?: string;
+  tags?: string[];
+  idempotencyKey?: string;
+  progress?: { done: number; total?: number; message?: string };
+  workerId?: string;
+  cancelRequestedAt?: string;
+  crashes?: number;
+  snoozes?: number;
+  version?: number;
+  isDefinition?: boolean;
+  unreadable?: string;
+}
+
+export interface LogDocument {
+  at: string;
+  level: "info" | "warn" | "error";
+  message: string;
+  fields?: { [key: string]: Json };
+}
+
+export interface AttemptDocument {
+  fence: number;
+  number: number;
+  workerId?: string;
+  startedAt: string;
+  endedAt?: string;
+  outcome?: "completed" | "failed" | "timed-out" | "cancelled" | "snoozed" | "released" | "lost";
+  error?: StoredError;
+  lateOutcome?: string;
+  logs: LogDocument[];
+}
+
+export interface TaskPage {
+  tasks: TaskDocument[];
+  nextCursor?: string;
+  previousCursor?: string;
+  complete: boolean;
+  searchedBackTo?: string;
+  hint?: string;
+}
+
+export interface TaskDetail {
+  task: TaskDocument;
+  attempts: AttemptDocument[];
+}
+
+export interface DefinitionDocument {
+  id: string;
+  description?: string;
+  maxAttempts: number;
+  queue: string;
+  priority: number;
+  timeoutMs: number | null;
+  tags: string[];
+  rerunAfterCrash: boolean;
+  createdAt: string;
+  updatedAt: string;
+  /** JSON Schema of the payload, where the definition has one; the enqueue form is made from it. */
+  payloadSchema?: Json;
+}
+
+export interface WorkerDocument {
+  id: string;
+  state: "alive" | "dead" | "stopped";
+  host: string;
+  pid: number;
+  name?: string;
+  concurrency: number;
+  types: string[];
+  queues?: string[];
+  startedAt: string;
+  beatAt: string;
+  leaseMs: number;
+  running: number;
+}
+
+export interface Stats {
+  byType: { type: string; queue: string; status: Status; count: number }[];
+  workers: { alive: number; dead: number; stopped: number };
+  oldestDueMs?: number;
+  sizeBytes: number;
+  writeAheadBytes?: number;
+}
+
+/** One group of `GET summary`: the values of the keys asked for, and how many tasks have them. */
+export interface SummaryGroup {
+  [key: string]: string | number | undefined;
+  count: number;
+}
+
+/** Failed tasks whose errors say the same once numbers and ids are taken out. */
+export interface ErrorGroup {
+  /** The search that finds them; without it, the dashboard searches for the longest fixed part of the message. */
+  query?: string;
+  fingerprint: string;
+  message: string;
+  count: number;
+  types: string[];
+  firstAt: string;
+  lastAt: string;
+  exampleId: string;
+}
+
+/** What to put in the place of `from` to `to`, counted in UTF-16 units from 0. */
+export interface Completion {
+  from: number;
+  to: number;
+  items: { text: string; detail?: string }[];
+}

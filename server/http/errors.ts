@@ -1,0 +1,73 @@
+/** Errors as HTTP answers: one table from code to status, and nothing of the inside in the body. */
+import type { ErrorCode } from "../tasks/core/errors.ts";
+import { DureError } from "../tasks/core/errors.ts";
+
+export const httpStatuses: Record<ErrorCode, number> = {
+  INVALID_OPTION: 400,
+  INVALID_ID: 400,
+  INVALID_PAYLOAD: 422,
+  VALUE_NOT_STORABLE: 422,
+  VALUE_TOO_LARGE: 413,
+  VALUE_UNREADABLE: 500,
+  TASK_ALREADY_DEFINED: 409,
+  TASK_NOT_DEFINED: 404,
+  TASK_NOT_FOUND: 404,
+  TASK_ID_TAKEN: 409,
+  IDEMPOTENCY_CONFLICT: 409,
+  STATUS_CONFLICT: 409,
+  VERSION_CONFLICT: 409,
+  TASK_FAILED: 500,
+  TASK_CANCELLED: 500,
+  WAIT_TIMEOUT: 504,
+  HANDLER_TIMEOUT: 500,
+  HANDLER_FAILURE: 500,
+  CRASH_BUDGET_SPENT: 500,
+  LEASE_LOST: 409,
+  INVALID_QUERY: 400,
+  INVALID_CURSOR: 400,
+  DATABASE_UNAVAILABLE: 503,
+  DATABASE_CORRUPT: 500,
+  DATABASE_FULL: 507,
+  DATABASE_READ_ONLY: 503,
+  DATABASE_UNSAFE: 500,
+  DATABASE_VERSION: 500,
+  DATABASE_MOVED: 410,
+  TRANSACTION_UNUSABLE: 500,
+  COMMIT_UNKNOWN: 503,
+  WORKER_RUNNING: 409,
+  INSTANCE_CLOSED: 503,
+};
+
+/** A refusal of the API's own, with the code that its body carries. */
+export class HttpError extends Error {
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export interface ErrorAnswer {
+  status: number;
+  body: { code: string; message: string; details: object };
+}
+
+/** What is answered for anything thrown. A fault of ours says no more than that it happened; the log has the rest. */
+export function errorAnswer(error: unknown): ErrorAnswer {
+  if (error instanceof HttpError) {
+    return { status: error.status, body: { code: error.code, message: error.message, details: {} } };
+  }
+  if (error instanceof DureError) {
+    const status = httpStatuses[error.code];
+    if (status < 500) {
+      return { status, body: { code: error.code, message: error.message, details: error.details } };
+    }
+    const message = "The database cannot do that at the moment; the server's log says why.";
+    return { status, body: { code: error.code, message, details: {} } };
+  }
+  const message = "Something went wrong in the server; its log says what.";
+  return { status: 500, body: { code: "UNEXPECTED", message, details: {} } };
+}

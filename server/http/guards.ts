@@ -1,0 +1,49 @@
+/** What a request must be before anything looks at it: for this host, and not sent by another site's page. */
+import { HttpError } from "./errors.ts";
+
+const loopback = ["localhost", "127.0.0.1", "[::1]"];
+
+/** @param hosts names that this server is called by, without a port; undefined for loopback only, null for any */
+export function checkHost(request: Request, hosts: readonly string[] | null | undefined): void {
+  if (hosts === null) return;
+  const host = request.headers.get("host") ?? new URL(request.url).host;
+  const name = host.replace(/:\d+$/, "").toLowerCase();
+  if ((hosts ?? loopback).includes(name)) return;
+  throw new HttpError(
+    421,
+    "WRONG_HOST",
+    "This server is not called by that name. Name it with --host, or open the address that was printed.",
+  );
+}
+
+/** A change comes from our own page, or from a program; never from a form or a script of another site. */
+export function checkOrigin(request: Request): void {
+  const type = request.headers.get("content-type") ?? "";
+  if (!/^application\/json\s*(;|$)/i.test(type)) {
+    throw new HttpError(415, "NOT_JSON", "A change is sent as content-type application/json.");
+  }
+  const site = request.headers.get("sec-fetch-site");
+  if (site !== null) {
+    if (site === "same-origin" || site === "none") return;
+    throw new HttpError(403, "OTHER_ORIGIN", "A change must come from the dashboard's own page.");
+  }
+  const origin = request.headers.get("origin");
+  if (origin === null || hostOf(origin) === (request.headers.get("host") ?? new URL(request.url).host))
+    return;
+  throw new HttpError(403, "OTHER_ORIGIN", "A change must come from the dashboard's own page.");
+}
+
+function hostOf(origin: string): string | undefined {
+  return URL.canParse(origin) ? new URL(origin).host : undefined;
+}
+
+export const securityHeaders: Readonly<Record<string, string>> = {
+  "content-security-policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "no-referrer",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "permissions-policy": "camera=(), geolocation=(), microphone=()",
+};

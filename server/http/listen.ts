@@ -1,0 +1,76 @@
+/** The API and the dashboard on a port of their own. */
+import type { Server } from "node:http";
+import { serve } from "@hono/node-server";
+import type { Dure } from "../dure.ts";
+import { DureError } from "../tasks/core/errors.ts";
+import { createApp, type HttpOptions } from "./app.ts";
+import { newToken } from "./auth.ts";
+
+export interface ListenOptions extends HttpOptions {
+  /** Default 127.0.0.1: nobody else on the network reaches it. */
+  host?: string;
+  /** Default 3340; 0 for any that is free. */
+  port?: number;
+  /** Default: a new one at each start. At least 16 characters. */
+  token?: string;
+}
+
+export interface Listening {
+  /** With the token: opening it logs in. */
+  url: string;
+  port: number;
+  close(): Promise<void>;
+}
+
+const loopback = ["127.0.0.1", "::1", "localhost"];
+
+/** @throws DureError INVALID_OPTION, or the system's error when the port is taken */
+export async function listen(dure: Dure, options: ListenOptions = {}): Promise<Listening> {
+  const { host = "127.0.0.1", port = 3340, token = newToken(), hosts, ...rest } = options;
+  if (token.length < 16) {
+    throw new DureError(
+      "INVALID_OPTION",
+      "The token is too short; give at least 16 characters, or none to have one made.",
+    );
+  }
+  const named = hosts ?? (loopback.includes(host) ? undefined : [host]);
+  const handler = createApp(dure, { token }, { ...rest, ...(named !== undefined && { hosts: named }) });
+  const server = await start(handler, host, port);
+  const address = server.address() as { port: number };
+  const name = host.includes(":") ? `[${host}]` : host;
+  return {
+    url: `http://${name}:${address.port}/?token=${token}`,
+    port: address.port,
+    close: () => closed(server),
+  };
+}
+
+function start(
+  handler: (request: Request) => Promise<Response>,
+  hostname: string,
+  port: number,
+): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = serve({
+      fetch: handler,
+      hostname,
+      port,
+      serverOptions: {
+        headersTimeout: 10_000,
+        requestTimeout: 30_000,
+        keepAliveTimeout: 5_000,
+        maxHeaderSize: 16_384,
+      },
+    }) as Server;
+    server.maxConnections = 256;
+    server.once("error", reject);
+    server.once("listening", () => resolve(server));
+  });
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

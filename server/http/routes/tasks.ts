@@ -1,0 +1,237 @@
+/** Tasks: search, one of them, enqueue, and what an operator does to one. */
+import { z } from "zod";
+import { DureError } from "../../tasks/core/errors.ts";
+import { findNearIdsIn } from "../../tasks/core/find.ts";
+import { didYouMean } from "../../tasks/core/names.ts";
+import type { TaskSearchOptions } from "../../tasks/core/search.ts";
+import type { Task } from "../../tasks/core/task.ts";
+import { HttpError } from "../errors.ts";
+import { type Call, route } from "../route.ts";
+
+const pageMax = 200;
+const batchMax = 1_000;
+
+const list = (text: string) => text.split(",").filter((part) => part !== "");
+const statuses = z.string().transform((text) => list(text).map((status) => status.toUpperCase()));
+const instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
+
+/** The filters that every list, count and summary takes. */
+export const filterQuery = {
+  q: z.string().max(10_000).optional(),
+  status: statuses.optional(),
+  type: z.string().transform(list).optional(),
+  queue: z.string().transform(list).optional(),
+  from: instant.optional(),
+  to: instant.optional(),
+};
+const boolean = z.enum(["true", "false"]).transform((text) => text === "true");
+const sortFields = [
+  "createdAt",
+  "updatedAt",
+  "startedAt",
+  "completedAt",
+  "dueAt",
+  "duration",
+  "priority",
+  "id",
+] as const;
+
+export const taskFilters = z.object(filterQuery);
+const listQuery = taskFilters.extend({
+  sort: z.enum(sortFields).optional(),
+  order: z.enum(["asc", "desc"]).optional(),
+  limit: z.coerce.number().int().min(1).max(pageMax).default(50),
+  offset: z.coerce.number().int().min(0).optional(),
+  cursor: z.string().max(10_000).optional(),
+  definitions: boolean.default(false),
+});
+
+/** A filter as the instance takes it. What is wrong with it, the instance says. */
+export function searchOf({
+  q,
+  status,
+  type,
+  queue,
+  from,
+  to,
+}: z.output<typeof taskFilters>): TaskSearchOptions {
+  return {
+    ...(q !== undefined && { query: q }),
+    ...(status && { status: status as never }),
+    ...(type && { type }),
+    ...(queue && { queue }),
+    ...((from || to) && { createdAtRange: { ...(from && { start: from }), ...(to && { end: to }) } }),
+  };
+}
+
+const settings = {
+  delay: z.union([z.string(), z.number()]).optional(),
+  runAt: instant.optional(),
+  priority: z.number().int().optional(),
+  queue: z.string().optional(),
+  tags: z.array(z.string()).optional(),
+  idempotencyKey: z.string().optional(),
+  id: z.string().optional(),
+  maxAttempts: z.number().int().optional(),
+  timeout: z.union([z.string(), z.number()]).optional(),
+  description: z.string().optional(),
+};
+const newTask = z.strictObject({ type: z.string(), payload: z.unknown(), ...settings });
+const change = z.strictObject({ expectedVersion: z.number().int().optional() });
+
+export const taskRoutes = [
+  route({
+    method: "GET",
+    path: "tasks",
+    role: "viewer",
+    summary: "A page of the tasks that fit, newest first unless told otherwise",
+    query: listQuery,
+    run: async ({ dure, documents, query }) => {
+      const { sort, order, limit, offset, cursor, definitions } = query;
+      const page = await dure.searchTaskPage({
+        ...searchOf(query),
+        ...(sort && { sortBy: sort }),
+        ...(order && { sortOrder: order }),
+        ...(offset !== undefined && { offset }),
+        ...(cursor !== undefined && { cursor }),
+        limit,
+        definitions,
+      });
+      return { ...page, tasks: page.tasks.map((task) => documents.task(task)) };
+    },
+  }),
+  route({
+    method: "GET",
+    path: "tasks/count",
+    role: "viewer",
+    summary: "How many tasks fit; an estimate, and said to be one, where counting takes too long",
+    query: taskFilters,
+    run: async ({ dure, query }) => {
+      const { total } = await dure.summarizeTasks({ ...searchOf(query), by: [] });
+      return { count: total.count, exact: total.errorMax === 0, errorMax: total.errorMax };
+    },
+  }),
+  route({
+    method: "GET",
+    path: "tasks/:id",
+    role: "viewer",
+    summary: "One task with its attempts and their logs",
+    run: async (call) => {
+      const { dure, documents, params } = call;
+      const task = await existing(call);
+      const attempts = await dure.listAttempts(params.id!);
+      return { task: documents.task(task), attempts: attempts.map((attempt) => documents.attempt(attempt)) };
+    },
+  }),
+  route({
+    method: "GET",
+    path: "tasks/:id/explain",
+    role: "viewer",
+    summary: "Why a task is where it is, and what happens to it next",
+    run: async ({ dure, documents, params }) => {
+      const { task, uncharged, workers, ...rest } = await dure.explainTask(params.id!);
+      return {
+        ...rest,
+        task: documents.task(task),
+        uncharged: uncharged.map((attempt) => documents.attempt(attempt)),
+        workers: workers.map((worker) => documents.worker(worker)),
+      };
+    },
+  }),
+  route({
+    method: "POST",
+    path: "tasks",
+    role: "operator",
+    summary: "Enqueues a task of a definition that is known to the database",
+    body: newTask,
+    run: async ({ dure, documents, body }) => {
+      const { type, payload, ...options } = body;
+      return { task: documents.task(await dure.enqueueTask(type, payload, options)) };
+    },
+  }),
+  route({
+    method: "POST",
+    path: "tasks/batch",
+    role: "operator",
+    summary: `Enqueues at most ${batchMax} tasks, one after another; answers them in order`,
+    body: z.strictObject({ tasks: z.array(newTask).max(batchMax) }),
+    run: async ({ dure, documents, body }) => {
+      const stored = body.tasks.map(({ type, payload, ...options }) =>
+        dure.enqueueTask(type, payload, options),
+      );
+      return { tasks: (await Promise.all(stored)).map((task) => documents.task(task)) };
+    },
+  }),
+  route({
+    method: "POST",
+    path: "tasks/:id/cancel",
+    role: "operator",
+    summary: "Cancels a task; one that runs is asked to stop",
+    body: change,
+    run: async ({ dure, documents, params, body }) => {
+      const { task, requested } = await dure.cancelTask(params.id!, body);
+      return { task: documents.task(task), requested };
+    },
+  }),
+  route({
+    method: "POST",
+    path: "tasks/:id/retry",
+    role: "operator",
+    summary: "Puts a FAILED or CANCELLED task back, with all its attempts again",
+    body: change,
+    run: async ({ dure, documents, params, body }) => ({
+      task: documents.task(await dure.retryTask(params.id!, body)),
+    }),
+  }),
+  route({
+    method: "POST",
+    path: "tasks/:id/run-again",
+    role: "operator",
+    summary: "Enqueues a new task of the same type, with the same payload or another",
+    body: z.strictObject({ payload: z.unknown().optional() }),
+    run: async (call) => {
+      const { dure, documents, body } = call;
+      const { type, payload, isDefinition } = await existing(call);
+      if (isDefinition)
+        throw new HttpError(409, "STATUS_CONFLICT", "This is a definition; enqueue a task of it instead.");
+      const again = await dure.enqueueTask(type, "payload" in body ? body.payload : payload);
+      return { task: documents.task(again) };
+    },
+  }),
+  route({
+    method: "PATCH",
+    path: "tasks/:id",
+    role: "operator",
+    summary: "Changes the priority or the due time of a PENDING task",
+    body: change.extend({ priority: z.number().int().optional(), dueAt: instant.nullish() }),
+    run: async ({ dure, documents, params, body }) => {
+      const { priority, dueAt, expectedVersion } = body;
+      const task = await dure.editTask(params.id!, {
+        ...(priority !== undefined && { priority }),
+        ...(dueAt === null ? { delay: 0 } : dueAt && { runAt: dueAt }),
+        ...(expectedVersion !== undefined && { expectedVersion }),
+      });
+      return { task: documents.task(task) };
+    },
+  }),
+  route({
+    method: "DELETE",
+    path: "tasks/:id",
+    role: "admin",
+    summary: "Deletes a task that has ended, with its attempts and logs",
+    run: async ({ dure, params }) => {
+      await dure.deleteTask(params.id!);
+      return { deleted: params.id };
+    },
+  }),
+];
+
+async function existing({ dure, params }: Call): Promise<Task> {
+  const id = params.id!;
+  const task = await dure.getTaskById(id);
+  if (task) return task;
+  const near = await findNearIdsIn(await dure.instance.store(), id);
+  throw new DureError("TASK_NOT_FOUND", `There is no task "${id}".${didYouMean(id, near)}`, {
+    details: { id, near },
+  });
+}
