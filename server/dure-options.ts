@@ -5,6 +5,7 @@ import { DureError } from "./tasks/core/errors.ts";
 import { checkQueue } from "./tasks/core/names.ts";
 import type { OptionRule } from "./tasks/core/options.ts";
 import {
+  booleanRule,
   checkOptions,
   durationRule,
   integerBetween,
@@ -51,6 +52,8 @@ export interface DureOptions {
   durability?: "full" | "normal";
   worker?: WorkerOptions;
   retention?: RetentionOptions | false;
+  /** Whether workers index the texts of tasks, so that words in payloads, results, errors and logs are found fast. Default true. */
+  fullText?: boolean;
   /** Limits of one payload or result in bytes. Default 1 MiB. */
   valueSizeMax?: number;
   /** Where Dure says what went wrong outside any task. Default: stderr, one line each. */
@@ -73,6 +76,7 @@ export interface DureSettings {
   };
   retention: Retention;
   archiveTo: string | undefined;
+  fullText: boolean;
   valueSizeMax: number;
   logger: Logger;
   store: TaskStore | undefined;
@@ -106,6 +110,7 @@ const rules: Record<string, OptionRule> = {
   worker: (value, name) => problemOf(() => checkOptions(name, value, workerRules)),
   retention: (value, name) =>
     value === false ? undefined : problemOf(() => checkOptions(name, value, retentionRules)),
+  fullText: booleanRule,
   valueSizeMax: integerBetween(1_024, valueSizeLimit),
   logger: loggerRule,
   store: (value, name) =>
@@ -137,6 +142,7 @@ export function resolveDureOptions(options: DureOptions = {}): DureSettings {
       CANCELLED: keptMs(retention, "cancelled"),
     },
     archiveTo: retention === false ? undefined : retention.archiveTo,
+    fullText: options.fullText ?? true,
     valueSizeMax: options.valueSizeMax ?? valueBytesMax,
     logger: safeLogger(options.logger ?? stderrLogger),
     store: options.store,

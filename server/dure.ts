@@ -31,6 +31,7 @@ import type {
 import { summarizeTasksIn, type TaskSummary, type TaskSummaryOptions } from "./tasks/core/summary.ts";
 import type { defineTask, Task, TaskHandler, TaskOptions } from "./tasks/core/task.ts";
 import { Archive } from "./tasks/runtime/archive.ts";
+import { Indexer } from "./tasks/runtime/indexer.ts";
 import { closedError, LazyStore } from "./tasks/runtime/lazy-store.ts";
 import type { Pruned } from "./tasks/runtime/pruner.ts";
 import { Pruner } from "./tasks/runtime/pruner.ts";
@@ -308,7 +309,7 @@ class DureInstance implements Dure {
   }
 
   #makeService(store: TaskStore): WorkerService {
-    const { worker, logger, valueSizeMax } = this.#settings;
+    const { worker, logger, valueSizeMax, fullText } = this.#settings;
     const { onUnhealthy, ...settings } = worker;
     return new WorkerService({
       ...settings,
@@ -318,6 +319,13 @@ class DureInstance implements Dure {
       ids: this.instance.ids,
       logger,
       pruner: this.#pruner,
+      indexer: new Indexer({
+        store: () => this.#store.get(),
+        registry: this.instance.registry,
+        clock: this.#clock,
+        logger,
+        fullText,
+      }),
       valueSizeMax,
       onEnded: (taskId) => this.#waiter.onEnded(taskId),
       onUnhealthy: (reason) => onUnhealthy?.(reason),

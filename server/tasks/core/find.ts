@@ -15,7 +15,7 @@ import {
   type OptionRule,
   oneOf,
 } from "./options.ts";
-import { parseQuery } from "./query.ts";
+// QUERY-PENDING import { parseQuery } from "./query.ts";
 import type { DateRange, TaskPage, TaskSearchOptions, TaskSortField } from "./search.ts";
 import type { Found, Place, StoreSearch, TaskStore } from "./store.ts";
 import type { Task } from "./task.ts";
@@ -109,7 +109,7 @@ export function toStoreSearch(instance: Instance, options: TaskSearchOptions): S
     query,
     ...filter
   } = options;
-  const parsed = query === undefined ? undefined : parseQuery(query, { now: instance.clock.now() });
+  const parsed = pendingQuery(instance, query);
   const filters = toPlainFilters("searchTasks(options)", {
     and: [filter, ...rangeFilter("createdAt", createdAtRange), ...rangeFilter("updatedAt", updatedAtRange)],
   });
@@ -218,4 +218,12 @@ function rangeRule(value: unknown, name: string): string | undefined {
     }
   }
   return undefined;
+}
+
+// QUERY-PENDING
+function pendingQuery(
+  _instance: Instance,
+  query: string | undefined,
+): { filter: TaskFilter; sortBy?: TaskSortField; sortOrder?: "asc" | "desc" } | undefined {
+  return query ? { filter: { text: query } } : undefined;
 }

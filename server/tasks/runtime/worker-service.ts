@@ -5,6 +5,7 @@ import type { Ids } from "../core/ids.ts";
 import { isFinished } from "../core/lifecycle.ts";
 import type { Registry } from "../core/registry.ts";
 import type { TaskStore } from "../core/store.ts";
+import type { Indexer } from "./indexer.ts";
 import { Lease } from "./lease.ts";
 import type { Logger } from "./logger.ts";
 import { describeError, Loop } from "./loop.ts";
@@ -30,6 +31,7 @@ export interface WorkerServiceParts {
   ids: Ids;
   logger: Logger;
   pruner: Pruner | undefined;
+  indexer?: Indexer;
   concurrency: number;
   queues: readonly string[] | undefined;
   leaseMs: number;
@@ -128,6 +130,7 @@ export class WorkerService {
     this.#reaper.start();
     this.#clockFollower.start();
     this.#parts.pruner?.start();
+    this.#parts.indexer?.start();
   }
 
   /**
@@ -157,7 +160,7 @@ export class WorkerService {
   }
 
   async #letGo(): Promise<void> {
-    const loops = [this.#reaper.stop(), this.#clockFollower.stop(), this.#parts.pruner?.stop()];
+    const loops = [this.#reaper.stop(), this.#clockFollower.stop(), this.#parts.pruner?.stop(), this.#parts.indexer?.stop()];
     await this.#within(letGoMsMax, Promise.all(loops));
     for (const undo of this.#undo) undo();
     try {

@@ -21,6 +21,7 @@ export function checkHealth(
   return [
     checkIntegrity(connection, full),
     checkTallies(connection, full),
+    checkAttributes(connection, full),
     ...(connection.path === ":memory:" ? [] : checkFiles(connection.path)),
     workerFinding(workers, now),
     ...backlogFindings(workers, stats(connection, now)),
@@ -55,6 +56,28 @@ function checkTallies(connection: Connection, full: boolean): HealthFinding {
     check,
     message: `${off.length} kept counts differ from the counted ones.`,
     next: "Please report this: it is a defect of Dure. Tasks are not affected.",
+  };
+}
+
+/** The index of attributes against what the tasks have. */
+function checkAttributes(connection: Connection, full: boolean): HealthFinding {
+  const check = "attributes";
+  if (!full) return { level: "ok", check, message: "Not compared; --full does." };
+  const [astray] = connection.rows(`/* dure:checkAttributes */ SELECT count(*) AS entries FROM attributes
+    LEFT JOIN tasks USING (seq) WHERE tasks.seq IS NULL OR tasks.created_at <> attributes.created_at
+      OR attributes.state <> CASE WHEN status >= 3 THEN status ELSE 0 END`);
+  const [missing] = connection.rows(`/* dure:checkAttributes */ SELECT count(*) AS entries FROM (
+      SELECT DISTINCT tasks.seq, names.key, item.type IN ('true', 'false'), item.atom FROM tasks
+        JOIN json_each(tasks.attributes) AS names
+        JOIN json_tree(tasks.attributes, '$."' || names.key || '"') AS item ON item.atom IS NOT NULL)`);
+  const [kept] = connection.rows("/* dure:checkAttributes */ SELECT count(*) AS entries FROM attributes");
+  const off = Number(astray!.entries) + Math.abs(Number(missing!.entries) - Number(kept!.entries));
+  if (off === 0) return { level: "ok", check, message: "The index of attributes has what the tasks have." };
+  return {
+    level: "error",
+    check,
+    message: `${off} entries of the index of attributes differ from what their tasks have.`,
+    next: "Please report this: it is a defect of Dure. Searches by attributes may miss tasks; the tasks are not affected.",
   };
 }
 

@@ -40,17 +40,18 @@ export function toTextRef(row: Row, marks: TextMarks): TextRef {
 /** Portions of one answer of `readUnindexed`; the last one has the marks, for only then all are written. */
 export function toTextPortions(texts: readonly IndexedText[]): TextRows[] {
   const portions: TextRows[] = [];
-  let size = portionSizeMax;
+  const first = texts[0]?.ref as TextRef | undefined;
+  let size = Number.POSITIVE_INFINITY;
   for (const { ref, text } of texts) {
     const { seq, id, version } = ref as TextRef;
     if (size + text.length > portionSizeMax) {
-      portions.push({ texts: [] });
+      portions.push({ of: first!.marks, texts: [], isLast: false });
       size = 0;
     }
     portions.at(-1)!.texts.push([seq, id, version, text]);
     size += text.length;
   }
   const last = portions.at(-1);
-  if (last) last.marks = (texts[0]!.ref as TextRef).marks;
+  if (last) last.isLast = true;
   return portions;
 }

@@ -27,10 +27,11 @@ export interface UnindexedRows {
   marks: TextMarks;
 }
 
-/** Texts of tasks; without marks when more of the same answer follow. */
+/** Texts of tasks that were read with the marks `of`, which are moved by the last of one answer's. */
 export interface TextRows {
+  of: TextMarks;
   texts: [seq: number, id: string, version: number, text: string][];
-  marks?: TextMarks;
+  isLast: boolean;
 }
 
 export function readUnindexed(connection: Connection, { limit }: { limit: number }): UnindexedRows {
@@ -102,8 +103,9 @@ function freshTo(connection: Connection): number {
   return (connection.prepare(textSql.freshTo).get() as unknown as [number])[0];
 }
 
-export function writeTexts(context: WriteContext, { texts, marks }: TextRows): Written<void> {
+export function writeTexts(context: WriteContext, { texts, of, isLast }: TextRows): Written<void> {
   const { connection } = context;
+  if (isDone(connection, of)) return { kind: "ok", value: undefined };
   const blocks = new Map<number, [first: number, last: number]>();
   for (const [seq, id, version, text] of texts) {
     const task = connection.prepare(textSql.sameTask).get(seq, id, version) as [number] | undefined;
@@ -119,8 +121,17 @@ export function writeTexts(context: WriteContext, { texts, marks }: TextRows): W
   }
   forgetRowid(connection);
   for (const [block, [first, last]] of blocks) connection.prepare(textSql.widenBlock).run(block, first, last);
-  if (marks) moveMarks(connection, marks);
+  if (isLast) moveMarks(connection, of);
   return { kind: "ok", value: undefined };
+}
+
+/** Somebody else has read the same, and written it. */
+function isDone(connection: Connection, { fresh, changed }: TextMarks): boolean {
+  if (fresh && freshTo(connection) === fresh[0]) return false;
+  const now = places(connection);
+  return !changed.some(([lane, status, at, id]) =>
+    now.some((place) => place[0] === lane && place[1] === status && place[2] === at && place[3] === id),
+  );
 }
 
 function moveMarks(connection: Connection, { fresh, changed }: TextMarks): void {

@@ -1,0 +1,101 @@
+import { expect, test } from "vitest";
+import { newDefinition, newSearch, newTask, startAt } from "../../../tests/support/builders.ts";
+import { ok } from "../../../tests/support/stores.ts";
+import { TestClock } from "../../../tests/support/test-clock.ts";
+import { registerAttributes } from "../core/attributes.ts";
+import type { Condition } from "../core/condition.ts";
+import { Registry } from "../core/registry.ts";
+import type { TaskStore } from "../core/store.ts";
+import { createSqliteStore } from "../stores/sqlite/store.ts";
+import { Indexer } from "./indexer.ts";
+
+const logger = { warn: () => {}, error: () => {}, info: () => {}, debug: () => {} };
+
+function registryWith(names: string[]): Registry {
+  const registry = new Registry();
+  const sources = Object.fromEntries(names.map((name) => [name, (payload: any) => payload[name].value]));
+  registry.add(
+    {
+      ...newDefinition(),
+      handler: async () => {},
+      description: undefined,
+      backoff: undefined,
+      abortGraceMs: 0,
+      schema: undefined,
+      attributes: registerAttributes(sources),
+      definedAt: "",
+    },
+    false,
+  );
+  return registry;
+}
+
+async function withStore(test: (store: TaskStore, clock: TestClock) => Promise<void>): Promise<void> {
+  const clock = new TestClock();
+  const store = createSqliteStore({ path: ":memory:", clock });
+  await store.open();
+  try {
+    await test(store, clock);
+  } finally {
+    await store.close();
+  }
+}
+
+function indexerOf(store: TaskStore, clock: TestClock, names: string[], fullText = true): Indexer {
+  return new Indexer({ store: async () => store, registry: registryWith(names), clock, logger, fullText });
+}
+
+async function runDry(indexer: Indexer): Promise<void> {
+  for (let round = 0; round < 100 && (await indexer.tick()) < 700; round++);
+}
+
+const count = async (store: TaskStore, where: Condition) =>
+  (await store.countTasks(newSearch({ where }))).count;
+
+const equals = (name: string, value: number): Condition => ({
+  kind: "equals",
+  field: { of: "attribute", name },
+  values: [value],
+});
+
+test("fills in what was gained, without the values that cannot be taken, and indexes every text", async () => {
+  await withStore(async (store, clock) => {
+    const tasks = Array.from({ length: 500 }, (_, at) =>
+      newTask({ createdAt: startAt - at, payload: at % 5 === 0 ? {} : { user: { value: at % 5 } } }),
+    );
+    ok(await store.enqueueTasks(tasks));
+    ok(await store.saveDefinitions([{ ...newDefinition(), attributes: ["user"] }]));
+    await runDry(indexerOf(store, clock, ["user"]));
+    expect(await count(store, equals("user", 3))).toBe(100);
+    expect(await store.stats()).toMatchObject({ textLag: 0, filling: [] });
+  });
+});
+
+test("leaves to others the attributes that it does not know", async () => {
+  await withStore(async (store, clock) => {
+    ok(await store.enqueueTasks([newTask({ payload: { user: { value: 1 }, size: { value: 2 } } })]));
+    ok(await store.saveDefinitions([{ ...newDefinition(), attributes: ["user", "size"] }]));
+    await runDry(indexerOf(store, clock, ["user"]));
+    expect((await store.stats()).filling).toEqual([{ type: "resize-image", tasks: 1 }]);
+    await runDry(indexerOf(store, clock, ["user", "size"]));
+    expect((await store.stats()).filling).toEqual([]);
+    expect(await count(store, equals("size", 2))).toBe(1);
+  });
+});
+
+test("without full text only attributes are seen to", async () => {
+  await withStore(async (store, clock) => {
+    ok(await store.enqueueTasks([newTask()]));
+    await runDry(indexerOf(store, clock, [], false));
+    expect((await store.stats()).textLag).toBe(1);
+  });
+});
+
+test("waits for a while after each step, and longer when there is nothing", async () => {
+  await withStore(async (store, clock) => {
+    ok(await store.enqueueTasks([newTask()]));
+    const indexer = indexerOf(store, clock, []);
+    expect(await indexer.tick()).toBeLessThan(100);
+    expect(await indexer.tick()).toBeGreaterThan(500);
+  });
+});

@@ -1,0 +1,311 @@
+import { createServer } from "node:http";
+import { getRequestListener } from "@hono/node-server";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createDure, type Dure } from "../../server/dure.ts";
+import { routes } from "../../server/http/app.ts";
+import { openApi } from "../../server/http/open-api.ts";
+import { type AuditEntry, createHttpHandler, type Listening, listen, type Role } from "../../server/http.ts";
+
+const token = "a-token-for-tests-only";
+const bearer = { authorization: `Bearer ${token}` };
+const json = { "content-type": "application/json" };
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+let dure: Dure;
+let server: Listening;
+const audited: AuditEntry[] = [];
+
+beforeAll(async () => {
+  dure = createDure({ database: ":memory:", logger: silent });
+  dure.defineTask("send-receipt", async (task, context) => {
+    context.log.info("sending", { password: "hunter2" });
+    if (task.payload.order % 2 === 0) throw new Error(`connect ETIMEDOUT 192.0.2.${task.payload.order}:443`);
+    return { sent: true, apiKey: "abc" };
+  });
+  await dure.start();
+  for (let order = 1; order <= 6; order++) {
+    const { id } = await dure.enqueueTask(
+      "send-receipt",
+      { order, token: "secret" },
+      { id: `order-${order}` },
+    );
+    await dure.waitForTask(id).catch(() => undefined);
+  }
+  await dure.stop();
+  server = await listen(dure, { port: 0, token, onAudit: (entry) => audited.push(entry) });
+});
+
+afterAll(async () => {
+  await server.close();
+  await dure.close();
+});
+
+const base = () => `http://127.0.0.1:${server.port}`;
+const ask = (path: string, init: RequestInit = {}) =>
+  fetch(`${base()}${path}`, { ...init, headers: { ...bearer, ...init.headers } });
+const get = async (path: string) => (await ask(path)).json() as any;
+const change = (method: string, path: string, body: unknown = {}, headers = {}) =>
+  ask(path, { method, body: JSON.stringify(body), headers: { ...json, ...headers } });
+
+describe("reading", () => {
+  test("a page of tasks, and the next by its cursor", async () => {
+    const first = await get("/api/tasks?limit=4&sort=id&order=asc");
+    expect(first.tasks.map(({ id }: any) => id)).toEqual(["order-1", "order-2", "order-3", "order-4"]);
+    const next = await get(`/api/tasks?limit=4&sort=id&order=asc&cursor=${first.nextCursor}`);
+    expect(next.tasks.map(({ id }: any) => id)).toEqual(["order-5", "order-6"]);
+    expect(next.nextCursor).toBeUndefined();
+  });
+
+  test("filters by status, type and time", async () => {
+    expect((await get("/api/tasks?status=failed")).tasks).toHaveLength(3);
+    expect((await get("/api/tasks?type=nobody")).tasks).toEqual([]);
+    expect((await get("/api/tasks?to=2020-01-01T00:00:00Z")).tasks).toEqual([]);
+    expect(await get("/api/tasks/count?status=completed,failed")).toEqual({
+      count: 6,
+      exact: true,
+      errorMax: 0,
+    });
+  });
+
+  test("one task with its attempts, secrets taken out", async () => {
+    const { task, attempts } = await get("/api/tasks/order-1");
+    expect(task).toMatchObject({ status: "COMPLETED", payload: { order: 1, token: "[redacted]" } });
+    expect(task.result).toEqual({ sent: true, apiKey: "[redacted]" });
+    expect(attempts[0].logs[0]).toMatchObject({ message: "sending", fields: { password: "[redacted]" } });
+    expect(JSON.stringify({ task, attempts })).not.toMatch(/hunter2|"secret"|"abc"/);
+  });
+
+  test("why a task is where it is", async () => {
+    const explained = await get("/api/tasks/order-2/explain");
+    expect(explained.reasons[0]).toMatchObject({ code: "failed" });
+    expect(explained.reasons[0].message).toContain("ETIMEDOUT");
+  });
+
+  test("errors that say the same are one group", async () => {
+    const { errors } = await get("/api/errors");
+    expect(errors).toHaveLength(1);
+    expect(errors[0]).toMatchObject({
+      count: 3,
+      fingerprint: "connect ETIMEDOUT …",
+      types: ["send-receipt"],
+    });
+  });
+
+  test("summaries, definitions, workers, statistics, health", async () => {
+    const { groups } = await get("/api/summary?by=type,status");
+    expect(groups).toContainEqual({ type: "send-receipt", status: "FAILED", count: 3 });
+    expect((await get("/api/summary?by=hour,status")).groups[0].hour).toMatch(/:00:00\.000Z$/);
+    expect((await get("/api/definitions")).definitions[0].id).toBe("send-receipt");
+    expect((await get("/api/workers")).workers).toHaveLength(1);
+    expect((await get("/api/stats")).byType.length).toBeGreaterThan(1);
+    expect((await get("/api/health")).findings.length).toBeGreaterThan(1);
+  });
+});
+
+describe("changing", () => {
+  test("enqueue, edit, cancel, retry, run again, delete", async () => {
+    const { task } = (await (
+      await change("POST", "/api/tasks", {
+        type: "send-receipt",
+        payload: { order: 7 },
+        id: "order-7",
+        priority: 3,
+      })
+    ).json()) as any;
+    expect(task).toMatchObject({ id: "order-7", status: "PENDING", priority: 3 });
+    const edited = (await (await change("PATCH", "/api/tasks/order-7", { priority: 9 })).json()) as any;
+    expect(edited.task.priority).toBe(9);
+    const cancelled = (await (await change("POST", "/api/tasks/order-7/cancel")).json()) as any;
+    expect(cancelled.task.status).toBe("CANCELLED");
+    const retried = (await (await change("POST", "/api/tasks/order-7/retry")).json()) as any;
+    expect(retried.task.status).toBe("PENDING");
+    const again = (await (
+      await change("POST", "/api/tasks/order-1/run-again", { payload: { order: 8 } })
+    ).json()) as any;
+    expect(again.task).toMatchObject({ status: "PENDING", payload: { order: 8 } });
+    expect((await change("DELETE", "/api/tasks/order-7")).status).toBe(409);
+    expect((await change("DELETE", "/api/tasks/order-6")).status).toBe(200);
+    expect((await ask("/api/tasks/order-6")).status).toBe(404);
+    expect(audited.map(({ method, status }) => `${method} ${status}`)).toEqual([
+      ...["POST 200", "PATCH 200", "POST 200", "POST 200", "POST 200", "DELETE 409", "DELETE 200"],
+    ]);
+  });
+
+  test("many at once", async () => {
+    const tasks = [1, 2, 3].map((order) => ({ type: "send-receipt", payload: { order }, delay: "1h" }));
+    const answer = (await (await change("POST", "/api/tasks/batch", { tasks })).json()) as any;
+    expect(answer.tasks.map(({ payload }: any) => payload.order)).toEqual([1, 2, 3]);
+  });
+
+  test.each<[string, string, unknown, number, string]>([
+    ["POST", "/api/tasks", { type: "send-recept", payload: {} }, 404, "TASK_NOT_DEFINED"],
+    ["POST", "/api/tasks", { type: "send-receipt", payload: {}, colour: "red" }, 400, "INVALID_REQUEST"],
+    ["POST", "/api/tasks", { type: "send-receipt", payload: {}, priority: 5_000 }, 400, "INVALID_OPTION"],
+    ["POST", "/api/tasks/nobody/retry", {}, 404, "TASK_NOT_FOUND"],
+    ["POST", "/api/tasks/order-1/cancel", {}, 409, "STATUS_CONFLICT"],
+    ["POST", "/api/tasks/order-2/retry", { expectedVersion: 99 }, 409, "VERSION_CONFLICT"],
+    ["GET", "/api/tasks?limit=1000", undefined, 400, "INVALID_REQUEST"],
+    ["GET", "/api/tasks?sort=id;drop", undefined, 400, "INVALID_REQUEST"],
+    ["GET", "/api/tasks?status=done", undefined, 400, "INVALID_OPTION"],
+    ["GET", "/api/tasks?cursor=abc", undefined, 400, "INVALID_CURSOR"],
+    ["GET", "/api/tasks/__proto__", undefined, 404, "TASK_NOT_FOUND"],
+    ["GET", "/api/nothing", undefined, 404, "NOT_FOUND"],
+  ])("%s %s %j is refused with %i %s", async (method, path, body, status, code) => {
+    const answer = body === undefined ? await ask(path) : await change(method, path, body);
+    const told = (await answer.json()) as any;
+    expect({ status: answer.status, code: told.code }).toEqual({ status, code });
+    expect(told.message.length).toBeGreaterThan(10);
+    expect(JSON.stringify(told)).not.toMatch(/node_modules|\.ts:|SELECT/);
+  });
+
+  test("a body that is no JSON, or too large", async () => {
+    const broken = await ask("/api/tasks", { method: "POST", body: "{", headers: json });
+    expect([broken.status, ((await broken.json()) as any).code]).toEqual([400, "NOT_JSON"]);
+    const large = await change("POST", "/api/tasks", {
+      type: "send-receipt",
+      payload: "x".repeat(1_100_000),
+    });
+    expect(large.status).toBe(413);
+  });
+});
+
+describe("who may call", () => {
+  test("without the token only /healthz answers, and it tells nothing", async () => {
+    for (const { method, path } of routes) {
+      const address = `${base()}/api/${path.replace(":id", "order-1")}`;
+      const answer = await fetch(address, { method, ...(method !== "GET" && { body: "{}", headers: json }) });
+      expect([path, answer.status]).toEqual([path, 401]);
+    }
+    for (const path of ["/api/events", "/api/openapi.json"])
+      expect((await fetch(base() + path)).status).toBe(401);
+    expect(await (await fetch(`${base()}/healthz`)).json()).toEqual({ ok: true });
+  });
+
+  test("a wrong token is refused, and after many all are for a while", async () => {
+    const own = await listen(dure, { port: 0, token });
+    const tryIt = (given: string) =>
+      fetch(`http://127.0.0.1:${own.port}/api/stats`, { headers: { authorization: `Bearer ${given}` } });
+    expect((await tryIt("")).status).toBe(401);
+    for (let n = 0; n < 60; n++) expect((await tryIt(`wrong-${n}`)).status).toBe(401);
+    expect((await tryIt(token)).status).toBe(429);
+    await own.close();
+  });
+
+  test("the address with the token gives a cookie that is enough, and is not in the address any more", async () => {
+    const login = await fetch(server.url, { redirect: "manual" });
+    expect(login.status).toBe(303);
+    expect(login.headers.get("location")).toBe("/");
+    const cookie = login.headers.get("set-cookie")!;
+    expect(cookie).toMatch(/HttpOnly; SameSite=Strict/);
+    expect(cookie).not.toContain(token);
+    const headers = { cookie: cookie.split(";")[0]! };
+    expect((await fetch(`${base()}/api/stats`, { headers })).status).toBe(200);
+    expect((await fetch(`${base()}/api/stats`, { headers: { cookie: "dure_session=guess" } })).status).toBe(
+      401,
+    );
+  });
+
+  test.each([
+    [{ "sec-fetch-site": "cross-site" }, 403],
+    [{ "sec-fetch-site": "same-site" }, 403],
+    [{ origin: "http://evil.example" }, 403],
+    [{ origin: "null" }, 403],
+    [{ "content-type": "text/plain" }, 415],
+    [{ "content-type": "application/x-www-form-urlencoded" }, 415],
+    [{ "sec-fetch-site": "same-origin" }, 404],
+  ])("a change with %j is answered %i", async (headers, status) => {
+    expect((await change("POST", "/api/tasks/nobody/retry", {}, headers)).status).toBe(status);
+  });
+
+  test.each(["evil.example", "127.0.0.1.evil.example", "localhost.", "[::ffff:7f00:1]"])(
+    "a request for the host %s is refused before anything else",
+    async (host) => {
+      const { request } = await import("node:http");
+      const status = await new Promise((resolve) => {
+        const sent = request(
+          { host: "127.0.0.1", port: server.port, path: "/api/stats", headers: { ...bearer, host } },
+          (answer) => {
+            answer.resume();
+            resolve(answer.statusCode);
+          },
+        );
+        sent.end();
+      });
+      expect(status).toBe(421);
+    },
+  );
+
+  test("each role may do what its routes say, and no more", async () => {
+    const ranks: Role[] = ["viewer", "operator", "admin"];
+    for (const role of ranks) {
+      const handler = createHttpHandler(dure, { authorize: () => role });
+      for (const route of routes) {
+        const body = route.method === "GET" ? undefined : "{}";
+        const path = `http://localhost/api/${route.path.replace(":id", "nobody")}`;
+        const { status } = await handler(
+          new Request(path, { method: route.method, ...(body && { body, headers: json }) }),
+        );
+        const may = ranks.indexOf(role) >= ranks.indexOf(route.role);
+        expect([role, route.method, route.path, status === 403]).toEqual([
+          role,
+          route.method,
+          route.path,
+          !may,
+        ]);
+      }
+    }
+  });
+
+  test("a mounted handler without authorize is refused when it is made", () => {
+    expect(() => createHttpHandler(dure, {} as never)).toThrow(
+      expect.objectContaining({ code: "INVALID_OPTION" }),
+    );
+  });
+
+  test("no answer may be kept, framed, guessed at or read by another origin", async () => {
+    for (const path of ["/api/stats", "/healthz", "/api/nothing", "/"]) {
+      const { headers } = await ask(path);
+      expect(headers.get("content-security-policy")).toContain("default-src 'none'");
+      expect(headers.get("x-content-type-options")).toBe("nosniff");
+      expect(headers.get("x-frame-options")).toBe("DENY");
+      expect(headers.get("access-control-allow-origin")).toBeNull();
+    }
+    expect((await ask("/api/stats")).headers.get("cache-control")).toBe("no-store");
+  });
+});
+
+test("live hints come when something changes, and only then", async () => {
+  const stop = new AbortController();
+  const stream = await ask("/api/events", { signal: stop.signal });
+  expect(stream.headers.get("content-type")).toBe("text/event-stream");
+  const reader = stream.body!.getReader();
+  const read = async () => new TextDecoder().decode((await reader.read()).value);
+  expect(await read()).toContain("retry:");
+  const told = read();
+  await dure.enqueueTask("send-receipt", { order: 1 }, { delay: "1h" });
+  expect(await told).toMatch(/event: changed/);
+  stop.abort();
+});
+
+test("it mounts below a path of a plain node:http server", async () => {
+  const handler = createHttpHandler(dure, { basePath: "/ops/dure", authorize: () => "viewer" });
+  const plain = createServer(getRequestListener(handler));
+  await new Promise<void>((resolve) => plain.listen(0, "127.0.0.1", resolve));
+  const { port } = plain.address() as { port: number };
+  const answer = await fetch(`http://127.0.0.1:${port}/ops/dure/api/tasks?limit=1`);
+  expect(answer.status).toBe(200);
+  expect((await fetch(`http://127.0.0.1:${port}/api/tasks`)).status).toBe(404);
+  plain.close();
+  plain.closeAllConnections();
+});
+
+test("the description of the API names every route, with its parameters", () => {
+  const { openapi, paths } = openApi(routes) as any;
+  expect(openapi).toBe("3.1.0");
+  for (const { method, path, query } of routes) {
+    const operation = paths[`/api/${path.replace(":id", "{id}")}`][method.toLowerCase()];
+    expect(operation.summary.length).toBeGreaterThan(10);
+    const names = operation.parameters.map(({ name }: any) => name);
+    if (path.includes(":id")) expect(names).toContain("id");
+    if (query) expect(names.length).toBeGreaterThan(0);
+  }
+});
