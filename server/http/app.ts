@@ -3,10 +3,9 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { z } from "zod";
 import type { Dure } from "../dure.ts";
-import { describeError } from "../tasks/runtime/loop.ts";
 import { type Access, Gate, type Role } from "./auth.ts";
 import { Documents, type Redact, redactByName } from "./documents.ts";
-import { errorAnswer, HttpError } from "./errors.ts";
+import { describeError, errorAnswer, HttpError } from "./errors.ts";
 import { Events } from "./events.ts";
 import { checkHost, checkOrigin, securityHeaders } from "./guards.ts";
 import { openApi } from "./open-api.ts";
@@ -42,28 +41,59 @@ export interface HttpOptions {
 
 export type HttpHandler = (request: Request) => Promise<Response>;
 
-/** @throws HttpError never: every error is an answer */
+/** Every error is an answer. */
 export function createApp(dure: Dure, access: Access, options: HttpOptions = {}): HttpHandler {
   const { basePath = "/", redact = redactByName, hosts, onAudit, onError = console.error } = options;
   const base = `/${basePath.replace(/^\/+|\/+$/g, "")}`.replace(/\/?$/, "/");
-  const gate = new Gate(access);
-  const documents = new Documents(redact || (() => false));
-  const events = new Events(dure);
-  const pages = new Pages(undefined, base);
+  const site: Site = {
+    dure,
+    base,
+    gate: new Gate(access),
+    documents: new Documents(redact || (() => false)),
+    events: new Events(dure),
+    pages: new Pages(undefined, base),
+    onAudit: onAudit ?? (() => undefined),
+    answer: (error) => {
+      const { status, body } = errorAnswer(error);
+      if (status >= 500) onError(describeError(error));
+      return Response.json(body, { status, headers: securityHeaders });
+    },
+  };
   const app = new Hono().basePath(base.slice(0, -1));
+  guard(app, site, hosts);
+  addApi(app, site);
+  addPages(app, site);
+  app.onError((error) => site.answer(error));
+  app.notFound(() => site.answer(new HttpError(404, "NOT_FOUND", "There is no such address.")));
+  return async (request) => app.fetch(request);
+}
 
+/** What all that is answered has need of. */
+interface Site {
+  dure: Dure;
+  /** Begins and ends with a slash. */
+  base: string;
+  gate: Gate;
+  documents: Documents;
+  events: Events;
+  pages: Pages;
+  onAudit: (entry: AuditEntry) => void;
+  answer: (error: unknown) => Response;
+}
+
+function guard(app: Hono, { answer }: Site, hosts: HttpOptions["hosts"]): void {
   app.use(async (context, next) => {
     checkHost(context.req.raw, hosts === "any" ? null : hosts);
     await next();
     for (const [name, value] of Object.entries(securityHeaders)) context.res.headers.set(name, value);
     if (!context.res.headers.has("cache-control")) context.res.headers.set("cache-control", "no-store");
   });
-  app.use(
-    bodyLimit({
-      maxSize: bodyMax,
-      onError: () => answer(new HttpError(413, "BODY_TOO_LARGE", "The body is larger than 1 MiB.")),
-    }),
-  );
+  const tooLarge = () => answer(new HttpError(413, "BODY_TOO_LARGE", "The body is larger than 1 MiB."));
+  app.use(bodyLimit({ maxSize: bodyMax, onError: tooLarge }));
+}
+
+function addApi(app: Hono, site: Site): void {
+  const { dure, gate, events } = site;
   app.get("/healthz", (context) => context.json({ ok: true }));
   app.get("/readyz", async (context) => {
     await dure.instance.store();
@@ -71,25 +101,8 @@ export function createApp(dure: Dure, access: Access, options: HttpOptions = {})
   });
   for (const route of routes) {
     app.on(route.method, `/api/${route.path}`, async (context) => {
-      const request = context.req.raw;
-      const isChange = route.method !== "GET";
-      if (isChange) checkOrigin(request);
-      const role = await gate.admit(request, route.role);
-      let status = 500;
-      try {
-        const body = isChange && route.body ? parsed(route.body, await bodyOf(request), "body") : undefined;
-        const query = route.query ? parsed(route.query, context.req.query(), "query") : {};
-        const params = context.req.param() as Record<string, string>;
-        const value = await route.run({ dure, documents, params, query, body });
-        status = 200;
-        return context.json(value as object);
-      } catch (error) {
-        ({ status } = errorAnswer(error));
-        throw error;
-      } finally {
-        if (isChange)
-          onAudit?.({ at: new Date(), role, method: route.method, path: `/api/${route.path}`, status });
-      }
+      const params = context.req.param() as Record<string, string>;
+      return context.json((await run(site, route, context.req.raw, params, context.req.query())) as object);
     });
   }
   app.get("/api/openapi.json", async (context) => {
@@ -107,27 +120,46 @@ export function createApp(dure: Dure, access: Access, options: HttpOptions = {})
       "There is no such address in the API; /api/openapi.json lists them.",
     );
   });
+}
+
+async function run(
+  { dure, documents, gate, onAudit }: Site,
+  route: Route,
+  request: Request,
+  params: Record<string, string>,
+  given: Record<string, string>,
+): Promise<unknown> {
+  const isChange = route.method !== "GET";
+  if (isChange) checkOrigin(request);
+  const role = await gate.admit(request, route.role);
+  let status = 500;
+  try {
+    const body = isChange && route.body ? parsed(route.body, await bodyOf(request), "body") : undefined;
+    const query = route.query ? parsed(route.query, given, "query") : {};
+    const value = await route.run({ dure, documents, params, query, body });
+    status = 200;
+    return value;
+  } catch (error) {
+    ({ status } = errorAnswer(error));
+    throw error;
+  } finally {
+    const path = new URL(request.url).pathname;
+    if (isChange) onAudit({ at: new Date(), role, method: route.method, path, status });
+  }
+}
+
+function addPages(app: Hono, { base, gate, pages }: Site): void {
   app.get("*", (context) => {
     const token = context.req.query("token");
-    const path = context.req.path.slice(base.length);
     if (token !== undefined) {
       const cookie = gate.login(token);
       const headers = { location: context.req.path, ...(cookie && { "set-cookie": cookie }) };
       return new Response(null, { status: 303, headers });
     }
-    const page = pages.answer(decodeURIComponent(path));
+    const page = pages.answer(decodeURIComponent(context.req.path.slice(base.length)));
     if (page) return page;
     throw new HttpError(404, "NOT_FOUND", "There is no such page.");
   });
-  app.onError((error) => answer(error));
-  app.notFound(() => answer(new HttpError(404, "NOT_FOUND", "There is no such address.")));
-  return async (request) => app.fetch(request);
-
-  function answer(error: unknown): Response {
-    const { status, body } = errorAnswer(error);
-    if (status >= 500) onError(describeError(error));
-    return Response.json(body, { status, headers: securityHeaders });
-  }
 }
 
 async function bodyOf(request: Request): Promise<unknown> {

@@ -71,3 +71,9 @@ export function errorAnswer(error: unknown): ErrorAnswer {
   const message = "Something went wrong in the server; its log says what.";
   return { status: 500, body: { code: "UNEXPECTED", message, details: {} } };
 }
+
+/** For the log. */
+export function describeError(error: unknown): string {
+  if (error instanceof DureError) return `${error.code}: ${error.message}`;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -13,7 +13,7 @@ const ofAnyStore = [
 const parts: Record<string, { parts: string[]; packages: RegExp }> = {
   "server/tasks/core/": {
     parts: ["server/tasks/core/"],
-    packages: /^(@standard-schema\/spec|superjson|fastest-levenshtein)$/,
+    packages: /^(@standard-schema\/spec|superjson|fastest-levenshtein|leac|peberminta)$/,
   },
   "server/tasks/runtime/": { parts: ["server/tasks/core/", "server/tasks/runtime/"], packages: /^node:/ },
   "server/tasks/stores/sqlite/": {
@@ -32,6 +32,10 @@ const parts: Record<string, { parts: string[]; packages: RegExp }> = {
     packages: /^$/,
   },
   "server/postgres.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
+  "server/http.ts": {
+    parts: ["server/http/", "server/dure", "server/tasks/core/"],
+    packages: /^$/,
+  },
   "server/http/": {
     parts: ["server/http/", "server/index.ts", "server/dure", "server/tasks/core/"],
     packages: /./,

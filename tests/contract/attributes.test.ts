@@ -91,7 +91,10 @@ onEachStore("attributes", (world) => {
         found.map(({ id }) => id),
         JSON.stringify({ where, facts }).slice(0, 300),
       ).toEqual(wanted.map(({ id }) => id));
-      expect(await world.store.countTasks({ ...search, where })).toEqual({ count: wanted.length, errorMax: 0 });
+      expect(await world.store.countTasks({ ...search, where })).toEqual({
+        count: wanted.length,
+        errorMax: 0,
+      });
     }
   }
 
@@ -170,9 +173,13 @@ onEachStore("attributes", (world) => {
     const bad = newTask({ id: "a", payload: 2, attributes: { userId: "u9" } });
     const batch = [newTask({ attributes: { userId: "u9", other: 1 } }), bad];
     expect((await world.store.enqueueTasks(batch)).kind).toBe("rejected");
-    expect(await world.store.countTasks(newSearch({ where: equals("userId", "u9") }))).toMatchObject({ count: 0 });
+    expect(await world.store.countTasks(newSearch({ where: equals("userId", "u9") }))).toMatchObject({
+      count: 0,
+    });
     await world.enqueue(newTask({ attributes: { other: 1 } }));
-    expect(await world.store.countTasks(newSearch({ where: equals("other", 1) }))).toMatchObject({ count: 1 });
+    expect(await world.store.countTasks(newSearch({ where: equals("other", 1) }))).toMatchObject({
+      count: 1,
+    });
   });
 
   test("they move with their tasks", async () => {

@@ -46,6 +46,7 @@ const files = {
   writeAttributes: "attributes",
   readUnindexed: "texts",
   writeTexts: "texts",
+  summarizeTasks: "summarize-tasks",
 } satisfies Record<keyof TaskStore, string>;
 
 test.each(Object.entries(files))("%s has its rules in %s.test.ts", (verb, file) => {
@@ -55,6 +56,8 @@ test.each(Object.entries(files))("%s has its rules in %s.test.ts", (verb, file) 
 
 test("no file of rules is left out", () => {
   const present = readdirSync(import.meta.dirname).filter((name) => name.endsWith(".test.ts"));
-  const named = [...new Set([...Object.values(files), "search-conditions", "every-verb"])].map((name) => `${name}.test.ts`);
+  const named = [...new Set([...Object.values(files), "search-conditions", "every-verb"])].map(
+    (name) => `${name}.test.ts`,
+  );
   expect(present.sort()).toEqual(named.sort());
 });

@@ -53,12 +53,16 @@ onEachStore("texts", (world) => {
   });
 
   test("results, errors and logs, as they come", async () => {
-    await world.enqueue(...["a", "b", "c"].map((id) => own(id, { word: `payload-${id}` }, { maxAttempts: 2 })));
+    await world.enqueue(
+      ...["a", "b", "c"].map((id) => own(id, { word: `payload-${id}` }, { maxAttempts: 2 })),
+    );
     await index(world);
     const [a, b, c] = (await world.claim()).sort((one, other) => (one.task.id < other.task.id ? -1 : 1));
     await world.settle(a!, "completed", { result: { json: '{"text":"finished well"}' } });
     await world.settle(b!, "failed", { error: { ...someError, message: "ETIMEDOUT at mail.example" } });
-    const logs = [{ at: startAt, level: "info" as const, message: "asked the Server", fields: { code: 77_001 } }];
+    const logs = [
+      { at: startAt, level: "info" as const, message: "asked the Server", fields: { code: 77_001 } },
+    ];
     await world.settle(c!, "failed", { error: someError, retryAt: startAt + 60_000, logs });
     for (const indexed of world.findsUnindexed ? [false, true] : [true]) {
       if (indexed) await index(world);
@@ -76,7 +80,9 @@ onEachStore("texts", (world) => {
   });
 
   test("indexed once, and again when they have changed; nothing is left out", async () => {
-    await world.enqueue(...Array.from({ length: 45 }, (_, at) => own(`own-${at}`, { text: `number ${at}` }, { dueAt: 0 })));
+    await world.enqueue(
+      ...Array.from({ length: 45 }, (_, at) => own(`own-${at}`, { text: `number ${at}` }, { dueAt: 0 })),
+    );
     expect(await index(world)).toBeGreaterThanOrEqual(45);
     expect(await world.store.readUnindexed({ limit: 10 })).toEqual([]);
     expect((await world.store.stats()).textLag ?? 0).toBe(0);
@@ -130,7 +136,9 @@ onEachStore("texts", (world) => {
     expect(await ids("even as", { types, limit: 10_000 })).toEqual(ofType);
     const middle = all.find(({ id }) => id === wanted[650])!;
     const place = { value: middle.createdAt.getTime(), id: middle.id };
-    expect(await ids("even as", { limit: 5, after: { ...place, backwards: false } })).toEqual(wanted.slice(651, 656));
+    expect(await ids("even as", { limit: 5, after: { ...place, backwards: false } })).toEqual(
+      wanted.slice(651, 656),
+    );
     expect(await ids("even as", { limit: 5, after: { ...place, backwards: true } })).toEqual(
       wanted.slice(645, 650).reverse(),
     );
@@ -152,7 +160,11 @@ onEachStore("texts", (world) => {
     );
     await world.enqueue(...tasks);
     await index(world, 500);
-    const search = newSearch({ where: { kind: "and", parts: [has("word"), has("6")] }, limit: 1_000, budgetMs: 0 });
+    const search = newSearch({
+      where: { kind: "and", parts: [has("word"), has("6")] },
+      limit: 1_000,
+      budgetMs: 0,
+    });
     const found: string[] = [];
     let after: StoreSearch["after"];
     for (let round = 0; round < 1_300; round++) {

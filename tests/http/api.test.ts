@@ -1,4 +1,4 @@
-import { createServer } from "node:http";
+import { createServer, type RequestOptions, request } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createDure, type Dure } from "../../server/dure.ts";
@@ -45,6 +45,19 @@ const ask = (path: string, init: RequestInit = {}) =>
 const get = async (path: string) => (await ask(path)).json() as any;
 const change = (method: string, path: string, body: unknown = {}, headers = {}) =>
   ask(path, { method, body: JSON.stringify(body), headers: { ...json, ...headers } });
+
+/** By a connection of its own, with any headers. */
+function statusOf({ headers, ...given }: RequestOptions, body = ""): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const options = { host: "127.0.0.1", port: server.port, agent: false, ...given } as const;
+    const sent = request({ ...options, headers: { ...bearer, ...(headers as object) } }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode);
+    });
+    sent.on("error", reject);
+    sent.end(body);
+  });
+}
 
 describe("reading", () => {
   test("a page of tasks, and the next by its cursor", async () => {
@@ -160,11 +173,8 @@ describe("changing", () => {
   test("a body that is no JSON, or too large", async () => {
     const broken = await ask("/api/tasks", { method: "POST", body: "{", headers: json });
     expect([broken.status, ((await broken.json()) as any).code]).toEqual([400, "NOT_JSON"]);
-    const large = await change("POST", "/api/tasks", {
-      type: "send-receipt",
-      payload: "x".repeat(1_100_000),
-    });
-    expect(large.status).toBe(413);
+    const body = JSON.stringify({ type: "send-receipt", payload: "x".repeat(1_100_000) });
+    expect(await statusOf({ method: "POST", path: "/api/tasks", headers: json }, body)).toBe(413);
   });
 });
 
@@ -219,18 +229,7 @@ describe("who may call", () => {
   test.each(["evil.example", "127.0.0.1.evil.example", "localhost.", "[::ffff:7f00:1]"])(
     "a request for the host %s is refused before anything else",
     async (host) => {
-      const { request } = await import("node:http");
-      const status = await new Promise((resolve) => {
-        const sent = request(
-          { host: "127.0.0.1", port: server.port, path: "/api/stats", headers: { ...bearer, host } },
-          (answer) => {
-            answer.resume();
-            resolve(answer.statusCode);
-          },
-        );
-        sent.end();
-      });
-      expect(status).toBe(421);
+      expect(await statusOf({ path: "/api/stats", headers: { host } })).toBe(421);
     },
   );
 

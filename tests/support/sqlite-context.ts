@@ -1,5 +1,6 @@
 /** What the SQLite store's writing thread works with, without the thread: its verbs can be called one by one. */
 import type { NewTask, Settled, Settlement, TaskStore, Written } from "../../server/tasks/core/store.ts";
+import { TaskAttributes } from "../../server/tasks/stores/sqlite/attributes.ts";
 import { type Claimed, claimTasks } from "../../server/tasks/stores/sqlite/claim.ts";
 import { Connection } from "../../server/tasks/stores/sqlite/connection.ts";
 import { enqueueTasks } from "../../server/tasks/stores/sqlite/enqueue.ts";
@@ -38,6 +39,7 @@ export class SqliteBench {
       connection,
       lanes: new Lanes(connection),
       tally: new Tally(connection),
+      attributes: new TaskAttributes(connection),
       locks: new WorkerLocks(":memory:"),
       changed: false,
       undo: () => undefined,

@@ -1,45 +1,46 @@
-/** The grammar: tokens of a query → a tree of terms. What fields and values mean is the work of query.ts. */
+/** The grammar of queries: text → a tree of terms, or an error that points at a place. Meaning is given by query.ts. */
 import * as p from "peberminta";
-import { queryError, type Span, type Token, tokensOf, unescaped } from "./query-lexer.ts";
+import { isNegation, queryError, type Span, spanOf, type Token, tokensOf, unescaped } from "./query-lexer.ts";
 
-export type Term =
-  | { kind: "and" | "or"; parts: Term[] }
-  | { kind: "not"; part: Term }
-  | { kind: "text"; text: string; at: Token }
-  | { kind: "field"; name: Token; value: Value };
+export { queryError, type Span };
 
-/** What stands after the colon. */
-export type Value =
-  | { kind: "list"; isExact: boolean; items: Item[] }
-  | { kind: "comparison"; end: End }
-  | { kind: "range"; from?: End; to?: End };
+export type QueryNode =
+  | { kind: "and" | "or"; nodes: QueryNode[] }
+  | { kind: "not"; node: QueryNode }
+  | { kind: "text"; value: QueryValue }
+  | { kind: "field"; field: string; span: Span; match: QueryMatch };
 
-export interface End {
-  operator: ">" | ">=" | "<" | "<=" | undefined;
-  item: Item;
-}
+/** What stands after the colon of a field. */
+export type QueryMatch =
+  | { kind: "values"; values: readonly QueryValue[] }
+  | { kind: "compare"; operator: Operator; value: QueryValue }
+  | { kind: "range"; from: QueryValue | undefined; to: QueryValue | undefined };
 
-/** One value: its text without quotes and escapes, and where stars stood. */
-export interface Item extends Span {
+export type Operator = ">" | ">=" | "<" | "<=";
+
+/** Text without its quotes and escapes; `*` alone keeps its star. */
+export interface QueryValue extends Span {
   text: string;
   isQuoted: boolean;
-  hasStarBefore: boolean;
-  hasStarAfter: boolean;
+  isPrefix: boolean;
 }
 
 interface Options {
   query: string;
 }
 type Parser<Value> = p.Parser<Token, Options, Value>;
-type Fail = (problem: string | ((token: Token | undefined) => string)) => Parser<never>;
+type Problem = string | ((met: Token | undefined) => string);
 
 const nestingMax = 50;
 
-/** @throws DureError INVALID_QUERY */
-export function parseTerms(query: string): Term {
+/**
+ * The tree of a query; undefined for an empty one.
+ * @throws DureError INVALID_QUERY
+ */
+export function readQuery(query: string): QueryNode | undefined {
   const tokens = tokensOf(query);
   refuseDeepNesting(query, tokens);
-  return p.parse(whole, tokens, { query });
+  return tokens.length === 0 ? undefined : p.parse(whole, tokens, { query });
 }
 
 /** Parsers call themselves for each parenthesis. */
@@ -49,164 +50,143 @@ function refuseDeepNesting(query: string, tokens: readonly Token[]): void {
     if (token.name === "open") depth += 1;
     if (token.name === "close") depth -= 1;
     if (depth > nestingMax)
-      throw queryError(query, token, `Parentheses are nested more than ${nestingMax} deep.`);
+      throw queryError(query, spanOf(token), `parentheses are nested more than ${nestingMax} deep`);
   }
 }
 
-const named = (name: string): Parser<Token> => p.token((token) => (token.name === name ? token : undefined));
-const keyword = (text: string): Parser<Token> =>
-  p.token((token) => (token.name === "keyword" && token.text === text ? token : undefined));
-
-/** Ends the parsing here; the problem is told of the token that was met, or of the end. */
-const fail: Fail = (problem) => (data, index) => {
-  const token = data.tokens[index];
-  const { query } = data.options;
-  const at = token ?? { offset: query.length, len: 1 };
-  throw queryError(query, at, typeof problem === "string" ? problem : problem(token));
-};
-const or = <Value>(parser: Parser<Value>, problem: Parameters<Fail>[0]): Parser<Value> =>
-  p.eitherOr(parser, fail(problem));
-
-const star = p.option<Token, Options, Token | undefined>(named("star"), undefined);
-
-const item: Parser<Item> = p.eitherOr(
-  p.abc(star, p.eitherOr(named("value"), named("quoted")), star, (before, word, after) => {
-    const last = after ?? word;
-    const { offset } = before ?? word;
-    return {
-      text: unescaped(word.text),
-      isQuoted: word.name === "quoted",
-      hasStarBefore: before !== undefined,
-      hasStarAfter: after !== undefined,
-      offset,
-      len: last.offset + last.len - offset,
-    };
-  }),
-  p.map(named("star"), ({ offset, len }) => {
-    return { text: "", isQuoted: false, hasStarBefore: false, hasStarAfter: true, offset, len };
-  }),
-);
-
-const needed = or(item, "A value is missing here. Put text that has signs of the query language in quotes.");
-const operator: Parser<End["operator"]> = p.option(
-  p.token((token) =>
-    token.name === "operator" && token.text !== "=" ? (token.text as End["operator"]) : undefined,
-  ),
-  undefined,
-);
-const end: Parser<End> = p.ab(operator, item, (sign, found) => ({ operator: sign, item: found }));
-const noEnd = p.option<Token, Options, End | undefined>(end, undefined);
-
-const range: Parser<Value> = p.abc(noEnd, named("dots"), noEnd, (from, _dots, to) => ({
-  kind: "range",
-  ...(from && { from }),
-  ...(to && { to }),
-}));
-const comparison: Parser<Value> = (data, index) => {
-  const found = end(data, index);
-  if (!found.matched || found.value.operator === undefined) return { matched: false };
-  return { ...found, value: { kind: "comparison", end: found.value } };
-};
-const equals: Parser<Token> = p.token((token) =>
-  token.name === "operator" && token.text === "=" ? token : undefined,
-);
-const list: Parser<Value> = p.eitherOr(
-  p.ab(equals, p.sepBy1(needed, named("comma")), (_sign, items) => ({ kind: "list", isExact: true, items })),
-  p.map(p.ab(item, p.many(p.right(named("comma"), needed)), (one, more) => [one, ...more]), (items) => ({
-    kind: "list",
-    isExact: false,
-    items,
-  })),
-);
-
-const value: Parser<Value> = p.left(
-  or(p.first(range, comparison, list), valueProblem),
-  p.not(
-    p.right(
-      p.satisfy((token) => token.state === "value"),
-      (data, index) => fail(restProblem)(data, index - 1),
-    ),
-  ),
-);
-
-function valueProblem(token: Token | undefined): string {
-  if (token?.name === "operator") return `A value is missing after ${token.text}.`;
-  if (token?.name === "open") return "A list of values is written without parentheses, like status:failed,cancelled.";
-  return "A value is missing after the colon. Write it without a space between, in quotes if it has spaces.";
+function named(name: string): Parser<Token> {
+  return p.token((token) => (token.name === name ? token : undefined));
 }
 
-function restProblem(token: Token | undefined): string {
-  const { name, text } = token!;
-  if (name === "comma") return "A list takes values only, no comparisons or ranges. Join those with OR.";
-  if (name === "star") return "* stands at an end of the text. Put a * that is meant itself in quotes.";
-  if (name === "dots") return "A range has two ends. Put text that has .. in it in quotes.";
-  return `${text} cannot follow here. Put the whole value in quotes.`;
+function keyword(text: string): Parser<Token> {
+  return p.token((token) => (token.name === "keyword" && token.text === text ? token : undefined));
 }
 
-const text: Parser<Term> = p.map(p.eitherOr(named("word"), named("quoted")), (at) => ({
+/** Ends the reading here; the problem is told of the token that was met, or of the end. */
+function fail(problem: Problem): Parser<never> {
+  return ({ tokens, options: { query } }, index) => {
+    const met = tokens[index];
+    const span = met ? spanOf(met) : { start: query.length, end: query.length + 1 };
+    throw queryError(query, span, typeof problem === "string" ? problem : problem(met));
+  };
+}
+
+function needed<Value>(parser: Parser<Value>, problem: Problem): Parser<Value> {
+  return p.eitherOr(parser, fail(problem));
+}
+
+function optional<Value>(parser: Parser<Value>): Parser<Value | undefined> {
+  return (data, index) => {
+    const found = parser(data, index);
+    return found.matched ? found : { matched: true, position: index, value: undefined };
+  };
+}
+
+function valueOf(word: Token, star?: Token): QueryValue {
+  return {
+    text: unescaped(word.text),
+    isQuoted: word.name === "quoted",
+    isPrefix: star !== undefined,
+    start: word.offset,
+    end: spanOf(star ?? word).end,
+  };
+}
+
+const value: Parser<QueryValue> = p.eitherOr(
+  p.ab(p.eitherOr(named("value"), named("quoted")), optional(named("star")), valueOf),
+  p.map(named("star"), (star): QueryValue => valueOf(star)),
+);
+const operator: Parser<Operator> = p.map(named("operator"), ({ text }) => text as Operator);
+
+const range: Parser<QueryMatch> = p.abc(
+  optional(value),
+  named("dots"),
+  optional(value),
+  (from, _dots, to) => ({ kind: "range", from, to }),
+);
+const comparison: Parser<QueryMatch> = p.ab(
+  operator,
+  needed(value, "a value is missing after the comparison"),
+  (sign, found) => ({ kind: "compare", operator: sign, value: found }),
+);
+const values: Parser<QueryMatch> = p.map(
+  p.ab(
+    value,
+    p.many(p.right(named("comma"), needed(value, "a value is missing after the comma"))),
+    (one, more) => [one, ...more],
+  ),
+  (found) => ({ kind: "values", values: found }),
+);
+const match: Parser<QueryMatch> = p.left(
+  needed(p.first(range, comparison, values), noValueProblem),
+  (data, index) =>
+    data.tokens[index]?.state === "value"
+      ? fail(restProblem)(data, index)
+      : { matched: true, position: index, value: undefined },
+);
+
+function noValueProblem(met: Token | undefined): string {
+  if (met?.name === "open")
+    return "a list of values has no parentheses; write it like status:failed,cancelled";
+  return met && met.state !== "value"
+    ? "the value must stand right after the colon, without a space; in quotes if it has spaces itself"
+    : "there is no value after the colon";
+}
+
+function restProblem(met: Token | undefined): string {
+  const { name, text } = met!;
+  if (name === "comma") return "a list takes values only; join comparisons and ranges with OR";
+  if (name === "star") return "* stands at the end of a value; put one that is meant itself in quotes";
+  if (name === "dots") return "a range has two ends; put a value that has .. in it in quotes";
+  return `${text} cannot follow here; put the whole value in quotes`;
+}
+
+const text: Parser<QueryNode> = p.map(p.eitherOr(named("word"), named("quoted")), (word) => ({
   kind: "text",
-  text: unescaped(at.text),
-  at,
+  value: valueOf(word),
 }));
-const field: Parser<Term> = p.ab(named("field"), value, (name, found) => ({
+const field: Parser<QueryNode> = p.ab(named("field"), match, (name, found) => ({
   kind: "field",
-  name,
-  value: found,
+  field: unescaped(name.text.slice(0, -1)),
+  span: { start: name.offset, end: spanOf(name).end - 1 },
+  match: found,
 }));
-const group: Parser<Term> = p.middle(
+const group: Parser<QueryNode> = p.middle(
   named("open"),
-  p.recursive(() => p.option(anyOf, everything)),
-  or(named("close"), 'A ")" is missing.'),
-);
-const everything: Term = { kind: "and", parts: [] };
-
-const negated: Parser<Term> = p.ab(
-  p.many(p.eitherOr(named("minus"), keyword("NOT"))),
-  p.first(field, text, group),
-  (signs, part) => (signs.length % 2 === 1 ? { kind: "not", part } : part),
-);
-const term: Parser<Term> = p.eitherOr(
-  negated,
-  p.right(p.ahead(p.eitherOr(named("minus"), keyword("NOT"))), (data, index) => {
-    const next = data.tokens.findIndex((token, at) => at >= index && !isNegation(token));
-    return fail("Something to exclude must follow, without a space after the -.")(
-      data,
-      next < 0 ? data.tokens.length : next,
-    );
-  }),
-);
-const allOf: Parser<Term> = p.ab(
-  term,
-  p.many(
-    p.eitherOr(
-      p.right(keyword("AND"), or(term, "A term is missing after AND. In quotes it is a word to find.")),
-      term,
-    ),
+  needed(
+    p.recursive(() => anyOf),
+    "a term is missing in the parentheses",
   ),
-  (one, more) => (more.length === 0 ? one : { kind: "and", parts: [one, ...more] }),
-);
-const anyOf: Parser<Term> = p.ab(
-  allOf,
-  p.many(p.right(keyword("OR"), or(allOf, "A term is missing after OR. In quotes it is a word to find."))),
-  (one, more) => (more.length === 0 ? one : { kind: "or", parts: [one, ...more] }),
-);
-const whole: Parser<Term> = p.left(
-  p.option(anyOf, everything),
-  p.eitherOr(
-    p.end,
-    p.right(
-      p.any,
-      (data, index) => fail(strayProblem)(data, index - 1),
-    ),
-  ) as Parser<unknown>,
+  needed(named("close"), "a closing parenthesis is missing"),
 );
 
-function isNegation({ name, text: sign }: Token): boolean {
-  return name === "minus" || (name === "keyword" && sign === "NOT");
+const negation: Parser<Token> = p.satisfy(isNegation);
+const term: Parser<QueryNode> = p.eitherOr(
+  p.first(field, text, group),
+  p.ab(
+    p.many1(negation),
+    needed(p.first(field, text, group), "what is not wanted is missing here"),
+    (signs, node) => (signs.length % 2 === 1 ? { kind: "not", node } : node),
+  ),
+);
+const allOf: Parser<QueryNode> = p.ab(
+  term,
+  p.many(p.eitherOr(p.right(keyword("AND"), needed(term, afterKeyword("AND"))), term)),
+  (one, more) => (more.length === 0 ? one : { kind: "and", nodes: [one, ...more] }),
+);
+const anyOf: Parser<QueryNode> = p.ab(
+  allOf,
+  p.many(p.right(keyword("OR"), needed(allOf, afterKeyword("OR")))),
+  (one, more) => (more.length === 0 ? one : { kind: "or", nodes: [one, ...more] }),
+);
+const whole: Parser<QueryNode> = p.left(needed(anyOf, strayProblem), needed(p.end, strayProblem));
+
+function afterKeyword(word: string): string {
+  return `a term is missing after ${word}; to look for the word itself write "${word}"`;
 }
 
-function strayProblem(token: Token | undefined): string {
-  const { name, text: met } = token!;
-  if (name === "close") return 'No "(" stands before this ")". Put one that is meant itself in quotes.';
-  return `${met} has nothing before it to join. Put a word that is meant itself in quotes: "${met}".`;
+function strayProblem(met: Token | undefined): string {
+  const { name, text: sign } = met!;
+  if (name === "close") return "this parenthesis closes nothing; put one that is meant itself in quotes";
+  return `${sign} cannot stand here; to look for the word itself write "${sign}"`;
 }

@@ -4,10 +4,14 @@ import { DureError } from "./errors.ts";
 
 export type { Token };
 
-/** A stretch of the query's text. */
+/** A stretch of the query's text, from its start to before its end. */
 export interface Span {
-  offset: number;
-  len: number;
+  start: number;
+  end: number;
+}
+
+export function spanOf({ offset, len }: Token): Span {
+  return { start: offset, end: offset + len };
 }
 
 const charactersMax = 10_000;
@@ -56,23 +60,27 @@ export function tokensOf(query: string): Token[] {
   if (query.length > charactersMax) {
     throw queryError(
       query,
-      { offset: charactersMax, len: 1 },
-      `The query has ${query.length} characters; at most ${charactersMax} are taken.`,
+      { start: charactersMax, end: query.length },
+      `the query has ${query.length} characters; at most ${charactersMax} are taken`,
     );
   }
   const { tokens, complete, offset } = lexTerms(query);
   if (!complete) {
     throw queryError(
       query,
-      { offset, len: 1 },
-      'A "\\" at the end escapes nothing. Write "\\\\" for the sign.',
+      { start: offset, end: offset + 1 },
+      "the \\ at the end escapes nothing; write \\\\ for the sign itself",
     );
   }
   for (const [index, token] of tokens.entries()) {
     if (token.name === "unclosed")
-      throw queryError(query, token, 'The quotation mark is not closed. Add a " where the text ends.');
+      throw queryError(query, spanOf(token), "the quotation mark is never closed");
     if (isGlued(tokens[index - 1], token)) {
-      throw queryError(query, token, `A space is missing before ${token.text}, or quotes around the whole.`);
+      throw queryError(
+        query,
+        spanOf(token),
+        `a space is missing before ${token.text}, or quotes around the whole`,
+      );
     }
   }
   return tokens;
@@ -115,24 +123,34 @@ export function quote(text: string): string {
   return `"${inner}"`;
 }
 
-/** An error that points at a place of the query: `details` has `column` (from 1), `length` and `caret`, two lines. */
-export function queryError(query: string, { offset, len }: Span, problem: string): DureError {
-  const column = offset + 1;
-  const length = Math.max(1, len);
-  const caret = caretLines(query, offset, length);
-  return new DureError("INVALID_QUERY", `The query cannot be read at column ${column}: ${problem}`, {
-    details: { query, column, length, problem, caret },
-  });
+/** `-` or `NOT`. */
+export function isNegation({ name, text }: Token): boolean {
+  return name === "minus" || (name === "keyword" && text === "NOT");
 }
 
 const shownBefore = 60;
 const shownAfter = 40;
 
+/**
+ * An error that points at a place of the query, by a line of ^ below it in the message; `details` has `query`,
+ * `column` (from 1), `length`, `problem` and `caret`, the two lines.
+ */
+export function queryError(query: string, { start, end }: Span, problem: string): DureError {
+  const column = start + 1;
+  const length = Math.max(1, end - start);
+  const caret = caretLines(query, start, length);
+  return new DureError(
+    "INVALID_QUERY",
+    `The query cannot be read at column ${column}: ${problem}${/[.?:]$/.test(problem) ? "" : "."}\n${caret}`,
+    { details: { query, column, length, problem, caret } },
+  );
+}
+
 /** The query, cut to the place's surroundings, and a line of ^ below it. */
-function caretLines(query: string, offset: number, length: number): string {
-  const from = Math.max(0, offset - shownBefore);
-  const to = Math.min(query.length, offset + length + shownAfter);
+function caretLines(query: string, start: number, length: number): string {
+  const from = Math.max(0, start - shownBefore);
+  const to = Math.min(query.length, start + length + shownAfter);
   const line = query.slice(from, to).replaceAll(/\p{Cc}/gu, " ");
-  const marks = "^".repeat(Math.max(1, Math.min(length, to - offset)));
-  return `${line}\n${" ".repeat(offset - from)}${marks}`;
+  const marks = "^".repeat(Math.max(1, Math.min(length, to - start)));
+  return `  ${line}\n  ${" ".repeat(start - from)}${marks}`;
 }

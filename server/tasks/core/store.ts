@@ -10,14 +10,14 @@
  */
 import type { Attempt, AttemptOutcome, LogEntry, StoredError } from "./attempt.ts";
 import type { BackoffPolicy } from "./backoff.ts";
-import type { Condition } from "./condition.ts";
 import type { TaskRecord } from "./record.ts";
-import type { TaskSortField } from "./search.ts";
+import type { Buckets, Count, Found, StoreSearch, TaskCount } from "./store-search.ts";
 import type { Task, TaskProgress, TaskStatusName } from "./task.ts";
 import type { Transaction, TransactionClient } from "./transaction.ts";
 import type { EncodedValue } from "./value.ts";
 
 export type { AttemptRecord, TaskRecord } from "./record.ts";
+export type { Buckets, Count, Found, Place, StoreSearch, TaskCount } from "./store-search.ts";
 
 export type Written<Value, Reason extends string = never> =
   | { kind: "ok"; value: Value }
@@ -198,65 +198,6 @@ export interface LeaseRequest {
   beatMs: number;
   maxBlockMs: number;
   onBeat(beat: Beat): void;
-}
-
-/** A search, ready to run: checked, defaults filled in, cursor decoded. */
-export interface StoreSearch {
-  id?: string;
-  types?: readonly string[];
-  statuses?: readonly TaskStatusName[];
-  queues?: readonly string[];
-  /** Milliseconds since 1970; `start` included, `end` excluded. */
-  created?: { start?: number; end?: number };
-  updated?: { start?: number; end?: number };
-  /** What must hold besides; the filters above are never in it at its top. */
-  where?: Condition;
-  /** How long to look before giving up; absent for as long as it takes. Only searches with a `where` need it. */
-  budgetMs?: number;
-  sortBy: TaskSortField;
-  descending: boolean;
-  limit: number;
-  offset: number;
-  /** Continue strictly after this place in the order, or, with `backwards`, strictly before it. */
-  after?: Place & { backwards: boolean };
-  /** Whether definitions that have no task yet are listed as well. */
-  definitions: boolean;
-}
-
-/** What a search found. */
-export interface Found {
-  tasks: Task[];
-  /** Where it stopped when its budget ran out: all before this place, in the order of reading, was looked at. */
-  stoppedAt?: Place;
-}
-
-/** A place in the order of a search: the value sorted by (null by id alone) and the id there. */
-export interface Place {
-  value: number | null;
-  id: string;
-}
-
-/** A count, and how much it may be off. */
-export interface Count {
-  count: number;
-  /** 0 when it is exact; else the true count is within this of it. */
-  errorMax: number;
-}
-
-/** How many tasks there are of a type, queue and status; where time was asked for, in the stretch that begins at `at`. */
-export interface TaskCount {
-  type: string;
-  queue: string;
-  status: TaskStatusName;
-  /** Milliseconds since 1970. */
-  at?: number;
-  count: number;
-}
-
-/** Stretches of time, counted from 1970 in UTC. */
-export interface Buckets {
-  time: "createdAt" | "updatedAt";
-  bucketMs: number;
 }
 
 export interface StoreStats {
