@@ -10,7 +10,7 @@ export type { EnqueueOptions, RunOptions } from "./tasks/core/enqueue.ts";
 export type { ErrorCode } from "./tasks/core/errors.ts";
 export { DureError, NonRetryableError, RetryAfter, Snooze } from "./tasks/core/errors.ts";
 export { cancelTask, deleteTask, editTask, listAttempts, retryTask } from "./tasks/core/manage.ts";
-export type { TaskPage, TaskSearchOptions } from "./tasks/core/search.ts";
+export type { TaskFilter, TaskPage, TaskSearchOptions } from "./tasks/core/search.ts";
 export { countTasks, getTaskById, searchTaskPage, searchTasks } from "./tasks/core/search.ts";
 export type { Task, TaskDefinition, TaskHandler, TaskOptions } from "./tasks/core/task.ts";
 export { defineTask, TaskStatus } from "./tasks/core/task.ts";

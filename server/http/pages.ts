@@ -31,7 +31,7 @@ export class Pages {
     }
     const index = this.#files.get("index.html");
     const base = `<base href="${basePath.replace(/"/g, "&quot;")}" />`;
-    this.#index = index && index.body.toString("utf8").replace(/<base href="[^"]*"\s*\/?>/, base);
+    this.#index = index?.body.toString("utf8").replace(/<base href="[^"]*"\s*\/?>/, base);
   }
 
   /** A file, or for any other address the page itself, which knows all of them. */

@@ -345,7 +345,8 @@ function joined(parts: readonly Condition[]): Condition {
   return parts.length === 1 ? parts[0]! : { kind: "and", parts };
 }
 
-function isMatcher(value: Record<string, unknown>): boolean {
+/** Whether an object says what a value must be, and is not an object of keys. */
+export function isMatcher(value: Record<string, unknown>): boolean {
   const keys = Object.keys(value);
   return keys.length > 0 && keys.every((key) => matcherKeys.includes(key));
 }

@@ -1,6 +1,6 @@
 /** The grammar of queries: text → a tree of terms, or an error that points at a place. Meaning is given by query.ts. */
 import * as p from "peberminta";
-import { isNegation, queryError, type Span, spanOf, type Token, tokensOf, unescaped } from "./query-lexer.ts";
+import { fieldName, isNegation, queryError, type Span, spanOf, type Token, tokensOf, unescaped } from "./query-lexer.ts";
 
 export { queryError, type Span };
 
@@ -21,6 +21,7 @@ export type Operator = ">" | ">=" | "<" | "<=";
 /** Text without its quotes and escapes; `*` alone keeps its star. */
 export interface QueryValue extends Span {
   text: string;
+  /** Or escaped: it means nothing but itself. */
   isQuoted: boolean;
   isPrefix: boolean;
 }
@@ -82,10 +83,10 @@ function optional<Value>(parser: Parser<Value>): Parser<Value | undefined> {
   };
 }
 
-function valueOf(word: Token, star?: Token): QueryValue {
+function valueIn(word: Token, star?: Token): QueryValue {
   return {
     text: unescaped(word.text),
-    isQuoted: word.name === "quoted",
+    isQuoted: word.name === "quoted" || word.text.includes("\\"),
     isPrefix: star !== undefined,
     start: word.offset,
     end: spanOf(star ?? word).end,
@@ -93,8 +94,8 @@ function valueOf(word: Token, star?: Token): QueryValue {
 }
 
 const value: Parser<QueryValue> = p.eitherOr(
-  p.ab(p.eitherOr(named("value"), named("quoted")), optional(named("star")), valueOf),
-  p.map(named("star"), (star): QueryValue => valueOf(star)),
+  p.ab(p.eitherOr(named("value"), named("quoted")), optional(named("star")), valueIn),
+  p.map(named("star"), (star): QueryValue => valueIn(star)),
 );
 const operator: Parser<Operator> = p.map(named("operator"), ({ text }) => text as Operator);
 
@@ -143,11 +144,11 @@ function restProblem(met: Token | undefined): string {
 
 const text: Parser<QueryNode> = p.map(p.eitherOr(named("word"), named("quoted")), (word) => ({
   kind: "text",
-  value: valueOf(word),
+  value: valueIn(word),
 }));
 const field: Parser<QueryNode> = p.ab(named("field"), match, (name, found) => ({
   kind: "field",
-  field: unescaped(name.text.slice(0, -1)),
+  field: fieldName(name.text.slice(0, -1)),
   span: { start: name.offset, end: spanOf(name).end - 1 },
   match: found,
 }));

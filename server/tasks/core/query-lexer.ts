@@ -109,6 +109,12 @@ export function unescaped(text: string): string {
   );
 }
 
+/** `payload."user id".x` → payload.user id.x. */
+export function fieldName(written: string): string {
+  const keys = written.match(/"(?:\\[\s\S]|[^"\\])*"|(?:\\[\s\S]|[^.\\])+/g) ?? [];
+  return keys.map(unescaped).join(".");
+}
+
 const controls: Record<string, string> = { n: "\n", t: "\t", r: "\r" };
 
 /** Text in quotes, on one line. */

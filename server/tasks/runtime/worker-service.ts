@@ -160,7 +160,12 @@ export class WorkerService {
   }
 
   async #letGo(): Promise<void> {
-    const loops = [this.#reaper.stop(), this.#clockFollower.stop(), this.#parts.pruner?.stop(), this.#parts.indexer?.stop()];
+    const loops = [
+      this.#reaper.stop(),
+      this.#clockFollower.stop(),
+      this.#parts.pruner?.stop(),
+      this.#parts.indexer?.stop(),
+    ];
     await this.#within(letGoMsMax, Promise.all(loops));
     for (const undo of this.#undo) undo();
     try {

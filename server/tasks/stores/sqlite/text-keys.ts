@@ -39,11 +39,12 @@ export function textSource(connection: Connection, search: StoreSearch): KeySour
   // Nothing is indexed: perhaps nobody does.
   if (!unindexed && blocks.length === 0) return undefined;
   const phrase = `"${text.replaceAll('"', '""')}"`;
-  const [estimate] = connection.prepare(sql.countTexts).get(phrase, estimateMax) as unknown as [number];
-  const source = { name: "full text", estimate: estimate + (unindexed?.length ?? 0) };
-  if (estimate < estimateMax || search.sortBy !== "createdAt") {
-    const found = connection.prepare(sql.someTexts).all(phrase, gatheredMax + 1) as unknown as [number][];
-    if (found.length > gatheredMax) return undefined;
+  const isOrdered = search.sortBy === "createdAt";
+  const most = isOrdered ? estimateMax : gatheredMax + 1;
+  const found = connection.prepare(sql.someTexts).all(phrase, most) as unknown as [number][];
+  if (found.length > gatheredMax) return undefined;
+  const source = { name: "full text", estimate: found.length + (unindexed?.length ?? 0) };
+  if (found.length < most) {
     const seqs = [...(unindexed ?? []), ...found.map(([seq]) => seq)];
     return { ...source, total: () => seqs.length, keys: () => allOf(connection, search, seqs) };
   }

@@ -148,6 +148,7 @@ export function removeTexts({ connection }: WriteContext, seqs: readonly number[
   for (const seq of seqs) connection.prepare(textSql.deleteText).all(seq);
   forgetRowid(connection);
   connection.prepare(textSql.pullFresh).run();
+  connection.prepare(textSql.dropBlocks).run(blockSize);
 }
 
 /**

@@ -1,0 +1,117 @@
+/** The indexes of attributes and texts, seen from beside the store. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { foldText } from "../../../server/tasks/core/condition.ts";
+import type { TaskStore, UnindexedTask } from "../../../server/tasks/core/store.ts";
+import { attributeSql, fillSql, sourceSql, textSql } from "../../../server/tasks/stores/sqlite/statements.ts";
+import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
+import { newSearch, newTask, newTasks } from "../../support/builders.ts";
+import { tasksOf } from "../../support/found.ts";
+import { ok } from "../../support/stores.ts";
+import { TestClock } from "../../support/test-clock.ts";
+
+let folder: string;
+let path: string;
+let store: TaskStore;
+let database: DatabaseSync;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "dure-indexes-"));
+  path = join(folder, "tasks.db");
+  store = createSqliteStore({ path, clock: new TestClock() });
+  await store.open();
+  database = new DatabaseSync(path);
+});
+
+afterEach(async () => {
+  database.close();
+  await store.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const textsOf = (unindexed: readonly UnindexedTask[], text = "some text") =>
+  unindexed.map(({ ref }) => ({ ref, text: foldText(text) }));
+
+const found = async (text: string) =>
+  (await tasksOf(store.searchTasks(newSearch({ where: { kind: "text", text } })))).length;
+
+test.each([
+  ["an entry in another state", "UPDATE attributes SET state = 3"],
+  ["an entry of no task", "INSERT INTO attributes VALUES (1, 'u', 0, 0, 99)"],
+  ["an entry too few", "DELETE FROM attributes WHERE value = 1"],
+])("the doctor tells of %s", async (_, change) => {
+  ok(await store.enqueueTasks([newTask({ attributes: { userId: ["u1", 1, true], size: 1.5 } })]));
+  const levels = async () => {
+    const findings = await store.checkHealth({ full: true });
+    return findings.filter(({ level }) => level === "error").map(({ check }) => check);
+  };
+  expect(await levels()).toEqual([]);
+  database.exec(change);
+  expect(await levels()).toEqual(["attributes"]);
+});
+
+test("every statement that reads an index begins at its place in it", () => {
+  const texts = { ...sourceSql, ...textSql, ...attributeSql, ...fillSql };
+  for (const [name, sql] of Object.entries(texts)) {
+    const plan = database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all() as { detail: string }[];
+    const scans = plan.filter(({ detail }) =>
+      /^SCAN (attributes|tasks|texts)(?! VIRTUAL TABLE INDEX \d+:[M=])/.test(detail),
+    );
+    expect(scans, name).toEqual([]);
+    if (name !== "unindexed")
+      expect(
+        plan.filter(({ detail }) => /TEMP B-TREE/.test(detail)),
+        name,
+      ).toEqual([]);
+  }
+});
+
+test("of two who index the same, the second one writes nothing and loses nothing", async () => {
+  ok(await store.enqueueTasks(newTasks(5)));
+  const [first, second] = await Promise.all([
+    store.readUnindexed({ limit: 3 }),
+    store.readUnindexed({ limit: 3 }),
+  ]);
+  ok(await store.writeTexts(textsOf(first!)));
+  ok(await store.writeTexts(textsOf(second!, "by another")));
+  expect(await found("by another")).toBe(0);
+  const rest = await store.readUnindexed({ limit: 3 });
+  expect(rest).toHaveLength(2);
+  ok(await store.writeTexts(textsOf(rest)));
+  expect(await store.readUnindexed({ limit: 3 })).toEqual([]);
+});
+
+test("a text that was read before its task ended does not take the place of the later one", async () => {
+  const task = newTask({ id: "a", payload: {} });
+  ok(await store.enqueueTasks([task, ...newTasks(1)]));
+  const early = await store.readUnindexed({ limit: 10 });
+  ok(await store.cancelTask("a"));
+  ok(await store.writeTexts(textsOf(early, "early text")));
+  const rows = () => database.prepare("SELECT rowid FROM texts WHERE texts MATCH '\"early text\"'").all();
+  expect(rows()).toHaveLength(1);
+  const late = await store.readUnindexed({ limit: 10 });
+  expect(late.map((one) => one.task.id)).toEqual(["a"]);
+  ok(await store.writeTexts(textsOf(late, "late text")));
+  expect(database.prepare("SELECT rowid FROM texts WHERE texts MATCH '\"late text\"'").all()).toHaveLength(1);
+});
+
+test("nothing stays of the texts of deleted tasks", async () => {
+  ok(await store.enqueueTasks(newTasks(3_000)));
+  for (;;) {
+    const unindexed = await store.readUnindexed({ limit: 500 });
+    if (unindexed.length === 0) break;
+    ok(await store.writeTexts(textsOf(unindexed)));
+  }
+  const count = (table: string) => Object.values(database.prepare(`SELECT count(*) FROM ${table}`).get()!)[0];
+  expect(count("text_blocks")).toBe(3);
+  const all = await tasksOf(store.searchTasks(newSearch({ limit: 3_000 })));
+  for (const { id } of all.slice(500)) ok(await store.cancelTask(id));
+  const request = { status: "CANCELLED", before: Date.UTC(2100, 0), limit: 1_000 } as const;
+  for (let round = 0; round < 3; round++) ok(await store.pruneTasks(request));
+  expect(count("texts_docsize")).toBe(500);
+  expect(count("text_blocks")).toBeLessThan(3);
+  expect(await found("some text")).toBe(0);
+}, 20_000);
