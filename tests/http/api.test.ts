@@ -79,6 +79,20 @@ describe("reading", () => {
     });
   });
 
+  test("filters by a query, and points at what is wrong with one", async () => {
+    const found = await get(`/api/tasks?q=${encodeURIComponent("status:failed payload.order:>2 sort:+id")}`);
+    expect(found.tasks.map(({ id }: any) => id)).toEqual(["order-4", "order-6"]);
+    expect((await get("/api/tasks/count?q=error:etimedout")).count).toBe(3);
+    expect((await get("/api/summary?by=status&q=payload.order:1,2")).groups).toEqual([
+      { status: "FAILED", count: 1 },
+      { status: "COMPLETED", count: 1 },
+    ]);
+    expect(await get("/api/tasks?q=statsu:failed")).toMatchObject({
+      code: "INVALID_QUERY",
+      details: { column: 1, length: 6 },
+    });
+  });
+
   test("one task with its attempts, secrets taken out", async () => {
     const { task, attempts } = await get("/api/tasks/order-1");
     expect(task).toMatchObject({ status: "COMPLETED", payload: { order: 1, token: "[redacted]" } });

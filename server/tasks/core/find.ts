@@ -15,7 +15,7 @@ import {
   type OptionRule,
   oneOf,
 } from "./options.ts";
-// QUERY-PENDING import { parseQuery } from "./query.ts";
+import { parseQuery } from "./query.ts";
 import type { DateRange, TaskPage, TaskSearchOptions, TaskSortField } from "./search.ts";
 import type { Found, Place, StoreSearch, TaskStore } from "./store.ts";
 import type { Task } from "./task.ts";
@@ -109,9 +109,14 @@ export function toStoreSearch(instance: Instance, options: TaskSearchOptions): S
     query,
     ...filter
   } = options;
-  const parsed = pendingQuery(instance, query);
+  const parsed = query === undefined ? undefined : parseQuery(query, { now: instance.clock.now() });
   const filters = toPlainFilters("searchTasks(options)", {
-    and: [filter, ...rangeFilter("createdAt", createdAtRange), ...rangeFilter("updatedAt", updatedAtRange)],
+    and: [
+      filter,
+      ...(parsed ? [parsed.filter] : []),
+      ...rangeFilter("createdAt", createdAtRange),
+      ...rangeFilter("updatedAt", updatedAtRange),
+    ],
   });
   const search: StoreSearch = {
     ...filters,
@@ -218,12 +223,4 @@ function rangeRule(value: unknown, name: string): string | undefined {
     }
   }
   return undefined;
-}
-
-// QUERY-PENDING
-function pendingQuery(
-  _instance: Instance,
-  query: string | undefined,
-): { filter: TaskFilter; sortBy?: TaskSortField; sortOrder?: "asc" | "desc" } | undefined {
-  return query ? { filter: { text: query } } : undefined;
 }

@@ -93,8 +93,12 @@ function valueIn(word: Token, star?: Token): QueryValue {
   };
 }
 
+/** Of this field: quotes after a space are a text of their own. */
+const valueWord: Parser<Token> = p.satisfy(
+  ({ state, name }) => state === "value" && (name === "value" || name === "quoted"),
+);
 const value: Parser<QueryValue> = p.eitherOr(
-  p.ab(p.eitherOr(named("value"), named("quoted")), optional(named("star")), valueIn),
+  p.ab(valueWord, optional(named("star")), valueIn),
   p.map(named("star"), (star): QueryValue => valueIn(star)),
 );
 const operator: Parser<Operator> = p.map(named("operator"), ({ text }) => text as Operator);

@@ -2,10 +2,9 @@
 import { durationProblem, parseDuration } from "./duration.ts";
 import type { TaskFilter } from "./filter.ts";
 import { isMatcher } from "./filter-condition.ts";
-import type { ParsedQuery } from "./query.ts";
-import { isNearMiss } from "./query.ts";
-import { type FieldKind, otherNames, queryField, queryFields, sortNames } from "./query-fields.ts";
-import { quote } from "./query-lexer.ts";
+import { type ParsedQuery, parseQuery } from "./query.ts";
+import { type FieldKind, queryFields, sortNames } from "./query-fields.ts";
+import { fieldName, quote } from "./query-lexer.ts";
 
 type Kind = FieldKind | "attribute" | "path";
 type Matcher = Readonly<Record<string, unknown>>;
@@ -46,7 +45,7 @@ function termsOfKey(key: string, value: unknown): string[] {
     case "and":
       return (value as TaskFilter[]).flatMap(termsOf);
     case "or":
-      return [anyOf((value as TaskFilter[]).map((one) => allOf(termsOf(one))))];
+      return orTerms(value as TaskFilter[]);
     case "not":
       return (Array.isArray(value) ? value : [value]).map((one) => negated(termsOf(one)));
     case "text":
@@ -63,6 +62,12 @@ function termsOfKey(key: string, value: unknown): string[] {
   }
 }
 
+function orTerms(filters: readonly TaskFilter[]): string[] {
+  const groups = filters.map(termsOf);
+  const texts = groups.map(allOf);
+  return groups.length === 1 ? groups[0]! : [anyOf(texts)];
+}
+
 function fieldTerms(key: string, match: unknown): string[] {
   const found = Object.entries(queryFields).find(([, { filter }]) => filter === key);
   if (!found) throw new NoText(key);
@@ -77,8 +82,12 @@ function pathTerms(path: readonly string[], value: unknown): string[] {
     !(value instanceof Date) &&
     !isMatcher(value as Record<string, unknown>);
   if (isPlaces) return Object.entries(value).flatMap(([key, below]) => pathTerms([...path, key], below));
-  if (path.length === 1) throw new NoText("The root has no name in a query.");
+  if (path.length === 1 && !isExistence(value)) throw new NoText("The root has no name in a query.");
   return value === undefined ? [] : matchTerms(path.map(escapedKey).join("."), "path", value);
+}
+
+function isExistence(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.keys(value).every((key) => key === "exists");
 }
 
 function escapedKey(key: string): string {
@@ -88,11 +97,22 @@ function escapedKey(key: string): string {
 
 /** By itself where it cannot be taken for another field. */
 function attributeName(name: string): string {
-  const keys = name.split(".").map(escapedKey);
-  const [head = ""] = keys;
-  const isOwn = /^[\p{L}_$]/u.test(head) && !queryField(name) && !isNearMiss(name);
-  const isTaken = otherNames.includes(head.toLowerCase()) || keys.some((key) => key.startsWith('"'));
-  return isOwn && !isTaken ? name : `attribute.${keys.join(".")}`;
+  return isReadAsAttribute(name) ? name : `attribute.${name.split(".").map(escapedPart).join(".")}`;
+}
+
+function escapedPart(part: string): string {
+  if (part === "") throw new NoText("A name with an empty part.");
+  return escapedKey(part);
+}
+
+function isReadAsAttribute(name: string): boolean {
+  if (!/^[\p{L}_$][\p{L}\p{N}_$.-]*$/u.test(name)) return false;
+  try {
+    const { attributes } = parseQuery(`${name}:1`, { now: 0 }).filter;
+    return attributes !== undefined && Object.hasOwn(attributes, name);
+  } catch {
+    return false;
+  }
 }
 
 function matchTerms(name: string, kind: Kind, match: unknown): string[] {
@@ -105,8 +125,12 @@ function matchTerms(name: string, kind: Kind, match: unknown): string[] {
   if (not !== undefined) terms.push(negated(matchTerms(name, kind, not)));
   if (prefix !== undefined) terms.push(`${name}:${quote(String(prefix))}*`);
   if (contains !== undefined) terms.push(containsTerm(name, kind, String(contains)));
-  if (exists !== undefined) terms.push(`${exists ? "" : "-"}has:${name}`);
+  if (exists !== undefined) terms.push(existsTerm(name, exists === true));
   return terms;
+}
+
+function existsTerm(name: string, exists: boolean): string {
+  return `${exists ? "" : "-"}has:${name.includes('"') ? quote(fieldName(name)) : name}`;
 }
 
 function containsTerm(name: string, kind: Kind, text: string): string {

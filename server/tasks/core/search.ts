@@ -6,7 +6,7 @@ import { defaultInstance } from "./instance.ts";
 import type { Task } from "./task.ts";
 import { TaskStatus } from "./task.ts";
 
-export type { Task, TaskFilter };
+export type { Task };
 export { TaskStatus };
 
 /** A half-open range of time: `start` is included, `end` is not. */

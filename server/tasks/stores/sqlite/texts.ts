@@ -15,6 +15,8 @@ import type { WriteContext } from "./write-context.ts";
 export const blockSize = 1_024;
 /** Fresh tasks looked at in one go; many may have ended meanwhile and need nothing. */
 const freshScanMax = 5_000;
+/** Of each lane and status, more are not counted. */
+const lagCountMax = 10_000;
 
 /** How far reading came: the writer moves the places there, unless somebody else did. */
 export interface TextMarks {
@@ -177,11 +179,12 @@ export function unindexedSeqs(connection: Connection, limit: number): number[] |
 /** About how many tasks are not indexed as they are now. */
 export function textLag(connection: Connection): number {
   const few = unindexedSeqs(connection, 1_000);
-  if (few) return few.length;
+  if (few) return new Set(few).size;
   const [newest] = connection.prepare(textSql.newestSeq).get() as unknown as [number];
-  const changed = places(connection).reduce(
-    (sum, [lane, status, at, id]) => sum + changedAfter(connection, lane, status, at, id, 10_000).length,
-    0,
+  const fresh = freshTo(connection);
+  // Those that are fresh as well are counted there.
+  const changed = places(connection).flatMap(([lane, status, at, id]) =>
+    changedAfter(connection, lane, status, at, id, lagCountMax).filter(([seq]) => seq <= fresh),
   );
-  return Math.max(0, newest - freshTo(connection)) + changed;
+  return Math.max(0, newest - fresh) + changed.length;
 }
