@@ -4,15 +4,16 @@ import type { Dure } from "../../dure.ts";
 import { DureError } from "../../tasks/core/errors.ts";
 import { didYouMean } from "../../tasks/core/names.ts";
 import type { DateRange, TaskPage, TaskSearchOptions } from "../../tasks/core/search.ts";
-import { collect, given, parseChoice, parseInteger, parseStatuses } from "../arguments.ts";
+import { collect, collectWhole, given, parseChoice, parseInteger, parseStatuses } from "../arguments.ts";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
 import { CommandError } from "../exit-codes.ts";
 import type { Output } from "../output.ts";
+import { attributeFilters, payloadFilters } from "../search-filters.ts";
 import { renderTable } from "../table.ts";
 import { taskColumns, taskDocument } from "../task-view.ts";
 import { counted, formatCount } from "../text.ts";
-import { parseInstant, parseSpan } from "../times.ts";
+import { formatInstant, parseInstant, parseSpan } from "../times.ts";
 
 interface Options {
   id?: string;
@@ -24,6 +25,11 @@ interface Options {
   updatedFrom?: string;
   updatedTo?: string;
   since?: string;
+  attribute?: string[];
+  payload?: string[];
+  text?: string[];
+  budget?: string;
+  count?: boolean;
   limit?: string;
   offset?: string;
   sortBy?: string;
@@ -33,16 +39,30 @@ interface Options {
   definitions: boolean;
 }
 
+const sortFields = [
+  "createdAt",
+  "updatedAt",
+  "startedAt",
+  "completedAt",
+  "dueAt",
+  "duration",
+  "priority",
+  "id",
+] as const;
+
 /** Adds the command. */
 export function addSearch(program: Command): void {
   program
     .command("search")
     .summary("find tasks, waiting, running or finished")
     .description(
-      "Lists tasks that fit every option given, newest first. Definitions that have no task yet are listed too. " +
+      "Lists tasks that fit the query and every option given, newest first. Definitions that have no task yet are " +
+        "listed too. A query is one line such as 'status:failed userId:42 created:>2h \"ETIMEDOUT\"': put it in single " +
+        "quotes, and after -- when it begins with a minus. " +
         "Dates are like 2026-11-23 (midnight here), 2026-11-23T09:30 or 2026-11-23T09:30:00Z; a range includes its " +
         "start and excludes its end.",
     )
+    .argument("[query...]", "what to look for; docs/reference/query.md has all of it")
     .option("--id <id>", "exactly this task")
     .option("-t, --type <types>", "of these definitions, separated by commas", collect)
     .option("-s, --status <statuses>", "pending, running, completed, failed, cancelled", collect)
@@ -52,9 +72,17 @@ export function addSearch(program: Command): void {
     .option("--created-to <date>", "created before")
     .option("--updated-from <date>", "last changed at or after")
     .option("--updated-to <date>", "last changed before")
+    .option("-a, --attribute <name=value>", "with this attribute; may be given several times", collectWhole)
+    .option("--payload <path=value>", "with this value in the payload: user.id=42", collectWhole)
+    .option("--text <text>", "with this text anywhere; may be given several times", collectWhole)
+    .option("--budget <duration>", "look for at most this long, or none (default: 1s)")
+    .option("--count", "print only how many there are")
     .option("-n, --limit <n>", "at most so many, up to 10,000 (default: 50)")
     .option("--offset <n>", "skip so many first")
-    .option("--sort-by <field>", "createdAt, updatedAt or id (default: createdAt)")
+    .option(
+      "--sort-by <field>",
+      "createdAt, updatedAt, startedAt, completedAt, dueAt, duration, priority, id (default: createdAt)",
+    )
     .option("--sort-order <order>", "asc or desc (default: desc)")
     .option("--cursor <cursor>", "the page after or before; the previous search printed it")
     .option("--no-definitions", "real tasks only")
@@ -63,6 +91,8 @@ export function addSearch(program: Command): void {
       `
 Examples:
   dure search --status failed --since 2h
+  dure search 'status:failed userId:42 created:>2h -error:"rate limit"'
+  dure search --attribute userId=42 --text ETIMEDOUT --count
   dure search --type resize-image,send-receipt --sort-by updatedAt
   dure search --created-from 2026-11-01 --created-to 2026-12-01 --limit 500
   dure search --status failed --json | jq -r '.tasks[].id' | xargs dure retry`,
@@ -70,38 +100,67 @@ Examples:
     .action(withContext(search));
 }
 
-const search: Action<Options> = async (context, options) => {
-  const wanted = searchOptions(options);
+const search: Action<Options> = async (context, options, words) => {
+  const wanted = searchOptions(options, words.join(" "));
   const dure = context.open();
   await refuseUnknownTypes(dure, options.type ?? []);
-  const [page, total] = await Promise.all([dure.searchTaskPage(wanted), dure.countTasks(wanted)]);
+  if (options.count) return printCount(context.output, await dure.countTasks(wanted));
+  const page = await dure.searchTaskPage(wanted);
+  const total = await totalOf(dure, wanted, page);
   const { output } = context;
-  output.document({ total, ...page, tasks: page.tasks.map(taskDocument) });
+  output.document({
+    ...given(total, (count) => ({ total: count })),
+    ...page,
+    tasks: page.tasks.map(taskDocument),
+  });
   if (page.tasks.length > 0) output.print(renderTable(output, taskColumns(output, Date.now()), page.tasks));
   noteRest(output, page, total);
 };
 
-function searchOptions(options: Options): TaskSearchOptions {
-  const { id, type, status, queue, limit, offset, sortBy, sortOrder, cursor, definitions } = options;
+function printCount(output: Output, total: number): void {
+  output.document({ total });
+  output.print(String(total));
+}
+
+/** Undefined when it would take a look at every task to know. */
+async function totalOf(dure: Dure, wanted: TaskSearchOptions, page: TaskPage): Promise<number | undefined> {
+  const isWhole = page.complete && page.nextCursor === undefined && page.previousCursor === undefined;
+  if (isWhole) return page.tasks.filter(({ isDefinition }) => !isDefinition).length;
+  const { query, attributes, and, text } = wanted;
+  return query || attributes || and || text ? undefined : dure.countTasks(wanted);
+}
+
+function searchOptions(options: Options, query: string): TaskSearchOptions {
+  const { limit, offset, sortBy, sortOrder, cursor, definitions, budget } = options;
   return {
-    ...given(id, (text) => ({ id: text })),
-    ...given(type, (types) => ({ type: types })),
-    ...given(status, (texts) => ({ status: parseStatuses(texts) })),
-    ...given(queue, (queues) => ({ queue: queues })),
-    ...given(createdRange(options), (createdAtRange) => ({ createdAtRange })),
-    ...given(range(options.updatedFrom, options.updatedTo, "updated"), (updatedAtRange) => ({
-      updatedAtRange,
+    ...(query.trim() !== "" && { query }),
+    ...filterOptions(options),
+    ...given(budget, (text) => ({
+      budget: text === "none" ? ("none" as const) : parseSpan(text, "--budget"),
     })),
     ...given(limit, (text) => ({ limit: parseInteger(text, "--limit") })),
     ...given(offset, (text) => ({ offset: parseInteger(text, "--offset") })),
-    ...given(sortBy, (text) => ({
-      sortBy: parseChoice(text, ["createdAt", "updatedAt", "id"] as const, "--sort-by"),
-    })),
+    ...given(sortBy, (text) => ({ sortBy: parseChoice(text, sortFields, "--sort-by") })),
     ...given(sortOrder, (text) => ({
       sortOrder: parseChoice(text, ["asc", "desc"] as const, "--sort-order"),
     })),
     ...given(cursor, (text) => ({ cursor: text })),
     ...(definitions ? {} : { definitions: false }),
+  };
+}
+
+function filterOptions(options: Options): TaskSearchOptions {
+  const { id, type, status, queue, attribute, payload, text, updatedFrom, updatedTo } = options;
+  return {
+    ...given(id, (only) => ({ id: only })),
+    ...given(type, (types) => ({ type: types })),
+    ...given(status, (texts) => ({ status: parseStatuses(texts) })),
+    ...given(queue, (queues) => ({ queue: queues })),
+    ...given(attribute, (texts) => ({ attributes: attributeFilters(texts) })),
+    ...given(payload, (texts) => ({ and: payloadFilters(texts) })),
+    ...given(text, (texts) => ({ text: texts })),
+    ...given(createdRange(options), (createdAtRange) => ({ createdAtRange })),
+    ...given(range(updatedFrom, updatedTo, "updated"), (updatedAtRange) => ({ updatedAtRange })),
   };
 }
 
@@ -137,11 +196,21 @@ async function refuseUnknownTypes(dure: Dure, types: readonly string[]): Promise
   );
 }
 
-function noteRest(output: Output, { tasks, nextCursor, previousCursor }: TaskPage, total: number): void {
+function noteRest(output: Output, page: TaskPage, total: number | undefined): void {
+  const { tasks, nextCursor, previousCursor } = page;
   const real = tasks.filter(({ isDefinition }) => !isDefinition).length;
-  if (tasks.length === 0) output.note("No task fits.");
+  if (tasks.length === 0) output.note(page.complete ? "No task fits." : "No task was found so far.");
+  else if (total === undefined) output.note(`${counted(real, "task")}; --count tells how many there are.`);
   else if (real === total) output.note(`${counted(total, "task")}.`);
   else output.note(`${formatCount(real)} of ${counted(total, "task")}.`);
+  if (!page.complete) noteIncomplete(output, page);
   if (nextCursor !== undefined) output.note(`Next page: add --cursor ${nextCursor}`);
   if (previousCursor !== undefined) output.note(`Previous page: add --cursor ${previousCursor}`);
+}
+
+/** The search ended before the page was full. */
+function noteIncomplete(output: Output, { searchedBackTo, hint }: TaskPage): void {
+  const came = searchedBackTo === undefined ? "" : `: it came to ${formatInstant(searchedBackTo)}`;
+  output.note(`The search's time was up${came}. The cursor goes on from there; --budget gives it longer.`);
+  if (hint !== undefined) output.note(hint);
 }

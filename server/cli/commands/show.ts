@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type { Attempt } from "../../tasks/core/attempt.ts";
 import { DureError } from "../../tasks/core/errors.ts";
+import type { ExplanationReason } from "../../tasks/core/explain.ts";
 import { findNearIdsIn } from "../../tasks/core/find.ts";
 import { didYouMean } from "../../tasks/core/names.ts";
 import type { Task } from "../../tasks/core/task.ts";
@@ -42,10 +43,10 @@ const show: Action<object> = async (context, _options, [id]) => {
   const dure = context.open();
   const task = await dure.getTaskById(id!);
   if (!task) throw await notFound(context, id!);
-  const attempts = await dure.listAttempts(id!);
+  const [attempts, { reasons }] = await Promise.all([dure.listAttempts(id!), dure.explainTask(id!)]);
   const { output } = context;
-  output.document({ ...taskDocument(task), history: attempts });
-  output.print(taskText(output, task, attempts, Date.now()));
+  output.document({ ...taskDocument(task), history: attempts, reasons });
+  output.print(taskText(output, task, attempts, reasons, Date.now()));
 };
 
 async function notFound(context: Context, id: string): Promise<DureError> {
@@ -60,9 +61,15 @@ async function notFound(context: Context, id: string): Promise<DureError> {
   );
 }
 
-function taskText(output: Output, task: Task, attempts: readonly Attempt[], now: number): string {
+function taskText(
+  output: Output,
+  task: Task,
+  attempts: readonly Attempt[],
+  reasons: readonly ExplanationReason[],
+  now: number,
+): string {
   const sections = [
-    renderFields(output, fieldsOf(output, task, now)),
+    renderFields(output, fieldsOf(output, task, reasons, now)),
     valueSection(output, "payload", task.payload),
     task.status === "COMPLETED" ? valueSection(output, "result", task.result) : undefined,
     attempts.length > 0
@@ -73,7 +80,12 @@ function taskText(output: Output, task: Task, attempts: readonly Attempt[], now:
   return sections.filter((section) => section !== undefined).join("\n\n");
 }
 
-function fieldsOf(output: Output, task: Task, now: number): [string, string | undefined][] {
+function fieldsOf(
+  output: Output,
+  task: Task,
+  reasons: readonly ExplanationReason[],
+  now: number,
+): [string, string | undefined][] {
   const at = (instant: Date | undefined) =>
     instant && `${formatInstant(instant)}  ${output.colors.dim(formatRelative(instant, now))}`;
   return [
@@ -81,6 +93,7 @@ function fieldsOf(output: Output, task: Task, now: number): [string, string | un
     ["type", plainLine(task.type)],
     ["description", plainLines(task.description ?? "")],
     ["status", statusText(output, task)],
+    ["waits", task.status === "PENDING" && !task.isDefinition ? whyText(reasons) : undefined],
     ["error", inRed(output, task.error)],
     ["unreadable", inRed(output, task.unreadable)],
     ["progress", progressText(output, task)],
@@ -97,6 +110,10 @@ function fieldsOf(output: Output, task: Task, now: number): [string, string | un
     ["duration", durationText(task, now)],
     ["worker", plainLine(task.workerId ?? "")],
   ];
+}
+
+function whyText(reasons: readonly ExplanationReason[]): string {
+  return plainLines(reasons.map(({ message }) => message).join("\n"));
 }
 
 function inRed({ colors }: Output, text: string | undefined): string | undefined {

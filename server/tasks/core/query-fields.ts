@@ -36,8 +36,17 @@ export const queryFields: Readonly<Record<string, QueryField>> = {
   key: { filter: "idempotencyKey", kind: "text", detail: "its idempotency key" },
 };
 
-/** Names that are no field of a task by themselves. */
-export const otherNames: readonly string[] = ["payload", "result", "attribute", "has", "text", "sort"];
+/** Names that are no field of a task by themselves, and what they are for. */
+export const otherDetails: Readonly<Record<string, string>> = {
+  payload: "a place in the payload: payload.user.id",
+  result: "a place in the result: result.rows",
+  attribute: "an attribute by its whole name: attribute.userId",
+  has: "a field that has a value: has:result",
+  text: "text anywhere in the task",
+  sort: "the order: sort:updated, sort:+created",
+};
+
+export const otherNames: readonly string[] = Object.keys(otherDetails);
 
 /** What a search may be sorted by, by the name that is written: in lower case, without At. */
 export const sortNames: Readonly<Record<string, TaskSortField>> = {

@@ -1,6 +1,15 @@
 /** The grammar of queries: text → a tree of terms, or an error that points at a place. Meaning is given by query.ts. */
 import * as p from "peberminta";
-import { fieldName, isNegation, queryError, type Span, spanOf, type Token, tokensOf, unescaped } from "./query-lexer.ts";
+import {
+  fieldName,
+  isNegation,
+  queryError,
+  type Span,
+  spanOf,
+  type Token,
+  tokensOf,
+  unescaped,
+} from "./query-lexer.ts";
 
 export { queryError, type Span };
 

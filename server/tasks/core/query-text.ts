@@ -37,7 +37,9 @@ function sortTerm(sortBy: ParsedQuery["sortBy"], sortOrder: ParsedQuery["sortOrd
 
 /** Terms that must all hold. */
 function termsOf(filter: TaskFilter): string[] {
-  return Object.entries(filter).flatMap(([key, value]) => (value === undefined ? [] : termsOfKey(key, value)));
+  return Object.entries(filter).flatMap(([key, value]) =>
+    value === undefined ? [] : termsOfKey(key, value),
+  );
 }
 
 function termsOfKey(key: string, value: unknown): string[] {

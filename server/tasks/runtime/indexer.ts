@@ -9,12 +9,21 @@ import { extractAttributes, type RegisteredAttribute } from "../core/attributes.
 import type { Clock } from "../core/clock.ts";
 import type { Registry } from "../core/registry.ts";
 import { searchableText } from "../core/searchable-text.ts";
-import type { Attributes, FilledTask, TaskStore, UnfilledTask, UnindexedTask } from "../core/store.ts";
+import type {
+  Attributes,
+  FilledTask,
+  IndexedText,
+  TaskStore,
+  UnfilledTask,
+  UnindexedTask,
+} from "../core/store.ts";
 import { committed } from "../core/written.ts";
 import type { Logger } from "./logger.ts";
 import { describeError, Loop } from "./loop.ts";
 
-const textBatch = 50;
+const textBatch = 100;
+/** Folding long texts lets others run in between. */
+const blockMsMax = 5;
 const fillBatch = 200;
 /** Of the time that a step took. */
 const pauseShare = 4;
@@ -117,9 +126,21 @@ export class Indexer {
   async #index(store: TaskStore): Promise<boolean> {
     const unindexed = await store.readUnindexed({ limit: textBatch });
     if (unindexed.length === 0) return false;
-    const texts = unindexed.map((one) => ({ ref: one.ref, text: this.#textOf(one) }));
-    committed(await store.writeTexts(texts), store);
+    committed(await store.writeTexts(await this.#textsOf(unindexed)), store);
     return true;
+  }
+
+  async #textsOf(unindexed: readonly UnindexedTask[]): Promise<IndexedText[]> {
+    const { clock } = this.#parts;
+    const texts: IndexedText[] = [];
+    let beganAt = clock.monotonic();
+    for (const one of unindexed) {
+      texts.push({ ref: one.ref, text: this.#textOf(one) });
+      if (clock.monotonic() - beganAt < blockMsMax) continue;
+      await clock.sleep(1);
+      beganAt = clock.monotonic();
+    }
+    return texts;
   }
 
   /** One task that cannot be read must not keep all others from being found. */

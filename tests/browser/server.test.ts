@@ -1,0 +1,120 @@
+/** The dashboard as it is built, on the real server and a real database. */
+import { createServer, type Server } from "node:http";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { createDure, type Dure } from "../../server/dure.ts";
+import { type Listening, listen } from "../../server/http.ts";
+import { openBrowser } from "./support/browser.ts";
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const hostile = `<img src=x onerror="document.title='owned'">`;
+let browser: Browser;
+let dure: Dure;
+let server: Listening;
+let page: Page;
+const trouble: string[] = [];
+
+beforeAll(async () => {
+  browser = await openBrowser();
+  dure = createDure({ database: ":memory:", logger: silent });
+  dure.defineTask("send-receipt", async ({ payload }) => {
+    if (payload.order % 3 === 0) throw new Error(`mailbox ${payload.order} is full ${hostile}`);
+    return { sent: true };
+  });
+  await dure.start();
+  for (let order = 1; order <= 12; order++) {
+    await dure.enqueueTask("send-receipt", { order, note: hostile }, { id: `order-${order}` });
+    await dure.waitForTask(`order-${order}`);
+  }
+  await dure.stop();
+  await dure.enqueueTask("send-receipt", { order: 13 }, { id: "order-13", delay: "1h" });
+  server = await listen(dure, { port: 0 });
+}, 60_000);
+
+beforeEach(async () => {
+  trouble.length = 0;
+  page = await browser.newPage({ locale: "en-US", viewport: { width: 1280, height: 800 } });
+  page.setDefaultTimeout(8_000);
+  page.on("console", (message) => message.type() === "error" && trouble.push(message.text()));
+  page.on("pageerror", (error) => trouble.push(error.message));
+  await page.goto(server.url);
+});
+
+afterEach(() => page.close());
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+  await dure?.close();
+});
+
+const at = (path: string) => `http://127.0.0.1:${server.port}/${path}`;
+const rows = () => page.getByRole("row").filter({ has: page.getByRole("cell") });
+
+test("the printed address logs in and forgets the token", async () => {
+  await page.getByRole("heading", { name: "Overview" }).waitFor();
+  expect(page.url()).toBe(at(""));
+  expect(trouble).toEqual([]);
+});
+
+test("every view shows what the database has", async () => {
+  await page.goto(at("tasks"));
+  await expect.poll(() => rows().count()).toBe(13);
+  await page.goto(at("errors"));
+  await page.getByText("mailbox", { exact: false }).first().waitFor();
+  await page.goto(at("workers"));
+  await page.getByRole("heading", { name: "Workers" }).waitFor();
+  await page.goto(at("definitions"));
+  await page.getByText("send-receipt").first().waitFor();
+  await page.goto(at("tasks/order-3"));
+  await page.getByText("mailbox 3 is full", { exact: false }).first().waitFor();
+  expect(await page.title()).not.toBe("owned");
+  expect(trouble).toEqual([]);
+});
+
+test("the query box searches, and says where a query is wrong", async () => {
+  await page.goto(at("tasks"));
+  const box = page.getByRole("combobox").first();
+  await box.fill("status:failed payload.order:>5");
+  await box.press("Enter");
+  await expect.poll(() => rows().count()).toBe(3);
+  await box.fill("statsu:failed");
+  await box.press("Enter");
+  await page.getByText("did you mean", { exact: false }).first().waitFor();
+});
+
+test("a failed task is retried", async () => {
+  await page.goto(at("tasks/order-9"));
+  await page.getByRole("button", { name: "Retry" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Retry" }).click();
+  await expect.poll(async () => (await dure.getTaskById("order-9"))?.status).toBe("PENDING");
+});
+
+test("a page of another origin reads nothing and changes nothing, logged in or not", async () => {
+  const other: Server = createServer((_request, response) => {
+    response.setHeader("content-type", "text/html");
+    response.end("<!doctype html><title>other</title><p>other");
+  });
+  await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+  const { port } = other.address() as { port: number };
+  await page.goto(`http://127.0.0.1:${port}/`);
+  const target = at("api/tasks/order-13");
+  const met = await page.evaluate(async (address) => {
+    const attempt = (init: RequestInit, path = "") =>
+      fetch(address + path, { credentials: "include", ...init }).then(
+        async (answer) => `${answer.type} ${answer.status} ${await answer.text()}`,
+        () => "refused",
+      );
+    const json = { "content-type": "application/json" };
+    return [
+      await attempt({}),
+      await attempt({ mode: "no-cors" }),
+      await attempt({ method: "POST", body: "{}", headers: json }, "/cancel"),
+      await attempt({ method: "POST", body: "{}", mode: "no-cors" }, "/cancel"),
+      await attempt({ method: "DELETE" }),
+    ];
+  }, target);
+  other.close();
+  for (const answer of met) expect(answer).not.toMatch(/send-receipt|order/);
+  expect((await dure.getTaskById("order-13"))?.status).toBe("PENDING");
+});

@@ -1,0 +1,107 @@
+/** `dure search` in this process: queries, attributes and paths, and what it says of a search that came to no end. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { createProgram } from "../../server/cli/program.ts";
+import { createDure } from "../../server/dure.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "dure-search-"));
+const database = join(folder, "tasks.db");
+
+/** A picture of user 42 that was resized, and a receipt that failed. */
+beforeAll(async () => {
+  const dure = createDure({ database });
+  const resize = dure.defineTask(
+    "resize-image",
+    async (task: { payload: { widthPx: number; userId: number } }) => ({ widthPx: task.payload.widthPx }),
+    { attributes: { userId: (payload) => payload.userId } },
+  );
+  const receipt = dure.defineTask(
+    "send-receipt",
+    async (_task: { payload: { order: number } }): Promise<void> => {
+      throw new Error("mailbox full");
+    },
+    { maxAttempts: 1 },
+  );
+  await dure.start();
+  await resize.run({ widthPx: 640, userId: 42 }, { id: "picture-1" });
+  await receipt.run({ order: 17 }, { id: "receipt-17" }).catch(() => {});
+  await dure.close();
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+afterEach(() => vi.restoreAllMocks());
+
+async function search(...args: string[]): Promise<{ stdout: string; stderr: string }> {
+  const said = { stdout: "", stderr: "" };
+  for (const stream of ["stdout", "stderr"] as const) {
+    vi.spyOn(process[stream], "write").mockImplementation((text) => {
+      said[stream] += text;
+      return true;
+    });
+  }
+  const program = createProgram();
+  await program.parseAsync(["--database", database, "search", ...args], { from: "user" });
+  vi.restoreAllMocks();
+  return said;
+}
+
+async function idsOf(...args: string[]): Promise<string[]> {
+  const { stdout } = await search("--json", "--no-definitions", ...args);
+  return JSON.parse(stdout).tasks.map(({ id }: { id: string }) => id);
+}
+
+describe("a query", () => {
+  test.each<[string, string[]]>([
+    ["status:failed", ["receipt-17"]],
+    ["-status:failed type:resize*", ["picture-1"]],
+    ["userId:42", ["picture-1"]],
+    ["userId:43", []],
+    ["payload.order:17", ["receipt-17"]],
+    ["result.widthPx:>600", ["picture-1"]],
+    ['error:"mailbox"', ["receipt-17"]],
+    ["created:>2h sort:+created", ["picture-1", "receipt-17"]],
+    ["(userId:42 OR status:failed) sort:created", ["receipt-17", "picture-1"]],
+    ["has:error", ["receipt-17"]],
+  ])("%s", async (query, ids) => {
+    expect(await idsOf("--", query)).toEqual(ids);
+  });
+
+  test("may be given in several words, beside options", async () => {
+    expect(await idsOf("--type", "resize-image,send-receipt", "status:failed", "created:today")).toEqual([
+      "receipt-17",
+    ]);
+  });
+
+  test("with a slip in it is refused, with the place marked", async () => {
+    await expect(search("tag:x statsu:failed")).rejects.toMatchObject({
+      code: "INVALID_QUERY",
+      message: expect.stringMatching(/column 7.*status[\s\S]*\n {2}tag:x statsu:failed\n {8}\^{6}$/),
+    });
+  });
+});
+
+test("attributes and places in the payload are options too", async () => {
+  expect(await idsOf("--attribute", "userId=42")).toEqual(["picture-1"]);
+  expect(await idsOf("--attribute", "userId=42", "--attribute", "userId=43")).toEqual(["picture-1"]);
+  expect(await idsOf("--payload", "order=17")).toEqual(["receipt-17"]);
+  expect(await idsOf("--payload", "order=17", "--payload", "order=18")).toEqual([]);
+  await expect(search("--attribute", "userId")).rejects.toThrow("--attribute is 'userId'; write it like userId=42.");
+});
+
+test("--count prints how many there are", async () => {
+  expect((await search("--count", "status:completed,failed")).stdout).toBe("2\n");
+  expect((await search("--count", "--json", "status:failed")).stdout).toContain('"total": 1');
+});
+
+test("a full page of a query does not count the rest", async () => {
+  const { stdout, stderr } = await search("--limit", "1", "payload.order:17 OR userId:42");
+  expect(stdout).toContain("receipt-17");
+  expect(stderr).toContain("1 task; --count tells how many there are.");
+  expect(stderr).toContain("Next page: add --cursor ");
+});
+
+test("the next page of a query about now is found by its cursor", async () => {
+  const first = JSON.parse((await search("--json", "--limit", "1", "created:>2h")).stdout);
+  expect(await idsOf("--limit", "1", "--cursor", first.nextCursor, "created:>2h")).toHaveLength(1);
+});
