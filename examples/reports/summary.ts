@@ -17,6 +17,7 @@ export async function printSummary(): Promise<void> {
 Find any of these tasks again:
   npx dure stats --database ${databaseFile}
   npx dure search --status FAILED --database ${databaseFile}
+  npx dure dashboard --database ${databaseFile}
   npx dure show ${failed[0]?.id ?? "airport-DFW"} --database ${databaseFile}
 Begin anew:
   npm start -- --fresh`);

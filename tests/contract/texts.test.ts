@@ -61,7 +61,12 @@ onEachStore("texts", (world) => {
     await world.settle(a!, "completed", { result: { json: '{"text":"finished well"}' } });
     await world.settle(b!, "failed", { error: { ...someError, message: "ETIMEDOUT at mail.example" } });
     const logs = [
-      { at: new Date(startAt), level: "info" as const, message: "asked the Server", fields: { code: 77_001 } },
+      {
+        at: new Date(startAt),
+        level: "info" as const,
+        message: "asked the Server",
+        fields: { code: 77_001 },
+      },
     ];
     await world.settle(c!, "failed", { error: someError, retryAt: startAt + 60_000, logs });
     for (const indexed of world.findsUnindexed ? [false, true] : [true]) {

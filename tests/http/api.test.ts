@@ -107,6 +107,13 @@ describe("reading", () => {
     expect(explained.reasons[0].message).toContain("ETIMEDOUT");
   });
 
+  test("a query that is being written is completed", async () => {
+    const { from, to, items } = await get("/api/query/complete?text=status:fa&position=9");
+    expect([from, to]).toEqual([7, 9]);
+    expect(items[0].text).toMatch(/failed/i);
+    expect((await get("/api/query/complete?text=type:send&position=9")).items[0].text).toBe("send-receipt");
+  });
+
   test("errors that say the same are one group", async () => {
     const { errors } = await get("/api/errors");
     expect(errors).toHaveLength(1);

@@ -1,6 +1,7 @@
 /** Everything beside single tasks: definitions, workers, statistics, summaries, errors by likeness, completion. */
 import { z } from "zod";
 import type { Dure } from "../../dure.ts";
+import { completeQuery } from "../../tasks/core/query-complete.ts";
 import type { SummaryKey } from "../../tasks/core/summary.ts";
 import type { Task } from "../../tasks/core/task.ts";
 import type { ErrorGroup } from "../contract.ts";
@@ -67,6 +68,26 @@ export const overviewRoutes = [
           (instant === "updatedAt" ? { updatedAtRange: range } : { createdAtRange: range })),
         by: by as SummaryKey[],
         time: instant,
+      });
+    },
+  }),
+  route({
+    method: "GET",
+    path: "query/complete",
+    role: "viewer",
+    summary: "What may stand at a place of a query that is being written",
+    query: z.object({ text: z.string().max(10_000), position: z.coerce.number().int().min(0) }),
+    run: async ({ dure, query }) => {
+      const [{ byType }, definitions, workers] = await Promise.all([
+        dure.stats(),
+        dure.listDefinitions(),
+        dure.listWorkers(),
+      ]);
+      return completeQuery(query.text, query.position, {
+        types: [...new Set([...byType.map(({ type }) => type), ...definitions.map(({ id }) => id)])],
+        queues: [...new Set(byType.map(({ queue }) => queue))],
+        workers: workers.map(({ id }) => id),
+        attributes: [...new Set(definitions.flatMap(({ attributes = [] }) => attributes))],
       });
     },
   }),

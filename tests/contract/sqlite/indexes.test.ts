@@ -115,3 +115,21 @@ test("nothing stays of the texts of deleted tasks", async () => {
   expect(count("text_blocks")).toBeLessThan(3);
   expect(await found("some text")).toBe(0);
 }, 20_000);
+
+test("attributes come and go with a transaction of the caller's", async () => {
+  const errors = async () =>
+    (await store.checkHealth({ full: true })).filter(({ level }) => level === "error");
+  const where = { kind: "exists", field: { of: "attribute", name: "userId" } } as const;
+  for (const [end, count] of [
+    ["ROLLBACK", 0],
+    ["COMMIT", 30],
+  ] as const) {
+    database.exec("BEGIN IMMEDIATE");
+    ok(await store.enqueueTasks(newTasks(30, { attributes: { userId: "u1" } }), database));
+    database.exec(end);
+    expect(await store.countTasks(newSearch({ where }))).toEqual({ count, errorMax: 0 });
+    expect(await errors()).toEqual([]);
+  }
+  ok(await store.enqueueTasks(newTasks(1, { attributes: { userId: "u2" } })));
+  expect(await errors()).toEqual([]);
+});
