@@ -1,5 +1,6 @@
 /** `--attribute userId=42` and `--payload user.id=42` as filters. */
 import type { TaskFilter } from "../tasks/core/filter.ts";
+import { nested } from "../tasks/core/query.ts";
 import { showValue } from "../tasks/core/show.ts";
 import { CommandError } from "./exit-codes.ts";
 
@@ -18,11 +19,7 @@ export function attributeFilters(texts: readonly string[]): Record<string, { in:
 export function payloadFilters(texts: readonly string[]): TaskFilter[] {
   return texts
     .map((text) => pairOf(text, "--payload", "user.id=42"))
-    .map(([path, value]) => ({ payload: below(path.split("."), { in: valuesOf(value) }) }));
-}
-
-function below(path: readonly string[], match: unknown): unknown {
-  return path.reduceRight((inner: unknown, key) => ({ [key]: inner }), match);
+    .map(([path, value]) => ({ payload: nested(path.split("."), { in: valuesOf(value) }) }));
 }
 
 function pairOf(text: string, option: string, example: string): [name: string, value: string] {

@@ -86,7 +86,9 @@ test("attributes and places in the payload are options too", async () => {
   expect(await idsOf("--attribute", "userId=42", "--attribute", "userId=43")).toEqual(["picture-1"]);
   expect(await idsOf("--payload", "order=17")).toEqual(["receipt-17"]);
   expect(await idsOf("--payload", "order=17", "--payload", "order=18")).toEqual([]);
-  await expect(search("--attribute", "userId")).rejects.toThrow("--attribute is 'userId'; write it like userId=42.");
+  await expect(search("--attribute", "userId")).rejects.toThrow(
+    '--attribute is "userId"; write it like userId=42.',
+  );
 });
 
 test("--count prints how many there are", async () => {
@@ -102,6 +104,8 @@ test("a full page of a query does not count the rest", async () => {
 });
 
 test("the next page of a query about now is found by its cursor", async () => {
-  const first = JSON.parse((await search("--json", "--limit", "1", "created:>2h")).stdout);
+  const first = JSON.parse(
+    (await search("--json", "--no-definitions", "--limit", "1", "created:>2h")).stdout,
+  );
   expect(await idsOf("--limit", "1", "--cursor", first.nextCursor, "created:>2h")).toHaveLength(1);
 });

@@ -151,7 +151,7 @@ async function recorded(work: () => Promise<void>): Promise<Map<Statement, reado
     return query.call(this, statement, values);
   };
   Database.prototype.transaction = function (work) {
-    return transaction.call(this, (session) => work(recording(session))) as never;
+    return transaction.call(this, (session) => work({ ...session, ...recording(session) })) as never;
   };
   Database.prototype.snapshot = function (work, settings) {
     return snapshot.call(this, (session) => work(settings ? session : recording(session)), settings) as never;

@@ -124,7 +124,8 @@ function printCount(output: Output, total: number): void {
 
 /** Undefined when it would take a look at every task to know. */
 async function totalOf(dure: Dure, wanted: TaskSearchOptions, page: TaskPage): Promise<number | undefined> {
-  const isWhole = page.complete && page.nextCursor === undefined && page.previousCursor === undefined;
+  const isFirst = page.previousCursor === undefined && !wanted.offset;
+  const isWhole = page.complete && page.nextCursor === undefined && isFirst;
   if (isWhole) return page.tasks.filter(({ isDefinition }) => !isDefinition).length;
   const { query, attributes, and, text } = wanted;
   return query || attributes || and || text ? undefined : dure.countTasks(wanted);

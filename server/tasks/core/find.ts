@@ -3,7 +3,7 @@ import { decodeCursor, encodeCursor, searchFingerprint } from "./cursor.ts";
 import { parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
 import type { TaskFilter } from "./filter.ts";
-import { filterKeys, filterProblems, toPlainFilters } from "./filter-condition.ts";
+import { filterKeys, filterProblems, type PlainFilters, toPlainFilters } from "./filter-condition.ts";
 import { ulidTime } from "./ids.ts";
 import type { Instance } from "./instance.ts";
 import { sortValueOf } from "./meets.ts";
@@ -46,9 +46,9 @@ export async function searchTaskPageIn(
   instance: Instance,
   options: TaskSearchOptions = {},
 ): Promise<TaskPage> {
-  const search = toStoreSearch(instance, options);
+  const { search, fingerprint } = readSearch(instance, options);
   const store = await instance.store();
-  return toPage(await store.searchTasks({ ...search, limit: search.limit + 1 }), search);
+  return toPage(await store.searchTasks({ ...search, limit: search.limit + 1 }), search, fingerprint);
 }
 
 export async function countTasksIn(instance: Instance, options: TaskSearchOptions = {}): Promise<number> {
@@ -95,6 +95,14 @@ const rules = { ...filterRules, ...ownRules };
 
 /** @throws DureError INVALID_OPTION with every problem at once, INVALID_QUERY, INVALID_CURSOR */
 export function toStoreSearch(instance: Instance, options: TaskSearchOptions): StoreSearch {
+  return readSearch(instance, options).search;
+}
+
+/** `fingerprint` is of the search as it was asked for: `created:>2h` is the same search a minute later. */
+function readSearch(
+  instance: Instance,
+  options: TaskSearchOptions,
+): { search: StoreSearch; fingerprint: string } {
   checkOptions("searchTasks(options)", options, rules);
   const {
     createdAtRange,
@@ -110,14 +118,12 @@ export function toStoreSearch(instance: Instance, options: TaskSearchOptions): S
     ...filter
   } = options;
   const parsed = query === undefined ? undefined : parseQuery(query, { now: instance.clock.now() });
-  const filters = toPlainFilters("searchTasks(options)", {
-    and: [
-      filter,
-      ...(parsed ? [parsed.filter] : []),
-      ...rangeFilter("createdAt", createdAtRange),
-      ...rangeFilter("updatedAt", updatedAtRange),
-    ],
-  });
+  const given = [
+    filter,
+    ...rangeFilter("createdAt", createdAtRange),
+    ...rangeFilter("updatedAt", updatedAtRange),
+  ];
+  const filters = plainFilters(parsed ? [parsed.filter, ...given] : given);
   const search: StoreSearch = {
     ...filters,
     ...(budget !== "none" && {
@@ -129,8 +135,14 @@ export function toStoreSearch(instance: Instance, options: TaskSearchOptions): S
     offset: offset ?? 0,
     definitions: definitions ?? true,
   };
-  if (cursor !== undefined) search.after = placeOf(cursor, search);
-  return search;
+  const asked = parsed ? { ...plainFilters(given), definitions: search.definitions, query } : search;
+  const fingerprint = fingerprintOf(asked);
+  if (cursor !== undefined) search.after = placeOf(cursor, search, fingerprint);
+  return { search, fingerprint };
+}
+
+function plainFilters(and: TaskFilter[]): PlainFilters {
+  return toPlainFilters("searchTasks(options)", { and });
 }
 
 function rangeFilter(name: "createdAt" | "updatedAt", range: DateRange | undefined): TaskFilter[] {
@@ -138,10 +150,10 @@ function rangeFilter(name: "createdAt" | "updatedAt", range: DateRange | undefin
   return [{ [name]: { gte: range.start, lt: range.end } }];
 }
 
-function placeOf(text: string, search: StoreSearch): NonNullable<StoreSearch["after"]> {
+function placeOf(text: string, search: StoreSearch, fingerprint: string): NonNullable<StoreSearch["after"]> {
   const cursor = decodeCursor(text);
   if (
-    cursor.search !== fingerprintOf(search) ||
+    cursor.search !== fingerprint ||
     cursor.sortBy !== search.sortBy ||
     cursor.descending !== search.descending
   ) {
@@ -160,11 +172,11 @@ function placeOf(text: string, search: StoreSearch): NonNullable<StoreSearch["af
 }
 
 /** `found` has one task more than the limit when there is a further page in the direction of reading. */
-function toPage({ tasks: found, stoppedAt }: Found, search: StoreSearch): TaskPage {
+function toPage({ tasks: found, stoppedAt }: Found, search: StoreSearch, fingerprint: string): TaskPage {
   const further = found.length > search.limit;
   const tasks = further ? found.slice(0, search.limit) : found;
   const backwards = search.after?.backwards ?? false;
-  const cursorAt = cursorsOf(search);
+  const cursorAt = cursorsOf(search, fingerprint);
   const first = tasks[0];
   const last = tasks.at(-1);
   const page: TaskPage = { tasks: backwards ? tasks.toReversed() : tasks, complete: further || !stoppedAt };
@@ -178,9 +190,8 @@ function toPage({ tasks: found, stoppedAt }: Found, search: StoreSearch): TaskPa
   return { ...page, ...(at && { searchedBackTo: at }), hint };
 }
 
-function cursorsOf(search: StoreSearch): (place: Place, backwards: boolean) => string {
+function cursorsOf(search: StoreSearch, fingerprint: string): (place: Place, backwards: boolean) => string {
   const { sortBy, descending } = search;
-  const fingerprint = fingerprintOf(search);
   return (place, backwards) => encodeCursor({ sortBy, descending, ...place, backwards, search: fingerprint });
 }
 
@@ -197,7 +208,7 @@ function instantOf({ sortBy }: StoreSearch, { value, id }: Place): Date | undefi
 }
 
 /** Of the filters as the store sees them, so that `type: "a"` and `type: ["a"]` are one search. */
-function fingerprintOf(search: StoreSearch): string {
+function fingerprintOf(search: Partial<StoreSearch>): string {
   const {
     after: _after,
     limit: _limit,

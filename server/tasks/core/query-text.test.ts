@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { DureError } from "./errors.ts";
 import type { TaskFilter } from "./filter.ts";
 import { toPlainFilters } from "./filter-condition.ts";
-import { type ParsedQuery, parseQuery } from "./query.ts";
+import { nested, type ParsedQuery, parseQuery } from "./query.ts";
+import { completeQuery } from "./query-complete.ts";
 import { formatQuery } from "./query-text.ts";
 
 const time = { now: Date.UTC(2026, 10, 23, 12, 30), utcOffsetMinutes: 540 };
@@ -21,6 +23,9 @@ describe("a query comes back from its filter", () => {
     "attempts:>=3 priority:1..3 duration:>30s wait:<=1h",
     'error:"rate limit" -error:"quota"',
     "has:result -has:worker has:payload.user",
+    "payload:42",
+    "payload.not:x",
+    "-payload.in.prefix:1 has:result.exists",
     'timeout "rate limit" "OR" "-x" "a:b"',
     "(queue:a OR queue:b tag:vip) -(tag:x tag:y)",
     "created:2026-11-01T00:00:00.000Z..2026-11-08T00:00:00.000Z",
@@ -69,7 +74,10 @@ const text = fc.oneof(
 );
 const instant = fc.date({ min: new Date("1970-01-01"), max: new Date("2999-01-01"), noInvalidDate: true });
 const number = fc.oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }));
-const key = fc.oneof(fc.constantFrom("id", "user id", "status", "statsu", "0", 'a"b', "이름"), text);
+const key = fc.oneof(
+  fc.constantFrom("id", "not", "in", "user id", "status", "statsu", "0", 'a"b', "이름"),
+  text,
+);
 const name = fc.oneof(fc.constantFrom("userId", "status", "statsu", "has", "user.id", "x-y"), text);
 const instants = fc.oneof(
   fc.record({ gte: instant, lt: instant }),
@@ -111,7 +119,7 @@ const { filter } = fc.letrec<{ filter: TaskFilter; one: TaskFilter }>((tie) => (
     fc.record({ error: text.map((contains) => ({ contains })) }),
     fc.record({ text: fc.oneof(text, fc.array(text, { minLength: 1 })) }),
     fc.tuple(name, values).map(([each, value]) => ({ attributes: { [each]: value } })),
-    fc.tuple(key, values).map(([each, value]) => ({ payload: { user: { [each]: value } } })),
+    fc.tuple(key, values).map(([each, value]) => ({ payload: { user: nested([each], value) } })),
   ) as fc.Arbitrary<TaskFilter>,
   filter: fc.oneof(
     { maxDepth: 3, depthSize: "small" },
@@ -154,7 +162,9 @@ const wholeNumbers = ["createdAt", "dueAt", "duration"];
 function canonicalRange({ field, from, to }: any): any {
   const isWhole = wholeNumbers.includes(field.name);
   const bound = (given: any, sign: number) =>
-    given && isWhole && !given.isIncluded ? { value: given.value + sign, isIncluded: true } : given;
+    given && isWhole && !given.isIncluded
+      ? { value: given.value + sign, isIncluded: true }
+      : given && { ...given, value: given.value === 0 ? 0 : given.value };
   const ends = { from: bound(from, 1), to: bound(to, -1) };
   return ends.from?.isIncluded && ends.to?.isIncluded && ends.from.value === ends.to.value
     ? { kind: "equals", field, values: [ends.from.value + 0] }
@@ -189,4 +199,38 @@ test("a filter that has a text means the same as that text", () => {
     { numRuns: 2_000 },
   );
   expect(said).toBeGreaterThan(1_000);
+});
+
+test("whatever is typed is read, or refused at a column within it", () => {
+  const signs = fc.constantFrom(
+    ...'ab1-.:"\\(),*<>= \n',
+    "..",
+    "OR ",
+    "NOT ",
+    "status:",
+    "created:",
+    "payload.a:",
+    "sort:",
+    "has:",
+    "2h",
+    "2026-11-01",
+    "null",
+    "한",
+    "\ud800",
+  );
+  fc.assert(
+    fc.property(fc.string({ unit: signs, maxLength: 20 }), (query) => {
+      try {
+        const parsed = parseQuery(query, time);
+        expect(formatQuery(parsed)).toBeDefined();
+      } catch (error) {
+        expect(error).toMatchObject({ code: "INVALID_QUERY" });
+        const { column, length } = (error as DureError).details as { column: number; length: number };
+        expect(column).toBeGreaterThanOrEqual(1);
+        expect(column - 1 + length).toBeLessThanOrEqual(query.length + 1);
+      }
+      completeQuery(query, query.length >> 1);
+    }),
+    { numRuns: 5_000 },
+  );
 });

@@ -84,12 +84,7 @@ function pathTerms(path: readonly string[], value: unknown): string[] {
     !(value instanceof Date) &&
     !isMatcher(value as Record<string, unknown>);
   if (isPlaces) return Object.entries(value).flatMap(([key, below]) => pathTerms([...path, key], below));
-  if (path.length === 1 && !isExistence(value)) throw new NoText("The root has no name in a query.");
   return value === undefined ? [] : matchTerms(path.map(escapedKey).join("."), "path", value);
-}
-
-function isExistence(value: unknown): boolean {
-  return typeof value === "object" && value !== null && Object.keys(value).every((key) => key === "exists");
 }
 
 function escapedKey(key: string): string {
@@ -99,12 +94,8 @@ function escapedKey(key: string): string {
 
 /** By itself where it cannot be taken for another field. */
 function attributeName(name: string): string {
-  return isReadAsAttribute(name) ? name : `attribute.${name.split(".").map(escapedPart).join(".")}`;
-}
-
-function escapedPart(part: string): string {
-  if (part === "") throw new NoText("A name with an empty part.");
-  return escapedKey(part);
+  if (isReadAsAttribute(name)) return name;
+  return `attribute.${/^[\p{L}\p{N}_$-]+$/u.test(name) ? name : quote(name)}`;
 }
 
 function isReadAsAttribute(name: string): boolean {
@@ -132,6 +123,7 @@ function matchTerms(name: string, kind: Kind, match: unknown): string[] {
 }
 
 function existsTerm(name: string, exists: boolean): string {
+  if (fieldName(name).split(".").includes("")) throw new NoText(name);
   return `${exists ? "" : "-"}has:${name.includes('"') ? quote(fieldName(name)) : name}`;
 }
 

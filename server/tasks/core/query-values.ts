@@ -1,8 +1,9 @@
 /** Values of the query language: text to what a filter matches. */
 import { durationProblem, parseDuration } from "./duration.ts";
+import { following } from "./lifecycle.ts";
 import type { FieldKind } from "./query-fields.ts";
 import type { QueryMatch, QueryValue } from "./query-grammar.ts";
-import { TaskStatus } from "./task.ts";
+import type { TaskStatusName } from "./task.ts";
 
 /** When "now" is, and where days begin. */
 export interface QueryTime {
@@ -116,9 +117,9 @@ function messageMatch(match: QueryMatch): unknown {
   return first!.isPrefix ? { prefix: first!.text } : { contains: first!.text };
 }
 
-function statusOf(value: QueryValue): TaskStatus {
+function statusOf(value: QueryValue): TaskStatusName {
   const status = value.text.toUpperCase();
-  if (Object.hasOwn(TaskStatus, status)) return status as TaskStatus;
+  if (Object.hasOwn(following, status)) return status as TaskStatusName;
   throw new ValueProblem(
     value,
     `there is no status "${value.text}"; there are pending, running, completed, failed and cancelled`,

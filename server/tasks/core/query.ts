@@ -1,6 +1,7 @@
 /** The query language: one line of text that says which tasks are wanted, and in which order. */
 import { DureError } from "./errors.ts";
 import type { TaskFilter } from "./filter.ts";
+import { isMatcher } from "./filter-condition.ts";
 import { didYouMean } from "./names.ts";
 import { otherNames, queryField, queryFields, sortNames } from "./query-fields.ts";
 import { type QueryNode, type QueryValue, queryError, readQuery, type Span } from "./query-grammar.ts";
@@ -82,7 +83,7 @@ class QueryReader {
     if (known) return { [known.filter]: matchOf(known.kind, match, this.#time) };
     const [head, ...path] = field.split(".") as [string, ...string[]];
     const name = head.toLowerCase();
-    if (path.length > 0 && (name === "payload" || name === "result")) {
+    if (name === "payload" || name === "result") {
       return { [name]: nested(path, looseMatch("path", match, this.#time)) };
     }
     if (name === "attribute" && path.length > 0) {
@@ -122,7 +123,9 @@ class QueryReader {
   }
 
   #has(value: QueryValue | undefined, span: Span): TaskFilter {
-    if (!value) throw queryError(this.#query, span, "has takes the name of one field, such as has:error");
+    if (!value || value.isPrefix || value.text.split(".").includes("")) {
+      throw queryError(this.#query, value ?? span, "has takes the name of one field, such as has:error");
+    }
     const known = queryField(value.text);
     if (known) return { [known.filter]: { exists: true } };
     const [head, ...path] = value.text.split(".") as [string, ...string[]];
@@ -157,8 +160,15 @@ function isOneSlip(a: string, b: string): boolean {
   return x.length + y.length <= 2 || (x.length === 2 && y.length === 2 && x[0] === y[1] && x[1] === y[0]);
 }
 
-function nested(path: readonly string[], match: unknown): never {
-  return path.reduceRight((below: unknown, key) => ({ [key]: below }), match) as never;
+/**
+ * A match of what is at a path of a payload or result. A key that is called like an operator, such as `not`, gets an
+ * empty neighbour, for a key it is then.
+ */
+export function nested(path: readonly string[], match: unknown): never {
+  return path.reduceRight((below: unknown, key) => {
+    const place = { [key]: below };
+    return isMatcher(place) ? { ...place, "": undefined } : place;
+  }, match) as never;
 }
 
 /** One filter of several that must all hold: side by side where their names differ. */

@@ -31,6 +31,8 @@ const pauseMsMin = 10;
 const pauseMsMax = 2_000;
 /** How long a task may wait for being found by its text while nothing else is to do. */
 const idleMs = 1_000;
+/** How often to look when nobody has told of a change: the truth behind every hint. */
+const quietMs = 30_000;
 
 export interface IndexerParts {
   store(): Promise<TaskStore>;
@@ -48,6 +50,9 @@ export class Indexer {
   #begun = false;
   /** Types that another version of this program has declared more of; it must do them. */
   readonly #foreign = new Set<string>();
+  /** Ends the wait for a look that a change has asked for. */
+  #cancelLook: (() => void) | undefined;
+  #stopListening: (() => void) | undefined;
   #reported = false;
 
   constructor(parts: IndexerParts) {
@@ -61,6 +66,8 @@ export class Indexer {
   }
 
   async stop(): Promise<void> {
+    this.#stopListening?.();
+    this.#cancelLook?.();
     await this.#loop?.stop();
   }
 
@@ -71,14 +78,24 @@ export class Indexer {
     const beganAt = clock.monotonic();
     const filled = await this.#fill(store);
     const indexed = fullText && (await this.#index(store));
-    if (!filled && !indexed) return idleMs * (0.75 + clock.random() / 2);
+    if (!filled && !indexed) return quietMs * (0.75 + clock.random() / 2);
     return Math.min(pauseMsMax, Math.max(pauseMsMin, pauseShare * (clock.monotonic() - beganAt)));
   }
 
   async #paced(): Promise<number> {
     if (this.#begun) return this.tick();
     this.#begun = true;
+    const store = await this.#parts.store();
+    this.#stopListening ??= store.onChange(() => this.#lookSoon());
     return idleMs * (0.5 + this.#parts.clock.random());
+  }
+
+  /** However often something changes, it is looked for once a second. */
+  #lookSoon(): void {
+    this.#cancelLook ??= this.#parts.clock.after(idleMs, () => {
+      this.#cancelLook = undefined;
+      this.#loop?.wake();
+    });
   }
 
   async #fill(store: TaskStore): Promise<boolean> {

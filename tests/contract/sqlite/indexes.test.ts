@@ -8,9 +8,9 @@ import { foldText } from "../../../server/tasks/core/condition.ts";
 import type { TaskStore, UnindexedTask } from "../../../server/tasks/core/store.ts";
 import { attributeSql, fillSql, sourceSql, textSql } from "../../../server/tasks/stores/sqlite/statements.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
-import { newSearch, newTask, newTasks } from "../../support/builders.ts";
+import { newSearch, newTask, newTasks, newWorker, settlementOf, startAt } from "../../support/builders.ts";
 import { tasksOf } from "../../support/found.ts";
-import { ok } from "../../support/stores.ts";
+import { claimRequest, ok } from "../../support/stores.ts";
 import { TestClock } from "../../support/test-clock.ts";
 
 let folder: string;
@@ -133,3 +133,57 @@ test("attributes come and go with a transaction of the caller's", async () => {
   ok(await store.enqueueTasks(newTasks(1, { attributes: { userId: "u2" } })));
   expect(await errors()).toEqual([]);
 });
+
+test.each(Array.from({ length: 12 }, (_, seed) => seed))(
+  "whatever happens in between, in the end every text is indexed (%i)",
+  async (seed) => {
+    const clock = new TestClock(startAt, seed);
+    const stores = [0, 1].map(() => createSqliteStore({ path, clock }));
+    for (const one of stores) await one.open();
+    ok(await stores[0]!.registerWorker(newWorker()));
+    const pick = <Value>(values: readonly Value[]) => values[Math.floor(clock.random() * values.length)]!;
+    const indexSome = async (one: TaskStore, limit: number, changes = 0.3) => {
+      const unindexed = await one.readUnindexed({ limit });
+      const texts = unindexed.map(({ ref, task }) => ({ ref, text: `text ${task.version} of ${task.id}` }));
+      if (clock.random() < changes) await change();
+      ok(await one.writeTexts(texts));
+      return unindexed.length;
+    };
+    const change = async () => {
+      const one = pick(stores);
+      await clock.advance(pick([0, 0, 1, 5, -3]));
+      const known = await tasksOf(one.searchTasks(newSearch({ limit: 30, sortBy: "updatedAt" })));
+      const { id } = known.length > 0 ? pick(known) : { id: "none" };
+      await pick([
+        () => one.enqueueTasks(newTasks(pick([1, 3, 25]), { createdAt: clock.now(), dueAt: 0 })),
+        () => one.cancelTask(id),
+        () => one.retryTask(id),
+        () => one.deleteTask(id),
+        () => one.editTask(id, { priority: pick([0, 1, 2]) }),
+        async () => {
+          const { claimed } = ok(await one.claimTasks(claimRequest({ limit: pick([1, 4]) })));
+          await one.settleTasks(
+            claimed.map((claim) => settlementOf(claim, pick(["completed", "failed", "released"] as const))),
+          );
+        },
+      ])();
+    };
+    for (let step = 0; step < 150; step++) {
+      if (clock.random() < 0.3) await indexSome(pick(stores), pick([1, 3, 10]));
+      else await change();
+    }
+    while ((await indexSome(stores[0]!, 20, 0)) > 0);
+    const tasks = database.prepare("SELECT seq, id, version, status FROM tasks").all();
+    const indexed = database.prepare("SELECT id FROM texts_docsize").all();
+    expect(indexed.map(({ id }) => id).sort()).toEqual(tasks.map(({ seq }) => seq).sort());
+    const matching = database.prepare("SELECT rowid FROM texts WHERE texts MATCH ?");
+    for (const { seq, id, version, status } of tasks) {
+      if (status === 2) continue;
+      expect(matching.all(`"text ${version} of ${id}"`), `${id} ${status} ${version}`).toEqual([
+        { rowid: seq },
+      ]);
+    }
+    for (const one of stores) await one.close();
+  },
+  20_000,
+);

@@ -10,6 +10,7 @@ import { createHash } from "node:crypto";
 import type pg from "pg";
 import { DureError } from "../../core/errors.ts";
 import type { Written } from "../../core/store.ts";
+import { copyIn } from "./copy-in.ts";
 import { Driver, queryTimeoutMs } from "./driver.ts";
 import type { Location } from "./location.ts";
 import {
@@ -30,6 +31,12 @@ export type ResultRow = any[];
 /** Where statements go: the pool, or one transaction. */
 export interface Session {
   query(statement: Statement, values?: readonly unknown[]): Promise<ResultRow[]>;
+}
+
+/** A transaction that is open. */
+export interface OpenTransaction extends Session {
+  /** Rows in the text format of COPY (`copyLine`), for a statement that ends in FROM STDIN. */
+  copy(statement: Statement, lines: string): Promise<void>;
 }
 
 /** How long a call waits for a server that cannot be reached. */
@@ -131,7 +138,7 @@ export class Database implements Session {
   }
 
   /** A transaction; `work` may run more than once. @throws ConnectionLost when the commit's answer was lost, DureError DATABASE_… */
-  transaction<Value>(work: (session: Session) => Promise<Value>): Promise<Value> {
+  transaction<Value>(work: (session: OpenTransaction) => Promise<Value>): Promise<Value> {
     return this.#retrying(() => this.#inTurn((client) => this.#transact(client, work)));
   }
 
@@ -371,13 +378,16 @@ export class Database implements Session {
 
   async #transact<Value>(
     client: pg.ClientBase,
-    work: (session: Session) => Promise<Value>,
+    work: (session: OpenTransaction) => Promise<Value>,
     begin = "BEGIN",
   ): Promise<Value> {
     let value: Value;
     try {
       await client.query(begin);
-      value = await work({ query: (statement, values = []) => this.#send(client, statement, values) });
+      value = await work({
+        query: (statement, values = []) => this.#send(client, statement, values),
+        copy: (statement, lines) => copyIn(client, this.prepared(statement).text, lines, queryTimeoutMs),
+      });
     } catch (error) {
       // Nothing was committed, so a connection that was lost here may be replaced and the work done again.
       if (isConnectionLoss(error)) throw new NotSent(error);

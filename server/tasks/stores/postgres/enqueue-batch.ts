@@ -6,8 +6,9 @@
 import type { NewTask } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import type { Context } from "./context.ts";
-import type { Session } from "./database.ts";
+import type { OpenTransaction } from "./database.ts";
 import { type Enqueued, insertCarefully, insertTasks, Refused, sizeOfTask } from "./enqueue.ts";
+import { type CopyPart, copyPartOf, copyTasks, isCopied, storeNow, tallyTasks } from "./enqueue-copy.ts";
 import { portions } from "./portions.ts";
 import { ConnectionLost, isUniqueViolation } from "./postgres-errors.ts";
 
@@ -123,12 +124,14 @@ export class EnqueueBatch {
   }
 
   async #insertParts(
-    session: Session,
+    session: OpenTransaction,
     taken: (readonly NewTask[])[],
     rest: AsyncIterator<readonly NewTask[]>,
     carefully: boolean,
   ): Promise<(Task | null)[]> {
     const answers: (Task | null)[] = [];
+    const copied: NewTask[] = [];
+    const now = await storeNow(this.#context, session);
     let storing: Promise<void> = Promise.resolve();
     for (let index = 0; ; index += 1) {
       if (index === taken.length) {
@@ -137,32 +140,40 @@ export class EnqueueBatch {
         taken.push(next.value);
       }
       const part = taken[index]!;
+      const copy = !carefully && isCopied(part) ? await copyPartOf(this.#context, part, now) : undefined;
       await storing;
-      storing = this.#insertPart(session, part, carefully, answers);
+      if (copy) for (const task of part) copied.push(task);
+      storing = this.#insertPart(session, part, copy, carefully, answers);
       // Its error is met at the next turn; until then it must not count as unhandled.
       storing.catch(() => undefined);
     }
     await storing;
+    if (copied.length > 0) await tallyTasks(this.#context, session, copied);
     return answers;
   }
 
   async #insertPart(
-    session: Session,
+    session: OpenTransaction,
     part: readonly NewTask[],
+    copy: CopyPart | undefined,
     carefully: boolean,
     answers: (Task | null)[],
   ): Promise<void> {
-    const isPlain = !carefully && part.every(({ ownId }) => !ownId);
-    if (isPlain) {
+    const isNew = !carefully && part.every(({ ownId }) => !ownId);
+    if (isNew) {
       for (const _ of part) answers.push(null);
-      await insertTasks(this.#context, session, part);
+      if (copy) await copyTasks(session, copy);
+      else await insertTasks(this.#context, session, part);
     } else {
       for (const answer of await insertCarefully(this.#context, session, part, answers.length))
         answers.push(answer);
     }
   }
 
-  async #transact(work: (session: Session) => Promise<(Task | null)[]>, alone = false): Promise<Enqueued> {
+  async #transact(
+    work: (session: OpenTransaction) => Promise<(Task | null)[]>,
+    alone = false,
+  ): Promise<Enqueued> {
     const { database } = this.#context;
     try {
       const answer: Enqueued = await database.written<(Task | null)[], never>(async () => ({

@@ -133,7 +133,7 @@ async function meetExisting(context: Context, session: Session, task: NewTask, i
   throw new Refused("idempotency-conflict", { index, id, key, existingId: found?.[0] });
 }
 
-function keyOf({ type, idempotencyKey }: NewTask): string | null {
+export function keyOf({ type, idempotencyKey }: NewTask): string | null {
   return idempotencyKey === undefined ? null : `${type} ${idempotencyKey}`;
 }
 
@@ -197,7 +197,7 @@ function unlessEmpty(column: unknown[]): unknown[] | null {
   return column.every((value) => value === null) ? null : column;
 }
 
-const columnNames = `id, lane, own_id, priority, due_at, created_at, updated_at, max_attempts, rerun_after_crash, payload,
+export const columnNames = `id, lane, own_id, priority, due_at, created_at, updated_at, max_attempts, rerun_after_crash, payload,
       payload_types, description, tags, idempotency, settings`;
 const clock = `clock AS MATERIALIZED (SELECT ${nowOf("$15")} AS at)`;
 /** With the first and last creation, for those who index texts. */

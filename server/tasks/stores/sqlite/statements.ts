@@ -312,11 +312,11 @@ export const textSql = {
   pullFresh: `/* dure:pullFresh */ UPDATE text_marks SET fresh_to = (SELECT coalesce(max(seq), 0) FROM tasks)
     WHERE mark = 1 AND fresh_to > (SELECT coalesce(max(seq), 0) FROM tasks)`,
   afterFresh:
-    "/* dure:afterFresh */ SELECT seq, status, version FROM tasks WHERE seq > ? ORDER BY seq LIMIT ?",
+    "/* dure:afterFresh */ SELECT seq, id, status, version FROM tasks WHERE seq > ? ORDER BY seq LIMIT ?",
   newestSeq: "/* dure:newestSeq */ SELECT coalesce(max(seq), 0) FROM tasks",
   unindexed: `/* dure:unindexed */ SELECT lane, status, unindexed_at, unindexed_id FROM tallies
     WHERE unindexed_at IS NOT NULL ORDER BY unindexed_at DESC`,
-  changedAfter: `/* dure:changedAfter */ SELECT seq, updated_at, id FROM tasks INDEXED BY tasks_lane_updated
+  changedAfter: `/* dure:changedAfter */ SELECT seq, updated_at, id, version FROM tasks INDEXED BY tasks_lane_updated
     WHERE status <> 2 AND version > 1 AND lane = ?1 AND status = ?2 AND (updated_at, id) > (?3, ?4)
     ORDER BY updated_at, id LIMIT ?5`,
   /** Done when nothing has changed after the place that was reached; by another place than the one read, left alone. */

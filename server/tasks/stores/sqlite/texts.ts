@@ -18,10 +18,13 @@ const freshScanMax = 5_000;
 /** Of each lane and status, more are not counted. */
 const lagCountMax = 10_000;
 
-/** How far reading came: the writer moves the places there, unless somebody else did. */
+/**
+ * Where reading began and what it met. The writer moves the places as far as nothing else lies there by now: a task that
+ * came in between, in the same millisecond or by a clock that went back, is read the next time.
+ */
 export interface TextMarks {
-  fresh?: [from: number, to: number];
-  changed: [lane: number, status: number, fromAt: number, fromId: string, toAt: number, toId: string][];
+  fresh?: { from: number; to: number; met: string[] };
+  changed: { place: Unindexed; met: string[] }[];
 }
 
 export interface UnindexedRows {
@@ -49,8 +52,7 @@ function changedSeqs(connection: Connection, limit: number, marks: TextMarks): n
   for (const [lane, status, at, id] of places(connection)) {
     if (seqs.length >= limit) break;
     const rows = changedAfter(connection, lane, status, at, id, limit - seqs.length);
-    const last = rows.at(-1);
-    if (last) marks.changed.push([lane, status, at, id, last[1], last[2]]);
+    if (rows.length > 0) marks.changed.push({ place: [lane, status, at, id], met: rows.map(nameOf) });
     seqs.push(...rows.map(([seq]) => seq));
   }
   return seqs;
@@ -69,40 +71,50 @@ function changedAfter(
   at: number,
   id: string,
   limit: number,
-): [seq: number, updatedAt: number, id: string][] {
-  return connection.prepare(textSql.changedAfter).all(lane, status, at, id, limit) as unknown as [
-    number,
-    number,
-    string,
-  ][];
+): ChangedRow[] {
+  const rows = connection.prepare(textSql.changedAfter).all(lane, status, at, id, limit);
+  return rows as unknown as ChangedRow[];
 }
 
 /** A task that has changed is among the changed ones. One of them is read all the same when there are only such. */
 function freshSeqs(connection: Connection, limit: number, marks: TextMarks): number[] {
   const from = freshTo(connection);
-  const rows = connection.prepare(textSql.afterFresh).all(from, freshScanMax) as unknown as [
-    seq: number,
-    status: number,
-    version: number,
-  ][];
-  const seqs: number[] = [];
+  const rows = afterFresh(connection, from);
+  const fresh: FreshRow[] = [];
   let to = from;
-  for (const [seq, status, version] of rows) {
-    if (seqs.length === limit) break;
-    to = seq;
-    if (isFresh(status, version)) seqs.push(seq);
+  for (const row of rows) {
+    if (fresh.length === limit) break;
+    to = row[0];
+    if (isFresh(row)) fresh.push(row);
   }
   if (to === from) return [];
-  marks.fresh = [from, to];
-  return seqs.length > 0 ? seqs : [to];
+  marks.fresh = { from, to, met: fresh.map(freshNameOf) };
+  return fresh.length > 0 ? fresh.map(([seq]) => seq) : [to];
 }
 
-function isFresh(status: number, version: number): boolean {
+type FreshRow = [seq: number, id: string, status: number, version: number];
+type ChangedRow = [seq: number, updatedAt: number, id: string, version: number];
+
+function afterFresh(connection: Connection, from: number): FreshRow[] {
+  return connection.prepare(textSql.afterFresh).all(from, freshScanMax) as unknown as FreshRow[];
+}
+
+/** A number may have been given again. */
+function freshNameOf([seq, id]: FreshRow): string {
+  return `${seq} ${id}`;
+}
+
+function nameOf([seq, , id, version]: ChangedRow): string {
+  return `${seq} ${version} ${id}`;
+}
+
+function isFresh([, , status, version]: FreshRow): boolean {
   return status === 2 || (status === 1 && version === 1);
 }
 
 function freshTo(connection: Connection): number {
-  return (connection.prepare(textSql.freshTo).get() as unknown as [number])[0];
+  const row = connection.prepare(textSql.freshTo).get() as unknown as [number] | undefined;
+  return row?.[0] ?? 0;
 }
 
 export function writeTexts(context: WriteContext, { texts, of, isLast }: TextRows): Written<void> {
@@ -129,20 +141,35 @@ export function writeTexts(context: WriteContext, { texts, of, isLast }: TextRow
 
 /** Somebody else has read the same, and written it. */
 function isDone(connection: Connection, { fresh, changed }: TextMarks): boolean {
-  if (fresh && freshTo(connection) === fresh[0]) return false;
+  if (fresh && freshTo(connection) === fresh.from) return false;
   const now = places(connection);
-  return !changed.some(([lane, status, at, id]) =>
+  return !changed.some(({ place: [lane, status, at, id] }) =>
     now.some((place) => place[0] === lane && place[1] === status && place[2] === at && place[3] === id),
   );
 }
 
 function moveMarks(connection: Connection, { fresh, changed }: TextMarks): void {
-  if (fresh) connection.prepare(textSql.moveFresh).run(...fresh);
-  for (const [lane, status, fromAt, fromId, toAt, toId] of changed) {
-    const isDone = changedAfter(connection, lane, status, toAt, toId, 1).length === 0;
-    const to = isDone ? [null, null] : [toAt, toId];
-    connection.prepare(textSql.moveUnindexed).run(lane, status, fromAt, fromId, ...(to as [number, string]));
+  if (fresh) moveFresh(connection, fresh);
+  for (const { place, met } of changed) moveChanged(connection, place, new Set(met));
+}
+
+function moveFresh(connection: Connection, { from, to, met }: NonNullable<TextMarks["fresh"]>): void {
+  const known = new Set(met);
+  let reached = from;
+  for (const row of afterFresh(connection, from)) {
+    if (row[0] > to || (isFresh(row) && !known.has(freshNameOf(row)))) break;
+    reached = row[0];
   }
+  connection.prepare(textSql.moveFresh).run(from, reached);
+}
+
+function moveChanged(connection: Connection, place: Unindexed, known: ReadonlySet<string>): void {
+  const [lane, status, at, id] = place;
+  const rows = changedAfter(connection, lane, status, at, id, known.size + 1);
+  const unknown = rows.findIndex((row) => !known.has(nameOf(row)));
+  const reached = unknown === -1 ? undefined : rows[unknown - 1];
+  if (unknown === -1) connection.prepare(textSql.moveUnindexed).run(...place, null, null);
+  else if (reached) connection.prepare(textSql.moveUnindexed).run(...place, reached[1], reached[2]);
 }
 
 /** After tasks were deleted, whose numbers may be given to others. */

@@ -1,0 +1,108 @@
+/** Large batches of new tasks, by COPY: a fifth faster than arrays. Those with attributes, or with ids of their own, go by enqueue.ts. */
+import type { NewTask } from "../../core/store.ts";
+import type { Context } from "./context.ts";
+import { copyLine } from "./copy-in.ts";
+import type { OpenTransaction, Session } from "./database.ts";
+import { columnNames, keyOf, sizeOfTask } from "./enqueue.ts";
+import { portions } from "./portions.ts";
+import { plainText } from "./rows.ts";
+import { nowOf, statement } from "./statement.ts";
+
+/** Tasks that all go by COPY, as text that is made ahead, while the server is busy with those before. */
+export interface CopyPart {
+  lines: string[];
+  tasks: readonly NewTask[];
+}
+
+export function isCopied(tasks: readonly NewTask[]): boolean {
+  return tasks.every(({ ownId, attributes }) => !ownId && attributes === undefined);
+}
+
+/** @param now the store's clock */
+export async function copyPartOf(
+  context: Context,
+  tasks: readonly NewTask[],
+  now: number,
+): Promise<CopyPart> {
+  const lines: string[] = [];
+  for (const portion of portions(tasks, sizeOfTask)) {
+    let text = "";
+    for (const task of portion) {
+      const lane = laneOf(context, task);
+      text += lineOf(task, typeof lane === "number" ? lane : await lane, now);
+    }
+    lines.push(text);
+  }
+  return { lines, tasks };
+}
+
+/** @throws an error of the server when one of them is not new: 23505 */
+export async function copyTasks(session: OpenTransaction, { lines }: CopyPart): Promise<void> {
+  for (const portion of lines) await session.copy(copyAll, portion);
+}
+
+/** Counts tasks that `copyTasks` stored, with their first and last creation. */
+export async function tallyTasks(
+  context: Context,
+  session: Session,
+  tasks: readonly NewTask[],
+): Promise<void> {
+  const counts = new Map<number, { count: number; first: number; last: number }>();
+  for (const task of tasks) {
+    const found = laneOf(context, task);
+    const lane = typeof found === "number" ? found : await found;
+    const { createdAt } = task;
+    const known = counts.get(lane) ?? { count: 0, first: createdAt, last: createdAt };
+    const first = Math.min(known.first, createdAt);
+    counts.set(lane, { count: known.count + 1, first, last: Math.max(known.last, createdAt) });
+  }
+  const columns = [...counts.values()];
+  await session.query(tallyLanes, [
+    [...counts.keys()],
+    columns.map(({ count }) => count),
+    columns.map(({ first }) => first),
+    columns.map(({ last }) => last),
+  ]);
+}
+
+/** The store's clock. */
+export async function storeNow(context: Context, session: Session): Promise<number> {
+  const [row] = await session.query(now, [context.now()]);
+  return row![0];
+}
+
+function laneOf({ lanes }: Context, { type, queue, ownId }: NewTask): number | Promise<number> {
+  return lanes.known(type, queue, ownId) ?? lanes.of(type, queue, ownId);
+}
+
+/** In the order of `columnNames`. */
+function lineOf(task: NewTask, lane: number, now: number): string {
+  const { createdAt, payload, tags, settings } = task;
+  return copyLine([
+    task.id,
+    lane,
+    task.ownId,
+    task.priority,
+    // A task that is due when it is created is due at once, whatever the clock of the process that made it says.
+    task.dueAt <= createdAt ? Math.min(task.dueAt, now) : task.dueAt,
+    createdAt,
+    createdAt,
+    task.maxAttempts,
+    task.rerunAfterCrash,
+    payload.json,
+    payload.types,
+    plainText(task.description),
+    tags && JSON.stringify(tags),
+    keyOf(task),
+    settings && JSON.stringify(settings),
+  ]);
+}
+
+const copyAll = statement("copyTasks", `COPY :schema.tasks (${columnNames}) FROM STDIN`);
+const tallyLanes = statement(
+  "tallyTasks",
+  `INSERT INTO :schema.tally_changes (lane, status, tasks, first_at, last_at)
+    SELECT lane, 1, tasks, first_at, last_at
+    FROM unnest($1::integer[], $2::bigint[], $3::bigint[], $4::bigint[]) AS added (lane, tasks, first_at, last_at)`,
+);
+const now = statement("storeNow", `SELECT ${nowOf("$1")}`);
