@@ -121,7 +121,11 @@ function options(
     legend: { show: false },
     padding: [8, 18, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
-    scales: { y: { range: (_plot, _low, high) => [0, Math.max(4, high * 1.08)] } },
+    scales: {
+      // A bar begins at its hour, the last one too.
+      x: { range: (_plot, low, high) => [low, high + hourMs] },
+      y: { range: (_plot, _low, high) => [0, Math.max(4, high * 1.08)] },
+    },
     axes: [
       {
         ...axis,
