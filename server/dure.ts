@@ -5,6 +5,7 @@
 import type { DureOptions, DureSettings } from "./dure-options.ts";
 import { resolveDureOptions } from "./dure-options.ts";
 import { makeStore } from "./dure-store.ts";
+import { type ActOptions, type ActReport, actOnTasksIn, type TaskAction } from "./tasks/core/act.ts";
 import type { Attempt } from "./tasks/core/attempt.ts";
 import { define } from "./tasks/core/definition.ts";
 import type { Duration } from "./tasks/core/duration.ts";
@@ -71,6 +72,11 @@ export interface Dure {
   retryTask(id: string, options?: ChangeOptions): Promise<Task>;
   editTask(id: string, edit: EditOptions): Promise<Task>;
   deleteTask(id: string, options?: ChangeOptions): Promise<void>;
+  /**
+   * Cancels, retries, deletes or edits every task that fits; with `dryRun` only says how many.
+   * @throws DureError INVALID_OPTION, INVALID_QUERY
+   */
+  actOnTasks(search: TaskSearchOptions, action: TaskAction, options?: ActOptions): Promise<ActReport>;
   listDefinitions(): Promise<StoredDefinition[]>;
   listWorkers(): Promise<WorkerRecord[]>;
   stats(): Promise<StoreStats>;
@@ -232,6 +238,10 @@ class DureInstance implements Dure {
 
   deleteTask(id: string, options?: ChangeOptions): Promise<void> {
     return deleteTaskIn(this.instance, id, options);
+  }
+
+  actOnTasks(search: TaskSearchOptions, action: TaskAction, options?: ActOptions): Promise<ActReport> {
+    return this.#heldAlive(() => actOnTasksIn(this.instance, search, action, options));
   }
 
   async listDefinitions(): Promise<StoredDefinition[]> {

@@ -2,6 +2,14 @@
 import type { Command } from "commander";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
+import {
+  changeFound,
+  dryRunOption,
+  isByQuery,
+  type QueryOptions,
+  queryOption,
+  yesOption,
+} from "../each-found.ts";
 import { changeEach } from "../each-task.ts";
 
 /** Adds the command. */
@@ -13,18 +21,23 @@ export function addCancel(program: Command): void {
       "Cancels tasks. One that waits is CANCELLED at once; the handler of one that runs is asked to stop, wherever " +
         "it runs, and may still succeed first.",
     )
-    .argument("<ids...>", "tasks")
+    .argument("[ids...]", "tasks")
+    .option(...queryOption)
+    .option(...dryRunOption)
+    .option(...yesOption)
     .addHelpText(
       "after",
       `
 Examples:
   dure cancel 01JD8Z6Q5N0000000000000000
-  dure cancel order-17 order-18`,
+  dure cancel order-17 order-18
+  dure cancel --query 'status:pending tag:import' --yes`,
     )
     .action(withContext(cancel));
 }
 
-const cancel: Action<object> = async (context, _options, ids) => {
+const cancel: Action<QueryOptions> = async (context, options, ids) => {
+  if (isByQuery(options, ids)) return changeFound(context, options, "cancel", "cancelled");
   const dure = context.open();
   return changeEach(context, ids, "cancelled", async (id) => {
     const { task, requested } = await dure.cancelTask(id);

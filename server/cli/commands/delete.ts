@@ -3,12 +3,16 @@ import type { Command } from "commander";
 import { confirm } from "../confirm.ts";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
+import {
+  changeFound,
+  dryRunOption,
+  isByQuery,
+  type QueryOptions,
+  queryOption,
+  yesOption,
+} from "../each-found.ts";
 import { changeEach } from "../each-task.ts";
 import { counted } from "../text.ts";
-
-interface Options {
-  yes?: boolean;
-}
 
 /** Adds the command. */
 export function addDelete(program: Command): void {
@@ -18,25 +22,29 @@ export function addDelete(program: Command): void {
     .description(
       "Deletes finished tasks with their attempts and logs. Asks first on a terminal; elsewhere it wants --yes.",
     )
-    .argument("<ids...>", "tasks that are COMPLETED, FAILED or CANCELLED")
-    .option("-y, --yes", "do not ask")
+    .argument("[ids...]", "tasks that are COMPLETED, FAILED or CANCELLED")
+    .option(...queryOption)
+    .option(...dryRunOption)
+    .option(...yesOption)
     .addHelpText(
       "after",
       `
 Examples:
   dure delete 01JD8Z6Q5N0000000000000000
-  dure delete order-17 order-18 --yes`,
+  dure delete order-17 order-18 --yes
+  dure delete --query 'status:completed created:<30d' --dry-run`,
     )
     .action(withContext(remove));
 }
 
-const remove: Action<Options> = async (context, { yes }, ids) => {
+const remove: Action<QueryOptions> = async (context, options, ids) => {
+  if (isByQuery(options, ids)) return changeFound(context, options, "delete", "deleted");
   const dure = context.open();
   if (
     !(await confirm(
       context.output,
       `Delete ${counted(ids.length, "task")} from ${context.shownDatabase}`,
-      yes,
+      options.yes,
     ))
   )
     return 1;

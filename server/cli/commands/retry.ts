@@ -2,6 +2,14 @@
 import type { Command } from "commander";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
+import {
+  changeFound,
+  dryRunOption,
+  isByQuery,
+  type QueryOptions,
+  queryOption,
+  yesOption,
+} from "../each-found.ts";
 import { changeEach } from "../each-task.ts";
 
 /** Adds the command. */
@@ -10,18 +18,23 @@ export function addRetry(program: Command): void {
     .command("retry")
     .summary("run failed and cancelled tasks again")
     .description("Puts FAILED and CANCELLED tasks back to PENDING, due now, with all their attempts again.")
-    .argument("<ids...>", "tasks")
+    .argument("[ids...]", "tasks")
+    .option(...queryOption)
+    .option(...dryRunOption)
+    .option(...yesOption)
     .addHelpText(
       "after",
       `
 Examples:
   dure retry 01JD8Z6Q5N0000000000000000
-  dure search --status failed --json | jq -r '.tasks[].id' | xargs dure retry`,
+  dure retry --query 'status:failed error:ETIMEDOUT' --dry-run
+  dure retry --query 'status:failed error:ETIMEDOUT' --yes`,
     )
     .action(withContext(retry));
 }
 
-const retry: Action<object> = async (context, _options, ids) => {
+const retry: Action<QueryOptions> = async (context, options, ids) => {
+  if (isByQuery(options, ids)) return changeFound(context, options, "retry", "retried");
   const dure = context.open();
   return changeEach(context, ids, "retried", async (id) => {
     const task = await dure.retryTask(id);

@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createDure, type Dure } from "../../dure.ts";
+
+let dure: Dure;
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+beforeAll(async () => {
+  dure = createDure({ database: ":memory:", logger: silent });
+  dure.defineTask("send-receipt", async ({ payload }) => {
+    if (payload.order % 2 === 0) throw new Error("connect ETIMEDOUT");
+  });
+  await dure.start();
+  for (let order = 1; order <= 250; order++) {
+    await dure.enqueueTask("send-receipt", { order }, order > 230 ? { delay: "1h" } : {});
+  }
+  for (const task of await dure.searchTasks({
+    limit: 1_000,
+    definitions: false,
+    payload: { order: { lte: 230 } },
+  })) {
+    await dure.waitForTask(task.id);
+  }
+});
+
+afterAll(() => dure.close());
+
+test("a dry run says how many, shows some, and changes nothing", async () => {
+  const report = await dure.actOnTasks({ status: "FAILED" }, "retry", { dryRun: true });
+  expect(report).toMatchObject({ matched: 115, done: 0, skipped: 0 });
+  expect(report.sample).toHaveLength(10);
+  expect(await dure.countTasks({ status: "FAILED" })).toBe(115);
+});
+
+test("every task that fits is retried once, though each fails again meanwhile", async () => {
+  const seen: number[] = [];
+  const report = await dure.actOnTasks({ query: "status:failed error:etimedout" }, "retry", {
+    onProgress: ({ done }) => seen.push(done),
+  });
+  expect(report).toMatchObject({ matched: 115, done: 115, skipped: 0, aborted: false });
+  expect(seen).toEqual([100, 115]);
+  await expect.poll(() => dure.countTasks({ status: "FAILED" })).toBe(115);
+  const [task] = await dure.searchTasks({ status: "FAILED", limit: 1 });
+  expect(await dure.listAttempts(task!.id)).toHaveLength(2);
+});
+
+test("tasks whose status does not allow it are skipped", async () => {
+  const report = await dure.actOnTasks({ payload: { order: { gt: 220 } } }, "cancel");
+  expect(report).toMatchObject({ matched: 30, done: 20, skipped: 10 });
+  expect(await dure.countTasks({ status: "CANCELLED" })).toBe(20);
+});
+
+test("a signal ends it between two tasks, and a rate is kept", async () => {
+  const stop = new AbortController();
+  const began = performance.now();
+  const report = await dure.actOnTasks({ status: "COMPLETED" }, "delete", {
+    perSecond: 200,
+    signal: stop.signal,
+    onProgress: () => stop.abort(),
+  });
+  expect(report).toMatchObject({ matched: 115, done: 100, aborted: true });
+  expect(performance.now() - began).toBeGreaterThan(350);
+  expect(await dure.countTasks({ status: "COMPLETED" })).toBe(15);
+});
+
+test("what cannot be asked is refused", async () => {
+  await expect(dure.actOnTasks({}, "explode" as never)).rejects.toMatchObject({ code: "INVALID_OPTION" });
+  await expect(dure.actOnTasks({}, "edit")).rejects.toMatchObject({ code: "INVALID_OPTION" });
+  await expect(dure.actOnTasks({ query: "status:done" }, "retry")).rejects.toMatchObject({
+    code: "INVALID_QUERY",
+  });
+});
