@@ -16,7 +16,7 @@ interface PackedFile {
 const folder = mkdtempSync(join(tmpdir(), "dure-packaging-"));
 const tarball = join(folder, "dure.tgz");
 
-const packagesMax = 8;
+const packagesMax = 13;
 let files: PackedFile[] = [];
 
 beforeAll(async () => {

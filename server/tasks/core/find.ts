@@ -172,21 +172,30 @@ function placeOf(text: string, search: StoreSearch, fingerprint: string): NonNul
 }
 
 /** `found` has one task more than the limit when there is a further page in the direction of reading. */
-function toPage({ tasks: found, stoppedAt }: Found, search: StoreSearch, fingerprint: string): TaskPage {
+function toPage(
+  { tasks: found, stoppedAt: stop, isPartial }: Found,
+  search: StoreSearch,
+  fingerprint: string,
+): TaskPage {
+  // A page that is still short of its offset has no place to go on from: what was passed over is not counted in it.
+  const stoppedAt = search.offset > 0 && found.length === 0 ? undefined : stop;
   const further = found.length > search.limit;
   const tasks = further ? found.slice(0, search.limit) : found;
   const backwards = search.after?.backwards ?? false;
   const cursorAt = cursorsOf(search, fingerprint);
   const first = tasks[0];
   const last = tasks.at(-1);
-  const page: TaskPage = { tasks: backwards ? tasks.toReversed() : tasks, complete: further || !stoppedAt };
-  const ahead = further ? placeOfTask(search, last!) : stoppedAt;
+  const page: TaskPage = {
+    tasks: backwards ? tasks.toReversed() : tasks,
+    complete: !isPartial && (further || !stop),
+  };
+  const ahead = isPartial ? undefined : further ? placeOfTask(search, last!) : stoppedAt;
   const behind = first && placeOfTask(search, first);
   const hasBehind = search.after !== undefined || search.offset > 0;
   if (ahead) page[backwards ? "previousCursor" : "nextCursor"] = cursorAt(ahead, backwards);
   if (behind && hasBehind) page[backwards ? "nextCursor" : "previousCursor"] = cursorAt(behind, !backwards);
   if (page.complete) return page;
-  const at = instantOf(search, stoppedAt!);
+  const at = stoppedAt && instantOf(search, stoppedAt);
   return { ...page, ...(at && { searchedBackTo: at }), hint };
 }
 

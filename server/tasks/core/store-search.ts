@@ -31,6 +31,11 @@ export interface Found {
   tasks: Task[];
   /** Where it stopped when its budget ran out: all before this place, in the order of reading, was looked at. */
   stoppedAt?: Place;
+  /**
+   * Set when it stopped, and no place says where: in an order that no index has, these are the best of the newest tasks
+   * that were looked at.
+   */
+  isPartial?: true;
 }
 
 /** A place in the order of a search: the value sorted by (null by id alone) and the id there. */

@@ -23,7 +23,7 @@ import { statement } from "./statement.ts";
 const chunkMin = 200;
 const chunkMax = 2_000;
 /** Candidates that an order without an index is looked for among; further ones are not sorted. */
-const gatheredMax = 200_000;
+const sortedMax = 200_000;
 
 export async function searchTasks(context: Context, search: StoreSearch): Promise<Found> {
   if (!needsWalk(search)) return { tasks: await plain.searchTasks(context, search) };
@@ -74,9 +74,10 @@ class Walk {
   async count(): Promise<{ met: number; seen: number; isWhole: boolean }> {
     let met = 0;
     let seen = 0;
-    for await (const chunk of this.#chunks(this.#search)) {
-      met += (await this.#meeting(chunk)).length;
-      seen += chunk.length;
+    const source = await this.#source();
+    for await (const { tasks } of source ? this.#fromSource(source) : this.#chunks(this.#search)) {
+      met += (await this.#meeting(tasks)).length;
+      seen += tasks.length;
       if (performance.now() > this.#endsAt) return { met, seen, isWhole: false };
     }
     return { met, seen, isWhole: true };
@@ -87,27 +88,25 @@ class Walk {
     const source = await this.#source();
     if (source && !source.isOrdered) return this.#gathered(this.#fromSource(source));
     const found: Task[] = [];
-    for await (const chunk of source ? this.#fromSource(source) : this.#chunks(this.#search)) {
-      found.push(...(await this.#meeting(chunk)));
+    for await (const { tasks, last } of source ? this.#fromSource(source) : this.#chunks(this.#search)) {
+      found.push(...(await this.#meeting(tasks)));
       if (found.length >= offset + limit) break;
-      if (performance.now() > this.#endsAt) {
-        return { tasks: found.slice(offset), stoppedAt: placeOf(this.#search, chunk.at(-1)!) };
-      }
+      if (performance.now() > this.#endsAt) return { tasks: found.slice(offset), stoppedAt: last };
     }
     return { tasks: found.slice(offset, offset + limit) };
   }
 
   /** Ends at the budget with the best of what was looked at, which need not be the best of all. */
-  async #gathered(chunks: AsyncGenerator<Task[]>): Promise<Found> {
+  async #gathered(chunks: AsyncGenerator<Chunk>): Promise<Found> {
     const { after, limit, offset, sortBy } = this.#search;
     const found: Placed[] = [];
     let isWhole = true;
-    for await (const chunk of chunks) {
-      for (const task of await this.#meeting(chunk)) {
+    for await (const { tasks } of chunks) {
+      for (const task of await this.#meeting(tasks)) {
         const value = sortValueOf(sortBy, task);
         if (value !== undefined) found.push({ task, value: value ?? 0 });
       }
-      if (performance.now() > this.#endsAt || found.length > gatheredMax) {
+      if (performance.now() > this.#endsAt || found.length > sortedMax) {
         isWhole = false;
         break;
       }
@@ -117,18 +116,16 @@ class Walk {
     const beyond = place ? found.filter((one) => compare(place, one) < 0) : found;
     const page = beyond.sort(compare).slice(offset, offset + limit);
     const tasks = page.map(({ task }) => task);
-    if (isWhole) return { tasks };
-    const last = tasks.at(-1);
-    return { tasks, stoppedAt: last ? placeOf(this.#search, last) : (after ?? { value: 0, id: "" }) };
+    return isWhole ? { tasks } : { tasks, isPartial: true };
   }
 
-  #newestFirst(): AsyncGenerator<Task[]> {
+  #newestFirst(): AsyncGenerator<Chunk> {
     const { after: _after, ...rest } = this.#search;
     return this.#chunks({ ...rest, sortBy: "createdAt", descending: true });
   }
 
   /** All tasks that pass the plain filters, in order, from the search's place on. */
-  async *#chunks(search: StoreSearch): AsyncGenerator<Task[]> {
+  async *#chunks(search: StoreSearch): AsyncGenerator<Chunk> {
     const { where: _where, ...rest } = search;
     const isBackwards = search.after?.backwards ?? false;
     let { after } = search;
@@ -139,7 +136,7 @@ class Walk {
         limit,
         offset: 0,
       });
-      if (tasks.length > 0) yield tasks;
+      if (tasks.length > 0) yield { tasks, last: placeOf(search, tasks.at(-1)!) };
       if (tasks.length < limit || search.id !== undefined) return;
       after = { ...placeOf(search, tasks.at(-1)!), backwards: isBackwards };
     }
@@ -153,7 +150,7 @@ class Walk {
     );
   }
 
-  async *#fromSource(source: KeySource): AsyncGenerator<Task[]> {
+  async *#fromSource(source: KeySource): AsyncGenerator<Chunk> {
     const { database } = this.#context;
     let after: Place | undefined = this.#search.after;
     for (let limit = chunkMin; ; limit = Math.min(chunkMax, limit * 2)) {
@@ -161,9 +158,14 @@ class Walk {
         const places = await source.keys(session, after, limit);
         return { places, tasks: await this.#read(session, places) };
       }, planning);
-      for (let start = 0; start < tasks.length; start += chunkMax) yield tasks.slice(start, start + chunkMax);
+      const last = places.at(-1);
+      if (!last) return;
+      // Also where none of them passes the plain filters: the clock is looked at after each chunk.
+      for (let start = 0; start === 0 || start < tasks.length; start += chunkMax) {
+        yield { tasks: tasks.slice(start, start + chunkMax), last };
+      }
       if (!source.isOrdered || places.length < limit) return;
-      after = places.at(-1);
+      after = last;
     }
   }
 
@@ -204,6 +206,12 @@ class Walk {
       };
     });
   }
+}
+
+/** Candidates that were read together, and the last place that was looked at. */
+interface Chunk {
+  tasks: Task[];
+  last: Place;
 }
 
 interface Placed {

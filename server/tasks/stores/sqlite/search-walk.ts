@@ -19,7 +19,7 @@ import { withNames, workerNames } from "./write-context.ts";
 
 const chunkSize = 500;
 /** Candidates that an order without an index is looked for among; further ones are not sorted. */
-const gatheredMax = 200_000;
+const sortedMax = 200_000;
 
 export function searchTasks(connection: Connection, search: StoreSearch): FoundRows {
   if (!needsWalk(search)) return plain.searchTasks(connection, search);
@@ -112,7 +112,7 @@ class Walk {
         const value = this.#isMet(candidate) ? sortValueOf(rest.sortBy, this.#taskOf(candidate)) : undefined;
         if (typeof value === "number") found.push({ candidate, at: [value, candidate.key[1]] });
       }
-      if (performance.now() > this.#endsAt || found.length > gatheredMax) {
+      if (performance.now() > this.#endsAt || found.length > sortedMax) {
         isWhole = false;
         break;
       }
@@ -122,16 +122,8 @@ class Walk {
     const beyond = place ? found.filter(({ at }) => order([place.value ?? 0, place.id], at) < 0) : found;
     beyond.sort((a, b) => order(a.at, b.at));
     const page = beyond.slice(offset, offset + limit);
-    const last = page.at(-1);
-    const stop = isWhole
-      ? undefined
-      : last
-        ? { value: last.at[0], id: last.at[1] }
-        : (place ?? { value: 0, id: "" });
-    return this.#answer(
-      page.map(({ candidate }) => candidate),
-      stop && { value: stop.value, id: stop.id },
-    );
+    const answer = this.#answer(page.map(({ candidate }) => candidate));
+    return isWhole ? answer : { ...answer, isPartial: true };
   }
 
   *#chunks(search: StoreSearch): Generator<Candidate[]> {

@@ -35,6 +35,7 @@ export interface FoundRows {
   tasks: Rows;
   definitions: [place: number, definition: DefinitionRow][];
   stoppedAt?: Place;
+  isPartial?: true;
 }
 
 /** Above this many streams, their keys are read one stream after another instead of side by side. */

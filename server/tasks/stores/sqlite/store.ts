@@ -132,12 +132,12 @@ class SqliteStore implements TaskStore {
   }
 
   async searchTasks(search: StoreSearch): Promise<Found> {
-    const { tasks: rows, definitions, stoppedAt } = await this.#read("searchTasks", search);
+    const { tasks: rows, definitions, stoppedAt, isPartial } = await this.#read("searchTasks", search);
     const tasks = toTasks(rows);
     for (const [place, definition] of definitions) {
       tasks.splice(place, 0, toEntry(toDefinition(definition), undefined));
     }
-    return stoppedAt ? { tasks, stoppedAt } : { tasks };
+    return { tasks, ...(stoppedAt && { stoppedAt }), ...(isPartial && { isPartial }) };
   }
 
   countTasks(search: StoreSearch): Promise<Count> {
