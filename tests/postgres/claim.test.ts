@@ -199,8 +199,8 @@ describe("plans that the server keeps", () => {
     [
       "settle",
       settleTasksById,
-      "bigint, text, integer[], bigint[], text[], integer[], text[], text[], text[], text[], text[], bigint[], text[]",
-      "NULL, 'w', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'",
+      "bigint, text, integer[], bigint[], text[], integer[], text[], text[], text[], text[], text[], bigint[], text[], text[]",
+      "NULL, 'w', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'",
     ],
     [
       "report",
