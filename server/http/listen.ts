@@ -6,6 +6,8 @@ import { DureError } from "../tasks/core/errors.ts";
 import { createApp, type HttpOptions } from "./app.ts";
 import { newToken } from "./auth.ts";
 
+export const dashboardPort = 3340;
+
 export interface ListenOptions extends HttpOptions {
   /** Default 127.0.0.1: nobody else on the network reaches it. */
   host?: string;
@@ -26,7 +28,7 @@ const loopback = ["127.0.0.1", "::1", "localhost"];
 
 /** @throws DureError INVALID_OPTION, or the system's error when the port is taken */
 export async function listen(dure: Dure, options: ListenOptions = {}): Promise<Listening> {
-  const { host = "127.0.0.1", port = 3340, token = newToken(), hosts, ...rest } = options;
+  const { host = "127.0.0.1", port = dashboardPort, token = newToken(), hosts, ...rest } = options;
   if (token.length < 16) {
     throw new DureError(
       "INVALID_OPTION",

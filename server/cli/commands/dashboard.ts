@@ -1,6 +1,6 @@
 /** `dure dashboard`: the dashboard and its API on a port of this machine. */
 import type { Command } from "commander";
-import { listen } from "../../http/listen.ts";
+import { dashboardPort, listen } from "../../http/listen.ts";
 import { given, parseInteger } from "../arguments.ts";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
@@ -24,7 +24,7 @@ export function addDashboard(program: Command): void {
         "--host names another address.",
     )
     .option("--host <address>", "listen here", "127.0.0.1")
-    .option("--port <n>", "listen on this port; 0 for any", "3340")
+    .option("--port <n>", "listen on this port; 0 for any", String(dashboardPort))
     .addHelpText(
       "after",
       `

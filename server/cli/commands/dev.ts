@@ -1,7 +1,8 @@
 /** `dure dev`: a worker in a child process, started again whenever a module changes. */
 import type { Command } from "commander";
-import { collectWhole } from "../arguments.ts";
-import type { Action } from "../context.ts";
+import { dashboardPort, type Listening, listen } from "../../http/listen.ts";
+import { collectWhole, parseInteger } from "../arguments.ts";
+import type { Action, Context } from "../context.ts";
 import { withContext } from "../context.ts";
 import { DevLoop } from "../dev-loop.ts";
 import { CommandError } from "../exit-codes.ts";
@@ -15,6 +16,9 @@ interface Options extends WorkingOptions {
   dir: string;
   stopGrace: string;
   watch?: string[];
+  port: string;
+  /** False with --no-dashboard. */
+  dashboard: boolean;
 }
 
 /** Adds the command. */
@@ -24,13 +28,16 @@ export function addDev(program: Command): void {
     .summary(`run ${defaultFolder} and start again on every change`)
     .description(
       "Loads every module below the folder, runs a worker, and starts it again when a file changes; tasks that are " +
-        "running are finished or given back first. A module that does not load is shown, and the next change waited for.",
+        "running are finished or given back first. A module that does not load is shown, and the next change waited " +
+        "for. Serves the dashboard beside it.",
     )
     .option("--dir <folder>", "the folder of modules", defaultFolder)
     .option("--watch <folder>", "watch this folder too; may be given several times", collectWhole)
     .option(...concurrencyOption)
     .option(...queuesOption)
     .option("--stop-grace <duration>", "how long a restart lets tasks go on", "3s")
+    .option("--port <n>", "of the dashboard; another is taken where it is in use", String(dashboardPort))
+    .option("--no-dashboard", "without the dashboard")
     .addHelpText(
       "after",
       `
@@ -64,8 +71,20 @@ const dev: Action<Options> = async (context, options) => {
       ...(queues === undefined ? [] : ["--queues", queues.join(",")]),
     ],
   );
+  const port = parseInteger(options.port, "--port");
+  const served = options.dashboard ? await serveDashboard(context, port) : undefined;
   loop.start();
   await firstStop(() => loop.stop());
   context.output.note("Finishing what is running. A second signal ends at once.");
-  await loop.stop();
+  await Promise.all([loop.stop(), served?.close()]);
 };
+
+async function serveDashboard(context: Context, port: number): Promise<Listening> {
+  const dure = context.openOrCreate();
+  const listening = await listen(dure, { port }).catch((error) => {
+    if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
+    return listen(dure, { port: 0 });
+  });
+  context.output.note(`Dashboard: ${listening.url}`);
+  return listening;
+}

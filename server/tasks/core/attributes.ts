@@ -45,7 +45,7 @@ export function attributesRule(value: unknown, option: string): string | undefin
 }
 
 function problemOf(place: string, name: string, source: unknown): string | undefined {
-  if (!namePattern.test(name)) {
+  if (!namePattern.test(name) || name === "__proto__") {
     return `${place}: an attribute's name is 1 to 64 letters, digits, "_", "." and "-", and begins with a letter or "_".`;
   }
   if (filterKeys.includes(name))

@@ -3,7 +3,7 @@
  * filter.ts; `meets` is the meaning of each part, which every store's SQL must agree with.
  *
  * Two-valued: a comparison with something that is absent does not hold, and its `not` does.
- * Text is compared by its UTF-16 code units folded nowhere, except in `contains` and `text`, where both sides are folded
+ * Text is compared by its code points, folded nowhere except in `contains` and `text`, where both sides are folded
  * by `foldText`.
  */
 

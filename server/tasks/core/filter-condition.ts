@@ -109,6 +109,8 @@ function narrow(
 class Reader {
   readonly problems: string[] = [];
   #parts = 0;
+  /** How deep matchers stand in each other. */
+  #matchers = 0;
 
   refuse(what: string): void {
     const { problems } = this;
@@ -134,9 +136,7 @@ class Reader {
   }
 
   #partOf(key: string, value: unknown, path: string, depth: number): Condition[] {
-    this.#parts += 1;
-    if (this.#parts === partsMax + 1) this.#problem(`There are more than ${partsMax} filters.`);
-    if (this.#parts > partsMax) return [];
+    if (this.#isTooMuch()) return [];
     if (Object.hasOwn(fieldKinds, key)) {
       const name = key as keyof typeof fieldKinds;
       return this.#matchOf({ of: "task", name }, fieldKinds[name], value, path);
@@ -163,6 +163,13 @@ class Reader {
         this.#problem(`${showValue(key)} is no filter.${didYouMean(key, filterKeys)}`);
         return [];
     }
+  }
+
+  /** Counts one part more. */
+  #isTooMuch(): boolean {
+    this.#parts += 1;
+    if (this.#parts === partsMax + 1) this.#problem(`There are more than ${partsMax} filters.`);
+    return this.#parts > partsMax;
   }
 
   #filtersOf(value: unknown, path: string, depth: number): Condition[][] {
@@ -222,6 +229,7 @@ class Reader {
   }
 
   #matchOf(field: Field, kind: Kind, match: unknown, path: string): Condition[] {
+    if (this.#isTooMuch()) return [];
     if (Array.isArray(match)) return [this.#equals(field, kind, match, path)];
     if (isPlainObject(match)) return this.#matcherOf(field, kind, match, path);
     return [this.#equals(field, kind, [match], path, path)];
@@ -246,7 +254,7 @@ class Reader {
         this.#problem(`${path} is ${showValue(value)}; expected a list of values.`);
         return [];
       case "not":
-        return [{ kind: "not", part: joined(this.#matchOf(field, kind, value, path)) }];
+        return this.#notOf(field, kind, value, path);
       case "prefix":
       case "contains":
         if (typeof value !== "string" || (kind !== "text" && kind !== "any")) {
@@ -268,6 +276,17 @@ class Reader {
         );
         return [];
     }
+  }
+
+  #notOf(field: Field, kind: Kind, match: unknown, path: string): Condition[] {
+    if (this.#matchers === depthMax) {
+      this.#problem(`${path.slice(0, 100)}… is nested more than ${depthMax} deep.`);
+      return [];
+    }
+    this.#matchers += 1;
+    const part = joined(this.#matchOf(field, kind, match, path));
+    this.#matchers -= 1;
+    return [{ kind: "not", part }];
   }
 
   #bound(field: Field, kind: Kind, given: Record<string, unknown>, path: string): Bound | undefined {

@@ -83,7 +83,9 @@ function isBeyond(value: unknown, bound: Bound, sign: 1 | -1): boolean {
 function valuesOf(field: Field, subject: Subject): readonly unknown[] {
   const { task, attributes } = subject;
   if (field.of === "task") return fieldValues(task, field.name);
-  if (field.of === "attribute") return listed(attributes?.[field.name]);
+  if (field.of === "attribute") {
+    return attributes && Object.hasOwn(attributes, field.name) ? listed(attributes[field.name]) : [];
+  }
   const json = jsonOf(field.of, subject);
   return json === undefined ? [] : valuesAt(parsed(json), field.path);
 }

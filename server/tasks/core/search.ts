@@ -82,7 +82,10 @@ export function searchTaskPage(options?: TaskSearchOptions): Promise<TaskPage> {
   return searchTaskPageIn(defaultInstance(), options);
 }
 
-/** How many tasks fit; exact, real tasks only. `limit`, `offset`, order and cursor do not matter. */
+/**
+ * How many tasks fit; exact, real tasks only, however long that takes: `summarizeTasks` keeps to a budget. `limit`, `offset`,
+ * order, cursor and budget do not matter.
+ */
 export function countTasks(options?: TaskSearchOptions): Promise<number> {
   return countTasksIn(defaultInstance(), options);
 }
