@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { createDure, type Dure, type TaskDefinition } from "../../server/index.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
 
@@ -12,6 +12,7 @@ const kills = 50;
 let schema: TestSchema;
 let dure: Dure;
 let writeReceipt: TaskDefinition<number>;
+const workers: ChildProcess[] = [];
 
 beforeAll(async () => {
   schema = await createTestSchema();
@@ -19,6 +20,9 @@ beforeAll(async () => {
   writeReceipt = dure.defineTask("write-receipt", async () => undefined);
   await dure.stats();
   await schema.query("CREATE TABLE :schema.receipts (task_id text PRIMARY KEY, fence integer NOT NULL)");
+});
+afterEach(() => {
+  for (const worker of workers.splice(0)) worker.kill("SIGKILL");
 });
 afterAll(async () => {
   await dure.close();
@@ -29,7 +33,9 @@ function start(name: string, deed = ""): ChildProcess {
   const url = new URL(schema.url);
   url.searchParams.set("application_name", name);
   const arguments_ = [program, url.href, `${schema.quoted}.receipts`, deed];
-  return spawn(process.execPath, arguments_, { stdio: ["ignore", "pipe", "inherit"] });
+  const worker = spawn(process.execPath, arguments_, { stdio: ["ignore", "pipe", "inherit", "ipc"] });
+  workers.push(worker);
+  return worker;
 }
 
 /** The server may still carry out what a dead process had sent. */

@@ -15,4 +15,7 @@ dure.defineTask("write-receipt", async (task: Task<number>, context: TaskContext
   if (deed === "die") process.kill(process.pid, "SIGKILL");
   process.stdout.write("written\n");
 });
+// The test that started this process is gone.
+process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
+process.channel?.unref();
 await dure.start();
