@@ -6,6 +6,7 @@
 import { compareText } from "../../core/compare.ts";
 import type { Condition } from "../../core/condition.ts";
 import type { Place, StoreSearch } from "../../core/store.ts";
+import { isDownwards } from "../search-bounds.ts";
 import {
   foundRange,
   isAttributeCondition,
@@ -21,7 +22,6 @@ import { createdBounds } from "./created-bounds.ts";
 import type { Session } from "./database.ts";
 import { estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { statusNumbers } from "./rows.ts";
-import { isDownwards } from "./search-bounds.ts";
 import { onceOnly } from "./statement.ts";
 
 /** More streams than this are not merged by the server: the plan would take longer than the page. */

@@ -1,6 +1,6 @@
 /** The part of an index by (created_at, task_id) that a search looks at: one bound for each end, since a walk stops at one. */
 import type { Place, StoreSearch } from "../../core/store.ts";
-import { isDownwards } from "./search-bounds.ts";
+import { isDownwards } from "../search-bounds.ts";
 
 /**
  * Conditions on `created_at` and `task_id`.

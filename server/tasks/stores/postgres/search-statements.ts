@@ -12,8 +12,8 @@
 import { compareText } from "../../core/compare.ts";
 import { ulidStart } from "../../core/ids.ts";
 import type { Buckets, StoreSearch } from "../../core/store.ts";
+import { boundsOf, isDownwards, isSplit, lateMs, type Stream } from "../search-bounds.ts";
 import { taskColumns } from "./rows.ts";
-import { boundsOf, isDownwards, isSplit, lateMs, type Stream } from "./search-bounds.ts";
 import { onceOnly, type Statement } from "./statement.ts";
 
 /** A (lane, stored status) pair that may have tasks. */

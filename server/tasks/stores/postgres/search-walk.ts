@@ -9,6 +9,7 @@ import type { Condition } from "../../core/condition.ts";
 import { meets, type Subject, sortValueOf } from "../../core/meets.ts";
 import type { Count, Found, Place, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
+import { isDownwards } from "../search-bounds.ts";
 import { attributesOf } from "./attribute-values.ts";
 import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
@@ -16,7 +17,6 @@ import type { KeySource } from "./key-source.ts";
 import { findKeySource } from "./key-sources.ts";
 import { type TaskRow, taskColumns, toTask } from "./rows.ts";
 import * as plain from "./search.ts";
-import { isDownwards } from "./search-bounds.ts";
 import { planning } from "./search-statements.ts";
 import { statement } from "./statement.ts";
 

@@ -6,6 +6,7 @@
 import { compareText } from "../../core/compare.ts";
 import type { StoredDefinition, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
+import { isDownwards } from "../search-bounds.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow, Session } from "./database.ts";
 import { findTask } from "./find-task.ts";
@@ -18,7 +19,6 @@ import {
   toEntry,
   toTask,
 } from "./rows.ts";
-import { isDownwards } from "./search-bounds.ts";
 import {
   countStatement,
   type Pair,

@@ -8,11 +8,11 @@
  */
 import type { Condition } from "../../core/condition.ts";
 import type { Place, StoreSearch } from "../../core/store.ts";
+import { isDownwards } from "../search-bounds.ts";
 import { createdBounds } from "./created-bounds.ts";
 import type { Session } from "./database.ts";
 import { gatheredMax, type KeySource } from "./key-source.ts";
 import { plainText } from "./rows.ts";
-import { isDownwards } from "./search-bounds.ts";
 import { onceOnly, quoted, statement } from "./statement.ts";
 
 /** Texts that are read before the index is asked; chunks grow from there. */

@@ -6,6 +6,7 @@
 import type { SQLInputValue } from "node:sqlite";
 import type { Comparable, Condition } from "../../core/condition.ts";
 import type { StoreSearch } from "../../core/store.ts";
+import { isDownwards } from "../search-bounds.ts";
 import { type StoredKey, stateOf, storedKey } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
 import {
@@ -19,7 +20,6 @@ import {
   placeKey,
 } from "./key-source.ts";
 import type { Key } from "./search.ts";
-import { readsDownwards } from "./search-statements.ts";
 import { sourceSql as sql } from "./statements.ts";
 import { statusNumbers } from "./statuses.ts";
 
@@ -193,7 +193,7 @@ function* inOrder(
   states: readonly number[],
 ): Generator<Key, undefined> {
   const candidates = new Candidates(connection, search);
-  const downwards = readsDownwards(search);
+  const downwards = isDownwards(search);
   const { from, to } = createdBounds(search);
   const streams = equal.flatMap(([attribute, value]) =>
     states.map((state) => openStream(connection, downwards, [attribute, value, state, from, to])),

@@ -5,8 +5,9 @@
  */
 import type { SQLInputValue } from "node:sqlite";
 import { compareText } from "../../core/compare.ts";
-import { ulidStart, ulidTime } from "../../core/ids.ts";
+import { ulidStart } from "../../core/ids.ts";
 import type { Buckets, StoreSearch } from "../../core/store.ts";
+import { isDownwards, isSplit, boundsOf as streamBounds } from "../search-bounds.ts";
 import { searchIndexes } from "./statements.ts";
 
 /** One SQL statement of a search, with its values; a search's own takes LIMIT and OFFSET after them. */
@@ -32,7 +33,13 @@ const pending = 1;
 
 /** Without a filter on type, queue or status two indexes hold every task in order, RUNNING ones included. */
 export function isWhole(search: StoreSearch): boolean {
-  return !search.types && !search.queues && !search.statuses && search.sortBy !== "updatedAt";
+  return (
+    !search.types &&
+    !search.queues &&
+    !search.statuses &&
+    search.sortBy !== "updatedAt" &&
+    search.updated?.start === undefined
+  );
 }
 
 /** Of the whole list the tasks of generated ids, whose order is that of their creation. */
@@ -58,21 +65,23 @@ export function ownIdStatement(search: StoreSearch): SearchStatement {
 /** The streams of one pair's tasks, each in the order of the search. */
 export function streamsOfPair(search: StoreSearch, pair: Pair): SearchStatement[] {
   if (search.sortBy === "id" && pair.ownIds) return [streamFrom("ownId", search, pair)];
-  const changed = streamFrom(search.sortBy === "updatedAt" ? "updated" : "created", search, pair);
-  return pair.status === pending ? [streamFrom("fresh", search, pair), changed] : [changed];
+  return indexesOf(search, pair).map((from) => streamFrom(from, search, pair));
+}
+
+/** Where a pair's tasks lie in the order of an instant. */
+function indexesOf(search: StoreSearch, pair: Pair): SearchIndex[] {
+  const byUpdate = search.sortBy === "updatedAt";
+  const changed: SearchIndex[] = [byUpdate ? "updated" : "created"];
+  if (isSplit(search)) changed.push(byUpdate ? "lateUpdated" : "lateCreated");
+  return pair.status === pending ? ["fresh", ...changed] : changed;
 }
 
 /** What counts one pair's tasks. */
 export function countsOfPair(search: StoreSearch, pair: Pair): SearchStatement[] {
   const { after: _after, ...unplaced } = search;
   const byUpdate = search.updated !== undefined && search.created === undefined;
-  const changed = countFrom(byUpdate ? "updated" : "created", unplaced, pair);
-  return pair.status === pending ? [countFrom("fresh", unplaced, pair), changed] : [changed];
-}
-
-/** A page before a cursor is read the other way round. */
-export function readsDownwards(search: StoreSearch): boolean {
-  return search.descending !== (search.after?.backwards ?? false);
+  const counted: StoreSearch = { ...unplaced, sortBy: byUpdate ? "updatedAt" : "createdAt" };
+  return indexesOf(counted, pair).map((from) => countFrom(from, counted, pair));
 }
 
 function wholeStatement(
@@ -106,8 +115,8 @@ export function bucketsOfPair(
   { time, bucketMs }: Buckets,
 ): SearchStatement[] {
   const { after: _after, ...unplaced } = search;
-  const changed = bucketsFrom(time === "updatedAt" ? "updated" : "created", unplaced, pair, bucketMs);
-  return pair.status === pending ? [bucketsFrom("fresh", unplaced, pair, bucketMs), changed] : [changed];
+  const counted: StoreSearch = { ...unplaced, sortBy: time };
+  return indexesOf(counted, pair).map((from) => bucketsFrom(from, counted, pair, bucketMs));
 }
 
 function bucketsFrom(from: SearchIndex, search: StoreSearch, pair: Pair, bucketMs: number): SearchStatement {
@@ -138,23 +147,22 @@ function whereOf(from: SearchIndex, search: StoreSearch, pair: Pair): SearchStat
 }
 
 function orderBy(key: string, search: StoreSearch): string {
-  const direction = readsDownwards(search) ? "DESC" : "ASC";
+  const direction = isDownwards(search) ? "DESC" : "ASC";
   return key === "id" ? `id ${direction}` : `${key} ${direction}, id ${direction}`;
 }
 
 /** Conditions on the instants and the place to go on from. */
 function boundsOf(search: StoreSearch, from: SearchIndex): { conditions: string[]; values: SQLInputValue[] } {
   const { conditions, values, add } = gather();
-  const { key } = searchIndexes[from];
-  const { created, updated, after } = search;
-  if (created?.start !== undefined) add("created_at >= ?", created.start);
-  if (created?.end !== undefined) add("created_at < ?", created.end);
-  if (from === "fresh") {
-    if (updated?.start !== undefined) add("created_at >= ?", updated.start);
-  } else addUpdated(search, add);
-  if (key === "created_at" && updated?.end !== undefined) add("created_at < ?", updated.end);
-  if (key === "updated_at" && created?.start !== undefined) add("updated_at >= ?", created.start);
-  if (after) addPlace(search, key, add);
+  const isFresh = from === "fresh";
+  const { created, updated, place, id } = streamBounds(search, isFresh ? "created" : from, isFresh);
+  const than = isDownwards(search) ? "<" : ">";
+  if (created.from !== undefined) add("created_at >= ?", created.from);
+  if (created.to !== undefined) add("created_at < ?", created.to);
+  if (updated.from !== undefined) add("updated_at >= ?", updated.from);
+  if (updated.to !== undefined) add("updated_at < ?", updated.to);
+  if (place) add(`(${searchIndexes[from].key}, id) ${than} (?, ?)`, place.value, place.id);
+  if (id !== undefined) add(`id ${than} ?`, id);
   return { conditions, values };
 }
 
@@ -163,18 +171,10 @@ function addUpdated({ updated }: StoreSearch, add: Add): void {
   if (updated?.end !== undefined) add("updated_at < ?", updated.end);
 }
 
-function addPlace(search: StoreSearch, key: string, add: Add): void {
-  const { value, id } = search.after!;
-  const than = readsDownwards(search) ? "<" : ">";
-  const at = search.sortBy === "id" ? ulidTime(id) : value!;
-  if (key === "id" || at === undefined) add(`id ${than} ?`, id);
-  else add(`(${key}, id) ${than} (?, ?)`, at, id);
-}
-
 /** The place may be that of a task whose id was chosen: generated ids of its instant are before or after it by their text. */
 function addGeneratedPlace(search: StoreSearch, add: Add): void {
   const { value, id } = search.after!;
-  const down = readsDownwards(search);
+  const down = isDownwards(search);
   const first = search.sortBy === "id" ? id : ulidStart(value!);
   const end = search.sortBy === "id" ? id : ulidStart(value! + 1);
   if (compareText(id, first) < 0) add(down ? "id < ?" : "id >= ?", first);

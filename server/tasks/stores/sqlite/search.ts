@@ -10,6 +10,7 @@
 import type { SQLInputValue } from "node:sqlite";
 import { compareText } from "../../core/compare.ts";
 import type { Place, StoreSearch } from "../../core/store.ts";
+import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
 import type { Rows } from "./protocol.ts";
 import type { DefinitionRow, Row } from "./rows.ts";
@@ -19,7 +20,6 @@ import {
   isWhole,
   ownIdStatement,
   type Pair,
-  readsDownwards,
   type SearchStatement,
   streamsOfPair,
 } from "./search-statements.ts";
@@ -235,7 +235,7 @@ function readKeys(
 }
 
 export function comparator(search: StoreSearch): (a: Key, b: Key) => number {
-  const sign = readsDownwards(search) ? -1 : 1;
+  const sign = isDownwards(search) ? -1 : 1;
   if (search.sortBy === "id") return (a, b) => sign * compareText(a[1], b[1]);
   return (a, b) => sign * (a[0] - b[0] || compareText(a[1], b[1]));
 }

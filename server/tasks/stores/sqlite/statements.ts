@@ -4,6 +4,7 @@
  * the planner, left to itself, may sort instead: an error is better than a claim that is ten times as slow.
  * `status <> 2` beside `status = ?` is what lets the planner use an index that leaves RUNNING tasks out.
  */
+import { lateMs } from "../search-bounds.ts";
 
 const payload =
   "coalesce(payload, (SELECT big_payloads.payload FROM big_payloads WHERE big_payloads.seq = tasks.seq)) AS payload";
@@ -351,6 +352,8 @@ export const sourceSql = {
     WHERE texts MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid`,
 } as const;
 
+const isLate = `status = ? AND status <> 2 AND version > 1 AND updated_at - created_at > ${lateMs}`;
+
 /** The indexes that a stream of search keys may come from; see search-statements.ts. */
 export const searchIndexes = {
   fresh: { index: "tasks_lane_fresh", key: "created_at", condition: "version = 1" },
@@ -364,6 +367,8 @@ export const searchIndexes = {
     key: "updated_at",
     condition: "status = ? AND status <> 2 AND version > 1",
   },
+  lateCreated: { index: "tasks_late_created", key: "created_at", condition: isLate },
+  lateUpdated: { index: "tasks_late_updated", key: "updated_at", condition: isLate },
   ownId: { index: "tasks_lane_own_id", key: "id", condition: "status = ? AND status <> 2 AND own_id = 1" },
 } as const;
 

@@ -8,6 +8,7 @@
  */
 import type { Condition } from "../../core/condition.ts";
 import type { StoreSearch } from "../../core/store.ts";
+import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
 import {
   Candidates,
@@ -20,7 +21,6 @@ import {
   placeKey,
 } from "./key-source.ts";
 import { comparator, type Key } from "./search.ts";
-import { readsDownwards } from "./search-statements.ts";
 import { sourceSql as sql, textSql } from "./statements.ts";
 import { blockSize, unindexedSeqs } from "./texts.ts";
 
@@ -85,7 +85,7 @@ function* inOrder(
 ): Generator<Key, undefined> {
   const candidates = new Candidates(connection, search);
   const compare = comparator(search);
-  const downwards = readsDownwards(search);
+  const downwards = isDownwards(search);
   const wanted = wantedBlocks(search, blocks, downwards);
   const seen = new Set(unindexed);
   let held = candidates.among(unindexed);

@@ -2,9 +2,9 @@
  * Which part of a stream a search looks at: the bounds on its instants and the place to go on from, each drawn as
  * narrow as it can be, and at most one for each end, since an index walk stops at one bound only.
  */
-import { compareText } from "../../core/compare.ts";
-import { ulidStart } from "../../core/ids.ts";
-import type { StoreSearch } from "../../core/store.ts";
+import { compareText } from "../core/compare.ts";
+import { ulidStart } from "../core/ids.ts";
+import type { StoreSearch } from "../core/store.ts";
 
 /**
  * An index that gives the keys of one (lane, status) pair in order. The late ones hold only tasks that were last changed

@@ -1,0 +1,213 @@
+/** The kinds of searches that are timed, each with random questions that the tasks of records.ts have answers to. */
+import type { TaskSearchOptions } from "../../server/tasks/core/search.ts";
+import type { TaskSummaryOptions } from "../../server/tasks/core/summary.ts";
+import { dayMs, days, errors, plans, types, users } from "./records.ts";
+
+type Random = () => number;
+
+export interface Kind {
+  name: string;
+  /** Milliseconds at most, at the median and at the 99th percentile, per store; undefined where nothing was asked for. */
+  targets?: {
+    sqlite: [p50: number | undefined, p99: number];
+    postgres: [p50: number | undefined, p99: number];
+  };
+  ask: "page" | "next" | "count" | "summary";
+  search(random: Random, now: number): TaskSearchOptions | TaskSummaryOptions;
+  /** A share of the questions that the others get; 1 unless set. */
+  share?: number;
+}
+
+const page: Kind["targets"] = { sqlite: [1, 5], postgres: [3, 10] };
+const attributes: Kind["targets"] = { sqlite: [undefined, 5], postgres: [undefined, 10] };
+const texts: Kind["targets"] = { sqlite: [10, 100], postgres: [10, 100] };
+const counts: Kind["targets"] = { sqlite: [undefined, 5], postgres: [undefined, 5] };
+const deep: Kind["targets"] = { sqlite: [undefined, 30], postgres: [undefined, 30] };
+const budget: Kind["targets"] = { sqlite: [undefined, 1_100], postgres: [undefined, 1_100] };
+
+const pick = <Value>(random: Random, values: readonly Value[]): Value =>
+  values[Math.floor(random() * values.length)]!;
+const statuses = ["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"] as const;
+
+function timeRange(random: Random, now: number): { start?: Date; end?: Date } {
+  const start = new Date(now - Math.floor(random() * days * dayMs));
+  return pick(random, [{ start }, { start, end: new Date(start.getTime() + dayMs) }, { end: start }]);
+}
+
+/** Any combination of what the specification has. */
+function specified(random: Random, now: number): TaskSearchOptions {
+  return {
+    limit: 50,
+    definitions: false,
+    sortBy: pick(random, ["createdAt", "updatedAt", "id"] as const),
+    sortOrder: pick(random, ["asc", "desc"] as const),
+    ...(random() < 0.6 && { type: pick(random, types) }),
+    ...(random() < 0.6 && { status: pick(random, statuses) as never }),
+    ...(random() < 0.3 && { createdAtRange: timeRange(random, now) }),
+    ...(random() < 0.3 && { updatedAtRange: timeRange(random, now) }),
+  };
+}
+
+/** A user, some with thousands of tasks and some with none. */
+const user = (random: Random) => Math.floor(users * random() ** 2);
+
+function about(random: Random, now: number): TaskSearchOptions {
+  return {
+    limit: 50,
+    definitions: false,
+    ...(random() < 0.5 && { type: pick(random, types) }),
+    ...(random() < 0.5 && { status: pick(random, statuses) as never }),
+    ...(random() < 0.5 && { createdAtRange: timeRange(random, now) }),
+  };
+}
+
+const words = [
+  "ETIMEDOUT",
+  "receipt",
+  "영수증",
+  "rate limit",
+  "거절",
+  "user4242@",
+  "order 99",
+  "KRW",
+  "hang up",
+];
+
+export const kinds: readonly Kind[] = [
+  {
+    name: "newest 50 failed",
+    targets: page,
+    ask: "page",
+    search: () => ({ status: "FAILED" as never, definitions: false }),
+  },
+  { name: "any specified options and order", targets: page, ask: "page", search: specified },
+  { name: "the page after one of those", targets: page, ask: "next", search: specified },
+  {
+    name: "offset 100,000",
+    targets: deep,
+    ask: "page",
+    search: (random, now) => ({ ...specified(random, now), offset: 100_000 }),
+    share: 0.2,
+  },
+  {
+    name: "attribute (user), status, type, time",
+    targets: attributes,
+    ask: "page",
+    search: (random, now) => ({ ...about(random, now), attributes: { userId: user(random) } }),
+  },
+  {
+    name: "attribute (plan: a third), status, type, time",
+    targets: attributes,
+    ask: "page",
+    search: (random, now) => ({ ...about(random, now), attributes: { plan: pick(random, plans) } }),
+  },
+  {
+    name: "text: word or phrase",
+    targets: texts,
+    ask: "page",
+    search: (random) => ({ definitions: false, text: pick(random, words) }),
+    share: 0.3,
+  },
+  {
+    name: "text: one request among all",
+    targets: texts,
+    ask: "page",
+    search: (random) => ({ definitions: false, text: `request ${Math.floor(1e9 * random()).toString(36)}` }),
+    share: 0.3,
+  },
+  {
+    name: "text, status, type, time",
+    targets: texts,
+    ask: "page",
+    search: (random, now) => ({ ...about(random, now), text: pick(random, words) }),
+    share: 0.3,
+  },
+  {
+    name: "failed, error contains",
+    targets: texts,
+    ask: "page",
+    search: (random) => ({
+      definitions: false,
+      status: "FAILED" as never,
+      error: { contains: pick(random, errors).slice(0, 12) },
+    }),
+    share: 0.3,
+  },
+  {
+    name: "undeclared path: payload.order.number",
+    targets: budget,
+    ask: "page",
+    search: (random) => ({
+      definitions: false,
+      payload: { order: { number: Math.floor(random() * 1_000_000) } },
+    }),
+    share: 0.02,
+  },
+  {
+    name: "undeclared path: amount over a bound",
+    targets: { sqlite: [200, 1_100], postgres: [200, 1_100] },
+    ask: "page",
+    search: (random) => ({ definitions: false, payload: { order: { amount: { gte: 90_000 * random() } } } }),
+    share: 0.1,
+  },
+  {
+    name: "slowest (duration), by type",
+    ask: "page",
+    search: (random) => ({ definitions: false, sortBy: "duration", type: pick(random, types) }),
+    share: 0.05,
+  },
+  {
+    name: "newest completed (completedAt)",
+    ask: "page",
+    search: (random) => ({ definitions: false, sortBy: "completedAt", type: pick(random, types) }),
+    share: 0.05,
+  },
+  {
+    name: "newest started (startedAt)",
+    ask: "page",
+    search: () => ({ definitions: false, sortBy: "startedAt" }),
+    share: 0.05,
+  },
+  {
+    name: "next due (dueAt), waiting",
+    ask: "page",
+    search: () => ({ definitions: false, status: "PENDING" as never, sortBy: "dueAt", sortOrder: "asc" }),
+    share: 0.05,
+  },
+  {
+    name: "count by type and status",
+    targets: counts,
+    ask: "count",
+    search: (random) => ({ type: pick(random, types), status: pick(random, statuses) as never }),
+  },
+  {
+    name: "count by type, status, time",
+    targets: budget,
+    ask: "count",
+    search: (random, now) => ({
+      type: pick(random, types),
+      status: pick(random, statuses) as never,
+      createdAtRange: timeRange(random, now),
+    }),
+    share: 0.1,
+  },
+  {
+    name: "facets by status and type",
+    targets: counts,
+    ask: "summary",
+    search: () => ({ by: ["status", "type"] }),
+  },
+  {
+    name: "facets by status and hour, one day",
+    targets: counts,
+    ask: "summary",
+    search: (random, now) => {
+      const start = now - Math.floor(1 + random() * (days - 1)) * dayMs;
+      return {
+        by: ["status", "hour"],
+        createdAtRange: { start: new Date(start), end: new Date(start + dayMs) },
+      };
+    },
+    share: 0.2,
+  },
+];

@@ -1,0 +1,1 @@
+-- Nothing yet. Older workers may go on.
