@@ -108,6 +108,19 @@ function streamFrom(from: SearchIndex, search: StoreSearch, pair: Pair): SearchS
   };
 }
 
+/** What counts one pair's tasks in the order of a search, each with its most as the last value. */
+export function keyCountsOfPair(search: StoreSearch, pair: Pair): SearchStatement[] {
+  return indexesOf(search, pair).map((from) => {
+    const { text, values } = whereOf(from, search, pair);
+    const { index } = searchIndexes[from];
+    return {
+      text: `/* dure:searchTasks */ SELECT count(*) FROM
+        (SELECT 1 FROM tasks INDEXED BY ${index} WHERE ${text} LIMIT ?)`,
+      values,
+    };
+  });
+}
+
 /** Counts one pair's tasks by stretches of time: the start of each, and how many. */
 export function bucketsOfPair(
   search: StoreSearch,

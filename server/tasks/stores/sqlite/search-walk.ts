@@ -14,6 +14,7 @@ import type { Rows } from "./protocol.ts";
 import { type AttemptRow, namesOf, type Row, toAttempts, toBareTask, toDefinition, toEntry } from "./rows.ts";
 import type { FoundRows, Key } from "./search.ts";
 import * as plain from "./search.ts";
+import { nearer } from "./search-skip.ts";
 import { sql } from "./statements.ts";
 import { withNames, workerNames } from "./write-context.ts";
 
@@ -22,7 +23,7 @@ const chunkSize = 500;
 const sortedMax = 200_000;
 
 export function searchTasks(connection: Connection, search: StoreSearch): FoundRows {
-  if (!needsWalk(search)) return plain.searchTasks(connection, search);
+  if (!needsWalk(search)) return plain.searchTasks(connection, nearer(connection, search));
   return new Walk(connection, search).page();
 }
 

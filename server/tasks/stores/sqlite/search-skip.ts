@@ -1,0 +1,129 @@
+/**
+ * Deep pages. Reading a hundred thousand keys only to pass over them takes long; counting them takes a tenth of that. So
+ * an instant is looked for before which nearly as many keys lie as are to be passed over, and the search goes on there.
+ */
+import { ulidStart } from "../../core/ids.ts";
+import type { StoreSearch } from "../../core/store.ts";
+import { isDownwards } from "../search-bounds.ts";
+import type { Connection } from "./connection.ts";
+import { definitionsWithoutTasks, findPairs, keysInOrder, runningKeys } from "./search.ts";
+import { isWhole, keyCountsOfPair, type Pair } from "./search-statements.ts";
+import { sql } from "./statements.ts";
+
+/** Fewer are read and passed over. */
+const skippedMin = 2_000;
+const restMax = 500;
+const roundsMax = 40;
+
+/** The same page, as one after a place with less to pass over; where SQL can skip to it by itself, as it was. */
+export function nearer(connection: Connection, search: StoreSearch): StoreSearch {
+  if (search.offset < skippedMin || search.after || search.id !== undefined) return search;
+  if (isWhole(search) && connection.prepare(sql.hasOwnIds).get() === undefined) return search;
+  const pairs = findPairs(connection, search);
+  if (search.sortBy === "id" && pairs.some(({ ownIds }) => ownIds)) return search;
+  const keys = new KeyCount(connection, search, pairs);
+  return keys.span ? placed(search, keys, keys.span) : search;
+}
+
+/** Between which instants all keys lie; the end is excluded. Milliseconds since 1970. */
+interface Span {
+  start: number;
+  end: number;
+}
+
+class KeyCount {
+  readonly span: Span | undefined;
+  /** At least as many as there are. */
+  readonly total: number;
+  readonly #connection: Connection;
+  readonly #search: StoreSearch;
+  readonly #settled: readonly Pair[];
+  /** Instants of RUNNING tasks and of definitions. */
+  readonly #others: readonly number[];
+
+  constructor(connection: Connection, search: StoreSearch, pairs: readonly Pair[]) {
+    this.#connection = connection;
+    // Generated ids are in the order of creation.
+    this.#search = { ...search, sortBy: search.sortBy === "updatedAt" ? "updatedAt" : "createdAt" };
+    this.#settled = pairs.filter(({ status }) => status !== 2);
+    const definitions = search.definitions ? definitionsWithoutTasks(connection, search) : [];
+    const running = runningKeys(connection, this.#search, pairs);
+    this.#others = [...running.map(([at]) => at), ...definitions.map((row) => row[8])];
+    this.total = pairs.reduce((sum, { tasks }) => sum + tasks, definitions.length);
+    this.span = this.#findSpan();
+  }
+
+  /** How many lie within, counted no further than `most`. */
+  within({ start, end }: Span, most: number): number {
+    const range = this.#search.sortBy === "updatedAt" ? "updated" : "created";
+    const given = this.#search[range];
+    const narrowed: StoreSearch = {
+      ...this.#search,
+      [range]: {
+        start: Math.max(start, given?.start ?? start),
+        end: Math.min(end, given?.end ?? end),
+      },
+    };
+    let counted = this.#others.filter((at) => at >= start && at < end).length;
+    for (const { text, values } of this.#settled.flatMap((pair) => keyCountsOfPair(narrowed, pair))) {
+      if (counted >= most) break;
+      counted += (this.#connection.prepare(text).get(...values, most - counted) as unknown as [number])[0];
+    }
+    return counted;
+  }
+
+  #findSpan(): Span | undefined {
+    const ends = [true, false].flatMap((descending) => {
+      const keys = keysInOrder(this.#connection, { ...this.#search, descending }, []);
+      const first = keys.next();
+      keys.return?.();
+      return first.done ? [] : [first.value[0]];
+    });
+    const instants = [...ends, ...this.#others];
+    return instants.length === 0
+      ? undefined
+      : { start: Math.min(...instants), end: Math.max(...instants) + 1 };
+  }
+}
+
+function placed(search: StoreSearch, keys: KeyCount, span: Span): StoreSearch {
+  const down = isDownwards(search);
+  // Distances from where the reading begins.
+  const between = (from: number, to: number): Span =>
+    down
+      ? { start: span.end - to, end: span.end - from }
+      : { start: span.start + from, end: span.start + to };
+  let near = 0;
+  let passed = 0;
+  let far = span.end - span.start;
+  let known = keys.total;
+  for (let round = 0; round < roundsMax && search.offset - passed > restMax && far - near > 1; round += 1) {
+    const share = (search.offset - passed) / Math.max(1, known - passed);
+    // Every third round halves, so that no crowd of tasks at one end keeps it from ending.
+    const guess = round % 3 === 2 ? 0.5 : Math.min(0.98, Math.max(0.02, share));
+    const middle = Math.min(far - 1, Math.max(near + 1, near + Math.floor((far - near) * guess)));
+    const most = search.offset - passed + 1;
+    const counted = keys.within(between(near, middle), most);
+    if (counted < most) {
+      near = middle;
+      passed += counted;
+    } else {
+      // It stopped counting: how many there are is told by how they lay until now.
+      known = passed + Math.max(counted, ((known - passed) * (middle - near)) / (far - near));
+      far = middle;
+    }
+  }
+  if (near === 0) return search;
+  const value = down ? span.end - near - 1 : span.start + near;
+  return { ...search, offset: search.offset - passed, after: placeBefore(search, value, down) };
+}
+
+/** Just before every key of this instant, in the order of reading. */
+function placeBefore(
+  { sortBy }: StoreSearch,
+  value: number,
+  down: boolean,
+): NonNullable<StoreSearch["after"]> {
+  if (sortBy === "id") return { value: null, id: ulidStart(down ? value + 1 : value), backwards: false };
+  return { value, id: down ? "\u{10ffff}" : "", backwards: false };
+}
