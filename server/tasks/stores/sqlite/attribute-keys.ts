@@ -9,17 +9,8 @@ import type { StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 import { type StoredKey, stateOf, storedKey } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
-import {
-  Candidates,
-  createdBounds,
-  estimateMax,
-  firstId,
-  gatheredMax,
-  type KeySource,
-  lastId,
-  placeKey,
-} from "./key-source.ts";
-import type { Key } from "./search.ts";
+import { Candidates, createdBounds, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
+import { firstId, type Key, lastId, placeKey } from "./search-key.ts";
 import { sourceSql as sql } from "./statements.ts";
 import { statusNumbers } from "./statuses.ts";
 

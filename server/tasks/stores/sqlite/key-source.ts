@@ -5,7 +5,7 @@
  */
 import type { StoreSearch } from "../../core/store.ts";
 import type { Connection } from "./connection.ts";
-import { comparator, isAfter, type Key, keyOf } from "./search.ts";
+import { comparator, isAfter, type Key, keyOf } from "./search-key.ts";
 import { sourceSql } from "./statements.ts";
 import { statusNumbers } from "./statuses.ts";
 
@@ -19,20 +19,6 @@ export interface KeySource {
   /** In the search's order, from its place on. Among them places (`isPlace`), up to which all keys were given. */
   keys(): Generator<Key, undefined>;
 }
-
-/** A place in the order, and no task. */
-export function placeKey(at: number, id: string): Key {
-  return [at, id, Number.NaN];
-}
-
-export function isPlace([, , seq]: Key): boolean {
-  return Number.isNaN(seq);
-}
-
-/** Before, in code units, every id. */
-export const firstId = "";
-/** After every id. */
-export const lastId = "\u{10ffff}";
 
 /** Estimates are exact below this. */
 export const estimateMax = 1_000;

@@ -3,7 +3,7 @@ import type { StoreSearch } from "../../core/store.ts";
 import { attributeSource } from "./attribute-keys.ts";
 import type { Connection } from "./connection.ts";
 import type { KeySource } from "./key-source.ts";
-import type { Key } from "./search.ts";
+import type { Key } from "./search-key.ts";
 import { textSource } from "./text-keys.ts";
 
 /** The one with the fewest candidates, or undefined when none is of use. Its search is by createdAt, updatedAt or id. */

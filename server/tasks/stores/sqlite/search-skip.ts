@@ -7,7 +7,7 @@ import type { StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
 import { definitionsWithoutTasks, findPairs, keysInOrder, runningKeys } from "./search.ts";
-import { isWhole, keyCountsOfPair, type Pair } from "./search-statements.ts";
+import { isWhole, keyCountsOfPairs, type Pair } from "./search-statements.ts";
 import { sql } from "./statements.ts";
 
 /** Fewer are read and passed over. */
@@ -53,7 +53,7 @@ class KeyCount {
     this.span = this.#findSpan();
   }
 
-  /** How many lie within, counted no further than `most`. */
+  /** How many lie within; counted no further, in any pair, than `most`. */
   within({ start, end }: Span, most: number): number {
     const range = this.#search.sortBy === "updatedAt" ? "updated" : "created";
     const given = this.#search[range];
@@ -65,9 +65,10 @@ class KeyCount {
       },
     };
     let counted = this.#others.filter((at) => at >= start && at < end).length;
-    for (const { text, values } of this.#settled.flatMap((pair) => keyCountsOfPair(narrowed, pair))) {
-      if (counted >= most) break;
-      counted += (this.#connection.prepare(text).get(...values, most - counted) as unknown as [number])[0];
+    for (const { text, values, pairs } of keyCountsOfPairs(narrowed, this.#settled)) {
+      const places = JSON.stringify(pairs.map(({ lane, status }) => [lane, status]));
+      const row = this.#connection.prepare(text).get(places, ...values, most) as unknown as [number];
+      counted += row[0];
     }
     return counted;
   }
@@ -99,12 +100,12 @@ function placed(search: StoreSearch, keys: KeyCount, span: Span): StoreSearch {
   let known = keys.total;
   for (let round = 0; round < roundsMax && search.offset - passed > restMax && far - near > 1; round += 1) {
     const share = (search.offset - passed) / Math.max(1, known - passed);
-    // Every third round halves, so that no crowd of tasks at one end keeps it from ending.
-    const guess = round % 3 === 2 ? 0.5 : Math.min(0.98, Math.max(0.02, share));
+    // Every third round is bolder, so that no crowd of tasks at one end keeps it from ending.
+    const guess = round % 3 === 2 ? Math.min(0.5, 4 * share) : Math.min(0.98, share);
     const middle = Math.min(far - 1, Math.max(near + 1, near + Math.floor((far - near) * guess)));
     const most = search.offset - passed + 1;
     const counted = keys.within(between(near, middle), most);
-    if (counted < most) {
+    if (counted < most && passed + counted <= search.offset) {
       near = middle;
       passed += counted;
     } else {

@@ -76,6 +76,64 @@ function indexesOf(search: StoreSearch, pair: Pair): SearchIndex[] {
   return pair.status === pending ? ["fresh", ...changed] : changed;
 }
 
+/** What is asked of all pairs of an index by one statement, which takes them as JSON before its values. */
+export interface PairsStatement extends SearchStatement {
+  pairs: readonly Pair[];
+}
+
+/** Each pair's first instant in the order of a search by instants, with what streams the pair. */
+export function headsOfPairs(
+  search: StoreSearch,
+  pairs: readonly Pair[],
+): (PairsStatement & { streams: readonly SearchStatement[] })[] {
+  return Array.from(byIndex(search, pairs), ([from, pairs]) => {
+    const { key } = searchIndexes[from];
+    const head = (tasks: string) => `SELECT ${key} ${tasks} ORDER BY ${orderBy(key, search)} LIMIT 1`;
+    const { text, values } = eachPair(from, search, (tasks) => `(${head(tasks)})`);
+    return { text, values, pairs, streams: pairs.map((pair) => streamFrom(from, search, pair)) };
+  });
+}
+
+/** How many keys the pairs have in all; takes the most to count of each as its last value. */
+export function keyCountsOfPairs(search: StoreSearch, pairs: readonly Pair[]): PairsStatement[] {
+  return Array.from(byIndex(search, pairs), ([from, pairs]) => ({
+    ...eachPair(
+      from,
+      search,
+      (tasks) => `coalesce(sum((SELECT count(*) FROM (SELECT 1 ${tasks} LIMIT ?))), 0)`,
+    ),
+    pairs,
+  }));
+}
+
+function byIndex(search: StoreSearch, pairs: readonly Pair[]): Map<SearchIndex, Pair[]> {
+  const found = new Map<SearchIndex, Pair[]>();
+  for (const pair of pairs) {
+    for (const from of indexesOf(search, pair)) {
+      const same = found.get(from);
+      if (same) same.push(pair);
+      else found.set(from, [pair]);
+    }
+  }
+  return found;
+}
+
+function eachPair(
+  from: SearchIndex,
+  search: StoreSearch,
+  select: (tasks: string) => string,
+): SearchStatement {
+  const { index, condition } = searchIndexes[from];
+  const { conditions, values } = boundsOf(search, from);
+  const own = ["lane = pairs.lane", condition.replace("status = ?", "status = pairs.status"), ...conditions];
+  return {
+    text: `/* dure:searchTasks */ WITH pairs AS MATERIALIZED
+        (SELECT value ->> 0 AS lane, value ->> 1 AS status FROM json_each(?))
+      SELECT ${select(`FROM tasks INDEXED BY ${index} WHERE ${own.join(" AND ")}`)} FROM pairs`,
+    values,
+  };
+}
+
 /** What counts one pair's tasks. */
 export function countsOfPair(search: StoreSearch, pair: Pair): SearchStatement[] {
   const { after: _after, ...unplaced } = search;
@@ -106,19 +164,6 @@ function streamFrom(from: SearchIndex, search: StoreSearch, pair: Pair): SearchS
       WHERE ${text} ORDER BY ${orderBy(key, search)} LIMIT ? OFFSET ?`,
     values,
   };
-}
-
-/** What counts one pair's tasks in the order of a search, each with its most as the last value. */
-export function keyCountsOfPair(search: StoreSearch, pair: Pair): SearchStatement[] {
-  return indexesOf(search, pair).map((from) => {
-    const { text, values } = whereOf(from, search, pair);
-    const { index } = searchIndexes[from];
-    return {
-      text: `/* dure:searchTasks */ SELECT count(*) FROM
-        (SELECT 1 FROM tasks INDEXED BY ${index} WHERE ${text} LIMIT ?)`,
-      values,
-    };
-  });
 }
 
 /** Counts one pair's tasks by stretches of time: the start of each, and how many. */

@@ -8,12 +8,13 @@ import { searchableText } from "../../core/searchable-text.ts";
 import type { Attributes, Count, Place, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import type { Connection } from "./connection.ts";
-import { isPlace, type KeySource } from "./key-source.ts";
+import type { KeySource } from "./key-source.ts";
 import { keySourceOf, withEntries } from "./key-sources.ts";
 import type { Rows } from "./protocol.ts";
 import { type AttemptRow, namesOf, type Row, toAttempts, toBareTask, toDefinition, toEntry } from "./rows.ts";
-import type { FoundRows, Key } from "./search.ts";
+import type { FoundRows } from "./search.ts";
 import * as plain from "./search.ts";
+import { comparator, isAfter, isPlace, type Key, keyOf } from "./search-key.ts";
 import { nearer } from "./search-skip.ts";
 import { sql } from "./statements.ts";
 import { withNames, workerNames } from "./write-context.ts";
@@ -118,7 +119,7 @@ class Walk {
         break;
       }
     }
-    const compare = plain.comparator(this.#search);
+    const compare = comparator(this.#search);
     const order = (a: [number, string], b: [number, string]) => compare([...a, 0], [...b, 0]);
     const beyond = place ? found.filter(({ at }) => order([place.value ?? 0, place.id], at) < 0) : found;
     beyond.sort((a, b) => order(a.at, b.at));
@@ -141,7 +142,7 @@ class Walk {
           const next = keys.next();
           if (next.done) break;
           if (!isPlace(next.value)) chunk.push(next.value);
-          else if (performance.now() > this.#endsAt && plain.isAfter(search, next.value)) {
+          else if (performance.now() > this.#endsAt && isAfter(search, next.value)) {
             yield this.#read([...chunk, next.value]);
             chunk.length = 0;
           }
@@ -160,10 +161,10 @@ class Walk {
     this.#source = search.where && keySourceOf(this.#connection, search);
     if (!this.#source) return plain.keysInOrder(this.#connection, search, this.#definitions);
     const entries = this.#definitions
-      .map((row, index) => plain.keyOf(search, row[8], row[8], row[0], -1 - index))
-      .filter((key) => plain.isAfter(search, key))
-      .sort(plain.comparator(search));
-    return withEntries(this.#source.keys(), entries, plain.comparator(search));
+      .map((row, index) => keyOf(search, row[8], row[8], row[0], -1 - index))
+      .filter((key) => isAfter(search, key))
+      .sort(comparator(search));
+    return withEntries(this.#source.keys(), entries, comparator(search));
   }
 
   #byId(search: StoreSearch): Candidate | undefined {

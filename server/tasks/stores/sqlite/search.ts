@@ -8,16 +8,19 @@
  * either is narrowed by both ranges.
  */
 import type { SQLInputValue } from "node:sqlite";
-import { compareText } from "../../core/compare.ts";
 import type { Place, StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
 import type { Rows } from "./protocol.ts";
 import type { DefinitionRow, Row } from "./rows.ts";
+import { comparator, firstId, isAfter, type Key, keyOf, lastId, placeKey } from "./search-key.ts";
+import { mergeInOrder } from "./search-merge.ts";
 import {
   countsOfPair,
   generatedStatement,
+  headsOfPairs,
   isWhole,
+  keyCountsOfPairs,
   ownIdStatement,
   type Pair,
   type SearchStatement,
@@ -27,9 +30,6 @@ import { sql } from "./statements.ts";
 import { statusNumbers } from "./statuses.ts";
 import { findTask, withNames } from "./write-context.ts";
 
-/** A task's place in the order: the instant sorted by, its id, and its row; below zero for a definition. */
-export type Key = [value: number, id: string, seq: number];
-
 /** Found tasks, with the definitions among them by their place in the answer. */
 export interface FoundRows {
   tasks: Rows;
@@ -38,8 +38,8 @@ export interface FoundRows {
   isPartial?: true;
 }
 
-/** Above this many streams, their keys are read one stream after another instead of side by side. */
-const openStreamsMax = 400;
+/** Fewer pairs are opened at once. */
+const headedPairsMin = 8;
 /** The limit of a search that is read until its reader has enough. */
 const endless = Number.MAX_SAFE_INTEGER;
 
@@ -73,9 +73,12 @@ function countById(connection: Connection, search: StoreSearch): number {
 /** The statements that a search would run now; for tests of their plans. */
 export function searchStatements(connection: Connection, search: StoreSearch): SearchStatement[] {
   if (isWhole(search)) return [generatedStatement(search), ownIdStatement(search)];
-  return findPairs(connection, search)
-    .filter((pair) => pair.status !== 2)
-    .flatMap((pair) => streamsOfPair(search, pair));
+  const settled = findPairs(connection, search).filter((pair) => pair.status !== 2);
+  const isByText = search.sortBy === "id" && settled.some(({ ownIds }) => ownIds);
+  return [
+    ...settled.flatMap((pair) => streamsOfPair(search, pair)),
+    ...(isByText ? [] : [...headsOfPairs(search, settled), ...keyCountsOfPairs(search, settled)]),
+  ];
 }
 
 /** As `searchStatements`, for `countTasks`. */
@@ -118,14 +121,42 @@ function openStreams(
   const pairs = findPairs(connection, search);
   const memory = sorted(search, [...runningKeys(connection, search, pairs), ...fromDefinitions]);
   const settled = pairs.filter((pair) => pair.status !== 2);
-  const statements = settled.flatMap((pair) => streamsOfPair(search, pair));
   const wanted = search.offset + search.limit;
-  const streams = statements.map(({ text, values }) => {
-    if (statements.length <= openStreamsMax || wanted >= endless)
-      return iterate(connection, text, [...values, wanted, 0]);
-    return (connection.prepare(text).all(...values, wanted, 0) as unknown as Key[])[Symbol.iterator]();
-  });
+  const open = ({ text, values }: SearchStatement) => iterate(connection, text, [...values, wanted, 0]);
+  const isByText = search.sortBy === "id" && settled.some(({ ownIds }) => ownIds);
+  const streams =
+    settled.length < headedPairsMin || isByText
+      ? settled.flatMap((pair) => streamsOfPair(search, pair)).map(open)
+      : headedStreams(connection, search, settled, open);
   return [...streams, memory[Symbol.iterator]()];
+}
+
+/** Most of many streams have nothing on the page: only those that are come to are opened. */
+function headedStreams(
+  connection: Connection,
+  search: StoreSearch,
+  settled: readonly Pair[],
+  open: (statement: SearchStatement) => Iterator<Key>,
+): Iterator<Key>[] {
+  const id = isDownwards(search) ? lastId : firstId;
+  return headsOfPairs(search, settled).flatMap(({ text, values, pairs, streams }) => {
+    const places = JSON.stringify(pairs.map(({ lane, status }) => [lane, status]));
+    const heads = connection.prepare(text).all(places, ...values) as unknown as [number | null][];
+    return heads.flatMap(([head], place) =>
+      head === null ? [] : [headed(placeKey(head, id), () => open(streams[place]!))],
+    );
+  });
+}
+
+function* headed(head: Key, open: () => Iterator<Key>): Generator<Key, undefined> {
+  yield head;
+  const stream = open();
+  try {
+    for (let next = stream.next(); !next.done; next = stream.next()) yield next.value;
+    return undefined;
+  } finally {
+    stream.return?.();
+  }
 }
 
 /** All keys of a search in its order, from its place on, whatever its limit; definitions are negative. */
@@ -135,25 +166,7 @@ export function keysInOrder(
   definitions: readonly DefinitionRow[],
 ): Iterator<Key> {
   const streams = openStreams(connection, { ...search, offset: 0, limit: endless }, definitions);
-  return mergeAll(streams, comparator(search));
-}
-
-function* mergeAll(streams: Iterator<Key>[], compare: (a: Key, b: Key) => number): Generator<Key, undefined> {
-  try {
-    const heads = streams.map((stream) => stream.next());
-    for (;;) {
-      let least = -1;
-      for (let index = 0; index < heads.length; index++) {
-        if (heads[index]!.done) continue;
-        if (least === -1 || compare(heads[index]!.value, heads[least]!.value) < 0) least = index;
-      }
-      if (least === -1) return undefined;
-      yield heads[least]!.value;
-      heads[least] = streams[least]!.next();
-    }
-  } finally {
-    for (const stream of streams) stream.return?.();
-  }
+  return mergeInOrder(streams, comparator(search));
 }
 
 /** Where nothing must be merged with the generated ids, SQL itself skips what comes before the page. */
@@ -200,22 +213,17 @@ function sorted(search: StoreSearch, keys: Key[]): Key[] {
 
 /** The next `limit` keys after `offset`, in order, from streams that are each in order. */
 function merge(streams: Iterator<Key>[], search: StoreSearch): Key[] {
-  const compare = comparator(search);
-  const heads = streams.map((stream) => stream.next());
   const first = streams[0] as (Iterator<Key> & { skipped?: true }) | undefined;
   const offset = first?.skipped ? 0 : search.offset;
+  const keys = mergeInOrder(streams, comparator(search));
+  for (let passed = 0; passed < offset; passed += 1) if (keys.next().done) return [];
   const found: Key[] = [];
-  for (let place = 0; place < offset + search.limit; place++) {
-    let least = -1;
-    for (let index = 0; index < heads.length; index++) {
-      if (heads[index]!.done) continue;
-      if (least === -1 || compare(heads[index]!.value, heads[least]!.value) < 0) least = index;
-    }
-    if (least === -1) break;
-    if (place >= offset) found.push(heads[least]!.value);
-    heads[least] = streams[least]!.next();
+  while (found.length < search.limit) {
+    const next = keys.next();
+    if (next.done) return found;
+    found.push(next.value);
   }
-  for (const stream of streams) stream.return?.();
+  keys.return(undefined);
   return found;
 }
 
@@ -232,12 +240,6 @@ function readKeys(
   });
   const rows = connection.prepare(sql.readTasks).all(JSON.stringify(wanted)) as unknown as Row[];
   return { tasks: withNames(connection, rows), definitions: places };
-}
-
-export function comparator(search: StoreSearch): (a: Key, b: Key) => number {
-  const sign = isDownwards(search) ? -1 : 1;
-  if (search.sortBy === "id") return (a, b) => sign * compareText(a[1], b[1]);
-  return (a, b) => sign * (a[0] - b[0] || compareText(a[1], b[1]));
 }
 
 // What lies in memory: RUNNING tasks, definitions
@@ -270,10 +272,6 @@ function definitionKey(search: StoreSearch, row: DefinitionRow, seq: number): Ke
   return keyOf(search, row[8], row[8], row[0], seq);
 }
 
-export function keyOf(search: StoreSearch, created: number, updated: number, id: string, seq: number): Key {
-  return [search.sortBy === "updatedAt" ? updated : created, id, seq];
-}
-
 /** `type` and `queue` may be left out when the lane was chosen by them. */
 function fits(
   search: StoreSearch,
@@ -297,11 +295,6 @@ function within(range: { start?: number; end?: number } | undefined, at: number)
     !range ||
     ((range.start === undefined || at >= range.start) && (range.end === undefined || at < range.end))
   );
-}
-
-export function isAfter(search: StoreSearch, key: Key): boolean {
-  if (!search.after) return true;
-  return comparator(search)([search.after.value ?? 0, search.after.id, 0], key) < 0;
 }
 
 // Pairs

@@ -10,17 +10,8 @@ import type { Condition } from "../../core/condition.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
-import {
-  Candidates,
-  createdBounds,
-  estimateMax,
-  firstId,
-  gatheredMax,
-  type KeySource,
-  lastId,
-  placeKey,
-} from "./key-source.ts";
-import { comparator, type Key } from "./search.ts";
+import { Candidates, createdBounds, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
+import { comparator, firstId, type Key, lastId, placeKey } from "./search-key.ts";
 import { sourceSql as sql, textSql } from "./statements.ts";
 import { blockSize, unindexedSeqs } from "./texts.ts";
 
