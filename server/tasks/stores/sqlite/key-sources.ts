@@ -8,6 +8,8 @@ import { textSource } from "./text-keys.ts";
 
 /** The one with the fewest candidates, or undefined when none is of use. Its search is by createdAt, updatedAt or id. */
 export function keySourceOf(connection: Connection, search: StoreSearch): KeySource | undefined {
+  // Those that run are few.
+  if (search.statuses?.every((name) => name === "RUNNING")) return undefined;
   const attributes = attributeSource(connection, search);
   // A few candidates are tested sooner than a text is looked up.
   if (attributes && attributes.estimate <= 50) return attributes;

@@ -11,6 +11,7 @@ import type { StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
 import { Candidates, createdBounds, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
+import { findPairs } from "./search.ts";
 import { comparator, firstId, type Key, lastId, placeKey } from "./search-key.ts";
 import { sourceSql as sql, textSql } from "./statements.ts";
 import { blockSize, unindexedSeqs } from "./texts.ts";
@@ -18,6 +19,10 @@ import { blockSize, unindexedSeqs } from "./texts.ts";
 /** A shorter text has no trigram. */
 const sizeMin = 3;
 const unindexedMax = 2_000;
+/** To read a task and make its text takes so many times as long as to find one by the index and pass it over. */
+const walkedCost = 4;
+/** So many of the newest that have the text tell how frequent it is. */
+const sampleSize = 200;
 
 type Block = [block: number, firstAt: number, lastAt: number];
 
@@ -31,10 +36,12 @@ export function textSource(connection: Connection, search: StoreSearch): KeySour
   if (!unindexed && blocks.length === 0) return undefined;
   const phrase = `"${text.replaceAll('"', '""')}"`;
   const isOrdered = search.sortBy === "createdAt";
-  const most = isOrdered ? estimateMax : gatheredMax + 1;
+  const most = isOrdered ? sampleSize : gatheredMax + 1;
   const found = connection.prepare(sql.someTexts).all(phrase, most) as unknown as [number][];
   if (found.length > gatheredMax) return undefined;
-  const source = { name: "full text", estimate: found.length + (unindexed?.length ?? 0) };
+  if (found.length === most && walksSooner(connection, search, spread(found, blocks))) return undefined;
+  const estimate = found.length === most ? estimateMax : found.length;
+  const source = { name: "full text", estimate: estimate + (unindexed?.length ?? 0) };
   if (found.length < most) {
     const seqs = [...(unindexed ?? []), ...found.map(([seq]) => seq)];
     return { ...source, total: () => seqs.length, keys: () => allOf(connection, search, seqs) };
@@ -44,6 +51,30 @@ export function textSource(connection: Connection, search: StoreSearch): KeySour
     total: () => countAll(connection, phrase) + (unindexed?.length ?? 0),
     keys: () => inOrder(connection, search, phrase, blocks, unindexed ?? []),
   };
+}
+
+/** Which share of the tasks has the text, judged by how far apart the newest that have it lie. */
+function spread(found: readonly [number][], blocks: readonly Block[]): number {
+  const last = ((blocks.at(-1)?.[0] ?? 0) + 1) * blockSize;
+  return Math.min(1, found.length / Math.max(1, last - found.at(-1)![0]));
+}
+
+/**
+ * Whether the first pages come sooner from the tasks that pass the plain filters, one after another, than from those that
+ * have the text: when few pass, and many have it.
+ */
+function walksSooner(connection: Connection, search: StoreSearch, share: number): boolean {
+  const { types: _types, queues: _queues, statuses: _statuses, ...unfiltered } = search;
+  const passing = countIn(connection, search);
+  const all = countIn(connection, unfiltered);
+  const wanted = Math.min(search.offset + search.limit, passing);
+  const walked = Math.min(passing, wanted / share);
+  const looked = Math.min(all * share, (wanted * all) / Math.max(1, passing));
+  return walked * walkedCost < looked;
+}
+
+function countIn(connection: Connection, search: StoreSearch): number {
+  return findPairs(connection, search).reduce((sum, { tasks }) => sum + tasks, 0);
 }
 
 function countAll(connection: Connection, phrase: string): number {
