@@ -345,7 +345,7 @@ export const sourceSql = {
     AND created_at BETWEEN ?4 AND ?5 LIMIT ?6`,
   countTexts:
     "/* dure:countTexts */ SELECT count(*) FROM (SELECT 1 FROM texts WHERE texts MATCH ?1 LIMIT ?2)",
-  someTexts: "/* dure:someTexts */ SELECT rowid FROM texts WHERE texts MATCH ?1 LIMIT ?2",
+  someTexts: "/* dure:someTexts */ SELECT rowid FROM texts WHERE texts MATCH ?1 ORDER BY rowid DESC LIMIT ?2",
   textsDownwards: `/* dure:textsDownwards */ SELECT rowid FROM texts
     WHERE texts MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC`,
   textsUpwards: `/* dure:textsUpwards */ SELECT rowid FROM texts
