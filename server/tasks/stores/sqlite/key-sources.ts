@@ -4,18 +4,23 @@ import { attributeSource } from "./attribute-keys.ts";
 import type { Connection } from "./connection.ts";
 import type { KeySource } from "./key-source.ts";
 import type { Key } from "./search-key.ts";
+import { slowSource } from "./slow-keys.ts";
 import { textSource } from "./text-keys.ts";
 
 /** The one with the fewest candidates, or undefined when none is of use. Its search is by createdAt, updatedAt or id. */
 export function keySourceOf(connection: Connection, search: StoreSearch): KeySource | undefined {
   // Those that run are few.
   if (search.statuses?.every((name) => name === "RUNNING")) return undefined;
-  const attributes = attributeSource(connection, search);
+  const attributes = fewer(attributeSource(connection, search), slowSource(connection, search));
   // A few candidates are tested sooner than a text is looked up.
   if (attributes && attributes.estimate <= 50) return attributes;
   const texts = textSource(connection, search);
-  if (!attributes || !texts) return attributes ?? texts;
-  return texts.estimate < attributes.estimate ? texts : attributes;
+  return fewer(attributes, texts);
+}
+
+function fewer(one: KeySource | undefined, other: KeySource | undefined): KeySource | undefined {
+  if (!one || !other) return one ?? other;
+  return other.estimate < one.estimate ? other : one;
 }
 
 /** The keys of a source with those of definitions' entries, both in order. */

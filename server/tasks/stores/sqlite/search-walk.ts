@@ -16,6 +16,7 @@ import type { FoundRows } from "./search.ts";
 import * as plain from "./search.ts";
 import { comparator, isAfter, isPlace, type Key, keyOf } from "./search-key.ts";
 import { nearer } from "./search-skip.ts";
+import { slowestKeys } from "./slow-keys.ts";
 import { sql } from "./statements.ts";
 import { withNames, workerNames } from "./write-context.ts";
 
@@ -73,7 +74,16 @@ class Walk {
 
   page(): FoundRows {
     const { sortBy } = this.#search;
-    return isIndexed(sortBy) ? this.#walked() : this.#gathered();
+    if (isIndexed(sortBy)) return this.#walked(this.#chunks(this.#search)).found;
+    return this.#slowest() ?? this.#gathered();
+  }
+
+  /** Undefined when an index does not have all of the page in its order. */
+  #slowest(): FoundRows | undefined {
+    const keys = this.#search.id === undefined ? slowestKeys(this.#connection, this.#search) : undefined;
+    if (!keys) return undefined;
+    const { found, isExhausted } = this.#walked(this.#chunksOf(keys, this.#search));
+    return isExhausted ? undefined : found;
   }
 
   /** `total` is how many there are to look at, when that is not all that pass the plain filters. */
@@ -90,18 +100,20 @@ class Walk {
     return { met, seen, isWhole: true };
   }
 
-  #walked(): FoundRows {
+  #walked(chunks: Iterable<Candidate[]>): { found: FoundRows; isExhausted: boolean } {
     const { limit, offset } = this.#search;
     const found: Candidate[] = [];
-    for (const chunk of this.#chunks(this.#search)) {
+    for (const chunk of chunks) {
       for (const candidate of chunk) {
         if (this.#isMet(candidate)) found.push(candidate);
-        if (found.length === offset + limit) return this.#answer(found.slice(offset));
+        if (found.length === offset + limit)
+          return { found: this.#answer(found.slice(offset)), isExhausted: false };
       }
-      if (performance.now() > this.#endsAt)
-        return this.#answer(found.slice(offset), this.#placeOf(chunk.at(-1)!));
+      if (performance.now() <= this.#endsAt) continue;
+      const stoppedAt = this.#placeOf(chunk.at(-1)!);
+      return { found: this.#answer(found.slice(offset), stoppedAt), isExhausted: false };
     }
-    return this.#answer(found.slice(offset));
+    return { found: this.#answer(found.slice(offset)), isExhausted: true };
   }
 
   /** Ends at the budget with the best of what was looked at, which need not be the best of all. */
@@ -134,7 +146,10 @@ class Walk {
       if (only) yield [only];
       return;
     }
-    const keys = this.#keys(search);
+    yield* this.#chunksOf(this.#keys(search), search);
+  }
+
+  *#chunksOf(keys: Iterator<Key>, search: StoreSearch): Generator<Candidate[]> {
     try {
       for (;;) {
         const chunk: Key[] = [];

@@ -1,0 +1,82 @@
+/** Tasks by how long they ran: the slowest first, a page at a time, and those that ran longer than a bound. */
+import { beforeEach, expect, test } from "vitest";
+import type { Condition } from "../../server/tasks/core/condition.ts";
+import { sortValueOf } from "../../server/tasks/core/meets.ts";
+import type { StoreSearch } from "../../server/tasks/core/store.ts";
+import type { Task } from "../../server/tasks/core/task.ts";
+import { newSearch, newTask } from "../support/builders.ts";
+import { onEachStore } from "../support/stores.ts";
+
+onEachStore("slow tasks", (world) => {
+  let all: Task[] = [];
+
+  beforeEach(async () => {
+    // Some of less than a second, some alike, in two types and three statuses; some waiting.
+    for (let place = 0; place < 48; place += 1) {
+      const type = place % 4 === 0 ? "send-mail" : "resize-image";
+      const claimed = await world.running(newTask({ type, payload: { place } }), { types: [type] });
+      await world.clock.advance([5, 400, 999, 1_000, 1_001, 2_500, 2_500, 3_700 + place][place % 8]!);
+      await world.settle(claimed, (["completed", "failed", "cancelled"] as const)[place % 3]!);
+    }
+    await world.enqueue(newTask(), newTask());
+    all = (await world.store.searchTasks(newSearch({ limit: 100, definitions: false }))).tasks;
+    expect(all).toHaveLength(50);
+  });
+
+  const slowest: StoreSearch = newSearch({
+    sortBy: "duration",
+    descending: true,
+    limit: 5,
+    definitions: false,
+  });
+  const wanted = (fits: (task: Task) => boolean) =>
+    all
+      .filter((task) => fits(task) && sortValueOf("duration", task) !== undefined)
+      .sort((a, b) => sortValueOf("duration", b)! - sortValueOf("duration", a)! || (a.id < b.id ? 1 : -1))
+      .map(({ id }) => id);
+  const idsOf = (tasks: readonly Task[]) => tasks.map(({ id }) => id);
+
+  test("the slowest first, page by page, down to those that took no time", async () => {
+    const middle = all[20]!.createdAt.getTime();
+    const filters: [Partial<StoreSearch>, (task: Task) => boolean][] = [
+      [{}, () => true],
+      [{ types: ["send-mail"] }, ({ type }) => type === "send-mail"],
+      [{ statuses: ["FAILED", "PENDING"] }, ({ status }) => status === "FAILED"],
+      [{ created: { start: middle } }, ({ createdAt }) => createdAt.getTime() >= middle],
+    ];
+    for (const [filter, fits] of filters) {
+      const found: string[] = [];
+      let after: StoreSearch["after"];
+      for (;;) {
+        const search = { ...slowest, ...filter, ...(after && { after }) };
+        const page = (await world.store.searchTasks(search)).tasks;
+        const whole = (await world.store.searchTasks({ ...slowest, ...filter, offset: found.length })).tasks;
+        expect(idsOf(page)).toEqual(idsOf(whole));
+        if (page.length === 0) break;
+        found.push(...idsOf(page));
+        const last = page.at(-1)!;
+        after = { value: sortValueOf("duration", last)!, id: last.id, backwards: false };
+      }
+      expect(found).toEqual(wanted(fits));
+    }
+  });
+
+  test("those that ran for longer than a bound, in any order", async () => {
+    for (const least of [0, 999, 1_000, 1_001, 2_500, 3_800, 60_000]) {
+      const where: Condition = {
+        kind: "range",
+        field: { of: "task", name: "duration" },
+        from: { value: least, isIncluded: true },
+      };
+      const slow = all.filter((task) => (sortValueOf("duration", task) ?? -1) >= least);
+      for (const sortBy of ["createdAt", "updatedAt", "duration"] as const) {
+        const { tasks } = await world.store.searchTasks({ ...slowest, where, sortBy, limit: 100 });
+        expect(idsOf(tasks).sort()).toEqual(idsOf(slow).sort());
+      }
+      expect(await world.store.countTasks({ ...slowest, where })).toEqual({
+        count: slow.length,
+        errorMax: 0,
+      });
+    }
+  });
+});
