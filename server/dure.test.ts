@@ -134,3 +134,30 @@ test("prune archives what it deletes", async () => {
     rmSync(folder, { recursive: true, force: true });
   }
 });
+
+test("by completedAt: only tasks that have ended, latest first, page by page", async () => {
+  const dure = makeDure();
+  const definition = dure.defineTask("resize-image", async ({ payload }: { payload: number }) => {
+    if (payload % 3 === 0) throw new Error("no");
+  });
+  await dure.start();
+  await definition.enqueueMany(Array.from({ length: 12 }, (_, payload) => ({ payload })));
+  await expect.poll(() => dure.countTasks({ status: ["PENDING", "RUNNING"] })).toBe(0);
+  await definition.enqueue(99, { delay: "1h" });
+  const found: number[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await dure.searchTaskPage({
+      sortBy: "completedAt",
+      limit: 5,
+      ...(cursor !== undefined && { cursor }),
+    });
+    expect(page.complete).toBe(true);
+    found.push(...page.tasks.map(({ completedAt }) => completedAt!.getTime()));
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
+  expect(found).toHaveLength(12);
+  expect(found).toEqual(found.toSorted((a, b) => b - a));
+  const failed = await dure.searchTasks({ sortBy: "completedAt", status: ["FAILED", "PENDING"] });
+  expect(failed.map(({ status }) => status)).toEqual(Array(4).fill("FAILED"));
+});

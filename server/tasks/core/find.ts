@@ -18,7 +18,7 @@ import {
 import { parseQuery } from "./query.ts";
 import type { DateRange, TaskPage, TaskSearchOptions, TaskSortField } from "./search.ts";
 import type { Found, Place, StoreSearch, TaskStore } from "./store.ts";
-import type { Task } from "./task.ts";
+import type { Task, TaskStatusName } from "./task.ts";
 
 const limitMax = 10_000;
 const nearIdMin = 3;
@@ -48,8 +48,18 @@ export async function searchTaskPageIn(
 ): Promise<TaskPage> {
   const { search, fingerprint } = readSearch(instance, options);
   const store = await instance.store();
-  return toPage(await store.searchTasks({ ...search, limit: search.limit + 1 }), search, fingerprint);
+  const found = await store.searchTasks(byChange({ ...search, limit: search.limit + 1 }));
+  return toPage(found, search, fingerprint);
 }
+
+/** Nothing changes a task after its end: those that have ended are in the order of their last change. */
+function byChange(search: StoreSearch): StoreSearch {
+  if (search.sortBy !== "completedAt") return search;
+  const statuses = (search.statuses ?? ended).filter((status) => ended.includes(status));
+  return { ...search, sortBy: "updatedAt", statuses, definitions: false };
+}
+
+const ended: readonly TaskStatusName[] = ["COMPLETED", "FAILED", "CANCELLED"];
 
 export async function countTasksIn(instance: Instance, options: TaskSearchOptions = {}): Promise<number> {
   const { budgetMs: _budget, ...search } = toStoreSearch(instance, options);
@@ -145,7 +155,7 @@ function plainFilters(and: TaskFilter[]): PlainFilters {
   return toPlainFilters("searchTasks(options)", { and });
 }
 
-function rangeFilter(name: "createdAt" | "updatedAt", range: DateRange | undefined): TaskFilter[] {
+export function rangeFilter(name: "createdAt" | "updatedAt", range: DateRange | undefined): TaskFilter[] {
   if (!range?.start && !range?.end) return [];
   return [{ [name]: { gte: range.start, lt: range.end } }];
 }
