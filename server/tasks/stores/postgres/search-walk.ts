@@ -13,14 +13,16 @@ import { isDownwards } from "../search-bounds.ts";
 import { attributesOf } from "./attribute-values.ts";
 import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
-import type { KeySource } from "./key-source.ts";
+import { estimateMax, type KeySource } from "./key-source.ts";
 import { findKeySource } from "./key-sources.ts";
-import { type TaskRow, taskColumns, toTask } from "./rows.ts";
+import { statusNumbers, type TaskRow, taskColumns, toTask } from "./rows.ts";
 import * as plain from "./search.ts";
 import { planning } from "./search-statements.ts";
 import { statement } from "./statement.ts";
 
 const chunkMin = 200;
+/** What a source gives is likely to fit. */
+const sourceChunkMin = 50;
 const chunkMax = 2_000;
 /** Candidates that an order without an index is looked for among; further ones are not sorted. */
 const sortedMax = 200_000;
@@ -144,16 +146,36 @@ class Walk {
 
   async #source(): Promise<KeySource | undefined> {
     if (this.#search.id !== undefined) return undefined;
-    return this.#context.database.snapshot(
+    // Those that run are few.
+    if (this.#search.statuses?.every((name) => name === "RUNNING")) return undefined;
+    const source = await this.#context.database.snapshot(
       (session) => findKeySource(this.#context, session, this.#search),
       planning,
     );
+    return source && (await this.#walksSooner(source)) ? undefined : source;
+  }
+
+  /** Whether a page comes sooner from the tasks that pass the plain filters: when few pass, and the source gives many. */
+  async #walksSooner({ isOrdered, estimate }: KeySource): Promise<boolean> {
+    if (!isOrdered || estimate < estimateMax) return false;
+    const { types, statuses, queues, limit, offset } = this.#search;
+    if (!types && !statuses && !queues) return false;
+    const anything = { sortBy: "createdAt", descending: true, limit, offset: 0, definitions: false } as const;
+    const all = await plain.countTasks(this.#context, anything);
+    const filters = { ...(types && { types }), ...(statuses && { statuses }), ...(queues && { queues }) };
+    const passing = await plain.countTasks(this.#context, { ...anything, ...filters });
+    const wanted = offset + limit;
+    const walked = Math.min(passing, (wanted * all) / estimate);
+    const looked = Math.min(estimate, (wanted * all) / Math.max(1, passing));
+    return walked < looked;
   }
 
   async *#fromSource(source: KeySource): AsyncGenerator<Chunk> {
     const { database } = this.#context;
     let after: Place | undefined = this.#search.after;
-    for (let limit = chunkMin; ; limit = Math.min(chunkMax, limit * 2)) {
+    const { limit: wanted, offset } = this.#search;
+    const first = Math.min(chunkMin, Math.max(sourceChunkMin, offset + wanted));
+    for (let limit = first; ; limit = Math.min(chunkMax, limit * 2)) {
       const { places, tasks } = await database.snapshot(async (session) => {
         const places = await source.keys(session, after, limit);
         return { places, tasks: await this.#read(session, places) };
@@ -172,7 +194,8 @@ class Walk {
   /** The tasks there that pass the plain filters, in the order of their places. */
   async #read(session: Session, places: readonly Place[]): Promise<Task[]> {
     if (places.length === 0) return [];
-    const rows = (await session.query(tasksByIds, [places.map(({ id }) => id)])) as TaskRow[];
+    const statuses = this.#search.statuses?.flatMap((name) => statusNumbers[name]) ?? null;
+    const rows = (await session.query(tasksByIds, [places.map(({ id }) => id), statuses])) as TaskRow[];
     const lanes = await this.#context.lanes.named(new Set(rows.map((row) => row[1])));
     const tasks = new Map(rows.map((row) => [row[0], toTask(row, lanes)]));
     return places
@@ -242,7 +265,8 @@ async function rowsOf(answer: Promise<unknown[][]>): Promise<[string, unknown][]
 const tasksByIds = statement(
   "tasksByIds",
   `SELECT ${taskColumns} FROM unnest($1::text[]) AS wanted (id)
-    CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.id = wanted.id OFFSET 0) AS tasks`,
+    CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.id = wanted.id OFFSET 0) AS tasks
+    WHERE $2::smallint[] IS NULL OR tasks.status = ANY($2)`,
 );
 const attributesByIds = statement(
   "attributesByIds",
