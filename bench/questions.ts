@@ -17,10 +17,12 @@ export interface Question {
 
 export const questions: readonly Question[] = [
   { name: "bulk-enqueue", bare: "bulk-enqueue", peers: true },
+  { name: "enqueue-attributes" },
   { name: "one-by-one", bare: "one-by-one", peers: true, peerTasks: 10_000 },
   { name: "hundred-callers" },
   { name: "drain", bare: "drain", peers: true },
   { name: "drain-with-history", bare: "drain-with-history", history: true },
+  { name: "drain-searched", history: true },
   { name: "at-once", bare: "at-once", peers: true },
   { name: "latency", peers: true, peerTasks: 1_000 },
   { name: "latency-across" },

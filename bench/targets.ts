@@ -22,6 +22,12 @@ const rate = "rate";
 export const targets: readonly Target[] = [
   ratio("bulk-enqueue", "enqueueMany of 100,000, against bare inserts", 0.75, "bare"),
   ratio("bulk-enqueue", "enqueueMany of 100,000, against plainjob", 0.8, "plainjob"),
+  {
+    ...ratio("enqueue-attributes", "the same enqueueMany with two attributes", 0.77, "without"),
+    value: ({ figure }) =>
+      divide(figure("enqueue-attributes", "dure", rate), figure("bulk-enqueue", "dure", rate)),
+    wanted: "≥ 0.77 × without",
+  },
   ratio("one-by-one", "one caller, each task awaited", 0.4, "bare"),
   {
     ...ratio("hundred-callers", "100 callers, each task awaited, against one", 10, "one-by-one"),
@@ -37,6 +43,13 @@ export const targets: readonly Target[] = [
     value: ({ figure }) => divide(figure("drain-with-history", "dure", rate), figure("drain", "dure", rate)),
     wanted: "≥ 0.9 × without",
   },
+  {
+    ...ratio("drain-searched", "that drain while eight searches run", 0.6, "drain-with-history"),
+    value: ({ figure }) =>
+      divide(figure("drain-searched", "dure", rate), figure("drain-with-history", "dure", rate)),
+    wanted: "≥ 0.6 × without",
+  },
+  atMost("drain-searched", "event-loop delay meanwhile, 99th", "p99", 10),
   ratio("at-once", "enqueued and drained at once, against plainjob", 3, "plainjob"),
   ratio("at-once", "enqueued and drained at once, against BullMQ", 2.5, "bullmq"),
   atMost("latency", "enqueue to start, one process, median", "p50", 1),

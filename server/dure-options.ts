@@ -41,6 +41,8 @@ export interface RetentionOptions {
   completed?: Duration | false;
   failed?: Duration | false;
   cancelled?: Duration | false;
+  /** The days of the history (`readHistory`), which stays when tasks are deleted. Default 400 days. */
+  history?: Duration | false;
   /** A folder: what retention deletes is first written there, as compressed NDJSON. */
   archiveTo?: string;
 }
@@ -75,6 +77,8 @@ export interface DureSettings {
     onUnhealthy: ((reason: string) => void) | undefined;
   };
   retention: Retention;
+  /** How long the days of the history are kept; null for ever. */
+  historyMs: number | null;
   archiveTo: string | undefined;
   fullText: boolean;
   valueSizeMax: number;
@@ -83,6 +87,7 @@ export interface DureSettings {
 }
 
 const keptDefault = "30d";
+const historyKeptDefault = "400d";
 const valueSizeLimit = 64 * 1024 * 1024;
 
 const retained = durationRule();
@@ -101,6 +106,7 @@ const retentionRules: Record<string, OptionRule> = {
   completed: retentionRule,
   failed: retentionRule,
   cancelled: retentionRule,
+  history: retentionRule,
   archiveTo: pathRule,
 };
 
@@ -141,6 +147,7 @@ export function resolveDureOptions(options: DureOptions = {}): DureSettings {
       FAILED: keptMs(retention, "failed"),
       CANCELLED: keptMs(retention, "cancelled"),
     },
+    historyMs: historyMs(retention),
     archiveTo: retention === false ? undefined : retention.archiveTo,
     fullText: options.fullText ?? true,
     valueSizeMax: options.valueSizeMax ?? valueBytesMax,
@@ -155,6 +162,11 @@ function keptMs(
 ): number | null {
   const kept = retention === false ? false : (retention[status] ?? keptDefault);
   return kept === false ? null : parseDuration(kept, `retention.${status}`);
+}
+
+function historyMs(retention: RetentionOptions | false): number | null {
+  const kept = retention === false ? false : (retention.history ?? historyKeptDefault);
+  return kept === false ? null : parseDuration(kept, "retention.history");
 }
 
 /** Whether a database is named by a PostgreSQL connection string. */

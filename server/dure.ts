@@ -5,22 +5,45 @@
 import type { DureOptions, DureSettings } from "./dure-options.ts";
 import { resolveDureOptions } from "./dure-options.ts";
 import { makeStore } from "./dure-store.ts";
+import { StartedWorker } from "./dure-worker.ts";
 import { type ActOptions, type ActReport, actOnTasksIn, type TaskAction } from "./tasks/core/act.ts";
+import {
+  type ActionPayload,
+  type ActionResult,
+  actionDefinition,
+  type StartActionOptions,
+  startActionIn,
+} from "./tasks/core/action.ts";
 import type { Attempt } from "./tasks/core/attempt.ts";
 import { define } from "./tasks/core/definition.ts";
-import type { Duration } from "./tasks/core/duration.ts";
-import { parseDuration } from "./tasks/core/duration.ts";
 import type { EnqueueOptions } from "./tasks/core/enqueue.ts";
 import { enqueueTaskIn } from "./tasks/core/enqueue.ts";
 import { DureError } from "./tasks/core/errors.ts";
 import { explainTaskIn, type TaskExplanation } from "./tasks/core/explain.ts";
+import { explainSearchIn, type SearchExplanation } from "./tasks/core/explain-search.ts";
 import { countTasksIn, getTaskByIdIn, searchTaskPageIn, searchTasksIn } from "./tasks/core/find.ts";
+import { type HistoryBucket, type HistoryOptions, readHistoryIn } from "./tasks/core/history.ts";
 import type { Instance } from "./tasks/core/instance.ts";
 import { defaultInstance, provideDefaultInstance } from "./tasks/core/instance.ts";
 import type { CancelReply, ChangeOptions, EditOptions } from "./tasks/core/manage.ts";
 import { cancelTaskIn, deleteTaskIn, editTaskIn, listAttemptsIn, retryTaskIn } from "./tasks/core/manage.ts";
-import { booleanRule, checkOptions, durationRule } from "./tasks/core/options.ts";
+import { booleanRule, checkOptions } from "./tasks/core/options.ts";
+import {
+  listPausesIn,
+  type Pause,
+  type PauseOptions,
+  type PauseTarget,
+  pauseIn,
+  resumeIn,
+} from "./tasks/core/pauses.ts";
 import { Registry } from "./tasks/core/registry.ts";
+import {
+  deleteSearchIn,
+  listSearchesIn,
+  type SavedSearch,
+  type SaveSearchOptions,
+  saveSearchIn,
+} from "./tasks/core/saved-searches.ts";
 import type { TaskPage, TaskSearchOptions } from "./tasks/core/search.ts";
 import type {
   HealthFinding,
@@ -31,7 +54,11 @@ import type {
 } from "./tasks/core/store.ts";
 import { summarizeTasksIn, type TaskSummary, type TaskSummaryOptions } from "./tasks/core/summary.ts";
 import type { defineTask, Task, TaskHandler, TaskOptions } from "./tasks/core/task.ts";
+import { type WaitForTaskOptions, waitForTaskIn } from "./tasks/core/wait.ts";
+import { type TaskChange, type WatchOptions, watchTasksIn } from "./tasks/core/watch.ts";
+import { Alerts } from "./tasks/runtime/alerts.ts";
 import { Archive } from "./tasks/runtime/archive.ts";
+import { ChangeReader } from "./tasks/runtime/change-reader.ts";
 import { Indexer } from "./tasks/runtime/indexer.ts";
 import { closedError, LazyStore } from "./tasks/runtime/lazy-store.ts";
 import type { Pruned } from "./tasks/runtime/pruner.ts";
@@ -40,13 +67,6 @@ import type { SystemClock } from "./tasks/runtime/system-clock.ts";
 import { createSystemClock, createSystemIds } from "./tasks/runtime/system-clock.ts";
 import { Waiter } from "./tasks/runtime/waiter.ts";
 import { WorkerService } from "./tasks/runtime/worker-service.ts";
-
-/** How long to wait for a task's end, and what ends the wait early. */
-export interface WaitForTaskOptions {
-  /** Default: for ever. */
-  timeout?: Duration;
-  signal?: AbortSignal;
-}
 
 /** A Dure instance: everything the free functions do, on its own database and registry. */
 export interface Dure {
@@ -62,12 +82,23 @@ export interface Dure {
   getTaskById(id: string): Promise<Task | undefined>;
   /** Why a task is where it is, and what happens to it next. @throws DureError TASK_NOT_FOUND */
   explainTask(id: string): Promise<TaskExplanation>;
+  /**
+   * Which way a search is served, about how many tasks it looks at, and what would make it cheaper. Reads no task.
+   * @throws DureError INVALID_OPTION, INVALID_QUERY
+   */
+  explainSearch(options?: TaskSearchOptions): Promise<SearchExplanation>;
   listAttempts(taskId: string): Promise<Attempt[]>;
   /**
    * Resolves with the task once it is COMPLETED, FAILED or CANCELLED.
    * @throws DureError TASK_NOT_FOUND, WAIT_TIMEOUT; the signal's reason when it aborts
    */
   waitForTask(id: string, options?: WaitForTaskOptions): Promise<Task>;
+  /**
+   * What enters, changes in and leaves a search, from now on or since a cursor, whichever process does it. Ends by `break`,
+   * by its signal, or with the instance; holds the process open only while the next change is waited for.
+   * @throws DureError INVALID_OPTION, INVALID_QUERY at once; INVALID_CURSOR and DATABASE_… from the iteration
+   */
+  watchTasks(options?: WatchOptions): AsyncIterableIterator<TaskChange, undefined>;
   cancelTask(id: string, options?: ChangeOptions): Promise<CancelReply>;
   retryTask(id: string, options?: ChangeOptions): Promise<Task>;
   editTask(id: string, edit: EditOptions): Promise<Task>;
@@ -77,6 +108,41 @@ export interface Dure {
    * @throws DureError INVALID_OPTION, INVALID_QUERY
    */
   actOnTasks(search: TaskSearchOptions, action: TaskAction, options?: ActOptions): Promise<ActReport>;
+  /**
+   * `actOnTasks` as a task of its own, of the type `dure.act-on-tasks`: a worker does it, with progress, also after this
+   * process has ended; cancel the task to end it early. The set of tasks is fixed now.
+   * @throws DureError INVALID_OPTION, INVALID_QUERY
+   */
+  startAction(
+    search: TaskSearchOptions,
+    action: TaskAction,
+    options?: StartActionOptions,
+  ): Promise<Task<ActionPayload, ActionResult>>;
+  /**
+   * Throughput, failures, wait and run time by minute, hour or day; also of tasks that were deleted long ago.
+   * @throws DureError INVALID_OPTION
+   */
+  readHistory(options?: HistoryOptions): Promise<HistoryBucket[]>;
+  /**
+   * Keeps a query under a name, in the place of one that has it: `@name` stands for it in every query. With an alert,
+   * workers look at it every 30 seconds.
+   * @throws DureError INVALID_ID, INVALID_OPTION, INVALID_QUERY, TASK_NOT_DEFINED for the type of an alert
+   */
+  saveSearch(name: string, options: SaveSearchOptions): Promise<SavedSearch>;
+  /** By name. */
+  listSearches(): Promise<SavedSearch[]>;
+  /** @throws DureError SEARCH_NOT_FOUND */
+  deleteSearch(name: string): Promise<void>;
+  /**
+   * From its answer on no worker of any process starts a task of a type, or of a queue; what runs goes on. Again, it
+   * changes the reason at most.
+   * @throws DureError INVALID_OPTION, INVALID_ID, TASK_NOT_DEFINED
+   */
+  pause(target: PauseTarget, options?: PauseOptions): Promise<Pause>;
+  /** Lets them start again, at once; answers whether it was paused. @throws DureError INVALID_OPTION, INVALID_ID */
+  resume(target: PauseTarget): Promise<boolean>;
+  /** Types first, then queues, each by name. */
+  listPauses(): Promise<Pause[]>;
   listDefinitions(): Promise<StoredDefinition[]>;
   listWorkers(): Promise<WorkerRecord[]>;
   stats(): Promise<StoreStats>;
@@ -129,24 +195,12 @@ export function waitForTask(id: string, options?: WaitForTaskOptions): Promise<T
   return waitForTaskIn(defaultInstance(), id, options);
 }
 
+/** `dure.watchTasks` on the default instance. */
+export function watchTasks(options?: WatchOptions): AsyncIterableIterator<TaskChange, undefined> {
+  return defaultDure().watchTasks(options);
+}
+
 provideDefaultInstance(() => createDure().instance);
-
-async function waitForTaskIn(
-  instance: Instance,
-  id: string,
-  options: WaitForTaskOptions = {},
-): Promise<Task> {
-  checkOptions("waitForTask", options, { timeout: durationRule(), signal: signalRule });
-  const { timeout, signal } = options;
-  return instance.waitForEnd(id, {
-    ...(timeout !== undefined && { timeoutMs: parseDuration(timeout, "timeout") }),
-    ...(signal && { signal }),
-  });
-}
-
-function signalRule(value: unknown, name: string): string | undefined {
-  return value instanceof AbortSignal ? undefined : `${name} must be an AbortSignal.`;
-}
 
 class DureInstance implements Dure {
   readonly instance: Instance;
@@ -155,6 +209,7 @@ class DureInstance implements Dure {
   readonly #clock: SystemClock = createSystemClock();
   readonly #store: LazyStore;
   readonly #waiter: Waiter;
+  readonly #changes: ChangeReader;
   readonly #pruner: Pruner;
   #worker: StartedWorker | undefined;
   #closing: Promise<void> | undefined;
@@ -167,10 +222,11 @@ class DureInstance implements Dure {
     this.#store = new LazyStore(
       registry,
       () => this.#makeStore(),
-      (store) => this.#onOpen(store),
+      (store) => this.#followClockOf(store),
     );
     const store = () => this.#store.get();
     this.#waiter = new Waiter(clock, store);
+    this.#changes = new ChangeReader(clock, store);
     const archive = archiveTo === undefined ? undefined : new Archive(archiveTo);
     this.#pruner = new Pruner({ store, clock, logger, retention, archive });
     this.instance = {
@@ -180,9 +236,11 @@ class DureInstance implements Dure {
       valueSizeMax,
       store,
       storeUnopened: () => this.#store.unopened(),
+      changes: this.#changes,
       waitForEnd: (id, options) => this.#heldAlive(() => this.#waiter.waitForEnd(id, options)),
     };
     const { instance } = this;
+    registry.addBuiltIn(actionDefinition(instance));
     this.defineTask = function defineTask(id: string, handler: TaskHandler, options?: TaskOptions) {
       return define(instance, id, handler, options, defineTask);
     } as typeof this.defineTask;
@@ -212,6 +270,10 @@ class DureInstance implements Dure {
     return explainTaskIn(this.instance, id);
   }
 
+  explainSearch(options?: TaskSearchOptions): Promise<SearchExplanation> {
+    return explainSearchIn(this.instance, options);
+  }
+
   getTaskById(id: string): Promise<Task | undefined> {
     return getTaskByIdIn(this.instance, id);
   }
@@ -222,6 +284,17 @@ class DureInstance implements Dure {
 
   waitForTask(id: string, options?: WaitForTaskOptions): Promise<Task> {
     return waitForTaskIn(this.instance, id, options);
+  }
+
+  watchTasks(options?: WatchOptions): AsyncIterableIterator<TaskChange, undefined> {
+    const changes = watchTasksIn(this.instance, options);
+    return {
+      next: () => this.#heldAlive(() => changes.next()),
+      return: () => changes.return!(),
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
   }
 
   cancelTask(id: string, options?: ChangeOptions): Promise<CancelReply> {
@@ -242,6 +315,38 @@ class DureInstance implements Dure {
 
   actOnTasks(search: TaskSearchOptions, action: TaskAction, options?: ActOptions): Promise<ActReport> {
     return this.#heldAlive(() => actOnTasksIn(this.instance, search, action, options));
+  }
+
+  startAction(...given: Parameters<Dure["startAction"]>): ReturnType<Dure["startAction"]> {
+    return startActionIn(this.instance, ...given);
+  }
+
+  readHistory(options?: HistoryOptions): Promise<HistoryBucket[]> {
+    return readHistoryIn(this.instance, options);
+  }
+
+  saveSearch(name: string, options: SaveSearchOptions): Promise<SavedSearch> {
+    return saveSearchIn(this.instance, name, options);
+  }
+
+  listSearches(): Promise<SavedSearch[]> {
+    return listSearchesIn(this.instance);
+  }
+
+  deleteSearch(name: string): Promise<void> {
+    return deleteSearchIn(this.instance, name);
+  }
+
+  pause(target: PauseTarget, options?: PauseOptions): Promise<Pause> {
+    return pauseIn(this.instance, target, options);
+  }
+
+  resume(target: PauseTarget): Promise<boolean> {
+    return resumeIn(this.instance, target);
+  }
+
+  listPauses(): Promise<Pause[]> {
+    return listPausesIn(this.instance);
   }
 
   async listDefinitions(): Promise<StoredDefinition[]> {
@@ -300,6 +405,7 @@ class DureInstance implements Dure {
   }
 
   async #close(): Promise<void> {
+    this.#changes.close();
     await this.stop();
     await this.#store.close();
   }
@@ -309,17 +415,13 @@ class DureInstance implements Dure {
     return store ?? makeStore(database, durability, this.#clock);
   }
 
-  async #onOpen(store: TaskStore): Promise<void> {
-    await this.#followClockOf(store);
-  }
-
   /** Where the store has a clock of its own, that one decides: what is due, and every instant. */
   async #followClockOf(store: TaskStore): Promise<void> {
     if (store.measureSkew) this.#clock.setSkew(await store.measureSkew());
   }
 
   #makeService(store: TaskStore): WorkerService {
-    const { worker, logger, valueSizeMax, fullText } = this.#settings;
+    const { worker, logger, valueSizeMax, fullText, historyMs } = this.#settings;
     const { onUnhealthy, ...settings } = worker;
     return new WorkerService({
       ...settings,
@@ -336,7 +438,9 @@ class DureInstance implements Dure {
         logger,
         fullText,
       }),
+      alerts: new Alerts({ instance: this.instance, logger }),
       valueSizeMax,
+      historyMs,
       onEnded: (taskId) => this.#waiter.onEnded(taskId),
       onUnhealthy: (reason) => onUnhealthy?.(reason),
       followClock: () => this.#followClockOf(store),
@@ -350,38 +454,6 @@ class DureInstance implements Dure {
       return await work();
     } finally {
       letEnd();
-    }
-  }
-}
-
-/** One start of the worker, up to its stop; keeps the process alive in between. */
-class StartedWorker {
-  readonly started: Promise<WorkerService>;
-  readonly #letEnd: () => void;
-  #stopped: Promise<{ released: number }> | undefined;
-
-  constructor(clock: SystemClock, make: () => Promise<WorkerService>) {
-    this.#letEnd = clock.keepAlive();
-    this.started = this.#start(make);
-  }
-
-  /** A worker that is still starting is stopped as soon as it has started. */
-  async stop(now: boolean): Promise<{ released: number }> {
-    const service = await this.started.catch(() => undefined);
-    if (!service) return { released: 0 };
-    const stopped = service.stop({ now });
-    this.#stopped ??= stopped.finally(this.#letEnd);
-    return this.#stopped;
-  }
-
-  async #start(make: () => Promise<WorkerService>): Promise<WorkerService> {
-    try {
-      const service = await make();
-      await service.start();
-      return service;
-    } catch (error) {
-      this.#letEnd();
-      throw error;
     }
   }
 }

@@ -1,6 +1,6 @@
 /** The published surface. */
 export type { Dure } from "./dure.ts";
-export { createDure, defaultDure, enqueueTask, waitForTask } from "./dure.ts";
+export { createDure, defaultDure, enqueueTask, waitForTask, watchTasks } from "./dure.ts";
 export type { DureOptions, WorkerOptions } from "./dure-options.ts";
 export type { Attempt, TaskContext } from "./tasks/core/attempt.ts";
 export { AbortReason } from "./tasks/core/attempt.ts";

@@ -2,7 +2,12 @@
 import { api, type TaskSearch } from "./api.ts";
 import type { Status, TaskDocument } from "./contract.ts";
 
-export type TaskAction = "retry" | "cancel" | "runAgain" | "delete";
+/** The type of the tasks that are actions themselves; every worker runs it. */
+export const actionType = "dure.act-on-tasks";
+
+/** What the server does to a whole search, as a task of its own. */
+export type SearchAction = "retry" | "cancel" | "delete";
+export type TaskAction = SearchAction | "runAgain";
 
 export const statusesFor: Record<TaskAction, readonly Status[]> = {
   retry: ["FAILED", "CANCELLED"],

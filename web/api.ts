@@ -1,10 +1,13 @@
 /** The only fetch of the dashboard: addresses relative to `<base href>`, JSON in and out, errors as ApiError. */
+import type { SearchAction } from "./acting.ts";
 import type {
   AttemptDocument,
   Completion,
   DefinitionDocument,
   ErrorGroup,
+  HistoryBucket,
   Json,
+  SavedSearchDocument,
   Stats,
   SummaryGroup,
   TaskDetail,
@@ -51,6 +54,17 @@ export const api = {
   cancel: (id: string) => act(id, "cancel"),
   runAgain: (id: string) => act(id, "run-again"),
   delete: (id: string) => send<unknown>("DELETE", `tasks/${encodeURIComponent(id)}`),
+  previewAction: (action: SearchAction, search: TaskSearch, signal?: AbortSignal) =>
+    send<{ count: number; sample: TaskDocument[] }>(
+      "POST",
+      "actions",
+      actionBody(action, search, true),
+      signal,
+    ),
+  startAction: async (action: SearchAction, search: TaskSearch) =>
+    (await send<{ task: TaskDocument }>("POST", "actions", actionBody(action, search, false))).task,
+  action: async (id: string, signal?: AbortSignal) =>
+    (await get<{ task: TaskDocument }>(`actions/${encodeURIComponent(id)}`, {}, signal)).task,
   edit: (id: string, change: { priority?: number; dueAt?: string | null; expectedVersion?: number }) =>
     send<unknown>("PATCH", `tasks/${encodeURIComponent(id)}`, change),
   definitions: async (signal?: AbortSignal) =>
@@ -58,8 +72,14 @@ export const api = {
   workers: async (signal?: AbortSignal) =>
     (await get<{ workers: WorkerDocument[] }>("workers", {}, signal)).workers,
   stats: (signal?: AbortSignal) => get<Stats>("stats", {}, signal),
-  summary: async (by: string, query: Query = {}, signal?: AbortSignal) =>
-    (await get<{ groups: SummaryGroup[] }>("summary", { by, ...query }, signal)).groups,
+  history: async (from: number, bucket: string, type: string | undefined, signal?: AbortSignal) =>
+    (
+      await get<{ buckets: HistoryBucket[] }>(
+        "history",
+        { from: new Date(from).toISOString(), bucket, type },
+        signal,
+      )
+    ).buckets,
   statusCounts: async (search: TaskSearch, signal?: AbortSignal) =>
     (
       await get<{ groups: SummaryGroup[] }>(
@@ -69,6 +89,11 @@ export const api = {
       )
     ).groups,
   errors: async (signal?: AbortSignal) => (await get<{ errors: ErrorGroup[] }>("errors", {}, signal)).errors,
+  searches: async (signal?: AbortSignal) =>
+    (await get<{ searches: SavedSearchDocument[] }>("searches", {}, signal)).searches,
+  saveSearch: async (name: string, body: { query: string }) =>
+    (await send<{ search: SavedSearchDocument }>("PUT", `searches/${encodeURIComponent(name)}`, body)).search,
+  deleteSearch: (name: string) => send<unknown>("DELETE", `searches/${encodeURIComponent(name)}`),
   complete: (text: string, position: number, signal?: AbortSignal) =>
     get<Completion>("query/complete", { text, position }, signal),
   eventsUrl: () => new URL("api/events", document.baseURI).href,
@@ -92,6 +117,11 @@ function act(id: string, action: string) {
   ).then(taskOf);
 }
 
+function actionBody(action: SearchAction, search: TaskSearch, dryRun: boolean) {
+  const given = Object.entries(filterQuery(search)).filter(([, value]) => value);
+  return { action, dryRun, ...Object.fromEntries(given) };
+}
+
 function filterQuery({ q, status, type }: TaskSearch): Query {
   return { q, status, type };
 }
@@ -111,11 +141,12 @@ function get<Answer>(path: string, query: Query, signal?: AbortSignal): Promise<
   return ask<Answer>(apiUrl(path, query), { signal: signal ?? null });
 }
 
-function send<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
+function send<Answer>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Answer> {
   return ask<Answer>(apiUrl(path, {}), {
     method,
     headers: { "content-type": "application/json" },
     ...(body !== undefined && { body: JSON.stringify(body) }),
+    signal: signal ?? null,
   });
 }
 

@@ -31,6 +31,7 @@ function makeFormat(locale: string) {
     minute: "2-digit",
     hourCycle: "h23",
   });
+  const date = new Intl.DateTimeFormat(locale, { month: "short", day: "numeric" });
   const full = new Intl.DateTimeFormat(locale, {
     year: "numeric",
     month: "short",
@@ -58,6 +59,8 @@ function makeFormat(locale: string) {
     compact: (value: number) => compact.format(value),
     percent: (value: number) => percent.format(value),
     clock: (at: Date) => clock.format(at),
+    date: (at: Date) => date.format(at),
+    dayTime: (at: Date) => day.format(at),
     full: (at: Date) => full.format(at),
     /** To the second, without the time zone. */
     precise: (at: Date) => precise.format(at),

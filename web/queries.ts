@@ -1,6 +1,8 @@
 /** What each page asks the API, as TanStack Query options: one key per question, so that a change refreshes all who asked. */
-import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
+import type { SearchAction } from "./acting.ts";
 import { api, type TaskSearch } from "./api.ts";
+import { type Period, periods, startOf } from "./history.ts";
 
 export const pageSize = 100;
 
@@ -9,6 +11,12 @@ const unheardEveryMs = 10_000;
 /** Progress and logs of a running task are no hints either. */
 const runningEveryMs = 2000;
 
+/** Workers look at alerts no more often. */
+const searchesEveryMs = 30_000;
+
+/** Of a task that does an action, while somebody looks on. */
+const actionEveryMs: { [status: string]: number } = { PENDING: 500, RUNNING: 500 };
+
 export const queries = {
   stats: () =>
     queryOptions({
@@ -16,10 +24,15 @@ export const queries = {
       queryFn: ({ signal }) => api.stats(signal),
       refetchInterval: unheardEveryMs,
     }),
-  hours: (from: string) =>
+  history: (period: Period, type: string | undefined) =>
     queryOptions({
-      queryKey: ["summary", "hour", from],
-      queryFn: ({ signal }) => api.summary("hour,status", { from }, signal),
+      queryKey: ["history", period, type ?? ""],
+      queryFn: async ({ signal }) => {
+        const from = startOf(period, Date.now());
+        return { period, from, buckets: await api.history(from, periods[period].bucket, type, signal) };
+      },
+      refetchInterval: periods[period].refreshMs,
+      placeholderData: keepPreviousData,
     }),
   statusCounts: (search: TaskSearch) =>
     queryOptions({
@@ -34,12 +47,33 @@ export const queries = {
     }),
   definitions: () =>
     queryOptions({ queryKey: ["definitions"], queryFn: ({ signal }) => api.definitions(signal) }),
+  searches: () =>
+    queryOptions({
+      queryKey: ["searches"],
+      queryFn: ({ signal }) => api.searches(signal),
+      refetchInterval: searchesEveryMs,
+    }),
   errors: () => queryOptions({ queryKey: ["errors"], queryFn: ({ signal }) => api.errors(signal) }),
   task: (id: string) =>
     queryOptions({
       queryKey: ["task", id],
       queryFn: ({ signal }) => api.task(id, signal),
       refetchInterval: ({ state }) => state.data?.task.status === "RUNNING" && runningEveryMs,
+    }),
+  /** Asked anew whenever it is shown. */
+  actionPreview: (action: SearchAction, search: TaskSearch) =>
+    queryOptions({
+      queryKey: ["action", "preview", action, search.q ?? "", search.status ?? "", search.type ?? ""],
+      queryFn: ({ signal }) => api.previewAction(action, search, signal),
+      staleTime: Number.POSITIVE_INFINITY,
+      gcTime: 0,
+      retry: false,
+    }),
+  action: (id: string) =>
+    queryOptions({
+      queryKey: ["action", id],
+      queryFn: ({ signal }) => api.action(id, signal),
+      refetchInterval: ({ state }) => actionEveryMs[state.data?.status ?? "PENDING"] ?? false,
     }),
   tasks: (search: TaskSearch) =>
     infiniteQueryOptions({

@@ -8,14 +8,19 @@ import {
 } from "@tanstack/react-router";
 import type { TaskSearch } from "./api.ts";
 import { Failure } from "./components/empty.tsx";
+import type { HistoryChoice } from "./components/history-panel.tsx";
 import { Shell } from "./components/shell.tsx";
 import { NotFound } from "./pages/not-found.tsx";
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 
-const overview = createRoute({
+export const overviewRoute = createRoute({
   getParentRoute: () => root,
   path: "/",
+  validateSearch: (search: Record<string, unknown>): HistoryChoice => ({
+    period: text(search.period),
+    type: text(search.type),
+  }),
   component: lazyRouteComponent(() => import("./pages/overview.tsx"), "Overview"),
 });
 
@@ -66,7 +71,15 @@ export const enqueueRoute = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([overview, tasksRoute, taskRoute, errors, workers, definitions, enqueueRoute]),
+  routeTree: root.addChildren([
+    overviewRoute,
+    tasksRoute,
+    taskRoute,
+    errors,
+    workers,
+    definitions,
+    enqueueRoute,
+  ]),
   basepath: new URL(document.baseURI).pathname,
   defaultPreload: "intent",
   scrollRestoration: true,

@@ -10,7 +10,7 @@ import { writeWhole } from "./html.ts";
 import { airportPage, statePage } from "./pages.ts";
 import { type AirportSummary, delayStatistics } from "./statistics.ts";
 
-export const databaseFile = ".dure/reports.db";
+export const databaseFile = process.env.REPORTS_DATABASE ?? ".dure/reports.db";
 export const reportsFolder = "reports";
 
 /** Milliseconds that each report takes longer, to have time to kill the program. */

@@ -1,5 +1,9 @@
 /** Doing one thing to every task that a query finds: how many first, a bar meanwhile, what was done last. */
-import type { ActOptions, TaskAction } from "../tasks/core/act.ts";
+import { hostname, userInfo } from "node:os";
+import type { Dure } from "../dure.ts";
+import type { TaskAction } from "../tasks/core/act.ts";
+import type { TaskSearchOptions } from "../tasks/core/search.ts";
+import { given, parseInteger } from "./arguments.ts";
 import { confirm } from "./confirm.ts";
 import type { Context } from "./context.ts";
 import { CommandError } from "./exit-codes.ts";
@@ -13,6 +17,8 @@ export interface QueryOptions {
   query?: string;
   dryRun?: boolean;
   yes?: boolean;
+  background?: boolean;
+  rate?: string;
 }
 
 export const queryOption = ["--query <query>", "every task that this query finds, instead of ids"] as const;
@@ -20,32 +26,41 @@ export const dryRunOption = [
   "--dry-run",
   "with --query: only say how many there are, and show some",
 ] as const;
+export const backgroundOption = [
+  "--background",
+  "with --query: have a worker do it, as a task of its own whose id is printed; cancel that to end it early",
+] as const;
+export const rateOption = ["--rate <n>", "with --query: at most this many tasks a second"] as const;
 export const yesOption = ["-y, --yes", "do not ask"] as const;
 
 /** @throws CommandError unless either ids or a query are given */
-export function isByQuery({ query, dryRun }: QueryOptions, ids: readonly string[]): boolean {
+export function isByQuery(options: QueryOptions, ids: readonly string[]): boolean {
+  const { query } = options;
   if (query !== undefined && ids.length > 0) {
     throw new CommandError("Ids and --query were both given; give one of them.");
   }
   if (query === undefined && ids.length === 0) {
     throw new CommandError("Give the ids of tasks, or --query with what finds them.");
   }
-  if (dryRun && query === undefined) throw new CommandError("--dry-run is for --query.");
-  return query !== undefined;
+  if (query !== undefined) return true;
+  if (options.dryRun) throw new CommandError("--dry-run is for --query.");
+  if (options.background) throw new CommandError("--background is for --query.");
+  if (options.rate !== undefined) throw new CommandError("--rate is for --query.");
+  return false;
 }
 
 /** Answers the exit code. @param verb such as `retried` */
 export async function changeFound(
   context: Context,
-  { query, dryRun = false, yes }: QueryOptions,
+  { query, dryRun = false, yes, background, rate: rateText }: QueryOptions,
   action: TaskAction,
   verb: string,
-  options: ActOptions = {},
 ): Promise<number> {
   const { output } = context;
+  const rate = given(rateText, (text) => parseInteger(text, "--rate"));
   const dure = context.open();
   const search = { query: query!, budget: "none" as const };
-  const before = await dure.actOnTasks(search, action, { ...options, dryRun: true });
+  const before = await dure.actOnTasks(search, action, { dryRun: true });
   if (dryRun || before.matched === 0) {
     output.document({ matched: before.matched, sample: before.sample.map(taskDocument) });
     if (before.sample.length > 0)
@@ -55,9 +70,10 @@ export async function changeFound(
   }
   const what = `${action[0]!.toUpperCase()}${action.slice(1)} ${counted(before.matched, "task")} of ${context.shownDatabase}`;
   if (!(await confirm(output, what, yes))) return 1;
+  if (background) return startInBackground(context, dure, search, action, rate);
   const bar = progressBar(output);
   const report = await dure.actOnTasks(search, action, {
-    ...options,
+    ...(rate !== undefined && { perSecond: rate }),
     onProgress: ({ done, skipped, matched }) => bar.update(done + skipped, matched, "task"),
   });
   bar.end();
@@ -65,4 +81,36 @@ export async function changeFound(
   output.document({ matched, done, skipped });
   output.note(`${counted(done, "task")} ${verb}${skipped > 0 ? `, ${skipped} left as they are` : ""}.`);
   return 0;
+}
+
+async function startInBackground(
+  { output }: Context,
+  dure: Dure,
+  search: TaskSearchOptions,
+  action: TaskAction,
+  rate: number | undefined,
+): Promise<number> {
+  const task = await dure.startAction(search, action, { by: caller(), ...(rate !== undefined && { rate }) });
+  const { id } = task;
+  output.document(taskDocument(task));
+  output.print(id);
+  const workers = await dure.listWorkers();
+  if (!workers.some(({ state, types }) => state === "alive" && types.includes(task.type))) {
+    output.warn(
+      'No worker is alive that could do it, so it waits for one. "dure worker <files>" starts one.',
+    );
+  }
+  output.note(`A worker does it. "dure show ${id}" says how far it is, "dure cancel ${id}" ends it early.`);
+  return 0;
+}
+
+/** Whoever runs the command, for the record; in a container it may have no name. */
+function caller(): string {
+  let name = "somebody";
+  try {
+    name = userInfo().username;
+  } catch {
+    // The number of the user is in no list of users.
+  }
+  return `${name}@${hostname()}`.slice(0, 200);
 }

@@ -43,6 +43,11 @@ export class Output {
     if (this.json) process.stdout.write(`${jsonText(value)}\n`);
   }
 
+  /** One of many documents of --json, on a line of its own, as it comes. Nothing without it. */
+  record(value: unknown): void {
+    if (this.json) process.stdout.write(`${jsonText(value, 0)}\n`);
+  }
+
   /** Prose: what happened, what to do next. */
   note(text: string): void {
     if (!this.json) process.stderr.write(`${plainLines(text)}\n`);

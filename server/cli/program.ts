@@ -4,6 +4,7 @@ import { Command, CommanderError, type Help } from "commander";
 import { DureError } from "../tasks/core/errors.ts";
 import { addArchive } from "./commands/archive.ts";
 import { addCancel } from "./commands/cancel.ts";
+import { addCompletion } from "./commands/completion.ts";
 import { addCopy } from "./commands/copy.ts";
 import { addDashboard } from "./commands/dashboard.ts";
 import { addDefinitions } from "./commands/definitions.ts";
@@ -13,14 +14,20 @@ import { addDoctor } from "./commands/doctor.ts";
 import { addEdit } from "./commands/edit.ts";
 import { addEnqueue } from "./commands/enqueue.ts";
 import { addMigrate } from "./commands/migrate.ts";
+import { addPause } from "./commands/pause.ts";
 import { addPrune } from "./commands/prune.ts";
+import { addResume } from "./commands/resume.ts";
 import { addRetry } from "./commands/retry.ts";
 import { addRun } from "./commands/run.ts";
 import { addSearch } from "./commands/search.ts";
+import { addSearches } from "./commands/searches.ts";
 import { addShow } from "./commands/show.ts";
 import { addStats } from "./commands/stats.ts";
+import { addTail } from "./commands/tail.ts";
+import { addTop } from "./commands/top.ts";
 import { addWorker } from "./commands/worker.ts";
 import { addWorkers } from "./commands/workers.ts";
+import { printCompletions } from "./complete.ts";
 import { outputOf } from "./context.ts";
 import { CommandError, exitCodeOf, exitUsage } from "./exit-codes.ts";
 import { endWithReader, flushOutput } from "./output.ts";
@@ -31,7 +38,8 @@ export async function runCommandLine(args: readonly string[]): Promise<never> {
   endWithReader();
   const program = createProgram();
   try {
-    await program.parseAsync(args.length > 0 ? args : ["--help"], { from: "user" });
+    if (args[0] === "complete") await printCompletions(program, args.slice(1));
+    else await program.parseAsync(args.length > 0 ? args : ["--help"], { from: "user" });
   } catch (error) {
     process.exitCode = report(error, program);
   }
@@ -59,11 +67,24 @@ export function createProgram(): Command {
   program.commandsGroup("Run tasks:");
   for (const add of [addDev, addWorker, addRun, addEnqueue]) add(program);
   program.commandsGroup("Find tasks:");
-  for (const add of [addSearch, addShow, addStats, addWorkers, addDefinitions, addDashboard]) add(program);
+  for (const add of [
+    addSearch,
+    addSearches,
+    addShow,
+    addStats,
+    addTail,
+    addTop,
+    addWorkers,
+    addDefinitions,
+    addDashboard,
+  ])
+    add(program);
   program.commandsGroup("Change tasks:");
-  for (const add of [addCancel, addRetry, addEdit, addDelete]) add(program);
+  for (const add of [addCancel, addRetry, addEdit, addDelete, addPause, addResume]) add(program);
   program.commandsGroup("Look after the database:");
   for (const add of [addDoctor, addArchive, addPrune, addMigrate, addCopy]) add(program);
+  program.commandsGroup("More:");
+  addCompletion(program);
   return program;
 }
 
@@ -75,8 +96,9 @@ Examples:
   dure show 01JD8Z6Q5N0000000000000000    everything about one task
 
 Data goes to stdout, everything else to stderr. With --json, stdout is one JSON
-document: an array for workers, definitions, doctor, cancel, retry and delete,
-else an object; an error is {"error": {"code", "message", "details"}} on stderr.
+document: an array for searches, workers, definitions, doctor, cancel, retry and
+delete, else an object; an error is {"error": {"code", "message", "details"}} on
+stderr.
 Exit codes: 0 done, 1 something failed or is not well, 2 not understood, others
 one per kind of error.`;
 

@@ -29,8 +29,8 @@ export function plainLine(text: string): string {
 }
 
 /** JSON, indented, with what could still act on a terminal written as escapes, so that it means the same. */
-export function jsonText(value: unknown): string {
-  return (JSON.stringify(value, null, 2) ?? "null").replaceAll(
+export function jsonText(value: unknown, indentation = 2): string {
+  return (JSON.stringify(value, null, indentation) ?? "null").replaceAll(
     /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\u{e0000}-\u{e007f}]/gu,
     escaped,
   );

@@ -11,10 +11,24 @@ import { checkHost, checkOrigin, securityHeaders } from "./guards.ts";
 import { openApi } from "./open-api.ts";
 import { Pages } from "./pages.ts";
 import type { Route } from "./route.ts";
+import { actionRoutes } from "./routes/actions.ts";
+import { historyRoutes } from "./routes/history.ts";
 import { overviewRoutes } from "./routes/overview.ts";
+import { pauseRoutes } from "./routes/pauses.ts";
+import { searchRoutes } from "./routes/searches.ts";
 import { taskRoutes } from "./routes/tasks.ts";
+import { Watches } from "./watches.ts";
 
-export const routes: readonly Route[] = [...taskRoutes, ...overviewRoutes];
+/** Every route, as its own type: the client is typed by them. */
+export const allRoutes = [
+  ...taskRoutes,
+  ...overviewRoutes,
+  ...historyRoutes,
+  ...actionRoutes,
+  ...searchRoutes,
+  ...pauseRoutes,
+];
+export const routes: readonly Route[] = allRoutes;
 
 const bodyMax = 1024 * 1024;
 
@@ -25,6 +39,8 @@ export interface AuditEntry {
   method: string;
   path: string;
   status: number;
+  /** Of an action on a search: what, by which query, as which task. */
+  details?: Record<string, unknown>;
 }
 
 export interface HttpOptions {
@@ -45,12 +61,14 @@ export type HttpHandler = (request: Request) => Promise<Response>;
 export function createApp(dure: Dure, access: Access, options: HttpOptions = {}): HttpHandler {
   const { basePath = "/", redact = redactByName, hosts, onAudit, onError = console.error } = options;
   const base = `/${basePath.replace(/^\/+|\/+$/g, "")}`.replace(/\/?$/, "/");
+  const documents = new Documents(redact || (() => false));
   const site: Site = {
     dure,
     base,
     gate: new Gate(access),
-    documents: new Documents(redact || (() => false)),
+    documents,
     events: new Events(dure),
+    watches: new Watches(dure, documents),
     pages: new Pages(undefined, base),
     onAudit: onAudit ?? (() => undefined),
     answer: (error) => {
@@ -76,6 +94,7 @@ interface Site {
   gate: Gate;
   documents: Documents;
   events: Events;
+  watches: Watches;
   pages: Pages;
   onAudit: (entry: AuditEntry) => void;
   answer: (error: unknown) => Response;
@@ -93,16 +112,22 @@ function guard(app: Hono, { answer }: Site, hosts: HttpOptions["hosts"]): void {
 }
 
 function addApi(app: Hono, site: Site): void {
-  const { dure, gate, events } = site;
+  const { dure, gate, events, watches } = site;
   app.get("/healthz", (context) => context.json({ ok: true }));
   app.get("/readyz", async (context) => {
     await dure.instance.store();
     return context.json({ ok: true });
   });
+  // Before what takes any word there for an id.
+  app.get("/api/tasks/watch", async (context) => {
+    await gate.admit(context.req.raw, "viewer");
+    return watches.open(context.req.raw);
+  });
   for (const route of routes) {
     app.on(route.method, `/api/${route.path}`, async (context) => {
       const params = context.req.param() as Record<string, string>;
-      return context.json((await run(site, route, context.req.raw, params, context.req.query())) as object);
+      const value = (await run(site, route, context.req.raw, params, context.req.query())) as object;
+      return context.json(value, route.statusOf?.(value) ?? 200);
     });
   }
   app.get("/api/openapi.json", async (context) => {
@@ -133,18 +158,24 @@ async function run(
   if (isChange) checkOrigin(request);
   const role = await gate.admit(request, route.role);
   let status = 500;
+  let details: AuditEntry["details"];
   try {
     const body = isChange && route.body ? parsed(route.body, await bodyOf(request), "body") : undefined;
     const query = route.query ? parsed(route.query, given, "query") : {};
-    const value = await route.run({ dure, documents, params, query, body });
-    status = 200;
+    const need = (needed: Role) => gate.check(role, needed);
+    const audit = (more: object) => {
+      details = { ...details, ...more };
+    };
+    const value = await route.run({ dure, documents, params, query, body, role, need, audit });
+    status = route.statusOf?.(value) ?? 200;
     return value;
   } catch (error) {
     ({ status } = errorAnswer(error));
     throw error;
   } finally {
     const path = new URL(request.url).pathname;
-    if (isChange) onAudit({ at: new Date(), role, method: route.method, path, status });
+    const entry = { at: new Date(), role, method: route.method, path, status };
+    if (isChange) onAudit({ ...entry, ...(details && { details }) });
   }
 }
 

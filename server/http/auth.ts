@@ -52,10 +52,14 @@ export class Gate {
         "UNAUTHORIZED",
         "Open the address that was printed at the start, with its token.",
       );
-    if (ranks[role] < ranks[needed]) {
-      throw new HttpError(403, "FORBIDDEN", `This needs the role ${needed}; yours is ${role}.`);
-    }
+    this.check(role, needed);
     return role;
+  }
+
+  /** @throws HttpError 403 */
+  check(role: Role, needed: Role): void {
+    if (ranks[role] >= ranks[needed]) return;
+    throw new HttpError(403, "FORBIDDEN", `This needs the role ${needed}; yours is ${role}.`);
   }
 
   /** For a right `?token=`, the cookie of a new session. @throws HttpError 401, 429 */

@@ -78,6 +78,9 @@ export interface TaskDetail {
   attempts: AttemptDocument[];
 }
 
+/** Of `POST actions`: with `dryRun` how many it would be and the first of them, else the task that does it. */
+export type ActionAnswer = { count: number; sample: TaskDocument[] } | { task: TaskDocument };
+
 export interface DefinitionDocument {
   id: string;
   description?: string;
@@ -118,8 +121,32 @@ export interface Stats {
 
 /** One group of `GET summary`: the values of the keys asked for, and how many tasks have them. */
 export interface SummaryGroup {
-  [key: string]: string | number | undefined;
+  [key: string]: string | number | boolean | undefined;
   count: number;
+}
+
+/** In milliseconds; at most 6.25 % off, `max` exact. */
+export interface Percentiles {
+  p50: number;
+  p95: number;
+  p99: number;
+  max: number;
+}
+
+/** What ended in one stretch of time. */
+export interface HistoryBucket {
+  start: string;
+  type?: string;
+  completed: number;
+  failed: number;
+  cancelled: number;
+  /** Attempts that failed and are followed by another. */
+  retried: number;
+  /** Tasks that ended per second. */
+  throughput: number;
+  failureRate: number;
+  waitMs?: Percentiles;
+  runMs?: Percentiles;
 }
 
 /** Failed tasks whose errors say the same once numbers and ids are taken out. */
@@ -133,6 +160,47 @@ export interface ErrorGroup {
   firstAt: string;
   lastAt: string;
   exampleId: string;
+}
+
+/** A task that an alert enqueues; the alert is added to its payload. */
+export interface AlertTask {
+  type: string;
+  payload?: { [key: string]: Json };
+}
+
+/** A query under a name; `@name` stands for it in every other. */
+export interface SavedSearchDocument {
+  name: string;
+  query: string;
+  description?: string;
+  alert?: {
+    over?: number;
+    under?: number;
+    for?: string | number;
+    enqueue: AlertTask;
+    recovered?: AlertTask;
+  };
+  createdAt: string;
+  updatedAt: string;
+  /** What the latest look at the alert found. */
+  alertState?: {
+    checkedAt: string;
+    /** May be an estimate. */
+    count?: number;
+    /** Since when the count is out of bounds. */
+    since?: string;
+    enqueuedAt?: string;
+    /** Why the look came to nothing. */
+    problem?: string;
+  };
+}
+
+/** A type or a queue, one of them, whose tasks wait. */
+export interface PauseDocument {
+  type?: string;
+  queue?: string;
+  pausedAt: string;
+  reason?: string;
 }
 
 /** What to put in the place of `from` to `to`, counted in UTF-16 units from 0. */

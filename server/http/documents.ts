@@ -3,10 +3,20 @@
  * secrets are taken out.
  */
 import type { Attempt } from "../tasks/core/attempt.ts";
+import type { Pause } from "../tasks/core/pauses.ts";
+import type { SavedSearch } from "../tasks/core/saved-searches.ts";
 import type { StoredDefinition, WorkerRecord } from "../tasks/core/store.ts";
 import type { Task } from "../tasks/core/task.ts";
 import { encodeValue } from "../tasks/core/value.ts";
-import type { AttemptDocument, DefinitionDocument, Json, TaskDocument, WorkerDocument } from "./contract.ts";
+import type {
+  AttemptDocument,
+  DefinitionDocument,
+  Json,
+  PauseDocument,
+  SavedSearchDocument,
+  TaskDocument,
+  WorkerDocument,
+} from "./contract.ts";
 
 /** Says whether the value under this key is a secret, which nobody is shown. */
 export type Redact = (key: string) => boolean;
@@ -52,6 +62,14 @@ export class Documents {
 
   definition(definition: StoredDefinition): DefinitionDocument {
     return jsonOf(definition) as unknown as DefinitionDocument;
+  }
+
+  search(search: SavedSearch): SavedSearchDocument {
+    return this.#redacted(jsonOf(search)) as unknown as SavedSearchDocument;
+  }
+
+  pause(pause: Pause): PauseDocument {
+    return jsonOf(pause) as unknown as PauseDocument;
   }
 
   worker(worker: WorkerRecord): WorkerDocument {

@@ -34,7 +34,7 @@ export function openApi(routes: readonly Route[]): object {
   };
 }
 
-function operationOf({ method, path, summary, role, query, body }: Route): object {
+function operationOf({ method, path, summary, role, query, body, statusOf }: Route): object {
   const parameters = [
     ...[...path.matchAll(/:(\w+)/g)].map(([, name]) => ({
       name,
@@ -51,7 +51,11 @@ function operationOf({ method, path, summary, role, query, body }: Route): objec
     description: `Needs the role ${role}.`,
     parameters,
     ...(body && { requestBody: { required: true, content: json(schemaOf(body)) } }),
-    responses: { 200: { description: summary, content: json({ type: "object" }) }, default: error },
+    responses: {
+      200: { description: summary, content: json({ type: "object" }) },
+      ...(statusOf && { 202: { description: "Begun", content: json({ type: "object" }) } }),
+      default: error,
+    },
   };
 }
 

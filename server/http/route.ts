@@ -1,4 +1,4 @@
-/** A route: what it is asked, what it needs, what it answers. The API, its description and its tests are made from these. */
+/** A route: what it is asked, what it needs, what it answers. The API, its description, its client and its tests are made from these. */
 import type { z } from "zod";
 import type { Dure } from "../dure.ts";
 import type { Role } from "./auth.ts";
@@ -10,20 +10,48 @@ export interface Call<Query = any, Body = any> {
   params: Record<string, string>;
   query: Query;
   body: Body;
+  /** The caller's. */
+  role: Role;
+  /** For what needs more than the route does. @throws HttpError 403 */
+  need(role: Role): void;
+  /** Adds to the line of the audit. */
+  audit(details: Record<string, unknown>): void;
 }
 
-export interface Route<Query = any, Body = any> {
-  method: "GET" | "POST" | "PATCH" | "DELETE";
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+export interface Route<
+  Query = any,
+  Body = any,
+  Answer = unknown,
+  Path extends string = string,
+  Verb extends Method = Method,
+  QueryInput = any,
+  BodyInput = any,
+> {
+  method: Verb;
   /** Below `api/`; `:name` stands for one part. */
-  path: string;
+  path: Path;
   role: Role;
   summary: string;
-  query?: z.ZodType<Query>;
-  body?: z.ZodType<Body>;
-  run(call: Call<Query, Body>): Promise<unknown>;
+  query?: z.ZodType<Query, QueryInput>;
+  body?: z.ZodType<Body, BodyInput>;
+  /** The status of an answer. Default 200. */
+  statusOf?(answer: Answer): 200 | 202;
+  run(call: Call<Query, Body>): Promise<Answer>;
 }
 
-/** Keeps what the schemas say of a route's query and body. */
-export function route<Query, Body>(definition: Route<Query, Body>): Route {
-  return definition as Route;
+/** Keeps what the schemas say of a route's query and body, and what it answers. */
+export function route<
+  const Path extends string,
+  const Verb extends Method,
+  Answer,
+  Query = unknown,
+  Body = unknown,
+  QueryInput = unknown,
+  BodyInput = unknown,
+>(
+  definition: Route<Query, Body, Answer, Path, Verb, QueryInput, BodyInput>,
+): Route<Query, Body, Answer, Path, Verb, QueryInput, BodyInput> {
+  return definition;
 }

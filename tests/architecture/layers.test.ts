@@ -7,6 +7,7 @@ const ofAnyStore = [
   "server/tasks/core/",
   "server/tasks/stores/migrate.ts",
   "server/tasks/stores/findings.ts",
+  "server/tasks/stores/search-bounds.ts",
 ];
 
 /** The parts of the server: where they lie, which parts and packages their values may come from. */
@@ -25,6 +26,7 @@ const parts: Record<string, { parts: string[]; packages: RegExp }> = {
     packages: /^(node:|pg$)/,
   },
   "server/tasks/stores/migrate.ts": { parts: ["server/tasks/core/"], packages: /^node:/ },
+  "server/tasks/stores/search-bounds.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/tasks/stores/findings.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/dure": { parts: ["server/dure", "server/tasks/"], packages: /^node:/ },
   "server/index.ts": {
@@ -32,6 +34,12 @@ const parts: Record<string, { parts: string[]; packages: RegExp }> = {
     packages: /^$/,
   },
   "server/postgres.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
+  "server/client.ts": { parts: ["server/client/"], packages: /^$/ },
+  // Of the server it knows nothing but the types of its routes.
+  "server/client/": {
+    parts: ["server/client/", "server/http/app.ts", "server/http/route.ts"],
+    packages: /^$/,
+  },
   "server/http.ts": {
     parts: ["server/http/", "server/dure", "server/tasks/core/"],
     packages: /^$/,
@@ -109,6 +117,21 @@ describe("imports", () => {
     visit("server/tasks/stores/sqlite/checkpointer.ts");
     expect(reached.size).toBeGreaterThan(10);
     expect([...reached].filter((path) => path.endsWith("/task.ts"))).toEqual([]);
+  });
+
+  test("the client runs without anything else: not Node's modules, no package, nothing of the server", () => {
+    const reached = new Set<string>();
+    const visit = (path: string): void => {
+      if (reached.has(path)) return;
+      reached.add(path);
+      for (const { from, file, typesOnly } of importsOf(path)) {
+        if (file === undefined) expect.soft(typesOnly, `${path} imports ${from}`).toBe(true);
+        else if (!typesOnly) visit(file);
+      }
+    };
+    visit("server/client.ts");
+    expect(reached.size).toBeGreaterThan(4);
+    expect([...reached].filter((path) => !path.startsWith("server/client"))).toEqual([]);
   });
 
   test("the reader of imports knows every form of them", () => {

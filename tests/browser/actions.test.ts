@@ -116,11 +116,34 @@ test("all that a search finds is retried at once, beyond what is loaded", async 
   await page.getByRole("button", { name: `Select all ${failed + 150} that this search finds` }).click();
   await page.getByRole("button", { name: "Retry" }).click();
   const dialog = page.getByRole("dialog", { name: `Retry ${failed + 150} tasks?` });
+  expect(await dialog.getByRole("listitem").count()).toBe(5);
   await dialog.getByRole("button", { name: "Retry" }).click();
   await page.getByText(`${failed + 150} tasks done`).waitFor();
+  expect(server.requests.filter((request) => request === "POST actions")).toHaveLength(2);
+  expect(server.requests.some((request) => request.endsWith("/retry"))).toBe(false);
   expect(
     server.world.tasks.filter(({ id, status }) => id.startsWith("more-") && status !== "PENDING"),
   ).toEqual([]);
+});
+
+test("an action on a whole search is stopped by a button, or goes on when its dialog is closed", async () => {
+  await openTasks("?status=COMPLETED");
+  const total = server.world.tasks.filter(({ status }) => status === "COMPLETED").length;
+  for (const end of ["Stop", "Escape"]) {
+    await page.getByRole("checkbox", { name: "Select all loaded tasks" }).check();
+    await page.getByRole("button", { name: /^Select all \d+ that/ }).click();
+    await page.getByRole("button", { name: "Delete" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByRole("button", { name: "Delete" }).click();
+    await dialog.getByRole("link", { name: "Open that task" }).waitFor();
+    if (end === "Stop") {
+      await dialog.getByRole("button", { name: "Stop" }).click();
+      await page.getByText(new RegExp(`^\\d+ of ${total} done$`)).waitFor();
+      expect(server.requests).toContain("POST tasks/action-1/cancel");
+    } else await page.keyboard.press(end);
+    await dialog.waitFor({ state: "detached" });
+  }
+  expect(server.requests).not.toContain("POST tasks/action-2/cancel");
 });
 
 test("an action under way is stopped by a button, and says how far it came", async () => {

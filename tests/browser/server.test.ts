@@ -90,6 +90,26 @@ test("a failed task is retried", async () => {
   await expect.poll(async () => (await dure.getTaskById("order-9"))?.status).toBe("PENDING");
 });
 
+test("all that a search finds is cancelled by a worker, beyond what is loaded", {
+  timeout: 30_000,
+}, async () => {
+  for (let order = 100; order < 250; order++) {
+    await dure.enqueueTask("send-receipt", { order, note: "bulk" }, { delay: "1h", tags: ["bulk"] });
+  }
+  await page.goto(at("tasks?q=tag:bulk"));
+  await page.getByRole("checkbox", { name: "Select all loaded tasks" }).check();
+  await page.getByRole("button", { name: "Select all 150 that this search finds" }).click();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  const dialog = page.getByRole("dialog", { name: "Cancel 150 tasks?" });
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await dialog.getByText("It waits for a free worker.", { exact: false }).waitFor();
+  await dure.start();
+  await page.getByText("150 tasks done").waitFor();
+  await dure.stop();
+  expect(await dure.countTasks({ status: "CANCELLED", tag: "bulk" })).toBe(150);
+  expect(trouble).toEqual([]);
+});
+
 test("a page of another origin reads nothing and changes nothing, logged in or not", async () => {
   const other: Server = createServer((_request, response) => {
     response.setHeader("content-type", "text/html");

@@ -118,11 +118,28 @@ test("the first view is below 200 kB compressed and asks nothing of another orig
     else if (!response.url().includes("/api/")) sizes.push(compressedSize(response.body()));
   });
   await page.goto(server.url);
-  await page.getByText("tasks per hour").waitFor();
-  await page.locator("canvas").waitFor();
+  await page.getByRole("heading", { name: "Tasks ended" }).waitFor();
+  await page.locator("canvas").first().waitFor();
   const total = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
   expect(total).toBeLessThan(200_000);
   expect(foreign).toEqual([]);
+  await page.context().close();
+});
+
+test("the history is of the period and type that the address says, and its table says what its charts show", async () => {
+  const { page } = await openPage({ locale: "en-US" });
+  await page.goto(server.url);
+  const rows = page.getByRole("table", { name: /with their wait and run times/ }).getByRole("row");
+  await expect.poll(() => rows.count()).toBe(1 + 24);
+  await page.getByRole("link", { name: "1h", exact: true }).click();
+  await expect.poll(() => rows.count()).toBe(1 + 60);
+  await page.getByRole("combobox", { name: "Type" }).selectOption("send-receipt");
+  await expect.poll(() => new URL(page.url()).search).toBe("?period=hour&type=send-receipt");
+  await page.reload();
+  await expect.poll(() => rows.count()).toBe(1 + 60);
+  expect(await page.getByRole("combobox", { name: "Type" }).inputValue()).toBe("send-receipt");
+  const texts = await rows.allTextContents();
+  expect(texts.filter((text) => /\d(ms|s)$/.test(text)).length).toBeGreaterThan(10);
   await page.context().close();
 });
 

@@ -301,6 +301,22 @@ describe("changing tasks", () => {
 });
 
 describe("looking after the database", () => {
+  test("stats --history shows what ended when, and what of it is asked for", async () => {
+    const { stdout } = await workspace.dure(["stats", "--history", "--by-type"]);
+    expect(stdout).toMatch(
+      /^from +type +completed +failed +cancelled +retried +per second +failed % +wait p50 /,
+    );
+    expect(stdout).toMatch(/ send-receipt +– +1 /);
+    const [bucket] = await workspace.json("stats", "--history", "--since", "30d", "--type", "resize-image");
+    expect(bucket).toMatchObject({ completed: 1, failed: 0, runMs: { max: expect.any(Number) } });
+    const none = await workspace.dure(["stats", "--history", "--type", "nobody"]);
+    expect(none.stderr).toContain("No task ended in this time");
+    const alone = await workspace.dure(["stats", "--since", "1h"]);
+    expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining("--since is of the history")]);
+    const tooOld = await workspace.dure(["stats", "--history", "--since", "9d", "--bucket", "minute"]);
+    expect(tooOld.stderr).toContain('Ask with bucket: "hour"');
+  });
+
   test("stats counts by type and status", async () => {
     const { stdout } = await workspace.dure(["stats"]);
     expect(stdout.split("\n")[0]).toMatch(/^type +queue +pending +running +completed +failed +cancelled$/);

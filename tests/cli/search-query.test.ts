@@ -109,3 +109,19 @@ test("the next page of a query about now is found by its cursor", async () => {
   );
   expect(await idsOf("--limit", "1", "--cursor", first.nextCursor, "created:>2h")).toHaveLength(1);
 });
+
+describe("--explain", () => {
+  test("says which way the tasks are found, and what would be cheaper", async () => {
+    const declared = await search("--explain", "userId:42");
+    expect(declared.stdout).toMatch(/index of attributes \(attribute userId\)/);
+    expect(declared.stdout).not.toMatch(/cheaper/);
+    const walked = await search("--explain", "payload.order:>1");
+    expect(walked.stdout).toMatch(/Walks over the tasks/);
+    expect(walked.stdout).toMatch(/tested +payload\.order:>1/);
+    expect(walked.stdout.replace(/\s+/g, " ")).toContain("Declare an attribute of payload.order");
+    expect(JSON.parse((await search("--json", "--explain", "userId:42")).stdout)).toMatchObject({
+      source: "attributes",
+      candidates: 1,
+    });
+  });
+});

@@ -14,7 +14,9 @@ const files = {
   enqueueTasks: "enqueue-tasks",
   getTask: "get-task",
   searchTasks: "search-tasks",
+  explainSearch: "explain-search",
   countTasks: "count-tasks",
+  readChanges: "read-changes",
   listAttempts: "get-task",
   findNearIds: "get-task",
   registerWorker: "workers",
@@ -47,6 +49,18 @@ const files = {
   readUnindexed: "texts",
   writeTexts: "texts",
   summarizeTasks: "summarize-tasks",
+  countAttribute: "facets",
+  readAttributes: "facets",
+  addHistory: "history",
+  readHistory: "history",
+  pruneHistory: "history",
+  saveSearch: "saved-searches",
+  listSearches: "saved-searches",
+  deleteSearch: "saved-searches",
+  writeAlertState: "saved-searches",
+  pause: "pauses",
+  resume: "pauses",
+  listPauses: "pauses",
 } satisfies Record<keyof TaskStore, string>;
 
 test.each(Object.entries(files))("%s has its rules in %s.test.ts", (verb, file) => {
@@ -56,7 +70,7 @@ test.each(Object.entries(files))("%s has its rules in %s.test.ts", (verb, file) 
 
 test("no file of rules is left out", () => {
   const present = readdirSync(import.meta.dirname).filter((name) => name.endsWith(".test.ts"));
-  const named = [...new Set([...Object.values(files), "search-conditions", "every-verb"])].map(
+  const named = [...new Set([...Object.values(files), "alert-rules", "search-conditions", "every-verb"])].map(
     (name) => `${name}.test.ts`,
   );
   expect(present.sort()).toEqual(named.sort());

@@ -17,7 +17,10 @@ onEachStore("reapWorkers", (world) => {
   test("a worker whose renewals stand still is buried and its tasks are PENDING again, uncharged", async () => {
     await world.running(newTask({ id: "a" }));
     await world.clock.advance(9);
-    expect(await world.bury()).toEqual({ buried: ["worker-1"], tasks: [{ id: "a", status: "PENDING" }] });
+    expect(await world.bury()).toEqual({
+      buried: ["worker-1"],
+      tasks: [{ id: "a", type: "resize-image", status: "PENDING" }],
+    });
     expect(await world.get("a")).toMatchObject({
       status: "PENDING",
       attempts: 0,
@@ -150,7 +153,10 @@ onEachStore("reapWorkers", (world) => {
     await world.clock.advance(60_000);
     expect(await reap()).toEqual({ buried: [], tasks: [] });
     await world.clock.advance(1);
-    expect(await reap()).toEqual({ buried: [], tasks: [{ id: "a", status: "CANCELLED" }] });
+    expect(await reap()).toEqual({
+      buried: [],
+      tasks: [{ id: "a", type: "resize-image", status: "CANCELLED" }],
+    });
     expect((await world.get("b")).status).toBe("RUNNING");
     expect(await world.settle(claimed, "cancelled")).toMatchObject({ kind: "lease-lost" });
     expect((await world.store.listWorkers())[0]).toMatchObject({ state: "alive", running: 1 });
@@ -162,7 +168,7 @@ onEachStore("reapWorkers", (world) => {
     await world.clock.advance(50_000);
     ok(await world.store.cancelTask("a"));
     await world.clock.advance(10_001);
-    expect((await reap()).tasks).toEqual([{ id: "a", status: "CANCELLED" }]);
+    expect((await reap()).tasks).toEqual([{ id: "a", type: "resize-image", status: "CANCELLED" }]);
   });
 
   test("all tasks of a dead worker come back at once, many as they are", async () => {

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { beforeEach, expect, test } from "vitest";
-import type { Bound, Condition, Field } from "../../server/tasks/core/condition.ts";
+import { type Bound, type Condition, type Field, foldText } from "../../server/tasks/core/condition.ts";
 import { meets, sortValueOf } from "../../server/tasks/core/meets.ts";
 import type { TaskSortField } from "../../server/tasks/core/search.ts";
+import { searchableText } from "../../server/tasks/core/searchable-text.ts";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, settlementOf, startAt } from "../support/builders.ts";
@@ -32,6 +33,48 @@ onEachStore("searchTasks with conditions", (world) => {
       }),
       { numRuns: runs },
     );
+  });
+
+  test("the same when every text is indexed, values among them that the index finds", async () => {
+    await indexAll(world);
+    const text = fc.oneof(texts, fc.constantFrom("connect ETIMEDOUT", "row 31", "12:", "Größe 4", "nobody"));
+    const of = fc.constantFrom(
+      payload("widthPx"),
+      payload("name"),
+      payload("at"),
+      payload("user", "id"),
+      payload(),
+      field("error"),
+      field("tag"),
+    );
+    const found = fc.oneof(
+      fc.record({
+        kind: fc.constant("equals" as const),
+        field: of,
+        values: fc.array(fc.oneof(text, numbers), { minLength: 1, maxLength: 2 }),
+      }),
+      fc.record({ kind: fc.constant("prefix" as const), field: of, prefix: text }),
+      fc.record({ kind: fc.constant("contains" as const), field: of, text: text.map(foldText) }),
+    );
+    const both = fc.oneof(
+      found,
+      fc.record({ kind: fc.constant("and" as const), parts: fc.tuple(found, conditions) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(both, orders, async (where, order) => {
+        const search = newSearch({ ...order, where, limit: 1_000 });
+        expect(idsOf(await tasksOf(world.store.searchTasks(search)))).toEqual(idsOf(expected(all, search)));
+      }),
+      { numRuns: 2 * runs },
+    );
+  });
+
+  test("a value in a text that is too long to be indexed is found all the same", async () => {
+    const long = { text: "lorem ipsum ".repeat(8_000), widthPx: 987_654 };
+    await world.enqueue(newTask({ id: "long", payload: long }));
+    await indexAll(world);
+    const where: Condition = { kind: "equals", field: payload("widthPx"), values: [987_654] };
+    expect(idsOf(await tasksOf(world.store.searchTasks(newSearch({ where }))))).toEqual(["long"]);
   });
 
   test("pages by cursor and by offset give the whole, forward and back", async () => {
@@ -109,6 +152,15 @@ onEachStore("searchTasks with conditions", (world) => {
     expect(await tasksOf(world.store.searchTasks(newSearch({ id: one!.id, where: not })))).toEqual([]);
   });
 });
+
+async function indexAll(world: World): Promise<void> {
+  for (;;) {
+    const unindexed = await world.store.readUnindexed({ limit: 50 });
+    if (unindexed.length === 0) return;
+    const texts = unindexed.map(({ ref, task, attempts }) => ({ ref, text: searchableText(task, attempts) }));
+    ok(await world.store.writeTexts(texts));
+  }
+}
 
 async function fill(world: World): Promise<void> {
   const types = ["resize-image", "send-receipt", "nightly-report"];

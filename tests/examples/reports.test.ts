@@ -1,6 +1,8 @@
 /** The main job: real reports, killed half-way and taken up again without repeating anything. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { createDure } from "../../server/index.ts";
 import { runExample, temporaryFolder } from "../support/examples.ts";
@@ -57,6 +59,24 @@ test("a stopped run ends with the signal's code and leaves nothing running", asy
   expect(statuses).toContain("PENDING");
 }, 60_000);
 
+test("npm run dev serves the dashboard while its worker runs, and ends both at once", async () => {
+  const folder = temporaryFolder();
+  const child = spawn(process.execPath, [resolve("examples/reports/dev.ts"), "0"], {
+    cwd: folder,
+    env: { ...process.env, NO_COLOR: "1", REPORTS_DATABASE: ".dure/live.db" },
+  });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text) => (said += text));
+  await until(() => countPages(folder) >= 3);
+  const url = new URL(/Dashboard: (\S+)/.exec(said)![1]!);
+  expect((await fetch(new URL("/healthz", url))).status).toBe(200);
+  child.kill("SIGINT");
+  expect(await once(child, "exit")).toEqual([0, null]);
+  const statuses = [...(await attemptsByTask(folder, "live.db")).values()].map(({ status }) => status);
+  expect(statuses).not.toContain("RUNNING");
+}, 60_000);
+
 function checkPage(folder: string, page: string): void {
   const html = readFileSync(join(folder, page), "utf8");
   for (const tag of ["html", "body", "main", "table", "tr", "td", "svg", "figure", "p", "dl", "span", "a"]) {
@@ -68,8 +88,11 @@ function checkPage(folder: string, page: string): void {
     expect([page, link, existsSync(join(folder, link!))]).toEqual([page, link, true]);
 }
 
-async function attemptsByTask(folder: string): Promise<Map<string, { status: string; attempts: number }>> {
-  const dure = createDure({ database: join(folder, ".dure/reports.db") });
+async function attemptsByTask(
+  folder: string,
+  name = "reports.db",
+): Promise<Map<string, { status: string; attempts: number }>> {
+  const dure = createDure({ database: join(folder, ".dure", name) });
   const tasks = await dure.searchTasks({ limit: 1_000, definitions: false });
   const entries = await Promise.all(
     tasks.map(

@@ -133,6 +133,27 @@ describe("reading", () => {
     expect((await get("/api/stats")).byType.length).toBeGreaterThan(1);
     expect((await get("/api/health")).findings.length).toBeGreaterThan(1);
   });
+
+  test("the history: what ended, by type and time, refused where nothing is kept", async () => {
+    const { buckets } = await get("/api/history?bucket=day&by=type");
+    const sum = (key: string) => buckets.reduce((total: number, bucket: any) => total + bucket[key], 0);
+    expect([sum("completed"), sum("failed"), buckets[0].type]).toEqual([3, 3, "send-receipt"]);
+    expect(buckets[0].start).toMatch(/T00:00:00\.000Z$/);
+    expect(buckets[0].runMs).toEqual({
+      ...{
+        p50: expect.any(Number),
+        p95: expect.any(Number),
+        p99: expect.any(Number),
+        max: expect.any(Number),
+      },
+    });
+    const from = new Date(Date.now() + 60_000).toISOString();
+    expect((await get(`/api/history?bucket=minute&from=${from}`)).buckets).toEqual([]);
+    expect((await get("/api/history?type=nobody")).buckets).toEqual([]);
+    const old = await ask("/api/history?bucket=minute&from=2020-01-01T00:00:00Z");
+    expect([old.status, ((await old.json()) as any).code]).toEqual([400, "INVALID_OPTION"]);
+    expect((await ask("/api/history?bucket=week")).status).toBe(400);
+  });
 });
 
 describe("changing", () => {
@@ -322,10 +343,10 @@ test("the description of the API names every route, with its parameters", () => 
   const { openapi, paths } = openApi(routes) as any;
   expect(openapi).toBe("3.1.0");
   for (const { method, path, query } of routes) {
-    const operation = paths[`/api/${path.replace(":id", "{id}")}`][method.toLowerCase()];
+    const operation = paths[`/api/${path.replace(/:(\w+)/g, "{$1}")}`][method.toLowerCase()];
     expect(operation.summary.length).toBeGreaterThan(10);
     const names = operation.parameters.map(({ name }: any) => name);
-    if (path.includes(":id")) expect(names).toContain("id");
+    for (const [, name] of path.matchAll(/:(\w+)/g)) expect(names).toContain(name);
     if (query) expect(names.length).toBeGreaterThan(0);
   }
 });

@@ -1,5 +1,5 @@
 /** The package as users get it: what is in it, what it brings along, and that it works where it is installed. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
@@ -145,6 +145,26 @@ describe("where it is installed", () => {
     const code = `console.log(Object.keys(await import("dure/postgres")).join(" "))`;
     const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", code], program);
     expect(stdout.trim()).toBe("fromDrizzle fromKnex fromKysely fromPostgresJs fromPrisma");
+  });
+
+  test("dure/client imports nothing but its own parts, and runs without Node's modules", async () => {
+    const server = join(program, "node_modules/dure/dist/server");
+    const parts = readdirSync(join(server, "client")).filter((name) => name.endsWith(".js"));
+    const texts = ["client.js", ...parts.map((name) => `client/${name}`)].map((name) =>
+      readFileSync(join(server, name), "utf8"),
+    );
+    const imported = texts.flatMap((text) => [...text.matchAll(/^(?:im|ex)port\b[^;]*? from "([^"]+)"/gm)]);
+    expect(imported.length).toBeGreaterThan(3);
+    const others = imported
+      .map(([, from]) => from)
+      .filter((from) => !/^\.\/(?:client\/)?[a-z]+\.js$/.test(from!));
+    expect(others).toEqual([]);
+    expect(texts.join("\n")).not.toMatch(
+      /\b(?:process|Buffer|require|global|setImmediate)\b\s*[.(]|\bimport\(/,
+    );
+    const code = `console.log(Object.keys(await import("dure/client")).join(" "))`;
+    const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", code], program);
+    expect(stdout.trim()).toBe("DureClient DureClientError createClient");
   });
 
   test("what lies inside it is not imported by accident", async () => {

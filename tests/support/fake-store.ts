@@ -6,6 +6,7 @@
 import type {
   Beat,
   ClaimedTask,
+  HistoryRow,
   LeaseRequest,
   News,
   Pace,
@@ -24,6 +25,7 @@ export class FakeStore {
   readonly settleSizes: number[] = [];
   readonly claimLimits: number[] = [];
   readonly progress: unknown[] = [];
+  readonly history: HistoryRow[] = [];
   readonly registered: string[] = [];
   readonly stopped: string[] = [];
   readonly listeners = new Set<(news?: News) => void>();
@@ -63,6 +65,15 @@ export class FakeStore {
       },
     };
   };
+
+  addHistory: TaskStore["addHistory"] = async (minutes) => {
+    this.history.push(...minutes);
+    return ok(undefined);
+  };
+
+  pruneHistory: TaskStore["pruneHistory"] = async () => ok(0);
+
+  listSearches: TaskStore["listSearches"] = async () => [];
 
   endClaimWait: TaskStore["endClaimWait"] = () => undefined;
 

@@ -46,6 +46,7 @@ export function makeTestWorker(handler: TaskHandler, options: TestWorkerOptions 
     stopGraceMs,
     name: "test",
     valueSizeMax: 1024 * 1024,
+    historyMs: null,
     onEnded: (taskId) => ended.push(taskId),
     onUnhealthy: (reason) => unhealthy.push(reason),
     followClock: async () => undefined,

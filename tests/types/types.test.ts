@@ -25,6 +25,12 @@ test.each([
   60_000,
 );
 
+test("the client's types hold where there is a browser and no Node", async () => {
+  const pages = { types: [], lib: ["es2024", "dom", "dom.asynciterable"], moduleResolution: "bundler" };
+  const client = files.filter((file) => basename(file) === "client.ts");
+  expect(await project.check(client, { ...relativeImports, ...pages, module: "esnext" })).toBe("");
+}, 60_000);
+
 test("a broken promise would be noticed", async () => {
   const file = project.write("broken.ts", `import { searchTasks } from "dure"; searchTasks({ limits: 5 });`);
   expect(await project.check([file])).toContain("broken.ts(1,");

@@ -4,13 +4,14 @@
  */
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { appliesTo, statusesFor, type Target, type TaskAction } from "../acting.ts";
+import { appliesTo, type SearchAction, statusesFor, type Target, type TaskAction } from "../acting.ts";
 import type { TaskSearch } from "../api.ts";
 import type { TaskDocument } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
 import { Button } from "./button.tsx";
+import { SearchActionDialog } from "./search-action-dialog.tsx";
 import styles from "./selection-bar.module.css";
 import { ActionDialog } from "./task-actions.tsx";
 
@@ -42,6 +43,12 @@ export function SelectionBar({
     const suited = tasks.filter((task) => appliesTo(action, task));
     return { tasks: suited, count: suited.length };
   };
+  const close = () => setAsking(undefined);
+  const done = () => {
+    close();
+    onClear();
+    onDone();
+  };
   const found = counts.data ? countOf(search, counts.data) : 0;
   const selected = isWhole ? found : tasks.length;
   return (
@@ -70,19 +77,23 @@ export function SelectionBar({
       <Button small kind="quiet" onClick={onClear}>
         {words.clearSelection}
       </Button>
-      {asking && (
-        <ActionDialog
-          {...asking}
-          onClose={() => setAsking(undefined)}
-          onDone={() => {
-            setAsking(undefined);
-            onClear();
-            onDone();
-          }}
+      {asking && isSearchAction(asking.action) && "search" in asking.target ? (
+        <SearchActionDialog
+          action={asking.action}
+          search={asking.target.search}
+          count={asking.target.count}
+          onClose={close}
+          onDone={done}
         />
+      ) : (
+        asking && <ActionDialog {...asking} onClose={close} onDone={done} />
       )}
     </div>
   );
+}
+
+function isSearchAction(action: TaskAction): action is SearchAction {
+  return action !== "runAgain";
 }
 
 type Counts = readonly { status?: unknown; count: number }[];

@@ -23,13 +23,7 @@ export function ActionDialog({
 }) {
   const words = useWords();
   const { run, stop, reached } = useAction(action, target, onDone);
-  const texts = {
-    retry: [words.confirmRetry, words.retryExplained, words.retry],
-    cancel: [words.confirmCancel, words.cancelExplained, words.cancel],
-    runAgain: [words.confirmRunAgain, words.runAgainExplained, words.runAgain],
-    delete: [words.confirmDelete, words.deleteExplained, words.delete],
-  } as const;
-  const [question, explanation, verb] = texts[action];
+  const [question, explanation, verb] = useActionTexts(action);
   const running = reached !== undefined;
   return (
     <Dialog
@@ -54,8 +48,20 @@ export function ActionDialog({
   );
 }
 
+/** The question that an action begins with, what it does, and its verb. */
+export function useActionTexts(action: TaskAction) {
+  const words = useWords();
+  const texts = {
+    retry: [words.confirmRetry, words.retryExplained, words.retry],
+    cancel: [words.confirmCancel, words.cancelExplained, words.cancel],
+    runAgain: [words.confirmRunAgain, words.runAgainExplained, words.runAgain],
+    delete: [words.confirmDelete, words.deleteExplained, words.delete],
+  } as const;
+  return texts[action];
+}
+
 /** There from the beginning, so that the dialog keeps its size. */
-function Progress({ reached = 0, count }: { reached: number | undefined; count: number }) {
+export function Progress({ reached = 0, count }: { reached: number | undefined; count: number }) {
   const words = useWords();
   const format = useFormat();
   return (

@@ -1,10 +1,10 @@
-/** Overview: how many tasks of each status, what needs attention first, the last day, and each type. */
+/** Overview: how many tasks of each status, what needs attention first, what ended over time, and each type. */
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { lazy, Suspense, useMemo, useState } from "react";
+import { useMemo } from "react";
 import { type Attention, attentionOf } from "../attention.ts";
 import { Empty, Failure, Snippet } from "../components/empty.tsx";
-import { Guarded } from "../components/guarded.tsx";
+import { HistoryPanel } from "../components/history-panel.tsx";
 import { StatusMark } from "../components/icon.tsx";
 import { PageHeader, Panel } from "../components/page.tsx";
 import { TypeTable } from "../components/type-table.tsx";
@@ -12,12 +12,9 @@ import { type Stats, statuses } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
+import { overviewRoute } from "../router.tsx";
 import { firstTask } from "../snippets.ts";
 import styles from "./overview.module.css";
-
-const DayChart = lazy(() => import("../components/day-chart.tsx"));
-
-const hourMs = 3_600_000;
 
 export function Overview() {
   const words = useWords();
@@ -34,6 +31,8 @@ function Content({ stats }: { stats: Stats }) {
   const words = useWords();
   const { data: workers } = useQuery(queries.workers());
   const { data: definitions } = useQuery(queries.definitions());
+  const choice = overviewRoute.useSearch();
+  const types = useMemo(() => [...new Set(stats.byType.map(({ type }) => type))].sort(), [stats]);
   const attention = useMemo(() => workers && attentionOf(stats, workers), [stats, workers]);
   if (stats.byType.length === 0 && definitions?.length === 0) {
     return (
@@ -45,14 +44,10 @@ function Content({ stats }: { stats: Stats }) {
   return (
     <div className={styles.page}>
       <Figures stats={stats} slots={workers?.filter(({ state }) => state === "alive")} />
-      <div className={styles.split}>
-        <Panel title={words.needsAttention} flush>
-          <AttentionList items={attention} />
-        </Panel>
-        <Panel title={words.lastDay} actions={<span className={styles.unit}>{words.perHour}</span>}>
-          <LastDay />
-        </Panel>
-      </div>
+      <Panel title={words.needsAttention} flush>
+        <AttentionList items={attention} />
+      </Panel>
+      <HistoryPanel choice={choice} types={types} />
       <Panel title={words.byType} flush>
         <TypeTable stats={stats} />
       </Panel>
@@ -182,21 +177,4 @@ function AttentionLink({ item }: { item: Attention }) {
         </Link>
       );
   }
-}
-
-function LastDay() {
-  const [from] = useState(() => new Date(Math.floor(Date.now() / hourMs - 23) * hourMs).toISOString());
-  const { data, error } = useQuery({ ...queries.hours(from), retry: false });
-  if (error) return <Failure error={error} />;
-  return (
-    <div className={styles.chart}>
-      {data && (
-        <Guarded instead={(problem) => <Failure error={problem} />}>
-          <Suspense>
-            <DayChart groups={data} from={from} />
-          </Suspense>
-        </Guarded>
-      )}
-    </div>
-  );
 }

@@ -9,6 +9,7 @@ import { Empty, Failure, Snippet } from "../components/empty.tsx";
 import { Icon, StatusMark } from "../components/icon.tsx";
 import { PageHeader } from "../components/page.tsx";
 import { QueryBox } from "../components/query-box.tsx";
+import { SavedSearches } from "../components/saved-searches.tsx";
 import { SearchExamples } from "../components/search-examples.tsx";
 import { SelectionBar } from "../components/selection-bar.tsx";
 import { useTaskColumns } from "../components/task-columns.tsx";
@@ -41,6 +42,7 @@ export function Tasks() {
       </PageHeader>
       <div className={styles.tools}>
         <QueryBox query={search.q ?? ""} error={found.error} onSearch={(q) => change({ q })} />
+        <SavedSearches search={search} onOpen={(q) => navigate({ to: "/tasks", search: { q } })} />
         <TypeSelect value={search.type} onChange={(type) => change({ type })} />
         <SortSelect value={search.sort} onChange={(sort) => change({ sort })} />
       </div>

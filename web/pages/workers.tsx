@@ -1,7 +1,9 @@
 /** Workers: who is alive, how busy, and since when nobody heard of the others. */
+
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
+import { actionType } from "../acting.ts";
 import { Button } from "../components/button.tsx";
 import { Empty, Failure, Snippet } from "../components/empty.tsx";
 import { PageHeader, Panel } from "../components/page.tsx";
@@ -87,7 +89,10 @@ function WorkerTable({ workers }: { workers: readonly WorkerDocument[] }) {
               {worker.host} · {worker.pid}
             </td>
             <td className={`${table.wide} ${table.soft} ${table.optional}`}>
-              {[...worker.types].sort().join(", ")}
+              {worker.types
+                .filter((type) => type !== actionType)
+                .sort()
+                .join(", ")}
             </td>
           </tr>
         ))}

@@ -3,11 +3,13 @@ import type { Command } from "commander";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
 import {
+  backgroundOption,
   changeFound,
   dryRunOption,
   isByQuery,
   type QueryOptions,
   queryOption,
+  rateOption,
   yesOption,
 } from "../each-found.ts";
 import { changeEach } from "../each-task.ts";
@@ -24,6 +26,8 @@ export function addCancel(program: Command): void {
     .argument("[ids...]", "tasks")
     .option(...queryOption)
     .option(...dryRunOption)
+    .option(...backgroundOption)
+    .option(...rateOption)
     .option(...yesOption)
     .addHelpText(
       "after",

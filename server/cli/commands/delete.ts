@@ -4,11 +4,13 @@ import { confirm } from "../confirm.ts";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
 import {
+  backgroundOption,
   changeFound,
   dryRunOption,
   isByQuery,
   type QueryOptions,
   queryOption,
+  rateOption,
   yesOption,
 } from "../each-found.ts";
 import { changeEach } from "../each-task.ts";
@@ -25,6 +27,8 @@ export function addDelete(program: Command): void {
     .argument("[ids...]", "tasks that are COMPLETED, FAILED or CANCELLED")
     .option(...queryOption)
     .option(...dryRunOption)
+    .option(...backgroundOption)
+    .option(...rateOption)
     .option(...yesOption)
     .addHelpText(
       "after",

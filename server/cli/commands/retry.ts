@@ -3,11 +3,13 @@ import type { Command } from "commander";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
 import {
+  backgroundOption,
   changeFound,
   dryRunOption,
   isByQuery,
   type QueryOptions,
   queryOption,
+  rateOption,
   yesOption,
 } from "../each-found.ts";
 import { changeEach } from "../each-task.ts";
@@ -21,6 +23,8 @@ export function addRetry(program: Command): void {
     .argument("[ids...]", "tasks")
     .option(...queryOption)
     .option(...dryRunOption)
+    .option(...backgroundOption)
+    .option(...rateOption)
     .option(...yesOption)
     .addHelpText(
       "after",
@@ -28,7 +32,8 @@ export function addRetry(program: Command): void {
 Examples:
   dure retry 01JD8Z6Q5N0000000000000000
   dure retry --query 'status:failed error:ETIMEDOUT' --dry-run
-  dure retry --query 'status:failed error:ETIMEDOUT' --yes`,
+  dure retry --query 'status:failed error:ETIMEDOUT' --yes
+  dure retry --query 'status:failed error:ETIMEDOUT' --yes --background --rate 100`,
     )
     .action(withContext(retry));
 }

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type { Dure } from "../../dure.ts";
 import { DureError } from "../../tasks/core/errors.ts";
+import type { SearchExplanation } from "../../tasks/core/explain-search.ts";
 import { didYouMean } from "../../tasks/core/names.ts";
 import type { DateRange, TaskPage, TaskSearchOptions } from "../../tasks/core/search.ts";
 import { collect, collectWhole, given, parseChoice, parseInteger, parseStatuses } from "../arguments.ts";
@@ -10,9 +11,9 @@ import { withContext } from "../context.ts";
 import { CommandError } from "../exit-codes.ts";
 import type { Output } from "../output.ts";
 import { attributeFilters, payloadFilters } from "../search-filters.ts";
-import { renderTable } from "../table.ts";
+import { renderFields, renderTable } from "../table.ts";
 import { taskColumns, taskDocument } from "../task-view.ts";
-import { counted, formatCount } from "../text.ts";
+import { counted, formatCount, plainLine, plainLines } from "../text.ts";
 import { formatInstant, parseInstant, parseSpan } from "../times.ts";
 
 interface Options {
@@ -30,6 +31,7 @@ interface Options {
   text?: string[];
   budget?: string;
   count?: boolean;
+  explain?: boolean;
   limit?: string;
   offset?: string;
   sortBy?: string;
@@ -77,6 +79,7 @@ export function addSearch(program: Command): void {
     .option("--text <text>", "with this text anywhere; may be given several times", collectWhole)
     .option("--budget <duration>", "look for at most this long, or none (default: 1s)")
     .option("--count", "print only how many there are")
+    .option("--explain", "print which way they would be found, and what would make that cheaper")
     .option("-n, --limit <n>", "at most so many, up to 10,000 (default: 50)")
     .option("--offset <n>", "skip so many first")
     .option(
@@ -93,6 +96,7 @@ Examples:
   dure search --status failed --since 2h
   dure search 'status:failed userId:42 created:>2h -error:"rate limit"'
   dure search --attribute userId=42 --text ETIMEDOUT --count
+  dure search 'payload.user.id:42' --explain
   dure search --type resize-image,send-receipt --sort-by updatedAt
   dure search --created-from 2026-11-01 --created-to 2026-12-01 --limit 500
   dure search --status failed --json | jq -r '.tasks[].id' | xargs dure retry`,
@@ -104,6 +108,7 @@ const search: Action<Options> = async (context, options, words) => {
   const wanted = searchOptions(options, words.join(" "));
   const dure = context.open();
   await refuseUnknownTypes(dure, options.type ?? []);
+  if (options.explain) return printExplanation(context.output, await dure.explainSearch(wanted));
   if (options.count) return printCount(context.output, await dure.countTasks(wanted));
   const page = await dure.searchTaskPage(wanted);
   const total = await totalOf(dure, wanted, page);
@@ -116,6 +121,19 @@ const search: Action<Options> = async (context, options, words) => {
   if (page.tasks.length > 0) output.print(renderTable(output, taskColumns(output, Date.now()), page.tasks));
   noteRest(output, page, total);
 };
+
+function printExplanation(output: Output, explanation: SearchExplanation): void {
+  output.document(explanation);
+  const { summary, indexes, tested, hints } = explanation;
+  output.print(
+    renderFields(output, [
+      ["way", plainLine(summary)],
+      ["indexes", indexes.join(", ")],
+      ["tested", plainLines(tested.join("\n"))],
+      ["cheaper", plainLines(hints.join("\n"))],
+    ]),
+  );
+}
 
 function printCount(output: Output, total: number): void {
   output.document({ total });

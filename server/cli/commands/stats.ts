@@ -1,17 +1,34 @@
 /** `dure stats`: how many tasks of each type are in each status, and how the database is. */
 import type { Command } from "commander";
 import { formatDuration } from "../../tasks/core/duration.ts";
+import type { Pause } from "../../tasks/core/pauses.ts";
 import type { StoreStats } from "../../tasks/core/store.ts";
+import { spansMs } from "../../tasks/core/store-history.ts";
 import type { TaskStatusName } from "../../tasks/core/task.ts";
-import type { Action } from "../context.ts";
+import { collect, given, parseChoice } from "../arguments.ts";
+import type { Action, Context } from "../context.ts";
 import { withContext } from "../context.ts";
+import { CommandError } from "../exit-codes.ts";
+import { renderHistory } from "../history-view.ts";
 import type { Output } from "../output.ts";
+import { pauseText } from "../pause-view.ts";
 import type { Column } from "../table.ts";
 import { renderFields, renderTable } from "../table.ts";
 import { paintStatus } from "../task-view.ts";
 import { formatBytes, formatCount } from "../text.ts";
+import { parseSpan } from "../times.ts";
 
 const statuses = ["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"] as const;
+
+const bucketNames = ["minute", "hour", "day"] as const;
+
+interface Options {
+  history?: boolean;
+  type?: string[];
+  byType?: boolean;
+  since?: string;
+  bucket?: string;
+}
 
 interface Row {
   type: string;
@@ -27,25 +44,67 @@ export function addStats(program: Command): void {
     .description(
       "Prints how many tasks of each type are in each status, how many workers live, and how large the database is.",
     )
+    .option("--history", "what ended when, and how long it waited and ran, also of tasks that were deleted")
+    .option("-t, --type <types>", "with --history: of these definitions, separated by commas", collect)
+    .option("--by-type", "with --history: a line for each type")
+    .option("--since <duration>", "with --history: how far back, such as 3h or 30d (default: 24h)")
+    .option("--bucket <length>", "with --history: minute, hour or day (default: by --since)")
     .addHelpText(
       "after",
       `
 Examples:
   dure stats
+  dure stats --history --since 2h --type send-receipt
   dure stats --json | jq '.byType[] | select(.status == "FAILED")'`,
     )
     .action(withContext(stats));
 }
 
-const stats: Action<object> = async (context) => {
-  const found = await context.open().stats();
+const stats: Action<Options> = async (context, options) => {
+  if (options.history) return history(context, options);
+  refuseWithoutHistory(options);
+  const dure = context.open();
+  const [found, pauses] = await Promise.all([dure.stats(), dure.listPauses()]);
   const { output } = context;
-  output.document(found);
+  output.document({ ...found, pauses });
   const rows = rowsOf(found.byType);
   if (rows.length > 0) output.print(`${renderTable(output, columns(output), withTotal(rows))}\n`);
   else output.note("There is no task yet.");
-  output.print(renderFields(output, summary(found)));
+  output.print(renderFields(output, [...summary(found), ...pauses.map(pauseField)]));
 };
+
+function pauseField(pause: Pause): [string, string] {
+  return ["paused", pauseText(pause)];
+}
+
+function refuseWithoutHistory({ type, byType, since, bucket }: Options): void {
+  const ofHistory = { "--type": type, "--by-type": byType, "--since": since, "--bucket": bucket };
+  const name = Object.entries(ofHistory).find(([, value]) => value !== undefined)?.[0];
+  if (name !== undefined) throw new CommandError(`${name} is of the history. Give --history with it.`);
+}
+
+async function history(
+  context: Context,
+  { type: types, byType, since = "24h", bucket }: Options,
+): Promise<void> {
+  const sinceMs = parseSpan(since, "--since");
+  const { output } = context;
+  const found = await context.open().readHistory({
+    start: new Date(Date.now() - sinceMs),
+    bucket: given(bucket, (text) => parseChoice(text, bucketNames, "--bucket")) ?? bucketFor(sinceMs),
+    ...(types && { types }),
+    ...(byType && { by: "type" }),
+  });
+  output.document(found);
+  if (found.length > 0) output.print(renderHistory(output, found));
+  else output.note("No task ended in this time. Workers write the history while they run.");
+}
+
+/** About 24 to 120 lines. */
+function bucketFor(sinceMs: number): (typeof bucketNames)[number] {
+  if (sinceMs <= 2 * spansMs.hour) return "minute";
+  return sinceMs <= 5 * spansMs.day ? "hour" : "day";
+}
 
 function rowsOf(byType: StoreStats["byType"]): Row[] {
   const rows = new Map<string, Row>();

@@ -1,5 +1,6 @@
 /** `dure workers`: who runs tasks, and who did. */
 import type { Command } from "commander";
+import { actionType } from "../../tasks/core/act.ts";
 import type { WorkerRecord } from "../../tasks/core/store.ts";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
@@ -56,6 +57,11 @@ function columns(output: Output, now: number): Column<WorkerRecord>[] {
     { head: "started", cell: ({ startedAt }) => formatRelative(startedAt, now), right: true },
     { head: "last beat", cell: ({ beatAt }) => formatRelative(beatAt, now), right: true },
     { head: "queues", cell: ({ queues }) => queues?.join(", "), flexible: true, optional: true },
-    { head: "types", cell: ({ types }) => types.join(", "), flexible: true, below: true },
+    {
+      head: "types",
+      cell: ({ types }) => types.filter((type) => type !== actionType).join(", "),
+      flexible: true,
+      below: true,
+    },
   ];
 }

@@ -49,7 +49,7 @@ export const overviewRoutes = [
     method: "GET",
     path: "summary",
     role: "viewer",
-    summary: "How many tasks that fit there are by status, type, queue, minute, hour or day",
+    summary: "How many tasks that fit there are by status, type, queue, minute, hour or day, and attribute.…",
     query: taskFilters.extend({
       by: z
         .string()
@@ -78,16 +78,18 @@ export const overviewRoutes = [
     summary: "What may stand at a place of a query that is being written",
     query: z.object({ text: z.string().max(10_000), position: z.coerce.number().int().min(0) }),
     run: async ({ dure, query }) => {
-      const [{ byType }, definitions, workers] = await Promise.all([
+      const [{ byType }, definitions, workers, searches] = await Promise.all([
         dure.stats(),
         dure.listDefinitions(),
         dure.listWorkers(),
+        dure.listSearches(),
       ]);
       return completeQuery(query.text, query.position, {
         types: [...new Set([...byType.map(({ type }) => type), ...definitions.map(({ id }) => id)])],
         queues: [...new Set(byType.map(({ queue }) => queue))],
         workers: workers.map(({ id }) => id),
         attributes: [...new Set(definitions.flatMap(({ attributes = [] }) => attributes))],
+        searches: searches.map(({ name }) => name),
       });
     },
   }),

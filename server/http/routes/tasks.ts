@@ -1,5 +1,7 @@
 /** Tasks: search, one of them, enqueue, and what an operator does to one. */
 import { z } from "zod";
+import type { Dure } from "../../dure.ts";
+import { actionType } from "../../tasks/core/act.ts";
 import { DureError } from "../../tasks/core/errors.ts";
 import { findNearIdsIn } from "../../tasks/core/find.ts";
 import { didYouMean } from "../../tasks/core/names.ts";
@@ -13,7 +15,7 @@ const batchMax = 1_000;
 
 const list = (text: string) => text.split(",").filter((part) => part !== "");
 const statuses = z.string().transform((text) => list(text).map((status) => status.toUpperCase()));
-const instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
+export const instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
 
 /** The filters that every list, count and summary takes. */
 export const filterQuery = {
@@ -43,8 +45,12 @@ const listQuery = taskFilters.extend({
   limit: z.coerce.number().int().min(1).max(pageMax).default(50),
   offset: z.coerce.number().int().min(0).optional(),
   cursor: z.string().max(10_000).optional(),
+  updatedSince: z.string().max(32_768).optional(),
   definitions: boolean.default(false),
 });
+
+/** What a stream of changes takes. */
+export const watchQuery = taskFilters.extend({ since: z.string().max(32_768).optional() });
 
 /** A filter as the instance takes it. What is wrong with it, the instance says. */
 export function searchOf({
@@ -87,13 +93,14 @@ export const taskRoutes = [
     summary: "A page of the tasks that fit, newest first unless told otherwise",
     query: listQuery,
     run: async ({ dure, documents, query }) => {
-      const { sort, order, limit, offset, cursor, definitions } = query;
+      const { sort, order, limit, offset, cursor, updatedSince, definitions } = query;
       const page = await dure.searchTaskPage({
         ...searchOf(query),
         ...(sort && { sortBy: sort }),
         ...(order && { sortOrder: order }),
         ...(offset !== undefined && { offset }),
         ...(cursor !== undefined && { cursor }),
+        ...(updatedSince !== undefined && { updatedSince }),
         limit,
         definitions,
       });
@@ -110,6 +117,25 @@ export const taskRoutes = [
       const { total } = await dure.summarizeTasks({ ...searchOf(query), by: [] });
       return { count: total.count, exact: total.errorMax === 0, errorMax: total.errorMax };
     },
+  }),
+  route({
+    method: "GET",
+    path: "tasks/explain",
+    role: "viewer",
+    summary: "Which way a page of tasks is found, how many are looked at, and what would make it cheaper",
+    query: taskFilters.extend({
+      sort: z.enum(sortFields).optional(),
+      order: z.enum(["asc", "desc"]).optional(),
+      offset: z.coerce.number().int().min(0).optional(),
+    }),
+    run: ({ dure, query: { sort, order, offset, ...filters } }) =>
+      dure.explainSearch({
+        ...searchOf(filters),
+        ...(sort && { sortBy: sort }),
+        ...(order && { sortOrder: order }),
+        ...(offset !== undefined && { offset }),
+        definitions: false,
+      }),
   }),
   route({
     method: "GET",
@@ -179,9 +205,10 @@ export const taskRoutes = [
     role: "operator",
     summary: "Puts a FAILED or CANCELLED task back, with all its attempts again",
     body: change,
-    run: async ({ dure, documents, params, body }) => ({
-      task: documents.task(await dure.retryTask(params.id!, body)),
-    }),
+    run: async ({ dure, documents, params, body, need }) => {
+      await needForAction(dure, params.id!, need);
+      return { task: documents.task(await dure.retryTask(params.id!, body)) };
+    },
   }),
   route({
     method: "POST",
@@ -225,6 +252,12 @@ export const taskRoutes = [
     },
   }),
 ];
+
+/** Whoever retries an action needs the role that it took to start it. */
+async function needForAction(dure: Dure, id: string, need: Call["need"]): Promise<void> {
+  const task = await dure.getTaskById(id);
+  if (task?.type === actionType && task.payload?.action === "delete") need("admin");
+}
 
 async function existing({ dure, params }: Call): Promise<Task> {
   const id = params.id!;

@@ -31,6 +31,14 @@ test("a dry run says how many, shows some, and changes nothing", async () => {
   expect(await dure.countTasks({ status: "FAILED" })).toBe(115);
 });
 
+test("a search for tasks that the action is not for finds none", async () => {
+  const both = { status: ["COMPLETED", "FAILED"] as const };
+  expect(await dure.actOnTasks({ status: "COMPLETED" }, "retry")).toMatchObject({ matched: 0, sample: [] });
+  expect(await dure.actOnTasks({ query: "status:completed" }, "retry")).toMatchObject({ matched: 0 });
+  expect(await dure.actOnTasks(both, "retry", { dryRun: true })).toMatchObject({ matched: 115 });
+  expect(await dure.actOnTasks(both, "delete", { dryRun: true })).toMatchObject({ matched: 230 });
+});
+
 test("every task that fits is retried once, though each fails again meanwhile", async () => {
   const seen: number[] = [];
   const report = await dure.actOnTasks({ query: "status:failed error:etimedout" }, "retry", {
@@ -43,9 +51,9 @@ test("every task that fits is retried once, though each fails again meanwhile", 
   expect(await dure.listAttempts(task!.id)).toHaveLength(2);
 });
 
-test("tasks whose status does not allow it are skipped", async () => {
+test("tasks whose status the action is not for are not in the set", async () => {
   const report = await dure.actOnTasks({ payload: { order: { gt: 220 } } }, "cancel");
-  expect(report).toMatchObject({ matched: 30, done: 20, skipped: 10 });
+  expect(report).toMatchObject({ matched: 20, done: 20, skipped: 0 });
   expect(await dure.countTasks({ status: "CANCELLED" })).toBe(20);
 });
 

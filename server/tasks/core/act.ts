@@ -1,13 +1,13 @@
 /** One thing done to every task that fits a search: cancel, retry, delete or edit. */
 import { parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
-import { searchTaskPageIn } from "./find.ts";
+import { fixedSearch, searchTaskPageIn } from "./find.ts";
 import type { Instance } from "./instance.ts";
 import { cancelTaskIn, deleteTaskIn, type EditOptions, editTaskIn, retryTaskIn } from "./manage.ts";
 import { booleanRule, checkOptions, integerBetween, oneOf } from "./options.ts";
 import type { TaskSearchOptions } from "./search.ts";
 import { summarizeTasksIn } from "./summary.ts";
-import type { Task } from "./task.ts";
+import type { Task, TaskStatusName } from "./task.ts";
 
 export type TaskAction = "cancel" | "retry" | "delete" | "edit";
 
@@ -25,10 +25,10 @@ export interface ActOptions {
 }
 
 export interface ActReport {
-  /** How many fit when it began; may be an estimate, see `summarizeTasks`. */
+  /** How many fit when it began and had a status that the action is for; may be an estimate, see `summarizeTasks`. */
   matched: number;
   done: number;
-  /** Refused because of their status, or changed or deleted meanwhile. */
+  /** Changed or deleted by others meanwhile. */
   skipped: number;
   /** The first of those that fit, at most 10. */
   sample: readonly Task[];
@@ -40,9 +40,20 @@ const batchSize = 100;
 const sampleSize = 10;
 const refusals = ["STATUS_CONFLICT", "TASK_NOT_FOUND", "VERSION_CONFLICT"];
 
+/** The type of the tasks that are actions themselves. No action is done to those by a search: they are the record of it. */
+export const actionType = "dure.act-on-tasks";
+
+/** Which tasks an action can be done to. */
+const statusesFor: Record<TaskAction, readonly TaskStatusName[]> = {
+  cancel: ["PENDING", "RUNNING"],
+  retry: ["FAILED", "CANCELLED"],
+  delete: ["COMPLETED", "FAILED", "CANCELLED"],
+  edit: ["PENDING"],
+};
+
 /**
- * Acts on every task that fits and that nobody has changed since this began: the set is fixed at the start, so a task that
- * is retried and fails again is not retried twice. Which tasks an action can be done to, their status says; others are skipped.
+ * Acts on every task that fits, has a status that the action is for, and that nobody has changed since this began: the set
+ * is fixed at the start, so a task that is retried and fails again is not retried twice.
  * @throws DureError INVALID_OPTION, INVALID_QUERY, and what the action throws beside refusals of single tasks
  */
 export async function actOnTasksIn(
@@ -51,25 +62,93 @@ export async function actOnTasksIn(
   action: TaskAction,
   options: ActOptions = {},
 ): Promise<ActReport> {
-  checkAct(action, options);
-  const fixed = withoutNewer(search, new Date(instance.clock.now()));
-  const { total } = await summarizeTasksIn(instance, { ...fixed, by: [] });
+  checkAct("actOnTasks", action, options);
+  const before = new Date(instance.clock.now() + 1);
+  const fixed = fixedSet(await fixedSearch(instance, search), action, before);
   const { tasks: sample } = await searchTaskPageIn(instance, { ...fixed, limit: sampleSize });
-  const report: ActReport = { matched: total.count, done: 0, skipped: 0, sample, aborted: false };
+  const matched = await countSet(instance, fixed);
+  const report: ActReport = { matched, done: 0, skipped: 0, sample, aborted: false };
   if (options.dryRun) return report;
-  let cursor: string | undefined;
-  do {
-    const page = await searchTaskPageIn(instance, { ...fixed, limit: batchSize, ...(cursor && { cursor }) });
-    await actOnPage(instance, page.tasks, action, options, report);
-    cursor = page.nextCursor;
-    options.onProgress?.({ ...report });
-  } while (cursor !== undefined && !report.aborted);
+  report.aborted = await actOnSet(instance, fixed, action, {
+    ...options,
+    onPortion: (tasks, refused) => {
+      report.done += tasks.length - refused.length;
+      report.skipped += refused.length;
+    },
+    onPage: () => options.onProgress?.({ ...report }),
+  });
   return report;
 }
 
-function checkAct(action: TaskAction, options: ActOptions): void {
-  checkOptions("actOnTasks", { action }, { action: oneOf("cancel", "retry", "delete", "edit") });
-  checkOptions("actOnTasks", options, {
+/**
+ * The tasks of a search that an action is for and that were last changed before an instant. Oldest first by creation, which
+ * no action changes; what is changed from then on has left the set.
+ */
+export function fixedSet(
+  {
+    cursor: _cursor,
+    limit: _limit,
+    offset: _offset,
+    sortBy: _by,
+    sortOrder: _order,
+    ...search
+  }: TaskSearchOptions,
+  action: TaskAction,
+  before: Date,
+): TaskSearchOptions {
+  const { updatedAtRange } = search;
+  const end = updatedAtRange?.end && updatedAtRange.end < before ? updatedAtRange.end : before;
+  return {
+    ...search,
+    and: [...(search.and ?? []), { status: statusesFor[action] }],
+    updatedAtRange: { ...updatedAtRange, end },
+    sortBy: "createdAt",
+    sortOrder: "asc",
+    definitions: false,
+  };
+}
+
+/** How many there are; may be an estimate, see `summarizeTasks`. */
+export async function countSet(instance: Instance, fixed: TaskSearchOptions): Promise<number> {
+  const { sortBy: _by, sortOrder: _order, ...search } = fixed;
+  return (await summarizeTasksIn(instance, { ...search, by: [] })).total.count;
+}
+
+/** A task that was left as it is, and why. */
+export interface Refused {
+  task: Task;
+  error: DureError;
+}
+
+export interface ActOnSetOptions extends Pick<ActOptions, "edit" | "perSecond" | "signal"> {
+  /** Told what was acted on, in the order of the set, and which of it was refused. */
+  onPortion(tasks: readonly Task[], refused: readonly Refused[]): void;
+  /** After each page. */
+  onPage?(): void;
+}
+
+/** Answers whether the signal ended it. */
+export async function actOnSet(
+  instance: Instance,
+  fixed: TaskSearchOptions,
+  action: TaskAction,
+  options: ActOnSetOptions,
+): Promise<boolean> {
+  let cursor: string | undefined;
+  do {
+    const page = await searchTaskPageIn(instance, { ...fixed, limit: batchSize, ...(cursor && { cursor }) });
+    // Left out here and not by the search, which an index may then serve by itself.
+    const tasks = page.tasks.filter(({ type }) => type !== actionType);
+    if (await actOnPage(instance, tasks, action, options)) return true;
+    cursor = page.nextCursor;
+    options.onPage?.();
+  } while (cursor !== undefined);
+  return false;
+}
+
+export function checkAct(what: string, action: TaskAction, options: ActOptions): void {
+  checkOptions(what, { action }, { action: oneOf("cancel", "retry", "delete", "edit") });
+  checkOptions(what, options, {
     edit: () => (action === "edit" ? undefined : "edit is only for the action 'edit'."),
     dryRun: booleanRule,
     perSecond: integerBetween(1, 1_000_000),
@@ -79,69 +158,51 @@ function checkAct(action: TaskAction, options: ActOptions): void {
   if (action === "edit" && options.edit === undefined) {
     throw new DureError(
       "INVALID_OPTION",
-      "actOnTasks: the action 'edit' needs what to change, as edit: { priority: 5 }.",
+      `${what}: the action 'edit' needs what to change, as edit: { priority: 5 }.`,
     );
   }
 }
 
-/** Oldest first by creation, which no action changes; what is changed from now on has left the set. */
-function withoutNewer(
-  {
-    cursor: _cursor,
-    limit: _limit,
-    offset: _offset,
-    sortBy: _by,
-    sortOrder: _order,
-    ...search
-  }: TaskSearchOptions,
-  now: Date,
-): TaskSearchOptions {
-  const { updatedAtRange } = search;
-  const end =
-    updatedAtRange?.end && updatedAtRange.end < now ? updatedAtRange.end : new Date(now.getTime() + 1);
-  return { ...search, updatedAtRange: { ...updatedAtRange, end }, sortOrder: "asc", definitions: false };
-}
-
+/** Answers whether the signal ended it. */
 async function actOnPage(
   instance: Instance,
   tasks: readonly Task[],
   action: TaskAction,
-  { edit, perSecond, signal }: ActOptions,
-  report: ActReport,
-): Promise<void> {
+  { edit, perSecond, signal, onPortion }: ActOnSetOptions,
+): Promise<boolean> {
   const size = perSecond === undefined ? batchSize : Math.max(1, Math.floor(perSecond / 10));
   for (let start = 0; start < tasks.length; start += size) {
-    if (signal?.aborted) {
-      report.aborted = true;
-      return;
-    }
+    if (signal?.aborted) return true;
     const portion = tasks.slice(start, start + size);
     // Together, so that they share commits.
-    const results = await Promise.all(portion.map((task) => actOnOne(instance, task, action, edit)));
-    report.done += results.filter(Boolean).length;
-    report.skipped += results.filter((isDone) => !isDone).length;
+    const errors = await Promise.all(portion.map((task) => actOnOne(instance, task, action, edit)));
+    onPortion(
+      portion,
+      errors.flatMap((error, index) => (error ? [{ task: portion[index]!, error }] : [])),
+    );
     if (perSecond !== undefined) {
       await instance.clock.sleep(parseDuration((portion.length / perSecond) * 1_000, "perSecond"), signal);
     }
   }
+  return false;
 }
 
-/** Whether it was done. A task that has moved on since it was read is left alone. */
+/** Why it was not done. A task that has moved on since it was read is left alone. */
 async function actOnOne(
   instance: Instance,
   { id, version }: Task,
   action: TaskAction,
   edit: ActOptions["edit"],
-): Promise<boolean> {
+): Promise<DureError | undefined> {
   const expected = version === undefined ? {} : { expectedVersion: version };
   try {
     if (action === "cancel") await cancelTaskIn(instance, id, expected);
     else if (action === "retry") await retryTaskIn(instance, id, expected);
     else if (action === "delete") await deleteTaskIn(instance, id, expected);
     else await editTaskIn(instance, id, { ...edit, ...expected });
-    return true;
+    return undefined;
   } catch (error) {
-    if (error instanceof DureError && refusals.includes(error.code)) return false;
+    if (error instanceof DureError && refusals.includes(error.code)) return error;
     throw error;
   }
 }

@@ -43,7 +43,7 @@ export function encodeCursor({ sortBy, descending, value, id, backwards, search 
     backwards ? 1 : 0,
     search,
   ]);
-  return toBase64Url(`${hash(body, seeds[0])}${body}`);
+  return sealText(body);
 }
 
 /** @throws DureError INVALID_CURSOR for anything that `encodeCursor` did not write */
@@ -58,13 +58,28 @@ export function decodeCursor(text: string): Cursor {
 }
 
 function read(text: unknown): Cursor | undefined {
-  if (typeof text !== "string" || !/^[\w-]{1,4096}$/.test(text)) return undefined;
+  const body = openText(text, 4_096);
+  if (body === undefined) return undefined;
+  try {
+    const cursor = fromParts(JSON.parse(body));
+    return cursor !== undefined && encodeCursor(cursor) === text ? cursor : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A text of letters, digits, `-` and `_`, with a checksum of what is in it. */
+export function sealText(body: string): string {
+  return toBase64Url(`${hash(body, seeds[0])}${body}`);
+}
+
+/** What was sealed; undefined for anything that `sealText` did not write, and for what is longer than `lengthMax`. */
+export function openText(text: unknown, lengthMax: number): string | undefined {
+  if (typeof text !== "string" || text.length > lengthMax || !/^[\w-]+$/.test(text)) return undefined;
   try {
     const plain = fromBase64Url(text);
     const body = plain.slice(8);
-    if (hash(body, seeds[0]) !== plain.slice(0, 8)) return undefined;
-    const cursor = fromParts(JSON.parse(body));
-    return cursor !== undefined && encodeCursor(cursor) === text ? cursor : undefined;
+    return hash(body, seeds[0]) === plain.slice(0, 8) ? body : undefined;
   } catch {
     return undefined;
   }

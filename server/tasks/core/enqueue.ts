@@ -171,6 +171,13 @@ export async function enqueueTaskIn(
   payload: unknown,
   options?: EnqueueOptions,
 ): Promise<Task> {
+  if (instance.registry.isBuiltIn(type)) {
+    throw new DureError(
+      "INVALID_OPTION",
+      `Tasks of "${type}" are Dure's own; startAction makes them, nobody enqueues one.`,
+      { details: { id: type } },
+    );
+  }
   return enqueueOf(instance, await findDefinition(instance, type), payload, options);
 }
 

@@ -15,6 +15,7 @@ export const errorCodes = {
   TASK_ALREADY_DEFINED: "a second definition with the same id",
   TASK_NOT_DEFINED: "no definition with that id is known here",
   TASK_NOT_FOUND: "no task with that id is in the store",
+  SEARCH_NOT_FOUND: "no search is saved under that name",
   TASK_ID_TAKEN: "another task or definition already has that id",
   IDEMPOTENCY_CONFLICT: "the idempotency key belongs to a task with another payload",
   STATUS_CONFLICT: "the task's status does not allow that change",

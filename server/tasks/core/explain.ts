@@ -5,13 +5,15 @@ import { DureError } from "./errors.ts";
 import { findNearIdsIn } from "./find.ts";
 import type { Instance } from "./instance.ts";
 import { didYouMean } from "./names.ts";
-import type { StoreSearch, TaskStore, WorkerRecord } from "./store.ts";
+import { describePause, pausesOf } from "./pauses.ts";
+import type { StoredPause, StoreSearch, TaskStore, WorkerRecord } from "./store.ts";
 import type { Task } from "./task.ts";
 
 /**
  * - `definition`: the entry of a definition; it is no work.
  * - `scheduled`: it was enqueued for later. `retrying`: it waits for its next attempt. `snoozed`: its handler put it off.
  * - `taken-back`: its worker died or gave it back, and it waits to run again.
+ * - `paused`: somebody paused its type or its queue.
  * - `no-worker`: no worker that runs defines its type, or takes its queue.
  * - `behind`: others are due before it. `busy`: it is next, and every slot is taken. `next`: it is next.
  * - `quarantine`: its worker died more than once, so it runs alone on a worker.
@@ -24,6 +26,7 @@ export type ExplanationCode =
   | "retrying"
   | "snoozed"
   | "taken-back"
+  | "paused"
   | "no-worker"
   | "behind"
   | "busy"
@@ -68,13 +71,17 @@ export async function explainTaskIn(instance: Instance, id: string): Promise<Tas
   const store = await instance.store();
   const task = await store.getTask(id);
   if (!task) throw await notFound(store, id);
-  const [attempts, all] = await Promise.all([store.listAttempts(id), store.listWorkers()]);
+  const [attempts, all, pauses] = await Promise.all([
+    store.listAttempts(id),
+    store.listWorkers(),
+    store.listPauses(),
+  ]);
   const workers = all.filter((worker) => isFit(worker, task));
   const now = instance.clock.now();
   const uncharged = attempts.filter(({ outcome }) => isUncharged(outcome));
   const waits = task.status === "PENDING" && !task.isDefinition;
   const reasons = waits
-    ? await whyItWaits(store, task, { attempts, workers, now })
+    ? await whyItWaits(store, task, { attempts, workers, pauses, now })
     : [whatItIs(task, attempts.at(-1))];
   return {
     task,
@@ -137,6 +144,8 @@ function whyItFailed(task: Task, last: Attempt | undefined): string {
 interface Surroundings {
   attempts: readonly Attempt[];
   workers: readonly WorkerRecord[];
+  /** All there are. */
+  pauses: readonly StoredPause[];
   now: number;
 }
 
@@ -145,14 +154,18 @@ async function whyItWaits(
   task: Task,
   surroundings: Surroundings,
 ): Promise<ExplanationReason[]> {
-  const { attempts, workers, now } = surroundings;
+  const { attempts, workers, pauses, now } = surroundings;
   const last = attempts.at(-1);
   const reasons: ExplanationReason[] = [];
   const dueAt = task.dueAt ?? task.createdAt;
   if (dueAt.getTime() > now) reasons.push(untilDue(task, last, dueAt));
   else if (last?.outcome === "lost" || last?.outcome === "released") reasons.push(takenBack(last));
+  const paused = pausesOf(pauses, task);
+  for (const pause of paused) {
+    reasons.push({ code: "paused", message: `${describePause(pause)} It waits until that is resumed.` });
+  }
   if (workers.length === 0) reasons.push(noWorker(task));
-  if (dueAt.getTime() > now) return reasons;
+  if (dueAt.getTime() > now || paused.length > 0) return reasons;
   if ((task.crashes ?? 0) > 1) {
     const message = `${task.crashes} workers died while they ran it, so it is run alone, one such task at a time.`;
     reasons.push({ code: "quarantine", message });
@@ -205,7 +218,7 @@ async function itsTurn(store: TaskStore, task: Task, surroundings: Surroundings)
 }
 
 /** Tasks of the types that its workers run which are claimed before it: of a higher priority, or due before it. */
-function countAhead(store: TaskStore, task: Task, { workers, now }: Surroundings) {
+function countAhead(store: TaskStore, task: Task, { workers, pauses, now }: Surroundings) {
   const priority = task.priority ?? 0;
   const dueAt = task.dueAt ?? task.createdAt;
   const first: Condition[] = [
@@ -219,10 +232,14 @@ function countAhead(store: TaskStore, task: Task, { workers, now }: Surroundings
     },
   ];
   const due = range("dueAt", { to: { value: now, isIncluded: true } });
+  const paused = (kind: StoredPause["kind"]) =>
+    pauses.filter((pause) => pause.kind === kind).map(({ name }) => name);
+  const types = new Set(workers.flatMap((worker) => worker.types));
+  for (const type of paused("type")) types.delete(type);
   const search: StoreSearch = {
-    types: [...new Set(workers.flatMap(({ types }) => types))],
+    types: [...types],
     statuses: ["PENDING"],
-    where: { kind: "and", parts: [due, { kind: "or", parts: first }] },
+    where: { kind: "and", parts: [due, { kind: "or", parts: first }, ...notIn(paused("queue"))] },
     budgetMs: aheadBudgetMs,
     sortBy: "createdAt",
     descending: false,
@@ -231,6 +248,13 @@ function countAhead(store: TaskStore, task: Task, { workers, now }: Surroundings
     definitions: false,
   };
   return store.countTasks(search);
+}
+
+/** Tasks of paused queues are passed over by whoever claims. */
+function notIn(queues: readonly string[]): Condition[] {
+  if (queues.length === 0) return [];
+  const field = { of: "task", name: "queue" } as const;
+  return [{ kind: "not", part: { kind: "equals", field, values: queues } }];
 }
 
 function range(

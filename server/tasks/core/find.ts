@@ -1,4 +1,5 @@
 /** How a search is checked and asked of the store, and how its answer becomes a page. */
+import { readChangedPage } from "./changed-page.ts";
 import { decodeCursor, encodeCursor, searchFingerprint } from "./cursor.ts";
 import { parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
@@ -15,7 +16,8 @@ import {
   type OptionRule,
   oneOf,
 } from "./options.ts";
-import { parseQuery } from "./query.ts";
+import { parseQuery, type SavedQueries } from "./query.ts";
+import { savedQueriesFor } from "./saved-searches.ts";
 import type { DateRange, TaskPage, TaskSearchOptions, TaskSortField } from "./search.ts";
 import type { Found, Place, StoreSearch, TaskStore } from "./store.ts";
 import type { Task, TaskStatusName } from "./task.ts";
@@ -46,10 +48,24 @@ export async function searchTaskPageIn(
   instance: Instance,
   options: TaskSearchOptions = {},
 ): Promise<TaskPage> {
-  const { search, fingerprint } = readSearch(instance, options);
+  const { updatedSince, ...others } = options;
+  const saved = await savedQueriesFor(instance, options.query);
+  if (updatedSince !== undefined)
+    return readChangedPage(instance, toStoreSearch(instance, withoutOrder(others), saved), updatedSince);
+  const { search, fingerprint } = readSearch(instance, others, saved);
   const store = await instance.store();
-  const found = await store.searchTasks(byChange({ ...search, limit: search.limit + 1 }));
+  const found = await store.searchTasks(pageOf(search));
   return toPage(found, search, fingerprint);
+}
+
+/** What the store is asked for the page of a search. */
+export async function readPageSearch(instance: Instance, options: TaskSearchOptions): Promise<StoreSearch> {
+  return pageOf(toStoreSearch(instance, options, await savedQueriesFor(instance, options.query)));
+}
+
+/** One more than is wanted tells whether there is a next page. */
+function pageOf(search: StoreSearch): StoreSearch {
+  return byChange({ ...search, limit: search.limit + 1 });
 }
 
 /** Nothing changes a task after its end: those that have ended are in the order of their last change. */
@@ -62,7 +78,11 @@ function byChange(search: StoreSearch): StoreSearch {
 const ended: readonly TaskStatusName[] = ["COMPLETED", "FAILED", "CANCELLED"];
 
 export async function countTasksIn(instance: Instance, options: TaskSearchOptions = {}): Promise<number> {
-  const { budgetMs: _budget, ...search } = toStoreSearch(instance, options);
+  const { budgetMs: _budget, ...search } = toStoreSearch(
+    instance,
+    options,
+    await savedQueriesFor(instance, options.query),
+  );
   return (await (await instance.store()).countTasks(search)).count;
 }
 
@@ -79,6 +99,18 @@ export async function getTaskByIdIn(instance: Instance, id: string): Promise<Tas
 /** Ids near one that was not found; none for an empty or very short one, which every id begins with. */
 export async function findNearIdsIn(store: TaskStore, id: string): Promise<string[]> {
   return id.length < nearIdMin ? [] : store.findNearIds(id);
+}
+
+/** @throws DureError INVALID_OPTION */
+function withoutOrder(options: TaskSearchOptions): TaskSearchOptions {
+  for (const name of ["sortBy", "sortOrder", "offset", "cursor"] as const) {
+    if (options[name] === undefined) continue;
+    throw new DureError(
+      "INVALID_OPTION",
+      `searchTasks(options): ${name} was given with updatedSince, which has an order of its own; give one of them.`,
+    );
+  }
+  return options;
 }
 
 const ownRules: Record<string, OptionRule> = {
@@ -103,15 +135,38 @@ const filterRules = Object.fromEntries(
 );
 const rules = { ...filterRules, ...ownRules };
 
-/** @throws DureError INVALID_OPTION with every problem at once, INVALID_QUERY, INVALID_CURSOR */
-export function toStoreSearch(instance: Instance, options: TaskSearchOptions): StoreSearch {
-  return readSearch(instance, options).search;
+/**
+ * @param saved what the query's saved searches stand for: `savedQueriesFor` it
+ * @throws DureError INVALID_OPTION with every problem at once, INVALID_QUERY, INVALID_CURSOR
+ */
+export function toStoreSearch(
+  instance: Instance,
+  options: TaskSearchOptions,
+  saved?: SavedQueries,
+): StoreSearch {
+  return readSearch(instance, options, saved).search;
+}
+
+/**
+ * The same search with what its saved searches stand for now in their place, so that it stays the same to its end. The
+ * order that its query says is lost.
+ */
+export async function fixedSearch(
+  instance: Instance,
+  options: TaskSearchOptions,
+): Promise<TaskSearchOptions> {
+  const saved = await savedQueriesFor(instance, options.query);
+  if (saved.size === 0 || options.query === undefined) return options;
+  const { query, ...rest } = options;
+  const { filter } = parseQuery(query, { now: instance.clock.now() }, saved);
+  return { ...rest, and: [...(rest.and ?? []), filter] };
 }
 
 /** `fingerprint` is of the search as it was asked for: `created:>2h` is the same search a minute later. */
 function readSearch(
   instance: Instance,
   options: TaskSearchOptions,
+  saved?: SavedQueries,
 ): { search: StoreSearch; fingerprint: string } {
   checkOptions("searchTasks(options)", options, rules);
   const {
@@ -127,7 +182,7 @@ function readSearch(
     query,
     ...filter
   } = options;
-  const parsed = query === undefined ? undefined : parseQuery(query, { now: instance.clock.now() });
+  const parsed = query === undefined ? undefined : parseQuery(query, { now: instance.clock.now() }, saved);
   const given = [
     filter,
     ...rangeFilter("createdAt", createdAtRange),
@@ -145,7 +200,9 @@ function readSearch(
     offset: offset ?? 0,
     definitions: definitions ?? true,
   };
-  const asked = parsed ? { ...plainFilters(given), definitions: search.definitions, query } : search;
+  const asked = parsed
+    ? { ...plainFilters(given), definitions: search.definitions, query, saved: parsed.saved }
+    : search;
   const fingerprint = fingerprintOf(asked);
   if (cursor !== undefined) search.after = placeOf(cursor, search, fingerprint);
   return { search, fingerprint };

@@ -2,6 +2,7 @@
  * What the core needs of an instance, and the default instance that the specification's free functions work on.
  * The core makes no instance itself: dure.ts says how, by `provideDefaultInstance`.
  */
+import type { ChangeSource } from "./change-source.ts";
 import type { Clock } from "./clock.ts";
 import { DureError } from "./errors.ts";
 import type { Ids } from "./ids.ts";
@@ -19,6 +20,8 @@ export interface Instance {
   store(): Promise<TaskStore>;
   /** The store, which may still be opening; for verbs that need nothing of it but its name. */
   storeUnopened(): Promise<TaskStore>;
+  /** What changes in the store, for watchers. */
+  readonly changes: ChangeSource;
   /** Resolves with the task once it is COMPLETED, FAILED or CANCELLED. */
   waitForEnd(id: string, options: { timeoutMs?: number; signal?: AbortSignal }): Promise<Task>;
 }

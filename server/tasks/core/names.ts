@@ -7,6 +7,9 @@ import { isLongerThan } from "./utf8.ts";
 const idPattern = /^[\p{L}\p{M}\p{N}._:/-]{1,128}$/u;
 const idRule = "1 to 128 characters: letters and digits of any script, and . _ : / -";
 
+const searchNamePattern = /^(?=.*[\p{L}\p{N}])[\p{L}\p{M}\p{N}._:/-]{1,64}$/u;
+const searchNameRule =
+  "1 to 64 characters: letters and digits of any script, at least one of them, and . _ : / -";
 const tagRule = "1 to 128 characters, without control characters or halves of surrogate pairs";
 const keyRule = "1 to 255 bytes of UTF-8, without control characters or halves of surrogate pairs";
 
@@ -23,6 +26,12 @@ export function checkTaskId(id: unknown): asserts id is string {
 /** @throws DureError INVALID_ID unless `queue` may name a queue */
 export function checkQueue(queue: unknown): asserts queue is string {
   checkId(queue, "queue");
+}
+
+/** @throws DureError INVALID_ID unless a saved search may be called this */
+export function checkSearchName(name: unknown): asserts name is string {
+  if (typeof name === "string" && name.length <= 64 && searchNamePattern.test(name)) return;
+  throw invalidId("name of a saved search", name, searchNameRule);
 }
 
 /** @throws DureError INVALID_ID unless `tag` may be a tag */

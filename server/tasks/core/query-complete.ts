@@ -11,6 +11,8 @@ export interface CompletionSources {
   workers?: readonly string[];
   /** Names of declared attributes, or names with values that occur. */
   attributes?: readonly string[] | Readonly<Record<string, readonly string[]>>;
+  /** Names of saved searches. */
+  searches?: readonly string[];
 }
 
 /** Items that take the place of the text from `from` to before `to`. */
@@ -54,7 +56,7 @@ export function completeQuery(
   if (token.name === "quoted" || token.name === "unclosed" || token.name === "close") {
     return completion(at, at, "", []);
   }
-  const isWord = token.name === "word" || token.name === "field" || token.name === "keyword";
+  const isWord = ["word", "field", "keyword", "saved"].includes(token.name);
   const from = isWord ? token.offset : at;
   return completion(from, isWord ? token.offset + token.len : at, text.slice(from, at), fieldOffers(sources));
 }
@@ -92,7 +94,7 @@ function fitting(typed: string, offers: readonly Offer[]): Offer[] {
   return near.flatMap((name) => offers.filter((offer) => bare(offer).replace(/:$/, "") === name).slice(0, 1));
 }
 
-function fieldOffers({ attributes = [] }: CompletionSources): Offer[] {
+function fieldOffers({ attributes = [], searches = [] }: CompletionSources): Offer[] {
   const own = Object.entries(queryFields).map(([name, { detail }]) => ({ text: `${name}:`, detail }));
   const declared = attributeNames(attributes).map((name) => ({
     text: queryField(name) ? `attribute.${name}:` : `${name}:`,
@@ -102,7 +104,8 @@ function fieldOffers({ attributes = [] }: CompletionSources): Offer[] {
     text: ["has", "text", "sort"].includes(name) ? `${name}:` : `${name}.`,
     detail,
   }));
-  return [...own, ...declared, ...others];
+  const saved = searches.map((name) => ({ text: `@${name}`, detail: "a saved search" }));
+  return [...own, ...declared, ...others, ...saved];
 }
 
 function attributeNames(attributes: NonNullable<CompletionSources["attributes"]>): readonly string[] {

@@ -17,6 +17,7 @@ export type QueryNode =
   | { kind: "and" | "or"; nodes: QueryNode[] }
   | { kind: "not"; node: QueryNode }
   | { kind: "text"; value: QueryValue }
+  | { kind: "saved"; name: string; span: Span }
   | { kind: "field"; field: string; span: Span; match: QueryMatch };
 
 /** What stands after the colon of a field. */
@@ -159,6 +160,11 @@ const text: Parser<QueryNode> = p.map(p.eitherOr(named("word"), named("quoted"))
   kind: "text",
   value: valueIn(word),
 }));
+const saved: Parser<QueryNode> = p.map(named("saved"), (token) => ({
+  kind: "saved",
+  name: unescaped(token.text.slice(1)),
+  span: spanOf(token),
+}));
 const field: Parser<QueryNode> = p.ab(named("field"), match, (name, found) => ({
   kind: "field",
   field: fieldName(name.text.slice(0, -1)),
@@ -176,10 +182,10 @@ const group: Parser<QueryNode> = p.middle(
 
 const negation: Parser<Token> = p.satisfy(isNegation);
 const term: Parser<QueryNode> = p.eitherOr(
-  p.first(field, text, group),
+  p.first(field, saved, text, group),
   p.ab(
     p.many1(negation),
-    needed(p.first(field, text, group), "what is not wanted is missing here"),
+    needed(p.first(field, saved, text, group), "what is not wanted is missing here"),
     (signs, node) => (signs.length % 2 === 1 ? { kind: "not", node } : node),
   ),
 );

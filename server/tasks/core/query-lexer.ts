@@ -47,6 +47,7 @@ const lexTerms = createLexer(
     { name: "keyword", regex: /(?:AND|OR|NOT)(?=[\s()]|$)/ },
     // An address such as https://example.com is no field.
     { name: "field", regex: new RegExp(String.raw`${first}(?:\.${later})*:(?!\/\/)`, "u"), push: lexValue },
+    { name: "saved", regex: /@(?:\\[\s\S]|[^\s()"\\])+/ },
     { name: "word", regex: /(?:\\[\s\S]|[^\s()"\\])+/ },
   ],
   "terms",

@@ -12,38 +12,74 @@ export interface ParsedQuery {
   filter: TaskFilter;
   sortBy?: TaskSortField;
   sortOrder?: "asc" | "desc";
+  /** The saved searches that stand in it, also in one another: their queries by their names. */
+  saved?: Readonly<Record<string, string>>;
 }
 
 const lengthMax = 10_000;
 
+/** Queries of saved searches by name, for `@name`. */
+export type SavedQueries = ReadonlyMap<string, string>;
+
+const savedDepthMax = 10;
+const savedUsesMax = 100;
+
 /**
  * Reads a query such as `status:failed userId:42 created:>2h "ETIMEDOUT"`. docs/reference/query.md has all of it.
+ * @param saved what `@name` may stand for. Default: nothing.
+ * @param within the name of the saved search that the query is of, which it must not have in itself
  * @throws DureError INVALID_QUERY, with the column and what would be right
  */
-export function parseQuery(query: string, time: QueryTime): ParsedQuery {
+export function parseQuery(
+  query: string,
+  time: QueryTime,
+  saved: SavedQueries = new Map(),
+  within?: string,
+): ParsedQuery {
   if (query.length > lengthMax) {
     throw new DureError(
       "INVALID_QUERY",
       `The query has ${query.length} characters; at most ${lengthMax} are taken.`,
     );
   }
-  return new QueryReader(query, time).read();
+  const used = new Map<string, string>();
+  const outer = within === undefined ? [] : [within];
+  const parsed = new QueryReader(query, time, {
+    queries: saved,
+    within: outer,
+    used,
+    uses: { count: 0 },
+  }).read();
+  return used.size === 0 ? parsed : { ...parsed, saved: Object.fromEntries(used) };
+}
+
+interface SavedUse {
+  queries: SavedQueries;
+  /** The saved searches that this query stands in, the outermost first. */
+  within: readonly string[];
+  /** Those that were met. */
+  used: Map<string, string>;
+  uses: { count: number };
 }
 
 class QueryReader {
   readonly #query: string;
   readonly #time: QueryTime;
+  readonly #saved: SavedUse;
   #sort: Pick<ParsedQuery, "sortBy" | "sortOrder"> = {};
+  /** Of the first saved search that says one. */
+  #savedSort: Pick<ParsedQuery, "sortBy" | "sortOrder"> = {};
 
-  constructor(query: string, time: QueryTime) {
+  constructor(query: string, time: QueryTime, saved: SavedUse) {
     this.#query = query;
     this.#time = time;
+    this.#saved = saved;
   }
 
   read(): ParsedQuery {
     const node = readQuery(this.#query);
     const filter = node ? this.#filterOf(node, true) : {};
-    return { filter, ...this.#sort };
+    return { filter, ...(this.#sort.sortBy ? this.#sort : this.#savedSort) };
   }
 
   /** @param isTop whether the node must hold whatever else does, so that it may say the order */
@@ -57,6 +93,8 @@ class QueryReader {
         return { not: this.#filterOf(node.node) };
       case "text":
         return { text: this.#textOf(node.value) };
+      case "saved":
+        return this.#savedOf(node, isTop);
       case "field":
         return this.#fieldOf(node, isTop);
     }
@@ -66,6 +104,44 @@ class QueryReader {
     if (value.text.trim() === "")
       throw queryError(this.#query, value, "an empty text is in every task; take it away");
     return value.text;
+  }
+
+  /** The saved search as if it stood here in parentheses; its order counts where the query itself says none. */
+  #savedOf({ name, span }: QueryNode & { kind: "saved" }, isTop: boolean): TaskFilter {
+    const { queries, within, used, uses } = this.#saved;
+    const query = queries.get(name);
+    const problem = this.#savedProblem(name, query);
+    if (query === undefined || problem !== undefined) throw queryError(this.#query, span, problem!);
+    used.set(name, query);
+    uses.count += 1;
+    const inner = { queries, within: [...within, name], used, uses };
+    const { filter, ...sort } = this.#readSaved(query, span, inner);
+    if (isTop && !this.#savedSort.sortBy) this.#savedSort = sort;
+    return filter;
+  }
+
+  #savedProblem(name: string, query: string | undefined): string | undefined {
+    const { queries, within, uses } = this.#saved;
+    if (within.includes(name)) {
+      const way = [...within.slice(within.indexOf(name)), name].map((one) => `@${one}`).join(" → ");
+      return `a saved search cannot stand in itself: ${way}`;
+    }
+    if (query === undefined) {
+      return `no search is saved as "${name}".${didYouMean(name, queries.keys())} To look for the text itself write "@${name}"`;
+    }
+    if (within.length >= savedDepthMax)
+      return `saved searches stand in one another more than ${savedDepthMax} deep`;
+    return uses.count >= savedUsesMax ? `more than ${savedUsesMax} saved searches stand in it` : undefined;
+  }
+
+  #readSaved(query: string, span: Span, saved: SavedUse): ParsedQuery {
+    try {
+      return new QueryReader(query, this.#time, saved).read();
+    } catch (error) {
+      if (!(error instanceof DureError)) throw error;
+      const problem = `@${saved.within.at(-1)} cannot be read: ${error.details.problem ?? error.message}`;
+      throw queryError(this.#query, span, problem);
+    }
   }
 
   #fieldOf(node: QueryNode & { kind: "field" }, isTop: boolean): TaskFilter {

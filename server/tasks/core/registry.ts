@@ -28,12 +28,13 @@ export interface RegisteredDefinition {
 
 export class Registry {
   readonly #definitions = new Map<string, RegisteredDefinition>();
+  readonly #builtIn = new Map<string, RegisteredDefinition>();
   readonly #listeners = new Set<(definition: RegisteredDefinition) => void>();
 
   /** @throws DureError TASK_ALREADY_DEFINED unless `replace` */
   add(definition: RegisteredDefinition, replace: boolean): void {
-    const earlier = this.#definitions.get(definition.id);
-    if (earlier && !replace) {
+    const earlier = this.get(definition.id);
+    if (earlier && (!replace || this.isBuiltIn(definition.id))) {
       throw new DureError(
         "TASK_ALREADY_DEFINED",
         `"${definition.id}" is already defined at ${earlier.definedAt}; the second definition is at ` +
@@ -45,17 +46,41 @@ export class Registry {
     for (const listener of this.#listeners) listener(definition);
   }
 
-  get(id: string): RegisteredDefinition | undefined {
-    return this.#definitions.get(id);
+  /** One that Dure brings itself: workers run its tasks, but it is neither stored nor listed with the user's. */
+  addBuiltIn(definition: RegisteredDefinition): void {
+    this.#builtIn.set(definition.id, definition);
   }
 
-  /** In the order they were defined. */
+  isBuiltIn(id: string): boolean {
+    return this.#builtIn.has(id);
+  }
+
+  /** Of the user's and of those built in. */
+  get(id: string): RegisteredDefinition | undefined {
+    return this.#definitions.get(id) ?? this.#builtIn.get(id);
+  }
+
+  /** The user's, in the order they were defined. */
   all(): RegisteredDefinition[] {
     return [...this.#definitions.values()];
   }
 
+  /** The user's. */
   ids(): string[] {
     return [...this.#definitions.keys()];
+  }
+
+  /** The user's, then those built in. */
+  allWithBuiltIn(): RegisteredDefinition[] {
+    return [...this.#definitions.values(), ...this.#builtIn.values()];
+  }
+
+  /** What a worker claims: the types of all, and the queues it is limited to with those of the built-in ones. */
+  claimed(queues: readonly string[] | undefined): { types: string[]; queues?: readonly string[] } {
+    const types = [...this.#definitions.keys(), ...this.#builtIn.keys()];
+    if (!queues) return { types };
+    const own = [...this.#builtIn.values()].map(({ queue }) => queue);
+    return { types, queues: own.length > 0 ? [...new Set([...queues, ...own])] : queues };
   }
 
   /** Called for every definition added from now on. */

@@ -51,6 +51,12 @@ export interface TaskSearchOptions<Payload = any, Result = any> extends TaskFilt
   definitions?: boolean;
   /** A cursor of `searchTaskPage` with the same filters and order; takes the place of `offset`. */
   cursor?: string;
+  /**
+   * Only tasks that were stored or changed since: the `updatedCursor` of an earlier page, the cursor of a watcher's change,
+   * or 'now', which finds nothing and says where to begin. In about the order of the changes; nothing that is committed
+   * is missed, and a task may come again. Without `sortBy`, `sortOrder`, `offset` and `cursor`; only for searches.
+   */
+  updatedSince?: string;
 }
 
 /** A page of a search and the way to its neighbours. */
@@ -62,6 +68,8 @@ export interface TaskPage {
   previousCursor?: string;
   /** False when the search's budget ran out before the page was full; `nextCursor` goes on from there. */
   complete: boolean;
+  /** With `updatedSince`: pass it to the next page, or later. When `complete` is false, there is more already. */
+  updatedCursor?: string;
   /** Where the search came to, when it is not complete: everything on this side of it was looked at. */
   searchedBackTo?: Date;
   /** How to make this search cheaper, when it is not complete. */

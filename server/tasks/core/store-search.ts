@@ -38,6 +38,31 @@ export interface Found {
   isPartial?: true;
 }
 
+/**
+ * What gives the tasks that a search looks at:
+ * - `id`: the one task of that id.
+ * - `order`: the indexes have all that is asked for, in its order: what is answered is read, and no more.
+ * - `attributes`, `texts`, `slow` (how long tasks ran): an index that knows one of the conditions; each is tested on the
+ *   others.
+ * - `walk`: all that pass the filters by type, status, queue and instant, each of which is tested.
+ */
+export type PlanSource = "id" | "order" | "attributes" | "texts" | "slow" | "walk";
+
+/** How a store would serve a page of a search now. */
+export interface SearchPlan {
+  source: PlanSource;
+  /** Which of them: `attribute userId`. */
+  of?: string;
+  /** The indexes of the database that give them, by name. */
+  indexes: readonly string[];
+  /** About how many tasks there are to look at until the answer is known to be whole. */
+  candidates: number;
+  /** Set when there may be many more. */
+  isAtLeast?: true;
+  /** Whether all of them are read and sorted before the first is answered: nothing has them in the order asked for. */
+  isSorted: boolean;
+}
+
 /** A place in the order of a search: the value sorted by (null by id alone) and the id there. */
 export interface Place {
   value: number | null;

@@ -8,56 +8,60 @@
  *
  * The store's clock decides what is due; instants in answers are the store's.
  */
-import type { Attempt, AttemptOutcome, LogEntry, StoredError } from "./attempt.ts";
-import type { BackoffPolicy } from "./backoff.ts";
+import type { Attempt, LogEntry } from "./attempt.ts";
 import type { TaskRecord } from "./record.ts";
-import type { Buckets, Count, Found, StoreSearch, TaskCount } from "./store-search.ts";
+import type {
+  AttemptTransaction,
+  ClaimReply,
+  ClaimRequest,
+  ReapedTask,
+  Settled,
+  Settlement,
+  TransactionRequest,
+} from "./store-attempts.ts";
+import type { Changes, ChangesRequest } from "./store-changes.ts";
+import type { AttributeCountRequest, AttributeCounts } from "./store-facets.ts";
+import type { HistoryPrune, HistoryRead, HistoryRow } from "./store-history.ts";
+import type { FilledTask, IndexedText, UnfilledTask, UnindexedTask } from "./store-indexing.ts";
+import type { Attributes, NewTask } from "./store-new-task.ts";
+import type { PauseName, StoredPause } from "./store-pauses.ts";
+import type { AlertStateWrite, SavedSearchContent, StoredSearch } from "./store-saved.ts";
+import type { Buckets, Count, Found, SearchPlan, StoreSearch, TaskCount } from "./store-search.ts";
+import type { LeaseHandle, LeaseRequest, WorkerRecord } from "./store-workers.ts";
+import type { Written } from "./store-written.ts";
 import type { Task, TaskProgress, TaskStatusName } from "./task.ts";
-import type { Transaction, TransactionClient } from "./transaction.ts";
-import type { EncodedValue } from "./value.ts";
+import type { Transaction } from "./transaction.ts";
 
 export type { AttemptRecord, TaskRecord } from "./record.ts";
-export type { Buckets, Count, Found, Place, StoreSearch, TaskCount } from "./store-search.ts";
-
-export type Written<Value, Reason extends string = never> =
-  | { kind: "ok"; value: Value }
-  | { kind: "rejected"; reason: Reason; details?: Record<string, unknown> }
-  | { kind: "unknown"; cause: unknown };
-
-/** A task about to be stored: every default filled in, every value encoded. */
-export interface NewTask {
-  id: string;
-  type: string;
-  queue: string;
-  priority: number;
-  /** Milliseconds since 1970. */
-  createdAt: number;
-  dueAt: number;
-  maxAttempts: number;
-  payload: EncodedValue;
-  /** Only when it is the task's own; a reader gets the definition's otherwise. */
-  description: string | undefined;
-  tags: readonly string[] | undefined;
-  idempotencyKey: string | undefined;
-  /** Whether the task may start again after its worker died. */
-  rerunAfterCrash: boolean;
-  /** What this task sets differently from its definition. */
-  settings: TaskSettings | undefined;
-  /** Whether the caller chose the id; generated ids sort by time, chosen ones need not. */
-  ownId: boolean;
-  /** Of the definition's attributes, those the payload has. */
-  attributes?: Attributes;
-}
-
-/** By name; a Date counts as its milliseconds, and lists hold at most 20 values. Text of at most 1,000 characters. */
-export type Attributes = Readonly<Record<string, AttributeKey | readonly AttributeKey[]>>;
-export type AttributeKey = string | number | boolean;
-
-/** Per-task overrides, kept as JSON beside the task and given back with the claim. */
-export interface TaskSettings {
-  timeoutMs?: number | null;
-  backoff?: BackoffPolicy;
-}
+export type {
+  AttemptTransaction,
+  ClaimedTask,
+  ClaimReply,
+  ClaimRequest,
+  ReapedTask,
+  Settled,
+  Settlement,
+  TransactionRequest,
+} from "./store-attempts.ts";
+export type { Changes, ChangesRequest } from "./store-changes.ts";
+export type { AttributeCount, AttributeCountRequest, AttributeCounts } from "./store-facets.ts";
+export type { HistoryPrune, HistoryRead, HistoryRow } from "./store-history.ts";
+export type { FilledTask, IndexedText, UnfilledTask, UnindexedTask } from "./store-indexing.ts";
+export type { AttributeKey, Attributes, NewTask, TaskSettings } from "./store-new-task.ts";
+export type { PauseKind, PauseName, StoredPause } from "./store-pauses.ts";
+export type { AlertState, AlertStateWrite, SavedSearchContent, StoredSearch } from "./store-saved.ts";
+export type {
+  Buckets,
+  Count,
+  Found,
+  Place,
+  PlanSource,
+  SearchPlan,
+  StoreSearch,
+  TaskCount,
+} from "./store-search.ts";
+export type { Beat, LeaseHandle, LeaseRequest, WorkerRecord } from "./store-workers.ts";
+export type { Written } from "./store-written.ts";
 
 /** A definition as the store keeps it: data, not code. */
 export interface StoredDefinition {
@@ -73,131 +77,6 @@ export interface StoredDefinition {
   attributes?: readonly string[];
   createdAt: Date;
   updatedAt: Date;
-}
-
-/** A claim: what one attempt needs. `ref` is the store's own handle; it comes back in the settlement unread. */
-export interface ClaimedTask {
-  ref: unknown;
-  fence: number;
-  task: Task;
-  settings?: TaskSettings;
-  /** Why the payload cannot be read, when it cannot; the worker settles such a claim as failed. */
-  unreadable?: string;
-}
-
-export interface ClaimRequest {
-  workerId: string;
-  /** Only these types. */
-  types: readonly string[];
-  /** Only these queues; undefined for all. */
-  queues?: readonly string[];
-  /** At most this many. */
-  limit: number;
-  /** Whether a task whose worker died before may be among them (at most one is given); see worker.ts, quarantine. */
-  suspect: boolean;
-  /** How long the answer may be held back while nothing is due. A store that cannot wait answers at once. */
-  waitMs?: number;
-}
-
-export interface ClaimReply {
-  claimed: ClaimedTask[];
-  /** When the next task these types and queues wait for is due, if one is known; milliseconds since 1970. */
-  nextDueAt?: number;
-  /** True when the store may have held the answer back; the caller need not wait again. */
-  waited?: boolean;
-}
-
-/**
- * How a worker ends an attempt. The store reads the task as it is at that moment: after a cancel request every
- * end but `completed` makes it CANCELLED; `failed` and `timed-out` with `retryAt` go back to PENDING while
- * `attempts < maxAttempts`, and to FAILED otherwise; `snoozed` and `released` go back to PENDING uncharged.
- */
-export interface Settlement {
-  ref: unknown;
-  taskId: string;
-  fence: number;
-  workerId: string;
-  outcome: Exclude<AttemptOutcome, "lost">;
-  result?: EncodedValue;
-  error?: StoredError;
-  /** Milliseconds since 1970. For `failed` and `timed-out`: absent means no further attempt. For `snoozed`: required. */
-  retryAt?: number;
-  logs?: LogEntry[];
-  /** Of the definition's attributes, those the result has; only with `completed`. Kept beside those of the payload. */
-  attributes?: Attributes;
-}
-
-export interface TransactionRequest {
-  taskId: string;
-  fence: number;
-  workerId: string;
-  /** How long the server waits for the next statement before it ends the transaction; null for no limit of ours. */
-  idleMs: number | null;
-}
-
-/** A transaction that holds what a handler writes until its task is completed by the same commit. */
-export interface AttemptTransaction {
-  /** What the handler works with. It refuses every statement once the transaction is over. */
-  readonly client: TransactionClient;
-  /**
-   * T3, and commits; both or neither. Answers `lease-lost` after rolling back. After `unknown` ask `findOutcome`. What it
-   * throws (the handler ended or broke the transaction, a constraint that is checked at the end) rolled back.
-   */
-  commit(settlement: Settlement): Promise<Written<Settled>>;
-  /** After a commit whose answer was lost: what became of it; undefined when it was rolled back. */
-  findOutcome(settlement: Settlement): Promise<Settled | undefined>;
-  /** Undoes what was written and lets go of the connection. Never rejects; a repeated call does nothing. */
-  rollback(): Promise<void>;
-}
-
-/** What became of a settlement: the task's status after it, or that the attempt was no longer this worker's. */
-export type Settled =
-  | { kind: "settled"; status: TaskStatusName; dueAt?: number }
-  | { kind: "lease-lost"; lostTo: AttemptOutcome | "unknown" };
-
-export interface WorkerRecord {
-  /** Random, one per start of a worker: its incarnation. */
-  id: string;
-  state: "alive" | "dead" | "stopped";
-  host: string;
-  pid: number;
-  name?: string;
-  concurrency: number;
-  types: readonly string[];
-  queues?: readonly string[];
-  startedAt: Date;
-  /** The last beat, by the store's clock; for people. Death is judged by `renewals` standing still. */
-  beatAt: Date;
-  renewals: number;
-  leaseMs: number;
-  running: number;
-}
-
-/** What a heartbeat found: whether this incarnation still counts, and what it owns in the store's eyes. */
-export interface Beat {
-  alive: boolean;
-  owned: { taskId: string; fence: number; ref: unknown; cancelRequested: boolean }[];
-  /** The other workers that are alive, where the store tells of them with the beat; see `Pace`. */
-  peers?: { workerId: string; renewals: number; leaseMs: number; ageMs: number }[];
-  /** True when `reapWorkers` would find something even without suspects. */
-  reapable?: boolean;
-}
-
-/** A lease kept by the store's own thread, so that a blocked main thread does not lose it. */
-export interface LeaseHandle {
-  /** Says that the main thread is well; the thread stops renewing when this stays away for `maxBlockMs`. */
-  alive(): void;
-  /** Beats now and resolves with what was found. */
-  beat(): Promise<Beat>;
-  release(): Promise<void>;
-}
-
-export interface LeaseRequest {
-  workerId: string;
-  leaseMs: number;
-  beatMs: number;
-  maxBlockMs: number;
-  onBeat(beat: Beat): void;
 }
 
 export interface StoreStats {
@@ -233,33 +112,6 @@ export interface PruneRequest {
 export interface ArchivedTask {
   task: Task;
   attempts: Attempt[];
-}
-
-export interface UnfilledTask {
-  /** The store's own handle; it comes back unread. */
-  ref: unknown;
-  task: Task;
-  /** Names of attributes. */
-  attributes: readonly string[];
-}
-
-export interface FilledTask {
-  ref: unknown;
-  attributes: Attributes;
-}
-
-export interface UnindexedTask {
-  /** The store's own handle; it comes back unread. */
-  ref: unknown;
-  task: Task;
-  /** Oldest first, with errors and logs. */
-  attempts: readonly Attempt[];
-}
-
-export interface IndexedText {
-  ref: unknown;
-  /** Empty for a task without any text. */
-  text: string;
 }
 
 export interface TaskEdit {
@@ -323,10 +175,22 @@ export interface TaskStore {
   /** A task, or undefined. For the id of a definition: its entry (`isDefinition`), see design.md 2. */
   getTask(id: string): Promise<Task | undefined>;
   searchTasks(search: StoreSearch): Promise<Found>;
+  /** How `searchTasks` would serve it now. */
+  explainSearch(search: StoreSearch): Promise<SearchPlan>;
   /** Real tasks only. Exact, unless a `where` outlasts `budgetMs`. `sortBy`, `limit`, `offset`, `after` and `definitions` do not matter. */
   countTasks(search: StoreSearch): Promise<Count>;
   /** Counts the tasks of a search without `where`, by type, queue and status, and by stretches of time. Exact. */
   summarizeTasks(search: StoreSearch, buckets?: Buckets): Promise<TaskCount[]>;
+  /**
+   * Tasks that were stored or changed since a cursor, roughly in that order, each as it is now. Nothing that is committed
+   * is missed, however long its transaction took; a task may come again without a change. Progress and logs do not count,
+   * and deleted tasks are not told. Throws DureError INVALID_CURSOR.
+   */
+  readChanges(request: ChangesRequest): Promise<Changes>;
+  /** Counts tasks by the values of an attribute, by type and status. A text that is long may be given by its beginning alone. */
+  countAttribute(request: AttributeCountRequest): Promise<AttributeCounts>;
+  /** The attributes of those of these tasks that have any. */
+  readAttributes(ids: readonly string[]): Promise<[id: string, Attributes][]>;
   /** Oldest first. Empty when the task does not exist. */
   listAttempts(taskId: string): Promise<Attempt[]>;
   /** Ids of tasks and definitions that begin with, or are one edit away from, the given one; at most 3. */
@@ -381,7 +245,7 @@ export interface TaskStore {
     suspects: readonly { workerId: string; renewals: number }[];
     crashBudget: number;
     cancelGraceMs: number;
-  }): Promise<Written<{ buried: string[]; tasks: { id: string; status: TaskStatusName }[] }>>;
+  }): Promise<Written<{ buried: string[]; tasks: ReapedTask[] }>>;
 
   /** T6, T7. CANCELLED at once when PENDING; a request when RUNNING. */
   cancelTask(
@@ -437,6 +301,38 @@ export interface TaskStore {
    * `undefined` takes that back. Refused while a task is RUNNING.
    */
   seal(movedTo: string | undefined): Promise<Written<void, "owns-tasks">>;
+
+  /**
+   * Adds what a worker ended, by minutes, to the history of those minutes and of their hours and days. Sent twice, it
+   * counts twice.
+   */
+  addHistory(minutes: readonly HistoryRow[]): Promise<Written<void>>;
+  /** In the order of start and type. */
+  readHistory(request: HistoryRead): Promise<HistoryRow[]>;
+  /** Deletes rows, the oldest first; answers how many. */
+  pruneHistory(request: HistoryPrune): Promise<Written<number>>;
+
+  /**
+   * Keeps a search under its name, in the place of one that has it. Where the query and the rule stay the same, so does
+   * how far the rule has come. `full` when there are 1,000 others.
+   */
+  saveSearch(search: SavedSearchContent): Promise<Written<StoredSearch, "full">>;
+  /** By name, in the order of its code points. */
+  listSearches(): Promise<StoredSearch[]>;
+  /** Answers whether there was one. */
+  deleteSearch(name: string): Promise<Written<boolean>>;
+  /** Keeps how far a rule has come, and answers the new revision. `changed` at another revision, or when it is gone. */
+  writeAlertState(write: AlertStateWrite): Promise<Written<number, "changed">>;
+
+  /**
+   * From the answer on, no claim by any process takes a task of the type or queue; whatever a claim that came before took is
+   * RUNNING when this answers. Paused already, only the reason changes, where one is given. `full` when there are 1,000 others.
+   */
+  pause(pause: PauseName & { reason?: string }): Promise<Written<StoredPause, "full">>;
+  /** Answers whether it was paused, and lets workers know. */
+  resume(name: PauseName): Promise<Written<boolean>>;
+  /** Types first, then queues, each in the order of the code points of the name. */
+  listPauses(): Promise<StoredPause[]>;
 
   stats(): Promise<StoreStats>;
   /** What `dure doctor` prints: integrity, version, permissions, disk, workers, backlog. */

@@ -19,6 +19,8 @@ export interface CopyProgress {
 
 export interface Copied {
   definitions: number;
+  /** Saved searches that the target had no other of that name for. */
+  searches: number;
   /** Written by this call; each was read back and is the same. */
   copied: number;
   /** Found in the target: written by an earlier call. */
@@ -39,8 +41,9 @@ export async function copyTasks(
   await refuseWorkers(from);
   await sealSource(from, movedTo);
   const definitions = await copyDefinitions(from, to);
+  const searches = await copySearches(from, to);
   const total = await countAll(from);
-  const copied: Copied = { definitions, copied: 0, present: 0 };
+  const copied: Copied = { definitions, searches, copied: 0, present: 0 };
   let after: string | undefined;
   while (true) {
     options.signal?.throwIfAborted();
@@ -91,6 +94,27 @@ async function copyDefinitions(from: TaskStore, to: TaskStore): Promise<number> 
   const definitions = await from.listDefinitions();
   committed(await to.saveDefinitions(definitions.map(withoutTimes)), to);
   return definitions.length;
+}
+
+/** With how far their alerts have come, so that what was told of is not told of again. */
+async function copySearches(from: TaskStore, to: TaskStore): Promise<number> {
+  const present = new Set((await to.listSearches()).map(({ name }) => name));
+  const searches = (await from.listSearches()).filter(({ name }) => !present.has(name));
+  for (const { createdAt: _createdAt, updatedAt: _updatedAt, revision: _revision, ...search } of searches) {
+    const { alertState, ...content } = search;
+    const answer = await to.saveSearch(content);
+    if (answer.kind === "rejected") throw tooManySearches(to);
+    const { name, revision } = committed(answer, to);
+    if (alertState) committed(await to.writeAlertState({ name, revision, state: alertState }), to);
+  }
+  return searches.length;
+}
+
+function tooManySearches(to: TaskStore): DureError {
+  return new DureError(
+    "INVALID_OPTION",
+    `${to.location} has too many saved searches for those of the source to fit in. Delete some there, then start the copy again.`,
+  );
 }
 
 function withoutTimes({

@@ -7,7 +7,7 @@
  * ask for long: it reaps when a beat says that there is something, when somebody's lease is over, and seldom besides.
  */
 import type { Clock } from "../core/clock.ts";
-import type { Beat, TaskStore } from "../core/store.ts";
+import type { Beat, ReapedTask, TaskStore } from "../core/store.ts";
 import { committed } from "../core/written.ts";
 import type { Logger } from "./logger.ts";
 import { Loop } from "./loop.ts";
@@ -31,7 +31,7 @@ export interface ReaperParts {
   /** The longest grace period of a handler after its signal aborted. */
   abortGraceMs(): number;
   /** Tasks went back to PENDING. */
-  onTakenBack(): void;
+  onTakenBack(tasks: readonly ReapedTask[]): void;
 }
 
 export class Reaper {
@@ -113,7 +113,7 @@ export class Reaper {
       logger.warn(`Took back ${reaped.tasks.length} tasks of ${reaped.buried.length} dead workers.`, {
         workerIds: reaped.buried.slice(0, 20),
       });
-      this.#parts.onTakenBack();
+      this.#parts.onTakenBack(reaped.tasks);
     }
   }
 

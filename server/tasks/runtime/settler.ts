@@ -5,7 +5,8 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { DureError } from "../core/errors.ts";
-import type { Settled, Settlement, TaskStore } from "../core/store.ts";
+import type { Settled, TaskStore } from "../core/store.ts";
+import type { TimedSettlement as Settlement } from "./history-recorder.ts";
 import { IdMap } from "./id-map.ts";
 import type { Logger } from "./logger.ts";
 import { describeError } from "./loop.ts";
@@ -178,12 +179,16 @@ function isClosed(cause: unknown): boolean {
 
 /** What is left of a settlement that the store could not take: its end, and that its values were lost. */
 function withoutValues(settlement: Settlement): Settlement {
-  const { ref, taskId, fence, workerId, outcome, retryAt } = settlement;
+  const { ref, taskId, fence, workerId, outcome, retryAt, ended } = settlement;
   const lost = outcome === "completed" ? "failed" : outcome;
   const error = {
     name: "DureError",
     code: "VALUE_NOT_STORABLE",
     message: "The end of this attempt could not be stored as it was.",
   };
-  return { ref, taskId, fence, workerId, outcome: lost, error, ...(retryAt !== undefined && { retryAt }) };
+  return {
+    ...{ ref, taskId, fence, workerId, outcome: lost, error },
+    ...(retryAt !== undefined && { retryAt }),
+    ...(ended && { ended }),
+  };
 }

@@ -5,6 +5,8 @@ import type { Ids } from "../core/ids.ts";
 import { isFinished } from "../core/lifecycle.ts";
 import type { Registry } from "../core/registry.ts";
 import type { TaskStore } from "../core/store.ts";
+import type { Alerts } from "./alerts.ts";
+import { HistoryRecorder } from "./history-recorder.ts";
 import type { Indexer } from "./indexer.ts";
 import { Lease } from "./lease.ts";
 import type { Logger } from "./logger.ts";
@@ -32,6 +34,7 @@ export interface WorkerServiceParts {
   logger: Logger;
   pruner: Pruner | undefined;
   indexer?: Indexer;
+  alerts?: Alerts;
   concurrency: number;
   queues: readonly string[] | undefined;
   leaseMs: number;
@@ -39,6 +42,8 @@ export interface WorkerServiceParts {
   name: string | undefined;
   /** In bytes. */
   valueSizeMax: number;
+  /** How long the days of the history are kept, in milliseconds; null for ever. */
+  historyMs: number | null;
   onEnded(taskId: string): void;
   onUnhealthy(reason: string): void;
   /** Puts this process's clock right by the store's. */
@@ -51,6 +56,7 @@ export class WorkerService {
   readonly #worker: Worker;
   readonly #lease: Lease;
   readonly #reaper: Reaper;
+  readonly #history: HistoryRecorder;
   readonly #clockFollower: Loop;
   #undo: (() => void)[] = [];
   readonly #hurry = new AbortController();
@@ -64,6 +70,7 @@ export class WorkerService {
       clock,
       logger,
       onSettled: (settlement, settled) => {
+        this.#history.record(settlement, settled);
         if (settled.kind === "lease-lost") this.#reportLost(settlement.taskId, settled.lostTo);
         else if (isFinished(settled.status)) parts.onEnded(settlement.taskId);
       },
@@ -98,9 +105,13 @@ export class WorkerService {
       clock,
       logger,
       observerId: () => this.#lease.incarnation,
-      abortGraceMs: () => Math.max(0, ...registry.all().map((definition) => definition.abortGraceMs)),
-      onTakenBack: () => this.#worker.wake(),
+      abortGraceMs: () => Math.max(0, ...registry.allWithBuiltIn().map(({ abortGraceMs }) => abortGraceMs)),
+      onTakenBack: (tasks) => {
+        this.#history.recordReaped(tasks);
+        this.#worker.wake();
+      },
     });
+    this.#history = new HistoryRecorder({ store, clock, logger, keptMs: parts.historyMs });
     this.#clockFollower = new Loop({
       name: "look at the store's clock",
       clock,
@@ -128,9 +139,11 @@ export class WorkerService {
     ];
     this.#worker.start();
     this.#reaper.start();
+    this.#history.start();
     this.#clockFollower.start();
     this.#parts.pruner?.start();
     this.#parts.indexer?.start();
+    this.#parts.alerts?.start();
   }
 
   /**
@@ -153,7 +166,7 @@ export class WorkerService {
     for (const attempt of [...this.#worker.running.values()]) this.#worker.abort(attempt, "shutdown");
     await this.#grace(Math.max(0, endAt - clock.monotonic()), this.#worker.empty());
     const released = this.#worker.releaseAll();
-    const settled = claimed.then(() => this.#settler.idle());
+    const settled = claimed.then(() => this.#settler.idle()).then(() => this.#history.stop());
     await this.#within(flushMsMax, Promise.all([this.#worker.flushReports(), settled]));
     await this.#letGo();
     return { released };
@@ -162,9 +175,11 @@ export class WorkerService {
   async #letGo(): Promise<void> {
     const loops = [
       this.#reaper.stop(),
+      this.#history.stop(),
       this.#clockFollower.stop(),
       this.#parts.pruner?.stop(),
       this.#parts.indexer?.stop(),
+      this.#parts.alerts?.stop(),
     ];
     await this.#within(letGoMsMax, Promise.all(loops));
     for (const undo of this.#undo) undo();
@@ -193,8 +208,7 @@ export class WorkerService {
   #describe() {
     const { concurrency, queues, name, registry } = this.#parts;
     const shown = name ?? `${hostname()} ${process.pid}`;
-    const types = registry.ids();
-    return { host: hostname(), pid: process.pid, name: shown, concurrency, types, ...(queues && { queues }) };
+    return { host: hostname(), pid: process.pid, name: shown, concurrency, ...registry.claimed(queues) };
   }
 
   #takeStray(attempt: RunningAttempt, error: unknown): void {

@@ -204,7 +204,7 @@ export class Worker implements AttemptHost {
   async #tick(waits: boolean): Promise<number> {
     const workerId = this.#parts.incarnation();
     const limit = Math.min(this.#free(), claimSizeMax);
-    const types = this.#parts.registry.ids();
+    const { types, queues } = this.#parts.registry.claimed(this.#parts.queues);
     if (workerId === undefined || limit <= 0 || types.length === 0) return Number.POSITIVE_INFINITY;
     if (!waits && !this.#mayHaveMore) return Number.POSITIVE_INFINITY;
     this.#mayHaveMore = false;
@@ -212,7 +212,7 @@ export class Worker implements AttemptHost {
     this.#claiming += limit;
     if (waits) this.#claimsFor = workerId;
     try {
-      const { store, queues } = this.#parts;
+      const { store } = this.#parts;
       const suspect = waits && this.#suspect === undefined;
       const request = {
         workerId,

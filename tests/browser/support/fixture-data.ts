@@ -3,6 +3,7 @@ import type {
   AttemptDocument,
   DefinitionDocument,
   Json,
+  SavedSearchDocument,
   Status,
   TaskDocument,
   WorkerDocument,
@@ -28,6 +29,7 @@ export interface World {
   attempts: Map<string, AttemptDocument[]>;
   workers: WorkerDocument[];
   definitions: DefinitionDocument[];
+  searches: SavedSearchDocument[];
 }
 
 export function makeWorld({ size, now }: { size: number; now: number }): World {
@@ -36,6 +38,7 @@ export function makeWorld({ size, now }: { size: number; now: number }): World {
     attempts: new Map(),
     workers: workersAt(now),
     definitions: definitionsAt(now),
+    searches: searchesAt(now),
   };
   for (let index = 0; index < size; index += 1) addTask(world, taskAt(index, now - index * 20_000));
   for (const [index, text] of hostileTexts.entries())
@@ -151,6 +154,22 @@ function storedError(message: string) {
     stack: `FetchError: ${message}\n    at fetchPicture (/app/tasks/resize-image.ts:18:11)\n    at async run (/app/tasks/resize-image.ts:7:3)`,
     cause: { name: "Error", message: "socket hang up" },
   };
+}
+
+function searchesAt(now: number): SavedSearchDocument[] {
+  const at = (agoMs: number) => new Date(now - agoMs).toISOString();
+  const saved = { createdAt: at(86_400_000), updatedAt: at(86_400_000) };
+  return [
+    {
+      ...{ name: "failed-receipts", query: "status:failed type:send-receipt", ...saved },
+      description: "Receipts that nobody got",
+    },
+    {
+      ...{ name: "stuck-emails", query: "type:send-receipt status:pending created:<10m", ...saved },
+      alert: { over: 100, for: "5m", enqueue: { type: "nightly-report" } },
+      alertState: { checkedAt: at(9_000), count: 134, since: at(900_000), enqueuedAt: at(600_000) },
+    },
+  ];
 }
 
 function workersAt(now: number): WorkerDocument[] {

@@ -44,6 +44,7 @@ export async function startFixtureServer({
   withPolicy?: boolean;
 }): Promise<FixtureServer> {
   const streams = new Set<ServerResponse>();
+  const actions = new Actions(world);
   const server = createServer((request, response) => {
     answer(request, response).catch((error) => {
       response.writeHead(500).end(String(error));
@@ -107,7 +108,8 @@ export async function startFixtureServer({
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = chunks.length > 0 ? JSON.parse(Buffer.concat(chunks).toString()) : {};
-    const reply = route(world, `${request.method} ${path}`, url.searchParams, body);
+    const call = `${request.method} ${path}`;
+    const reply = actions.answer(call, body) ?? route(world, call, url.searchParams, body);
     send(response, reply.status ?? 200, reply.body);
     if (request.method !== "GET") tellChange();
   }
@@ -140,12 +142,100 @@ function route(world: World, call: string, query: URLSearchParams, body: any): R
       return { body: { errors: errorsOf(world) } };
     case "GET summary":
       return { body: { groups: summaryOf(world, query) } };
+    case "GET history":
+      return { body: { buckets: historyOf(world, query) } };
     case "GET query/complete":
       return { body: complete(query) };
     case "POST tasks":
       return enqueue(world, body);
+    case "GET searches":
+      return { body: { searches: world.searches } };
   }
+  const [, name] = /^\w+ searches\/(.+)$/.exec(call) ?? [];
+  if (name) return changeSearch(world, call.split(" ")[0]!, decodeURIComponent(name), body);
   return id ? actOn(world, call.split(" ")[0]!, decodeURIComponent(id), action, body) : notFound(call);
+}
+
+const actedOn: { [action: string]: readonly string[] } = {
+  retry: ["FAILED", "CANCELLED"],
+  cancel: ["PENDING", "RUNNING"],
+  delete: ["COMPLETED", "FAILED", "CANCELLED"],
+};
+/** An action is this far at each look. */
+const actionStep = 40;
+
+/** Actions on a whole search: each look at one brings it on. */
+class Actions {
+  readonly #world: World;
+  readonly #started = new Map<string, { task: TaskDocument; action: string; left: TaskDocument[] }>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  answer(call: string, body: any): Reply | undefined {
+    if (call === "POST actions") return body.dryRun ? this.#preview(body) : this.#start(body);
+    const [, method, kind, id = "", verb] = /^(\w+) (actions|tasks)\/([^/]+)(?:\/(\w+))?$/.exec(call) ?? [];
+    const started = this.#started.get(id);
+    if (!started) return undefined;
+    if (verb === "cancel") started.task.status = "CANCELLED";
+    else if (method === "GET") this.#goOn(id);
+    return { body: { task: started.task, ...(kind === "tasks" && { requested: true, attempts: [] }) } };
+  }
+
+  #found({ action, q, status, type }: any): TaskDocument[] {
+    const query = new URLSearchParams({ ...(q && { q }), ...(status && { status }), ...(type && { type }) });
+    return this.#world.tasks.filter(
+      (task) => actedOn[action]!.includes(task.status) && fits(task, query) && !task.isDefinition,
+    );
+  }
+
+  #preview(body: any): Reply {
+    const found = this.#found(body);
+    return { body: { count: found.length, sample: found.slice(0, 10) } };
+  }
+
+  #start(body: any): Reply {
+    const left = this.#found(body);
+    const at = new Date().toISOString();
+    const task: TaskDocument = {
+      ...{ id: `action-${this.#started.size + 1}`, type: "dure.act-on-tasks", status: "PENDING" },
+      ...{ createdAt: at, updatedAt: at, maxAttempts: 20, attempts: 0, payload: body },
+      progress: { done: 0, total: left.length },
+    };
+    this.#started.set(task.id, { task, action: body.action, left });
+    return { status: 202, body: { task } };
+  }
+
+  #goOn(id: string): void {
+    const { task, action, left } = this.#started.get(id)!;
+    if (task.status === "CANCELLED") return;
+    for (const one of left.splice(0, actionStep)) {
+      actOn(
+        this.#world,
+        action === "delete" ? "DELETE" : "POST",
+        one.id,
+        action === "delete" ? undefined : action,
+        {},
+      );
+      task.progress!.done += 1;
+    }
+    task.status = left.length > 0 ? "RUNNING" : "COMPLETED";
+  }
+}
+
+function changeSearch({ searches }: World, method: string, name: string, { query }: any): Reply {
+  const place = searches.findIndex((search) => search.name === name);
+  if (method === "DELETE") {
+    searches.splice(place, 1);
+    return { body: { deleted: name } };
+  }
+  if (name.includes(" "))
+    return { status: 400, body: { code: "INVALID_ID", message: "Replace the space.", details: {} } };
+  const at = new Date().toISOString();
+  const search = { ...searches[place], name, query, createdAt: at, updatedAt: at };
+  searches.splice(place < 0 ? 0 : place, place < 0 ? 0 : 1, search);
+  return { body: { search } };
 }
 
 function notFound(what: string): Reply {
@@ -217,20 +307,52 @@ function errorsOf(world: World) {
 }
 
 function summaryOf(world: World, query: URLSearchParams) {
-  const by = query.get("by")!;
   const without = new URLSearchParams(query);
   without.delete("status");
-  const counts = new Map<string, any>();
+  const counts = new Map<string, { status: string; count: number }>();
   for (const task of world.tasks) {
     if (!fits(task, without)) continue;
-    const hour = `${(task.completedAt ?? task.createdAt).slice(0, 13)}:00:00.000Z`;
-    const group = by === "status" ? { status: task.status } : { hour, status: task.status };
-    const key = JSON.stringify(group);
-    const row = counts.get(key) ?? { ...group, count: 0 };
+    const row = counts.get(task.status) ?? { status: task.status, count: 0 };
     row.count += 1;
-    counts.set(key, row);
+    counts.set(task.status, row);
   }
   return [...counts.values()];
+}
+
+const bucketsMs: { [name: string]: number } = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
+
+function historyOf(world: World, query: URLSearchParams) {
+  const bucketMs = bucketsMs[query.get("bucket")!]!;
+  const byStart = Map.groupBy(
+    world.tasks.filter(({ completedAt, type }) => completedAt && (query.get("type") ?? type) === type),
+    ({ completedAt }) => Math.floor(Date.parse(completedAt!) / bucketMs) * bucketMs,
+  );
+  return [...byStart]
+    .filter(([start]) => start >= Date.parse(query.get("from")!))
+    .sort(([a], [b]) => a - b)
+    .map(([start, tasks]) => {
+      const count = (wanted: string) => tasks.filter(({ status }) => status === wanted).length;
+      const [completed, failed, cancelled] = [count("COMPLETED"), count("FAILED"), count("CANCELLED")];
+      const times = (from: "createdAt" | "startedAt", to: "startedAt" | "completedAt") =>
+        percentilesOf(
+          tasks.flatMap((task) =>
+            task[from] && task[to] ? [Date.parse(task[to]) - Date.parse(task[from])] : [],
+          ),
+        );
+      return {
+        ...{ start: new Date(start).toISOString(), completed, failed, cancelled, retried: 0 },
+        throughput: (tasks.length * 1_000) / bucketMs,
+        failureRate: failed / Math.max(1, completed + failed),
+        waitMs: times("createdAt", "startedAt"),
+        runMs: times("startedAt", "completedAt"),
+      };
+    });
+}
+
+function percentilesOf(durations: number[]) {
+  const sorted = durations.toSorted((a, b) => a - b);
+  const at = (share: number) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;
+  return { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) };
 }
 
 function complete(query: URLSearchParams) {

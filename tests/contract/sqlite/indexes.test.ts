@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { foldText } from "../../../server/tasks/core/condition.ts";
+import { type Condition, foldText } from "../../../server/tasks/core/condition.ts";
 import type { TaskStore, UnindexedTask } from "../../../server/tasks/core/store.ts";
 import { attributeSql, fillSql, sourceSql, textSql } from "../../../server/tasks/stores/sqlite/statements.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
@@ -38,6 +38,60 @@ const textsOf = (unindexed: readonly UnindexedTask[], text = "some text") =>
 const found = async (text: string) =>
   (await tasksOf(store.searchTasks(newSearch({ where: { kind: "text", text } })))).length;
 
+/** How many entries the index of attributes has. */
+const entries = () => Number(Object.values(database.prepare("SELECT count(*) FROM attributes").get()!)[0]);
+
+test("tasks are found by attributes before the index has them, and after", async () => {
+  const where: Condition = {
+    kind: "and",
+    parts: [
+      { kind: "equals", field: { of: "attribute", name: "userId" }, values: [1, 2] },
+      { kind: "range", field: { of: "attribute", name: "size" }, from: { value: 10, isIncluded: true } },
+    ],
+  };
+  const attributesOf = (n: number) => ({ userId: n % 3, size: n, ...(n % 5 === 0 && { tag: ["x", "y"] }) });
+  await store.registerWorker(newWorker());
+  ok(
+    await store.enqueueTasks(Array.from({ length: 60 }, (_, n) => newTask({ attributes: attributesOf(n) }))),
+  );
+  await expect.poll(entries).toBe(60 * 2 + 12 * 2);
+  // As after a crash before any of them was indexed.
+  database.exec("DELETE FROM attributes; UPDATE attribute_marks SET up_to = 0");
+  const claimed = ok(await store.claimTasks(claimRequest({ limit: 20 }))).claimed;
+  ok(
+    await store.settleTasks(
+      claimed.map((one) => settlementOf(one, "completed", { attributes: { rows: 5 } })),
+    ),
+  );
+  const idsOf = async () => {
+    const orders = ["createdAt", "updatedAt", "priority"] as const;
+    const found = orders.map((sortBy) =>
+      tasksOf(store.searchTasks(newSearch({ where, sortBy, limit: 100 }))),
+    );
+    return (await Promise.all(found)).map((tasks) => tasks.map(({ id }) => id));
+  };
+  const before = await idsOf();
+  expect(before.map((ids) => ids.length)).toEqual([34, 34, 34]);
+  expect(await store.countTasks(newSearch({ where, statuses: ["COMPLETED"] }))).toEqual({
+    count: 7,
+    errorMax: 0,
+  });
+  expect(entries()).toBe(0);
+  ok(await store.enqueueTasks([newTask({ attributes: { userId: 0 } })]));
+  await expect.poll(entries).toBe(60 * 2 + 12 * 2 + 20 + 1);
+  expect(await idsOf()).toEqual(before);
+});
+
+test("what a process leaves behind the index, the next one that opens the file puts there", async () => {
+  ok(await store.enqueueTasks(newTasks(1_200, { attributes: { userId: 7 } })));
+  await expect.poll(entries).toBe(1_200);
+  database.exec("DELETE FROM attributes; UPDATE attribute_marks SET up_to = 0");
+  await store.close();
+  store = createSqliteStore({ path, clock: new TestClock() });
+  await store.open();
+  await expect.poll(entries).toBe(1_200);
+});
+
 test.each([
   ["an entry in another state", "UPDATE attributes SET state = 3"],
   ["an entry of no task", "INSERT INTO attributes VALUES (1, 'u', 0, 0, 99)"],
@@ -48,6 +102,7 @@ test.each([
     const findings = await store.checkHealth({ full: true });
     return findings.filter(({ level }) => level === "error").map(({ check }) => check);
   };
+  await expect.poll(entries).toBe(4);
   expect(await levels()).toEqual([]);
   database.exec(change);
   expect(await levels()).toEqual(["attributes"]);

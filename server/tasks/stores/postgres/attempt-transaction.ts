@@ -97,6 +97,8 @@ class PostgresAttemptTransaction implements AttemptTransaction {
     const [[xid]] = (await session.query(currentTransaction)) as [[string | null]];
     if (xid !== this.#xid || this.client.endedByHandler) throw endedByHandler();
     const answer = await settleTasks(withSession(this.#context, session), [settlement]);
+    // After one that is still there the row has another number than the transaction; see migration 0004.
+    if (this.client.usedSavepoints) await session.query(noteTransaction, [settlement.taskId]);
     return (answer as { value: Settled[] }).value[0]!;
   }
 
@@ -167,6 +169,7 @@ class LentClient implements TransactionClient {
   /** Statements that have not been answered. */
   readonly #underWay = new Set<Promise<unknown>>();
   endedByHandler = false;
+  usedSavepoints = false;
 
   constructor(connection: pg.PoolClient) {
     this.#connection = connection;
@@ -175,6 +178,7 @@ class LentClient implements TransactionClient {
   /** Takes whatever the driver's `query` takes. */
   readonly query = (...call: any[]): any => {
     if (this.#over) return Promise.reject(this.#over);
+    if (isSavepoint(call[0])) this.usedSavepoints = true;
     const sent = (this.#connection.query as (...call: any[]) => any)(...call);
     if (typeof sent?.then !== "function") return sent;
     const answered = sent.then(
@@ -273,6 +277,10 @@ const ownAttempt = onceOnly(
       WHERE tasks.id = $1 AND tasks.fence = $2 AND tasks.status = 2 AND workers.id = $3 AND workers.state = 'alive'),
     CASE WHEN $4::text IS NOT NULL THEN set_config('idle_in_transaction_session_timeout', $4::text, true) END`,
 );
+const noteTransaction = onceOnly(
+  "noteTransaction",
+  "UPDATE :schema.tasks SET stored_in = pg_current_xact_id() WHERE id = $1 AND status = 3",
+);
 const currentTransaction = onceOnly("currentTransaction", "SELECT pg_current_xact_id_if_assigned()::text");
 /** The transaction's id keeps it from ending whoever has the process number, or the pooled connection, now. */
 const endBackend = statement(
@@ -286,3 +294,9 @@ const lockTask = statement(
   `SELECT status, fence, (SELECT id FROM :schema.workers WHERE workers.worker = tasks.worker)
     FROM :schema.tasks WHERE id = $1 FOR UPDATE`,
 );
+
+/** Of a statement as drivers take it: a text, or an object with one. */
+function isSavepoint(statement: unknown): boolean {
+  const text = typeof statement === "string" ? statement : (statement as { text?: unknown } | null)?.text;
+  return typeof text !== "string" || /savepoint/i.test(text);
+}

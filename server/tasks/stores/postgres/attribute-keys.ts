@@ -61,6 +61,7 @@ export async function attributeSource(
   if (isOrdered(search, spot)) {
     return {
       name: spot.name,
+      index: "attributes",
       estimate,
       isOrdered: true,
       keys: (session, after, limit) => orderedKeys(session, search, spot, after, limit),
@@ -72,7 +73,13 @@ export async function attributeSource(
   );
   const gathered = await gather(session, search, spot, Math.ceil(most));
   if (gathered.length > most) return undefined;
-  return { name: spot.name, estimate: gathered.length, isOrdered: false, keys: async () => gathered };
+  return {
+    name: spot.name,
+    index: "attributes",
+    estimate: gathered.length,
+    isOrdered: false,
+    keys: async () => gathered,
+  };
 }
 
 /** The parts that must hold and that the index can find. */

@@ -92,6 +92,12 @@ export function readKey(key: string): { attribute: number; value: AttributeKey |
   return { attribute, value: isCut ? undefined : unescaped(text) };
 }
 
+/** The value of a key, or of one that was cut its beginning. */
+export function headOf(key: string): AttributeKey {
+  const { value } = readKey(key);
+  return value ?? unescaped([...key].slice(key.indexOf(" ") + 2, headSize).join(""));
+}
+
 /** The keys of a task, each once. @param numberOf the number of an attribute of this name */
 export function keysOf(attributes: Attributes, numberOf: (name: string) => number): string[] {
   const keys: string[] = [];

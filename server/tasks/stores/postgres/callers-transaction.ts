@@ -41,7 +41,11 @@ export async function enqueueInTransaction(
     const session = textSession(context.database, client);
     const value: (Task | null)[] = [];
     for (const part of parts) {
-      for (const answer of await insertCarefully(context, session, part, value.length)) value.push(answer);
+      for (const answer of await insertCarefully(context, session, part, {
+        offset: value.length,
+        isCallers: true,
+      }))
+        value.push(answer);
     }
     hint(context);
     return { kind: "ok", value };

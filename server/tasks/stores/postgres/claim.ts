@@ -17,6 +17,7 @@ import type { ClaimedTask, ClaimReply, ClaimRequest, Written } from "../../core/
 import type { Context } from "./context.ts";
 import type { ResultRow } from "./database.ts";
 import { lookForTasks } from "./look.ts";
+import { isNotPaused, pausedForClaim } from "./pauses.ts";
 import { settingsOf, type TaskRow, toTask } from "./rows.ts";
 import { few, nowOf, quoted, statement } from "./statement.ts";
 
@@ -249,13 +250,14 @@ export const claimFirstDue = statement(
   `WITH clock AS MATERIALIZED (
     SELECT worker, ${nowOf("$1")} AS at, ${-(2 ** 53)}::bigint AS past
     FROM :schema.workers WHERE id = $2 AND state = 'alive'),
+  ${pausedForClaim},
   level AS MATERIALIZED (
     SELECT first.lane, first.priority FROM clock CROSS JOIN :schema.lanes AS wanted CROSS JOIN LATERAL (
       SELECT tasks.lane, tasks.priority, tasks.due_at FROM :schema.tasks WHERE ${usual} AND tasks.lane = wanted.lane
         AND tasks.priority > (SELECT -1001 FROM clock) AND tasks.priority < ${highest}
       ORDER BY tasks.priority DESC, tasks.due_at LIMIT ${one}) AS first
     WHERE wanted.type = ANY ($3::text[]) AND ($4::text[] IS NULL OR wanted.queue = ANY ($4::text[]))
-      AND ${few("wanted.lane")}
+      AND ${isNotPaused("wanted")} AND ${few("wanted.lane")}
     ORDER BY first.priority DESC, first.due_at LIMIT ${one}),
   due AS MATERIALIZED (
     SELECT found.place, found.seq FROM level CROSS JOIN LATERAL (
@@ -281,9 +283,10 @@ export const claimDue = statement(
     SELECT ${nowOf("$1")} AS at, ${-(2 ** 53)}::bigint AS past, ${2 ** 53}::bigint AS future,
       clock_timestamp() AS began),
   me AS MATERIALIZED (SELECT worker FROM :schema.workers WHERE id = $2 AND state = 'alive'),
+  ${pausedForClaim},
   mine AS MATERIALIZED (
     SELECT lane FROM :schema.lanes WHERE type = ANY ($3::text[]) AND ($4::text[] IS NULL OR queue = ANY ($4::text[]))
-      AND EXISTS (SELECT 1 FROM me) AND ${few("lane")}),
+      AND ${isNotPaused("lanes")} AND EXISTS (SELECT 1 FROM me) AND ${few("lane")}),
   floors AS MATERIALIZED (
     SELECT * FROM unnest($8::integer[], $9::integer[], $10::bigint[], $11::bigint[])
       AS given (lane, priority, due_at, seq) WHERE lane IN (SELECT lane FROM mine)),

@@ -8,7 +8,7 @@ import type { Task } from "../../core/task.ts";
 import type { Context } from "./context.ts";
 import type { OpenTransaction } from "./database.ts";
 import { type Enqueued, insertCarefully, insertTasks, Refused, sizeOfTask } from "./enqueue.ts";
-import { type CopyPart, copyPartOf, copyTasks, isCopied, storeNow, tallyTasks } from "./enqueue-copy.ts";
+import { beginStoring, type CopyPart, copyPartOf, copyTasks, isCopied, tallyTasks } from "./enqueue-copy.ts";
 import { portions } from "./portions.ts";
 import { ConnectionLost, isUniqueViolation } from "./postgres-errors.ts";
 
@@ -131,7 +131,7 @@ export class EnqueueBatch {
   ): Promise<(Task | null)[]> {
     const answers: (Task | null)[] = [];
     const copied: NewTask[] = [];
-    const now = await storeNow(this.#context, session);
+    const began = await beginStoring(this.#context, session);
     let storing: Promise<void> = Promise.resolve();
     for (let index = 0; ; index += 1) {
       if (index === taken.length) {
@@ -140,7 +140,7 @@ export class EnqueueBatch {
         taken.push(next.value);
       }
       const part = taken[index]!;
-      const copy = !carefully && isCopied(part) ? await copyPartOf(this.#context, part, now) : undefined;
+      const copy = !carefully && isCopied(part) ? await copyPartOf(this.#context, part, began) : undefined;
       await storing;
       if (copy) for (const task of part) copied.push(task);
       storing = this.#insertPart(session, part, copy, carefully, answers);
@@ -165,7 +165,9 @@ export class EnqueueBatch {
       if (copy) await copyTasks(session, copy);
       else await insertTasks(this.#context, session, part);
     } else {
-      for (const answer of await insertCarefully(this.#context, session, part, answers.length))
+      for (const answer of await insertCarefully(this.#context, session, part, {
+        offset: answers.length,
+      }))
         answers.push(answer);
     }
   }

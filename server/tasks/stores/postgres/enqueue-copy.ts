@@ -3,7 +3,7 @@ import type { NewTask } from "../../core/store.ts";
 import type { Context } from "./context.ts";
 import { copyLine } from "./copy-in.ts";
 import type { OpenTransaction, Session } from "./database.ts";
-import { columnNames, keyOf, sizeOfTask } from "./enqueue.ts";
+import { columnNames, keyOf, lateMs, sizeOfTask } from "./enqueue.ts";
 import { portions } from "./portions.ts";
 import { plainText } from "./rows.ts";
 import { nowOf, statement } from "./statement.ts";
@@ -18,18 +18,17 @@ export function isCopied(tasks: readonly NewTask[]): boolean {
   return tasks.every(({ ownId, attributes }) => !ownId && attributes === undefined);
 }
 
-/** @param now the store's clock */
 export async function copyPartOf(
   context: Context,
   tasks: readonly NewTask[],
-  now: number,
+  began: Storing,
 ): Promise<CopyPart> {
   const lines: string[] = [];
   for (const portion of portions(tasks, sizeOfTask)) {
     let text = "";
     for (const task of portion) {
       const lane = laneOf(context, task);
-      text += lineOf(task, typeof lane === "number" ? lane : await lane, now);
+      text += lineOf(task, typeof lane === "number" ? lane : await lane, began);
     }
     lines.push(text);
   }
@@ -65,10 +64,15 @@ export async function tallyTasks(
   ]);
 }
 
-/** The store's clock. */
-export async function storeNow(context: Context, session: Session): Promise<number> {
-  const [row] = await session.query(now, [context.now()]);
-  return row![0];
+/** The beginning of a transaction: the store's clock, and the transaction's number, which it has from then on. */
+export interface Storing {
+  now: number;
+  xact: string;
+}
+
+export async function beginStoring(context: Context, session: Session): Promise<Storing> {
+  const [row] = await session.query(begin, [context.now()]);
+  return { now: row![0], xact: row![1] };
 }
 
 function laneOf({ lanes }: Context, { type, queue, ownId }: NewTask): number | Promise<number> {
@@ -76,7 +80,7 @@ function laneOf({ lanes }: Context, { type, queue, ownId }: NewTask): number | P
 }
 
 /** In the order of `columnNames`. */
-function lineOf(task: NewTask, lane: number, now: number): string {
+function lineOf(task: NewTask, lane: number, { now, xact }: Storing): string {
   const { createdAt, payload, tags, settings } = task;
   return copyLine([
     task.id,
@@ -95,14 +99,15 @@ function lineOf(task: NewTask, lane: number, now: number): string {
     tags && JSON.stringify(tags),
     keyOf(task),
     settings && JSON.stringify(settings),
+    createdAt < now - lateMs ? xact : undefined,
   ]);
 }
 
-const copyAll = statement("copyTasks", `COPY :schema.tasks (${columnNames}) FROM STDIN`);
+const copyAll = statement("copyTasks", `COPY :schema.tasks (${columnNames}, stored_in) FROM STDIN`);
 const tallyLanes = statement(
   "tallyTasks",
   `INSERT INTO :schema.tally_changes (lane, status, tasks, first_at, last_at)
     SELECT lane, 1, tasks, first_at, last_at
     FROM unnest($1::integer[], $2::bigint[], $3::bigint[], $4::bigint[]) AS added (lane, tasks, first_at, last_at)`,
 );
-const now = statement("storeNow", `SELECT ${nowOf("$1")}`);
+const begin = statement("beginStoring", `SELECT ${nowOf("$1")}, pg_current_xact_id()::text`);

@@ -50,17 +50,21 @@ function onlyValue(column: unknown): unknown {
   return Array.isArray(column) ? column[0] : column;
 }
 
-/** The tasks of one call, all or none, whatever is stored already; inside a transaction of `session`'s. */
+/**
+ * The tasks of one call, all or none, whatever is stored already; inside a transaction of `session`'s, in which there may
+ * be savepoints when it is a caller's.
+ */
 export async function insertCarefully(
   context: Context,
   session: Session,
   tasks: readonly NewTask[],
-  offset = 0,
+  { offset = 0, isCallers = false } = {},
 ): Promise<(Task | null)[]> {
   await refuseDefinitionIds(session, tasks, offset);
   const answers: (Task | null)[] = [];
   for (const portion of portions(tasks, sizeOfTask)) {
-    const found = await insertPortionCarefully(context, session, portion, offset + answers.length);
+    const place = { offset: offset + answers.length, isCallers };
+    const found = await insertPortionCarefully(context, session, portion, place);
     for (const answer of found) answers.push(answer);
   }
   return answers;
@@ -70,10 +74,16 @@ async function insertPortionCarefully(
   context: Context,
   session: Session,
   tasks: readonly NewTask[],
-  offset: number,
+  { offset, isCallers }: { offset: number; isCallers: boolean },
 ): Promise<(Task | null)[]> {
   const columns = await toColumns(context, tasks, context.database);
-  const inserting = tasks.some(hasAttributes) ? withAttributes : plain;
+  const inserting = tasks.some(hasAttributes)
+    ? isCallers
+      ? withAttributesForCaller
+      : withAttributes
+    : isCallers
+      ? plainForCaller
+      : plain;
   const rows =
     tasks.length === 1
       ? await session.query(inserting.newOne, columns.map(onlyValue))
@@ -197,6 +207,9 @@ function unlessEmpty(column: unknown[]): unknown[] | null {
   return column.every((value) => value === null) ? null : column;
 }
 
+/** A task that is stored longer than this after it was created is late; followers of changes look for it by itself. */
+export const lateMs = 2_000;
+
 export const columnNames = `id, lane, own_id, priority, due_at, created_at, updated_at, max_attempts, rerun_after_crash, payload,
       payload_types, description, tags, idempotency, settings`;
 const clock = `clock AS MATERIALIZED (SELECT ${nowOf("$15")} AS at)`;
@@ -211,10 +224,14 @@ const attributing = `attributed AS (INSERT INTO :schema.attributes (created_at, 
  * The statements that insert, one row or all of some arrays, new for certain or not; those for tasks with attributes have
  * these as $16, each task's as an array's literal.
  */
-function insertingStatements(attributes: boolean) {
-  const suffix = attributes ? "WithAttributes" : "";
+function insertingStatements({ attributes, callers = false }: { attributes: boolean; callers?: boolean }) {
+  const suffix = `${attributes ? "WithAttributes" : ""}${callers ? "ForCaller" : ""}`;
   const only = (text: string) => (attributes ? text : "");
-  const names = `${columnNames}${only(", attributes")}`;
+  const names = `${columnNames}, stored_in${only(", attributes")}`;
+  const storedIn = (createdAt: string, at: string) =>
+    callers
+      ? "pg_current_xact_id()"
+      : `CASE WHEN ${createdAt} < ${at} - ${lateMs} THEN pg_current_xact_id() END`;
   const returned = `id, lane, created_at${only(", attributes")}`;
   const and = only(`, ${attributing}`);
   // A task that is due when it is created is due at once, whatever the clock of the process that made it says.
@@ -224,7 +241,7 @@ function insertingStatements(attributes: boolean) {
       CASE WHEN due_at <= created_at THEN least(due_at, (SELECT at FROM clock)) ELSE due_at END,
       created_at, created_at, coalesce(max_attempts, ($7::integer[])[1]),
       coalesce(rerun_after_crash, ($8::boolean[])[1]), payload, payload_types, description, tags, idempotency,
-      settings${only(", attributes::text[]")}
+      settings, ${storedIn("created_at", "(SELECT at FROM clock)")}${only(", attributes::text[]")}
     FROM unnest($1::text[], $2::integer[], $3::boolean[], $4::smallint[], $5::bigint[], $6::bigint[], $7::integer[],
       $8::boolean[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[]${only(", $16::text[]")})
       AS given (id, lane, own_id, priority, due_at, created_at, max_attempts, rerun_after_crash, payload, payload_types,
@@ -234,7 +251,7 @@ function insertingStatements(attributes: boolean) {
     VALUES ($1::text, $2::integer, $3::boolean, $4::smallint,
       CASE WHEN $5::bigint <= $6::bigint THEN least($5::bigint, ${nowOf("$15")}) ELSE $5::bigint END, $6::bigint,
       $6::bigint, $7::integer, $8::boolean, $9::text, $10::text, $11::text, $12::text, $13::text,
-      $14::text${only(", $16::text[]")})`;
+      $14::text, ${storedIn("$6::bigint", nowOf("$15"))}${only(", $16::text[]")})`;
   const tallyingOne = `${tallying} SELECT lane, 1, 1, created_at, created_at FROM added`;
   const tallyingMany = `${tallying} SELECT lane, 1, count(*), min(created_at), max(created_at) FROM added GROUP BY lane`;
   return {
@@ -259,8 +276,10 @@ function insertingStatements(attributes: boolean) {
   };
 }
 
-const plain = insertingStatements(false);
-const withAttributes = insertingStatements(true);
+const plain = insertingStatements({ attributes: false });
+const withAttributes = insertingStatements({ attributes: true });
+const plainForCaller = insertingStatements({ attributes: false, callers: true });
+const withAttributesForCaller = insertingStatements({ attributes: true, callers: true });
 
 export const lockIds = statement(
   "lockIds",

@@ -29,6 +29,9 @@ const rights: Record<RoleKind, Record<string, string>> = {
     attribute_fills: "INSERT, UPDATE, DELETE",
     texts: "INSERT, UPDATE, DELETE",
     text_work: "INSERT, UPDATE, DELETE",
+    history: "INSERT, UPDATE, DELETE",
+    saved_searches: "INSERT, UPDATE, DELETE",
+    pauses: "INSERT, UPDATE, DELETE",
   },
   client: {
     lanes: "INSERT, UPDATE",
@@ -45,6 +48,8 @@ const rights: Record<RoleKind, Record<string, string>> = {
     texts: "DELETE",
     // Folding the counts notes there what is to be indexed.
     text_work: "INSERT, UPDATE",
+    saved_searches: "INSERT, UPDATE, DELETE",
+    pauses: "INSERT, UPDATE, DELETE",
   },
   reader: {},
 };

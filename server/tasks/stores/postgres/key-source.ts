@@ -2,12 +2,13 @@
  * The seam between a search with conditions and what finds its candidates sooner than walking all tasks would: an index of
  * attributes, or of texts. A source gives more tasks than fit, never fewer; each is tested on its row.
  */
-import type { Place, StoreSearch } from "../../core/store.ts";
+import type { Place, PlanSource, StoreSearch } from "../../core/store.ts";
 import type { Session } from "./database.ts";
 
 export interface KeySource {
-  /** For explanations: what finds the candidates. */
+  /** For explanations: what finds the candidates, and by which index. */
   readonly name: string;
+  readonly index: PlanSource & ("attributes" | "texts");
   /** About how many candidates there are; exact up to `estimateMax`. */
   readonly estimate: number;
   /**

@@ -5,6 +5,7 @@
  */
 import type { ClaimRequest } from "../../core/store.ts";
 import type { Context } from "./context.ts";
+import { isNotPaused, pausedForLook } from "./pauses.ts";
 import { few, nowOf, statement } from "./statement.ts";
 
 /** Which workers have nothing to expect. */
@@ -75,9 +76,10 @@ export const look = statement(
   "lookForTasks",
   `WITH RECURSIVE clock AS MATERIALIZED (SELECT ${nowOf("$1")} AS at),
   me AS MATERIALIZED (SELECT worker FROM :schema.workers WHERE id = $2 AND state = 'alive'),
+  ${pausedForLook},
   mine AS MATERIALIZED (
     SELECT lane FROM :schema.lanes WHERE type = ANY ($3::text[]) AND ($4::text[] IS NULL OR queue = ANY ($4::text[]))
-      AND ${few("lane")}),
+      AND ${isNotPaused("lanes")} AND ${few("lane")}),
   suspects AS (SELECT lane FROM mine WHERE $5::boolean),
   ${firsts("usual", "mine", "tasks.crashes = 0")},
   ${firsts("suspected", "suspects", "tasks.crashes > 0")}

@@ -7,7 +7,7 @@
 import { compareText } from "../../core/compare.ts";
 import type { Condition } from "../../core/condition.ts";
 import { meets, type Subject, sortValueOf } from "../../core/meets.ts";
-import type { Count, Found, Place, StoreSearch } from "../../core/store.ts";
+import type { Count, Found, Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import { isDownwards } from "../search-bounds.ts";
 import { attributesOf } from "./attribute-values.ts";
@@ -30,6 +30,13 @@ const sortedMax = 200_000;
 export async function searchTasks(context: Context, search: StoreSearch): Promise<Found> {
   if (!needsWalk(search)) return { tasks: await plain.searchTasks(context, search) };
   return new Walk(context, search).page();
+}
+
+/** What `searchTasks` would do. */
+export async function explainSearch(context: Context, search: StoreSearch): Promise<SearchPlan> {
+  return needsWalk(search) || search.id !== undefined
+    ? new Walk(context, search).plan()
+    : plain.planInOrder(context, search);
 }
 
 /** Exact, or as good as the budget allows. */
@@ -71,6 +78,29 @@ class Walk {
 
   page(): Promise<Found> {
     return isIndexed(this.#search.sortBy) ? this.#walked() : this.#gathered(this.#newestFirst());
+  }
+
+  async plan(): Promise<SearchPlan> {
+    const search = this.#search;
+    if (search.id !== undefined) {
+      return { source: "id", indexes: ["tasks_pkey"], candidates: 1, isSorted: false };
+    }
+    const { where: _where, after: _after, ...filters } = search;
+    const total = await plain.countTasks(this.#context, { ...filters, sortBy: "createdAt" });
+    const source = isIndexed(search.sortBy) ? await this.#source() : undefined;
+    if (!source) {
+      const isSorted = !isIndexed(search.sortBy);
+      const walked: StoreSearch = isSorted ? { ...filters, sortBy: "createdAt", descending: true } : filters;
+      const { indexes } = await plain.planInOrder(this.#context, walked);
+      return { source: "walk", indexes, candidates: total, isSorted };
+    }
+    const { index, name: of, estimate, isOrdered } = source;
+    return {
+      ...{ source: index, of, indexes: [index === "texts" ? "texts_trigrams" : "attributes_key"] },
+      candidates: Math.min(estimate, total),
+      ...(estimate >= estimateMax && total > estimate && { isAtLeast: true }),
+      isSorted: !isOrdered,
+    };
   }
 
   async count(): Promise<{ met: number; seen: number; isWhole: boolean }> {

@@ -4,7 +4,7 @@
  * definitions without tasks are put in here. Everything of one search is read from one snapshot.
  */
 import { compareText } from "../../core/compare.ts";
-import type { StoredDefinition, StoreSearch } from "../../core/store.ts";
+import type { SearchPlan, StoredDefinition, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Context } from "./context.ts";
@@ -26,7 +26,7 @@ import {
   planning,
   type SearchStatement,
 } from "./search-statements.ts";
-import { statement } from "./statement.ts";
+import { onceOnly, statement } from "./statement.ts";
 import { sums } from "./tallies.ts";
 
 /** A task or an entry of a definition, with its place in the order. */
@@ -72,6 +72,23 @@ export async function countTasks(context: Context, search: StoreSearch): Promise
 export async function searchStatements(session: Session, search: StoreSearch): Promise<SearchStatement[]> {
   const { pairs } = await outline(session, search);
   return [pageStatement(search, pairs, search.limit, search.offset), countStatement(search, pairs)];
+}
+
+/** The plan of a search without conditions, in an order that indexes have; the server tells which it uses. */
+export async function planInOrder(context: Context, search: StoreSearch): Promise<SearchPlan> {
+  const { limit, offset, after: _after, ...filters } = search;
+  const indexes = await context.database.snapshot(async (session) => {
+    const { pairs } = await outline(session, search);
+    const { statement: page, values } = pageStatement(search, pairs, limit, offset);
+    const [row] = await session.query(
+      onceOnly("explainSearch", `EXPLAIN (FORMAT JSON) ${page.text}`),
+      values,
+    );
+    return [...JSON.stringify(row).matchAll(/"Index Name\W+([^"\\]+)/g)].map(([, name]) => name!);
+  }, planning);
+  const total = await countTasks(context, { ...filters, limit: 0, offset: 0, sortBy: "createdAt" });
+  const candidates = Math.min(total, offset + limit);
+  return { source: "order", indexes: [...new Set(indexes)], candidates, isSorted: false };
 }
 
 interface Page {

@@ -6,23 +6,37 @@
 import type { Attempt } from "../../core/attempt.ts";
 import type { Clock } from "../../core/clock.ts";
 import type {
+  AlertStateWrite,
   ArchivedTask,
   AttemptTransaction,
+  AttributeCountRequest,
+  AttributeCounts,
+  Attributes,
   Buckets,
+  Changes,
+  ChangesRequest,
   ClaimReply,
   ClaimRequest,
   Count,
   Found,
   HealthFinding,
+  HistoryPrune,
+  HistoryRead,
+  HistoryRow,
   LeaseHandle,
   LeaseRequest,
   News,
   NewTask,
   Pace,
+  PauseName,
   PruneRequest,
+  SavedSearchContent,
+  SearchPlan,
   Settled,
   Settlement,
   StoredDefinition,
+  StoredPause,
+  StoredSearch,
   StoreSearch,
   StoreStats,
   TaskCount,
@@ -39,12 +53,15 @@ import { beginTransaction } from "./attempt-transaction.ts";
 import { readUnfilled, writeAttributes } from "./attribute-fills.ts";
 import { AttributeNames } from "./attribute-names.ts";
 import { enqueueInTransaction } from "./callers-transaction.ts";
+import { readChanges } from "./changes.ts";
 import { claimTasks } from "./claim.ts";
 import type { Context } from "./context.ts";
 import { Database } from "./database.ts";
 import { EnqueueBatch } from "./enqueue-batch.ts";
+import { countAttribute, readAttributes } from "./facets.ts";
 import { Floors } from "./floors.ts";
 import { checkHealth, stats } from "./health.ts";
+import { addHistory, pruneHistory, readHistory } from "./history.ts";
 import { Lanes } from "./lanes.ts";
 import { LeaseLink } from "./lease-link.ts";
 import { listeningFinding } from "./listening.ts";
@@ -52,11 +69,13 @@ import { parseLocation } from "./location.ts";
 import { Lookout } from "./look.ts";
 import * as manage from "./manage.ts";
 import { Notifier } from "./notifier.ts";
+import { listPauses, pause, resume } from "./pauses.ts";
 import * as read from "./read.ts";
 import { readRecords, seal, writeRecords } from "./records.ts";
 import { plainText } from "./rows.ts";
+import { deleteSearch, listSearches, saveSearch, writeAlertState } from "./saved-searches.ts";
 import { knownVersion, prepareSchema, storedVersion } from "./schema.ts";
-import { countTasks, searchTasks } from "./search-walk.ts";
+import { countTasks, explainSearch, searchTasks } from "./search-walk.ts";
 import { reportProgress, settleTasks } from "./settle.ts";
 import { nowOf, statement } from "./statement.ts";
 import { summarizeTasks } from "./summary.ts";
@@ -201,12 +220,28 @@ class PostgresStore implements TaskStore {
     return searchTasks(this.#context, askable(search));
   }
 
+  explainSearch(search: StoreSearch): Promise<SearchPlan> {
+    return explainSearch(this.#context, search);
+  }
+
   countTasks(search: StoreSearch): Promise<Count> {
     return countTasks(this.#context, askable(search));
   }
 
   summarizeTasks(search: StoreSearch, buckets?: Buckets): Promise<TaskCount[]> {
     return summarizeTasks(this.#context, askable(search), buckets);
+  }
+
+  readChanges(request: ChangesRequest): Promise<Changes> {
+    return readChanges(this.#context, request);
+  }
+
+  countAttribute(request: AttributeCountRequest): Promise<AttributeCounts> {
+    return countAttribute(this.#context, request);
+  }
+
+  readAttributes(ids: readonly string[]): Promise<[id: string, Attributes][]> {
+    return readAttributes(this.#context, ids);
   }
 
   listAttempts(taskId: string): Promise<Attempt[]> {
@@ -310,6 +345,46 @@ class PostgresStore implements TaskStore {
 
   seal(movedTo: string | undefined): ReturnType<TaskStore["seal"]> {
     return seal(this.#context, movedTo);
+  }
+
+  addHistory(minutes: readonly HistoryRow[]): Promise<Written<void>> {
+    return addHistory(this.#context, minutes);
+  }
+
+  readHistory(request: HistoryRead): Promise<HistoryRow[]> {
+    return readHistory(this.#context, request);
+  }
+
+  pruneHistory(request: HistoryPrune): Promise<Written<number>> {
+    return pruneHistory(this.#context, request);
+  }
+
+  saveSearch(search: SavedSearchContent): Promise<Written<StoredSearch, "full">> {
+    return saveSearch(this.#context, search);
+  }
+
+  listSearches(): Promise<StoredSearch[]> {
+    return listSearches(this.#context);
+  }
+
+  deleteSearch(name: string): Promise<Written<boolean>> {
+    return deleteSearch(this.#context, name);
+  }
+
+  writeAlertState(write: AlertStateWrite): Promise<Written<number, "changed">> {
+    return writeAlertState(this.#context, write);
+  }
+
+  pause(request: PauseName & { reason?: string }): Promise<Written<StoredPause, "full">> {
+    return pause(this.#context, request);
+  }
+
+  resume(name: PauseName): Promise<Written<boolean>> {
+    return resume(this.#context, name);
+  }
+
+  listPauses(): Promise<StoredPause[]> {
+    return listPauses(this.#context);
   }
 
   stats(): Promise<StoreStats> {

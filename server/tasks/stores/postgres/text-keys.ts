@@ -40,17 +40,17 @@ export async function textSource(
 ): Promise<KeySource | undefined> {
   const words = search.where ? wordsOf(search.where) : [];
   if (!index.exists || !words.some((word) => isIndexed(word, index))) return undefined;
-  const name = "text";
+  const named = { name: "full text", index: "texts" } as const;
   if (search.sortBy !== "createdAt") {
     const gathered = await gather(session, search, words);
     if (gathered.length > gatheredMax) return undefined;
-    return { name, estimate: gathered.length, isOrdered: false, keys: async () => gathered };
+    return { ...named, estimate: gathered.length, isOrdered: false, keys: async () => gathered };
   }
   const sample = await walk(session, search, words, search.after, firstChunk);
   const share = sample.found.length / Math.max(1, sample.looked);
   const estimate = sample.next ? Math.ceil(share * index.texts) : sample.found.length;
   return {
-    name,
+    ...named,
     estimate,
     isOrdered: true,
     keys: (asked, after, limit) =>

@@ -1,6 +1,5 @@
 /** Workers: their start and end, heartbeats, and taking back what the dead ones held (T2, T8b, T9, T17). */
-import type { Beat, TaskStore, WorkerRecord, Written } from "../../core/store.ts";
-import type { TaskStatusName } from "../../core/task.ts";
+import type { Beat, ReapedTask, TaskStore, WorkerRecord, Written } from "../../core/store.ts";
 import { movingAttributes } from "./attributes.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow } from "./database.ts";
@@ -9,7 +8,7 @@ import { few, nowOf, statement } from "./statement.ts";
 
 type NewWorker = Parameters<TaskStore["registerWorker"]>[0];
 type ReapRequest = Parameters<TaskStore["reapWorkers"]>[0];
-type Reaped = { buried: string[]; tasks: { id: string; status: TaskStatusName }[] };
+type Reaped = { buried: string[]; tasks: ReapedTask[] };
 
 export function registerWorker(context: Context, worker: NewWorker): Promise<Written<void>> {
   return context.database.written(async () => {
@@ -89,9 +88,9 @@ export async function reapWorkers(context: Context, request: ReapRequest): Promi
       cancelGraceMs,
     ]);
     const value: Reaped = { buried: [], tasks: [] };
-    for (const [workerId, taskId, status] of rows) {
+    for (const [workerId, taskId, status, type] of rows) {
       if (workerId !== null) value.buried.push(workerId);
-      else value.tasks.push({ id: taskId, status: statusNames[status]! });
+      else value.tasks.push({ id: taskId, type, status: statusNames[status]! });
     }
     if (value.tasks.some(({ status }) => status === "PENDING")) context.tasksAdded();
     if (value.tasks.some(({ status }) => status !== "PENDING")) context.tasksChanged();
@@ -229,5 +228,6 @@ export const reap = statement(
     INSERT INTO :schema.tally_changes (lane, status, tasks, first_at, last_at)
     SELECT lane, 2, -count(*), NULL, NULL FROM taken GROUP BY lane
     UNION ALL SELECT lane, next, count(*), min(updated_at), max(updated_at) FROM taken GROUP BY lane, next)
-  SELECT id, NULL, NULL FROM buried UNION ALL SELECT NULL, id, next FROM taken`,
+  SELECT id, NULL, NULL, NULL FROM buried UNION ALL
+  SELECT NULL, id, next, (SELECT type FROM :schema.lanes WHERE lanes.lane = taken.lane) FROM taken`,
 );

@@ -5,13 +5,16 @@
  */
 import type { SQLInputValue } from "node:sqlite";
 import type { Comparable, Condition } from "../../core/condition.ts";
-import type { StoreSearch } from "../../core/store.ts";
+import { meets } from "../../core/meets.ts";
+import type { Attributes, StoreSearch } from "../../core/store.ts";
+import type { Task } from "../../core/task.ts";
 import { isDownwards } from "../search-bounds.ts";
 import { type StoredKey, stateOf, storedKey } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
 import { Candidates, createdBounds, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
-import { firstId, type Key, lastId, placeKey } from "./search-key.ts";
-import { sourceSql as sql } from "./statements.ts";
+import { comparator, firstId, type Key, lastId, placeKey } from "./search-key.ts";
+import { mergeInOrder } from "./search-merge.ts";
+import { attributeSql, sourceSql as sql } from "./statements.ts";
 import { statusNumbers } from "./statuses.ts";
 
 /** More are gathered. */
@@ -22,6 +25,8 @@ const groupSize = 256;
 /** Where the index is looked at: values, or ranges of them. */
 interface Spot {
   name: string;
+  /** Of attributes alone. */
+  condition: Condition;
   equal: [attribute: number, value: StoredKey][];
   ranges: ValueRange[];
 }
@@ -33,22 +38,45 @@ type Entry = [createdAt: number, seq: number];
 /** The source with the fewest candidates among the parts of `where` that must hold. */
 export function attributeSource(connection: Connection, search: StoreSearch): KeySource | undefined {
   const spots = search.where ? spotsOf(connection, search.where, search) : [];
+  if (spots.length === 0) return undefined;
+  const beyond = readBeyond(connection);
   const [best] = spots
-    .map((spot) => ({ spot, estimate: estimateOf(connection, spot) }))
-    .sort((a, b) => a.estimate - b.estimate);
-  if (!best) return undefined;
-  const { spot, estimate } = best;
+    .map((spot) => ({ spot, beyond: fitting(beyond, spot), estimate: estimateOf(connection, spot) }))
+    .sort((a, b) => a.estimate + a.beyond.length - b.estimate - b.beyond.length);
+  const { spot, estimate } = best!;
   const states = statesOf(search);
-  const name = spot.name;
+  const source = { name: spot.name, index: "attributes" as const, estimate: estimate + best!.beyond.length };
   if (estimate >= estimateMax && search.sortBy === "createdAt" && spot.ranges.length === 0) {
     if (spot.equal.length * states.length <= mergedStreamsMax) {
-      const total = () => spot.equal.reduce((sum, value) => sum + countAll(connection, value), 0);
-      return { name, estimate, total, keys: () => inOrder(connection, search, spot, states) };
+      return {
+        ...source,
+        total: () =>
+          spot.equal.reduce((sum, value) => sum + countAll(connection, value), best!.beyond.length),
+        keys: () =>
+          mergeInOrder(
+            [inOrder(connection, search, spot, states), allOf(connection, search, best!.beyond)],
+            comparator(search),
+          ),
+      };
     }
   }
   const gathered = gather(connection, search, spot, states);
   if (!gathered) return undefined;
-  return { name, estimate, total: () => gathered.size, keys: () => allOf(connection, search, gathered) };
+  for (const seq of best!.beyond) gathered.add(seq);
+  return { ...source, total: () => gathered.size, keys: () => allOf(connection, search, gathered) };
+}
+
+/** Tasks that the index does not have yet. */
+type Beyond = [seq: number, attributes: Attributes];
+
+function readBeyond(connection: Connection): Beyond[] {
+  const rows = connection.prepare(attributeSql.attributesBeyond).all() as unknown as [number, string][];
+  return rows.map(([seq, json]) => [seq, JSON.parse(json) as Attributes]);
+}
+
+function fitting(beyond: readonly Beyond[], { condition }: Spot): number[] {
+  const task = {} as Task;
+  return beyond.filter(([, attributes]) => meets(condition, { task, attributes })).map(([seq]) => seq);
 }
 
 function countAll(connection: Connection, [attribute, value]: Spot["equal"][number]): number {
@@ -70,6 +98,7 @@ function spotOf(connection: Connection, condition: Condition, search: StoreSearc
     if (found.length === 0 || found.length < spots.length) return undefined;
     return {
       name: found.map(({ name }) => name).join(" or "),
+      condition,
       equal: found.flatMap(({ equal }) => equal),
       ranges: found.flatMap(({ ranges }) => ranges),
     };
@@ -77,7 +106,7 @@ function spotOf(connection: Connection, condition: Condition, search: StoreSearc
   if (!("field" in condition) || condition.field.of !== "attribute") return undefined;
   const { name } = condition.field;
   const attributes = numbersOf(connection, name, search);
-  const spot: Spot = { name: `attribute ${name}`, equal: [], ranges: [] };
+  const spot: Spot = { name: `attribute ${name}`, condition, equal: [], ranges: [] };
   if (condition.kind === "equals") {
     const { values } = condition;
     if (values.includes(null)) return undefined;

@@ -1,6 +1,9 @@
 /**
  * The rows of attributes follow their tasks, on the writing thread: each value of a task is one row, which says whether
  * the task has ended. The task itself keeps them as JSON, so that what a condition asks is in its row.
+ *
+ * New tasks are not in the index at first: it is filled behind the writes, in order of seq and many at a time, up to a
+ * mark. So to enqueue costs nothing more, and what ends at once is indexed once. Searches look at the rows beyond the mark.
  */
 import type { Attributes } from "../../core/store.ts";
 import type { Connection } from "./connection.ts";
@@ -9,6 +12,14 @@ import { attributeSql as sql } from "./statements.ts";
 /** A value as a key of the index. */
 export type StoredKey = string | number | Uint8Array;
 
+/** Tasks that are indexed in one transaction. */
+const indexedAtOnce = 500;
+/** More than this may not lie behind the mark: a search looks at each of them. */
+const behindMax = 100_000;
+
+/** The mark when every task is in the index. */
+export const allIndexed = Number.MAX_SAFE_INTEGER;
+
 export class TaskAttributes {
   readonly #connection: Connection;
   readonly #byName = new Map<string, number>();
@@ -16,21 +27,85 @@ export class TaskAttributes {
   readonly #lanes = new Map<number, boolean>();
   readonly #types = new Map<number, string>();
   #knownUpTo = -1;
+  /** As this transaction has it. */
+  #mark: number | undefined;
+  /** Tasks that this thread has left beyond the mark. */
+  #behind = 0;
 
   constructor(connection: Connection) {
     this.#connection = connection;
   }
 
+  /** Call when a transaction begins: other processes fill the index too. */
+  begin(): void {
+    this.#mark = undefined;
+  }
+
+  get isBehind(): boolean {
+    return this.#behind > 0;
+  }
+
+  /** Whether searches have so many tasks to look at that writes must wait. */
+  get isFarBehind(): boolean {
+    return this.#behind > behindMax;
+  }
+
+  /** Another process may have left some, or this one before it died. */
+  suspectBehind(): void {
+    this.#behind = Math.max(1, this.#behind);
+  }
+
+  /** Indexes the next tasks beyond the mark, in a transaction of its own. */
+  indexMore(): void {
+    const first = this.#markNow();
+    const rows = this.#connection
+      .prepare(sql.attributesAfter)
+      .all(first, indexedAtOnce) as unknown as NewEntry[];
+    const keys = rows.flatMap(([seq, createdAt, json, status, type]) =>
+      Array.from(this.#keysOf(type, json), ([attribute, value]): IndexRow => {
+        return [attribute, value, stateOf(status), createdAt, seq];
+      }),
+    );
+    const insert = this.#connection.prepare(sql.insertAttribute);
+    // Neighbours in the index share its pages.
+    for (const key of keys.sort(compareRows)) insert.run(...key);
+    const isWhole = rows.length < indexedAtOnce;
+    this.#setMark(isWhole ? allIndexed : rows.at(-1)![0]);
+    this.#behind = isWhole ? 0 : Math.max(1, this.#behind - rows.length);
+  }
+
+  #markNow(): number {
+    this.#mark ??= (this.#connection.prepare(sql.attributeMark).get() as unknown as [number])[0];
+    return this.#mark;
+  }
+
+  #setMark(mark: number): void {
+    if (mark !== this.#markNow()) this.#connection.prepare(sql.setAttributeMark).run(mark);
+    this.#mark = mark;
+  }
+
   /** A rolled-back transaction may have taken new names with it. */
   forget(): void {
+    this.#mark = undefined;
     this.#byName.clear();
     this.#lanes.clear();
     this.#types.clear();
     this.#knownUpTo = -1;
   }
 
-  /** Adds the rows of a task; `json` is what its row has. */
+  /** Adds the rows of a new task; `json` is what its row has. */
   add(type: string, seq: number, createdAt: number, state: number, json: string): void {
+    // No stored task has a greater seq.
+    if (this.#markNow() === allIndexed) this.#setMark(seq - 1);
+    if (seq > this.#markNow()) {
+      this.#behind += 1;
+      return;
+    }
+    // Its seq was that of a task before it.
+    this.#insert(type, seq, createdAt, state, json);
+  }
+
+  #insert(type: string, seq: number, createdAt: number, state: number, json: string): void {
     const insert = this.#connection.prepare(sql.insertAttribute);
     for (const [attribute, value] of this.#keysOf(type, json)) {
       insert.run(attribute, value, state, createdAt, seq);
@@ -42,15 +117,18 @@ export class TaskAttributes {
     const before = stateOf(from);
     const after = stateOf(to);
     if (before === after || !this.#mayHave(lane)) return;
+    const mark = this.#markNow();
+    const indexed = seqs().filter((seq) => seq <= mark);
+    if (indexed.length === 0) return;
     const update = this.#connection.prepare(sql.moveAttribute);
-    this.#eachKey(lane, seqs(), (attribute, value, createdAt, seq) => {
+    this.#eachKey(lane, indexed, (attribute, value, createdAt, seq) => {
       update.run(after, attribute, value, before, createdAt, seq);
     });
   }
 
   /** Call before the tasks are deleted. */
   removing(lane: number, seq: number, status: number): void {
-    if (!this.#mayHave(lane)) return;
+    if (!this.#mayHave(lane) || seq > this.#markNow()) return;
     const remove = this.#connection.prepare(sql.deleteAttribute);
     this.#eachKey(lane, [seq], (attribute, value, createdAt) => {
       remove.run(attribute, value, stateOf(status), createdAt, seq);
@@ -66,7 +144,7 @@ export class TaskAttributes {
     const merged = JSON.stringify(mergeAttributes(kept, added));
     if (merged === json || merged === "{}") return;
     this.#connection.prepare(sql.setAttributes).run(merged, seq);
-    this.add(this.#typeOf(lane), seq, createdAt, stateOf(status), merged);
+    if (seq <= this.#markNow()) this.#insert(this.#typeOf(lane), seq, createdAt, stateOf(status), merged);
   }
 
   /** The number of an attribute; made when it is new. */
@@ -130,6 +208,16 @@ export class TaskAttributes {
     }
     return type;
   }
+}
+
+type NewEntry = [seq: number, createdAt: number, attributes: string, status: number, type: string];
+type IndexRow = [attribute: number, value: StoredKey, state: number, createdAt: number, seq: number];
+
+/** Nearly as the index has them. */
+function compareRows([a, x, s]: IndexRow, [b, y, t]: IndexRow): number {
+  if (a !== b) return a - b;
+  if (x === y) return s - t;
+  return typeof x === typeof y ? (x < y ? -1 : 1) : typeof x < typeof y ? -1 : 1;
 }
 
 type TaskEntry = [seq: number, createdAt: number, attributes: string | null, status: number];

@@ -55,7 +55,9 @@ export class Checkpointer {
       resourceLimits: { maxYoungGenerationSizeMb: 2 },
     });
     worker.unref();
-    worker.on("message", (little: boolean) => {
+    worker.on("message", (little: unknown) => {
+      // Under --watch, Node tells here which modules the thread loads.
+      if (typeof little !== "boolean") return;
       this.#looking = false;
       if (little) this.#finish();
     });

@@ -65,11 +65,13 @@ function checkAttributes(connection: Connection, full: boolean): HealthFinding {
   if (!full) return { level: "ok", check, message: "Not compared; --full does." };
   const [astray] = connection.rows(`/* dure:checkAttributes */ SELECT count(*) AS entries FROM attributes
     LEFT JOIN tasks USING (seq) WHERE tasks.seq IS NULL OR tasks.created_at <> attributes.created_at
-      OR attributes.state <> CASE WHEN status >= 3 THEN status ELSE 0 END`);
+      OR attributes.state <> CASE WHEN status >= 3 THEN status ELSE 0 END
+      OR tasks.seq > (SELECT up_to FROM attribute_marks)`);
   const [missing] = connection.rows(`/* dure:checkAttributes */ SELECT count(*) AS entries FROM (
       SELECT DISTINCT tasks.seq, names.key, item.type IN ('true', 'false'), item.atom FROM tasks
         JOIN json_each(tasks.attributes) AS names
-        JOIN json_tree(tasks.attributes, '$."' || names.key || '"') AS item ON item.atom IS NOT NULL)`);
+        JOIN json_tree(tasks.attributes, '$."' || names.key || '"') AS item ON item.atom IS NOT NULL
+        WHERE tasks.seq <= (SELECT up_to FROM attribute_marks))`);
   const [kept] = connection.rows("/* dure:checkAttributes */ SELECT count(*) AS entries FROM attributes");
   const off = Number(astray!.entries) + Math.abs(Number(missing!.entries) - Number(kept!.entries));
   if (off === 0) return { level: "ok", check, message: "The index of attributes has what the tasks have." };

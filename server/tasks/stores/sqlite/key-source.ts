@@ -3,15 +3,16 @@
  * index of attributes, or of texts. A source gives more tasks than meet the conditions, never fewer; each is tested on its
  * row. The plain filters (types, statuses, queues, instants) its keys have passed.
  */
-import type { StoreSearch } from "../../core/store.ts";
+import type { PlanSource, StoreSearch } from "../../core/store.ts";
 import type { Connection } from "./connection.ts";
 import { comparator, isAfter, type Key, keyOf } from "./search-key.ts";
 import { sourceSql } from "./statements.ts";
 import { statusNumbers } from "./statuses.ts";
 
 export interface KeySource {
-  /** For explanations: what finds the candidates. */
+  /** For explanations: what finds the candidates, and by which index. */
   name: string;
+  index: PlanSource & ("attributes" | "texts" | "slow");
   /** About how many candidates there are; exact below `estimateMax`. */
   estimate: number;
   /** All candidates, those that fail the plain filters included; takes as long as it takes. */

@@ -1,5 +1,6 @@
 /** Lanes and tallies, as the writing thread keeps them: numbers for (type, queue) pairs, and exact counts. */
 import type { Connection } from "./connection.ts";
+import { beforeAll } from "./instants.ts";
 import { sql } from "./statements.ts";
 
 /** What a reader of rows needs to know of a lane. */
@@ -9,7 +10,9 @@ export class Lanes {
   readonly #connection: Connection;
   readonly #byName = new Map<string, number>();
   readonly #matching = new Map<string, number[]>();
+  /** What `#matching` was made from: the newest lane, and what was paused. */
   #matchedUpTo = -1;
+  #matchedPauses: string | null = null;
   /** Tasks of one call are mostly of one lane. */
   #latest: { type: string; queue: string; ownIds: boolean; lane: number } | undefined;
 
@@ -27,12 +30,14 @@ export class Lanes {
     return lane;
   }
 
-  /** The lanes that a worker of these types and queues takes from. */
+  /** The lanes that a worker of these types and queues takes from: those of which neither is paused. */
   matching(types: readonly string[], queues: readonly string[] | undefined): number[] {
-    const newest = (this.#connection.prepare(sql.newestLane).get() as unknown as [number])[0];
-    if (newest !== this.#matchedUpTo) {
+    const row = this.#connection.prepare(sql.lanesAndPauses).get();
+    const [newest, pauses] = row as unknown as [number, string | null];
+    if (newest !== this.#matchedUpTo || pauses !== this.#matchedPauses) {
       this.#matching.clear();
       this.#matchedUpTo = newest;
+      this.#matchedPauses = pauses;
     }
     const key = JSON.stringify([types, queues]);
     let lanes = this.#matching.get(key);
@@ -65,11 +70,16 @@ export class Lanes {
 
   #findMatching(types: readonly string[], queues: readonly string[] | undefined): number[] {
     const wanted = queues && new Set(queues);
+    const paused = new Set(this.#matchedPauses?.split("\n"));
     const rows = this.#connection.prepare(sql.lanesOfTypes).all(JSON.stringify(types)) as unknown as [
-      number,
-      string,
+      lane: number,
+      type: string,
+      queue: string,
     ][];
-    return rows.filter(([, queue]) => !wanted || wanted.has(queue)).map(([lane]) => lane);
+    return rows
+      .filter(([, , queue]) => !wanted || wanted.has(queue))
+      .filter(([, type, queue]) => !paused.has(`type ${type}`) && !paused.has(`queue ${queue}`))
+      .map(([lane]) => lane);
   }
 }
 
@@ -99,15 +109,22 @@ export class Tally {
   /** Tasks of this status, whose text may be another now. */
   changed(lane: number, status: number, at: number): void {
     const key = lane * 8 + status;
+    this.touch(lane, status);
     this.#changedAts.set(key, Math.min(at, this.#changedAts.get(key) ?? at));
   }
 
-  write(): void {
+  /** Tasks of this status, which have not come to it now. */
+  touch(lane: number, status: number): void {
+    this.#add(lane * 8 + status, 0);
+  }
+
+  /** @param at the latest instant of the transaction's changes, for those who follow changes; new tasks need none */
+  write(at = beforeAll): void {
     for (const [key, change] of this.#changes) {
-      if (change === 0) continue;
       const lane = Math.floor(key / 8);
-      const updated = this.#connection.prepare(sql.addToTally).run(change, lane, key % 8);
-      if (updated.changes === 0) this.#connection.prepare(sql.insertTally).run(lane, key % 8, change);
+      const updated = this.#connection.prepare(sql.addToTally).run(change, lane, key % 8, at);
+      if (updated.changes === 0 && change !== 0)
+        this.#connection.prepare(sql.insertTally).run(lane, key % 8, change, at);
     }
     for (const [key, at] of this.#changedAts) {
       this.#connection.prepare(sql.noteUnindexed).run(at, Math.floor(key / 8), key % 8);

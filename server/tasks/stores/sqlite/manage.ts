@@ -56,7 +56,8 @@ export function cancelTask(
   const changed = context.connection
     .prepare(requested ? sql.requestCancel : sql.cancelPending)
     .get(now, task[0]) as unknown as Row;
-  if (!requested) {
+  if (requested) context.tally.touch(task[2], 2);
+  else {
     context.tally.move(task[2], 1, 5, 1, now);
     context.attributes.moved(task[2], () => [task[0]], 1, 5);
   }

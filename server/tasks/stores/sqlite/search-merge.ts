@@ -1,9 +1,9 @@
 /** Streams of keys, each in order, made one. */
-import { isPlace, type Key } from "./search-key.ts";
+import type { Key } from "./search-key.ts";
 
 /**
- * All keys of the streams in order. A stream may begin with a place that is not behind its first key: then the key itself
- * is not read before the place is reached. Ends the streams when it ends, however that is.
+ * All keys of the streams in order, and the places among them. A stream may begin with a place that is not behind its first
+ * key: then the key itself is not read before the place is reached. Ends the streams when it ends, however that is.
  */
 export function* mergeInOrder(
   streams: readonly Iterator<Key>[],
@@ -15,7 +15,7 @@ export function* mergeInOrder(
     for (;;) {
       const head = heap.first;
       if (!head) return undefined;
-      if (!isPlace(head)) yield head;
+      yield head;
       heap.advance();
     }
   } finally {

@@ -78,6 +78,7 @@ class KeyCount {
       const keys = keysInOrder(this.#connection, { ...this.#search, descending }, []);
       const first = keys.next();
       keys.return?.();
+      // A place has the instant of the key that it is before.
       return first.done ? [] : [first.value[0]];
     });
     const instants = [...ends, ...this.#others];

@@ -5,10 +5,11 @@
  */
 import { meets, type Subject, sortValueOf } from "../../core/meets.ts";
 import { searchableText } from "../../core/searchable-text.ts";
-import type { Attributes, Count, Place, StoreSearch } from "../../core/store.ts";
+import type { Attributes, Count, Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import type { Connection } from "./connection.ts";
 import type { KeySource } from "./key-source.ts";
+import { estimateMax } from "./key-source.ts";
 import { keySourceOf, withEntries } from "./key-sources.ts";
 import type { Rows } from "./protocol.ts";
 import { type AttemptRow, namesOf, type Row, toAttempts, toBareTask, toDefinition, toEntry } from "./rows.ts";
@@ -27,6 +28,13 @@ const sortedMax = 200_000;
 export function searchTasks(connection: Connection, search: StoreSearch): FoundRows {
   if (!needsWalk(search)) return plain.searchTasks(connection, nearer(connection, search));
   return new Walk(connection, search).page();
+}
+
+/** What `searchTasks` would do. */
+export function explainSearch(connection: Connection, search: StoreSearch): SearchPlan {
+  return needsWalk(search) || search.id !== undefined
+    ? new Walk(connection, search).plan()
+    : plain.planInOrder(connection, search);
 }
 
 /** Exact, or as good as the budget allows. */
@@ -76,6 +84,33 @@ class Walk {
     const { sortBy } = this.#search;
     if (isIndexed(sortBy)) return this.#walked(this.#chunks(this.#search)).found;
     return this.#slowest() ?? this.#gathered();
+  }
+
+  plan(): SearchPlan {
+    const search = this.#search;
+    if (search.id !== undefined) {
+      return { source: "id", indexes: ["tasks_id"], candidates: 1, isSorted: false };
+    }
+    const { where: _where, ...filters } = search;
+    const total = plain.countTasks(this.#connection, { ...filters, sortBy: "createdAt" });
+    if (slowestKeys(this.#connection, search)) {
+      const of = "those that ran for a second or longer, first";
+      return { source: "slow", of, indexes: ["tasks_slow"], candidates: total, isSorted: false };
+    }
+    const isSorted = !isIndexed(search.sortBy);
+    const walked: StoreSearch = isSorted ? { ...search, sortBy: "createdAt", descending: true } : search;
+    const source = this.#sourceOf(walked);
+    if (!source) {
+      const { indexes } = plain.planInOrder(this.#connection, walked);
+      return { source: "walk", indexes, candidates: total, isSorted };
+    }
+    const { index, name: of, estimate } = source;
+    return {
+      ...{ source: index, of, indexes: [index === "slow" ? "tasks_slow" : index] },
+      candidates: Math.min(estimate, total),
+      ...(estimate >= estimateMax && total > estimate && { isAtLeast: true }),
+      isSorted,
+    };
   }
 
   /** Undefined when an index does not have all of the page in its order. */
@@ -173,13 +208,17 @@ class Walk {
   #source: KeySource | undefined;
 
   #keys(search: StoreSearch): Iterator<Key> {
-    this.#source = search.where && keySourceOf(this.#connection, search);
+    this.#source = this.#sourceOf(search);
     if (!this.#source) return plain.keysInOrder(this.#connection, search, this.#definitions);
     const entries = this.#definitions
       .map((row, index) => keyOf(search, row[8], row[8], row[0], -1 - index))
       .filter((key) => isAfter(search, key))
       .sort(comparator(search));
     return withEntries(this.#source.keys(), entries, comparator(search));
+  }
+
+  #sourceOf(search: StoreSearch): KeySource | undefined {
+    return search.where && keySourceOf(this.#connection, search);
   }
 
   #byId(search: StoreSearch): Candidate | undefined {

@@ -8,12 +8,12 @@
  * either is narrowed by both ranges.
  */
 import type { SQLInputValue } from "node:sqlite";
-import type { Place, StoreSearch } from "../../core/store.ts";
+import type { Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
 import type { Rows } from "./protocol.ts";
 import type { DefinitionRow, Row } from "./rows.ts";
-import { comparator, firstId, isAfter, type Key, keyOf, lastId, placeKey } from "./search-key.ts";
+import { comparator, firstId, isAfter, isPlace, type Key, keyOf, lastId, placeKey } from "./search-key.ts";
 import { mergeInOrder } from "./search-merge.ts";
 import {
   countsOfPair,
@@ -79,6 +79,21 @@ export function searchStatements(connection: Connection, search: StoreSearch): S
     ...settled.flatMap((pair) => streamsOfPair(search, pair)),
     ...(isByText ? [] : [...headsOfPairs(search, settled), ...keyCountsOfPairs(search, settled)]),
   ];
+}
+
+/** The plan of a search without conditions, in an order that indexes have. */
+export function planInOrder(connection: Connection, search: StoreSearch): SearchPlan {
+  const texts = searchStatements(connection, search).map(({ text }) => text);
+  const indexes = new Set(
+    texts.flatMap((text) => [...text.matchAll(/INDEXED BY (\w+)/g)].map(([, name]) => name!)),
+  );
+  if (!isWhole(search) && findPairs(connection, search).some(({ status }) => status === 2)) {
+    indexes.add("tasks_running");
+  }
+  const { limit, offset, after: _after, ...filters } = search;
+  const total = countTasks(connection, { ...filters, limit: 0, offset: 0, sortBy: "createdAt" });
+  const candidates = Math.min(total, offset + limit);
+  return { source: "order", indexes: [...indexes], candidates, isSorted: false };
 }
 
 /** As `searchStatements`, for `countTasks`. */
@@ -216,14 +231,15 @@ function merge(streams: Iterator<Key>[], search: StoreSearch): Key[] {
   const first = streams[0] as (Iterator<Key> & { skipped?: true }) | undefined;
   const offset = first?.skipped ? 0 : search.offset;
   const keys = mergeInOrder(streams, comparator(search));
-  for (let passed = 0; passed < offset; passed += 1) if (keys.next().done) return [];
   const found: Key[] = [];
-  while (found.length < search.limit) {
-    const next = keys.next();
-    if (next.done) return found;
-    found.push(next.value);
+  let passed = 0;
+  if (search.limit > 0) {
+    for (const key of keys) {
+      if (isPlace(key)) continue;
+      if (passed < offset) passed += 1;
+      else if (found.push(key) === search.limit) break;
+    }
   }
-  keys.return(undefined);
   return found;
 }
 

@@ -52,6 +52,7 @@ export function slowSource(connection: Connection, search: StoreSearch): KeySour
   }
   return {
     name: "duration",
+    index: "slow",
     estimate: seqs.length,
     total: () => seqs.length,
     *keys() {

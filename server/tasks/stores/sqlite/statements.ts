@@ -78,13 +78,17 @@ export const sql = {
   findLane: "/* dure:findLane */ SELECT lane FROM lanes WHERE type = ? AND queue = ? AND own_ids = ?",
   insertLane:
     "/* dure:insertLane */ INSERT INTO lanes (type, queue, own_ids) VALUES (?, ?, ?) RETURNING lane",
-  newestLane: "/* dure:newestLane */ SELECT coalesce(max(lane), 0) FROM lanes",
+  /** Whatever decides which lanes are claimed from; the whole of `pauses`, which is empty as a rule, as one text. */
+  lanesAndPauses: `/* dure:lanesAndPauses */ SELECT coalesce(max(lane), 0),
+    (SELECT group_concat(kind || ' ' || name, char(10)) FROM pauses) FROM lanes`,
   lanesOfTypes:
-    "/* dure:lanesOfTypes */ SELECT lane, queue FROM json_each(?) AS wanted JOIN lanes ON lanes.type = wanted.value ORDER BY lane",
+    "/* dure:lanesOfTypes */ SELECT lane, lanes.type, queue FROM json_each(?) AS wanted JOIN lanes ON lanes.type = wanted.value ORDER BY lane",
   laneNames: `/* dure:laneNames */ SELECT lane, lanes.type, lanes.queue, description FROM json_each(?) AS wanted
     JOIN lanes ON lane = wanted.value LEFT JOIN definitions ON definitions.id = lanes.type`,
-  addToTally: "/* dure:addToTally */ UPDATE tallies SET tasks = tasks + ? WHERE lane = ? AND status = ?",
-  insertTally: "/* dure:insertTally */ INSERT INTO tallies (tasks, lane, status) VALUES (?3, ?1, ?2)",
+  addToTally:
+    "/* dure:addToTally */ UPDATE tallies SET tasks = tasks + ?, changed_at = max(changed_at, ?4) WHERE lane = ?2 AND status = ?3",
+  insertTally:
+    "/* dure:insertTally */ INSERT INTO tallies (tasks, lane, status, changed_at) VALUES (?3, ?1, ?2, ?4)",
   /** The earlier place of two; from it on, texts are to be indexed. */
   noteUnindexed: `/* dure:noteUnindexed */ UPDATE tallies SET unindexed_at = ?1, unindexed_id = ''
     WHERE lane = ?2 AND status = ?3 AND (unindexed_at IS NULL OR unindexed_at >= ?1)`,
@@ -260,6 +264,12 @@ export const attributeSql = {
     "/* dure:attributesOfTask */ SELECT seq, created_at, attributes, status FROM tasks WHERE seq = ? AND id = ?",
   attributesOfTasks: `/* dure:attributesOfTasks */ SELECT seq, created_at, attributes, status
     FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN tasks ON seq = wanted WHERE attributes IS NOT NULL`,
+  attributeMark: "/* dure:attributeMark */ SELECT up_to FROM attribute_marks",
+  setAttributeMark: "/* dure:setAttributeMark */ UPDATE attribute_marks SET up_to = ?",
+  attributesAfter: `/* dure:attributesAfter */ SELECT seq, created_at, attributes, status, lanes.type
+    FROM tasks JOIN lanes USING (lane) WHERE seq > ? AND attributes IS NOT NULL ORDER BY seq LIMIT ?`,
+  attributesBeyond: `/* dure:attributesBeyond */ SELECT seq, attributes FROM tasks
+    WHERE seq > (SELECT up_to FROM attribute_marks) AND attributes IS NOT NULL`,
   setAttributes: "/* dure:setAttributes */ UPDATE tasks SET attributes = ? WHERE seq = ?",
 } as const;
 
@@ -296,8 +306,11 @@ export const fillSql = {
 /** Full text; see texts.ts. */
 export const textSql = {
   writeText: "/* dure:writeText */ INSERT OR REPLACE INTO texts (rowid, body) VALUES (?, ?)",
-  insertSmall: `/* dure:insertSmall */ INSERT OR REPLACE INTO text_marks (mark, fresh_to)
-    SELECT mark, fresh_to FROM text_marks WHERE mark = 1`,
+  insertSmall: `/* dure:insertSmall */ INSERT OR REPLACE INTO text_marks (mark, fresh_to, truncated)
+    SELECT mark, fresh_to, truncated FROM text_marks WHERE mark = 1`,
+  noteTruncated:
+    "/* dure:noteTruncated */ UPDATE text_marks SET truncated = 1 WHERE mark = 1 AND truncated = 0",
+  isTruncated: "/* dure:isTruncated */ SELECT 1 FROM text_marks WHERE mark = 1 AND truncated = 1",
   deleteText: "/* dure:deleteText */ DELETE FROM texts WHERE rowid = ?",
   /** One that is RUNNING by now comes again when it ends, as every other that has changed does. */
   sameTask: `/* dure:sameTask */ SELECT created_at FROM tasks

@@ -7,24 +7,38 @@ import type { Attempt } from "../../core/attempt.ts";
 import type { Clock } from "../../core/clock.ts";
 import { nearest } from "../../core/names.ts";
 import type {
+  AlertStateWrite,
   ArchivedTask,
   AttemptTransaction,
+  AttributeCountRequest,
+  AttributeCounts,
+  Attributes,
   Beat,
   Buckets,
+  Changes,
+  ChangesRequest,
   ClaimReply,
   ClaimRequest,
   Count,
   FilledTask,
   Found,
   HealthFinding,
+  HistoryPrune,
+  HistoryRead,
+  HistoryRow,
   IndexedText,
   LeaseHandle,
   LeaseRequest,
   NewTask,
+  PauseName,
   PruneRequest,
+  SavedSearchContent,
+  SearchPlan,
   Settled,
   Settlement,
   StoredDefinition,
+  StoredPause,
+  StoredSearch,
   StoreSearch,
   StoreStats,
   TaskCount,
@@ -36,10 +50,12 @@ import type {
   WorkerRecord,
   Written,
 } from "../../core/store.ts";
+import { decodeChangeCursor, encodeChangeCursor } from "../../core/store-changes.ts";
 import type { Task } from "../../core/task.ts";
 import type { Transaction } from "../../core/transaction.ts";
 import { unusable } from "../../core/transaction.ts";
 import { enqueueInTransaction } from "./callers-transaction.ts";
+import type { ChangePlace } from "./changes.ts";
 import type { Enqueued } from "./enqueue.ts";
 import { toNewRuns, toProgressRow } from "./outgoing.ts";
 import { toFilledRows, toTextPortions, toTextRef, toUnfilled } from "./outgoing-index.ts";
@@ -140,12 +156,30 @@ class SqliteStore implements TaskStore {
     return { tasks, ...(stoppedAt && { stoppedAt }), ...(isPartial && { isPartial }) };
   }
 
+  explainSearch(search: StoreSearch): Promise<SearchPlan> {
+    return this.#read("explainSearch", search);
+  }
+
   countTasks(search: StoreSearch): Promise<Count> {
     return this.#read("countTasks", search);
   }
 
   summarizeTasks(search: StoreSearch, buckets?: Buckets): Promise<TaskCount[]> {
     return this.#read("summarizeTasks", { search, buckets });
+  }
+
+  async readChanges({ since, limit }: ChangesRequest): Promise<Changes> {
+    const from = since === undefined ? undefined : decodeChangeCursor<ChangePlace>("sqlite", since);
+    const { tasks, place, more } = await this.#read("readChanges", { limit, ...(from && { since: from }) });
+    return { changes: toTasks(tasks), cursor: encodeChangeCursor("sqlite", place), more };
+  }
+
+  countAttribute(request: AttributeCountRequest): Promise<AttributeCounts> {
+    return this.#read("countAttribute", request);
+  }
+
+  readAttributes(ids: readonly string[]): Promise<[id: string, Attributes][]> {
+    return this.#read("readAttributes", ids);
   }
 
   async listAttempts(taskId: string): Promise<Attempt[]> {
@@ -298,6 +332,46 @@ class SqliteStore implements TaskStore {
 
   seal(movedTo: string | undefined): ReturnType<TaskStore["seal"]> {
     return this.#writer.call("seal", movedTo ?? null);
+  }
+
+  addHistory(minutes: readonly HistoryRow[]): Promise<Written<void>> {
+    return this.#writer.call("addHistory", minutes);
+  }
+
+  readHistory(request: HistoryRead): Promise<HistoryRow[]> {
+    return this.#read("readHistory", request);
+  }
+
+  pruneHistory(request: HistoryPrune): Promise<Written<number>> {
+    return this.#writer.call("pruneHistory", request);
+  }
+
+  saveSearch(search: SavedSearchContent): Promise<Written<StoredSearch, "full">> {
+    return this.#writer.call("saveSearch", search);
+  }
+
+  listSearches(): Promise<StoredSearch[]> {
+    return this.#read("listSearches", undefined);
+  }
+
+  deleteSearch(name: string): Promise<Written<boolean>> {
+    return this.#writer.call("deleteSearch", name);
+  }
+
+  writeAlertState(write: AlertStateWrite): Promise<Written<number, "changed">> {
+    return this.#writer.call("writeAlertState", write);
+  }
+
+  pause(pause: PauseName & { reason?: string }): Promise<Written<StoredPause, "full">> {
+    return this.#writer.call("pause", pause);
+  }
+
+  resume(name: PauseName): Promise<Written<boolean>> {
+    return this.#writer.call("resume", name);
+  }
+
+  listPauses(): Promise<StoredPause[]> {
+    return this.#read("listPauses", undefined);
   }
 
   async stats(): Promise<StoreStats> {

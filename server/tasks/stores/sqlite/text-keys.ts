@@ -6,7 +6,7 @@
  * Tasks that are not indexed as they are now are candidates too while they are few; so a search finds what was enqueued a
  * moment ago. Behind a longer backlog it finds what is indexed.
  */
-import type { Condition } from "../../core/condition.ts";
+import { type Comparable, type Condition, type Field, foldText } from "../../core/condition.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
@@ -26,14 +26,17 @@ const sampleSize = 200;
 
 type Block = [block: number, firstAt: number, lastAt: number];
 
-/** The source of the longest text that must occur. */
+/** The source of the longest text that must occur, be it asked for or part of a value in a payload or result. */
 export function textSource(connection: Connection, search: StoreSearch): KeySource | undefined {
-  const [text] = search.where ? textsOf(search.where).sort((a, b) => b.length - a.length) : [];
-  if (text === undefined) return undefined;
+  const [longest] = search.where ? hintsOf(search.where).sort((a, b) => b.text.length - a.text.length) : [];
+  if (longest === undefined) return undefined;
+  const { text, isText } = longest;
   const blocks = connection.prepare(textSql.textBlocks).all() as unknown as Block[];
   const unindexed = unindexedSeqs(connection, unindexedMax);
   // Nothing is indexed: perhaps nobody does.
   if (!unindexed && blocks.length === 0) return undefined;
+  // A search for a text finds what is indexed. What stands at a place is found wherever it is.
+  if (!isText && (!unindexed || connection.prepare(textSql.isTruncated).get())) return undefined;
   const phrase = `"${text.replaceAll('"', '""')}"`;
   const isOrdered = search.sortBy === "createdAt";
   const most = isOrdered ? sampleSize : gatheredMax + 1;
@@ -41,7 +44,11 @@ export function textSource(connection: Connection, search: StoreSearch): KeySour
   if (found.length > gatheredMax) return undefined;
   if (found.length === most && walksSooner(connection, search, spread(found, blocks))) return undefined;
   const estimate = found.length === most ? estimateMax : found.length;
-  const source = { name: "full text", estimate: estimate + (unindexed?.length ?? 0) };
+  const source = {
+    name: "full text",
+    index: "texts" as const,
+    estimate: estimate + (unindexed?.length ?? 0),
+  };
   if (found.length < most) {
     const seqs = [...(unindexed ?? []), ...found.map(([seq]) => seq)];
     return { ...source, total: () => seqs.length, keys: () => allOf(connection, search, seqs) };
@@ -82,11 +89,49 @@ function countAll(connection: Connection, phrase: string): number {
   return (connection.prepare(sql.countTexts).get(phrase, most) as unknown as [number])[0];
 }
 
+/** A text that every task has in it that meets the conditions. */
+interface Hint {
+  text: string;
+  /** Whether a text is what was asked for; else it is part of a value at some place. */
+  isText: boolean;
+}
+
 /** No query has a character U+0000. */
-function textsOf(where: Condition): string[] {
-  if (where.kind === "and") return where.parts.flatMap(textsOf);
-  if (where.kind !== "text" || where.text.includes("\0")) return [];
-  return [...where.text].length >= sizeMin ? [where.text] : [];
+function hintsOf(where: Condition): Hint[] {
+  if (where.kind === "and") return where.parts.flatMap(hintsOf);
+  const isText = where.kind === "text";
+  const text = isText ? where.text : textWithin(where);
+  if (text === undefined || text.includes("\0") || [...text].length < sizeMin) return [];
+  return [{ text, isText }];
+}
+
+/** What the text of a task has in it (searchable-text.ts) when it meets a comparison of a value that is indexed. */
+function textWithin(condition: Condition): string | undefined {
+  if (!("field" in condition) || !isSearchable(condition.field)) return undefined;
+  if (condition.kind === "contains") return longestLine(condition.text);
+  if (condition.kind === "equals") {
+    const texts = new Set(condition.values.map(textOfValue));
+    const [text] = texts;
+    return texts.size === 1 && text !== undefined ? longestLine(text) : undefined;
+  }
+  // The last letter may be folded otherwise, together with what comes after it.
+  if (condition.kind === "prefix" && /^[ -~]*$/.test(condition.prefix))
+    return foldText(condition.prefix.slice(0, -1));
+  return undefined;
+}
+
+function isSearchable(field: Field): boolean {
+  if (field.of === "task") return field.name === "error" || field.name === "tag";
+  return field.of !== "attribute";
+}
+
+function textOfValue(value: Comparable | null): string | undefined {
+  if (typeof value === "number") return String(value);
+  return typeof value === "string" ? foldText(value) : undefined;
+}
+
+function longestLine(text: string): string {
+  return text.split("\n").sort((a, b) => b.length - a.length)[0]!;
 }
 
 function* allOf(

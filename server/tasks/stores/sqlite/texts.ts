@@ -4,6 +4,7 @@
  * counts, every transaction notes from when on tasks came to a lane's status (`unindexed_at`), where the index by change
  * finds them. Such a place moves on only in a transaction, so that no task slips between.
  */
+import { searchableSizeMax } from "../../core/searchable-text.ts";
 import type { Written } from "../../core/store.ts";
 import type { Connection } from "./connection.ts";
 import { type RecordRows, recordOf } from "./record-rows.ts";
@@ -129,6 +130,7 @@ export function writeTexts(context: WriteContext, { texts, of, isLast }: TextRow
       continue;
     }
     connection.prepare(textSql.writeText).all(seq, text);
+    if (text.length >= searchableSizeMax) connection.prepare(textSql.noteTruncated).run();
     const block = Math.floor(seq / blockSize);
     const [first, last] = blocks.get(block) ?? [task[0], task[0]];
     blocks.set(block, [Math.min(first, task[0]), Math.max(last, task[0])]);

@@ -51,15 +51,16 @@ export class ThreadLink {
       this.#worker = worker;
       worker.on("error", (error) => this.#died(error));
       worker.on("exit", () => this.#died(undefined));
-      worker.once("message", (first: "ready" | { failed: ThreadError }) => {
-        if (first !== "ready") {
-          this.#failure = toError(first.failed);
+      worker.on("message", (message: "ready" | { failed: ThreadError } | Reply) => {
+        if (message === "ready") {
+          this.#hold();
+          resolve();
+        } else if ("answers" in message) this.#receive(message);
+        else if ("failed" in message) {
+          this.#failure = toError(message.failed);
           void worker.terminate().then(() => reject(this.#failure));
-          return;
         }
-        worker.on("message", (reply: Reply) => this.#receive(reply));
-        this.#hold();
-        resolve();
+        // What remains is Node's: under --watch every thread tells here which modules it loads.
       });
       worker.once("error", reject);
     });

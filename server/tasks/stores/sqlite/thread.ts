@@ -9,6 +9,7 @@ import { TaskAttributes } from "./attributes.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { Connection } from "./connection.ts";
 import type { NewRun } from "./enqueue.ts";
+import { Instants } from "./instants.ts";
 import { Lanes, Tally } from "./lanes.ts";
 import { Leases } from "./leases.ts";
 import { ParkedClaims } from "./parked-claims.ts";
@@ -23,6 +24,9 @@ import type { WriteContext } from "./write-context.ts";
 /** Requests in one transaction; more wait for the next. */
 const requestsMax = 512;
 const ioError = 10;
+/** So long after the last write the index of attributes is filled. */
+const indexAfterMs = 2;
+const indexAgainMs = 1_000;
 
 class StoreThread {
   readonly #port: MessagePort;
@@ -38,11 +42,13 @@ class StoreThread {
   /** By `performance.now()`: when it told so. */
   #latestAt = 0;
   #connection: Connection;
+  #instants: Instants;
   #context: WriteContext;
   #wake: Wake;
   #watching = false;
   #queue: Request[] = [];
   #scheduled = false;
+  #indexing: NodeJS.Timeout | undefined;
   #reply: Reply = { answers: [], changed: false };
 
   constructor(port: MessagePort, options: ThreadOptions) {
@@ -50,6 +56,7 @@ class StoreThread {
     this.#options = options;
     this.#locks = new WorkerLocks(options.path);
     this.#connection = new Connection(options);
+    this.#instants = new Instants(this.#connection);
     this.#context = this.#newContext();
     if (options.role === "writer" && options.path !== ":memory:") {
       this.#checkpointer = new Checkpointer(options.path, () => {
@@ -72,6 +79,10 @@ class StoreThread {
       answer: (request, error, value) => this.#answer(request, error, value),
       free: () => this.#receive([]),
     });
+    if (options.role === "writer") {
+      this.#context.attributes.suspectBehind();
+      this.#indexSoon();
+    }
     port.on("message", (requests: Request[]) => this.#receive(requests));
   }
 
@@ -126,7 +137,34 @@ class StoreThread {
     const writes = requests.filter(([, verb]) => verb in writeVerbs).sort(claimsLast);
     if (writes.length > 0) this.#write(writes);
     for (const request of requests) if (!(request[1] in writeVerbs)) this.#read(request);
+    if (this.#context.attributes.isFarBehind) this.#indexMore();
     if (this.#queue.length > 0) this.#runLater();
+    else this.#indexSoon();
+  }
+
+  /** The index of attributes is filled when nothing else is to be done. */
+  #indexSoon(afterMs = indexAfterMs): void {
+    if (this.#indexing || !this.#context.attributes.isBehind) return;
+    this.#indexing = setTimeout(() => {
+      this.#indexing = undefined;
+      if (this.#streams.isOpen || this.#queue.length > 0) return;
+      this.#indexSoon(this.#indexMore() ? indexAfterMs : indexAgainMs);
+      this.#send();
+    }, afterMs);
+  }
+
+  /** Answers whether it went well. */
+  #indexMore(): boolean {
+    try {
+      this.#begin();
+      this.#context.attributes.indexMore();
+      this.#commit();
+      return true;
+    } catch {
+      // A full disk, or a file that is gone: the next write meets it too, and tells its caller.
+      this.#rollback();
+      return false;
+    }
   }
 
   /** At most one claim, so that the worker runs what it brought while the next one is under way. */
@@ -176,8 +214,9 @@ class StoreThread {
 
   #runWrite([, verb, argument, now]: Request): unknown {
     const context = this.#context;
-    if (undoable.has(verb)) return this.#runUndoable(verb, argument, now);
-    return writeVerbs[verb as keyof typeof writeVerbs](context, argument as never, now);
+    const at = this.#instants.of(now);
+    if (undoable.has(verb)) return this.#runUndoable(verb, argument, at);
+    return writeVerbs[verb as keyof typeof writeVerbs](context, argument as never, at);
   }
 
   #runUndoable(verb: string, argument: unknown, now: number): unknown {
@@ -220,6 +259,7 @@ class StoreThread {
     this.#wake.stop();
     this.#connection.close();
     this.#connection = new Connection(this.#options);
+    this.#instants = new Instants(this.#connection);
     Object.assign(this.#context, this.#newContext());
     this.#wake = this.#newWake();
     if (this.#watching) this.#wake.start();
@@ -251,14 +291,18 @@ class StoreThread {
       this.#connection.checkpoint();
     }
     this.#connection.beginWrite();
+    this.#instants.begin();
+    this.#context.attributes.begin();
     this.#context.changed = false;
   }
 
   /** Claims that wait for what has just become claimable are served in the same transaction. */
   #commit(): void {
-    const served = this.#context.changed ? this.#parked.serve(this.#context, this.#latestNow) : [];
+    const served = this.#context.changed
+      ? this.#parked.serve(this.#context, this.#instants.of(this.#latestNow))
+      : [];
     try {
-      this.#context.tally.write();
+      this.#context.tally.write(this.#instants.latest);
       this.#connection.commit();
     } catch (error) {
       for (const [[id]] of served) this.#answer(id, error, null);
@@ -270,6 +314,7 @@ class StoreThread {
   }
 
   #rollback(): void {
+    this.#instants.forget();
     this.#context.tally.forget();
     this.#context.lanes.forget();
     this.#context.attributes.forget();
@@ -293,6 +338,7 @@ class StoreThread {
 
   async #close(request: number): Promise<void> {
     while (this.#queue.length > 0 && !this.#streams.isOpen) this.#run();
+    clearTimeout(this.#indexing);
     this.#parked.endAll();
     this.#leases.releaseAll();
     this.#wake.stop();

@@ -1,14 +1,19 @@
 /** The verbs that a thread answers, by name; each is one function of its own file. */
 
 import { readUnfilled, writeAttributes } from "./attribute-fills.ts";
+import { readChanges } from "./changes.ts";
 import { claimTasks } from "./claim.ts";
 import type { Connection } from "./connection.ts";
 import { enqueueTasks } from "./enqueue.ts";
+import { countAttribute, readAttributes } from "./facets.ts";
 import { checkHealth } from "./health.ts";
+import { addHistory, pruneHistory, readHistory } from "./history.ts";
 import { cancelTask, deleteTask, editTask, pruneTasks, retryTask, saveDefinitions } from "./manage.ts";
+import { listPauses, pause, resume } from "./pauses.ts";
 import * as read from "./read.ts";
 import { readRecords, seal, writeRecords } from "./records.ts";
-import { countTasks, searchTasks } from "./search-walk.ts";
+import { deleteSearch, listSearches, saveSearch, writeAlertState } from "./saved-searches.ts";
+import { countTasks, explainSearch, searchTasks } from "./search-walk.ts";
 import { reportProgress, settleTasks } from "./settle.ts";
 import { summarizeTasks } from "./summary.ts";
 import { readUnindexed, writeTexts } from "./texts.ts";
@@ -34,6 +39,13 @@ export const writeVerbs = {
   writeRecords,
   writeAttributes,
   writeTexts,
+  addHistory,
+  pruneHistory,
+  saveSearch,
+  deleteSearch,
+  writeAlertState,
+  pause,
+  resume,
   seal,
 } satisfies Record<string, (context: WriteContext, argument: any, now: number) => unknown>;
 
@@ -51,8 +63,15 @@ export const readVerbs = {
   idsLike: read.idsLike,
   stats: (connection: Connection, _argument: undefined, now: number) => read.stats(connection, now),
   checkHealth,
+  readChanges,
   searchTasks,
+  explainSearch,
   summarizeTasks,
+  readHistory,
+  countAttribute,
+  readAttributes,
+  listSearches,
+  listPauses,
   countTasks,
   schemaVersion: (connection: Connection, _argument: undefined) => connection.schemaVersion(),
 } satisfies Record<string, (connection: Connection, argument: any, now: number) => unknown>;

@@ -1,7 +1,7 @@
 /** Workers on the writing thread: their start and end, heartbeats, and taking back what the dead ones held (T2, T9, T17). */
 import type { ErrorCode } from "../../core/errors.ts";
-import type { Beat, TaskStore, WorkerRecord, Written } from "../../core/store.ts";
-import { sql } from "./statements.ts";
+import type { Beat, ReapedTask, TaskStore, WorkerRecord, Written } from "../../core/store.ts";
+import { attributeSql, sql } from "./statements.ts";
 import { statusNames } from "./statuses.ts";
 import type { WriteContext } from "./write-context.ts";
 
@@ -65,7 +65,7 @@ export function beat(context: WriteContext, workerId: string, now: number): Beat
 
 export function reapWorkers(context: WriteContext, request: ReapRequest, now: number): Reaped {
   const buried: string[] = [];
-  const tasks: { id: string; status: WorkerRecordStatus }[] = [];
+  const tasks: ReapedTask[] = [];
   const bury = context.connection.prepare(sql.buryWorker);
   discardBuried(context);
   for (const { workerId, renewals } of request.suspects) {
@@ -91,8 +91,6 @@ export function reapWorkers(context: WriteContext, request: ReapRequest, now: nu
   return { kind: "ok", value: { buried, tasks } };
 }
 
-type WorkerRecordStatus = (typeof statusNames)[number];
-
 /**
  * Only once the burial is known to be committed: an observer that is killed before it, with the lock file already gone,
  * would leave a worker that nobody can tell to be dead.
@@ -116,7 +114,7 @@ function takeBack(
   why: string,
   crashBudget: number,
   now: number,
-): { id: string; status: WorkerRecordStatus }[] {
+): ReapedTask[] {
   const { connection, tally, attributes } = context;
   const lost = connection.prepare(sql.lostTasks).all(worker) as unknown as [
     number,
@@ -141,8 +139,12 @@ function takeBack(
       connection
         .prepare(sql.endLostTask)
         .run(status, now, status === 4 ? lostMessage(rerun, crashes + 1, why) : null, seq);
-    return { id, status: statusNames[status]! };
+    return { id, type: typeOf(context, lane), status: statusNames[status]! };
   });
+}
+
+function typeOf({ connection }: WriteContext, lane: number): string {
+  return (connection.prepare(attributeSql.typeOfLane).get(lane) as unknown as [string])[0];
 }
 
 /** The error of a lost attempt, as it is stored. */
@@ -156,11 +158,7 @@ function lostMessage(rerun: number, crashes: number, why: string): string {
 }
 
 /** T8b: the owner had its time to obey a cancel request. */
-function cancelOverdue(
-  context: WriteContext,
-  before: number,
-  now: number,
-): { id: string; status: WorkerRecordStatus }[] {
+function cancelOverdue(context: WriteContext, before: number, now: number): ReapedTask[] {
   const { connection, tally, attributes } = context;
   const overdue = connection.prepare(sql.overdueCancels).all(before) as unknown as [number, string, number][];
   return overdue.map(([seq, id, lane]) => {
@@ -169,7 +167,7 @@ function cancelOverdue(
     connection.prepare(sql.endTask).run(5, now, null, seq);
     tally.move(lane, 2, 5, 1, now);
     attributes.moved(lane, () => [seq], 2, 5);
-    return { id, status: "CANCELLED" };
+    return { id, type: typeOf(context, lane), status: "CANCELLED" };
   });
 }
 

@@ -1,0 +1,42 @@
+/**
+ * The same drain in a file with many finished tasks, while eight searches run without pause in the same process: pages of
+ * every kind, counts and facets. Also how late the event loop gets meanwhile.
+ */
+import { caseOptions, define, finish, items, open, startCounter } from "../support/case.ts";
+import { eventLoopDelay } from "../support/event-loop.ts";
+import { rateSince } from "../support/numbers.ts";
+
+const { tasks, database } = caseOptions(100_000);
+const { onStart, reached } = startCounter(tasks);
+const dure = open(database);
+await define(dure, onStart).enqueueMany(items(tasks));
+const searches = [
+  () => dure.searchTasks({ status: "FAILED" }),
+  () => dure.searchTasks({ status: "COMPLETED", sortBy: "updatedAt", type: "history-3" }),
+  () => dure.searchTasks({ sortBy: "id", sortOrder: "asc", limit: 100 }),
+  () => dure.searchTasks({ status: "PENDING", offset: 1_000 }),
+  () => dure.searchTasks({ query: "duration:>1s status:completed" }),
+  () => dure.countTasks({ status: ["FAILED", "CANCELLED"] }),
+  () => dure.summarizeTasks({ by: ["status", "type"] }),
+  () => dure.searchTasks({ updatedAtRange: { start: new Date(Date.now() - 3_600_000) } }),
+];
+let isOver = false;
+let asked = 0;
+let rate = 0;
+const asking = searches.map(async (search) => {
+  while (!isOver) {
+    await search();
+    asked += 1;
+  }
+});
+const delay = await eventLoopDelay(async () => {
+  const startedAt = performance.now();
+  await dure.start();
+  await reached;
+  await dure.stop();
+  rate = rateSince(tasks, startedAt);
+});
+isOver = true;
+await Promise.all(asking);
+await dure.close();
+finish({ rate, asked, ...delay });

@@ -1,0 +1,129 @@
+/**
+ * npm run bench:http: how long the dashboard's questions take on a large store, and what many open dashboards cost.
+ *
+ *   node bench/http/run.ts bench/.data/search-history-10000000.db --dashboards 50
+ *
+ * The server is `dure dashboard` in a process of its own; tasks are run by a worker in this one, some two hundred a second.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import Table from "cli-table3";
+import { kinds } from "../search/kinds.ts";
+import { seeded } from "../search/records.ts";
+import { percentile } from "../support/numbers.ts";
+import { createDure } from "../support/product.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    dashboards: { type: "string", default: "50" },
+    requests: { type: "string", default: "300" },
+    seconds: { type: "string", default: "10" },
+  },
+});
+const database = positionals[0]!;
+const token = "bench-token-0123456789";
+const main = fileURLToPath(new URL("../../dist/server/cli/main.js", import.meta.url));
+const server = spawn(process.execPath, [main, "dashboard", "--port", "0", "--database", database, "--json"], {
+  env: { ...process.env, DURE_TOKEN: token },
+  stdio: ["ignore", "pipe", "inherit"],
+});
+process.on("exit", () => server.kill());
+const [first] = (await once(server.stdout, "data")) as [Buffer];
+const base = new URL("/api/", /http:\/\/[^\s"?]+/.exec(first.toString())![0]);
+const headers = { authorization: `Bearer ${token}` };
+
+const table = new Table({ head: ["question", "p50 ms", "p99 ms"], style: { head: [] } });
+const random = seeded(7);
+const specified = kinds.find(({ name }) => name.startsWith("any specified"))!;
+await measure("a page of the task list", () => {
+  const search = specified.search(random, Date.now()) as Record<string, unknown>;
+  const query = new URLSearchParams({ limit: "50", definitions: "false" });
+  for (const [name, key] of [
+    ["type", "type"],
+    ["status", "status"],
+    ["sort", "sortBy"],
+    ["order", "sortOrder"],
+  ] as const) {
+    if (search[key]) query.set(name, String(search[key]));
+  }
+  return `tasks?${query}`;
+});
+const day = 86_400_000;
+const views: [name: string, path: () => string][] = [
+  ["overview: stats", () => "stats"],
+  [
+    "overview: history of a day",
+    () => `history?from=${new Date(Date.now() - day).toISOString()}&bucket=hour`,
+  ],
+  ["tasks: facets by status", () => "summary?by=status"],
+  [
+    "tasks: a query",
+    () => `tasks?q=${encodeURIComponent('status:failed "ETIMEDOUT"')}&limit=100&definitions=false`,
+  ],
+  ["errors", () => "errors"],
+  ["workers", () => "workers"],
+  ["definitions", () => "definitions"],
+];
+for (const [name, path] of views) await measure(name, path, 20);
+console.log(table.toString());
+await dashboards(Number(values.dashboards));
+server.kill();
+
+async function measure(name: string, path: () => string, count = Number(values.requests)): Promise<void> {
+  const times: number[] = [];
+  for (let n = -3; n < count; n += 1) {
+    const startedAt = performance.now();
+    const response = await fetch(new URL(path(), base), { headers });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${name}: ${response.status} ${text.slice(0, 200)}`);
+    if (n >= 0) times.push(performance.now() - startedAt);
+  }
+  table.push([name, percentile(times, 50).toFixed(1), percentile(times, 99).toFixed(1)]);
+}
+
+/** Opens so many streams of changes; what the server's process uses of a core while nothing changes, and while much does. */
+async function dashboards(count: number): Promise<void> {
+  const ending = new AbortController();
+  let events = 0;
+  for (let n = 0; n < count; n += 1) {
+    const { body } = await fetch(new URL("events", base), { headers, signal: ending.signal });
+    void (async () => {
+      for await (const _ of body!) events += 1;
+    })().catch(() => undefined);
+  }
+  await sleep(1_000);
+  const idle = await used();
+  const dure = createDure({ database, retention: false, worker: { queues: ["bench"] } });
+  const definition = dure.defineTask("bench-load", async () => undefined, { queue: "bench" });
+  await dure.start();
+  const timer = setInterval(() => {
+    void definition.enqueueMany(Array.from({ length: 10 }, () => ({ payload: null })));
+  }, 50);
+  events = 0;
+  const busy = await used();
+  clearInterval(timer);
+  await dure.stop();
+  await dure.close();
+  ending.abort();
+  const perStream = events / count / Number(values.seconds);
+  console.log(
+    `${count} open dashboards: ${idle.toFixed(1)} % of a core while nothing changes, ${busy.toFixed(1)} % while ` +
+      `200 tasks a second run (${perStream.toFixed(1)} events a second each).`,
+  );
+}
+
+/** Percent of a core that the server's process uses over some seconds; Linux only. */
+async function used(): Promise<number> {
+  const ticks = () => {
+    const fields = readFileSync(`/proc/${server.pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+    return Number(fields[11]) + Number(fields[12]);
+  };
+  const before = ticks();
+  await sleep(Number(values.seconds) * 1_000);
+  return (ticks() - before) / Number(values.seconds);
+}

@@ -1,0 +1,53 @@
+/** Saved searches: a query under a name, which every query may use as `@name`, with an optional alert rule. */
+import { z } from "zod";
+import { route } from "../route.ts";
+
+const alertTask = z.strictObject({ type: z.string(), payload: z.record(z.string(), z.unknown()).optional() });
+const savedSearch = z.strictObject({
+  query: z.string().max(10_000),
+  /** Left out, it stays as it was; null takes it away. So with the alert. */
+  description: z.string().max(1_000).nullable().optional(),
+  alert: z
+    .strictObject({
+      over: z.number().int().optional(),
+      under: z.number().int().optional(),
+      for: z.union([z.string(), z.number()]).optional(),
+      enqueue: alertTask,
+      recovered: alertTask.optional(),
+    })
+    .nullable()
+    .optional(),
+});
+
+export const searchRoutes = [
+  route({
+    method: "GET",
+    path: "searches",
+    role: "viewer",
+    summary: "All saved searches by name, and what their alerts have found",
+    run: async ({ dure, documents }) => ({
+      searches: (await dure.listSearches()).map((search) => documents.search(search)),
+    }),
+  }),
+  route({
+    method: "PUT",
+    path: "searches/:name",
+    role: "operator",
+    summary: "Saves a search, in the place of one that has the name",
+    body: savedSearch,
+    run: async ({ dure, documents, params, body, audit }) => {
+      audit({ query: body.query, ...(body.alert && { enqueue: body.alert.enqueue.type }) });
+      return { search: documents.search(await dure.saveSearch(params.name!, body)) };
+    },
+  }),
+  route({
+    method: "DELETE",
+    path: "searches/:name",
+    role: "operator",
+    summary: "Deletes a saved search and its alert",
+    run: async ({ dure, params }) => {
+      await dure.deleteSearch(params.name!);
+      return { deleted: params.name };
+    },
+  }),
+];

@@ -1,0 +1,99 @@
+/** `GET /api/tasks/watch`: what changes in a search, by server-sent events. Written as fast as it is read, and no faster. */
+import type { Dure } from "../dure.ts";
+import type { TaskChange } from "../tasks/core/watch.ts";
+import type { Documents } from "./documents.ts";
+import { HttpError } from "./errors.ts";
+import { searchOf, watchQuery } from "./routes/tasks.ts";
+
+const streamsMax = 50;
+/** Keeps proxies from closing a stream on which nothing happens. */
+const heartbeatMs = 15_000;
+
+export class Watches {
+  readonly #dure: Dure;
+  readonly #documents: Documents;
+  #open = 0;
+
+  constructor(dure: Dure, documents: Documents) {
+    this.#dure = dure;
+    this.#documents = documents;
+  }
+
+  /**
+   * The header `Last-Event-ID` goes on where an earlier stream ended, as browsers send it by themselves; so does `since`.
+   * @throws HttpError 400, 503 when too many are open; DureError INVALID_QUERY, INVALID_CURSOR
+   */
+  async open(request: Request): Promise<Response> {
+    if (this.#open >= streamsMax) {
+      throw new HttpError(503, "TOO_MANY_STREAMS", `${streamsMax} live connections are open; close one.`);
+    }
+    this.#open += 1;
+    try {
+      const body = await this.#streamOf(request);
+      return new Response(body, {
+        headers: {
+          "content-type": "text/event-stream",
+          "cache-control": "no-store",
+          "x-accel-buffering": "no",
+        },
+      });
+    } catch (error) {
+      this.#open -= 1;
+      throw error;
+    }
+  }
+
+  async #streamOf(request: Request): Promise<ReadableStream<Uint8Array>> {
+    const given = watchQuery.safeParse(Object.fromEntries(new URL(request.url).searchParams));
+    if (!given.success) {
+      const problems = given.error.issues.map(({ path, message }) => `query.${path.join(".")}: ${message}`);
+      throw new HttpError(400, "INVALID_REQUEST", problems.slice(0, 10).join("; "));
+    }
+    const { since: asked, ...filters } = given.data;
+    const since = request.headers.get("last-event-id") || asked;
+    // What cannot be watched is an error of the request, not of the stream.
+    await this.#dure.searchTaskPage({ ...searchOf(filters), updatedSince: since ?? "now", limit: 1 });
+    const changes = this.#dure.watchTasks({
+      ...searchOf(filters),
+      ...(since !== undefined && { since }),
+      signal: request.signal,
+    });
+    return this.#written(changes);
+  }
+
+  #written(changes: AsyncIterator<TaskChange, undefined>): ReadableStream<Uint8Array> {
+    const encoder = new TextEncoder();
+    let heartbeat: NodeJS.Timeout | undefined;
+    const end = () => {
+      if (heartbeat) this.#open -= 1;
+      clearInterval(heartbeat);
+      heartbeat = undefined;
+    };
+    return new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        controller.enqueue(encoder.encode("retry: 2000\n: hello\n\n"));
+        heartbeat = setInterval(() => {
+          if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(": still here\n\n"));
+        }, heartbeatMs).unref();
+      },
+      pull: async (controller) => {
+        const next = await changes.next().catch((error) => {
+          end();
+          throw error;
+        });
+        if (!next.done) return controller.enqueue(encoder.encode(this.#eventOf(next.value)));
+        end();
+        controller.close();
+      },
+      cancel: async () => {
+        end();
+        await changes.return?.();
+      },
+    });
+  }
+
+  #eventOf({ change, task, cursor, isDeleted }: TaskChange): string {
+    const data = { change, task: this.#documents.task(task), ...(isDeleted && { isDeleted }) };
+    return `id: ${cursor}\nevent: ${change}\ndata: ${JSON.stringify(data)}\n\n`;
+  }
+}

@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createDure, type Dure } from "../../dure.ts";
+import type { TaskSearchOptions } from "./search.ts";
+
+const silent = { info: () => {}, warn: () => {}, error: () => {} };
+let dure: Dure;
+beforeAll(async () => {
+  dure = createDure({ database: ":memory:", logger: silent });
+  const resize = dure.defineTask("resize-image", async () => "done", {
+    attributes: { userId: (payload: { userId: number }) => payload.userId },
+  });
+  for (let userId = 0; userId < 5; userId += 1) await resize.enqueue({ userId });
+});
+afterAll(() => dure.close());
+
+const explain = (options: TaskSearchOptions) => dure.explainSearch({ definitions: false, ...options });
+
+test("what is answered by an index needs no advice", async () => {
+  expect(await explain({ type: "resize-image" })).toEqual({
+    source: "order",
+    indexes: ["tasks_lane_fresh", "tasks_lane_created"],
+    candidates: 5,
+    isSorted: false,
+    summary: "Reads the page from indexes that have it in its order: about 5 tasks, and no other.",
+    tested: [],
+    hints: [],
+  });
+  expect(await explain({ query: "userId:3 priority:0" })).toMatchObject({
+    source: "attributes",
+    summary: expect.stringContaining("about 1 task by the index of attributes (attribute userId)"),
+    tested: ["attribute.userId:3", "priority:0"],
+    hints: [],
+  });
+});
+
+test.each<[TaskSearchOptions, RegExp[]]>([
+  [
+    { query: "payload.user.id:>42" },
+    [/Declare an attribute of payload\.user\.id.*attribute\.id/, /Add a type/],
+  ],
+  [{ query: "payload.user.id:>42 type:resize-image" }, [/Declare an attribute/]],
+  [{ text: "ab", status: "PENDING" }, [/"ab" is too short/]],
+  [{ query: "-userId:3 status:pending" }, [/must be there; -attribute\.userId/]],
+  [{ query: "(userId:3 OR payload.a:>1) status:pending" }, [/Declare an attribute of payload\.a/]],
+  [{ sortBy: "priority", type: "resize-image" }, [/Sort by createdAt, updatedAt or id.*priority/]],
+  [{ offset: 200_000 }, [/by cursor/]],
+  [{ query: "priority:>3 queue:default" }, []],
+])("%j could be cheaper", async (options, wanted) => {
+  const { hints } = await explain(options);
+  expect(hints).toEqual(wanted.map((hint) => expect.stringMatching(hint)));
+});
+
+test("it is refused what a search is refused", async () => {
+  await expect(explain({ query: "statsu:pending" })).rejects.toMatchObject({ code: "INVALID_QUERY" });
+  await expect(explain({ updatedSince: "x" })).rejects.toMatchObject({ code: "INVALID_OPTION" });
+});

@@ -1,0 +1,38 @@
+/** Tasks as they are given to a store. */
+import type { BackoffPolicy } from "./backoff.ts";
+import type { EncodedValue } from "./value.ts";
+
+/** A task about to be stored: every default filled in, every value encoded. */
+export interface NewTask {
+  id: string;
+  type: string;
+  queue: string;
+  priority: number;
+  /** Milliseconds since 1970. */
+  createdAt: number;
+  dueAt: number;
+  maxAttempts: number;
+  payload: EncodedValue;
+  /** Only when it is the task's own; a reader gets the definition's otherwise. */
+  description: string | undefined;
+  tags: readonly string[] | undefined;
+  idempotencyKey: string | undefined;
+  /** Whether the task may start again after its worker died. */
+  rerunAfterCrash: boolean;
+  /** What this task sets differently from its definition. */
+  settings: TaskSettings | undefined;
+  /** Whether the caller chose the id; generated ids sort by time, chosen ones need not. */
+  ownId: boolean;
+  /** Of the definition's attributes, those the payload has. */
+  attributes?: Attributes;
+}
+
+/** By name; a Date counts as its milliseconds, and lists hold at most 20 values. Text of at most 1,000 characters. */
+export type Attributes = Readonly<Record<string, AttributeKey | readonly AttributeKey[]>>;
+export type AttributeKey = string | number | boolean;
+
+/** Per-task overrides, kept as JSON beside the task and given back with the claim. */
+export interface TaskSettings {
+  timeoutMs?: number | null;
+  backoff?: BackoffPolicy;
+}

@@ -1,0 +1,46 @@
+/** Workers, their heartbeats and leases, as stores know them. */
+
+export interface WorkerRecord {
+  /** Random, one per start of a worker: its incarnation. */
+  id: string;
+  state: "alive" | "dead" | "stopped";
+  host: string;
+  pid: number;
+  name?: string;
+  concurrency: number;
+  types: readonly string[];
+  queues?: readonly string[];
+  startedAt: Date;
+  /** The last beat, by the store's clock; for people. Death is judged by `renewals` standing still. */
+  beatAt: Date;
+  renewals: number;
+  leaseMs: number;
+  running: number;
+}
+
+/** What a heartbeat found: whether this incarnation still counts, and what it owns in the store's eyes. */
+export interface Beat {
+  alive: boolean;
+  owned: { taskId: string; fence: number; ref: unknown; cancelRequested: boolean }[];
+  /** The other workers that are alive, where the store tells of them with the beat; see `Pace`. */
+  peers?: { workerId: string; renewals: number; leaseMs: number; ageMs: number }[];
+  /** True when `reapWorkers` would find something even without suspects. */
+  reapable?: boolean;
+}
+
+/** A lease kept by the store's own thread, so that a blocked main thread does not lose it. */
+export interface LeaseHandle {
+  /** Says that the main thread is well; the thread stops renewing when this stays away for `maxBlockMs`. */
+  alive(): void;
+  /** Beats now and resolves with what was found. */
+  beat(): Promise<Beat>;
+  release(): Promise<void>;
+}
+
+export interface LeaseRequest {
+  workerId: string;
+  leaseMs: number;
+  beatMs: number;
+  maxBlockMs: number;
+  onBeat(beat: Beat): void;
+}

@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { createTestSchema } from "../../../tests/support/postgres.ts";
+import { createDure, type Dure } from "../../dure.ts";
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+const databases = {
+  SQLite: async () => ({ url: ":memory:", drop: async () => undefined }),
+  PostgreSQL: createTestSchema,
+};
+
+describe.each(Object.entries(databases))("summarizeTasks by an attribute on %s", (_, makeDatabase) => {
+  let dure: Dure;
+  let drop: () => Promise<void>;
+
+  beforeAll(async () => {
+    const database = await makeDatabase();
+    drop = database.drop;
+    dure = createDure({ database: database.url, logger: silent });
+    const attributes: Record<string, (payload: any) => any> = {
+      userId: (payload) => payload.user,
+      note: (payload) => payload.note,
+      tags: (payload) => payload.tags,
+    };
+    const receipt = dure.defineTask(
+      "send-receipt",
+      async ({ payload }) => {
+        if (payload.user === 3) throw new Error("no");
+      },
+      { maxAttempts: 1, attributes },
+    );
+    dure.defineTask("resize-image", async () => undefined, {
+      attributes: { userId: (payload) => payload.user },
+    });
+    await receipt.enqueueMany(
+      Array.from({ length: 40 }, (_, n) => ({
+        payload: {
+          user: n % 4,
+          ...(n < 3 && { note: "x".repeat(149 + n) }),
+          tags: n % 2 ? ["a", "b"] : ["a", "a"],
+        },
+      })),
+    );
+    for (let n = 0; n < 5; n += 1) await dure.enqueueTask("resize-image", { user: 1 }, { queue: "slow" });
+    await dure.start();
+    await vi.waitFor(
+      async () => expect(await dure.countTasks({ status: ["PENDING", "RUNNING"] })).toBe(0),
+      9_000,
+    );
+    await dure.enqueueTask("send-receipt", { user: 9 }, { delay: "1h" });
+  });
+
+  afterAll(async () => {
+    await dure.close();
+    await drop();
+  });
+
+  const groupsOf = async (options: Parameters<Dure["summarizeTasks"]>[0]) => {
+    const { groups, total, complete } = await dure.summarizeTasks(options);
+    expect(complete).toBe(true);
+    expect(total.errorMax).toBe(0);
+    return {
+      total: total.count,
+      groups: [...groups].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
+    };
+  };
+
+  test("counts each value, with or without conditions that no index of attributes knows", async () => {
+    const byUser = { by: ["attribute.userId"] } as const;
+    const all = await groupsOf(byUser);
+    expect(all).toEqual({
+      total: 46,
+      groups: [
+        { "attribute.userId": 0, count: 10 },
+        { "attribute.userId": 1, count: 15 },
+        { "attribute.userId": 2, count: 10 },
+        { "attribute.userId": 3, count: 10 },
+        { "attribute.userId": 9, count: 1 },
+      ],
+    });
+    // The same, task by task.
+    expect(await groupsOf({ ...byUser, priority: { gte: -1_000 } })).toEqual(all);
+    expect((await groupsOf({ ...byUser, queue: "slow" })).groups).toEqual([
+      { "attribute.userId": 1, count: 5 },
+    ]);
+    expect((await groupsOf({ ...byUser, status: "PENDING" })).groups).toEqual([
+      { "attribute.userId": 9, count: 1 },
+    ]);
+    expect((await groupsOf({ ...byUser, status: "FAILED" })).groups).toEqual([
+      { "attribute.userId": 3, count: 10 },
+    ]);
+  });
+
+  test("with status, type, queue and time", async () => {
+    const byStatus = { by: ["attribute.userId", "status", "type"], status: ["FAILED", "COMPLETED"] } as const;
+    const found = await groupsOf({ ...byStatus, by: [...byStatus.by], status: [...byStatus.status] });
+    expect(found.groups).toEqual([
+      { "attribute.userId": 0, status: "COMPLETED", type: "send-receipt", count: 10 },
+      { "attribute.userId": 1, status: "COMPLETED", type: "resize-image", count: 5 },
+      { "attribute.userId": 1, status: "COMPLETED", type: "send-receipt", count: 10 },
+      { "attribute.userId": 2, status: "COMPLETED", type: "send-receipt", count: 10 },
+      { "attribute.userId": 3, status: "FAILED", type: "send-receipt", count: 10 },
+    ]);
+    const byQueue = await groupsOf({ by: ["queue", "attribute.userId"], type: "resize-image" });
+    expect(byQueue.groups).toEqual([{ queue: "slow", "attribute.userId": 1, count: 5 }]);
+    const { groups } = await groupsOf({ by: ["day", "attribute.userId", "status"], status: "FAILED" });
+    expect(groups.reduce((sum, { count }) => sum + count, 0)).toBe(10);
+    expect(groups[0]!.day).toBeInstanceOf(Date);
+  });
+
+  test("lists count once for each value, long texts by their beginning", async () => {
+    const tags = await groupsOf({ by: "attribute.tags" });
+    expect(tags.groups).toEqual([
+      { "attribute.tags": "a", count: 40 },
+      { "attribute.tags": "b", count: 20 },
+    ]);
+    const notes = [
+      { "attribute.note": "x".repeat(149), count: 1 },
+      { "attribute.note": "x".repeat(150), count: 1 },
+      { "attribute.note": `${"x".repeat(150)}…`, count: 1 },
+    ];
+    for (const filter of [{}, { priority: { gte: -1_000 } }]) {
+      const { groups } = await groupsOf({ by: "attribute.note", ...filter });
+      expect(new Set(groups)).toEqual(new Set(notes));
+    }
+    expect((await groupsOf({ by: "attribute.nothing" })).groups).toEqual([]);
+  });
+
+  test("of many values the hundred of most tasks are listed", async () => {
+    const order = dure.defineTask("order", async () => undefined, {
+      attributes: { order: (payload: number) => payload },
+    });
+    await order.enqueueMany(Array.from({ length: 300 }, (_, n) => ({ payload: n % 180, delay: "1h" })));
+    for (const filter of [{}, { priority: { gte: -1_000 } }]) {
+      const { groups, valuesLeftOut } = await dure.summarizeTasks({ by: "attribute.order", ...filter });
+      expect(groups).toHaveLength(100);
+      expect(groups.every(({ count }) => count === 2)).toBe(true);
+      expect(valuesLeftOut).toBe(80);
+    }
+  });
+
+  test("two attributes, or none by name, are refused", async () => {
+    await expect(dure.summarizeTasks({ by: ["attribute.a", "attribute.b"] })).rejects.toThrow(
+      /give one of them/,
+    );
+    await expect(dure.summarizeTasks({ by: "attribute." as never })).rejects.toThrow(/by is "attribute\."/);
+  });
+});

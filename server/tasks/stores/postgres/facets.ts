@@ -1,0 +1,95 @@
+/** Counts by the values of an attribute, from its index, and the attributes of single tasks. */
+import type { Attributes } from "../../core/store.ts";
+import {
+  type AttributeCount,
+  type AttributeCountRequest,
+  type AttributeCounts,
+  TopValues,
+} from "../../core/store-facets.ts";
+import { attributesOf, headOf } from "./attribute-values.ts";
+import type { Context } from "./context.ts";
+import type { Session } from "./database.ts";
+import { statusNames } from "./rows.ts";
+import { statement } from "./statement.ts";
+
+/** Rows of the index in one statement; the clock is looked at between two. */
+const chunkSize = 50_000;
+
+export function countAttribute(
+  { database, attributes }: Context,
+  { name, types, created = {}, budgetMs }: AttributeCountRequest,
+): Promise<AttributeCounts> {
+  const endsAt = performance.now() + (budgetMs ?? Number.POSITIVE_INFINITY);
+  return database.snapshot(async (session) => {
+    const answer: AttributeCounts = { counts: [], leftOut: 0, isWhole: true };
+    for (const one of await attributes.all(session)) {
+      if (one.name !== name || (types && !types.includes(one.type))) continue;
+      const top = new TopValues(one.type);
+      if (!(await countValues(session, one.attribute, created, endsAt, top))) answer.isWhole = false;
+      answer.counts.push(...top.list());
+      answer.leftOut += top.leftOut;
+    }
+    return answer;
+  });
+}
+
+/** Answers whether all were counted. */
+async function countValues(
+  session: Session,
+  attribute: number,
+  { start, end }: { start?: number; end?: number },
+  endsAt: number,
+  top: TopValues,
+): Promise<boolean> {
+  // The last possible state is below 100, and every created_at and id above these.
+  let place: unknown[] = [`${attribute} `, 0, Number.MIN_SAFE_INTEGER, ""];
+  for (;;) {
+    const rows = await session.query(countChunk, [
+      ...place,
+      `${attribute}!`,
+      start ?? null,
+      end ?? null,
+      chunkSize,
+    ]);
+    const last = rows.pop();
+    if (!last) return true;
+    for (const [key, state, count] of rows) {
+      top.add(headOf(key), state >= 3 ? (statusNames[state] as AttributeCount["status"]) : undefined, count);
+    }
+    const [key, state, read, createdAt, taskId] = last;
+    if (read < chunkSize) return true;
+    if (performance.now() > endsAt) return false;
+    place = [key, state, createdAt, taskId];
+  }
+}
+
+export async function readAttributes(
+  { database, attributes }: Context,
+  ids: readonly string[],
+): Promise<[id: string, Attributes][]> {
+  const rows = await database.read(attributesOfIds, [ids]);
+  const names = new Map((await attributes.all()).map(({ attribute, name }) => [attribute, name]));
+  return rows.map(([id, keys]) => [id, attributesOf(keys, (attribute) => names.get(attribute))]);
+}
+
+/** What the rows of a chunk say, by key and state, and in the last row where it ended and how many they were. */
+const countChunk = statement(
+  "countAttribute",
+  `WITH chunk AS MATERIALIZED (
+    SELECT key, state, created_at, task_id FROM :schema.attributes
+    WHERE (key, state, created_at, task_id) > ($1, $2::smallint, $3::bigint, $4) AND key < $5
+    ORDER BY key, state, created_at, task_id LIMIT $8),
+  known AS (
+    SELECT key, CASE state WHEN 2 THEN (SELECT status FROM :schema.tasks WHERE tasks.id = chunk.task_id) ELSE state END AS state
+    FROM chunk WHERE ($6::bigint IS NULL OR created_at >= $6) AND ($7::bigint IS NULL OR created_at < $7)),
+  counted AS (SELECT key, state, count(*)::integer AS tasks FROM known GROUP BY key, state ORDER BY key, state)
+  SELECT key, state, tasks, NULL::bigint, NULL::text FROM counted
+  UNION ALL
+  SELECT * FROM (SELECT key, state, (SELECT count(*)::integer FROM chunk), created_at, task_id FROM chunk
+    ORDER BY key DESC, state DESC, created_at DESC, task_id DESC LIMIT 1) AS last`,
+);
+
+const attributesOfIds = statement(
+  "attributesOfIds",
+  "SELECT id, attributes FROM :schema.tasks WHERE id = ANY($1::text[]) AND attributes IS NOT NULL",
+);

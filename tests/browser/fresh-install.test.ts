@@ -1,0 +1,474 @@
+/**
+ * A fresh install, with nothing set: the packed package in an empty folder, its dashboard asked over real sockets and
+ * from a real browser's pages of other origins. docs/operating/security.md says which requirement is which test.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { connect } from "node:net";
+import { networkInterfaces, tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { install, pack } from "../packaging/install.ts";
+import { run } from "../support/project.ts";
+import { openBrowser } from "./support/browser.ts";
+
+// What pages have and Node has not.
+declare const document: any;
+declare const navigator: any;
+
+const canary = "canary-7d1f";
+const seed = `import { createDure } from "dure";
+const dure = createDure();
+dure.defineTask("send-receipt", async (task, { log }) => {
+  log.info("sending", { token: "${canary}" });
+  return { sent: true, headers: { authorization: "Bearer ${canary}" } };
+});
+await dure.start();
+const payload = { order: 17, user: { password: "${canary}", cards: [{ cardNumber: "${canary}" }] } };
+await dure.enqueueTask("send-receipt", payload, { id: "order-17" });
+await dure.waitForTask("order-17");
+await dure.stop();
+await dure.enqueueTask("send-receipt", payload, { id: "order-18", delay: "1h" });
+await dure.close();`;
+
+const folder = mkdtempSync(join(tmpdir(), "dure-fresh-"));
+const program = join(folder, "app");
+let dashboard: ChildProcess;
+let port: number;
+let token: string;
+let said = "";
+
+beforeAll(async () => {
+  const { tarball } = await pack(folder);
+  await install(tarball, program);
+  writeFileSync(join(program, "seed.mjs"), seed);
+  const seeded = await run("sh", ["-c", `umask 000; exec '${process.execPath}' seed.mjs`], program);
+  expect(seeded.stderr).toBe("");
+  dashboard = spawn(
+    process.execPath,
+    ["node_modules/dure/dist/server/cli/main.js", "dashboard", "--port", "0"],
+    {
+      cwd: program,
+    },
+  );
+  for (const stream of [dashboard.stdout!, dashboard.stderr!])
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+    });
+  for (let waited = 0; !/http:\S+\n/.test(said) && waited < 20_000; waited += 50) await pause(50);
+  const url = new URL(/http:\S+/.exec(said)![0]);
+  port = Number(url.port);
+  token = url.searchParams.get("token")!;
+}, 180_000);
+
+afterAll(async () => {
+  dashboard?.kill("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const at = (path: string) => `http://127.0.0.1:${port}/${path}`;
+const json = { "content-type": "application/json" };
+const withToken = () => ({ authorization: `Bearer ${token}` });
+const ask = (path: string, init: RequestInit = {}) => fetch(at(path), { redirect: "manual", ...init });
+const asAdmin = (path: string, init: RequestInit = {}) =>
+  ask(path, { ...init, headers: { ...withToken(), ...(init.headers as Record<string, string>) } });
+
+/** Every operation of the API, with something in the place of each parameter. */
+async function operations(): Promise<{ method: string; path: string }[]> {
+  const { paths } = (await (await asAdmin("api/openapi.json")).json()) as { paths: Record<string, object> };
+  return Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => ({
+      method: method.toUpperCase(),
+      path: path.replace(/^\//, "").replaceAll(/\{\w+\}/g, "order-18"),
+    })),
+  );
+}
+
+describe("S01 where it listens", () => {
+  test.skipIf(!existsSync("/proc/net/tcp"))("on one loopback address and on no other", () => {
+    const hex = port.toString(16).toUpperCase().padStart(4, "0");
+    const listening = ["tcp", "tcp6"].flatMap((name) =>
+      readFileSync(`/proc/net/${name}`, "utf8")
+        .split("\n")
+        .map((line) => line.trim().split(/\s+/))
+        .filter((parts) => parts[3] === "0A" && parts[1]?.endsWith(`:${hex}`))
+        .map((parts) => parts[1]),
+    );
+    expect(listening).toEqual([`0100007F:${hex}`]);
+  });
+
+  test("nobody on this machine's other addresses is answered", async () => {
+    const others = Object.values(networkInterfaces())
+      .flatMap((addresses) => addresses ?? [])
+      .filter(({ internal }) => !internal);
+    for (const { address, scopeid } of others) {
+      const socket = connect(port, scopeid ? `${address}%${scopeid}` : address);
+      await expect(once(socket, "connect")).rejects.toThrow();
+    }
+  });
+});
+
+describe("S03, S12 the token", () => {
+  test("has 256 bits and is new at each start", async () => {
+    expect(Buffer.from(token, "base64url")).toHaveLength(32);
+    expect(said.split(token)).toHaveLength(2);
+  });
+
+  test("every route refuses without it, alike", async () => {
+    const all = await operations();
+    expect(all.length).toBeGreaterThan(25);
+    for (const { method, path } of [...all, { method: "GET", path: "api/events" }]) {
+      const answer = await ask(path, { method, headers: json, ...(method !== "GET" && { body: "{}" }) });
+      expect([path, answer.status]).toEqual([path, 401]);
+      expect(await answer.text()).not.toMatch(/order|receipt|\/app\/|SELECT/);
+    }
+  });
+
+  test.each(["", "x", "x".repeat(43), "토큰", "a".repeat(8_000)])(
+    "a wrong one is refused: %.20s",
+    async (wrong) => {
+      const raw = await exchange(
+        `GET /api/stats HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: Bearer ${wrong}\r\n\r\n`,
+      );
+      expect(raw).toMatch(/^HTTP\/1\.1 401 /);
+    },
+  );
+
+  test("in the address of the API it counts for nothing", async () => {
+    expect((await ask(`api/stats?token=${token}`)).status).toBe(401);
+  });
+
+  test("/healthz answers without it, and tells nothing", async () => {
+    const answer = await ask("healthz");
+    expect([answer.status, await answer.json()]).toEqual([200, { ok: true }]);
+  });
+
+  test("the printed address gives a cookie that scripts and other sites do not get, and forgets the token", async () => {
+    const answer = await ask(`?token=${token}`);
+    expect([answer.status, answer.headers.get("location")]).toEqual([303, "/"]);
+    expect(answer.headers.get("set-cookie")).toMatch(/; HttpOnly; SameSite=Strict/);
+    expect(answer.headers.get("set-cookie")).not.toContain(token);
+  });
+});
+
+describe("S04 the name it is called by", () => {
+  test.each([
+    "evil.example",
+    "127.0.0.1.evil.example",
+    "127.0.0.1@evil.example",
+    "localhost.",
+    "[::ffff:7f00:1]",
+    "0",
+    "0.0.0.0",
+    "",
+  ])("%j is refused before anything else is looked at", async (host) => {
+    for (const path of ["/", "/healthz", "/api/stats"]) {
+      const head = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${token}\r\n\r\n`;
+      expect(await exchange(head)).toMatch(/^HTTP\/1\.1 4(?:21|00) /);
+    }
+  });
+
+  test("two names, and an address that names another, are refused", async () => {
+    const own = `Host: 127.0.0.1:${port}`;
+    const authorization = `Authorization: Bearer ${token}`;
+    for (const both of [`Host: evil.example\r\n${own}`, `${own}\r\nHost: evil.example`]) {
+      const twice = `GET /api/stats HTTP/1.1\r\n${both}\r\n${authorization}\r\n\r\n`;
+      expect(await exchange(twice)).toMatch(/^HTTP\/1\.1 4\d\d /);
+    }
+    const absolute = `GET http://evil.example/api/stats HTTP/1.1\r\nHost: evil.example\r\n${authorization}\r\n\r\n`;
+    expect(await exchange(absolute)).toMatch(/^HTTP\/1\.1 4\d\d /);
+  });
+
+  test("what a proxy is said to have forwarded counts for nothing", async () => {
+    const head = `GET /api/stats HTTP/1.1\r\nHost: evil.example\r\nX-Forwarded-Host: 127.0.0.1\r\nX-Forwarded-For: 127.0.0.1\r\n\r\n`;
+    expect(await exchange(head)).toMatch(/^HTTP\/1\.1 421 /);
+  });
+});
+
+describe("S05, S06 other sites", () => {
+  test.each<[string, number, Record<string, string>]>([
+    ["a form", 415, { "content-type": "application/x-www-form-urlencoded" }],
+    ["text that is JSON", 415, { "content-type": "text/plain" }],
+    ["a page of another site", 403, { ...json, "sec-fetch-site": "cross-site" }],
+    ["a page of another port", 403, { ...json, "sec-fetch-site": "same-site" }],
+    ["an old browser on another site", 403, { ...json, origin: "https://evil.example" }],
+    ["a page without an origin", 403, { ...json, origin: "null" }],
+  ])("%s changes nothing, whoever it is", async (_name, status, headers) => {
+    const answer = await asAdmin("api/tasks/order-18/cancel", { method: "POST", body: "{}", headers });
+    expect(answer.status).toBe(status);
+    expect(await statusOf("order-18")).toBe("PENDING");
+  });
+
+  test("no GET changes anything, whatever method it says it is", async () => {
+    const headers = { "x-http-method-override": "DELETE", "x-method-override": "DELETE" };
+    await asAdmin("api/tasks/order-18?_method=DELETE", { headers });
+    await asAdmin("api/tasks/order-18/cancel");
+    expect(await statusOf("order-18")).toBe("PENDING");
+  });
+
+  test("no answer allows another origin", async () => {
+    for (const [path, method] of [
+      ["api/stats", "GET"],
+      ["api/stats", "OPTIONS"],
+      ["api/tasks/order-18/cancel", "OPTIONS"],
+      ["healthz", "GET"],
+    ] as const) {
+      const headers = { origin: "https://evil.example", "access-control-request-method": "POST" };
+      const { headers: given } = await asAdmin(path, { method, headers });
+      expect([...given.keys()].filter((name) => name.startsWith("access-control"))).toEqual([]);
+    }
+  });
+});
+
+describe("S07 mounted in a server", () => {
+  test("without authorize it is refused when it is made", async () => {
+    const code = `import { createDure } from "dure"; import { createHttpHandler } from "dure/http";
+      try { createHttpHandler(createDure({ database: ":memory:" })); } catch (error) { console.log(error.code); }`;
+    const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", code], program);
+    expect(stdout).toBe("INVALID_OPTION\n");
+  });
+});
+
+describe("S08, S26 headers and errors", () => {
+  test.each([
+    "",
+    "tasks/order-17",
+    "icon.svg",
+    "healthz",
+    "api/stats",
+    "api/nowhere",
+    "nowhere.js",
+    "api/tasks/none",
+  ])("of /%s", async (path) => {
+    for (const answer of [await ask(path), await asAdmin(path)]) {
+      const headers = Object.fromEntries(answer.headers);
+      expect(headers["content-security-policy"]).toMatch(
+        /default-src 'none'.*script-src 'self';.*frame-ancestors 'none'/,
+      );
+      expect(headers["content-security-policy"]).not.toMatch(/unsafe|\*|https?:/);
+      expect(headers).toMatchObject({
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+      });
+      expect(headers).not.toHaveProperty("x-powered-by");
+      expect(headers).not.toHaveProperty("server");
+      if (path.startsWith("api/")) expect(headers["cache-control"]).toBe("no-store");
+    }
+  });
+
+  test("an error says a code and a sentence, and nothing of the inside", async () => {
+    for (const path of [
+      "api/tasks/%00",
+      "api/tasks?limit=x",
+      "api/tasks?cursor=%27",
+      "api/%2e%2e/package.json",
+    ]) {
+      const text = await (await asAdmin(path)).text();
+      expect(text).not.toMatch(/ {4}at |SELECT|node_modules|sqlite|\/app\//i);
+    }
+  });
+});
+
+describe("S16, S31 limits", () => {
+  test("a body of more than 1 MiB", async () => {
+    const head = `POST /api/tasks HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: 1100002`;
+    const answer = await exchange(`${head}\r\n\r\n"${"x".repeat(1_100_000)}"`);
+    expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+  });
+
+  test("headers of more than 16 KiB", async () => {
+    const head = `GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nX-Long: ${"x".repeat(20_000)}\r\n\r\n`;
+    expect(await exchange(head)).toMatch(/^HTTP\/1\.1 431 /);
+  });
+
+  test.each(["limit=1000000000", "limit=-1", "limit=1e3x"])("a page of %s", async (query) => {
+    expect((await asAdmin(`api/tasks?${query}`)).status).toBe(400);
+  });
+
+  test.each([
+    ["two lengths", "Content-Length: 2\r\nContent-Length: 3"],
+    ["a length beside chunks", "Content-Length: 2\r\nTransfer-Encoding: chunked"],
+    ["a folded line", "X-Folded: a\r\n b"],
+  ])("a request with %s is refused or read in one way only", async (_name, lines) => {
+    const head = `POST /api/tasks/order-18/cancel HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${lines}\r\n\r\n{}`;
+    expect(await exchange(head)).toMatch(/^HTTP\/1\.1 4\d\d /);
+    expect(await statusOf("order-18")).toBe("PENDING");
+  });
+});
+
+describe("S17 files", () => {
+  test.each([
+    "..%2f..%2fpackage.json",
+    "%2e%2e/%2e%2e/package.json",
+    "..%5c..%5cpackage.json",
+    "assets/..%2f..%2f..%2fserver/index.js",
+    "%00icon.svg",
+    "/etc/passwd",
+    "..%252f..%252fpackage.json",
+    "index.js.map",
+  ])("%s is none of the dashboard's", async (path) => {
+    const raw = await exchange(
+      `GET /${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: Bearer ${token}\r\n\r\n`,
+    );
+    expect(raw).not.toMatch(/root:|"name": ?"dure"|createDure/);
+    expect(raw).toMatch(/^HTTP\/1\.1 (?:400|404) |<!doctype html>/i);
+  });
+});
+
+describe("S21 secrets", () => {
+  test("are in no answer of the API", async () => {
+    const seen: string[] = [];
+    for (const { method, path } of await operations()) {
+      if (method !== "GET") continue;
+      for (const one of [path, path.replace("order-18", "order-17")])
+        seen.push(await (await asAdmin(one)).text());
+    }
+    expect(seen.join("\n")).toContain("[redacted]");
+    expect(seen.join("\n")).not.toContain(canary);
+  });
+});
+
+describe("S24 files of its own", () => {
+  test("are for their owner alone, also where the umask would let others in", () => {
+    const mode = (name: string) => (statSync(join(program, name)).mode & 0o777).toString(8);
+    expect(mode(".dure")).toBe("700");
+    for (const name of [".dure/tasks.db", ".dure/tasks.db-wal", ".dure/tasks.db-shm"]) {
+      if (existsSync(join(program, name))) expect([name, mode(name)]).toEqual([name, "600"]);
+    }
+    expect(mode(".dure/tasks.db")).toBe("600");
+  });
+});
+
+describe("S27, S36 a page of another origin, in a browser that is logged in", { timeout: 60_000 }, () => {
+  let browser: Browser;
+  let other: Server;
+  beforeAll(async () => {
+    browser = await openBrowser();
+    other = createServer((_request, response) => {
+      response.setHeader("content-type", "text/html");
+      response.end("<!doctype html><title>other</title><body>other");
+    });
+    await new Promise<void>((done) => other.listen(0, "127.0.0.1", done));
+  }, 60_000);
+  afterAll(async () => {
+    await browser?.close();
+    other?.close();
+  });
+
+  // The same host on another port is the same site: there the cookie is sent along.
+  test.each(["127.0.0.1", "localhost"])("at %s it reads nothing and changes nothing", async (host) => {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    await page.goto(`http://127.0.0.1:${port}/?token=${token}`);
+    expect(await page.evaluate(() => fetch("api/stats").then(({ status }) => status))).toBe(200);
+    await page.goto(`http://${host}:${(other.address() as { port: number }).port}/`);
+    const met = await page.evaluate(attack, `http://127.0.0.1:${port}/`);
+    expect(met).toEqual({
+      read: "refused",
+      opaque: "refused",
+      change: "refused",
+      plainChange: "refused",
+      deletion: "refused",
+      beacon: expect.any(String),
+      events: "refused",
+      socket: "refused",
+      image: "refused",
+      script: "refused",
+      frame: "refused",
+    });
+    await page.evaluate(submitForm, at("api/tasks/order-18/cancel"));
+    await page.waitForLoadState();
+    expect(await page.locator("body").textContent()).not.toContain("order");
+    expect(await statusOf("order-18")).toBe("PENDING");
+    await context.close();
+  });
+});
+
+test("what it printed holds the token once, and no secret", () => {
+  expect(said).not.toContain(canary);
+  expect(said.split(token)).toHaveLength(2);
+});
+
+async function statusOf(id: string): Promise<string> {
+  const { task } = (await (await asAdmin(`api/tasks/${id}`)).json()) as { task: { status: string } };
+  return task.status;
+}
+
+/** Bytes over a socket, and what comes back until the other side has said all. */
+function exchange(head: string): Promise<string> {
+  return new Promise((done) => {
+    let answer = "";
+    const socket = connect(port, "127.0.0.1", () =>
+      socket.write(head.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")),
+    );
+    socket.setEncoding("utf8").on("data", (text: string) => {
+      answer += text;
+    });
+    socket.on("error", () => done(answer));
+    socket.on("close", () => done(answer));
+  });
+}
+
+/** Runs in the other page: everything by which a page can reach another origin. */
+async function attack(target: string): Promise<Record<string, string>> {
+  const attempt = (path: string, init: RequestInit) =>
+    fetch(target + path, { credentials: "include", ...init }).then(
+      async (answer) => {
+        const text = await answer.text();
+        return text === "" && answer.type === "opaque" ? "refused" : `${answer.status} ${text}`;
+      },
+      () => "refused",
+    );
+  const element = (name: "img" | "script", path: string) =>
+    new Promise<string>((done) => {
+      const made = document.createElement(name);
+      made.onload = () => done("loaded");
+      made.onerror = () => done("refused");
+      made.src = target + path;
+      document.body.append(made);
+    });
+  const opened = (source: EventTarget) =>
+    new Promise<string>((done) => {
+      source.addEventListener("open", () => done("opened"));
+      source.addEventListener("message", () => done("read"));
+      source.addEventListener("error", () => done("refused"));
+    });
+  const headers = { "content-type": "application/json" };
+  const cancel = "api/tasks/order-18/cancel";
+  const frame = document.createElement("iframe");
+  frame.src = target;
+  document.body.append(frame);
+  await new Promise((done) => {
+    frame.onload = done;
+  });
+  return {
+    read: await attempt("api/tasks/order-18", {}),
+    opaque: await attempt("api/tasks/order-18", { mode: "no-cors" }),
+    change: await attempt(cancel, { method: "POST", body: "{}", headers }),
+    plainChange: await attempt(cancel, { method: "POST", body: "{}", mode: "no-cors" }),
+    deletion: await attempt("api/tasks/order-18", { method: "DELETE" }),
+    beacon: String(navigator.sendBeacon(target + cancel, "{}")),
+    events: await opened(new EventSource(`${target}api/events`, { withCredentials: true })),
+    socket: await opened(new WebSocket(`${target.replace("http", "ws")}api/events`)),
+    image: await element("img", "icon.svg"),
+    script: await element("script", "api/tasks/order-18"),
+    // What is blocked is an error page, which no other page may look into.
+    frame: frame.contentDocument === null ? "refused" : "shown",
+  };
+}
+
+function submitForm(action: string): void {
+  const form = document.createElement("form");
+  Object.assign(form, { action, method: "post", enctype: "text/plain" });
+  const field = document.createElement("input");
+  Object.assign(field, { name: '{"a":"', value: '"}' });
+  form.append(field);
+  document.body.append(form);
+  form.submit();
+}

@@ -1,0 +1,99 @@
+/** `dure tail` in this process: its lines, its documents, and its end. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createProgram } from "../../server/cli/program.ts";
+import { createDure, type Dure } from "../../server/dure.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "dure-tail-"));
+const signals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+let database: string;
+let dure: Dure;
+let said: { stdout: string; stderr: string };
+
+beforeEach(async () => {
+  database = join(mkdtempSync(join(folder, "case-")), "tasks.db");
+  dure = createDure({ database });
+  dure.defineTask("send-receipt", async ({ payload }, { log }) => {
+    log.info("asked the mail server");
+    if (payload.fail) throw new Error("mailbox\u001b[2J full");
+  });
+  await dure.stats();
+  said = { stdout: "", stderr: "" };
+  for (const stream of ["stdout", "stderr"] as const) {
+    vi.spyOn(process[stream], "write").mockImplementation((text) => {
+      said[stream] += text;
+      return true;
+    });
+  }
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  process.exitCode = undefined;
+  await dure.close();
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Runs until `isEnough`, then ends it as Ctrl-C does. */
+async function tail(
+  args: string[],
+  act: () => Promise<unknown>,
+  isEnough: () => boolean,
+  hasBegun = () => said.stderr.includes("Ctrl-C"),
+): Promise<void> {
+  const before = new Set<unknown>(signals.flatMap((signal) => process.listeners(signal)));
+  const ended = createProgram().parseAsync(["--database", database, "tail", ...args], { from: "user" });
+  await expect.poll(hasBegun, { timeout: 10_000 }).toBe(true);
+  await act();
+  await expect.poll(isEnough, { timeout: 10_000 }).toBe(true);
+  for (const listener of process.listeners("SIGINT"))
+    if (!before.has(listener)) (listener as unknown as (signal: string) => void)("SIGINT");
+  await ended;
+  for (const signal of signals)
+    for (const listener of process.listeners(signal))
+      if (!before.has(listener)) process.off(signal, listener);
+  expect(process.exitCode ?? 0).toBe(0);
+}
+
+test("a line for each change, with logs, and nothing that a terminal would obey", async () => {
+  const act = async () => {
+    await dure.start();
+    await dure.enqueueTask("send-receipt", { fail: true }, { id: "receipt-1" });
+  };
+  await tail(["--logs", "type:send-receipt"], act, () => said.stdout.includes("mail server"));
+  expect(said.stdout).toMatch(/^\d\d:\d\d:\d\d {2}\+/);
+  expect(said.stdout).toMatch(/[+~] {2}FAILED {5}send-receipt {2}receipt-1 {2}mailbox full/);
+  expect(said.stdout).toMatch(/\n {11}\d\d:\d\d:\d\d info asked the mail server\n/);
+  expect(said.stdout).not.toContain("\u001b");
+});
+
+test("with --json a document on each line, and from before by --since", async () => {
+  await dure.enqueueTask("send-receipt", {}, { id: "receipt-1" });
+  const documents = () =>
+    said.stdout
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line));
+  const act = () => dure.enqueueTask("send-receipt", {}, { id: "receipt-2" });
+  await tail(
+    ["--json", "--since", "10m", "--status", "pending"],
+    act,
+    () => said.stdout.includes("receipt-2"),
+    () => said.stdout.includes("receipt-1"),
+  );
+  expect(documents().map(({ change, task }) => `${change} ${task.id}`)).toEqual([
+    "changed receipt-1",
+    "entered receipt-2",
+  ]);
+  const { cursor } = documents()[0];
+  said.stdout = "";
+  const cancel = () => dure.cancelTask("receipt-2");
+  await tail(
+    ["--json", "--since", cursor],
+    cancel,
+    () => said.stdout.includes("CANCELLED"),
+    () => true,
+  );
+  expect(documents().map(({ task }) => task.id)).toContain("receipt-2");
+});

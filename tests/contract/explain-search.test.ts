@@ -1,0 +1,148 @@
+/** Which way a search is served: what the plan says is what the search does. */
+import { beforeEach, expect, test } from "vitest";
+import type { Condition } from "../../server/tasks/core/condition.ts";
+import { searchableText } from "../../server/tasks/core/searchable-text.ts";
+import type { StoreSearch } from "../../server/tasks/core/store.ts";
+import { newDefinition, newSearch, newTask } from "../support/builders.ts";
+import { ok, onEachStore, type World } from "../support/stores.ts";
+
+const equals = (
+  field: Extract<Condition, { kind: "equals" }>["field"],
+  value: string | number,
+): Condition => ({
+  kind: "equals",
+  field,
+  values: [value],
+});
+const user7 = equals({ of: "attribute", name: "userId" }, 7);
+const width: Condition = {
+  kind: "range",
+  field: { of: "payload", path: ["widthPx"] },
+  from: { value: 600, isIncluded: true },
+};
+const timedOut: Condition = { kind: "text", text: "etimedout" };
+const both = (...parts: Condition[]): Condition => ({ kind: "and", parts });
+
+onEachStore("explainSearch", (world) => {
+  const isSqlite = () => world.holdsClaims;
+  const plan = (facts: Partial<StoreSearch>) => world.store.explainSearch(newSearch(facts));
+
+  beforeEach(() => fill(world));
+
+  test("an id is one look", async () => {
+    expect(await plan({ id: "task-7" })).toMatchObject({ source: "id", candidates: 1, isSorted: false });
+    expect(await plan({ id: "task-7", where: width })).toMatchObject({ source: "id", candidates: 1 });
+  });
+
+  test.each<[Partial<StoreSearch>, RegExp]>([
+    [{ types: ["resize-image"] }, /created|fresh/],
+    [{ types: ["resize-image"], sortBy: "updatedAt" }, /updated|fresh|created/],
+    [{ types: ["send-receipt"], sortBy: "id" }, /own_id|created|fresh/],
+    [{ statuses: ["COMPLETED"] }, /created/],
+    [{ statuses: ["COMPLETED"], sortBy: "updatedAt" }, /updated/],
+  ])("filters and an order that indexes have are read from them: %j", async (facts, index) => {
+    const found = await plan({ ...facts, limit: 5 });
+    expect(found).toMatchObject({ source: "order", candidates: 5, isSorted: false });
+    expect(found.indexes.join(" ")).toMatch(index);
+  });
+
+  test("a list of all is read from the index of ids, and reads no more than there is", async () => {
+    const found = await plan({ limit: 10_000 });
+    expect(found).toMatchObject({ source: "order", candidates: 60 });
+    expect(found.indexes).not.toEqual([]);
+  });
+
+  test("an attribute is found by its index, together with what is not", async () => {
+    for (const where of [user7, both(width, user7), both(user7, { kind: "not", part: width })]) {
+      const found = await plan({ where });
+      expect(found).toMatchObject({ source: "attributes", of: "attribute userId", candidates: 3 });
+      expect(found.indexes.join()).toMatch(/^attributes/);
+      expect((await world.store.searchTasks(newSearch({ where: user7 }))).tasks).toHaveLength(3);
+    }
+  });
+
+  test("the rarer of an attribute and a text leads", async () => {
+    expect(await plan({ where: both(timedOut, user7) })).toMatchObject({ source: "attributes" });
+  });
+
+  test("a text is found by its index", async () => {
+    const found = await plan({ where: timedOut });
+    expect(found).toMatchObject({ source: "texts" });
+    expect(found.indexes.join()).toMatch(/^texts/);
+  });
+
+  test.each<[string, Condition]>([
+    ["a path that is not declared", width],
+    ["a text of two characters", { kind: "text", text: "et" }],
+    ["an attribute that must not be there", { kind: "not", part: user7 }],
+    ["an attribute or something else", { kind: "or", parts: [user7, width] }],
+  ])("%s is walked for", async (_what, where) => {
+    const found = await plan({ where, types: ["resize-image"] });
+    expect(found).toMatchObject({ source: "walk", candidates: 30, isSorted: false });
+    expect(found.indexes).not.toEqual([]);
+  });
+
+  test("RUNNING tasks are few: they are looked at one by one", async () => {
+    await world.claim({ limit: 2 });
+    expect(await plan({ where: user7, statuses: ["RUNNING"] })).toMatchObject({
+      source: "walk",
+      candidates: 2,
+    });
+  });
+
+  test("an order that no index has sorts all that pass the filters", async () => {
+    expect(await plan({ sortBy: "priority", types: ["send-receipt"] })).toMatchObject({
+      source: "walk",
+      candidates: 30,
+      isSorted: true,
+    });
+  });
+
+  test("by how long they ran, as far as an index has that", async () => {
+    const slowest = await plan({ sortBy: "duration" });
+    expect(slowest).toMatchObject(
+      isSqlite() ? { source: "slow", indexes: ["tasks_slow"] } : { isSorted: true },
+    );
+    const field = { of: "task", name: "duration" } as const;
+    const where: Condition = { kind: "range", field, from: { value: 5_000, isIncluded: true } };
+    const found = await plan({ where });
+    expect(found.source).toBe(isSqlite() ? "slow" : "walk");
+    if (isSqlite()) expect(found.candidates).toBe(15);
+  });
+});
+
+/** 30 of each type, half of them COMPLETED; every tenth of user 7; texts indexed. */
+async function fill(world: World): Promise<void> {
+  const types = ["resize-image", "send-receipt"];
+  ok(
+    await world.store.saveDefinitions(
+      types.map((type) => ({
+        ...newDefinition(type),
+        attributes: type === "resize-image" ? ["userId"] : [],
+      })),
+    ),
+  );
+  for (const type of types) {
+    const tasks = Array.from({ length: 30 }, (_, place) =>
+      newTask({
+        id: type === "resize-image" ? `task-${place}` : `receipt-${place}`,
+        type,
+        payload: { widthPx: 640, note: place % 5 === 0 ? "ETIMEDOUT" : "fine" },
+        ...(type === "resize-image" && { attributes: { userId: place % 10 === 7 ? 7 : 100 + place } }),
+      }),
+    );
+    await world.enqueue(...tasks);
+    const claimed = await world.claim({ types: [type], limit: 15 });
+    await world.clock.advance(type === "resize-image" ? 10 : 6_000);
+    for (const one of claimed) await world.settle(one, "completed");
+  }
+  for (;;) {
+    const unindexed = await world.store.readUnindexed({ limit: 100 });
+    if (unindexed.length === 0) return;
+    ok(
+      await world.store.writeTexts(
+        unindexed.map(({ ref, task, attempts }) => ({ ref, text: searchableText(task, attempts) })),
+      ),
+    );
+  }
+}

@@ -1,0 +1,108 @@
+/** Instants of changes never go back in a file, whatever the clocks of its writers say: a follower misses nothing. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { TaskStore } from "../../../server/tasks/core/store.ts";
+import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
+import { newTask } from "../../support/builders.ts";
+import { ok } from "../../support/stores.ts";
+import { TestClock } from "../../support/test-clock.ts";
+
+let folder: string;
+let cursor: string;
+let stores: TaskStore[];
+const startAt = Date.UTC(2026, 10, 23);
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "dure-changes-"));
+  stores = [];
+});
+afterEach(async () => {
+  await Promise.all(stores.map((store) => store.close()));
+  rmSync(folder, { recursive: true });
+});
+
+async function open(clock: TestClock): Promise<TaskStore> {
+  const store = createSqliteStore({ path: join(folder, "tasks.db"), clock });
+  stores.push(store);
+  await store.open();
+  return store;
+}
+
+async function told(store: TaskStore): Promise<string[]> {
+  const page = await store.readChanges({ since: cursor, limit: 100 });
+  ({ cursor } = page);
+  return page.changes.map(({ id }) => id).sort();
+}
+
+const edit = async (store: TaskStore, id: string) => ok(await store.editTask(id, { priority: 3 }));
+
+async function storeTasks(store: TaskStore, ...ids: string[]): Promise<void> {
+  ok(await store.enqueueTasks(ids.map((id) => newTask({ id, createdAt: startAt - 7_200_000 }))));
+  ({ cursor } = await store.readChanges({ limit: 1 }));
+}
+
+test("a writer whose clock, or whose request, is behind", async () => {
+  const ahead = await open(new TestClock(startAt));
+  const behind = await open(new TestClock(startAt - 20_000));
+  await storeTasks(ahead, "a", "b", "c");
+  await edit(ahead, "a");
+  expect(await told(ahead)).toEqual(["a"]);
+  await edit(behind, "b");
+  expect(await told(ahead)).toContain("b");
+  expect((await ahead.getTask("b"))!.updatedAt).toEqual(new Date(startAt));
+  ok(await behind.cancelTask("c"));
+  expect(await told(behind)).toContain("c");
+});
+
+test("a cancel request, which leaves the instant of the last change as it is", async () => {
+  const clock = new TestClock(startAt);
+  const ahead = await open(clock);
+  const behind = await open(new TestClock(startAt));
+  await storeTasks(ahead, "a", "b");
+  ok(
+    await ahead.registerWorker({
+      id: "w",
+      host: "h",
+      pid: 1,
+      concurrency: 1,
+      types: ["resize-image"],
+      leaseMs: 30_000,
+    }),
+  );
+  ok(await ahead.claimTasks({ workerId: "w", types: ["resize-image"], limit: 1, suspect: false }));
+  expect(await told(ahead)).toHaveLength(1);
+  clock.advance(5_000);
+  ok(await ahead.cancelTask("a"));
+  expect(await told(ahead)).toEqual(["a"]);
+  await edit(behind, "b");
+  expect(await told(ahead)).toContain("b");
+});
+
+test("a clock that was set back by an hour: instants follow it, and changes are told", async () => {
+  const before = await open(new TestClock(startAt));
+  await storeTasks(before, "a", "b", "c");
+  await edit(before, "a");
+  expect(await told(before)).toEqual(["a"]);
+  const back = await open(new TestClock(startAt - 3_600_000));
+  await edit(back, "b");
+  expect((await back.getTask("b"))!.updatedAt).toEqual(new Date(startAt - 3_600_000));
+  expect(await told(before)).toContain("b");
+  await edit(back, "c");
+  expect(await told(before)).toContain("c");
+});
+
+test("the newest task deleted and its number given again", async () => {
+  const clock = new TestClock(startAt);
+  const store = await open(clock);
+  await storeTasks(store, "a", "b");
+  for (const id of ["a", "b"]) {
+    ok(await store.cancelTask(id));
+    ok(await store.deleteTask(id));
+  }
+  ok(await store.enqueueTasks([newTask({ id: "c", createdAt: startAt - 7_200_000 })]));
+  ok(await store.enqueueTasks([newTask({ id: "d", createdAt: startAt - 7_200_000 })]));
+  expect(await told(store)).toEqual(["c", "d"]);
+  expect(await told(store)).toEqual([]);
+});

@@ -1,0 +1,14 @@
+/** `node paused-program.ts <database>`: a worker that runs short tasks of both types until it is told to end. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { createDure } from "../../server/dure.ts";
+
+const silent = { info: () => {}, warn: () => {}, error: () => {} };
+const dure = createDure({ database: process.argv[2]!, logger: silent, worker: { concurrency: 4 } });
+const briefly = () => sleep(1);
+dure.defineTask("send-receipt", briefly);
+dure.defineTask("resize-image", briefly);
+await dure.start();
+process.stdout.write("started\n");
+process.on("SIGTERM", () => void dure.close().then(() => process.exit(0)));
+// The test that started this process is gone.
+process.stdin.on("end", () => process.exit(1)).resume();

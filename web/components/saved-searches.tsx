@@ -1,0 +1,177 @@
+/** Saved searches: opens one, keeps the one that is looked at, deletes one. Others see them too: they are in the store. */
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, type KeyboardEvent, useRef, useState } from "react";
+import { api, type TaskSearch } from "../api.ts";
+import type { SavedSearchDocument } from "../contract.ts";
+import { useFormat } from "../format.ts";
+import { useWords } from "../i18n/language.tsx";
+import { queries } from "../queries.ts";
+import { queryOf } from "../saved-query.ts";
+import { Button } from "./button.tsx";
+import { inputClass } from "./field.tsx";
+import { Icon } from "./icon.tsx";
+import styles from "./saved-searches.module.css";
+import { useToast } from "./toast.tsx";
+
+export function SavedSearches({ search, onOpen }: { search: TaskSearch; onOpen: (query: string) => void }) {
+  const words = useWords();
+  const menu = useRef<HTMLDetailsElement>(null);
+  const { data, refetch } = useQuery(queries.searches());
+  const close = () => {
+    if (!menu.current) return;
+    menu.current.open = false;
+    menu.current.querySelector("summary")?.focus();
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === "Escape") close();
+  };
+  const alerts = data?.filter(isAlerting).length ?? 0;
+  return (
+    <details ref={menu} className={styles.menu} onKeyDown={onKeyDown} onToggle={() => void refetch()}>
+      <summary>
+        <Icon name="bookmark" />
+        {words.savedSearches}
+        {alerts > 0 && (
+          <span
+            className={styles.alerts}
+            role="img"
+            aria-label={words.alertsNow(alerts)}
+            title={words.alertsNow(alerts)}
+          />
+        )}
+      </summary>
+      <div className={styles.list}>
+        {data?.length === 0 && <p className={styles.none}>{words.noSavedSearches}</p>}
+        <ul>
+          {data?.map((saved) => (
+            <Saved
+              key={saved.name}
+              saved={saved}
+              isHere={search.q === `@${saved.name}`}
+              onOpen={() => {
+                onOpen(`@${saved.name}`);
+                close();
+              }}
+            />
+          ))}
+        </ul>
+        <SaveThis search={search} />
+      </div>
+    </details>
+  );
+}
+
+function isAlerting({ alertState }: SavedSearchDocument): boolean {
+  return alertState?.enqueuedAt !== undefined;
+}
+
+function Saved({
+  saved,
+  isHere,
+  onOpen,
+}: {
+  saved: SavedSearchDocument;
+  isHere: boolean;
+  onOpen: () => void;
+}) {
+  const words = useWords();
+  const { name, query, description } = saved;
+  return (
+    <li className={styles.saved}>
+      <button
+        type="button"
+        className={styles.open}
+        aria-current={isHere ? "true" : undefined}
+        title={description ?? query}
+        onClick={onOpen}
+      >
+        <span className={styles.name}>{name}</span>
+        <code>{query || words.allStatuses}</code>
+        <AlertNote saved={saved} />
+      </button>
+      <Delete name={name} />
+    </li>
+  );
+}
+
+function AlertNote({ saved }: { saved: SavedSearchDocument }) {
+  const words = useWords();
+  const format = useFormat();
+  const { alertState } = saved;
+  if (alertState?.problem) return <span className={styles.bad}>{words.alertFails(alertState.problem)}</span>;
+  if (!isAlerting(saved) || !alertState?.since) return null;
+  const since = format.dayTime(new Date(alertState.since));
+  return <span className={styles.bad}>{words.alertSince(format.count(alertState.count ?? 0), since)}</span>;
+}
+
+/** The first press asks, the second does it. */
+function Delete({ name }: { name: string }) {
+  const words = useWords();
+  const say = useToast();
+  const client = useQueryClient();
+  const [isAsked, setAsked] = useState(false);
+  const deleting = useMutation({
+    mutationFn: () => api.deleteSearch(name),
+    onSuccess: () => say(words.searchDeleted(name)),
+    onError: (error) => say(error.message, true),
+    onSettled: () => client.invalidateQueries({ queryKey: ["searches"] }),
+  });
+  return (
+    <Button
+      small
+      kind={isAsked ? "danger" : "quiet"}
+      aria-label={isAsked ? words.deleteSearchSure(name) : words.deleteSearch(name)}
+      title={words.deleteSearch(name)}
+      disabled={deleting.isPending}
+      onBlur={() => setAsked(false)}
+      onClick={() => (isAsked ? deleting.mutate() : setAsked(true))}
+    >
+      {isAsked ? words.delete : <Icon name="close" size={14} />}
+    </Button>
+  );
+}
+
+function SaveThis({ search }: { search: TaskSearch }) {
+  const words = useWords();
+  const say = useToast();
+  const client = useQueryClient();
+  const [name, setName] = useState("");
+  const saving = useMutation({
+    mutationFn: () => api.saveSearch(name.trim(), { query: queryOf(search) }),
+    onSuccess: ({ name: saved }) => {
+      say(words.searchSaved(saved));
+      setName("");
+    },
+    onSettled: () => client.invalidateQueries({ queryKey: ["searches"] }),
+  });
+  const save = (event: FormEvent) => {
+    event.preventDefault();
+    if (name.trim() !== "") saving.mutate();
+  };
+  return (
+    <form className={styles.save} onSubmit={save}>
+      <input
+        className={inputClass}
+        aria-label={words.searchName}
+        aria-invalid={saving.error !== null}
+        placeholder={words.searchName}
+        maxLength={64}
+        autoComplete="off"
+        spellCheck={false}
+        value={name}
+        onChange={(event) => {
+          setName(event.target.value);
+          saving.reset();
+        }}
+      />
+      <Button small type="submit" disabled={saving.isPending}>
+        {words.saveSearch}
+      </Button>
+      {saving.error && (
+        <p className={styles.bad} role="alert">
+          {saving.error.message}
+        </p>
+      )}
+    </form>
+  );
+}

@@ -1,0 +1,134 @@
+/**
+ * An action on all that a search finds: how many and the first of them beforehand, then the task that does it, which goes
+ * on when this is closed.
+ */
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useEffect } from "react";
+import type { SearchAction } from "../acting.ts";
+import { api, type TaskSearch } from "../api.ts";
+import type { TaskDocument } from "../contract.ts";
+import { useWords } from "../i18n/language.tsx";
+import { queries } from "../queries.ts";
+import { Button } from "./button.tsx";
+import { Dialog } from "./dialog.tsx";
+import { StatusMark } from "./icon.tsx";
+import styles from "./search-action-dialog.module.css";
+import { Progress, useActionTexts } from "./task-actions.tsx";
+import { useToast } from "./toast.tsx";
+
+const sampleMax = 5;
+
+export function SearchActionDialog({
+  action,
+  search,
+  count,
+  onClose,
+  onDone,
+}: {
+  action: SearchAction;
+  search: TaskSearch;
+  /** What was counted beforehand; the server's own count takes its place. */
+  count: number;
+  onClose: () => void;
+  onDone: () => void;
+}) {
+  const words = useWords();
+  const [question, explanation, verb] = useActionTexts(action);
+  const preview = useQuery(queries.actionPreview(action, search));
+  const start = useMutation({ mutationFn: () => api.startAction(action, search) });
+  const started = useStarted(start.data?.id, onDone);
+  const stop = useMutation({ mutationFn: (id: string) => api.cancel(id) });
+  const error = preview.error ?? start.error ?? started.error ?? stop.error;
+  const total = started.task?.progress?.total ?? preview.data?.count ?? count;
+  return (
+    <Dialog
+      title={question(preview.data?.count ?? count)}
+      onClose={start.data ? onDone : onClose}
+      footer={
+        start.data ? (
+          <>
+            <Button onClick={onDone}>{words.close}</Button>
+            <Button disabled={stop.isPending || stop.isSuccess} onClick={() => stop.mutate(start.data.id)}>
+              {words.stop}
+            </Button>
+          </>
+        ) : (
+          <>
+            <Button onClick={onClose}>{words.cancelDialog}</Button>
+            <Button
+              kind={action === "delete" ? "danger" : "main"}
+              disabled={!preview.data?.count || start.isPending}
+              onClick={() => start.mutate()}
+            >
+              {verb}
+            </Button>
+          </>
+        )
+      }
+    >
+      <p>{explanation}</p>
+      <Sample tasks={preview.data?.sample} />
+      <p className={styles.note}>
+        {words.actionInBackground}{" "}
+        {start.data && (
+          <Link to="/tasks/$id" params={{ id: start.data.id }}>
+            {words.actionOpen}
+          </Link>
+        )}
+      </p>
+      <Progress reached={started.task?.progress?.done} count={total} />
+      <p className={styles.note} role="status">
+        {started.task?.status === "PENDING" && words.waitsForWorker}
+      </p>
+      {error && (
+        <p className={styles.error} role="alert">
+          {error.message}
+        </p>
+      )}
+    </Dialog>
+  );
+}
+
+/** As high as it will be from the beginning, so that nothing moves under the pointer. */
+function Sample({ tasks }: { tasks: readonly TaskDocument[] | undefined }) {
+  const words = useWords();
+  return (
+    <div className={styles.sample}>
+      <h3>{words.actionFirst}</h3>
+      <ul>
+        {tasks?.slice(0, sampleMax).map(({ id, type, status }) => (
+          <li key={id}>
+            <StatusMark status={status} />
+            <span className={styles.id}>{id}</span>
+            <span className={styles.type}>{type}</span>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+/** The task of the action while it runs; its end is told and everything read anew. */
+function useStarted(id: string | undefined, onDone: () => void) {
+  const words = useWords();
+  const say = useToast();
+  const client = useQueryClient();
+  const { data: task, error } = useQuery({ ...queries.action(id ?? ""), enabled: id !== undefined });
+  const hasEnded = task !== undefined && task.status !== "PENDING" && task.status !== "RUNNING";
+  const tell = ({ result, progress = { done: 0 } }: TaskDocument) => {
+    const { changed = progress.done, skipped = 0 } = (result ?? {}) as { changed?: number; skipped?: number };
+    const total = result ? changed + skipped : (progress.total ?? changed);
+    say(words.doneOf(changed, Math.max(changed, total)));
+  };
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the end is told once
+  useEffect(() => {
+    if (!hasEnded) return;
+    if (task.status === "FAILED") say(task.error ?? words.FAILED, true);
+    else tell(task);
+    const others = ["tasks", "action"];
+    client.invalidateQueries({ predicate: ({ queryKey }) => !others.includes(String(queryKey[0])) });
+    onDone();
+  }, [hasEnded]);
+  return { task, error };
+}
