@@ -242,6 +242,11 @@ export class DureClient {
     return (await this.call("GET /workers", options)).workers;
   }
 
+  /** The role by which this client is known. */
+  session(options?: RequestOptions): Promise<CallAnswer<"GET /session">> {
+    return this.call("GET /session", options);
+  }
+
   stats(options?: RequestOptions): Promise<CallAnswer<"GET /stats">> {
     return this.call("GET /stats", options);
   }

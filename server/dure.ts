@@ -28,24 +28,14 @@ import { defaultInstance, provideDefaultInstance } from "./tasks/core/instance.t
 import type { CancelReply, ChangeOptions, EditOptions } from "./tasks/core/manage.ts";
 import { cancelTaskIn, deleteTaskIn, editTaskIn, listAttemptsIn, retryTaskIn } from "./tasks/core/manage.ts";
 import { booleanRule, checkOptions } from "./tasks/core/options.ts";
-import {
-  listPausesIn,
-  type Pause,
-  type PauseOptions,
-  type PauseTarget,
-  pauseIn,
-  resumeIn,
-} from "./tasks/core/pauses.ts";
+import type { Pause, PauseOptions, PauseTarget } from "./tasks/core/pauses.ts";
+import { listPausesIn, pauseIn, resumeIn } from "./tasks/core/pauses.ts";
 import { Registry } from "./tasks/core/registry.ts";
-import {
-  deleteSearchIn,
-  listSearchesIn,
-  type SavedSearch,
-  type SaveSearchOptions,
-  saveSearchIn,
-} from "./tasks/core/saved-searches.ts";
+import type { SavedSearch, SaveSearchOptions } from "./tasks/core/saved-searches.ts";
+import { deleteSearchIn, listSearchesIn, saveSearchIn } from "./tasks/core/saved-searches.ts";
 import type { TaskPage, TaskSearchOptions } from "./tasks/core/search.ts";
 import type {
+  ArchivedTask,
   HealthFinding,
   StoredDefinition,
   StoreStats,
@@ -58,6 +48,8 @@ import { type WaitForTaskOptions, waitForTaskIn } from "./tasks/core/wait.ts";
 import { type TaskChange, type WatchOptions, watchTasksIn } from "./tasks/core/watch.ts";
 import { Alerts } from "./tasks/runtime/alerts.ts";
 import { Archive } from "./tasks/runtime/archive.ts";
+import type { ArchiveCount, ArchivePage } from "./tasks/runtime/archive-search.ts";
+import { countArchiveIn, readArchivedIn, searchArchiveIn } from "./tasks/runtime/archive-search.ts";
 import { ChangeReader } from "./tasks/runtime/change-reader.ts";
 import { Indexer } from "./tasks/runtime/indexer.ts";
 import { closedError, LazyStore } from "./tasks/runtime/lazy-store.ts";
@@ -147,6 +139,16 @@ export interface Dure {
   listWorkers(): Promise<WorkerRecord[]>;
   stats(): Promise<StoreStats>;
   checkHealth(options?: { full?: boolean }): Promise<HealthFinding[]>;
+  /**
+   * `searchTaskPage` in the folder of `retention.archiveTo`: reads its files, newest first, so it is slower; its default
+   * budget is 10 seconds. Says which files are damaged.
+   * @throws DureError INVALID_OPTION, also without such a folder; INVALID_QUERY, INVALID_CURSOR
+   */
+  searchArchive(options?: TaskSearchOptions): Promise<ArchivePage>;
+  /** `countTasks` in the archive, within the budget. @throws DureError INVALID_OPTION, INVALID_QUERY */
+  countArchive(options?: TaskSearchOptions): Promise<ArchiveCount>;
+  /** An archived task with its attempts and logs. @throws DureError INVALID_OPTION without an archive */
+  getArchivedTask(id: string): Promise<ArchivedTask | undefined>;
   /** Archives (when told to) and deletes what is past its retention, now; running workers do so by themselves. */
   prune(): Promise<Pruned>;
   /**
@@ -363,6 +365,18 @@ class DureInstance implements Dure {
 
   async checkHealth({ full = false }: { full?: boolean } = {}): Promise<HealthFinding[]> {
     return (await this.#store.get()).checkHealth({ full });
+  }
+
+  searchArchive(options?: TaskSearchOptions): Promise<ArchivePage> {
+    return this.#heldAlive(() => searchArchiveIn(this.instance, this.#settings.archiveTo, options));
+  }
+
+  countArchive(options?: TaskSearchOptions): Promise<ArchiveCount> {
+    return this.#heldAlive(() => countArchiveIn(this.instance, this.#settings.archiveTo, options));
+  }
+
+  getArchivedTask(id: string): Promise<ArchivedTask | undefined> {
+    return this.#heldAlive(() => readArchivedIn(this.#settings.archiveTo, id));
   }
 
   prune(): Promise<Pruned> {

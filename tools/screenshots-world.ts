@@ -94,6 +94,7 @@ for (const month of ["2026-09", "2026-10"])
   await nightlyReport.enqueue({ month, sections: ["sales", "returns"] }, { tags: ["finance"] });
 await nightlyReport.enqueue({ month: "2026-11", sections: ["sales"] }, { delay: "9h", tags: ["finance"] });
 await until(async () => (await dure.countTasks({ status: "RUNNING" })) === 2);
+await until(isHistoryWhole);
 
 const listening = await listen(dure, { port: 0 });
 console.log(listening.url);
@@ -110,6 +111,15 @@ function settled(): Promise<void> {
       oldestDueMs === undefined && !byType.some(({ status, count }) => status === "RUNNING" && count > 0)
     );
   });
+}
+
+/** The worker writes it every few seconds. */
+async function isHistoryWhole(): Promise<boolean> {
+  const types = ["resize-image", "send-receipt"];
+  const start = new Date(Date.now() - 2 * minutes * minuteMs);
+  const buckets = await dure.readHistory({ bucket: "minute", start, types });
+  const kept = buckets.reduce((sum, { completed, failed }) => sum + completed + failed, 0);
+  return kept >= (await dure.countTasks({ type: types, status: ["COMPLETED", "FAILED"] }));
 }
 
 async function until(isTrue: () => Promise<boolean>): Promise<void> {

@@ -1,6 +1,6 @@
 /** Acting on many tasks: which statuses an action is for, and the work itself, task by task, until done or stopped. */
 import { api, type TaskSearch } from "./api.ts";
-import type { Status, TaskDocument } from "./contract.ts";
+import type { Role, Status, TaskDocument } from "./contract.ts";
 
 /** The type of the tasks that are actions themselves; every worker runs it. */
 export const actionType = "dure.act-on-tasks";
@@ -14,6 +14,14 @@ export const statusesFor: Record<TaskAction, readonly Status[]> = {
   cancel: ["PENDING", "RUNNING"],
   runAgain: ["COMPLETED", "FAILED", "CANCELLED"],
   delete: ["COMPLETED", "FAILED", "CANCELLED"],
+};
+
+/** The role that the server asks for. */
+export const neededFor: Record<TaskAction, Role> = {
+  retry: "operator",
+  cancel: "operator",
+  runAgain: "operator",
+  delete: "admin",
 };
 
 export function appliesTo(action: TaskAction, task: TaskDocument): boolean {

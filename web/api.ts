@@ -7,6 +7,8 @@ import type {
   ErrorGroup,
   HistoryBucket,
   Json,
+  PauseDocument,
+  Role,
   SavedSearchDocument,
   Stats,
   SummaryGroup,
@@ -71,6 +73,7 @@ export const api = {
     (await get<{ definitions: DefinitionDocument[] }>("definitions", {}, signal)).definitions,
   workers: async (signal?: AbortSignal) =>
     (await get<{ workers: WorkerDocument[] }>("workers", {}, signal)).workers,
+  session: (signal?: AbortSignal) => get<{ role: Role }>("session", {}, signal),
   stats: (signal?: AbortSignal) => get<Stats>("stats", {}, signal),
   history: async (from: number, bucket: string, type: string | undefined, signal?: AbortSignal) =>
     (
@@ -89,6 +92,11 @@ export const api = {
       )
     ).groups,
   errors: async (signal?: AbortSignal) => (await get<{ errors: ErrorGroup[] }>("errors", {}, signal)).errors,
+  pauses: async (signal?: AbortSignal) =>
+    (await get<{ pauses: PauseDocument[] }>("pauses", {}, signal)).pauses,
+  pause: async (kind: PauseKind, name: string) =>
+    (await send<{ pause: PauseDocument }>("PUT", pausePath(kind, name), {})).pause,
+  resume: (kind: PauseKind, name: string) => send<{ resumed: boolean }>("DELETE", pausePath(kind, name)),
   searches: async (signal?: AbortSignal) =>
     (await get<{ searches: SavedSearchDocument[] }>("searches", {}, signal)).searches,
   saveSearch: async (name: string, body: { query: string }) =>
@@ -98,6 +106,12 @@ export const api = {
     get<Completion>("query/complete", { text, position }, signal),
   eventsUrl: () => new URL("api/events", document.baseURI).href,
 };
+
+export type PauseKind = "type" | "queue";
+
+function pausePath(kind: PauseKind, name: string): string {
+  return `pauses/${kind}/${encodeURIComponent(name)}`;
+}
 
 type FlatDetail = TaskDocument & { attemptList?: AttemptDocument[] };
 

@@ -18,6 +18,13 @@ const searchesEveryMs = 30_000;
 const actionEveryMs: { [status: string]: number } = { PENDING: 500, RUNNING: 500 };
 
 export const queries = {
+  session: () =>
+    queryOptions({
+      queryKey: ["session"],
+      queryFn: ({ signal }) => api.session(signal),
+      staleTime: Number.POSITIVE_INFINITY,
+      retry: false,
+    }),
   stats: () =>
     queryOptions({
       queryKey: ["stats"],
@@ -47,6 +54,12 @@ export const queries = {
     }),
   definitions: () =>
     queryOptions({ queryKey: ["definitions"], queryFn: ({ signal }) => api.definitions(signal) }),
+  pauses: () =>
+    queryOptions({
+      queryKey: ["pauses"],
+      queryFn: ({ signal }) => api.pauses(signal),
+      refetchInterval: unheardEveryMs,
+    }),
   searches: () =>
     queryOptions({
       queryKey: ["searches"],

@@ -1,8 +1,8 @@
 /** What the value of an option or argument may be: fixed words, names and ids from the database, or files. */
 import type { Dure } from "../dure.ts";
+import { roleKinds } from "../dure-grants.ts";
 import { completeQuery } from "../tasks/core/query-complete.ts";
 import { TaskStatus, type TaskStatusName } from "../tasks/core/task.ts";
-import { roleKinds } from "../tasks/stores/postgres/grants.ts";
 import { shells } from "./completion-scripts.ts";
 
 /** A word that may stand there. */
@@ -62,6 +62,10 @@ const sources: Readonly<Record<string, Source>> = {
   "searches query": { kind: "read", read: queryOffers },
   "--enqueue": oneType,
   "--recovered": oneType,
+  "tail query": { kind: "read", read: queryOffers },
+  "pause --type": oneType,
+  "resume --type": { kind: "read", read: async (dure) => named(await pausedOf(dure, "type")) },
+  "resume --queue": { kind: "read", read: async (dure) => named(await pausedOf(dure, "queue")) },
   "show id": ids(),
   "edit id": ids([TaskStatus.PENDING, TaskStatus.FAILED, TaskStatus.CANCELLED]),
   "cancel ids": ids([TaskStatus.PENDING, TaskStatus.RUNNING]),
@@ -91,6 +95,10 @@ function ids(status?: readonly TaskStatusName[]): Read {
       return found.map((task) => ({ text: task.id, detail: `${task.status} ${task.type}` }));
     },
   };
+}
+
+async function pausedOf(dure: Dure, kind: "type" | "queue"): Promise<string[]> {
+  return (await dure.listPauses()).flatMap(({ [kind]: name }) => name ?? []);
 }
 
 async function typesOf(dure: Dure): Promise<string[]> {

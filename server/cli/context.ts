@@ -7,6 +7,7 @@ import { createDure } from "../dure.ts";
 import type { DureOptions } from "../dure-options.ts";
 import { DureError } from "../tasks/core/errors.ts";
 import { setDefaultInstance } from "../tasks/core/instance.ts";
+import { CommandError } from "./exit-codes.ts";
 import { Output } from "./output.ts";
 
 /** The options that every command takes. */
@@ -38,6 +39,17 @@ export class Context {
   openOrCreate(options: Omit<DureOptions, "database"> = {}): Dure {
     this.#dure = createDure({ ...options, database: this.database });
     setDefaultInstance(this.#dure.instance);
+    return this.#dure;
+  }
+
+  /** What can be asked of an archive needs no database. @throws CommandError when there is no such folder */
+  openArchive(folder: string): Dure {
+    if (!existsSync(folder)) throw new CommandError(`There is no folder ${resolve(folder)}.`);
+    const isThere = !isFile(this.database) || existsSync(this.database);
+    this.#dure = createDure({
+      database: isThere ? this.database : ":memory:",
+      retention: { archiveTo: folder },
+    });
     return this.#dure;
   }
 

@@ -30,7 +30,7 @@ export interface TopReading {
   running: Task[];
   /** The newest first. */
   failures: Task[];
-  /** The one that has waited longest first. */
+  /** The oldest first. */
   due: Task[];
   /** The longest first. */
   backlog: Backlog[];
@@ -59,7 +59,8 @@ export class TopReader {
       this.#dure.listWorkers(),
       list({ status: TaskStatus.RUNNING, sortBy: "startedAt", sortOrder: "asc" }),
       list({ status: TaskStatus.FAILED, sortBy: "completedAt", sortOrder: "desc" }),
-      list({ status: TaskStatus.PENDING, sortBy: "dueAt", sortOrder: "asc" }),
+      // No index has the order of dueAt; of what is due, the oldest mostly waits longest.
+      list({ status: TaskStatus.PENDING, dueAt: { lte: at }, sortBy: "createdAt", sortOrder: "asc" }),
     ]);
     const counts = countsOf(stats);
     return {
@@ -70,7 +71,7 @@ export class TopReader {
       workers: workers.filter(({ state }) => state !== "stopped"),
       running,
       failures,
-      due: due.filter(({ dueAt, createdAt }) => (dueAt ?? createdAt) <= at),
+      due,
       backlog: backlogOf(stats, workers),
     };
   }

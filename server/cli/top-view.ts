@@ -121,7 +121,7 @@ function sectionsOf(output: Output, reading: TopReading): Section[] {
     section("Workers", workers.length, workerColumns(output, now), workers),
     tasks("Running", counts.RUNNING, runningColumns(now), running),
     tasks("Newest failures", counts.FAILED, failureColumns(output, now), failures),
-    tasks("Longest due", undefined, dueColumns(now), due),
+    tasks("Due, the oldest first", undefined, dueColumns(now), due),
     section("Backlog by type", backlog.length, backlogColumns(output), backlog),
   ];
 }

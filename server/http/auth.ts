@@ -3,10 +3,10 @@
  * the address that carries it. A server that mounts the API says by `authorize` who its callers are.
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import type { Role } from "./contract.ts";
 import { HttpError } from "./errors.ts";
 
-/** A viewer reads, an operator changes tasks, an admin deletes them too. */
-export type Role = "viewer" | "operator" | "admin";
+export type { Role } from "./contract.ts";
 
 const ranks: Record<Role, number> = { viewer: 1, operator: 2, admin: 3 };
 

@@ -5,6 +5,9 @@
 
 export type Status = "PENDING" | "RUNNING" | "COMPLETED" | "FAILED" | "CANCELLED";
 
+/** A viewer reads, an operator changes tasks, an admin deletes them too. */
+export type Role = "viewer" | "operator" | "admin";
+
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 export interface StoredError {

@@ -383,10 +383,17 @@ describe("looking after the database", () => {
       "old.db",
     ]);
     expect(moved.stdout).toBe("1 task moved to archive\n");
-    const [file] = readdirSync(join(workspace.folder, "archive"));
+    const file = readdirSync(join(workspace.folder, "archive")).find((name) => name.endsWith(".gz"));
     const line = gunzipSync(readFileSync(join(workspace.folder, "archive", file!))).toString("utf8");
     expect(JSON.parse(line)).toMatchObject({ id: "picture-1", status: "COMPLETED" });
     expect((await workspace.json("search", "--no-definitions", "--database", "old.db")).total).toBe(0);
+    const inArchive = (...words: string[]) => workspace.json(...words, "--archive", "archive");
+    expect((await inArchive("search", "status:completed")).tasks).toMatchObject([{ id: "picture-1" }]);
+    expect(await inArchive("search", "--count")).toMatchObject({ total: 1, complete: true, damaged: [] });
+    expect(await inArchive("show", "picture-1")).toMatchObject({ id: "picture-1", history: [{ number: 1 }] });
+    const printed = await workspace.dure(["show", "picture-1", "--archive", "archive"]);
+    expect(printed.stdout).toContain("attempts");
+    expect(await workspace.dure(["show", "nobody", "--archive", "archive"])).toMatchObject({ stdout: "" });
   });
 });
 

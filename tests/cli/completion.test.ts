@@ -16,6 +16,7 @@ dure.defineTask("resize-image", async () => {}, { attributes: { userId: ({ userI
 dure.defineTask("send-receipt", async () => {});
 await dure.enqueueTask("resize-image", { userId: 7 }, { id: "order-17" });
 await dure.cancelTask((await dure.enqueueTask("send-receipt", {}, { id: "order-18" })).id);
+await dure.saveSearch("pictures", { query: "type:resize-image" });
 await dure.close();`;
 
 const work = new Workspace();
@@ -39,7 +40,10 @@ afterAll(() => work.remove());
 describe("dure complete", { timeout: 30_000 }, () => {
   test.each<[string[], string[]]>([
     [["sea"], ["search", "searches"]],
-    [["searches", ""], ["list", "save", "delete"]],
+    [
+      ["searches", ""],
+      ["list", "save", "delete"],
+    ],
     [["--vers"], ["--version"]],
     [["search", "--sort-b"], ["--sort-by"]],
     [["search", "--count", "--coun"], []],
@@ -81,6 +85,9 @@ describe("dure complete", { timeout: 30_000 }, () => {
     [["search", "--queue=i"], ["--queue=images"]],
     [["search", "--attribute", ""], ["userId="]],
     [["search", "type:res"], ["type:resize-image"]],
+    [["tail", "type:sen"], ["type:send-receipt"]],
+    [["pause", "--type", "s"], ["send-receipt"]],
+    [["searches", "delete", ""], ["pictures"]],
     [
       ["show", "order-"],
       ["order-18", "order-17"],

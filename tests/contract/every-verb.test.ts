@@ -70,8 +70,15 @@ test.each(Object.entries(files))("%s has its rules in %s.test.ts", (verb, file) 
 
 test("no file of rules is left out", () => {
   const present = readdirSync(import.meta.dirname).filter((name) => name.endsWith(".test.ts"));
-  const named = [...new Set([...Object.values(files), "alert-rules", "search-conditions", "every-verb"])].map(
-    (name) => `${name}.test.ts`,
-  );
+  const named = [
+    ...new Set([
+      ...Object.values(files),
+      "alert-rules",
+      "search-conditions",
+      "slow-tasks",
+      "start-action",
+      "every-verb",
+    ]),
+  ].map((name) => `${name}.test.ts`);
   expect(present.sort()).toEqual(named.sort());
 });

@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { copyTasks } from "../../server/tasks/runtime/copier.ts";
+import { createSqliteStore } from "../../server/tasks/stores/sqlite/store.ts";
 import { newTask, newWorker, startAt } from "../support/builders.ts";
 import { claimRequest, ok, onEachStore, reasonOf, wait } from "../support/stores.ts";
 
@@ -133,6 +135,19 @@ onEachStore("pauses", (world) => {
     ok(await other.resume(type));
     await heard;
     expect(ids(await world.claim())).toEqual(["a"]);
+  });
+
+  test("a copy has the pauses of its source, so that nothing of them starts there", async () => {
+    ok(await world.store.pause({ ...type, reason: "the disk is full" }));
+    await world.enqueue(newTask({ id: "a" }));
+    ok(await world.store.stopWorker("worker-1"));
+    const target = createSqliteStore({ path: ":memory:", clock: world.clock });
+    await target.open();
+    await target.registerWorker(newWorker());
+    await copyTasks(world.store, target, "elsewhere");
+    expect(await target.listPauses()).toMatchObject([{ ...type, reason: "the disk is full" }]);
+    expect(ok(await target.claimTasks(claimRequest())).claimed).toEqual([]);
+    await target.close();
   });
 
   test("a claim that is held back is answered when its type is resumed", async () => {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createDure, type Dure, type TaskDefinition } from "../../server/index.ts";
+import { createDure, type Dure, type Task, type TaskDefinition } from "../../server/index.ts";
 import type { TaskChange, WatchOptions } from "../../server/tasks/core/watch.ts";
 import { createTestSchema } from "../support/postgres.ts";
 
@@ -236,6 +236,81 @@ describe.each(places)("watchTasks on $name", ({ make }) => {
     await expect(dure.searchTasks({ updatedSince: start!, sortBy: "id" })).rejects.toThrow(/sortBy/);
     await expect(dure.countTasks({ updatedSince: start! })).rejects.toThrow(/updatedSince/);
   });
+
+  test("a set that is kept by what is told is what a search finds, also when the watch begins anew", {
+    timeout: 60_000,
+  }, async () => {
+    const filter: WatchOptions = {
+      status: ["PENDING", "FAILED"],
+      not: { priority: { gte: 6 } },
+      type: "send",
+    };
+    const kept = new Map<string, Task>();
+    let cursor: string | undefined;
+    let restarts = 0;
+    let isOver = false;
+    let end: () => unknown = () => undefined;
+    const following = (async () => {
+      while (!isOver) {
+        const watcher = dure.watchTasks({ ...filter, ...(cursor && { since: cursor }) });
+        end = () => watcher.return!();
+        let told = 0;
+        const enough = [3, 8, 20, 40][restarts] ?? Number.POSITIVE_INFINITY;
+        for await (const change of watcher) {
+          if (change.change === "left") kept.delete(change.task.id);
+          else kept.set(change.task.id, change.task);
+          ({ cursor } = change);
+          // Mostly somewhere in the middle of a page, which comes again then.
+          if (++told > enough) break;
+        }
+        restarts += 1;
+      }
+    })();
+    await begunBy(following, () => send.enqueue({ fail: true }), kept);
+    gate.resolve();
+    await other.start();
+    const all: string[] = [...kept.keys()];
+    for (let round = 0; round < 60; round++) {
+      const anyId = () => all[Math.floor(Math.random() * all.length)]!;
+      const ignored = () => undefined;
+      const tasks = await send.enqueueMany([
+        { payload: { fail: true } },
+        { payload: {}, priority: round % 9, delay: "1h" },
+      ]);
+      all.push(...tasks.map(({ id }) => id));
+      await Promise.all([
+        other.editTask(anyId(), { priority: round % 9 }).catch(ignored),
+        dure.cancelTask(anyId()).catch(ignored),
+        other.retryTask(anyId()).catch(ignored),
+      ]);
+    }
+    await other.stop();
+    const found = await dure.searchTasks({
+      status: ["PENDING", "FAILED"],
+      type: "send",
+      limit: 10_000,
+      definitions: false,
+    });
+    const wanted = found.filter(({ priority }) => priority! < 6).map(({ id, version }) => `${id} ${version}`);
+    const have = () => [...kept.values()].map(({ id, version }) => `${id} ${version}`).sort();
+    await expect.poll(have, { timeout: 20_000 }).toEqual(wanted.sort());
+    expect(restarts).toBeGreaterThan(1);
+    isOver = true;
+    await end();
+    await following;
+  });
+
+  /** Enqueues until the first is told. */
+  async function begunBy(
+    following: Promise<unknown>,
+    act: () => Promise<unknown>,
+    kept: Map<string, unknown>,
+  ) {
+    while (kept.size === 0) {
+      await act();
+      await Promise.race([following, new Promise((resolve) => setTimeout(resolve, 300))]);
+    }
+  }
 
   test("refuses what makes no sense", async () => {
     expect(() => dure.watchTasks({ limit: 3 } as WatchOptions)).toThrow(/limit/);

@@ -1,17 +1,13 @@
 /** The package as users get it: what is in it, what it brings along, and that it works where it is installed. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { join } from "node:path";
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
 import { publint } from "publint";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Ended, root, run } from "../support/project.ts";
+import { root, run } from "../support/project.ts";
+import { install, npm, type PackedFile, pack } from "./install.ts";
 import { productionFolders, readLockfile } from "./lockfile.ts";
-
-interface PackedFile {
-  path: string;
-  mode: number;
-}
 
 const folder = mkdtempSync(join(tmpdir(), "dure-packaging-"));
 const tarball = join(folder, "dure.tgz");
@@ -20,10 +16,7 @@ const packagesMax = 13;
 let files: PackedFile[] = [];
 
 beforeAll(async () => {
-  const packed = await npm(root, "pack", "--json", "--ignore-scripts", "--pack-destination", folder);
-  const [{ filename, files: listed }] = JSON.parse(packed.stdout);
-  writeFileSync(tarball, readFileSync(join(folder, filename)));
-  files = listed;
+  ({ files } = await pack(folder));
 }, 60_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -107,18 +100,7 @@ describe("what it brings along", () => {
 describe("where it is installed", () => {
   const program = join(folder, "app");
 
-  beforeAll(async () => {
-    const copies = productionFolders(readLockfile()).map((name) => [
-      name.replace(/^.*node_modules\//, ""),
-      `file:${join(root, name)}`,
-    ]);
-    const dependencies = { ...Object.fromEntries(copies), dure: `file:${tarball}` };
-    await run("mkdir", [program], folder);
-    writeFileSync(join(program, "package.json"), JSON.stringify({ type: "module", dependencies }));
-    const flags = ["--offline", "--install-links", "--omit=optional", "--ignore-scripts", "--no-audit"];
-    const installed = await npm(program, "install", ...flags);
-    expect(installed.code, installed.stderr).toBe(0);
-  }, 120_000);
+  beforeAll(() => install(tarball, program), 120_000);
 
   test("a program imports it and runs a task", async () => {
     writeFileSync(
@@ -173,9 +155,3 @@ describe("where it is installed", () => {
     expect(stderr).toContain("ERR_PACKAGE_PATH_NOT_EXPORTED");
   });
 });
-
-/** npm, with this Node for whatever it starts. */
-async function npm(cwd: string, ...args: string[]): Promise<Ended> {
-  const path = `${dirname(process.execPath)}${delimiter}${process.env.PATH}`;
-  return run("env", [`PATH=${path}`, "npm", ...args], cwd);
-}

@@ -1,15 +1,26 @@
-/** Buttons: plain, the main one of a place, and the one that destroys. */
-import type { ButtonHTMLAttributes } from "react";
+/** Buttons: plain, the main one of a place, and the one that destroys; and those that not every role may press. */
+import type { ButtonHTMLAttributes, MouseEvent } from "react";
+import { type Role, useMissingRole } from "../role.ts";
 import styles from "./button.module.css";
+import { useToast } from "./toast.tsx";
 
 type Kind = "plain" | "main" | "danger" | "quiet";
 
-export function Button({
-  kind = "plain",
-  small = false,
-  className = "",
-  ...rest
-}: ButtonHTMLAttributes<HTMLButtonElement> & { kind?: Kind; small?: boolean }) {
+type ButtonProps = ButtonHTMLAttributes<HTMLButtonElement> & { kind?: Kind; small?: boolean };
+
+/** Pressed by who may not, it says why and does nothing; so it can be reached by keyboard, and be asked on a phone. */
+export function RoleButton({ needs, ...rest }: ButtonProps & { needs: Role }) {
+  const missing = useMissingRole(needs);
+  const say = useToast();
+  if (missing === undefined) return <Button {...rest} />;
+  const refuse = (event: MouseEvent) => {
+    event.preventDefault();
+    say(missing, true);
+  };
+  return <Button {...rest} title={missing} aria-disabled onClick={refuse} />;
+}
+
+export function Button({ kind = "plain", small = false, className = "", ...rest }: ButtonProps) {
   return (
     <button
       type="button"

@@ -7,7 +7,7 @@ import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
 import { queryOf } from "../saved-query.ts";
-import { Button } from "./button.tsx";
+import { RoleButton } from "./button.tsx";
 import { inputClass } from "./field.tsx";
 import { Icon } from "./icon.tsx";
 import styles from "./saved-searches.module.css";
@@ -117,7 +117,8 @@ function Delete({ name }: { name: string }) {
     onSettled: () => client.invalidateQueries({ queryKey: ["searches"] }),
   });
   return (
-    <Button
+    <RoleButton
+      needs="operator"
       small
       kind={isAsked ? "danger" : "quiet"}
       aria-label={isAsked ? words.deleteSearchSure(name) : words.deleteSearch(name)}
@@ -127,7 +128,7 @@ function Delete({ name }: { name: string }) {
       onClick={() => (isAsked ? deleting.mutate() : setAsked(true))}
     >
       {isAsked ? words.delete : <Icon name="close" size={14} />}
-    </Button>
+    </RoleButton>
   );
 }
 
@@ -164,9 +165,9 @@ function SaveThis({ search }: { search: TaskSearch }) {
           saving.reset();
         }}
       />
-      <Button small type="submit" disabled={saving.isPending}>
+      <RoleButton needs="operator" small type="submit" disabled={saving.isPending}>
         {words.saveSearch}
-      </Button>
+      </RoleButton>
       {saving.error && (
         <p className={styles.bad} role="alert">
           {saving.error.message}

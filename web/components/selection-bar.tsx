@@ -4,13 +4,20 @@
  */
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { appliesTo, type SearchAction, statusesFor, type Target, type TaskAction } from "../acting.ts";
+import {
+  appliesTo,
+  neededFor,
+  type SearchAction,
+  statusesFor,
+  type Target,
+  type TaskAction,
+} from "../acting.ts";
 import type { TaskSearch } from "../api.ts";
 import type { TaskDocument } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
-import { Button } from "./button.tsx";
+import { Button, RoleButton } from "./button.tsx";
 import { SearchActionDialog } from "./search-action-dialog.tsx";
 import styles from "./selection-bar.module.css";
 import { ActionDialog } from "./task-actions.tsx";
@@ -62,8 +69,9 @@ export function SelectionBar({
       {actions.map((action) => {
         const target = targetOf(action);
         return (
-          <Button
+          <RoleButton
             key={action}
+            needs={neededFor[action]}
             small
             kind={action === "delete" ? "danger" : "plain"}
             disabled={target.count === 0}
@@ -71,7 +79,7 @@ export function SelectionBar({
           >
             {words[action]}{" "}
             {target.count > 0 && target.count < selected && <span>{format.count(target.count)}</span>}
-          </Button>
+          </RoleButton>
         );
       })}
       <Button small kind="quiet" onClick={onClear}>

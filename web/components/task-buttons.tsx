@@ -1,10 +1,10 @@
 /** What can be done to one task. Buttons that do not apply are not shown. */
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
-import { appliesTo, type TaskAction } from "../acting.ts";
+import { appliesTo, neededFor, type TaskAction } from "../acting.ts";
 import type { TaskDocument } from "../contract.ts";
 import { useWords } from "../i18n/language.tsx";
-import { Button } from "./button.tsx";
+import { RoleButton } from "./button.tsx";
 import { EditDialog } from "./edit-dialog.tsx";
 import { ActionDialog } from "./task-actions.tsx";
 import styles from "./task-buttons.module.css";
@@ -21,15 +21,21 @@ export function TaskButtons({ task }: { task: TaskDocument }) {
     if (action === "delete") navigate({ to: "/tasks" });
   };
   const button = (action: TaskAction) => (
-    <Button key={action} kind={kindOf(action)} onClick={() => setAsking(action)}>
+    <RoleButton
+      key={action}
+      needs={neededFor[action]}
+      kind={kindOf(action)}
+      onClick={() => setAsking(action)}
+    >
       {words[action]}
-    </Button>
+    </RoleButton>
   );
   return (
     <div className={styles.buttons}>
       {actions.filter((action) => appliesTo(action, task)).map(button)}
       {appliesTo("runAgain", task) && (
-        <Button
+        <RoleButton
+          needs="operator"
           onClick={() =>
             navigate({
               to: "/definitions/$type/enqueue",
@@ -39,10 +45,12 @@ export function TaskButtons({ task }: { task: TaskDocument }) {
           }
         >
           {words.runChanged}
-        </Button>
+        </RoleButton>
       )}
       {task.status === "PENDING" && !task.isDefinition && (
-        <Button onClick={() => setAsking("edit")}>{words.edit}</Button>
+        <RoleButton needs="operator" onClick={() => setAsking("edit")}>
+          {words.edit}
+        </RoleButton>
       )}
       {appliesTo("delete", task) && button("delete")}
       {asking === "edit" && <EditDialog task={task} onClose={close} />}

@@ -1,9 +1,12 @@
 /** Each type with its counts by status; every count is a link to its tasks. */
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { type Stats, type Status, statuses } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
+import { queries } from "../queries.ts";
+import { PausedMark, PausedQueues, PauseSwitch } from "./pauses.tsx";
 import styles from "./table.module.css";
 
 interface TypeRow {
@@ -15,39 +18,49 @@ export function TypeTable({ stats }: { stats: Stats }) {
   const words = useWords();
   const format = useFormat();
   const rows = useMemo(() => rowsOf(stats), [stats]);
+  const { data: pauses } = useQuery(queries.pauses());
+  const pausedTypes = new Map(pauses?.map((pause) => [pause.type, pause]));
   return (
-    <table className={styles.table}>
-      <thead>
-        <tr>
-          <th>{words.type}</th>
-          {statuses.map((status) => (
-            <th key={status} className={numberClass(status)}>
-              {words[status]}
-            </th>
-          ))}
-          <th className={`${styles.number} ${styles.optional}`}>% {words.failureRate.toLowerCase()}</th>
-        </tr>
-      </thead>
-      <tbody>
-        {rows.map(({ type, counts }) => (
-          <tr key={type}>
-            <th>
-              <Link to="/tasks" search={{ type }} className={styles.clear!}>
-                {type}
-              </Link>
-            </th>
+    <>
+      <PausedQueues pauses={pauses ?? []} />
+      <table className={styles.table}>
+        <thead>
+          <tr>
+            <th>{words.type}</th>
             {statuses.map((status) => (
-              <td key={status} className={numberClass(status)}>
-                <CountLink type={type} status={status} count={counts[status]} />
-              </td>
+              <th key={status} className={numberClass(status)}>
+                {words[status]}
+              </th>
             ))}
-            <td className={`${styles.number} ${styles.soft} ${styles.optional}`}>
-              {format.percent(failedShare(counts))}
-            </td>
+            <th className={`${styles.number} ${styles.optional}`}>% {words.failureRate.toLowerCase()}</th>
+            <td />
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {rows.map(({ type, counts }) => (
+            <tr key={type}>
+              <th>
+                <Link to="/tasks" search={{ type }} className={styles.clear!}>
+                  {type}
+                </Link>
+                <PausedMark pause={pausedTypes.get(type)} />
+              </th>
+              {statuses.map((status) => (
+                <td key={status} className={numberClass(status)}>
+                  <CountLink type={type} status={status} count={counts[status]} />
+                </td>
+              ))}
+              <td className={`${styles.number} ${styles.soft} ${styles.optional}`}>
+                {format.percent(failedShare(counts))}
+              </td>
+              <td className={styles.number}>
+                <PauseSwitch kind="type" name={type} isPaused={pausedTypes.has(type)} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </>
   );
 }
 

@@ -1,7 +1,7 @@
 /** Why a pending task is not running, as far as the API can tell. */
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import type { TaskDocument, WorkerDocument } from "../contract.ts";
+import type { PauseDocument, TaskDocument, WorkerDocument } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { useNow } from "../now.ts";
@@ -13,10 +13,15 @@ export function WhyWaiting({ task }: { task: TaskDocument }) {
   const format = useFormat();
   const now = useNow();
   const { data: workers } = useQuery(queries.workers());
+  const { data: pauses } = useQuery(queries.pauses());
+  const paused = pauses?.find((pause) => holds(pause, task));
   const dueAt = task.dueAt ? new Date(task.dueAt) : undefined;
   const unserved = workers && !workers.some((worker) => runs(worker, task.type));
   let reason = words.waitsForWorker;
-  if (unserved) reason = words.waitsNobody(task.type);
+  if (paused) {
+    const since = format.dayTime(new Date(paused.pausedAt));
+    reason = words.waitsPaused(paused.type ?? paused.queue ?? "", since, paused.reason);
+  } else if (unserved) reason = words.waitsNobody(task.type);
   else if (dueAt && dueAt.getTime() > now) {
     const time = format.ago(dueAt, now);
     reason = task.attempts > 0 && task.error ? words.waitsForRetry(time) : words.waitsForTime(time);
@@ -28,6 +33,11 @@ export function WhyWaiting({ task }: { task: TaskDocument }) {
       <Link to="/workers">{words.workers}</Link>
     </p>
   );
+}
+
+/** Whether the task waits for this to be resumed. */
+function holds({ type, queue }: PauseDocument, task: TaskDocument): boolean {
+  return type === undefined ? queue === (task.queue ?? "default") : type === task.type;
 }
 
 /** Whether a worker that is alive runs tasks of this type. */

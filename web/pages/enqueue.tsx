@@ -3,7 +3,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { api } from "../api.ts";
-import { Button } from "../components/button.tsx";
+import { Button, RoleButton } from "../components/button.tsx";
 import { Failure } from "../components/empty.tsx";
 import { Field, inputClass } from "../components/field.tsx";
 import { PageHeader, Panel } from "../components/page.tsx";
@@ -123,9 +123,9 @@ function EnqueueForm({
       </Field>
       <div className={styles.buttons}>
         <Link to="/definitions">{words.cancelDialog}</Link>
-        <Button kind="main" type="submit" disabled={enqueueing.isPending}>
+        <RoleButton needs="operator" kind="main" type="submit" disabled={enqueueing.isPending}>
           {words.enqueue}
-        </Button>
+        </RoleButton>
       </div>
     </form>
   );

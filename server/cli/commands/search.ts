@@ -5,6 +5,7 @@ import { DureError } from "../../tasks/core/errors.ts";
 import type { SearchExplanation } from "../../tasks/core/explain-search.ts";
 import { didYouMean } from "../../tasks/core/names.ts";
 import type { DateRange, TaskPage, TaskSearchOptions } from "../../tasks/core/search.ts";
+import { searchArchive } from "../archive-view.ts";
 import { collect, collectWhole, given, parseChoice, parseInteger, parseStatuses } from "../arguments.ts";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
@@ -37,6 +38,8 @@ interface Options {
   sortBy?: string;
   sortOrder?: string;
   cursor?: string;
+  /** A folder. */
+  archive?: string;
   /** False with --no-definitions. */
   definitions: boolean;
 }
@@ -88,6 +91,7 @@ export function addSearch(program: Command): void {
     )
     .option("--sort-order <order>", "asc or desc (default: desc)")
     .option("--cursor <cursor>", "the page after or before; the previous search printed it")
+    .option("--archive <folder>", "in the files of an archive instead, which is slower (budget: 10s)")
     .option("--no-definitions", "real tasks only")
     .addHelpText(
       "after",
@@ -99,6 +103,7 @@ Examples:
   dure search 'payload.user.id:42' --explain
   dure search --type resize-image,send-receipt --sort-by updatedAt
   dure search --created-from 2026-11-01 --created-to 2026-12-01 --limit 500
+  dure search --archive archive --status failed --since 60d
   dure search --status failed --json | jq -r '.tasks[].id' | xargs dure retry`,
     )
     .action(withContext(search));
@@ -106,6 +111,7 @@ Examples:
 
 const search: Action<Options> = async (context, options, words) => {
   const wanted = searchOptions(options, words.join(" "));
+  if (options.archive !== undefined) return searchArchive(context, options.archive, wanted, options);
   const dure = context.open();
   await refuseUnknownTypes(dure, options.type ?? []);
   if (options.explain) return printExplanation(context.output, await dure.explainSearch(wanted));

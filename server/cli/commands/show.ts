@@ -28,18 +28,21 @@ export function addShow(program: Command): void {
         "The id of a definition shows that definition and its latest task.",
     )
     .argument("<id>", "a task or a definition")
+    .option("--archive <folder>", "from the files of an archive instead")
     .addHelpText(
       "after",
       `
 Examples:
   dure show 01JD8Z6Q5N0000000000000000
   dure show nightly-report                   a definition and its latest task
+  dure show order-17 --archive archive
   dure show order-17 --json | jq .result`,
     )
     .action(withContext(show));
 }
 
-const show: Action<object> = async (context, _options, [id]) => {
+const show: Action<{ archive?: string }> = async (context, { archive }, [id]) => {
+  if (archive !== undefined) return showArchived(context, archive, id!);
   const dure = context.open();
   const task = await dure.getTaskById(id!);
   if (!task) throw await notFound(context, id!);
@@ -48,6 +51,18 @@ const show: Action<object> = async (context, _options, [id]) => {
   output.document({ ...taskDocument(task), history: attempts, reasons });
   output.print(taskText(output, task, attempts, reasons, Date.now()));
 };
+
+async function showArchived(context: Context, folder: string, id: string): Promise<void> {
+  const archived = await context.openArchive(folder).getArchivedTask(id);
+  if (!archived) {
+    throw new DureError("TASK_NOT_FOUND", `The archive in ${folder} has no task "${id}".`, {
+      details: { id },
+    });
+  }
+  const { task, attempts } = archived;
+  context.output.document({ ...taskDocument(task), history: attempts });
+  context.output.print(taskText(context.output, task, attempts, [], Date.now()));
+}
 
 async function notFound(context: Context, id: string): Promise<DureError> {
   const store = await context.open().instance.store();

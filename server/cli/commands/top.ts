@@ -21,7 +21,7 @@ export function addTop(program: Command): void {
     .summary("what happens now, drawn again every second")
     .description(
       "Shows counts, how many tasks end and fail per second over the last minute, workers, what runs, the newest " +
-        "failures, what has been due longest, and the backlog by type. q ends it. Into a pipe it prints this once.",
+        "failures, the oldest tasks that are due, and the backlog by type. q ends it. Into a pipe it prints this once.",
     )
     .addHelpText(
       "after",

@@ -15,6 +15,13 @@ const groupsMax = 200;
 export const overviewRoutes = [
   route({
     method: "GET",
+    path: "session",
+    role: "viewer",
+    summary: "Who is asking: the caller's role",
+    run: async ({ role }) => ({ role }),
+  }),
+  route({
+    method: "GET",
     path: "definitions",
     role: "viewer",
     summary: "All definitions that the database knows",

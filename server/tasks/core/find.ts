@@ -163,7 +163,7 @@ export async function fixedSearch(
 }
 
 /** `fingerprint` is of the search as it was asked for: `created:>2h` is the same search a minute later. */
-function readSearch(
+export function readSearch(
   instance: Instance,
   options: TaskSearchOptions,
   saved?: SavedQueries,
@@ -239,7 +239,7 @@ function placeOf(text: string, search: StoreSearch, fingerprint: string): NonNul
 }
 
 /** `found` has one task more than the limit when there is a further page in the direction of reading. */
-function toPage(
+export function toPage(
   { tasks: found, stoppedAt: stop, isPartial }: Found,
   search: StoreSearch,
   fingerprint: string,

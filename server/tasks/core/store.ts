@@ -112,6 +112,8 @@ export interface PruneRequest {
 export interface ArchivedTask {
   task: Task;
   attempts: Attempt[];
+  /** Absent when it has none. */
+  attributes?: Attributes;
 }
 
 export interface TaskEdit {

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import type { ArchivedTask } from "../core/store.ts";
-import { encodeValue } from "../core/value.ts";
+import { boundsOf, extendBounds } from "./archive-bounds.ts";
+import { toLine } from "./archive-record.ts";
 
 const compress = promisify(gzip);
 
@@ -29,12 +30,15 @@ export class Archive {
 
   async #appendTo(name: string, tasks: readonly ArchivedTask[]): Promise<void> {
     const member = await compress(`${tasks.map(toLine).join("\n")}\n`);
-    const file = await open(join(this.#folder, name), "a", 0o600);
+    const path = join(this.#folder, name);
+    const file = await open(path, "a", 0o600);
     try {
       const { size } = await file.stat();
       try {
         await file.appendFile(member);
         await file.sync();
+        const { size: after } = await file.stat();
+        await extendBounds(path, { before: size, after, added: member.length }, boundsOf(tasks));
       } catch (error) {
         // Half a member would make everything after it unreadable.
         await file.truncate(size);
@@ -48,25 +52,4 @@ export class Archive {
 
 function dayOf({ task }: ArchivedTask): string {
   return (task.completedAt ?? task.updatedAt).toISOString().slice(0, 10);
-}
-
-/** Plain JSON; payload and result as they are stored, their types beside them where JSON alone would lose them. */
-function toLine({ task, attempts }: ArchivedTask): string {
-  const { payload, result, ...rest } = task;
-  return JSON.stringify({
-    ...rest,
-    ...valueFields("payload", payload),
-    ...valueFields("result", result),
-    history: attempts,
-  });
-}
-
-function valueFields(name: "payload" | "result", value: unknown): Record<string, unknown> {
-  if (value === undefined) return {};
-  try {
-    const { json, types } = encodeValue(value, name, Number.POSITIVE_INFINITY);
-    return { [name]: JSON.parse(json), ...(types !== undefined && { [`${name}Types`]: JSON.parse(types) }) };
-  } catch {
-    return { [name]: null, [`${name}Unreadable`]: true };
-  }
 }

@@ -42,6 +42,7 @@ export async function copyTasks(
   await sealSource(from, movedTo);
   const definitions = await copyDefinitions(from, to);
   const searches = await copySearches(from, to);
+  await copyPauses(from, to);
   const total = await countAll(from);
   const copied: Copied = { definitions, searches, copied: 0, present: 0 };
   let after: string | undefined;
@@ -103,17 +104,26 @@ async function copySearches(from: TaskStore, to: TaskStore): Promise<number> {
   for (const { createdAt: _createdAt, updatedAt: _updatedAt, revision: _revision, ...search } of searches) {
     const { alertState, ...content } = search;
     const answer = await to.saveSearch(content);
-    if (answer.kind === "rejected") throw tooManySearches(to);
+    if (answer.kind === "rejected") throw tooMany("saved searches", to);
     const { name, revision } = committed(answer, to);
     if (alertState) committed(await to.writeAlertState({ name, revision, state: alertState }), to);
   }
   return searches.length;
 }
 
-function tooManySearches(to: TaskStore): DureError {
+/** Before the tasks, so that no worker there starts one that is to wait. They are paused since now. */
+async function copyPauses(from: TaskStore, to: TaskStore): Promise<void> {
+  for (const { pausedAt: _pausedAt, ...pause } of await from.listPauses()) {
+    const answer = await to.pause(pause);
+    if (answer.kind === "rejected") throw tooMany("pauses", to);
+    committed(answer, to);
+  }
+}
+
+function tooMany(what: string, to: TaskStore): DureError {
   return new DureError(
     "INVALID_OPTION",
-    `${to.location} has too many saved searches for those of the source to fit in. Delete some there, then start the copy again.`,
+    `${to.location} has too many ${what} for those of the source to fit in. Delete some there, then start the copy again.`,
   );
 }
 

@@ -3,6 +3,7 @@ import type {
   AttemptDocument,
   DefinitionDocument,
   Json,
+  PauseDocument,
   SavedSearchDocument,
   Status,
   TaskDocument,
@@ -30,6 +31,7 @@ export interface World {
   workers: WorkerDocument[];
   definitions: DefinitionDocument[];
   searches: SavedSearchDocument[];
+  pauses: PauseDocument[];
 }
 
 export function makeWorld({ size, now }: { size: number; now: number }): World {
@@ -39,6 +41,7 @@ export function makeWorld({ size, now }: { size: number; now: number }): World {
     workers: workersAt(now),
     definitions: definitionsAt(now),
     searches: searchesAt(now),
+    pauses: [],
   };
   for (let index = 0; index < size; index += 1) addTask(world, taskAt(index, now - index * 20_000));
   for (const [index, text] of hostileTexts.entries())

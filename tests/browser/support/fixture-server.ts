@@ -132,6 +132,8 @@ function route(world: World, call: string, query: URLSearchParams, body: any): R
   switch (call) {
     case "GET tasks":
       return listTasks(world, query);
+    case "GET session":
+      return { body: { role: "admin" } };
     case "GET stats":
       return { body: statsOf(world) };
     case "GET workers":
@@ -148,9 +150,13 @@ function route(world: World, call: string, query: URLSearchParams, body: any): R
       return { body: complete(query) };
     case "POST tasks":
       return enqueue(world, body);
+    case "GET pauses":
+      return { body: { pauses: world.pauses } };
     case "GET searches":
       return { body: { searches: world.searches } };
   }
+  const [, kind, paused] = /^\w+ pauses\/(type|queue)\/(.+)$/.exec(call) ?? [];
+  if (kind) return changePause(world, call.split(" ")[0]!, kind, decodeURIComponent(paused!));
   const [, name] = /^\w+ searches\/(.+)$/.exec(call) ?? [];
   if (name) return changeSearch(world, call.split(" ")[0]!, decodeURIComponent(name), body);
   return id ? actOn(world, call.split(" ")[0]!, decodeURIComponent(id), action, body) : notFound(call);
@@ -222,6 +228,16 @@ class Actions {
     }
     task.status = left.length > 0 ? "RUNNING" : "COMPLETED";
   }
+}
+
+function changePause(world: World, method: string, kind: string, name: string): Reply {
+  const others = world.pauses.filter((pause) => (kind === "type" ? pause.type : pause.queue) !== name);
+  const resumed = others.length < world.pauses.length;
+  world.pauses = others;
+  if (method === "DELETE") return { body: { resumed } };
+  const pause = { [kind]: name, pausedAt: new Date().toISOString() };
+  world.pauses = [...others, pause];
+  return { body: { pause } };
 }
 
 function changeSearch({ searches }: World, method: string, name: string, { query }: any): Reply {

@@ -93,6 +93,22 @@ test("a clock that was set back by an hour: instants follow it, and changes are 
   expect(await told(before)).toContain("c");
 });
 
+test("two clocks an hour apart, again and again, and a cursor from before", { timeout: 60_000 }, async () => {
+  const ahead = await open(new TestClock(startAt));
+  const back = await open(new TestClock(startAt - 3_600_000));
+  await storeTasks(ahead, "a", "b", "c");
+  await edit(back, "c");
+  const early = cursor;
+  for (let round = 0; round < 1_100; round++) {
+    await edit(ahead, "a");
+    await edit(back, "b");
+    if (round % 100 !== 0) continue;
+    expect(await told(ahead)).toEqual(expect.arrayContaining(["a", "b"]));
+  }
+  cursor = early;
+  expect(await told(ahead)).toEqual(["a", "b", "c"]);
+});
+
 test("the newest task deleted and its number given again", async () => {
   const clock = new TestClock(startAt);
   const store = await open(clock);

@@ -16,11 +16,13 @@ export function pause(
 ): Promise<Written<StoredPause, "full">> {
   const values = [kind, name, now(), reason ?? null, pausesMax];
   return database.written<StoredPause, "full">(async () => {
-    const [row] = await database.transaction(async (session) => {
-      await session.query(limitWait);
-      await session.query(waitForClaims);
-      return session.query(save, values);
-    });
+    const pausing = () =>
+      database.transaction(async (session) => {
+        await session.query(limitWait);
+        await session.query(waitForClaims);
+        return session.query(save, values);
+      });
+    const [row] = await database.surely(pausing);
     return row ? { kind: "ok", value: toStoredPause(row) } : { kind: "rejected", reason: "full" };
   });
 }

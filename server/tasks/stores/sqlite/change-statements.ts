@@ -6,6 +6,9 @@ const runningAt = "max(updated_at, coalesce(cancel_requested_at, updated_at))";
 export const changeSql = {
   latestChange: "/* dure:latestChange */ SELECT coalesce(max(changed_at), -62135596800000) FROM tallies",
   insertClockStep: "/* dure:insertClockStep */ INSERT INTO clock_steps (at) VALUES (?)",
+  joinClockSteps: `/* dure:joinClockSteps */ UPDATE clock_steps
+    SET at = min(at, coalesce((SELECT at FROM clock_steps WHERE step = ?1), at)) WHERE step = ?1 + 1`,
+  dropClockStep: "/* dure:dropClockStep */ DELETE FROM clock_steps WHERE step = ?",
   setChangesBack: "/* dure:setChangesBack */ UPDATE tallies SET changed_at = min(changed_at, ?)",
   clockSteps:
     "/* dure:clockSteps */ SELECT coalesce(max(step), 0), min(CASE WHEN step > ? THEN at END) FROM clock_steps",

@@ -9,6 +9,7 @@ import type { Connection } from "./connection.ts";
 
 /** Further behind than this the clock was set back; a request does not wait that long for its transaction. */
 const behindMsMax = 60_000;
+const stepsMax = 1_000;
 /** Before every instant that a task can have. */
 export const beforeAll = -62_135_596_800_000;
 
@@ -40,12 +41,20 @@ export class Instants {
   /** The instant of a change whose caller's clock says `now`. */
   of(now: number): number {
     if (now < this.#latest - behindMsMax) {
-      this.#connection.prepare(changeSql.insertClockStep).run(now);
+      this.#addStep(now);
       this.#latest = now;
       this.#connection.prepare(changeSql.setChangesBack).run(now);
     }
     this.#latest = Math.max(this.#latest, now);
     return this.#latest;
+  }
+
+  /** The steps are kept few; the oldest stands for those before it. */
+  #addStep(at: number): void {
+    const { lastInsertRowid } = this.#connection.prepare(changeSql.insertClockStep).run(at);
+    const dropped = Number(lastInsertRowid) - stepsMax;
+    this.#connection.prepare(changeSql.joinClockSteps).run(dropped);
+    this.#connection.prepare(changeSql.dropClockStep).run(dropped);
   }
 
   /** After a rollback. */

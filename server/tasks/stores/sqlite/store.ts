@@ -54,15 +54,14 @@ import { decodeChangeCursor, encodeChangeCursor } from "../../core/store-changes
 import type { Task } from "../../core/task.ts";
 import type { Transaction } from "../../core/transaction.ts";
 import { unusable } from "../../core/transaction.ts";
+import { attemptsOf, changedTask, existingTasks, toTasks } from "./answers.ts";
 import { enqueueInTransaction } from "./callers-transaction.ts";
 import type { ChangePlace } from "./changes.ts";
 import type { Enqueued } from "./enqueue.ts";
 import { toNewRuns, toProgressRow } from "./outgoing.ts";
 import { toFilledRows, toTextPortions, toTextRef, toUnfilled } from "./outgoing-index.ts";
 import { OutgoingSettlements } from "./outgoing-settlements.ts";
-import type { Rows } from "./protocol.ts";
-import type { RecordRows } from "./record-rows.ts";
-import { namesOf, type Row, toAttempts, toClaimedTask, toDefinition, toEntry, toTask } from "./rows.ts";
+import { namesOf, toClaimedTask, toDefinition, toEntry } from "./rows.ts";
 import { ThreadLink } from "./thread-link.ts";
 import type { VerbAnswer, VerbArgument, VerbName } from "./verbs.ts";
 import { toWorkerRecord } from "./workers.ts";
@@ -431,36 +430,4 @@ class SqliteStore implements TaskStore {
       beat: (workerId, beat) => this.#leases.get(workerId)?.onBeat(beat as Beat),
     });
   }
-}
-
-function toTasks(rows: Rows): Task[] {
-  const names = namesOf(rows);
-  return rows.rows.map((row) => toTask(row, names));
-}
-
-function attemptsOf({ task, attempts, workers }: RecordRows): Attempt[] {
-  const names = namesOf({ lanes: task.lanes, workers: [...task.workers, ...workers] });
-  return toAttempts(task.rows[0] as Row, attempts, names);
-}
-
-function changedTask<Reason extends string>(
-  answer: Written<{ task: Rows }, Reason>,
-): Written<{ task: Task }, Reason> {
-  if (answer.kind !== "ok") return answer;
-  return { kind: "ok", value: { task: toTasks(answer.value.task)[0]! } };
-}
-
-function existingTasks(
-  answer: Enqueued,
-  tasks: number,
-): Written<(Task | null)[], "id-taken" | "idempotency-conflict"> {
-  if (answer.kind !== "ok") return answer;
-  const value: (Task | null)[] = new Array(tasks).fill(null);
-  if (answer.value) {
-    const found = toTasks(answer.value.found);
-    answer.value.indexes.forEach((place, index) => {
-      value[place] = found[index]!;
-    });
-  }
-  return { kind: "ok", value };
 }

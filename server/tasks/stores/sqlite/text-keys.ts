@@ -19,10 +19,18 @@ import { blockSize, unindexedSeqs } from "./texts.ts";
 /** A shorter text has no trigram. */
 const sizeMin = 3;
 const unindexedMax = 2_000;
+/** A value at a place is sooner compared than a text made. */
+const unindexedValuesMax = 20_000;
 /** To read a task and make its text takes so many times as long as to find one by the index and pass it over. */
 const walkedCost = 4;
 /** So many of the newest that have the text tell how frequent it is. */
 const sampleSize = 200;
+/** So many of the newest tell it of a trigram; at most so many trigrams are looked at, and so many asked for. */
+const probeSize = 50;
+const probedMax = 16;
+const raresMax = 3;
+/** Where even the rarest trigram is in more of the tasks, it does not narrow much. */
+const rareShare = 0.2;
 
 type Block = [block: number, firstAt: number, lastAt: number];
 
@@ -32,12 +40,12 @@ export function textSource(connection: Connection, search: StoreSearch): KeySour
   if (longest === undefined) return undefined;
   const { text, isText } = longest;
   const blocks = connection.prepare(textSql.textBlocks).all() as unknown as Block[];
-  const unindexed = unindexedSeqs(connection, unindexedMax);
+  const unindexed = unindexedSeqs(connection, isText ? unindexedMax : unindexedValuesMax);
   // Nothing is indexed: perhaps nobody does.
   if (!unindexed && blocks.length === 0) return undefined;
   // A search for a text finds what is indexed. What stands at a place is found wherever it is.
   if (!isText && (!unindexed || connection.prepare(textSql.isTruncated).get())) return undefined;
-  const phrase = `"${text.replaceAll('"', '""')}"`;
+  const phrase = phraseOf(connection, text, blocks);
   const isOrdered = search.sortBy === "createdAt";
   const most = isOrdered ? sampleSize : gatheredMax + 1;
   const found = connection.prepare(sql.someTexts).all(phrase, most) as unknown as [number][];
@@ -60,6 +68,35 @@ export function textSource(connection: Connection, search: StoreSearch): KeySour
   };
 }
 
+/**
+ * What the index is asked. A phrase is looked up by all its trigrams, and those that nearly every text has make it slow; the
+ * rarest ones alone give little more than the phrase does, and each task is tested anyway.
+ */
+function phraseOf(connection: Connection, text: string, blocks: readonly Block[]): string {
+  const characters = [...text];
+  const trigrams = new Set(
+    characters.slice(2).map((_, place) => characters.slice(place, place + 3).join("")),
+  );
+  if (trigrams.size <= raresMax) return quoted(text);
+  const step = Math.ceil(trigrams.size / probedMax);
+  const rares = [...trigrams]
+    .filter((_, place) => place % step === 0)
+    .map((trigram) => ({ trigram, share: shareOf(connection, trigram, blocks) }))
+    .sort((a, b) => a.share - b.share)
+    .slice(0, raresMax);
+  if (rares[0]!.share > rareShare) return quoted(text);
+  return rares.map(({ trigram }) => quoted(trigram)).join(" AND ");
+}
+
+function shareOf(connection: Connection, trigram: string, blocks: readonly Block[]): number {
+  const row = connection.prepare(sql.someTexts).all(quoted(trigram), probeSize) as unknown as [number][];
+  return row.length < probeSize ? 0 : spread(row, blocks);
+}
+
+function quoted(text: string): string {
+  return `"${text.replaceAll('"', '""')}"`;
+}
+
 /** Which share of the tasks has the text, judged by how far apart the newest that have it lie. */
 function spread(found: readonly [number][], blocks: readonly Block[]): number {
   const last = ((blocks.at(-1)?.[0] ?? 0) + 1) * blockSize;
@@ -67,8 +104,8 @@ function spread(found: readonly [number][], blocks: readonly Block[]): number {
 }
 
 /**
- * Whether the first pages come sooner from the tasks that pass the plain filters, one after another, than from those that
- * have the text: when few pass, and many have it.
+ * Whether a page comes sooner from the tasks that pass the plain filters, one after another, than from those that have the
+ * text: when few pass, and many have it.
  */
 function walksSooner(connection: Connection, search: StoreSearch, share: number): boolean {
   const { types: _types, queues: _queues, statuses: _statuses, ...unfiltered } = search;

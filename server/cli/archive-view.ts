@@ -1,0 +1,48 @@
+/** `dure search --archive`: what the files of an archive hold, and how far they were read. */
+import type { TaskSearchOptions } from "../tasks/core/search.ts";
+import type { ArchiveCount } from "../tasks/runtime/archive-search.ts";
+import type { Context } from "./context.ts";
+import { CommandError } from "./exit-codes.ts";
+import type { Output } from "./output.ts";
+import { renderTable } from "./table.ts";
+import { taskColumns, taskDocument } from "./task-view.ts";
+import { counted, formatCount } from "./text.ts";
+import { formatInstant } from "./times.ts";
+
+/** Prints a page of the archive, or with `count` how many there are. */
+export async function searchArchive(
+  context: Context,
+  folder: string,
+  wanted: TaskSearchOptions,
+  { count, explain }: { count?: boolean; explain?: boolean },
+): Promise<void> {
+  if (explain) throw new CommandError("--explain is for the database; an archive is read file by file.");
+  const { output } = context;
+  const dure = context.openArchive(folder);
+  if (count) {
+    const { count: total, ...report } = await dure.countArchive(wanted);
+    output.document({ total, ...report });
+    output.print(String(total));
+    noteReport(output, report);
+    return;
+  }
+  const page = await dure.searchArchive(wanted);
+  output.document({ ...page, tasks: page.tasks.map(taskDocument) });
+  if (page.tasks.length > 0) output.print(renderTable(output, taskColumns(output, Date.now()), page.tasks));
+  else output.note(page.complete ? "No archived task fits." : "No archived task was found so far.");
+  noteReport(output, page);
+  if (page.nextCursor !== undefined) output.note(`Next page: add --cursor ${page.nextCursor}`);
+  if (page.previousCursor !== undefined) output.note(`Previous page: add --cursor ${page.previousCursor}`);
+}
+
+type Report = Omit<ArchiveCount, "count">;
+
+function noteReport(output: Output, { files, damaged, complete, searchedBackTo }: Report): void {
+  output.note(`${formatCount(files.read)} of ${counted(files.total, "file")} read.`);
+  if (!complete && searchedBackTo) {
+    output.note(
+      `The search's time was up: what ended since ${formatInstant(searchedBackTo)} was looked at. --budget gives it longer.`,
+    );
+  }
+  for (const name of damaged) output.note(`${name} is damaged; what can be read of it was looked at.`);
+}

@@ -1,0 +1,99 @@
+/** What a viewer and an operator find in the dashboard: buttons that say why they may not be pressed, and do nothing. */
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { createDure, type Dure } from "../../server/dure.ts";
+import type { Role } from "../../server/http/auth.ts";
+import { createHttpHandler } from "../../server/http.ts";
+import { openBrowser } from "./support/browser.ts";
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+let browser: Browser;
+let dure: Dure;
+let server: Server;
+let role: Role;
+let page: Page;
+const changes: string[] = [];
+
+beforeAll(async () => {
+  browser = await openBrowser();
+  dure = createDure({ database: ":memory:", logger: silent });
+  dure.defineTask("send-receipt", async () => {
+    throw new Error("mailbox full");
+  });
+  await dure.enqueueTask("send-receipt", { order: 1 }, { id: "order-1" });
+  await dure.start();
+  await dure.waitForTask("order-1");
+  await dure.stop();
+  await dure.enqueueTask("send-receipt", { order: 2 }, { id: "order-2", delay: "1h" });
+  const handler = createHttpHandler(dure, {
+    authorize: () => role,
+    onAudit: ({ method, path, status }) => changes.push(`${method} ${path} ${status}`),
+  });
+  server = createServer(getRequestListener(handler)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+}, 60_000);
+
+beforeEach(async () => {
+  changes.length = 0;
+  page = await browser.newPage({ locale: "en-US", viewport: { width: 1280, height: 800 } });
+  page.setDefaultTimeout(8_000);
+});
+afterEach(() => page.close());
+
+afterAll(async () => {
+  await browser?.close();
+  server?.closeAllConnections();
+  server?.close();
+  await dure?.close();
+});
+
+/** In a list a number may follow the name: how many it is for. */
+const button = (name: string) => page.getByRole("button", { name: new RegExp(`^${name}(?: \\d+)?$`) });
+const open = (path: string) =>
+  page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/${path}`);
+const isDimmed = (name: string) =>
+  expect.poll(() => button(name).getAttribute("aria-disabled"), { timeout: 5_000 }).toBe("true");
+
+test("a viewer sees what could be done, is told the role it needs, and nothing happens", async () => {
+  role = "viewer";
+  await open("tasks/order-1");
+  for (const name of ["Retry", "Run again", "Run with changes", "Delete"]) await isDimmed(name);
+  await button("Retry").focus();
+  await page.keyboard.press("Enter");
+  await page.getByText("This needs the role operator; yours is viewer.").waitFor();
+  await button("Delete").click({ force: true });
+  await page.getByText("This needs the role admin; yours is viewer.").waitFor();
+  expect(await page.getByRole("dialog").count()).toBe(0);
+  await open("definitions/send-receipt/enqueue");
+  await isDimmed("Enqueue");
+  await button("Enqueue").click({ force: true });
+  await page.getByText("This needs the role operator; yours is viewer.").waitFor();
+  await open("tasks/order-2");
+  for (const name of ["Cancel", "Edit"]) await isDimmed(name);
+  expect(changes).toEqual([]);
+});
+
+test("an operator may all but delete, one task or many", async () => {
+  role = "operator";
+  await open("tasks/order-1");
+  await isDimmed("Delete");
+  expect(await button("Retry").getAttribute("aria-disabled")).toBeNull();
+  await open("tasks");
+  await page.getByRole("checkbox", { name: "Select all loaded tasks" }).check();
+  await isDimmed("Delete");
+  await button("Retry").click();
+  await page.getByRole("dialog").getByRole("button", { name: "Retry" }).click();
+  await expect.poll(() => changes).toEqual(["POST /api/tasks/order-1/retry 200"]);
+});
+
+test("an admin is refused nothing", async () => {
+  role = "admin";
+  await open("tasks/order-2");
+  await button("Cancel").waitFor();
+  await page.waitForLoadState("networkidle").catch(() => undefined);
+  expect(await page.locator("[aria-disabled]").count()).toBe(0);
+});
