@@ -108,7 +108,7 @@ test("no session of ours holds a transaction open", async () => {
         FROM pg_stat_activity WHERE application_name LIKE 'dure%' AND xact_start IS NOT NULL`,
     );
     long.push(...rows.filter(({ is_long }) => is_long));
-    idle.push(...rows.filter(({ state, is_stuck }) => state.startsWith("idle in transaction") && is_stuck));
+    idle.push(...rows.filter(({ state, is_stuck }) => state?.startsWith("idle in transaction") && is_stuck));
     await sleep(20);
   }
   await load.end();

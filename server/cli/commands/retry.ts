@@ -33,7 +33,7 @@ Examples:
   dure retry 01JD8Z6Q5N0000000000000000
   dure retry --query 'status:failed error:ETIMEDOUT' --dry-run
   dure retry --query 'status:failed error:ETIMEDOUT' --yes
-  dure retry --query 'status:failed error:ETIMEDOUT' --yes --background --rate 100`,
+  dure retry --query 'error:ETIMEDOUT' --yes --background --rate 100`,
     )
     .action(withContext(retry));
 }

@@ -102,8 +102,12 @@ export interface HealthFinding {
 
 export interface PruneRequest {
   status: "COMPLETED" | "FAILED" | "CANCELLED";
-  /** Only tasks that ended before this instant; milliseconds since 1970. */
-  before: number;
+  /** Only tasks that ended before this instant; milliseconds since 1970. Default: all. */
+  before?: number;
+  /** Only tasks of these types. */
+  types?: readonly string[];
+  /** So many stay of those that have the status and one of the types: those that ended last. */
+  keep?: number;
   /** At most 1,000. */
   limit: number;
 }

@@ -123,12 +123,23 @@ export async function deleteTask(
 
 export function pruneTasks(
   context: Context,
-  { status, before, limit }: PruneRequest,
+  request: PruneRequest,
 ): Promise<Written<number>> {
   return context.database.written(async () => {
-    const [row] = await context.database.query(prune, [statusNumbers[status][0], before, limit]);
+    const [row] = await context.database.query(prune, prunableParameters(request));
     return { kind: "ok", value: row![0] };
   });
+}
+
+/** Of `prunable`. */
+export function prunableParameters({
+  status,
+  before = Number.MAX_SAFE_INTEGER,
+  types,
+  keep,
+  limit,
+}: PruneRequest): unknown[] {
+  return [statusNumbers[status][0], before, limit, types ? [...types] : null, keep ?? null];
 }
 
 function isEnded(status: TaskStatusName): boolean {
@@ -258,11 +269,19 @@ const deleteEnded = statement(
 );
 
 /** The oldest finished tasks past their time, over all lanes; `updated_at` of a finished task is when it ended. */
-export const prunable = `SELECT found.id, found.updated_at FROM :schema.lanes CROSS JOIN LATERAL (
+export const prunable = `SELECT found.id, found.updated_at FROM (SELECT CASE WHEN $5::bigint IS NULL THEN $3::integer
+      ELSE greatest(0, least($3::integer, (SELECT coalesce(sum(tasks), 0) - $5::bigint FROM (${sums}) AS held
+        WHERE status = $1::smallint AND ($4::text[] IS NULL
+          OR lane IN (SELECT lane FROM :schema.lanes WHERE type = ANY($4::text[]))))))::integer END AS most) AS allowed
+    CROSS JOIN :schema.lanes CROSS JOIN LATERAL (
     SELECT id, updated_at FROM :schema.tasks WHERE tasks.lane = lanes.lane AND status = $1::smallint AND status <> 2
       AND status <> 0 AND updated_at < $2::bigint
-    ORDER BY updated_at, id LIMIT $3::integer) AS found
-  ORDER BY found.updated_at, found.id LIMIT $3::integer`;
+    ORDER BY updated_at, id LIMIT allowed.most) AS found
+  WHERE $4::text[] IS NULL OR lanes.type = ANY($4::text[])
+  ORDER BY found.updated_at, found.id LIMIT (SELECT CASE WHEN $5::bigint IS NULL THEN $3::integer
+      ELSE greatest(0, least($3::integer, (SELECT coalesce(sum(tasks), 0) - $5::bigint FROM (${sums}) AS held
+        WHERE status = $1::smallint AND ($4::text[] IS NULL
+          OR lane IN (SELECT lane FROM :schema.lanes WHERE type = ANY($4::text[]))))))::integer END)`;
 
 const prune = statement(
   "pruneTasks",

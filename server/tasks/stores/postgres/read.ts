@@ -5,7 +5,7 @@ import type { ArchivedTask, PruneRequest, StoredDefinition } from "../../core/st
 import type { Task } from "../../core/task.ts";
 import type { Context } from "./context.ts";
 import { findTask, taskById } from "./find-task.ts";
-import { prunable } from "./manage.ts";
+import { prunable, prunableParameters } from "./manage.ts";
 import {
   type AttemptRow,
   type DefinitionRow,
@@ -78,10 +78,10 @@ export async function listDefinitions(context: Context): Promise<StoredDefinitio
 
 export function readPrunable(
   context: Context,
-  { status, before, limit }: PruneRequest,
+  request: PruneRequest,
 ): Promise<ArchivedTask[]> {
   return context.database.snapshot(async (session) => {
-    const rows = (await session.query(prunableTasks, [statusNumbers[status][0], before, limit])) as TaskRow[];
+    const rows = (await session.query(prunableTasks, prunableParameters(request))) as TaskRow[];
     const attempts = await session.query(attemptsOf, [rows.map((row) => row[0])]);
     const byTask = Map.groupBy(attempts, ([taskId]) => taskId as string);
     const lanes = await context.lanes.named(new Set(rows.map((row) => row[1])));

@@ -130,15 +130,29 @@ export function pruneTasks(context: WriteContext, request: PruneRequest): Writte
 /** The oldest finished tasks past their time, over all lanes. */
 export function findPrunable(
   connection: WriteContext["connection"],
-  { status, before, limit }: PruneRequest,
+  { status, before = Number.MAX_SAFE_INTEGER, types, keep = 0, limit }: PruneRequest,
 ): [endedAt: number, seq: number, lane: number][] {
   const number = statusNumbers[status];
-  const lanes = connection.prepare(sql.lanesWithStatus).all(number) as unknown as [number][];
+  const lanes = lanesOf(connection, number, types);
+  const count = lanes.reduce((sum, [, tasks]) => sum + tasks, 0);
+  const most = Math.min(limit, count - keep);
+  if (most <= 0) return [];
   const statement = connection.prepare(sql.prunable);
   const found = lanes.flatMap(
-    ([lane]) => statement.all(lane, number, before, limit) as unknown as [number, number, number][],
+    ([lane]) => statement.all(lane, number, before, most) as unknown as [number, number, number][],
   );
-  return found.sort((a, b) => a[0] - b[0] || a[1] - b[1]).slice(0, limit);
+  return found.sort((a, b) => a[0] - b[0] || a[1] - b[1]).slice(0, most);
+}
+
+function lanesOf(
+  connection: WriteContext["connection"],
+  status: number,
+  types: readonly string[] | undefined,
+): [lane: number, tasks: number][] {
+  const rows = types
+    ? connection.prepare(sql.lanesOfTypes).all(status, JSON.stringify([...new Set(types)]))
+    : connection.prepare(sql.lanesWithStatus).all(status);
+  return rows as unknown as [number, number][];
 }
 
 function remove(context: WriteContext, seq: number, lane: number, status: number): void {
