@@ -2,63 +2,37 @@
  * createDure: joins store, registry, clock and loops into an instance; start, stop and close. Also the default
  * instance, which the free functions work on.
  */
-import type { DureOptions, DureSettings } from "./dure-options.ts";
+import { DureInstance } from "./dure-instance.ts";
+import type { DureOptions } from "./dure-options.ts";
 import { resolveDureOptions } from "./dure-options.ts";
-import { makeStore } from "./dure-store.ts";
-import { StartedWorker } from "./dure-worker.ts";
-import { type ActOptions, type ActReport, actOnTasksIn, type TaskAction } from "./tasks/core/act.ts";
-import {
-  type ActionPayload,
-  type ActionResult,
-  actionDefinition,
-  type StartActionOptions,
-  startActionIn,
-} from "./tasks/core/action.ts";
+import type { ActOptions, ActReport, TaskAction } from "./tasks/core/act.ts";
+import type { ActionPayload, ActionResult, StartActionOptions } from "./tasks/core/action.ts";
 import type { Attempt } from "./tasks/core/attempt.ts";
-import { define } from "./tasks/core/definition.ts";
 import type { EnqueueOptions } from "./tasks/core/enqueue.ts";
 import { enqueueTaskIn } from "./tasks/core/enqueue.ts";
 import { DureError } from "./tasks/core/errors.ts";
-import { explainTaskIn, type TaskExplanation } from "./tasks/core/explain.ts";
-import { explainSearchIn, type SearchExplanation } from "./tasks/core/explain-search.ts";
-import { countTasksIn, getTaskByIdIn, searchTaskPageIn, searchTasksIn } from "./tasks/core/find.ts";
-import { type HistoryBucket, type HistoryOptions, readHistoryIn } from "./tasks/core/history.ts";
+import type { TaskExplanation } from "./tasks/core/explain.ts";
+import type { SearchExplanation } from "./tasks/core/explain-search.ts";
+import type { HistoryBucket, HistoryOptions } from "./tasks/core/history.ts";
 import type { Instance } from "./tasks/core/instance.ts";
 import { defaultInstance, provideDefaultInstance } from "./tasks/core/instance.ts";
 import type { CancelReply, ChangeOptions, EditOptions } from "./tasks/core/manage.ts";
-import { cancelTaskIn, deleteTaskIn, editTaskIn, listAttemptsIn, retryTaskIn } from "./tasks/core/manage.ts";
-import { booleanRule, checkOptions } from "./tasks/core/options.ts";
 import type { Pause, PauseOptions, PauseTarget } from "./tasks/core/pauses.ts";
-import { listPausesIn, pauseIn, resumeIn } from "./tasks/core/pauses.ts";
-import { Registry } from "./tasks/core/registry.ts";
 import type { SavedSearch, SaveSearchOptions } from "./tasks/core/saved-searches.ts";
-import { deleteSearchIn, listSearchesIn, saveSearchIn } from "./tasks/core/saved-searches.ts";
 import type { TaskPage, TaskSearchOptions } from "./tasks/core/search.ts";
 import type {
   ArchivedTask,
   HealthFinding,
   StoredDefinition,
   StoreStats,
-  TaskStore,
   WorkerRecord,
 } from "./tasks/core/store.ts";
-import { summarizeTasksIn, type TaskSummary, type TaskSummaryOptions } from "./tasks/core/summary.ts";
-import type { defineTask, Task, TaskHandler, TaskOptions } from "./tasks/core/task.ts";
+import type { TaskSummary, TaskSummaryOptions } from "./tasks/core/summary.ts";
+import type { defineTask, Task } from "./tasks/core/task.ts";
 import { type WaitForTaskOptions, waitForTaskIn } from "./tasks/core/wait.ts";
-import { type TaskChange, type WatchOptions, watchTasksIn } from "./tasks/core/watch.ts";
-import { Alerts } from "./tasks/runtime/alerts.ts";
-import { Archive } from "./tasks/runtime/archive.ts";
+import type { TaskChange, WatchOptions } from "./tasks/core/watch.ts";
 import type { ArchiveCount, ArchivePage } from "./tasks/runtime/archive-search.ts";
-import { countArchiveIn, readArchivedIn, searchArchiveIn } from "./tasks/runtime/archive-search.ts";
-import { ChangeReader } from "./tasks/runtime/change-reader.ts";
-import { Indexer } from "./tasks/runtime/indexer.ts";
-import { closedError, LazyStore } from "./tasks/runtime/lazy-store.ts";
 import type { Pruned } from "./tasks/runtime/pruner.ts";
-import { Pruner } from "./tasks/runtime/pruner.ts";
-import type { SystemClock } from "./tasks/runtime/system-clock.ts";
-import { createSystemClock, createSystemIds } from "./tasks/runtime/system-clock.ts";
-import { Waiter } from "./tasks/runtime/waiter.ts";
-import { WorkerService } from "./tasks/runtime/worker-service.ts";
 
 /** A Dure instance: everything the free functions do, on its own database and registry. */
 export interface Dure {
@@ -203,271 +177,3 @@ export function watchTasks(options?: WatchOptions): AsyncIterableIterator<TaskCh
 }
 
 provideDefaultInstance(() => createDure().instance);
-
-class DureInstance implements Dure {
-  readonly instance: Instance;
-  readonly defineTask: typeof defineTask;
-  readonly #settings: DureSettings;
-  readonly #clock: SystemClock = createSystemClock();
-  readonly #store: LazyStore;
-  readonly #waiter: Waiter;
-  readonly #changes: ChangeReader;
-  readonly #pruner: Pruner;
-  #worker: StartedWorker | undefined;
-  #closing: Promise<void> | undefined;
-
-  constructor(settings: DureSettings) {
-    this.#settings = settings;
-    const registry = new Registry();
-    const clock = this.#clock;
-    const { logger, retention, archiveTo, valueSizeMax } = settings;
-    this.#store = new LazyStore(
-      registry,
-      () => this.#makeStore(),
-      (store) => this.#followClockOf(store),
-    );
-    const store = () => this.#store.get();
-    this.#waiter = new Waiter(clock, store);
-    this.#changes = new ChangeReader(clock, store);
-    const archive = archiveTo === undefined ? undefined : new Archive(archiveTo);
-    this.#pruner = new Pruner({ store, clock, logger, retention, archive });
-    this.instance = {
-      registry,
-      clock,
-      ids: createSystemIds(clock),
-      valueSizeMax,
-      store,
-      storeUnopened: () => this.#store.unopened(),
-      changes: this.#changes,
-      waitForEnd: (id, options) => this.#heldAlive(() => this.#waiter.waitForEnd(id, options)),
-    };
-    const { instance } = this;
-    registry.addBuiltIn(actionDefinition(instance));
-    this.defineTask = function defineTask(id: string, handler: TaskHandler, options?: TaskOptions) {
-      return define(instance, id, handler, options, defineTask);
-    } as typeof this.defineTask;
-  }
-
-  enqueueTask(type: string, payload: unknown, options?: EnqueueOptions): Promise<Task> {
-    return enqueueTaskIn(this.instance, type, payload, options);
-  }
-
-  searchTasks(options?: TaskSearchOptions): Promise<Task[]> {
-    return searchTasksIn(this.instance, options);
-  }
-
-  searchTaskPage(options?: TaskSearchOptions): Promise<TaskPage> {
-    return searchTaskPageIn(this.instance, options);
-  }
-
-  countTasks(options?: TaskSearchOptions): Promise<number> {
-    return countTasksIn(this.instance, options);
-  }
-
-  summarizeTasks(options?: TaskSummaryOptions): Promise<TaskSummary> {
-    return summarizeTasksIn(this.instance, options);
-  }
-
-  explainTask(id: string): Promise<TaskExplanation> {
-    return explainTaskIn(this.instance, id);
-  }
-
-  explainSearch(options?: TaskSearchOptions): Promise<SearchExplanation> {
-    return explainSearchIn(this.instance, options);
-  }
-
-  getTaskById(id: string): Promise<Task | undefined> {
-    return getTaskByIdIn(this.instance, id);
-  }
-
-  listAttempts(taskId: string): Promise<Attempt[]> {
-    return listAttemptsIn(this.instance, taskId);
-  }
-
-  waitForTask(id: string, options?: WaitForTaskOptions): Promise<Task> {
-    return waitForTaskIn(this.instance, id, options);
-  }
-
-  watchTasks(options?: WatchOptions): AsyncIterableIterator<TaskChange, undefined> {
-    const changes = watchTasksIn(this.instance, options);
-    return {
-      next: () => this.#heldAlive(() => changes.next()),
-      return: () => changes.return!(),
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-    };
-  }
-
-  cancelTask(id: string, options?: ChangeOptions): Promise<CancelReply> {
-    return cancelTaskIn(this.instance, id, options);
-  }
-
-  retryTask(id: string, options?: ChangeOptions): Promise<Task> {
-    return retryTaskIn(this.instance, id, options);
-  }
-
-  editTask(id: string, edit: EditOptions): Promise<Task> {
-    return editTaskIn(this.instance, id, edit);
-  }
-
-  deleteTask(id: string, options?: ChangeOptions): Promise<void> {
-    return deleteTaskIn(this.instance, id, options);
-  }
-
-  actOnTasks(search: TaskSearchOptions, action: TaskAction, options?: ActOptions): Promise<ActReport> {
-    return this.#heldAlive(() => actOnTasksIn(this.instance, search, action, options));
-  }
-
-  startAction(...given: Parameters<Dure["startAction"]>): ReturnType<Dure["startAction"]> {
-    return startActionIn(this.instance, ...given);
-  }
-
-  readHistory(options?: HistoryOptions): Promise<HistoryBucket[]> {
-    return readHistoryIn(this.instance, options);
-  }
-
-  saveSearch(name: string, options: SaveSearchOptions): Promise<SavedSearch> {
-    return saveSearchIn(this.instance, name, options);
-  }
-
-  listSearches(): Promise<SavedSearch[]> {
-    return listSearchesIn(this.instance);
-  }
-
-  deleteSearch(name: string): Promise<void> {
-    return deleteSearchIn(this.instance, name);
-  }
-
-  pause(target: PauseTarget, options?: PauseOptions): Promise<Pause> {
-    return pauseIn(this.instance, target, options);
-  }
-
-  resume(target: PauseTarget): Promise<boolean> {
-    return resumeIn(this.instance, target);
-  }
-
-  listPauses(): Promise<Pause[]> {
-    return listPausesIn(this.instance);
-  }
-
-  async listDefinitions(): Promise<StoredDefinition[]> {
-    return (await this.#store.get()).listDefinitions();
-  }
-
-  async listWorkers(): Promise<WorkerRecord[]> {
-    return (await this.#store.get()).listWorkers();
-  }
-
-  async stats(): Promise<StoreStats> {
-    return (await this.#store.get()).stats();
-  }
-
-  async checkHealth({ full = false }: { full?: boolean } = {}): Promise<HealthFinding[]> {
-    return (await this.#store.get()).checkHealth({ full });
-  }
-
-  searchArchive(options?: TaskSearchOptions): Promise<ArchivePage> {
-    return this.#heldAlive(() => searchArchiveIn(this.instance, this.#settings.archiveTo, options));
-  }
-
-  countArchive(options?: TaskSearchOptions): Promise<ArchiveCount> {
-    return this.#heldAlive(() => countArchiveIn(this.instance, this.#settings.archiveTo, options));
-  }
-
-  getArchivedTask(id: string): Promise<ArchivedTask | undefined> {
-    return this.#heldAlive(() => readArchivedIn(this.#settings.archiveTo, id));
-  }
-
-  prune(): Promise<Pruned> {
-    return this.#heldAlive(() => this.#pruner.pruneNow());
-  }
-
-  async start(): Promise<void> {
-    if (this.#closing) throw closedError();
-    if (this.#worker) {
-      throw new DureError(
-        "WORKER_RUNNING",
-        "The worker of this instance runs already. Stop it before starting it again.",
-      );
-    }
-    const worker = new StartedWorker(this.#clock, async () => this.#makeService(await this.#store.get()));
-    this.#worker = worker;
-    try {
-      await worker.started;
-    } catch (error) {
-      if (this.#worker === worker) this.#worker = undefined;
-      throw error;
-    }
-  }
-
-  async stop(options: { now?: boolean } = {}): Promise<{ released: number }> {
-    checkOptions("stop", options, { now: booleanRule });
-    const { now = false } = options;
-    const worker = this.#worker;
-    if (!worker) return { released: 0 };
-    try {
-      return await worker.stop(now);
-    } finally {
-      if (this.#worker === worker) this.#worker = undefined;
-    }
-  }
-
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    this.#changes.close();
-    await this.stop();
-    await this.#store.close();
-  }
-
-  #makeStore(): TaskStore | Promise<TaskStore> {
-    const { store, database, durability } = this.#settings;
-    return store ?? makeStore(database, durability, this.#clock);
-  }
-
-  /** Where the store has a clock of its own, that one decides: what is due, and every instant. */
-  async #followClockOf(store: TaskStore): Promise<void> {
-    if (store.measureSkew) this.#clock.setSkew(await store.measureSkew());
-  }
-
-  #makeService(store: TaskStore): WorkerService {
-    const { worker, logger, valueSizeMax, fullText, historyMs } = this.#settings;
-    const { onUnhealthy, ...settings } = worker;
-    return new WorkerService({
-      ...settings,
-      store,
-      registry: this.instance.registry,
-      clock: this.#clock,
-      ids: this.instance.ids,
-      logger,
-      pruner: this.#pruner,
-      indexer: new Indexer({
-        store: () => this.#store.get(),
-        registry: this.instance.registry,
-        clock: this.#clock,
-        logger,
-        fullText,
-      }),
-      alerts: new Alerts({ instance: this.instance, logger }),
-      valueSizeMax,
-      historyMs,
-      onEnded: (taskId) => this.#waiter.onEnded(taskId),
-      onUnhealthy: (reason) => onUnhealthy?.(reason),
-      followClock: () => this.#followClockOf(store),
-    });
-  }
-
-  /** A caller that waits for us wants the process to live that long. */
-  async #heldAlive<Value>(work: () => Promise<Value>): Promise<Value> {
-    const letEnd = this.#clock.keepAlive();
-    try {
-      return await work();
-    } finally {
-      letEnd();
-    }
-  }
-}

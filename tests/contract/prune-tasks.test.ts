@@ -46,6 +46,26 @@ onEachStore("pruneTasks and readPrunable", (world) => {
     expect((await world.store.readPrunable(wanted)).map(({ task }) => task.id)).toEqual(["a", "c"]);
   });
 
+  test("of some types, and all but those that ended last", async () => {
+    for (const [place, id] of ["a", "b", "c", "d", "e", "f", "g"].entries()) {
+      await end(id, "completed", { type: `type-${place % 2}`, queue: `queue-${place % 3}` });
+    }
+    const ofOne = { types: ["type-0"], limit: 2 };
+    const found = async (facts: Partial<PruneRequest>) =>
+      (await world.store.readPrunable(request(facts))).map(({ task }) => task.id);
+    expect(await found({ types: ["type-0", "nobody's"] })).toEqual(["a", "c", "e", "g"]);
+    expect(await found({ types: ["type-0", "type-0"], keep: 3 })).toEqual(["a"]);
+    expect(await found({ types: ["type-0"], keep: 4 })).toEqual([]);
+    expect(await found({ keep: 5 })).toEqual(["a", "b"]);
+    expect(await found({ types: ["type-0"], keep: 1, before: startAt + 20 })).toEqual(["a"]);
+    expect(await found({ types: [] })).toEqual([]);
+    const { before: _before, ...always } = request({ ...ofOne, keep: 1 });
+    const answers = await Promise.all([1, 2, 3, 4].map(() => world.store.pruneTasks(always)));
+    expect(answers.map(ok).reduce((sum, deleted) => sum + deleted, 0)).toBeLessThanOrEqual(3);
+    while (ok(await world.store.pruneTasks(always)) > 0);
+    expect(await found({})).toEqual(["b", "d", "f", "g"]);
+  });
+
   test("what is read is the whole record", async () => {
     const claimed = await world.running(newTask({ id: "a", maxAttempts: 2, payload: "x".repeat(9_000) }));
     await world.settle(claimed, "failed", { retryAt: startAt, error: { name: "Error", message: "m" } });

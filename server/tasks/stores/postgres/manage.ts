@@ -8,6 +8,7 @@ import type { ResultRow, Session } from "./database.ts";
 import { lockIds, Refused } from "./enqueue.ts";
 import { plainText, statusNames, statusNumbers, type TaskRow, taskColumns, toTask } from "./rows.ts";
 import { nowOf, statement } from "./statement.ts";
+import { sums } from "./tallies.ts";
 
 export async function saveDefinitions(
   context: Context,
@@ -269,19 +270,17 @@ const deleteEnded = statement(
 );
 
 /** The oldest finished tasks past their time, over all lanes; `updated_at` of a finished task is when it ended. */
-export const prunable = `SELECT found.id, found.updated_at FROM (SELECT CASE WHEN $5::bigint IS NULL THEN $3::integer
-      ELSE greatest(0, least($3::integer, (SELECT coalesce(sum(tasks), 0) - $5::bigint FROM (${sums}) AS held
-        WHERE status = $1::smallint AND ($4::text[] IS NULL
-          OR lane IN (SELECT lane FROM :schema.lanes WHERE type = ANY($4::text[]))))))::integer END AS most) AS allowed
-    CROSS JOIN :schema.lanes CROSS JOIN LATERAL (
+export const prunable = `WITH allowed AS MATERIALIZED (
+    SELECT CASE WHEN $5::bigint IS NULL THEN $3::integer ELSE (
+      SELECT greatest(0, least($3::integer, coalesce(sum(tasks), 0) - $5::bigint))::integer FROM (${sums}) AS held
+        JOIN :schema.lanes USING (lane)
+      WHERE status = $1::smallint AND ($4::text[] IS NULL OR lanes.type = ANY($4::text[]))) END AS most)
+  SELECT found.id, found.updated_at FROM allowed CROSS JOIN :schema.lanes CROSS JOIN LATERAL (
     SELECT id, updated_at FROM :schema.tasks WHERE tasks.lane = lanes.lane AND status = $1::smallint AND status <> 2
       AND status <> 0 AND updated_at < $2::bigint
     ORDER BY updated_at, id LIMIT allowed.most) AS found
   WHERE $4::text[] IS NULL OR lanes.type = ANY($4::text[])
-  ORDER BY found.updated_at, found.id LIMIT (SELECT CASE WHEN $5::bigint IS NULL THEN $3::integer
-      ELSE greatest(0, least($3::integer, (SELECT coalesce(sum(tasks), 0) - $5::bigint FROM (${sums}) AS held
-        WHERE status = $1::smallint AND ($4::text[] IS NULL
-          OR lane IN (SELECT lane FROM :schema.lanes WHERE type = ANY($4::text[]))))))::integer END)`;
+  ORDER BY found.updated_at, found.id LIMIT (SELECT most FROM allowed)`;
 
 const prune = statement(
   "pruneTasks",

@@ -11,7 +11,6 @@ import {
   type DefinitionRow,
   definitionColumns,
   plainText,
-  statusNumbers,
   type TaskRow,
   taskColumns,
   toAttempts,

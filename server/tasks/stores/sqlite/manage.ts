@@ -118,7 +118,7 @@ export function deleteTask(
 
 export function pruneTasks(context: WriteContext, request: PruneRequest): Written<number> {
   const status = statusNumbers[request.status];
-  const prunable = findPrunable(context.connection, request);
+  const prunable = findPrunable(context.connection, request, context.tally.save());
   for (const [, seq, lane] of prunable) remove(context, seq, lane, status);
   removeTexts(
     context,
@@ -130,12 +130,12 @@ export function pruneTasks(context: WriteContext, request: PruneRequest): Writte
 /** The oldest finished tasks past their time, over all lanes. */
 export function findPrunable(
   connection: WriteContext["connection"],
-  { status, before = Number.MAX_SAFE_INTEGER, types, keep = 0, limit }: PruneRequest,
+  { status, before = Number.MAX_SAFE_INTEGER, types, keep, limit }: PruneRequest,
+  pending?: ReadonlyMap<number, number>,
 ): [endedAt: number, seq: number, lane: number][] {
   const number = statusNumbers[status];
   const lanes = lanesOf(connection, number, types);
-  const count = lanes.reduce((sum, [, tasks]) => sum + tasks, 0);
-  const most = Math.min(limit, count - keep);
+  const most = keep === undefined ? limit : Math.min(limit, countIn(lanes, number, pending) - keep);
   if (most <= 0) return [];
   const statement = connection.prepare(sql.prunable);
   const found = lanes.flatMap(
@@ -144,13 +144,22 @@ export function findPrunable(
   return found.sort((a, b) => a[0] - b[0] || a[1] - b[1]).slice(0, most);
 }
 
+/** With what the transaction has changed so far: its counts are written at its end. */
+function countIn(
+  lanes: readonly [lane: number, tasks: number][],
+  status: number,
+  pending: ReadonlyMap<number, number> | undefined,
+): number {
+  return lanes.reduce((sum, [lane, tasks]) => sum + tasks + (pending?.get(lane * 8 + status) ?? 0), 0);
+}
+
 function lanesOf(
   connection: WriteContext["connection"],
   status: number,
   types: readonly string[] | undefined,
 ): [lane: number, tasks: number][] {
   const rows = types
-    ? connection.prepare(sql.lanesOfTypes).all(status, JSON.stringify([...new Set(types)]))
+    ? connection.prepare(sql.typesWithStatus).all(status, JSON.stringify([...new Set(types)]))
     : connection.prepare(sql.lanesWithStatus).all(status);
   return rows as unknown as [number, number][];
 }
