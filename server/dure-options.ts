@@ -18,7 +18,7 @@ import type { TaskStore } from "./tasks/core/store.ts";
 import { valueBytesMax } from "./tasks/core/value.ts";
 import type { Logger } from "./tasks/runtime/logger.ts";
 import { safeLogger, stderrLogger } from "./tasks/runtime/logger.ts";
-import type { Retention } from "./tasks/runtime/pruner.ts";
+import type { EndedStatus, KeptRule, KeptRules, Retention } from "./tasks/runtime/retention.ts";
 
 /** Settings of the worker inside this process. */
 export interface WorkerOptions {
@@ -36,11 +36,24 @@ export interface WorkerOptions {
   onUnhealthy?: (reason: string) => void;
 }
 
-/** How long finished tasks are kept, per status; `false` keeps them for ever. Default 30 days each. */
+/** How long tasks are kept after their end, or by age and count; `false` keeps them for ever. */
+export type Kept = Duration | false | KeptByCount;
+
+/** A task is deleted as soon as one of the two says so. */
+export interface KeptByCount {
+  /** Default: for ever. */
+  age?: Duration | false;
+  /** How many of each type, those that ended last: 0 to 1,000,000,000. Default: all. */
+  count?: number;
+}
+
+/** Which finished tasks are kept, per status. Default 30 days each. */
 export interface RetentionOptions {
-  completed?: Duration | false;
-  failed?: Duration | false;
-  cancelled?: Duration | false;
+  completed?: Kept;
+  failed?: Kept;
+  cancelled?: Kept;
+  /** The same for some types alone, by id, or by how it begins: 'report-*'. The id goes first, then the first that fits. At most 1,000. */
+  types?: Readonly<Record<string, { completed?: Kept; failed?: Kept; cancelled?: Kept }>>;
   /** The days of the history (`readHistory`), which stays when tasks are deleted. Default 400 days. */
   history?: Duration | false;
   /** A folder: what retention deletes is first written there, as compressed NDJSON. */
@@ -92,6 +105,12 @@ const valueSizeLimit = 64 * 1024 * 1024;
 
 const retained = durationRule();
 const retentionRule: OptionRule = (value, name) => (value === false ? undefined : retained(value, name));
+const countMax = 1_000_000_000;
+const typesMax = 1_000;
+const keptRule: OptionRule = (value, name) =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? problemOf(() => checkOptions(name, value, { age: retentionRule, count: integerBetween(0, countMax) }))
+    : retentionRule(value, name);
 
 const workerRules: Record<string, OptionRule> = {
   concurrency: integerBetween(1, 10_000),
@@ -102,10 +121,15 @@ const workerRules: Record<string, OptionRule> = {
   onUnhealthy: functionRule,
 };
 
+const statusRules: Record<string, OptionRule> = {
+  completed: keptRule,
+  failed: keptRule,
+  cancelled: keptRule,
+};
+
 const retentionRules: Record<string, OptionRule> = {
-  completed: retentionRule,
-  failed: retentionRule,
-  cancelled: retentionRule,
+  ...statusRules,
+  types: typesRule,
   history: retentionRule,
   archiveTo: pathRule,
 };
@@ -143,9 +167,10 @@ export function resolveDureOptions(options: DureOptions = {}): DureSettings {
       onUnhealthy: worker.onUnhealthy,
     },
     retention: {
-      COMPLETED: keptMs(retention, "completed"),
-      FAILED: keptMs(retention, "failed"),
-      CANCELLED: keptMs(retention, "cancelled"),
+      COMPLETED: keptOf(retention, "completed"),
+      FAILED: keptOf(retention, "failed"),
+      CANCELLED: keptOf(retention, "cancelled"),
+      types: keptOfTypes(retention),
     },
     historyMs: historyMs(retention),
     archiveTo: retention === false ? undefined : retention.archiveTo,
@@ -156,12 +181,38 @@ export function resolveDureOptions(options: DureOptions = {}): DureSettings {
   };
 }
 
-function keptMs(
-  retention: RetentionOptions | false,
-  status: "completed" | "failed" | "cancelled",
-): number | null {
+type StatusName = "completed" | "failed" | "cancelled";
+
+const statusOptions: readonly [StatusName, EndedStatus][] = [
+  ["completed", "COMPLETED"],
+  ["failed", "FAILED"],
+  ["cancelled", "CANCELLED"],
+];
+
+function keptOf(retention: RetentionOptions | false, status: StatusName): KeptRule {
   const kept = retention === false ? false : (retention[status] ?? keptDefault);
-  return kept === false ? null : parseDuration(kept, `retention.${status}`);
+  return toRule(kept, `retention.${status}`);
+}
+
+function toRule(kept: Kept, name: string): KeptRule {
+  if (typeof kept !== "object") return { ageMs: ageMs(kept, name), count: null };
+  return { ageMs: ageMs(kept.age ?? false, `${name}.age`), count: kept.count ?? null };
+}
+
+function ageMs(age: Duration | false, name: string): number | null {
+  return age === false ? null : parseDuration(age, name);
+}
+
+function keptOfTypes(retention: RetentionOptions | false): Retention["types"] {
+  if (retention === false) return [];
+  return Object.entries(retention.types ?? {}).map(([pattern, own]) => {
+    const rules: Partial<KeptRules> = {};
+    for (const [option, status] of statusOptions) {
+      const kept = own[option];
+      if (kept !== undefined) rules[status] = toRule(kept, `retention.types.${pattern}.${option}`);
+    }
+    return { pattern, rules };
+  });
 }
 
 function historyMs(retention: RetentionOptions | false): number | null {
@@ -187,6 +238,18 @@ function checkDatabase(database: string): string {
 function pathRule(value: unknown, name: string): string | undefined {
   if (typeof value === "string" && value !== "" && !value.includes("\u0000")) return undefined;
   return `${name} must be a path, as a string that is not empty.`;
+}
+
+function typesRule(value: unknown, name: string): string | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return `${name} must be an object of rules by type, such as { 'report-*': { completed: '7d' } }.`;
+  }
+  const entries = Object.entries(value);
+  if (entries.length > typesMax) return `${name} has ${entries.length} types; at most ${typesMax} are taken.`;
+  const problems = entries.map(([type, rules]) =>
+    problemOf(() => checkOptions(`${name}['${type}']`, rules, statusRules)),
+  );
+  return problems.filter((problem) => problem !== undefined).join(" ") || undefined;
 }
 
 function functionRule(value: unknown, name: string): string | undefined {

@@ -370,6 +370,8 @@ describe("looking after the database", () => {
     expect(
       (await workspace.dure(["prune", "--failed", "0s", "--dry-run", "--database", "old.db"])).stdout,
     ).toBe("1 task past retention\n");
+    const keep = ["prune", "--keep", "0", "--dry-run", "--database", "old.db"];
+    expect((await workspace.dure(keep)).stdout).toBe("2 tasks past retention\n");
     expect(await workspace.json("prune", "--failed", "0s", "--yes", "--database", "old.db")).toEqual({
       deleted: 1,
     });

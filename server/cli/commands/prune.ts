@@ -1,6 +1,7 @@
 /** `dure prune`: retention now, instead of by a worker. */
 import type { Command } from "commander";
-import type { RetentionOptions } from "../../dure-options.ts";
+import type { Kept, RetentionOptions } from "../../dure-options.ts";
+import { parseInteger } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
@@ -13,6 +14,7 @@ interface Options {
   completed: string;
   failed: string;
   cancelled: string;
+  keep?: string;
   dryRun?: boolean;
   yes?: boolean;
 }
@@ -29,6 +31,7 @@ export function addPrune(program: Command): void {
     .option("--completed <duration>", "how long COMPLETED tasks are kept, or forever", "30d")
     .option("--failed <duration>", "how long FAILED tasks are kept, or forever", "30d")
     .option("--cancelled <duration>", "how long CANCELLED tasks are kept, or forever", "30d")
+    .option("--keep <n>", "of each type and status at most so many, those that ended last (default: all)")
     .option("--dry-run", "only say how many would be deleted")
     .option("-y, --yes", "do not ask")
     .addHelpText(
@@ -37,6 +40,7 @@ export function addPrune(program: Command): void {
 Examples:
   dure prune --dry-run
   dure prune --completed 7d --failed forever
+  dure prune --keep 10000 --dry-run
   dure prune --yes`,
     )
     .action(withContext(prune));
@@ -45,8 +49,9 @@ Examples:
 const prune: Action<Options> = async (context, options) => {
   const { output, shownDatabase } = context;
   const kept = keptMs(options);
-  const dure = context.open({ retention: retentionOf(kept) });
-  const total = await countPast(dure, kept, Date.now());
+  const keep = options.keep === undefined ? undefined : parseInteger(options.keep, "--keep");
+  const dure = context.open({ retention: retentionOf(kept, keep) });
+  const total = await countPast(dure, kept, Date.now(), keep);
   if (options.dryRun || total === 0) {
     output.document({ deleted: 0, wouldDelete: total });
     output.print(`${counted(total, "task")} past retention`);
@@ -54,7 +59,7 @@ const prune: Action<Options> = async (context, options) => {
   }
   if (!(await confirm(output, `Delete ${counted(total, "task")} from ${shownDatabase}`, options.yes)))
     return 1;
-  const { deleted } = await pruneWithBar(output, dure, kept, total);
+  const { deleted } = await pruneWithBar(output, dure, kept, total, keep);
   output.document({ deleted });
   output.print(`${counted(deleted, "task")} deleted`);
   return 0;
@@ -72,6 +77,8 @@ function keptFor(status: keyof KeptMs, text: string, option: string): KeptMs {
   return text === "forever" ? {} : { [status]: parseSpan(text, option) };
 }
 
-function retentionOf({ COMPLETED, FAILED, CANCELLED }: KeptMs): RetentionOptions {
-  return { completed: COMPLETED ?? false, failed: FAILED ?? false, cancelled: CANCELLED ?? false };
+function retentionOf({ COMPLETED, FAILED, CANCELLED }: KeptMs, keep: number | undefined): RetentionOptions {
+  const kept = (age: number | undefined): Kept =>
+    keep === undefined ? (age ?? false) : { age: age ?? false, count: keep };
+  return { completed: kept(COMPLETED), failed: kept(FAILED), cancelled: kept(CANCELLED) };
 }

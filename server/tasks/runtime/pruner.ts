@@ -1,20 +1,19 @@
 /** The pruner: deletes finished tasks past their retention in small batches, each written to the archive first. */
 import type { Clock } from "../core/clock.ts";
-import type { ArchivedTask, PruneRequest, TaskStore } from "../core/store.ts";
+import type { ArchivedTask, PruneRequest, StoreStats, TaskStore } from "../core/store.ts";
 import { committed } from "../core/written.ts";
 import type { Archive } from "./archive.ts";
 import type { Logger } from "./logger.ts";
 import { Loop } from "./loop.ts";
+import { isByAgeAlone, type Retention, requestsByAge, requestsByType } from "./retention.ts";
 
 const batchSize = 500;
 /** Between two batches, so that claims and settlements come through. */
 const pauseMs = 50;
 const intervalMs = 60_000;
 
-const statuses = ["COMPLETED", "FAILED", "CANCELLED"] as const;
-
-/** How long finished tasks are kept, in milliseconds; null for ever. */
-export type Retention = Record<(typeof statuses)[number], number | null>;
+/** How long the counts by type are good for while rounds follow each other. */
+const countsMs = 10_000;
 
 export interface PrunerParts {
   store(): Promise<TaskStore>;
@@ -34,6 +33,7 @@ export class Pruner {
   #loop: Loop | undefined;
   /** Whether `tick` ran before: a worker that has just started has better things to do. */
   #begun = false;
+  #held: { byType: StoreStats["byType"]; until: number } | undefined;
 
   constructor(parts: PrunerParts) {
     this.#parts = parts;
@@ -52,7 +52,7 @@ export class Pruner {
   /** Deletes one batch of each status; how long to wait before the next round. */
   async tick(): Promise<number> {
     let full = false;
-    for (const request of this.#requests()) {
+    for (const request of await this.#requests()) {
       const { deleted } = await this.#prune(request);
       full ||= deleted >= batchSize;
     }
@@ -62,7 +62,8 @@ export class Pruner {
   /** Deletes all that is past its retention now. */
   async pruneNow(): Promise<Pruned> {
     const total: Pruned = { archived: 0, deleted: 0 };
-    for (const request of this.#requests()) {
+    this.#held = undefined;
+    for (const request of await this.#requests()) {
       for (;;) {
         const batch = await this.#prune(request);
         total.archived += batch.archived;
@@ -80,13 +81,20 @@ export class Pruner {
     return intervalMs * this.#parts.clock.random();
   }
 
-  #requests(): PruneRequest[] {
-    const now = this.#parts.clock.now();
-    const { retention } = this.#parts;
-    return statuses.flatMap((status) => {
-      const keptMs = retention[status];
-      return keptMs === null ? [] : [{ status, before: now - keptMs, limit: batchSize }];
-    });
+  async #requests(): Promise<PruneRequest[]> {
+    const { retention, clock } = this.#parts;
+    const now = clock.now();
+    if (isByAgeAlone(retention)) return requestsByAge(retention, now, batchSize);
+    return requestsByType(retention, await this.#readHeld(), now, batchSize);
+  }
+
+  async #readHeld(): Promise<StoreStats["byType"]> {
+    const { clock } = this.#parts;
+    if (!this.#held || clock.monotonic() >= this.#held.until) {
+      const { byType } = await (await this.#parts.store()).stats();
+      this.#held = { byType, until: clock.monotonic() + countsMs };
+    }
+    return this.#held.byType;
   }
 
   async #prune(request: PruneRequest): Promise<Pruned> {

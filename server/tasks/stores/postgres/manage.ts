@@ -122,10 +122,7 @@ export async function deleteTask(
   return answer.kind === "ok" ? { kind: "ok", value: undefined } : answer;
 }
 
-export function pruneTasks(
-  context: Context,
-  request: PruneRequest,
-): Promise<Written<number>> {
+export function pruneTasks(context: Context, request: PruneRequest): Promise<Written<number>> {
   return context.database.written(async () => {
     const [row] = await context.database.query(prune, prunableParameters(request));
     return { kind: "ok", value: row![0] };

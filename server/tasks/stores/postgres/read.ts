@@ -75,10 +75,7 @@ export async function listDefinitions(context: Context): Promise<StoredDefinitio
   return ((await context.database.read(allDefinitions)) as DefinitionRow[]).map(toDefinition);
 }
 
-export function readPrunable(
-  context: Context,
-  request: PruneRequest,
-): Promise<ArchivedTask[]> {
+export function readPrunable(context: Context, request: PruneRequest): Promise<ArchivedTask[]> {
   return context.database.snapshot(async (session) => {
     const rows = (await session.query(prunableTasks, prunableParameters(request))) as TaskRow[];
     const attempts = await session.query(attemptsOf, [rows.map((row) => row[0])]);

@@ -241,7 +241,8 @@ export const sql = {
   deleteAttempts: "/* dure:deleteAttempts */ DELETE FROM attempts WHERE seq = ?",
 
   // Prune. `updated_at` of a finished task is the instant it ended.
-  lanesWithStatus: "/* dure:lanesWithStatus */ SELECT lane, tasks FROM tallies WHERE status = ? AND tasks > 0",
+  lanesWithStatus:
+    "/* dure:lanesWithStatus */ SELECT lane, tasks FROM tallies WHERE status = ? AND tasks > 0",
   typesWithStatus: `/* dure:typesWithStatus */ SELECT lane, tasks FROM json_each(?2) AS wanted JOIN lanes ON lanes.type = wanted.value
     JOIN tallies USING (lane) WHERE status = ?1 AND tasks > 0`,
   prunable: `/* dure:prunable */ SELECT updated_at, seq, lane FROM tasks INDEXED BY tasks_lane_updated

@@ -1,0 +1,111 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { resolveDureOptions } from "../../server/dure-options.ts";
+import { Pruner } from "../../server/tasks/runtime/pruner.ts";
+import { newSearch, newTask } from "../support/builders.ts";
+import { tasksOf } from "../support/found.ts";
+import { onEachStore } from "../support/stores.ts";
+
+const statuses = ["completed", "failed", "cancelled"] as const;
+const kept = fc.oneof(
+  fc.constant(false as const),
+  fc.integer({ min: 0, max: 60 }),
+  fc.record(
+    {
+      age: fc.oneof(fc.constant(false as const), fc.integer({ min: 0, max: 60 })),
+      count: fc.integer({ min: 0, max: 4 }),
+    },
+    { requiredKeys: [] },
+  ),
+);
+const rules = fc.record({ completed: kept, failed: kept, cancelled: kept }, { requiredKeys: [] });
+const world = fc.record({
+  tasks: fc.array(
+    fc.record({
+      type: fc.constantFrom("report-day", "report-night", "mail"),
+      queue: fc.constantFrom("one", "two"),
+      status: fc.constantFrom(...statuses),
+      gapMs: fc.integer({ min: 1, max: 9 }),
+    }),
+    { maxLength: 16 },
+  ),
+  rules,
+  types: fc.dictionary(fc.constantFrom("report-day", "report-*", "*", "nobody"), rules, { maxKeys: 3 }),
+});
+
+/** What the options say, told another way. */
+function isKept(
+  {
+    type,
+    status,
+    endedAt,
+    place,
+  }: { type: string; status: (typeof statuses)[number]; endedAt: number; place: number },
+  given: { rules: any; types: Record<string, any> },
+  now: number,
+): boolean {
+  const named = Object.keys(given.types);
+  const pattern =
+    named.find((one) => one === type) ??
+    named.find((one) => one.endsWith("*") && type.startsWith(one.slice(0, -1)));
+  const rule =
+    (pattern !== undefined ? given.types[pattern][status] : undefined) ?? given.rules[status] ?? "30d";
+  if (rule === false || rule === "30d") return true;
+  if (typeof rule === "number") return endedAt >= now - rule;
+  const isYoung = rule.age === undefined || rule.age === false || endedAt >= now - rule.age;
+  return isYoung && (rule.count === undefined || place < rule.count);
+}
+
+onEachStore("retention", (world_) => {
+  test("leaves exactly what the rules keep", async () => {
+    const { store, clock } = world_;
+    let run = 0;
+    await fc.assert(
+      fc.asyncProperty(world, async (given) => {
+        run += 1;
+        const prefix = `run-${run}/`;
+        const ended: { id: string; type: string; status: (typeof statuses)[number]; endedAt: number }[] = [];
+        for (const [place, { type, queue, status, gapMs }] of given.tasks.entries()) {
+          await clock.advance(gapMs);
+          const id = `${prefix}${String(place).padStart(3, "0")}`;
+          const claimed = await world_.running(newTask({ id, type: `${prefix}${type}`, queue }));
+          await world_.settle(claimed, status, { error: { name: "Error", message: "m" } });
+          ended.push({ id, type, status, endedAt: (await world_.get(id)).updatedAt.getTime() });
+        }
+        await clock.advance(5);
+        const types = Object.fromEntries(
+          Object.entries(given.types).map(([pattern, own]) => [`${prefix}${pattern}`, own]),
+        );
+        const forever = { completed: false, failed: false, cancelled: false } as const;
+        // What earlier runs left is of no concern to this one.
+        const all = { [`${prefix}*`]: { completed: "30d", failed: "30d", cancelled: "30d", ...given.rules } };
+        const merged = mergedInto(types, all, prefix);
+        const { retention, logger } = resolveDureOptions({ retention: { ...forever, types: merged } });
+        const pruner = new Pruner({ store: async () => store, clock, logger, retention, archive: undefined });
+        await pruner.pruneNow();
+        const left = new Set(
+          (await tasksOf(store.searchTasks(newSearch({ limit: 1_000 })))).map(({ id }) => id),
+        );
+        for (const task of ended) {
+          const same = ended.filter(({ type, status }) => type === task.type && status === task.status);
+          const place = same.filter(({ id }) => id > task.id).length;
+          expect([task, left.has(task.id)]).toEqual([task, isKept({ ...task, place }, given, clock.now())]);
+        }
+      }),
+      { numRuns: 15 },
+    );
+  }, 60_000);
+});
+
+/** Each pattern with what it leaves out filled in from the rules for all, which are a pattern themselves here. */
+function mergedInto(
+  types: Record<string, any>,
+  all: Record<string, any>,
+  prefix: string,
+): Record<string, any> {
+  const general = all[`${prefix}*`];
+  const filled = Object.fromEntries(
+    Object.entries(types).map(([pattern, own]) => [pattern, { ...general, ...own }]),
+  );
+  return { ...filled, ...(filled[`${prefix}*`] ? {} : all) };
+}
