@@ -188,6 +188,7 @@ async function runEveryVerb(store: TaskStore): Promise<void> {
   await runIndexers(store);
   const old = { before: Date.now() - dayMs, limit: 10 };
   ok(await store.pruneTasks({ status: "FAILED", ...old }));
+  ok(await store.pruneTasks({ status: "FAILED", types, keep: 5, limit: 10 }));
   ok(await store.reapWorkers({ suspects: [], crashBudget: 3, cancelGraceMs: 60_000 }));
   await store.listWorkers();
   await store.getTask(task.id);
@@ -195,6 +196,7 @@ async function runEveryVerb(store: TaskStore): Promise<void> {
   await store.listAttempts(task.id);
   await store.findNearIds(`${task.id.slice(0, 20)}XXXXXX`);
   await store.readPrunable({ status: "COMPLETED", ...old });
+  await store.readPrunable({ status: "COMPLETED", types, keep: 5, limit: 10 });
   await tasksOf(store.searchTasks(newSearch({ id: task.id })));
   await countOf(store.countTasks(newSearch({ types })));
   await store.stats();

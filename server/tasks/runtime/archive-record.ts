@@ -1,6 +1,5 @@
 /** A line of the archive: a finished task with its attempts as JSON, and back. */
 import type { Attempt } from "../core/attempt.ts";
-import { ulidTime } from "../core/ids.ts";
 import type { ArchivedTask } from "../core/store.ts";
 import type { Task } from "../core/task.ts";
 import { decodeValue, encodeValue } from "../core/value.ts";
@@ -96,9 +95,4 @@ function toDate(value: unknown): Date {
   const date = new Date(value as string);
   if (Number.isNaN(date.getTime())) throw new Error("no instant");
   return date;
-}
-
-/** When a task of this id was stored, where the id tells; milliseconds since 1970. */
-export function createdByUlid(id: string): number | undefined {
-  return ulidTime(id);
 }

@@ -6,6 +6,7 @@ import { extractAttributes } from "../core/attributes.ts";
 import { compareText } from "../core/compare.ts";
 import { DureError } from "../core/errors.ts";
 import { readSearch, toPage } from "../core/find.ts";
+import { ulidTime } from "../core/ids.ts";
 import type { Instance } from "../core/instance.ts";
 import { meets, sortValueOf } from "../core/meets.ts";
 import { savedQueriesFor } from "../core/saved-searches.ts";
@@ -15,7 +16,6 @@ import type { ArchivedTask, Attributes, Found, Place, StoreSearch } from "../cor
 import type { Task } from "../core/task.ts";
 import { dayEnd, mayHold } from "./archive-bounds.ts";
 import { type ArchiveFile, listFiles, readRecords } from "./archive-reader.ts";
-import { createdByUlid } from "./archive-record.ts";
 
 const defaultBudget = "10s";
 
@@ -96,9 +96,7 @@ export async function readArchivedIn(
   folder: string | undefined,
   id: string,
 ): Promise<ArchivedTask | undefined> {
-  const createdAt = createdByUlid(id);
-  for (const file of await listFiles(checkFolder(folder))) {
-    if (createdAt !== undefined && file.bounds.created[1] < createdAt) break;
+  for (const file of likeliestFirst(await listFiles(checkFolder(folder)), ulidTime(id))) {
     let found: ArchivedTask | undefined;
     for await (const record of readRecords(file.path, () => {})) {
       if (record.task.id === id && versionOf(record.task) >= versionOf(found?.task)) found = record;
@@ -106,6 +104,16 @@ export async function readArchivedIn(
     if (found) return found;
   }
   return undefined;
+}
+
+/** An id that was given by the caller may tell another time: the files that seem too old are read last. */
+function likeliestFirst(
+  files: readonly ArchiveFile[],
+  createdAt: number | undefined,
+): readonly ArchiveFile[] {
+  if (createdAt === undefined) return files;
+  const isTooOld = ({ bounds }: ArchiveFile) => bounds.created[1] < createdAt;
+  return [...files.filter((file) => !isTooOld(file)), ...files.filter(isTooOld)];
 }
 
 async function begin(instance: Instance, folder: string | undefined, options: TaskSearchOptions) {

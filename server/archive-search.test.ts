@@ -11,11 +11,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createDure, type Dure } from "../../server/dure.ts";
-import type { ArchivedTask } from "../../server/tasks/core/store.ts";
-import { type Task, TaskStatus } from "../../server/tasks/core/task.ts";
-import { Archive } from "../../server/tasks/runtime/archive.ts";
-import { searchArchiveIn } from "../../server/tasks/runtime/archive-search.ts";
+import { createDure, type Dure } from "./dure.ts";
+import type { ArchivedTask } from "./tasks/core/store.ts";
+import { type Task, TaskStatus } from "./tasks/core/task.ts";
+import { Archive } from "./tasks/runtime/archive.ts";
+import { searchArchiveIn } from "./tasks/runtime/archive-search.ts";
 
 const dayMs = 86_400_000;
 const first = Date.parse("2026-11-01T10:00:00Z");
@@ -125,6 +125,11 @@ describe("searchArchive", () => {
     expect(await dure.getArchivedTask("task-000")).toEqual(record);
     expect((await dure.searchArchive()).tasks).toEqual([record!.task]);
     expect(await dure.getArchivedTask("nobody")).toBeUndefined();
+  });
+
+  test("an id that tells a time which is not when the task was stored", async () => {
+    await new Archive(folder).append([archived(0, { id: "7ZZZZZZZZZZZZZZZZZZZZZZZZZ" }), archived(9)]);
+    expect((await dure.getArchivedTask("7ZZZZZZZZZZZZZZZZZZZZZZZZZ"))?.task.payload.place).toBe(0);
   });
 
   test.each([
