@@ -5,7 +5,7 @@ import { Context } from "./context.ts";
 import { plainLine } from "./text.ts";
 
 /** Whoever presses a key does not wait longer than this for the database. */
-const readMaxMs = 250;
+const readMaxMs = 1_500;
 /** Asks the shell for names of files. */
 const filesWord = ":files";
 

@@ -1,1 +1,0 @@
--- Nothing yet. Older workers may go on.
