@@ -111,7 +111,7 @@ const value: Parser<QueryValue> = p.eitherOr(
   p.ab(valueWord, optional(named("star")), valueIn),
   p.map(named("star"), (star): QueryValue => valueIn(star)),
 );
-const operator: Parser<Operator> = p.map(named("operator"), ({ text }) => text as Operator);
+const operator: Parser<Operator | "="> = p.map(named("operator"), ({ text }) => text as Operator | "=");
 
 const range: Parser<QueryMatch> = p.abc(
   optional(value),
@@ -122,7 +122,8 @@ const range: Parser<QueryMatch> = p.abc(
 const comparison: Parser<QueryMatch> = p.ab(
   operator,
   needed(value, "a value is missing after the comparison"),
-  (sign, found) => ({ kind: "compare", operator: sign, value: found }),
+  (sign, found) =>
+    sign === "=" ? { kind: "values", values: [found] } : { kind: "compare", operator: sign, value: found },
 );
 const values: Parser<QueryMatch> = p.map(
   p.ab(

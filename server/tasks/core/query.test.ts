@@ -113,3 +113,16 @@ describe("what cannot be read is pointed at", () => {
     expect(met.message.split("\n")[2]).toMatch(/^ +\^+$/);
   });
 });
+
+test("an equals sign before a value says nothing new", () => {
+  for (const field of [
+    "status:%failed",
+    "plan:%team",
+    "payload.user.id:%42",
+    "error:%'x",
+    "created:%2026-11-01",
+  ]) {
+    const plain = parseQuery(field.replace("%", ""), time);
+    expect(parseQuery(field.replace("%", "="), time)).toEqual(plain);
+  }
+});
