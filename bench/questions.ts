@@ -29,5 +29,5 @@ export const questions: readonly Question[] = [
   { name: "loop-drain" },
   { name: "loop-search", history: true },
   { name: "memory", roundsMax: 1 },
-  { name: "idle", roundsMax: 1 },
+  { name: "idle" },
 ];
