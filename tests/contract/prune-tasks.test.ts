@@ -46,6 +46,16 @@ onEachStore("pruneTasks and readPrunable", (world) => {
     expect((await world.store.readPrunable(wanted)).map(({ task }) => task.id)).toEqual(["a", "c"]);
   });
 
+  test("of those that ended at one instant the first by id, within a type and over all", async () => {
+    for (const [place, id] of ["d", "c", "b", "a", "f", "e"].entries()) {
+      await end(id, "cancelled", { type: `type-${place % 2}` }, 0);
+    }
+    const wanted = request({ status: "CANCELLED", limit: 3 });
+    expect((await world.store.readPrunable(wanted)).map(({ task }) => task.id)).toEqual(["a", "b", "c"]);
+    expect(ok(await world.store.pruneTasks(wanted))).toBe(3);
+    expect((await world.store.readPrunable(wanted)).map(({ task }) => task.id)).toEqual(["d", "e", "f"]);
+  });
+
   test("of some types, and all but those that ended last", async () => {
     for (const [place, id] of ["a", "b", "c", "d", "e", "f", "g"].entries()) {
       await end(id, "completed", { type: `type-${place % 2}`, queue: `queue-${place % 3}` });

@@ -192,7 +192,7 @@ export class SimpleStore {
 
   prune(status: TaskStatusName, before: number, limit: number): number {
     const old = [...this.tasks.values()].filter((task) => task.status === status && task.endedAt! < before);
-    old.sort((a, b) => a.endedAt! - b.endedAt! || a.place - b.place);
+    old.sort((a, b) => a.endedAt! - b.endedAt! || (a.id < b.id ? -1 : 1));
     for (const task of old.slice(0, limit)) this.tasks.delete(task.id);
     return Math.min(old.length, limit);
   }

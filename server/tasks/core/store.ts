@@ -275,7 +275,7 @@ export interface TaskStore {
     expectedVersion?: number,
   ): Promise<Written<void, "not-found" | "not-finished" | "version">>;
 
-  /** T15. Deletes at most `limit` finished tasks, oldest first; answers how many. */
+  /** T15. Deletes at most `limit` finished tasks, oldest first and of one instant by id; answers how many. */
   pruneTasks(request: PruneRequest): Promise<Written<number>>;
   /** The tasks that `pruneTasks` with the same request would delete now. */
   readPrunable(request: PruneRequest): Promise<ArchivedTask[]>;

@@ -1,4 +1,5 @@
 /** The operator's verbs and retention on the writing thread (T6, T7, T13, T14, T15), and saving definitions. */
+import { compareText } from "../../core/compare.ts";
 import type { PruneRequest, StoredDefinition, TaskEdit, Written } from "../../core/store.ts";
 import { declareAttributes } from "./attribute-fills.ts";
 import type { Rows } from "./protocol.ts";
@@ -127,21 +128,21 @@ export function pruneTasks(context: WriteContext, request: PruneRequest): Writte
   return { kind: "ok", value: prunable.length };
 }
 
-/** The oldest finished tasks past their time, over all lanes. */
+/** The oldest finished tasks past their time, over all lanes; of one instant by id. */
 export function findPrunable(
   connection: WriteContext["connection"],
   { status, before = Number.MAX_SAFE_INTEGER, types, keep, limit }: PruneRequest,
   pending?: ReadonlyMap<number, number>,
-): [endedAt: number, seq: number, lane: number][] {
+): [endedAt: number, seq: number, lane: number, id: string][] {
   const number = statusNumbers[status];
   const lanes = lanesOf(connection, number, types);
   const most = keep === undefined ? limit : Math.min(limit, countIn(lanes, number, pending) - keep);
   if (most <= 0) return [];
   const statement = connection.prepare(sql.prunable);
   const found = lanes.flatMap(
-    ([lane]) => statement.all(lane, number, before, most) as unknown as [number, number, number][],
+    ([lane]) => statement.all(lane, number, before, most) as unknown as [number, number, number, string][],
   );
-  return found.sort((a, b) => a[0] - b[0] || a[1] - b[1]).slice(0, most);
+  return found.sort((a, b) => a[0] - b[0] || compareText(a[3], b[3])).slice(0, most);
 }
 
 /** With what the transaction has changed so far: its counts are written at its end. */

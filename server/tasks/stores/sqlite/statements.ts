@@ -245,7 +245,7 @@ export const sql = {
     "/* dure:lanesWithStatus */ SELECT lane, tasks FROM tallies WHERE status = ? AND tasks > 0",
   typesWithStatus: `/* dure:typesWithStatus */ SELECT lane, tasks FROM json_each(?2) AS wanted JOIN lanes ON lanes.type = wanted.value
     JOIN tallies USING (lane) WHERE status = ?1 AND tasks > 0`,
-  prunable: `/* dure:prunable */ SELECT updated_at, seq, lane FROM tasks INDEXED BY tasks_lane_updated
+  prunable: `/* dure:prunable */ SELECT updated_at, seq, lane, id FROM tasks INDEXED BY tasks_lane_updated
     WHERE lane = ?1 AND status = ?2 AND status <> 2 AND version > 1 AND updated_at < ?3 ORDER BY updated_at, id LIMIT ?4`,
 } as const;
 
