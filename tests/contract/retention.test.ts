@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { resolveDureOptions } from "../../server/dure-options.ts";
 import { Pruner } from "../../server/tasks/runtime/pruner.ts";
 import { newSearch, newTask } from "../support/builders.ts";
+import fc from "../support/fast-check.ts";
 import { tasksOf } from "../support/found.ts";
 import { onEachStore } from "../support/stores.ts";
 

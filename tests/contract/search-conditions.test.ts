@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { beforeEach, expect, test } from "vitest";
 import { type Bound, type Condition, type Field, foldText } from "../../server/tasks/core/condition.ts";
 import { meets, sortValueOf } from "../../server/tasks/core/meets.ts";
@@ -7,6 +6,7 @@ import { searchableText } from "../../server/tasks/core/searchable-text.ts";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, settlementOf, startAt } from "../support/builders.ts";
+import fc from "../support/fast-check.ts";
 import { countOf, tasksOf } from "../support/found.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";
 

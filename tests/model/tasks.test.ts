@@ -5,12 +5,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Clock } from "../../server/tasks/core/clock.ts";
 import type { ClaimedTask, NewTask, Settlement, TaskStore } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { createSqliteStore } from "../../server/tasks/stores/sqlite/store.ts";
+import fc from "../support/fast-check.ts";
 import { countOf, tasksOf } from "../support/found.ts";
 import { createTestSchema } from "../support/postgres.ts";
 import { crashBudget, type SimpleOutcome, SimpleStore } from "./simple-store.ts";

@@ -1,5 +1,5 @@
 /** The rows of attributes follow their tasks, whatever becomes of these. */
-import fc from "fast-check";
+
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Bound, Condition } from "../../server/tasks/core/condition.ts";
 import { meets } from "../../server/tasks/core/meets.ts";
@@ -17,6 +17,7 @@ import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
 import { onceOnly } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newDefinition, newSearch, newTask, newWorker, settlementOf } from "../support/builders.ts";
+import fc from "../support/fast-check.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
 import { claimRequest, ok } from "../support/stores.ts";
 import { TestClock } from "../support/test-clock.ts";

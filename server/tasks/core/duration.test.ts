@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
+import fc from "../../../tests/support/fast-check.ts";
 import { durationMaxMs, formatDuration, parseDuration } from "./duration.ts";
 
 test("units, compounds and decimals are read", () => {

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import fc from "../../../tests/support/fast-check.ts";
 import type { DureError } from "./errors.ts";
 import type { TaskFilter } from "./filter.ts";
 import { toPlainFilters } from "./filter-condition.ts";

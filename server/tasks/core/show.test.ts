@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
+import fc from "../../../tests/support/fast-check.ts";
 import { showValue } from "./show.ts";
 
 test("values are shown in a few words", () => {

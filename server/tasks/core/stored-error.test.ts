@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
+import fc from "../../../tests/support/fast-check.ts";
 import type { StoredError } from "./attempt.ts";
 import { toStoredError } from "./stored-error.ts";
 

@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
+import fc from "../../../tests/support/fast-check.ts";
 import { isLongerThan, utf8Length } from "./utf8.ts";
 
 test("property: the length is that of the encoded bytes", () => {
