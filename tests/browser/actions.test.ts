@@ -116,7 +116,7 @@ test("all that a search finds is retried at once, beyond what is loaded", async 
   await page.getByRole("button", { name: `Select all ${failed + 150} that this search finds` }).click();
   await page.getByRole("button", { name: "Retry" }).click();
   const dialog = page.getByRole("dialog", { name: `Retry ${failed + 150} tasks?` });
-  expect(await dialog.getByRole("listitem").count()).toBe(5);
+  await expect.poll(() => dialog.getByRole("listitem").count()).toBe(5);
   await dialog.getByRole("button", { name: "Retry" }).click();
   await page.getByText(`${failed + 150} tasks done`).waitFor();
   expect(server.requests.filter((request) => request === "POST actions")).toHaveLength(2);

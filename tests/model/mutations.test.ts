@@ -261,7 +261,7 @@ function settleForDeleted(outcome: "completed" | "failed"): Scene {
     bench.connection.exec("DELETE FROM attempts; DELETE FROM tasks");
     bench.enqueue(newTask({ id: "b" }));
     const held = claimOne(bench, "w1");
-    if (held.ref[0] !== old.ref[0]) throw new Error("The row's number is not the same.");
+    if (held.ref.seq !== old.ref.seq) throw new Error("The row's number is not the same.");
     bench.settle(old, "w1", outcome);
     return placeOf(bench, "b");
   };
@@ -418,7 +418,7 @@ function reportAsAnother(bench: SqliteBench): unknown {
 }
 
 function report(bench: SqliteBench, { ref, id, fence }: Held, worker: string): void {
-  bench.write((context) => reportProgress(context, [[ref[0], id, fence, worker, '{"done":1}', null]]));
+  bench.write((context) => reportProgress(context, [[ref.seq, id, fence, worker, '{"done":1}', null]]));
 }
 
 function cancelsOfAnother(bench: SqliteBench): unknown {

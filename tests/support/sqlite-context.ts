@@ -2,6 +2,7 @@
 import type { NewTask, Settled, Settlement, TaskStore, Written } from "../../server/tasks/core/store.ts";
 import { TaskAttributes } from "../../server/tasks/stores/sqlite/attributes.ts";
 import { type Claimed, claimTasks } from "../../server/tasks/stores/sqlite/claim.ts";
+import type { TaskRef } from "../../server/tasks/stores/sqlite/claimed-task.ts";
 import { Connection } from "../../server/tasks/stores/sqlite/connection.ts";
 import { enqueueTasks } from "../../server/tasks/stores/sqlite/enqueue.ts";
 import { Lanes, Tally } from "../../server/tasks/stores/sqlite/lanes.ts";
@@ -18,7 +19,7 @@ import { claimRequest, ok } from "./stores.ts";
 export interface Held {
   id: string;
   fence: number;
-  ref: [seq: number, lane: number];
+  ref: TaskRef;
 }
 
 /** A database in memory, and the verbs on it; each runs in a transaction of its own. */
@@ -67,7 +68,11 @@ export class SqliteBench {
       claimTasks(context, claimRequest({ workerId, ...facts }), this.now),
     );
     if (claimed.kind !== "ok") return [];
-    return claimed.value.rows.map((row) => ({ id: row[1], fence: row[8] + 1, ref: [row[0], row[2]] }));
+    return claimed.value.rows.map((row) => ({
+      id: row[1],
+      fence: row[8] + 1,
+      ref: { seq: row[0], lane: row[2] },
+    }));
   }
 
   settle(

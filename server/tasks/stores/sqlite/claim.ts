@@ -4,8 +4,8 @@
  * is due, so that its cost is that of the tasks it takes, plus one look at each lane.
  */
 import type { ClaimRequest, Written } from "../../core/store.ts";
+import type { ClaimedRow } from "./claimed-task.ts";
 import type { LaneName } from "./lanes.ts";
-import type { ClaimedRow } from "./rows.ts";
 import { sql } from "./statements.ts";
 import { laneNames, type WriteContext } from "./write-context.ts";
 

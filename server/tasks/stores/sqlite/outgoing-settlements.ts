@@ -3,6 +3,7 @@
  * logs travel as a few groups, each of which is one string here and one statement there; all else goes row by row.
  */
 import type { Settled, Settlement } from "../../core/store.ts";
+import type { TaskRef } from "./claimed-task.ts";
 import { toSettlementRow } from "./outgoing.ts";
 import type { CompletedGroup, SettledBatch, SettledRow, SettlementBatch, SettlementRow } from "./settle.ts";
 
@@ -59,7 +60,7 @@ export class OutgoingSettlements {
   }
 
   #add(settlement: Settlement): void {
-    const [seq, lane] = settlement.ref as [seq: number, lane: number];
+    const { seq, lane } = settlement.ref as TaskRef;
     const group = this.#groupOf(settlement, lane);
     group.members.push(`${JSON.stringify(settlement.taskId)}:${seq}`);
     group.settlements.push(settlement);

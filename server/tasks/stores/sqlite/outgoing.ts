@@ -1,11 +1,11 @@
 /** What the main thread sends to the writing thread: values as plain arrays, which cross fastest. */
 import type { NewTask, Settlement, TaskStore } from "../../core/store.ts";
 import { attributesJson } from "./attributes.ts";
+import type { TaskRef } from "./claimed-task.ts";
 import type { NewRun, SharedValues } from "./enqueue.ts";
 import type { ProgressRow, SettlementRow } from "./settle.ts";
 
 /** The store's handle of a claimed task. */
-type Ref = [seq: number, lane: number];
 
 /** Neighbours that share all but id, instant, payload and idempotency key become one run. */
 export function toNewRuns(tasks: readonly NewTask[]): NewRun[] {
@@ -74,7 +74,7 @@ function dueAtOf(task: NewTask): number | null {
 }
 
 export function toSettlementRow(settlement: Settlement): SettlementRow {
-  const [seq, lane] = settlement.ref as Ref;
+  const { seq, lane } = settlement.ref as TaskRef;
   const { result, error, logs } = settlement;
   return [
     seq,
@@ -94,7 +94,7 @@ export function toSettlementRow(settlement: Settlement): SettlementRow {
 }
 
 export function toProgressRow(report: Parameters<TaskStore["reportProgress"]>[0][number]): ProgressRow {
-  const [seq] = report.ref as Ref;
+  const { seq } = report.ref as TaskRef;
   return [
     seq,
     report.taskId,

@@ -1,6 +1,6 @@
 /** Row ↔ Task and Attempt: the only place that knows columns as data. Runs on the main thread. */
 import type { Attempt, AttemptOutcome } from "../../core/attempt.ts";
-import type { ClaimedTask, StoredDefinition, TaskSettings } from "../../core/store.ts";
+import type { StoredDefinition } from "../../core/store.ts";
 import type { Task, TaskStatus } from "../../core/task.ts";
 import { decodeValue } from "../../core/value.ts";
 import type { Rows } from "./protocol.ts";
@@ -38,35 +38,6 @@ export type Row = [
   progress: string | null,
   /** JSON; for conditions, which are tested where the row is read. */
   attributes: string | null,
-];
-
-/** A row that a claim takes, in the order of `claimedColumns` in statements.ts; as it was before the claim. */
-export type ClaimedRow = [
-  seq: number,
-  id: string,
-  lane: number,
-  priority: number,
-  dueAt: number,
-  createdAt: number,
-  attempts: number,
-  maxAttempts: number,
-  fence: number,
-  version: number,
-  payload: string,
-  rest: string | null,
-];
-
-/** What most tasks have none of. */
-type ClaimedRest = [
-  crashes: number,
-  snoozes: number,
-  payloadTypes: string | null,
-  error: string | null,
-  description: string | null,
-  tags: string | null,
-  idempotency: string | null,
-  settings: string | null,
-  progress: string | null,
 ];
 
 export type AttemptRow = [
@@ -154,57 +125,6 @@ export function toBareTask(row: Row, names: Names): Task {
   const workerId = row[16] === null ? undefined : names.worker(row[16]);
   if (workerId !== undefined) task.workerId = workerId;
   return task;
-}
-
-/** The task as a claim has left it. Never throws, as `toTask`. */
-export function toClaimedTask(
-  row: ClaimedRow,
-  lanes: (lane: number) => LaneInfo,
-  workerId: string,
-  claimedAt: number,
-): ClaimedTask {
-  const lane = lanes(row[2]);
-  const task: Task = {
-    id: row[1],
-    type: lane.type,
-    status: "RUNNING" as TaskStatus,
-    createdAt: new Date(row[5]),
-    updatedAt: new Date(Math.max(claimedAt, row[5])),
-    payload: undefined,
-    maxAttempts: row[7],
-    attempts: row[6] + 1,
-    queue: lane.queue,
-    priority: row[3],
-    dueAt: new Date(row[4]),
-    tags: [],
-    crashes: 0,
-    snoozes: 0,
-    version: row[9] + 1,
-    startedAt: new Date(claimedAt),
-    workerId,
-  };
-  if (lane.description !== null) task.description = lane.description;
-  const claimed: ClaimedTask = { ref: [row[0], row[2]], fence: row[8] + 1, task };
-  const rest = row[11] === null ? undefined : readRest(row[11], claimed);
-  readPayload(row[10], rest?.[2] ?? null, task);
-  if (task.unreadable !== undefined) claimed.unreadable = task.unreadable;
-  return claimed;
-}
-
-function readRest(text: string, claimed: ClaimedTask): ClaimedRest {
-  const rest = JSON.parse(text) as ClaimedRest;
-  const [crashes, snoozes, , error, description, tags, idempotency, settings, progress] = rest;
-  const { task } = claimed;
-  task.crashes = crashes;
-  task.snoozes = snoozes;
-  task.tags = readJson(tags) ?? [];
-  if (error !== null) task.error = error;
-  if (description !== null) task.description = description;
-  if (idempotency !== null) task.idempotencyKey = idempotency.slice(task.type.length + 1);
-  if (progress !== null) task.progress = readJson(progress)!;
-  const own = readJson<TaskSettings>(settings);
-  if (own) claimed.settings = own;
-  return rest;
 }
 
 /**
@@ -299,19 +219,13 @@ function readValues(row: Row, task: Task): void {
   }
 }
 
-function readPayload(json: string, types: string | null, task: Task): void {
-  try {
-    task.payload = decode(json, types);
-  } catch (error) {
-    task.unreadable = (error as Error).message;
-  }
-}
-
-function decode(json: string, types: string | null): unknown {
+/** @throws what it met in a value that cannot be read */
+export function decode(json: string, types: string | null): unknown {
   return decodeValue(types === null ? { json } : { json, types });
 }
 
-function readJson<Value>(text: string | null): Value | undefined {
+/** Undefined for what is not JSON. */
+export function readJson<Value>(text: string | null): Value | undefined {
   if (text === null) return undefined;
   try {
     return JSON.parse(text) as Value;

@@ -8,7 +8,6 @@ import type { Reply, Request, ThreadError, ThreadOptions } from "./protocol.ts";
 import type { VerbAnswer, VerbArgument, VerbName } from "./verbs.ts";
 
 interface Pending {
-  verb: string;
   resolve(value: any): void;
   reject(error: unknown): void;
 }
@@ -27,10 +26,9 @@ export class ThreadLink {
   readonly #options: ThreadOptions;
   readonly #events: ThreadLinkEvents;
   readonly #now: () => number;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new Pendings();
   #worker: Worker | undefined;
   #outbox: Request[] = [];
-  #lastId = 0;
   /** Why nothing more can be asked: what opening met, the thread's death, or that it was closed. */
   #failure: Error | undefined;
 
@@ -74,8 +72,7 @@ export class ThreadLink {
   request(verb: string, argument: unknown): Promise<unknown> {
     if (this.#failure) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
-      const id = ++this.#lastId;
-      this.#pending.set(id, { verb, resolve, reject });
+      const id = this.#pending.add({ resolve, reject });
       if (this.#pending.size === 1) this.#hold();
       this.#post([id, verb, argument, this.#now()]);
     });
@@ -110,9 +107,8 @@ export class ThreadLink {
 
   #receive({ answers, changed, beats }: Reply): void {
     for (const [id, error, value] of answers) {
-      const pending = this.#pending.get(id);
+      const pending = this.#pending.take(id);
       if (!pending) continue;
-      this.#pending.delete(id);
       if (error) pending.reject(toError(error));
       else pending.resolve(value);
     }
@@ -133,8 +129,42 @@ export class ThreadLink {
       `The thread that ${this.#options.role === "writer" ? "writes" : "reads"} ${this.#options.path} has died. Restart this process.`,
       { cause },
     );
-    for (const { reject } of this.#pending.values()) reject(this.#failure);
-    this.#pending.clear();
+    for (const { reject } of this.#pending.takeAll()) reject(this.#failure);
+  }
+}
+
+/**
+ * The requests that wait for their answers, by number. Not a `Map`, which leaves a chain of old tables behind, and with each
+ * the answers that it held: see runtime/id-map.ts.
+ */
+class Pendings {
+  /** The number 0 is for requests that nobody waits for. */
+  #slots: (Pending | undefined)[] = [undefined];
+  #free: number[] = [];
+
+  get size(): number {
+    return this.#slots.length - 1 - this.#free.length;
+  }
+
+  add(pending: Pending): number {
+    const id = this.#free.pop() ?? this.#slots.length;
+    this.#slots[id] = pending;
+    return id;
+  }
+
+  take(id: number): Pending | undefined {
+    const pending = this.#slots[id];
+    if (!pending) return undefined;
+    this.#slots[id] = undefined;
+    this.#free.push(id);
+    return pending;
+  }
+
+  takeAll(): Pending[] {
+    const all = this.#slots.filter((pending) => pending !== undefined);
+    this.#slots = [undefined];
+    this.#free = [];
+    return all;
   }
 }
 

@@ -57,7 +57,7 @@ export function beat(context: WriteContext, workerId: string, now: number): Beat
     owned: owned.map(([seq, taskId, fence, lane, cancelRequestedAt]) => ({
       taskId,
       fence,
-      ref: [seq, lane],
+      ref: { seq, lane },
       cancelRequested: cancelRequestedAt !== null,
     })),
   };
