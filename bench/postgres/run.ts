@@ -16,10 +16,10 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import pc from "picocolors";
-import { PostgresServer } from "../../tests/support/postgres-server.ts";
 import { Measured } from "../measured.ts";
 import { measure } from "../subjects.ts";
 import { dataFolder } from "../support/data.ts";
+import { serverSettings, startServer } from "../support/postgres.ts";
 import { fillPostgres } from "./fill.ts";
 import { isMet, type Question, questions, subjects, targets } from "./questions.ts";
 
@@ -38,8 +38,7 @@ if (only && chosen.length < only.length) {
   throw new Error(`There are these questions: ${questions.map(({ name }) => name).join(", ")}.`);
 }
 
-const settings = { shared_buffers: "512MB", max_wal_size: "8GB", max_connections: 400 };
-const server = await PostgresServer.start({ durable: true, settings });
+const server = await startServer();
 const measured = new Measured();
 let made = 0;
 try {
@@ -126,7 +125,7 @@ function print(): void {
 
 function machine(): string {
   const cores = cpus();
-  const set = Object.entries(settings).map(([name, value]) => `${name} ${value}`);
+  const set = Object.entries(serverSettings).map(([name, value]) => `${name} ${value}`);
   return (
     `${cores.length} cores (${cores[0]?.model.trim()}) for server and clients, Node ${process.version}, ` +
     `PostgreSQL 18 with ${set.join(", ")}; medians of ${rounds} rounds; ` +

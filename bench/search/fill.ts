@@ -2,11 +2,17 @@
  * Fills a store with tasks of records.ts and indexes their texts, as a store would have them after a month:
  * node bench/search/fill.ts <path or postgres://…> 1000000 [history|waiting] [--no-texts]
  */
+import { existsSync, mkdirSync, renameSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
+import pg from "pg";
 import { searchableText } from "../../server/tasks/core/searchable-text.ts";
 import type { TaskStore } from "../../server/tasks/core/store.ts";
 import { committed } from "../../server/tasks/core/written.ts";
 import { createSystemClock } from "../../server/tasks/runtime/system-clock.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
+import { dataFolder, removeDatabase } from "../support/data.ts";
+import { rateSince } from "../support/numbers.ts";
 import { type Mix, recordOf, types } from "./records.ts";
 
 const batch = 5_000;
@@ -18,10 +24,39 @@ if (process.argv[1] === import.meta.filename) {
     options: { "no-texts": { type: "boolean", default: false } },
   });
   const [database = "", count = "1000000", mix = "history"] = positionals;
+  await fill(database, Number(count), mix as Mix, !values["no-texts"]);
+}
+
+/** A file of so many tasks in bench/.data: made at the first call, there at the next. */
+export async function filledFile(count: number, mix: Mix, hasTexts = true): Promise<string> {
+  const path = join(dataFolder, `search-${mix}-${count}${hasTexts ? "" : "-no-texts"}.db`);
+  if (existsSync(path)) return path;
+  mkdirSync(dataFolder, { recursive: true });
+  removeDatabase(`${path}.part`);
+  await fill(`${path}.part`, count, mix, hasTexts);
+  renameSync(`${path}.part`, path);
+  return path;
+}
+
+/** Says how fast it went. On PostgreSQL it leaves statistics as the server's own vacuum would. */
+export async function fill(database: string, count: number, mix: Mix, hasTexts: boolean): Promise<void> {
   const store = await openStore(database);
-  await fillTasks(store, Number(count), mix as Mix);
-  if (!values["no-texts"]) await fillTexts(store);
+  const rate = await fillTasks(store, count, mix);
+  console.log(`${shown(count)} tasks were written at ${shown(rate)} a second.`);
+  if (hasTexts) console.log(`Their texts were indexed at ${shown(await fillTexts(store))} a second.`);
   await store.close();
+  if (database.includes("://")) await vacuum(database);
+}
+
+async function vacuum(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: parseLocation(url).connectionStrings[0]! });
+  await client.connect();
+  await client.query("VACUUM (ANALYZE)");
+  await client.end();
+}
+
+function shown(count: number): string {
+  return Math.round(count).toLocaleString("en");
 }
 
 export async function openStore(database: string): Promise<TaskStore> {
@@ -40,16 +75,25 @@ export async function openStore(database: string): Promise<TaskStore> {
   return store;
 }
 
-export async function fillTasks(store: TaskStore, count: number, mix: Mix): Promise<void> {
+/** Answers how many were written a second. */
+export async function fillTasks(store: TaskStore, count: number, mix: Mix): Promise<number> {
   const now = Date.now();
+  const beganAt = performance.now();
   committed(await store.saveDefinitions(types.map(definitionOf)), store);
-  for (let first = 0; first < count; first += batch) {
-    const last = Math.min(first + batch, count);
-    const records = Array.from({ length: last - first }, (_, n) => recordOf(first + n, count, now, mix));
-    committed(await store.writeRecords(records), store);
-    if (first % 100_000 === 0) process.stderr.write(`\r${first} tasks`);
-  }
+  let next = 0;
+  const write = async () => {
+    while (next < count) {
+      const first = next;
+      next = Math.min(first + batch, count);
+      const records = Array.from({ length: next - first }, (_, n) => recordOf(first + n, count, now, mix));
+      committed(await store.writeRecords(records), store);
+      if (first % 100_000 === 0) process.stderr.write(`\r${first} tasks`);
+    }
+  };
+  // One makes the next batch while the other's is written.
+  await Promise.all([write(), write()]);
   process.stderr.write("\n");
+  return rateSince(count, beganAt);
 }
 
 function definitionOf(id: string) {
@@ -78,5 +122,5 @@ export async function fillTexts(store: TaskStore): Promise<number> {
     if (indexed % 50_000 < textBatch) process.stderr.write(`\r${indexed} texts`);
   }
   process.stderr.write("\n");
-  return (indexed / (performance.now() - beganAt)) * 1_000;
+  return rateSince(indexed, beganAt);
 }

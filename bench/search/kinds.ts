@@ -1,7 +1,7 @@
 /** The kinds of searches that are timed, each with random questions that the tasks of records.ts have answers to. */
 import type { TaskSearchOptions } from "../../server/tasks/core/search.ts";
 import type { TaskSummaryOptions } from "../../server/tasks/core/summary.ts";
-import { dayMs, days, errors, plans, types, users } from "./records.ts";
+import { dayMs, days, errors, type Mix, plans, types, users } from "./records.ts";
 
 type Random = () => number;
 
@@ -16,6 +16,8 @@ export interface Kind {
   search(random: Random, now: number): TaskSearchOptions | TaskSummaryOptions;
   /** A share of the questions that the others get; 1 unless set. */
   share?: number;
+  /** Whether it needs the texts to be indexed. */
+  ofTexts?: boolean;
 }
 
 const page: Kind["targets"] = { sqlite: [1, 5], postgres: [3, 10] };
@@ -73,6 +75,58 @@ const words = [
   "hang up",
 ];
 
+const waiting = { status: "PENDING" as never, definitions: false, limit: 50 };
+
+/** Any combination of what the specification has, of the tasks that wait. */
+function specifiedWaiting(random: Random, now: number): TaskSearchOptions {
+  return { ...specified(random, now), ...waiting };
+}
+
+/** What is asked where all tasks wait; before what is asked of any. */
+const kindsOfWaiting: readonly Kind[] = [
+  { name: "waiting: any specified options and order", targets: page, ask: "page", search: specifiedWaiting },
+  { name: "waiting: the page after one of those", targets: page, ask: "next", search: specifiedWaiting },
+  {
+    name: "waiting: offset 100,000",
+    targets: deep,
+    ask: "page",
+    search: (random, now) => ({ ...specifiedWaiting(random, now), offset: 100_000 }),
+    share: 0.2,
+  },
+  {
+    name: "waiting: of a priority, newest",
+    ask: "page",
+    search: (random) => ({ ...waiting, priority: Math.floor(11 * random()) }),
+    share: 0.05,
+  },
+  {
+    name: "waiting: due within a day, newest",
+    ask: "page",
+    search: (random, now) => {
+      const due = now + Math.floor((random() * 2 - 1) * days * dayMs);
+      return { ...waiting, dueAt: { gte: new Date(due), lt: new Date(due + dayMs) } };
+    },
+    share: 0.05,
+  },
+  {
+    name: "waiting: most urgent (priority)",
+    ask: "page",
+    search: () => ({ ...waiting, sortBy: "priority" }),
+    share: 0.05,
+  },
+  {
+    name: "waiting: next due (dueAt) of a type",
+    ask: "page",
+    search: (random) => ({ ...waiting, type: pick(random, types), sortBy: "dueAt", sortOrder: "asc" }),
+    share: 0.05,
+  },
+];
+
+/** Those of a month's history, or of a store in which all tasks wait. */
+export function kindsOf(mix: Mix): readonly Kind[] {
+  return mix === "waiting" ? [...kindsOfWaiting, ...kinds] : kinds;
+}
+
 export const kinds: readonly Kind[] = [
   {
     name: "newest 50 failed",
@@ -104,6 +158,7 @@ export const kinds: readonly Kind[] = [
   {
     name: "text: word or phrase",
     targets: texts,
+    ofTexts: true,
     ask: "page",
     search: (random) => ({ definitions: false, text: pick(random, words) }),
     share: 0.3,
@@ -111,6 +166,7 @@ export const kinds: readonly Kind[] = [
   {
     name: "text: one request among all",
     targets: texts,
+    ofTexts: true,
     ask: "page",
     search: (random) => ({ definitions: false, text: `request ${Math.floor(1e9 * random()).toString(36)}` }),
     share: 0.3,
@@ -118,6 +174,7 @@ export const kinds: readonly Kind[] = [
   {
     name: "text, status, type, time",
     targets: texts,
+    ofTexts: true,
     ask: "page",
     search: (random, now) => ({ ...about(random, now), text: pick(random, words) }),
     share: 0.3,
@@ -125,6 +182,7 @@ export const kinds: readonly Kind[] = [
   {
     name: "failed, error contains",
     targets: texts,
+    ofTexts: true,
     ask: "page",
     search: (random) => ({
       definitions: false,

@@ -33,7 +33,10 @@ export function seeded(seed: number): () => number {
 
 export type Mix = "history" | "waiting";
 
-/** The n-th of `count` tasks, oldest first; those of `waiting` all wait as they were enqueued. */
+/**
+ * The n-th of `count` tasks, oldest first. Those of `waiting` all wait as they were enqueued: with priorities from 0 to
+ * 10, a third of them for an instant up to a month after they were created.
+ */
 export function recordOf(n: number, count: number, now: number, mix: Mix): TaskRecord {
   const random = seeded(n);
   const createdAt = Math.floor(now - days * dayMs + (days * dayMs * (n + random())) / count);
@@ -65,8 +68,12 @@ export function recordOf(n: number, count: number, now: number, mix: Mix): TaskR
     version: 1,
     history: [],
   };
+  if (mix === "waiting") {
+    const delay = random() < 1 / 3 ? Math.floor(days * dayMs * random() ** 2) : 0;
+    return { ...fresh, priority: Math.floor(11 * random() ** 2), dueAt: createdAt + delay };
+  }
   const fate = random();
-  if (mix === "waiting" || fate < 0.02) return fresh;
+  if (fate < 0.02) return fresh;
   return { ...fresh, ...lived(fate, createdAt, random) };
 }
 

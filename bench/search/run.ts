@@ -1,23 +1,25 @@
 /**
- * npm run bench:search: how long searches take, at the median and at the 99th percentile, on stores that fill.ts filled,
- * while a worker runs tasks beside them.
+ * npm run bench:search: how long searches take, at the median and at the 99th percentile, while a worker runs tasks
+ * beside them.
  *
- *   node bench/search/run.ts tasks.db 'postgres://…?schema=dure_bench' --questions 1000 --only text,offset --calm
+ *   node bench/search/run.ts --store sqlite,postgres --tasks 10000000 --mix waiting --questions 1000 --only text,offset
+ *   node bench/search/run.ts tasks.db 'postgres://…?schema=dure_bench' --calm
+ *   node bench/search/run.ts --peers --tasks 1000000 --seconds 20
  *
- * Without a database it makes a file of `--tasks` tasks (a million unless told) in bench/.data and keeps it for later.
+ * Without a database it makes what it needs: a file of `--tasks` tasks in bench/.data, kept for later; a PostgreSQL of
+ * its own, removed at the end. `--peers` asks Dure and its peers the same instead.
  */
-import { existsSync, mkdirSync, renameSync } from "node:fs";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import pc from "picocolors";
 import type { TaskSearchOptions } from "../../server/tasks/core/search.ts";
 import type { TaskSummaryOptions } from "../../server/tasks/core/summary.ts";
-import { dataFolder } from "../support/data.ts";
 import { percentile } from "../support/numbers.ts";
+import { startServer } from "../support/postgres.ts";
 import { type BenchDure, createDure } from "../support/product.ts";
-import { fillTasks, fillTexts, openStore } from "./fill.ts";
-import { type Kind, kinds } from "./kinds.ts";
+import { compare } from "./beside.ts";
+import { fill, filledFile } from "./fill.ts";
+import { type Kind, kindsOf } from "./kinds.ts";
 import { type Mix, seeded } from "./records.ts";
 
 const { values, positionals } = parseArgs({
@@ -25,29 +27,39 @@ const { values, positionals } = parseArgs({
   options: {
     tasks: { type: "string", default: "1000000" },
     mix: { type: "string", default: "history" },
+    store: { type: "string", default: "sqlite" },
     questions: { type: "string", default: "1000" },
     only: { type: "string" },
     calm: { type: "boolean", default: false },
+    "no-texts": { type: "boolean", default: false },
+    peers: { type: "boolean", default: false },
+    seconds: { type: "string", default: "20" },
   },
 });
+const tasks = Number(values.tasks.replaceAll("_", ""));
 const questions = Number(values.questions);
 const only = values.only?.split(",");
-const chosen = kinds.filter(({ name }) => !only || only.some((part) => name.includes(part)));
-const databases =
-  positionals.length > 0 ? positionals : [await ownFile(Number(values.tasks), values.mix as Mix)];
-for (const database of databases) await measure(database);
+const mix = values.mix as Mix;
+const hasTexts = !values["no-texts"];
+const chosen = kindsOf(mix).filter(
+  ({ name, ofTexts }) => (hasTexts || !ofTexts) && (!only || only.some((part) => name.includes(part))),
+);
+if (values.peers) await compare({ tasks, questionsMax: questions, secondsMax: Number(values.seconds) }, only);
+else if (positionals.length > 0) for (const database of positionals) await measure(database);
+else for (const store of values.store.split(",")) await measureOwn(store);
 
-async function ownFile(tasks: number, mix: Mix): Promise<string> {
-  const path = join(dataFolder, `search-${mix}-${tasks}.db`);
-  if (existsSync(path)) return path;
-  mkdirSync(dataFolder, { recursive: true });
-  const store = await openStore(`${path}.part`);
-  await fillTasks(store, tasks, mix);
-  const rate = await fillTexts(store);
-  await store.close();
-  renameSync(`${path}.part`, path);
-  console.log(`Texts were indexed at ${Math.round(rate).toLocaleString("en")} tasks a second.`);
-  return path;
+async function measureOwn(store: string): Promise<void> {
+  if (store !== "sqlite" && store !== "postgres")
+    throw new Error("There are these stores: sqlite, postgres.");
+  if (store === "sqlite") return measure(await filledFile(tasks, mix, hasTexts));
+  const server = await startServer();
+  try {
+    const url = await server.createDatabase("bench_search");
+    await fill(url, tasks, mix, hasTexts);
+    await measure(url);
+  } finally {
+    await server.remove();
+  }
 }
 
 async function measure(database: string): Promise<void> {
@@ -57,7 +69,7 @@ async function measure(database: string): Promise<void> {
   const load = values.calm ? undefined : await startLoad(dure);
   const table = new Table({
     head: ["search", "p50 ms", "p99 ms", "most ms", "asked p50 / p99", "complete"],
-    style: { head: [] },
+    style: { head: [], border: [], compact: true },
     colAligns: ["left", "right", "right", "right", "right", "right"],
   });
   for (const kind of chosen) table.push(await measureKind(dure, kind, store));
