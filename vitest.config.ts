@@ -5,6 +5,14 @@ import { defineConfig } from "vitest/config";
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, "node_modules/.cache/compile");
 
 const crash = "tests/crash/**/*.test.ts";
+// These hardly compute: they wait for leases to pass and connections to be given up, more than two at a time.
+const waits = [
+  "tests/crash/{default-lease,pause,paused-types,skew}.test.ts",
+  "tests/postgres/{connection-loss,failover,lease-thread,notifications,server-limits}.test.ts",
+  "tests/{contract/start-action,postgres/database}.test.ts",
+];
+// Nothing in these is timed.
+const untimed = "tests/crash/{disk,memory,races}.test.ts";
 const exclude = ["**/node_modules/**", "dist*/**", "bench/**"];
 
 export default defineConfig({
@@ -19,15 +27,25 @@ export default defineConfig({
         extends: true,
         test: {
           name: "checks",
-          include: ["server/**/*.test.ts", "tests/**/*.test.ts"],
-          exclude: [...exclude, crash],
+          include: ["server/**/*.test.ts", "tests/**/!(crash)/*.test.ts", untimed],
+          exclude: [...exclude, ...waits],
           sequence: { groupOrder: 0 },
         },
+      },
+      {
+        extends: true,
+        test: { name: "waits", include: waits, exclude, maxWorkers: 3, sequence: { groupOrder: 1 } },
       },
       // Killed and stopped processes are timed: they want the machine for themselves.
       {
         extends: true,
-        test: { name: "crash", include: [crash], exclude, maxWorkers: 1, sequence: { groupOrder: 1 } },
+        test: {
+          name: "crash",
+          include: [crash],
+          exclude: [...exclude, ...waits, untimed],
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
+        },
       },
     ],
   },

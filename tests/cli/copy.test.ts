@@ -1,4 +1,6 @@
-import { afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { exitCodes } from "../../server/cli/exit-codes.ts";
 import { createDure } from "../../server/dure.ts";
 import { ensureBuilt, Workspace } from "../support/cli.ts";
@@ -17,14 +19,21 @@ await greet.enqueue({ name: "later" }, { delay: "1h", tags: ["vip"], idempotency
 const definitions = `import { defineTask } from "dure";
 defineTask("greet", async (task) => "hello again " + task.payload.name);`;
 
+/** Has the file that every test copies from a copy of. */
+let original: Workspace;
 let workspace: Workspace;
 let schema: TestSchema;
 
-beforeAll(() => ensureBuilt(), 60_000);
+beforeAll(async () => {
+  await ensureBuilt();
+  original = new Workspace();
+  original.write("program.ts", program);
+  await original.dure(["run", "program.ts", "--database", "tasks.db"]);
+}, 60_000);
+afterAll(() => original.remove());
 beforeEach(async () => {
   workspace = new Workspace();
-  workspace.write("program.ts", program);
-  await workspace.dure(["run", "program.ts", "--database", "tasks.db"]);
+  copyFileSync(join(original.folder, "tasks.db"), join(workspace.folder, "tasks.db"));
   schema = await createTestSchema();
 });
 afterEach(async () => {

@@ -85,6 +85,14 @@ onEachStore("pruneTasks and readPrunable", (world) => {
     expect(record?.attempts).toHaveLength(2);
   });
 
+  test("what is read has the attributes of those that have any", async () => {
+    await end("a", "failed", { attributes: { userId: 42, vip: true, tag: ["new", "Ü 한국"] } });
+    await end("b", "failed");
+    const read = await world.store.readPrunable(request({ status: "FAILED" }));
+    expect(read[0]!.attributes).toEqual({ userId: 42, vip: true, tag: ["new", "Ü 한국"] });
+    expect(read[1]).not.toHaveProperty("attributes");
+  });
+
   test("attempts and long payloads go too", async () => {
     await end("a", "failed", { payload: "x".repeat(9_000) });
     ok(await world.store.pruneTasks(request({ status: "FAILED" })));

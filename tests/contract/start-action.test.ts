@@ -211,5 +211,5 @@ describe.each(Object.entries(databases))("on %s", (name, makeDatabase) => {
 /** On the built package, as all that runs in another process. */
 const workerProgram = `
 import { createDure } from "dure";
-await createDure().start();
+await createDure({ worker: { lease: "3s" } }).start();
 `;

@@ -1,9 +1,10 @@
-/** `node paused-program.ts <database>`: a worker that runs short tasks of both types until it is told to end. */
+/** `node paused-program.ts <database> [lease]`: a worker that runs short tasks of both types until it is told to end. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { createDure } from "../../server/dure.ts";
 
 const silent = { info: () => {}, warn: () => {}, error: () => {} };
-const dure = createDure({ database: process.argv[2]!, logger: silent, worker: { concurrency: 4 } });
+const [, , database = "", lease = "15s"] = process.argv;
+const dure = createDure({ database, logger: silent, worker: { concurrency: 4, lease } });
 const briefly = () => sleep(1);
 dure.defineTask("send-receipt", briefly);
 dure.defineTask("resize-image", briefly);

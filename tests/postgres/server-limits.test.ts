@@ -48,8 +48,8 @@ describe("time-outs that the role is given", () => {
     const world = await openWorld({ url });
     const load = world.load();
     await sleep(800);
+    await world.until("enough tasks", () => world.acknowledged.size > 20);
     await load.end();
-    expect(world.acknowledged.size).toBeGreaterThan(20);
     expect([...world.refusals]).toEqual([]);
     expect(await world.caller.searchTasks({ status: "COMPLETED" })).not.toEqual([]);
     await world.check();

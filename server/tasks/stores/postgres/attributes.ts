@@ -33,7 +33,8 @@ export function deletingAttributes(tasks: string): string {
 export function addingAttributes(tasks: string, keys: string, state: string): string {
   return `INSERT INTO :schema.attributes (created_at, state, key, task_id)
     SELECT task.created_at, ${state}, own.key, task.id
-    FROM ${tasks} AS task CROSS JOIN LATERAL unnest(${keys}) AS own (key) WHERE ${isFound("own.key")}
+    FROM ${tasks} AS task CROSS JOIN LATERAL unnest(${keys}) AS own (key)
+    WHERE ${keys} IS NOT NULL AND ${isFound("own.key")}
     ON CONFLICT DO NOTHING`;
 }
 
@@ -45,7 +46,8 @@ export function stateOf(status: string): string {
 /** The keys of tasks, apart from the rows they are joined to: else these would be looked for by a part of their key. */
 function entriesOf(tasks: string, states: string): string {
   return `(SELECT task.id, task.created_at, own.key, ${states}
-      FROM ${tasks} CROSS JOIN LATERAL unnest(task.attributes) AS own (key) OFFSET 0) AS entry`;
+      FROM ${tasks} CROSS JOIN LATERAL unnest(task.attributes) AS own (key)
+      WHERE task.attributes IS NOT NULL OFFSET 0) AS entry`;
 }
 
 const isEntry = `attributes.key = entry.key AND attributes.created_at = entry.created_at

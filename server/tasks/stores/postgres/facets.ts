@@ -63,12 +63,23 @@ async function countValues(
   }
 }
 
-export async function readAttributes(
+export function readAttributes(
   { database, attributes }: Context,
   ids: readonly string[],
 ): Promise<[id: string, Attributes][]> {
-  const rows = await database.read(attributesOfIds, [ids]);
-  const names = new Map((await attributes.all()).map(({ attribute, name }) => [attribute, name]));
+  const session: Session = { query: (text, values) => database.read(text, values) };
+  return readAttributesIn(session, attributes, ids);
+}
+
+/** The same as one of several reads. */
+export async function readAttributesIn(
+  session: Session,
+  attributes: Context["attributes"],
+  ids: readonly string[],
+): Promise<[id: string, Attributes][]> {
+  const rows = await session.query(attributesOfIds, [ids]);
+  if (rows.length === 0) return [];
+  const names = new Map((await attributes.all(session)).map(({ attribute, name }) => [attribute, name]));
   return rows.map(([id, keys]) => [id, attributesOf(keys, (attribute) => names.get(attribute))]);
 }
 

@@ -83,4 +83,11 @@ export function channelOf(schema: string): string {
   return `dure:${createHash("sha256").update(schema).digest("hex").slice(0, 32)}`;
 }
 
-export const notify = statement("notify", "SELECT pg_notify($1, $2)");
+/**
+ * Every NOTIFY takes one lock of the whole server to commit. Whoever keeps it, a hint is not worth waiting for: a pool's
+ * connection would hang on it, and, where a lease's connection asks whether it hears itself, the lease.
+ */
+export const notify = statement(
+  "notify",
+  "SELECT pg_notify($1, $2) FROM set_config('lock_timeout', '500ms', true)",
+);

@@ -4,6 +4,7 @@ import { nearest } from "../../core/names.ts";
 import type { ArchivedTask, PruneRequest, StoredDefinition } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import type { Context } from "./context.ts";
+import { readAttributesIn } from "./facets.ts";
 import { findTask, taskById } from "./find-task.ts";
 import { prunable, prunableParameters } from "./manage.ts";
 import {
@@ -81,8 +82,11 @@ export function readPrunable(context: Context, request: PruneRequest): Promise<A
     const attempts = await session.query(attemptsOf, [rows.map((row) => row[0])]);
     const byTask = Map.groupBy(attempts, ([taskId]) => taskId as string);
     const lanes = await context.lanes.named(new Set(rows.map((row) => row[1])));
+    const ids = rows.map((row) => row[0]);
+    const attributes = new Map(await readAttributesIn(session, context.attributes, ids));
     return rows.map((row) => ({
       task: toTask(row, lanes),
+      ...(attributes.has(row[0]) && { attributes: attributes.get(row[0])! }),
       attempts: toAttempts(
         row,
         (byTask.get(row[0]) ?? []).map((attempt) => attempt.slice(1) as AttemptRow),

@@ -1,6 +1,6 @@
 /** What the threads answered, as the port gives it. */
 import type { Attempt } from "../../core/attempt.ts";
-import type { Written } from "../../core/store.ts";
+import type { ArchivedTask, Attributes, Written } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import type { Enqueued } from "./enqueue.ts";
 import type { Rows } from "./protocol.ts";
@@ -15,6 +15,15 @@ export function toTasks(rows: Rows): Task[] {
 export function attemptsOf({ task, attempts, workers }: RecordRows): Attempt[] {
   const names = namesOf({ lanes: task.lanes, workers: [...task.workers, ...workers] });
   return toAttempts(task.rows[0] as Row, attempts, names);
+}
+
+export function archivedOf(record: RecordRows): ArchivedTask {
+  const attributes = (record.task.rows[0] as Row)[28];
+  return {
+    task: toTasks(record.task)[0]!,
+    attempts: attemptsOf(record),
+    ...(attributes !== null && { attributes: JSON.parse(attributes) as Attributes }),
+  };
 }
 
 export function changedTask<Reason extends string>(

@@ -54,7 +54,7 @@ import { decodeChangeCursor, encodeChangeCursor } from "../../core/store-changes
 import type { Task } from "../../core/task.ts";
 import type { Transaction } from "../../core/transaction.ts";
 import { unusable } from "../../core/transaction.ts";
-import { attemptsOf, changedTask, existingTasks, toTasks } from "./answers.ts";
+import { archivedOf, attemptsOf, changedTask, existingTasks, toTasks } from "./answers.ts";
 import { enqueueInTransaction } from "./callers-transaction.ts";
 import type { ChangePlace } from "./changes.ts";
 import { toClaimedTask } from "./claimed-task.ts";
@@ -288,7 +288,7 @@ class SqliteStore implements TaskStore {
 
   async readPrunable(request: PruneRequest): Promise<ArchivedTask[]> {
     const records = await this.#read("readPrunable", request);
-    return records.map((record) => ({ task: toTasks(record.task)[0]!, attempts: attemptsOf(record) }));
+    return records.map(archivedOf);
   }
 
   async readUnfilled(request: Parameters<TaskStore["readUnfilled"]>[0]): Promise<UnfilledTask[]> {

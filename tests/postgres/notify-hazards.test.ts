@@ -1,0 +1,135 @@
+/** F52, F55: what NOTIFY can do to a server, and that Dure neither causes it nor waits for it. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import pg from "pg";
+import { afterEach, expect, test, vi } from "vitest";
+import { Database } from "../../server/tasks/stores/postgres/database.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
+import { channelOf } from "../../server/tasks/stores/postgres/notifier.ts";
+import { serverFindings } from "../../server/tasks/stores/postgres/server-health.ts";
+import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import { newWorker } from "../support/builders.ts";
+import { FaultWorld } from "../support/fault-world.ts";
+import { createTestSchema, queryPostgres } from "../support/postgres.ts";
+import { PostgresServer } from "../support/postgres-server.ts";
+
+vi.setConfig({ testTimeout: 40_000 });
+
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function connect(connectionString: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString });
+  client.on("error", () => undefined);
+  await client.connect();
+  return client;
+}
+
+test("while somebody's NOTIFY holds the lock that all of them take to commit, tasks are stored and run", async () => {
+  // A commit that waits for a standby that isn't there keeps that lock, which is what the outages came from.
+  const settings = { synchronous_standby_names: "nobody", synchronous_commit: "local" };
+  const server = await PostgresServer.start({ settings });
+  closing.push(() => server.remove());
+  const world = await FaultWorld.open({ url: server.url() });
+  closing.push(() => world.close());
+  const holder = await connect(server.url());
+  const held = holder
+    .query("SET synchronous_commit = on; CREATE TABLE elsewhere (); NOTIFY elsewhere")
+    .catch(() => undefined);
+  await expect.poll(() => waitsFor(server, "SyncRep")).toBe(1);
+  const first = world.starts;
+  const at = performance.now();
+  await Promise.all(Array.from({ length: 200 }, () => world.enqueue()));
+  expect(performance.now() - at).toBeLessThan(5_000);
+  await expect.poll(() => waitsFor(server, "object")).toBeGreaterThan(0);
+  await holdLease(server.url());
+  await world.until("starts", () => world.starts > first, 5_000);
+  await world.check();
+  expect([...world.refusals]).toEqual([]);
+  expect(await waitsFor(server, "SyncRep")).toBe(1);
+  await server.query("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+  await held;
+  await holder.end();
+});
+
+/** A worker that comes while nothing can be notified has its lease renewed all the same. */
+async function holdLease(url: string): Promise<void> {
+  const store = createPostgresStore({ url });
+  closing.push(() => store.close());
+  await store.open();
+  await store.registerWorker(newWorker());
+  let beats = 0;
+  const lease = store.holdLease({
+    workerId: "worker-1",
+    leaseMs: 15_000,
+    beatMs: 50,
+    maxBlockMs: 60_000,
+    onBeat: () => {
+      beats += 1;
+    },
+  });
+  lease.alive();
+  await expect.poll(() => beats, { timeout: 3_000 }).toBeGreaterThan(0);
+}
+
+async function waitsFor(server: PostgresServer, event: string): Promise<number> {
+  const text = "SELECT count(*)::integer AS waiting FROM pg_stat_activity WHERE wait_event = $1";
+  return (await server.query(text, [event]))[0].waiting;
+}
+
+test("a worker that is stopped under a flood of notifications is named by the doctor, holds up nobody, and goes on", async () => {
+  const schema = await createTestSchema();
+  closing.push(schema.drop);
+  const world = await FaultWorld.open({ url: `${schema.url}&listen=off`, workers: 1 });
+  closing.push(() => world.close());
+  const stopped = await startWorker(schema.url);
+  await world.until("its lease's connection, which listens", async () => {
+    const text = "SELECT renewals FROM :schema.workers WHERE pid = $1";
+    return Number((await schema.query(text, [stopped.pid]))[0]?.renewals) > 0;
+  });
+  stopped.kill("SIGSTOP");
+  const flooder = await connect(schema.url.split("?")[0]!);
+  closing.push(() => flooder.end());
+  // More than the buffers of a connection hold, so that its server process has to wait for its reader.
+  const channel = channelOf(schema.name);
+  await world.until("a listener that isn't read", async () => {
+    await flooder.query("SELECT pg_notify($1, n || repeat('x', 7000)) FROM generate_series(1, 4000) AS n", [
+      channel,
+    ]);
+    return (await unheard()).length > 0;
+  });
+  const before = world.starts;
+  await Promise.all(Array.from({ length: 50 }, () => world.enqueue()));
+  await world.until("starts by the other worker", () => world.starts > before);
+  const database = new Database(parseLocation(schema.url));
+  await database.open();
+  closing.push(() => database.close());
+  const held = (await serverFindings(database, 0, 0)).filter(({ check }) => check === "transactions");
+  const [pid] = await unheard();
+  expect(held.map(({ message }) => message)).toContainEqual(expect.stringContaining(`process ${pid},`));
+  stopped.kill("SIGCONT");
+  await world.until("the end of every task", async () => {
+    const ended = await world.caller.countTasks({ status: "COMPLETED", definitions: false });
+    return ended === world.acknowledged.size;
+  });
+  stopped.kill("SIGTERM");
+  const [code] = await once(stopped, "exit");
+  expect(code).toBe(0);
+});
+
+/** Processes of the server that wait for somebody to read what they were told. */
+async function unheard(): Promise<number[]> {
+  const text = `SELECT pid FROM pg_stat_activity WHERE wait_event = 'ClientWrite'`;
+  return (await queryPostgres(text)).map(({ pid }) => pid);
+}
+
+async function startWorker(url: string): Promise<ChildProcess> {
+  const program = join(import.meta.dirname, "../crash/paused-program.ts");
+  const child = spawn(process.execPath, [program, url, "1s"], { stdio: ["pipe", "pipe", "inherit"] });
+  closing.push(() => child.kill("SIGKILL"));
+  await once(child.stdout!, "data");
+  return child;
+}

@@ -1,0 +1,57 @@
+/** F38: a database of every earlier schema, with tasks in it, is brought up to date and goes on. */
+import { afterEach, describe, expect, test } from "vitest";
+import { readMigrations } from "../../server/tasks/stores/migrate.ts";
+import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import { newSearch, newWorker, settlementOf } from "../support/builders.ts";
+import { countOf, tasksOf } from "../support/found.ts";
+import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import { claimRequest, ok } from "../support/stores.ts";
+
+const migrations = readMigrations(new URL("../../server/tasks/stores/postgres/migrations/", import.meta.url));
+const newest = migrations.length;
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+test("every migration says first whether older workers may go on", () => {
+  for (const { name, sql } of migrations) expect(sql.split("\n\n")[0], name).toMatch(/older\s(-- )?workers/i);
+});
+
+describe.each(migrations.slice(0, -1))("a database of schema $number", ({ number }) => {
+  test("keeps its tasks, and they are found, run and ended", async () => {
+    const schema = await createTestSchema();
+    closing.push(schema.drop);
+    await makeSchema(schema, number);
+    const store = createPostgresStore({ url: schema.url });
+    closing.push(() => store.close());
+    await store.open();
+    const [stored] = await schema.query("SELECT max(number) AS number FROM :schema.migrations");
+    expect(stored.number).toBe(newest);
+    expect(await countOf(store.countTasks(newSearch({ statuses: ["COMPLETED"] })))).toBe(1);
+    ok(await store.registerWorker(newWorker()));
+    const { claimed } = ok(await store.claimTasks(claimRequest()));
+    expect(claimed.map(({ task }) => task.id)).toEqual(["waiting"]);
+    ok(await store.settleTasks(claimed.map((one) => settlementOf(one, "completed"))));
+    const found = await tasksOf(store.searchTasks(newSearch({ statuses: ["COMPLETED"] })));
+    expect(found.map(({ id }) => id).sort()).toEqual(["ended", "waiting"]);
+  });
+});
+
+/** A schema as the version with so many migrations left it: one task has ended, one waits. */
+async function makeSchema(schema: TestSchema, number: number): Promise<void> {
+  await schema.query(`CREATE SCHEMA :schema;
+    CREATE TABLE :schema.migrations (number integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`);
+  for (const one of migrations.slice(0, number)) {
+    await schema.query(one.sql);
+    await schema.query("INSERT INTO :schema.migrations (number, name) VALUES ($1, $2)", [
+      one.number,
+      one.name,
+    ]);
+  }
+  await schema.query(`INSERT INTO :schema.lanes (type, queue, own_ids) VALUES ('resize-image', 'default', true);
+    INSERT INTO :schema.tallies (lane, status, tasks) VALUES (1, 0, 1), (1, 3, 1);
+    INSERT INTO :schema.tasks (id, lane, own_id, status, priority, due_at, created_at, updated_at, completed_at, max_attempts,
+      rerun_after_crash, payload)
+    VALUES ('ended', 1, true, 3, 0, 1, 1, 2, 2, 1, true, '{"widthPx":640}'), ('waiting', 1, true, 0, 0, 1, 1, 1, NULL, 1, true, '{"widthPx":640}')`);
+}
