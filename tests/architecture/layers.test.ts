@@ -6,6 +6,7 @@ import { importsOf, listFiles, listSources, readSource, withoutComments } from "
 const ofAnyStore = [
   "server/tasks/core/",
   "server/tasks/stores/migrate.ts",
+  "server/tasks/stores/claimed.ts",
   "server/tasks/stores/findings.ts",
   "server/tasks/stores/search-bounds.ts",
 ];
@@ -26,6 +27,7 @@ const parts: Record<string, { parts: string[]; packages: RegExp }> = {
     packages: /^(node:|pg$)/,
   },
   "server/tasks/stores/migrate.ts": { parts: ["server/tasks/core/"], packages: /^node:/ },
+  "server/tasks/stores/claimed.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/tasks/stores/search-bounds.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/tasks/stores/findings.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/dure": { parts: ["server/dure", "server/tasks/"], packages: /^node:/ },

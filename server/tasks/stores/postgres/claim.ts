@@ -14,11 +14,11 @@
  * back; no settlement of a buried worker is accepted.
  */
 import type { ClaimedTask, ClaimReply, ClaimRequest, Written } from "../../core/store.ts";
+import { type ClaimedRow, toClaimedTask } from "./claimed-task.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow } from "./database.ts";
 import { lookForTasks } from "./look.ts";
 import { isNotPaused, pausedForClaim } from "./pauses.ts";
-import { settingsOf, type TaskRow, toTask } from "./rows.ts";
 import { few, nowOf, quoted, statement } from "./statement.ts";
 
 /** A due time that has passed: the caller asks again at once. */
@@ -130,60 +130,14 @@ async function toClaims(
   if (taken.length === 0) return [];
   const lanes = await context.lanes.named(new Set(taken.map((row) => row[6])));
   return taken.map((row) => {
-    const taskRow = toTaskRow(row, workerId);
-    const task = toTask(taskRow, lanes);
-    const settings = settingsOf(taskRow);
     if (row[14] === 0) context.floors.claimed(row[6], row[7], row[8], row[4], row[10]);
-    return {
-      ref: [row[3], row[4]],
-      fence: row[13],
-      task,
-      ...(settings && { settings }),
-      ...(task.unreadable !== undefined && { unreadable: task.unreadable }),
-    };
+    return toClaimedTask(row as unknown as ClaimedRow, lanes, workerId);
   });
 }
 
 /** As they are to run: the suspect first, then by priority, due time and place in the store. */
 function inOrder(a: ResultRow, b: ResultRow): number {
   return Number(b[14] > 0) - Number(a[14] > 0) || b[7] - a[7] || a[8] - b[8] || a[4] - b[4];
-}
-
-/** What a claimed task cannot have is not sent. */
-function toTaskRow(row: ResultRow, workerId: string): TaskRow {
-  const [, , , , , id, lane, priority, dueAt, createdAt, startedAt, attempts, maxAttempts, fence] = row;
-  const [crashes, snoozes, version, payload, payloadTypes, error, description, tags] = row.slice(14);
-  const [idempotency, settings, progress] = row.slice(22);
-  const updatedAt = Math.max(startedAt, createdAt);
-  return [
-    id,
-    lane,
-    2,
-    priority,
-    dueAt,
-    createdAt,
-    updatedAt,
-    startedAt,
-    null,
-    attempts,
-    maxAttempts,
-    fence,
-    crashes,
-    snoozes,
-    version,
-    workerId,
-    null,
-    payload,
-    payloadTypes,
-    null,
-    null,
-    error,
-    description,
-    tags,
-    idempotency,
-    settings,
-    progress,
-  ];
 }
 
 const usual = "tasks.status < 2 AND tasks.crashes = 0";

@@ -1,6 +1,6 @@
 /** Row ↔ Task, Attempt and the rest: the only place that knows columns as data. */
 import type { Attempt, AttemptOutcome } from "../../core/attempt.ts";
-import type { StoredDefinition, TaskSettings, WorkerRecord } from "../../core/store.ts";
+import type { StoredDefinition, WorkerRecord } from "../../core/store.ts";
 import type { Task, TaskStatus, TaskStatusName } from "../../core/task.ts";
 import { decodeValue } from "../../core/value.ts";
 import type { Lane } from "./lanes.ts";
@@ -93,10 +93,6 @@ export function toTask(row: TaskRow, lanes: ReadonlyMap<number, Lane>): Task {
   if (row[15] !== null) task.workerId = row[15];
   readValues(row, task);
   return task;
-}
-
-export function settingsOf(row: TaskRow): TaskSettings | undefined {
-  return readJson<TaskSettings>(row[25]);
 }
 
 function readValues(row: TaskRow, task: Task): void {

@@ -9,6 +9,7 @@ import type { AttemptOutcome } from "../../core/attempt.ts";
 import type { Settled, Settlement, TaskStore, Written } from "../../core/store.ts";
 import { arrayLiteral, keysOf } from "./attribute-values.ts";
 import { addingAttributes, movingAttributes } from "./attributes.ts";
+import type { TaskRef } from "./claimed-task.ts";
 import type { Context } from "./context.ts";
 import { portions, sizeOfTexts } from "./portions.ts";
 import { plainText, statusNames } from "./rows.ts";
@@ -19,9 +20,6 @@ interface Placed {
   index: number;
   settlement: Settlement;
 }
-
-/** What a claim gives and a settlement brings back: where the row was then, and its number. */
-export type Ref = [place: string, seq: number];
 
 const completed: Settled = Object.freeze({ kind: "settled", status: "COMPLETED" });
 
@@ -74,8 +72,8 @@ async function completePlain(
   const rows = await context.database.query(completeTasks, [
     context.now(),
     workerId,
-    settlements.map(({ ref }) => (ref as Ref)[0]),
-    settlements.map(({ ref }) => (ref as Ref)[1]),
+    settlements.map(({ ref }) => (ref as TaskRef).place),
+    settlements.map(({ ref }) => (ref as TaskRef).seq),
     settlements.map(({ taskId }) => taskId),
     settlements.map(({ fence }) => fence),
     settlements.map(({ result }) => result?.json ?? null),
@@ -87,7 +85,7 @@ async function completePlain(
 }
 
 function seqOf({ settlement }: Placed): number {
-  return (settlement.ref as Ref)[1];
+  return (settlement.ref as TaskRef).seq;
 }
 
 async function settleById(
@@ -202,11 +200,11 @@ export async function reportProgress(
     const key = `${report.taskId} ${report.fence} ${report.workerId}`;
     latest.set(key, { ...latest.get(key), ...report });
   }
-  const given = [...latest.values()].sort((a, b) => (a.ref as Ref)[1] - (b.ref as Ref)[1]);
+  const given = [...latest.values()].sort((a, b) => (a.ref as TaskRef).seq - (b.ref as TaskRef).seq);
   if (given.length === 0) return { kind: "ok", value: undefined };
   return context.database.written(async () => {
     await context.database.query(keepReports, [
-      given.map(({ ref }) => (ref as Ref)[1]),
+      given.map(({ ref }) => (ref as TaskRef).seq),
       given.map(({ taskId }) => taskId),
       given.map(({ fence }) => fence),
       given.map(({ workerId }) => workerId),

@@ -50,7 +50,7 @@ export function toBeat(rows: readonly ResultRow[]): Beat {
       ([taskId, fence, place, seq, cancelRequested]) => ({
         taskId,
         fence,
-        ref: [place, seq],
+        ref: { place, seq },
         cancelRequested,
       }),
     ),

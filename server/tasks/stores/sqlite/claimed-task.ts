@@ -1,12 +1,7 @@
-/**
- * Claimed row → ClaimedTask, a hundred thousand times a second. Runs on the main thread.
- *
- * Nothing made per task here is an object or array literal. V8 counts how many of a literal's objects outlive a collection; when nearly
- * all do, as those in flight in the first moments of a drain, it makes all later ones in the old generation, where they
- * stay until a full collection (docs/design/storage.md). Copies and constructors are not counted.
- */
+/** Claimed row → ClaimedTask, a hundred thousand times a second: see stores/claimed.ts. Runs on the main thread. */
 import type { ClaimedTask, TaskSettings } from "../../core/store.ts";
-import type { Task, TaskStatus } from "../../core/task.ts";
+import type { Task } from "../../core/task.ts";
+import { blankTask, Claimed } from "../claimed.ts";
 import { decode, type LaneInfo, readJson } from "./rows.ts";
 
 /** A row that a claim takes, in the order of `claimedColumns` in statements.ts; as it was before the claim. */
@@ -52,7 +47,7 @@ export function toClaimedTask(
   claimedAt: number,
 ): ClaimedTask {
   const lane = lanes(row[2]);
-  const task = { ...blankTask };
+  const task = blankTask();
   task.id = row[1];
   task.type = lane.type;
   task.createdAt = new Date(row[5]);
@@ -62,7 +57,6 @@ export function toClaimedTask(
   task.queue = lane.queue;
   task.priority = row[3];
   task.dueAt = new Date(row[4]);
-  task.tags = noTags.slice();
   task.version = row[9] + 1;
   task.startedAt = new Date(claimedAt);
   task.workerId = workerId;
@@ -80,7 +74,7 @@ function readRest(text: string, claimed: Claimed): ClaimedRest {
   const { task } = claimed;
   task.crashes = crashes;
   task.snoozes = snoozes;
-  task.tags = readJson(tags) ?? [];
+  if (tags !== null) task.tags = readJson(tags) ?? task.tags;
   if (error !== null) task.error = error;
   if (description !== null) task.description = description;
   if (idempotency !== null) task.idempotencyKey = idempotency.slice(task.type.length + 1);
@@ -95,43 +89,6 @@ function readPayload(json: string, types: string | null, task: Task): void {
     task.payload = decode(json, types);
   } catch (error) {
     task.unreadable = (error as Error).message;
-  }
-}
-
-const noTags: string[] = [];
-const never = new Date(0);
-
-const blankTask: Task = {
-  id: "",
-  type: "",
-  status: "RUNNING" as TaskStatus,
-  createdAt: never,
-  updatedAt: never,
-  payload: undefined,
-  maxAttempts: 1,
-  attempts: 1,
-  queue: "",
-  priority: 0,
-  dueAt: never,
-  tags: noTags,
-  crashes: 0,
-  snoozes: 0,
-  version: 1,
-  startedAt: never,
-  workerId: "",
-};
-
-class Claimed implements ClaimedTask {
-  readonly ref: TaskRef;
-  readonly fence: number;
-  readonly task: Task;
-  declare settings?: TaskSettings;
-  declare unreadable?: string;
-
-  constructor(ref: TaskRef, fence: number, task: Task) {
-    this.ref = ref;
-    this.fence = fence;
-    this.task = task;
   }
 }
 
