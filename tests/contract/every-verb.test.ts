@@ -74,6 +74,7 @@ test("no file of rules is left out", () => {
     ...new Set([
       ...Object.values(files),
       "alert-rules",
+      "archive-attributes",
       "retention",
       "search-conditions",
       "slow-tasks",
