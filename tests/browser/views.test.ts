@@ -56,10 +56,27 @@ describe.each(settings)("$name", ({ width, colorScheme, locale }) => {
       expect(await wideElements(page), path).toBe(0);
       expect(await violations(page), path).toEqual([]);
     }
+    await compareAttempts(page);
+    expect(await wideElements(page)).toBe(0);
+    expect(await violations(page)).toEqual([]);
     expect(complaints).toEqual([]);
     await page.context().close();
   });
 });
+
+/** Opens a failed task, and what its second attempt changed against its first. */
+async function compareAttempts(page: Page): Promise<void> {
+  const failed = server.world.tasks.find(({ id, status }) => status === "FAILED" && id.startsWith("0f3a"))!;
+  await page.goto(`${server.url}tasks/${failed.id}`);
+  const attempts = page.getByRole("button", { name: /^(Attempt|시도) 2/ });
+  await attempts.click();
+  await page.getByText(/^(Compare with attempt 1|시도 1와 비교)$/).click();
+  const removed = page.getByRole("deletion").filter({ hasText: "pictures.ts:40:5" });
+  const added = page.getByRole("insertion").filter({ hasText: "resize-image.ts:18:11" });
+  await Promise.all([removed.waitFor(), added.waitFor()]);
+  await page.getByText(/^(Compare with attempt 2|시도 2와 비교)$/).click();
+  await page.getByText(/^(The error is the same, stack included|스택까지 같은 오류입니다)\.$/).waitFor();
+}
 
 test("an unknown address and an unknown task say so and show the way on", async () => {
   const { page } = await openPage({ locale: "en-US" });

@@ -4,6 +4,7 @@ import type { AttemptDocument, LogDocument } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { useNow } from "../now.ts";
+import { AttemptDiff } from "./attempt-diff.tsx";
 import styles from "./attempts.module.css";
 import { ErrorText } from "./error-text.tsx";
 import { Instant, Span } from "./time.tsx";
@@ -28,6 +29,7 @@ export function Attempts({
         <AttemptItem
           key={attempt.fence}
           attempt={attempt}
+          before={latestFirst[index + 1]}
           scale={{ begin, end }}
           first={index === 0}
           errorTold={attempt.fence === errorToldOf}
@@ -39,11 +41,14 @@ export function Attempts({
 
 function AttemptItem({
   attempt,
+  before,
   scale,
   first,
   errorTold,
 }: {
   attempt: AttemptDocument;
+  /** The attempt before it, to compare with. */
+  before: AttemptDocument | undefined;
   scale: { begin: number; end: number };
   first: boolean;
   errorTold: boolean;
@@ -63,7 +68,7 @@ function AttemptItem({
           <Span from={attempt.startedAt} to={attempt.endedAt} />
         </span>
       </button>
-      {open && <AttemptBody attempt={attempt} errorTold={errorTold} />}
+      {open && <AttemptBody attempt={attempt} before={before} errorTold={errorTold} />}
     </li>
   );
 }
@@ -89,7 +94,15 @@ function Bar({
   );
 }
 
-function AttemptBody({ attempt, errorTold }: { attempt: AttemptDocument; errorTold: boolean }) {
+function AttemptBody({
+  attempt,
+  before,
+  errorTold,
+}: {
+  attempt: AttemptDocument;
+  before: AttemptDocument | undefined;
+  errorTold: boolean;
+}) {
   const words = useWords();
   return (
     <div className={styles.body}>
@@ -101,6 +114,7 @@ function AttemptBody({ attempt, errorTold }: { attempt: AttemptDocument; errorTo
         </span>
       </p>
       {attempt.error && !errorTold && <ErrorText error={attempt.error} />}
+      {before && <AttemptDiff earlier={before} later={attempt} />}
       {attempt.logs.length > 0 && <Logs logs={attempt.logs} />}
     </div>
   );

@@ -140,7 +140,9 @@ function attemptsOf(task: TaskDocument): AttemptDocument[] {
               ? "cancelled"
               : "failed",
       }),
-      ...(task.error && { error: storedError(task.error) }),
+      ...(task.error && {
+        error: storedError(task.error, index === 0 ? "pictures.ts:40:5" : "resize-image.ts:18:11"),
+      }),
       logs: [
         { at: iso(beganMs + 20), level: "info", message: "fetching", fields: { bytes: 48_213 } },
         { at: iso(beganMs + 400), level: "warn", message: task.error ?? "slow answer, 380 ms" },
@@ -149,12 +151,12 @@ function attemptsOf(task: TaskDocument): AttemptDocument[] {
   });
 }
 
-function storedError(message: string) {
+function storedError(message: string, place: string) {
   return {
     name: "FetchError",
     message,
     code: "ETIMEDOUT",
-    stack: `FetchError: ${message}\n    at fetchPicture (/app/tasks/resize-image.ts:18:11)\n    at async run (/app/tasks/resize-image.ts:7:3)`,
+    stack: `FetchError: ${message}\n    at fetchPicture (/app/tasks/${place})\n    at async run (/app/tasks/resize-image.ts:7:3)`,
     cause: { name: "Error", message: "socket hang up" },
   };
 }
