@@ -99,8 +99,6 @@ export function createPostgresStore(options: PostgresStoreOptions): TaskStore {
  * make it reap, and reaping unasked is for what those could have missed.
  */
 const pace: Pace = { pollMs: 2_000, reapMs: 60_000 };
-/** Where a notification was seen to arrive, polls find little but what somebody stored who died before saying so. */
-const paceWhenTold: Pace = { ...pace, pollMs: 3_000 };
 
 /** No type and no queue holds U+0000, which the server would not take, nor what it becomes. */
 function askable(search: StoreSearch): StoreSearch {
@@ -114,6 +112,7 @@ function askable(search: StoreSearch): StoreSearch {
 
 class PostgresStore implements TaskStore {
   readonly location: string;
+  readonly pace = pace;
   readonly #context: Context;
   readonly #database: Database;
   readonly #folder: TallyFolder;
@@ -156,10 +155,6 @@ class PostgresStore implements TaskStore {
     this.#folder = new TallyFolder(this.#context);
     this.#enqueues = new EnqueueBatch(this.#context);
     this.#link = new LeaseLink(url, this.#notifier.sender, { changed: (news) => this.#changed(news) });
-  }
-
-  get pace(): Pace {
-    return this.#link.listens ? paceWhenTold : pace;
   }
 
   async open(): Promise<void> {
