@@ -108,6 +108,33 @@ describe("enqueue", () => {
   });
 });
 
+test("numbers hold for the statement they were asked for, though a new connection has them forgotten meanwhile", async () => {
+  const database = new Database(parseLocation(schema.url));
+  await database.open();
+  try {
+    const names = new AttributeNames({
+      query: async (statement, values) => {
+        const rows = await database.query(statement, values);
+        names.forget();
+        return rows;
+      },
+    });
+    const tasks = [
+      newTask({ attributes: { userId: 1, label: "a" } }),
+      newTask({ attributes: { paid: true } }),
+    ];
+    const numberOf = await names.ofAll(tasks);
+    const stored = new Map(
+      (await names.all()).map(({ attribute, type, name }) => [attribute, `${type} ${name}`]),
+    );
+    for (const { type, attributes } of tasks) {
+      for (const name in attributes) expect(stored.get(numberOf(type, name))).toBe(`${type} ${name}`);
+    }
+  } finally {
+    await database.close();
+  }
+});
+
 describe("what becomes of a task", () => {
   test.each(["completed", "failed", "cancelled", "timed-out", "released"] as const)("%s", async (outcome) => {
     ok(await store.enqueueTasks([taskWith({ userId: "u1", size: 3 })]));

@@ -59,11 +59,11 @@ export function writeAttributes(context: Context, filled: readonly FilledTask[])
   return database.written(async () => {
     const last = filled.at(-1)?.ref as FillRef | undefined;
     if (!last) return { kind: "ok", value: undefined };
-    const tasks: { id: string; keys: string | null }[] = [];
-    for (const { ref, attributes } of filled) {
-      const { id, type } = ref as FillRef;
-      for (const name in attributes) await names.of(type, name);
-      const keys = arrayLiteral(keysOf(attributes, (name) => names.known(type, name)!));
+    const given = filled.map(({ ref, attributes }) => ({ ...(ref as FillRef), attributes }));
+    const numberOf = await names.ofAll(given);
+    const tasks: { id: string; keys: string }[] = [];
+    for (const { id, type, attributes } of given) {
+      const keys = arrayLiteral(keysOf(attributes, (name) => numberOf(type, name)));
       if (keys !== null) tasks.push({ id, keys });
     }
     await database.transaction(async (session) => {

@@ -1,4 +1,5 @@
 /** The numbers of attributes, by type and name; remembered until a connection is new, as lanes are. */
+import type { Attributes } from "../../core/store.ts";
 import type { Session } from "./database.ts";
 import { statement } from "./statement.ts";
 
@@ -17,14 +18,9 @@ export class AttributeNames {
     this.#session = session;
   }
 
-  /** Known at once; undefined until `of` was asked for it. */
-  known(type: string, name: string): number | undefined {
-    return this.#byName.get(`${type} ${name}`);
-  }
-
   /** The number; made when it is new, in a transaction of its own. */
   async of(type: string, name: string, session = this.#session): Promise<number> {
-    const known = this.known(type, name);
+    const known = this.#byName.get(`${type} ${name}`);
     if (known !== undefined) return known;
     const forgotten = this.#forgotten;
     let rows = await session.query(findName, [type, name]);
@@ -32,6 +28,24 @@ export class AttributeNames {
     const attribute = rows[0]![0] as number;
     if (forgotten === this.#forgotten) this.#byName.set(`${type} ${name}`, attribute);
     return attribute;
+  }
+
+  /**
+   * The numbers of all attributes of these tasks. They are good for the statement that follows, whatever is forgotten
+   * meanwhile: a connection may be made for the very question.
+   */
+  async ofAll(
+    tasks: Iterable<{ type: string; attributes?: Attributes }>,
+    session = this.#session,
+  ): Promise<(type: string, name: string) => number> {
+    const numbers = new Map<string, number>();
+    for (const { type, attributes } of tasks) {
+      for (const name in attributes) {
+        const key = `${type} ${name}`;
+        if (!numbers.has(key)) numbers.set(key, await this.of(type, name, session));
+      }
+    }
+    return (type, name) => numbers.get(`${type} ${name}`)!;
   }
 
   /** Every attribute there is; read anew, since another process may have made one a moment ago. */

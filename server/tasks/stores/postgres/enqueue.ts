@@ -172,29 +172,15 @@ async function toColumns(context: Context, tasks: readonly NewTask[], session: S
     context.now(),
   ];
   if (!tasks.some(hasAttributes)) return columns;
-  await learnAttributes(context, tasks, session);
-  return [...columns, tasks.map((task) => arrayLiteral(attributeKeysOf(context, task)))];
+  const numberOf = await context.attributes.ofAll(tasks, session);
+  const keys = tasks.map(
+    ({ type, attributes }) => attributes && keysOf(attributes, (name) => numberOf(type, name)),
+  );
+  return [...columns, keys.map(arrayLiteral)];
 }
 
 function hasAttributes({ attributes }: NewTask): boolean {
   return attributes !== undefined;
-}
-
-/** Undefined for none; the numbers of its attributes were learnt before. */
-function attributeKeysOf({ attributes }: Context, task: NewTask): string[] | undefined {
-  return task.attributes && keysOf(task.attributes, (name) => attributes.known(task.type, name)!);
-}
-
-/** @param session where numbers that are not known are asked for; no transaction */
-async function learnAttributes(
-  { attributes }: Context,
-  tasks: readonly NewTask[],
-  session: Session,
-): Promise<void> {
-  for (const task of tasks) {
-    for (const name in task.attributes)
-      if (attributes.known(task.type, name) === undefined) await attributes.of(task.type, name, session);
-  }
 }
 
 /** A column that is the same in every row, and never null, is sent once: its first value stands for what is missing. */

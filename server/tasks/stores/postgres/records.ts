@@ -98,11 +98,10 @@ export async function writeRecords(
     const name = `${type} ${queue} ${ownId}`;
     if (!lanes.has(name)) lanes.set(name, await context.lanes.of(type, queue, ownId));
   }
-  const { attributes } = context;
-  for (const { type, attributes: own } of records) for (const name in own) await attributes.of(type, name);
+  const numberOf = await context.attributes.ofAll(records);
   const columnsOf = (record: TaskRecord) => {
-    const { type, queue, ownId, attributes: own } = record;
-    const keys = own && keysOf(own, (name) => attributes.known(type, name)!);
+    const { type, queue, ownId, attributes } = record;
+    const keys = attributes && keysOf(attributes, (name) => numberOf(type, name));
     return toColumns(record, lanes.get(`${type} ${queue} ${ownId}`)!, arrayLiteral(keys));
   };
   try {

@@ -125,15 +125,15 @@ async function attributeKeysOf(
   if (settlements.every(({ attributes }) => attributes === undefined)) return null;
   const tasks = settlements.filter(({ attributes }) => attributes !== undefined).map(({ taskId }) => taskId);
   const types = new Map((await database.query(typesOf, [tasks])) as [string, string][]);
-  const literals: (string | null)[] = [];
-  for (const { taskId, attributes = {} } of settlements) {
-    const type = types.get(taskId)!;
-    const numbers = new Map<string, number>();
-    for (const name in attributes) if (type !== undefined) numbers.set(name, await names.of(type, name));
-    const known = Object.fromEntries(Object.entries(attributes).filter(([name]) => numbers.has(name)));
-    literals.push(arrayLiteral(keysOf(known, (name) => numbers.get(name)!)));
-  }
-  return literals;
+  // A task that is gone has no type; nothing is settled of it.
+  const typed = settlements.map(({ taskId, attributes = {} }) => {
+    const type = types.get(taskId);
+    return type === undefined ? { type: "", attributes: {} } : { type, attributes };
+  });
+  const numberOf = await names.ofAll(typed);
+  return typed.map(({ type, attributes }) =>
+    arrayLiteral(keysOf(attributes, (name) => numberOf(type, name))),
+  );
 }
 
 function settledAs(status: number, dueAt: number): Settled {
