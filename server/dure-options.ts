@@ -226,6 +226,12 @@ export function isPostgresUrl(database: string): boolean {
 }
 
 function checkDatabase(database: string): string {
+  if (/^postgres(ql)?:(?!\/\/)|^\s*(host|hostaddr|dbname|user)\s*=/i.test(database)) {
+    throw new DureError(
+      "INVALID_OPTION",
+      "The database looks like one of PostgreSQL's, but not like its address. Write postgres://user:password@host:5432/database.",
+    );
+  }
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(database)?.[1];
   if (scheme === undefined || isPostgresUrl(database)) return database;
   throw new DureError(

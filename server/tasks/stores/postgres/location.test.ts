@@ -7,7 +7,8 @@ test("the store's own options are read and taken out; the rest is the driver's",
   );
   expect(location).toEqual({
     shown: "postgres://db.example.com:5433/app (schema jobs)",
-    connectionStrings: ["postgres://me:secret@db.example.com:5433/app?sslmode=require"],
+    connectionStrings: ["postgres://me:secret@db.example.com:5433/app?sslmode=verify-full"],
+    unencrypted: [],
     schema: "jobs",
     poolSize: 20,
     listen: false,
@@ -29,7 +30,10 @@ test("several hosts share user, database and options", () => {
   const { connectionStrings, shown } = parseLocation(
     "postgres://me:pw@a:5432,b:5433/app?target_session_attrs=read-write",
   );
-  expect(connectionStrings).toEqual(["postgres://me:pw@a:5432/app", "postgres://me:pw@b:5433/app"]);
+  expect(connectionStrings).toEqual([
+    "postgres://me:pw@a:5432/app?sslmode=verify-full",
+    "postgres://me:pw@b:5433/app?sslmode=verify-full",
+  ]);
   expect(shown).toBe("postgres://a:5432,b:5433/app");
 });
 
@@ -45,6 +49,9 @@ test.each([
   ["postgres://localhost/app?schema=", /schema must be a name of 1 to 63 bytes/],
   ["postgres://localhost/app?schema=a:schema", /schema must not hold ":schema"/],
   [`postgres://localhost/app?schema=${"긴".repeat(22)}`, /63 bytes/],
+  ["postgres://localhost/app?poolsize=3", /no option "poolsize"; did you mean "pool_size"/],
+  ["postgres://localhost/app?shema=jobs", /did you mean "schema"/],
+  ["postgres://db/app?sslmode=verifyfull", /sslmode is "verifyfull"; expected disable, .*or no-verify/],
   ["mysql://localhost/app", /expected postgres:/],
   ["postgres://me:sec@ret@local host/app", /%40/],
 ])("%s is refused", (url, message) => {

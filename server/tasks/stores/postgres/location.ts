@@ -1,11 +1,15 @@
 /** The connection string: one string that says where the tasks are, hosts, schema and the store's own options included. */
 import { DureError } from "../../core/errors.ts";
+import { nearest } from "../../core/names.ts";
+import { isOpenToReaders, knowsMode, modesShown, setEncryption } from "./encryption.ts";
 
 export interface Location {
   /** For messages: no password, no parameters. */
   shown: string;
   /** A connection string for the driver, one for each host, in order of preference. */
   connectionStrings: string[];
+  /** Hosts to which everything goes unencrypted over a network, as the string says it should. */
+  unencrypted: string[];
   schema: string;
   /** Connections for statements. Default 10. */
   poolSize: number;
@@ -29,9 +33,14 @@ export function parseLocation(url: string): Location {
     throw refused(`schema must be a name of 1 to ${schemaBytesMax} bytes`);
   }
   if (schema.includes(":schema")) throw refused('schema must not hold ":schema"; choose another name');
+  refuseMisspelt(searchParams);
+  if (!knowsMode(hosts[0]!)) {
+    throw refused(`sslmode is "${searchParams.get("sslmode")}"; expected ${modesShown}`);
+  }
   return {
     shown: shown(hosts, schema),
-    connectionStrings: hosts.map(withoutOwnOptions),
+    connectionStrings: hosts.map(forDriver),
+    unencrypted: hosts.filter((host) => isOpenToReaders(host)).map(({ host }) => host),
     schema,
     poolSize: readInteger(searchParams, "pool_size", 10, 2, 1_000),
     listen: readWord(searchParams, "listen", ["on", "off"], "on") === "on",
@@ -64,10 +73,21 @@ function shown(hosts: readonly URL[], schema: string): string {
   return schema === "dure" ? address : `${address} (schema ${schema})`;
 }
 
-function withoutOwnOptions(url: URL): string {
+function forDriver(url: URL): string {
   const own = new URL(url);
   for (const name of [...ownOptions, "target_session_attrs"]) own.searchParams.delete(name);
+  setEncryption(own);
   return own.href;
+}
+
+/** The driver passes over what it does not know, so an option of ours that is nearly right would be lost. */
+function refuseMisspelt(parameters: URLSearchParams): void {
+  for (const name of parameters.keys()) {
+    const meant = ownOptions.includes(name)
+      ? undefined
+      : nearest(name.replaceAll("-", "_"), ownOptions, 1)[0];
+    if (meant !== undefined) throw refused(`it has no option "${name}"; did you mean "${meant}"`);
+  }
 }
 
 function readInteger(

@@ -122,6 +122,34 @@ const meanings: [RegExp, Meaning][] = [
   ],
 ];
 
+/** What the driver and Node say, without a code of PostgreSQL's, that a connection string can mend. */
+const mended: [RegExp, string][] = [
+  [
+    /password must be a (non-empty )?string/,
+    "The server asks for a password: postgres://user:password@host/…, or PGPASSWORD.",
+  ],
+  [
+    /does not support SSL/i,
+    "Every host but this machine is asked for encryption, and so is one whose sslmode says so. Turn ssl on at the server; " +
+      "where nobody else can read the network, add sslmode=disable to the connection string.",
+  ],
+  [
+    /certificate|altnames/i,
+    "Name the file of the authority that signed it by sslrootcert, and the server as its certificate does; " +
+      "sslmode=no-verify encrypts without asking who answers.",
+  ],
+];
+
+function nextStep(error: unknown, text: string): string {
+  const found = mended.find(([pattern]) => pattern.test(text));
+  if (found) return found[1];
+  const { syscall } = error as NodeJS.ErrnoException;
+  if (syscall === "open") return "Check sslrootcert, sslcert and sslkey in the connection string.";
+  return isConnectionLoss(error)
+    ? "Dure tries again by itself; check that the server runs and can be reached."
+    : "This was not expected; please report it.";
+}
+
 /** The DureError of an error that was met while working with `location`. */
 export function toDureError(error: unknown, location: string): DureError {
   if (error instanceof DureError) return error;
@@ -133,10 +161,10 @@ export function toDureError(error: unknown, location: string): DureError {
   if (meaning) {
     return new DureError(meaning.code, `${location}: ${text}. ${meaning.next}`, { details, cause: error });
   }
-  const next = isConnectionLoss(error)
-    ? "Dure tries again by itself; check that the server runs and can be reached."
-    : "This was not expected; please report it.";
-  return new DureError("DATABASE_UNAVAILABLE", `${location}: ${text}. ${next}`, { details, cause: error });
+  return new DureError("DATABASE_UNAVAILABLE", `${location}: ${text}. ${nextStep(error, text)}`, {
+    details,
+    cause: error,
+  });
 }
 
 function movedError(location: string, movedTo: string, cause: unknown): DureError {

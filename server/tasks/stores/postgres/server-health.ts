@@ -25,6 +25,7 @@ export async function serverFindings(
     serverFinding(facts),
     rightsFinding(facts, schema),
     clockFinding(skewMs),
+    ...encryptionFindings(database),
     connectionsFinding(facts),
     ...(await transactionFindings(database, facts, openMsMax)),
     ...(await vacuumFindings(database, facts)),
@@ -106,6 +107,18 @@ function clockFinding(skewMs: number): HealthFinding {
     message: `This machine's clock is ${Math.round(Math.abs(skewMs) / 1_000)} s ${way} the server's, whose clock decides.`,
     next: "Let the machines set their clocks by NTP.",
   };
+}
+
+function encryptionFindings({ location }: Database): HealthFinding[] {
+  if (location.unencrypted.length === 0) return [];
+  return [
+    {
+      level: "warning",
+      check: "encryption",
+      message: `What goes to ${location.unencrypted.join(", ")} is not encrypted, payloads and passwords included.`,
+      next: "Take sslmode=disable out of the connection string, unless nobody else can read the network.",
+    },
+  ];
 }
 
 function connectionsFinding(facts: ServerFacts): HealthFinding {
