@@ -170,8 +170,11 @@ export class DureClient {
     return (await this.call("PATCH /tasks/:id", { params: { id }, body, signal })).task;
   }
 
-  async deleteTask(id: string, options?: RequestOptions): Promise<void> {
-    await this.call("DELETE /tasks/:id", { params: { id }, ...options });
+  async deleteTask(
+    id: string,
+    { signal, ...query }: CallQuery<"DELETE /tasks/:id"> & RequestOptions = {},
+  ): Promise<void> {
+    await this.call("DELETE /tasks/:id", { params: { id }, query, signal });
   }
 
   /** How many tasks an action on a search would change, and the first of them. */

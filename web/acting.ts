@@ -62,7 +62,7 @@ export async function act(
   async function work(left: TaskDocument[]): Promise<void> {
     for (let task = left.shift(); task && !signal.aborted; task = left.shift()) {
       try {
-        await api[action](task.id);
+        await api[action](task);
         outcome.done += 1;
       } catch (error) {
         outcome.refusals.push(error as Error);

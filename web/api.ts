@@ -52,10 +52,12 @@ export const api = {
     taskDetail(await get<TaskDetail | FlatDetail>(`tasks/${encodeURIComponent(id)}`, {}, signal)),
   enqueue: (body: { type: string; payload: Json; delay?: string; priority?: number }) =>
     send<{ task: TaskDocument } | TaskDocument>("POST", "tasks", body).then(taskOf),
-  retry: (id: string) => act(id, "retry"),
-  cancel: (id: string) => act(id, "cancel"),
-  runAgain: (id: string) => act(id, "run-again"),
-  delete: (id: string) => send<unknown>("DELETE", `tasks/${encodeURIComponent(id)}`),
+  // What is done to a task is done to the one that was looked at: one that has changed since is refused.
+  retry: (task: TaskAtHand) => act(task, "retry", seen(task)),
+  cancel: (task: TaskAtHand) => act(task, "cancel", seen(task)),
+  runAgain: (task: TaskAtHand, body: { payload?: Json; delay?: string } = {}) => act(task, "run-again", body),
+  delete: (task: TaskAtHand) =>
+    send<unknown>("DELETE", `tasks/${encodeURIComponent(task.id)}`, undefined, undefined, seen(task)),
   previewAction: (action: SearchAction, search: TaskSearch, signal?: AbortSignal) =>
     send<{ count: number; sample: TaskDocument[] }>(
       "POST",
@@ -123,11 +125,18 @@ function taskOf(answer: { task: TaskDocument } | TaskDocument): TaskDocument {
   return "task" in answer ? answer.task : answer;
 }
 
-function act(id: string, action: string) {
+/** A task as it was read; without a version, whatever it is by now. */
+export type TaskAtHand = Pick<TaskDocument, "id" | "version">;
+
+function seen({ version }: TaskAtHand): { expectedVersion?: number } {
+  return version === undefined ? {} : { expectedVersion: version };
+}
+
+function act({ id }: TaskAtHand, action: string, body: object) {
   return send<{ task: TaskDocument } | TaskDocument>(
     "POST",
     `tasks/${encodeURIComponent(id)}/${action}`,
-    {},
+    body,
   ).then(taskOf);
 }
 
@@ -155,8 +164,14 @@ function get<Answer>(path: string, query: Query, signal?: AbortSignal): Promise<
   return ask<Answer>(apiUrl(path, query), { signal: signal ?? null });
 }
 
-function send<Answer>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Answer> {
-  return ask<Answer>(apiUrl(path, {}), {
+function send<Answer>(
+  method: string,
+  path: string,
+  body?: unknown,
+  signal?: AbortSignal,
+  query: Query = {},
+): Promise<Answer> {
+  return ask<Answer>(apiUrl(path, query), {
     method,
     headers: { "content-type": "application/json" },
     ...(body !== undefined && { body: JSON.stringify(body) }),

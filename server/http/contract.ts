@@ -112,6 +112,8 @@ export interface WorkerDocument {
   beatAt: string;
   leaseMs: number;
   running: number;
+  /** How late its event loop was at most in the seconds before the last beat. */
+  loopDelayMs?: number;
 }
 
 export interface Stats {

@@ -17,6 +17,8 @@ import type {
   TaskDocument,
   WorkerDocument,
 } from "./contract.ts";
+import { editedPayload } from "./edited-payload.ts";
+import { HttpError } from "./errors.ts";
 
 /** Says whether the value under this key is a secret, which nobody is shown. */
 export type Redact = (key: string) => boolean;
@@ -60,6 +62,21 @@ export class Documents {
     };
   }
 
+  /**
+   * A payload as somebody edited it who was shown `original`: what they left alone stays as it is.
+   * @throws HttpError 422 when what was hidden from them cannot be told any more
+   */
+  edited(given: Json, original: unknown): unknown {
+    const payload = editedPayload(given, this.#value(original, "payload"), original);
+    const path = this.#pathOfHidden(payload as Json, "payload");
+    if (path === undefined) return payload;
+    throw new HttpError(
+      422,
+      "INVALID_PAYLOAD",
+      `${path} is hidden, and what stood there cannot be told any more; write its value.`,
+    );
+  }
+
   definition(definition: StoredDefinition): DefinitionDocument {
     return jsonOf(definition) as unknown as DefinitionDocument;
   }
@@ -82,6 +99,17 @@ export class Documents {
     } catch {
       return null;
     }
+  }
+
+  /** Where the text stands that was shown in the place of a secret. */
+  #pathOfHidden(value: Json, path: string): string | undefined {
+    if (typeof value !== "object" || value === null) return undefined;
+    for (const [key, item] of Object.entries(value)) {
+      if (item === redactedText && this.#redact(key)) return `${path}.${key}`;
+      const found = this.#pathOfHidden(item, `${path}.${key}`);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
   #redacted(value: Json, depth = 0): Json {

@@ -2,6 +2,7 @@
 import { createServer, type Server } from "node:http";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { z } from "zod";
 import { createDure, type Dure } from "../../server/dure.ts";
 import { type Listening, listen } from "../../server/http.ts";
 import { openBrowser } from "./support/browser.ts";
@@ -20,6 +21,12 @@ beforeAll(async () => {
   dure.defineTask("send-receipt", async ({ payload }) => {
     if (payload.order % 3 === 0) throw new Error(`mailbox ${payload.order} is full ${hostile}`);
     return { sent: true };
+  });
+  dure.defineTask("resize-image", async ({ payload }) => payload, {
+    payload: z.object({
+      url: z.url().describe("Where the picture is"),
+      widthPx: z.number().int().default(640),
+    }),
   });
   await dure.start();
   for (let order = 1; order <= 12; order++) {
@@ -81,6 +88,36 @@ test("the query box searches, and says where a query is wrong", async () => {
   await box.fill("statsu:failed");
   await box.press("Enter");
   await page.getByText("did you mean", { exact: false }).first().waitFor();
+});
+
+test("a definition with a schema has a form, whose answers the same schema checks", async () => {
+  await page.goto(at("definitions/resize-image/enqueue"));
+  const url = page.getByRole("textbox", { name: "url *" });
+  await url.fill("no address");
+  await page.getByText("Where the picture is").waitFor();
+  await page.getByRole("spinbutton", { name: "widthPx" }).fill("320");
+  await page.getByRole("button", { name: "Enqueue" }).click();
+  await page.getByRole("alert").filter({ hasText: "payload.url" }).waitFor();
+  await url.fill("https://example.com/a.png");
+  await page.getByRole("button", { name: "Enqueue" }).click();
+  await page.getByRole("heading", { name: "resize-image" }).waitFor();
+  const [task] = await dure.searchTasks({ type: "resize-image", definitions: false });
+  expect(task?.payload).toEqual({ url: "https://example.com/a.png", widthPx: 320 });
+  await dure.cancelTask(task!.id);
+  await dure.deleteTask(task!.id);
+});
+
+test("what another has changed meanwhile is not changed by an old page", async () => {
+  await page.goto(at("tasks/order-6"));
+  await page.getByRole("button", { name: "Retry" }).waitFor();
+  await page.route("**/api/events", (route) => route.abort());
+  await page.route("**/api/tasks/order-6", (route) => route.abort());
+  await dure.retryTask("order-6");
+  await dure.cancelTask("order-6");
+  await page.getByRole("button", { name: "Retry" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Retry" }).click();
+  await page.getByText("was changed since it was read").waitFor();
+  expect((await dure.getTaskById("order-6"))?.status).toBe("CANCELLED");
 });
 
 test("a failed task is retried", async () => {

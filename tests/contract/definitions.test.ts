@@ -13,6 +13,7 @@ onEachStore("saveDefinitions and listDefinitions", (world) => {
       timeoutMs: null,
       tags: ["x"],
       rerunAfterCrash: false,
+      payloadSchema: { type: "object", properties: { url: { type: "string" } } },
     };
     ok(await world.store.saveDefinitions([full, newDefinition("a")]));
     const at = { createdAt: new Date(startAt), updatedAt: new Date(startAt) };

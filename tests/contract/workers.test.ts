@@ -47,6 +47,17 @@ onEachStore("registerWorker, holdLease, stopWorker, listWorkers", (world) => {
     await lease.release();
   });
 
+  test("a beat keeps how late the event loop was", async () => {
+    const lease = hold();
+    lease.alive(120.4);
+    await lease.beat();
+    expect((await world.store.listWorkers())[0]?.loopDelayMs).toBe(120);
+    lease.alive();
+    await lease.beat();
+    expect((await world.store.listWorkers())[0]?.loopDelayMs).toBe(0);
+    await lease.release();
+  });
+
   test("beats come by themselves until the lease is released", async () => {
     const { promise, resolve } = Promise.withResolvers<Beat>();
     const lease = hold(resolve, 5);

@@ -185,6 +185,22 @@ describe("changing", () => {
     ]);
   });
 
+  test("run again with an edited payload: what was hidden and left alone is what it was", async () => {
+    const runAgain = async (payload: unknown) =>
+      change("POST", "/api/tasks/order-5/run-again", { payload, delay: "1h" });
+    const { task: shown } = await get("/api/tasks/order-5");
+    expect(shown.payload).toEqual({ order: 5, token: "[redacted]" });
+    const { task } = (await (await runAgain({ ...shown.payload, order: 55 })).json()) as any;
+    expect((await dure.getTaskById(task.id))?.payload).toEqual({ order: 55, token: "secret" });
+    expect(task.payload.token).toBe("[redacted]");
+    const lost = await runAgain({ order: 55, copy: { token: "[redacted]" } });
+    expect({ status: lost.status, ...((await lost.json()) as object) }).toMatchObject({
+      status: 422,
+      code: "INVALID_PAYLOAD",
+      message: expect.stringContaining("payload.copy.token is hidden"),
+    });
+  });
+
   test("many at once", async () => {
     const tasks = [1, 2, 3].map((order) => ({ type: "send-receipt", payload: { order }, delay: "1h" }));
     const answer = (await (await change("POST", "/api/tasks/batch", { tasks })).json()) as any;
@@ -198,6 +214,7 @@ describe("changing", () => {
     ["POST", "/api/tasks/nobody/retry", {}, 404, "TASK_NOT_FOUND"],
     ["POST", "/api/tasks/order-1/cancel", {}, 409, "STATUS_CONFLICT"],
     ["POST", "/api/tasks/order-2/retry", { expectedVersion: 99 }, 409, "VERSION_CONFLICT"],
+    ["DELETE", "/api/tasks/order-2?expectedVersion=99", {}, 409, "VERSION_CONFLICT"],
     ["GET", "/api/tasks?limit=1000", undefined, 400, "INVALID_REQUEST"],
     ["GET", "/api/tasks?sort=id;drop", undefined, 400, "INVALID_REQUEST"],
     ["GET", "/api/tasks?status=done", undefined, 400, "INVALID_OPTION"],

@@ -140,6 +140,10 @@ describe("changing", () => {
     await dure.waitForTask(task.id);
     const again = await client().runTaskAgain(task.id, { payload: { order: 9 } });
     expect((await dure.waitForTask(again.id)).status).toBe("COMPLETED");
+    await expect(client().deleteTask(task.id, { expectedVersion: 1 })).rejects.toMatchObject({
+      code: "VERSION_CONFLICT",
+      status: 409,
+    });
     await client().deleteTask(task.id);
     expect(await dure.getTaskById(task.id)).toBeUndefined();
     const two = await client().enqueueTasks([

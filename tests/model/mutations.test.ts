@@ -328,7 +328,7 @@ function failAgain(bench: SqliteBench): unknown {
 }
 
 function buryWhoRenewed(bench: SqliteBench): unknown {
-  bench.write((context) => beat(context, "w1", bench.now));
+  bench.write((context) => beat(context, { workerId: "w1", loopDelayMs: 0 }, bench.now));
   return bury(bench, "w1", 0);
 }
 
@@ -374,12 +374,12 @@ function crashForEver(bench: SqliteBench): unknown {
 
 function beatWhenBuried(bench: SqliteBench): unknown {
   bury(bench, "w1");
-  return bench.write((context) => beat(context, "w1", bench.now)).alive;
+  return bench.write((context) => beat(context, { workerId: "w1", loopDelayMs: 0 }, bench.now)).alive;
 }
 
 function beatOfAnother(bench: SqliteBench): unknown {
   claimNew(bench, "w2");
-  return bench.write((context) => beat(context, "w1", bench.now)).owned;
+  return bench.write((context) => beat(context, { workerId: "w1", loopDelayMs: 0 }, bench.now)).owned;
 }
 
 function stopAsOwner(bench: SqliteBench): unknown {

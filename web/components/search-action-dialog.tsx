@@ -38,7 +38,7 @@ export function SearchActionDialog({
   const preview = useQuery(queries.actionPreview(action, search));
   const start = useMutation({ mutationFn: () => api.startAction(action, search) });
   const started = useStarted(start.data?.id, onDone);
-  const stop = useMutation({ mutationFn: (id: string) => api.cancel(id) });
+  const stop = useMutation({ mutationFn: (id: string) => api.cancel({ id }) });
   const error = preview.error ?? start.error ?? started.error ?? stop.error;
   const total = started.task?.progress?.total ?? preview.data?.count ?? count;
   return (

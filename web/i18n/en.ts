@@ -237,6 +237,8 @@ export const en = {
   stopped: "stopped",
   load: "Load",
   heartbeat: "Heartbeat",
+  loopDelay: "Event loop",
+  loopDelayHelp: "How late the event loop was at most before the last heartbeat",
   process: "Process",
   runs: "Runs",
   showStopped: (count: number) => `Show ${number.format(count)} that ended`,

@@ -233,6 +233,8 @@ export const ko: Messages = {
   stopped: "정지",
   load: "부하",
   heartbeat: "하트비트",
+  loopDelay: "이벤트 루프",
+  loopDelayHelp: "마지막 하트비트 전 이벤트 루프가 가장 늦었던 시간",
   process: "프로세스",
   runs: "실행 유형",
   showStopped: (count) => `종료된 워커 ${number.format(count)}개 보기`,

@@ -9,7 +9,7 @@ import { Field, inputClass } from "../components/field.tsx";
 import { PageHeader, Panel } from "../components/page.tsx";
 import { PayloadForm } from "../components/payload-form.tsx";
 import { useToast } from "../components/toast.tsx";
-import type { Json } from "../contract.ts";
+import type { Json, TaskDocument } from "../contract.ts";
 import { useWords } from "../i18n/language.tsx";
 import { isObject, type PayloadField, payloadFields } from "../payload-schema.ts";
 import { queries } from "../queries.ts";
@@ -39,7 +39,7 @@ export function Enqueue() {
             <EnqueueForm
               type={type}
               fields={payloadFields(definition?.payloadSchema)}
-              first={source.data?.task.payload ?? {}}
+              source={source.data?.task}
             />
           </Panel>
         </div>
@@ -51,16 +51,17 @@ export function Enqueue() {
 function EnqueueForm({
   type,
   fields,
-  first,
+  source,
 }: {
   type: string;
   fields: PayloadField[] | undefined;
-  first: Json;
+  /** The task to run with changes. */
+  source: TaskDocument | undefined;
 }) {
   const words = useWords();
-  const enqueueing = useEnqueueing(type);
+  const enqueueing = useEnqueueing(type, source);
   // The text is the truth; the form writes it.
-  const [text, setText] = useState(() => JSON.stringify(first, null, 2));
+  const [text, setText] = useState(() => JSON.stringify(source?.payload ?? {}, null, 2));
   const [delay, setDelay] = useState("");
   const [problem, setProblem] = useState<string>();
   const [asJson, setAsJson] = useState(fields === undefined);
@@ -132,14 +133,16 @@ function EnqueueForm({
 }
 
 /** Enqueues, says so, and shows the new task. */
-function useEnqueueing(type: string) {
+function useEnqueueing(type: string, source: TaskDocument | undefined) {
   const words = useWords();
   const say = useToast();
   const navigate = useNavigate();
   const client = useQueryClient();
   return useMutation({
     mutationFn: ({ payload, delay }: { payload: Json; delay: string }) =>
-      api.enqueue({ type, payload, ...(delay && { delay }) }),
+      source
+        ? api.runAgain(source, { payload, ...(delay && { delay }) })
+        : api.enqueue({ type, payload, ...(delay && { delay }) }),
     onSuccess: (task) => {
       say(words.enqueued(task.id));
       client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== "tasks" });

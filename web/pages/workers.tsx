@@ -57,6 +57,9 @@ function WorkerTable({ workers }: { workers: readonly WorkerDocument[] }) {
           <th>{words.status}</th>
           <th>{words.load}</th>
           <th className={table.number}>{words.heartbeat}</th>
+          <th className={`${table.number} ${table.optional}`} title={words.loopDelayHelp}>
+            {words.loopDelay}
+          </th>
           <th className={`${table.number} ${table.optional}`}>{words.started}</th>
           <th className={table.optional}>{words.process}</th>
           <th className={table.optional}>{words.runs}</th>
@@ -71,6 +74,7 @@ function WorkerTable({ workers }: { workers: readonly WorkerDocument[] }) {
               </Link>
               <span className={table.below}>
                 {worker.host} · {worker.pid}
+                <LateLoop worker={worker} />
               </span>
             </th>
             <td>
@@ -81,6 +85,9 @@ function WorkerTable({ workers }: { workers: readonly WorkerDocument[] }) {
             </td>
             <td className={`${table.number} ${table.soft}`}>
               <Ago at={worker.beatAt} />
+            </td>
+            <td className={`${table.number} ${table.optional}`}>
+              <LoopDelay worker={worker} />
             </td>
             <td className={`${table.number} ${table.soft} ${table.optional}`}>
               <Ago at={worker.startedAt} />
@@ -98,6 +105,29 @@ function WorkerTable({ workers }: { workers: readonly WorkerDocument[] }) {
         ))}
       </tbody>
     </table>
+  );
+}
+
+/** From here on people and timers notice. */
+const loopDelayWorthTellingMs = 200;
+
+/** How late the worker's event loop was at most before its last heartbeat. */
+function LoopDelay({ worker: { loopDelayMs, state } }: { worker: WorkerDocument }) {
+  const format = useFormat();
+  if (loopDelayMs === undefined || state !== "alive") return null;
+  const isLate = loopDelayMs >= loopDelayWorthTellingMs;
+  return <span className={isLate ? styles.late : styles.well}>{format.span(loopDelayMs)}</span>;
+}
+
+/** Where there is no column for it, only what is worth telling. */
+function LateLoop({ worker }: { worker: WorkerDocument }) {
+  const words = useWords();
+  if ((worker.loopDelayMs ?? 0) < loopDelayWorthTellingMs) return null;
+  return (
+    <>
+      {" "}
+      · {words.loopDelay}: <LoopDelay worker={worker} />
+    </>
   );
 }
 

@@ -1,6 +1,7 @@
 /** `dure workers`: who runs tasks, and who did. */
 import type { Command } from "commander";
 import { actionType } from "../../tasks/core/act.ts";
+import { formatDuration } from "../../tasks/core/duration.ts";
 import type { WorkerRecord } from "../../tasks/core/store.ts";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
@@ -8,6 +9,9 @@ import type { Output } from "../output.ts";
 import type { Column } from "../table.ts";
 import { renderTable } from "../table.ts";
 import { formatRelative } from "../times.ts";
+
+/** From here on timers and people notice. */
+const loopDelayWorthTellingMs = 200;
 
 interface Options {
   all?: boolean;
@@ -56,6 +60,15 @@ function columns(output: Output, now: number): Column<WorkerRecord>[] {
     { head: "running", cell: ({ running, concurrency }) => `${running}/${concurrency}`, right: true },
     { head: "started", cell: ({ startedAt }) => formatRelative(startedAt, now), right: true },
     { head: "last beat", cell: ({ beatAt }) => formatRelative(beatAt, now), right: true },
+    {
+      head: "loop late",
+      cell: ({ loopDelayMs, state }) =>
+        loopDelayMs === undefined || state !== "alive" ? "" : formatDuration(loopDelayMs),
+      paint: (text, { loopDelayMs = 0 }) =>
+        loopDelayMs >= loopDelayWorthTellingMs ? output.colors.yellow(text) : text,
+      right: true,
+      optional: true,
+    },
     { head: "queues", cell: ({ queues }) => queues?.join(", "), flexible: true, optional: true },
     {
       head: "types",

@@ -214,14 +214,22 @@ export const taskRoutes = [
     method: "POST",
     path: "tasks/:id/run-again",
     role: "operator",
-    summary: "Enqueues a new task of the same type, with the same payload or another",
-    body: z.strictObject({ payload: z.unknown().optional() }),
+    summary:
+      "Enqueues a new task of the same type, with the same payload or an edited one: what is in it as it was shown is what it was, secrets and types included",
+    body: z.strictObject({
+      payload: z.json().optional(),
+      delay: z.union([z.string(), z.number()]).optional(),
+    }),
     run: async (call) => {
       const { dure, documents, body } = call;
       const { type, payload, isDefinition } = await existing(call);
       if (isDefinition)
         throw new HttpError(409, "STATUS_CONFLICT", "This is a definition; enqueue a task of it instead.");
-      const again = await dure.enqueueTask(type, "payload" in body ? body.payload : payload);
+      const again = await dure.enqueueTask(
+        type,
+        body.payload === undefined ? payload : documents.edited(body.payload, payload),
+        body.delay === undefined ? {} : { delay: body.delay },
+      );
       return { task: documents.task(again) };
     },
   }),
@@ -246,8 +254,9 @@ export const taskRoutes = [
     path: "tasks/:id",
     role: "admin",
     summary: "Deletes a task that has ended, with its attempts and logs",
-    run: async ({ dure, params }) => {
-      await dure.deleteTask(params.id!);
+    query: z.object({ expectedVersion: z.coerce.number().int().optional() }),
+    run: async ({ dure, params, query: { expectedVersion } }) => {
+      await dure.deleteTask(params.id!, expectedVersion === undefined ? {} : { expectedVersion });
       return { deleted: params.id };
     },
   }),

@@ -16,6 +16,8 @@ export interface WorkerRecord {
   renewals: number;
   leaseMs: number;
   running: number;
+  /** How late its event loop was at most in the seconds before the last beat; absent before the first. In milliseconds. */
+  loopDelayMs?: number;
 }
 
 /** What a heartbeat found: whether this incarnation still counts, and what it owns in the store's eyes. */
@@ -30,8 +32,11 @@ export interface Beat {
 
 /** A lease kept by the store's own thread, so that a blocked main thread does not lose it. */
 export interface LeaseHandle {
-  /** Says that the main thread is well; the thread stops renewing when this stays away for `maxBlockMs`. */
-  alive(): void;
+  /**
+   * Says that the main thread is well, and how late its event loop was lately; the thread stops renewing when this stays
+   * away for `maxBlockMs`.
+   */
+  alive(loopDelayMs?: number): void;
   /** Beats now and resolves with what was found. */
   beat(): Promise<Beat>;
   release(): Promise<void>;

@@ -75,6 +75,8 @@ export interface StoredDefinition {
   rerunAfterCrash: boolean;
   /** Names of the values that are indexed. A name that is new here is filled in for older tasks: see `readUnfilled`. */
   attributes?: readonly string[];
+  /** JSON Schema of the payload as it is given, where the definition's schema can tell it; forms are made from it. */
+  payloadSchema?: object;
   createdAt: Date;
   updatedAt: Date;
 }

@@ -1,5 +1,6 @@
 /** The store of an instance: opened on first use, with every definition saved in it before anyone is given it. */
 import { DureError } from "../core/errors.ts";
+import { payloadSchemaOf } from "../core/payload-schema.ts";
 import type { RegisteredDefinition, Registry } from "../core/registry.ts";
 import type { StoredDefinition, TaskStore } from "../core/store.ts";
 import { committed } from "../core/written.ts";
@@ -109,9 +110,11 @@ export function closedError(): DureError {
 function toStored(definition: RegisteredDefinition): Omit<StoredDefinition, "createdAt" | "updatedAt"> {
   const { id, description, maxAttempts, queue, priority, timeoutMs, tags, rerunAfterCrash } = definition;
   const attributes = definition.attributes.map(({ name }) => name);
+  const payloadSchema = payloadSchemaOf(definition.schema);
   return {
     ...{ id, maxAttempts, queue, priority, timeoutMs, tags, rerunAfterCrash },
     ...(description !== undefined && { description }),
     ...(attributes.length > 0 && { attributes }),
+    ...(payloadSchema && { payloadSchema }),
   };
 }

@@ -25,6 +25,8 @@ import type { Worker } from "./worker.ts";
 
 const aliveMs = 1_000;
 const cancelCheckMs = 100;
+/** So many of the latest looks at the event loop count: those between two beats. */
+const loopDelaysMax = 5;
 /** A store that buries every incarnation at once does not make us spin. */
 const registerMs = 1_000;
 
@@ -37,6 +39,8 @@ export interface LeaseParts {
   newIncarnation(): string;
   /** What the beats of this incarnation tell of others. */
   onBeat(beat: Beat): void;
+  /** The most that the event loop was late since the last call, in milliseconds. */
+  loopDelayMs(): number;
   /** What is registered beside the incarnation. */
   describe(): WorkerDescription;
   worker(): Worker;
@@ -62,6 +66,7 @@ export class Lease {
   #cancelCheckAt = 0;
   #cancelCheckScheduled = false;
   #stopped = false;
+  #loopDelays: number[] = [];
 
   constructor(parts: LeaseParts) {
     this.#parts = parts;
@@ -131,7 +136,8 @@ export class Lease {
       await this.#register();
       this.#parts.worker().wake();
     }
-    this.#handle?.alive();
+    this.#loopDelays = [...this.#loopDelays, this.#parts.loopDelayMs()].slice(-loopDelaysMax);
+    this.#handle?.alive(Math.max(...this.#loopDelays));
     return aliveMs;
   }
 

@@ -11,6 +11,7 @@ import type { Indexer } from "./indexer.ts";
 import { Lease } from "./lease.ts";
 import type { Logger } from "./logger.ts";
 import { describeError, Loop } from "./loop.ts";
+import { LoopDelay } from "./loop-delay.ts";
 import type { Pruner } from "./pruner.ts";
 import { Reaper } from "./reaper.ts";
 import type { RunningAttempt } from "./running-attempt.ts";
@@ -58,6 +59,7 @@ export class WorkerService {
   readonly #reaper: Reaper;
   readonly #history: HistoryRecorder;
   readonly #clockFollower: Loop;
+  readonly #loopDelay = new LoopDelay();
   #undo: (() => void)[] = [];
   readonly #hurry = new AbortController();
   #stopping: Promise<{ released: number }> | undefined;
@@ -97,6 +99,7 @@ export class WorkerService {
       leaseMs: parts.leaseMs,
       newIncarnation: () => parts.ids.incarnation(),
       onBeat: (beat) => this.#reaper.onBeat(beat),
+      loopDelayMs: () => this.#loopDelay.takeMaxMs(),
       describe: () => this.#describe(),
       worker: () => this.#worker,
     });
@@ -128,6 +131,7 @@ export class WorkerService {
   /** Resolves when the worker claims. */
   async start(): Promise<void> {
     const { store, registry } = this.#parts;
+    this.#loopDelay.start();
     await this.#lease.start();
     this.#undo = [
       takeStrayErrors(this.#worker, (attempt, error) => this.#takeStray(attempt, error)),
@@ -182,6 +186,7 @@ export class WorkerService {
       this.#parts.alerts?.stop(),
     ];
     await this.#within(letGoMsMax, Promise.all(loops));
+    this.#loopDelay.stop();
     for (const undo of this.#undo) undo();
     try {
       await this.#within(letGoMsMax, this.#lease.stop());

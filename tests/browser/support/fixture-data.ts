@@ -188,6 +188,7 @@ function workersAt(now: number): WorkerDocument[] {
       startedAt: iso(now - 90 * minuteMs),
       beatAt: iso(now - 2000),
       running: 4,
+      loopDelayMs: 12,
     },
     {
       ...worker,
@@ -197,6 +198,7 @@ function workersAt(now: number): WorkerDocument[] {
       startedAt: iso(now - 30 * minuteMs),
       beatAt: iso(now - 4000),
       running: 0,
+      loopDelayMs: 1_240,
     },
     {
       ...worker,

@@ -412,7 +412,8 @@ function actOn(world: World, method: string, id: string, action: string | undefi
   if (method === "GET") return { body: { task, attempts: world.attempts.get(id) ?? [] } };
   if (method === "DELETE") world.tasks.splice(world.tasks.indexOf(task), 1);
   if (method === "PATCH") Object.assign(task, body);
-  if (action === "run-again") return enqueue(world, { type: task.type, payload: task.payload });
+  if (action === "run-again")
+    return enqueue(world, { type: task.type, payload: body.payload ?? task.payload });
   if (action) Object.assign(task, { status: following[action], updatedAt: new Date().toISOString() });
   return { body: { task } };
 }

@@ -22,7 +22,7 @@ export class LeaseLink {
   readonly #url: string;
   readonly #sender: string;
   readonly #events: LeaseLinkEvents;
-  readonly #pulse = new SharedArrayBuffer(4);
+  readonly #pulse = new SharedArrayBuffer(8);
   readonly #leases = new Map<string, Lease>();
   readonly #releases = new Map<number, () => void>();
   #thread: Worker | undefined;
@@ -50,14 +50,17 @@ export class LeaseLink {
   }
 
   /** @param beat renews the lease on the pool, for one who needs to know now */
-  hold(lease: Lease, beat: () => Promise<Beat>): LeaseHandle {
+  hold(lease: Lease, beat: (loopDelayMs: number) => Promise<Beat>): LeaseHandle {
     const { workerId } = lease;
     this.#leases.set(workerId, lease);
     this.#send(holdRequest(lease));
     const pulse = new Int32Array(this.#pulse);
     return {
-      alive: () => void Atomics.add(pulse, 0, 1),
-      beat,
+      alive: (loopDelayMs = 0) => {
+        Atomics.store(pulse, 1, Math.round(loopDelayMs));
+        Atomics.add(pulse, 0, 1);
+      },
+      beat: () => beat(Atomics.load(pulse, 1)),
       release: () => this.#release(workerId),
     };
   }

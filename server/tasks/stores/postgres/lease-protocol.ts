@@ -6,7 +6,7 @@ export interface LeaseThreadOptions {
   url: string;
   /** This process's notifications carry it; they are no news. */
   sender: string;
-  /** A counter that the main thread moves on while it is well. */
+  /** A counter that the main thread moves on while it is well; then how late its event loop was lately, in milliseconds. */
   pulse: SharedArrayBuffer;
 }
 

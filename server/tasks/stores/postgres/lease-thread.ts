@@ -81,16 +81,18 @@ class LeaseThread {
       held.seen = now;
       held.seenAt = performance.now();
     }
-    if (performance.now() - held.seenAt > held.maxBlockMs) return;
-    held.beating = this.#beat(workerId).finally(() => {
+    const silentMs = performance.now() - held.seenAt;
+    if (silentMs > held.maxBlockMs) return;
+    const loopDelayMs = Math.max(Atomics.load(this.#pulse, 1), Math.round(silentMs));
+    held.beating = this.#beat(workerId, loopDelayMs).finally(() => {
       held.beating = undefined;
     });
   }
 
   /** Never rejects: a beat that fails is simply missing, and the next one comes. */
-  async #beat(workerId: string): Promise<void> {
+  async #beat(workerId: string, loopDelayMs: number): Promise<void> {
     try {
-      const rows = await this.#connection.query(renewLease, [workerId, null]);
+      const rows = await this.#connection.query(renewLease, [workerId, null, loopDelayMs]);
       if (this.#held.has(workerId)) reply({ kind: "beat", workerId, beat: toBeat(rows) });
     } catch {
       // The connection is being replaced.

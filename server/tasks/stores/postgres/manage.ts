@@ -47,6 +47,7 @@ function toColumns(definition: Omit<StoredDefinition, "createdAt" | "updatedAt">
     tags: JSON.stringify(definition.tags),
     rerun_after_crash: definition.rerunAfterCrash,
     attributes: definition.attributes?.length ? JSON.stringify(definition.attributes) : null,
+    payload_schema: definition.payloadSchema ? plainText(JSON.stringify(definition.payloadSchema)) : null,
   };
 }
 
@@ -192,20 +193,22 @@ const upsertDefinitions = statement(
   "saveDefinitions",
   `INSERT INTO :schema.definitions AS kept
       (id, description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash, attributes,
-      created_at, updated_at)
+      payload_schema, created_at, updated_at)
     SELECT DISTINCT ON (id) id, description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash,
-      attributes, now.at, now.at
+      attributes, payload_schema, now.at, now.at
     FROM json_to_recordset($1::json) AS given (id text, description text, max_attempts integer, queue text,
-      priority integer, timeout_ms bigint, tags text, rerun_after_crash boolean, attributes text),
+      priority integer, timeout_ms bigint, tags text, rerun_after_crash boolean, attributes text,
+      payload_schema text),
       (SELECT ${nowOf("$2")} AS at) AS now
     ORDER BY id
     ON CONFLICT (id) DO UPDATE SET description = excluded.description, max_attempts = excluded.max_attempts,
       queue = excluded.queue, priority = excluded.priority, timeout_ms = excluded.timeout_ms, tags = excluded.tags,
-      rerun_after_crash = excluded.rerun_after_crash, attributes = excluded.attributes, updated_at = excluded.updated_at
+      rerun_after_crash = excluded.rerun_after_crash, attributes = excluded.attributes,
+      payload_schema = excluded.payload_schema, updated_at = excluded.updated_at
     WHERE (kept.description, kept.max_attempts, kept.queue, kept.priority, kept.timeout_ms, kept.tags,
-      kept.rerun_after_crash, kept.attributes) IS DISTINCT FROM (excluded.description, excluded.max_attempts, excluded.queue,
+      kept.rerun_after_crash, kept.attributes, kept.payload_schema) IS DISTINCT FROM (excluded.description, excluded.max_attempts, excluded.queue,
       excluded.priority, excluded.timeout_ms, excluded.tags, excluded.rerun_after_crash,
-      excluded.attributes)`,
+      excluded.attributes, excluded.payload_schema)`,
 );
 
 const lockTask = statement("lockTask", "SELECT status, version FROM :schema.tasks WHERE id = $1 FOR UPDATE");

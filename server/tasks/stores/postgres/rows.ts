@@ -166,7 +166,8 @@ function toAttempt(taskId: string, row: AttemptRow): Attempt {
 }
 
 export const definitionColumns =
-  "id, description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash, created_at, updated_at, attributes";
+  "id, description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash, created_at, updated_at, attributes, " +
+  "payload_schema";
 
 export type DefinitionRow = [
   id: string,
@@ -180,6 +181,7 @@ export type DefinitionRow = [
   createdAt: number,
   updatedAt: number,
   attributes: string | null,
+  payloadSchema: string | null,
 ];
 
 export function toDefinition(row: DefinitionRow): StoredDefinition {
@@ -195,6 +197,7 @@ export function toDefinition(row: DefinitionRow): StoredDefinition {
     createdAt: new Date(row[8]),
     updatedAt: new Date(row[9]),
     ...(row[10] === null ? {} : { attributes: readJson<string[]>(row[10]) ?? [] }),
+    ...(row[11] === null ? {} : { payloadSchema: readJson<object>(row[11]) ?? {} }),
   };
 }
 
@@ -222,7 +225,7 @@ export function toEntry(definition: StoredDefinition, latest: Task | undefined):
 }
 
 export const workerColumns =
-  "id, state, host, pid, name, concurrency, types, queues, lease_ms, started_at, beat_at, renewals";
+  "id, state, host, pid, name, concurrency, types, queues, lease_ms, started_at, beat_at, renewals, loop_delay_ms";
 
 /** `workerColumns`, then how many tasks it runs. */
 export function toWorkerRecord(row: readonly any[]): WorkerRecord {
@@ -239,6 +242,7 @@ export function toWorkerRecord(row: readonly any[]): WorkerRecord {
     startedAt,
     beatAt,
     renewals,
+    loopDelayMs,
     running,
   ] = row;
   return {
@@ -255,5 +259,6 @@ export function toWorkerRecord(row: readonly any[]): WorkerRecord {
     renewals,
     leaseMs,
     running,
+    ...(loopDelayMs === null ? {} : { loopDelayMs }),
   };
 }

@@ -257,7 +257,9 @@ class PostgresStore implements TaskStore {
   }
 
   holdLease(request: LeaseRequest): LeaseHandle {
-    return this.#link.hold(request, () => workers.beat(this.#context, request.workerId));
+    return this.#link.hold(request, (loopDelayMs) =>
+      workers.beat(this.#context, request.workerId, loopDelayMs),
+    );
   }
 
   stopWorker(workerId: string): Promise<Written<void, "owns-tasks">> {

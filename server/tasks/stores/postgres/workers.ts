@@ -37,8 +37,8 @@ export function stopWorker(context: Context, workerId: string): Promise<Written<
 }
 
 /** One heartbeat: renews the lease, and tells what the worker owns in the store's eyes and how the others do. */
-export async function beat(context: Context, workerId: string): Promise<Beat> {
-  return toBeat(await context.database.query(renewLease, [workerId, context.now()]));
+export async function beat(context: Context, workerId: string, loopDelayMs: number): Promise<Beat> {
+  return toBeat(await context.database.query(renewLease, [workerId, context.now(), loopDelayMs]));
 }
 
 /** The answer of `renewLease`; the lease thread gets it on a connection of its own. */
@@ -136,7 +136,7 @@ export const renewLease = statement(
   "renewLease",
   `WITH RECURSIVE clock AS MATERIALIZED (SELECT ${nowOf("$2")} AS at),
   renewed AS (
-    UPDATE :schema.workers SET renewals = renewals + 1, beat_at = clock.at FROM clock
+    UPDATE :schema.workers SET renewals = renewals + 1, beat_at = clock.at, loop_delay_ms = $3::integer FROM clock
     WHERE id = $1 AND state = 'alive' RETURNING worker),
   ${owners}
   SELECT EXISTS (SELECT 1 FROM renewed),

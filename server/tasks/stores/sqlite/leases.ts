@@ -8,11 +8,11 @@ interface Held {
 
 export class Leases {
   readonly #pulse: Int32Array;
-  readonly #beat: (workerId: string) => void;
+  readonly #beat: (workerId: string, loopDelayMs: number) => void;
   readonly #timers = new Map<string, NodeJS.Timeout>();
 
-  /** `pulse[0]` moves on while the main thread is well. */
-  constructor(pulse: Int32Array, beat: (workerId: string) => void) {
+  /** `pulse[0]` moves on while the main thread is well; `pulse[1]` is how late its event loop was lately, in milliseconds. */
+  constructor(pulse: Int32Array, beat: (workerId: string, loopDelayMs: number) => void) {
     this.#pulse = pulse;
     this.#beat = beat;
   }
@@ -27,7 +27,9 @@ export class Leases {
         seen = now;
         seenAt = performance.now();
       }
-      if (performance.now() - seenAt <= maxBlockMs) this.#beat(workerId);
+      const silentMs = performance.now() - seenAt;
+      if (silentMs > maxBlockMs) return;
+      this.#beat(workerId, Math.max(Atomics.load(this.#pulse, 1), Math.round(silentMs)));
     }, beatMs);
     this.#timers.set(workerId, timer);
   }

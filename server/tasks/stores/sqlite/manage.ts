@@ -37,6 +37,7 @@ export function saveDefinitions(
         definition.rerunAfterCrash ? 1 : 0,
         now,
         definition.attributes ? JSON.stringify(definition.attributes) : null,
+        definition.payloadSchema ? JSON.stringify(definition.payloadSchema) : null,
       );
     declareAttributes(context, definition);
   }

@@ -38,6 +38,7 @@ export type Row = [
   progress: string | null,
   /** JSON; for conditions, which are tested where the row is read. */
   attributes: string | null,
+  payloadSchema: string | null,
 ];
 
 export type AttemptRow = [
@@ -64,6 +65,7 @@ export type DefinitionRow = [
   createdAt: number,
   updatedAt: number,
   attributes: string | null,
+  payloadSchema: string | null,
 ];
 
 export interface LaneInfo {
@@ -184,6 +186,7 @@ export function toDefinition(row: DefinitionRow): StoredDefinition {
     createdAt: new Date(row[8]),
     updatedAt: new Date(row[9]),
     ...(row[10] === null ? {} : { attributes: readJson(row[10]) ?? [] }),
+    ...(row[11] === null ? {} : { payloadSchema: readJson<object>(row[11]) ?? {} }),
   };
 }
 

@@ -99,20 +99,20 @@ export const sql = {
 
   // Definitions
   saveDefinition: `/* dure:saveDefinition */ INSERT INTO definitions
-    (id, description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash, created_at, updated_at, attributes)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10)
+    (id, description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash, created_at, updated_at, attributes,
+    payload_schema) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11)
     ON CONFLICT (id) DO UPDATE SET description = ?2, max_attempts = ?3, queue = ?4, priority = ?5, timeout_ms = ?6,
-      tags = ?7, rerun_after_crash = ?8, updated_at = ?9, attributes = ?10
-    WHERE (description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash, attributes)
-      IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?10)`,
+      tags = ?7, rerun_after_crash = ?8, updated_at = ?9, attributes = ?10, payload_schema = ?11
+    WHERE (description, max_attempts, queue, priority, timeout_ms, tags, rerun_after_crash, attributes, payload_schema)
+      IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?10, ?11)`,
   listDefinitions: `/* dure:listDefinitions */ SELECT id, description, max_attempts, queue, priority, timeout_ms, tags,
-    rerun_after_crash, created_at, updated_at, attributes FROM definitions ORDER BY id`,
+    rerun_after_crash, created_at, updated_at, attributes, payload_schema FROM definitions ORDER BY id`,
   findDefinition: `/* dure:findDefinition */ SELECT id, description, max_attempts, queue, priority, timeout_ms, tags,
-    rerun_after_crash, created_at, updated_at, attributes FROM definitions WHERE id = ?`,
+    rerun_after_crash, created_at, updated_at, attributes, payload_schema FROM definitions WHERE id = ?`,
   isDefinition: "/* dure:isDefinition */ SELECT 1 FROM definitions WHERE id = ?",
   definitionsWithoutTasks: `/* dure:definitionsWithoutTasks */ SELECT id, description, max_attempts, queue, priority,
-    timeout_ms, tags, rerun_after_crash, created_at, updated_at, attributes FROM definitions AS d WHERE NOT EXISTS
-    (SELECT 1 FROM lanes JOIN tallies USING (lane) WHERE type = d.id AND tasks > 0)`,
+    timeout_ms, tags, rerun_after_crash, created_at, updated_at, attributes, payload_schema FROM definitions AS d
+    WHERE NOT EXISTS (SELECT 1 FROM lanes JOIN tallies USING (lane) WHERE type = d.id AND tasks > 0)`,
 
   // Enqueue
   insertTask: `/* dure:insertTask */ INSERT INTO tasks (${newColumns}, attributes)
@@ -141,13 +141,13 @@ export const sql = {
     VALUES (?1, 'alive', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) ON CONFLICT (id) DO NOTHING`,
   workerNumber: "/* dure:workerNumber */ SELECT worker FROM workers WHERE id = ?",
   aliveWorker: "/* dure:aliveWorker */ SELECT worker FROM workers WHERE id = ? AND state = 'alive'",
-  renewLease: `/* dure:renewLease */ UPDATE workers SET renewals = renewals + 1, beat_at = ?
-    WHERE id = ? AND state = 'alive' RETURNING worker`,
+  renewLease: `/* dure:renewLease */ UPDATE workers SET renewals = renewals + 1, beat_at = ?1, loop_delay_ms = ?3
+    WHERE id = ?2 AND state = 'alive' RETURNING worker`,
   stopWorker: `/* dure:stopWorker */ UPDATE workers SET state = 'stopped', beat_at = ?2 WHERE id = ?1 AND state = 'alive'
     AND NOT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_running WHERE status = 2 AND worker = workers.worker)`,
   listWorkers: `/* dure:listWorkers */ SELECT id, state, host, pid, name, concurrency, types, queues, lease_ms, started_at,
     beat_at, renewals, CASE state WHEN 'alive' THEN (SELECT count(*) FROM tasks INDEXED BY tasks_running
-      WHERE status = 2 AND tasks.worker = workers.worker) ELSE 0 END AS running
+      WHERE status = 2 AND tasks.worker = workers.worker) ELSE 0 END AS running, loop_delay_ms
     FROM workers ORDER BY (state = 'alive') DESC, worker DESC LIMIT 1000`,
   workerIds:
     "/* dure:workerIds */ SELECT worker, workers.id FROM json_each(?) AS wanted JOIN workers ON worker = wanted.value",

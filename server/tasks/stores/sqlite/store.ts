@@ -83,7 +83,7 @@ class SqliteStore implements TaskStore {
   readonly location: string;
   readonly pace = { pollMs: 250, reapMs: 500, lookMs: 2_000 };
   readonly #options: Required<SqliteStoreOptions>;
-  readonly #pulse = new SharedArrayBuffer(4);
+  readonly #pulse = new SharedArrayBuffer(8);
   readonly #listeners = new Set<() => void>();
   readonly #leases = new Map<string, LeaseRequest>();
   readonly #writer: ThreadLink;
@@ -203,8 +203,11 @@ class SqliteStore implements TaskStore {
     const pulse = new Int32Array(this.#pulse);
     this.#writer.tell("holdLease", { workerId, beatMs, maxBlockMs });
     return {
-      alive: () => void Atomics.add(pulse, 0, 1),
-      beat: () => this.#writer.call("beat", workerId),
+      alive: (loopDelayMs = 0) => {
+        Atomics.store(pulse, 1, Math.round(loopDelayMs));
+        Atomics.add(pulse, 0, 1);
+      },
+      beat: () => this.#writer.call("beat", { workerId, loopDelayMs: Atomics.load(pulse, 1) }),
       release: async () => {
         this.#leases.delete(workerId);
         await this.#writer.request("releaseLease", workerId);

@@ -64,8 +64,8 @@ class StoreThread {
       });
     }
     this.#wake = this.#newWake();
-    this.#leases = new Leases(new Int32Array(options.pulse), (workerId) =>
-      this.#receive([[0, "beat", workerId, Date.now()]]),
+    this.#leases = new Leases(new Int32Array(options.pulse), (workerId, loopDelayMs) =>
+      this.#receive([[0, "beat", { workerId, loopDelayMs }, Date.now()]]),
     );
     this.#parked = new ParkedClaims(
       (request) => this.#receive([request]),
@@ -265,10 +265,11 @@ class StoreThread {
     if (this.#watching) this.#wake.start();
   }
 
-  #beatDone([id, , workerId]: Request, beat: unknown): void {
+  #beatDone([id, , argument]: Request, beat: unknown): void {
+    const { workerId } = argument as { workerId: string };
     if (id !== 0) this.#reply.answers.push([id, null, beat]);
     this.#reply.beats ??= [];
-    this.#reply.beats.push([workerId as string, beat]);
+    this.#reply.beats.push([workerId, beat]);
   }
 
   #read([id, verb, argument, now]: Request): void {

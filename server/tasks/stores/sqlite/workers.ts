@@ -42,8 +42,14 @@ export function stopWorker(
 }
 
 /** One heartbeat: renews the lease and tells what the worker owns in the store's eyes. */
-export function beat(context: WriteContext, workerId: string, now: number): Beat {
-  const renewed = context.connection.prepare(sql.renewLease).get(now, workerId) as [number] | undefined;
+export function beat(
+  context: WriteContext,
+  { workerId, loopDelayMs }: { workerId: string; loopDelayMs: number },
+  now: number,
+): Beat {
+  const renewed = context.connection.prepare(sql.renewLease).get(now, workerId, loopDelayMs) as
+    | [number]
+    | undefined;
   if (!renewed) return { alive: false, owned: [] };
   const owned = context.connection.prepare(sql.ownedTasks).all(renewed[0]) as unknown as [
     number,
@@ -186,6 +192,7 @@ export function toWorkerRecord(row: readonly unknown[]): WorkerRecord {
     beatAt,
     renewals,
     running,
+    loopDelayMs,
   ] = row;
   return {
     id: id as string,
@@ -201,5 +208,6 @@ export function toWorkerRecord(row: readonly unknown[]): WorkerRecord {
     renewals: renewals as number,
     leaseMs: leaseMs as number,
     running: running as number,
+    ...(loopDelayMs === null ? {} : { loopDelayMs: loopDelayMs as number }),
   };
 }
