@@ -21,9 +21,12 @@ export type PlainFilters = Pick<
   "id" | "types" | "statuses" | "queues" | "created" | "updated" | "where"
 >;
 
-const depthMax = 20;
-const partsMax = 1_000;
-const listMax = 1_000;
+export const depthMax = 20;
+/** Comparisons, and the lists and negations that they stand in. */
+export const partsMax = 1_000;
+export const listMax = 1_000;
+/** What a query of the most levels has, and what Dure itself puts around what a caller asks for. */
+const wholeDepthMax = 2 * depthMax + 10;
 
 /** What values a field takes: text, whole numbers, instants, durations, or whatever JSON has. */
 type Kind = "text" | "number" | "instant" | "duration" | "any";
@@ -57,9 +60,12 @@ export const filterKeys: readonly string[] = [...Object.keys(fieldKinds), ...oth
 
 const matcherKeys = ["gt", "gte", "lt", "lte", "in", "not", "prefix", "contains", "exists"];
 
-/** @throws DureError INVALID_OPTION with every problem, in `details.problems` */
+/**
+ * Of filters that were checked one by one, `filterProblems` or `parseQuery`, and put together.
+ * @throws DureError INVALID_OPTION with every problem, in `details.problems`
+ */
 export function toPlainFilters(what: string, filter: TaskFilter): PlainFilters {
-  const reader = new Reader();
+  const reader = new Reader(wholeDepthMax, 3 * partsMax);
   const parts = reader.partsOf(filter, "", 0);
   reader.refuse(what);
   const plain: PlainFilters = {};
@@ -108,9 +114,16 @@ function narrow(
 
 class Reader {
   readonly problems: string[] = [];
+  readonly #depthMax: number;
+  readonly #partsMax: number;
   #parts = 0;
   /** How deep matchers stand in each other. */
   #matchers = 0;
+
+  constructor(mostDepth = depthMax, mostParts = partsMax) {
+    this.#depthMax = mostDepth;
+    this.#partsMax = mostParts;
+  }
 
   refuse(what: string): void {
     const { problems } = this;
@@ -126,8 +139,8 @@ class Reader {
       this.#problem(`${path || "The filter"} is ${showValue(filter)}; expected an object of filters.`);
       return [];
     }
-    if (depth > depthMax) {
-      this.#problem(`${path} is nested more than ${depthMax} deep.`);
+    if (depth > this.#depthMax) {
+      this.#problem(`${path} is nested more than ${this.#depthMax} deep.`);
       return [];
     }
     return Object.entries(filter).flatMap(([key, value]) =>
@@ -136,11 +149,11 @@ class Reader {
   }
 
   #partOf(key: string, value: unknown, path: string, depth: number): Condition[] {
-    if (this.#isTooMuch()) return [];
     if (Object.hasOwn(fieldKinds, key)) {
       const name = key as keyof typeof fieldKinds;
       return this.#matchOf({ of: "task", name }, fieldKinds[name], value, path);
     }
+    if (key !== "attributes" && key !== "payload" && key !== "result" && this.#isTooMuch()) return [];
     switch (key) {
       case "status":
         return this.#statusOf(value, path);
@@ -168,8 +181,8 @@ class Reader {
   /** Counts one part more. */
   #isTooMuch(): boolean {
     this.#parts += 1;
-    if (this.#parts === partsMax + 1) this.#problem(`There are more than ${partsMax} filters.`);
-    return this.#parts > partsMax;
+    if (this.#parts === this.#partsMax + 1) this.#problem(`There are more than ${this.#partsMax} filters.`);
+    return this.#parts > this.#partsMax;
   }
 
   #filtersOf(value: unknown, path: string, depth: number): Condition[][] {

@@ -137,10 +137,10 @@ function valueOffers(field: Token, sources: CompletionSources): Offer[] {
     return names.map((key) => ({ text: key, detail: "has a value" }));
   }
   const { attributes = [] } = sources;
-  const values = Array.isArray(attributes)
-    ? []
-    : ((attributes as Readonly<Record<string, readonly string[]>>)[name.replace(/^attribute\./, "")] ?? []);
-  return named(values, "a value of this attribute");
+  const attribute = name.replace(/^attribute\./, "");
+  const byName = attributes as Readonly<Record<string, readonly string[]>>;
+  const isKnown = !Array.isArray(attributes) && Object.hasOwn(attributes, attribute);
+  return named(isKnown ? byName[attribute]! : [], "a value of this attribute");
 }
 
 function sorted(name: string, sign: string): Offer {

@@ -214,14 +214,23 @@ test("whatever is typed is read, or refused at a column within it", () => {
     "has:",
     "2h",
     "2026-11-01",
+    "0001-01-01",
+    "+99:99",
     "null",
     "한",
     "\ud800",
+    "constructor:",
+    "text:",
+    "payload..",
+    "1e308",
+    "36500d",
   );
   fc.assert(
     fc.property(fc.string({ unit: signs, maxLength: 20 }), (query) => {
       try {
         const parsed = parseQuery(query, time);
+        // What is read is taken: no option is refused that has no column.
+        toPlainFilters("searchTasks(options)", { and: [parsed.filter] });
         expect(formatQuery(parsed)).toBeDefined();
       } catch (error) {
         expect(error).toMatchObject({ code: "INVALID_QUERY" });
@@ -229,8 +238,34 @@ test("whatever is typed is read, or refused at a column within it", () => {
         expect(column).toBeGreaterThanOrEqual(1);
         expect(column - 1 + length).toBeLessThanOrEqual(query.length + 1);
       }
-      completeQuery(query, query.length >> 1);
+      completeQuery(query, query.length >> 1, { attributes: { userId: ["1"] } });
+      completeQuery(query, query.length, { attributes: { userId: ["1"] } });
     }),
     { numRuns: 5_000 },
   );
+});
+
+test("a query that is too large is refused at a column, and the largest is taken", () => {
+  const terms = (count: number, sign = "") => Array(count).fill(`${sign}tag:x`).join(" ");
+  const levels = (count: number) =>
+    Array(count)
+      .fill(0)
+      .reduce((inner) => `-(${inner} tag:x)`, "tag:y");
+  const path = (count: number) => `payload${".k".repeat(count)}:1`;
+  const list = (count: number) => `tag:${Array(count).fill("x").join(",")}`;
+  for (const query of [terms(1_000), terms(1_000, "-"), levels(20), path(20), list(1_000)]) {
+    toPlainFilters("searchTasks(options)", { and: [{ and: [parseQuery(query, time).filter] }] });
+  }
+  const tooLarge: [string, number][] = [
+    [terms(1_001), 6_001],
+    [levels(21), 43],
+    [path(21), 1],
+    [list(1_001), 2_005],
+    ["x".repeat(10_001), 10_001],
+  ];
+  for (const [query, column] of tooLarge) {
+    expect(() => parseQuery(query, time)).toThrow(
+      expect.objectContaining({ code: "INVALID_QUERY", details: expect.objectContaining({ column }) }),
+    );
+  }
 });

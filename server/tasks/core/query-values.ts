@@ -56,7 +56,7 @@ export function looseMatch(of: "attribute" | "path", match: QueryMatch, time: Qu
 }
 
 /** `*` alone. */
-function isAny({ text, isQuoted }: QueryValue): boolean {
+export function isAny({ text, isQuoted }: QueryValue): boolean {
   return !isQuoted && text === "*";
 }
 
@@ -220,8 +220,9 @@ function dateOf(text: string, time: QueryTime): Period | undefined {
     .slice(1, 7)
     .map((part) => Number(part ?? 0)) as number[];
   const fraction = Math.round(Number(match[7] ?? 0) * 1_000);
-  const utc = Date.UTC(year!, month! - 1, day!, hour!, minute!, second!, fraction);
-  const calendar = new Date(Date.UTC(year!, month! - 1, day!));
+  const calendar = new Date(0);
+  // Date.UTC takes the year 1 for 1901.
+  calendar.setUTCFullYear(year!, month! - 1, day!);
   if (
     calendar.getUTCMonth() !== month! - 1 ||
     calendar.getUTCDate() !== day! ||
@@ -231,15 +232,19 @@ function dateOf(text: string, time: QueryTime): Period | undefined {
   ) {
     return undefined;
   }
-  const start = utc - (match[8] ? zoneMs(match[8]) : offsetMs(utc, time));
+  const utc = calendar.setUTCHours(hour!, minute!, second!, fraction);
+  const zone = match[8] ? zoneMs(match[8]) : offsetMs(utc, time);
+  if (zone === undefined) return undefined;
+  const start = utc - zone;
   const length =
     match[4] === undefined ? dayMs : match[6] === undefined ? 60_000 : match[7] === undefined ? 1_000 : 1;
   return { start, end: start + length };
 }
 
-function zoneMs(zone: string): number {
+function zoneMs(zone: string): number | undefined {
   if (/^z$/i.test(zone)) return 0;
   const [, sign, hours, minutes] = /^([+-])(\d{2}):?(\d{2})$/.exec(zone)!;
+  if (Number(hours) > 23 || Number(minutes) > 59) return undefined;
   return (sign === "-" ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * 60_000;
 }
 

@@ -60,6 +60,7 @@ describe("a query is the filter that says the same", () => {
     ["created:>=2026-11-01T10:00:00Z", { createdAt: { gte: at("2026-11-01T10:00:00Z") } }],
     ["created:>2026-11-01", { createdAt: { gte: at("2026-11-01T15:00:00Z") } }],
     ["created:today", { createdAt: { gte: at("2026-11-22T15:00:00Z"), lt: at("2026-11-23T15:00:00Z") } }],
+    ["created:<0001-01-01T00:00:00Z", { createdAt: { lt: at("0001-01-01T00:00:00Z") } }],
     ["created:>=monday", { createdAt: { gte: at("2026-11-22T15:00:00Z") } }],
     ["created:sunday", { createdAt: { gte: at("2026-11-21T15:00:00Z"), lt: at("2026-11-22T15:00:00Z") } }],
     ["started:null", { startedAt: null }],
@@ -101,6 +102,11 @@ describe("what cannot be read is pointed at", () => {
     ["status:>failed", 9, "in no order"],
     ["type:a*,b", 6, "OR"],
     ["created:..", 1, "one side"],
+    ["created:2026-11-01T10:00+99:99", 9, "no time"],
+    ["tag:a payload..id:1", 7, "a key is missing"],
+    ["payload.:1", 1, "a key is missing"],
+    ["text:a,b", 1, "one text"],
+    ["tag:a text:>b", 7, "one text"],
   ])("%s", (query, column, words) => {
     let met: any;
     try {

@@ -1,11 +1,13 @@
 /** The query language: one line of text that says which tasks are wanted, and in which order. */
 import { DureError } from "./errors.ts";
 import type { TaskFilter } from "./filter.ts";
-import { isMatcher } from "./filter-condition.ts";
+import { isMatcher, toPlainFilters } from "./filter-condition.ts";
 import { didYouMean } from "./names.ts";
+import { problemOf } from "./options.ts";
 import { otherNames, queryField, queryFields, sortNames } from "./query-fields.ts";
 import { type QueryNode, type QueryValue, queryError, readQuery, type Span } from "./query-grammar.ts";
-import { looseMatch, matchOf, type QueryTime, ValueProblem } from "./query-values.ts";
+import { checkLimits } from "./query-limits.ts";
+import { isAny, looseMatch, matchOf, type QueryTime, ValueProblem } from "./query-values.ts";
 import type { TaskSortField } from "./search.ts";
 
 export interface ParsedQuery {
@@ -15,8 +17,6 @@ export interface ParsedQuery {
   /** The saved searches that stand in it, also in one another: their queries by their names. */
   saved?: Readonly<Record<string, string>>;
 }
-
-const lengthMax = 10_000;
 
 /** Queries of saved searches by name, for `@name`. */
 export type SavedQueries = ReadonlyMap<string, string>;
@@ -36,12 +36,6 @@ export function parseQuery(
   saved: SavedQueries = new Map(),
   within?: string,
 ): ParsedQuery {
-  if (query.length > lengthMax) {
-    throw new DureError(
-      "INVALID_QUERY",
-      `The query has ${query.length} characters; at most ${lengthMax} are taken.`,
-    );
-  }
   const used = new Map<string, string>();
   const outer = within === undefined ? [] : [within];
   const parsed = new QueryReader(query, time, {
@@ -50,7 +44,17 @@ export function parseQuery(
     used,
     uses: { count: 0 },
   }).read();
-  return used.size === 0 ? parsed : { ...parsed, saved: Object.fromEntries(used) };
+  if (used.size === 0) return parsed;
+  checkWhole(query, parsed.filter);
+  return { ...parsed, saved: Object.fromEntries(used) };
+}
+
+/** Each may be small enough by itself, and all of them too much. */
+function checkWhole(query: string, filter: TaskFilter): void {
+  const problem = problemOf(() => toPlainFilters("The query", { and: [filter] }));
+  if (problem === undefined) return;
+  const whole = { start: 0, end: query.length };
+  throw queryError(query, whole, `with what is saved in it, it asks for too much. ${problem}`);
 }
 
 interface SavedUse {
@@ -78,6 +82,7 @@ class QueryReader {
 
   read(): ParsedQuery {
     const node = readQuery(this.#query);
+    if (node) checkLimits(this.#query, node);
     const filter = node ? this.#filterOf(node, true) : {};
     return { filter, ...(this.#sort.sortBy ? this.#sort : this.#savedSort) };
   }
@@ -103,6 +108,8 @@ class QueryReader {
   #textOf(value: QueryValue): string {
     if (value.text.trim() === "")
       throw queryError(this.#query, value, "an empty text is in every task; take it away");
+    if (!value.isQuoted && /^(payload|result|attribute)\.\S*:/i.test(value.text))
+      throw queryError(this.#query, value, "a key is missing between two dots, or before the colon");
     return value.text;
   }
 
@@ -168,7 +175,10 @@ class QueryReader {
     const value = match.kind === "values" && match.values.length === 1 ? match.values[0]! : undefined;
     if (name === "sort") return this.#sortBy(value, span, isTop);
     if (name === "has") return this.#has(value, span);
-    if (name === "text" && value) return { text: this.#textOf(value) };
+    if (name === "text" && path.length === 0) {
+      if (value && !isAny(value)) return { text: this.#textOf(value) };
+      throw queryError(this.#query, span, 'text takes one text, such as text:"rate limit"');
+    }
     this.#refuseNearMiss(field, span);
     return { attributes: { [field]: looseMatch("attribute", match, this.#time) } as never };
   }
