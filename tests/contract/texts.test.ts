@@ -84,6 +84,32 @@ onEachStore("texts", (world) => {
     expect(await ids("payload-b")).toEqual(["b"]);
   });
 
+  test("a task that runs, indexed or not, at its place in the order", async () => {
+    await world.enqueue(
+      ...["a", "b", "c", "d"].map((id, at) =>
+        own(
+          id,
+          { word: `word of ${id}` },
+          { createdAt: startAt + at, priority: id === "b" ? 5 : 0, dueAt: 0 },
+        ),
+      ),
+    );
+    const [b] = await world.claim({ limit: 1 });
+    expect(b!.task.id).toBe("b");
+    await index(world);
+    expect(await ids("word of")).toEqual(["d", "c", "b", "a"]);
+    expect(await ids("word of", { descending: false, limit: 3 })).toEqual(["a", "b", "c"]);
+    expect(await ids("word of", { sortBy: "id" })).toEqual(["d", "c", "b", "a"]);
+    expect(await ids("word of", { statuses: ["RUNNING"] })).toEqual(["b"]);
+    expect(await ids("word of", { statuses: ["PENDING"] })).toEqual(["d", "c", "a"]);
+    const after = { value: startAt + 2, id: "c", backwards: false };
+    expect(await ids("word of", { after })).toEqual(["b", "a"]);
+    expect(await ids("word of", { after: { ...after, backwards: true } })).toEqual(["d"]);
+    await world.settle(b!, "completed");
+    await index(world);
+    expect(await ids("word of b")).toEqual(["b"]);
+  });
+
   test("indexed once, and again when they have changed; nothing is left out", async () => {
     await world.enqueue(
       ...Array.from({ length: 45 }, (_, at) => own(`own-${at}`, { text: `number ${at}` }, { dueAt: 0 })),

@@ -7,6 +7,7 @@ import type { Context } from "./context.ts";
 import type { Database, Session } from "./database.ts";
 import type { KeySource } from "./key-source.ts";
 import { readTextIndex, type TextIndex, textSource } from "./text-keys.ts";
+import { withRunning } from "./text-running.ts";
 
 /** What an index can do is asked again after this, in milliseconds: it may be made, and it grows. */
 const indexAgeMsMax = 60_000;
@@ -29,7 +30,8 @@ export async function findKeySource(
   // So few are read at once; nothing finds them sooner.
   if (byAttribute && byAttribute.estimate < search.limit) return byAttribute;
   if (!mentions(search.where, ({ kind }) => kind === "text")) return byAttribute;
-  const byText = await textSource(session, search, index);
+  const texts = await textSource(session, search, index);
+  const byText = texts && (await withRunning(session, search, texts));
   if (!byAttribute || !byText) return byAttribute ?? byText;
   return byText.estimate < byAttribute.estimate ? byText : byAttribute;
 }
