@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Database } from "../../server/tasks/stores/postgres/database.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
-import { statement } from "../../server/tasks/stores/postgres/statement.ts";
+import { onceOnly, statement } from "../../server/tasks/stores/postgres/statement.ts";
 import { CuttingProxy } from "../support/cutting-proxy.ts";
 import { Pooler } from "../support/pooler.ts";
 import { createTestSchema, postgresUrl, type TestSchema } from "../support/postgres.ts";
@@ -136,6 +136,13 @@ test("statements that the server undid because of others are sent again", async 
     return undone;
   });
   expect(value).toBe(3);
+});
+
+test("snapshots are not compiled by servers with JIT, and nothing of that outlives them", async () => {
+  const jit = onceOnly("jit", "SELECT current_setting('jit')");
+  const before = await database.read(jit);
+  expect(await database.snapshot((session) => session.query(jit))).toEqual([["off"]]);
+  expect(await database.read(jit)).toEqual(before);
 });
 
 test("a refusal leaves the connection clean", async () => {

@@ -49,6 +49,12 @@ const retriesMax = 5;
 const backoffMsMin = 50;
 const backoffMsMax = 1_000;
 
+/**
+ * The planner guesses that a new table is large, and a server with JIT then compiles for a second what takes milliseconds to
+ * run. No statement of ours is long enough to be worth it.
+ */
+const interpreted = "SET LOCAL jit = off";
+
 export class Database implements Session {
   readonly location: Location;
   /** Called for each new connection, before its first statement: its server may know less than the one before it did. */
@@ -150,7 +156,7 @@ export class Database implements Session {
   async snapshot<Value>(work: (session: Session) => Promise<Value>, settings = ""): Promise<Value> {
     for (let losses = 1; ; losses += 1) {
       try {
-        const begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${settings}`;
+        const begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${interpreted}; ${settings}`;
         return await this.#retrying(() => this.#inTurn((client) => this.#transact(client, work, begin)));
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error;

@@ -32,7 +32,7 @@ export interface SearchStatement {
 /** What the planner is told in a search's transaction: walk the indexes in their order, one row after another. */
 export const planning = ["bitmapscan", "hashjoin", "mergejoin", "seqscan", "sort"]
   .map((method) => `SET LOCAL enable_${method} = off`)
-  .concat("SET LOCAL max_parallel_workers_per_gather = 0", "SET LOCAL jit = off")
+  .concat("SET LOCAL max_parallel_workers_per_gather = 0")
   .join("; ");
 
 /** More streams than this are not merged: a plan of so many takes longer to make than their first keys to read. */
