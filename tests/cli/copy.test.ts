@@ -1,5 +1,6 @@
-import { copyFileSync } from "node:fs";
+import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { exitCodes } from "../../server/cli/exit-codes.ts";
 import { createDure } from "../../server/dure.ts";
@@ -29,6 +30,16 @@ beforeAll(async () => {
   original = new Workspace();
   original.write("program.ts", program);
   await original.dure(["run", "program.ts", "--database", "tasks.db"]);
+  await original.dure([
+    "pause",
+    "--type",
+    "fail",
+    "--reason",
+    "the mail server is down",
+    "--database",
+    "tasks.db",
+  ]);
+  await original.dure(["searches", "save", "bad", "status:failed", "--database", "tasks.db"]);
 }, 60_000);
 afterAll(() => original.remove());
 beforeEach(async () => {
@@ -57,7 +68,14 @@ async function everything(database: string): Promise<unknown> {
     const definitions = (await dure.listDefinitions()).map(
       ({ createdAt: _c, updatedAt: _u, ...rest }) => rest,
     );
-    return plain({ tasks, attempts: await Promise.all(withAttempts), byType, definitions });
+    const days = await dure.readHistory({ bucket: "day", by: "type" });
+    const history = days.map(({ throughput: _untilNow, ...rest }) => rest);
+    const [searches, pauses] = await Promise.all([dure.listSearches(), dure.listPauses()]);
+    return plain({
+      ...{ tasks, attempts: await Promise.all(withAttempts), byType, definitions, history },
+      searches: searches.map(({ name, query, alert }) => ({ name, query, alert })),
+      pauses: pauses.map(({ pausedAt: _pausedAt, ...pause }) => pause),
+    });
   } finally {
     await dure.close();
   }
@@ -67,8 +85,9 @@ function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value, (_, part) => (typeof part === "bigint" ? `${part}n` : part)));
 }
 
-test("from a file to PostgreSQL and back to a file: the same tasks, attempts, counts and definitions", async () => {
+test("from a file to PostgreSQL and back to a file: the same tasks, attempts, counts, definitions and all beside them", async () => {
   const before = await everything("tasks.db");
+  for (const part of ["tasks", "history", "searches", "pauses"]) expect(before).not.toHaveProperty(part, []);
   const there = await workspace.json("copy", "--from", "tasks.db", "--to", schema.url);
   expect(there).toMatchObject({ definitions: 2, copied: 2_502, present: 0 });
   expect(await everything(schema.url)).toEqual(before);
@@ -87,22 +106,66 @@ test("the first database takes no changes any more and says where to go; --reope
   expect((await workspace.dure(["enqueue", "greet", '{"name":"x"}', "--database", "tasks.db"])).code).toBe(0);
 });
 
-test("a copy that was killed half-way goes on, and every task is there once", async () => {
-  const before = await everything("tasks.db");
-  const first = workspace.start(["copy", "--from", "tasks.db", "--to", schema.url]);
-  await vi.waitFor(
-    async () => {
-      const rows = await schema.query("SELECT count(*)::integer AS tasks FROM :schema.tasks").catch(() => []);
-      expect(rows[0]?.tasks).toBeGreaterThan(0);
-    },
-    { timeout: 20_000, interval: 1 },
+test.each(["a file to PostgreSQL", "PostgreSQL to a file"])(
+  "a copy from %s that was killed half-way goes on, and every task is there once",
+  async (way) => {
+    const isBack = way === "PostgreSQL to a file";
+    if (isBack) await workspace.json("copy", "--from", "tasks.db", "--to", schema.url);
+    const [from, to] = isBack ? [schema.url, "back.db"] : ["tasks.db", schema.url];
+    const before = await everything(from);
+    const first = workspace.start(["copy", "--from", from, "--to", to]);
+    const countThere = () => (isBack ? countIn(join(workspace.folder, to)) : countInSchema());
+    await vi.waitFor(async () => expect(await countThere()).toBeGreaterThan(0), {
+      timeout: 20_000,
+      interval: 1,
+    });
+    first.child.kill("SIGKILL");
+    await first.ended;
+    const second = await workspace.json("copy", "--from", from, "--to", to);
+    expect(second.copied + second.present).toBe(2_502);
+    expect(second.present).toBeGreaterThan(0);
+    expect(await everything(to)).toEqual(before);
+  },
+);
+
+async function countInSchema(): Promise<number> {
+  const rows = await schema.query("SELECT count(*)::integer AS tasks FROM :schema.tasks").catch(() => []);
+  return rows[0]?.tasks ?? 0;
+}
+
+function countIn(path: string): number {
+  if (!existsSync(path)) return 0;
+  const database = new DatabaseSync(path, { readOnly: true });
+  try {
+    return database.prepare("SELECT count(*) AS tasks FROM tasks").get()!.tasks as number;
+  } catch {
+    return 0;
+  } finally {
+    database.close();
+  }
+}
+
+test("a copy goes on over what has run in its new place, and stops at another task of the same id", async () => {
+  await workspace.dure(["copy", "--from", "tasks.db", "--to", schema.url]);
+  await schema.query(
+    "UPDATE :schema.tasks SET priority = 7, version = version + 1 WHERE id = (SELECT max(id) FROM :schema.tasks)",
   );
-  first.child.kill("SIGKILL");
-  await first.ended;
-  const second = await workspace.json("copy", "--from", "tasks.db", "--to", schema.url);
-  expect(second.copied + second.present).toBe(2_502);
-  expect(second.present).toBeGreaterThan(0);
-  expect(await everything(schema.url)).toEqual(before);
+  const again = await workspace.json("copy", "--from", "tasks.db", "--to", schema.url);
+  expect(again).toMatchObject({ copied: 0, present: 2_502 });
+  await schema.query("UPDATE :schema.tasks SET priority = 7 WHERE id = (SELECT min(id) FROM :schema.tasks)");
+  const differs = await workspace.dure(["copy", "--from", "tasks.db", "--to", schema.url]);
+  expect(differs).toMatchObject({
+    code: exitCodes.DATABASE_CORRUPT,
+    stderr: expect.stringContaining("not what was written"),
+  });
+  await schema.query(
+    "UPDATE :schema.tasks SET payload = '1', version = version + 1 WHERE id = (SELECT min(id) FROM :schema.tasks)",
+  );
+  const other = await workspace.dure(["copy", "--from", "tasks.db", "--to", schema.url]);
+  expect(other).toMatchObject({
+    code: exitCodes.TASK_ID_TAKEN,
+    stderr: expect.stringContaining("another task with the id"),
+  });
 });
 
 test("a worker that is alive in the first database is named, and nothing is copied or sealed", async () => {

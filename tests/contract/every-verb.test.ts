@@ -52,6 +52,7 @@ const files = {
   countAttribute: "facets",
   readAttributes: "facets",
   addHistory: "history",
+  writeHistory: "history",
   readHistory: "history",
   pruneHistory: "history",
   saveSearch: "saved-searches",

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { bucketOf, type Durations } from "../../server/tasks/core/duration-counts.ts";
 import type { HistoryRow } from "../../server/tasks/core/store.ts";
+import { copyTasks } from "../../server/tasks/runtime/copier.ts";
+import { createSqliteStore } from "../../server/tasks/stores/sqlite/store.ts";
 import { startAt } from "../support/builders.ts";
 import { ok, onEachStore } from "../support/stores.ts";
 
@@ -101,6 +103,45 @@ onEachStore("the history", (world) => {
       [0, "a"],
       [0, "b"],
     ]);
+  });
+
+  test("rows of a copy are stored as they are, once, and beside those that are there", async () => {
+    const kept = row("b", day, { completed: 9 }, [9]);
+    await add(kept);
+    const moved = [
+      { ...row("a", day, { completed: 2, failed: 1 }, [5, 7]), span: "hour" },
+      { ...row("b", day, { completed: 1 }, []), span: "hour" },
+      { ...row("a", day + dayMs, { retried: 4 }, [1]), span: "day" },
+    ] as const;
+    ok(await world.store.writeHistory([]));
+    for (let times = 0; times < 2; times += 1) ok(await world.store.writeHistory(moved));
+    expect(await read({ span: "hour", ...always })).toEqual([
+      row("a", day, { completed: 2, failed: 1 }, [5, 7]),
+      kept,
+    ]);
+    expect(await read({ span: "day", ...always, types: ["a"] })).toEqual([
+      row("a", day + dayMs, { retried: 4 }, [1]),
+    ]);
+    expect(await read({ span: "minute", ...always })).toEqual([kept]);
+  });
+
+  test("a copy has the whole history of its source, however long and wide it is", async () => {
+    const types = Array.from({ length: 6_000 }, (_, n) => `type-${n}`);
+    const wide = types.map((type) => ({ ...row(type, day, { failed: 1 }, [3]), span: "hour" as const }));
+    const long = Array.from({ length: 6_000 }, (_, n) => ({
+      ...row(`type-${n % 2}`, day + n * minuteMs, { completed: 1 }, [n]),
+      span: "minute" as const,
+    }));
+    for (const rows of [wide, long]) ok(await world.store.writeHistory(rows));
+    ok(await world.store.stopWorker("worker-1"));
+    const target = createSqliteStore({ path: ":memory:", clock: world.clock });
+    await target.open();
+    for (let times = 0; times < 2; times += 1) await copyTasks(world.store, target, "elsewhere");
+    for (const span of ["minute", "hour", "day"] as const) {
+      const all = { span, ...always, limit: 20_000 };
+      expect(await target.readHistory(all)).toEqual(await world.store.readHistory(all));
+    }
+    await target.close();
   });
 
   test("old rows of one span are deleted, the oldest first, and those of the others stay", async () => {

@@ -21,7 +21,7 @@ import type {
 } from "./store-attempts.ts";
 import type { Changes, ChangesRequest } from "./store-changes.ts";
 import type { AttributeCountRequest, AttributeCounts } from "./store-facets.ts";
-import type { HistoryPrune, HistoryRead, HistoryRow } from "./store-history.ts";
+import type { HistoryPrune, HistoryRead, HistoryRow, SpannedRow } from "./store-history.ts";
 import type { FilledTask, IndexedText, UnfilledTask, UnindexedTask } from "./store-indexing.ts";
 import type { Attributes, NewTask } from "./store-new-task.ts";
 import type { PauseName, StoredPause } from "./store-pauses.ts";
@@ -45,7 +45,7 @@ export type {
 } from "./store-attempts.ts";
 export type { Changes, ChangesRequest } from "./store-changes.ts";
 export type { AttributeCount, AttributeCountRequest, AttributeCounts } from "./store-facets.ts";
-export type { HistoryPrune, HistoryRead, HistoryRow } from "./store-history.ts";
+export type { HistoryPrune, HistoryRead, HistoryRow, SpannedRow } from "./store-history.ts";
 export type { FilledTask, IndexedText, UnfilledTask, UnindexedTask } from "./store-indexing.ts";
 export type { AttributeKey, Attributes, NewTask, TaskSettings } from "./store-new-task.ts";
 export type { PauseKind, PauseName, StoredPause } from "./store-pauses.ts";
@@ -315,6 +315,8 @@ export interface TaskStore {
    * counts twice.
    */
   addHistory(minutes: readonly HistoryRow[]): Promise<Written<void>>;
+  /** Stores rows as they are, for moving; one whose span, start and type are stored already is passed over. */
+  writeHistory(rows: readonly SpannedRow[]): Promise<Written<void>>;
   /** In the order of start and type. */
   readHistory(request: HistoryRead): Promise<HistoryRow[]>;
   /** Deletes rows, the oldest first; answers how many. */

@@ -6,9 +6,11 @@
 import { isDeepStrictEqual } from "node:util";
 import { DureError } from "../core/errors.ts";
 import type { StoredDefinition, TaskRecord, TaskStore, WorkerRecord } from "../core/store.ts";
+import { type Span, spansMs } from "../core/store-history.ts";
 import { committed } from "../core/written.ts";
 
 const batchSize = 1_000;
+const historyBatchSize = 5_000;
 
 export interface CopyProgress {
   /** Read from the source so far. */
@@ -23,14 +25,15 @@ export interface Copied {
   searches: number;
   /** Written by this call; each was read back and is the same. */
   copied: number;
-  /** Found in the target: written by an earlier call. */
+  /** Found in the target: written by an earlier call, and not changed there since or by its workers. */
   present: number;
 }
 
 /**
  * @param movedTo what the seal on the source says, to people
  * @throws DureError WORKER_RUNNING while a worker of the source is alive; STATUS_CONFLICT when a task in it is RUNNING;
- * IDEMPOTENCY_CONFLICT, TASK_ID_TAKEN when the target has other tasks of the same keys or ids; the signal's reason
+ * IDEMPOTENCY_CONFLICT, TASK_ID_TAKEN when the target has other tasks of the same keys or ids; DATABASE_CORRUPT when what
+ * was written reads otherwise; the signal's reason
  */
 export async function copyTasks(
   from: TaskStore,
@@ -43,6 +46,7 @@ export async function copyTasks(
   const definitions = await copyDefinitions(from, to);
   const searches = await copySearches(from, to);
   await copyPauses(from, to);
+  await copyHistory(from, to);
   const total = await countAll(from);
   const copied: Copied = { definitions, searches, copied: 0, present: 0 };
   let after: string | undefined;
@@ -66,7 +70,13 @@ export async function reopenSource(from: TaskStore): Promise<void> {
 }
 
 async function refuseWorkers(from: TaskStore): Promise<void> {
-  await from.reapWorkers({ suspects: [], crashBudget: 3, cancelGraceMs: Number.MAX_SAFE_INTEGER });
+  try {
+    await from.reapWorkers({ suspects: [], crashBudget: 3, cancelGraceMs: Number.MAX_SAFE_INTEGER });
+  } catch (error) {
+    // An earlier call sealed it, when no worker was alive. One that was started since can run nothing.
+    if (error instanceof DureError && error.code === "DATABASE_MOVED") return;
+    throw error;
+  }
   const alive = (await from.listWorkers()).filter(({ state }) => state === "alive");
   if (alive.length === 0) return;
   const shown = alive.slice(0, 5).map(describeWorker).join(", ");
@@ -120,6 +130,23 @@ async function copyPauses(from: TaskStore, to: TaskStore): Promise<void> {
   }
 }
 
+/** Before any worker there adds to the same stretches of time: what is there already stays as it is. */
+async function copyHistory(from: TaskStore, to: TaskStore): Promise<void> {
+  for (const span of Object.keys(spansMs) as Span[]) {
+    let start = Number.MIN_SAFE_INTEGER;
+    let limit = historyBatchSize;
+    while (true) {
+      const rows = await from.readHistory({ span, start, end: Number.MAX_SAFE_INTEGER, limit });
+      committed(await to.writeHistory(rows.map((row) => ({ ...row, span }))), to);
+      if (rows.length < limit) break;
+      // More types may have rows of the last start, so it is read again; by a larger batch where it fills a whole one.
+      const last = rows.at(-1)!.start;
+      if (last === start) limit *= 2;
+      start = last;
+    }
+  }
+}
+
 function tooMany(what: string, to: TaskStore): DureError {
   return new DureError(
     "INVALID_OPTION",
@@ -146,17 +173,35 @@ async function writeBatch(to: TaskStore, records: readonly TaskRecord[]): Promis
   if (answer.kind === "unknown") answer = await to.writeRecords(records);
   const added = committed(answer, to);
   const written = new Set(added);
-  const stored = await to.readRecords({ ids: added });
-  const sent = records.filter(({ id }) => written.has(id));
-  const differing = sent.find((record, index) => !isDeepStrictEqual(record, stored[index]));
-  if (differing) {
-    throw new DureError(
-      "DATABASE_CORRUPT",
-      `Task ${differing.id} read back from ${to.location} is not what was written. Nothing is lost: the source has it all. Please report this.`,
-      { details: { id: differing.id } },
-    );
-  }
+  const read = await to.readRecords({ ids: records.map(({ id }) => id) });
+  const stored = new Map(read.map((record) => [record.id, record]));
+  for (const record of records) compare(record, stored.get(record.id), written.has(record.id), to);
   return added.length;
+}
+
+/** A task that an earlier call wrote may have gone on there since; one that has not is still what was sent. */
+function compare(sent: TaskRecord, stored: TaskRecord | undefined, isNew: boolean, to: TaskStore): void {
+  if (isDeepStrictEqual(sent, stored)) return;
+  if (!isNew && (stored === undefined || hasGoneOn(sent, stored))) return;
+  const isOther = stored !== undefined && !isSameTask(sent, stored);
+  throw new DureError(
+    isOther ? "TASK_ID_TAKEN" : "DATABASE_CORRUPT",
+    isOther
+      ? `${to.location} has another task with the id ${sent.id}. Copy to an empty database or schema; the source has it all.`
+      : `Task ${sent.id} read back from ${to.location} is not what was written. Nothing is lost: the source has it all. Please report this.`,
+    { details: { id: sent.id } },
+  );
+}
+
+function hasGoneOn(sent: TaskRecord, stored: TaskRecord): boolean {
+  const hasChanged =
+    stored.fence > sent.fence || stored.version > sent.version || stored.updatedAt > sent.updatedAt;
+  return hasChanged && isSameTask(sent, stored);
+}
+
+function isSameTask(sent: TaskRecord, stored: TaskRecord): boolean {
+  const { type, createdAt, payload } = sent;
+  return type === stored.type && createdAt === stored.createdAt && isDeepStrictEqual(payload, stored.payload);
 }
 
 /** Not every store can hold U+0000 in a plain text; JSON is escaped, so only messages and descriptions can have it. */

@@ -4,18 +4,34 @@
  */
 import type { Durations } from "../../core/duration-counts.ts";
 import type { Written } from "../../core/store.ts";
-import type { HistoryPrune, HistoryRead, HistoryRow } from "../../core/store-history.ts";
+import type { HistoryPrune, HistoryRead, HistoryRow, SpannedRow } from "../../core/store-history.ts";
 import { rollUp, spansMs } from "../../core/store-history.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow } from "./database.ts";
 import { plainText } from "./rows.ts";
-import { statement } from "./statement.ts";
+import { type Statement, statement } from "./statement.ts";
 
 export function addHistory(context: Context, given: readonly HistoryRow[]): Promise<Written<void>> {
-  return context.database.written(async () => {
-    const rows = rollUp(given.map((row) => ({ ...row, type: plainText(row.type)! })));
+  return store(context, add, rollUp(given.map(plain)));
+}
+
+/** What the first call stored is passed over by the second, so an answer that was lost is no matter. */
+export function writeHistory(context: Context, given: readonly SpannedRow[]): Promise<Written<void>> {
+  return store(context, write, given.map(plain));
+}
+
+function plain<Row extends HistoryRow>(row: Row): Row {
+  return { ...row, type: plainText(row.type)! };
+}
+
+function store(
+  { database }: Context,
+  inserting: Statement,
+  rows: readonly SpannedRow[],
+): Promise<Written<void>> {
+  return database.written(async () => {
     if (rows.length === 0) return { kind: "ok", value: undefined };
-    await context.database.query(add, [
+    await database.query(inserting, [
       rows.map(({ span }) => spansMs[span]),
       rows.map(({ start }) => start),
       rows.map(({ type }) => type),
@@ -72,13 +88,17 @@ function sumOf(column: string): string {
       ) AS both_counts GROUP BY key) AS summed)`;
 }
 
-const add = statement(
-  "addHistory",
-  `INSERT INTO :schema.history AS kept
+const insert = `INSERT INTO :schema.history AS kept
       (span, start, type, completed, failed, cancelled, retried, wait_max, run_max, waits, runs)
     SELECT * FROM unnest($1::integer[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
       $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[]) AS given (span, start, type)
-    ORDER BY given.span, given.start, given.type COLLATE "C"
+    ORDER BY given.span, given.start, given.type COLLATE "C"`;
+
+const write = statement("writeHistory", `${insert} ON CONFLICT (span, start, type) DO NOTHING`);
+
+const add = statement(
+  "addHistory",
+  `${insert}
     ON CONFLICT (span, start, type) DO UPDATE SET
       completed = kept.completed + excluded.completed, failed = kept.failed + excluded.failed,
       cancelled = kept.cancelled + excluded.cancelled, retried = kept.retried + excluded.retried,

@@ -34,6 +34,7 @@ import type {
   SearchPlan,
   Settled,
   Settlement,
+  SpannedRow,
   StoredDefinition,
   StoredPause,
   StoredSearch,
@@ -61,7 +62,7 @@ import { EnqueueBatch } from "./enqueue-batch.ts";
 import { countAttribute, readAttributes } from "./facets.ts";
 import { Floors } from "./floors.ts";
 import { checkHealth, stats } from "./health.ts";
-import { addHistory, pruneHistory, readHistory } from "./history.ts";
+import { addHistory, pruneHistory, readHistory, writeHistory } from "./history.ts";
 import { Lanes } from "./lanes.ts";
 import { LeaseLink } from "./lease-link.ts";
 import { listeningFinding } from "./listening.ts";
@@ -351,6 +352,10 @@ class PostgresStore implements TaskStore {
 
   addHistory(minutes: readonly HistoryRow[]): Promise<Written<void>> {
     return addHistory(this.#context, minutes);
+  }
+
+  writeHistory(rows: readonly SpannedRow[]): Promise<Written<void>> {
+    return writeHistory(this.#context, rows);
   }
 
   readHistory(request: HistoryRead): Promise<HistoryRow[]> {

@@ -1,7 +1,7 @@
 /** What workers ended, by type and stretch of time: added up in place, since there is one writer. */
 import type { Durations } from "../../core/duration-counts.ts";
 import type { Written } from "../../core/store.ts";
-import type { HistoryPrune, HistoryRead, HistoryRow } from "../../core/store-history.ts";
+import type { HistoryPrune, HistoryRead, HistoryRow, SpannedRow } from "../../core/store-history.ts";
 import { rollUp, spansMs } from "../../core/store-history.ts";
 import type { Connection } from "./connection.ts";
 import type { WriteContext } from "./write-context.ts";
@@ -19,9 +19,17 @@ type Row = [
   runs: string,
 ];
 
-export function addHistory({ connection }: WriteContext, rows: readonly HistoryRow[]): Written<void> {
-  const add = connection.prepare(sql.addHistory);
-  for (const row of rollUp(rows)) {
+export function addHistory(context: WriteContext, rows: readonly HistoryRow[]): Written<void> {
+  return store(context, sql.addHistory, rollUp(rows));
+}
+
+export function writeHistory(context: WriteContext, rows: readonly SpannedRow[]): Written<void> {
+  return store(context, sql.writeHistory, rows);
+}
+
+function store({ connection }: WriteContext, text: string, rows: readonly SpannedRow[]): Written<void> {
+  const add = connection.prepare(text);
+  for (const row of rows) {
     const { span, start, type, completed, failed, cancelled, retried, waits, runs } = row;
     add.run(
       ...[spansMs[span], start, type, completed, failed, cancelled, retried, waits.max, runs.max],
@@ -70,15 +78,18 @@ function sumOf(column: string): string {
       ) GROUP BY key))`;
 }
 
-const sql = {
-  addHistory: `/* dure:addHistory */ INSERT INTO history
+const insert = `INSERT INTO history
     (span, start, type, completed, failed, cancelled, retried, wait_max, run_max, waits, runs)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+const sql = {
+  addHistory: `/* dure:addHistory */ ${insert}
     ON CONFLICT (span, start, type) DO UPDATE SET
       completed = completed + excluded.completed, failed = failed + excluded.failed,
       cancelled = cancelled + excluded.cancelled, retried = retried + excluded.retried,
       wait_max = max(wait_max, excluded.wait_max), run_max = max(run_max, excluded.run_max),
       waits = ${sumOf("waits")}, runs = ${sumOf("runs")}`,
+  writeHistory: `/* dure:writeHistory */ ${insert} ON CONFLICT (span, start, type) DO NOTHING`,
   readHistory: `/* dure:readHistory */ SELECT
       start, type, completed, failed, cancelled, retried, wait_max, run_max, waits, runs
     FROM history WHERE span = ?1 AND start >= ?2 AND start < ?3

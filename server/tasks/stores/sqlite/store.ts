@@ -36,6 +36,7 @@ import type {
   SearchPlan,
   Settled,
   Settlement,
+  SpannedRow,
   StoredDefinition,
   StoredPause,
   StoredSearch,
@@ -339,6 +340,10 @@ class SqliteStore implements TaskStore {
 
   addHistory(minutes: readonly HistoryRow[]): Promise<Written<void>> {
     return this.#writer.call("addHistory", minutes);
+  }
+
+  writeHistory(rows: readonly SpannedRow[]): Promise<Written<void>> {
+    return this.#writer.call("writeHistory", rows);
   }
 
   readHistory(request: HistoryRead): Promise<HistoryRow[]> {

@@ -7,7 +7,7 @@ import type { Connection } from "./connection.ts";
 import { enqueueTasks } from "./enqueue.ts";
 import { countAttribute, readAttributes } from "./facets.ts";
 import { checkHealth } from "./health.ts";
-import { addHistory, pruneHistory, readHistory } from "./history.ts";
+import { addHistory, pruneHistory, readHistory, writeHistory } from "./history.ts";
 import { cancelTask, deleteTask, editTask, pruneTasks, retryTask, saveDefinitions } from "./manage.ts";
 import { listPauses, pause, resume } from "./pauses.ts";
 import * as read from "./read.ts";
@@ -40,6 +40,7 @@ export const writeVerbs = {
   writeAttributes,
   writeTexts,
   addHistory,
+  writeHistory,
   pruneHistory,
   saveSearch,
   deleteSearch,
