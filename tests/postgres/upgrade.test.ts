@@ -1,5 +1,6 @@
 /** F38: a database of every earlier schema, with tasks in it, is brought up to date and goes on. */
 import { afterEach, describe, expect, test } from "vitest";
+import type { TaskStore } from "../../server/tasks/core/store.ts";
 import { readMigrations } from "../../server/tasks/stores/migrate.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newSearch, newWorker, settlementOf } from "../support/builders.ts";
@@ -35,6 +36,45 @@ describe.each(migrations.slice(0, -1))("a database of schema $number", ({ number
     ok(await store.settleTasks(claimed.map((one) => settlementOf(one, "completed"))));
     const found = await tasksOf(store.searchTasks(newSearch({ statuses: ["COMPLETED"] })));
     expect(found.map(({ id }) => id).sort()).toEqual(["ended", "waiting"]);
+  });
+});
+
+describe("a migration that older workers must have stopped for", () => {
+  const stopping = migrations.find(({ sql }) => /Older workers must have stopped/.test(sql))!;
+
+  async function withWorker(ageMs: number): Promise<{ schema: TestSchema; store: TaskStore }> {
+    const schema = await createTestSchema();
+    closing.push(schema.drop);
+    await makeSchema(schema, stopping.number - 1);
+    await schema.query(
+      `INSERT INTO :schema.workers (id, state, host, pid, name, concurrency, types, lease_ms, started_at, beat_at)
+        VALUES ('old', 'alive', 'machine', 7, 'busy-bee', 1, '[]', 15000, 1,
+          extract(epoch FROM clock_timestamp()) * 1000 - $1::integer)`,
+      [ageMs],
+    );
+    const store = createPostgresStore({ url: schema.url });
+    closing.push(() => store.close());
+    return { schema, store };
+  }
+
+  test("names one that is alive, and changes nothing", async () => {
+    const { schema, store } = await withWorker(4_000);
+    await expect(store.open()).rejects.toMatchObject({
+      code: "WORKER_RUNNING",
+      message: expect.stringMatching(/older Dure alive: busy-bee\. .*stop.*Nothing was changed/),
+    });
+    const [stored] = await schema.query("SELECT max(number) AS number FROM :schema.migrations");
+    expect(stored.number).toBe(stopping.number - 1);
+    await schema.query("UPDATE :schema.workers SET state = 'stopped'");
+    const next = createPostgresStore({ url: schema.url });
+    closing.push(() => next.close());
+    await next.open();
+  });
+
+  test("does not wait for one that was killed and is not buried yet", async () => {
+    const { store } = await withWorker(31_000);
+    await store.open();
+    expect((await store.schemaVersion()).stored).toBe(newest);
   });
 });
 

@@ -1,6 +1,6 @@
 /** The schema in the database: making it, bringing it up to date under a lock, refusing what cannot be worked with. */
 import { DureError } from "../../core/errors.ts";
-import { pendingMigrations, readMigrations } from "../migrate.ts";
+import { type Migration, pendingMigrations, readMigrations } from "../migrate.ts";
 import type { Database, Session } from "./database.ts";
 import { sqlState } from "./postgres-errors.ts";
 import { onceOnly, quoted, statement } from "./statement.ts";
@@ -65,12 +65,31 @@ async function migrate(session: Session, database: Database): Promise<void> {
   if (!exists) await session.query(onceOnly("createSchema", `CREATE SCHEMA ${quoted(schema)}`));
   const stored = await storedVersion(session, schema);
   if (stored === 0) await session.query(createMigrations);
-  for (const migration of pendingMigrations(migrations, stored, shown)) {
+  const pending = pendingMigrations(migrations, stored, shown);
+  if (pending.some(stopsOlderWorkers)) await refuseWorkers(session, stored, shown);
+  for (const migration of pending) {
     for (const [index, part] of statementsOf(migration.sql).entries()) {
       await session.query(onceOnly(`migration:${migration.number}.${index}`, part));
     }
     await session.query(recordMigration, [migration.number, migration.name]);
   }
+}
+
+/** A migration's first lines say whether workers of the version before may go on beside it. */
+function stopsOlderWorkers({ sql }: Migration): boolean {
+  return /Older workers must have stopped/.test(sql.split("\n\n")[0]!.replaceAll("\n-- ", " "));
+}
+
+async function refuseWorkers(session: Session, stored: number, shown: string): Promise<void> {
+  if (stored === 0) return;
+  const workers = (await session.query(beatingWorkers)).map(([name]) => name);
+  if (workers.length === 0) return;
+  throw new DureError(
+    "WORKER_RUNNING",
+    `${shown} has workers of an older Dure alive: ${workers.join(", ")}. They would not keep to what this version stores, so stop ` +
+      "them, then start this program again; `dure workers` lists them. Nothing was changed.",
+    { details: { stored, workers } },
+  );
 }
 
 /** The statements of a migration: each ends with a semicolon at the end of a line. */
@@ -117,6 +136,12 @@ const createMigrations = statement(
     name text NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now()
   )`,
+);
+// One that was killed is still said to be alive until another buries it; its heartbeats tell.
+const beatingWorkers = statement(
+  "beatingWorkers",
+  `SELECT coalesce(name, host || ' ' || pid) FROM :schema.workers
+    WHERE state = 'alive' AND beat_at > extract(epoch FROM clock_timestamp()) * 1000 - 2 * lease_ms ORDER BY worker LIMIT 5`,
 );
 const recordMigration = statement(
   "recordMigration",
