@@ -4,6 +4,7 @@
  *
  *   node bench/search/run.ts --store sqlite,postgres --tasks 10000000 --mix waiting --questions 1000 --only text,offset
  *   node bench/search/run.ts tasks.db 'postgres://…?schema=dure_bench' --calm
+ *   node bench/search/run.ts --only attribute --slowest 5
  *   node bench/search/run.ts --peers --tasks 1000000 --seconds 20
  *
  * Without a database it makes what it needs: a file of `--tasks` tasks in bench/.data, kept for later; a PostgreSQL of
@@ -34,11 +35,13 @@ const { values, positionals } = parseArgs({
     "no-texts": { type: "boolean", default: false },
     peers: { type: "boolean", default: false },
     seconds: { type: "string", default: "20" },
+    slowest: { type: "string", default: "0" },
   },
 });
 const tasks = Number(values.tasks.replaceAll("_", ""));
 const questions = Number(values.questions);
 const only = values.only?.split(",");
+const slowest = Number(values.slowest);
 const mix = values.mix as Mix;
 const hasTexts = !values["no-texts"];
 const chosen = kindsOf(mix).filter(
@@ -100,7 +103,7 @@ async function startLoad(dure: BenchDure): Promise<() => Promise<number>> {
 
 async function measureKind(dure: BenchDure, kind: Kind, store: "sqlite" | "postgres"): Promise<string[]> {
   const random = seeded(1);
-  const times: number[] = [];
+  const asked: { ms: number; search: object }[] = [];
   let complete = 0;
   const count = Math.max(10, Math.round(questions * (kind.share ?? 1)));
   for (let n = -5; n < count; n += 1) {
@@ -112,9 +115,11 @@ async function measureKind(dure: BenchDure, kind: Kind, store: "sqlite" | "postg
     const startedAt = performance.now();
     const isComplete = await ask(dure, kind, search);
     if (n < 0) continue;
-    times.push(performance.now() - startedAt);
+    asked.push({ ms: performance.now() - startedAt, search });
     if (isComplete) complete += 1;
   }
+  printSlowest(kind, asked);
+  const times = asked.map(({ ms }) => ms);
   const [asked50, asked99] = kind.targets?.[store] ?? [];
   const [p50, p99, most] = [50, 99, 100].map((percent) => percentile(times, percent)) as [
     number,
@@ -129,6 +134,14 @@ async function measureKind(dure: BenchDure, kind: Kind, store: "sqlite" | "postg
     asked99 === undefined ? "" : `${asked50 ?? "–"} / ${asked99}`,
     `${Math.round((complete / count) * 100)} %`,
   ];
+}
+
+function printSlowest({ name }: Kind, asked: readonly { ms: number; search: object }[]): void {
+  if (slowest === 0) return;
+  const first = [...asked].sort((a, b) => b.ms - a.ms).slice(0, slowest);
+  console.log(`\n${name}`);
+  for (const { ms, search } of first)
+    console.log(`${ms.toFixed(1).padStart(8)} ms  ${JSON.stringify(search)}`);
 }
 
 async function ask(

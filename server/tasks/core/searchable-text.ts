@@ -51,7 +51,7 @@ class Lines {
 }
 
 /** The JSON that is stored of payload and result. */
-interface StoredJson {
+export interface StoredJson {
   payload?: string;
   result?: string;
 }

@@ -3,7 +3,7 @@
  * narrow as it can be, and at most one for each end, since an index walk stops at one bound only.
  */
 import { compareText } from "../core/compare.ts";
-import { ulidStart } from "../core/ids.ts";
+import { ulidStart, ulidTime } from "../core/ids.ts";
 import type { StoreSearch } from "../core/store.ts";
 
 /**
@@ -90,6 +90,8 @@ function narrow(range: Range, from: number | undefined, to: number | undefined):
 
 /** The latest instant at which a generated id can be less than any given id; below zero when none can. */
 function generatedBefore(id: string): number {
+  const at = ulidTime(id);
+  if (at !== undefined) return at;
   let none = -1;
   let ends = 2 ** 48;
   while (none < ends) {

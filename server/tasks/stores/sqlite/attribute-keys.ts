@@ -12,15 +12,15 @@ import { isDownwards } from "../search-bounds.ts";
 import { type StoredKey, stateOf, storedKey } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
 import { Candidates, createdBounds, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
-import { comparator, firstId, type Key, lastId, placeKey } from "./search-key.ts";
+import { comparator, firstId, isPlace, type Key, lastId, placeKey } from "./search-key.ts";
 import { mergeInOrder } from "./search-merge.ts";
 import { attributeSql, sourceSql as sql } from "./statements.ts";
 import { statusNumbers } from "./statuses.ts";
 
 /** More are gathered. */
 const mergedStreamsMax = 400;
-/** Rows of tasks that are looked up at once. */
-const groupSize = 256;
+/** Rows of tasks that are looked up at once: at first as many as the page has, then twice as many each time. */
+const groupSizeMax = 256;
 
 /** Where the index is looked at: values, or ranges of them. */
 interface Spot {
@@ -33,7 +33,8 @@ interface Spot {
 
 /** The lower bound is included, the upper one is not. */
 type ValueRange = [attribute: number, lower: SQLInputValue, upper: SQLInputValue];
-type Entry = [createdAt: number, seq: number];
+/** Entries of the index have no id, and among them are places: an instant before which no entry of a stream is left. */
+type Entry = Key;
 
 /** The source with the fewest candidates among the parts of `where` that must hold. */
 export function attributeSource(connection: Connection, search: StoreSearch): KeySource | undefined {
@@ -46,15 +47,19 @@ export function attributeSource(connection: Connection, search: StoreSearch): Ke
   const { spot, estimate } = best!;
   const states = statesOf(search);
   const source = { name: spot.name, index: "attributes" as const, estimate: estimate + best!.beyond.length };
-  if (estimate >= estimateMax && search.sortBy === "createdAt" && spot.ranges.length === 0) {
-    if (spot.equal.length * states.length <= mergedStreamsMax) {
+  if (search.sortBy === "createdAt" && spot.ranges.length === 0) {
+    const isFew = estimate < estimateMax;
+    if (isFew || spot.equal.length * states.length <= mergedStreamsMax) {
+      const entries = isFew ? fewEntries : streamedEntries;
       return {
         ...source,
-        total: () =>
-          spot.equal.reduce((sum, value) => sum + countAll(connection, value), best!.beyond.length),
+        total: () => countAll(connection, spot) + best!.beyond.length,
         keys: () =>
           mergeInOrder(
-            [inOrder(connection, search, spot, states), allOf(connection, search, best!.beyond)],
+            [
+              inOrder(connection, search, entries(connection, search, spot, states)),
+              allOf(connection, search, best!.beyond),
+            ],
             comparator(search),
           ),
       };
@@ -79,9 +84,12 @@ function fitting(beyond: readonly Beyond[], { condition }: Spot): number[] {
   return beyond.filter(([, attributes]) => meets(condition, { task, attributes })).map(([seq]) => seq);
 }
 
-function countAll(connection: Connection, [attribute, value]: Spot["equal"][number]): number {
+function countAll(connection: Connection, { equal }: Spot): number {
   const most = Number.MAX_SAFE_INTEGER;
-  return (connection.prepare(sql.countEqual).get(attribute, value, most) as unknown as [number])[0];
+  const counts = Array.from(byValue(equal), ([value, attributes]) =>
+    connection.prepare(sql.countEqual).get(JSON.stringify(attributes), value, most),
+  ) as unknown as [number][];
+  return counts.reduce((sum, [count]) => sum + count, 0);
 }
 
 /** The parts that must hold and that the index can find. */
@@ -168,7 +176,7 @@ function estimateOf(connection: Connection, { equal, ranges }: Spot): number {
     if (estimate >= estimateMax) return;
     estimate += (connection.prepare(text).get(...values, estimateMax - estimate) as unknown as [number])[0];
   };
-  for (const [attribute, value] of equal) count(sql.countEqual, attribute, value);
+  for (const [value, attributes] of byValue(equal)) count(sql.countEqual, JSON.stringify(attributes), value);
   for (const range of ranges) count(sql.countBetween, ...range);
   return estimate;
 }
@@ -206,34 +214,88 @@ function* allOf(
   return undefined;
 }
 
+/** The tasks that the entries are of, in the order of the search, which is that of their creation. */
 function* inOrder(
+  connection: Connection,
+  search: StoreSearch,
+  entries: Iterable<Entry>,
+): Generator<Key, undefined> {
+  const candidates = new Candidates(connection, search);
+  const id = isDownwards(search) ? firstId : lastId;
+  for (const { seqs, lastAt } of groups(entries, search.offset + search.limit)) {
+    yield* candidates.among(seqs);
+    yield placeKey(lastAt, id);
+  }
+  return undefined;
+}
+
+/** Read whole, and sorted here. */
+function fewEntries(
   connection: Connection,
   search: StoreSearch,
   { equal }: Spot,
   states: readonly number[],
-): Generator<Key, undefined> {
-  const candidates = new Candidates(connection, search);
+): Entry[] {
+  const { from, to } = createdBounds(search);
+  const found = [...byValue(equal)].flatMap(([value, attributes]) =>
+    connection.prepare(sql.equalEntries).all(JSON.stringify(attributes), value, from, to),
+  ) as unknown as [...Entry, state: number][];
+  return found
+    .filter(([, , , state]) => states.includes(state))
+    .map(([at, id, seq]): Entry => [at, id, seq])
+    .sort(byCreation(search));
+}
+
+/** Of many streams most have nothing on the page: each is opened when the place of its first entry is reached. */
+function* streamedEntries(
+  connection: Connection,
+  search: StoreSearch,
+  { equal }: Spot,
+  states: readonly number[],
+): Generator<Entry, undefined> {
   const downwards = isDownwards(search);
   const { from, to } = createdBounds(search);
-  const streams = equal.flatMap(([attribute, value]) =>
-    states.map((state) => openStream(connection, downwards, [attribute, value, state, from, to])),
-  );
-  try {
-    for (const { seqs, lastAt } of groups(merged(streams, downwards))) {
-      yield* candidates.among(seqs);
-      yield placeKey(lastAt, downwards ? firstId : lastId);
-    }
-  } finally {
-    for (const stream of streams) stream.return(undefined);
-  }
+  const places = JSON.stringify(states);
+  const streams = [...byValue(equal)].flatMap(([value, attributes]) => {
+    const heads = connection
+      .prepare(downwards ? sql.lastOfEqual : sql.firstOfEqual)
+      .all(JSON.stringify(attributes), value, from, to, places) as unknown as [
+      number,
+      number,
+      number | null,
+    ][];
+    return heads.flatMap(([attribute, state, at]) =>
+      at === null ? [] : [openStream(connection, downwards, at, [attribute, value, state, from, to])],
+    );
+  });
+  yield* mergeInOrder(streams, byCreation(search));
   return undefined;
+}
+
+/** Attributes by the value that is asked of them. */
+function byValue(equal: Spot["equal"]): Map<StoredKey, number[]> {
+  const found = new Map<StoredKey, number[]>();
+  for (const [attribute, value] of equal) {
+    const same = found.get(value);
+    if (same) same.push(attribute);
+    else found.set(value, [attribute]);
+  }
+  return found;
+}
+
+/** Tasks of one instant in any order. */
+function byCreation(search: StoreSearch): (a: Entry, b: Entry) => number {
+  const sign = isDownwards(search) ? -1 : 1;
+  return ([a], [b]) => sign * (a - b);
 }
 
 function* openStream(
   connection: Connection,
   downwards: boolean,
+  firstAt: number,
   values: SQLInputValue[],
 ): Generator<Entry, undefined> {
+  yield placeKey(firstAt, "");
   const text = downwards ? sql.equalDownwards : sql.equalUpwards;
   const statement = connection.borrow(text);
   const rows = statement.iterate(...values) as unknown as IterableIterator<Entry>;
@@ -246,33 +308,21 @@ function* openStream(
   return undefined;
 }
 
-/** In the order of creation; tasks of one instant in any. */
-function* merged(streams: Generator<Entry, undefined>[], downwards: boolean): Generator<Entry, undefined> {
-  const sign = downwards ? -1 : 1;
-  const heads = streams.map((stream) => stream.next());
-  for (;;) {
-    let first = -1;
-    for (let index = 0; index < heads.length; index++) {
-      const head = heads[index]!;
-      if (head.done) continue;
-      if (first === -1 || sign * (head.value[0] - heads[first]!.value![0]) < 0) first = index;
-    }
-    if (first === -1) return undefined;
-    yield heads[first]!.value!;
-    heads[first] = streams[first]!.next();
-  }
-}
-
-/** Tasks of one instant are in one group, for their order is that of their ids. The first groups are smaller. */
-function* groups(entries: Iterable<Entry>): Generator<{ seqs: number[]; lastAt: number }, undefined> {
+/** Tasks of one instant are in one group, for their order is that of their ids. */
+function* groups(
+  entries: Iterable<Entry>,
+  wanted: number,
+): Generator<{ seqs: number[]; lastAt: number }, undefined> {
   let seqs: number[] = [];
-  let size = 32;
+  let size = Math.min(groupSizeMax, wanted);
   let lastAt = Number.NaN;
-  for (const [at, seq] of entries) {
+  for (const entry of entries) {
+    if (isPlace(entry)) continue;
+    const [at, , seq] = entry;
     if (seqs.length >= size && at !== lastAt) {
       yield { seqs, lastAt };
       seqs = [];
-      size = groupSize;
+      size = Math.min(groupSizeMax, 2 * size);
     }
     seqs.push(seq);
     lastAt = at;

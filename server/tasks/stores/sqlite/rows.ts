@@ -1,5 +1,6 @@
 /** Row ↔ Task and Attempt: the only place that knows columns as data. Runs on the main thread. */
 import type { Attempt, AttemptOutcome } from "../../core/attempt.ts";
+import type { StoredJson } from "../../core/searchable-text.ts";
 import type { StoredDefinition } from "../../core/store.ts";
 import type { Task, TaskStatus } from "../../core/task.ts";
 import { decodeValue } from "../../core/value.ts";
@@ -127,6 +128,11 @@ export function toBareTask(row: Row, names: Names): Task {
   const workerId = row[16] === null ? undefined : names.worker(row[16]);
   if (workerId !== undefined) task.workerId = workerId;
   return task;
+}
+
+/** The JSON that is stored of the payload and the result. */
+export function jsonOf(row: Row): StoredJson {
+  return { payload: row[18], ...(row[20] !== null && { result: row[20] }) };
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Keys: where a task stands in the order of a search. */
 import { compareText } from "../../core/compare.ts";
+import { ulidStart } from "../../core/ids.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 
@@ -24,6 +25,13 @@ export function isAfter(search: StoreSearch, key: Key): boolean {
 /** A place in the order, and no task. */
 export function placeKey(at: number, id: string): Key {
   return [at, id, Number.NaN];
+}
+
+/** The place before every key of this instant in the order of a search by instants, or by ids that were generated. */
+export function placeBefore(search: StoreSearch, at: number): Key {
+  const downwards = isDownwards(search);
+  if (search.sortBy === "id") return placeKey(at, ulidStart(downwards ? at + 1 : at));
+  return placeKey(at, downwards ? lastId : firstId);
 }
 
 export function isPlace([, , seq]: Key): boolean {

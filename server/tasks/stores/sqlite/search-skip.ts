@@ -2,11 +2,11 @@
  * Deep pages. Reading a hundred thousand keys only to pass over them takes long; counting them takes a tenth of that. So
  * an instant is looked for before which nearly as many keys lie as are to be passed over, and the search goes on there.
  */
-import { ulidStart } from "../../core/ids.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
 import { definitionsWithoutTasks, findPairs, keysInOrder, runningKeys } from "./search.ts";
+import { placeBefore } from "./search-key.ts";
 import { isWhole, keyCountsOfPairs, type Pair } from "./search-statements.ts";
 import { sql } from "./statements.ts";
 
@@ -117,15 +117,7 @@ function placed(search: StoreSearch, keys: KeyCount, span: Span): StoreSearch {
   }
   if (near === 0) return search;
   const value = down ? span.end - near - 1 : span.start + near;
-  return { ...search, offset: search.offset - passed, after: placeBefore(search, value, down) };
-}
-
-/** Just before every key of this instant, in the order of reading. */
-function placeBefore(
-  { sortBy }: StoreSearch,
-  value: number,
-  down: boolean,
-): NonNullable<StoreSearch["after"]> {
-  if (sortBy === "id") return { value: null, id: ulidStart(down ? value + 1 : value), backwards: false };
-  return { value, id: down ? "\u{10ffff}" : "", backwards: false };
+  const [, id] = placeBefore(search, value);
+  const after = { value: search.sortBy === "id" ? null : value, id, backwards: false };
+  return { ...search, offset: search.offset - passed, after };
 }

@@ -81,17 +81,29 @@ export interface PairsStatement extends SearchStatement {
   pairs: readonly Pair[];
 }
 
-/** Each pair's first instant in the order of a search by instants, with what streams the pair. */
-export function headsOfPairs(
-  search: StoreSearch,
-  pairs: readonly Pair[],
-): (PairsStatement & { streams: readonly SearchStatement[] })[] {
+interface HeadsStatement extends PairsStatement {
+  /** What streams a pair whose first instant is this. */
+  stream(pair: Pair, at: number): SearchStatement;
+}
+
+/** Each pair's first instant in the order of a search by instants. */
+export function headsOfPairs(search: StoreSearch, pairs: readonly Pair[]): HeadsStatement[] {
   return Array.from(byIndex(search, pairs), ([from, pairs]) => {
     const { key } = searchIndexes[from];
     const head = (tasks: string) => `SELECT ${key} ${tasks} ORDER BY ${orderBy(key, search)} LIMIT 1`;
     const { text, values } = eachPair(from, search, (tasks) => `(${head(tasks)})`);
-    return { text, values, pairs, streams: pairs.map((pair) => streamFrom(from, search, pair)) };
+    return { text, values, pairs, stream: (pair, at) => streamFrom(from, startingAt(search, at), pair) };
   });
+}
+
+/** What was read and passed over to find the first instant is not read again. */
+function startingAt(search: StoreSearch, at: number): StoreSearch {
+  const range = search.sortBy === "updatedAt" ? "updated" : "created";
+  const given = search[range];
+  const narrowed = isDownwards(search)
+    ? { ...given, end: Math.min(at + 1, given?.end ?? Number.POSITIVE_INFINITY) }
+    : { ...given, start: Math.max(at, given?.start ?? Number.NEGATIVE_INFINITY) };
+  return { ...search, [range]: narrowed };
 }
 
 /** How many keys the pairs have in all; takes the most to count of each as its last value. */

@@ -12,7 +12,16 @@ import type { KeySource } from "./key-source.ts";
 import { estimateMax } from "./key-source.ts";
 import { keySourceOf, withEntries } from "./key-sources.ts";
 import type { Rows } from "./protocol.ts";
-import { type AttemptRow, namesOf, type Row, toAttempts, toBareTask, toDefinition, toEntry } from "./rows.ts";
+import {
+  type AttemptRow,
+  jsonOf,
+  namesOf,
+  type Row,
+  toAttempts,
+  toBareTask,
+  toDefinition,
+  toEntry,
+} from "./rows.ts";
 import type { FoundRows } from "./search.ts";
 import * as plain from "./search.ts";
 import { comparator, isAfter, isPlace, type Key, keyOf } from "./search-key.ts";
@@ -21,7 +30,8 @@ import { slowestKeys } from "./slow-keys.ts";
 import { sql } from "./statements.ts";
 import { withNames, workerNames } from "./write-context.ts";
 
-const chunkSize = 500;
+/** The first chunk is as large as the page, and each after it twice as large as the one before. */
+const chunkSizeMax = 500;
 /** Candidates that an order without an index is looked for among; further ones are not sorted. */
 const sortedMax = 200_000;
 
@@ -58,6 +68,10 @@ function needsWalk({ where, sortBy }: StoreSearch): boolean {
 
 function isIndexed(sortBy: StoreSearch["sortBy"]): sortBy is "createdAt" | "updatedAt" | "id" {
   return sortBy === "createdAt" || sortBy === "updatedAt" || sortBy === "id";
+}
+
+function firstChunk({ limit, offset }: StoreSearch): number {
+  return Math.min(chunkSizeMax, Math.max(1, offset + limit));
 }
 
 interface Candidate {
@@ -186,7 +200,7 @@ class Walk {
 
   *#chunksOf(keys: Iterator<Key>, search: StoreSearch): Generator<Candidate[]> {
     try {
-      for (;;) {
+      for (let chunkSize = firstChunk(search); ; chunkSize = Math.min(chunkSizeMax, 2 * chunkSize)) {
         const chunk: Key[] = [];
         while (chunk.length < chunkSize) {
           const next = keys.next();
@@ -262,7 +276,7 @@ class Walk {
     const { row } = candidate;
     const task = this.#taskOf(candidate);
     if (!row) return { task };
-    const json = { payload: row[18], ...(row[20] !== null && { result: row[20] }) };
+    const json = jsonOf(row);
     const attributes = row[28] === null ? {} : (JSON.parse(row[28]) as Attributes);
     return { task, json, attributes, text: () => searchableText(task, this.#attemptsOf(row), json) };
   }

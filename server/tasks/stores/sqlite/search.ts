@@ -9,11 +9,10 @@
  */
 import type { SQLInputValue } from "node:sqlite";
 import type { Place, SearchPlan, StoreSearch } from "../../core/store.ts";
-import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
 import type { Rows } from "./protocol.ts";
 import type { DefinitionRow, Row } from "./rows.ts";
-import { comparator, firstId, isAfter, isPlace, type Key, keyOf, lastId, placeKey } from "./search-key.ts";
+import { comparator, isAfter, isPlace, type Key, keyOf, placeBefore } from "./search-key.ts";
 import { mergeInOrder } from "./search-merge.ts";
 import {
   countsOfPair,
@@ -77,8 +76,15 @@ export function searchStatements(connection: Connection, search: StoreSearch): S
   const isByText = search.sortBy === "id" && settled.some(({ ownIds }) => ownIds);
   return [
     ...settled.flatMap((pair) => streamsOfPair(search, pair)),
-    ...(isByText ? [] : [...headsOfPairs(search, settled), ...keyCountsOfPairs(search, settled)]),
+    ...(isByText ? [] : [...headStatements(search, settled), ...keyCountsOfPairs(search, settled)]),
   ];
+}
+
+function headStatements(search: StoreSearch, pairs: readonly Pair[]): SearchStatement[] {
+  return headsOfPairs(search, pairs).flatMap(({ text, values, pairs, stream }) => [
+    { text, values },
+    ...pairs.map((pair) => stream(pair, 0)),
+  ]);
 }
 
 /** The plan of a search without conditions, in an order that indexes have. */
@@ -153,12 +159,11 @@ function headedStreams(
   settled: readonly Pair[],
   open: (statement: SearchStatement) => Iterator<Key>,
 ): Iterator<Key>[] {
-  const id = isDownwards(search) ? lastId : firstId;
-  return headsOfPairs(search, settled).flatMap(({ text, values, pairs, streams }) => {
+  return headsOfPairs(search, settled).flatMap(({ text, values, pairs, stream }) => {
     const places = JSON.stringify(pairs.map(({ lane, status }) => [lane, status]));
     const heads = connection.prepare(text).all(places, ...values) as unknown as [number | null][];
     return heads.flatMap(([head], place) =>
-      head === null ? [] : [headed(placeKey(head, id), () => open(streams[place]!))],
+      head === null ? [] : [headed(placeBefore(search, head), () => open(stream(pairs[place]!, head)))],
     );
   });
 }

@@ -328,6 +328,8 @@ export const textSql = {
   /** Numbers of tasks that are gone are given again to new ones. */
   pullFresh: `/* dure:pullFresh */ UPDATE text_marks SET fresh_to = (SELECT coalesce(max(seq), 0) FROM tasks)
     WHERE mark = 1 AND fresh_to > (SELECT coalesce(max(seq), 0) FROM tasks)`,
+  attemptsOf: `/* dure:attemptsOf */ SELECT seq, fence, number, worker, started_at, ended_at, outcome, error, late_outcome,
+    logs FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN attempts ON seq = wanted`,
   afterFresh:
     "/* dure:afterFresh */ SELECT seq, id, status, version FROM tasks WHERE seq > ? ORDER BY seq LIMIT ?",
   newestSeq: "/* dure:newestSeq */ SELECT coalesce(max(seq), 0) FROM tasks",
@@ -341,6 +343,14 @@ export const textSql = {
     WHERE lane = ?1 AND status = ?2 AND unindexed_at = ?3 AND unindexed_id = ?4`,
 } as const;
 
+/** Of each attribute and state, when the first or the last entry was created. */
+function headsOfEqual(name: string, edge: "min" | "max"): string {
+  return `/* dure:${name} */ SELECT named.wanted, states.wanted, (SELECT ${edge}(created_at) FROM attributes
+      WHERE attribute = named.wanted AND attributes.value = ?2 AND state = states.wanted AND created_at BETWEEN ?3 AND ?4)
+    FROM (SELECT value AS wanted FROM json_each(?1)) AS named
+    CROSS JOIN (SELECT value AS wanted FROM json_each(?5)) AS states`;
+}
+
 /** Candidates of a search; see key-source.ts. */
 const equalEntries = `FROM attributes WHERE attribute = ?1 AND value = ?2 AND state = ?3 AND created_at BETWEEN ?4 AND ?5`;
 
@@ -350,12 +360,17 @@ export const sourceSql = {
     FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN tasks ON seq = wanted`,
   allLanes: "/* dure:allLanes */ SELECT lane, type, queue FROM lanes",
   attributesOfName: "/* dure:attributesOfName */ SELECT attribute, type FROM attribute_names WHERE name = ?",
-  countEqual: `/* dure:countEqual */ SELECT count(*) FROM
-    (SELECT 1 FROM attributes WHERE attribute = ?1 AND value = ?2 LIMIT ?3)`,
+  /** Of one value, in any of the attributes. */
+  countEqual: `/* dure:countEqual */ SELECT count(*) FROM (SELECT 1 FROM (SELECT value AS wanted FROM json_each(?1))
+    CROSS JOIN attributes ON attribute = wanted AND attributes.value = ?2 LIMIT ?3)`,
   countBetween: `/* dure:countBetween */ SELECT count(*) FROM
     (SELECT 1 FROM attributes WHERE attribute = ?1 AND value >= ?2 AND value < ?3 LIMIT ?4)`,
-  equalDownwards: `/* dure:equalDownwards */ SELECT created_at, seq ${equalEntries} ORDER BY created_at DESC, seq DESC`,
-  equalUpwards: `/* dure:equalUpwards */ SELECT created_at, seq ${equalEntries} ORDER BY created_at, seq`,
+  equalDownwards: `/* dure:equalDownwards */ SELECT created_at, '', seq ${equalEntries} ORDER BY created_at DESC, seq DESC`,
+  equalUpwards: `/* dure:equalUpwards */ SELECT created_at, '', seq ${equalEntries} ORDER BY created_at, seq`,
+  equalEntries: `/* dure:equalEntries */ SELECT created_at, '', seq, state FROM (SELECT value AS wanted FROM json_each(?1))
+    CROSS JOIN attributes ON attribute = wanted AND attributes.value = ?2 WHERE created_at BETWEEN ?3 AND ?4`,
+  lastOfEqual: headsOfEqual("lastOfEqual", "max"),
+  firstOfEqual: headsOfEqual("firstOfEqual", "min"),
   equalAny: `/* dure:equalAny */ SELECT seq ${equalEntries} LIMIT ?6`,
   between: `/* dure:between */ SELECT seq FROM attributes WHERE attribute = ?1 AND value >= ?2 AND value < ?3
     AND created_at BETWEEN ?4 AND ?5 LIMIT ?6`,
