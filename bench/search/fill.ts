@@ -116,8 +116,11 @@ export async function fillTexts(store: TaskStore): Promise<number> {
   for (;;) {
     const unindexed = await store.readUnindexed({ limit: textBatch });
     if (unindexed.length === 0) break;
-    const texts = unindexed.map(({ ref, task, attempts }) => ({ ref, text: searchableText(task, attempts) }));
-    committed(await store.writeTexts(texts), store);
+    const texts = unindexed.map(({ ref, task, attempts, json }) => ({
+      ref,
+      text: searchableText(task, attempts, json),
+    }));
+    committed(await store.writeTexts(texts, { isAlone: true }), store);
     indexed += texts.length;
     if (indexed % 50_000 < textBatch) process.stderr.write(`\r${indexed} texts`);
   }

@@ -141,7 +141,10 @@ async function fill(world: World): Promise<void> {
     if (unindexed.length === 0) return;
     ok(
       await world.store.writeTexts(
-        unindexed.map(({ ref, task, attempts }) => ({ ref, text: searchableText(task, attempts) })),
+        unindexed.map(({ ref, task, attempts, json }) => ({
+          ref,
+          text: searchableText(task, attempts, json),
+        })),
       ),
     );
   }

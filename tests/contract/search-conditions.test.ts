@@ -157,7 +157,10 @@ async function indexAll(world: World): Promise<void> {
   for (;;) {
     const unindexed = await world.store.readUnindexed({ limit: 50 });
     if (unindexed.length === 0) return;
-    const texts = unindexed.map(({ ref, task, attempts }) => ({ ref, text: searchableText(task, attempts) }));
+    const texts = unindexed.map(({ ref, task, attempts, json }) => ({
+      ref,
+      text: searchableText(task, attempts, json),
+    }));
     ok(await world.store.writeTexts(texts));
   }
 }

@@ -16,7 +16,10 @@ async function index(world: World, limit = 20): Promise<number> {
     const unindexed = await world.store.readUnindexed({ limit });
     if (unindexed.length === 0) return written;
     written += unindexed.length;
-    const texts = unindexed.map(({ ref, task, attempts }) => ({ ref, text: searchableText(task, attempts) }));
+    const texts = unindexed.map(({ ref, task, attempts, json }) => ({
+      ref,
+      text: searchableText(task, attempts, json),
+    }));
     ok(await world.store.writeTexts(texts));
   }
   throw new Error(`There is always more: ${written} texts so far.`);

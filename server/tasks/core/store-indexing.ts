@@ -1,5 +1,6 @@
 /** What is indexed behind the writes: attributes that a definition has gained, and texts. */
 import type { Attempt } from "./attempt.ts";
+import type { StoredJson } from "./searchable-text.ts";
 import type { Attributes } from "./store-new-task.ts";
 import type { Task } from "./task.ts";
 
@@ -19,7 +20,10 @@ export interface FilledTask {
 export interface UnindexedTask {
   /** The store's own handle; it comes back unread. */
   ref: unknown;
+  /** May be without its payload and result when `json` is given. */
   task: Task;
+  /** Of its payload and result, as they are stored: a text is made of that, with no need to read the values. */
+  json?: StoredJson;
   /** Oldest first, with errors and logs. */
   attempts: readonly Attempt[];
 }

@@ -297,8 +297,11 @@ export interface TaskStore {
    * may come again, here or in another process, until `writeTexts` was given it; twice does no harm.
    */
   readUnindexed(request: { limit: number }): Promise<UnindexedTask[]>;
-  /** Indexes texts, folded (`searchableText`), of tasks that `readUnindexed` gave: all of one answer at once. */
-  writeTexts(texts: readonly IndexedText[]): Promise<Written<void>>;
+  /**
+   * Indexes texts, folded (`searchableText`), of tasks that `readUnindexed` gave: all of one answer at once. With `isAlone`
+   * nobody waits meanwhile, and its transactions may take longer.
+   */
+  writeTexts(texts: readonly IndexedText[], options?: { isAlone: boolean }): Promise<Written<void>>;
 
   /** Tasks with all that is known of them, by id: the first `limit` after one, or those of `ids`. For moving. */
   readRecords(which: { after?: string; limit: number } | { ids: readonly string[] }): Promise<TaskRecord[]>;

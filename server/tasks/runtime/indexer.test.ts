@@ -99,3 +99,30 @@ test("waits for a while after each step, and longer when there is nothing", asyn
     expect(await indexer.tick()).toBeGreaterThan(500);
   });
 });
+
+test("takes a fifth of the time while tasks run, and goes on at once in larger steps while nobody has work to do", async () => {
+  await withStore(async (store, clock) => {
+    ok(await store.enqueueTasks(Array.from({ length: 1_000 }, () => newTask())));
+    const steps: number[] = [];
+    const slow: TaskStore = Object.create(store, {
+      readUnindexed: {
+        value: async (request: { limit: number }) => {
+          steps.push(request.limit);
+          await clock.advance(50);
+          return store.readUnindexed(request);
+        },
+      },
+      writeTexts: { value: (...given: Parameters<TaskStore["writeTexts"]>) => store.writeTexts(...given) },
+      onChange: { value: () => () => {} },
+    });
+    const indexer = indexerOf(slow, clock, []);
+    expect(await indexer.tick()).toBeLessThan(10);
+    let isRunning = true;
+    indexer.start(() => isRunning);
+    expect(await indexer.tick()).toBe(4 * 50);
+    isRunning = false;
+    expect(await indexer.tick()).toBeLessThan(10);
+    expect(steps).toEqual([500, 100, 500]);
+    await indexer.stop();
+  });
+});

@@ -3,7 +3,8 @@
  * definition has gained for the tasks that were stored before, and indexes the texts of tasks that have changed. What is to
  * be done the store knows, so any worker goes on where another stopped; two at once only do the same twice.
  *
- * It takes a fifth of the time at most: after each step it waits four times as long as the step took.
+ * While tasks come or run it takes a fifth of the time at most: after each step it waits four times as long as the step
+ * took. While there is nothing else to do, its steps are larger and follow each other.
  */
 import { extractAttributes, type RegisteredAttribute } from "../core/attributes.ts";
 import type { Clock } from "../core/clock.ts";
@@ -21,15 +22,17 @@ import { committed } from "../core/written.ts";
 import type { Logger } from "./logger.ts";
 import { describeError, Loop } from "./loop.ts";
 
-const textBatch = 100;
+/** Tasks whose texts are indexed in one step: while others have work to do, and while nobody has. */
+const textBatch = { busy: 100, idle: 500 };
 /** Folding long texts lets others run in between. */
 const blockMsMax = 5;
 const fillBatch = 200;
 /** Of the time that a step took. */
 const pauseShare = 4;
 const pauseMsMin = 10;
+const idlePauseMs = 1;
 const pauseMsMax = 2_000;
-/** How long a task may wait for being found by its text while nothing else is to do. */
+/** How long a task may wait for being found by its text; and so long after a change others have work to do. */
 const idleMs = 1_000;
 /** How often to look when nobody has told of a change: the truth behind every hint. */
 const quietMs = 30_000;
@@ -53,14 +56,19 @@ export class Indexer {
   /** Ends the wait for a look that a change has asked for. */
   #cancelLook: (() => void) | undefined;
   #stopListening: (() => void) | undefined;
+  #isRunning: () => boolean = () => false;
+  /** By the monotonic clock, when the store told of a change last. */
+  #changedAt = Number.NEGATIVE_INFINITY;
   #reported = false;
 
   constructor(parts: IndexerParts) {
     this.#parts = parts;
   }
 
-  start(): void {
+  /** @param isRunning whether this process runs tasks at the moment */
+  start(isRunning: () => boolean): void {
     const { clock, logger } = this.#parts;
+    this.#isRunning = isRunning;
     this.#loop = new Loop({ name: "indexing of tasks", clock, logger, tick: () => this.#paced() });
     this.#loop.start();
   }
@@ -79,6 +87,7 @@ export class Indexer {
     const filled = await this.#fill(store);
     const indexed = fullText && (await this.#index(store));
     if (!filled && !indexed) return quietMs * (0.75 + clock.random() / 2);
+    if (!this.#isBusy()) return idlePauseMs;
     return Math.min(pauseMsMax, Math.max(pauseMsMin, pauseShare * (clock.monotonic() - beganAt)));
   }
 
@@ -86,7 +95,10 @@ export class Indexer {
     if (this.#begun) return this.tick();
     this.#begun = true;
     const store = await this.#parts.store();
-    this.#stopListening ??= store.onChange(() => this.#lookSoon());
+    this.#stopListening ??= store.onChange(() => {
+      this.#changedAt = this.#parts.clock.monotonic();
+      this.#lookSoon();
+    });
     return idleMs * (0.5 + this.#parts.clock.random());
   }
 
@@ -96,6 +108,11 @@ export class Indexer {
       this.#cancelLook = undefined;
       this.#loop?.wake();
     });
+  }
+
+  /** Whether others have work to do, here or in another process. */
+  #isBusy(): boolean {
+    return this.#isRunning() || this.#parts.clock.monotonic() - this.#changedAt < idleMs;
   }
 
   async #fill(store: TaskStore): Promise<boolean> {
@@ -141,9 +158,10 @@ export class Indexer {
   }
 
   async #index(store: TaskStore): Promise<boolean> {
-    const unindexed = await store.readUnindexed({ limit: textBatch });
+    const isAlone = !this.#isBusy();
+    const unindexed = await store.readUnindexed({ limit: isAlone ? textBatch.idle : textBatch.busy });
     if (unindexed.length === 0) return false;
-    committed(await store.writeTexts(await this.#textsOf(unindexed)), store);
+    committed(await store.writeTexts(await this.#textsOf(unindexed), { isAlone }), store);
     return true;
   }
 
@@ -161,9 +179,9 @@ export class Indexer {
   }
 
   /** One task that cannot be read must not keep all others from being found. */
-  #textOf({ task, attempts }: UnindexedTask): string {
+  #textOf({ task, attempts, json }: UnindexedTask): string {
     try {
-      return searchableText(task, attempts);
+      return searchableText(task, attempts, json);
     } catch (error) {
       this.#reportOnce(`Task ${task.id} is not found by its text: ${describeError(error)}`);
       return "";

@@ -146,7 +146,7 @@ export class WorkerService {
     this.#history.start();
     this.#clockFollower.start();
     this.#parts.pruner?.start();
-    this.#parts.indexer?.start();
+    this.#parts.indexer?.start(() => this.#worker.running.size > 0);
     this.#parts.alerts?.start();
   }
 

@@ -1,11 +1,14 @@
 /** What the indexer reads and writes, between the main thread and the store's own. */
-import type { FilledTask, IndexedText, UnfilledTask } from "../../core/store.ts";
+import type { FilledTask, IndexedText, UnfilledTask, UnindexedTask } from "../../core/store.ts";
 import type { FilledRows, UnfilledRows } from "./attribute-fills.ts";
-import { namesOf, type Row, toTask } from "./rows.ts";
-import type { TextMarks, TextRows } from "./texts.ts";
+import { jsonOf, namesOf, toAttempts, toBareTask, toTask } from "./rows.ts";
+import type { TextMarks, TextRows, UnindexedRows } from "./texts.ts";
 
-/** In UTF-16 code units: one portion holds the write lock for about 10 ms. */
-const portionSizeMax = 16_000;
+/**
+ * In UTF-16 code units: one portion holds the write lock for a few milliseconds. Larger ones cost half as much a text, for
+ * each is a segment of the index, and segments are merged again and again.
+ */
+const portionSizeMax = { shared: 16_000, alone: 128_000 };
 
 type FillRef = [lane: number, seq: number, createdAt: number, id: string];
 
@@ -33,18 +36,25 @@ interface TextRef {
   marks: TextMarks;
 }
 
-export function toTextRef(row: Row, marks: TextMarks): TextRef {
-  return { seq: row[0], id: row[1], version: row[15], marks };
+export function toUnindexed({ tasks, attempts, workers, marks }: UnindexedRows): UnindexedTask[] {
+  const names = namesOf({ lanes: tasks.lanes, workers: [...tasks.workers, ...workers] });
+  const bySeq = Map.groupBy(attempts, ([seq]) => seq);
+  return tasks.rows.map((row) => {
+    const ref: TextRef = { seq: row[0], id: row[1], version: row[15], marks };
+    const own = (bySeq.get(row[0]) ?? []).map(([, ...attempt]) => attempt);
+    return { ref, task: toBareTask(row, names), json: jsonOf(row), attempts: toAttempts(row, own, names) };
+  });
 }
 
 /** Portions of one answer of `readUnindexed`; the last one has the marks, for only then all are written. */
-export function toTextPortions(texts: readonly IndexedText[]): TextRows[] {
+export function toTextPortions(texts: readonly IndexedText[], { isAlone } = { isAlone: false }): TextRows[] {
+  const sizeMax = isAlone ? portionSizeMax.alone : portionSizeMax.shared;
   const portions: TextRows[] = [];
   const first = texts[0]?.ref as TextRef | undefined;
   let size = Number.POSITIVE_INFINITY;
   for (const { ref, text } of texts) {
     const { seq, id, version } = ref as TextRef;
-    if (size + text.length > portionSizeMax) {
+    if (size + text.length > sizeMax) {
       portions.push({ of: first!.marks, texts: [], isLast: false });
       size = 0;
     }

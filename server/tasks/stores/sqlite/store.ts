@@ -61,7 +61,7 @@ import type { ChangePlace } from "./changes.ts";
 import { toClaimedTask } from "./claimed-task.ts";
 import type { Enqueued } from "./enqueue.ts";
 import { toNewRuns, toProgressRow } from "./outgoing.ts";
-import { toFilledRows, toTextPortions, toTextRef, toUnfilled } from "./outgoing-index.ts";
+import { toFilledRows, toTextPortions, toUnfilled, toUnindexed } from "./outgoing-index.ts";
 import { OutgoingSettlements } from "./outgoing-settlements.ts";
 import { namesOf, toDefinition, toEntry } from "./rows.ts";
 import { ThreadLink } from "./thread-link.ts";
@@ -310,16 +310,14 @@ class SqliteStore implements TaskStore {
   }
 
   async readUnindexed(request: { limit: number }): Promise<UnindexedTask[]> {
-    const { records, marks } = await this.#read("readUnindexed", request);
-    return records.map((record) => ({
-      ref: toTextRef(record.task.rows[0]!, marks),
-      task: toTasks(record.task)[0]!,
-      attempts: attemptsOf(record),
-    }));
+    return toUnindexed(await this.#read("readUnindexed", request));
   }
 
-  async writeTexts(texts: readonly IndexedText[]): Promise<Written<void>> {
-    for (const portion of toTextPortions(texts)) {
+  async writeTexts(
+    texts: readonly IndexedText[],
+    options?: Parameters<TaskStore["writeTexts"]>[1],
+  ): Promise<Written<void>> {
+    for (const portion of toTextPortions(texts, options)) {
       const answer = await this.#writer.call("writeTexts", portion);
       if (answer.kind !== "ok") return answer;
     }

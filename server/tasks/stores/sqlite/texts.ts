@@ -7,10 +7,10 @@
 import { searchableSizeMax } from "../../core/searchable-text.ts";
 import type { Written } from "../../core/store.ts";
 import type { Connection } from "./connection.ts";
-import { type RecordRows, recordOf } from "./record-rows.ts";
-import type { Row } from "./rows.ts";
+import type { Rows } from "./protocol.ts";
+import type { AttemptRow, Row } from "./rows.ts";
 import { sql, textSql } from "./statements.ts";
-import type { WriteContext } from "./write-context.ts";
+import { type WriteContext, withNames, workerNames } from "./write-context.ts";
 
 /** Neighbouring seqs whose creation is known together. */
 export const blockSize = 1_024;
@@ -29,7 +29,10 @@ export interface TextMarks {
 }
 
 export interface UnindexedRows {
-  records: RecordRows[];
+  tasks: Rows;
+  attempts: [seq: number, ...attempt: AttemptRow][];
+  /** Those of the attempts. */
+  workers: Rows["workers"];
   marks: TextMarks;
 }
 
@@ -45,7 +48,16 @@ export function readUnindexed(connection: Connection, { limit }: { limit: number
   const changed = changedSeqs(connection, Math.ceil(limit / 2), marks);
   const seqs = [...changed, ...freshSeqs(connection, limit - changed.length, marks)];
   const rows = connection.prepare(sql.readTasks).all(JSON.stringify(seqs)) as unknown as Row[];
-  return { records: rows.map((row) => recordOf(connection, row)), marks };
+  const attempts = connection
+    .prepare(textSql.attemptsOf)
+    .all(JSON.stringify(seqs)) as unknown as UnindexedRows["attempts"];
+  const workers = new Set(attempts.map(([, , , worker]) => worker).filter((worker) => worker !== null));
+  return {
+    tasks: withNames(connection, rows),
+    attempts,
+    workers: workerNames(connection, workers),
+    marks,
+  };
 }
 
 function changedSeqs(connection: Connection, limit: number, marks: TextMarks): number[] {
