@@ -53,7 +53,7 @@ class KeyCount {
     this.span = this.#findSpan();
   }
 
-  /** How many lie within; counted no further, in any pair, than `most`. */
+  /** How many lie within; counted no further than `most`. */
   within({ start, end }: Span, most: number): number {
     const range = this.#search.sortBy === "updatedAt" ? "updated" : "created";
     const given = this.#search[range];
@@ -66,8 +66,10 @@ class KeyCount {
     };
     let counted = this.#others.filter((at) => at >= start && at < end).length;
     for (const { text, values, pairs } of keyCountsOfPairs(narrowed, this.#settled)) {
+      if (counted >= most) break;
       const places = JSON.stringify(pairs.map(({ lane, status }) => [lane, status]));
-      const row = this.#connection.prepare(text).get(places, ...values, most) as unknown as [number];
+      const statement = this.#connection.prepare(text);
+      const row = statement.get(places, ...values, most - counted) as unknown as [number];
       counted += row[0];
     }
     return counted;
@@ -98,22 +100,23 @@ function placed(search: StoreSearch, keys: KeyCount, span: Span): StoreSearch {
   let near = 0;
   let passed = 0;
   let far = span.end - span.start;
-  let known = keys.total;
+  // Keys between near and far, if all lie as densely as those counted last; more than there are at first.
+  let left = keys.total;
+  let isTooFar = false;
   for (let round = 0; round < roundsMax && search.offset - passed > restMax && far - near > 1; round += 1) {
-    const share = (search.offset - passed) / Math.max(1, known - passed);
-    // Every third round is bolder, so that no crowd of tasks at one end keeps it from ending.
-    const guess = round % 3 === 2 ? Math.min(0.5, 4 * share) : Math.min(0.98, share);
+    // Where they lay more densely than was thought, half of the time is tried, so that no crowd keeps it from ending.
+    const guess = isTooFar ? 0.5 : Math.min(0.98, (0.98 * (search.offset - passed)) / left);
     const middle = Math.min(far - 1, Math.max(near + 1, near + Math.floor((far - near) * guess)));
     const most = search.offset - passed + 1;
     const counted = keys.within(between(near, middle), most);
-    if (counted < most && passed + counted <= search.offset) {
-      near = middle;
-      passed += counted;
-    } else {
-      // It stopped counting: how many there are is told by how they lay until now.
-      known = passed + Math.max(counted, ((known - passed) * (middle - near)) / (far - near));
+    isTooFar = counted >= most;
+    if (isTooFar) {
       far = middle;
+      continue;
     }
+    left = Math.max(1, (counted / (middle - near)) * (far - middle));
+    near = middle;
+    passed += counted;
   }
   if (near === 0) return search;
   const value = down ? span.end - near - 1 : span.start + near;

@@ -90,8 +90,9 @@ interface HeadsStatement extends PairsStatement {
 export function headsOfPairs(search: StoreSearch, pairs: readonly Pair[]): HeadsStatement[] {
   return Array.from(byIndex(search, pairs), ([from, pairs]) => {
     const { key } = searchIndexes[from];
-    const head = (tasks: string) => `SELECT ${key} ${tasks} ORDER BY ${orderBy(key, search)} LIMIT 1`;
-    const { text, values } = eachPair(from, search, (tasks) => `(${head(tasks)})`);
+    const { tasks, values } = tasksOfEach(from, search);
+    const head = `SELECT ${key} FROM ${tasks} ORDER BY ${orderBy(key, search)} LIMIT 1`;
+    const text = `${withPairs} SELECT (${head}) FROM pairs`;
     return { text, values, pairs, stream: (pair, at) => streamFrom(from, startingAt(search, at), pair) };
   });
 }
@@ -106,16 +107,13 @@ function startingAt(search: StoreSearch, at: number): StoreSearch {
   return { ...search, [range]: narrowed };
 }
 
-/** How many keys the pairs have in all; takes the most to count of each as its last value. */
+/** How many keys the pairs have in all; takes the most to count as its last value. */
 export function keyCountsOfPairs(search: StoreSearch, pairs: readonly Pair[]): PairsStatement[] {
-  return Array.from(byIndex(search, pairs), ([from, pairs]) => ({
-    ...eachPair(
-      from,
-      search,
-      (tasks) => `coalesce(sum((SELECT count(*) FROM (SELECT 1 ${tasks} LIMIT ?))), 0)`,
-    ),
-    pairs,
-  }));
+  return Array.from(byIndex(search, pairs), ([from, pairs]) => {
+    const { tasks, values } = tasksOfEach(from, search);
+    const counted = `SELECT 1 FROM pairs CROSS JOIN ${tasks} LIMIT ?`;
+    return { text: `${withPairs} SELECT count(*) FROM (${counted})`, values, pairs };
+  });
 }
 
 function byIndex(search: StoreSearch, pairs: readonly Pair[]): Map<SearchIndex, Pair[]> {
@@ -130,20 +128,19 @@ function byIndex(search: StoreSearch, pairs: readonly Pair[]): Map<SearchIndex, 
   return found;
 }
 
-function eachPair(
-  from: SearchIndex,
-  search: StoreSearch,
-  select: (tasks: string) => string,
-): SearchStatement {
+const withPairs = `/* dure:searchTasks */ WITH pairs AS MATERIALIZED
+  (SELECT value ->> 0 AS lane, value ->> 1 AS status FROM json_each(?))`;
+
+/** The tasks of the pair at hand, in a statement that begins `withPairs`. */
+function tasksOfEach(from: SearchIndex, search: StoreSearch): { tasks: string; values: SQLInputValue[] } {
   const { index, condition } = searchIndexes[from];
   const { conditions, values } = boundsOf(search, from);
-  const own = ["lane = pairs.lane", condition.replace("status = ?", "status = pairs.status"), ...conditions];
-  return {
-    text: `/* dure:searchTasks */ WITH pairs AS MATERIALIZED
-        (SELECT value ->> 0 AS lane, value ->> 1 AS status FROM json_each(?))
-      SELECT ${select(`FROM tasks INDEXED BY ${index} WHERE ${own.join(" AND ")}`)} FROM pairs`,
-    values,
-  };
+  const own = [
+    "tasks.lane = pairs.lane",
+    condition.replaceAll("status", "tasks.status").replace("?", "pairs.status"),
+    ...conditions,
+  ];
+  return { tasks: `tasks INDEXED BY ${index} WHERE ${own.join(" AND ")}`, values };
 }
 
 /** What counts one pair's tasks. */
