@@ -68,7 +68,7 @@ const words = [
   "receipt",
   "영수증",
   "rate limit",
-  "거절",
+  "결제 승인",
   "user4242@",
   "order 99",
   "KRW",
@@ -162,6 +162,15 @@ export const kinds: readonly Kind[] = [
     ask: "page",
     search: (random) => ({ definitions: false, text: pick(random, words) }),
     share: 0.3,
+  },
+  {
+    // Shorter than what the index has.
+    name: "text: a word of two letters",
+    targets: budget,
+    ofTexts: true,
+    ask: "page",
+    search: () => ({ definitions: false, text: "거절" }),
+    share: 0.02,
   },
   {
     name: "text: one request among all",

@@ -108,6 +108,13 @@ test.each([
   expect(await levels()).toEqual(["attributes"]);
 });
 
+test("bounds on the index of texts are integers, without which FTS5 reads all that lies before them", () => {
+  const bounded = Object.entries(sourceSql).filter(([, sql]) => /MATCH .* rowid (BETWEEN|[<>=])/s.test(sql));
+  expect(bounded.length).toBeGreaterThan(1);
+  for (const [name, sql] of bounded)
+    expect(sql, name).toMatch(/rowid BETWEEN CAST\(\?2 AS INTEGER\) AND CAST\(\?3 AS INTEGER\)/);
+});
+
 test("every statement that reads an index begins at its place in it", () => {
   const texts = { ...sourceSql, ...textSql, ...attributeSql, ...fillSql };
   for (const [name, sql] of Object.entries(texts)) {

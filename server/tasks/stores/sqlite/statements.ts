@@ -354,6 +354,9 @@ function headsOfEqual(name: string, edge: "min" | "max"): string {
 /** Candidates of a search; see key-source.ts. */
 const equalEntries = `FROM attributes WHERE attribute = ?1 AND value = ?2 AND state = ?3 AND created_at BETWEEN ?4 AND ?5`;
 
+/** FTS5 begins at a bound only if it is an integer; JavaScript's numbers come as floats, and it would read what lies before. */
+const textsBetween = "texts MATCH ?1 AND rowid BETWEEN CAST(?2 AS INTEGER) AND CAST(?3 AS INTEGER)";
+
 export const sourceSql = {
   // CROSS JOIN: each task by its number.
   placesOf: `/* dure:placesOf */ SELECT seq, id, lane, status, created_at, updated_at
@@ -377,10 +380,8 @@ export const sourceSql = {
   countTexts:
     "/* dure:countTexts */ SELECT count(*) FROM (SELECT 1 FROM texts WHERE texts MATCH ?1 LIMIT ?2)",
   someTexts: "/* dure:someTexts */ SELECT rowid FROM texts WHERE texts MATCH ?1 ORDER BY rowid DESC LIMIT ?2",
-  textsDownwards: `/* dure:textsDownwards */ SELECT rowid FROM texts
-    WHERE texts MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC`,
-  textsUpwards: `/* dure:textsUpwards */ SELECT rowid FROM texts
-    WHERE texts MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid`,
+  textsDownwards: `/* dure:textsDownwards */ SELECT rowid FROM texts WHERE ${textsBetween} ORDER BY rowid DESC`,
+  textsUpwards: `/* dure:textsUpwards */ SELECT rowid FROM texts WHERE ${textsBetween} ORDER BY rowid`,
 } as const;
 
 const isLate = `status = ? AND status <> 2 AND version > 1 AND updated_at - created_at > ${lateMs}`;
