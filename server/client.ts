@@ -266,6 +266,11 @@ export class DureClient {
     return (await this.call("GET /history", { query, ...options })).buckets;
   }
 
+  /** What needs attention, worst first, each with the search behind it. */
+  async listAttention(options?: RequestOptions): Promise<Item<"GET /attention", "attention">> {
+    return (await this.call("GET /attention", options)).attention;
+  }
+
   /** Failed tasks by errors that say the same. */
   async listErrors(options?: RequestOptions): Promise<Item<"GET /errors", "errors">> {
     return (await this.call("GET /errors", options)).errors;

@@ -2,9 +2,10 @@
 import type { SearchAction } from "./acting.ts";
 import type {
   AttemptDocument,
+  Attention,
   Completion,
   DefinitionDocument,
-  ErrorGroup,
+  ErrorsAnswer,
   HistoryBucket,
   Json,
   PauseDocument,
@@ -45,7 +46,7 @@ export interface TaskSearch {
 
 export const api = {
   tasks: (search: TaskSearch, page: { cursor?: string | undefined; limit: number }, signal?: AbortSignal) =>
-    get<TaskPage>("tasks", { ...listQuery(search), ...page, definitions: false }, signal),
+    get<TaskPage>("tasks", { ...listQuery(search), ...page, definitions: false, attributes: true }, signal),
   count: (search: TaskSearch, signal?: AbortSignal) =>
     get<{ count: number; exact?: boolean }>("tasks/count", filterQuery(search), signal),
   task: async (id: string, signal?: AbortSignal): Promise<TaskDetail> =>
@@ -93,7 +94,11 @@ export const api = {
         signal,
       )
     ).groups,
-  errors: async (signal?: AbortSignal) => (await get<{ errors: ErrorGroup[] }>("errors", {}, signal)).errors,
+  facet: async (search: TaskSearch, by: string, signal?: AbortSignal) =>
+    (await get<{ groups: SummaryGroup[] }>("summary", { by, ...filterQuery(search) }, signal)).groups,
+  errors: (signal?: AbortSignal) => get<ErrorsAnswer>("errors", {}, signal),
+  attention: async (signal?: AbortSignal) =>
+    (await get<{ attention: Attention[] }>("attention", {}, signal)).attention,
   pauses: async (signal?: AbortSignal) =>
     (await get<{ pauses: PauseDocument[] }>("pauses", {}, signal)).pauses,
   pause: async (kind: PauseKind, name: string) =>

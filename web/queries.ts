@@ -46,6 +46,13 @@ export const queries = {
       queryKey: ["summary", "status", search.q ?? "", search.type ?? ""],
       queryFn: ({ signal }) => api.statusCounts(search, signal),
     }),
+  /** How many tasks of a search there are by a field or an attribute, the most frequent values first. */
+  facet: (search: TaskSearch, by: string) =>
+    queryOptions({
+      queryKey: ["summary", by, search.q ?? "", search.type ?? "", search.status ?? ""],
+      queryFn: ({ signal }) => api.facet(search, by, signal),
+      retry: false,
+    }),
   workers: () =>
     queryOptions({
       queryKey: ["workers"],
@@ -66,7 +73,18 @@ export const queries = {
       queryFn: ({ signal }) => api.searches(signal),
       refetchInterval: searchesEveryMs,
     }),
-  errors: () => queryOptions({ queryKey: ["errors"], queryFn: ({ signal }) => api.errors(signal) }),
+  errors: () =>
+    queryOptions({
+      queryKey: ["errors"],
+      queryFn: ({ signal }) => api.errors(signal),
+      refetchInterval: unheardEveryMs,
+    }),
+  attention: () =>
+    queryOptions({
+      queryKey: ["attention"],
+      queryFn: ({ signal }) => api.attention(signal),
+      refetchInterval: unheardEveryMs,
+    }),
   task: (id: string) =>
     queryOptions({
       queryKey: ["task", id],
@@ -98,4 +116,4 @@ export const queries = {
 };
 
 /** The keys of what a change hint refreshes by itself. Lists of tasks are not among them: their rows must not jump. */
-export const liveKeys = [["stats"], ["summary"], ["workers"], ["errors"], ["task"]] as const;
+export const liveKeys = [["stats"], ["summary"], ["workers"], ["errors"], ["attention"], ["task"]] as const;

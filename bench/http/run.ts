@@ -56,6 +56,7 @@ await measure("a page of the task list", () => {
 const day = 86_400_000;
 const views: [name: string, path: () => string][] = [
   ["overview: stats", () => "stats"],
+  ["overview: what needs attention", () => "attention"],
   [
     "overview: history of a day",
     () => `history?from=${new Date(Date.now() - day).toISOString()}&bucket=hour`,
@@ -86,15 +87,23 @@ async function measure(name: string, path: () => string, count = Number(values.r
   table.push([name, percentile(times, 50).toFixed(1), percentile(times, 99).toFixed(1)]);
 }
 
-/** Opens so many streams of changes; what the server's process uses of a core while nothing changes, and while much does. */
+/** What the overview asks anew after a hint of a change, once a second at most. */
+const asked = [
+  "stats",
+  "workers",
+  "attention",
+  `history?bucket=minute&from=${new Date(Date.now() - 3_600_000).toISOString()}`,
+];
+
+/** Opens so many dashboards; what the server's process uses of a core while nothing changes, and while much does. */
 async function dashboards(count: number): Promise<void> {
   const ending = new AbortController();
   let events = 0;
   for (let n = 0; n < count; n += 1) {
     const { body } = await fetch(new URL("events", base), { headers, signal: ending.signal });
-    void (async () => {
-      for await (const _ of body!) events += 1;
-    })().catch(() => undefined);
+    void follow(body!, () => {
+      events += 1;
+    }).catch(() => undefined);
   }
   await sleep(1_000);
   const idle = await used();
@@ -115,6 +124,19 @@ async function dashboards(count: number): Promise<void> {
     `${count} open dashboards: ${idle.toFixed(1)} % of a core while nothing changes, ${busy.toFixed(1)} % while ` +
       `200 tasks a second run (${perStream.toFixed(1)} events a second each).`,
   );
+}
+
+/** As a page does: every hint is heard, and followed once a second at most. */
+async function follow(body: ReadableStream<Uint8Array>, heard: () => void): Promise<void> {
+  let askedAt = 0;
+  for await (const _ of body) {
+    heard();
+    if (performance.now() - askedAt < 1_000) continue;
+    askedAt = performance.now();
+    void Promise.all(
+      asked.map(async (path) => (await fetch(new URL(path, base), { headers })).arrayBuffer()),
+    ).catch(() => undefined);
+  }
 }
 
 /** Percent of a core that the server's process uses over some seconds; Linux only. */

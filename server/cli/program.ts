@@ -13,6 +13,7 @@ import { addDev } from "./commands/dev.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addEdit } from "./commands/edit.ts";
 import { addEnqueue } from "./commands/enqueue.ts";
+import { addErrors } from "./commands/errors.ts";
 import { addMigrate } from "./commands/migrate.ts";
 import { addPause } from "./commands/pause.ts";
 import { addPrune } from "./commands/prune.ts";
@@ -71,6 +72,7 @@ export function createProgram(): Command {
     addSearch,
     addSearches,
     addShow,
+    addErrors,
     addStats,
     addTail,
     addTop,

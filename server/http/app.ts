@@ -12,17 +12,22 @@ import { openApi } from "./open-api.ts";
 import { Pages } from "./pages.ts";
 import type { Route } from "./route.ts";
 import { actionRoutes } from "./routes/actions.ts";
+import { attentionRoutes } from "./routes/attention.ts";
+import { errorRoutes } from "./routes/errors.ts";
 import { historyRoutes } from "./routes/history.ts";
 import { overviewRoutes } from "./routes/overview.ts";
 import { pauseRoutes } from "./routes/pauses.ts";
 import { searchRoutes } from "./routes/searches.ts";
 import { taskRoutes } from "./routes/tasks.ts";
+import { forgetAnswers } from "./shared-answers.ts";
 import { Watches } from "./watches.ts";
 
 /** Every route, as its own type: the client is typed by them. */
 export const allRoutes = [
   ...taskRoutes,
   ...overviewRoutes,
+  ...attentionRoutes,
+  ...errorRoutes,
   ...historyRoutes,
   ...actionRoutes,
   ...searchRoutes,
@@ -61,14 +66,15 @@ export type HttpHandler = (request: Request) => Promise<Response>;
 export function createApp(dure: Dure, access: Access, options: HttpOptions = {}): HttpHandler {
   const { basePath = "/", redact = redactByName, hosts, onAudit, onError = console.error } = options;
   const base = `/${basePath.replace(/^\/+|\/+$/g, "")}`.replace(/\/?$/, "/");
-  const documents = new Documents(redact || (() => false));
+  const documents = new Documents(redact);
+  const gate = new Gate(access);
   const site: Site = {
     dure,
     base,
-    gate: new Gate(access),
+    gate,
     documents,
-    events: new Events(dure),
-    watches: new Watches(dure, documents),
+    events: new Events(dure, gate),
+    watches: new Watches(dure, documents, gate),
     pages: new Pages(undefined, base),
     onAudit: onAudit ?? (() => undefined),
     answer: (error) => {
@@ -134,6 +140,13 @@ function addApi(app: Hono, site: Site): void {
     await gate.admit(context.req.raw, "viewer");
     return context.json(openApi(routes));
   });
+  app.delete("/api/session", async (context) => {
+    checkOrigin(context.req.raw);
+    await gate.admit(context.req.raw, "viewer");
+    const cookie = gate.logout(context.req.raw);
+    await Promise.all([events.letGo(), watches.letGo()]);
+    return context.json({ ended: true }, 200, { "set-cookie": cookie });
+  });
   app.get("/api/events", async (context) => {
     await gate.admit(context.req.raw, "viewer");
     return events.open(context.req.raw);
@@ -175,6 +188,7 @@ async function run(
   } finally {
     const path = new URL(request.url).pathname;
     const entry = { at: new Date(), role, method: route.method, path, status };
+    if (isChange) forgetAnswers(dure);
     if (isChange) onAudit({ ...entry, ...(details && { details }) });
   }
 }
@@ -183,14 +197,32 @@ function addPages(app: Hono, { base, gate, pages }: Site): void {
   app.get("*", (context) => {
     const token = context.req.query("token");
     if (token !== undefined) {
-      const cookie = gate.login(token);
-      const headers = { location: context.req.path, ...(cookie && { "set-cookie": cookie }) };
+      const cookie = gate.login(context.req.raw, token);
+      const headers = { location: withoutToken(context.req.url), ...(cookie && { "set-cookie": cookie }) };
       return new Response(null, { status: 303, headers });
     }
-    const page = pages.answer(decodeURIComponent(context.req.path.slice(base.length)));
+    const encodings = context.req.header("accept-encoding");
+    const page = pages.answer(decoded(context.req.path.slice(base.length)), encodings);
     if (page) return page;
     throw new HttpError(404, "NOT_FOUND", "There is no such page.");
   });
+}
+
+/** @throws HttpError 404 for what is no encoded text */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    throw new HttpError(404, "NOT_FOUND", "There is no such page.");
+  }
+}
+
+/** The rest of the address, below this host. */
+function withoutToken(address: string): string {
+  const { pathname, searchParams } = new URL(address);
+  searchParams.delete("token");
+  // A path of two slashes would be another host's address.
+  return `${pathname.replace(/^\/+/, "/")}${searchParams.size > 0 ? `?${searchParams}` : ""}`;
 }
 
 async function bodyOf(request: Request): Promise<unknown> {

@@ -15,6 +15,7 @@ export type Authorize = (request: Request) => Role | null | Promise<Role | null>
 
 export type Access = { authorize: Authorize } | { token: string };
 
+/** With the port after it: browsers give a cookie to every port of a host, and each may have a dashboard of its own. */
 const cookieName = "dure_session";
 const sessionMsMax = 12 * 3_600_000;
 const idleMsMax = 3_600_000;
@@ -62,15 +63,36 @@ export class Gate {
     throw new HttpError(403, "FORBIDDEN", `This needs the role ${needed}; yours is ${role}.`);
   }
 
+  /** Whether one who was admitted still is: for streams, which outlive the request that opened them. */
+  async isStillAdmitted(request: Request): Promise<boolean> {
+    if ("authorize" in this.#access) {
+      const { authorize } = this.#access;
+      return Promise.resolve(request)
+        .then(authorize)
+        .then(
+          (role) => role !== null,
+          () => false,
+        );
+    }
+    return request.headers.has("authorization") || this.#sessionOf(request) !== undefined;
+  }
+
+  /** The cookie that takes the caller's session out of the browser; the server forgets it at once. */
+  logout(request: Request): string {
+    const id = this.#sessionOf(request);
+    if (id !== undefined) this.#sessions.delete(id);
+    return `${cookieNameOf(request)}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0`;
+  }
+
   /** For a right `?token=`, the cookie of a new session. @throws HttpError 401, 429 */
-  login(token: string): string | undefined {
+  login(request: Request, token: string): string | undefined {
     if (!("token" in this.#access)) return undefined;
     this.#checkToken(token, this.#access.token);
     const id = newToken();
     const now = this.#now();
     if (this.#sessions.size >= sessionsMax) this.#sessions.delete(this.#sessions.keys().next().value!);
     this.#sessions.set(id, { startedAt: now, seenAt: now });
-    return `${cookieName}=${id}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${sessionMsMax / 1_000}`;
+    return `${cookieNameOf(request)}=${id}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${sessionMsMax / 1_000}`;
   }
 
   async #roleOf(request: Request): Promise<Role | null> {
@@ -80,21 +102,23 @@ export class Gate {
       this.#checkToken(bearer, this.#access.token);
       return "admin";
     }
-    return this.#isInSession(request) ? "admin" : null;
+    const id = this.#sessionOf(request);
+    if (id === undefined) return null;
+    this.#sessions.get(id)!.seenAt = this.#now();
+    return "admin";
   }
 
-  #isInSession(request: Request): boolean {
+  /** The id of the caller's session, unless it has ended. */
+  #sessionOf(request: Request): string | undefined {
+    const prefix = `${cookieNameOf(request)}=`;
     const cookies = (request.headers.get("cookie") ?? "").split(/; */);
-    const id = cookies.find((cookie) => cookie.startsWith(`${cookieName}=`))?.slice(cookieName.length + 1);
+    const id = cookies.find((cookie) => cookie.startsWith(prefix))?.slice(prefix.length);
     const session = id === undefined ? undefined : this.#sessions.get(id);
-    if (!session) return false;
+    if (!session) return undefined;
     const now = this.#now();
-    if (now - session.startedAt > sessionMsMax || now - session.seenAt > idleMsMax) {
-      this.#sessions.delete(id!);
-      return false;
-    }
-    session.seenAt = now;
-    return true;
+    if (now - session.startedAt <= sessionMsMax && now - session.seenAt <= idleMsMax) return id;
+    this.#sessions.delete(id!);
+    return undefined;
   }
 
   #checkToken(given: string, wanted: string): void {
@@ -114,6 +138,12 @@ export class Gate {
       "The token is not the one of this server; it prints a new one at each start.",
     );
   }
+}
+
+function cookieNameOf(request: Request): string {
+  const host = request.headers.get("host") ?? new URL(request.url).host;
+  const port = /:(\d+)$/.exec(host)?.[1];
+  return port === undefined ? cookieName : `${cookieName}_${port}`;
 }
 
 function digest(text: string): Buffer {

@@ -37,6 +37,8 @@ export interface TaskDocument {
   priority?: number;
   dueAt?: string;
   tags?: string[];
+  /** Of a task alone, and of lists that ask for them. */
+  attributes?: { [name: string]: Json };
   idempotencyKey?: string;
   progress?: { done: number; total?: number; message?: string };
   workerId?: string;
@@ -93,6 +95,8 @@ export interface DefinitionDocument {
   timeoutMs: number | null;
   tags: string[];
   rerunAfterCrash: boolean;
+  /** Names of the values that tasks are searched by. */
+  attributes?: string[];
   createdAt: string;
   updatedAt: string;
   /** JSON Schema of the payload, where the definition has one; the enqueue form is made from it. */
@@ -156,8 +160,8 @@ export interface HistoryBucket {
 
 /** Failed tasks whose errors say the same once numbers and ids are taken out. */
 export interface ErrorGroup {
-  /** The search that finds them; without it, the dashboard searches for the longest fixed part of the message. */
-  query?: string;
+  /** The search that finds them, by the longest part of the message that they share. */
+  query: string;
   fingerprint: string;
   message: string;
   count: number;
@@ -165,7 +169,31 @@ export interface ErrorGroup {
   firstAt: string;
   lastAt: string;
   exampleId: string;
+  /** How many of them failed in each step of the stretch of time that the answer names. */
+  trend: number[];
 }
+
+/** Of `GET errors`. */
+export interface ErrorsAnswer {
+  errors: ErrorGroup[];
+  /** The stretch of time that the trends are of: equal steps, the last of which ends now. */
+  trend: { from: string; to: string; steps: number };
+  /** Failures before it were not looked at, as there are too many; absent when all were. */
+  lookedBackTo?: string;
+}
+
+/** What needs attention, with the search behind it. */
+export type Attention =
+  | { kind: "no-workers"; count: number; query: string }
+  | { kind: "no-worker"; type: string; count: number; query: string }
+  /** `count` of the last day; `share` of what ended in it. */
+  | { kind: "failing"; type: string; count: number; share: number; query: string }
+  /** Tasks that have been running for more than a quarter of an hour. */
+  | { kind: "stuck"; count: number; query: string }
+  /** So many more came than ended in the last hour, and they wait. */
+  | { kind: "backlog"; type: string; count: number; query: string }
+  | { kind: "oldest-due"; ms: number; query: string }
+  | { kind: "dead-workers"; count: number };
 
 /** A task that an alert enqueues; the alert is added to its payload. */
 export interface AlertTask {

@@ -5,15 +5,17 @@
 import type { Attempt } from "../tasks/core/attempt.ts";
 import type { Pause } from "../tasks/core/pauses.ts";
 import type { SavedSearch } from "../tasks/core/saved-searches.ts";
-import type { StoredDefinition, WorkerRecord } from "../tasks/core/store.ts";
+import type { Attributes, StoredDefinition, WorkerRecord } from "../tasks/core/store.ts";
 import type { Task } from "../tasks/core/task.ts";
 import { encodeValue } from "../tasks/core/value.ts";
 import type {
   AttemptDocument,
   DefinitionDocument,
+  ErrorGroup,
   Json,
   PauseDocument,
   SavedSearchDocument,
+  StoredError,
   TaskDocument,
   WorkerDocument,
 } from "./contract.ts";
@@ -30,33 +32,59 @@ const secretKeys =
 export const redactByName: Redact = (key) => secretKeys.test(key);
 
 export const redactedText = "[redacted]";
+
+/** Secrets that stand in running text: passwords in addresses, credentials of headers, `password=…` and its like. */
+const secretTexts: readonly [RegExp, string][] = [
+  [/(\b[a-z][a-z0-9+.-]{0,30}:\/\/[^\s:@/]{0,200}):[^\s@/]{1,500}@/gi, `$1:${redactedText}@`],
+  [/\b(Bearer|Basic) +[\w.~+/=-]{8,}/g, `$1 ${redactedText}`],
+  [
+    /\b(passw(?:or)?d|secret|api[-_]?key|access[-_]?token)(["']?\s*[=:]\s*["']?)[^\s"',;&]+/gi,
+    `$1$2${redactedText}`,
+  ],
+];
+
+/** An error or a line of a log, as it may be shown. */
+export function redactText(text: string): string {
+  return secretTexts.reduce((shown, [secret, instead]) => shown.replace(secret, instead), text);
+}
 const depthMax = 100;
 
 export class Documents {
   readonly #redact: Redact;
+  readonly #redactTexts: boolean;
 
-  constructor(redact: Redact) {
-    this.#redact = redact;
+  /** @param redact false for nothing at all */
+  constructor(redact: Redact | false) {
+    this.#redact = redact || (() => false);
+    this.#redactTexts = redact !== false;
   }
 
-  task(task: Task): TaskDocument {
-    const { payload, result, progress, tags, ...rest } = task;
+  task(task: Task, attributes?: Attributes): TaskDocument {
+    const { payload, result, progress, tags, error, ...rest } = task;
     return {
       ...(jsonOf(rest) as unknown as TaskDocument),
       ...(payload !== undefined && { payload: this.#value(payload, "payload") }),
       ...(result !== undefined && { result: this.#value(result, "result") }),
+      ...(attributes && { attributes: this.#redacted(jsonOf(attributes)) as { [name: string]: Json } }),
+      ...(error !== undefined && { error: this.text(error) }),
       ...(progress && { progress }),
       ...(tags && { tags: [...tags] }),
     };
   }
 
-  attempt({ taskId: _taskId, logs, ...rest }: Attempt): AttemptDocument {
+  /** What somebody wrote, with the secrets in it taken out. */
+  text(text: string): string {
+    return this.#redactTexts ? redactText(text) : text;
+  }
+
+  attempt({ taskId: _taskId, logs, error, ...rest }: Attempt): AttemptDocument {
     return {
       ...(jsonOf(rest) as unknown as AttemptDocument),
+      ...(error && { error: this.#error(jsonOf(error) as unknown as StoredError) }),
       logs: logs.map(({ at, level, message, fields }) => ({
         at: at.toISOString(),
         level,
-        message,
+        message: this.text(message),
         ...(fields && { fields: this.#redacted(jsonOf(fields)) as { [key: string]: Json } }),
       })),
     };
@@ -77,6 +105,23 @@ export class Documents {
     );
   }
 
+  errorGroup(group: ErrorGroup): ErrorGroup {
+    const { fingerprint, message, query } = group;
+    return {
+      ...group,
+      ...{ fingerprint: this.text(fingerprint), message: this.text(message), query: this.text(query) },
+    };
+  }
+
+  /** Counts by attributes; the values of one whose name says that it is a secret are not shown. */
+  group<Group extends object>(group: Group): Group {
+    const shown = Object.entries(group).map(([key, value]) => [
+      key,
+      key.startsWith("attribute.") && this.#redact(key.slice("attribute.".length)) ? redactedText : value,
+    ]);
+    return Object.fromEntries(shown) as Group;
+  }
+
   definition(definition: StoredDefinition): DefinitionDocument {
     return jsonOf(definition) as unknown as DefinitionDocument;
   }
@@ -91,6 +136,15 @@ export class Documents {
 
   worker(worker: WorkerRecord): WorkerDocument {
     return jsonOf(worker) as unknown as WorkerDocument;
+  }
+
+  #error({ message, stack, cause, ...rest }: StoredError): StoredError {
+    return {
+      ...rest,
+      message: this.text(message),
+      ...(stack !== undefined && { stack: this.text(stack) }),
+      ...(cause && { cause: this.#error(cause) }),
+    };
   }
 
   #value(value: unknown, what: "payload" | "result"): Json {

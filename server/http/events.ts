@@ -1,23 +1,34 @@
 /** Live changes by server-sent events: a hint that something changed, never what. One listener, however many streams. */
 import type { Dure } from "../dure.ts";
+import type { Gate } from "./auth.ts";
 import { HttpError } from "./errors.ts";
 
 const streamsMax = 50;
 /** Hints are at least this far apart. */
 const hintMs = 500;
-/** Keeps proxies from closing a stream on which nothing happens. */
-const heartbeatMs = 15_000;
+/** Keeps proxies from closing a stream on which nothing happens; whoever may not read any more is let go of then. */
+const usualHeartbeatMs = 15_000;
+
+interface Stream {
+  send(text: string): void;
+  end(): void;
+  request: Request;
+}
 
 export class Events {
   readonly #dure: Dure;
-  readonly #streams = new Set<(text: string) => void>();
+  readonly #gate: Pick<Gate, "isStillAdmitted">;
+  readonly #heartbeatMs: number;
+  readonly #streams = new Set<Stream>();
   #stopListening: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
   #last = 0;
 
-  constructor(dure: Dure) {
+  constructor(dure: Dure, gate: Pick<Gate, "isStillAdmitted">, heartbeatMs = usualHeartbeatMs) {
     this.#dure = dure;
+    this.#gate = gate;
+    this.#heartbeatMs = heartbeatMs;
   }
 
   /** @throws HttpError 503 when too many are open */
@@ -25,27 +36,7 @@ export class Events {
     if (this.#streams.size >= streamsMax) {
       throw new HttpError(503, "TOO_MANY_STREAMS", `${streamsMax} live connections are open; close one.`);
     }
-    const encoder = new TextEncoder();
-    let send: (text: string) => void;
-    const body = new ReadableStream<Uint8Array>({
-      start: (controller) => {
-        send = (text) => {
-          // A reader that does not read is left behind; it asks anew when it comes back.
-          if ((controller.desiredSize ?? 0) > -1_000) controller.enqueue(encoder.encode(text));
-        };
-        send(`retry: 2000\nid: ${this.#last}\n: hello\n\n`);
-        this.#streams.add(send);
-        request.signal.addEventListener("abort", () => {
-          this.#remove(send);
-          try {
-            controller.close();
-          } catch {
-            // It was closed by its reader.
-          }
-        });
-      },
-      cancel: () => this.#remove(send),
-    });
+    const body = this.#streamTo(request);
     await this.#listen();
     // What changed while it was away, nobody knows any more.
     if (request.headers.get("last-event-id") !== null) this.#hint();
@@ -58,6 +49,41 @@ export class Events {
     });
   }
 
+  #streamTo(request: Request): ReadableStream<Uint8Array> {
+    const encoder = new TextEncoder();
+    let stream: Stream;
+    return new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        stream = {
+          request,
+          send: (text) => {
+            // A reader that does not read is left behind; it asks anew when it comes back.
+            if ((controller.desiredSize ?? 0) > -1_000) controller.enqueue(encoder.encode(text));
+          },
+          end: () => {
+            this.#remove(stream);
+            try {
+              controller.close();
+            } catch {
+              // It was closed by its reader.
+            }
+          },
+        };
+        stream.send(`retry: 2000\nid: ${this.#last}\n: hello\n\n`);
+        this.#streams.add(stream);
+        request.signal.addEventListener("abort", stream.end);
+      },
+      cancel: () => this.#remove(stream),
+    });
+  }
+
+  /** Ends the streams of those who may not read any more. */
+  async letGo(): Promise<void> {
+    for (const stream of [...this.#streams]) {
+      if (!(await this.#gate.isStillAdmitted(stream.request))) stream.end();
+    }
+  }
+
   async #listen(): Promise<void> {
     if (this.#stopListening) return;
     this.#stopListening = () => undefined;
@@ -65,8 +91,13 @@ export class Events {
     this.#stopListening = store.onChange(() => {
       this.#timer ??= setTimeout(() => this.#hint(), hintMs).unref();
     });
-    this.#heartbeat = setInterval(() => this.#tell(": still here\n\n"), heartbeatMs).unref();
+    this.#heartbeat = setInterval(() => void this.#beat(), this.#heartbeatMs).unref();
     if (this.#streams.size === 0) this.#stop();
+  }
+
+  async #beat(): Promise<void> {
+    await this.letGo();
+    this.#tell(": still here\n\n");
   }
 
   #hint(): void {
@@ -77,11 +108,11 @@ export class Events {
   }
 
   #tell(text: string): void {
-    for (const send of this.#streams) send(text);
+    for (const { send } of this.#streams) send(text);
   }
 
-  #remove(send: (text: string) => void): void {
-    this.#streams.delete(send);
+  #remove(stream: Stream): void {
+    if (!this.#streams.delete(stream)) return;
     if (this.#streams.size === 0) this.#stop();
   }
 

@@ -54,11 +54,15 @@ function start(
 ): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = serve({
-      fetch: handler,
+      // Only what is older than HTTP/1.1 may leave its host unsaid, and no browser does.
+      fetch: (request) =>
+        request.headers.has("host") ? handler(request) : new Response(null, { status: 400 }),
       hostname,
       port,
       serverOptions: {
         headersTimeout: 10_000,
+        // Node looks whether they are over this often; by itself every thirty seconds.
+        connectionsCheckingInterval: 2_000,
         requestTimeout: 30_000,
         keepAliveTimeout: 5_000,
         maxHeaderSize: 16_384,

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 
 const types: Readonly<Record<string, string>> = {
   ".js": "text/javascript; charset=utf-8",
@@ -14,11 +15,13 @@ interface Page {
   body: Buffer<ArrayBuffer>;
   type: string;
   isHashed: boolean;
+  /** Made when first asked for. */
+  gzipped?: Buffer<ArrayBuffer>;
 }
 
 export class Pages {
   readonly #files = new Map<string, Page>();
-  readonly #index: string | undefined;
+  readonly #index: Page | undefined;
 
   constructor(folder: string | undefined = webFolder(), basePath = "/") {
     if (folder === undefined) return;
@@ -31,21 +34,27 @@ export class Pages {
     }
     const index = this.#files.get("index.html");
     const base = `<base href="${basePath.replace(/"/g, "&quot;")}" />`;
-    this.#index = index?.body.toString("utf8").replace(/<base href="[^"]*"\s*\/?>/, base);
+    const text = index?.body.toString("utf8").replace(/<base href="[^"]*"\s*\/?>/, base);
+    if (text !== undefined) this.#index = { body: Buffer.from(text), type: types[".html"]!, isHashed: false };
   }
 
   /** A file, or for any other address the page itself, which knows all of them. */
-  answer(path: string): Response | undefined {
+  answer(path: string, encodings = ""): Response | undefined {
     const file = path === "index.html" ? undefined : this.#files.get(path);
-    if (file) {
-      const cache = file.isHashed ? "public, max-age=31536000, immutable" : "no-cache";
-      return new Response(file.body, { headers: { "content-type": file.type, "cache-control": cache } });
-    }
+    if (file)
+      return answered(file, file.isHashed ? "public, max-age=31536000, immutable" : "no-cache", encodings);
     if (this.#index === undefined || /\.[a-z0-9]{1,5}$/i.test(path)) return undefined;
-    return new Response(this.#index, {
-      headers: { "content-type": types[".html"]!, "cache-control": "no-store" },
-    });
+    return answered(this.#index, "no-store", encodings);
   }
+}
+
+/** Nothing in a file is secret, and nothing of the request is in it: it may be compressed. */
+function answered(page: Page, cache: string, encodings: string): Response {
+  const headers = { "content-type": page.type, "cache-control": cache, vary: "accept-encoding" };
+  if (!/\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(encodings))
+    return new Response(page.body, { headers });
+  page.gzipped ??= gzipSync(page.body) as Buffer<ArrayBuffer>;
+  return new Response(page.gzipped, { headers: { ...headers, "content-encoding": "gzip" } });
 }
 
 /** Beside the built server, or where a build puts it when the server runs from its sources. */

@@ -1,22 +1,39 @@
 /** `GET /api/tasks/watch`: what changes in a search, by server-sent events. Written as fast as it is read, and no faster. */
 import type { Dure } from "../dure.ts";
 import type { TaskChange } from "../tasks/core/watch.ts";
+import type { Gate } from "./auth.ts";
 import type { Documents } from "./documents.ts";
 import { HttpError } from "./errors.ts";
 import { searchOf, watchQuery } from "./routes/tasks.ts";
 
 const streamsMax = 50;
-/** Keeps proxies from closing a stream on which nothing happens. */
-const heartbeatMs = 15_000;
+/** Keeps proxies from closing a stream on which nothing happens; whoever may not read any more is let go of then. */
+const usualHeartbeatMs = 15_000;
 
 export class Watches {
   readonly #dure: Dure;
   readonly #documents: Documents;
+  readonly #gate: Pick<Gate, "isStillAdmitted">;
+  readonly #heartbeatMs: number;
+  /** Each ends when its caller may not read any more. */
+  readonly #checks = new Set<() => Promise<void>>();
   #open = 0;
 
-  constructor(dure: Dure, documents: Documents) {
+  constructor(
+    dure: Dure,
+    documents: Documents,
+    gate: Pick<Gate, "isStillAdmitted">,
+    heartbeatMs = usualHeartbeatMs,
+  ) {
     this.#dure = dure;
     this.#documents = documents;
+    this.#gate = gate;
+    this.#heartbeatMs = heartbeatMs;
+  }
+
+  /** Ends the streams of those who may not read any more. */
+  async letGo(): Promise<void> {
+    for (const check of [...this.#checks]) await check();
   }
 
   /**
@@ -53,28 +70,37 @@ export class Watches {
     const since = request.headers.get("last-event-id") || asked;
     // What cannot be watched is an error of the request, not of the stream.
     await this.#dure.searchTaskPage({ ...searchOf(filters), updatedSince: since ?? "now", limit: 1 });
+    const denied = new AbortController();
     const changes = this.#dure.watchTasks({
       ...searchOf(filters),
       ...(since !== undefined && { since }),
-      signal: request.signal,
+      signal: AbortSignal.any([request.signal, denied.signal]),
     });
-    return this.#written(changes);
+    return this.#written(changes, async () => {
+      if (!(await this.#gate.isStillAdmitted(request))) denied.abort();
+    });
   }
 
-  #written(changes: AsyncIterator<TaskChange, undefined>): ReadableStream<Uint8Array> {
+  #written(
+    changes: AsyncIterator<TaskChange, undefined>,
+    check: () => Promise<void>,
+  ): ReadableStream<Uint8Array> {
     const encoder = new TextEncoder();
     let heartbeat: NodeJS.Timeout | undefined;
     const end = () => {
       if (heartbeat) this.#open -= 1;
       clearInterval(heartbeat);
       heartbeat = undefined;
+      this.#checks.delete(check);
     };
     return new ReadableStream<Uint8Array>({
       start: (controller) => {
         controller.enqueue(encoder.encode("retry: 2000\n: hello\n\n"));
+        this.#checks.add(check);
         heartbeat = setInterval(() => {
+          void check();
           if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(": still here\n\n"));
-        }, heartbeatMs).unref();
+        }, this.#heartbeatMs).unref();
       },
       pull: async (controller) => {
         const next = await changes.next().catch((error) => {

@@ -18,10 +18,14 @@ const trouble: string[] = [];
 beforeAll(async () => {
   browser = await openBrowser();
   dure = createDure({ database: ":memory:", logger: silent });
-  dure.defineTask("send-receipt", async ({ payload }) => {
-    if (payload.order % 3 === 0) throw new Error(`mailbox ${payload.order} is full ${hostile}`);
-    return { sent: true };
-  });
+  dure.defineTask(
+    "send-receipt",
+    async ({ payload }) => {
+      if (payload.order % 3 === 0) throw new Error(`mailbox ${payload.order} is full ${hostile}`);
+      return { sent: true };
+    },
+    { attributes: { order: ({ order }: { order: number }) => order } },
+  );
   dure.defineTask("resize-image", async ({ payload }) => payload, {
     payload: z.object({
       url: z.url().describe("Where the picture is"),
@@ -62,6 +66,29 @@ test("the printed address logs in and forgets the token", async () => {
   await page.getByRole("heading", { name: "Overview" }).waitFor();
   expect(page.url()).toBe(at(""));
   expect(trouble).toEqual([]);
+});
+
+test("the page and its files are sent compressed to whom wants that, below 200 kB for the first view", async () => {
+  let bytes = 0;
+  const session = await page.context().newCDPSession(page);
+  await session.send("Network.enable");
+  await session.send("Network.setCacheDisabled", { cacheDisabled: true });
+  session.on("Network.loadingFinished", ({ encodedDataLength }) => {
+    bytes += encodedDataLength;
+  });
+  await page.goto(at("tasks"));
+  await page.goto(at(""));
+  await page.locator("canvas").first().waitFor();
+  bytes = 0;
+  await page.reload();
+  await page.locator("canvas").first().waitFor();
+  expect(bytes).toBeGreaterThan(50_000);
+  expect(bytes).toBeLessThan(200_000);
+  const encodingFor = async (accepted: string) =>
+    (await fetch(at("tasks"), { headers: { "accept-encoding": accepted } })).headers.get("content-encoding");
+  expect(await encodingFor("br, gzip;q=0.5")).toBe("gzip");
+  expect(await encodingFor("gzip;q=0, br")).toBe(null);
+  expect(await encodingFor("identity")).toBe(null);
 });
 
 test("every view shows what the database has", async () => {
@@ -118,6 +145,49 @@ test("what another has changed meanwhile is not changed by an old page", async (
   await page.getByRole("dialog").getByRole("button", { name: "Retry" }).click();
   await page.getByText("was changed since it was read").waitFor();
   expect((await dure.getTaskById("order-6"))?.status).toBe("CANCELLED");
+});
+
+test("errors that say the same have a trend, and are retried together", async () => {
+  await page.goto(at("errors"));
+  await page
+    .getByRole("img", { name: /^\d+ since/ })
+    .first()
+    .waitFor();
+  await page.getByRole("button", { name: /^Retry all that failed with: mailbox/ }).click();
+  const dialog = page.getByRole("dialog", { name: /^Retry \d tasks\?$/ });
+  await dialog.getByText("order-9").waitFor();
+  await dialog.getByRole("button", { name: "Back" }).click();
+  expect((await dure.getTaskById("order-9"))?.status).toBe("FAILED");
+});
+
+test("what needs attention leads to the search behind it", async () => {
+  await page.goto(at(""));
+  await page.getByRole("link", { name: /^send-receipt has \d tasks that failed/ }).click();
+  await page
+    .getByRole("searchbox")
+    .or(page.getByRole("combobox", { name: "Search tasks" }))
+    .first()
+    .waitFor();
+  expect(new URL(page.url()).searchParams.get("q")).toBe("status:failed type:send-receipt updated:>24h");
+  await page.getByRole("link", { name: "order-9" }).or(page.getByText("mailbox 9 is full")).first().waitFor();
+});
+
+test("facets count a search by type, queue and attribute, and narrow it; an attribute is a column", async () => {
+  await page.goto(at("tasks?type=send-receipt"));
+  await page.getByText("Facets").click();
+  const orders = page.getByRole("region", { name: "order" });
+  await orders.getByText("and 5 others").waitFor();
+  const link = orders.getByRole("link").first();
+  const order = (await link.innerText()).split("\n")[0]!;
+  await link.click();
+  await expect.poll(() => new URL(page.url()).searchParams.get("q")).toBe(`order:${order}`);
+  await expect.poll(() => rows().count()).toBe(1);
+  await page.getByText("Facets").click();
+  await page.getByText("Columns").click();
+  await page.getByRole("checkbox", { name: "order", exact: true }).check();
+  await page.getByRole("columnheader", { name: "order" }).waitFor();
+  await expect.poll(() => page.getByRole("cell", { name: order, exact: true }).count()).toBe(1);
+  await page.getByRole("checkbox", { name: "order", exact: true }).uncheck();
 });
 
 test("a failed task is retried", async () => {

@@ -111,6 +111,32 @@ test("an empty store says what to do first", async () => {
   await own.close();
 });
 
+test("names as long as they may be fit a phone and a small window", async () => {
+  const world = makeWorld({ size: 12, now: Date.now() });
+  const [type, queue] = ["t".repeat(128), "q".repeat(128)];
+  const long = {
+    type,
+    queue,
+    tags: ["g".repeat(128)],
+    workerId: "w".repeat(64),
+    idempotencyKey: "k".repeat(200),
+  };
+  for (const task of world.tasks) Object.assign(task, long);
+  for (const definition of world.definitions) Object.assign(definition, { id: type, queue, tags: long.tags });
+  for (const worker of world.workers) Object.assign(worker, { id: long.workerId, name: type, types: [type] });
+  const own = await startFixtureServer({ world, files: built.files, basePath: "/" });
+  for (const width of [390, 1_000]) {
+    const { page } = await openPage({ viewport: { width, height: 860 }, locale: "en-US" });
+    for (const path of ["", "tasks", `tasks/${world.tasks[0]!.id}`, "errors", "workers", "definitions"]) {
+      await page.goto(own.url + path);
+      await page.locator("main").getByText(type).locator("visible=true").first().waitFor();
+      expect(await wideElements(page), `${path} at ${width}`).toBe(0);
+    }
+    await page.context().close();
+  }
+  await own.close();
+});
+
 test("theme and language are the reader's choice and outlive the page", async () => {
   const { page } = await openPage({ locale: "en-US", colorScheme: "light" });
   await page.goto(server.url);
@@ -147,9 +173,9 @@ test("the history is of the period and type that the address says, and its table
   const { page } = await openPage({ locale: "en-US" });
   await page.goto(server.url);
   const rows = page.getByRole("table", { name: /with their wait and run times/ }).getByRole("row");
-  await expect.poll(() => rows.count()).toBe(1 + 24);
+  await expect.poll(() => rows.count(), { timeout: 10_000 }).toBe(1 + 24);
   await page.getByRole("link", { name: "1h", exact: true }).click();
-  await expect.poll(() => rows.count()).toBe(1 + 60);
+  await expect.poll(() => rows.count(), { timeout: 10_000 }).toBe(1 + 60);
   await page.getByRole("combobox", { name: "Type" }).selectOption("send-receipt");
   await expect.poll(() => new URL(page.url()).search).toBe("?period=hour&type=send-receipt");
   await page.reload();

@@ -213,6 +213,22 @@ describe("dure show", () => {
 });
 
 describe("changing tasks", () => {
+  test("errors groups what failed, and its query finds the group; enqueue --from runs a task again", async () => {
+    const { stdout, stderr } = await workspace.dure(["errors"]);
+    expect(stdout).toMatch(/^count +first +last +types +error\n +1 .*send-receipt/);
+    const { errors } = await workspace.json("errors");
+    expect(stderr).toContain(`dure retry --query '${errors[0].query}'`);
+    const [failed] = (await workspace.json("search", errors[0].query)).tasks;
+    expect(failed).toMatchObject({ type: "send-receipt", status: "FAILED" });
+    const again = await workspace.json("enqueue", "send-receipt", "--from", failed.id, "--delay", "1h");
+    expect(again).toMatchObject({ status: "PENDING", payload: failed.payload });
+    await workspace.dure(["cancel", again.id]);
+    await workspace.dure(["delete", again.id, "--yes"]);
+    expect((await workspace.dure(["enqueue", "send-receipt", "--from", "nobody"])).stderr).toContain(
+      "nobody",
+    );
+  });
+
   test("enqueue stores a task and prints its id; edit, cancel, retry and delete change it", async () => {
     const { stdout } = await workspace.dure([
       "enqueue",

@@ -3,7 +3,6 @@ import { getRequestListener } from "@hono/node-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createDure, type Dure } from "../../server/dure.ts";
 import { routes } from "../../server/http/app.ts";
-import { openApi } from "../../server/http/open-api.ts";
 import { type AuditEntry, createHttpHandler, type Listening, listen, type Role } from "../../server/http.ts";
 
 const token = "a-token-for-tests-only";
@@ -356,8 +355,16 @@ test("it mounts below a path of a plain node:http server", async () => {
   plain.closeAllConnections();
 });
 
-test("the description of the API names every route, with its parameters", () => {
-  const { openapi, paths } = openApi(routes) as any;
+test("the description of the API is OpenAPI 3.1, and names every route with its parameters", async () => {
+  const described = await get("/api/openapi.json");
+  const { openapi, paths } = described;
+  const validator = "@seriousme/openapi-schema-validator";
+  const { Validator } = await import(validator);
+  expect(await new Validator().validate(described)).toEqual({ valid: true });
+  const operations = Object.values(paths).flatMap((path) => Object.values(path as object)) as any[];
+  expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length);
+  for (const path of ["/api/events", "/api/tasks/watch", "/healthz", "/readyz"])
+    expect(paths).toHaveProperty([path]);
   expect(openapi).toBe("3.1.0");
   for (const { method, path, query } of routes) {
     const operation = paths[`/api/${path.replace(/:(\w+)/g, "{$1}")}`][method.toLowerCase()];

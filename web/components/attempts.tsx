@@ -7,6 +7,7 @@ import { useNow } from "../now.ts";
 import { AttemptDiff } from "./attempt-diff.tsx";
 import styles from "./attempts.module.css";
 import { ErrorText } from "./error-text.tsx";
+import { SearchLink } from "./task-facts.tsx";
 import { Instant, Span } from "./time.tsx";
 
 export function Attempts({
@@ -108,7 +109,7 @@ function AttemptBody({
     <div className={styles.body}>
       <p className={styles.meta}>
         <Instant at={attempt.startedAt} />
-        {attempt.workerId && <code>{attempt.workerId}</code>}
+        {attempt.workerId && <SearchLink field="worker" value={attempt.workerId} code />}
         <span>
           {words.logs}: {attempt.logs.length || words.noLogs}
         </span>

@@ -1,6 +1,8 @@
 /** Which columns the list of tasks shows; the reader's own are paths into payloads and results. */
+import { useQuery } from "@tanstack/react-query";
 import { type FormEvent, type KeyboardEvent, useState } from "react";
 import { useWords } from "../i18n/language.tsx";
+import { queries } from "../queries.ts";
 import { Button } from "./button.tsx";
 import styles from "./columns-menu.module.css";
 import { inputClass } from "./field.tsx";
@@ -9,6 +11,9 @@ import { type ColumnChoice, taskColumns } from "./task-columns.tsx";
 
 export function ColumnsMenu({ choice }: { choice: ColumnChoice }) {
   const words = useWords();
+  const { data: definitions } = useQuery(queries.definitions());
+  const names = definitions?.flatMap(({ attributes = [] }) => attributes) ?? [];
+  const attributes = [...new Set(names)].map((name) => `attribute.${name}`);
   const close = (event: KeyboardEvent<HTMLDetailsElement>) => {
     if (event.key !== "Escape") return;
     event.currentTarget.open = false;
@@ -24,9 +29,14 @@ export function ColumnsMenu({ choice }: { choice: ColumnChoice }) {
         {taskColumns.map(({ key, word }) => (
           <Choice key={key} name={key} label={word ? (words[word] as string) : key} choice={choice} />
         ))}
-        {choice.own.map((path) => (
-          <Choice key={path} name={path} label={path} choice={choice} />
+        {attributes.map((path) => (
+          <Choice key={path} name={path} label={path.slice("attribute.".length)} choice={choice} />
         ))}
+        {choice.own
+          .filter((path) => !attributes.includes(path))
+          .map((path) => (
+            <Choice key={path} name={path} label={path} choice={choice} />
+          ))}
         <OwnColumn choice={choice} />
       </div>
     </details>

@@ -118,7 +118,7 @@ export function useTaskColumns() {
 }
 
 function isPath(key: string): boolean {
-  return /^(?:payload|result)(?:\.[^\s.]+)+$/.test(key);
+  return /^(?:(?:payload|result)(?:\.[^\s.]+)+|attribute\.[\w.-]+)$/.test(key);
 }
 
 function withOwn(known: readonly TaskColumn[], own: readonly string[]): readonly TaskColumn[] {
@@ -129,12 +129,22 @@ function withOwn(known: readonly TaskColumn[], own: readonly string[]): readonly
 }
 
 function pathColumn(path: string): TaskColumn {
+  if (path.startsWith("attribute.")) return attributeColumn(path.slice("attribute.".length));
   const [root, ...keys] = path.split(".");
   return {
     key: path,
     label: path,
     track: "minmax(100px, 1fr)",
     cell: (task) => valueText(keys.reduce(stepInto, root === "payload" ? task.payload : task.result)),
+  };
+}
+
+function attributeColumn(name: string): TaskColumn {
+  return {
+    key: `attribute.${name}`,
+    label: name,
+    track: "minmax(100px, 1fr)",
+    cell: ({ attributes }) => [attributes?.[name] ?? []].flat().map(valueText).join(", "),
   };
 }
 

@@ -26,7 +26,11 @@ export function TaskFacts({ task }: { task: TaskDocument }) {
     [words.priority, task.priority],
     [words.worker, task.workerId && <SearchLink key="worker" field="worker" value={task.workerId} code />],
     [words.tags, task.tags?.length ? <Tags key="tags" tags={task.tags} /> : undefined],
-    [words.idempotencyKey, task.idempotencyKey && <code key="key">{task.idempotencyKey}</code>],
+    [
+      words.idempotencyKey,
+      task.idempotencyKey && <SearchLink key="key" field="idempotencyKey" value={task.idempotencyKey} code />,
+    ],
+    [words.attributes, task.attributes && <AttributeLinks key="attributes" attributes={task.attributes} />],
     [words.crashes, task.crashes || undefined],
     [words.snoozes, task.snoozes || undefined],
   ];
@@ -57,6 +61,16 @@ function At({ at }: { at: string }) {
   );
 }
 
+function AttributeLinks({ attributes }: { attributes: NonNullable<TaskDocument["attributes"]> }) {
+  return Object.entries(attributes).flatMap(([name, values]) =>
+    [values].flat().map((value) => (
+      <span key={`${name} ${value}`} className={styles.attribute}>
+        {name} <SearchLink field={name} value={String(value)} />
+      </span>
+    )),
+  );
+}
+
 function Tags({ tags }: { tags: readonly string[] }) {
   return (
     <span className={styles.tags}>
@@ -67,7 +81,8 @@ function Tags({ tags }: { tags: readonly string[] }) {
   );
 }
 
-function SearchLink({ field, value, code = false }: { field: string; value: string; code?: boolean }) {
+/** A value that leads to all tasks that have it. */
+export function SearchLink({ field, value, code = false }: { field: string; value: string; code?: boolean }) {
   return (
     <Link to="/tasks" search={{ q: `${field}:${quoted(value)}` }} className={code ? "mono" : ""}>
       {value}

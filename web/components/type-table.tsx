@@ -39,7 +39,7 @@ export function TypeTable({ stats }: { stats: Stats }) {
         <tbody>
           {rows.map(({ type, counts }) => (
             <tr key={type}>
-              <th>
+              <th className={styles.wide}>
                 <Link to="/tasks" search={{ type }} className={styles.clear!}>
                   {type}
                 </Link>

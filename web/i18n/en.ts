@@ -79,7 +79,10 @@ export const en = {
   sortPriority: "Priority",
   sortDue: "Due first",
   columns: "Columns",
-  ownColumn: "Add a column by its path",
+  facets: "Facets",
+  moreValues: (count: number) => `and ${plural(count, "other", "others")}`,
+  attributes: "Attributes",
+  ownColumn: "Add a column by its path, like payload.user.id or attribute.userId",
   paused: "paused",
   pausedSince: (time: string, reason: string | undefined) =>
     `Paused since ${time}${reason ? `: ${reason}` : ""}`,
@@ -196,11 +199,15 @@ export const en = {
   needsRole: (needed: string, own: string) => `This needs the role ${needed}; yours is ${own}.`,
   needsAttention: "Needs attention",
   allWell: "Nothing needs attention",
-  allWellText: "No type fails, nothing due waits long, and every type has a worker.",
+  allWellText: "Nothing failed in the last 24 hours, nothing due waits long, and every type has a worker.",
   attentionFailing: (type: string, count: number) =>
-    `${type} has ${plural(count, "failed task", "failed tasks")}`,
+    `${type} has ${plural(count, "task", "tasks")} that failed in the last 24 hours`,
   attentionNoWorker: (type: string, count: number) =>
     `${plural(count, "task waits", "tasks wait")} for ${type}, which no live worker runs`,
+  attentionStuck: (count: number) =>
+    `${plural(count, "task has", "tasks have")} been running for more than 15 minutes`,
+  attentionBacklog: (type: string, count: number) =>
+    `${type} piles up: ${number.format(count)} more came than ended in the last hour`,
   attentionOldestDue: (time: string) => `The oldest due task has waited ${time}`,
   attentionDead: (count: number) => `${plural(count, "worker", "workers")} stopped without a word`,
   attentionNoWorkers: (count: number) =>
@@ -229,6 +236,11 @@ export const en = {
   firstSeen: "First seen",
   lastSeen: "Last seen",
   exampleTask: "Example",
+  trend: "Trend",
+  trendSays: (count: number, from: string) => `${number.format(count)} since ${from}`,
+  ofLatestFailures: (time: string) =>
+    `There are more failures than are looked at: these are the latest, back to ${time}. Search for older ones in Tasks.`,
+  retryGroup: (message: string) => `Retry all that failed with: ${message}`,
 
   workersNone: "No worker has run yet",
   workersNoneText: "Start one beside your server, or in it with start().",

@@ -60,13 +60,13 @@ function DefinitionTable({ definitions }: { definitions: readonly DefinitionDocu
                 {words.queue}: {definition.queue} · {words.attempts}: {format.count(definition.maxAttempts)}
               </span>
             </th>
-            <td className={table.optional}>{definition.queue}</td>
+            <td className={`${table.wrap} ${table.optional}`}>{definition.queue}</td>
             <td className={`${table.number} ${table.optional}`}>{format.count(definition.priority)}</td>
             <td className={`${table.number} ${table.optional}`}>{format.count(definition.maxAttempts)}</td>
             <td className={`${table.number} ${table.optional}`}>
               {definition.timeoutMs === null ? words.noTimeout : format.span(definition.timeoutMs)}
             </td>
-            <td className={table.optional}>{definition.tags.join(", ")}</td>
+            <td className={`${table.wrap} ${table.optional}`}>{definition.tags.join(", ")}</td>
             <td>
               <Link to="/definitions/$type/enqueue" params={{ type: definition.id }}>
                 {words.enqueue}

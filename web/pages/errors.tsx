@@ -1,12 +1,15 @@
-/** Errors: failed tasks gathered by what their errors say, the latest first. */
+/** Errors: failed tasks gathered by what their errors say, the most frequent first, and the retry of all that say the same. */
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
+import { useState } from "react";
+import { RoleButton } from "../components/button.tsx";
 import { Empty, Failure } from "../components/empty.tsx";
 import { PageHeader, Panel } from "../components/page.tsx";
+import { SearchActionDialog } from "../components/search-action-dialog.tsx";
 import table from "../components/table.module.css";
-import { quoted } from "../components/task-facts.tsx";
 import { Ago } from "../components/time.tsx";
-import type { ErrorGroup } from "../contract.ts";
+import { Trend } from "../components/trend.tsx";
+import type { ErrorGroup, ErrorsAnswer } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
@@ -14,22 +17,46 @@ import styles from "./errors.module.css";
 
 export function Errors() {
   const words = useWords();
+  const format = useFormat();
   const { data, error, refetch, dataUpdatedAt } = useQuery(queries.errors());
+  const [retrying, setRetrying] = useState<ErrorGroup>();
+  const closed = () => {
+    setRetrying(undefined);
+    refetch();
+  };
   return (
     <>
       <PageHeader title={words.errorsTitle} readAtMs={dataUpdatedAt} />
       {error && !data && <Failure error={error} onRetry={refetch} />}
-      {data?.length === 0 && <Empty title={words.errorsNone} text={words.errorsNoneText} />}
-      {data && data.length > 0 && (
+      {data?.errors.length === 0 && <Empty title={words.errorsNone} text={words.errorsNoneText} />}
+      {data?.lookedBackTo && (
+        <p className={styles.note}>{words.ofLatestFailures(format.full(new Date(data.lookedBackTo)))}</p>
+      )}
+      {data && data.errors.length > 0 && (
         <Panel flush>
-          <Groups groups={data} />
+          <Groups answer={data} onRetry={setRetrying} />
         </Panel>
+      )}
+      {retrying && (
+        <SearchActionDialog
+          action="retry"
+          search={{ q: retrying.query }}
+          count={retrying.count}
+          onClose={closed}
+          onDone={closed}
+        />
       )}
     </>
   );
 }
 
-function Groups({ groups }: { groups: readonly ErrorGroup[] }) {
+function Groups({
+  answer: { errors, trend },
+  onRetry,
+}: {
+  answer: ErrorsAnswer;
+  onRetry: (group: ErrorGroup) => void;
+}) {
   const words = useWords();
   const format = useFormat();
   return (
@@ -39,22 +66,29 @@ function Groups({ groups }: { groups: readonly ErrorGroup[] }) {
           <th>{words.error}</th>
           <th className={table.optional}>{words.type}</th>
           <th className={table.number}>{words.count}</th>
+          <th className={table.optional}>{words.trend}</th>
           <th className={`${table.number} ${table.optional}`}>{words.firstSeen}</th>
           <th className={table.number}>{words.lastSeen}</th>
           <td className={table.optional} />
         </tr>
       </thead>
       <tbody>
-        {groups.map((group) => (
+        {errors.map((group) => (
           <tr key={group.fingerprint}>
             <th className={table.wide}>
-              <Link to="/tasks" search={searchOf(group)} className={styles.message!}>
+              <Link to="/tasks" search={{ q: group.query }} className={styles.message!}>
                 {group.message}
               </Link>
               <span className={table.below}>{group.types.join(", ")}</span>
+              <span className={table.below}>
+                <GroupActions group={group} onRetry={onRetry} />
+              </span>
             </th>
             <td className={`${styles.types} ${table.optional}`}>{group.types.join(", ")}</td>
             <td className={table.number}>{format.count(group.count)}</td>
+            <td className={table.optional}>
+              <Trend counts={group.trend} label={trendLabel(group.trend)} />
+            </td>
             <td className={`${table.number} ${table.soft} ${table.optional}`}>
               <Ago at={group.firstAt} />
             </td>
@@ -62,25 +96,35 @@ function Groups({ groups }: { groups: readonly ErrorGroup[] }) {
               <Ago at={group.lastAt} />
             </td>
             <td className={table.optional}>
-              <Link to="/tasks/$id" params={{ id: group.exampleId }}>
-                {words.exampleTask}
-              </Link>
+              <GroupActions group={group} onRetry={onRetry} />
             </td>
           </tr>
         ))}
       </tbody>
     </table>
   );
+
+  function trendLabel(counts: readonly number[]): string {
+    const total = counts.reduce((sum, count) => sum + count, 0);
+    return words.trendSays(total, format.dayTime(new Date(trend.from)));
+  }
 }
 
-/** The longest part of the message that all of the group share: what stands between the values taken out. */
-function searchOf({ message, types, query }: ErrorGroup) {
-  if (query) return { q: query };
-  const parts = message.split(/<[a-z]+>|[#…*]/).map((part) => part.trim());
-  const longest = parts.reduce((one, other) => (other.length > one.length ? other : one), "");
-  return {
-    status: "FAILED",
-    ...(types.length === 1 && { type: types[0] }),
-    ...(longest && { q: `error:*${quoted(longest)}*` }),
-  };
+function GroupActions({ group, onRetry }: { group: ErrorGroup; onRetry: (group: ErrorGroup) => void }) {
+  const words = useWords();
+  return (
+    <span className={styles.actions}>
+      <Link to="/tasks/$id" params={{ id: group.exampleId }}>
+        {words.exampleTask}
+      </Link>
+      <RoleButton
+        needs="operator"
+        small
+        aria-label={words.retryGroup(group.message.slice(0, 200))}
+        onClick={() => onRetry(group)}
+      >
+        {words.retry}
+      </RoleButton>
+    </span>
+  );
 }

@@ -2,13 +2,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useMemo } from "react";
-import { type Attention, attentionOf } from "../attention.ts";
 import { Empty, Failure, Snippet } from "../components/empty.tsx";
 import { HistoryPanel } from "../components/history-panel.tsx";
 import { StatusMark } from "../components/icon.tsx";
 import { PageHeader, Panel } from "../components/page.tsx";
 import { TypeTable } from "../components/type-table.tsx";
-import { type Stats, statuses } from "../contract.ts";
+import { type Attention, type Stats, statuses } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
@@ -33,7 +32,7 @@ function Content({ stats }: { stats: Stats }) {
   const { data: definitions } = useQuery(queries.definitions());
   const choice = overviewRoute.useSearch();
   const types = useMemo(() => [...new Set(stats.byType.map(({ type }) => type))].sort(), [stats]);
-  const attention = useMemo(() => workers && attentionOf(stats, workers), [stats, workers]);
+  const { data: attention } = useQuery(queries.attention());
   if (stats.byType.length === 0 && definitions?.length === 0) {
     return (
       <Empty title={words.emptyStoreTitle} text={words.emptyStoreText}>
@@ -141,40 +140,42 @@ function AttentionList({ items }: { items: readonly Attention[] | undefined }) {
 }
 
 function AttentionLink({ item }: { item: Attention }) {
+  const format = useFormat();
+  const text = useAttentionText(item);
+  const className = `${styles.attention} ${item.kind === "failing" ? styles.failing : styles.warning}`;
+  const share = item.kind === "failing" && <span className={styles.share}>{format.percent(item.share)}</span>;
+  if (!("query" in item) || item.kind === "no-workers") {
+    return (
+      <Link to="/workers" className={className}>
+        {text}
+      </Link>
+    );
+  }
+  return (
+    <Link to="/tasks" search={{ q: item.query }} className={className}>
+      <span>{text}</span>
+      {share}
+    </Link>
+  );
+}
+
+function useAttentionText(item: Attention): string {
   const words = useWords();
   const format = useFormat();
-  const className = `${styles.attention} ${item.kind === "failing" ? styles.failing : styles.warning}`;
   switch (item.kind) {
     case "failing":
-      return (
-        <Link to="/tasks" search={{ status: "FAILED", type: item.type }} className={className}>
-          <span>{words.attentionFailing(item.type, item.count)}</span>
-          <span className={styles.share}>{format.percent(item.share)}</span>
-        </Link>
-      );
+      return words.attentionFailing(item.type, item.count);
     case "no-worker":
-      return (
-        <Link to="/tasks" search={{ status: "PENDING", type: item.type }} className={className}>
-          {words.attentionNoWorker(item.type, item.count)}
-        </Link>
-      );
+      return words.attentionNoWorker(item.type, item.count);
     case "no-workers":
-      return (
-        <Link to="/workers" className={className}>
-          {words.attentionNoWorkers(item.count)}
-        </Link>
-      );
+      return words.attentionNoWorkers(item.count);
+    case "stuck":
+      return words.attentionStuck(item.count);
+    case "backlog":
+      return words.attentionBacklog(item.type, item.count);
     case "oldest-due":
-      return (
-        <Link to="/tasks" search={{ status: "PENDING", sort: "dueAt" }} className={className}>
-          {words.attentionOldestDue(format.span(item.ms))}
-        </Link>
-      );
+      return words.attentionOldestDue(format.span(item.ms));
     case "dead-workers":
-      return (
-        <Link to="/workers" className={className}>
-          {words.attentionDead(item.count)}
-        </Link>
-      );
+      return words.attentionDead(item.count);
   }
 }

@@ -6,6 +6,7 @@ import type { TaskSearch } from "../api.ts";
 import { Button } from "../components/button.tsx";
 import { ColumnsMenu } from "../components/columns-menu.tsx";
 import { Empty, Failure, Snippet } from "../components/empty.tsx";
+import { Facets } from "../components/facets.tsx";
 import { Icon, StatusMark } from "../components/icon.tsx";
 import { PageHeader } from "../components/page.tsx";
 import { QueryBox } from "../components/query-box.tsx";
@@ -43,6 +44,7 @@ export function Tasks() {
       <div className={styles.tools}>
         <QueryBox query={search.q ?? ""} error={found.error} onSearch={(q) => change({ q })} />
         <SavedSearches search={search} onOpen={(q) => navigate({ to: "/tasks", search: { q } })} />
+        <Facets search={search} />
         <TypeSelect value={search.type} onChange={(type) => change({ type })} />
         <SortSelect value={search.sort} onChange={(sort) => change({ sort })} />
       </div>

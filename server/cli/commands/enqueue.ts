@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import type { Dure } from "../../dure.ts";
 import type { EnqueueOptions } from "../../tasks/core/enqueue.ts";
 import { resultOf } from "../../tasks/core/enqueue.ts";
+import { DureError } from "../../tasks/core/errors.ts";
 import { showValue } from "../../tasks/core/show.ts";
 import type { Task } from "../../tasks/core/task.ts";
 import { collectWhole, given, parseInteger } from "../arguments.ts";
@@ -26,6 +27,7 @@ interface Options {
   key?: string;
   id?: string;
   maxAttempts?: string;
+  from?: string;
   wait?: boolean;
   waitTimeout?: string;
 }
@@ -49,6 +51,7 @@ export function addEnqueue(program: Command): void {
     .option("--key <key>", "idempotency key: the same key and payload give the same task")
     .option("--id <id>", "an id of your own")
     .option("--max-attempts <n>", "1 to 1000")
+    .option("--from <id>", "the payload of this task, unless another is given: run it again")
     .option("-w, --wait", "wait for the end and print the result")
     .option("--wait-timeout <duration>", "with --wait: give up waiting; the task goes on")
     .addHelpText(
@@ -58,7 +61,8 @@ Examples:
   dure enqueue resize-image '{"url":"https://example.com/a.png","widthPx":640}'
   dure enqueue nightly-report --run-at 2026-12-01T02:00
   dure enqueue send-receipt - --key order-17 < receipt.json
-  dure enqueue resize-image '{"widthPx":640}' --wait --wait-timeout 1m`,
+  dure enqueue resize-image '{"widthPx":640}' --wait --wait-timeout 1m
+  dure enqueue send-receipt --from order-17`,
     )
     .action(withContext(enqueue));
 }
@@ -68,12 +72,23 @@ const enqueue: Action<Options> = async (context, options, [type, text]) => {
     throw new CommandError("--wait-timeout was given without --wait.");
   }
   const settings = enqueueOptions(options);
-  const payload = await readPayload(text);
+  const written = await readPayload(text);
   const dure = context.open();
+  const payload =
+    text === undefined && options.from !== undefined ? await payloadOf(dure, options.from) : written;
   const task = await dure.enqueueTask(type!, payload, settings);
   if (options.wait) await waitForResult(context, dure, task, options.waitTimeout);
   else announce(context, task);
 };
+
+/** @throws DureError TASK_NOT_FOUND */
+async function payloadOf(dure: Dure, id: string): Promise<unknown> {
+  const task = await dure.getTaskById(id);
+  if (task && !task.isDefinition) return task.payload;
+  throw new DureError("TASK_NOT_FOUND", `There is no task "${id}" to take the payload of.`, {
+    details: { id },
+  });
+}
 
 function enqueueOptions(options: Options): EnqueueOptions {
   const { delay, runAt, priority, queue, tag, key, id, maxAttempts } = options;

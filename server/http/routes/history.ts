@@ -1,16 +1,11 @@
 /** The history: what ended when, and how long it waited and ran. */
 import { z } from "zod";
-import type { Dure } from "../../dure.ts";
-import type { HistoryBucket, HistoryOptions } from "../../tasks/core/history.ts";
 import { route } from "../route.ts";
+import { sharedAnswer } from "../shared-answers.ts";
 import { filterQuery } from "./tasks.ts";
 
 /** Many dashboards ask the same at about the same time; workers add to the history less often. */
 const keptMs = 3_000;
-const answersMax = 100;
-
-type Answer = Promise<HistoryBucket[]>;
-const answers = new WeakMap<Dure, Map<string, { answer: Answer; until: number }>>();
 
 export const historyRoutes = [
   route({
@@ -27,28 +22,17 @@ export const historyRoutes = [
       by: z.literal("type").optional(),
     }),
     run: async ({ dure, query: { type, from, to, bucket, by } }) => {
-      const buckets = await readOnce(dure, {
+      const options = {
         ...(type && { types: type }),
         ...(from && { start: from }),
         ...(to && { end: to }),
         ...(bucket && { bucket }),
         ...(by && { by }),
-      });
+      };
+      const buckets = await sharedAnswer(dure, `history ${JSON.stringify(options)}`, keptMs, () =>
+        dure.readHistory(options),
+      );
       return { buckets: buckets.map(({ start, ...bucket }) => ({ start: start.toISOString(), ...bucket })) };
     },
   }),
 ];
-
-function readOnce(dure: Dure, options: HistoryOptions): Answer {
-  const known = answers.get(dure) ?? new Map();
-  answers.set(dure, known);
-  const key = JSON.stringify(options);
-  const found = known.get(key);
-  const now = performance.now();
-  if (found && now < found.until) return found.answer;
-  if (known.size >= answersMax) known.clear();
-  const answer = dure.readHistory(options);
-  known.set(key, { answer, until: now + keptMs });
-  answer.catch(() => known.delete(key));
-  return answer;
-}

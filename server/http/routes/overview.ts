@@ -1,16 +1,13 @@
-/** Everything beside single tasks: definitions, workers, statistics, summaries, errors by likeness, completion. */
+/** Everything beside single tasks: definitions, workers, statistics, summaries, completion. */
 import { z } from "zod";
-import type { Dure } from "../../dure.ts";
 import { completeQuery } from "../../tasks/core/query-complete.ts";
 import type { SummaryKey } from "../../tasks/core/summary.ts";
-import type { Task } from "../../tasks/core/task.ts";
-import type { ErrorGroup } from "../contract.ts";
 import { route } from "../route.ts";
+import { sharedAnswer } from "../shared-answers.ts";
 import { searchOf, taskFilters } from "./tasks.ts";
 
-/** Failed tasks that are looked at for `errors`, the latest. */
-const failuresMax = 2_000;
-const groupsMax = 200;
+/** No longer than hints of changes are apart, so that what follows one is new. */
+const keptMs = 500;
 
 export const overviewRoutes = [
   route({
@@ -35,7 +32,9 @@ export const overviewRoutes = [
     role: "viewer",
     summary: "Workers that run, and those that ran lately",
     run: async ({ dure, documents }) => ({
-      workers: (await dure.listWorkers()).map((worker) => documents.worker(worker)),
+      workers: (await sharedAnswer(dure, "workers", keptMs, () => dure.listWorkers())).map((worker) =>
+        documents.worker(worker),
+      ),
     }),
   }),
   route({
@@ -43,7 +42,7 @@ export const overviewRoutes = [
     path: "stats",
     role: "viewer",
     summary: "Tasks by type, queue and status, the backlog's age, the size of the database",
-    run: ({ dure }) => dure.stats(),
+    run: ({ dure }) => sharedAnswer(dure, "stats", keptMs, () => dure.stats()),
   }),
   route({
     method: "GET",
@@ -64,18 +63,22 @@ export const overviewRoutes = [
         .default(["status"]),
       time: z.enum(["createdAt", "updatedAt"]).optional(),
     }),
-    run: async ({ dure, query }) => {
+    run: async ({ dure, documents, query }) => {
       const { by, time, from, to, ...filter } = query;
       // What ended in an hour is wanted of an hour, unless told otherwise.
       const instant = time ?? (by.some((key) => /^(minute|hour|day)$/.test(key)) ? "updatedAt" : "createdAt");
       const range = { ...(from && { start: from }), ...(to && { end: to }) };
-      return dure.summarizeTasks({
+      const search = {
         ...searchOf(filter),
         ...((from || to) &&
           (instant === "updatedAt" ? { updatedAtRange: range } : { createdAtRange: range })),
         by: by as SummaryKey[],
         time: instant,
-      });
+      };
+      const summary = await sharedAnswer(dure, `summary ${JSON.stringify(search)}`, keptMs, () =>
+        dure.summarizeTasks(search),
+      );
+      return { ...summary, groups: summary.groups.map((group) => documents.group(group)) };
     },
   }),
   route({
@@ -100,53 +103,4 @@ export const overviewRoutes = [
       });
     },
   }),
-  route({
-    method: "GET",
-    path: "errors",
-    role: "viewer",
-    summary: `The latest ${failuresMax} failed tasks, grouped by messages that say the same`,
-    run: async ({ dure }) => ({ errors: await errorGroups(dure) }),
-  }),
 ];
-
-async function errorGroups(dure: Dure): Promise<ErrorGroup[]> {
-  const failed = await dure.searchTasks({
-    status: "FAILED",
-    sortBy: "updatedAt",
-    limit: failuresMax,
-    definitions: false,
-  });
-  const groups = new Map<string, ErrorGroup>();
-  for (const task of failed) addFailure(groups, task);
-  return [...groups.values()].sort((a, b) => b.count - a.count).slice(0, groupsMax);
-}
-
-function addFailure(groups: Map<string, ErrorGroup>, { id, type, error = "", updatedAt }: Task): void {
-  const fingerprint = fingerprintOf(error);
-  const at = updatedAt.toISOString();
-  const group = groups.get(fingerprint);
-  if (!group) {
-    groups.set(fingerprint, {
-      ...{ fingerprint, message: error, count: 1, types: [type], firstAt: at, lastAt: at, exampleId: id },
-      query: queryOf(error),
-    });
-    return;
-  }
-  group.count += 1;
-  group.firstAt = at;
-  if (!group.types.includes(type)) group.types.push(type);
-}
-
-/** The message without what differs from one failure to the next: numbers, ids, addresses, what stands in quotes. */
-function fingerprintOf(message: string): string {
-  return message.replace(varying, "…").slice(0, 500);
-}
-
-const varying = /"[^"]*"|'[^']*'|\b[0-9a-f]{8,}\b|\b[0-9A-HJKMNP-TV-Z]{26}\b|\d+(?:[.:]\d+)*/g;
-
-/** The longest part of the message that does not vary. */
-function queryOf(message: string): string {
-  const parts = message.split(varying).map((part) => part.trim());
-  const longest = parts.reduce((best, part) => (part.length > best.length ? part : best), "");
-  return longest === "" ? "status:failed" : `status:failed error:"${longest.replace(/["\\]/g, "\\$&")}"`;
-}

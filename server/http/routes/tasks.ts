@@ -6,7 +6,9 @@ import { DureError } from "../../tasks/core/errors.ts";
 import { findNearIdsIn } from "../../tasks/core/find.ts";
 import { didYouMean } from "../../tasks/core/names.ts";
 import type { TaskSearchOptions } from "../../tasks/core/search.ts";
+import type { Attributes } from "../../tasks/core/store.ts";
 import type { Task } from "../../tasks/core/task.ts";
+import type { Json } from "../contract.ts";
 import { HttpError } from "../errors.ts";
 import { type Call, route } from "../route.ts";
 
@@ -47,6 +49,7 @@ const listQuery = taskFilters.extend({
   cursor: z.string().max(10_000).optional(),
   updatedSince: z.string().max(32_768).optional(),
   definitions: boolean.default(false),
+  attributes: boolean.default(false),
 });
 
 /** What a stream of changes takes. */
@@ -93,7 +96,7 @@ export const taskRoutes = [
     summary: "A page of the tasks that fit, newest first unless told otherwise",
     query: listQuery,
     run: async ({ dure, documents, query }) => {
-      const { sort, order, limit, offset, cursor, updatedSince, definitions } = query;
+      const { sort, order, limit, offset, cursor, updatedSince, definitions, attributes } = query;
       const page = await dure.searchTaskPage({
         ...searchOf(query),
         ...(sort && { sortBy: sort }),
@@ -104,7 +107,8 @@ export const taskRoutes = [
         limit,
         definitions,
       });
-      return { ...page, tasks: page.tasks.map((task) => documents.task(task)) };
+      const found = attributes ? await attributesOf(dure, page.tasks) : undefined;
+      return { ...page, tasks: page.tasks.map((task) => documents.task(task, found?.get(task.id))) };
     },
   }),
   route({
@@ -146,7 +150,11 @@ export const taskRoutes = [
       const { dure, documents, params } = call;
       const task = await existing(call);
       const attempts = await dure.listAttempts(params.id!);
-      return { task: documents.task(task), attempts: attempts.map((attempt) => documents.attempt(attempt)) };
+      const attributes = (await attributesOf(dure, [task])).get(task.id);
+      return {
+        task: documents.task(task, attributes),
+        attempts: attempts.map((attempt) => documents.attempt(attempt)),
+      };
     },
   }),
   route({
@@ -217,7 +225,7 @@ export const taskRoutes = [
     summary:
       "Enqueues a new task of the same type, with the same payload or an edited one: what is in it as it was shown is what it was, secrets and types included",
     body: z.strictObject({
-      payload: z.json().optional(),
+      payload: z.unknown().optional(),
       delay: z.union([z.string(), z.number()]).optional(),
     }),
     run: async (call) => {
@@ -227,7 +235,7 @@ export const taskRoutes = [
         throw new HttpError(409, "STATUS_CONFLICT", "This is a definition; enqueue a task of it instead.");
       const again = await dure.enqueueTask(
         type,
-        body.payload === undefined ? payload : documents.edited(body.payload, payload),
+        "payload" in body ? documents.edited(body.payload as Json, payload) : payload,
         body.delay === undefined ? {} : { delay: body.delay },
       );
       return { task: documents.task(again) };
@@ -261,6 +269,11 @@ export const taskRoutes = [
     },
   }),
 ];
+
+async function attributesOf(dure: Dure, tasks: readonly Task[]): Promise<Map<string, Attributes>> {
+  const store = await dure.instance.store();
+  return new Map(await store.readAttributes(tasks.map(({ id }) => id)));
+}
 
 /** Whoever retries an action needs the role that it took to start it. */
 async function needForAction(dure: Dure, id: string, need: Call["need"]): Promise<void> {

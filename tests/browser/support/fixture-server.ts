@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { extname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import type { TaskDocument } from "../../../web/contract.ts";
+import type { Attention, TaskDocument } from "../../../web/contract.ts";
 import type { World } from "./fixture-data.ts";
 
 const contentTypes: { [ending: string]: string } = {
@@ -141,7 +141,9 @@ function route(world: World, call: string, query: URLSearchParams, body: any): R
     case "GET definitions":
       return { body: { definitions: world.definitions } };
     case "GET errors":
-      return { body: { errors: errorsOf(world) } };
+      return { body: errorsOf(world) };
+    case "GET attention":
+      return { body: { attention: attentionIn(world) } };
     case "GET summary":
       return { body: { groups: summaryOf(world, query) } };
     case "GET history":
@@ -313,13 +315,30 @@ function errorsOf(world: World) {
       firstAt: at,
       lastAt: at,
       exampleId: id,
+      query: `status:failed error:"${error.split(/\d/)[0]}"`,
+      trend: Array.from({ length: 24 }, (_, step) => (step * 7) % 5),
     };
     group.count += 1;
     if (!group.types.includes(type)) group.types.push(type);
     group.firstAt = group.firstAt < at ? group.firstAt : at;
     groups.set(fingerprint, group);
   }
-  return [...groups.values()];
+  const from = new Date(Date.now() - 24 * 3_600_000).toISOString();
+  return { errors: [...groups.values()], trend: { from, to: new Date().toISOString(), steps: 24 } };
+}
+
+function attentionIn(world: World): Attention[] {
+  const failed = world.tasks.filter(({ status }) => status === "FAILED").length;
+  return [
+    {
+      kind: "failing",
+      type: "send-receipt",
+      count: failed,
+      share: 0.1,
+      query: "status:failed type:send-receipt",
+    },
+    { kind: "dead-workers", count: 1 },
+  ];
 }
 
 function summaryOf(world: World, query: URLSearchParams) {

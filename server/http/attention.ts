@@ -1,0 +1,114 @@
+/** What needs attention first, worked out from counts, and the search behind each. */
+import type { Attention, Stats, WorkerDocument } from "./contract.ts";
+
+/** What is counted for one type, of a stretch of time. */
+export type Counts = ReadonlyMap<string, number>;
+
+export interface Facts {
+  stats: Pick<Stats, "byType" | "workers" | "oldestDueMs">;
+  workers: readonly { state: WorkerDocument["state"]; types: readonly string[] }[];
+  /** Tasks that are FAILED, by type, and attempts that ended a task, of the last day. */
+  failed: Counts;
+  ended: Counts;
+  /** Tasks that came and that ended, by type, in the last hour. */
+  arrived: Counts;
+  departed: Counts;
+  /** Tasks that have been running for longer than `stuckAfter`. */
+  stuck: number;
+}
+
+/** A due task that waits longer than this is worth a look. */
+const waitWorthTellingMs = 60_000;
+/** A type's tasks pile up when this many more came than ended in an hour, and this share of those that came. */
+const backlogMin = 100;
+const backlogShareMin = 0.2;
+const typesMax = 5;
+
+export const stuckAfter = "15m";
+
+/** Worst first: nobody works, types nobody runs, what fails most, what is stuck, piles up, waits; workers that fell silent. */
+export function attentionOf(facts: Facts): Attention[] {
+  const { stats, workers, stuck } = facts;
+  const alive = workers.filter(({ state }) => state === "alive");
+  const waiting = pendingByType(stats);
+  const pending = sum(waiting);
+  const nobody: Attention[] =
+    alive.length === 0 && pending > 0
+      ? [{ kind: "no-workers", count: pending, query: "status:pending" }]
+      : [];
+  const oldestMs = stats.oldestDueMs ?? 0;
+  const isLate = nobody.length === 0 && oldestMs >= waitWorthTellingMs;
+  return [
+    ...nobody,
+    ...(nobody.length === 0 ? unserved(waiting, alive) : []),
+    ...failing(facts),
+    ...(stuck > 0
+      ? [
+          {
+            kind: "stuck",
+            count: stuck,
+            query: `status:running started:<${stuckAfter} sort:+started`,
+          } as const,
+        ]
+      : []),
+    ...(isLate ? growing(facts, waiting) : []),
+    ...(isLate
+      ? [{ kind: "oldest-due", ms: oldestMs, query: "status:pending due:<+0s sort:+due" } as const]
+      : []),
+    ...(stats.workers.dead > 0 ? [{ kind: "dead-workers", count: stats.workers.dead } as const] : []),
+  ];
+}
+
+function unserved(waiting: Counts, alive: Facts["workers"]): Attention[] {
+  const served = new Set(alive.flatMap(({ types }) => types));
+  return [...waiting]
+    .filter(([type, count]) => count > 0 && !served.has(type))
+    .slice(0, typesMax)
+    .map(([type, count]) => ({
+      kind: "no-worker",
+      ...{ type, count },
+      query: `status:pending ${typeFilter(type)}`,
+    }));
+}
+
+function failing({ failed, ended }: Facts): Attention[] {
+  return [...failed]
+    .filter(([, count]) => count > 0)
+    .sort(([, one], [, other]) => other - one)
+    .slice(0, typesMax)
+    .map(([type, count]) => ({
+      kind: "failing",
+      ...{ type, count, share: Math.min(1, count / Math.max(ended.get(type) ?? 0, count)) },
+      query: `status:failed ${typeFilter(type)} updated:>24h`,
+    }));
+}
+
+function growing({ arrived, departed }: Facts, waiting: Counts): Attention[] {
+  return [...arrived]
+    .map(([type, came]) => ({ type, came, more: came - (departed.get(type) ?? 0) }))
+    .filter(({ more, came }) => more >= backlogMin && more >= came * backlogShareMin)
+    .filter(({ type, more }) => (waiting.get(type) ?? 0) >= more)
+    .sort((one, other) => other.more - one.more)
+    .slice(0, typesMax)
+    .map(({ type, more }) => ({
+      kind: "backlog",
+      ...{ type, count: more },
+      query: `status:pending ${typeFilter(type)} sort:+due`,
+    }));
+}
+
+function pendingByType({ byType }: Facts["stats"]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { type, status, count } of byType) {
+    if (status === "PENDING") counts.set(type, (counts.get(type) ?? 0) + count);
+  }
+  return counts;
+}
+
+function sum(counts: Counts): number {
+  return [...counts.values()].reduce((total, count) => total + count, 0);
+}
+
+function typeFilter(type: string): string {
+  return `type:${/^[\p{L}\p{N}_.-]+$/u.test(type) ? type : `"${type}"`}`;
+}

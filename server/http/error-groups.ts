@@ -1,0 +1,79 @@
+/** The latest failed tasks, grouped by messages that say the same. */
+import type { Dure } from "../dure.ts";
+import type { Task } from "../tasks/core/task.ts";
+import type { ErrorGroup, ErrorsAnswer } from "./contract.ts";
+
+/** Failed tasks that are looked at, the latest. */
+export const failuresMax = 2_000;
+const groupsMax = 200;
+const dayMs = 24 * 3_600_000;
+/** Steps of a trend. */
+const stepsMax = 24;
+
+/** What the trends are of: the last day, or as much of it as the latest failures reach back. */
+interface Span {
+  from: number;
+  to: number;
+}
+
+/** The largest group first. */
+export async function readErrors(dure: Dure): Promise<ErrorsAnswer> {
+  const now = Date.now();
+  const failed = await dure.searchTasks({
+    status: "FAILED",
+    sortBy: "updatedAt",
+    limit: failuresMax,
+    definitions: false,
+  });
+  const isAll = failed.length < failuresMax;
+  const earliest = failed.at(-1)?.updatedAt.getTime() ?? now;
+  const span = { from: isAll ? now - dayMs : Math.max(earliest, now - dayMs), to: now };
+  return {
+    errors: groupsOf(failed, span),
+    trend: { from: new Date(span.from).toISOString(), to: new Date(now).toISOString(), steps: stepsMax },
+    ...(!isAll && { lookedBackTo: new Date(earliest).toISOString() }),
+  };
+}
+
+function groupsOf(failed: readonly Task[], span: Span): ErrorGroup[] {
+  const groups = new Map<string, ErrorGroup>();
+  for (const task of failed) addFailure(groups, task, span);
+  return [...groups.values()].sort((a, b) => b.count - a.count).slice(0, groupsMax);
+}
+
+function addFailure(
+  groups: Map<string, ErrorGroup>,
+  { id, type, error = "", updatedAt }: Task,
+  { from, to }: Span,
+): void {
+  const fingerprint = fingerprintOf(error);
+  const at = updatedAt.toISOString();
+  let group = groups.get(fingerprint);
+  if (!group) {
+    group = {
+      ...{ fingerprint, message: error, count: 0, types: [], firstAt: at, lastAt: at, exampleId: id },
+      query: queryOf(error),
+      trend: Array.from({ length: stepsMax }, () => 0),
+    };
+    groups.set(fingerprint, group);
+  }
+  group.count += 1;
+  group.firstAt = at;
+  if (!group.types.includes(type)) group.types.push(type);
+  const step = Math.floor(((updatedAt.getTime() - from) / Math.max(1, to - from)) * stepsMax);
+  if (step >= 0) group.trend[Math.min(step, stepsMax - 1)]! += 1;
+}
+
+/** The message without what differs from one failure to the next: numbers, ids, addresses, what stands in quotes. */
+function fingerprintOf(message: string): string {
+  return message.replace(varying, "…").slice(0, 500);
+}
+
+const varying = /"[^"]*"|'[^']*'|\b[0-9a-f]{8,}\b|\b[0-9A-HJKMNP-TV-Z]{26}\b|\d+(?:[.:]\d+)*/g;
+
+/** The longest part of the message that does not vary. */
+function queryOf(message: string): string {
+  const parts = message.split(varying).map((part) => part.trim());
+  const longest = parts.reduce((best, part) => (part.length > best.length ? part : best), "");
+  return longest === "" ? "status:failed" : `status:failed error:"${longest.replace(/["\\]/g, "\\$&")}"`;
+}

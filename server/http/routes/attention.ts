@@ -1,0 +1,55 @@
+/** What needs attention first: what is counted for it, and the answer. */
+import type { Dure } from "../../dure.ts";
+import { attentionOf, type Counts, stuckAfter } from "../attention.ts";
+import type { Attention } from "../contract.ts";
+import { route } from "../route.ts";
+import { sharedAnswer } from "../shared-answers.ts";
+
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+/** It counts a day's failures and an hour's tasks. */
+const keptMs = 3_000;
+
+export const attentionRoutes = [
+  route({
+    method: "GET",
+    path: "attention",
+    role: "viewer",
+    summary: "What needs attention, worst first, each with the search behind it",
+    run: async ({ dure }) => ({
+      attention: await sharedAnswer(dure, "attention", keptMs, () => attentionIn(dure)),
+    }),
+  }),
+];
+
+async function attentionIn(dure: Dure): Promise<Attention[]> {
+  const now = Date.now();
+  const [stats, workers, failed, ended, arrived, departed, stuck] = await Promise.all([
+    dure.stats(),
+    dure.listWorkers(),
+    countByType(dure, { status: "FAILED", updatedAtRange: { start: new Date(now - dayMs) } }),
+    endedByType(dure, new Date(now - dayMs), "hour"),
+    countByType(dure, { createdAtRange: { start: new Date(now - hourMs) } }),
+    endedByType(dure, new Date(now - hourMs), "minute"),
+    dure.summarizeTasks({ query: `status:running started:<${stuckAfter}`, by: [] }),
+  ]);
+  const facts = { failed, ended, arrived, departed, stuck: stuck.total.count };
+  return attentionOf({ stats, workers, ...facts });
+}
+
+async function countByType(dure: Dure, search: Parameters<Dure["summarizeTasks"]>[0]): Promise<Counts> {
+  const { groups } = await dure.summarizeTasks({ ...search, by: "type" });
+  return new Map(groups.map(({ type = "", count }) => [type, count]));
+}
+
+async function endedByType(dure: Dure, start: Date, bucket: "minute" | "hour"): Promise<Counts> {
+  const counts = new Map<string, number>();
+  for (const { type = "", completed, failed, cancelled } of await dure.readHistory({
+    start,
+    bucket,
+    by: "type",
+  })) {
+    counts.set(type, (counts.get(type) ?? 0) + completed + failed + cancelled);
+  }
+  return counts;
+}

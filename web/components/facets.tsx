@@ -1,0 +1,115 @@
+/** What the tasks of a search have in common: how many by type, queue and attribute, each a link that narrows the search. */
+import { useQueries, useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { type KeyboardEvent, useState } from "react";
+import type { TaskSearch } from "../api.ts";
+import type { DefinitionDocument, SummaryGroup } from "../contract.ts";
+import { useFormat } from "../format.ts";
+import { useWords } from "../i18n/language.tsx";
+import { queries } from "../queries.ts";
+import styles from "./facets.module.css";
+import { Icon } from "./icon.tsx";
+import { quoted } from "./task-facts.tsx";
+
+/** Each is a question to the store. */
+const attributesMax = 4;
+const valuesMax = 8;
+
+interface Facet {
+  /** What it is summed up by. */
+  by: string;
+  /** The field of the query that narrows by it. */
+  field: string;
+}
+
+export function Facets({ search }: { search: TaskSearch }) {
+  const words = useWords();
+  const [open, setOpen] = useState(false);
+  const close = (event: KeyboardEvent<HTMLDetailsElement>) => {
+    if (event.key !== "Escape") return;
+    event.currentTarget.open = false;
+    event.currentTarget.querySelector("summary")?.focus();
+  };
+  return (
+    <details
+      className={styles.menu}
+      onKeyDown={close}
+      onToggle={({ currentTarget }) => setOpen(currentTarget.open)}
+    >
+      <summary>
+        <Icon name="filter" />
+        {words.facets}
+      </summary>
+      {open && <FacetList search={search} />}
+    </details>
+  );
+}
+
+function FacetList({ search }: { search: TaskSearch }) {
+  const words = useWords();
+  const { data: definitions = [] } = useQuery(queries.definitions());
+  const facets = facetsOf(search, definitions);
+  const answers = useQueries({ queries: facets.map(({ by }) => queries.facet(search, by)) });
+  const names: { [by: string]: string } = { type: words.type, queue: words.queue };
+  return (
+    <div className={styles.list}>
+      {facets.map(({ by, field }, place) => (
+        <section key={by} aria-label={names[by] ?? field}>
+          <h2>{names[by] ?? field}</h2>
+          <Values by={by} field={field} search={search} groups={answers[place]?.data} />
+        </section>
+      ))}
+    </div>
+  );
+}
+
+function Values({
+  by,
+  field,
+  search,
+  groups,
+}: Facet & { search: TaskSearch; groups: readonly SummaryGroup[] | undefined }) {
+  const words = useWords();
+  const format = useFormat();
+  if (!groups) return <p className={styles.none}>{words.loading}</p>;
+  if (groups.length === 0) return <p className={styles.none}>–</p>;
+  return (
+    <ul>
+      {groups.slice(0, valuesMax).map((group) => {
+        const value = String(group[by]);
+        const narrowed =
+          by === "type"
+            ? { ...search, type: value }
+            : { ...search, q: `${search.q ?? ""} ${field}:${filterOf(value)}`.trim() };
+        return (
+          <li key={value}>
+            <Link to="/tasks" search={narrowed}>
+              <span className={styles.value}>{value}</span>
+              <span className={styles.count}>{format.count(group.count)}</span>
+            </Link>
+          </li>
+        );
+      })}
+      {groups.length > valuesMax && (
+        <li className={styles.none}>{words.moreValues(groups.length - valuesMax)}</li>
+      )}
+    </ul>
+  );
+}
+
+/** A long text is told by its beginning alone. */
+function filterOf(value: string): string {
+  return value.endsWith("…") ? `${quoted(value.slice(0, -1))}*` : quoted(value);
+}
+
+function facetsOf({ type }: TaskSearch, definitions: readonly DefinitionDocument[]): Facet[] {
+  const declared = definitions
+    .filter(({ id }) => !type || id === type)
+    .flatMap(({ attributes = [] }) => attributes);
+  const attributes = [...new Set(declared)].slice(0, attributesMax);
+  return [
+    ...(type ? [] : [{ by: "type", field: "type" }]),
+    { by: "queue", field: "queue" },
+    ...attributes.map((name) => ({ by: `attribute.${name}`, field: name })),
+  ];
+}
