@@ -11,7 +11,7 @@
  */
 import { compareText } from "../../core/compare.ts";
 import { ulidStart } from "../../core/ids.ts";
-import type { Buckets, StoreSearch } from "../../core/store.ts";
+import type { StoreSearch } from "../../core/store.ts";
 import { boundsOf, isDownwards, isSplit, lateMs, type Stream } from "../search-bounds.ts";
 import { taskColumns } from "./rows.ts";
 import { onceOnly, type Statement } from "./statement.ts";
@@ -21,6 +21,8 @@ export interface Pair {
   lane: number;
   ownIds: boolean;
   status: number;
+  /** How many, when it was counted. */
+  tasks: number;
 }
 
 /** A statement with its values. */
@@ -35,11 +37,11 @@ export const planning = ["bitmapscan", "hashjoin", "mergejoin", "seqscan", "sort
   .concat("SET LOCAL max_parallel_workers_per_gather = 0")
   .join("; ");
 
-/** More streams than this are not merged: a plan of so many takes longer to make than their first keys to read. */
-const mergedStreamsMax = 24;
-/** The same where a page lies so deep that many keys of each stream would have to be read and sorted. */
-const mergedDeepStreamsMax = 400;
-const deepKeysMin = 2_000;
+/** Of so few streams each is read as far as the page may reach. */
+const fewStreamsMax = 24;
+/** From so many keys on they are merged by the server, if the streams are not too many for its planner. */
+const mergedKeysMin = 2_000;
+const mergedStreamsMax = 400;
 
 /** The stored status of tasks that were never changed: `updated_at` is `created_at`, and no index by it holds them. */
 const fresh = 0;
@@ -57,7 +59,8 @@ const conditionsOf: Record<Stream, string> = {
   lateUpdated: isLate,
   ownId: "tasks.status <> 2 AND tasks.own_id",
 };
-const columnsOf: Record<Stream, string[]> = {
+/** What a stream is in the order of. */
+export const columnsOf: Record<Stream, string[]> = {
   created: ["tasks.created_at", "tasks.id"],
   updated: ["tasks.updated_at", "tasks.id"],
   lateCreated: ["tasks.created_at", "tasks.id"],
@@ -94,69 +97,6 @@ export function pageStatement(
   };
 }
 
-/** How many tasks of the pairs fit; for searches with a range of time. */
-export function countStatement(search: StoreSearch, pairs: readonly Pair[]): SearchStatement {
-  const { after: _after, ...unplaced } = search;
-  const byUpdate = search.updated !== undefined && search.created === undefined;
-  const counting: StoreSearch = { ...unplaced, sortBy: byUpdate ? "updatedAt" : "createdAt" };
-  const text = new Text();
-  const { settled, moving } = split(pairs);
-  const parts = groupsOf(settled, (pair) => streamsOf(counting, pair)).map((group) => {
-    const own = ["tasks.lane = pair.lane", "tasks.status = pair.status"];
-    const conditions = [...own, ...wanted(text, counting, group)];
-    return `SELECT coalesce(sum(counted.tasks), 0) AS tasks FROM ${unnested(text, group)}
-      CROSS JOIN LATERAL (SELECT count(*) AS tasks FROM :schema.tasks WHERE ${conditions.join(" AND ")}) AS counted`;
-  });
-  if (moving.length > 0) {
-    const conditions = movingConditions(text, counting, moving);
-    parts.push(`SELECT count(*) AS tasks FROM :schema.tasks WHERE ${conditions.join(" AND ")}`);
-  }
-  if (parts.length === 0) parts.push("SELECT 0 AS tasks");
-  return {
-    statement: onceOnly(
-      "countTasks",
-      `SELECT sum(tasks)::bigint FROM (${parts.join("\n UNION ALL ")}) AS counts`,
-    ),
-    values: text.values,
-  };
-}
-
-/** How many tasks of each lane and status fit, by stretches of time where they are asked for. */
-export function summaryStatement(
-  search: StoreSearch,
-  pairs: readonly Pair[],
-  buckets: Buckets | undefined,
-): SearchStatement {
-  const { after: _after, ...unplaced } = search;
-  const counting: StoreSearch = { ...unplaced, sortBy: buckets?.time ?? "createdAt" };
-  const text = new Text();
-  const { settled, moving } = split(pairs);
-  const at = (instant: string) =>
-    buckets ? `floor(${instant}::numeric / ${buckets.bucketMs})::bigint * ${buckets.bucketMs}` : "0::bigint";
-  const parts = groupsOf(settled, (pair) => streamsOf(counting, pair)).map((group) => {
-    const own = ["tasks.lane = pair.lane", "tasks.status = pair.status"];
-    const conditions = [...own, ...wanted(text, counting, group)];
-    const [instant] = columnsOf[group.stream === "ownId" ? "created" : group.stream];
-    return `SELECT pair.lane, pair.status, counted.at, counted.tasks FROM ${unnested(text, group)}
-      CROSS JOIN LATERAL (SELECT ${at(instant!)} AS at, count(*) AS tasks FROM :schema.tasks
-        WHERE ${conditions.join(" AND ")} GROUP BY 1) AS counted`;
-  });
-  if (moving.length > 0) {
-    const conditions = movingConditions(text, counting, moving);
-    parts.push(`SELECT tasks.lane, tasks.status, ${at(sortColumn(counting, "tasks"))} AS at, count(*) AS tasks
-      FROM :schema.tasks WHERE ${conditions.join(" AND ")} GROUP BY 1, 2, 3`);
-  }
-  if (parts.length === 0) parts.push("SELECT 0, 0::smallint, 0::bigint, 0::bigint WHERE false");
-  return {
-    statement: onceOnly(
-      "summarizeTasks",
-      `SELECT lane, status, at, sum(tasks)::bigint FROM (${parts.join("\n UNION ALL ")})
-        AS counts (lane, status, at, tasks) GROUP BY 1, 2, 3`,
-    ),
-    values: text.values,
-  };
-}
-
 // Keys
 
 /** A query of ids, and of values too where the order needs them. */
@@ -167,7 +107,7 @@ interface Keys {
 }
 
 /** Whether the primary key has every task of the search, and no other, in its order. */
-function isWhole(search: StoreSearch, pairs: readonly Pair[]): boolean {
+export function isWhole(search: StoreSearch, pairs: readonly Pair[]): boolean {
   if (search.types || search.queues || search.statuses || search.updated) return false;
   if (search.sortBy === "id" && !search.created) return true;
   return search.sortBy !== "updatedAt" && !pairs.some(({ ownIds }) => ownIds);
@@ -222,11 +162,11 @@ function mergedKeys(
   withValue: boolean,
 ): string {
   const { settled, moving } = split(pairs);
-  const max = keysMax >= deepKeysMin ? mergedDeepStreamsMax : mergedStreamsMax;
-  const parts =
-    settled.length <= max
-      ? settled.flatMap((pair) => streamsOfPair(text, search, pair, keysMax, withValue))
-      : foremostStreams(text, search, settled, keysMax, withValue);
+  const isMerged = keysMax >= mergedKeysMin && settled.length <= mergedStreamsMax;
+  const ways = settled.length <= fewStreamsMax ? wholeStreams : foremostStreams;
+  const parts = isMerged
+    ? settled.flatMap((pair) => streamsOfPair(text, search, pair, keysMax, withValue))
+    : ways(text, search, settled, keysMax, withValue);
   if (moving.length > 0) parts.push(movingKeys(text, search, moving, keysMax, withValue));
   if (parts.length === 0) return "SELECT 0::bigint AS value, NULL::text AS id WHERE false";
   return parts.map((part) => `(${part})`).join("\n UNION ALL ");
@@ -246,6 +186,19 @@ function streamsOfPair(
   });
 }
 
+function wholeStreams(
+  text: Text,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  keysMax: number,
+  withValue: boolean,
+): string[] {
+  return groupsOf(pairs, (pair) => streamsOf(search, pair)).map((group) => {
+    const keys = keysWhere(text, search, group, ownOf("pair"), keysMax, withValue);
+    return `SELECT keys.* FROM ${unnested(text, group)} CROSS JOIN LATERAL (${keys}) AS keys`;
+  });
+}
+
 /**
  * At most `keysMax` streams can have a key on the page: those whose first keys are foremost. With so many first keys, no
  * key behind the last of them (`edge`) can be on it.
@@ -258,16 +211,15 @@ function foremostStreams(
   withValue: boolean,
 ): string[] {
   const groups = groupsOf(pairs, (pair) => streamsOf(search, pair));
-  const own = (pair: string) => [`tasks.lane = ${pair}.lane`, `tasks.status = ${pair}.status`];
   const heads = groups.map((group, place) => {
-    const head = keysWhere(text, search, group, own("pair"), 1, withValue);
+    const head = keysWhere(text, search, group, ownOf("pair"), 1, withValue);
     return `SELECT ${place} AS part, pair.lane, pair.status, head.* FROM ${unnested(text, group)}
       CROSS JOIN LATERAL (${head}) AS head`;
   });
   const columns = withValue ? ["value", "id"] : ["id"];
   const order = ordered(search, columns);
   const parts = groups.map((group, place) => {
-    const conditions = [...own("foremost"), ...(withValue ? [withinEdge(search, group)] : [])];
+    const conditions = [...ownOf("foremost"), ...(withValue ? [withinEdge(search, group)] : [])];
     const keys = keysWhere(text, search, group, conditions, keysMax, withValue);
     return `SELECT keys.* FROM foremost CROSS JOIN LATERAL (${keys}) AS keys WHERE foremost.part = ${place}`;
   });
@@ -278,6 +230,10 @@ function foremostStreams(
       SELECT ${columns[0]} FROM foremost ORDER BY ${order} LIMIT 1 OFFSET ${text.add(keysMax - 1)})
     ${parts.join(" UNION ALL ")}`,
   ];
+}
+
+export function ownOf(pair: string): string[] {
+  return [`tasks.lane = ${pair}.lane`, `tasks.status = ${pair}.status`];
 }
 
 function withinEdge(search: StoreSearch, { stream }: Group): string {
@@ -315,7 +271,7 @@ function movingKeys(
     ORDER BY ${ordered(search, columns)} LIMIT ${text.add(keysMax)}`;
 }
 
-function movingConditions(text: Text, search: StoreSearch, pairs: readonly Pair[]): string[] {
+export function movingConditions(text: Text, search: StoreSearch, pairs: readonly Pair[]): string[] {
   return [
     "tasks.status = 2",
     `tasks.lane = ANY(${text.add(pairs.map(({ lane }) => lane))}::integer[])`,
@@ -326,7 +282,7 @@ function movingConditions(text: Text, search: StoreSearch, pairs: readonly Pair[
 
 // Parts of statements
 
-function split(pairs: readonly Pair[]): { settled: Pair[]; moving: Pair[] } {
+export function split(pairs: readonly Pair[]): { settled: Pair[]; moving: Pair[] } {
   return {
     settled: pairs.filter(({ status }) => status !== running),
     moving: pairs.filter(({ status }) => status === running),
@@ -338,11 +294,11 @@ function ordered(search: StoreSearch, columns: readonly string[]): string {
   return columns.map((column) => `${column} ${direction}`).join(", ");
 }
 
-function sortColumn({ sortBy }: StoreSearch, table: string): string {
+export function sortColumn({ sortBy }: StoreSearch, table: string): string {
   return `${table}.${sortBy === "updatedAt" ? "updated_at" : "created_at"}`;
 }
 
-function streamsOf(search: StoreSearch, { status, ownIds }: Pair): Stream[] {
+export function streamsOf(search: StoreSearch, { status, ownIds }: Pair): Stream[] {
   if (search.sortBy === "id" && ownIds) return ["ownId"];
   if (status === fresh) return ["created"];
   if (search.sortBy === "updatedAt") return isSplit(search) ? ["updated", "lateUpdated"] : ["updated"];
@@ -357,7 +313,7 @@ interface Group {
   statuses: number[];
 }
 
-function groupsOf(pairs: readonly Pair[], streamsFor: (pair: Pair) => Stream[]): Group[] {
+export function groupsOf(pairs: readonly Pair[], streamsFor: (pair: Pair) => Stream[]): Group[] {
   const groups = new Map<string, Group>();
   for (const pair of pairs) {
     const isFresh = pair.status === fresh;
@@ -372,12 +328,12 @@ function groupsOf(pairs: readonly Pair[], streamsFor: (pair: Pair) => Stream[]):
   return [...groups.values()];
 }
 
-function unnested(text: Text, { lanes, statuses }: Group): string {
+export function unnested(text: Text, { lanes, statuses }: Group): string {
   return `unnest(${text.add(lanes)}::integer[], ${text.add(statuses)}::smallint[]) AS pair (lane, status)`;
 }
 
 /** What a task of the stream must meet to be found, beside being in its pair. */
-function wanted(
+export function wanted(
   text: Text,
   search: StoreSearch,
   { stream, isFresh }: Pick<Group, "stream" | "isFresh">,
@@ -407,7 +363,7 @@ function boundConditions(text: Text, search: StoreSearch, stream: Stream, isFres
 }
 
 /** Values of a statement that is put together, by their number. */
-class Text {
+export class Text {
   readonly values: unknown[] = [];
 
   /** `$n` of the value. */

@@ -8,6 +8,7 @@ import type { SearchPlan, StoredDefinition, StoreSearch } from "../../core/store
 import type { Task } from "../../core/task.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Context } from "./context.ts";
+import { countStatement } from "./count-statements.ts";
 import type { ResultRow, Session } from "./database.ts";
 import { findTask } from "./find-task.ts";
 import {
@@ -19,13 +20,8 @@ import {
   toEntry,
   toTask,
 } from "./rows.ts";
-import {
-  countStatement,
-  type Pair,
-  pageStatement,
-  planning,
-  type SearchStatement,
-} from "./search-statements.ts";
+import { nearer } from "./search-skip.ts";
+import { type Pair, pageStatement, planning, type SearchStatement } from "./search-statements.ts";
 import { onceOnly, statement } from "./statement.ts";
 import { sums } from "./tallies.ts";
 
@@ -108,7 +104,8 @@ async function readPage(session: Session, search: StoreSearch): Promise<Page> {
   const end = offset + limit;
   const first = Math.max(0, offset - definitions.length);
   const read = async (from: number) => {
-    const page = pageStatement(search, pairs, end - from, from);
+    const near = await nearer(session, search, pairs, end - from, from);
+    const page = pageStatement(near.search, pairs, end - from, near.offset);
     return session.query(page.statement, page.values);
   };
   const rows = await read(first);
@@ -188,9 +185,12 @@ interface Outline {
 
 export async function outline(session: Session, search: StoreSearch): Promise<Outline> {
   const [row] = await session.query(outlineOf, [...filtersOf(search), search.definitions]);
-  const [pairs, definitions] = row as [[lane: number, ownIds: boolean, status: number][], DefinitionRow[]];
+  const [pairs, definitions] = row as [
+    [lane: number, ownIds: boolean, status: number, tasks: number][],
+    DefinitionRow[],
+  ];
   return {
-    pairs: pairs.flatMap(([lane, ownIds, status]) => storedPairs({ lane, ownIds, status })),
+    pairs: pairs.flatMap(([lane, ownIds, status, tasks]) => storedPairs({ lane, ownIds, status, tasks })),
     definitions: definitions.map(toDefinition).filter((definition) => {
       const entry = entryOf(search, definition);
       return fits(search, entry.task) && isAfter(search, entry);
@@ -199,9 +199,9 @@ export async function outline(session: Session, search: StoreSearch): Promise<Ou
 }
 
 /** PENDING is counted as 1 and stored as two numbers. */
-function storedPairs({ status, ...pair }: Pair): Pair[] {
+function storedPairs({ status, tasks, ...pair }: Pair): Pair[] {
   const stored = status === 1 ? statusNumbers.PENDING : [status];
-  return stored.map((number) => ({ ...pair, status: number }));
+  return stored.map((number) => ({ ...pair, status: number, tasks: tasks / stored.length }));
 }
 
 /** The values of `counted`. */
@@ -216,7 +216,7 @@ const counted = `SELECT lane, own_ids, status, tasks FROM (${sums}) AS sums JOIN
 
 const outlineOf = statement(
   "outline",
-  `SELECT (SELECT coalesce(json_agg(json_build_array(lane, own_ids, status)), '[]') FROM (${counted}) AS counted),
+  `SELECT (SELECT coalesce(json_agg(json_build_array(lane, own_ids, status, tasks)), '[]') FROM (${counted}) AS counted),
     (SELECT coalesce(json_agg(json_build_array(${definitionColumns})), '[]') FROM :schema.definitions
       WHERE $4::boolean AND id NOT IN (
         SELECT lanes.type FROM (${sums}) AS sums JOIN :schema.lanes USING (lane)))`,

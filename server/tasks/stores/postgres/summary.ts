@@ -1,9 +1,10 @@
 /** Counts by type, queue and status, from the tallies; with ranges or stretches of time, from the indexes. */
 import type { Buckets, StoreSearch, TaskCount } from "../../core/store.ts";
 import type { Context } from "./context.ts";
+import { summaryStatement } from "./count-statements.ts";
 import { statusNames } from "./rows.ts";
 import { outline } from "./search.ts";
-import { planning, summaryStatement } from "./search-statements.ts";
+import { planning } from "./search-statements.ts";
 import { statement } from "./statement.ts";
 import { sums } from "./tallies.ts";
 

@@ -1,0 +1,187 @@
+/**
+ * Deep pages. Reading a hundred thousand keys only to pass over them takes long; counting them takes a fifth of that. So
+ * the time is counted through, stretch by stretch, from where the order begins; a stretch that the page lies in is counted
+ * again in smaller ones, until few keys are left to read. All counts are of the search's own snapshot.
+ */
+import type { StoreSearch } from "../../core/store.ts";
+import { isDownwards } from "../search-bounds.ts";
+import { spanStatement, stretchesStatement } from "./count-statements.ts";
+import type { Session } from "./database.ts";
+import { isWhole, type Pair } from "./search-statements.ts";
+
+/** Fewer are read and passed over. */
+const skippedMin = 2_000;
+/** So many keys of a page's stretches are read, beside those of the page. */
+const restMax = 1_000;
+const roundsMax = 40;
+/** Around the place where the page is expected, as shares of all that is counted; each stretch costs a look for each pair. */
+const spreads = [0.004, 0.02, 0.08, 0.3];
+const pairsMany = 100;
+/** Of what the density of tasks makes expect, so much is counted at once. */
+const expectedShare = 1.1;
+/** Where tasks are sparse, the next stretches are no longer than so many times those before. */
+const growthMax = 8;
+
+/** The same page of a narrower search. */
+export interface Nearer {
+  search: StoreSearch;
+  offset: number;
+}
+
+/** A stretch of time that was counted; `near` is where the order enters it. Milliseconds, the later end excluded. */
+interface Stretch {
+  near: number;
+  far: number;
+  tasks: number;
+}
+
+/** The search as it is where that is as good: after a place, or by ids that are in no order of time. */
+export async function nearer(
+  session: Session,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  limit: number,
+  offset: number,
+): Promise<Nearer> {
+  const isMixed = search.sortBy === "id" && pairs.some(({ ownIds }) => ownIds);
+  if (offset < skippedMin || search.after || isMixed || isWhole(search, pairs)) return { search, offset };
+  const skip = new Skip(session, search, pairs);
+  return (await skip.to(offset, limit)) ?? { search, offset };
+}
+
+class Skip {
+  readonly #session: Session;
+  readonly #search: StoreSearch;
+  readonly #pairs: readonly Pair[];
+  /** 1 where the order is that of time. */
+  readonly #sign: 1 | -1;
+  readonly #spreads: readonly number[];
+
+  constructor(session: Session, search: StoreSearch, pairs: readonly Pair[]) {
+    this.#session = session;
+    // Generated ids are in the order of creation.
+    this.#search = search.sortBy === "id" ? { ...search, sortBy: "createdAt" } : search;
+    this.#pairs = pairs;
+    this.#sign = isDownwards(search) ? -1 : 1;
+    this.#spreads = pairs.length > pairsMany ? spreads.slice(1, -1) : spreads;
+  }
+
+  async to(offset: number, limit: number): Promise<Nearer | undefined> {
+    const span = await this.#span();
+    if (!span) return undefined;
+    let { near, far } = span;
+    let length = Math.ceil(((offset + limit) * expectedShare) / span.density);
+    let expected = 1 / expectedShare;
+    let skipped = 0;
+    let counted: Stretch[] = [];
+    for (let round = 0; round < roundsMax; round += 1) {
+      const end = this.#nearest(near + this.#sign * length, far);
+      const latest = await this.#count(near, end, expected);
+      counted.push(...latest);
+      const found = pageWithin(counted, offset - skipped, limit);
+      if (found.isWhole || end === far) {
+        const [first, last] = [found.stretches[0], found.stretches.at(-1)];
+        if (!first || !last) return this.#between(far, far, 0);
+        const left = offset - skipped - found.before;
+        const isSmall =
+          found.tasks <= limit + restMax || Math.abs(last.far - first.near) <= found.stretches.length;
+        if (isSmall) return this.#between(first.near, last.far, left);
+        skipped += found.before;
+        counted = [];
+        near = first.near;
+        far = last.far;
+        length = Math.abs(far - near);
+        expected = (offset - skipped) / found.tasks;
+        continue;
+      }
+      near = end;
+      length = nextLength(latest, offset + limit - skipped - sumOf(counted));
+    }
+    return undefined;
+  }
+
+  /** From where to where the tasks lie, and about how many there are in a millisecond. */
+  async #span(): Promise<{ near: number; far: number; density: number } | undefined> {
+    const { created: _created, updated: _updated, ...unbounded } = this.#search;
+    const { statement, values } = spanStatement(unbounded, this.#pairs);
+    const [[first, last]] = (await this.#session.query(statement, values)) as [[number | null, number]];
+    if (first === null) return undefined;
+    const tasks = this.#pairs.reduce((sum, pair) => sum + pair.tasks, 0);
+    const { start, end } = this.#range();
+    const from = Math.max(first, start ?? first);
+    const to = Math.max(from, Math.min(last + 1, end ?? last + 1));
+    const density = Math.max(1, tasks) / (last + 1 - first);
+    return this.#sign > 0 ? { near: from, far: to, density } : { near: to, far: from, density };
+  }
+
+  /** What bounds the instant sorted by. No task was changed before it was created. */
+  #range(): { start?: number | undefined; end?: number | undefined } {
+    const { created, updated, sortBy } = this.#search;
+    if (sortBy === "updatedAt") return { start: latest(updated?.start, created?.start), end: updated?.end };
+    return { start: created?.start, end: earliest(created?.end, updated?.end) };
+  }
+
+  #nearest(one: number, other: number): number {
+    return this.#sign > 0 ? Math.min(one, other) : Math.max(one, other);
+  }
+
+  /** In stretches that are short around the expected place, a share of the way. */
+  async #count(near: number, far: number, expected: number): Promise<Stretch[]> {
+    const places = this.#spreads.flatMap((spread) => [expected - spread, expected + spread]);
+    const edges = [...places.filter((place) => place > 0 && place < 1), 1].sort((a, b) => a - b);
+    const stretches: Stretch[] = [];
+    let at = near;
+    for (const edge of edges) {
+      const next = edge === 1 ? far : near + Math.round((far - near) * edge);
+      if (next !== at) stretches.push({ near: at, far: next, tasks: 0 });
+      at = next;
+    }
+    const { statement, values } = stretchesStatement(
+      this.#search,
+      this.#pairs,
+      stretches.map((stretch) => Math.min(stretch.near, stretch.far)),
+      stretches.map((stretch) => Math.max(stretch.near, stretch.far)),
+    );
+    const rows = (await this.#session.query(statement, values)) as [number, number][];
+    for (const [number, tasks] of rows) stretches[number - 1]!.tasks = tasks;
+    return stretches;
+  }
+
+  #between(near: number, far: number, offset: number): Nearer {
+    const range = this.#search.sortBy === "updatedAt" ? "updated" : "created";
+    const given = this.#search[range];
+    const start = latest(Math.min(near, far), given?.start);
+    const end = earliest(Math.max(near, far), given?.end);
+    return { search: { ...this.#search, [range]: { start, end } }, offset };
+  }
+}
+
+/** The stretches that a page lies in, and how many tasks lie before them. */
+function pageWithin(counted: readonly Stretch[], offset: number, limit: number) {
+  let before = 0;
+  let first = 0;
+  for (; first < counted.length && before + counted[first]!.tasks <= offset; first += 1)
+    before += counted[first]!.tasks;
+  let tasks = 0;
+  let last = first;
+  for (; last < counted.length && before + tasks < offset + limit; last += 1) tasks += counted[last]!.tasks;
+  return { before, tasks, stretches: counted.slice(first, last), isWhole: before + tasks >= offset + limit };
+}
+
+function nextLength(latest: readonly Stretch[], wanted: number): number {
+  const length = Math.abs(latest.at(-1)!.far - latest[0]!.near);
+  const expected = (wanted * expectedShare * length) / Math.max(1, sumOf(latest));
+  return Math.ceil(Math.min(length * growthMax, Math.max(1, expected)));
+}
+
+function sumOf(stretches: readonly Stretch[]): number {
+  return stretches.reduce((sum, { tasks }) => sum + tasks, 0);
+}
+
+function latest(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.max(one, other);
+}
+
+function earliest(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
+}
