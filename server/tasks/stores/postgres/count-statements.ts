@@ -14,7 +14,7 @@ import {
   unnested,
   wanted,
 } from "./search-statements.ts";
-import { onceOnly } from "./statement.ts";
+import { shape } from "./statement.ts";
 
 /** How many tasks of the pairs fit; for searches with a range of time. */
 export function countStatement(search: StoreSearch, pairs: readonly Pair[]): SearchStatement {
@@ -35,7 +35,7 @@ export function countStatement(search: StoreSearch, pairs: readonly Pair[]): Sea
   }
   if (parts.length === 0) parts.push("SELECT 0 AS tasks");
   return {
-    statement: onceOnly(
+    statement: shape(
       "countTasks",
       `SELECT sum(tasks)::bigint FROM (${parts.join("\n UNION ALL ")}) AS counts`,
     ),
@@ -70,7 +70,7 @@ export function summaryStatement(
   }
   if (parts.length === 0) parts.push("SELECT 0, 0::smallint, 0::bigint, 0::bigint WHERE false");
   return {
-    statement: onceOnly(
+    statement: shape(
       "summarizeTasks",
       `SELECT lane, status, at, sum(tasks)::bigint FROM (${parts.join("\n UNION ALL ")})
         AS counts (lane, status, at, tasks) GROUP BY 1, 2, 3`,
@@ -107,7 +107,7 @@ export function stretchesStatement(
     parts.push(`SELECT stretch.number, counted.tasks FROM ${stretches} ${counted}`);
   }
   return {
-    statement: onceOnly(
+    statement: shape(
       "countStretches",
       `SELECT number, sum(tasks)::bigint FROM (${parts.join("\n UNION ALL ")}) AS counts GROUP BY number`,
     ),
@@ -134,7 +134,7 @@ export function spanStatement(search: StoreSearch, pairs: readonly Pair[]): Sear
   }
   if (parts.length === 0) parts.push("SELECT 0::bigint WHERE false");
   return {
-    statement: onceOnly(
+    statement: shape(
       "findSpan",
       `SELECT min(at), max(at) FROM (${parts.join("\n UNION ALL ")}) AS ends (at)`,
     ),

@@ -6,7 +6,6 @@
  * After it was sent nobody can know whether it was committed: ConnectionLost says so, and `written` makes `unknown`
  * of it.
  */
-import { createHash } from "node:crypto";
 import type pg from "pg";
 import { DureError } from "../../core/errors.ts";
 import type { Written } from "../../core/store.ts";
@@ -22,7 +21,8 @@ import {
   isTimeout,
   toDureError,
 } from "./postgres-errors.ts";
-import { inSchema, type Statement } from "./statement.ts";
+import { PreparedTexts } from "./prepared-texts.ts";
+import type { Statement } from "./statement.ts";
 import { Turns } from "./turns.ts";
 
 /** A result row: the columns in the order of the statement; int8 as number. */
@@ -59,13 +59,11 @@ export class Database implements Session {
   readonly location: Location;
   /** Called for each new connection, before its first statement: its server may know less than the one before it did. */
   connected: () => void = () => undefined;
-  readonly #texts = new Map<Statement, { name: string; text: string }>();
+  readonly #texts: PreparedTexts;
   #driver: Driver | undefined;
   #pool: pg.Pool | undefined;
   readonly #turns: Turns;
   #prepare: boolean;
-  /** Numbers the prepared statements; see `sawTaskTable`. */
-  #plans = 0;
   #wasSmall = false;
   #closed = false;
   /** When each connection was last asked something that it answered; those never asked are new. */
@@ -81,6 +79,7 @@ export class Database implements Session {
 
   constructor(location: Location) {
     this.location = location;
+    this.#texts = new PreparedTexts(location.schema);
     this.#turns = new Turns(location.poolSize - 1);
     this.#prepare = location.prepare !== "off";
   }
@@ -150,14 +149,20 @@ export class Database implements Session {
 
   /**
    * Several reads of one snapshot.
-   * @param settings SQL that sets what holds for this transaction only
+   * @param settings a statement that sets what holds for this transaction only
    * @throws DureError DATABASE_…
    */
   async snapshot<Value>(work: (session: Session) => Promise<Value>, settings = ""): Promise<Value> {
+    const begin = ["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", interpreted];
+    const before = settings ? [...begin, settings] : begin;
     for (let losses = 1; ; losses += 1) {
       try {
-        const begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${interpreted}; ${settings}`;
-        return await this.#retrying(() => this.#inTurn((client) => this.#transact(client, work, begin)));
+        // What was read is given out before the end of the transaction is answered.
+        return await new Promise<Value>((resolve, reject) => {
+          this.#retrying(() => this.#inTurn((client) => this.#look(client, work, before, resolve))).catch(
+            reject,
+          );
+        });
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error;
         if (losses === retriesMax) throw toDureError(error, this.location.shown);
@@ -250,15 +255,7 @@ export class Database implements Session {
 
   /** The statement as the driver takes it; for those who have a client of their own. */
   prepared(statement: Statement): { name: string; text: string } {
-    let found = this.#texts.get(statement);
-    if (!found) {
-      const { schema } = this.location;
-      const text = inSchema(statement.text, schema);
-      found = { name: `${statement.name}:${this.#plans}:${digest(text)}`, text };
-      // One that was made for one call would never be asked for again.
-      if (!statement.once) this.#texts.set(statement, found);
-    }
-    return found;
+    return this.#texts.of(statement);
   }
 
   /**
@@ -266,10 +263,7 @@ export class Database implements Session {
    * such a plan until the table is analysed, a minute later; so a table that grew gets plans of its own.
    */
   sawTaskTable(isSmall: boolean): void {
-    if (this.#wasSmall && !isSmall) {
-      this.#plans += 1;
-      this.#texts.clear();
-    }
+    if (this.#wasSmall && !isSmall) this.#texts.startOver();
     this.#wasSmall = isSmall;
   }
 
@@ -368,12 +362,15 @@ export class Database implements Session {
     statement: Statement,
     values: readonly unknown[],
     timeoutMs = queryTimeoutMs,
+    before: readonly string[] = [],
   ): Promise<ResultRow[]> {
     const { name, text } = this.prepared(statement);
-    const query = { text, values: values as unknown[], rowMode: "array" as const, query_timeout: timeoutMs };
-    const isNamed = this.#prepare && !statement.once;
+    const plain = { text, values: values as unknown[], rowMode: "array" as const, query_timeout: timeoutMs };
+    const isNamed = this.#prepare && this.#texts.isWorthIt(statement);
+    const query = isNamed ? { ...plain, name } : plain;
     try {
-      return (await client.query(isNamed ? { ...query, name } : query)).rows;
+      const isFirst = before.length > 0;
+      return (await (isFirst ? this.#driver!.queryAfter(client, before, query) : client.query(query))).rows;
     } catch (error) {
       if (!isNamed || this.location.prepare === "on" || !isPreparedStatementTrouble(error)) throw error;
       // It was refused before it did anything, and so was the transaction that it may be part of.
@@ -382,14 +379,40 @@ export class Database implements Session {
     }
   }
 
+  /** Begins together with the first question, and gives out the value before it ends. */
+  async #look<Value>(
+    client: pg.ClientBase,
+    work: (session: Session) => Promise<Value>,
+    before: readonly string[],
+    give: (value: Value) => void,
+  ): Promise<void> {
+    let isOpen = false;
+    const query: Session["query"] = (statement, values = []) => {
+      const sent = this.#send(client, statement, values, queryTimeoutMs, isOpen ? [] : before);
+      isOpen = true;
+      return sent;
+    };
+    try {
+      give(await work({ query }));
+    } catch (error) {
+      if (isConnectionLoss(error)) throw new NotSent(error);
+      if (isOpen) await client.query("ROLLBACK").catch(() => undefined);
+      throw error;
+    }
+    if (!isOpen) return;
+    await client.query("COMMIT").catch((cause) => {
+      // The next one must not go on in it.
+      throw new ConnectionLost("The end of a transaction was not answered.", { cause });
+    });
+  }
+
   async #transact<Value>(
     client: pg.ClientBase,
     work: (session: OpenTransaction) => Promise<Value>,
-    begin = "BEGIN",
   ): Promise<Value> {
     let value: Value;
     try {
-      await client.query(begin);
+      await client.query("BEGIN");
       value = await work({
         query: (statement, values = []) => this.#send(client, statement, values),
         copy: (statement, lines) => copyIn(client, this.prepared(statement).text, lines, queryTimeoutMs),
@@ -420,14 +443,6 @@ export class Database implements Session {
       },
     });
   }
-}
-
-/**
- * A pooler may hand out a connection on which another program prepared its statements: of another schema or release.
- * What has the same name must be the same text; of a name the server keeps 63 bytes.
- */
-function digest(text: string): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
 /** The statement was not sent, or what was sent is undone for certain: it may be sent again. */

@@ -2,6 +2,7 @@
 import type pg from "pg";
 import { DureError } from "../../core/errors.ts";
 import type { Location } from "./location.ts";
+import { makeQueryAfter, type QueryAfter } from "./opening.ts";
 
 const connectTimeoutMs = 3_000;
 /** No statement of ours takes so long; a connection that does not answer for longer is dead. */
@@ -18,11 +19,13 @@ export interface PoolOptions {
 }
 
 export class Driver {
+  readonly queryAfter: QueryAfter;
   readonly #pg: typeof pg;
   readonly #location: Location;
   #host = 0;
 
   private constructor(driver: typeof pg, location: Location) {
+    this.queryAfter = makeQueryAfter(driver);
     this.#pg = driver;
     this.#location = location;
   }

@@ -14,7 +14,7 @@ import { ulidStart } from "../../core/ids.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import { boundsOf, isDownwards, isSplit, lateMs, type Stream } from "../search-bounds.ts";
 import { taskColumns } from "./rows.ts";
-import { onceOnly, type Statement } from "./statement.ts";
+import { type Statement, shape } from "./statement.ts";
 
 /** A (lane, stored status) pair that may have tasks. */
 export interface Pair {
@@ -32,10 +32,19 @@ export interface SearchStatement {
 }
 
 /** What the planner is told in a search's transaction: walk the indexes in their order, one row after another. */
-export const planning = ["bitmapscan", "hashjoin", "mergejoin", "seqscan", "sort"]
-  .map((method) => `SET LOCAL enable_${method} = off`)
-  .concat("SET LOCAL max_parallel_workers_per_gather = 0")
-  .join("; ");
+const walking = {
+  ...{ enable_bitmapscan: "off", enable_hashjoin: "off", enable_mergejoin: "off" },
+  ...{ enable_seqscan: "off", enable_sort: "off", max_parallel_workers_per_gather: "0" },
+};
+export const planning = settingsOf(walking);
+/** The same for statements by streams: a plan that was made once serves for all values, since there is one way to walk. */
+export const planningOnce = settingsOf({ ...walking, plan_cache_mode: "force_generic_plan" });
+
+/** For this transaction alone, so that a pooler may stand between. */
+function settingsOf(settings: Record<string, string>): string {
+  const parts = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', true)`);
+  return `SELECT ${parts.join(", ")}`;
+}
 
 /** Of so few streams each is read as far as the page may reach. */
 const fewStreamsMax = 24;
@@ -80,7 +89,7 @@ export function pageStatement(
     ? wholeKeys(text, search)
     : streamKeys(text, search, pairs, offset + limit);
   return {
-    statement: onceOnly(
+    statement: shape(
       "searchTasks",
       `WITH page AS MATERIALIZED (
         SELECT ${keys.order.join(", ")} FROM (${keys.text}) AS keys ORDER BY ${ordered(search, keys.order)}

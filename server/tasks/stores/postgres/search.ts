@@ -21,7 +21,13 @@ import {
   toTask,
 } from "./rows.ts";
 import { nearer } from "./search-skip.ts";
-import { type Pair, pageStatement, planning, type SearchStatement } from "./search-statements.ts";
+import {
+  type Pair,
+  pageStatement,
+  planning,
+  planningOnce,
+  type SearchStatement,
+} from "./search-statements.ts";
 import { onceOnly, statement } from "./statement.ts";
 import { sums } from "./tallies.ts";
 
@@ -35,7 +41,7 @@ export async function searchTasks(context: Context, search: StoreSearch): Promis
   if (search.id !== undefined) return searchById(context, search, search.id);
   const { rows, first, definitions } = await context.database.snapshot(
     (session) => readPage(session, search),
-    planning,
+    planningOnce,
   );
   const lanes = await context.lanes.named(new Set(rows.map((row) => row[2] as number)));
   const tasks = rows.map((row): Placed => ({ task: toTask(row.slice(1) as TaskRow, lanes), value: row[0] }));
@@ -216,10 +222,16 @@ const counted = `SELECT lane, own_ids, status, tasks FROM (${sums}) AS sums JOIN
 
 const outlineOf = statement(
   "outline",
-  `SELECT (SELECT coalesce(json_agg(json_build_array(lane, own_ids, status, tasks)), '[]') FROM (${counted}) AS counted),
+  `WITH sums AS MATERIALIZED (${sums})
+  SELECT (SELECT coalesce(json_agg(json_build_array(lane,
+        lane = ANY(ARRAY(SELECT lane FROM :schema.lanes WHERE own_ids)), status, tasks)), '[]')
+      FROM sums
+      WHERE ($3::smallint[] IS NULL OR status = ANY($3::smallint[]))
+        AND (($1::text[] IS NULL AND $2::text[] IS NULL) OR lane = ANY(ARRAY(
+          SELECT lane FROM :schema.lanes WHERE ($1::text[] IS NULL OR type = ANY($1::text[]))
+            AND ($2::text[] IS NULL OR queue = ANY($2::text[])))))),
     (SELECT coalesce(json_agg(json_build_array(${definitionColumns})), '[]') FROM :schema.definitions
-      WHERE $4::boolean AND id NOT IN (
-        SELECT lanes.type FROM (${sums}) AS sums JOIN :schema.lanes USING (lane)))`,
+      WHERE $4::boolean AND id NOT IN (SELECT type FROM :schema.lanes WHERE lane IN (SELECT lane FROM sums)))`,
 );
 const keptCount = statement(
   "countKept",

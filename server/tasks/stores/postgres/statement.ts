@@ -6,6 +6,8 @@ export interface Statement {
   readonly text: string;
   /** Made for one call, so it is not prepared. */
   readonly once?: true;
+  /** Made for one call, but others are likely to make the same text; it is prepared when it has come a few times. */
+  readonly isShape?: true;
 }
 
 export function statement(name: string, text: string): Statement {
@@ -15,6 +17,11 @@ export function statement(name: string, text: string): Statement {
 /** A statement whose text is made for one call. */
 export function onceOnly(name: string, text: string): Statement {
   return { ...statement(name, text), once: true };
+}
+
+/** A text that is made for each call, and is the same for all calls of one kind. */
+export function shape(name: string, text: string): Statement {
+  return { ...onceOnly(name, text), isShape: true };
 }
 
 /** An identifier as SQL takes it, whatever is in it. */

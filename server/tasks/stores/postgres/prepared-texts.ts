@@ -1,0 +1,55 @@
+/** The statements as the server gets them: with the schema's name in them, and the name that each is prepared under. */
+import { createHash } from "node:crypto";
+import { inSchema, type Statement } from "./statement.ts";
+
+/** So many different texts that are made for each call may be prepared, when they have come so many times. */
+const shapesMax = 200;
+const shapeTimesMin = 3;
+
+export class PreparedTexts {
+  readonly #schema: string;
+  readonly #texts = new Map<Statement, { name: string; text: string }>();
+  /** How often each text of a shape has come. */
+  readonly #shapes = new Map<string, number>();
+  /** Numbers the prepared statements; see `startOver`. */
+  #plans = 0;
+
+  constructor(schema: string) {
+    this.#schema = schema;
+  }
+
+  of(statement: Statement): { name: string; text: string } {
+    let found = this.#texts.get(statement);
+    if (!found) {
+      const text = inSchema(statement.text, this.#schema);
+      found = { name: `${statement.name}:${this.#plans}:${digest(text)}`, text };
+      // One that was made for one call would never be asked for again.
+      if (!statement.once) this.#texts.set(statement, found);
+    }
+    return found;
+  }
+
+  /** Whether it is to be prepared; a text that is made for each call, when it has come often enough. */
+  isWorthIt({ once, isShape, text }: Statement): boolean {
+    if (!once) return true;
+    if (!isShape) return false;
+    const times = this.#shapes.get(text) ?? 0;
+    if (times === shapeTimesMin) return true;
+    if (times > 0 || this.#shapes.size < shapesMax) this.#shapes.set(text, times + 1);
+    return false;
+  }
+
+  /** Everything gets a plan of its own from now on. */
+  startOver(): void {
+    this.#plans += 1;
+    this.#texts.clear();
+  }
+}
+
+/**
+ * A pooler may hand out a connection on which another program prepared its statements: of another schema or release.
+ * What has the same name must be the same text; of a name the server keeps 63 bytes.
+ */
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+}
