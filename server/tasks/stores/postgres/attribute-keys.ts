@@ -64,7 +64,10 @@ export async function attributeSource(
       index: "attributes",
       estimate,
       isOrdered: true,
-      keys: (session, after, limit) => orderedKeys(session, search, spot, after, limit),
+      keys: async (session, after, limit) => {
+        const places = await orderedKeys(session, search, spot, after, limit);
+        return { places, next: places.length < limit ? undefined : places.at(-1) };
+      },
     };
   }
   const most = Math.min(
@@ -78,7 +81,7 @@ export async function attributeSource(
     index: "attributes",
     estimate: gathered.length,
     isOrdered: false,
-    keys: async () => gathered,
+    keys: async () => ({ places: gathered }),
   };
 }
 

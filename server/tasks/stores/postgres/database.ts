@@ -143,8 +143,11 @@ export class Database implements Session {
   }
 
   /** A transaction; `work` may run more than once. @throws ConnectionLost when the commit's answer was lost, DureError DATABASE_… */
-  transaction<Value>(work: (session: OpenTransaction) => Promise<Value>): Promise<Value> {
-    return this.#retrying(() => this.#inTurn((client) => this.#transact(client, work)));
+  transaction<Value>(
+    work: (session: OpenTransaction) => Promise<Value>,
+    timeoutMs = queryTimeoutMs,
+  ): Promise<Value> {
+    return this.#retrying(() => this.#inTurn((client) => this.#transact(client, work, timeoutMs)));
   }
 
   /**
@@ -361,7 +364,7 @@ export class Database implements Session {
     client: pg.ClientBase,
     statement: Statement,
     values: readonly unknown[],
-    timeoutMs = queryTimeoutMs,
+    timeoutMs: number,
     before: readonly string[] = [],
   ): Promise<ResultRow[]> {
     const { name, text } = this.prepared(statement);
@@ -409,13 +412,14 @@ export class Database implements Session {
   async #transact<Value>(
     client: pg.ClientBase,
     work: (session: OpenTransaction) => Promise<Value>,
+    timeoutMs: number,
   ): Promise<Value> {
     let value: Value;
     try {
       await client.query("BEGIN");
       value = await work({
-        query: (statement, values = []) => this.#send(client, statement, values),
-        copy: (statement, lines) => copyIn(client, this.prepared(statement).text, lines, queryTimeoutMs),
+        query: (statement, values = []) => this.#send(client, statement, values, timeoutMs),
+        copy: (statement, lines) => copyIn(client, this.prepared(statement).text, lines, timeoutMs),
       });
     } catch (error) {
       // Nothing was committed, so a connection that was lost here may be replaced and the work done again.

@@ -8,7 +8,7 @@ import type { Session } from "./database.ts";
 export interface KeySource {
   /** For explanations: what finds the candidates, and by which index. */
   readonly name: string;
-  readonly index: PlanSource & ("attributes" | "texts");
+  readonly index: PlanSource & ("attributes" | "texts" | "slow");
   /** About how many candidates there are; exact up to `estimateMax`. */
   readonly estimate: number;
   /**
@@ -16,11 +16,21 @@ export interface KeySource {
    * them, at most `gatheredMax`, in no order.
    */
   readonly isOrdered: boolean;
+  /** Whether it gives only tasks of the types, queues and statuses that are asked for. */
+  readonly isFiltered?: true;
+  /** Whether no index finds the candidates: it walks over them, only nearer to where they are. */
+  readonly isWalk?: true;
   /**
-   * The next candidates beyond a place, at most `limit`; fewer only when there are no more. In the search's order, as
-   * (value sorted by, id), where `isOrdered`; else `value` is null.
+   * The next candidates beyond a place, at most about `limit`. In the search's order, as (value sorted by, id), where
+   * `isOrdered`; else `value` is null.
    */
-  keys(session: Session, after: Place | undefined, limit: number): Promise<Place[]>;
+  keys(session: Session, after: Place | undefined, limit: number): Promise<Candidates>;
+}
+
+export interface Candidates {
+  places: Place[];
+  /** Where there may be more, also when there were none up to there; undefined when these are all. */
+  next?: Place | undefined;
 }
 
 /** Finds a source for a search, or undefined when its conditions give none that is of use. */

@@ -6,7 +6,9 @@ import { attributeSource } from "./attribute-keys.ts";
 import type { Context } from "./context.ts";
 import type { Database, Session } from "./database.ts";
 import type { KeySource } from "./key-source.ts";
-import { readTextIndex, type TextIndex, textSource } from "./text-keys.ts";
+import { outline } from "./search.ts";
+import { slowSource } from "./slow-keys.ts";
+import { type Passing, readTextIndex, type TextIndex, textSource } from "./text-keys.ts";
 import { withRunning } from "./text-running.ts";
 
 /** What an index can do is asked again after this, in milliseconds: it may be made, and it grows. */
@@ -29,11 +31,22 @@ export async function findKeySource(
     : undefined;
   // So few are read at once; nothing finds them sooner.
   if (byAttribute && byAttribute.estimate < search.limit) return byAttribute;
-  if (!mentions(search.where, ({ kind }) => kind === "text")) return byAttribute;
-  const texts = await textSource(session, search, index);
-  const byText = texts && (await withRunning(session, search, texts));
-  if (!byAttribute || !byText) return byAttribute ?? byText;
-  return byText.estimate < byAttribute.estimate ? byText : byAttribute;
+  const passing = () => passingIn(session, search);
+  const bySlowness = await slowSource(session, search, async () => (await passing()).pairs);
+  const best = fewer(byAttribute, bySlowness);
+  if (!mentions(search.where, ({ kind }) => kind === "text")) return best;
+  const texts = await textSource(session, search, index, passing);
+  return fewer(best, texts && (await withRunning(session, search, texts)));
+}
+
+function fewer(one: KeySource | undefined, other: KeySource | undefined): KeySource | undefined {
+  if (!one || !other) return one ?? other;
+  return other.estimate < one.estimate ? other : one;
+}
+
+async function passingIn(session: Session, search: StoreSearch): Promise<Passing> {
+  const { pairs } = await outline(session, { ...search, definitions: false });
+  return { pairs, tasks: pairs.reduce((sum, { tasks }) => sum + tasks, 0) };
 }
 
 /** Whether some part of the condition is of this kind. */

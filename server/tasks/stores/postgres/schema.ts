@@ -11,6 +11,9 @@ const versionMin = 140_000;
 /** `Dure` in ASCII; beside it, a hash of the schema's name. */
 const lockSpace = 0x44757265;
 
+/** An index of ten million tasks takes minutes to make. */
+const migrationMsMax = 86_400_000;
+
 /** The newest schema that this program knows. */
 export const knownVersion = migrations.length;
 
@@ -24,7 +27,7 @@ export async function prepareSchema(database: Database): Promise<void> {
   const { schema, shown } = database.location;
   if (pendingMigrations(migrations, await storedVersion(database, schema), shown).length === 0) return;
   try {
-    await database.transaction((session) => migrate(session, database));
+    await database.transaction((session) => migrate(session, database), migrationMsMax);
   } catch (error) {
     throw explained(error, database);
   }

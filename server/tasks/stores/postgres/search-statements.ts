@@ -106,6 +106,13 @@ export function pageStatement(
   };
 }
 
+/** A query of the first keys of the pairs in the order that is asked for, `value, id`. Not by id. */
+export function keysOf(text: Text, search: StoreSearch, pairs: readonly Pair[], limit: number): string {
+  const order: Keys["order"] = ["value", "id"];
+  const { text: keys } = streamKeys(text, search, pairs, limit);
+  return `SELECT value, id FROM (${keys}) AS keys ORDER BY ${ordered(search, order)} LIMIT ${text.add(limit)}`;
+}
+
 // Keys
 
 /** A query of ids, and of values too where the order needs them. */
@@ -337,7 +344,7 @@ export function groupsOf(pairs: readonly Pair[], streamsFor: (pair: Pair) => Str
   return [...groups.values()];
 }
 
-export function unnested(text: Text, { lanes, statuses }: Group): string {
+export function unnested(text: Text, { lanes, statuses }: Pick<Group, "lanes" | "statuses">): string {
   return `unnest(${text.add(lanes)}::integer[], ${text.add(statuses)}::smallint[]) AS pair (lane, status)`;
 }
 
@@ -376,8 +383,5 @@ export class Text {
   readonly values: unknown[] = [];
 
   /** `$n` of the value. */
-  add(value: unknown): string {
-    this.values.push(value);
-    return `$${this.values.length}`;
-  }
+  readonly add = (value: unknown): string => `$${this.values.push(value)}`;
 }

@@ -17,7 +17,8 @@ import { estimateMax, type KeySource } from "./key-source.ts";
 import { findKeySource } from "./key-sources.ts";
 import { statusNumbers, type TaskRow, taskColumns, toTask } from "./rows.ts";
 import * as plain from "./search.ts";
-import { planning } from "./search-statements.ts";
+import { planning, planningOnce } from "./search-statements.ts";
+import { isSlowest, slowestStatement } from "./slow-keys.ts";
 import { statement } from "./statement.ts";
 
 const chunkMin = 200;
@@ -77,7 +78,16 @@ class Walk {
   }
 
   page(): Promise<Found> {
-    return isIndexed(this.#search.sortBy) ? this.#walked() : this.#gathered(this.#newestFirst());
+    return isIndexed(this.#search.sortBy) ? this.#walked() : this.#sorted();
+  }
+
+  async #sorted(): Promise<Found> {
+    if (isSlowest(this.#search)) {
+      const { found, isExhausted } = await this.#over(this.#slowest());
+      // Those that took less than a second are in no order.
+      if (!isExhausted) return found;
+    }
+    return this.#gathered(this.#newestFirst());
   }
 
   async plan(): Promise<SearchPlan> {
@@ -87,8 +97,12 @@ class Walk {
     }
     const { where: _where, after: _after, ...filters } = search;
     const total = await plain.countTasks(this.#context, { ...filters, sortBy: "createdAt" });
+    if (isSlowest(search)) {
+      const of = "those that ran for a second or longer, first";
+      return { source: "slow", of, indexes: ["tasks_slow"], candidates: total, isSorted: false };
+    }
     const source = isIndexed(search.sortBy) ? await this.#source() : undefined;
-    if (!source) {
+    if (!source || source.isWalk) {
       const isSorted = !isIndexed(search.sortBy);
       const walked: StoreSearch = isSorted ? { ...filters, sortBy: "createdAt", descending: true } : filters;
       const { indexes } = await plain.planInOrder(this.#context, walked);
@@ -96,7 +110,7 @@ class Walk {
     }
     const { index, name: of, estimate, isOrdered } = source;
     return {
-      ...{ source: index, of, indexes: [index === "texts" ? "texts_trigrams" : "attributes_key"] },
+      ...{ source: index, of, indexes: [indexNames[index]] },
       candidates: Math.min(estimate, total),
       ...(estimate >= estimateMax && total > estimate && { isAtLeast: true }),
       isSorted: !isOrdered,
@@ -116,16 +130,49 @@ class Walk {
   }
 
   async #walked(): Promise<Found> {
-    const { limit, offset } = this.#search;
     const source = await this.#source();
     if (source && !source.isOrdered) return this.#gathered(this.#fromSource(source));
+    return (await this.#over(source ? this.#fromSource(source) : this.#chunks(this.#search))).found;
+  }
+
+  /** Ends when the page is full, or the budget. */
+  async #over(chunks: AsyncGenerator<Chunk>): Promise<{ found: Found; isExhausted: boolean }> {
+    const { limit, offset } = this.#search;
     const found: Task[] = [];
-    for await (const { tasks, last } of source ? this.#fromSource(source) : this.#chunks(this.#search)) {
+    for await (const { tasks, last } of chunks) {
       found.push(...(await this.#meeting(tasks)));
-      if (found.length >= offset + limit) break;
-      if (performance.now() > this.#endsAt) return { tasks: found.slice(offset), stoppedAt: last };
+      if (found.length >= offset + limit) {
+        return { found: { tasks: found.slice(offset, offset + limit) }, isExhausted: false };
+      }
+      if (performance.now() > this.#endsAt) {
+        return { found: { tasks: found.slice(offset), stoppedAt: last }, isExhausted: false };
+      }
     }
-    return { tasks: found.slice(offset, offset + limit) };
+    return { found: { tasks: found.slice(offset) }, isExhausted: true };
+  }
+
+  /** The tasks that ran for a second or longer, the slowest first. */
+  async *#slowest(): AsyncGenerator<Chunk> {
+    const { where, limit: wanted, offset } = this.#search;
+    let { after } = this.#search;
+    for (let limit = where ? chunkMin : offset + wanted; ; limit = Math.min(chunkMax, limit * 2)) {
+      const rows = await this.#context.database.snapshot(async (session) => {
+        const { pairs } = await plain.outline(session, { ...this.#search, definitions: false });
+        const { statement, values } = slowestStatement(
+          { ...this.#search, ...(after && { after }) },
+          pairs,
+          limit,
+        );
+        return session.query(statement, values);
+      }, planningOnce);
+      const lanes = await this.#context.lanes.named(new Set(rows.map((row) => row[2] as number)));
+      const tasks = rows.map((row) => toTask(row.slice(1) as TaskRow, lanes));
+      const last = tasks.at(-1);
+      if (!last) return;
+      yield { tasks, last: placeOf(this.#search, last) };
+      if (tasks.length < limit) return;
+      after = { ...placeOf(this.#search, last), backwards: this.#search.after?.backwards ?? false };
+    }
   }
 
   /** Ends at the budget with the best of what was looked at, which need not be the best of all. */
@@ -186,8 +233,8 @@ class Walk {
   }
 
   /** Whether a page comes sooner from the tasks that pass the plain filters: when few pass, and the source gives many. */
-  async #walksSooner({ isOrdered, estimate }: KeySource): Promise<boolean> {
-    if (!isOrdered || estimate < estimateMax) return false;
+  async #walksSooner({ isOrdered, isFiltered, estimate }: KeySource): Promise<boolean> {
+    if (!isOrdered || isFiltered || estimate < estimateMax) return false;
     const { types, statuses, queues, limit, offset } = this.#search;
     if (!types && !statuses && !queues) return false;
     const anything = { sortBy: "createdAt", descending: true, limit, offset: 0, definitions: false } as const;
@@ -206,18 +253,18 @@ class Walk {
     const { limit: wanted, offset } = this.#search;
     const first = Math.min(chunkMin, Math.max(sourceChunkMin, offset + wanted));
     for (let limit = first; ; limit = Math.min(chunkMax, limit * 2)) {
-      const { places, tasks } = await database.snapshot(async (session) => {
-        const places = await source.keys(session, after, limit);
-        return { places, tasks: await this.#read(session, places) };
+      const { places, next, tasks } = await database.snapshot(async (session) => {
+        const candidates = await source.keys(session, after, limit);
+        return { ...candidates, tasks: await this.#read(session, candidates.places) };
       }, planning);
-      const last = places.at(-1);
+      const last = next ?? places.at(-1);
       if (!last) return;
       // Also where none of them passes the plain filters: the clock is looked at after each chunk.
       for (let start = 0; start === 0 || start < tasks.length; start += chunkMax) {
         yield { tasks: tasks.slice(start, start + chunkMax), last };
       }
-      if (!source.isOrdered || places.length < limit) return;
-      after = last;
+      if (!next) return;
+      after = next;
     }
   }
 
@@ -260,6 +307,8 @@ class Walk {
     });
   }
 }
+
+const indexNames = { texts: "texts_trigrams", attributes: "attributes_key", slow: "tasks_slow" };
 
 /** Candidates that were read together, and the last place that was looked at. */
 interface Chunk {

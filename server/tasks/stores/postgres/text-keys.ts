@@ -1,25 +1,41 @@
 /**
- * Candidates of a search by their text. The newest texts are read one after another first: a frequent word fills the page
- * there. For a rare one the index of trigrams gives all texts that have it, which are then put in order. Which of both is
- * cheaper is judged by how often the word was met so far.
+ * Candidates of a search by their text. There are three ways to them, and which one is cheaper is judged by how often the
+ * text was met so far and how many tasks pass the plain filters:
+ *
+ * - the texts one after another, in the order of creation: a frequent word soon fills the page there;
+ * - the tasks that pass the filters, in their order, each with its text: when few pass;
+ * - the index of trigrams, which gives all texts that have a rare word, and those are put in order.
  *
  * The index helps where every word has three letters or digits in a row; on a database whose LC_CTYPE is C, of ASCII.
- * Elsewhere the search walks over the tasks, and `textSql` tests each.
  */
 import type { Condition } from "../../core/condition.ts";
 import type { Place, StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 import { createdBounds } from "./created-bounds.ts";
-import type { Session } from "./database.ts";
-import { gatheredMax, type KeySource } from "./key-source.ts";
+import type { ResultRow, Session } from "./database.ts";
+import { type Candidates, gatheredMax, type KeySource } from "./key-source.ts";
 import { plainText } from "./rows.ts";
-import { onceOnly, quoted, statement } from "./statement.ts";
+import { keysOf, type Pair, Text } from "./search-statements.ts";
+import { onceOnly, quoted, shape, statement } from "./statement.ts";
 
-/** Texts that are read before the index is asked; chunks grow from there. */
+/** Texts that are read before the ways are compared; later chunks are as many as take about `chunkMs`. */
 const firstChunk = 1_000;
+const chunkMin = 500;
 const chunkMax = 20_000;
-/** A text that the index gives costs as much as this many that are read one after another. */
+const chunkMs = 50;
+/** Costs, where a text that is read in order costs 1: the look at its task, a text looked up for a task, one that the index gives. */
+const taskCost = 2;
+const lookedUpCost = 3;
 const indexedCost = 4;
+
+/** So many are thought to be there where the server never counted. */
+const textsUnknown = 1_000_000;
+/** The trigrams of the words that are looked at, those that the index is asked for, and the texts that tell how rare they are. */
+const trigramsMax = 16;
+const raresMax = 3;
+const rarityLooks = 300;
+/** Where even the rarest is in more of the texts, it does not narrow much. */
+const rareShare = 0.2;
 
 /** What the database's index of texts can do. */
 export interface TextIndex {
@@ -32,37 +48,46 @@ export interface TextIndex {
   tasks: number;
 }
 
+/** How many tasks pass the plain filters of a search, and of which pairs they are. */
+export interface Passing {
+  pairs: readonly Pair[];
+  /** About; ranges of time are not thought of. */
+  tasks: number;
+}
+
 /** The source of the texts that the parts of `where` ask for that must hold. */
 export async function textSource(
   session: Session,
   search: StoreSearch,
   index: TextIndex,
+  passing: () => Promise<Passing>,
 ): Promise<KeySource | undefined> {
   const words = search.where ? wordsOf(search.where) : [];
-  if (!index.exists || !words.some((word) => isIndexed(word, index))) return undefined;
+  const isFound = index.exists && words.some((word) => isIndexed(word, index));
+  if (words.length === 0 || (!isFound && index.texts === 0)) return undefined;
   const named = { name: "full text", index: "texts" } as const;
   if (search.sortBy !== "createdAt") {
-    const gathered = await gather(session, search, words);
+    if (!isFound) return undefined;
+    const gathered = await gather(session, search, words, await rarest(session, words, index));
     if (gathered.length > gatheredMax) return undefined;
-    return { ...named, estimate: gathered.length, isOrdered: false, keys: async () => gathered };
+    return {
+      ...named,
+      estimate: gathered.length,
+      isOrdered: false,
+      keys: async () => ({ places: gathered }),
+    };
   }
-  const sample = await walk(session, search, words, search.after, firstChunk);
-  const share = sample.found.length / Math.max(1, sample.looked);
-  const estimate = sample.next ? Math.ceil(share * index.texts) : sample.found.length;
+  const isFiltered = (search.types ?? search.queues ?? search.statuses) !== undefined;
+  const filter = isFiltered ? await passing() : undefined;
+  const reader = new TextReader(search, words, isFound ? index : { ...index, exists: false }, filter);
+  const sample = await reader.sample(session);
   return {
     ...named,
-    estimate,
+    estimate: sample,
     isOrdered: true,
-    keys: (asked, after, limit) =>
-      orderedKeys(
-        asked,
-        search,
-        words,
-        index,
-        after,
-        limit,
-        isSame(after, search.after) ? sample : undefined,
-      ),
+    isFiltered: true,
+    ...(!isFound && { isWalk: true }),
+    keys: (asked, after, limit) => reader.keys(asked, after, limit),
   };
 }
 
@@ -99,102 +124,235 @@ function patternOf(text: string): string {
   return `%${plainText(text)!.replace(/[\\%_]/g, "\\$&")}%`;
 }
 
-function isSame(a: Place | undefined, b: Place | undefined): boolean {
-  return a?.value === b?.value && a?.id === b?.id;
-}
-
 interface Walked {
+  /** Those that have the words and pass the filters. */
   found: Place[];
   looked: number;
+  /** How many have the words. */
+  met: number;
   /** The last one looked at; undefined when there are no more. */
   next: Place | undefined;
 }
 
-async function orderedKeys(
-  session: Session,
-  search: StoreSearch,
-  words: readonly string[],
-  index: TextIndex,
-  after: Place | undefined,
-  limit: number,
-  sample: Walked | undefined,
-): Promise<Place[]> {
-  let walked = sample ?? (await walk(session, search, words, after, firstChunk));
-  const found = walked.found;
-  let { looked } = walked;
-  for (let chunk = firstChunk; found.length < limit && walked.next; ) {
-    // None were met: then they are few, or far away.
-    const share = found.length / looked;
-    const isWalkCheaper = share > 0 && (limit - found.length) / share < share * index.texts * indexedCost;
-    if (!isWalkCheaper) {
-      found.push(...(await byIndex(session, search, words, walked.next, limit - found.length)));
-      break;
-    }
-    chunk = Math.min(chunkMax, chunk * 2);
-    walked = await walk(session, search, words, walked.next, chunk);
-    looked += walked.looked;
-    found.push(...walked.found);
+type Way = "texts" | "tasks" | "index";
+
+class TextReader {
+  readonly #search: StoreSearch;
+  readonly #words: readonly string[];
+  readonly #index: TextIndex;
+  readonly #filter: Passing | undefined;
+  /** Which share of all tasks passes the filters. */
+  readonly #passes: number;
+  /** The foremost texts of all. */
+  #sample: Walked = { found: [], looked: 0, met: 0, next: undefined };
+  /** How many of the tasks that pass the filters were looked at so far, and how many of them have the words. */
+  readonly #tested = { looked: 0, met: 0 };
+  #chunk = firstChunk;
+  #rares: readonly string[] | undefined;
+
+  constructor(search: StoreSearch, words: readonly string[], index: TextIndex, filter: Passing | undefined) {
+    this.#search = search;
+    this.#words = words;
+    this.#index = index;
+    this.#filter = filter;
+    this.#passes = filter ? Math.min(1, filter.tasks / Math.max(1, index.tasks)) : 1;
   }
-  return found.slice(0, limit);
+
+  /** About how many texts have the words. */
+  async sample(session: Session): Promise<number> {
+    const { after } = this.#search;
+    this.#sample = await this.#read(session, "texts", after, firstChunk);
+    const { met, looked, next } = this.#sample;
+    return next ? Math.ceil((met / looked) * this.#index.texts) : met;
+  }
+
+  /** Tasks that have the words and pass the filters, in order, as far as was read at once. */
+  async keys(session: Session, after: Place | undefined, limit: number): Promise<Candidates> {
+    if (isSame(after, this.#search.after) && this.#sample.looked > 0) {
+      const { found: places, next } = this.#sample;
+      if (places.length > 0 || !next) return { places, next };
+      return this.#further(session, next, limit);
+    }
+    return this.#further(session, after, limit);
+  }
+
+  async #further(session: Session, after: Place | undefined, limit: number): Promise<Candidates> {
+    const way = this.#cheapest(this.#search.offset + this.#search.limit);
+    if (way === "index") {
+      this.#rares ??= await rarest(session, this.#words, this.#index);
+      const fits = likeRarest(this.#words, this.#rares);
+      const places = await byIndex(session, this.#search, fits, after, limit, this.#filter);
+      return { places, next: places.length < limit ? undefined : places.at(-1) };
+    }
+    const startedAt = performance.now();
+    const { found: places, looked, met, next } = await this.#read(session, way, after, this.#chunk);
+    const keyMs = (performance.now() - startedAt) / Math.max(1, looked);
+    this.#chunk = Math.round(Math.min(chunkMax, Math.max(chunkMin, chunkMs / keyMs)));
+    if (way === "tasks") {
+      this.#tested.looked += looked;
+      this.#tested.met += met;
+    }
+    return { places, next };
+  }
+
+  #read(session: Session, way: "texts" | "tasks", after: Place | undefined, chunk: number): Promise<Walked> {
+    return way === "texts"
+      ? walkTexts(session, this.#search, this.#words, after, chunk, this.#filter)
+      : walkTasks(session, this.#search, this.#words, after, chunk, this.#filter!);
+  }
+
+  /** By what is known so far, for so many more. */
+  #cheapest(wanted: number): Way {
+    const { met, looked } = this.#sample;
+    const share = met / Math.max(1, looked);
+    const texts = this.#index.texts || textsUnknown;
+    const byTexts = (wanted / (share * this.#passes)) * (1 + taskCost * share);
+    const costs: [Way, number][] = [["texts", Math.min(texts, byTexts)]];
+    if (this.#index.exists) costs.push(["index", share * texts * indexedCost]);
+    if (this.#filter) {
+      // Among those that pass, the words may be rarer or more frequent than among all.
+      const { looked: tested, met: metThere } = this.#tested;
+      const shareThere = tested >= firstChunk ? Math.max(metThere, 0.5) / tested : share;
+      costs.push(["tasks", Math.min(this.#filter.tasks, wanted / shareThere) * lookedUpCost]);
+    }
+    return costs.sort(([, a], [, b]) => a - b)[0]![0];
+  }
 }
 
-class Text {
-  readonly values: unknown[] = [];
-  readonly add = (value: unknown): string => `$${this.values.push(value)}`;
+function isSame(a: Place | undefined, b: Place | undefined): boolean {
+  return a?.value === b?.value && a?.id === b?.id;
 }
 
 function orderOf(search: StoreSearch): string {
   return isDownwards(search) ? "created_at DESC, task_id DESC" : "created_at, task_id";
 }
 
-function likeAll(text: Text, words: readonly string[]): string {
-  return words.map((word) => `body LIKE ${text.add(patternOf(word))}::text`).join(" AND ");
+function likeAll(text: Text, words: readonly string[], body = "body"): string {
+  return words.map((word) => `${body} LIKE ${text.add(patternOf(word))}::text`).join(" AND ");
 }
 
-async function walk(
+/** All the words; the index is asked for the rare trigrams alone, where there are any. */
+function likeRarest(words: readonly string[], rares: readonly string[]): (text: Text) => string {
+  if (rares.length === 0) return (text) => likeAll(text, words);
+  return (text) => `${likeAll(text, rares)} AND ${likeAll(text, words, "(body || '')")}`;
+}
+
+/**
+ * The rarest trigrams of the words. A word is looked up by all of its trigrams, and those that nearly every text has make
+ * that slow; the rarest alone give little more.
+ */
+async function rarest(
+  session: Session,
+  words: readonly string[],
+  { knowsLetters }: TextIndex,
+): Promise<string[]> {
+  const runs = words.flatMap(
+    (word) => word.match(knowsLetters ? /[\p{L}\p{Nd}]{3,}/gu : /[a-z0-9]{3,}/gi) ?? [],
+  );
+  const all = runs.flatMap((run) => {
+    const characters = [...run];
+    return characters.slice(2).map((_, place) => characters.slice(place, place + 3).join(""));
+  });
+  const trigrams = [...new Set(all)];
+  const step = Math.ceil(trigrams.length / trigramsMax);
+  const looked = trigrams.filter((_, place) => place % step === 0);
+  const rows = await session.query(countTrigrams, [looked, rarityLooks]);
+  const counts = new Map(rows as [string, number][]);
+  const countOf = (trigram: string) => counts.get(trigram) ?? 0;
+  const rares = looked.sort((a, b) => countOf(a) - countOf(b)).slice(0, raresMax);
+  return rares.filter((trigram) => countOf(trigram) <= rareShare * rarityLooks);
+}
+
+/** Reads texts in order. */
+async function walkTexts(
   session: Session,
   search: StoreSearch,
   words: readonly string[],
   after: Place | undefined,
   chunk: number,
+  filter: Passing | undefined,
 ): Promise<Walked> {
   const text = new Text();
   const bounds = ["true", ...createdBounds(text.add, search, after)];
+  const passes = filter ? `CASE WHEN met THEN ${passing(text, "looked.task_id", filter)} END` : "met";
   const rows = await session.query(
-    onceOnly(
+    shape(
       "walkTexts",
       `WITH looked AS MATERIALIZED (
-        SELECT created_at, task_id, ${likeAll(text, words)} AS fits, row_number() OVER () AS place FROM (
+        SELECT created_at, task_id, ${likeAll(text, words)} AS met, row_number() OVER () AS place FROM (
           SELECT * FROM :schema.texts WHERE ${bounds.join(" AND ")}
           ORDER BY ${orderOf(search)} LIMIT ${text.add(chunk)}::integer) AS chunk),
       latest AS (SELECT max(place) AS place FROM looked)
-      SELECT created_at, task_id, fits, place FROM looked WHERE fits OR place = (SELECT place FROM latest) ORDER BY place`,
+      SELECT created_at, task_id, met, place, ${passes} AS fits FROM looked
+      WHERE met OR place = (SELECT place FROM latest) ORDER BY place`,
     ),
     text.values,
   );
+  return walkedOver(rows, chunk);
+}
+
+/** Reads tasks that pass the filters in their order, and looks up the text of each. */
+async function walkTasks(
+  session: Session,
+  search: StoreSearch,
+  words: readonly string[],
+  after: Place | undefined,
+  chunk: number,
+  { pairs }: Passing,
+): Promise<Walked> {
+  const { where: _where, ...plain } = search;
+  const text = new Text();
+  const keys = keysOf(
+    text,
+    { ...plain, ...(after && { after: { ...after, backwards: search.after?.backwards ?? false } }) },
+    pairs,
+    chunk,
+  );
+  const rows = await session.query(
+    shape(
+      "walkTasks",
+      `WITH page AS MATERIALIZED (${keys}),
+      looked AS MATERIALIZED (
+        SELECT value, id, coalesce((SELECT ${likeAll(text, words)} FROM :schema.texts WHERE texts.task_id = page.id), false)
+          AS met, row_number() OVER () AS place FROM page),
+      latest AS (SELECT max(place) AS place FROM looked)
+      SELECT value, id, met, place, met FROM looked WHERE met OR place = (SELECT place FROM latest) ORDER BY place`,
+    ),
+    text.values,
+  );
+  return walkedOver(rows, chunk);
+}
+
+function walkedOver(rows: readonly ResultRow[], chunk: number): Walked {
   const last = rows.at(-1);
   const looked = last?.[3] ?? 0;
-  const found = rows.filter(([, , fits]) => fits).map(([value, id]): Place => ({ value, id }));
-  return { found, looked, next: looked < chunk ? undefined : { value: last![0], id: last![1] } };
+  return {
+    found: rows.filter(([, , , , fits]) => fits).map(([value, id]): Place => ({ value, id })),
+    looked,
+    met: rows.filter(([, , met]) => met).length,
+    next: looked < chunk ? undefined : { value: last![0], id: last![1] },
+  };
 }
 
 /** All texts beyond a place that the index knows, put in order. */
 async function byIndex(
   session: Session,
   search: StoreSearch,
-  words: readonly string[],
-  after: Place,
+  fits: (text: Text) => string,
+  after: Place | undefined,
   limit: number,
+  filter: Passing | undefined,
 ): Promise<Place[]> {
   const text = new Text();
-  const conditions = [likeAll(text, words), ...createdBounds(text.add, search, after, "(created_at + 0)")];
+  const conditions = [fits(text), ...createdBounds(text.add, search, after, "(created_at + 0)")];
+  const passes = filter ? `WHERE ${passing(text, "found.task_id", filter)}` : "";
   const rows = await withBitmaps(session, () =>
     session.query(
       onceOnly(
         "findTexts",
         `WITH found AS MATERIALIZED (
           SELECT created_at, task_id FROM :schema.texts WHERE ${conditions.join(" AND ")})
-        SELECT created_at, task_id FROM found ORDER BY ${orderOf(search)} LIMIT ${text.add(limit)}::integer`,
+        SELECT created_at, task_id FROM found ${passes} ORDER BY ${orderOf(search)} LIMIT ${text.add(limit)}::integer`,
       ),
       text.values,
     ),
@@ -202,10 +360,23 @@ async function byIndex(
   return rows.map(([value, id]): Place => ({ value, id }));
 }
 
-async function gather(session: Session, search: StoreSearch, words: readonly string[]): Promise<Place[]> {
+/** Whether the task with that id is of one of the pairs. */
+function passing(text: Text, id: string, { pairs }: Passing): string {
+  const lanes = text.add([...new Set(pairs.map(({ lane }) => lane))]);
+  const statuses = text.add([...new Set(pairs.map(({ status }) => status))]);
+  return `coalesce((SELECT tasks.lane = ANY(${lanes}::integer[]) AND tasks.status = ANY(${statuses}::smallint[])
+    FROM :schema.tasks WHERE tasks.id = ${id}), false)`;
+}
+
+async function gather(
+  session: Session,
+  search: StoreSearch,
+  words: readonly string[],
+  rares: readonly string[],
+): Promise<Place[]> {
   const text = new Text();
   const conditions = [
-    likeAll(text, words),
+    likeRarest(words, rares)(text),
     ...createdBounds(text.add, search, undefined, "(created_at + 0)"),
   ];
   const rows = await withBitmaps(session, () =>
@@ -231,6 +402,13 @@ async function withBitmaps<Value>(session: Session, ask: () => Promise<Value>): 
 const setBitmaps = statement(
   "setBitmaps",
   "SELECT set_config('enable_bitmapscan', $1, true), set_config('enable_indexscan', $2, true)",
+);
+
+const countTrigrams = statement(
+  "countTrigrams",
+  `SELECT trigram, count(*)::integer FROM unnest($1::text[]) AS trigram CROSS JOIN (
+      SELECT body FROM :schema.texts ORDER BY created_at DESC, task_id DESC LIMIT $2::integer) AS latest
+    WHERE position(trigram IN body) > 0 GROUP BY trigram`,
 );
 
 const textIndexFacts = statement(

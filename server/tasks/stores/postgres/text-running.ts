@@ -28,10 +28,11 @@ export async function withRunning(
     ...source,
     estimate: source.estimate + running.length,
     async keys(asked, after, limit) {
-      const found = await source.keys(asked, after, limit);
-      if (!source.isOrdered) return [...found, ...running];
-      const beyond = running.filter((place) => !after || compare(after, place) < 0);
-      return [...found, ...beyond].sort(compare).slice(0, limit);
+      const { places, next } = await source.keys(asked, after, limit);
+      if (!source.isOrdered) return { places: [...places, ...running] };
+      const isHere = (place: Place) =>
+        (!after || compare(after, place) < 0) && (!next || compare(place, next) <= 0);
+      return { places: [...places, ...running.filter(isHere)].sort(compare), next };
     },
   };
 }
