@@ -5,11 +5,17 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { fillPostgres } from "../../bench/postgres/fill.ts";
 import type { TaskStore } from "../../server/tasks/core/store.ts";
+import { spanStatement, stretchesStatement } from "../../server/tasks/stores/postgres/count-statements.ts";
 import { Database, type Session } from "../../server/tasks/stores/postgres/database.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
-import { searchStatements } from "../../server/tasks/stores/postgres/search.ts";
-import { planning, type SearchStatement } from "../../server/tasks/stores/postgres/search-statements.ts";
-import { onceOnly, type Statement } from "../../server/tasks/stores/postgres/statement.ts";
+import { outline, searchStatements } from "../../server/tasks/stores/postgres/search.ts";
+import {
+  planning,
+  planningOnce,
+  type SearchStatement,
+} from "../../server/tasks/stores/postgres/search-statements.ts";
+import { slowestStatement } from "../../server/tasks/stores/postgres/slow-keys.ts";
+import { literal, onceOnly, type Statement } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newDefinition, newSearch, newTask, newTasks, newWorker, settlementOf } from "../support/builders.ts";
 import { countOf, tasksOf } from "../support/found.ts";
@@ -67,6 +73,17 @@ describe.each([
     return flat(row![0][0].Plan);
   }
 
+  async function genericPlansOf(session: Session, { statement, values }: SearchStatement): Promise<Plan[]> {
+    const text = statement.text.replace(/^\/\*.*?\*\/\s*/, "");
+    await session.query(onceOnly("prepare", `PREPARE generic AS ${text}`));
+    const given = values.length > 0 ? `(${values.map(shownValue).join(", ")})` : "";
+    const [row] = await session.query(
+      onceOnly("explain", `EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE generic ${given}`),
+    );
+    await session.query(onceOnly("deallocate", "DEALLOCATE generic"));
+    return flat(row![0][0].Plan);
+  }
+
   test("searches and counts walk indexes, and sort no more than a page or two", async () => {
     const bad: unknown[] = [];
     let tried = 0;
@@ -84,6 +101,30 @@ describe.each([
       }
     }, planning);
     expect(tried).toBeGreaterThan(1_000);
+    expect(bad.slice(0, 3)).toEqual([]);
+  });
+
+  test("a plan that serves for all values walks the same indexes", async () => {
+    const bad: unknown[] = [];
+    let tried = 0;
+    await database.snapshot(async (session) => {
+      for (const search of everySearch()) {
+        if (tried++ % (7 * stride) !== 0) continue;
+        const [page] = await searchStatements(session, search);
+        const pairs = (await outline(session, search)).pairs;
+        const { after: _after, ...rest } = search;
+        const inTime = { ...rest, sortBy: search.sortBy === "id" ? "createdAt" : search.sortBy };
+        const skips = [
+          stretchesStatement(inTime, pairs, [0, 1e12], [1e12, 2e12]),
+          spanStatement(inTime, pairs),
+        ];
+        const slowest = slowestStatement({ ...search, after: { value: 5_000, id: "x" } as never }, pairs, 50);
+        for (const one of [page!, ...skips, slowest]) {
+          const plans = await genericPlansOf(session, one);
+          if (plans.some((plan) => readsAll(plan) || sortsMuch(plan))) bad.push([search, shown(plans)]);
+        }
+      }
+    }, planningOnce);
     expect(bad.slice(0, 3)).toEqual([]);
   });
 
@@ -218,6 +259,13 @@ async function runIndexers(store: TaskStore): Promise<void> {
   const unindexed = await store.readUnindexed({ limit: 20 });
   expect(unindexed).toHaveLength(20);
   ok(await store.writeTexts(unindexed.map(({ ref }) => ({ ref, text: "text" }))));
+}
+
+function shownValue(value: unknown): string {
+  if (value === null) return "NULL";
+  return typeof value === "number"
+    ? String(value)
+    : literal(Array.isArray(value) ? `{${value.join()}}` : String(value));
 }
 
 function flat(plan: Plan): Plan[] {

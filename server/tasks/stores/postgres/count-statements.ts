@@ -53,8 +53,11 @@ export function summaryStatement(
   const counting: StoreSearch = { ...unplaced, sortBy: buckets?.time ?? "createdAt" };
   const text = new Text();
   const { settled, moving } = split(pairs);
+  // Whole numbers, rounded down before 1970 too.
   const at = (instant: string) =>
-    buckets ? `floor(${instant}::numeric / ${buckets.bucketMs})::bigint * ${buckets.bucketMs}` : "0::bigint";
+    buckets
+      ? `${instant} - ((${instant} % ${buckets.bucketMs}) + ${buckets.bucketMs}) % ${buckets.bucketMs}`
+      : "0::bigint";
   const parts = groupsOf(settled, (pair) => streamsOf(counting, pair)).map((group) => {
     const own = ownOf("pair");
     const conditions = [...own, ...wanted(text, counting, group)];
@@ -106,6 +109,7 @@ export function stretchesStatement(
     const counted = countedWhere(sortColumn(search, "tasks"), movingConditions(text, search, moving));
     parts.push(`SELECT stretch.number, counted.tasks FROM ${stretches} ${counted}`);
   }
+  if (parts.length === 0) parts.push(`SELECT stretch.number, 0 AS tasks FROM ${stretches}`);
   return {
     statement: shape(
       "countStretches",

@@ -3,6 +3,7 @@ import type { Condition } from "../../core/condition.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import { isAttributeCondition } from "./attribute-conditions.ts";
 import { attributeSource } from "./attribute-keys.ts";
+import type { NamedAttribute } from "./attribute-names.ts";
 import type { Context } from "./context.ts";
 import type { Database, Session } from "./database.ts";
 import type { KeySource } from "./key-source.ts";
@@ -16,15 +17,19 @@ const indexAgeMsMax = 60_000;
 
 const indexes = new WeakMap<Database, { readAt: number; index: TextIndex }>();
 
-/** The source with the fewest candidates; undefined where nothing finds them but walking. */
+/**
+ * The source with the fewest candidates; undefined where nothing finds them but walking.
+ * @param names asks for all attributes there are
+ */
 export async function findKeySource(
   context: Context,
   session: Session,
   search: StoreSearch,
+  names: (session: Session) => Promise<readonly NamedAttribute[]>,
 ): Promise<KeySource | undefined> {
   if (!search.where) return undefined;
   const asksAttributes = mentions(search.where, isAttributeCondition);
-  const attributes = asksAttributes ? await context.attributes.all(session) : [];
+  const attributes = asksAttributes ? await names(session) : [];
   const index = await textIndexOf(context, session);
   const byAttribute = asksAttributes
     ? await attributeSource(session, search, attributes, index.tasks || undefined)

@@ -10,6 +10,7 @@ import { meets, type Subject, sortValueOf } from "../../core/meets.ts";
 import type { Count, Found, Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import { isDownwards } from "../search-bounds.ts";
+import type { NamedAttribute } from "./attribute-names.ts";
 import { attributesOf } from "./attribute-values.ts";
 import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
@@ -70,6 +71,8 @@ class Walk {
   readonly #context: Context;
   readonly #search: StoreSearch;
   readonly #endsAt: number;
+  /** All that there were when the search began. */
+  #names: readonly NamedAttribute[] | undefined;
 
   constructor(context: Context, search: StoreSearch) {
     this.#context = context;
@@ -121,9 +124,9 @@ class Walk {
     let met = 0;
     let seen = 0;
     const source = await this.#source();
-    for await (const { tasks } of source ? this.#fromSource(source) : this.#chunks(this.#search)) {
-      met += (await this.#meeting(tasks)).length;
-      seen += tasks.length;
+    for await (const chunk of source ? this.#fromSource(source) : this.#chunks(this.#search)) {
+      met += (await this.#meeting(chunk)).length;
+      seen += chunk.tasks.length;
       if (performance.now() > this.#endsAt) return { met, seen, isWhole: false };
     }
     return { met, seen, isWhole: true };
@@ -139,8 +142,9 @@ class Walk {
   async #over(chunks: AsyncGenerator<Chunk>): Promise<{ found: Found; isExhausted: boolean }> {
     const { limit, offset } = this.#search;
     const found: Task[] = [];
-    for await (const { tasks, last } of chunks) {
-      found.push(...(await this.#meeting(tasks)));
+    for await (const chunk of chunks) {
+      const { last } = chunk;
+      found.push(...(await this.#meeting(chunk)));
       if (found.length >= offset + limit) {
         return { found: { tasks: found.slice(offset, offset + limit) }, isExhausted: false };
       }
@@ -180,8 +184,8 @@ class Walk {
     const { after, limit, offset, sortBy } = this.#search;
     const found: Placed[] = [];
     let isWhole = true;
-    for await (const { tasks } of chunks) {
-      for (const task of await this.#meeting(tasks)) {
+    for await (const chunk of chunks) {
+      for (const task of await this.#meeting(chunk)) {
         const value = sortValueOf(sortBy, task);
         if (value !== undefined) found.push({ task, value: value ?? 0 });
       }
@@ -226,7 +230,7 @@ class Walk {
     // Those that run are few.
     if (this.#search.statuses?.every((name) => name === "RUNNING")) return undefined;
     const source = await this.#context.database.snapshot(
-      (session) => findKeySource(this.#context, session, this.#search),
+      (session) => findKeySource(this.#context, session, this.#search, (asked) => this.#attributes(asked)),
       planning,
     );
     return source && (await this.#walksSooner(source)) ? undefined : source;
@@ -253,59 +257,84 @@ class Walk {
     const { limit: wanted, offset } = this.#search;
     const first = Math.min(chunkMin, Math.max(sourceChunkMin, offset + wanted));
     for (let limit = first; ; limit = Math.min(chunkMax, limit * 2)) {
-      const { places, next, tasks } = await database.snapshot(async (session) => {
+      const { places, next, subjects } = await database.snapshot(async (session) => {
         const candidates = await source.keys(session, after, limit);
-        return { ...candidates, tasks: await this.#read(session, candidates.places) };
+        return { ...candidates, subjects: await this.#read(session, candidates.places) };
       }, planning);
       const last = next ?? places.at(-1);
       if (!last) return;
       // Also where none of them passes the plain filters: the clock is looked at after each chunk.
-      for (let start = 0; start === 0 || start < tasks.length; start += chunkMax) {
-        yield { tasks: tasks.slice(start, start + chunkMax), last };
+      for (let start = 0; start === 0 || start < subjects.length; start += chunkMax) {
+        const some = subjects.slice(start, start + chunkMax);
+        yield { tasks: some.map(({ task }) => task), last, subjects: some };
       }
       if (!next) return;
       after = next;
     }
   }
 
-  /** The tasks there that pass the plain filters, in the order of their places. */
-  async #read(session: Session, places: readonly Place[]): Promise<Task[]> {
+  /** The tasks there that pass the plain filters, in the order of their places, with what conditions ask for. */
+  async #read(session: Session, places: readonly Place[]): Promise<Subject[]> {
     if (places.length === 0) return [];
     const statuses = this.#search.statuses?.flatMap((name) => statusNumbers[name]) ?? null;
-    const rows = (await session.query(tasksByIds, [places.map(({ id }) => id), statuses])) as TaskRow[];
-    const lanes = await this.#context.lanes.named(new Set(rows.map((row) => row[1])));
-    const tasks = new Map(rows.map((row) => [row[0], toTask(row, lanes)]));
-    return places
-      .map(({ id }) => tasks.get(id))
-      .filter((task) => task !== undefined && plain.fits(this.#search, task)) as Task[];
+    const { wantsAttributes, wantsText } = needsOf(this.#search.where);
+    const names = wantsAttributes ? await this.#attributes(session) : [];
+    const values = [places.map(({ id }) => id), statuses, wantsAttributes, wantsText];
+    const rows = await session.query(subjectsByIds, values);
+    const lanes = await this.#context.lanes.named(new Set(rows.map((row) => row[3])));
+    const subjects = new Map<string, Subject>();
+    for (const [keys, text, ...row] of rows) {
+      const task = toTask(row as TaskRow, lanes);
+      if (plain.fits(this.#search, task)) subjects.set(task.id, subjectOf(task, names, keys, text));
+    }
+    return places.map(({ id }) => subjects.get(id)).filter((subject) => subject !== undefined);
   }
 
-  async #meeting(tasks: readonly Task[]): Promise<Task[]> {
+  async #attributes(session: Session): Promise<readonly NamedAttribute[]> {
+    const names = this.#names ?? (await this.#context.attributes.all(session));
+    this.#names = names;
+    return names;
+  }
+
+  async #meeting({ tasks, subjects }: Chunk): Promise<Task[]> {
     const { where } = this.#search;
     if (!where) return [...tasks];
-    const subjects = await this.#subjectsOf(tasks, where);
-    return subjects.filter((subject) => meets(where, subject)).map(({ task }) => task);
+    const all = subjects ?? (await this.#subjectsOf(tasks, where));
+    return all.filter((subject) => meets(where, subject)).map(({ task }) => task);
   }
 
   async #subjectsOf(tasks: readonly Task[], where: Condition): Promise<Subject[]> {
     const ids = tasks.map(({ id }) => id);
-    const { database, attributes: names } = this.#context;
-    const wantsAttributes = asksFor(where, (part) => "field" in part && part.field.of === "attribute");
-    const wantsText = asksFor(where, ({ kind }) => kind === "text");
-    const all = wantsAttributes ? await names.all() : [];
+    const { database } = this.#context;
+    const { wantsAttributes, wantsText } = needsOf(where);
+    const names = wantsAttributes ? await this.#attributes(database) : [];
     const keys = wantsAttributes ? new Map(await rowsOf(database.read(attributesByIds, [ids]))) : undefined;
     const texts = wantsText ? new Map(await rowsOf(database.read(textsByIds, [ids]))) : undefined;
-    return tasks.map((task) => {
-      const own = keys?.get(task.id) as string[] | null | undefined;
-      const text = texts?.get(task.id) as string | undefined;
-      const nameOf = (number: number) => all.find(({ attribute }) => attribute === number)?.name;
-      return {
-        task,
-        ...(own && { attributes: attributesOf(own, nameOf) }),
-        ...(text !== undefined && { text }),
-      };
-    });
+    return tasks.map((task) => subjectOf(task, names, keys?.get(task.id), texts?.get(task.id)));
   }
+}
+
+function subjectOf(
+  task: Task,
+  names: readonly NamedAttribute[],
+  keys: string[] | null | undefined,
+  text: string | null | undefined,
+): Subject {
+  const nameOf = (number: number) => names.find(({ attribute }) => attribute === number)?.name;
+  return {
+    task,
+    ...(keys && { attributes: attributesOf(keys, nameOf) }),
+    ...(text !== undefined && text !== null && { text }),
+  };
+}
+
+/** What the conditions need beside the task's row. */
+function needsOf(where: Condition | undefined): { wantsAttributes: boolean; wantsText: boolean } {
+  return {
+    wantsAttributes:
+      where !== undefined && asksFor(where, (part) => "field" in part && part.field.of === "attribute"),
+    wantsText: where !== undefined && asksFor(where, ({ kind }) => kind === "text"),
+  };
 }
 
 const indexNames = { texts: "texts_trigrams", attributes: "attributes_key", slow: "tasks_slow" };
@@ -314,6 +343,8 @@ const indexNames = { texts: "texts_trigrams", attributes: "attributes_key", slow
 interface Chunk {
   tasks: Task[];
   last: Place;
+  /** The tasks with what conditions ask for, where it was read with them. */
+  subjects?: Subject[];
 }
 
 interface Placed {
@@ -337,13 +368,15 @@ function asksFor(condition: Condition, is: (part: Condition) => boolean): boolea
   return is(condition);
 }
 
-async function rowsOf(answer: Promise<unknown[][]>): Promise<[string, unknown][]> {
-  return (await answer) as [string, unknown][];
+async function rowsOf(answer: Promise<unknown[][]>): Promise<[string, any][]> {
+  return (await answer) as [string, any][];
 }
 
-const tasksByIds = statement(
+const subjectsByIds = statement(
   "tasksByIds",
-  `SELECT ${taskColumns} FROM unnest($1::text[]) AS wanted (id)
+  `SELECT CASE WHEN $3::boolean THEN tasks.attributes END,
+      CASE WHEN $4::boolean THEN (SELECT texts.body FROM :schema.texts WHERE texts.task_id = tasks.id) END, ${taskColumns}
+    FROM unnest($1::text[]) AS wanted (id)
     CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.id = wanted.id OFFSET 0) AS tasks
     WHERE $2::smallint[] IS NULL OR tasks.status = ANY($2)`,
 );
