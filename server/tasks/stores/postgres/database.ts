@@ -19,7 +19,9 @@ import {
   isReadOnly,
   isRetryable,
   isTimeout,
+  NotSent,
   toDureError,
+  wasNeverSent,
 } from "./postgres-errors.ts";
 import { PreparedTexts } from "./prepared-texts.ts";
 import type { Statement } from "./statement.ts";
@@ -53,7 +55,7 @@ const backoffMsMax = 1_000;
  * The planner guesses that a new table is large, and a server with JIT then compiles for a second what takes milliseconds to
  * run. No statement of ours is long enough to be worth it.
  */
-const interpreted = "SET LOCAL jit = off";
+const reading = ["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "SET LOCAL jit = off"];
 
 export class Database implements Session {
   readonly location: Location;
@@ -156,15 +158,13 @@ export class Database implements Session {
    * @throws DureError DATABASE_…
    */
   async snapshot<Value>(work: (session: Session) => Promise<Value>, settings = ""): Promise<Value> {
-    const begin = ["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", interpreted];
-    const before = settings ? [...begin, settings] : begin;
+    const before = settings ? [...reading, settings] : reading;
     for (let losses = 1; ; losses += 1) {
       try {
         // What was read is given out before the end of the transaction is answered.
         return await new Promise<Value>((resolve, reject) => {
-          this.#retrying(() => this.#inTurn((client) => this.#look(client, work, before, resolve))).catch(
-            reject,
-          );
+          const look = (client: pg.PoolClient) => this.#look(client, work, before, resolve);
+          this.#retrying(() => this.#inTurn(look)).catch(reject);
         });
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error;
@@ -372,8 +372,9 @@ export class Database implements Session {
     const isNamed = this.#prepare && this.#texts.isWorthIt(statement);
     const query = isNamed ? { ...plain, name } : plain;
     try {
-      const isFirst = before.length > 0;
-      return (await (isFirst ? this.#driver!.queryAfter(client, before, query) : client.query(query))).rows;
+      return (
+        await (before.length > 0 ? this.#driver!.queryAfter(client, before, query) : client.query(query))
+      ).rows;
     } catch (error) {
       if (!isNamed || this.location.prepare === "on" || !isPreparedStatementTrouble(error)) throw error;
       // It was refused before it did anything, and so was the transaction that it may be part of.
@@ -447,16 +448,4 @@ export class Database implements Session {
       },
     });
   }
-}
-
-/** The statement was not sent, or what was sent is undone for certain: it may be sent again. */
-class NotSent extends Error {
-  constructor(cause: unknown) {
-    super("The server could not be reached.", { cause });
-  }
-}
-
-/** The connection was gone before the whole statement was on its way, so that the server cannot have carried it out. */
-function wasNeverSent(error: unknown): boolean {
-  return (error as { syscall?: string } | null)?.syscall === "write";
 }

@@ -175,3 +175,15 @@ function movedError(location: string, movedTo: string, cause: unknown): DureErro
     { details: { location, movedTo }, cause },
   );
 }
+
+/** The statement was not sent, or what was sent is undone for certain: it may be sent again. */
+export class NotSent extends Error {
+  constructor(cause: unknown) {
+    super("The server could not be reached.", { cause });
+  }
+}
+
+/** The connection was gone before the whole statement was on its way, so that the server cannot have carried it out. */
+export function wasNeverSent(error: unknown): boolean {
+  return (error as { syscall?: string } | null)?.syscall === "write";
+}

@@ -1,5 +1,5 @@
 -- Searches: deep offsets with a range on the other instant, and the slowest tasks. Older workers may go on; while the indexes
--- are made, some seconds for each million of tasks, what writes tasks waits.
+-- are made, 10 to 15 seconds for each million of tasks, what writes tasks waits.
 
 -- Each index by one instant has the other one too, so that a range on it is tested without reading the tasks.
 CREATE INDEX tasks_lane_created_both ON :schema.tasks (lane, status, created_at, id) INCLUDE (updated_at) WHERE status <> 2;
