@@ -161,7 +161,6 @@ export class Database implements Session {
     const before = settings ? [...reading, settings] : reading;
     for (let losses = 1; ; losses += 1) {
       try {
-        // What was read is given out before the end of the transaction is answered.
         return await new Promise<Value>((resolve, reject) => {
           const look = (client: pg.PoolClient) => this.#look(client, work, before, resolve);
           this.#retrying(() => this.#inTurn(look)).catch(reject);
