@@ -136,7 +136,7 @@ onEachStore("the history", (world) => {
     ok(await world.store.stopWorker("worker-1"));
     const target = createSqliteStore({ path: ":memory:", clock: world.clock });
     await target.open();
-    for (let times = 0; times < 2; times += 1) await copyTasks(world.store, target, "elsewhere");
+    for (let times = 0; times < 2; times += 1) await copyTasks(await world.owner(), target, "elsewhere");
     for (const span of ["minute", "hour", "day"] as const) {
       const all = { span, ...always, limit: 20_000 };
       expect(await target.readHistory(all)).toEqual(await world.store.readHistory(all));

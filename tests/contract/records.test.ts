@@ -90,7 +90,7 @@ onEachStore("readRecords, writeRecords, seal", (world) => {
   test("a sealed store changes nothing, names where the tasks went, and can be opened again", async () => {
     await fill();
     const places = "postgres://it's/there";
-    expect(ok(await world.store.seal(places))).toBeUndefined();
+    expect(ok(await (await world.owner()).seal(places))).toBeUndefined();
     const moved = { code: "DATABASE_MOVED", message: expect.stringContaining(places) };
     await expect(world.store.enqueueTasks([newTask()])).rejects.toMatchObject(moved);
     await expect(world.store.enqueueTasks([newTask(), newTask()])).rejects.toMatchObject(moved);
@@ -101,17 +101,17 @@ onEachStore("readRecords, writeRecords, seal", (world) => {
       world.store.claimTasks({ workerId: "worker-1", types: ["resize-image"], limit: 5, suspect: false }),
     ).rejects.toMatchObject(moved);
     expect((await world.get("fresh")).status).toBe("PENDING");
-    ok(await world.store.seal(undefined));
-    ok(await world.store.seal(undefined));
+    ok(await (await world.owner()).seal(undefined));
+    ok(await (await world.owner()).seal(undefined));
     expect(await world.claim({ types: ["resize-image"] })).not.toHaveLength(0);
   });
 
   test("a store with a RUNNING task is not sealed", async () => {
     const running = await world.running(newTask({ id: "running" }));
-    expect(reasonOf(await world.store.seal("elsewhere"))).toBe("owns-tasks");
+    expect(reasonOf(await (await world.owner()).seal("elsewhere"))).toBe("owns-tasks");
     await world.enqueue(newTask());
     await world.settle(running, "completed");
-    ok(await world.store.seal("elsewhere"));
+    ok(await (await world.owner()).seal("elsewhere"));
   });
 
   test("another process meets the seal too", async ({ skip }) => {
@@ -119,7 +119,7 @@ onEachStore("readRecords, writeRecords, seal", (world) => {
     const other = await world.connect();
     await other.registerWorker(newWorker("worker-2"));
     await other.enqueueTasks([newTask()]);
-    ok(await world.store.seal("elsewhere"));
+    ok(await (await world.owner()).seal("elsewhere"));
     await expect(other.enqueueTasks([newTask()])).rejects.toMatchObject({ code: "DATABASE_MOVED" });
   });
 });

@@ -122,7 +122,7 @@ onEachStore("saved searches", (world) => {
     const target = createSqliteStore({ path: ":memory:", clock: world.clock });
     await target.open();
     ok(await target.saveSearch({ name: "failed", query: "status:failed tag:vip" }));
-    expect(await copyTasks(world.store, target, "elsewhere")).toMatchObject({ searches: 1 });
+    expect(await copyTasks(await world.owner(), target, "elsewhere")).toMatchObject({ searches: 1 });
     expect(await target.listSearches()).toMatchObject([
       { name: "failed", query: "status:failed tag:vip" },
       { ...stuck, alertState: state },

@@ -143,6 +143,34 @@ describe("a worker", () => {
   });
 });
 
+test("functions that others put into public are not called in the place of the server's", async () => {
+  const name = `dure_evil_${process.pid}`;
+  await queryPostgres(`CREATE DATABASE ${name}`);
+  const url = new URL(schema.url);
+  url.pathname = `/${name}`;
+  const owner = open(url.href);
+  const evil = [
+    "hashtext(varchar)",
+    "length(varchar)",
+    "lower(varchar)",
+    "clock_timestamp()",
+    "hashtext(text)",
+  ];
+  const numbers = ["abs(integer)", "pg_advisory_xact_lock(integer, integer)"];
+  for (const one of [...evil, ...numbers]) {
+    await ask(
+      url.href,
+      `CREATE FUNCTION public.${one} RETURNS integer LANGUAGE plpgsql AS $$ BEGIN RAISE 'evil'; END $$`,
+    );
+  }
+  const resize = owner.defineTask("resize-image", async () => "resized");
+  await owner.start();
+  expect(await resize.run({ widthPx: 640 })).toBe("resized");
+  expect(await owner.countTasks({ type: "resize-image", status: "COMPLETED" })).toBe(1);
+  await owner.close();
+  await queryPostgres(`DROP DATABASE ${name} WITH (FORCE)`);
+});
+
 test("a role without any right is told whom to ask", async () => {
   const role = `dure_nobody_${process.pid}`;
   await queryPostgres(`CREATE ROLE ${role} LOGIN PASSWORD 'secret'`);

@@ -1,6 +1,7 @@
 /** The run's PostgreSQL as tests use it: a schema of their own on a server that they share. See postgres-setup.ts. */
 import pg from "pg";
 import { inject } from "vitest";
+import { grantsFor } from "../../server/dure-grants.ts";
 import type { PostgresServer } from "./postgres-server.ts";
 
 let asked: Promise<string> | undefined;
@@ -73,4 +74,18 @@ export async function createTestSchema(server?: PostgresServer): Promise<TestSch
       ),
     drop: async () => void (await query(`DROP SCHEMA IF EXISTS ${quoted} CASCADE`)),
   };
+}
+
+const workerRole = "dure_test_worker";
+
+/** The URL of a schema that was made, for a role that was granted what a worker needs. */
+export async function workerUrl(url: string): Promise<string> {
+  await queryPostgres(
+    `DO $$ BEGIN CREATE ROLE ${workerRole} LOGIN PASSWORD 'secret'; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`,
+  );
+  await queryPostgres(grantsFor(url, workerRole, "worker").join(" "));
+  const own = new URL(url);
+  own.username = workerRole;
+  own.password = "secret";
+  return own.href;
 }

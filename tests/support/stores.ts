@@ -15,7 +15,7 @@ import type {
 import type { Task } from "../../server/tasks/core/task.ts";
 import { createSqliteStore } from "../../server/tasks/stores/sqlite/store.ts";
 import { newWorker, settlementOf } from "./builders.ts";
-import { createTestSchema } from "./postgres.ts";
+import { createTestSchema, workerUrl } from "./postgres.ts";
 import { TestClock } from "./test-clock.ts";
 
 interface StoreKind {
@@ -31,6 +31,8 @@ interface StoreKind {
 
 interface StoreDatabase {
   connect(clock: TestClock): TaskStore;
+  /** As a user who may change the schema, where stores have users. */
+  connectOwner?(clock: TestClock): TaskStore;
   remove(): Promise<void>;
 }
 
@@ -67,7 +69,16 @@ const kinds: StoreKind[] = [
     database: async () => {
       const { createPostgresStore } = await import("../../server/tasks/stores/postgres/store.ts");
       const { url, drop } = await createTestSchema();
-      return { connect: (clock) => createPostgresStore({ url, clock }), remove: drop };
+      // As a role that has the rights of a worker and no more; the tables are their owner's.
+      const maker = createPostgresStore({ url });
+      await maker.open();
+      await maker.close();
+      const own = await workerUrl(url);
+      return {
+        connect: (clock) => createPostgresStore({ url: own, clock }),
+        connectOwner: (clock) => createPostgresStore({ url, clock }),
+        remove: drop,
+      };
     },
   },
 ];
@@ -85,6 +96,7 @@ export class World {
   readonly #kind: StoreKind;
   #database!: StoreDatabase;
   #others: TaskStore[] = [];
+  #owner: TaskStore | undefined;
 
   constructor(kind: StoreKind) {
     this.#kind = kind;
@@ -109,6 +121,17 @@ export class World {
     return other;
   }
 
+  /** The store for one who may do more than a worker: seal a database, to move what is in it. */
+  async owner(): Promise<TaskStore> {
+    if (!this.#database.connectOwner) return this.store;
+    if (!this.#owner) {
+      this.#owner = this.#database.connectOwner(this.clock);
+      this.#others.push(this.#owner);
+      await this.#owner.open();
+    }
+    return this.#owner;
+  }
+
   /** Closes the store and opens a new one: on disk the same database, in memory an empty one. */
   async reopen(): Promise<void> {
     await this.store.close();
@@ -125,6 +148,7 @@ export class World {
   async close(): Promise<void> {
     await Promise.all([this.store, ...this.#others].map((store) => store.close()));
     this.#others = [];
+    this.#owner = undefined;
     await this.#database.remove();
   }
 
