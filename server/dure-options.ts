@@ -36,15 +36,17 @@ export interface WorkerOptions {
   onUnhealthy?: (reason: string) => void;
 }
 
-/** How long tasks are kept after their end, or by age and count; `false` keeps them for ever. */
+/** How long tasks are kept after their end, or by age, count and size; `false` keeps them for ever. */
 export type Kept = Duration | false | KeptByCount;
 
-/** A task is deleted as soon as one of the two says so. */
+/** A task is deleted as soon as one of them says so. */
 export interface KeptByCount {
   /** Default: for ever. */
   age?: Duration | false;
   /** How many of each type, those that ended last: 0 to 1,000,000,000. Default: all. */
   count?: number;
+  /** About how many bytes those of each type may take with their attempts, those that ended last. Default: any. */
+  sizeBytes?: number;
 }
 
 /** Which finished tasks are kept, per status. Default 30 days each. */
@@ -107,9 +109,14 @@ const retained = durationRule();
 const retentionRule: OptionRule = (value, name) => (value === false ? undefined : retained(value, name));
 const countMax = 1_000_000_000;
 const typesMax = 1_000;
+const keptRules: Record<string, OptionRule> = {
+  age: retentionRule,
+  count: integerBetween(0, countMax),
+  sizeBytes: integerBetween(0, Number.MAX_SAFE_INTEGER),
+};
 const keptRule: OptionRule = (value, name) =>
   typeof value === "object" && value !== null && !Array.isArray(value)
-    ? problemOf(() => checkOptions(name, value, { age: retentionRule, count: integerBetween(0, countMax) }))
+    ? problemOf(() => checkOptions(name, value, keptRules))
     : retentionRule(value, name);
 
 const workerRules: Record<string, OptionRule> = {
@@ -195,8 +202,9 @@ function keptOf(retention: RetentionOptions | false, status: StatusName): KeptRu
 }
 
 function toRule(kept: Kept, name: string): KeptRule {
-  if (typeof kept !== "object") return { ageMs: ageMs(kept, name), count: null };
-  return { ageMs: ageMs(kept.age ?? false, `${name}.age`), count: kept.count ?? null };
+  if (typeof kept !== "object") return { ageMs: ageMs(kept, name), count: null, sizeBytes: null };
+  const { age = false, count = null, sizeBytes = null } = kept;
+  return { ageMs: ageMs(age, `${name}.age`), count, sizeBytes };
 }
 
 function ageMs(age: Duration | false, name: string): number | null {

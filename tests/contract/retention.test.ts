@@ -95,6 +95,38 @@ onEachStore("retention", (world_) => {
       { numRuns: 15 },
     );
   }, 60_000);
+
+  test("by size keeps about as many bytes of each type and status, those that ended last", async () => {
+    const { store, clock } = world_;
+    const ids: string[] = [];
+    for (let at = 0; at < 60; at++) {
+      await clock.advance(1_000);
+      const id = `big-${String(at).padStart(2, "0")}`;
+      ids.push(id);
+      const claimed = await world_.running(
+        newTask({ id, type: "big", payload: { text: "한".repeat(1_000) } }),
+      );
+      await world_.settle(claimed, "failed", { error: { name: "Error", message: "m" } });
+    }
+    await world_.settle(await world_.running(newTask({ id: "other", type: "other" })), "completed");
+    const kept = { age: false, sizeBytes: 70_000 } as const;
+    const { retention, logger } = resolveDureOptions({
+      retention: { completed: kept, failed: kept, cancelled: kept },
+    });
+    const pruner = new Pruner({ store: async () => store, clock, logger, retention, archive: undefined });
+    await pruner.pruneNow();
+    const left = (await tasksOf(store.searchTasks(newSearch({ sortBy: "id", limit: 100 })))).map(
+      ({ id }) => id,
+    );
+    expect(left).toContain("other");
+    const big = left.filter((id) => id !== "other").reverse();
+    expect(big).toEqual(ids.slice(-big.length));
+    // Of 3,000 bytes of text each, and what a row takes beside.
+    expect(big.length).toBeGreaterThanOrEqual(17);
+    expect(big.length).toBeLessThanOrEqual(23);
+    await clock.advance(60_000);
+    expect(await pruner.pruneNow()).toMatchObject({ deleted: 0 });
+  }, 60_000);
 });
 
 /** Each pattern with what it leaves out filled in from the rules for all, which are a pattern themselves here. */

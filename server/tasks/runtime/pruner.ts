@@ -3,9 +3,17 @@ import type { Clock } from "../core/clock.ts";
 import type { ArchivedTask, PruneRequest, StoreStats, TaskStore } from "../core/store.ts";
 import { committed } from "../core/written.ts";
 import type { Archive } from "./archive.ts";
+import { countInBytes } from "./kept-size.ts";
 import type { Logger } from "./logger.ts";
 import { Loop } from "./loop.ts";
-import { isByAgeAlone, type Retention, requestsByAge, requestsByType } from "./retention.ts";
+import {
+  isByAgeAlone,
+  type Retention,
+  type RoomFor,
+  requestsByAge,
+  requestsByType,
+  typesToWeigh,
+} from "./retention.ts";
 
 const batchSize = 500;
 /** Between two batches, so that claims and settlements come through. */
@@ -23,6 +31,13 @@ export interface PrunerParts {
   archive: Archive | undefined;
 }
 
+/** What a store holds, and what its size leaves room for. */
+interface Held {
+  byType: StoreStats["byType"];
+  roomFor: RoomFor;
+  until: number;
+}
+
 export interface Pruned {
   archived: number;
   deleted: number;
@@ -33,7 +48,7 @@ export class Pruner {
   #loop: Loop | undefined;
   /** Whether `tick` ran before: a worker that has just started has better things to do. */
   #begun = false;
-  #held: { byType: StoreStats["byType"]; until: number } | undefined;
+  #held: Held | undefined;
 
   constructor(parts: PrunerParts) {
     this.#parts = parts;
@@ -85,16 +100,30 @@ export class Pruner {
     const { retention, clock } = this.#parts;
     const now = clock.now();
     if (isByAgeAlone(retention)) return requestsByAge(retention, now, batchSize);
-    return requestsByType(retention, await this.#readHeld(), now, batchSize);
+    const { byType, roomFor } = await this.#readHeld();
+    return requestsByType(retention, byType, now, batchSize, roomFor);
   }
 
-  async #readHeld(): Promise<StoreStats["byType"]> {
+  async #readHeld(): Promise<Held> {
     const { clock } = this.#parts;
     if (!this.#held || clock.monotonic() >= this.#held.until) {
-      const { byType } = await (await this.#parts.store()).stats();
-      this.#held = { byType, until: clock.monotonic() + countsMs };
+      const store = await this.#parts.store();
+      const { byType } = await store.stats();
+      this.#held = {
+        byType,
+        roomFor: await this.#weigh(store, byType),
+        until: clock.monotonic() + countsMs,
+      };
     }
-    return this.#held.byType;
+    return this.#held;
+  }
+
+  async #weigh(store: TaskStore, byType: StoreStats["byType"]): Promise<RoomFor> {
+    const room = new Map<string, number>();
+    for (const { type, status, sizeBytes } of typesToWeigh(this.#parts.retention, byType)) {
+      room.set(`${status} ${type}`, await countInBytes(store, type, status, sizeBytes));
+    }
+    return (type, status) => room.get(`${status} ${type}`);
   }
 
   async #prune(request: PruneRequest): Promise<Pruned> {

@@ -11,6 +11,8 @@ export interface KeptRule {
   ageMs: number | null;
   /** How many of one type: those that ended last. */
   count: number | null;
+  /** About how many bytes those of one type may take. */
+  sizeBytes: number | null;
 }
 
 export type KeptRules = Record<EndedStatus, KeptRule>;
@@ -20,10 +22,29 @@ export interface Retention extends KeptRules {
   types: readonly { pattern: string; rules: Partial<KeptRules> }[];
 }
 
-/** Whether the rules are the same for all types, and ask for no counts. */
+/** Whether the rules are the same for all types, and ask for no counts or sizes. */
 export function isByAgeAlone(retention: Retention): boolean {
-  return retention.types.length === 0 && endedStatuses.every((status) => retention[status].count === null);
+  return (
+    retention.types.length === 0 &&
+    endedStatuses.every((status) => retention[status].count === null && retention[status].sizeBytes === null)
+  );
 }
+
+/** The types that a store holds too much of by their size, perhaps: each is to be weighed. */
+export function typesToWeigh(
+  retention: Retention,
+  held: StoreStats["byType"],
+): { type: string; status: EndedStatus; sizeBytes: number }[] {
+  return endedStatuses.flatMap((status) =>
+    [...countsOf(held, status).keys()].flatMap((type) => {
+      const { sizeBytes } = ruleOf(retention, type, status);
+      return sizeBytes === null ? [] : [{ type, status, sizeBytes }];
+    }),
+  );
+}
+
+/** How many tasks of a type and status its size leaves room for; undefined where no size is asked for. */
+export type RoomFor = (type: string, status: EndedStatus) => number | undefined;
 
 /** The rule of a type: of its id, else of the first pattern that it fits, else of all. */
 export function ruleOf(retention: Retention, type: string, status: EndedStatus): KeptRule {
@@ -51,6 +72,7 @@ export function requestsByType(
   held: StoreStats["byType"],
   now: number,
   limit: number,
+  roomFor: RoomFor = () => undefined,
 ): PruneRequest[] {
   return endedStatuses.flatMap((status) => {
     const counts = countsOf(held, status);
@@ -60,8 +82,12 @@ export function requestsByType(
       ageMs === null ? [] : [{ status, types: ofAge, before: now - ageMs, limit }],
     );
     const byCount = types.flatMap((type): PruneRequest[] => {
-      const { count: keep } = ruleOf(retention, type, status);
-      return keep === null || counts.get(type)! <= keep ? [] : [{ status, types: [type], keep, limit }];
+      const { count } = ruleOf(retention, type, status);
+      const keep = Math.min(
+        count ?? Number.POSITIVE_INFINITY,
+        roomFor(type, status) ?? Number.POSITIVE_INFINITY,
+      );
+      return counts.get(type)! <= keep ? [] : [{ status, types: [type], keep, limit }];
     });
     return [...byAge, ...byCount];
   });
