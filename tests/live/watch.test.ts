@@ -143,6 +143,23 @@ describe.each(places)("watchTasks on $name", ({ make }) => {
     await byPayload.until("entered", task.id);
   });
 
+  test("text in the logs and the error's stack of an attempt", async () => {
+    const byLog = await begun({ or: [{ text: "asked the server" }, { tag: "mark" }] });
+    const byStack = await begun({ or: [{ text: "sendLetter (mail.ts" }, { tag: "mark" }] });
+    other.defineTask("letter", async (_task, context) => {
+      context.log.info("Asked the Server");
+      throw Object.assign(new Error("mailbox full"), {
+        stack: "Error: mailbox full\n    at sendLetter (mail.ts:1:1)",
+      });
+    });
+    await other.start();
+    gate.resolve();
+    const { id } = await other.enqueueTask("letter", {});
+    for (const watcher of [byLog, byStack]) {
+      expect((await watcher.until("entered", id)).task.status).toBe("FAILED");
+    }
+  });
+
   test("goes on from a cursor, and tells what left meanwhile", async () => {
     const first = await begun({ status: "PENDING" });
     const tasks = await send.enqueueMany([{ payload: {} }, { payload: {} }]);

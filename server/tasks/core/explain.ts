@@ -211,10 +211,13 @@ async function itsTurn(store: TaskStore, task: Task, surroundings: Surroundings)
     const message = `It is behind ${about}${ahead} other task(s) of priority ${task.priority ?? 0} or higher.`;
     return { code: "behind", message, ahead, aheadErrorMax: errorMax };
   }
-  const free = surroundings.workers.some(({ running, concurrency }) => running < concurrency);
-  return free
-    ? { code: "next", message: "It is the next to run, and a worker has room for it." }
-    : { code: "busy", message: "It is the next to run, and every slot of its workers is taken." };
+  const { workers } = surroundings;
+  if (workers.some(({ running, concurrency }) => running < concurrency))
+    return { code: "next", message: "It is the next to run, and a worker has room for it." };
+  const running = workers.reduce((sum, worker) => sum + worker.running, 0);
+  const slots = workers.reduce((sum, worker) => sum + worker.concurrency, 0);
+  const message = `It is the next to run, and every slot of its workers is taken: ${running} of ${slots}.`;
+  return { code: "busy", message };
 }
 
 /** Tasks of the types that its workers run which are claimed before it: of a higher priority, or due before it. */

@@ -49,6 +49,8 @@ describe("what is wrong is said, all of it", () => {
     [{ createdAt: { gt: new Date(0), gte: new Date(0) } }, "both gt and gte"],
     [{ tag: { prefx: "a" } }, "prefix"],
     [{ text: " " }, "none of them empty"],
+    [{ text: "x".repeat(10_001) }, "at most 10000 characters"],
+    [{ payload: { note: { contains: "x".repeat(1_000_000) } } }, "at most 10000 characters"],
     [{ or: { type: "a" } }, "list"],
     [{ attempts: { prefix: "1" } }, "text"],
     [{ payload: { a: Symbol("a") } }, "expected a string"],

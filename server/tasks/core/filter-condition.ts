@@ -25,6 +25,8 @@ export const depthMax = 20;
 /** Comparisons, and the lists and negations that they stand in. */
 export const partsMax = 1_000;
 export const listMax = 1_000;
+/** Characters that are looked for; a query has no more itself. */
+const textMax = 10_000;
 /** What a query of the most levels has, and what Dure itself puts around what a caller asks for. */
 const wholeDepthMax = 2 * depthMax + 10;
 
@@ -232,9 +234,9 @@ class Reader {
 
   #textOf(value: unknown, path: string): Condition[] {
     const texts = Array.isArray(value) ? value : [value];
-    if (!texts.every((text) => typeof text === "string" && text.trim() !== "") || texts.length > listMax) {
+    if (!texts.every(isTextToFind) || texts.length > listMax) {
       this.#problem(
-        `${path} is ${showValue(value)}; expected a text, or a list of texts, none of them empty.`,
+        `${path} is ${showValue(value)}; expected a text of at most ${textMax} characters, or a list of such texts, none of them empty.`,
       );
       return [];
     }
@@ -270,8 +272,10 @@ class Reader {
         return this.#notOf(field, kind, value, path);
       case "prefix":
       case "contains":
-        if (typeof value !== "string" || (kind !== "text" && kind !== "any")) {
-          this.#problem(`${path} is ${showValue(value)}; expected a string, for a field that is text.`);
+        if (typeof value !== "string" || value.length > textMax || (kind !== "text" && kind !== "any")) {
+          this.#problem(
+            `${path} is ${showValue(value)}; expected a string of at most ${textMax} characters, for a field that is text.`,
+          );
           return [];
         }
         return key === "prefix"
@@ -339,6 +343,10 @@ class Reader {
   #problem(problem: string): void {
     if (this.problems.length < 20) this.problems.push(problem);
   }
+}
+
+function isTextToFind(text: unknown): boolean {
+  return typeof text === "string" && text.trim() !== "" && text.length <= textMax;
 }
 
 const expected: Record<Kind, string> = {

@@ -1,15 +1,19 @@
 /** Whether a task that has changed is in a search, by what is known of it; and whether it may have been before. */
 import type { Condition, TaskField } from "./condition.ts";
-import { meets } from "./meets.ts";
+import { meets, type Subject } from "./meets.ts";
+import { searchableText } from "./searchable-text.ts";
 import type { StoreSearch, TaskStore } from "./store.ts";
 import type { Task } from "./task.ts";
+
+/** Attempts of so many tasks are read side by side. */
+const readsAtOnce = 20;
 
 export type WatchedSearch = Pick<
   StoreSearch,
   "id" | "types" | "statuses" | "queues" | "created" | "updated" | "where"
 >;
 
-/** The ids of those tasks that are in the search, each as it is given. Only attributes are asked of the store. */
+/** The ids of those tasks that are in the search, each as it is given. Attributes and attempts are asked of the store. */
 export async function matching(
   store: TaskStore,
   search: WatchedSearch,
@@ -18,19 +22,34 @@ export async function matching(
   const { where } = search;
   const fitting = tasks.filter((task) => fitsLasting(search, task) && fitsPassing(search, task));
   if (!where || fitting.length === 0) return idsOf(fitting);
-  if (!asksAttributes(where)) return idsOf(fitting.filter((task) => meets(where, { task })));
-  const ids: Condition = { kind: "equals", field: { of: "task", name: "id" }, values: [...idsOf(fitting)] };
-  const { tasks: found } = await store.searchTasks({
-    ...search,
-    where: { kind: "and", parts: [ids, where] },
-    updated: { ...search.updated, start: Math.min(...fitting.map(({ updatedAt }) => updatedAt.getTime())) },
-    sortBy: "updatedAt",
-    descending: true,
-    limit: fitting.length,
-    offset: 0,
-    definitions: false,
+  const subjects = await subjectsOf(store, where, fitting);
+  return idsOf(subjects.filter((subject) => meets(where, subject)).map(({ task }) => task));
+}
+
+async function subjectsOf(store: TaskStore, where: Condition, tasks: readonly Task[]): Promise<Subject[]> {
+  const wantsAttributes = asks(where, (part) => "field" in part && part.field.of === "attribute");
+  const wantsTexts = asks(where, ({ kind }) => kind === "text");
+  const attributes = new Map(wantsAttributes ? await store.readAttributes(tasks.map(({ id }) => id)) : []);
+  const texts = new Map(wantsTexts ? await textsOf(store, tasks) : []);
+  return tasks.map((task) => {
+    const own = attributes.get(task.id);
+    const text = texts.get(task.id);
+    return { task, ...(own && { attributes: own }), ...(text !== undefined && { text }) };
   });
-  return idsOf(found);
+}
+
+/** With the errors and logs of their attempts, as the index of texts will have them; of tasks that have had any. */
+async function textsOf(store: TaskStore, tasks: readonly Task[]): Promise<[id: string, text: string][]> {
+  const begun = tasks.filter(({ startedAt }) => startedAt !== undefined);
+  const texts: [string, string][] = [];
+  for (let start = 0; start < begun.length; start += readsAtOnce) {
+    const some = begun.slice(start, start + readsAtOnce);
+    const attempts = await Promise.all(some.map(({ id }) => store.listAttempts(id)));
+    texts.push(
+      ...some.map((task, index): [string, string] => [task.id, searchableText(task, attempts[index]!)]),
+    );
+  }
+  return texts;
 }
 
 /** False when nothing that happens to a task can have taken it out of the search: it never was in it. */
@@ -93,8 +112,9 @@ function judge(condition: Condition, task: Task): boolean | undefined {
   }
 }
 
-function asksAttributes(condition: Condition): boolean {
-  if (condition.kind === "not") return asksAttributes(condition.part);
-  if (condition.kind === "and" || condition.kind === "or") return condition.parts.some(asksAttributes);
-  return "field" in condition && condition.field.of === "attribute";
+function asks(condition: Condition, is: (part: Condition) => boolean): boolean {
+  if (condition.kind === "not") return asks(condition.part, is);
+  if (condition.kind === "and" || condition.kind === "or")
+    return condition.parts.some((part) => asks(part, is));
+  return is(condition);
 }
