@@ -22,9 +22,11 @@ import { type HistoryBucket, type HistoryOptions, readHistoryIn } from "./tasks/
 import type { Instance } from "./tasks/core/instance.ts";
 import type { CancelReply, ChangeOptions, EditOptions } from "./tasks/core/manage.ts";
 import { cancelTaskIn, deleteTaskIn, editTaskIn, listAttemptsIn, retryTaskIn } from "./tasks/core/manage.ts";
-import { booleanRule, checkOptions } from "./tasks/core/options.ts";
+import { booleanRule, checkOptions, type OptionRule } from "./tasks/core/options.ts";
 import type { Pause, PauseOptions, PauseTarget } from "./tasks/core/pauses.ts";
 import { listPausesIn, pauseIn, resumeIn } from "./tasks/core/pauses.ts";
+import type { Completion } from "./tasks/core/query-complete.ts";
+import { completeQueryIn } from "./tasks/core/query-sources.ts";
 import { Registry } from "./tasks/core/registry.ts";
 import type { SavedSearch, SaveSearchOptions } from "./tasks/core/saved-searches.ts";
 import { deleteSearchIn, listSearchesIn, saveSearchIn } from "./tasks/core/saved-searches.ts";
@@ -52,8 +54,15 @@ import type { Pruned } from "./tasks/runtime/pruner.ts";
 import { Pruner } from "./tasks/runtime/pruner.ts";
 import type { SystemClock } from "./tasks/runtime/system-clock.ts";
 import { createSystemClock, createSystemIds } from "./tasks/runtime/system-clock.ts";
+import { type RebuildOptions, type Rebuilt, rebuildTexts } from "./tasks/runtime/text-rebuild.ts";
 import { Waiter } from "./tasks/runtime/waiter.ts";
 import { WorkerService } from "./tasks/runtime/worker-service.ts";
+
+const rebuildRules: Record<string, OptionRule> = {
+  clear: booleanRule,
+  onProgress: () => undefined,
+  signal: () => undefined,
+};
 
 export class DureInstance {
   readonly instance: Instance;
@@ -125,6 +134,10 @@ export class DureInstance {
 
   explainSearch(options?: TaskSearchOptions): Promise<SearchExplanation> {
     return explainSearchIn(this.instance, options);
+  }
+
+  completeQuery(text: string, position?: number): Promise<Completion> {
+    return completeQueryIn(this.instance, text, position);
   }
 
   getTaskById(id: string): Promise<Task | undefined> {
@@ -234,6 +247,12 @@ export class DureInstance {
     return this.#heldAlive(() => readArchivedIn(this.#settings.archiveTo, id));
   }
 
+  async rebuildTexts(options: RebuildOptions = {}): Promise<Rebuilt> {
+    checkOptions("rebuildTexts(options)", options, rebuildRules);
+    const store = await this.#store.get();
+    return this.#heldAlive(() => rebuildTexts(store, this.#makeIndexer(true), options));
+  }
+
   prune(): Promise<Pruned> {
     return this.#heldAlive(() => this.#pruner.pruneNow());
   }
@@ -300,13 +319,7 @@ export class DureInstance {
       ids: this.instance.ids,
       logger,
       pruner: this.#pruner,
-      indexer: new Indexer({
-        store: () => this.#store.get(),
-        registry: this.instance.registry,
-        clock: this.#clock,
-        logger,
-        fullText,
-      }),
+      indexer: this.#makeIndexer(fullText),
       alerts: new Alerts({ instance: this.instance, logger }),
       valueSizeMax,
       historyMs,
@@ -317,6 +330,12 @@ export class DureInstance {
   }
 
   /** A caller that waits for us wants the process to live that long. */
+  #makeIndexer(fullText: boolean): Indexer {
+    const { registry } = this.instance;
+    const { logger } = this.#settings;
+    return new Indexer({ store: () => this.#store.get(), registry, clock: this.#clock, logger, fullText });
+  }
+
   async #heldAlive<Value>(work: () => Promise<Value>): Promise<Value> {
     const letEnd = this.#clock.keepAlive();
     try {

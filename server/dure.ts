@@ -18,6 +18,7 @@ import type { Instance } from "./tasks/core/instance.ts";
 import { defaultInstance, provideDefaultInstance } from "./tasks/core/instance.ts";
 import type { CancelReply, ChangeOptions, EditOptions } from "./tasks/core/manage.ts";
 import type { Pause, PauseOptions, PauseTarget } from "./tasks/core/pauses.ts";
+import type { Completion } from "./tasks/core/query-complete.ts";
 import type { SavedSearch, SaveSearchOptions } from "./tasks/core/saved-searches.ts";
 import type { TaskPage, TaskSearchOptions } from "./tasks/core/search.ts";
 import type {
@@ -33,6 +34,7 @@ import { type WaitForTaskOptions, waitForTaskIn } from "./tasks/core/wait.ts";
 import type { TaskChange, WatchOptions } from "./tasks/core/watch.ts";
 import type { ArchiveCount, ArchivePage } from "./tasks/runtime/archive-search.ts";
 import type { Pruned } from "./tasks/runtime/pruner.ts";
+import type { RebuildOptions, Rebuilt } from "./tasks/runtime/text-rebuild.ts";
 
 /** A Dure instance: everything the free functions do, on its own database and registry. */
 export interface Dure {
@@ -53,6 +55,8 @@ export interface Dure {
    * @throws DureError INVALID_OPTION, INVALID_QUERY
    */
   explainSearch(options?: TaskSearchOptions): Promise<SearchExplanation>;
+  /** What may stand at a place of a query that is being written: fields, values, ids. Never fails for what is written there. */
+  completeQuery(text: string, position?: number): Promise<Completion>;
   listAttempts(taskId: string): Promise<Attempt[]>;
   /**
    * Resolves with the task once it is COMPLETED, FAILED or CANCELLED.
@@ -123,6 +127,11 @@ export interface Dure {
   countArchive(options?: TaskSearchOptions): Promise<ArchiveCount>;
   /** An archived task with its attempts and logs. @throws DureError INVALID_OPTION without an archive */
   getArchivedTask(id: string): Promise<ArchivedTask | undefined>;
+  /**
+   * Forgets the index of texts and makes it anew; until that is done a search by text finds what is indexed so far. Running workers help, and go on when this is ended. With `clear` it only forgets.
+   * @throws DureError INVALID_OPTION, DATABASE_…
+   */
+  rebuildTexts(options?: RebuildOptions): Promise<Rebuilt>;
   /** Archives (when told to) and deletes what is past its retention, now; running workers do so by themselves. */
   prune(): Promise<Pruned>;
   /**

@@ -1,7 +1,6 @@
 /** What the value of an option or argument may be: fixed words, names and ids from the database, or files. */
 import type { Dure } from "../dure.ts";
 import { roleKinds } from "../dure-grants.ts";
-import { completeQuery } from "../tasks/core/query-complete.ts";
 import { TaskStatus, type TaskStatusName } from "../tasks/core/task.ts";
 import { shells } from "./completion-scripts.ts";
 
@@ -67,7 +66,7 @@ const sources: Readonly<Record<string, Source>> = {
   "resume --type": { kind: "read", read: async (dure) => named(await pausedOf(dure, "type")) },
   "resume --queue": { kind: "read", read: async (dure) => named(await pausedOf(dure, "queue")) },
   "show id": ids(),
-  "edit id": ids([TaskStatus.PENDING, TaskStatus.FAILED, TaskStatus.CANCELLED]),
+  "edit ids": ids([TaskStatus.PENDING]),
   "cancel ids": ids([TaskStatus.PENDING, TaskStatus.RUNNING]),
   "retry ids": ids([TaskStatus.FAILED, TaskStatus.CANCELLED]),
   "delete ids": ids(ended),
@@ -116,19 +115,7 @@ async function attributeOffers(dure: Dure): Promise<Offer[]> {
 
 /** The last word of a query, completed as the dashboard does. */
 async function queryOffers(dure: Dure, begun: string): Promise<Offer[]> {
-  const [definitions, { byType }, workers, searches] = await Promise.all([
-    dure.listDefinitions(),
-    dure.stats(),
-    dure.listWorkers(),
-    dure.listSearches(),
-  ]);
-  const { from, items } = completeQuery(begun, begun.length, {
-    types: [...new Set([...definitions.map(({ id }) => id), ...byType.map(({ type }) => type)])],
-    queues: [...new Set(byType.map(({ queue }) => queue))],
-    workers: workers.map(({ id }) => id),
-    attributes: [...new Set(definitions.flatMap(({ attributes = [] }) => attributes))],
-    searches: searches.map(({ name }) => name),
-  });
+  const { from, items } = await dure.completeQuery(begun);
   return items.map(({ text, detail }) => ({ text: begun.slice(0, from) + text, detail }));
 }
 

@@ -1,7 +1,8 @@
 /** Doing one thing to every task that a query finds: how many first, a bar meanwhile, what was done last. */
 import { hostname, userInfo } from "node:os";
 import type { Dure } from "../dure.ts";
-import type { TaskAction } from "../tasks/core/act.ts";
+import type { ActOptions, TaskAction } from "../tasks/core/act.ts";
+import type { StartActionOptions } from "../tasks/core/action.ts";
 import type { TaskSearchOptions } from "../tasks/core/search.ts";
 import { given, parseInteger } from "./arguments.ts";
 import { confirm } from "./confirm.ts";
@@ -49,18 +50,20 @@ export function isByQuery(options: QueryOptions, ids: readonly string[]): boolea
   return false;
 }
 
-/** Answers the exit code. @param verb such as `retried` */
+/** Answers the exit code. @param verb such as `retried` @param edit of 'edit': what to change */
 export async function changeFound(
   context: Context,
   { query, dryRun = false, yes, background, rate: rateText }: QueryOptions,
   action: TaskAction,
   verb: string,
+  edit?: ActOptions["edit"],
 ): Promise<number> {
   const { output } = context;
+  const what = edit && { edit };
   const rate = given(rateText, (text) => parseInteger(text, "--rate"));
   const dure = context.open();
   const search = { query: query!, budget: "none" as const };
-  const before = await dure.actOnTasks(search, action, { dryRun: true });
+  const before = await dure.actOnTasks(search, action, { ...what, dryRun: true });
   if (dryRun || before.matched === 0) {
     output.document({ matched: before.matched, sample: before.sample.map(taskDocument) });
     if (before.sample.length > 0)
@@ -68,11 +71,13 @@ export async function changeFound(
     output.note(`${counted(before.matched, "task")} would be ${verb}.`);
     return 0;
   }
-  const what = `${action[0]!.toUpperCase()}${action.slice(1)} ${counted(before.matched, "task")} of ${context.shownDatabase}`;
-  if (!(await confirm(output, what, yes))) return 1;
-  if (background) return startInBackground(context, dure, search, action, rate);
+  const question = `${action[0]!.toUpperCase()}${action.slice(1)} ${counted(before.matched, "task")} of ${context.shownDatabase}`;
+  if (!(await confirm(output, question, yes))) return 1;
+  if (background)
+    return startInBackground(context, dure, search, action, { ...what, ...(rate !== undefined && { rate }) });
   const bar = progressBar(output);
   const report = await dure.actOnTasks(search, action, {
+    ...what,
     ...(rate !== undefined && { perSecond: rate }),
     onProgress: ({ done, skipped, matched }) => bar.update(done + skipped, matched, "task"),
   });
@@ -88,9 +93,9 @@ async function startInBackground(
   dure: Dure,
   search: TaskSearchOptions,
   action: TaskAction,
-  rate: number | undefined,
+  options: Pick<StartActionOptions, "edit" | "rate">,
 ): Promise<number> {
-  const task = await dure.startAction(search, action, { by: caller(), ...(rate !== undefined && { rate }) });
+  const task = await dure.startAction(search, action, { ...options, by: caller() });
   const { id } = task;
   output.document(taskDocument(task));
   output.print(id);

@@ -122,6 +122,11 @@ export class Documents {
     return Object.fromEntries(shown) as Group;
   }
 
+  /** Whether the name of an attribute says that it is a secret. */
+  hides(attribute: string): boolean {
+    return this.#redact(attribute);
+  }
+
   definition(definition: StoredDefinition): DefinitionDocument {
     return jsonOf(definition) as unknown as DefinitionDocument;
   }

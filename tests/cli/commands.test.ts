@@ -251,7 +251,7 @@ describe("changing tasks", () => {
       tags: ["monthly", "a, b"],
       maxAttempts: 3,
     });
-    expect((await workspace.json("edit", "report-1", "--priority", "7")).priority).toBe(7);
+    expect((await workspace.json("edit", "report-1", "--priority", "7"))[0].priority).toBe(7);
     expect((await workspace.dure(["cancel", "report-1"])).stdout).toBe("report-1  CANCELLED\n");
     expect((await workspace.dure(["retry", "report-1"])).stdout).toBe("report-1  PENDING\n");
     const refused = await workspace.dure(["delete", "report-1", "--yes"]);

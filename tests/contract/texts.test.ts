@@ -133,6 +133,32 @@ onEachStore("texts", (world) => {
     expect(await ids("the clock went back")).toHaveLength(1);
   });
 
+  test("forgotten, none is found; then all are to be indexed again", async () => {
+    const tasks = Array.from({ length: 30 }, (_, at) =>
+      own(`own-${at}`, { text: `word ${at}` }, { dueAt: 0 }),
+    );
+    await world.enqueue(...tasks);
+    await world.settle((await world.claim({ limit: 1 }))[0]!, "completed");
+    await index(world);
+    const read = await world.store.readUnindexed({ limit: 10 });
+    expect(read).toEqual([]);
+    ok(await world.store.editTask("own-29", { priority: 3 }));
+    const before = await world.store.readUnindexed({ limit: 10 });
+    ok(await world.store.clearTexts());
+    expect((await world.store.stats()).textLag).toBe(30);
+    if (!world.findsUnindexed) expect(await ids("word")).toEqual([]);
+    // What was read before is written by somebody who knows nothing of it.
+    ok(await world.store.writeTexts(before.map(({ ref }) => ({ ref, text: "word 29" }))));
+    expect(await index(world)).toBeGreaterThanOrEqual(29);
+    expect((await world.store.stats()).textLag).toBe(0);
+    expect(await ids("word")).toHaveLength(30);
+    expect(await ids("word 29")).toEqual(["own-29"]);
+    ok(await world.store.clearTexts());
+    ok(await world.store.clearTexts());
+    await index(world);
+    expect(await ids("word", { sortBy: "id" })).toHaveLength(30);
+  });
+
   test("a number that is given again belongs to the new task", async () => {
     await world.enqueue(own("a", { text: "the first one" }), own("b", { text: "the second one" }));
     await index(world);

@@ -201,6 +201,19 @@ const cases: Record<Changing, Case> = {
     before: [],
     after: [{ task_id: id, body: "640" }],
   },
+  clearTexts: {
+    lost: /^COMMIT/,
+    prepare: async (store) => {
+      await enqueue(store);
+      await store.stats();
+      const unindexed = await store.readUnindexed({ limit: 10 });
+      ok(await store.writeTexts(unindexed.map(({ ref }) => ({ ref, text: "640" }))));
+      return (store) => store.clearTexts();
+    },
+    facts: () => schema.query("SELECT task_id, body FROM :schema.texts"),
+    before: [{ task_id: id, body: "640" }],
+    after: [],
+  },
   writeRecords: {
     lost: /^COMMIT/,
     prepare: async (store) => {

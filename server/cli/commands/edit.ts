@@ -1,13 +1,24 @@
-/** `dure edit`: the priority and the time of a task that waits. */
+/** `dure edit`: the priority and the time of tasks that wait. */
 import type { Command } from "commander";
+import type { EditOptions } from "../../tasks/core/manage.ts";
 import { given, parseInteger } from "../arguments.ts";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
+import {
+  backgroundOption,
+  changeFound,
+  dryRunOption,
+  isByQuery,
+  type QueryOptions,
+  queryOption,
+  rateOption,
+  yesOption,
+} from "../each-found.ts";
+import { changeEach } from "../each-task.ts";
 import { CommandError } from "../exit-codes.ts";
-import { taskDocument } from "../task-view.ts";
 import { formatInstant, parseInstant, parseSpan } from "../times.ts";
 
-interface Options {
+interface Options extends QueryOptions {
   priority?: string;
   runAt?: string;
   delay?: string;
@@ -17,34 +28,48 @@ interface Options {
 export function addEdit(program: Command): void {
   program
     .command("edit")
-    .summary("change the priority or the time of a waiting task")
-    .description("Changes a task that is PENDING.")
-    .argument("<id>", "a task")
+    .summary("change the priority or the time of waiting tasks")
+    .description("Changes tasks that are PENDING.")
+    .argument("[ids...]", "tasks")
     .option("-p, --priority <n>", "-1000 to 1000; higher goes first")
     .option("--run-at <date>", "not before this instant")
     .option("--delay <duration>", "not before this long from now; 0s makes it due")
+    .option(...queryOption)
+    .option(...dryRunOption)
+    .option(...backgroundOption)
+    .option(...rateOption)
+    .option(...yesOption)
     .addHelpText(
       "after",
       `
 Examples:
   dure edit 01JD8Z6Q5N0000000000000000 --priority 10
   dure edit nightly-17 --run-at 2026-12-01T02:00
-  dure edit nightly-17 --delay 0s`,
+  dure edit nightly-17 --delay 0s
+  dure edit --query 'status:pending tag:import' --priority -5 --dry-run
+  dure edit --query 'type:send-receipt due:<1h' --delay 2h --yes`,
     )
     .action(withContext(edit));
 }
 
-const edit: Action<Options> = async (context, { priority, runAt, delay }, [id]) => {
+const edit: Action<Options> = async (context, options, ids) => {
+  const change = changeOf(options);
+  if (isByQuery(options, ids)) return changeFound(context, options, "edit", "changed", change);
+  const dure = context.open();
+  return changeEach(context, ids, "changed", async (id) => {
+    const task = await dure.editTask(id, change);
+    const due = task.dueAt ? `due ${formatInstant(task.dueAt)}` : "due";
+    return { task, line: `${task.id}  priority ${task.priority ?? 0}, ${due}` };
+  });
+};
+
+function changeOf({ priority, runAt, delay }: Options): EditOptions {
   if (priority === undefined && runAt === undefined && delay === undefined) {
     throw new CommandError("Nothing to change was given: add --priority, --run-at or --delay.");
   }
-  const change = {
+  return {
     ...given(priority, (text) => ({ priority: parseInteger(text, "--priority") })),
     ...given(runAt, (text) => ({ runAt: parseInstant(text, "--run-at") })),
     ...given(delay, (text) => ({ delay: parseSpan(text, "--delay") })),
   };
-  const task = await context.open().editTask(id!, change);
-  context.output.document(taskDocument(task));
-  const due = task.dueAt ? `due ${formatInstant(task.dueAt)}` : "due";
-  context.output.print(`${task.id}  priority ${task.priority ?? 0}, ${due}`);
-};
+}

@@ -15,7 +15,7 @@ import { pauseText } from "../pause-view.ts";
 import type { Column } from "../table.ts";
 import { renderFields, renderTable } from "../table.ts";
 import { paintStatus } from "../task-view.ts";
-import { formatBytes, formatCount } from "../text.ts";
+import { counted, formatBytes, formatCount } from "../text.ts";
 import { parseSpan } from "../times.ts";
 
 const statuses = ["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"] as const;
@@ -143,6 +143,8 @@ function columns(output: Output): Column<Row>[] {
 function summary({
   workers,
   oldestDueMs,
+  textLag,
+  filling = [],
   sizeBytes,
   writeAheadBytes,
 }: StoreStats): [string, string | undefined][] {
@@ -150,6 +152,11 @@ function summary({
   return [
     ["workers", `${workers.alive} alive${dead}, ${workers.stopped} stopped`],
     ["longest due", oldestDueMs === undefined ? "nothing is due" : `for ${formatDuration(oldestDueMs)}`],
+    ["texts to index", textLag ? counted(textLag, "task") : undefined],
+    ...filling.map(({ type, tasks }): [string, string] => [
+      "attributes to fill",
+      `${counted(tasks, "task")} of ${type}`,
+    ]),
     ["database", formatBytes(sizeBytes)],
     ["write-ahead log", writeAheadBytes === undefined ? undefined : formatBytes(writeAheadBytes)],
   ];

@@ -1,10 +1,10 @@
 /** Everything beside single tasks: definitions, workers, statistics, summaries, completion. */
 import { z } from "zod";
-import { completeQuery } from "../../tasks/core/query-complete.ts";
+import { valueAt } from "../../tasks/core/query-complete.ts";
 import type { SummaryKey } from "../../tasks/core/summary.ts";
 import { route } from "../route.ts";
 import { sharedAnswer } from "../shared-answers.ts";
-import { searchOf, taskFilters } from "./tasks.ts";
+import { boolean, searchOf, taskFilters } from "./tasks.ts";
 
 /** No longer than hints of changes are apart, so that what follows one is new. */
 const keptMs = 500;
@@ -62,9 +62,10 @@ export const overviewRoutes = [
         .transform((text) => text.split(","))
         .default(["status"]),
       time: z.enum(["createdAt", "updatedAt"]).optional(),
+      percentiles: boolean.default(false),
     }),
     run: async ({ dure, documents, query }) => {
-      const { by, time, from, to, ...filter } = query;
+      const { by, time, percentiles, from, to, ...filter } = query;
       // What ended in an hour is wanted of an hour, unless told otherwise.
       const instant = time ?? (by.some((key) => /^(minute|hour|day)$/.test(key)) ? "updatedAt" : "createdAt");
       const range = { ...(from && { start: from }), ...(to && { end: to }) };
@@ -74,6 +75,7 @@ export const overviewRoutes = [
           (instant === "updatedAt" ? { updatedAtRange: range } : { createdAtRange: range })),
         by: by as SummaryKey[],
         time: instant,
+        percentiles,
       };
       const summary = await sharedAnswer(dure, `summary ${JSON.stringify(search)}`, keptMs, () =>
         dure.summarizeTasks(search),
@@ -87,20 +89,12 @@ export const overviewRoutes = [
     role: "viewer",
     summary: "What may stand at a place of a query that is being written",
     query: z.object({ text: z.string().max(10_000), position: z.coerce.number().int().min(0) }),
-    run: async ({ dure, query }) => {
-      const [{ byType }, definitions, workers, searches] = await Promise.all([
-        dure.stats(),
-        dure.listDefinitions(),
-        dure.listWorkers(),
-        dure.listSearches(),
-      ]);
-      return completeQuery(query.text, query.position, {
-        types: [...new Set([...byType.map(({ type }) => type), ...definitions.map(({ id }) => id)])],
-        queues: [...new Set(byType.map(({ queue }) => queue))],
-        workers: workers.map(({ id }) => id),
-        attributes: [...new Set(definitions.flatMap(({ attributes = [] }) => attributes))],
-        searches: searches.map(({ name }) => name),
-      });
+    run: async ({ dure, documents, query }) => {
+      const { text, position } = query;
+      const asked = valueAt(text, position);
+      if (!asked || !documents.hides(asked.field.replace(/^attribute\./, "")))
+        return dure.completeQuery(text, position);
+      return { from: position, to: position, items: [] };
     },
   }),
 ];

@@ -28,7 +28,7 @@ export const filterQuery = {
   from: instant.optional(),
   to: instant.optional(),
 };
-const boolean = z.enum(["true", "false"]).transform((text) => text === "true");
+export const boolean = z.enum(["true", "false"]).transform((text) => text === "true");
 const sortFields = [
   "createdAt",
   "updatedAt",

@@ -13,6 +13,8 @@ export interface CompletionSources {
   attributes?: readonly string[] | Readonly<Record<string, readonly string[]>>;
   /** Names of saved searches. */
   searches?: readonly string[];
+  /** Of tasks. */
+  ids?: readonly string[];
 }
 
 /** Items that take the place of the text from `from` to before `to`. */
@@ -59,6 +61,19 @@ export function completeQuery(
   const isWord = ["word", "field", "keyword", "saved"].includes(token.name);
   const from = isWord ? token.offset : at;
   return completion(from, isWord ? token.offset + token.len : at, text.slice(from, at), fieldOffers(sources));
+}
+
+/** Whose value the caret stands in or after, and what stands there of it before the caret; undefined beside values. */
+export function valueAt(text: string, position: number): { field: string; typed: string } | undefined {
+  const at = Math.max(0, Math.min(position, text.length));
+  const tokens = tokensSoFar(text.slice(0, at));
+  const index = tokens.findLastIndex(({ name }) => name === "field");
+  const field = tokens[index];
+  const last = tokens.at(-1);
+  if (!field || !last || last.offset + last.len < at) return undefined;
+  if (tokens.slice(index + 1).some(({ state }) => state !== "value")) return undefined;
+  const typed = ["value", "quoted", "unclosed"].includes(last.name) ? unescaped(last.text) : "";
+  return { field: fieldName(field.text.slice(0, -1)), typed };
 }
 
 /** The one value that the caret stands in or after. */
@@ -154,6 +169,8 @@ function knownOffers({ filter, kind }: QueryField, sources: CompletionSources): 
   switch (filter) {
     case "status":
       return statuses.map((text) => ({ text, detail: "a status" }));
+    case "id":
+      return named(sources.ids ?? [], "a task");
     case "type":
       return named(sources.types ?? [], "a type");
     case "queue":

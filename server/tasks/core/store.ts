@@ -302,6 +302,8 @@ export interface TaskStore {
    * nobody waits meanwhile, and its transactions may take longer.
    */
   writeTexts(texts: readonly IndexedText[], options?: { isAlone: boolean }): Promise<Written<void>>;
+  /** Forgets all texts: none is found until `writeTexts` was given it again. `readUnindexed` then gives every task that has ended or waits. */
+  clearTexts(): Promise<Written<void>>;
 
   /** Tasks with all that is known of them, by id: the first `limit` after one, or those of `ids`. For moving. */
   readRecords(which: { after?: string; limit: number } | { ids: readonly string[] }): Promise<TaskRecord[]>;

@@ -145,4 +145,31 @@ describe.each(Object.entries(databases))("summarizeTasks by an attribute on %s",
     );
     await expect(dure.summarizeTasks({ by: "attribute." as never })).rejects.toThrow(/by is "attribute\."/);
   });
+
+  test("how long the tasks of each group waited and ran, of those that have", async () => {
+    const { groups, complete } = await dure.summarizeTasks({
+      by: ["type", "status", "attribute.userId"],
+      percentiles: true,
+    });
+    expect(complete).toBe(true);
+    const tasks = await dure.searchTasks({ limit: 1_000, definitions: false });
+    for (const { status, type, waitMs, runMs, count, "attribute.userId": userId } of groups) {
+      const own = tasks.filter(
+        (task) => task.type === type && task.status === status && task.payload.user === userId,
+      );
+      expect(own).toHaveLength(count);
+      const waits = own.flatMap(({ startedAt, createdAt }) => (startedAt ? [+startedAt - +createdAt] : []));
+      const runs = own.flatMap(({ startedAt, completedAt }) =>
+        completedAt ? [+completedAt - +startedAt!] : [],
+      );
+      expect([waitMs?.max, runMs?.max]).toEqual([
+        waits.length > 0 ? Math.max(...waits) : undefined,
+        runs.length > 0 ? Math.max(...runs) : undefined,
+      ]);
+      const median = waits.sort((a, b) => a - b)[Math.ceil(waits.length / 2) - 1] ?? 0;
+      expect(Math.abs((waitMs?.p50 ?? 0) - median)).toBeLessThanOrEqual(median * 0.0625);
+    }
+    expect(groups.some(({ waitMs }) => waitMs === undefined)).toBe(true);
+    expect((await dure.summarizeTasks({ by: "type" })).groups[0]).not.toHaveProperty("waitMs");
+  });
 });

@@ -1,13 +1,15 @@
 /** summarizeTasks: how many tasks there are of each status, type, queue and stretch of time. */
+
+import type { Percentiles } from "./duration-counts.ts";
 import { toStoreSearch } from "./find.ts";
 import type { Instance } from "./instance.ts";
-import { checkOptions, oneOf } from "./options.ts";
+import { booleanRule, checkOptions, oneOf } from "./options.ts";
 import { savedQueriesFor } from "./saved-searches.ts";
 import type { TaskSearchOptions } from "./search.ts";
 import type { AttributeCount, Attributes, Count, StoreSearch, TaskCount, TaskStore } from "./store.ts";
+import { bucketsMs, Groups } from "./summary-groups.ts";
 import type { Task, TaskStatusName } from "./task.ts";
 
-const bucketsMs = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
 type Bucket = keyof typeof bucketsMs;
 
 /**
@@ -16,7 +18,7 @@ type Bucket = keyof typeof bucketsMs;
  */
 export type SummaryKey = "status" | "type" | "queue" | Bucket | AttributeName;
 
-type AttributeName = `attribute.${string}`;
+export type AttributeName = `attribute.${string}`;
 
 const summaryKeys = [
   "status",
@@ -33,6 +35,11 @@ export interface TaskSummaryOptions
   by?: SummaryKey | readonly SummaryKey[];
   /** Which instant a stretch of time is of. Default 'createdAt'. */
   time?: "createdAt" | "updatedAt";
+  /**
+   * Whether each group says how long its tasks waited and ran. Each task is looked at for that, the newest first, within the
+   * budget: `readHistory` has the same by type and time of however many. Default false.
+   */
+  percentiles?: boolean;
 }
 
 /** One group: a value for each key asked for, a stretch of time by its start. */
@@ -46,6 +53,10 @@ export interface TaskGroup {
   /** A date is its milliseconds since 1970; a text of more than 150 characters is its beginning and `…`. */
   [attribute: AttributeName]: string | number | boolean;
   count: number;
+  /** With `percentiles`: from the creation of those that have started to their latest start. */
+  waitMs?: Percentiles;
+  /** With `percentiles`: from the latest start of those that have ended to their end. */
+  runMs?: Percentiles;
 }
 
 export interface TaskSummary {
@@ -61,8 +72,6 @@ export interface TaskSummary {
 
 const pageSize = 1_000;
 const attributePrefix = "attribute.";
-/** Values of an attribute that are listed. */
-const valuesMax = 100;
 /** Characters of a value; a store may give no more of a long one. */
 const shownMax = 150;
 
@@ -71,16 +80,17 @@ export async function summarizeTasksIn(
   instance: Instance,
   options: TaskSummaryOptions = {},
 ): Promise<TaskSummary> {
-  const { by = "status", time = "createdAt", ...filter } = options;
+  const { by = "status", time = "createdAt", percentiles = false, ...filter } = options;
   const keys = Array.isArray(by) ? (by as readonly SummaryKey[]) : [by as SummaryKey];
   checkOptions(
     "summarizeTasks(options)",
-    { by: [...keys], time },
-    { by: keysRule, time: oneOf("createdAt", "updatedAt") },
+    { by: [...keys], time, percentiles },
+    { by: keysRule, time: oneOf("createdAt", "updatedAt"), percentiles: booleanRule },
   );
   const saved = await savedQueriesFor(instance, filter.query);
   const search: StoreSearch = { ...toStoreSearch(instance, filter, saved), definitions: false };
   const store = await instance.store();
+  if (percentiles) return summarizeByWalk(instance, search, keys, time, true);
   const attribute = keys.find(isAttribute);
   const counted = attribute && (await summarizeByAttribute(store, search, keys, attribute));
   if (counted) return counted;
@@ -163,6 +173,7 @@ async function summarizeByWalk(
   search: StoreSearch,
   keys: readonly SummaryKey[],
   time: "createdAt" | "updatedAt",
+  withTimes = false,
 ): Promise<TaskSummary> {
   const groups = new Groups(keys);
   const bucket = keys.find((key) => Object.hasOwn(bucketsMs, key)) as Bucket | undefined;
@@ -186,7 +197,9 @@ async function summarizeByWalk(
     for (const task of tasks) {
       const at = bucket && startOf(task[time], bucketsMs[bucket]);
       for (const value of attribute ? shownValues(attributes.get(task.id), attribute) : [undefined]) {
-        groups.add({ ...valuesOf(task), ...(value !== undefined && { [attribute!]: value }) }, at, 1);
+        const values = { ...valuesOf(task), ...(value !== undefined && { [attribute!]: value }) };
+        const group = groups.add(values, at, 1);
+        if (withTimes) groups.addTimes(group, task);
       }
     }
     const last = tasks.at(-1);
@@ -223,45 +236,4 @@ function shown(value: AttributeValue): AttributeValue {
 
 function startOf(instant: Date, bucketMs: number): number {
   return Math.floor(instant.getTime() / bucketMs) * bucketMs;
-}
-
-class Groups {
-  readonly #keys: readonly SummaryKey[];
-  readonly #groups = new Map<string, TaskGroup>();
-  total = 0;
-
-  constructor(keys: readonly SummaryKey[]) {
-    this.#keys = keys;
-  }
-
-  add(values: Readonly<Partial<Record<SummaryKey, unknown>>>, at: number | undefined, count: number): void {
-    this.total += count;
-    const parts = this.#keys.map((key) => (key in bucketsMs ? at : values[key]));
-    const name = JSON.stringify(parts);
-    let group = this.#groups.get(name);
-    if (!group) {
-      const entries = this.#keys.map((key, index) => [key, key in bucketsMs ? new Date(at!) : parts[index]]);
-      group = { ...Object.fromEntries(entries), count: 0 } as TaskGroup;
-      this.#groups.set(name, group);
-    }
-    group.count += count;
-  }
-
-  /** Those of the values that most tasks have. */
-  top(attribute: AttributeName, leftOut: number): Pick<TaskSummary, "groups" | "valuesLeftOut"> {
-    const totals = new Map<unknown, number>();
-    for (const group of this.#groups.values()) {
-      totals.set(group[attribute], (totals.get(group[attribute]) ?? 0) + group.count);
-    }
-    const order = [...totals].sort(([, a], [, b]) => b - a).map(([value]) => value);
-    const top = new Set(order.slice(0, valuesMax));
-    const others = leftOut + order.length - top.size;
-    const groups = this.list().filter((group) => top.has(group[attribute]));
-    return { groups, ...(others > 0 && { valuesLeftOut: others }) };
-  }
-
-  list(): TaskGroup[] {
-    const at = (group: TaskGroup) => (group.minute ?? group.hour ?? group.day)?.getTime() ?? 0;
-    return [...this.#groups.values()].sort((a, b) => at(a) - at(b) || b.count - a.count);
-  }
 }

@@ -85,10 +85,15 @@ export class Indexer {
     const store = await this.#parts.store();
     const beganAt = clock.monotonic();
     const filled = await this.#fill(store);
-    const indexed = fullText && (await this.#index(store));
+    const indexed = fullText && (await this.#index(store)) > 0;
     if (!filled && !indexed) return quietMs * (0.75 + clock.random() / 2);
     if (!this.#isBusy()) return idlePauseMs;
     return Math.min(pauseMsMax, Math.max(pauseMsMin, pauseShare * (clock.monotonic() - beganAt)));
+  }
+
+  /** Indexes some texts, as few at once as if tasks were running, without a pause after it; answers how many. */
+  async indexBatch(): Promise<number> {
+    return this.#index(await this.#parts.store(), false);
   }
 
   async #paced(): Promise<number> {
@@ -157,12 +162,11 @@ export class Indexer {
     return { ref, attributes };
   }
 
-  async #index(store: TaskStore): Promise<boolean> {
-    const isAlone = !this.#isBusy();
+  async #index(store: TaskStore, isAlone = !this.#isBusy()): Promise<number> {
     const unindexed = await store.readUnindexed({ limit: isAlone ? textBatch.idle : textBatch.busy });
-    if (unindexed.length === 0) return false;
-    committed(await store.writeTexts(await this.#textsOf(unindexed), { isAlone }), store);
-    return true;
+    if (unindexed.length > 0)
+      committed(await store.writeTexts(await this.#textsOf(unindexed), { isAlone }), store);
+    return unindexed.length;
   }
 
   async #textsOf(unindexed: readonly UnindexedTask[]): Promise<IndexedText[]> {

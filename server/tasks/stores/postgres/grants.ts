@@ -27,8 +27,9 @@ const rights: Record<RoleKind, Record<string, string>> = {
     attribute_names: "INSERT, UPDATE",
     attributes: "INSERT, UPDATE, DELETE",
     attribute_fills: "INSERT, UPDATE, DELETE",
-    texts: "INSERT, UPDATE, DELETE",
-    text_work: "INSERT, UPDATE, DELETE",
+    // To make the index of texts anew.
+    texts: "INSERT, UPDATE, DELETE, TRUNCATE",
+    text_work: "INSERT, UPDATE, DELETE, TRUNCATE",
     history: "INSERT, UPDATE, DELETE",
     saved_searches: "INSERT, UPDATE, DELETE",
     pauses: "INSERT, UPDATE, DELETE",

@@ -81,7 +81,7 @@ import { reportProgress, settleTasks } from "./settle.ts";
 import { nowOf, statement } from "./statement.ts";
 import { summarizeTasks } from "./summary.ts";
 import { TallyFolder } from "./tallies.ts";
-import { readUnindexed, writeTexts } from "./texts.ts";
+import { clearTexts, readUnindexed, writeTexts } from "./texts.ts";
 import * as workers from "./workers.ts";
 
 export interface PostgresStoreOptions {
@@ -336,6 +336,10 @@ class PostgresStore implements TaskStore {
 
   writeTexts(texts: Parameters<TaskStore["writeTexts"]>[0]): Promise<Written<void>> {
     return writeTexts(this.#context, texts);
+  }
+
+  clearTexts(): Promise<Written<void>> {
+    return clearTexts(this.#context);
   }
 
   readRecords(which: Parameters<TaskStore["readRecords"]>[0]): Promise<TaskRecord[]> {

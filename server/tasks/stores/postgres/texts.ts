@@ -97,6 +97,28 @@ export function writeTexts(context: Context, texts: readonly IndexedText[]): Pro
   });
 }
 
+/** TRUNCATE gives the space back at once; it waits for the searches of this moment. */
+export function clearTexts({ database }: Context): Promise<Written<void>> {
+  return database.written(() =>
+    database.transaction(async (session): Promise<Written<void>> => {
+      await session.query(forgetTexts);
+      await session.query(noteEverything);
+      return { kind: "ok", value: undefined };
+    }),
+  );
+}
+
+const forgetTexts = statement("forgetTexts", "TRUNCATE :schema.texts, :schema.text_work");
+
+/** As in the migration that makes them: each lane and status is one piece, of all times. */
+const noteEverything = statement(
+  "noteAllTexts",
+  `INSERT INTO :schema.text_work (lane, status, hour, first_at, last_at, tasks)
+    SELECT lane, status, 0, -1000000000000000, 1000000000000000, sum(tasks) FROM (
+      SELECT lane, status, tasks FROM :schema.tallies UNION ALL SELECT lane, status, tasks FROM :schema.tally_changes
+    ) AS counted WHERE status <> 2 GROUP BY lane, status HAVING sum(tasks) > 0`,
+);
+
 const takeWork = statement(
   "takeTextWork",
   `WITH clock AS MATERIALIZED (SELECT ${nowOf("$1")} AS at),

@@ -343,6 +343,15 @@ export const textSql = {
     WHERE lane = ?1 AND status = ?2 AND unindexed_at = ?3 AND unindexed_id = ?4`,
 } as const;
 
+/** Forgets all texts, as if none had been indexed yet; one after another. */
+export const textClearing = [
+  "/* dure:deleteTexts */ INSERT INTO texts (texts) VALUES ('delete-all')",
+  "/* dure:deleteBlocks */ DELETE FROM text_blocks",
+  "/* dure:resetMarks */ UPDATE text_marks SET fresh_to = 0, truncated = 0 WHERE mark = 1",
+  // The earliest instant that a Date can be: year 1.
+  `/* dure:noteAllTexts */ UPDATE tallies SET unindexed_at = -62135596800000, unindexed_id = '' WHERE status <> 2`,
+] as const;
+
 /** Of each attribute and state, when the first or the last entry was created. */
 function headsOfEqual(name: string, edge: "min" | "max"): string {
   return `/* dure:${name} */ SELECT named.wanted, states.wanted, (SELECT ${edge}(created_at) FROM attributes

@@ -324,6 +324,10 @@ class SqliteStore implements TaskStore {
     return { kind: "ok", value: undefined };
   }
 
+  clearTexts(): Promise<Written<void>> {
+    return this.#writer.call("clearTexts", undefined);
+  }
+
   readRecords(which: Parameters<TaskStore["readRecords"]>[0]): Promise<TaskRecord[]> {
     return this.#read("readRecords", which);
   }

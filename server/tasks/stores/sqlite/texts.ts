@@ -9,7 +9,7 @@ import type { Written } from "../../core/store.ts";
 import type { Connection } from "./connection.ts";
 import type { Rows } from "./protocol.ts";
 import type { AttemptRow, Row } from "./rows.ts";
-import { sql, textSql } from "./statements.ts";
+import { sql, textClearing, textSql } from "./statements.ts";
 import { type WriteContext, withNames, workerNames } from "./write-context.ts";
 
 /** Neighbouring seqs whose creation is known together. */
@@ -184,6 +184,13 @@ function moveChanged(connection: Connection, place: Unindexed, known: ReadonlySe
   const reached = unknown === -1 ? undefined : rows[unknown - 1];
   if (unknown === -1) connection.prepare(textSql.moveUnindexed).run(...place, null, null);
   else if (reached) connection.prepare(textSql.moveUnindexed).run(...place, reached[1], reached[2]);
+}
+
+/** Everything is to be indexed again: whoever read something before meets other places, and writes nothing. */
+export function clearTexts({ connection }: WriteContext): Written<void> {
+  for (const statement of textClearing) connection.prepare(statement).run();
+  forgetRowid(connection);
+  return { kind: "ok", value: undefined };
 }
 
 /** After tasks were deleted, whose numbers may be given to others. */

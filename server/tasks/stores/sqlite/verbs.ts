@@ -16,7 +16,7 @@ import { deleteSearch, listSearches, saveSearch, writeAlertState } from "./saved
 import { countTasks, explainSearch, searchTasks } from "./search-walk.ts";
 import { reportProgress, settleTasks } from "./settle.ts";
 import { summarizeTasks } from "./summary.ts";
-import { readUnindexed, writeTexts } from "./texts.ts";
+import { clearTexts, readUnindexed, writeTexts } from "./texts.ts";
 import { beat, reapWorkers, registerWorker, stopWorker } from "./workers.ts";
 import type { WriteContext } from "./write-context.ts";
 
@@ -39,6 +39,7 @@ export const writeVerbs = {
   writeRecords,
   writeAttributes,
   writeTexts,
+  clearTexts: (context: WriteContext, _argument: undefined) => clearTexts(context),
   addHistory,
   writeHistory,
   pruneHistory,
