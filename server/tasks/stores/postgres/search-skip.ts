@@ -14,8 +14,13 @@ const skippedMin = 2_000;
 /** So many keys of a page's stretches are read, beside those of the page. */
 const restMax = 1_000;
 const roundsMax = 40;
-/** Around the place where the page is expected, as shares of all that is counted; each stretch costs a look for each pair. */
+/**
+ * Edges of stretches: even ones, since tasks come in bursts, and some around the place where the page is expected, all as
+ * shares of what is counted. Each stretch costs a look for each pair, so of many pairs they are fewer.
+ */
 const spreads = [0.004, 0.02, 0.08, 0.3];
+const evenMany = 8;
+const evenFew = 32;
 const pairsMany = 100;
 /** Of what the density of tasks makes expect, so much is counted at once. */
 const expectedShare = 1.1;
@@ -56,6 +61,7 @@ class Skip {
   /** 1 where the order is that of time. */
   readonly #sign: 1 | -1;
   readonly #spreads: readonly number[];
+  readonly #even: readonly number[];
 
   constructor(session: Session, search: StoreSearch, pairs: readonly Pair[]) {
     this.#session = session;
@@ -63,7 +69,10 @@ class Skip {
     this.#search = search.sortBy === "id" ? { ...search, sortBy: "createdAt" } : search;
     this.#pairs = pairs;
     this.#sign = isDownwards(search) ? -1 : 1;
-    this.#spreads = pairs.length > pairsMany ? spreads.slice(1, -1) : spreads;
+    const isMany = pairs.length > pairsMany;
+    this.#spreads = isMany ? spreads.slice(0, 2) : spreads;
+    const even = isMany ? evenMany : evenFew;
+    this.#even = Array.from({ length: even }, (_, place) => (place + 1) / even);
   }
 
   async to(offset: number, limit: number): Promise<Nearer | undefined> {
@@ -128,7 +137,7 @@ class Skip {
   /** In stretches that are short around the expected place, a share of the way. */
   async #count(near: number, far: number, expected: number): Promise<Stretch[]> {
     const places = this.#spreads.flatMap((spread) => [expected - spread, expected + spread]);
-    const edges = [...places.filter((place) => place > 0 && place < 1), 1].sort((a, b) => a - b);
+    const edges = [...places.filter((place) => place > 0 && place < 1), ...this.#even].sort((a, b) => a - b);
     const stretches: Stretch[] = [];
     let at = near;
     for (const edge of edges) {
