@@ -91,9 +91,9 @@ export class Indexer {
     return Math.min(pauseMsMax, Math.max(pauseMsMin, pauseShare * (clock.monotonic() - beganAt)));
   }
 
-  /** Indexes some texts, as few at once as if tasks were running, without a pause after it; answers how many. */
-  async indexBatch(): Promise<number> {
-    return this.#index(await this.#parts.store(), false);
+  /** Indexes some texts, without a pause after it; answers how many. @param isAlone whether nobody waits meanwhile */
+  async indexBatch(isAlone: boolean): Promise<number> {
+    return this.#index(await this.#parts.store(), isAlone);
   }
 
   async #paced(): Promise<number> {

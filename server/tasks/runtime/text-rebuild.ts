@@ -25,11 +25,17 @@ export async function rebuildTexts(
   const { textLag: total = 0 } = await store.stats();
   let indexed = 0;
   while (!clear && !signal?.aborted) {
-    const count = await indexer.indexBatch();
+    const count = await indexer.indexBatch(await isAlone(store));
     if (count === 0) break;
     indexed += count;
     // Workers index as well, and what changes meanwhile comes again.
     onProgress?.({ indexed: Math.min(indexed, total), total });
   }
   return { indexed };
+}
+
+/** Whether no worker that lives, of any process, runs a task. */
+async function isAlone(store: TaskStore): Promise<boolean> {
+  const workers = await store.listWorkers();
+  return workers.every(({ state, running }) => state !== "alive" || running === 0);
 }
