@@ -63,6 +63,7 @@ const text = fc.oneof(
     "..",
     "a..b",
     'say "hi"',
+    "2026-11-01",
     "\\",
     "-x",
     "OR",

@@ -5,6 +5,7 @@ import { isMatcher } from "./filter-condition.ts";
 import { type ParsedQuery, parseQuery } from "./query.ts";
 import { type FieldKind, queryFields, sortNames } from "./query-fields.ts";
 import { fieldName, quote } from "./query-lexer.ts";
+import { isDate } from "./query-values.ts";
 
 type Kind = FieldKind | "attribute" | "path";
 type Matcher = Readonly<Record<string, unknown>>;
@@ -159,6 +160,8 @@ function looseTerm(name: string, kind: "attribute" | "path", values: readonly un
   const listed = plain.flatMap((value) => {
     if (value === null) return ["null"];
     if (typeof value !== "string") return [];
+    // Without quotes it would be a time, too.
+    if (isDate(value)) return [quote(value)];
     const meaning = meaningOf(value);
     if (!plain.includes(meaning)) return [typeof meaning === "string" ? word(value) : quote(value)];
     alone.delete(meaning as number);

@@ -43,9 +43,12 @@ export function matchOf(kind: FieldKind, match: QueryMatch, time: QueryTime): un
 
 /** Of an attribute, or a place in a payload: a number is looked for as a number and as text. */
 export function looseMatch(of: "attribute" | "path", match: QueryMatch, time: QueryTime): unknown {
-  const bound = (value: QueryValue) => boundOf(of, value, time);
-  if (match.kind === "compare") return { [operators[match.operator]]: bound(match.value) };
-  if (match.kind === "range") return rangeOf(match, bound);
+  const bound = (edge: Edge) => (value: QueryValue) => boundOf(of, value, time, edge);
+  if (match.kind === "compare") {
+    const { operator, value } = match;
+    return { [operators[operator]]: bound(operator === ">" || operator === "<=" ? "end" : "start")(value) };
+  }
+  if (match.kind === "range") return rangeOf(match, bound("start"), bound("end"));
   const { values } = match;
   const [first] = values;
   if (values.length === 1 && isAny(first!)) return { exists: true };
@@ -68,12 +71,35 @@ function looseValues(value: QueryValue): (string | number | boolean | null)[] {
   return isNumber(text) ? [Number(text), text] : [text];
 }
 
-function boundOf(of: "attribute" | "path", value: QueryValue, time: QueryTime): string | number | Date {
+type Edge = "start" | "end";
+
+/** A time is as long as it is written: a range begins with its first millisecond and ends with its last. */
+function boundOf(
+  of: "attribute" | "path",
+  value: QueryValue,
+  time: QueryTime,
+  edge: Edge,
+): string | number | Date {
   const { text, isQuoted } = value;
   if (!isQuoted && isNumber(text)) return Number(text);
   const instant = isQuoted ? undefined : instantOf(text, time);
   if (instant === undefined) return text;
-  return of === "attribute" ? new Date(instant.start) : new Date(instant.start).toISOString();
+  const { start, end } = instant;
+  const at = new Date(edge === "start" ? start : Math.max(start, end - 1));
+  return of === "attribute" ? at : at.toISOString();
+}
+
+/** Of an attribute or a place: the days and instants among the values, as ranges; of texts that look like them nothing is known. */
+export function looseTimes(of: "attribute" | "path", match: QueryMatch, time: QueryTime): unknown[] {
+  if (match.kind !== "values") return [];
+  return match.values
+    .filter(({ text, isQuoted, isPrefix }) => !isQuoted && !isPrefix && isDate(text))
+    .map((value) => ({ gte: boundOf(of, value, time, "start"), lte: boundOf(of, value, time, "end") }));
+}
+
+/** Whether an unquoted text is a day or an instant, and not a text alone. */
+export function isDate(text: string): boolean {
+  return dateOf(text, { now: 0, utcOffsetMinutes: 0 }) !== undefined;
 }
 
 function isNumber(text: string): boolean {
@@ -139,9 +165,10 @@ function orderedMatch(match: QueryMatch, read: (value: QueryValue) => unknown): 
 function rangeOf(
   { from, to }: { from: QueryValue | undefined; to: QueryValue | undefined },
   read: (value: QueryValue) => unknown,
+  readTo = read,
 ) {
   if (!from && !to) throw new ValueProblem(nowhere, "a range needs a value on one side of .. at least");
-  return { ...(from && { gte: read(from) }), ...(to && { lte: read(to) }) };
+  return { ...(from && { gte: read(from) }), ...(to && { lte: readTo(to) }) };
 }
 
 function numberOf(value: QueryValue): number {

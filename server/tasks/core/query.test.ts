@@ -61,6 +61,28 @@ describe("a query is the filter that says the same", () => {
     ["created:>2026-11-01", { createdAt: { gte: at("2026-11-01T15:00:00Z") } }],
     ["created:today", { createdAt: { gte: at("2026-11-22T15:00:00Z"), lt: at("2026-11-23T15:00:00Z") } }],
     ["created:<0001-01-01T00:00:00Z", { createdAt: { lt: at("0001-01-01T00:00:00Z") } }],
+    [
+      "paidAt:2026-11-01",
+      {
+        or: [
+          { attributes: { paidAt: { in: ["2026-11-01"] } } },
+          {
+            attributes: {
+              paidAt: { gte: at("2026-10-31T15:00:00Z"), lte: at("2026-11-01T14:59:59.999Z") },
+            },
+          },
+        ],
+      },
+    ],
+    [
+      "paidAt:2026-11-01..2026-11-08",
+      { attributes: { paidAt: { gte: at("2026-10-31T15:00:00Z"), lte: at("2026-11-08T14:59:59.999Z") } } },
+    ],
+    ["paidAt:>2026-11-01", { attributes: { paidAt: { gt: at("2026-11-01T14:59:59.999Z") } } }],
+    ["paidAt:>=2026-11-01", { attributes: { paidAt: { gte: at("2026-10-31T15:00:00Z") } } }],
+    ["payload.paidAt:<2026-11-01", { payload: { paidAt: { lt: "2026-10-31T15:00:00.000Z" } } }],
+    ["payload.paidAt:<=2026-11-01", { payload: { paidAt: { lte: "2026-11-01T14:59:59.999Z" } } }],
+    ['paidAt:"2026-11-01"', { attributes: { paidAt: { in: ["2026-11-01"] } } }],
     ["created:>=monday", { createdAt: { gte: at("2026-11-22T15:00:00Z") } }],
     ["created:sunday", { createdAt: { gte: at("2026-11-21T15:00:00Z"), lt: at("2026-11-22T15:00:00Z") } }],
     ["started:null", { startedAt: null }],

@@ -5,9 +5,16 @@ import { isMatcher, toPlainFilters } from "./filter-condition.ts";
 import { didYouMean } from "./names.ts";
 import { problemOf } from "./options.ts";
 import { otherNames, queryField, queryFields, sortNames } from "./query-fields.ts";
-import { type QueryNode, type QueryValue, queryError, readQuery, type Span } from "./query-grammar.ts";
+import {
+  type QueryMatch,
+  type QueryNode,
+  type QueryValue,
+  queryError,
+  readQuery,
+  type Span,
+} from "./query-grammar.ts";
 import { checkLimits } from "./query-limits.ts";
-import { isAny, looseMatch, matchOf, type QueryTime, ValueProblem } from "./query-values.ts";
+import { isAny, looseMatch, looseTimes, matchOf, type QueryTime, ValueProblem } from "./query-values.ts";
 import type { TaskSortField } from "./search.ts";
 
 export interface ParsedQuery {
@@ -166,12 +173,9 @@ class QueryReader {
     if (known) return { [known.filter]: matchOf(known.kind, match, this.#time) };
     const [head, ...path] = field.split(".") as [string, ...string[]];
     const name = head.toLowerCase();
-    if (name === "payload" || name === "result") {
-      return { [name]: nested(path, looseMatch("path", match, this.#time)) };
-    }
-    if (name === "attribute" && path.length > 0) {
-      return { attributes: { [path.join(".")]: looseMatch("attribute", match, this.#time) } as never };
-    }
+    if (name === "payload" || name === "result")
+      return this.#looseOf("path", match, (value) => ({ [name]: nested(path, value) }));
+    if (name === "attribute" && path.length > 0) return this.#attributeOf(path.join("."), match);
     const value = match.kind === "values" && match.values.length === 1 ? match.values[0]! : undefined;
     if (name === "sort") return this.#sortBy(value, span, isTop);
     if (name === "has") return this.#has(value, span);
@@ -180,7 +184,22 @@ class QueryReader {
       throw queryError(this.#query, span, 'text takes one text, such as text:"rate limit"');
     }
     this.#refuseNearMiss(field, span);
-    return { attributes: { [field]: looseMatch("attribute", match, this.#time) } as never };
+    return this.#attributeOf(field, match);
+  }
+
+  #attributeOf(name: string, match: QueryMatch): TaskFilter {
+    return this.#looseOf("attribute", match, (value) => ({ attributes: { [name]: value } as never }));
+  }
+
+  /** `2026-11-01` is that text, and any time of that day. */
+  #looseOf(
+    of: "attribute" | "path",
+    match: QueryMatch,
+    filterOf: (match: unknown) => TaskFilter,
+  ): TaskFilter {
+    const plain = filterOf(looseMatch(of, match, this.#time));
+    const times = looseTimes(of, match, this.#time);
+    return times.length === 0 ? plain : { or: [plain, ...times.map(filterOf)] };
   }
 
   #sortBy(value: QueryValue | undefined, span: Span, isTop: boolean): TaskFilter {
