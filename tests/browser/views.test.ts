@@ -130,6 +130,7 @@ test("names as long as they may be fit a phone and a small window", async () => 
     for (const path of ["", "tasks", `tasks/${world.tasks[0]!.id}`, "errors", "workers", "definitions"]) {
       await page.goto(own.url + path);
       await page.locator("main").getByText(type).locator("visible=true").first().waitFor();
+      if (path === "") await page.locator("canvas").first().waitFor();
       expect(await wideElements(page), `${path} at ${width}`).toBe(0);
     }
     await page.context().close();

@@ -122,33 +122,36 @@ function HistoryTable({ steps }: { steps: readonly Step[] }) {
   const format = useFormat();
   const span = (ms: number | undefined) => (ms === undefined ? "–" : format.span(ms));
   return (
-    <table className="hidden">
-      <caption>{words.chartLabel}</caption>
-      <thead>
-        <tr>
-          <th>{words.ended}</th>
-          <th>{words.COMPLETED}</th>
-          <th>{words.FAILED}</th>
-          <th>{words.waitTime} p50</th>
-          <th>{words.waitTime} p95</th>
-          <th>{words.runTime} p50</th>
-          <th>{words.runTime} p95</th>
-        </tr>
-      </thead>
-      <tbody>
-        {steps.map(({ at, completed, failed, wait, run }) => (
-          <tr key={at}>
-            <th>{format.full(new Date(at))}</th>
-            <td>{completed}</td>
-            <td>{failed}</td>
-            <td>{span(wait?.p50)}</td>
-            <td>{span(wait?.p95)}</td>
-            <td>{span(run?.p50)}</td>
-            <td>{span(run?.p95)}</td>
+    // A table would be as wide as it wants, and the page with it.
+    <div className="hidden">
+      <table>
+        <caption>{words.chartLabel}</caption>
+        <thead>
+          <tr>
+            <th>{words.ended}</th>
+            <th>{words.COMPLETED}</th>
+            <th>{words.FAILED}</th>
+            <th>{words.waitTime} p50</th>
+            <th>{words.waitTime} p95</th>
+            <th>{words.runTime} p50</th>
+            <th>{words.runTime} p95</th>
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {steps.map(({ at, completed, failed, wait, run }) => (
+            <tr key={at}>
+              <th>{format.full(new Date(at))}</th>
+              <td>{completed}</td>
+              <td>{failed}</td>
+              <td>{span(wait?.p50)}</td>
+              <td>{span(wait?.p95)}</td>
+              <td>{span(run?.p50)}</td>
+              <td>{span(run?.p95)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 
