@@ -6,11 +6,12 @@ import type { ErrorGroup, ErrorsAnswer } from "./contract.ts";
 /** Failed tasks that are looked at, the latest. */
 export const failuresMax = 2_000;
 const groupsMax = 200;
-const dayMs = 24 * 3_600_000;
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
 /** Steps of a trend. */
 const stepsMax = 24;
 
-/** What the trends are of: the last day, or as much of it as the latest failures reach back. */
+/** What the trends are of: the last day, or as much of it as the failures reach back, an hour at least. */
 interface Span {
   from: number;
   to: number;
@@ -27,7 +28,7 @@ export async function readErrors(dure: Dure): Promise<ErrorsAnswer> {
   });
   const isAll = failed.length < failuresMax;
   const earliest = failed.at(-1)?.updatedAt.getTime() ?? now;
-  const span = { from: isAll ? now - dayMs : Math.max(earliest, now - dayMs), to: now };
+  const span = { from: Math.min(now - hourMs, Math.max(earliest, now - dayMs)), to: now };
   return {
     errors: groupsOf(failed, span),
     trend: { from: new Date(span.from).toISOString(), to: new Date(now).toISOString(), steps: stepsMax },
