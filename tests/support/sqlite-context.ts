@@ -3,6 +3,7 @@ import type { NewTask, Settled, Settlement, TaskStore, Written } from "../../ser
 import { TaskAttributes } from "../../server/tasks/stores/sqlite/attributes.ts";
 import { type Claimed, claimTasks } from "../../server/tasks/stores/sqlite/claim.ts";
 import type { TaskRef } from "../../server/tasks/stores/sqlite/claimed-task.ts";
+import { ClaimsAhead } from "../../server/tasks/stores/sqlite/claims-ahead.ts";
 import { Connection } from "../../server/tasks/stores/sqlite/connection.ts";
 import { enqueueTasks } from "../../server/tasks/stores/sqlite/enqueue.ts";
 import { Lanes, Tally } from "../../server/tasks/stores/sqlite/lanes.ts";
@@ -41,6 +42,7 @@ export class SqliteBench {
       lanes: new Lanes(connection),
       tally: new Tally(connection),
       attributes: new TaskAttributes(connection),
+      ahead: new ClaimsAhead(),
       locks: new WorkerLocks(":memory:"),
       changed: false,
       undo: () => undefined,

@@ -9,6 +9,7 @@ import { DureError } from "../../core/errors.ts";
 import type { NewTask } from "../../core/store.ts";
 import { isSqlite, type SqliteDatabase, type Transaction, unusable } from "../../core/transaction.ts";
 import { TaskAttributes } from "./attributes.ts";
+import { ClaimsAhead } from "./claims-ahead.ts";
 import { applicationId, type Connection, newestSchema } from "./connection.ts";
 import { countTasks, type Enqueued, enqueued, insertRuns, type NewRun } from "./enqueue.ts";
 import { Lanes, Tally } from "./lanes.ts";
@@ -135,6 +136,7 @@ function contextOf(database: SqliteDatabase): WriteContext {
     lanes: new Lanes(connection),
     tally: new Tally(connection),
     attributes: new TaskAttributes(connection),
+    ahead: new ClaimsAhead(),
     changed: false,
     undo: () => undefined,
   } as Omit<WriteContext, "locks"> as WriteContext;

@@ -9,7 +9,7 @@ export type LaneName = [lane: number, type: string, queue: string, description: 
 export class Lanes {
   readonly #connection: Connection;
   readonly #byName = new Map<string, number>();
-  readonly #matching = new Map<string, number[]>();
+  readonly #matching = new Map<string, WorkerLanes>();
   /** What `#matching` was made from: the newest lane, and what was paused. */
   #matchedUpTo = -1;
   #matchedPauses: string | null = null;
@@ -30,22 +30,32 @@ export class Lanes {
     return lane;
   }
 
-  /** The lanes that a worker of these types and queues takes from: those of which neither is paused. */
-  matching(types: readonly string[], queues: readonly string[] | undefined): number[] {
+  /**
+   * The lanes that a worker of these types and queues takes from: those of which neither is paused. The same object as
+   * long as it only gains lanes.
+   */
+  matching(types: readonly string[], queues: readonly string[] | undefined): WorkerLanes {
     const row = this.#connection.prepare(sql.lanesAndPauses).get();
     const [newest, pauses] = row as unknown as [number, string | null];
-    if (newest !== this.#matchedUpTo || pauses !== this.#matchedPauses) {
-      this.#matching.clear();
-      this.#matchedUpTo = newest;
-      this.#matchedPauses = pauses;
-    }
+    if (newest < this.#matchedUpTo || pauses !== this.#matchedPauses) this.#matching.clear();
+    else if (newest > this.#matchedUpTo) this.#addNewer();
+    this.#matchedUpTo = newest;
+    this.#matchedPauses = pauses;
     const key = JSON.stringify([types, queues]);
     let lanes = this.#matching.get(key);
     if (!lanes) {
-      lanes = this.#findMatching(types, queues);
+      lanes = new WorkerLanes(types, queues, pauses);
+      const rows = this.#connection.prepare(sql.lanesOfTypes).all(JSON.stringify(types));
+      lanes.add(rows as unknown as NamedLane[]);
       this.#matching.set(key, lanes);
     }
     return lanes;
+  }
+
+  #addNewer(): void {
+    if (this.#matching.size === 0) return;
+    const rows = this.#connection.prepare(sql.lanesAfter).all(this.#matchedUpTo);
+    for (const lanes of this.#matching.values()) lanes.add(rows as unknown as NamedLane[]);
   }
 
   /** A rolled-back transaction may have taken new lanes with it. */
@@ -67,19 +77,40 @@ export class Lanes {
     this.#byName.set(name, lane);
     return lane;
   }
+}
 
-  #findMatching(types: readonly string[], queues: readonly string[] | undefined): number[] {
-    const wanted = queues && new Set(queues);
-    const paused = new Set(this.#matchedPauses?.split("\n"));
-    const rows = this.#connection.prepare(sql.lanesOfTypes).all(JSON.stringify(types)) as unknown as [
-      lane: number,
-      type: string,
-      queue: string,
-    ][];
-    return rows
-      .filter(([, , queue]) => !wanted || wanted.has(queue))
-      .filter(([, type, queue]) => !paused.has(`type ${type}`) && !paused.has(`queue ${queue}`))
-      .map(([lane]) => lane);
+type NamedLane = [lane: number, type: string, queue: string];
+
+/** The lanes that a worker takes from, in ascending order. */
+export class WorkerLanes {
+  readonly #types: ReadonlySet<string>;
+  readonly #queues: ReadonlySet<string> | undefined;
+  readonly #paused: ReadonlySet<string>;
+  readonly #lanes: number[] = [];
+  readonly #members = new Set<number>();
+
+  constructor(types: readonly string[], queues: readonly string[] | undefined, pauses: string | null) {
+    this.#types = new Set(types);
+    this.#queues = queues && new Set(queues);
+    this.#paused = new Set(pauses?.split("\n"));
+  }
+
+  get all(): readonly number[] {
+    return this.#lanes;
+  }
+
+  has(lane: number): boolean {
+    return this.#members.has(lane);
+  }
+
+  /** Adds those that fit. */
+  add(lanes: readonly NamedLane[]): void {
+    for (const [lane, type, queue] of lanes) {
+      if (!this.#types.has(type) || (this.#queues && !this.#queues.has(queue))) continue;
+      if (this.#paused.has(`type ${type}`) || this.#paused.has(`queue ${queue}`)) continue;
+      this.#lanes.push(lane);
+      this.#members.add(lane);
+    }
   }
 }
 
@@ -87,6 +118,8 @@ export class Lanes {
 export class Tally {
   readonly #connection: Connection;
   readonly #changes = new Map<number, number>();
+  /** Lanes in which tasks became PENDING or took another place, until it is cleared. */
+  readonly readied = new Set<number>();
   /** From when on tasks came to a status: their texts have changed. */
   readonly #changedAts = new Map<number, number>();
 
@@ -103,6 +136,7 @@ export class Tally {
     if (to === 0) return;
     const key = lane * 8 + to;
     this.#add(key, tasks);
+    if (to === 1) this.readied.add(lane);
     if (at !== undefined) this.changed(lane, to, at);
   }
 
@@ -110,6 +144,7 @@ export class Tally {
   changed(lane: number, status: number, at: number): void {
     const key = lane * 8 + status;
     this.touch(lane, status);
+    if (status === 1) this.readied.add(lane);
     this.#changedAts.set(key, Math.min(at, this.#changedAts.get(key) ?? at));
   }
 

@@ -83,6 +83,7 @@ export const sql = {
     (SELECT group_concat(kind || ' ' || name, char(10)) FROM pauses) FROM lanes`,
   lanesOfTypes:
     "/* dure:lanesOfTypes */ SELECT lane, lanes.type, queue FROM json_each(?) AS wanted JOIN lanes ON lanes.type = wanted.value ORDER BY lane",
+  lanesAfter: "/* dure:lanesAfter */ SELECT lane, type, queue FROM lanes WHERE lane > ? ORDER BY lane",
   laneNames: `/* dure:laneNames */ SELECT lane, lanes.type, lanes.queue, description FROM json_each(?) AS wanted
     JOIN lanes ON lane = wanted.value LEFT JOIN definitions ON definitions.id = lanes.type`,
   addToTally:
@@ -160,6 +161,13 @@ export const sql = {
   // Claim (T1). One lane and one priority at a time, so that the order of the index is the order of the answer.
   topPriority: `/* dure:topPriority */ SELECT priority FROM tasks INDEXED BY tasks_claim
     WHERE status = 1 AND crashes = 0 AND lane = ?1 AND priority < ?2 ORDER BY priority DESC LIMIT 1`,
+  /** The next lane in which anything waits, and the highest priority in it. */
+  nextLane: `/* dure:nextLane */ SELECT lane, priority FROM tasks INDEXED BY tasks_claim
+    WHERE status = 1 AND crashes = 0 AND lane > ?1 ORDER BY lane, priority DESC LIMIT 1`,
+  nextSuspectLane: `/* dure:nextSuspectLane */ SELECT lane, priority FROM tasks INDEXED BY tasks_claim_suspect
+    WHERE status = 1 AND crashes > 0 AND lane > ?1 ORDER BY lane, priority DESC LIMIT 1`,
+  stillDue: `/* dure:stillDue */ SELECT seq, lane, priority, due_at FROM json_each(?) AS wanted
+    CROSS JOIN tasks ON seq = wanted.value WHERE status = 1 AND crashes = 0`,
   dueInLane: `/* dure:dueInLane */ SELECT due_at, seq FROM tasks INDEXED BY tasks_claim
     WHERE status = 1 AND crashes = 0 AND lane = ?1 AND priority = ?2 AND due_at <= ?3 ORDER BY due_at, seq LIMIT ?4`,
   nextDueInLane: `/* dure:nextDueInLane */ SELECT due_at FROM tasks INDEXED BY tasks_claim

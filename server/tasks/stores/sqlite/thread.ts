@@ -7,6 +7,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "
 import type { ClaimRequest } from "../../core/store.ts";
 import { TaskAttributes } from "./attributes.ts";
 import { Checkpointer } from "./checkpointer.ts";
+import { ClaimsAhead } from "./claims-ahead.ts";
 import { Connection } from "./connection.ts";
 import type { NewRun } from "./enqueue.ts";
 import { Instants } from "./instants.ts";
@@ -362,6 +363,7 @@ class StoreThread {
       lanes: new Lanes(connection),
       tally: new Tally(connection),
       attributes: new TaskAttributes(connection),
+      ahead: new ClaimsAhead(),
       locks: this.#locks,
       changed: false,
       undo: () => undefined,

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { newWorker, startAt } from "../../../../tests/support/builders.ts";
 import { TaskAttributes } from "./attributes.ts";
+import { ClaimsAhead } from "./claims-ahead.ts";
 import { Connection } from "./connection.ts";
 import { Lanes, Tally } from "./lanes.ts";
 import { WorkerLocks } from "./worker-locks.ts";
@@ -46,6 +47,7 @@ function newProcess(): WriteContext {
     lanes: new Lanes(connection),
     tally: new Tally(connection),
     attributes: new TaskAttributes(connection),
+    ahead: new ClaimsAhead(),
     locks: new WorkerLocks(path),
     changed: false,
     undo: () => undefined,

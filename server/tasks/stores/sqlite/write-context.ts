@@ -1,5 +1,6 @@
 /** What every writing verb works with, on the writing thread, inside a transaction that the thread opened. */
 import type { TaskAttributes } from "./attributes.ts";
+import type { ClaimsAhead } from "./claims-ahead.ts";
 import type { Connection } from "./connection.ts";
 import type { LaneName, Lanes, Tally } from "./lanes.ts";
 import type { Rows } from "./protocol.ts";
@@ -12,6 +13,7 @@ export interface WriteContext {
   readonly lanes: Lanes;
   readonly tally: Tally;
   readonly attributes: TaskAttributes;
+  readonly ahead: ClaimsAhead;
   readonly locks: WorkerLocks;
   /** Set by a verb that made something claimable, or that the caller's own process would not hear of otherwise. */
   changed: boolean;
