@@ -233,7 +233,11 @@ export function isPostgresUrl(database: string): boolean {
   return /^postgres(ql)?:\/\//i.test(database);
 }
 
-function checkDatabase(database: string): string {
+/**
+ * The database's name, when it can be one. What looks like PostgreSQL's is never taken for a file, nor shown: a password may be in it.
+ * @throws DureError INVALID_OPTION, DATABASE_UNAVAILABLE
+ */
+export function checkDatabase(database: string): string {
   if (/^postgres(ql)?:(?!\/\/)|^\s*(host|hostaddr|dbname|user)\s*=/i.test(database)) {
     throw new DureError(
       "INVALID_OPTION",

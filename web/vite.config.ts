@@ -20,5 +20,7 @@ export default defineConfig({
     // What is bundled is given on, and its licences with it.
     license: { fileName: "licenses.md" },
     reportCompressedSize: true,
+    // How long a busy machine took is nobody's mistake.
+    rolldownOptions: { checks: { bundlerTimings: false } },
   },
 });

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { Dure } from "../dure.ts";
 import { createDure } from "../dure.ts";
-import type { DureOptions } from "../dure-options.ts";
+import { checkDatabase, type DureOptions } from "../dure-options.ts";
 import { DureError } from "../tasks/core/errors.ts";
 import { setDefaultInstance } from "../tasks/core/instance.ts";
 import { CommandError } from "./exit-codes.ts";
@@ -65,9 +65,10 @@ export class Context {
 
 /**
  * A typing error in a path must not become a new, empty database in which nothing is ever found.
- * @throws DureError DATABASE_UNAVAILABLE when the database is a file that is not there
+ * @throws DureError DATABASE_UNAVAILABLE when the database is a file that is not there; INVALID_OPTION for what is no name of one
  */
 export function refuseMissing(database: string): void {
+  checkDatabase(database);
   if (!isFile(database) || existsSync(database)) return;
   throw new DureError(
     "DATABASE_UNAVAILABLE",

@@ -105,6 +105,16 @@ describe("a database that is not there", () => {
     expect(stdout).toMatch(/^error {4}database {2}There is no database at /);
   });
 
+  test.each(["postgres:app", "host=db.example.com dbname=app password=canary"])(
+    "%s is no file, and a password in it is not shown",
+    async (database) => {
+      const { code, stdout, stderr } = await workspace.dure(["search", "--database", database]);
+      expect({ code, stdout }).toEqual({ code: exitCodes.INVALID_OPTION, stdout: "" });
+      expect(stderr).toContain("Write postgres://user:password@host:5432/database");
+      expect(stderr).not.toContain("canary");
+    },
+  );
+
   test("DURE_DATABASE names it too, and --database goes before it", async () => {
     const env = { DURE_DATABASE: "from-env.db" };
     expect((await workspace.dure(["stats"], { env })).stderr).toContain("from-env.db");
