@@ -70,6 +70,13 @@ const views: [name: string, path: () => string][] = [
   ["workers", () => "workers"],
   ["definitions", () => "definitions"],
 ];
+/** What the overview asks anew after a hint of a change, once a second at most. */
+const asked = [
+  "stats",
+  "workers",
+  "attention",
+  `history?bucket=minute&from=${new Date(Date.now() - 3_600_000).toISOString()}`,
+];
 for (const [name, path] of views) await measure(name, path, 20);
 console.log(table.toString());
 await dashboards(Number(values.dashboards));
@@ -86,14 +93,6 @@ async function measure(name: string, path: () => string, count = Number(values.r
   }
   table.push([name, percentile(times, 50).toFixed(1), percentile(times, 99).toFixed(1)]);
 }
-
-/** What the overview asks anew after a hint of a change, once a second at most. */
-const asked = [
-  "stats",
-  "workers",
-  "attention",
-  `history?bucket=minute&from=${new Date(Date.now() - 3_600_000).toISOString()}`,
-];
 
 /** Opens so many dashboards; what the server's process uses of a core while nothing changes, and while much does. */
 async function dashboards(count: number): Promise<void> {
