@@ -192,18 +192,18 @@ describe("the index follows the tasks", () => {
   });
 });
 
-describe("candidates", () => {
-  async function allOf(session: Session, source: KeySource, pageSize: number): Promise<string[]> {
-    const ids: string[] = [];
-    for (let after: Place | undefined; ; ) {
-      const { places, next } = await source.keys(session, after, pageSize);
-      ids.push(...places.map(({ id }) => id));
-      if (!next) return ids;
-      after = next;
-    }
+/** What a source gives, page by page. */
+async function allOf(session: Session, source: KeySource, pageSize: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let after: Place | undefined; ; ) {
+    const { places, next } = await source.keys(session, after, pageSize);
+    ids.push(...places.map(({ id }) => id));
+    if (!next) return ids;
+    after = next;
   }
+}
 
-  /** What a source gives, page by page. */
+describe("candidates", () => {
   async function idsOf(
     make: (session: Session) => Promise<KeySource | undefined>,
     pageSize = 3,
@@ -285,6 +285,29 @@ describe("candidates", () => {
     }
   });
 
+  test("a burst of other tasks does not make a frequent word look rare", async () => {
+    await schema.query(
+      `INSERT INTO :schema.texts (created_at, version, task_id, body)
+        SELECT ${clock.now()} + n * 1000, 0, 'x' || lpad(n::text, 5, '0'),
+          CASE WHEN n > 2500 THEN 'other' WHEN n % 3 = 0 THEN 'needle' ELSE 'hay' END FROM generate_series(1, 4000) AS n`,
+    );
+    const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 };
+    const asked = new Set<string>();
+    const ids = await idsOf(async (session) => {
+      const source = await textSource(session, search, indexed, unfiltered);
+      const keys: KeySource["keys"] = ({ query }, after, limit) => {
+        const recording: Session["query"] = (statement, values) => {
+          asked.add(statement.name);
+          return query(statement, values);
+        };
+        return source!.keys({ query: recording }, after, limit);
+      };
+      return { ...source!, keys };
+    });
+    expect(ids?.slice(0, 3)).toEqual(["x02499", "x02496", "x02493"]);
+    expect([...asked].sort()).toEqual(["spreadTexts", "walkTexts"]);
+  });
+
   test("by the index of trigrams too, beyond the newest", async () => {
     ok(await store.enqueueTasks([task("needle", { word: "needle" })]));
     await clock.advance(1);
@@ -360,7 +383,7 @@ describe("what the index can do", () => {
         const facts = await readTextIndex(session, parseLocation(url).schema);
         const search = { ...anySearch, where: { kind: "text", text: foldText(text) } as const };
         const source = await textSource(session, search, facts, unfiltered);
-        return (await source?.keys(session, undefined, 5))?.places.map(({ id }) => id);
+        return source && allOf(session, source, 5);
       }, planning);
     } finally {
       await asked.close();

@@ -14,9 +14,9 @@ import { isDownwards } from "../search-bounds.ts";
 import { createdBounds } from "./created-bounds.ts";
 import type { ResultRow, Session } from "./database.ts";
 import { type Candidates, gatheredMax, type KeySource } from "./key-source.ts";
-import { plainText } from "./rows.ts";
 import { keysOf, type Pair, Text } from "./search-statements.ts";
 import { onceOnly, quoted, shape, statement } from "./statement.ts";
+import { likeAll, likeRarest, patternOf, rarest, spreadOf } from "./text-rarity.ts";
 
 /** Texts that are read before the ways are compared; later chunks are as many as take about `chunkMs`. */
 const firstChunk = 1_000;
@@ -30,13 +30,6 @@ const indexedCost = 4;
 
 /** So many are thought to be there where the server never counted. */
 const textsUnknown = 1_000_000;
-/** The trigrams of the words that are looked at, those that the index is asked for, and the texts that tell how rare they are. */
-const trigramsMax = 16;
-const raresMax = 3;
-const rarityLooks = 300;
-/** Where even the rarest is in more of the texts, it does not narrow much. */
-const rareShare = 0.2;
-
 /** What the database's index of texts can do. */
 export interface TextIndex {
   exists: boolean;
@@ -120,10 +113,6 @@ function isIndexed(word: string, { knowsLetters }: TextIndex): boolean {
   return (knowsLetters ? /[\p{L}\p{Nd}]{3}/u : /[a-z0-9]{3}/i).test(word);
 }
 
-function patternOf(text: string): string {
-  return `%${plainText(text)!.replace(/[\\%_]/g, "\\$&")}%`;
-}
-
 interface Walked {
   /** Those that have the words and pass the filters. */
   found: Place[];
@@ -148,6 +137,8 @@ class TextReader {
   /** How many of the tasks that pass the filters were looked at so far, and how many of them have the words. */
   readonly #tested = { looked: 0, met: 0 };
   #chunk = firstChunk;
+  /** Texts of all times, and how many of them have the words; looked at before the index is asked. */
+  #spread: { looked: number; met: number } | undefined;
   #rares: readonly string[] | undefined;
 
   constructor(search: StoreSearch, words: readonly string[], index: TextIndex, filter: Passing | undefined) {
@@ -177,7 +168,12 @@ class TextReader {
   }
 
   async #further(session: Session, after: Place | undefined, limit: number): Promise<Candidates> {
-    const way = this.#cheapest(this.#search.offset + this.#search.limit);
+    const wanted = this.#search.offset + this.#search.limit;
+    let way = this.#cheapest(wanted);
+    if (way === "index" && !this.#spread) {
+      this.#spread = await spreadOf(session, this.#words);
+      way = this.#cheapest(wanted);
+    }
     if (way === "index") {
       this.#rares ??= await rarest(session, this.#words, this.#index);
       const fits = likeRarest(this.#words, this.#rares);
@@ -203,8 +199,8 @@ class TextReader {
 
   /** By what is known so far, for so many more. */
   #cheapest(wanted: number): Way {
-    const { met, looked } = this.#sample;
-    const share = met / Math.max(1, looked);
+    const { looked: looks, met: hits } = this.#spread ?? { looked: 0, met: 0 };
+    const share = (this.#sample.met + hits) / Math.max(1, this.#sample.looked + looks);
     const texts = this.#index.texts || textsUnknown;
     const byTexts = (wanted / (share * this.#passes)) * (1 + taskCost * share);
     const costs: [Way, number][] = [["texts", Math.min(texts, byTexts)]];
@@ -225,42 +221,6 @@ function isSame(a: Place | undefined, b: Place | undefined): boolean {
 
 function orderOf(search: StoreSearch): string {
   return isDownwards(search) ? "created_at DESC, task_id DESC" : "created_at, task_id";
-}
-
-function likeAll(text: Text, words: readonly string[], body = "body"): string {
-  return words.map((word) => `${body} LIKE ${text.add(patternOf(word))}::text`).join(" AND ");
-}
-
-/** All the words; the index is asked for the rare trigrams alone, where there are any. */
-function likeRarest(words: readonly string[], rares: readonly string[]): (text: Text) => string {
-  if (rares.length === 0) return (text) => likeAll(text, words);
-  return (text) => `${likeAll(text, rares)} AND ${likeAll(text, words, "(body || '')")}`;
-}
-
-/**
- * The rarest trigrams of the words. A word is looked up by all of its trigrams, and those that nearly every text has make
- * that slow; the rarest alone give little more.
- */
-async function rarest(
-  session: Session,
-  words: readonly string[],
-  { knowsLetters }: TextIndex,
-): Promise<string[]> {
-  const runs = words.flatMap(
-    (word) => word.match(knowsLetters ? /[\p{L}\p{Nd}]{3,}/gu : /[a-z0-9]{3,}/gi) ?? [],
-  );
-  const all = runs.flatMap((run) => {
-    const characters = [...run];
-    return characters.slice(2).map((_, place) => characters.slice(place, place + 3).join(""));
-  });
-  const trigrams = [...new Set(all)];
-  const step = Math.ceil(trigrams.length / trigramsMax);
-  const looked = trigrams.filter((_, place) => place % step === 0);
-  const rows = await session.query(countTrigrams, [looked, rarityLooks]);
-  const counts = new Map(rows as [string, number][]);
-  const countOf = (trigram: string) => counts.get(trigram) ?? 0;
-  const rares = looked.sort((a, b) => countOf(a) - countOf(b)).slice(0, raresMax);
-  return rares.filter((trigram) => countOf(trigram) <= rareShare * rarityLooks);
 }
 
 /** Reads texts in order. */
@@ -402,13 +362,6 @@ async function withBitmaps<Value>(session: Session, ask: () => Promise<Value>): 
 const setBitmaps = statement(
   "setBitmaps",
   "SELECT set_config('enable_bitmapscan', $1, true), set_config('enable_indexscan', $2, true)",
-);
-
-const countTrigrams = statement(
-  "countTrigrams",
-  `SELECT trigram, count(*)::integer FROM unnest($1::text[]) AS trigram CROSS JOIN (
-      SELECT body FROM :schema.texts ORDER BY created_at DESC, task_id DESC LIMIT $2::integer) AS latest
-    WHERE position(trigram IN body) > 0 GROUP BY trigram`,
 );
 
 const textIndexFacts = statement(

@@ -1,0 +1,86 @@
+/** How rare words are, and how the index of trigrams is best asked for them. */
+import type { Session } from "./database.ts";
+import { plainText } from "./rows.ts";
+import { Text } from "./search-statements.ts";
+import { shape, statement } from "./statement.ts";
+import type { TextIndex } from "./text-keys.ts";
+
+/** The trigrams of the words that are looked at, and those that the index is asked for. */
+const trigramsMax = 16;
+const raresMax = 3;
+/** How rare something is, the latest texts alone do not tell: so many are looked at from each of so many places in time. */
+const spreadPlaces = 20;
+const spreadTexts = 25;
+/** Where even the rarest is in more of the texts, it does not narrow much. */
+const rareShare = 0.2;
+
+/** Whether a text has all the words in it. */
+export function likeAll(text: Text, words: readonly string[], body = "body"): string {
+  return words.map((word) => `${body} LIKE ${text.add(patternOf(word))}::text`).join(" AND ");
+}
+
+export function patternOf(text: string): string {
+  return `%${plainText(text)!.replace(/[\\%_]/g, "\\$&")}%`;
+}
+
+/** All the words; the index is asked for the rare trigrams alone, where there are any. */
+export function likeRarest(words: readonly string[], rares: readonly string[]): (text: Text) => string {
+  if (rares.length === 0) return (text) => likeAll(text, words);
+  return (text) => `${likeAll(text, rares)} AND ${likeAll(text, words, "(body || '')")}`;
+}
+
+/**
+ * The rarest trigrams of the words. A word is looked up by all of its trigrams, and those that nearly every text has make
+ * that slow; the rarest alone give little more.
+ */
+export async function rarest(
+  session: Session,
+  words: readonly string[],
+  { knowsLetters }: TextIndex,
+): Promise<string[]> {
+  const runs = words.flatMap(
+    (word) => word.match(knowsLetters ? /[\p{L}\p{Nd}]{3,}/gu : /[a-z0-9]{3,}/gi) ?? [],
+  );
+  const all = runs.flatMap((run) => {
+    const characters = [...run];
+    return characters.slice(2).map((_, place) => characters.slice(place, place + 3).join(""));
+  });
+  const trigrams = [...new Set(all)];
+  const step = Math.ceil(trigrams.length / trigramsMax);
+  const looked = trigrams.filter((_, place) => place % step === 0);
+  const rows = await session.query(countTrigrams, [looked]);
+  const counts = new Map(rows as [string, number][]);
+  const countOf = (trigram: string) => counts.get(trigram) ?? 0;
+  const rares = looked.sort((a, b) => countOf(a) - countOf(b)).slice(0, raresMax);
+  return rares.filter((trigram) => countOf(trigram) <= rareShare * spreadPlaces * spreadTexts);
+}
+
+/** Texts from all the time that there are texts of. */
+const spread = `SELECT here.body FROM (SELECT min(created_at) AS first, max(created_at) AS last FROM :schema.texts) AS span
+    CROSS JOIN generate_series(0, ${spreadPlaces - 1}) AS place CROSS JOIN LATERAL (
+      SELECT body FROM :schema.texts WHERE created_at >= span.first + (span.last - span.first) / ${spreadPlaces} * place
+      ORDER BY created_at, task_id LIMIT ${spreadTexts}) AS here`;
+
+/** How many of so many texts of all times have the words. */
+export async function spreadOf(
+  session: Session,
+  words: readonly string[],
+): Promise<{ looked: number; met: number }> {
+  const text = new Text();
+  const fits = likeAll(text, words);
+  const [row] = await session.query(
+    shape(
+      "spreadTexts",
+      `SELECT count(*)::integer, count(*) FILTER (WHERE ${fits})::integer FROM (${spread}) AS texts`,
+    ),
+    text.values,
+  );
+  const [looked, met] = row as [number, number];
+  return { looked, met };
+}
+
+const countTrigrams = statement(
+  "countTrigrams",
+  `SELECT trigram, count(*)::integer FROM unnest($1::text[]) AS trigram CROSS JOIN (${spread}) AS texts
+    WHERE position(trigram IN body) > 0 GROUP BY trigram`,
+);
