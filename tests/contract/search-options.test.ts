@@ -349,7 +349,10 @@ async function fill(world: World): Promise<Known[]> {
   for (;;) {
     const unindexed = await world.store.readUnindexed({ limit: 50 });
     if (unindexed.length === 0) break;
-    const read = unindexed.map(({ ref, task, attempts }) => ({ ref, text: searchableText(task, attempts) }));
+    const read = unindexed.map(({ ref, task, attempts, json }) => ({
+      ref,
+      text: searchableText(task, attempts, json),
+    }));
     for (const [n, { text }] of read.entries()) texts.set(unindexed[n]!.task.id, text);
     ok(await world.store.writeTexts(read));
   }
