@@ -127,7 +127,7 @@ test("a definition with a schema has a form, whose answers the same schema check
   await page.getByRole("alert").filter({ hasText: "payload.url" }).waitFor();
   await url.fill("https://example.com/a.png");
   await page.getByRole("button", { name: "Enqueue" }).click();
-  await page.getByRole("heading", { name: "resize-image" }).waitFor();
+  await page.waitForURL(/\/tasks\/[^/]+$/);
   const [task] = await dure.searchTasks({ type: "resize-image", definitions: false });
   expect(task?.payload).toEqual({ url: "https://example.com/a.png", widthPx: 320 });
   await dure.cancelTask(task!.id);
