@@ -188,6 +188,17 @@ describe.each(places)("watchTasks on $name", ({ make }) => {
     expect(await Promise.all(nexts)).toEqual([1, 2, 3].map(() => ({ done: true, value: undefined })));
   });
 
+  test("ends with the instance that is closed while the watch begins", async () => {
+    const store = await dure.instance.store();
+    const watcher = dure.watchTasks();
+    const searchTasks = store.searchTasks.bind(store);
+    store.searchTasks = async (search) => {
+      await dure.close();
+      return searchTasks(search);
+    };
+    expect(await watcher.next()).toEqual({ done: true, value: undefined });
+  });
+
   test("many watchers share one reader, and one that does not pull keeps the latest state of each task", async () => {
     const store = await dure.instance.store();
     const slow = await begun();

@@ -169,6 +169,10 @@ class Watch implements Follower {
       }
       if (this.#error !== undefined) throw this.#error;
       return undefined;
+    } catch (error) {
+      // The instance was closed, or the caller has gone, in the middle of a question.
+      if (this.#isOver && this.#error === undefined) return undefined;
+      throw error;
     } finally {
       this.#signal?.removeEventListener("abort", end);
       this.#leave();
