@@ -85,9 +85,11 @@ export function channelOf(schema: string): string {
 
 /**
  * Every NOTIFY takes one lock of the whole server to commit. Whoever keeps it, a hint is not worth waiting for: a pool's
- * connection would hang on it, and, where a lease's connection asks whether it hears itself, the lease.
+ * connection would hang on it, and, where a lease's connection asks whether it hears itself, the lease. Nor is it worth a
+ * wait for the disk, which the server would make because it counts as a write: what it tells of is stored already.
  */
 export const notify = statement(
   "notify",
-  "SELECT pg_notify($1, $2) FROM set_config('lock_timeout', '500ms', true)",
+  `SELECT pg_notify($1, $2)
+    FROM set_config('lock_timeout', '500ms', true) AS bounded, set_config('synchronous_commit', 'off', true) AS hasty`,
 );
