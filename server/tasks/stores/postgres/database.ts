@@ -9,7 +9,7 @@
 import type pg from "pg";
 import { DureError } from "../../core/errors.ts";
 import type { Written } from "../../core/store.ts";
-import { copyIn } from "./copy-in.ts";
+import { CopyIn } from "./copy-in.ts";
 import { Driver, queryTimeoutMs } from "./driver.ts";
 import type { Location } from "./location.ts";
 import {
@@ -37,8 +37,8 @@ export interface Session {
 
 /** A transaction that is open. */
 export interface OpenTransaction extends Session {
-  /** Rows in the text format of COPY (`copyLine`), for a statement that ends in FROM STDIN. */
-  copy(statement: Statement, lines: string): Promise<void>;
+  /** Begins a statement that ends in FROM STDIN, and takes rows in the text format of COPY (`copyLine`). */
+  copy(statement: Statement): CopyIn;
 }
 
 /** How long a call waits for a server that cannot be reached. */
@@ -419,7 +419,7 @@ export class Database implements Session {
       await client.query("BEGIN");
       value = await work({
         query: (statement, values = []) => this.#send(client, statement, values, timeoutMs),
-        copy: (statement, lines) => copyIn(client, this.prepared(statement).text, lines, timeoutMs),
+        copy: (statement) => client.query(new CopyIn(this.prepared(statement).text, timeoutMs)),
       });
     } catch (error) {
       // Nothing was committed, so a connection that was lost here may be replaced and the work done again.

@@ -8,7 +8,7 @@ import type { Task } from "../../core/task.ts";
 import type { Context } from "./context.ts";
 import type { OpenTransaction } from "./database.ts";
 import { type Enqueued, insertCarefully, insertTasks, Refused, sizeOfTask } from "./enqueue.ts";
-import { beginStoring, type CopyPart, copyPartOf, copyTasks, isCopied, tallyTasks } from "./enqueue-copy.ts";
+import { beginStoring, Copying, type CopyPart, copyPartOf, isCopied, tallyTasks } from "./enqueue-copy.ts";
 import { portions } from "./portions.ts";
 import { ConnectionLost, isUniqueViolation } from "./postgres-errors.ts";
 
@@ -17,6 +17,8 @@ const inFlightMax = 2;
 
 interface Waiting {
   tasks: readonly NewTask[];
+  /** Whether a refusal tells which of them it is about. */
+  isList: boolean;
   resolve(answer: Enqueued): void;
   reject(error: unknown): void;
 }
@@ -37,7 +39,7 @@ export class EnqueueBatch {
 
   enqueue(tasks: readonly NewTask[] | AsyncIterable<readonly NewTask[]>): Promise<Enqueued> {
     const answer = Array.isArray(tasks)
-      ? this.#enqueueSoon(tasks)
+      ? this.#enqueueSoon(tasks, tasks.length > 1)
       : this.#enqueueParts(tasks as AsyncIterable<readonly NewTask[]>);
     this.#underWay.add(answer);
     const done = () => void this.#underWay.delete(answer);
@@ -50,10 +52,10 @@ export class EnqueueBatch {
     while (this.#underWay.size > 0) await Promise.allSettled([...this.#underWay]);
   }
 
-  #enqueueSoon(tasks: readonly NewTask[]): Promise<Enqueued> {
+  #enqueueSoon(tasks: readonly NewTask[], isList: boolean): Promise<Enqueued> {
     if (tasks.length === 0) return Promise.resolve({ kind: "ok", value: [] });
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ tasks, resolve, reject });
+      this.#waiting.push({ tasks, isList, resolve, reject });
       // What is enqueued in the same turn goes out together.
       if (this.#waiting.length === 1) queueMicrotask(() => this.#flush());
     });
@@ -101,20 +103,23 @@ export class EnqueueBatch {
         }
       }
     }
-    for (const call of group) this.#storeAlone(call.tasks).then(call.resolve, call.reject);
+    for (const call of group) this.#storeAlone(call).then(call.resolve, call.reject);
   }
 
-  #storeAlone(tasks: readonly NewTask[]): Promise<Enqueued> {
-    return this.#transact(
-      async (session) => insertCarefully(this.#context, session, tasks),
-      tasks.length === 1,
-    );
+  #storeAlone({ tasks, isList }: Waiting): Promise<Enqueued> {
+    return this.#transact(async (session) => insertCarefully(this.#context, session, tasks), !isList);
   }
 
   async #enqueueParts(parts: AsyncIterable<readonly NewTask[]>): Promise<Enqueued> {
+    const rest = parts[Symbol.asyncIterator]();
     // What was taken from the iterable is kept: the transaction may have to be done again, or with more care.
     const taken: (readonly NewTask[])[] = [];
-    const rest = parts[Symbol.asyncIterator]();
+    while (taken.length < 2) {
+      const next = await rest.next();
+      // A single part needs no transaction of its own: one statement, and one round trip.
+      if (next.done) return this.#enqueueSoon(taken[0] ?? [], true);
+      taken.push(next.value);
+    }
     try {
       return await this.#transact((session) => this.#insertParts(session, taken, rest, false));
     } catch (error) {
@@ -132,38 +137,51 @@ export class EnqueueBatch {
     const answers: (Task | null)[] = [];
     const copied: NewTask[] = [];
     const began = await beginStoring(this.#context, session);
+    const copying = new Copying(session);
     let storing: Promise<void> = Promise.resolve();
-    for (let index = 0; ; index += 1) {
-      if (index === taken.length) {
-        const next = await rest.next();
-        if (next.done) break;
-        taken.push(next.value);
+    try {
+      for (let index = 0; ; index += 1) {
+        if (index === taken.length) {
+          const next = await rest.next();
+          if (next.done) break;
+          taken.push(next.value);
+        }
+        const part = taken[index]!;
+        const copy = !carefully && isCopied(part) ? await copyPartOf(this.#context, part, began) : undefined;
+        await storing;
+        if (copy) for (const task of part) copied.push(task);
+        storing = this.#insertPart(session, copying, part, copy, carefully, answers);
+        // Its error is met at the next turn; until then it must not count as unhandled.
+        storing.catch(() => undefined);
       }
-      const part = taken[index]!;
-      const copy = !carefully && isCopied(part) ? await copyPartOf(this.#context, part, began) : undefined;
       await storing;
-      if (copy) for (const task of part) copied.push(task);
-      storing = this.#insertPart(session, part, copy, carefully, answers);
-      // Its error is met at the next turn; until then it must not count as unhandled.
-      storing.catch(() => undefined);
+      await copying.end();
+    } catch (error) {
+      await storing.catch(() => undefined);
+      await copying.abort();
+      throw error;
     }
-    await storing;
     if (copied.length > 0) await tallyTasks(this.#context, session, copied);
     return answers;
   }
 
   async #insertPart(
     session: OpenTransaction,
+    copying: Copying,
     part: readonly NewTask[],
     copy: CopyPart | undefined,
     carefully: boolean,
     answers: (Task | null)[],
   ): Promise<void> {
-    const isNew = !carefully && part.every(({ ownId }) => !ownId);
-    if (isNew) {
+    if (copy) {
       for (const _ of part) answers.push(null);
-      if (copy) await copyTasks(session, copy);
-      else await insertTasks(this.#context, session, part);
+      await copying.add(copy);
+      return;
+    }
+    await copying.end();
+    if (!carefully && part.every(({ ownId }) => !ownId)) {
+      for (const _ of part) answers.push(null);
+      await insertTasks(this.#context, session, part);
     } else {
       for (const answer of await insertCarefully(this.#context, session, part, {
         offset: answers.length,

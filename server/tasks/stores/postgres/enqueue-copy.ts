@@ -1,7 +1,7 @@
 /** Large batches of new tasks, by COPY: a fifth faster than arrays. Those with attributes, or with ids of their own, go by enqueue.ts. */
 import type { NewTask } from "../../core/store.ts";
 import type { Context } from "./context.ts";
-import { copyLine } from "./copy-in.ts";
+import { type CopyIn, copyLine } from "./copy-in.ts";
 import type { OpenTransaction, Session } from "./database.ts";
 import { columnNames, keyOf, lateMs, sizeOfTask } from "./enqueue.ts";
 import { portions } from "./portions.ts";
@@ -35,12 +35,54 @@ export async function copyPartOf(
   return { lines, tasks };
 }
 
-/** @throws an error of the server when one of them is not new: 23505 */
-export async function copyTasks(session: OpenTransaction, { lines }: CopyPart): Promise<void> {
-  for (const portion of lines) await session.copy(copyAll, portion);
+/** So many parts, or characters, go by one statement: not for ever by the same, for there may be a limit to its time. */
+const partsMax = 32;
+const charactersMax = 32 * 1024 * 1024;
+
+/** The way in, in one transaction. A statement stays open from part to part, so that the server need not wait for the next. */
+export class Copying {
+  readonly #session: OpenTransaction;
+  #copy: CopyIn | undefined;
+  #parts = 0;
+  #characters = 0;
+
+  constructor(session: OpenTransaction) {
+    this.#session = session;
+  }
+
+  /** Resolves when the next may follow. @throws an error of the server when one of the tasks so far is not new: 23505 */
+  async add({ lines }: CopyPart): Promise<void> {
+    for (const portion of lines) {
+      this.#copy ??= this.#session.copy(copyAll);
+      this.#characters += portion.length;
+      await this.#copy.send(portion);
+      if (this.#characters >= charactersMax) await this.end();
+    }
+    this.#parts += 1;
+    if (this.#parts >= partsMax) await this.end();
+  }
+
+  /** Resolves when all are stored. @throws as `add` */
+  async end(): Promise<void> {
+    const copy = this.#forget();
+    await copy?.end();
+  }
+
+  /** Leaves the connection free; the transaction can only be undone. Never rejects. */
+  async abort(): Promise<void> {
+    await this.#forget()?.abort();
+  }
+
+  #forget(): CopyIn | undefined {
+    const copy = this.#copy;
+    this.#copy = undefined;
+    this.#parts = 0;
+    this.#characters = 0;
+    return copy;
+  }
 }
 
-/** Counts tasks that `copyTasks` stored, with their first and last creation. */
+/** Counts tasks that were stored by COPY, with their first and last creation. */
 export async function tallyTasks(
   context: Context,
   session: Session,
