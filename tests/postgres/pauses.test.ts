@@ -55,7 +55,8 @@ test.each([
     values,
     rowMode: "array",
   });
-  expect(rowCount).toBe(1);
+  // One row tells of the claim, one of the task.
+  expect(rowCount).toBe(2);
   let isPaused = false;
   const paused = store.pause(target).then((answer) => {
     isPaused = true;

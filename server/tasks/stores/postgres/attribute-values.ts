@@ -7,6 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import type { AttributeKey, Attributes } from "../../core/store.ts";
+import { arrayText } from "./arrays.ts";
 
 /** Greater than every character of a value. */
 export const lastCharacter = "\u{10ffff}";
@@ -143,16 +144,8 @@ export function isFound(key: string): string {
 
 /** Texts as the server reads an array; null for none, which takes no room. */
 export function arrayLiteral(texts: readonly string[] | undefined): string | null {
-  if (!texts || texts.length === 0) return null;
-  let literal = "{";
-  for (const text of texts) {
-    literal += `${literal.length > 1 ? "," : ""}"${special.test(text) ? text.replace(specials, "\\$&") : text}"`;
-  }
-  return `${literal}}`;
+  return texts && texts.length > 0 ? arrayText(texts) : null;
 }
-
-const special = /["\\]/;
-const specials = /["\\]/g;
 
 /** What the keys of a task say, by name; several values of a name are a list. Unknown numbers are passed over. */
 export function attributesOf(

@@ -14,9 +14,8 @@
  * back; no settlement of a buried worker is accepted.
  */
 import type { ClaimedTask, ClaimReply, ClaimRequest, Written } from "../../core/store.ts";
-import { type ClaimedRow, toClaimedTask } from "./claimed-task.ts";
+import { type ClaimedRow, claimedColumns, inOrder, noClaimedColumns, toClaimedTask } from "./claimed-task.ts";
 import type { Context } from "./context.ts";
-import type { ResultRow } from "./database.ts";
 import { lookForTasks } from "./look.ts";
 import { isNotPaused, pausedForClaim } from "./pauses.ts";
 import { few, nowOf, quoted, statement } from "./statement.ts";
@@ -27,10 +26,21 @@ const askAgainAt = 0;
 const smallBytesMax = 256 * 1024;
 
 /**
- * A row of the answer: whether the worker is alive, when the next task is due, whether others held some that are due;
- * the columns of a task that was claimed, or nulls; how long it took to step to the first; whether the table is small.
+ * A row of the answer: about the claim in the first, the columns of a task, after nulls, in each of the others. When it was,
+ * by the store's clock; whether the worker is alive; when the next task is due; whether others held some that are due;
+ * how long it took to step to the first task; whether the table is small.
  */
-const rowSize = 27;
+type AnswerRow = [
+  at: number,
+  alive: boolean,
+  nextDueAt: number | null,
+  missed: boolean | null,
+  stepMs: number,
+  isSmall: boolean,
+  ...claimed: ClaimedRow,
+];
+const ownColumns = 6;
+const noOwnColumns = "NULL, NULL, NULL, NULL, NULL, NULL";
 
 export async function claimTasks(
   context: Context,
@@ -68,13 +78,14 @@ async function claimFirst(
 ): Promise<ClaimedTask[]> {
   if (limit <= 0 || context.floors.at(performance.now()).length > 0) return [];
   const values = [context.now(), workerId, types, queues ?? null, limit];
-  return toClaims(context, await context.database.query(claimFirstDue, values), workerId);
+  const rows = (await context.database.query(claimFirstDue, values)) as AnswerRow[];
+  return rows.length === 0 ? [] : toClaims(context, rows, workerId);
 }
 
 async function claim(context: Context, request: ClaimRequest): Promise<Written<ClaimReply, "worker-dead">> {
   const limit = Math.max(0, request.limit);
   const rows = await claimOnce(context, request, { limit, suspect: request.suspect && limit > 0 });
-  const [alive, nextDueAt, missed] = rows[0]!;
+  const [, alive, nextDueAt, missed] = rows[0]!;
   if (!alive) return { kind: "rejected", reason: "worker-dead", details: { id: request.workerId } };
   const claimed = await toClaims(context, rows, request.workerId);
   if (missed) {
@@ -98,7 +109,7 @@ async function claimOnce(
   context: Context,
   { workerId, types, queues }: ClaimRequest,
   { limit, suspect, laneByLane = false }: Round,
-): Promise<ResultRow[]> {
+): Promise<AnswerRow[]> {
   const table = `${quoted(context.database.location.schema)}.tasks`;
   const floors = context.floors.at(performance.now());
   const values = [
@@ -115,29 +126,29 @@ async function claimOnce(
     floors.map(({ seq }) => seq),
     laneByLane,
   ];
-  const rows = await context.database.query(claimDue, values);
-  context.floors.saw(performance.now(), floors.length === 0, rows[0]![rowSize - 2]);
-  context.database.sawTaskTable(rows[0]![rowSize - 1]);
+  const rows = (await context.database.query(claimDue, values)) as AnswerRow[];
+  const [, , , , stepMs, isSmall] = rows[0]!;
+  context.floors.saw(performance.now(), floors.length === 0, stepMs);
+  context.database.sawTaskTable(isSmall);
   return rows;
 }
 
 async function toClaims(
   context: Context,
-  rows: readonly ResultRow[],
+  rows: readonly AnswerRow[],
   workerId: string,
 ): Promise<ClaimedTask[]> {
-  const taken = rows.filter((row) => row[3] !== null).sort(inOrder);
-  if (taken.length === 0) return [];
-  const lanes = await context.lanes.named(new Set(taken.map((row) => row[6])));
+  if (rows.length === 1) return [];
+  const [at] = rows[0]!;
+  const taken = rows
+    .slice(1)
+    .map((row) => row.slice(ownColumns) as ClaimedRow)
+    .sort(inOrder);
+  const lanes = await context.lanes.named(new Set(taken.map((row) => row[3])));
   return taken.map((row) => {
-    if (row[14] === 0) context.floors.claimed(row[6], row[7], row[8], row[4], row[10]);
-    return toClaimedTask(row as unknown as ClaimedRow, lanes, workerId);
+    if (row[11] === null) context.floors.claimed(row[3], row[7] ?? 0, row[8] ?? row[4], row[1], at);
+    return toClaimedTask(row, lanes, workerId, at);
   });
-}
-
-/** As they are to run: the suspect first, then by priority, due time and place in the store. */
-function inOrder(a: ResultRow, b: ResultRow): number {
-  return Number(b[14] > 0) - Number(a[14] > 0) || b[7] - a[7] || a[8] - b[8] || a[4] - b[4];
 }
 
 const usual = "tasks.status < 2 AND tasks.crashes = 0";
@@ -195,10 +206,6 @@ function nextDue(levels: string, lanes: string, waiting: string): string {
     WHERE ${few("level.priority")}`;
 }
 
-const claimedColumns = `tasks.ctid AS place, tasks.seq, id, lane, priority, due_at, created_at, started_at, attempts,
-      max_attempts, fence, crashes, snoozes, version, payload, payload_types, error, description, tags, idempotency,
-      settings, progress`;
-
 export const claimFirstDue = statement(
   "claimFirstTasks",
   `WITH clock AS MATERIALIZED (
@@ -228,7 +235,8 @@ export const claimFirstDue = statement(
     INSERT INTO :schema.tally_changes (lane, status, tasks)
     SELECT level.lane, moved.status, moved.sign * count(*) FROM level, claimed, (VALUES (1, -1), (2, 1)) AS moved (status, sign)
     GROUP BY 1, 2, moved.sign)
-  SELECT true, NULL, NULL, claimed.* FROM claimed`,
+  SELECT clock.at, true, NULL::bigint, false, 0::float8, false, ${noClaimedColumns} FROM clock
+    UNION ALL SELECT ${noOwnColumns}, claimed.* FROM claimed`,
 );
 
 export const claimDue = statement(
@@ -297,8 +305,8 @@ export const claimDue = statement(
         AS missed,
       least((${nextDue("levels", "mine", usual)}), (${nextDue("suspect_levels", "suspects", suspected)})) AS due_at
     WHERE (SELECT count(*) FROM claimed) < $5::integer)
-  SELECT EXISTS (SELECT 1 FROM me), rest.due_at, rest.missed, claimed.*,
+  SELECT clock.at, EXISTS (SELECT 1 FROM me), rest.due_at, rest.missed,
     extract(epoch FROM coalesce((SELECT min(found_at) FROM due), clock_timestamp()) - clock.began)::float8 * 1000,
-    (SELECT pg_relation_size($7::text::regclass) < ${smallBytesMax})
-  FROM clock LEFT JOIN rest ON true LEFT JOIN claimed ON true`,
+    (SELECT pg_relation_size($7::text::regclass) < ${smallBytesMax}), ${noClaimedColumns}
+  FROM clock LEFT JOIN rest ON true UNION ALL SELECT ${noOwnColumns}, claimed.* FROM claimed`,
 );

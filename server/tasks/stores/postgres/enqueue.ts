@@ -6,6 +6,7 @@
 import { DureError } from "../../core/errors.ts";
 import type { NewTask, Written } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
+import { arrayText, unlessEmpty } from "./arrays.ts";
 import { arrayLiteral, isFound, keysOf } from "./attribute-values.ts";
 import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
@@ -37,13 +38,17 @@ async function insertPortion(context: Context, session: Session, tasks: readonly
   const isOne = tasks.length === 1;
   const values = async (asked: Session) => {
     const columns = await toColumns(context, tasks, asked);
-    return isOne ? columns.map(onlyValue) : columns;
+    return columns.map(isOne ? onlyValue : asText);
   };
   const { database } = context;
   const inserting = tasks.some(hasAttributes) ? withAttributes : plain;
   const statement = isOne ? inserting.one : inserting.all;
   if (session === database) await database.queryWith(statement, values);
   else await session.query(statement, await values(database));
+}
+
+function asText(column: unknown): unknown {
+  return Array.isArray(column) ? arrayText(column) : column;
 }
 
 function onlyValue(column: unknown): unknown {
@@ -186,11 +191,6 @@ function hasAttributes({ attributes }: NewTask): boolean {
 /** A column that is the same in every row, and never null, is sent once: its first value stands for what is missing. */
 function unlessUniform<Value>(column: Value[]): Value[] {
   return column.every((value) => value === column[0]) ? [column[0]!] : column;
-}
-
-/** A column that is null in every row needs no array: what is missing there is null. */
-function unlessEmpty(column: unknown[]): unknown[] | null {
-  return column.every((value) => value === null) ? null : column;
 }
 
 /** A task that is stored longer than this after it was created is late; followers of changes look for it by itself. */

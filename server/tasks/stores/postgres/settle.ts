@@ -7,6 +7,7 @@
  */
 import type { AttemptOutcome } from "../../core/attempt.ts";
 import type { Settled, Settlement, TaskStore, Written } from "../../core/store.ts";
+import { arrayText, unlessEmpty } from "./arrays.ts";
 import { arrayLiteral, keysOf } from "./attribute-values.ts";
 import { addingAttributes, movingAttributes } from "./attributes.ts";
 import type { TaskRef } from "./claimed-task.ts";
@@ -72,12 +73,12 @@ async function completePlain(
   const rows = await context.database.query(completeTasks, [
     context.now(),
     workerId,
-    settlements.map(({ ref }) => (ref as TaskRef).place),
-    settlements.map(({ ref }) => (ref as TaskRef).seq),
-    settlements.map(({ taskId }) => taskId),
-    settlements.map(({ fence }) => fence),
-    settlements.map(({ result }) => result?.json ?? null),
-    settlements.map(({ result }) => result?.types ?? null),
+    arrayText(settlements.map(({ ref }) => (ref as TaskRef).place)),
+    arrayText(settlements.map(({ ref }) => (ref as TaskRef).seq)),
+    arrayText(settlements.map(({ taskId }) => taskId)),
+    arrayText(settlements.map(({ fence }) => fence)),
+    unlessEmpty(settlements.map(({ result }) => result?.json ?? null)),
+    unlessEmpty(settlements.map(({ result }) => result?.types ?? null)),
   ]);
   const [done, seqs] = rows[0]!;
   const kept = done < group.length ? new Set<number>(seqs) : undefined;
