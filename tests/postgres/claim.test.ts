@@ -181,6 +181,26 @@ test("a transaction that others hold open does not make claims slow", async () =
   }
 });
 
+test.each([
+  ["one lane", ["a", "a"]],
+  ["two lanes", ["a", "b"]],
+])("further claims of a worker with %s bring the tasks in their order", async (_lanes, queues) => {
+  const store = await open();
+  await store.registerWorker(newWorker());
+  const at = (age: number, queue: number, priority = 0) =>
+    newTask({ createdAt: createdAt - age, dueAt: createdAt - age, queue: queues[queue]!, priority });
+  const inOrder = [at(1, 0, 5), at(9, 0), at(8, 1), at(7, 0), at(6, 1), at(5, 0)];
+  ok(await store.enqueueTasks(inOrder.toReversed()));
+  const claimed: string[] = [];
+  // The first one, of everything, knows how many lanes there are; those after it take the short way where that is one.
+  for (let claim = 0; claim < 4; claim += 1) {
+    const reply = ok(await store.claimTasks(claimRequest({ limit: 2, suspect: false })));
+    claimed.push(...reply.claimed.map(({ task }) => task.id));
+  }
+  expect(claimed).toEqual(inOrder.map(({ id }) => id));
+  expect(ok(await store.claimTasks(claimRequest({ limit: 2, suspect: false }))).claimed).toEqual([]);
+});
+
 describe("plans that the server keeps", () => {
   const statements: [name: string, statement: Statement, types: string, values: string][] = [
     [

@@ -8,11 +8,13 @@ import type { Context } from "./context.ts";
 import { isNotPaused, pausedForLook } from "./pauses.ts";
 import { few, nowOf, statement } from "./statement.ts";
 
-/** Which workers have nothing to expect. */
+/** What is known of each worker's claims: whether it has nothing to expect, and of how many lanes its tasks are. */
 export class Lookout {
   #news = 0;
   /** How much news there was when a worker's claim brought nothing. */
   readonly #idleSince = new Map<string, number>();
+  /** What they asked for. */
+  readonly #oneLane = new Map<string, string>();
 
   /** There may be something to claim. */
   tell(): void {
@@ -38,9 +40,25 @@ export class Lookout {
     else this.#idleSince.delete(workerId);
   }
 
+  /** How many lanes a claim from all of them met. */
+  sawLanes(request: ClaimRequest, count: number): void {
+    if (count === 1) this.#oneLane.set(request.workerId, wanted(request));
+    else this.#oneLane.delete(request.workerId);
+  }
+
+  /** Whether the worker's last claim from all lanes, for the same, met one. */
+  hasOneLane(request: ClaimRequest): boolean {
+    return this.#oneLane.get(request.workerId) === wanted(request);
+  }
+
   forget(workerId: string): void {
     this.#idleSince.delete(workerId);
+    this.#oneLane.delete(workerId);
   }
+}
+
+function wanted({ types, queues }: ClaimRequest): string {
+  return JSON.stringify([types, queues]);
 }
 
 export interface Seen {
