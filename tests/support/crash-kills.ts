@@ -1,7 +1,7 @@
 /** Worker processes killed at random moments while they run, enqueue and settle, each replaced at once. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Deed } from "../crash/deeds.ts";
-import { ledgerNow } from "./crash-ledger.ts";
+import { type LedgerLine, ledgerNow } from "./crash-ledger.ts";
 import type { CrashWorld, WorkerProcess } from "./crash-world.ts";
 
 export interface KillsOptions {
@@ -22,8 +22,10 @@ export interface KillsReport {
   extraStarts: number;
   /** Those of them that came while the process that had started the task before was alive. */
   doubleStarts: number;
-  /** From the kill to the next start of every task that the killed process had started, in milliseconds, ascending. */
+  /** From a kill to the next start, for every task that the killed process had started, in milliseconds, ascending. */
   recoveryMs: number[];
+  /** Of those waits, how many were for more than one kill: whoever had taken the task over died before it started. */
+  repeated: number;
   /** Tasks that three kills hit, so that they are FAILED. */
   spent: number;
 }
@@ -91,21 +93,35 @@ function report(world: CrashWorld, kills: readonly Kill[], spent: number): Kills
     tasks: world.acknowledged.size,
     kills: kills.length,
     extraStarts: waits.length,
-    doubleStarts: waits.filter((ms) => ms <= 0).length,
-    recoveryMs: waits.filter((ms) => ms > 0).sort((a, b) => a - b),
+    doubleStarts: waits.filter(({ ms }) => ms <= 0).length,
+    recoveryMs: waits
+      .filter(({ ms }) => ms > 0)
+      .map(({ ms, deaths }) => ms / deaths)
+      .sort((a, b) => a - b),
+    repeated: waits.filter(({ deaths }) => deaths > 1).length,
     spent,
   };
 }
 
-/** For each extra start, the time since the death of the process that had started the task before; below 0 if it lived. */
-function waitsForRestart(world: CrashWorld, kills: readonly Kill[]): number[] {
+interface Wait {
+  /** Since the death of the process that had started the task before; below 0 if it lived. */
+  ms: number;
+  /** Of how many owners: each claim has a number of its own, whether its task was started or not. */
+  deaths: number;
+}
+
+/** One for each extra start. */
+function waitsForRestart(world: CrashWorld, kills: readonly Kill[]): Wait[] {
   const killedAt = new Map(kills.map(({ pid, at }) => [pid, at]));
-  const starters = new Map<string, number>();
-  const waits: number[] = [];
-  for (const { taskId, pid, at } of world.ledger.starts()) {
-    const starter = starters.get(taskId);
-    if (starter !== undefined) waits.push(at - (killedAt.get(starter) ?? Number.POSITIVE_INFINITY));
-    starters.set(taskId, pid);
+  const starts = new Map<string, LedgerLine>();
+  const waits: Wait[] = [];
+  for (const start of world.ledger.starts()) {
+    const before = starts.get(start.taskId);
+    if (before) {
+      const ms = start.at - (killedAt.get(before.pid) ?? Number.POSITIVE_INFINITY);
+      waits.push({ ms, deaths: start.fence - before.fence });
+    }
+    starts.set(start.taskId, start);
   }
   return waits;
 }
@@ -117,10 +133,10 @@ export function percentile(ascending: readonly number[], share: number): number 
 
 /** One line for people. */
 export function describeKills(report: KillsReport): string {
-  const { tasks, kills, extraStarts, doubleStarts, recoveryMs, spent } = report;
+  const { tasks, kills, extraStarts, doubleStarts, recoveryMs, repeated, spent } = report;
   const shown = [0.5, 0.99, 1].map((share) => Math.round(percentile(recoveryMs, share)));
   return (
     `${kills} kills, ${tasks} tasks, ${extraStarts} started again after ${shown[0]} ms (median), ` +
-    `${shown[1]} ms (99 %), ${shown[2]} ms (longest); ${doubleStarts} double starts, ${spent} spent their crash budget`
+    `${shown[1]} ms (99 %), ${shown[2]} ms (longest), ${repeated} of them by a second death; ${doubleStarts} double starts, ${spent} spent their crash budget`
   );
 }
