@@ -147,6 +147,7 @@ describe("a file that goes away while it is open (F79)", () => {
         renameSync(`${path}.copy`, path);
       },
     ],
+    ["without its write-ahead log, which was deleted", () => rmSync(`${path}-wal`)],
   ])("%s: nothing more is written or read", async (_what, lose) => {
     const store = await open();
     ok(await store.enqueueTasks(newTasks(3)));
@@ -155,6 +156,15 @@ describe("a file that goes away while it is open (F79)", () => {
     expect(await codeOf(store.enqueueTasks([newTask()]))).toBe("DATABASE_UNAVAILABLE");
     expect(await codeOf(count(store))).toBe("DATABASE_UNAVAILABLE");
   });
+});
+
+test("what was acknowledged before the write-ahead log was deleted is there after a stop in good order", async () => {
+  const store = await open();
+  ok(await store.enqueueTasks(newTasks(3)));
+  rmSync(`${path}-wal`);
+  expect(await codeOf(store.enqueueTasks([newTask()]))).toBe("DATABASE_UNAVAILABLE");
+  await store.close();
+  expect(await count(await open())).toBe(3);
 });
 
 test("a damaged file gives its right data or DATABASE_ errors, and never ends the process", async () => {

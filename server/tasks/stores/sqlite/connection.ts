@@ -61,6 +61,8 @@ export class Connection {
   readonly #statements = new Map<string, StatementSync>();
   readonly #spares = new Map<string, StatementSync[]>();
   readonly #inode: bigint | undefined;
+  /** Of the write-ahead log, once there is one. */
+  #logInode: bigint | undefined;
 
   constructor(options: ConnectionOptions) {
     this.path = options.path;
@@ -234,12 +236,28 @@ export class Connection {
 
   /** A file that was deleted or replaced would take writes that nobody ever reads again. */
   #checkSameFile(): void {
-    if (this.#inode === undefined || inodeOf(this.path) === this.#inode) return;
+    if (this.#inode === undefined) return;
+    if (inodeOf(this.path) !== this.#inode) {
+      throw new DureError(
+        "DATABASE_UNAVAILABLE",
+        `${this.path} was deleted, moved or replaced while it was open. Nothing more is written to it; ` +
+          `put the file back, or restart this process to begin with the one that is there.`,
+        { details: { location: this.path } },
+      );
+    }
+    this.#checkSameLog();
+  }
+
+  /** SQLite keeps the log for as long as the file is open anywhere; whoever opens it anew would make another one. */
+  #checkSameLog(): void {
+    const log = inodeOf(`${this.path}-wal`);
+    this.#logInode ??= log;
+    if (log === this.#logInode) return;
     throw new DureError(
       "DATABASE_UNAVAILABLE",
-      `${this.path} was deleted, moved or replaced while it was open. Nothing more is written to it; ` +
-        `put the file back, or restart this process to begin with the one that is there.`,
-      { details: { location: this.path } },
+      `${this.path}-wal was deleted, moved or replaced while it was open. Nothing more is written; stop every process ` +
+        `that uses the database in good order, which puts what the log holds into the file, and start them again.`,
+      { details: { location: `${this.path}-wal` } },
     );
   }
 }

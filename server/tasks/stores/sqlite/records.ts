@@ -4,8 +4,8 @@ import { compareText } from "../../core/compare.ts";
 import type { AttemptRecord, TaskRecord, TaskStore, Written } from "../../core/store.ts";
 import { attributesJson, stateOf } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
+import { recordSql as sql } from "./record-statements.ts";
 import { sealMark } from "./sqlite-errors.ts";
-import { recordSql as sql } from "./statements.ts";
 import { statusNames, statusNumbers } from "./statuses.ts";
 import type { WriteContext } from "./write-context.ts";
 
