@@ -1,0 +1,73 @@
+/** F38: a file of every earlier schema, with tasks in it, is brought up to date and goes on. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, describe, expect, test } from "vitest";
+import type { TaskStore } from "../../../server/tasks/core/store.ts";
+import { readMigrations } from "../../../server/tasks/stores/migrate.ts";
+import { applicationId } from "../../../server/tasks/stores/sqlite/connection.ts";
+import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
+import { newSearch, newTask, newWorker, settlementOf } from "../../support/builders.ts";
+import { countOf, tasksOf } from "../../support/found.ts";
+import { claimRequest, ok } from "../../support/stores.ts";
+import { TestClock } from "../../support/test-clock.ts";
+
+const migrations = readMigrations(
+  new URL("../../../server/tasks/stores/sqlite/migrations/", import.meta.url),
+);
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+function newFile(): string {
+  const folder = mkdtempSync(join(tmpdir(), "dure-upgrade-"));
+  closing.push(() => rmSync(folder, { recursive: true, force: true }));
+  return join(folder, "tasks.db");
+}
+
+async function open(path: string): Promise<TaskStore> {
+  const store = createSqliteStore({ path, clock: new TestClock() });
+  closing.push(() => store.close());
+  await store.open();
+  return store;
+}
+
+test("every migration says first whether older workers may go on", () => {
+  for (const { name, sql } of migrations) expect(sql.split("\n\n")[0], name).toMatch(/older\s(-- )?workers/i);
+});
+
+describe.each(migrations.slice(0, -1))("a file of schema $number", ({ number }) => {
+  test("keeps its tasks, and they are found, run and ended", async () => {
+    const path = newFile();
+    makeFile(path, number);
+    const store = await open(path);
+    expect(await store.schemaVersion()).toEqual({ stored: migrations.length, known: migrations.length });
+    expect(await countOf(store.countTasks(newSearch({ statuses: ["COMPLETED"] })))).toBe(1);
+    ok(await store.enqueueTasks([newTask({ id: "new" })]));
+    ok(await store.registerWorker(newWorker()));
+    const { claimed } = ok(await store.claimTasks(claimRequest()));
+    expect(claimed.map(({ task }) => task.id)).toEqual(["waiting", "new"]);
+    ok(await store.settleTasks(claimed.map((one) => settlementOf(one, "completed"))));
+    const found = await tasksOf(store.searchTasks(newSearch({ statuses: ["COMPLETED"] })));
+    expect(found.map(({ id }) => id).sort()).toEqual(["ended", "new", "waiting"]);
+    const findings = await store.checkHealth({ full: true });
+    expect(findings.filter(({ level }) => level === "error")).toEqual([]);
+  });
+});
+
+/** A file as the version with so many migrations left it: one task has ended, one waits. */
+function makeFile(path: string, number: number): void {
+  const database = new DatabaseSync(path);
+  database.exec("PRAGMA journal_mode = WAL");
+  for (const { sql } of migrations.slice(0, number)) database.exec(sql);
+  database.exec(`PRAGMA user_version = ${number}; PRAGMA application_id = ${applicationId};
+    INSERT INTO lanes (type, queue, own_ids) VALUES ('resize-image', 'default', 1);
+    INSERT INTO tallies (lane, status, tasks) VALUES (1, 1, 1), (1, 3, 1);
+    INSERT INTO tasks (id, lane, own_id, status, priority, due_at, created_at, updated_at, completed_at, max_attempts,
+      rerun_after_crash, payload, version)
+    VALUES ('ended', 1, 1, 3, 0, 1, 1, 2, 2, 1, 1, '{"widthPx":640}', 3),
+      ('waiting', 1, 1, 1, 0, 1, 1, 1, NULL, 1, 1, '{"widthPx":640}', 1)`);
+  database.close();
+}
