@@ -17,6 +17,7 @@ import { Reaper } from "./reaper.ts";
 import type { RunningAttempt } from "./running-attempt.ts";
 import { Settler } from "./settler.ts";
 import { takeStrayErrors } from "./stray-errors.ts";
+import { watchSuddenExit } from "./sudden-exit.ts";
 import { Worker } from "./worker.ts";
 
 /** Of the time to stop, at most this much is for handlers to end after their signals aborted. */
@@ -130,11 +131,12 @@ export class WorkerService {
 
   /** Resolves when the worker claims. */
   async start(): Promise<void> {
-    const { store, registry } = this.#parts;
+    const { store, registry, logger } = this.#parts;
     this.#loopDelay.start();
     await this.#lease.start();
     this.#undo = [
       takeStrayErrors(this.#worker, (attempt, error) => this.#takeStray(attempt, error)),
+      watchSuddenExit(() => this.#worker.running.values().map(({ task }) => task), logger),
       registry.onAdd(() => this.#worker.claimAnew()),
       store.onChange((news) => {
         if (news !== "ends") this.#worker.wake();
