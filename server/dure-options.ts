@@ -159,6 +159,12 @@ const rules: Record<string, OptionRule> = {
  * @throws DureError INVALID_OPTION with every problem; DATABASE_UNAVAILABLE for a kind of database that Dure does not know
  */
 export function resolveDureOptions(options: DureOptions = {}): DureSettings {
+  if (typeof options === "string") {
+    throw new DureError(
+      "INVALID_OPTION",
+      `createDure takes its options as an object: createDure({ database: ${JSON.stringify(options)} }).`,
+    );
+  }
   checkOptions("createDure", options, rules);
   const worker = options.worker ?? {};
   const retention = options.retention ?? {};

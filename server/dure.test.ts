@@ -31,6 +31,25 @@ test("options are checked at once, all problems together", () => {
   expect(make).toThrow(/database.*concurrency.*stopGrace.*valueSizeMax/s);
 });
 
+test("what is no object at all is refused with what was meant", async () => {
+  expect(() => createDure("tasks.db" as DureOptions)).toThrow('createDure({ database: "tasks.db" })');
+  expect(() => createDure({ worker: 4 } as unknown as DureOptions)).toThrow("The options of worker are 4");
+  const dure = makeDure();
+  const nothing = null as never;
+  for (const call of [dure.searchTasks(nothing), dure.searchTaskPage(nothing), dure.countTasks(nothing)]) {
+    await expect(call).rejects.toMatchObject({ code: "INVALID_OPTION" });
+  }
+  await expect(dure.searchTasks({ createdAtRange: { start: "2026" as never } })).rejects.toThrow(
+    'createdAtRange.start is "2026"; it must be a valid Date.',
+  );
+  const add = dure.defineTask("add", async () => 1);
+  await expect(add.enqueueMany([1 as never])).rejects.toThrow("Item 0: It is 1; each item is { payload,");
+  await expect(dure.cancelTask("add")).rejects.toMatchObject({
+    code: "TASK_NOT_FOUND",
+    message: expect.stringContaining('"add" is the id of a definition'),
+  });
+});
+
 test("an address of another database is refused with what there is", () => {
   expect(() => createDure({ database: "mysql://localhost/app" })).toThrow(
     expect.objectContaining({

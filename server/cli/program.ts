@@ -43,7 +43,7 @@ export async function runCommandLine(args: readonly string[]): Promise<never> {
     if (args[0] === "complete") await printCompletions(program, args.slice(1));
     else await program.parseAsync(args.length > 0 ? args : ["--help"], { from: "user" });
   } catch (error) {
-    process.exitCode = report(error, program);
+    process.exitCode = report(error, program, args);
   }
   await flushOutput();
   process.exit();
@@ -128,11 +128,12 @@ function readVersion(place: URL): string | undefined {
 }
 
 /** Says what went wrong; answers the exit code. */
-function report(error: unknown, program: Command): number {
+function report(error: unknown, program: Command, args: readonly string[]): number {
   const output = outputOf(program.opts());
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0;
-    output.error(usageText(error), { code: "USAGE", message: plainLines(usageText(error)), details: {} });
+    const text = usageText(error, helpOf(program, args));
+    output.error(text, { code: "USAGE", message: plainLines(text), details: {} });
     return exitUsage;
   }
   const exitCode = exitCodeOf(error);
@@ -149,10 +150,17 @@ function report(error: unknown, program: Command): number {
 }
 
 /** Commander's words in the form of ours: one sentence, then what was perhaps meant. */
-function usageText({ message, code }: CommanderError): string {
+function usageText({ message, code }: CommanderError, help: string): string {
   if (code === "commander.help") return `No command was given. "dure --help" lists them.`;
   const [problem = "", hint] = message.replace(/^error: /, "").split("\n");
   const meant = hint?.match(/^\(Did you mean (.*)\?\)$/)?.[1];
   const sentence = problem.charAt(0).toUpperCase() + problem.slice(1);
-  return `${sentence}${/[.?]$/.test(sentence) ? "" : "."}${meant ? ` Did you mean ${meant}?` : ""} See "dure --help".`;
+  return `${sentence}${/[.?]$/.test(sentence) ? "" : "."}${meant ? ` Did you mean ${meant}?` : ""} See "${help}".`;
+}
+
+/** The help that fits what was typed: that of the command, if it is one. */
+function helpOf(program: Command, args: readonly string[]): string {
+  const known = program.commands.map((command) => command.name());
+  const command = args.find((word) => known.includes(word));
+  return command === undefined ? "dure --help" : `dure ${command} --help`;
 }

@@ -40,7 +40,8 @@ export function parseSpan(text: string, option: string): number {
 export function formatRelative(instant: Date, now: number): string {
   const ms = instant.getTime() - now;
   if (Math.abs(ms) < 1_000) return "now";
-  const span = largestUnit(Math.abs(ms));
+  // What was to be in an hour is not to be in 59 minutes a moment later.
+  const span = largestUnit(ms < 0 ? -ms : ms + 999);
   return ms < 0 ? `${span} ago` : `in ${span}`;
 }
 

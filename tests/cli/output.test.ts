@@ -150,12 +150,13 @@ describe("times", () => {
 
   test("are told as distances, and sizes in units", () => {
     const at = (ms: number) => formatRelative(new Date(now.getTime() + ms), now.getTime());
-    expect([at(-300), at(-61_000), at(-7_500_000), at(90_000), at(-4_200)]).toEqual([
+    expect([at(-300), at(-61_000), at(-7_500_000), at(90_000), at(-4_200), at(3_599_400)]).toEqual([
       "now",
       "1m ago",
       "2h ago",
       "in 1m",
       "4s ago",
+      "in 1h",
     ]);
     expect([0, 512, 1536, 98_304, 3 * 1024 ** 3].map(formatBytes)).toEqual([
       "0 B",

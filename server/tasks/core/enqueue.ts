@@ -20,6 +20,7 @@ import {
   stringUpTo,
 } from "./options.ts";
 import type { RegisteredDefinition } from "./registry.ts";
+import { showValue } from "./show.ts";
 import type { NewTask, TaskSettings, TaskStore } from "./store.ts";
 import type { Task, TaskStatus } from "./task.ts";
 import type { Transaction } from "./transaction.ts";
@@ -190,9 +191,13 @@ export function resultOf(task: Task): unknown {
   }
   throw new DureError(
     "TASK_FAILED",
-    `Task ${task.id} (${task.type}) failed after ${task.attempts} attempt(s): ${task.error ?? "no error was kept"}`,
+    `Task ${task.id} (${task.type}) failed after ${attemptsOf(task.attempts)}: ${task.error ?? "no error was kept"}`,
     { details },
   );
+}
+
+function attemptsOf(count: number): string {
+  return count === 1 ? "1 attempt" : `${count} attempts`;
 }
 
 /** From the registry, else from the store: a process that enqueues need not have the handler. */
@@ -232,6 +237,7 @@ async function* parts(
   let index = 0;
   for (const item of items) {
     try {
+      checkItem(item);
       checkEnqueueOptions(`enqueueMany of "${definition.id}"`, item, itemRules);
       const accepted = definition.schema ? await validatePayload(definition, item.payload) : item.payload;
       const task = newTask(instance, definition, accepted, item);
@@ -248,6 +254,11 @@ async function* parts(
     }
   }
   if (part.length > 0) yield part;
+}
+
+function checkItem(item: unknown): void {
+  if (typeof item === "object" && item !== null) return;
+  throw new DureError("INVALID_OPTION", `It is ${showValue(item)}; each item is { payload, …options }.`);
 }
 
 function atIndex(error: unknown, index: number): unknown {

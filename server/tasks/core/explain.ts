@@ -138,7 +138,8 @@ function whyItFailed(task: Task, last: Attempt | undefined): string {
   const error = task.error === undefined ? "no error was kept" : task.error;
   if (last?.outcome === "lost") return `Its worker died, and it may not start again: ${error}`;
   if (task.attempts < task.maxAttempts) return `Its error said that no further attempt helps: ${error}`;
-  return `All ${task.maxAttempts} attempt(s) failed; the last with: ${error}`;
+  if (task.maxAttempts === 1) return `Its only attempt failed: ${error}`;
+  return `All ${task.maxAttempts} attempts failed; the last with: ${error}`;
 }
 
 interface Surroundings {

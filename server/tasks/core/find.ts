@@ -11,6 +11,7 @@ import { sortValueOf } from "./meets.ts";
 import {
   booleanRule,
   checkOptions,
+  dateRule,
   durationRule,
   integerBetween,
   type OptionRule,
@@ -19,6 +20,7 @@ import {
 import { parseQuery, type SavedQueries } from "./query.ts";
 import { savedQueriesFor } from "./saved-searches.ts";
 import type { DateRange, TaskPage, TaskSearchOptions, TaskSortField } from "./search.ts";
+import { showValue } from "./show.ts";
 import type { Found, Place, StoreSearch, TaskStore } from "./store.ts";
 import type { Task, TaskStatusName } from "./task.ts";
 
@@ -48,6 +50,7 @@ export async function searchTaskPageIn(
   instance: Instance,
   options: TaskSearchOptions = {},
 ): Promise<TaskPage> {
+  checkIsObject("searchTasks(options)", options);
   const { updatedSince, ...others } = options;
   const saved = await savedQueriesFor(instance, options.query);
   if (updatedSince !== undefined)
@@ -56,6 +59,11 @@ export async function searchTaskPageIn(
   const store = await instance.store();
   const found = await store.searchTasks(pageOf(search));
   return toPage(found, search, fingerprint);
+}
+
+/** Before anything of it is read; the rest is checked where it is read. @throws DureError INVALID_OPTION */
+function checkIsObject(what: string, options: unknown): void {
+  if (typeof options !== "object" || options === null) checkOptions(what, options, {});
 }
 
 /** What the store is asked for the page of a search. */
@@ -78,6 +86,7 @@ function byChange(search: StoreSearch): StoreSearch {
 const ended: readonly TaskStatusName[] = ["COMPLETED", "FAILED", "CANCELLED"];
 
 export async function countTasksIn(instance: Instance, options: TaskSearchOptions = {}): Promise<number> {
+  checkIsObject("countTasks(options)", options);
   const { budgetMs: _budget, ...search } = toStoreSearch(
     instance,
     options,
@@ -88,10 +97,7 @@ export async function countTasksIn(instance: Instance, options: TaskSearchOption
 
 export async function getTaskByIdIn(instance: Instance, id: string): Promise<Task | undefined> {
   if (typeof id !== "string") {
-    throw new DureError(
-      "INVALID_ID",
-      `getTaskById(id): the id is ${id === null ? "null" : typeof id}; expected a string.`,
-    );
+    throw new DureError("INVALID_ID", `getTaskById(id): the id is ${showValue(id)}; it must be a string.`);
   }
   return (await instance.store()).getTask(id);
 }
@@ -122,9 +128,9 @@ const ownRules: Record<string, OptionRule> = {
   sortOrder: oneOf("asc", "desc"),
   definitions: booleanRule,
   query: (value, name) =>
-    typeof value === "string" ? undefined : `${name} is ${typeof value}; expected a string`,
+    typeof value === "string" ? undefined : `${name} is ${showValue(value)}; it must be a string.`,
   cursor: (value, name) =>
-    typeof value === "string" ? undefined : `${name} is ${typeof value}; expected a string`,
+    typeof value === "string" ? undefined : `${name} is ${showValue(value)}; it must be a string.`,
   budget: durationRule({ minMs: 1, maxMs: budgetMsMax, also: ["none"] }),
 };
 const filterRules = Object.fromEntries(
@@ -299,15 +305,12 @@ function fingerprintOf(search: Partial<StoreSearch>): string {
 
 function rangeRule(value: unknown, name: string): string | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    const met = Array.isArray(value) ? "an array" : value === null ? "null" : typeof value;
-    return `${name} is ${met}; expected { start?: Date, end?: Date }`;
+    return `${name} is ${showValue(value)}; it must be { start?: Date, end?: Date }.`;
   }
   for (const [key, bound] of Object.entries(value)) {
-    if (key !== "start" && key !== "end") return `${name}.${key} is unknown; expected start and end`;
-    if (bound === undefined) continue;
-    if (!(bound instanceof Date) || Number.isNaN(bound.getTime())) {
-      return `${name}.${key} is not a valid Date`;
-    }
+    if (key !== "start" && key !== "end") return `${name}.${key} is no option here. Known are start, end.`;
+    const problem = bound === undefined ? undefined : dateRule(bound, `${name}.${key}`);
+    if (problem !== undefined) return problem;
   }
   return undefined;
 }

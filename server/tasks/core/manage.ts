@@ -7,6 +7,7 @@ import { findNearIdsIn } from "./find.ts";
 import type { Instance } from "./instance.ts";
 import { defaultInstance } from "./instance.ts";
 import { checkOptions, dateRule, durationRule, integerBetween } from "./options.ts";
+import { showValue } from "./show.ts";
 import type { TaskEdit, TaskStore, Written } from "./store.ts";
 import type { Task } from "./task.ts";
 import { committed } from "./written.ts";
@@ -126,13 +127,19 @@ async function change<Value>(
   if (typeof id !== "string" || id === "") {
     throw new DureError(
       "INVALID_ID",
-      `A task's id is a string of 1 to 128 characters; got ${id === "" ? "an empty one" : typeof id}.`,
+      `The id of a task is ${showValue(id)}; it must be a string of 1 to 128 characters.`,
     );
   }
   const store = await instance.store();
   const answer = await verb(store);
   if (answer.kind === "rejected" && answer.reason === "not-found") {
-    answer.details = { id, ...answer.details, near: await findNearIdsIn(store, id) };
+    const isDefinition = (await store.getTask(id))?.isDefinition === true;
+    answer.details = {
+      id,
+      ...answer.details,
+      near: await findNearIdsIn(store, id),
+      ...(isDefinition && { isDefinition }),
+    };
   }
   return committed(answer, store);
 }

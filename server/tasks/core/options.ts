@@ -16,6 +16,7 @@ export type OptionRule = (value: unknown, name: string) => string | undefined;
  */
 export function checkOptions(what: string, input: unknown, rules: Record<string, OptionRule>): void {
   if (input === undefined) return;
+  if (!isPlainObject(input)) throw notPlain(what, input);
   const problems = problemsOf(input, rules);
   if (problems.length === 0) return;
   const list =
@@ -25,8 +26,12 @@ export function checkOptions(what: string, input: unknown, rules: Record<string,
   });
 }
 
-function problemsOf(input: unknown, rules: Record<string, OptionRule>): string[] {
-  if (!isPlainObject(input)) return [`The options are ${showValue(input)}; they must be a plain object.`];
+function notPlain(what: string, input: unknown): DureError {
+  const problem = `The options of ${what} are ${showValue(input)}; they must be a plain object.`;
+  return new DureError("INVALID_OPTION", problem, { details: { what, problems: [problem] } });
+}
+
+function problemsOf(input: Record<string, unknown>, rules: Record<string, OptionRule>): string[] {
   const problems: string[] = [];
   for (const key of Object.keys(input)) {
     const problem = Object.hasOwn(rules, key)

@@ -49,6 +49,8 @@ function describe(reason: string, details: Record<string, unknown>): string {
         `Use another key, or the same payload. ${undone}`
       );
     case "not-found": {
+      if (details.isDefinition)
+        return `${id} is the id of a definition. Give the id of one of its tasks; "dure search --type ${details.id}" lists them.`;
       const near = (details.near as string[] | undefined) ?? [];
       const hint = near.length > 0 ? ` Did you mean ${near.map((other) => `"${other}"`).join(" or ")}?` : "";
       return `There is no task ${id}.${hint}`;

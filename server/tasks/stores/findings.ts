@@ -17,7 +17,8 @@ export function workerFinding(workers: readonly WorkerRecord[], now: number): He
       next: "Start any worker: it takes back the tasks of the dead ones.",
     };
   }
-  const message = alive.length === 0 ? "No worker runs." : `${alive.length} workers are alive.`;
+  const some = alive.length === 1 ? "1 worker is alive." : `${alive.length} workers are alive.`;
+  const message = alive.length === 0 ? "No worker runs." : some;
   return { level: "ok", check, message };
 }
 
