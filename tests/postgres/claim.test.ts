@@ -321,7 +321,7 @@ describe("plans that the server keeps", () => {
       return row.rows as number;
     };
     await expect.poll(read).toBeGreaterThan(1_500);
-    // A look through the table for each task would read ninety million rows.
-    expect(await read()).toBeLessThan(1_000_000);
+    // A statement or two may go through the whole table until the server plans anew; for each task it would be ninety million.
+    expect(await read()).toBeLessThan(10_000_000);
   });
 });
