@@ -305,7 +305,7 @@ describe("candidates", () => {
       return { ...source!, keys };
     });
     expect(ids?.slice(0, 3)).toEqual(["x02499", "x02496", "x02493"]);
-    expect([...asked].sort()).toEqual(["spreadTexts", "walkTexts"]);
+    expect([...asked].sort()).toEqual(["countTrigrams", "spreadTexts", "walkTexts"]);
   });
 
   test("by the index of trigrams too, beyond the newest", async () => {

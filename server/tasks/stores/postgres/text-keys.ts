@@ -16,7 +16,7 @@ import type { ResultRow, Session } from "./database.ts";
 import { type Candidates, gatheredMax, type KeySource } from "./key-source.ts";
 import { keysOf, type Pair, Text } from "./search-statements.ts";
 import { onceOnly, quoted, shape, statement } from "./statement.ts";
-import { likeAll, likeRarest, patternOf, rarest, spreadOf } from "./text-rarity.ts";
+import { likeAll, likeRarest, patternOf, type Rarest, rarest, spreadOf } from "./text-rarity.ts";
 
 /** Texts that are read before the ways are compared; later chunks are as many as take about `chunkMs`. */
 const firstChunk = 1_000;
@@ -27,6 +27,8 @@ const chunkMs = 50;
 const taskCost = 2;
 const lookedUpCost = 3;
 const indexedCost = 4;
+/** Of more texts the index is not asked, since its answer comes at once or not at all. */
+const indexedMax = 400_000;
 
 /** So many are thought to be there where the server never counted. */
 const textsUnknown = 1_000_000;
@@ -139,7 +141,7 @@ class TextReader {
   #chunk = firstChunk;
   /** Texts of all times, and how many of them have the words; looked at before the index is asked. */
   #spread: { looked: number; met: number } | undefined;
-  #rares: readonly string[] | undefined;
+  #rarest: Rarest | undefined;
 
   constructor(search: StoreSearch, words: readonly string[], index: TextIndex, filter: Passing | undefined) {
     this.#search = search;
@@ -161,7 +163,7 @@ class TextReader {
   async keys(session: Session, after: Place | undefined, limit: number): Promise<Candidates> {
     if (isSame(after, this.#search.after) && this.#sample.looked > 0) {
       const { found: places, next } = this.#sample;
-      if (places.length > 0 || !next) return { places, next };
+      if (places.length > 0 || !next) return atMost(limit, places, next);
       return this.#further(session, next, limit);
     }
     return this.#further(session, after, limit);
@@ -170,13 +172,13 @@ class TextReader {
   async #further(session: Session, after: Place | undefined, limit: number): Promise<Candidates> {
     const wanted = this.#search.offset + this.#search.limit;
     let way = this.#cheapest(wanted);
-    if (way === "index" && !this.#spread) {
+    if (way === "index" && !this.#rarest) {
       this.#spread = await spreadOf(session, this.#words);
+      this.#rarest = await rarest(session, this.#words, this.#index);
       way = this.#cheapest(wanted);
     }
     if (way === "index") {
-      this.#rares ??= await rarest(session, this.#words, this.#index);
-      const fits = likeRarest(this.#words, this.#rares);
+      const fits = likeRarest(this.#words, this.#rarest!);
       const places = await byIndex(session, this.#search, fits, after, limit, this.#filter);
       return { places, next: places.length < limit ? undefined : places.at(-1) };
     }
@@ -188,7 +190,7 @@ class TextReader {
       this.#tested.looked += looked;
       this.#tested.met += met;
     }
-    return { places, next };
+    return atMost(limit, places, next);
   }
 
   #read(session: Session, way: "texts" | "tasks", after: Place | undefined, chunk: number): Promise<Walked> {
@@ -204,7 +206,9 @@ class TextReader {
     const texts = this.#index.texts || textsUnknown;
     const byTexts = (wanted / (share * this.#passes)) * (1 + taskCost * share);
     const costs: [Way, number][] = [["texts", Math.min(texts, byTexts)]];
-    if (this.#index.exists) costs.push(["index", share * texts * indexedCost]);
+    // What its trigrams find is looked at, however rare the whole is.
+    const found = Math.max(share, this.#rarest?.share ?? 0) * texts;
+    if (this.#index.exists && found <= indexedMax) costs.push(["index", found * indexedCost]);
     if (this.#filter) {
       // Among those that pass, the words may be rarer or more frequent than among all.
       const { looked: tested, met: metThere } = this.#tested;
@@ -213,6 +217,13 @@ class TextReader {
     }
     return costs.sort(([, a], [, b]) => a - b)[0]![0];
   }
+}
+
+/** A frequent word is met more often in what was read than a page has places. */
+function atMost(limit: number, places: readonly Place[], next: Place | undefined): Candidates {
+  if (places.length <= limit) return { places: [...places], next };
+  const first = places.slice(0, limit);
+  return { places: first, next: first.at(-1) };
 }
 
 function isSame(a: Place | undefined, b: Place | undefined): boolean {
@@ -332,7 +343,7 @@ async function gather(
   session: Session,
   search: StoreSearch,
   words: readonly string[],
-  rares: readonly string[],
+  rares: Rarest,
 ): Promise<Place[]> {
   const text = new Text();
   const conditions = [

@@ -24,9 +24,15 @@ export function patternOf(text: string): string {
 }
 
 /** All the words; the index is asked for the rare trigrams alone, where there are any. */
-export function likeRarest(words: readonly string[], rares: readonly string[]): (text: Text) => string {
-  if (rares.length === 0) return (text) => likeAll(text, words);
-  return (text) => `${likeAll(text, rares)} AND ${likeAll(text, words, "(body || '')")}`;
+export function likeRarest(words: readonly string[], { trigrams }: Rarest): (text: Text) => string {
+  if (trigrams.length === 0) return (text) => likeAll(text, words);
+  return (text) => `${likeAll(text, trigrams)} AND ${likeAll(text, words, "(body || '')")}`;
+}
+
+export interface Rarest {
+  trigrams: string[];
+  /** About which share of all texts has the rarest one. */
+  share: number;
 }
 
 /**
@@ -37,7 +43,7 @@ export async function rarest(
   session: Session,
   words: readonly string[],
   { knowsLetters }: TextIndex,
-): Promise<string[]> {
+): Promise<Rarest> {
   const runs = words.flatMap(
     (word) => word.match(knowsLetters ? /[\p{L}\p{Nd}]{3,}/gu : /[a-z0-9]{3,}/gi) ?? [],
   );
@@ -52,7 +58,9 @@ export async function rarest(
   const counts = new Map(rows as [string, number][]);
   const countOf = (trigram: string) => counts.get(trigram) ?? 0;
   const rares = looked.sort((a, b) => countOf(a) - countOf(b)).slice(0, raresMax);
-  return rares.filter((trigram) => countOf(trigram) <= rareShare * spreadPlaces * spreadTexts);
+  const isRare = (trigram: string) => countOf(trigram) <= rareShare * spreadPlaces * spreadTexts;
+  const least = rares.length > 0 ? countOf(rares[0]!) : Number.POSITIVE_INFINITY;
+  return { trigrams: rares.filter(isRare), share: least / (spreadPlaces * spreadTexts) };
 }
 
 /** Texts from all the time that there are texts of. */
