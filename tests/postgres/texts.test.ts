@@ -308,6 +308,21 @@ describe("candidates", () => {
     expect([...asked].sort()).toEqual(["countTrigrams", "spreadTexts", "walkTexts"]);
   });
 
+  test("a word that the index has more often than it seemed is walked for", async () => {
+    await schema.query(
+      `INSERT INTO :schema.texts (created_at, version, task_id, body)
+        SELECT ${clock.now()} + n / 6000, 0, 'x' || lpad(n::text, 5, '0'), CASE WHEN n <= 6000 THEN 'needle' ELSE 'hay' END
+        FROM generate_series(1, 60000) AS n`,
+    );
+    const where: Condition = { kind: "text", text: "needle" };
+    const ids = await idsOf(
+      (session) => textSource(session, { ...anySearch, where }, { ...indexed, texts: 1_000 }, unfiltered),
+      100,
+    );
+    expect(ids).toHaveLength(6_000);
+    expect(ids?.slice(0, 2)).toEqual(["x06000", "x05999"]);
+  });
+
   test("by the index of trigrams too, beyond the newest", async () => {
     ok(await store.enqueueTasks([task("needle", { word: "needle" })]));
     await clock.advance(1);

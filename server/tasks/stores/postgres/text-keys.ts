@@ -27,8 +27,11 @@ const chunkMs = 50;
 const taskCost = 2;
 const lookedUpCost = 3;
 const indexedCost = 4;
-/** Of more texts the index is not asked, since its answer comes at once or not at all. */
-const indexedMax = 400_000;
+/** Of more texts the index is not asked, since its answer comes at once or not at all; nor where its trigrams are in so many. */
+const indexedMax = 5_000;
+const trigramsIndexedMax = 1_500_000;
+/** To pass over an entry of the index. */
+const entryCost = 0.1;
 
 /** So many are thought to be there where the server never counted. */
 const textsUnknown = 1_000_000;
@@ -142,6 +145,8 @@ class TextReader {
   /** Texts of all times, and how many of them have the words; looked at before the index is asked. */
   #spread: { looked: number; met: number } | undefined;
   #rarest: Rarest | undefined;
+  /** The index has more of them than what was looked at told. */
+  #isTooFrequent = false;
 
   constructor(search: StoreSearch, words: readonly string[], index: TextIndex, filter: Passing | undefined) {
     this.#search = search;
@@ -180,7 +185,9 @@ class TextReader {
     if (way === "index") {
       const fits = likeRarest(this.#words, this.#rarest!);
       const places = await byIndex(session, this.#search, fits, after, limit, this.#filter);
-      return { places, next: places.length < limit ? undefined : places.at(-1) };
+      if (places) return { places, next: places.length < limit ? undefined : places.at(-1) };
+      this.#isTooFrequent = true;
+      return this.#further(session, after, limit);
     }
     const startedAt = performance.now();
     const { found: places, looked, met, next } = await this.#read(session, way, after, this.#chunk);
@@ -206,9 +213,10 @@ class TextReader {
     const texts = this.#index.texts || textsUnknown;
     const byTexts = (wanted / (share * this.#passes)) * (1 + taskCost * share);
     const costs: [Way, number][] = [["texts", Math.min(texts, byTexts)]];
-    // What its trigrams find is looked at, however rare the whole is.
-    const found = Math.max(share, this.#rarest?.share ?? 0) * texts;
-    if (this.#index.exists && found <= indexedMax) costs.push(["index", found * indexedCost]);
+    const found = share * texts;
+    const entries = (this.#rarest?.share ?? 0) * texts;
+    if (this.#index.exists && !this.#isTooFrequent && found <= indexedMax && entries <= trigramsIndexedMax)
+      costs.push(["index", found * indexedCost + entries * entryCost]);
     if (this.#filter) {
       // Among those that pass, the words may be rarer or more frequent than among all.
       const { looked: tested, met: metThere } = this.#tested;
@@ -305,7 +313,7 @@ function walkedOver(rows: readonly ResultRow[], chunk: number): Walked {
   };
 }
 
-/** All texts beyond a place that the index knows, put in order. */
+/** All texts beyond a place that the index knows, put in order; undefined when they are too many. */
 async function byIndex(
   session: Session,
   search: StoreSearch,
@@ -313,7 +321,7 @@ async function byIndex(
   after: Place | undefined,
   limit: number,
   filter: Passing | undefined,
-): Promise<Place[]> {
+): Promise<Place[] | undefined> {
   const text = new Text();
   const conditions = [fits(text), ...createdBounds(text.add, search, after, "(created_at + 0)")];
   const passes = filter ? `WHERE ${passing(text, "found.task_id", filter)}` : "";
@@ -322,13 +330,15 @@ async function byIndex(
       onceOnly(
         "findTexts",
         `WITH found AS MATERIALIZED (
-          SELECT created_at, task_id FROM :schema.texts WHERE ${conditions.join(" AND ")})
-        SELECT created_at, task_id FROM found ${passes} ORDER BY ${orderOf(search)} LIMIT ${text.add(limit)}::integer`,
+          SELECT created_at, task_id FROM :schema.texts WHERE ${conditions.join(" AND ")} LIMIT ${indexedMax + 1})
+        SELECT count(*)::bigint, NULL FROM found UNION ALL (
+          SELECT created_at, task_id FROM found ${passes} ORDER BY ${orderOf(search)} LIMIT ${text.add(limit)}::integer)`,
       ),
       text.values,
     ),
   );
-  return rows.map(([value, id]): Place => ({ value, id }));
+  const [[count], ...places] = rows as [[number], ...[number, string][]];
+  return count > indexedMax ? undefined : places.map(([value, id]): Place => ({ value, id }));
 }
 
 /** Whether the task with that id is of one of the pairs. */
