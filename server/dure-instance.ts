@@ -52,6 +52,7 @@ import { Indexer } from "./tasks/runtime/indexer.ts";
 import { closedError, LazyStore } from "./tasks/runtime/lazy-store.ts";
 import type { Pruned } from "./tasks/runtime/pruner.ts";
 import { Pruner } from "./tasks/runtime/pruner.ts";
+import { attemptStorage } from "./tasks/runtime/running-attempt.ts";
 import type { SystemClock } from "./tasks/runtime/system-clock.ts";
 import { createSystemClock, createSystemIds } from "./tasks/runtime/system-clock.ts";
 import { type RebuildOptions, type Rebuilt, rebuildTexts } from "./tasks/runtime/text-rebuild.ts";
@@ -96,6 +97,7 @@ export class DureInstance {
       clock,
       ids: createSystemIds(clock),
       valueSizeMax,
+      origin: () => attemptStorage.getStore(),
       store,
       storeUnopened: () => this.#store.unopened(),
       changes: this.#changes,

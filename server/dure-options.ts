@@ -14,6 +14,7 @@ import {
   problemOf,
   stringUpTo,
 } from "./tasks/core/options.ts";
+import type { OriginLimits } from "./tasks/core/origin.ts";
 import type { TaskStore } from "./tasks/core/store.ts";
 import { valueBytesMax } from "./tasks/core/value.ts";
 import type { Logger } from "./tasks/runtime/logger.ts";
@@ -30,6 +31,13 @@ export interface WorkerOptions {
   stopGrace?: Duration;
   /** How long a worker may be silent before its tasks are given to others, where the store cannot tell at once that it died. Default '15s'. */
   lease?: Duration;
+  /** How many tasks one attempt's handler may enqueue: 1 to 10,000,000. Default 10,000. */
+  childrenMax?: number;
+  /**
+   * How many tasks may follow each other when handlers enqueue the next one at once: 1 to 1,000,000. One that is due a minute
+   * later or more begins anew. Default 100.
+   */
+  depthMax?: number;
   /** Shown in lists of workers. Default: host name and process id. */
   name?: string;
   /** Called once when too many handlers go on after their attempts were ended; the worker claims no more. Restart it. */
@@ -88,6 +96,7 @@ export interface DureSettings {
     queues: readonly string[] | undefined;
     stopGraceMs: number;
     leaseMs: number;
+    limits: OriginLimits;
     name: string | undefined;
     onUnhealthy: ((reason: string) => void) | undefined;
   };
@@ -124,6 +133,8 @@ const workerRules: Record<string, OptionRule> = {
   queues: listOf((value) => problemOf(() => checkQueue(value)), 100),
   stopGrace: durationRule({ maxMs: 24 * 3_600_000 }),
   lease: durationRule({ minMs: 1_000, maxMs: 3_600_000 }),
+  childrenMax: integerBetween(1, 10_000_000),
+  depthMax: integerBetween(1, 1_000_000),
   name: stringUpTo(128),
   onUnhealthy: functionRule,
 };
@@ -176,6 +187,7 @@ export function resolveDureOptions(options: DureOptions = {}): DureSettings {
       queues: worker.queues,
       stopGraceMs: parseDuration(worker.stopGrace ?? "30s", "worker.stopGrace"),
       leaseMs: parseDuration(worker.lease ?? "15s", "worker.lease"),
+      limits: { childrenMax: worker.childrenMax ?? 10_000, depthMax: worker.depthMax ?? 100 },
       name: worker.name,
       onUnhealthy: worker.onUnhealthy,
     },

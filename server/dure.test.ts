@@ -180,3 +180,35 @@ test("by completedAt: only tasks that have ended, latest first, page by page", a
   const failed = await dure.searchTasks({ sortBy: "completedAt", status: ["FAILED", "PENDING"] });
   expect(failed.map(({ status }) => status)).toEqual(Array(4).fill("FAILED"));
 });
+
+test("a handler that enqueues itself for ever is stopped where its chain gets too long", async () => {
+  const dure = makeDure({ worker: { depthMax: 5 } });
+  const again = dure.defineTask("again", async () => void (await again.enqueue({})));
+  await dure.start();
+  await again.enqueue({});
+  await expect.poll(() => dure.countTasks({ status: "FAILED", definitions: false })).toBe(1);
+  expect(await dure.countTasks({ definitions: false })).toBe(6);
+  const [failed] = await dure.searchTasks({ status: "FAILED" });
+  const [attempt] = await dure.listAttempts(failed!.id);
+  expect(attempt!.error).toMatchObject({ code: "ENQUEUE_LIMIT" });
+});
+
+test("a handler enqueues so many tasks and no more, however it does; nobody else is bounded", async () => {
+  const dure = makeDure({ worker: { childrenMax: 5 } });
+  const child = dure.defineTask("child", async () => {});
+  const items = (length: number) => Array.from({ length }, () => ({ payload: {} }));
+  const parent = dure.defineTask("parent", async () => {
+    const tooMany = await child.enqueueMany(items(6)).catch((error) => error);
+    await child.enqueueMany(items(4));
+    await child.enqueue({});
+    const oneMore = await child.enqueue({}).catch((error) => error);
+    return [tooMany, oneMore].map(({ code, details }) => [code, details.index]);
+  });
+  await dure.start();
+  expect(await parent.run({})).toEqual([
+    ["ENQUEUE_LIMIT", 5],
+    ["ENQUEUE_LIMIT", undefined],
+  ]);
+  await child.enqueueMany(items(20));
+  expect(await dure.countTasks({ type: "child" })).toBe(25);
+});

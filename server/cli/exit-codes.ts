@@ -31,6 +31,7 @@ export const exitCodes: Record<ErrorCode, number> = {
   STATUS_CONFLICT: 25,
   VERSION_CONFLICT: 26,
   SEARCH_NOT_FOUND: 27,
+  ENQUEUE_LIMIT: 28,
   TASK_FAILED: 30,
   TASK_CANCELLED: 31,
   WAIT_TIMEOUT: 32,

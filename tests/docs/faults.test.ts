@@ -17,7 +17,7 @@ test("every fault names its tests, by file and name, and they are there", () => 
       .replace(/ \|$/, "")
       .split(/; (?=`)/);
     for (const one of tests) {
-      const [, file, name] = /^`(tests\/[\w/.-]+)`: (.+)$/.exec(one) ?? [];
+      const [, file, name] = /^`((?:tests|server)\/[\w/.-]+)`: (.+)$/.exec(one) ?? [];
       expect(name, row).toBeDefined();
       expect(existsSync(join(root, file!)), file).toBe(true);
       expect(readFileSync(join(root, file!), "utf8"), file).toContain(name);

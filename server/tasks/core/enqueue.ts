@@ -19,6 +19,7 @@ import {
   problemOf,
   stringUpTo,
 } from "./options.ts";
+import { chained, countChild, type Origin } from "./origin.ts";
 import type { RegisteredDefinition } from "./registry.ts";
 import { showValue } from "./show.ts";
 import type { NewTask, TaskSettings, TaskStore } from "./store.ts";
@@ -104,9 +105,10 @@ export async function enqueueOf(
   payload: unknown,
   options: EnqueueOptions | undefined,
 ): Promise<Task> {
+  const origin = instance.origin();
   if (options !== undefined) checkEnqueueOptions(`enqueue of "${definition.id}"`, options, ownRules);
   const accepted = definition.schema ? await validatePayload(definition, payload) : payload;
-  const task = newTask(instance, definition, accepted, options);
+  const task = newTask(instance, definition, accepted, options, origin);
   const store = await storeFor(instance, options?.tx);
   const [existing] = committed(await store.enqueueTasks([task], options?.tx), store);
   return existing ?? taskOf(task, accepted, definition);
@@ -119,6 +121,7 @@ export async function enqueueManyOf(
   items: Iterable<EnqueueItem>,
   options?: Pick<EnqueueOptions, "tx">,
 ): Promise<Task[]> {
+  const origin = instance.origin();
   const tx = checkedTx(`enqueueMany of "${definition.id}"`, options);
   if (typeof items?.[Symbol.iterator] !== "function") {
     throw new DureError(
@@ -128,7 +131,8 @@ export async function enqueueManyOf(
   }
   const store = await storeFor(instance, tx);
   const tasks: Task[] = [];
-  const existing = committed(await store.enqueueTasks(parts(instance, definition, items, tasks), tx), store);
+  const coming = parts({ instance, definition, items, tasks, origin });
+  const existing = committed(await store.enqueueTasks(coming, tx), store);
   for (let index = 0; index < tasks.length; index++) tasks[index] = existing[index] ?? tasks[index]!;
   return tasks;
 }
@@ -227,12 +231,20 @@ async function findDefinition(instance: Instance, type: string): Promise<Registe
   };
 }
 
-async function* parts(
-  instance: Instance,
-  definition: RegisteredDefinition,
-  items: Iterable<EnqueueItem>,
-  tasks: Task[],
-): AsyncGenerator<readonly NewTask[]> {
+/** The items as tasks, in parts; a bad one ends the call, and those before it are not counted as the handler's either. */
+async function* parts({
+  instance,
+  definition,
+  items,
+  tasks,
+  origin,
+}: {
+  instance: Instance;
+  definition: RegisteredDefinition;
+  items: Iterable<EnqueueItem>;
+  tasks: Task[];
+  origin: Origin | undefined;
+}): AsyncGenerator<readonly NewTask[]> {
   let part: NewTask[] = [];
   let index = 0;
   for (const item of items) {
@@ -240,10 +252,11 @@ async function* parts(
       checkItem(item);
       checkEnqueueOptions(`enqueueMany of "${definition.id}"`, item, itemRules);
       const accepted = definition.schema ? await validatePayload(definition, item.payload) : item.payload;
-      const task = newTask(instance, definition, accepted, item);
+      const task = newTask(instance, definition, accepted, item, origin);
       part.push(task);
       tasks.push(taskOf(task, accepted, definition));
     } catch (error) {
+      if (origin) origin.children -= tasks.length;
       throw atIndex(error, index);
     }
     index += 1;
@@ -303,17 +316,20 @@ function newTask(
   definition: RegisteredDefinition,
   payload: unknown,
   options: EnqueueOptions | undefined,
+  origin: Origin | undefined,
 ): NewTask {
   const encoded = encodeValue(payload, "payload", instance.valueSizeMax);
   const now = instance.clock.now();
   const id = options?.id ?? instance.ids.taskId();
+  const dueAt = options === undefined ? now : dueAtOf(options, now);
+  const own = options === undefined ? undefined : settingsOf(options);
   const task: NewTask = {
     id,
     type: definition.id,
     queue: options?.queue ?? definition.queue,
     priority: options?.priority ?? definition.priority,
     createdAt: options?.id === undefined ? ulidTime(id)! : now,
-    dueAt: options === undefined ? now : dueAtOf(options, now),
+    dueAt,
     maxAttempts: options?.maxAttempts ?? definition.maxAttempts,
     payload: encoded,
     description: options?.description,
@@ -324,7 +340,7 @@ function newTask(
         : undefined,
     idempotencyKey: options?.idempotencyKey,
     rerunAfterCrash: options?.rerunAfterCrash ?? definition.rerunAfterCrash,
-    settings: options === undefined ? undefined : settingsOf(options),
+    settings: origin ? chained(origin, own, dueAt - now) : own,
     ownId: options?.id !== undefined,
   };
   if (definition.attributes.length > 0) {
@@ -336,6 +352,7 @@ function newTask(
       details: { id },
     });
   }
+  if (origin) countChild(origin);
   return task;
 }
 

@@ -20,6 +20,7 @@ export const errorCodes = {
   IDEMPOTENCY_CONFLICT: "the idempotency key belongs to a task with another payload",
   STATUS_CONFLICT: "the task's status does not allow that change",
   VERSION_CONFLICT: "the task was changed since it was read",
+  ENQUEUE_LIMIT: "a handler enqueued too many tasks, or too long a chain of them",
   TASK_FAILED: "a task that was waited for ended FAILED",
   TASK_CANCELLED: "a task that was waited for ended CANCELLED",
   WAIT_TIMEOUT: "a task that was waited for did not end in time",

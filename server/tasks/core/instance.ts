@@ -6,6 +6,7 @@ import type { ChangeSource } from "./change-source.ts";
 import type { Clock } from "./clock.ts";
 import { DureError } from "./errors.ts";
 import type { Ids } from "./ids.ts";
+import type { Origin } from "./origin.ts";
 import type { Registry } from "./registry.ts";
 import type { TaskStore } from "./store.ts";
 import type { Task } from "./task.ts";
@@ -16,6 +17,8 @@ export interface Instance {
   readonly ids: Ids;
   /** Limit of one payload or result, in bytes. */
   readonly valueSizeMax: number;
+  /** The attempt whose handler calls, if one does; of any instance of the process. */
+  origin(): Origin | undefined;
   /** The store, opened on first use, with every definition so far saved in it. */
   store(): Promise<TaskStore>;
   /** The store, which may still be opening; for verbs that need nothing of it but its name. */

@@ -35,4 +35,6 @@ export type AttributeKey = string | number | boolean;
 export interface TaskSettings {
   timeoutMs?: number | null;
   backoff?: BackoffPolicy;
+  /** How many tasks of its chain came before it, when a handler enqueued it; see origin.ts. */
+  depth?: number;
 }

@@ -148,7 +148,7 @@ export interface TaskDefinition<Payload = any, Result = any, Input = Payload> {
   /**
    * Stores a new task; resolves once it is durable.
    * @throws DureError INVALID_PAYLOAD, INVALID_OPTION, INVALID_ID, VALUE_NOT_STORABLE, VALUE_TOO_LARGE,
-   *   TASK_ID_TAKEN, IDEMPOTENCY_CONFLICT, TRANSACTION_UNUSABLE, DATABASE_…
+   *   TASK_ID_TAKEN, IDEMPOTENCY_CONFLICT, TRANSACTION_UNUSABLE, DATABASE_…; ENQUEUE_LIMIT in a handler
    */
   enqueue(payload: Input, options?: EnqueueOptions): Promise<Task<Payload, Result>>;
   /**

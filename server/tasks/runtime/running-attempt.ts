@@ -6,8 +6,9 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { AbortKind, TaskContext, TaskLog } from "../core/attempt.ts";
 import { AbortReason } from "../core/attempt.ts";
 import type { Clock } from "../core/clock.ts";
+import type { Origin, OriginLimits } from "../core/origin.ts";
 import type { RegisteredDefinition } from "../core/registry.ts";
-import type { AttemptTransaction, ClaimedTask } from "../core/store.ts";
+import type { AttemptTransaction, ClaimedTask, TaskSettings } from "../core/store.ts";
 import type { Task, TaskProgress } from "../core/task.ts";
 import type { TransactionClient } from "../core/transaction.ts";
 import { unusable } from "../core/transaction.ts";
@@ -19,6 +20,8 @@ export const attemptStorage = new AsyncLocalStorage<RunningAttempt>();
 /** What an attempt tells its worker while it runs. */
 export interface AttemptHost {
   readonly clock: Clock;
+  /** Of what its attempts enqueue. */
+  readonly limits: OriginLimits;
   /** Progress or log lines came in. */
   reported(attempt: RunningAttempt): void;
   /** Opens the transaction whose commit completes the attempt. */
@@ -33,7 +36,7 @@ const abortMessages: Record<AbortKind, string> = {
   shutdown: "The worker is stopping; the task will run again elsewhere.",
 };
 
-export class RunningAttempt {
+export class RunningAttempt implements Origin {
   readonly claimed: ClaimedTask;
   readonly definition: RegisteredDefinition;
   readonly workerId: string;
@@ -47,6 +50,9 @@ export class RunningAttempt {
   closed = false;
   /** Whether it has come to an end, by its handler or without. */
   over = false;
+  /** How many tasks its handler has enqueued. */
+  children = 0;
+  declare childSettings?: TaskSettings;
   /** Made on the handler's first `context.tx()`. */
   transaction: Promise<AttemptTransaction> | undefined;
   abortReason: AbortReason | undefined;
@@ -72,6 +78,18 @@ export class RunningAttempt {
 
   get fence(): number {
     return this.claimed.fence;
+  }
+
+  get type(): string {
+    return this.claimed.task.type;
+  }
+
+  get depth(): number {
+    return this.claimed.settings?.depth ?? 0;
+  }
+
+  get limits(): OriginLimits {
+    return this.host.limits;
   }
 
   /** Null for no limit. */

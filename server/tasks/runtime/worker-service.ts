@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import type { Clock } from "../core/clock.ts";
 import type { Ids } from "../core/ids.ts";
 import { isFinished } from "../core/lifecycle.ts";
+import type { OriginLimits } from "../core/origin.ts";
 import type { Registry } from "../core/registry.ts";
 import type { TaskStore } from "../core/store.ts";
 import type { Alerts } from "./alerts.ts";
@@ -42,6 +43,7 @@ export interface WorkerServiceParts {
   leaseMs: number;
   stopGraceMs: number;
   name: string | undefined;
+  limits: OriginLimits;
   /** In bytes. */
   valueSizeMax: number;
   /** How long the days of the history are kept, in milliseconds; null for ever. */
@@ -87,6 +89,7 @@ export class WorkerService {
       settler: this.#settler,
       concurrency,
       queues,
+      limits: parts.limits,
       valueSizeMax: parts.valueSizeMax,
       incarnation: () => this.#lease.incarnation,
       onBuried: (workerId) => this.#lease.onBuried(workerId),

@@ -17,6 +17,7 @@
 import type { AbortKind } from "../core/attempt.ts";
 import type { Clock } from "../core/clock.ts";
 import { DureError } from "../core/errors.ts";
+import type { OriginLimits } from "../core/origin.ts";
 import type { Registry } from "../core/registry.ts";
 import type { AttemptTransaction, ClaimedTask, ClaimReply, Settlement, TaskStore } from "../core/store.ts";
 import { execute, type Outside, takeOutside } from "./execute.ts";
@@ -44,6 +45,8 @@ export interface WorkerParts {
   settler: Settler;
   concurrency: number;
   queues: readonly string[] | undefined;
+  /** Of what one attempt enqueues. */
+  limits: OriginLimits;
   /** In bytes. */
   valueSizeMax: number;
   /** The incarnation to claim for; undefined while there is none, and nothing is claimed then. */
@@ -93,6 +96,10 @@ export class Worker implements AttemptHost {
 
   get clock(): Clock {
     return this.#parts.clock;
+  }
+
+  get limits(): OriginLimits {
+    return this.#parts.limits;
   }
 
   /** The attempts that have not ended, by task id. */
