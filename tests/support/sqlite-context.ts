@@ -33,6 +33,7 @@ export class SqliteBench {
   constructor(
     alter: (sql: string) => string = (sql) => sql,
     connection = new Connection({ path: ":memory:", durability: "full", role: "writer" }),
+    ahead = new ClaimsAhead(),
   ) {
     this.connection = connection;
     const prepare = connection.prepare.bind(connection);
@@ -42,7 +43,7 @@ export class SqliteBench {
       lanes: new Lanes(connection),
       tally: new Tally(connection),
       attributes: new TaskAttributes(connection),
-      ahead: new ClaimsAhead(),
+      ahead,
       locks: new WorkerLocks(":memory:"),
       changed: false,
       undo: () => undefined,

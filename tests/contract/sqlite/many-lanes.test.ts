@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { claimTasks } from "../../../server/tasks/stores/sqlite/claim.ts";
+import { ClaimsAhead } from "../../../server/tasks/stores/sqlite/claims-ahead.ts";
 import { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
 import { cancelTask, editTask } from "../../../server/tasks/stores/sqlite/manage.ts";
 import { newTask, startAt } from "../../support/builders.ts";
@@ -16,8 +17,8 @@ afterEach(() => {
   for (const close of closing.splice(0).reverse()) close();
 });
 
-function openBench(connection?: Connection, alter?: (sql: string) => string): SqliteBench {
-  const bench = new SqliteBench(alter, connection);
+function openBench(...made: ConstructorParameters<typeof SqliteBench>): SqliteBench {
+  const bench = new SqliteBench(...made);
   closing.push(() => bench.close());
   return bench;
 }
@@ -55,10 +56,13 @@ const step = fc.oneof(
   fc.record({ do: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 6 }) }),
 );
 
-test("property: the order of claims is that of one list of all tasks, whatever happens in between", () => {
+test.each([
+  ["all that is due", 1_000],
+  ["the next few", 100],
+])("property: the order of claims is that of one list of all tasks, when %s is kept", (_, keptMin) => {
   fc.assert(
     fc.property(fc.array(step, { minLength: 10, maxLength: 60 }), (steps) => {
-      const bench = withQueues(new SqliteBench());
+      const bench = withQueues(new SqliteBench(undefined, undefined, new ClaimsAhead(keptMin)));
       const held: Held[] = [];
       const waiting = () =>
         bench.connection
@@ -109,9 +113,24 @@ function expectedCount(bench: SqliteBench, held: readonly Held[]): number {
   return Number(running!.tasks) - held.length;
 }
 
+test("tasks that come to many queues while only the next few are known do not pass those that were not looked at", () => {
+  const bench = withQueues(openBench(undefined, undefined, new ClaimsAhead(0)));
+  const inQueues = (count: number, priority: number) =>
+    Array.from({ length: count }, (_, place) => newTask({ queue: `q${place % 100}`, priority }));
+  bench.enqueue(...inQueues(400, 1));
+  const claimInOrder = () => {
+    const wanted = expected(bench, 30);
+    expect(bench.claim("w1", { limit: 30 }).map(({ id }) => id)).toEqual(wanted);
+    return wanted.length;
+  };
+  claimInOrder();
+  bench.enqueue(...inQueues(70, 0), ...inQueues(70, 2), ...inQueues(70, 1));
+  while (claimInOrder() > 0);
+});
+
 test("one task in each of 5,000 queues: each claim runs a few statements, not one for each queue", () => {
   const counted = { statements: 0 };
-  const bench = openBench(undefined);
+  const bench = openBench();
   const { prepare } = bench.connection;
   const seen = new Set<ReturnType<typeof prepare>>();
   bench.connection.prepare = (text) => {
@@ -147,7 +166,10 @@ test("when nothing is left here, what another process enqueued or a new queue br
   const folder = mkdtempSync(join(tmpdir(), "dure-lanes-"));
   closing.push(() => rmSync(folder, { recursive: true }));
   const open = () =>
-    openBench(new Connection({ path: join(folder, "tasks.db"), durability: "normal", role: "writer" }));
+    openBench(
+      undefined,
+      new Connection({ path: join(folder, "tasks.db"), durability: "normal", role: "writer" }),
+    );
   const [here, there] = [withQueues(open()), open()];
   expect(here.claim("w1", { limit: 10 })).toEqual([]);
   there.enqueue(newTask({ id: "theirs", queue: "q7" }));

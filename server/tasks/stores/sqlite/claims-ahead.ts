@@ -3,7 +3,8 @@
  * far too much for ten thousand (a queue for each tenant). So the order in which the next tasks of all lanes are to run
  * is found once and kept for the claims that follow, until something might come before them:
  *
- * - Lanes in which a task became PENDING since are asked as well, at each claim.
+ * - Lanes in which a task became PENDING since are asked as well, at each claim; when they have become many, they are
+ *   asked once and what they have is put among what is kept.
  * - A task of a higher priority that was not due yet may be due by now: then all is looked at anew.
  * - Another process may have enqueued: what is kept may lead for another moment, but never to "nothing is due".
  *
@@ -32,25 +33,33 @@ export type FindDue = (lanes: readonly number[] | undefined, limit: number) => F
 
 /** Up to so many lanes are simply asked. */
 export const fewLanes = 64;
-const keptTasks = 1_000;
-/** So long what is kept leads after another process has written. */
+/** As many are kept as there are lanes, so that a look at all of them is paid for by as many claimed tasks. */
+const keptTasks = { min: 1_000, max: 100_000 } as const;
+/** So long what is kept leads after another process has written, and as many times as long as a look at all lanes took. */
 const staleMs = 100;
+const staleLooks = 4;
 
 export class ClaimsAhead {
   #of: WorkerLanes | undefined;
   #kept: DueTask[] = [];
-  /** Whether `#kept` was all that was due. */
-  #whole = false;
+  /** The last place in the order up to which all that was due is kept; undefined when that was all. */
+  #upTo: DueTask | undefined;
   #nextDueAt: number | undefined;
   #now = 0;
   #version = 0;
-  #lookedAt = 0;
+  #staleAt = 0;
+  readonly #keptMin: number;
+
+  constructor(keptMin = keptTasks.min) {
+    this.#keptMin = keptMin;
+  }
 
   /** @param findDue looks at lanes, or at all that have tasks */
   find(context: WriteContext, lanes: WorkerLanes, limit: number, now: number, findDue: FindDue): Found {
     if (!this.#holds(context, lanes, now)) this.#look(context, lanes, limit, now, findDue);
+    else if (context.tally.readied.size > fewLanes) this.#putAmong(context, lanes, limit, findDue);
     let found = this.#take(context, lanes, limit, findDue);
-    if (found.due.length < limit && !this.#whole) {
+    if (found.due.length < limit && this.#upTo) {
       this.#look(context, lanes, limit, now, findDue);
       found = this.#take(context, lanes, limit, findDue);
     }
@@ -65,22 +74,42 @@ export class ClaimsAhead {
   #holds(context: WriteContext, lanes: WorkerLanes, now: number): boolean {
     if (this.#of !== lanes || now < this.#now || now >= (this.#nextDueAt ?? Number.POSITIVE_INFINITY))
       return false;
-    if (context.tally.readied.size > fewLanes) return false;
     if (context.connection.dataVersion() === this.#version) return true;
-    return this.#kept.length > 0 && performance.now() - this.#lookedAt < staleMs;
+    return this.#kept.length > 0 && performance.now() < this.#staleAt;
   }
 
   #look(context: WriteContext, lanes: WorkerLanes, limit: number, now: number, findDue: FindDue): void {
+    const began = performance.now();
     this.#version = context.connection.dataVersion();
-    this.#lookedAt = performance.now();
     context.tally.readied.clear();
-    const wanted = Math.max(limit, keptTasks);
+    const wanted = this.#wanted(lanes, limit);
     const { due, nextDueAt } = findDue(undefined, wanted);
     this.#of = lanes;
     this.#kept = due;
-    this.#whole = due.length < wanted;
+    this.#upTo = due.length < wanted ? undefined : due.at(-1);
     this.#nextDueAt = nextDueAt;
     this.#now = now;
+    const ended = performance.now();
+    this.#staleAt = ended + Math.max(staleMs, staleLooks * (ended - began));
+  }
+
+  /** What the lanes of late have now takes the place of what was kept of them. */
+  #putAmong(context: WriteContext, lanes: WorkerLanes, limit: number, findDue: FindDue): void {
+    const { readied } = context.tally;
+    const asked = new Set([...readied].filter((lane) => lanes.has(lane)));
+    readied.clear();
+    const wanted = this.#wanted(lanes, limit);
+    const { due, nextDueAt } = findDue([...asked], wanted);
+    if (due.length === wanted) this.#upTo = earlier(this.#upTo, due.at(-1)!);
+    const others = this.#kept.filter(({ lane }) => !asked.has(lane));
+    const all = [...others, ...due].sort(inOrder);
+    const upTo = this.#upTo;
+    this.#kept = upTo ? all.filter((task) => inOrder(task, upTo) <= 0) : all;
+    if (nextDueAt !== undefined) this.#nextDueAt = Math.min(nextDueAt, this.#nextDueAt ?? nextDueAt);
+  }
+
+  #wanted(lanes: WorkerLanes, limit: number): number {
+    return Math.max(limit, this.#keptMin, Math.min(lanes.all.length, keptTasks.max));
   }
 
   #take(context: WriteContext, lanes: WorkerLanes, limit: number, findDue: FindDue): Found {
@@ -114,6 +143,10 @@ export class ClaimsAhead {
     }
     this.#kept = [...sound, ...this.#kept.slice(looked)];
   }
+}
+
+function earlier(a: DueTask | undefined, b: DueTask): DueTask {
+  return a && inOrder(a, b) < 0 ? a : b;
 }
 
 /** The order in which tasks run. */
