@@ -3,6 +3,7 @@ import { createIds } from "../../server/tasks/core/ids.ts";
 import type { RegisteredDefinition } from "../../server/tasks/core/registry.ts";
 import { Registry } from "../../server/tasks/core/registry.ts";
 import type { TaskHandler } from "../../server/tasks/core/task.ts";
+import type { Indexer } from "../../server/tasks/runtime/indexer.ts";
 import { WorkerService } from "../../server/tasks/runtime/worker-service.ts";
 import { FakeStore } from "./fake-store.ts";
 import { TestClock } from "./test-clock.ts";
@@ -10,6 +11,7 @@ import { TestClock } from "./test-clock.ts";
 export interface TestWorkerOptions extends Partial<Omit<RegisteredDefinition, "handler">> {
   concurrency?: number;
   stopGraceMs?: number;
+  indexer?: Indexer;
 }
 
 export interface TestWorker {
@@ -24,7 +26,7 @@ export interface TestWorker {
 
 /** The definition is `resize-image`: one attempt, no timeout, 5 s of grace after an abort, unless told otherwise. */
 export function makeTestWorker(handler: TaskHandler, options: TestWorkerOptions = {}): TestWorker {
-  const { concurrency = 10, stopGraceMs = 30_000, ...definition } = options;
+  const { concurrency = 10, stopGraceMs = 30_000, indexer, ...definition } = options;
   const store = new FakeStore();
   const clock = new TestClock();
   const registry = new Registry();
@@ -40,6 +42,7 @@ export function makeTestWorker(handler: TaskHandler, options: TestWorkerOptions 
     ids: createIds(clock.now, (count) => Uint8Array.from({ length: count }, () => clock.random() * 256)),
     logger: { info: log, warn: log, error: log },
     pruner: undefined,
+    ...(indexer && { indexer }),
     concurrency,
     queues: undefined,
     leaseMs: 15_000,

@@ -65,7 +65,7 @@ export class Indexer {
     this.#parts = parts;
   }
 
-  /** @param isRunning whether this process runs tasks at the moment */
+  /** @param isRunning whether this process runs tasks, or did a moment ago */
   start(isRunning: () => boolean): void {
     const { clock, logger } = this.#parts;
     this.#isRunning = isRunning;

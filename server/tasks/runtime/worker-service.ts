@@ -151,7 +151,7 @@ export class WorkerService {
     this.#history.start();
     this.#clockFollower.start();
     this.#parts.pruner?.start();
-    this.#parts.indexer?.start(() => this.#worker.running.size > 0);
+    this.#parts.indexer?.start(() => this.#worker.isAtWork);
     this.#parts.alerts?.start();
   }
 

@@ -4,6 +4,7 @@ import type { TaskContext } from "../core/attempt.ts";
 import { NonRetryableError, RetryAfter, Snooze } from "../core/errors.ts";
 import type { Settlement } from "../core/store.ts";
 import type { TaskHandler } from "../core/task.ts";
+import type { Indexer } from "./indexer.ts";
 
 /** Runs one task to its settlement. */
 async function settlementOf(
@@ -376,5 +377,23 @@ test("a settled end is told to those who wait", async () => {
   store.hint();
   await clock.advance(0);
   expect(ended).toEqual(["a"]);
+  await service.stop();
+});
+
+test("a worker whose tasks end at once counts as at work until a second after the last", async () => {
+  let isAtWork = () => false;
+  const start = (given: () => boolean) => {
+    isAtWork = given;
+  };
+  const indexer = { start, stop: async () => {} } as Indexer;
+  const { store, clock, service } = await startTestWorker(async () => undefined, { indexer });
+  expect(isAtWork()).toBe(false);
+  store.add("a");
+  store.hint();
+  await clock.advance(0);
+  expect(store.settled).toHaveLength(1);
+  expect(isAtWork()).toBe(true);
+  await clock.advance(1_000);
+  expect(isAtWork()).toBe(false);
   await service.stop();
 });

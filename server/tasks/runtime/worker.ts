@@ -33,6 +33,7 @@ import { Transactions } from "./transactions.ts";
 
 /** Also how many handlers start in one turn of the event loop. */
 const claimSizeMax = 500;
+const atWorkMs = 1_000;
 const zombiesMin = 10;
 /** A task that has lost so many workers runs without another such task beside it. */
 const lonelyCrashes = 2;
@@ -76,6 +77,8 @@ export class Worker implements AttemptHost {
   #turnScheduled = false;
   /** Slots that claims under way may fill. */
   #claiming = 0;
+  /** By the monotonic clock, when a claim brought something last. */
+  #takenAt = Number.NEGATIVE_INFINITY;
   /** The incarnation of the claim that the store may hold back. */
   #claimsFor: string | undefined;
   #claimsStarted = 0;
@@ -114,6 +117,11 @@ export class Worker implements AttemptHost {
 
   get healthy(): boolean {
     return !this.#unhealthy && !this.#loop.failing && !this.#ahead.failing && !this.#parts.settler.failing;
+  }
+
+  /** Whether tasks run, or did a moment ago: those that end at once are hardly ever seen running. */
+  get isAtWork(): boolean {
+    return this.#running.size > 0 || this.clock.monotonic() - this.#takenAt < atWorkMs;
   }
 
   /** Claims are counted so that a reconcile can tell a claim whose reply is on its way from one that was lost. */
@@ -253,6 +261,7 @@ export class Worker implements AttemptHost {
   #accept(reply: ClaimReply, workerId: string, limit: number): number {
     if (this.#parts.incarnation() !== workerId) return 0;
     const now = this.clock.monotonic();
+    if (reply.claimed.length > 0) this.#takenAt = now;
     for (const claimed of reply.claimed) this.#take(claimed, workerId, now);
     if (reply.claimed.length >= limit) {
       this.#mayHaveMore = true;
