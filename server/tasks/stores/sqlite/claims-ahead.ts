@@ -50,7 +50,7 @@ export class ClaimsAhead {
   #staleAt = 0;
   readonly #keptMin: number;
 
-  constructor(keptMin = keptTasks.min) {
+  constructor(keptMin: number = keptTasks.min) {
     this.#keptMin = keptMin;
   }
 
