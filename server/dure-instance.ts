@@ -44,6 +44,7 @@ import type { defineTask, Task, TaskHandler, TaskOptions } from "./tasks/core/ta
 import { type WaitForTaskOptions, waitForTaskIn } from "./tasks/core/wait.ts";
 import { type TaskChange, type WatchOptions, watchTasksIn } from "./tasks/core/watch.ts";
 import { Alerts } from "./tasks/runtime/alerts.ts";
+import { claimDatabase } from "./tasks/runtime/app-name.ts";
 import { Archive } from "./tasks/runtime/archive.ts";
 import type { ArchiveCount, ArchivePage } from "./tasks/runtime/archive-search.ts";
 import { countArchiveIn, readArchivedIn, searchArchiveIn } from "./tasks/runtime/archive-search.ts";
@@ -85,7 +86,7 @@ export class DureInstance {
     this.#store = new LazyStore(
       registry,
       () => this.#makeStore(),
-      (store) => this.#followClockOf(store),
+      (store) => this.#accept(store),
     );
     const store = () => this.#store.get();
     this.#waiter = new Waiter(clock, store);
@@ -303,6 +304,12 @@ export class DureInstance {
   #makeStore(): TaskStore | Promise<TaskStore> {
     const { store, database, durability } = this.#settings;
     return store ?? makeStore(database, durability, this.#clock);
+  }
+
+  async #accept(store: TaskStore): Promise<void> {
+    const { app } = this.#settings;
+    if (app !== undefined) await claimDatabase(store, app);
+    await this.#followClockOf(store);
   }
 
   /** Where the store has a clock of its own, that one decides: what is due, and every instant. */

@@ -2,7 +2,7 @@
 import type { Duration } from "./tasks/core/duration.ts";
 import { parseDuration } from "./tasks/core/duration.ts";
 import { DureError } from "./tasks/core/errors.ts";
-import { checkQueue } from "./tasks/core/names.ts";
+import { checkApp, checkQueue } from "./tasks/core/names.ts";
 import type { OptionRule } from "./tasks/core/options.ts";
 import {
   booleanRule,
@@ -73,6 +73,11 @@ export interface RetentionOptions {
 export interface DureOptions {
   /** A file, ':memory:', or 'postgres://user:password@host:5432/database'. Default: DURE_DATABASE, else '.dure/tasks.db'. */
   database?: string;
+  /**
+   * The name of the program's app: 1 to 128 letters and digits of any script, and . _ : / -. The first that names one makes the
+   * database its own; a program of another app is then refused. Default: DURE_APP, else none, which asks for nothing.
+   */
+  app?: string;
   /** 'full' (default): an acknowledged task survives a power cut. 'normal': it survives a crash of the process; a power cut may lose the last moments, never corrupt. Of SQLite; PostgreSQL has synchronous_commit. */
   durability?: "full" | "normal";
   worker?: WorkerOptions;
@@ -90,6 +95,7 @@ export interface DureOptions {
 /** The options with their defaults filled in and their durations in milliseconds. */
 export interface DureSettings {
   database: string;
+  app: string | undefined;
   durability: "full" | "normal";
   worker: {
     concurrency: number;
@@ -154,6 +160,7 @@ const retentionRules: Record<string, OptionRule> = {
 
 const rules: Record<string, OptionRule> = {
   database: pathRule,
+  app: (value) => problemOf(() => checkApp(value)),
   durability: oneOf("full", "normal"),
   worker: (value, name) => problemOf(() => checkOptions(name, value, workerRules)),
   retention: (value, name) =>
@@ -177,10 +184,13 @@ export function resolveDureOptions(options: DureOptions = {}): DureSettings {
     );
   }
   checkOptions("createDure", options, rules);
+  const app = options.app ?? (process.env.DURE_APP || undefined);
+  if (app !== undefined) checkApp(app);
   const worker = options.worker ?? {};
   const retention = options.retention ?? {};
   return {
     database: checkDatabase(options.database ?? (process.env.DURE_DATABASE || ".dure/tasks.db")),
+    app,
     durability: options.durability ?? "full",
     worker: {
       concurrency: worker.concurrency ?? 10,

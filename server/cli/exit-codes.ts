@@ -48,6 +48,7 @@ export const exitCodes: Record<ErrorCode, number> = {
   COMMIT_UNKNOWN: 56,
   DATABASE_MOVED: 57,
   TRANSACTION_UNUSABLE: 58,
+  DATABASE_OF_OTHER_APP: 59,
   WORKER_RUNNING: 60,
   INSTANCE_CLOSED: 61,
 };

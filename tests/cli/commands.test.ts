@@ -377,6 +377,10 @@ describe("looking after the database", () => {
     expect((await workspace.dure(["migrate", "--database", "new/tasks.db"])).stdout).toBe(
       `new/tasks.db  schema ${stored} of ${known}\n`,
     );
+    const named = await workspace.dure(["migrate", "--database", "new/tasks.db", "--app", "shop"]);
+    expect(named.stdout).toBe(`new/tasks.db  schema ${stored} of ${known}  app shop\n`);
+    const other = { env: { DURE_APP: "blog" } };
+    expect(await workspace.dure(["stats", "--database", "new/tasks.db"], other)).toMatchObject({ code: 59 });
   });
 
   test("archive moves finished tasks to files; prune counts first, then deletes", async () => {

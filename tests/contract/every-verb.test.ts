@@ -60,6 +60,8 @@ const files = {
   listSearches: "saved-searches",
   deleteSearch: "saved-searches",
   writeAlertState: "saved-searches",
+  readApp: "app",
+  nameApp: "app",
   pause: "pauses",
   resume: "pauses",
   listPauses: "pauses",

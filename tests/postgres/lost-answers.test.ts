@@ -290,6 +290,13 @@ const cases: Record<Changing, Case> = {
     before: false,
     after: true,
   },
+  nameApp: {
+    lost: /dure:nameApp/,
+    prepare: () => (store) => store.nameApp("shop", { rename: false }),
+    facts: (store) => store.readApp(),
+    before: undefined,
+    after: "shop",
+  },
   pause: {
     lost: /^COMMIT/,
     prepare: () => (store) => store.pause({ kind: "queue", name: "default" }),

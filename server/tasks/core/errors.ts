@@ -36,6 +36,7 @@ export const errorCodes = {
   DATABASE_READ_ONLY: "the database cannot be written",
   DATABASE_UNSAFE: "the place or the engine would put data at risk, so Dure refuses it",
   DATABASE_VERSION: "the database was made by a newer Dure, or its server is too old",
+  DATABASE_OF_OTHER_APP: "the database belongs to another app than this program",
   DATABASE_MOVED: "the tasks were moved to another database, and this one takes no changes any more",
   TRANSACTION_UNUSABLE:
     "a transaction cannot be used: none is open, it failed or ended, or it is of another database",

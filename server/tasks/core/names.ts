@@ -28,6 +28,11 @@ export function checkQueue(queue: unknown): asserts queue is string {
   checkId(queue, "queue");
 }
 
+/** @throws DureError INVALID_ID unless an app may be called this */
+export function checkApp(app: unknown): asserts app is string {
+  checkId(app, "app");
+}
+
 /** @throws DureError INVALID_ID unless a saved search may be called this */
 export function checkSearchName(name: unknown): asserts name is string {
   if (typeof name === "string" && name.length <= 64 && searchNamePattern.test(name)) return;

@@ -352,6 +352,10 @@ export interface TaskStore {
   stats(): Promise<StoreStats>;
   /** What `dure doctor` prints: integrity, version, permissions, disk, workers, backlog. */
   checkHealth(options: { full: boolean }): Promise<HealthFinding[]>;
+  /** The app that the database belongs to; undefined when none was ever named. */
+  readApp(): Promise<string | undefined>;
+  /** Makes the database this app's, if it is nobody's or with `rename`; answers whose it is now. */
+  nameApp(name: string, options: { rename: boolean }): Promise<Written<string>>;
   /** The schema's number in the store, and the newest this program knows. */
   schemaVersion(): Promise<{ stored: number; known: number }>;
 }

@@ -13,9 +13,11 @@ export class LazyStore {
   #opened: Promise<TaskStore> | undefined;
   /** The open store with all definitions saved; undefined while there is something to do before. */
   #ready: Promise<TaskStore> | undefined;
+  /** Why the open store was not taken. */
+  #refusal: unknown;
   #closed = false;
 
-  /** @param onOpen called once, with the open store, before anyone else has it */
+  /** @param onOpen called once, with the open store, before anyone else has it; one that it throws at is closed */
   constructor(
     registry: Registry,
     make: () => TaskStore | Promise<TaskStore>,
@@ -44,6 +46,7 @@ export class LazyStore {
     if (this.#closed) throw closedError();
     // Whoever needs the open store next meets its trouble, if there is any.
     void this.get().catch(() => {});
+    if (this.#refusal) throw this.#refusal;
     this.#made ??= this.#make();
     return this.#made;
   }
@@ -93,10 +96,21 @@ export class LazyStore {
       this.#made ??= this.#make();
       const store = await this.#made;
       await store.open();
-      await this.#onOpen(store);
+      await this.#take(store);
       return store;
     } catch (error) {
       this.#made = undefined;
+      throw error;
+    }
+  }
+
+  async #take(store: TaskStore): Promise<void> {
+    try {
+      await this.#onOpen(store);
+      this.#refusal = undefined;
+    } catch (error) {
+      this.#refusal = error;
+      await store.close();
       throw error;
     }
   }

@@ -33,6 +33,7 @@ const rights: Record<RoleKind, Record<string, string>> = {
     history: "INSERT, UPDATE, DELETE",
     saved_searches: "INSERT, UPDATE, DELETE",
     pauses: "INSERT, UPDATE, DELETE",
+    app: "INSERT, UPDATE",
   },
   client: {
     lanes: "INSERT, UPDATE",
@@ -51,6 +52,7 @@ const rights: Record<RoleKind, Record<string, string>> = {
     text_work: "INSERT, UPDATE",
     saved_searches: "INSERT, UPDATE, DELETE",
     pauses: "INSERT, UPDATE, DELETE",
+    app: "INSERT, UPDATE",
   },
   reader: {},
 };

@@ -50,6 +50,7 @@ import type {
 } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import type { Transaction } from "../../core/transaction.ts";
+import { nameApp, readApp } from "./app.ts";
 import { beginTransaction } from "./attempt-transaction.ts";
 import { readUnfilled, writeAttributes } from "./attribute-fills.ts";
 import { AttributeNames } from "./attribute-names.ts";
@@ -348,6 +349,14 @@ class PostgresStore implements TaskStore {
 
   writeRecords(given: readonly TaskRecord[]): ReturnType<TaskStore["writeRecords"]> {
     return writeRecords(this.#context, given);
+  }
+
+  readApp(): Promise<string | undefined> {
+    return readApp(this.#context);
+  }
+
+  nameApp(name: string, { rename }: { rename: boolean }): Promise<Written<string>> {
+    return nameApp(this.#context, name, rename);
   }
 
   seal(movedTo: string | undefined): ReturnType<TaskStore["seal"]> {

@@ -60,6 +60,7 @@ import { enqueueInTransaction } from "./callers-transaction.ts";
 import type { ChangePlace } from "./changes.ts";
 import { toClaimedTask } from "./claimed-task.ts";
 import type { Enqueued } from "./enqueue.ts";
+import { leaseHandle } from "./lease-handle.ts";
 import { toNewRuns, toProgressRow } from "./outgoing.ts";
 import { toFilledRows, toTextPortions, toUnfilled, toUnindexed } from "./outgoing-index.ts";
 import { OutgoingSettlements } from "./outgoing-settlements.ts";
@@ -201,19 +202,10 @@ class SqliteStore implements TaskStore {
   holdLease(request: LeaseRequest): LeaseHandle {
     const { workerId, beatMs, maxBlockMs } = request;
     this.#leases.set(workerId, request);
-    const pulse = new Int32Array(this.#pulse);
     this.#writer.tell("holdLease", { workerId, beatMs, maxBlockMs });
-    return {
-      alive: (loopDelayMs = 0) => {
-        Atomics.store(pulse, 1, Math.round(loopDelayMs));
-        Atomics.add(pulse, 0, 1);
-      },
-      beat: () => this.#writer.call("beat", { workerId, loopDelayMs: Atomics.load(pulse, 1) }),
-      release: async () => {
-        this.#leases.delete(workerId);
-        await this.#writer.request("releaseLease", workerId);
-      },
-    };
+    return leaseHandle(this.#writer, new Int32Array(this.#pulse), workerId, () =>
+      this.#leases.delete(workerId),
+    );
   }
 
   stopWorker(workerId: string): Promise<Written<void, "owns-tasks">> {
@@ -390,6 +382,14 @@ class SqliteStore implements TaskStore {
 
   checkHealth(options: { full: boolean }): Promise<HealthFinding[]> {
     return this.#read("checkHealth", options);
+  }
+
+  readApp(): Promise<string | undefined> {
+    return this.#read("readApp", undefined);
+  }
+
+  nameApp(name: string, { rename }: { rename: boolean }): Promise<Written<string>> {
+    return this.#writer.call("nameApp", { name, rename });
   }
 
   schemaVersion(): Promise<{ stored: number; known: number }> {

@@ -1,5 +1,6 @@
 /** The verbs that a thread answers, by name; each is one function of its own file. */
 
+import { nameApp, readApp } from "./app.ts";
 import { readUnfilled, writeAttributes } from "./attribute-fills.ts";
 import { readChanges } from "./changes.ts";
 import { claimTasks } from "./claim.ts";
@@ -49,6 +50,7 @@ export const writeVerbs = {
   pause,
   resume,
   seal,
+  nameApp,
 } satisfies Record<string, (context: WriteContext, argument: any, now: number) => unknown>;
 
 /** Run in a snapshot. */
@@ -75,6 +77,7 @@ export const readVerbs = {
   listSearches,
   listPauses,
   countTasks,
+  readApp,
   schemaVersion: (connection: Connection, _argument: undefined) => connection.schemaVersion(),
 } satisfies Record<string, (connection: Connection, argument: any, now: number) => unknown>;
 
