@@ -21,12 +21,14 @@ export function useFoundTasks(search: TaskSearch) {
   const tasks = useMemo(() => withoutRepeats(result.data?.pages ?? []), [result.data]);
   const news = useNews(search, tasks, result.isSuccess);
   const lastPage = result.data?.pages.at(-1);
-  // A page that ran out of time goes on only when asked, or every scroll would cost a whole budget.
   const unfinished = lastPage && !lastPage.complete ? lastPage : undefined;
+  // A page that ran out of time goes on only when asked, or every scroll would cost a whole budget.
+  const isCut =
+    unfinished !== undefined && (!unfinished.unindexed || unfinished.searchedBackTo !== undefined);
   const searchOn = useCallback(() => {
     fetchNextPage();
   }, [fetchNextPage]);
-  const mayGoOn = hasNextPage && !isFetchingNextPage && !isFetchNextPageError && !unfinished;
+  const mayGoOn = hasNextPage && !isFetchingNextPage && !isFetchNextPageError && !isCut;
   const more = useCallback(() => {
     if (mayGoOn) fetchNextPage();
   }, [mayGoOn, fetchNextPage]);
@@ -37,6 +39,7 @@ export function useFoundTasks(search: TaskSearch) {
     loadingMore: isFetchingNextPage,
     hasMore: hasNextPage,
     unfinished,
+    isCut,
     error: result.error,
     readAtMs: result.dataUpdatedAt,
     newCount: news.count,

@@ -75,6 +75,7 @@ export interface TaskPage {
   previousCursor?: string;
   complete: boolean;
   searchedBackTo?: string;
+  unindexed?: number;
   hint?: string;
 }
 

@@ -24,8 +24,6 @@ interface StoreKind {
   shared: boolean;
   /** Whether it holds a claim back while nothing is due; else every claim is answered at once. */
   holdsClaims: boolean;
-  /** Whether a few tasks are found by texts that are not indexed yet. */
-  findsUnindexed: boolean;
   database(): Promise<StoreDatabase>;
 }
 
@@ -41,7 +39,6 @@ const kinds: StoreKind[] = [
     name: "SQLite in memory",
     shared: false,
     holdsClaims: true,
-    findsUnindexed: true,
     database: async () => ({
       connect: (clock) => createSqliteStore({ path: ":memory:", clock }),
       remove: async () => undefined,
@@ -51,7 +48,6 @@ const kinds: StoreKind[] = [
     name: "SQLite on disk",
     shared: true,
     holdsClaims: true,
-    findsUnindexed: true,
     database: async () => {
       const folder = mkdtempSync(join(tmpdir(), "dure-contract-"));
       const path = join(folder, "tasks.db");
@@ -65,7 +61,6 @@ const kinds: StoreKind[] = [
     name: "PostgreSQL",
     shared: true,
     holdsClaims: false,
-    findsUnindexed: false,
     database: async () => {
       const { createPostgresStore } = await import("../../server/tasks/stores/postgres/store.ts");
       const { url, drop } = await createTestSchema();
@@ -91,8 +86,6 @@ export class World {
   readonly shared: boolean;
   /** Whether a claim is held back while nothing is due. */
   readonly holdsClaims: boolean;
-  /** Whether a few tasks are found by texts that are not indexed yet. */
-  readonly findsUnindexed: boolean;
   readonly #kind: StoreKind;
   #database!: StoreDatabase;
   #others: TaskStore[] = [];
@@ -102,7 +95,6 @@ export class World {
     this.#kind = kind;
     this.shared = kind.shared;
     this.holdsClaims = kind.holdsClaims;
-    this.findsUnindexed = kind.findsUnindexed;
   }
 
   async open(): Promise<void> {

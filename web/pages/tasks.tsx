@@ -100,9 +100,11 @@ function Found({
               words.searchedBackTo(format.full(new Date(unfinished.searchedBackTo)))}{" "}
             {unfinished.hint}
           </span>
-          <Button small onClick={found.searchOn} disabled={found.loadingMore}>
-            {found.loadingMore ? words.loadingMore : words.searchOn}
-          </Button>
+          {found.isCut && found.hasMore && (
+            <Button small onClick={found.searchOn} disabled={found.loadingMore}>
+              {found.loadingMore ? words.loadingMore : words.searchOn}
+            </Button>
+          )}
         </div>
       )}
       <TaskList

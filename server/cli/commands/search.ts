@@ -233,9 +233,10 @@ function noteRest(output: Output, page: TaskPage, total: number | undefined): vo
   if (previousCursor !== undefined) output.note(`Previous page: add --cursor ${previousCursor}`);
 }
 
-/** The search ended before the page was full. */
-function noteIncomplete(output: Output, { searchedBackTo, hint }: TaskPage): void {
+/** The search ended before the page was full, or texts are not indexed yet. */
+function noteIncomplete(output: Output, { searchedBackTo, unindexed, hint }: TaskPage): void {
   const came = searchedBackTo === undefined ? "" : `: it came to ${formatInstant(searchedBackTo)}`;
-  output.note(`The search's time was up${came}. The cursor goes on from there; --budget gives it longer.`);
+  if (came !== "" || unindexed === undefined)
+    output.note(`The search's time was up${came}. The cursor goes on from there; --budget gives it longer.`);
   if (hint !== undefined) output.note(hint);
 }

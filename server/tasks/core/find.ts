@@ -42,6 +42,9 @@ const sortFields = [
 const hint =
   "Nothing but a look at each task tells which of them fit. Narrow it by status, type or a range of time, declare what you ask for as an attribute, or give it a longer budget.";
 
+const unindexedHint =
+  "Ask again when running workers have indexed them, which the stats tell; or with no budget: then every task is looked at.";
+
 export async function searchTasksIn(instance: Instance, options?: TaskSearchOptions): Promise<Task[]> {
   return (await searchTaskPageIn(instance, options)).tasks;
 }
@@ -246,7 +249,7 @@ function placeOf(text: string, search: StoreSearch, fingerprint: string): NonNul
 
 /** `found` has one task more than the limit when there is a further page in the direction of reading. */
 export function toPage(
-  { tasks: found, stoppedAt: stop, isPartial }: Found,
+  { tasks: found, stoppedAt: stop, isPartial, unindexed }: Found,
   search: StoreSearch,
   fingerprint: string,
 ): TaskPage {
@@ -260,7 +263,7 @@ export function toPage(
   const last = tasks.at(-1);
   const page: TaskPage = {
     tasks: backwards ? tasks.toReversed() : tasks,
-    complete: !isPartial && (further || !stop),
+    complete: !isPartial && !unindexed && (further || !stop),
   };
   const ahead = isPartial ? undefined : further ? placeOfTask(search, last!) : stoppedAt;
   const behind = first && placeOfTask(search, first);
@@ -269,7 +272,18 @@ export function toPage(
   if (behind && hasBehind) page[backwards ? "nextCursor" : "previousCursor"] = cursorAt(behind, !backwards);
   if (page.complete) return page;
   const at = stoppedAt && instantOf(search, stoppedAt);
-  return { ...page, ...(at && { searchedBackTo: at }), hint };
+  const isCut = isPartial || (stop !== undefined && !further);
+  const hints = [...(unindexed ? [hintOfUnindexed(unindexed)] : []), ...(isCut ? [hint] : [])];
+  return {
+    ...page,
+    ...(at && { searchedBackTo: at }),
+    ...(unindexed && { unindexed }),
+    hint: hints.join(" "),
+  };
+}
+
+function hintOfUnindexed(tasks: number): string {
+  return `The texts of about ${tasks.toLocaleString("en-US")} tasks are not indexed yet, and were not looked at. ${unindexedHint}`;
 }
 
 function cursorsOf(search: StoreSearch, fingerprint: string): (place: Place, backwards: boolean) => string {

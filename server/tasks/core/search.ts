@@ -66,13 +66,18 @@ export interface TaskPage {
   nextCursor?: string;
   /** Pass as `cursor` to get the page before the first task; absent on the first page. */
   previousCursor?: string;
-  /** False when the search's budget ran out before the page was full; `nextCursor` goes on from there. */
+  /**
+   * False when the search's budget ran out before the page was full, and `nextCursor` goes on from there; and when texts
+   * are not indexed yet: `unindexed`.
+   */
   complete: boolean;
   /** With `updatedSince`: pass it to the next page, or later. When `complete` is false, there is more already. */
   updatedCursor?: string;
   /** Where the search came to, when it is not complete: everything on this side of it was looked at. */
   searchedBackTo?: Date;
-  /** How to make this search cheaper, when it is not complete. */
+  /** About how many tasks a search for a text has not looked at, because their texts wait to be indexed. */
+  unindexed?: number;
+  /** What would make it complete, when it is not. */
   hint?: string;
 }
 

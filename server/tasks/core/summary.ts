@@ -186,7 +186,11 @@ async function summarizeByWalk(
   let after: StoreSearch["after"];
   for (;;) {
     const budgetMs = Math.max(1, endsAt - clock.monotonic());
-    const { tasks, stoppedAt } = await store.searchTasks({
+    const {
+      tasks,
+      stoppedAt,
+      unindexed = 0,
+    } = await store.searchTasks({
       ...search,
       ...(after && { after }),
       ...(Number.isFinite(budgetMs) && { budgetMs }),
@@ -204,7 +208,7 @@ async function summarizeByWalk(
     }
     const last = tasks.at(-1);
     if (!stoppedAt && (tasks.length < pageSize || !last)) {
-      return { ...listed(), total: { count: seen, errorMax: 0 }, complete: true };
+      return { ...listed(), total: { count: seen, errorMax: unindexed }, complete: unindexed === 0 };
     }
     if (stoppedAt || clock.monotonic() > endsAt) {
       return { ...listed(), total: await store.countTasks(search), complete: false };

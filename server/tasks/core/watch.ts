@@ -199,7 +199,7 @@ class Watch implements Follower {
   async #begin(store: TaskStore): Promise<void> {
     await this.#join();
     this.#told = this.#read;
-    const { tasks, stoppedAt, isPartial } = await store.searchTasks({
+    const { tasks, stoppedAt, isPartial, unindexed } = await store.searchTasks({
       ...this.#search,
       sortBy: "createdAt",
       descending: true,
@@ -209,7 +209,7 @@ class Watch implements Follower {
       budgetMs: seedBudgetMs,
     });
     for (const task of tasks) this.#remember(task);
-    this.#knowsAll = tasks.length < seedMax && !stoppedAt && !isPartial;
+    this.#knowsAll = tasks.length < seedMax && !stoppedAt && !isPartial && !unindexed;
   }
 
   async #join(): Promise<void> {

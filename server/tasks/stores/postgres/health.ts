@@ -6,8 +6,9 @@ import { stateOf, unknownState } from "./attributes.ts";
 import type { Context } from "./context.ts";
 import { statusNames } from "./rows.ts";
 import { serverFindings } from "./server-health.ts";
-import { nowOf, onceOnly, quoted, statement } from "./statement.ts";
+import { nowOf, onceOnly, statement } from "./statement.ts";
 import { foldTallies, sums } from "./tallies.ts";
+import { textIndexStatements } from "./text-indexes.ts";
 import { readTextIndex } from "./text-keys.ts";
 import { listWorkers } from "./workers.ts";
 
@@ -93,14 +94,13 @@ async function textsFinding({ database }: Context): Promise<HealthFinding> {
         "Texts are found by an index where they are ASCII; others are read one after another, for this database's LC_CTYPE is C.",
     };
   }
-  const own = quoted(schema);
   return {
     level: "warning",
     check,
     message: "Texts are searched by reading them one after another: there is no index of them.",
     next:
-      "As a user who may: CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public; " +
-      `CREATE INDEX CONCURRENTLY texts_trigrams ON ${own}.texts USING gin (body public.gin_trgm_ops);`,
+      "As a user who may, one after another: CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public; " +
+      textIndexStatements(schema).join(" "),
   };
 }
 

@@ -20,6 +20,8 @@ export interface KeySource {
   readonly isFiltered?: true;
   /** Whether no index finds the candidates: it walks over them, only nearer to where they are. */
   readonly isWalk?: true;
+  /** About how many tasks it does not give, because their texts wait to be indexed. */
+  readonly unindexed?: number;
   /**
    * The next candidates beyond a place, at most about `limit`. In the search's order, as (value sorted by, id), where
    * `isOrdered`; else `value` is null.

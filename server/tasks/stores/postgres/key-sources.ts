@@ -10,7 +10,7 @@ import type { KeySource } from "./key-source.ts";
 import { outline } from "./search.ts";
 import { slowSource } from "./slow-keys.ts";
 import { type Passing, readTextIndex, type TextIndex, textSource } from "./text-keys.ts";
-import { withRunning } from "./text-running.ts";
+import { missesMany, readUnindexed, withUnindexed } from "./text-unindexed.ts";
 
 /** What an index can do is asked again after this, in milliseconds: it may be made, and it grows. */
 const indexAgeMsMax = 60_000;
@@ -40,8 +40,10 @@ export async function findKeySource(
   const bySlowness = await slowSource(session, search, async () => (await passing()).pairs);
   const best = fewer(byAttribute, bySlowness);
   if (!mentions(search.where, ({ kind }) => kind === "text")) return best;
+  const unindexed = await readUnindexed(session);
+  if (missesMany(unindexed, search)) return best;
   const texts = await textSource(session, search, index, passing);
-  return fewer(best, texts && (await withRunning(session, search, texts)));
+  return fewer(best, texts && withUnindexed(search, texts, unindexed));
 }
 
 function fewer(one: KeySource | undefined, other: KeySource | undefined): KeySource | undefined {

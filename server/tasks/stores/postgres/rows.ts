@@ -148,7 +148,7 @@ export function toAttempts(task: TaskRow, attempts: readonly AttemptRow[]): Atte
   return [...ended, implied].map((row) => toAttempt(task[0], row));
 }
 
-function toAttempt(taskId: string, row: AttemptRow): Attempt {
+export function toAttempt(taskId: string, row: AttemptRow): Attempt {
   const logs = readJson<{ at: number | string }[]>(row[8]) ?? [];
   const attempt: Attempt = {
     taskId,

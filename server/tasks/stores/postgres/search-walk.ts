@@ -21,6 +21,8 @@ import * as plain from "./search.ts";
 import { planning, planningOnce } from "./search-statements.ts";
 import { isSlowest, slowestStatement } from "./slow-keys.ts";
 import { statement } from "./statement.ts";
+import { madeTexts, textsOf } from "./task-texts.ts";
+import { textIndexes } from "./text-indexes.ts";
 
 const chunkMin = 200;
 /** What a source gives is likely to fit. */
@@ -52,9 +54,9 @@ export async function countTasks(context: Context, search: StoreSearch): Promise
     definitions: false,
   };
   if (!where) return { count: await plain.countTasks(context, unplaced), errorMax: 0 };
-  const { met, seen, isWhole } = await new Walk(context, { ...unplaced, where }).count();
-  if (isWhole) return { count: met, errorMax: 0 };
-  const total = Math.max(seen, await plain.countTasks(context, unplaced));
+  const { met, seen, isWhole, unindexed } = await new Walk(context, { ...unplaced, where }).count();
+  if (isWhole) return { count: met, errorMax: unindexed };
+  const total = Math.max(seen + unindexed, await plain.countTasks(context, unplaced));
   const count = Math.round((met / Math.max(1, seen)) * total);
   return { count, errorMax: Math.max(count - met, met + total - seen - count) };
 }
@@ -113,29 +115,32 @@ class Walk {
     }
     const { index, name: of, estimate, isOrdered } = source;
     return {
-      ...{ source: index, of, indexes: [indexNames[index]] },
+      ...{ source: index, of, indexes: indexNames[index] },
       candidates: Math.min(estimate, total),
       ...(estimate >= estimateMax && total > estimate && { isAtLeast: true }),
       isSorted: !isOrdered,
     };
   }
 
-  async count(): Promise<{ met: number; seen: number; isWhole: boolean }> {
+  async count(): Promise<{ met: number; seen: number; isWhole: boolean; unindexed: number }> {
     let met = 0;
     let seen = 0;
     const source = await this.#source();
+    const unindexed = source?.unindexed ?? 0;
     for await (const chunk of source ? this.#fromSource(source) : this.#chunks(this.#search)) {
       met += (await this.#meeting(chunk)).length;
       seen += chunk.tasks.length;
-      if (performance.now() > this.#endsAt) return { met, seen, isWhole: false };
+      if (performance.now() > this.#endsAt) return { met, seen, isWhole: false, unindexed };
     }
-    return { met, seen, isWhole: true };
+    return { met, seen, isWhole: true, unindexed };
   }
 
   async #walked(): Promise<Found> {
     const source = await this.#source();
-    if (source && !source.isOrdered) return this.#gathered(this.#fromSource(source));
-    return (await this.#over(source ? this.#fromSource(source) : this.#chunks(this.#search))).found;
+    if (!source) return (await this.#over(this.#chunks(this.#search))).found;
+    const chunks = this.#fromSource(source);
+    const found = source.isOrdered ? (await this.#over(chunks)).found : await this.#gathered(chunks);
+    return source.unindexed ? { ...found, unindexed: source.unindexed } : found;
   }
 
   /** Ends when the page is full, or the budget. */
@@ -282,11 +287,16 @@ class Walk {
     const values = [places.map(({ id }) => id), statuses, wantsAttributes, wantsText];
     const rows = await session.query(subjectsByIds, values);
     const lanes = await this.#context.lanes.named(new Set(rows.map((row) => row[3])));
-    const subjects = new Map<string, Subject>();
-    for (const [keys, text, ...row] of rows) {
-      const task = toTask(row as TaskRow, lanes);
-      if (plain.fits(this.#search, task)) subjects.set(task.id, subjectOf(task, names, keys, text));
-    }
+    const read = rows.map(([keys, text, ...row]) => ({ keys, text, task: toTask(row as TaskRow, lanes) }));
+    const fitting = read.filter(({ task }) => plain.fits(this.#search, task));
+    const bare = wantsText ? fitting.filter(({ text }) => text === null).map(({ task }) => task) : [];
+    const texts = await madeTexts(session, bare);
+    const subjects = new Map(
+      fitting.map(({ keys, text, task }): [string, Subject] => [
+        task.id,
+        subjectOf(task, names, keys, text ?? texts.get(task.id)),
+      ]),
+    );
     return places.map(({ id }) => subjects.get(id)).filter((subject) => subject !== undefined);
   }
 
@@ -309,7 +319,7 @@ class Walk {
     const { wantsAttributes, wantsText } = needsOf(where);
     const names = wantsAttributes ? await this.#attributes(database) : [];
     const keys = wantsAttributes ? new Map(await rowsOf(database.read(attributesByIds, [ids]))) : undefined;
-    const texts = wantsText ? new Map(await rowsOf(database.read(textsByIds, [ids]))) : undefined;
+    const texts = wantsText ? await textsOf(database, tasks) : undefined;
     return tasks.map((task) => subjectOf(task, names, keys?.get(task.id), texts?.get(task.id)));
   }
 }
@@ -318,13 +328,13 @@ function subjectOf(
   task: Task,
   names: readonly NamedAttribute[],
   keys: string[] | null | undefined,
-  text: string | null | undefined,
+  text: string | undefined,
 ): Subject {
   const nameOf = (number: number) => names.find(({ attribute }) => attribute === number)?.name;
   return {
     task,
     ...(keys && { attributes: attributesOf(keys, nameOf) }),
-    ...(text !== undefined && text !== null && { text }),
+    ...(text !== undefined && { text }),
   };
 }
 
@@ -337,7 +347,7 @@ function needsOf(where: Condition | undefined): { wantsAttributes: boolean; want
   };
 }
 
-const indexNames = { texts: "texts_trigrams", attributes: "attributes_key", slow: "tasks_slow" };
+const indexNames = { texts: textIndexes, attributes: ["attributes_key"], slow: ["tasks_slow"] };
 
 /** Candidates that were read together, and the last place that was looked at. */
 interface Chunk {
@@ -375,7 +385,8 @@ async function rowsOf(answer: Promise<unknown[][]>): Promise<[string, any][]> {
 const subjectsByIds = statement(
   "tasksByIds",
   `SELECT CASE WHEN $3::boolean THEN tasks.attributes END,
-      CASE WHEN $4::boolean THEN (SELECT texts.body FROM :schema.texts WHERE texts.task_id = tasks.id) END, ${taskColumns}
+      CASE WHEN $4::boolean THEN (SELECT texts.body FROM :schema.texts
+        WHERE texts.task_id = tasks.id AND texts.version = tasks.version) END, ${taskColumns}
     FROM unnest($1::text[]) AS wanted (id)
     CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.id = wanted.id OFFSET 0) AS tasks
     WHERE $2::smallint[] IS NULL OR tasks.status = ANY($2)`,
@@ -383,8 +394,4 @@ const subjectsByIds = statement(
 const attributesByIds = statement(
   "attributesByIds",
   "SELECT id, attributes FROM :schema.tasks WHERE id = ANY($1::text[]) AND attributes IS NOT NULL",
-);
-const textsByIds = statement(
-  "textsByIds",
-  "SELECT task_id, body FROM :schema.texts WHERE task_id = ANY($1::text[])",
 );

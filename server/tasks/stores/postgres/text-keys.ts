@@ -4,7 +4,7 @@
  *
  * - the texts one after another, in the order of creation: a frequent word soon fills the page there;
  * - the tasks that pass the filters, in their order, each with its text: when few pass;
- * - the index of trigrams, which gives all texts that have a rare word, and those are put in order.
+ * - the indexes of trigrams, one for each status, which give all texts that have a rare word, and those are put in order.
  *
  * The index helps where every word has three letters or digits in a row; on a database whose LC_CTYPE is C, of ASCII.
  */
@@ -15,8 +15,9 @@ import { createdBounds } from "./created-bounds.ts";
 import type { ResultRow, Session } from "./database.ts";
 import { type Candidates, gatheredMax, type KeySource } from "./key-source.ts";
 import { keysOf, type Pair, Text } from "./search-statements.ts";
-import { onceOnly, quoted, shape, statement } from "./statement.ts";
-import { likeAll, likeRarest, patternOf, type Rarest, rarest, spreadOf } from "./text-rarity.ts";
+import { literal, onceOnly, quoted, shape, statement } from "./statement.ts";
+import { textIndexes } from "./text-indexes.ts";
+import { likeAll, likeRarest, patternOf, type Rarest, rarest, type Spread, spreadOf } from "./text-rarity.ts";
 
 /** Texts that are read before the ways are compared; later chunks are as many as take about `chunkMs`. */
 const firstChunk = 1_000;
@@ -66,7 +67,7 @@ export async function textSource(
   const named = { name: "full text", index: "texts" } as const;
   if (search.sortBy !== "createdAt") {
     if (!isFound) return undefined;
-    const gathered = await gather(session, search, words, await rarest(session, words, index));
+    const gathered = await gather(session, search, words, await rarest(session, search, words, index));
     if (gathered.length > gatheredMax) return undefined;
     return {
       ...named,
@@ -142,8 +143,8 @@ class TextReader {
   /** How many of the tasks that pass the filters were looked at so far, and how many of them have the words. */
   readonly #tested = { looked: 0, met: 0 };
   #chunk = firstChunk;
-  /** Texts of all times, and how many of them have the words; looked at before the index is asked. */
-  #spread: { looked: number; met: number } | undefined;
+  /** Looked at before the index is asked. */
+  #spread: Spread | undefined;
   #rarest: Rarest | undefined;
   /** The index has more of them than what was looked at told. */
   #isTooFrequent = false;
@@ -178,12 +179,12 @@ class TextReader {
     const wanted = this.#search.offset + this.#search.limit;
     let way = this.#cheapest(wanted);
     if (way === "index" && !this.#rarest) {
-      this.#spread = await spreadOf(session, this.#words);
-      this.#rarest = await rarest(session, this.#words, this.#index);
+      this.#spread = await spreadOf(session, this.#search, this.#words);
+      this.#rarest = await rarest(session, this.#search, this.#words, this.#index);
       way = this.#cheapest(wanted);
     }
     if (way === "index") {
-      const fits = likeRarest(this.#words, this.#rarest!);
+      const fits = likeRarest(this.#search, this.#words, this.#rarest!);
       const places = await byIndex(session, this.#search, fits, after, limit, this.#filter);
       if (places) return { places, next: places.length < limit ? undefined : places.at(-1) };
       this.#isTooFrequent = true;
@@ -208,12 +209,14 @@ class TextReader {
 
   /** By what is known so far, for so many more. */
   #cheapest(wanted: number): Way {
-    const { looked: looks, met: hits } = this.#spread ?? { looked: 0, met: 0 };
+    const { looked: looks, met: hits, metHere } = this.#spread ?? { looked: 0, met: 0, metHere: 0 };
     const share = (this.#sample.met + hits) / Math.max(1, this.#sample.looked + looks);
     const texts = this.#index.texts || textsUnknown;
     const byTexts = (wanted / (share * this.#passes)) * (1 + taskCost * share);
     const costs: [Way, number][] = [["texts", Math.min(texts, byTexts)]];
-    const found = share * texts;
+    // Of the statuses asked for, which the index tells apart; until that is known, of what passes the filters.
+    const here = this.#search.statuses ? this.#sample.found.length + metHere : this.#sample.met + hits;
+    const found = (here / Math.max(1, this.#sample.looked + looks)) * texts;
     const entries = (this.#rarest?.share ?? 0) * texts;
     if (this.#index.exists && !this.#isTooFrequent && found <= indexedMax && entries <= trigramsIndexedMax)
       costs.push(["index", found * indexedCost + entries * entryCost]);
@@ -357,7 +360,7 @@ async function gather(
 ): Promise<Place[]> {
   const text = new Text();
   const conditions = [
-    likeRarest(words, rares)(text),
+    likeRarest(search, words, rares)(text),
     ...createdBounds(text.add, search, undefined, "(created_at + 0)"),
   ];
   const rows = await withBitmaps(session, () =>
@@ -387,8 +390,8 @@ const setBitmaps = statement(
 
 const textIndexFacts = statement(
   "textIndex",
-  `SELECT coalesce((SELECT indisvalid FROM pg_index WHERE indexrelid = (
-      SELECT oid FROM pg_class WHERE relnamespace = own.oid AND relname = 'texts_trigrams')), false),
+  `SELECT (SELECT count(*) = ${textIndexes.length} FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+      WHERE relnamespace = own.oid AND relname = ANY(ARRAY[${textIndexes.map(literal).join(", ")}]) AND indisvalid),
     greatest(0, (SELECT reltuples FROM pg_class WHERE relnamespace = own.oid AND relname = 'texts'))::bigint,
     greatest(0, (SELECT reltuples FROM pg_class WHERE relnamespace = own.oid AND relname = 'tasks'))::bigint,
     (SELECT nspname FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace

@@ -1,8 +1,10 @@
 /** How rare words are, and how the index of trigrams is best asked for them. */
+import type { StoreSearch } from "../../core/store.ts";
 import type { Session } from "./database.ts";
 import { plainText } from "./rows.ts";
 import { Text } from "./search-statements.ts";
 import { shape, statement } from "./statement.ts";
+import { byTextIndexes, textStatuses } from "./text-indexes.ts";
 import type { TextIndex } from "./text-keys.ts";
 
 /** The trigrams of the words that are looked at, and those that the index is asked for. */
@@ -23,15 +25,20 @@ export function patternOf(text: string): string {
   return `%${plainText(text)!.replace(/[\\%_]/g, "\\$&")}%`;
 }
 
-/** All the words; the index is asked for the rare trigrams alone, where there are any. */
-export function likeRarest(words: readonly string[], { trigrams }: Rarest): (text: Text) => string {
-  if (trigrams.length === 0) return (text) => likeAll(text, words);
-  return (text) => `${likeAll(text, trigrams)} AND ${likeAll(text, words, "(body || '')")}`;
+/** All the words; the indexes are asked for the rare trigrams alone, where there are any. */
+export function likeRarest(
+  search: StoreSearch,
+  words: readonly string[],
+  { trigrams }: Rarest,
+): (text: Text) => string {
+  if (trigrams.length === 0) return (text) => byTextIndexes(search, likeAll(text, words));
+  return (text) =>
+    `${byTextIndexes(search, likeAll(text, trigrams))} AND ${likeAll(text, words, "(body || '')")}`;
 }
 
 export interface Rarest {
   trigrams: string[];
-  /** About which share of all texts has the rarest one. */
+  /** About which share of all texts has the rarest one, and is of the search's statuses. */
   share: number;
 }
 
@@ -41,6 +48,7 @@ export interface Rarest {
  */
 export async function rarest(
   session: Session,
+  search: StoreSearch,
   words: readonly string[],
   { knowsLetters }: TextIndex,
 ): Promise<Rarest> {
@@ -54,7 +62,7 @@ export async function rarest(
   const trigrams = [...new Set(all)];
   const step = Math.ceil(trigrams.length / trigramsMax);
   const looked = trigrams.filter((_, place) => place % step === 0);
-  const rows = await session.query(countTrigrams, [looked]);
+  const rows = await session.query(countTrigrams, [looked, textStatuses(search) ?? null]);
   const counts = new Map(rows as [string, number][]);
   const countOf = (trigram: string) => counts.get(trigram) ?? 0;
   const rares = looked.sort((a, b) => countOf(a) - countOf(b)).slice(0, raresMax);
@@ -64,31 +72,47 @@ export async function rarest(
 }
 
 /** Texts from all the time that there are texts of. */
-const spread = `SELECT here.body FROM (SELECT min(created_at) AS first, max(created_at) AS last FROM :schema.texts) AS span
+const spread = `SELECT here.body, here.status FROM (SELECT min(created_at) AS first, max(created_at) AS last FROM :schema.texts) AS span
     CROSS JOIN generate_series(0, ${spreadPlaces - 1}) AS place CROSS JOIN LATERAL (
-      SELECT body FROM :schema.texts WHERE created_at >= span.first + (span.last - span.first) / ${spreadPlaces} * place
+      SELECT body, status FROM :schema.texts WHERE created_at >= span.first + (span.last - span.first) / ${spreadPlaces} * place
       ORDER BY created_at, task_id LIMIT ${spreadTexts}) AS here`;
 
-/** How many of so many texts of all times have the words. */
+export interface Spread {
+  looked: number;
+  /** How many have the words. */
+  met: number;
+  /** And are of the search's statuses. */
+  metHere: number;
+}
+
+/** Of texts of all times. */
 export async function spreadOf(
   session: Session,
+  search: StoreSearch,
   words: readonly string[],
-): Promise<{ looked: number; met: number }> {
+): Promise<Spread> {
   const text = new Text();
   const fits = likeAll(text, words);
+  const statuses = text.add(textStatuses(search) ?? null);
   const [row] = await session.query(
     shape(
       "spreadTexts",
-      `SELECT count(*)::integer, count(*) FILTER (WHERE ${fits})::integer FROM (${spread}) AS texts`,
+      `SELECT count(*)::integer, count(*) FILTER (WHERE ${fits})::integer,
+          count(*) FILTER (WHERE ${fits} AND ${isOfStatuses(statuses)})::integer
+        FROM (${spread}) AS texts`,
     ),
     text.values,
   );
-  const [looked, met] = row as [number, number];
-  return { looked, met };
+  const [looked, met, metHere] = row as [number, number, number];
+  return { looked, met, metHere };
+}
+
+function isOfStatuses(statuses: string): string {
+  return `(${statuses}::smallint[] IS NULL OR status IS NULL OR status = ANY(${statuses}::smallint[]))`;
 }
 
 const countTrigrams = statement(
   "countTrigrams",
   `SELECT trigram, count(*)::integer FROM unnest($1::text[]) AS trigram CROSS JOIN (${spread}) AS texts
-    WHERE position(trigram IN body) > 0 GROUP BY trigram`,
+    WHERE position(trigram IN body) > 0 AND ${isOfStatuses("$2")} GROUP BY trigram`,
 );

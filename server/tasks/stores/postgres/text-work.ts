@@ -1,7 +1,11 @@
 /** Where tasks lie whose texts are to be indexed: `text_work`, as parts of statements. */
 
 /** An hour, in milliseconds: what lies closer together is one piece of work. */
-const pieceMs = 3_600_000;
+export const pieceMs = 3_600_000;
+
+/** Whether the text of a task is not indexed as the task is now. */
+export const isNotIndexed =
+  "(SELECT texts.version FROM :schema.texts WHERE texts.task_id = tasks.id) IS DISTINCT FROM tasks.version";
 
 /** Notes work that nobody has begun on. @param work a query of lane, status, tasks, first_at, last_at */
 export function notingWork(work: string): string {

@@ -9,7 +9,7 @@ import { attemptsOf } from "./read.ts";
 import { type AttemptRow, plainText, type TaskRow, taskColumns, toAttempts, toTask } from "./rows.ts";
 import { nowOf, statement } from "./statement.ts";
 import { foldTallies } from "./tallies.ts";
-import { notingWork } from "./text-work.ts";
+import { isNotIndexed, notingWork } from "./text-work.ts";
 
 /** After this, in milliseconds, whoever took work has died. */
 const takenMsMax = 60_000;
@@ -132,8 +132,6 @@ const takeWork = statement(
   RETURNING work, lane, status, first_at, last_at`,
 );
 
-const isNotIndexed =
-  "(SELECT texts.version FROM :schema.texts WHERE texts.task_id = tasks.id) IS DISTINCT FROM tasks.version";
 /** By creation, for PENDING tasks that were never changed, or not since they were stored; else by the latest change. */
 const unindexedTasks = statement(
   "unindexedTasks",
@@ -157,12 +155,14 @@ const endWork = statement("endTextWork", "DELETE FROM :schema.text_work WHERE wo
 const keepTexts = statement(
   "writeTexts",
   `WITH kept AS (
-    INSERT INTO :schema.texts AS kept (task_id, created_at, version, body)
-    SELECT DISTINCT ON (given.id) given.id, given.created_at, given.version, given.body
+    INSERT INTO :schema.texts AS kept (task_id, created_at, version, status, body)
+    SELECT DISTINCT ON (given.id) given.id, given.created_at, given.version,
+      CASE WHEN task.status < 3 THEN 0 ELSE task.status END, given.body
     FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::text[]) AS given (id, created_at, version, body)
-    WHERE (SELECT tasks.version FROM :schema.tasks WHERE tasks.id = given.id) = given.version
+    CROSS JOIN LATERAL (SELECT status, version FROM :schema.tasks WHERE tasks.id = given.id OFFSET 0) AS task
+    WHERE task.version = given.version
     ORDER BY given.id
-    ON CONFLICT (task_id) DO UPDATE SET version = excluded.version, body = excluded.body),
+    ON CONFLICT (task_id) DO UPDATE SET version = excluded.version, status = excluded.status, body = excluded.body),
   ended AS (DELETE FROM :schema.text_work WHERE work = ANY($5::bigint[])),
   begun AS (
     DELETE FROM :schema.text_work USING unnest($6::bigint[], $7::bigint[], $8::bigint[]) AS piece (work, next_at, read)

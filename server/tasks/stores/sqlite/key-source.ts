@@ -15,6 +15,8 @@ export interface KeySource {
   index: PlanSource & ("attributes" | "texts" | "slow");
   /** About how many candidates there are; exact below `estimateMax`. */
   estimate: number;
+  /** About how many tasks it does not give, because their texts wait to be indexed. */
+  unindexed?: number;
   /** All candidates, those that fail the plain filters included; takes as long as it takes. */
   total(): number;
   /** In the search's order, from its place on. Among them places (`isPlace`), up to which all keys were given. */
@@ -76,7 +78,8 @@ function isWithin(at: number, range: { start?: number; end?: number } | undefine
   );
 }
 
-function lanesOf(connection: Connection, { types, queues }: StoreSearch): Set<number> | undefined {
+/** Undefined where all are wanted. */
+export function lanesOf(connection: Connection, { types, queues }: StoreSearch): Set<number> | undefined {
   if (!types && !queues) return undefined;
   const lanes = connection.prepare(sourceSql.allLanes).all() as unknown as [number, string, string][];
   return new Set(

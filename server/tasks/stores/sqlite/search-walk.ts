@@ -52,10 +52,11 @@ export function countTasks(connection: Connection, search: StoreSearch): Count {
   const { where, after: _after, ...rest } = search;
   const unplaced: StoreSearch = { ...rest, sortBy: "createdAt", descending: true, definitions: false };
   if (!where) return { count: plain.countTasks(connection, unplaced), errorMax: 0 };
-  const { met, seen, isWhole, total: candidates } = new Walk(connection, { ...unplaced, where }).count();
-  if (isWhole) return { count: met, errorMax: 0 };
+  const walk = new Walk(connection, { ...unplaced, where });
+  const { met, seen, isWhole, unindexed, total: candidates } = walk.count();
+  if (isWhole) return { count: met, errorMax: unindexed };
   const total = Math.max(
-    seen,
+    seen + unindexed,
     Math.min(plain.countTasks(connection, unplaced), candidates ?? Number.POSITIVE_INFINITY),
   );
   const count = Math.round((met / Math.max(1, seen)) * total);
@@ -136,7 +137,7 @@ class Walk {
   }
 
   /** `total` is how many there are to look at, when that is not all that pass the plain filters. */
-  count(): { met: number; seen: number; isWhole: boolean; total?: number } {
+  count(): { met: number; seen: number; isWhole: boolean; unindexed: number; total?: number } {
     let met = 0;
     let seen = 0;
     for (const chunk of this.#chunks(this.#search)) {
@@ -144,9 +145,9 @@ class Walk {
       seen += chunk.filter(({ key }) => !isPlace(key)).length;
       if (performance.now() <= this.#endsAt) continue;
       const total = this.#source?.total();
-      return { met, seen, isWhole: false, ...(total !== undefined && { total }) };
+      return { met, seen, isWhole: false, unindexed: this.#unindexed, ...(total !== undefined && { total }) };
     }
-    return { met, seen, isWhole: true };
+    return { met, seen, isWhole: true, unindexed: this.#unindexed };
   }
 
   #walked(chunks: Iterable<Candidate[]>): { found: FoundRows; isExhausted: boolean } {
@@ -220,6 +221,10 @@ class Walk {
   }
 
   #source: KeySource | undefined;
+
+  get #unindexed(): number {
+    return this.#source?.unindexed ?? 0;
+  }
 
   #keys(search: StoreSearch): Iterator<Key> {
     this.#source = this.#sourceOf(search);
@@ -302,6 +307,7 @@ class Walk {
     const definitions = page.flatMap(({ key, row }, place): FoundRows["definitions"] =>
       row ? [] : [[place, this.#definitions.find(([id]) => id === key[1])!]],
     );
-    return { tasks, definitions, ...(stoppedAt && { stoppedAt }) };
+    const unindexed = this.#unindexed;
+    return { tasks, definitions, ...(stoppedAt && { stoppedAt }), ...(unindexed > 0 && { unindexed }) };
   }
 }

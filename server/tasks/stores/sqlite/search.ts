@@ -35,6 +35,7 @@ export interface FoundRows {
   definitions: [place: number, definition: DefinitionRow][];
   stoppedAt?: Place;
   isPartial?: true;
+  unindexed?: number;
 }
 
 /** Fewer pairs are opened at once. */

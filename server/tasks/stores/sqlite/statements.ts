@@ -316,7 +316,9 @@ export const fillSql = {
 
 /** Full text; see texts.ts. */
 export const textSql = {
-  writeText: "/* dure:writeText */ INSERT OR REPLACE INTO texts (rowid, body) VALUES (?, ?)",
+  /** In the column of its state. */
+  writeText: `/* dure:writeText */ INSERT OR REPLACE INTO texts (rowid, waiting, completed, failed, cancelled, lane)
+    VALUES (?1, CASE ?2 WHEN 0 THEN ?3 END, CASE ?2 WHEN 3 THEN ?3 END, CASE ?2 WHEN 4 THEN ?3 END, CASE ?2 WHEN 5 THEN ?3 END, ?4)`,
   insertSmall: `/* dure:insertSmall */ INSERT OR REPLACE INTO text_marks (mark, fresh_to, truncated)
     SELECT mark, fresh_to, truncated FROM text_marks WHERE mark = 1`,
   noteTruncated:
@@ -324,7 +326,7 @@ export const textSql = {
   isTruncated: "/* dure:isTruncated */ SELECT 1 FROM text_marks WHERE mark = 1 AND truncated = 1",
   deleteText: "/* dure:deleteText */ DELETE FROM texts WHERE rowid = ?",
   /** One that is RUNNING by now comes again when it ends, as every other that has changed does. */
-  sameTask: `/* dure:sameTask */ SELECT created_at FROM tasks
+  sameTask: `/* dure:sameTask */ SELECT created_at, status, lane FROM tasks
     WHERE seq = ? AND id = ? AND (version = ? OR status = 2)`,
   widenBlock: `/* dure:widenBlock */ INSERT INTO text_blocks (block, first_at, last_at) VALUES (?1, ?2, ?3)
     ON CONFLICT (block) DO UPDATE SET first_at = min(first_at, ?2), last_at = max(last_at, ?3)
@@ -346,6 +348,8 @@ export const textSql = {
   changedAfter: `/* dure:changedAfter */ SELECT seq, updated_at, id, version FROM tasks INDEXED BY tasks_lane_updated
     WHERE status <> 2 AND version > 1 AND lane = ?1 AND status = ?2 AND (updated_at, id) > (?3, ?4)
     ORDER BY updated_at, id LIMIT ?5`,
+  countChanged: `/* dure:countChanged */ SELECT count(*) FROM (SELECT 1 FROM tasks INDEXED BY tasks_lane_updated
+    WHERE status <> 2 AND version > 1 AND lane = ?1 AND status = ?2 AND (updated_at, id) > (?3, ?4) AND seq <= ?5 LIMIT ?6)`,
   /** Done when nothing has changed after the place that was reached; by another place than the one read, left alone. */
   moveUnindexed: `/* dure:moveUnindexed */ UPDATE tallies SET unindexed_at = ?5, unindexed_id = ?6
     WHERE lane = ?1 AND status = ?2 AND unindexed_at = ?3 AND unindexed_id = ?4`,
@@ -397,6 +401,7 @@ export const sourceSql = {
   countTexts:
     "/* dure:countTexts */ SELECT count(*) FROM (SELECT 1 FROM texts WHERE texts MATCH ?1 LIMIT ?2)",
   someTexts: "/* dure:someTexts */ SELECT rowid FROM texts WHERE texts MATCH ?1 ORDER BY rowid DESC LIMIT ?2",
+  newestTexts: `/* dure:newestTexts */ SELECT rowid FROM texts WHERE ${textsBetween} ORDER BY rowid DESC LIMIT ?4`,
   textsDownwards: `/* dure:textsDownwards */ SELECT rowid FROM texts WHERE ${textsBetween} ORDER BY rowid DESC`,
   textsUpwards: `/* dure:textsUpwards */ SELECT rowid FROM texts WHERE ${textsBetween} ORDER BY rowid`,
 } as const;

@@ -150,12 +150,12 @@ class SqliteStore implements TaskStore {
   }
 
   async searchTasks(search: StoreSearch): Promise<Found> {
-    const { tasks: rows, definitions, stoppedAt, isPartial } = await this.#read("searchTasks", search);
+    const { tasks: rows, definitions, ...how } = await this.#read("searchTasks", search);
     const tasks = toTasks(rows);
     for (const [place, definition] of definitions) {
       tasks.splice(place, 0, toEntry(toDefinition(definition), undefined));
     }
-    return { tasks, ...(stoppedAt && { stoppedAt }), ...(isPartial && { isPartial }) };
+    return { tasks, ...how };
   }
 
   explainSearch(search: StoreSearch): Promise<SearchPlan> {

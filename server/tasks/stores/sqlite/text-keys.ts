@@ -4,17 +4,19 @@
  * to be read can have one before it.
  *
  * Tasks that are not indexed as they are now are candidates too while they are few; so a search finds what was enqueued a
- * moment ago. Behind a longer backlog it finds what is indexed.
+ * moment ago. Behind a longer backlog it finds what is indexed, and says how many it has not looked at; without a budget,
+ * which is to miss nothing, and while fewer are indexed than are not, tasks are walked over instead.
  */
 import { type Comparable, type Condition, type Field, foldText } from "../../core/condition.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
 import { Candidates, createdBounds, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
-import { findPairs } from "./search.ts";
+import { findPairs, runningKeys } from "./search.ts";
 import { comparator, firstId, type Key, lastId, placeKey } from "./search-key.ts";
 import { sourceSql as sql, textSql } from "./statements.ts";
-import { blockSize, unindexedSeqs } from "./texts.ts";
+import { type Match, matchOf } from "./text-match.ts";
+import { blockSize, countUnindexed, unindexedSeqs } from "./texts.ts";
 
 /** A shorter text has no trigram. */
 const sizeMin = 3;
@@ -25,12 +27,6 @@ const unindexedValuesMax = 20_000;
 const walkedCost = 4;
 /** So many of the newest that have the text tell how frequent it is. */
 const sampleSize = 200;
-/** So many of the newest tell it of a trigram; at most so many trigrams are looked at, and so many asked for. */
-const probeSize = 50;
-const probedMax = 16;
-const raresMax = 3;
-/** Where even the rarest trigram is in more of the tasks, it does not narrow much. */
-const rareShare = 0.2;
 
 type Block = [block: number, firstAt: number, lastAt: number];
 
@@ -41,89 +37,96 @@ export function textSource(connection: Connection, search: StoreSearch): KeySour
   const { text, isText } = longest;
   const blocks = connection.prepare(textSql.textBlocks).all() as unknown as Block[];
   const unindexed = unindexedSeqs(connection, isText ? unindexedMax : unindexedValuesMax);
-  // Nothing is indexed: perhaps nobody does.
-  if (!unindexed && blocks.length === 0) return undefined;
-  // A search for a text finds what is indexed. What stands at a place is found wherever it is.
+  // What stands at a place is found wherever it is.
   if (!isText && (!unindexed || connection.prepare(textSql.isTruncated).get())) return undefined;
-  const phrase = phraseOf(connection, text, blocks);
-  const isOrdered = search.sortBy === "createdAt";
-  const most = isOrdered ? sampleSize : gatheredMax + 1;
-  const found = connection.prepare(sql.someTexts).all(phrase, most) as unknown as [number][];
+  const left = unindexed ? 0 : countUnindexed(connection);
+  if (left > 0 && (search.budgetMs === undefined || 2 * left > countIn(connection, anyTask)))
+    return undefined;
+  const match = matchOf(connection, search, text, (newest) => spread(newest, lastOf(blocks)));
+  const wanted = wantedBlocks(search, blocks, isDownwards(search));
+  const range = rangeOf(wanted);
+  const most = search.sortBy === "createdAt" ? sampleSize : gatheredMax + 1;
+  const found = newestOf(connection, match, range, most);
   if (found.length > gatheredMax) return undefined;
-  if (found.length === most && walksSooner(connection, search, spread(found, blocks))) return undefined;
-  const estimate = found.length === most ? estimateMax : found.length;
+  if (found.length === most && walksSooner(connection, search, match, spread(found, range.last)))
+    return undefined;
+  const besides = [...(unindexed ?? []), ...runningSeqs(connection, search)];
   const source = {
     name: "full text",
     index: "texts" as const,
-    estimate: estimate + (unindexed?.length ?? 0),
+    estimate: (found.length === most ? estimateMax : found.length) + besides.length,
+    ...(left > 0 && { unindexed: left }),
   };
   if (found.length < most) {
-    const seqs = [...(unindexed ?? []), ...found.map(([seq]) => seq)];
+    const seqs = [...besides, ...found.map(([seq]) => seq)];
     return { ...source, total: () => seqs.length, keys: () => allOf(connection, search, seqs) };
   }
   return {
     ...source,
-    total: () => countAll(connection, phrase) + (unindexed?.length ?? 0),
-    keys: () => inOrder(connection, search, phrase, blocks, unindexed ?? []),
+    total: () => countAll(connection, match) + besides.length,
+    keys: () => inOrder(connection, search, match, wanted, besides),
   };
 }
 
-/**
- * What the index is asked. A phrase is looked up by all its trigrams, and those that nearly every text has make it slow; the
- * rarest ones alone give little more than the phrase does, and each task is tested anyway.
- */
-function phraseOf(connection: Connection, text: string, blocks: readonly Block[]): string {
-  const characters = [...text];
-  const trigrams = new Set(
-    characters.slice(2).map((_, place) => characters.slice(place, place + 3).join("")),
-  );
-  if (trigrams.size <= raresMax) return quoted(text);
-  const step = Math.ceil(trigrams.size / probedMax);
-  const rares = [...trigrams]
-    .filter((_, place) => place % step === 0)
-    .map((trigram) => ({ trigram, share: shareOf(connection, trigram, blocks) }))
-    .sort((a, b) => a.share - b.share)
-    .slice(0, raresMax);
-  if (rares[0]!.share > rareShare) return quoted(text);
-  return rares.map(({ trigram }) => quoted(trigram)).join(" AND ");
+/** The newest of the range that may have the text, at most so many. */
+function newestOf(
+  connection: Connection,
+  { rarest, text }: Match,
+  { first, last }: SeqRange,
+  most: number,
+): [number][] {
+  const ask = (match: string, limit: number) =>
+    connection.prepare(sql.newestTexts).all(match, first, last, limit) as unknown as [number][];
+  // Where few have even one trigram, the others are not looked for.
+  const few = ask(rarest, sampleSize);
+  return few.length < sampleSize ? few : ask(text, most);
 }
 
-function shareOf(connection: Connection, trigram: string, blocks: readonly Block[]): number {
-  const row = connection.prepare(sql.someTexts).all(quoted(trigram), probeSize) as unknown as [number][];
-  return row.length < probeSize ? 0 : spread(row, blocks);
-}
-
-function quoted(text: string): string {
-  return `"${text.replaceAll('"', '""')}"`;
+/** A task that runs may be in the index with the status that it had before, where nobody looks for it. */
+function runningSeqs(connection: Connection, search: StoreSearch): number[] {
+  if (!search.statuses?.includes("RUNNING")) return [];
+  return runningKeys(connection, search, findPairs(connection, search)).map(([, , seq]) => seq);
 }
 
 /** Which share of the tasks has the text, judged by how far apart the newest that have it lie. */
-function spread(found: readonly [number][], blocks: readonly Block[]): number {
-  const last = ((blocks.at(-1)?.[0] ?? 0) + 1) * blockSize;
+function spread(found: readonly [number][], last: number): number {
   return Math.min(1, found.length / Math.max(1, last - found.at(-1)![0]));
+}
+
+function lastOf(blocks: readonly Block[]): number {
+  return ((blocks.at(-1)?.[0] ?? 0) + 1) * blockSize - 1;
 }
 
 /**
  * Whether a page comes sooner from the tasks that pass the plain filters, one after another, than from those that have the
  * text: when few pass, and many have it.
+ * @param share which share of all tasks the index finds
  */
-function walksSooner(connection: Connection, search: StoreSearch, share: number): boolean {
-  const { types: _types, queues: _queues, statuses: _statuses, ...unfiltered } = search;
+function walksSooner(
+  connection: Connection,
+  search: StoreSearch,
+  { isOfLanes }: Match,
+  share: number,
+): boolean {
+  const { types: _types, queues: _queues, ...unfiltered } = search;
   const passing = countIn(connection, search);
-  const all = countIn(connection, unfiltered);
+  const all = isOfLanes ? passing : countIn(connection, unfiltered);
   const wanted = Math.min(search.offset + search.limit, passing);
-  const walked = Math.min(passing, wanted / share);
-  const looked = Math.min(all * share, (wanted * all) / Math.max(1, passing));
+  const hits = share * countIn(connection, anyTask);
+  const walked = Math.min(passing, (wanted * all) / Math.max(1, hits));
+  const looked = Math.min(hits, (wanted * all) / Math.max(1, passing));
   return walked * walkedCost < looked;
 }
+
+const anyTask = { sortBy: "createdAt", descending: true, limit: 0, offset: 0, definitions: false } as const;
 
 function countIn(connection: Connection, search: StoreSearch): number {
   return findPairs(connection, search).reduce((sum, { tasks }) => sum + tasks, 0);
 }
 
-function countAll(connection: Connection, phrase: string): number {
+function countAll(connection: Connection, { text }: Match): number {
   const most = Number.MAX_SAFE_INTEGER;
-  return (connection.prepare(sql.countTexts).get(phrase, most) as unknown as [number])[0];
+  return (connection.prepare(sql.countTexts).get(text, most) as unknown as [number])[0];
 }
 
 /** A text that every task has in it that meets the conditions. */
@@ -183,17 +186,16 @@ function* allOf(
 function* inOrder(
   connection: Connection,
   search: StoreSearch,
-  phrase: string,
-  blocks: readonly Block[],
-  unindexed: readonly number[],
+  { text }: Match,
+  wanted: readonly WantedBlock[],
+  besides: readonly number[],
 ): Generator<Key, undefined> {
   const candidates = new Candidates(connection, search);
   const compare = comparator(search);
   const downwards = isDownwards(search);
-  const wanted = wantedBlocks(search, blocks, downwards);
-  const seen = new Set(unindexed);
-  let held = candidates.among(unindexed);
-  for (const { seqs, nextAt } of byBlock(connection, phrase, wanted, downwards)) {
+  const seen = new Set(besides);
+  let held = candidates.among(besides);
+  for (const { seqs, nextAt } of byBlock(connection, text, wanted, downwards)) {
     held = [...held, ...candidates.among(seqs.filter((seq) => !seen.has(seq)))].sort(compare);
     const end = held.findIndex(([at]) => nextAt !== undefined && (downwards ? at <= nextAt : at >= nextAt));
     yield* held.splice(0, end === -1 ? held.length : end);
@@ -220,6 +222,17 @@ function wantedBlocks(search: StoreSearch, blocks: readonly Block[], downwards: 
     .reverse();
 }
 
+/** Both included. */
+interface SeqRange {
+  first: number;
+  last: number;
+}
+
+function rangeOf(wanted: readonly WantedBlock[]): SeqRange {
+  const ends = [wanted[0], wanted.at(-1)].map((block) => block?.[0] ?? -1);
+  return { first: Math.min(...ends) * blockSize, last: (Math.max(...ends) + 1) * blockSize - 1 };
+}
+
 interface BlockOfTexts {
   seqs: number[];
   /** No task of the blocks to come was created before it in the order of reading; undefined when none comes. */
@@ -228,16 +241,14 @@ interface BlockOfTexts {
 
 function* byBlock(
   connection: Connection,
-  phrase: string,
+  match: string,
   wanted: readonly WantedBlock[],
   downwards: boolean,
 ): Generator<BlockOfTexts, undefined> {
-  const ends = [wanted[0], wanted.at(-1)].map((block) => block?.[0] ?? -1);
-  const first = Math.min(...ends) * blockSize;
-  const last = (Math.max(...ends) + 1) * blockSize - 1;
+  const { first, last } = rangeOf(wanted);
   const text = downwards ? sql.textsDownwards : sql.textsUpwards;
   const statement = connection.borrow(text);
-  const rows = statement.iterate(phrase, first, last) as unknown as IterableIterator<[seq: number]>;
+  const rows = statement.iterate(match, first, last) as unknown as IterableIterator<[seq: number]>;
   try {
     let place = 0;
     let seqs: number[] = [];

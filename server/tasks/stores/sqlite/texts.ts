@@ -6,10 +6,12 @@
  */
 import { searchableSizeMax } from "../../core/searchable-text.ts";
 import type { Written } from "../../core/store.ts";
+import { stateOf } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
 import type { Rows } from "./protocol.ts";
 import type { AttemptRow, Row } from "./rows.ts";
 import { sql, textClearing, textSql } from "./statements.ts";
+import { laneTerm } from "./text-match.ts";
 import { type WriteContext, withNames, workerNames } from "./write-context.ts";
 
 /** Neighbouring seqs whose creation is known together. */
@@ -135,23 +137,26 @@ export function writeTexts(context: WriteContext, { texts, of, isLast }: TextRow
   if (isDone(connection, of)) return { kind: "ok", value: undefined };
   const blocks = new Map<number, [first: number, last: number]>();
   for (const [seq, id, version, text] of texts) {
-    const task = connection.prepare(textSql.sameTask).get(seq, id, version) as [number] | undefined;
+    const task = connection.prepare(textSql.sameTask).get(seq, id, version) as SameTask | undefined;
     if (!task) continue;
+    const [createdAt, status, lane] = task;
     if (text === "") {
       connection.prepare(textSql.deleteText).all(seq);
       continue;
     }
-    connection.prepare(textSql.writeText).all(seq, text);
+    connection.prepare(textSql.writeText).all(seq, stateOf(status), text, laneTerm(lane));
     if (text.length >= searchableSizeMax) connection.prepare(textSql.noteTruncated).run();
     const block = Math.floor(seq / blockSize);
-    const [first, last] = blocks.get(block) ?? [task[0], task[0]];
-    blocks.set(block, [Math.min(first, task[0]), Math.max(last, task[0])]);
+    const [first, last] = blocks.get(block) ?? [createdAt, createdAt];
+    blocks.set(block, [Math.min(first, createdAt), Math.max(last, createdAt)]);
   }
   forgetRowid(connection);
   for (const [block, [first, last]] of blocks) connection.prepare(textSql.widenBlock).run(block, first, last);
   if (isLast) moveMarks(connection, of);
   return { kind: "ok", value: undefined };
 }
+
+type SameTask = [createdAt: number, status: number, lane: number];
 
 /** Somebody else has read the same, and written it. */
 function isDone(connection: Connection, { fresh, changed }: TextMarks): boolean {
@@ -227,12 +232,16 @@ export function unindexedSeqs(connection: Connection, limit: number): number[] |
 /** About how many tasks are not indexed as they are now. */
 export function textLag(connection: Connection): number {
   const few = unindexedSeqs(connection, 1_000);
-  if (few) return new Set(few).size;
+  return few ? new Set(few).size : countUnindexed(connection);
+}
+
+/** The same, of many. */
+export function countUnindexed(connection: Connection): number {
   const [newest] = connection.prepare(textSql.newestSeq).get() as unknown as [number];
   const fresh = freshTo(connection);
   // Those that are fresh as well are counted there.
-  const changed = places(connection).flatMap(([lane, status, at, id]) =>
-    changedAfter(connection, lane, status, at, id, lagCountMax).filter(([seq]) => seq <= fresh),
-  );
-  return Math.max(0, newest - fresh) + changed.length;
+  const counts = places(connection).map((place) =>
+    connection.prepare(textSql.countChanged).get(...place, fresh, lagCountMax),
+  ) as unknown as [number][];
+  return Math.max(0, newest - fresh) + counts.reduce((sum, [count]) => sum + count, 0);
 }

@@ -1,0 +1,31 @@
+/** How an answer of the store becomes a page. */
+import { expect, test } from "vitest";
+import { newSearch } from "../../../tests/support/builders.ts";
+import { toPage } from "./find.ts";
+import type { Task } from "./task.ts";
+
+const task = (id: string, at: number) => ({ id, createdAt: new Date(at) }) as Task;
+const search = newSearch({ limit: 2 });
+
+test("a page is not complete while texts wait to be indexed, and goes on all the same", () => {
+  const tasks = [task("c", 3), task("b", 2), task("a", 1)];
+  const page = toPage({ tasks, unindexed: 12_000 }, search, "");
+  expect(page).toMatchObject({ complete: false, unindexed: 12_000, nextCursor: expect.any(String) });
+  expect(page.tasks.map(({ id }) => id)).toEqual(["c", "b"]);
+  expect(page.hint).toMatch(/^The texts of about 12,000 tasks are not indexed yet/);
+  expect(page.hint).not.toContain("longer budget");
+  const last = toPage({ tasks: [], unindexed: 1 }, search, "");
+  expect(last).toEqual({ tasks: [], complete: false, unindexed: 1, hint: expect.any(String) });
+});
+
+test("one that is cut by its budget as well says both", () => {
+  const page = toPage({ tasks: [], unindexed: 5, stoppedAt: { value: 7, id: "x" } }, search, "");
+  expect(page).toMatchObject({ complete: false, unindexed: 5, searchedBackTo: new Date(7) });
+  expect(page.hint).toMatch(/not indexed yet.* longer budget\.$/);
+});
+
+test("a full page is complete though the search would have gone on", () => {
+  const page = toPage({ tasks: [task("c", 3), task("b", 2), task("a", 1)] }, search, "");
+  expect(page).toMatchObject({ complete: true, nextCursor: expect.any(String) });
+  expect(page).not.toHaveProperty("hint");
+});
