@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { type Condition, foldText } from "../../server/tasks/core/condition.ts";
 import { searchableText } from "../../server/tasks/core/searchable-text.ts";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
-import { newSearch, newTask, someError, startAt } from "../support/builders.ts";
+import { newDefinition, newSearch, newTask, someError, startAt } from "../support/builders.ts";
 import { tasksOf } from "../support/found.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";
 
@@ -30,6 +30,7 @@ onEachStore("texts", (world) => {
     (await tasksOf(world.store.searchTasks(newSearch({ where: has(text), limit: 1_000, ...facts })))).map(
       ({ id }) => id,
     );
+  const byRelevance = { sortBy: "relevance" } as const;
   const own = (id: string, payload: unknown, facts = {}) => newTask({ id, payload, ...facts });
 
   test("payloads, descriptions and tags of any language, whole or in part", async () => {
@@ -53,6 +54,55 @@ onEachStore("texts", (world) => {
       expect(await ids("nothing of it")).toEqual([]);
       expect(await ids("note")).toEqual([]);
     }
+  });
+
+  test("by relevance: a value of its own, a whole word, often, the newest; a page at a time", async () => {
+    const texts = ["tea cups", "tea", "two teas", "no t e a", "a cup of tea", "tea", "tea tea"];
+    await world.enqueue(
+      ...texts.map((text, at) => own(`own-${at}`, { text }, { createdAt: startAt + at, dueAt: 0 })),
+    );
+    const expected = ["own-5", "own-1", "own-6", "own-0", "own-4", "own-2"];
+    for (const indexed of [false, true]) {
+      if (indexed) await index(world);
+      const all = await world.store.searchTasks(newSearch({ where: has("tea"), ...byRelevance }));
+      expect(all.tasks.map(({ id }) => id)).toEqual(expected);
+      expect(all).not.toHaveProperty("isPartial");
+      const place = { value: all.values![2]!, id: "own-6" };
+      const facts = { where: has("tea"), ...byRelevance, limit: 2 };
+      const idsAt = async (after: StoreSearch["after"]) =>
+        (await world.store.searchTasks(newSearch({ ...facts, after: after! }))).tasks.map(({ id }) => id);
+      expect(await idsAt({ ...place, backwards: false })).toEqual(["own-0", "own-4"]);
+      expect(await idsAt({ ...place, backwards: true })).toEqual(["own-1", "own-5"]);
+      const reversed = await world.store.searchTasks(newSearch({ ...facts, descending: false }));
+      expect(reversed.tasks.map(({ id }) => id)).toEqual(["own-2", "own-4"]);
+    }
+    const [claimed] = await world.claim({ limit: 1 });
+    await world.settle(claimed!, "failed", {
+      error: { ...someError, message: "x", stack: "the last of tea" },
+    });
+    const ranked = await world.store.searchTasks(newSearch({ where: has("last of tea"), ...byRelevance }));
+    expect(ranked.tasks.map(({ id }) => id)).toEqual([claimed!.task.id]);
+  });
+
+  test("a definition without tasks, by its description", async () => {
+    ok(await world.store.saveDefinitions([{ ...newDefinition("make-tea"), description: "Makes tea" }]));
+    await world.enqueue(
+      own("a", { text: "tea" }, { createdAt: startAt - 1 }),
+      own("b", { text: "tea" }, { createdAt: startAt + 1 }),
+    );
+    await index(world);
+    for (const [sortBy, expected] of [
+      ["createdAt", ["b", "make-tea", "a"]],
+      ["id", ["make-tea", "b", "a"]],
+    ] as const) {
+      expect(await ids("tea", { sortBy, definitions: true })).toEqual(expected);
+    }
+    expect(await ids("tea", { sortBy: "createdAt", descending: false, definitions: true })).toEqual([
+      "a",
+      "make-tea",
+      "b",
+    ]);
+    expect(await ids("tea", { definitions: true, limit: 2 })).toEqual(["b", "make-tea"]);
   });
 
   test("results, errors and logs, as they come", async () => {
@@ -227,6 +277,11 @@ onEachStore("texts", (world) => {
       })
       .map(({ id }) => id);
     expect(await ids("even as", { created, limit: 10_000 })).toEqual(within);
+    const ranked = await world.store.searchTasks(
+      newSearch({ where: has("even as"), ...byRelevance, limit: 10_000 }),
+    );
+    expect(ranked).toMatchObject({ isPartial: true });
+    expect(ranked.tasks.map(({ id }) => id).sort()).toEqual(wanted.slice(0, 1_000).sort());
     const counted = await world.store.countTasks(newSearch({ where: has("even as") }));
     expect(counted).toEqual({ count: 1_300, errorMax: 0 });
     await sayWhatIsLeft(1_300);

@@ -78,6 +78,7 @@ export const en = {
   sortDuration: "Longest",
   sortPriority: "Priority",
   sortDue: "Due first",
+  sortRelevance: "Best match",
   columns: "Columns",
   facets: "Facets",
   moreValues: (count: number) => `and ${plural(count, "other", "others")}`,

@@ -79,6 +79,7 @@ export const ko: Messages = {
   sortDuration: "오래 걸린순",
   sortPriority: "우선순위순",
   sortDue: "예정순",
+  sortRelevance: "관련도순",
   columns: "열",
   facets: "집계",
   moreValues: (count) => `그 밖에 ${number.format(count)}개`,

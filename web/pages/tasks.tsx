@@ -46,7 +46,7 @@ export function Tasks() {
         <SavedSearches search={search} onOpen={(q) => navigate({ to: "/tasks", search: { q } })} />
         <Facets search={search} />
         <TypeSelect value={search.type} onChange={(type) => change({ type })} />
-        <SortSelect value={search.sort} onChange={(sort) => change({ sort })} />
+        <SortSelect search={search} onChange={(sort) => change({ sort })} />
       </div>
       {selection.chosen.length > 0 ? (
         <SelectionBar
@@ -227,6 +227,7 @@ function TypeSelect({
   );
 }
 
+const relevance = "-relevance";
 const orders: readonly [sort: string, word: keyof Messages][] = [
   ["", "sortNewest"],
   ["createdAt", "sortOldest"],
@@ -234,13 +235,14 @@ const orders: readonly [sort: string, word: keyof Messages][] = [
   ["-duration", "sortDuration"],
   ["-priority", "sortPriority"],
   ["dueAt", "sortDue"],
+  [relevance, "sortRelevance"],
 ];
 
 function SortSelect({
-  value,
+  search: { q, sort: value },
   onChange,
 }: {
-  value: string | undefined;
+  search: TaskSearch;
   onChange: (sort: string | undefined) => void;
 }) {
   const words = useWords();
@@ -251,11 +253,13 @@ function SortSelect({
       value={value ?? ""}
       onChange={(event) => onChange(event.target.value || undefined)}
     >
-      {orders.map(([sort, word]) => (
-        <option key={sort} value={sort}>
-          {words[word] as string}
-        </option>
-      ))}
+      {orders
+        .filter(([sort]) => q || sort === value || sort !== relevance)
+        .map(([sort, word]) => (
+          <option key={sort} value={sort}>
+            {words[word] as string}
+          </option>
+        ))}
     </select>
   );
 }

@@ -52,6 +52,7 @@ const sortFields = [
   "dueAt",
   "duration",
   "priority",
+  "relevance",
   "id",
 ] as const;
 
@@ -87,7 +88,7 @@ export function addSearch(program: Command): void {
     .option("--offset <n>", "skip so many first")
     .option(
       "--sort-by <field>",
-      "createdAt, updatedAt, startedAt, completedAt, dueAt, duration, priority, id (default: createdAt)",
+      "createdAt, updatedAt, startedAt, completedAt, dueAt, duration, priority, relevance, id (default: createdAt)",
     )
     .option("--sort-order <order>", "asc or desc (default: desc)")
     .option("--cursor <cursor>", "the page after or before; the previous search printed it")

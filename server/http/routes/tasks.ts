@@ -37,6 +37,7 @@ const sortFields = [
   "dueAt",
   "duration",
   "priority",
+  "relevance",
   "id",
 ] as const;
 

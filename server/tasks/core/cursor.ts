@@ -32,6 +32,7 @@ const sortKeys: readonly TaskSortField[] = [
   "dueAt",
   "duration",
   "priority",
+  "relevance",
 ];
 
 export function encodeCursor({ sortBy, descending, value, id, backwards, search }: Cursor): string {

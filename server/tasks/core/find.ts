@@ -18,6 +18,7 @@ import {
   oneOf,
 } from "./options.ts";
 import { parseQuery, type SavedQueries } from "./query.ts";
+import { rankedMax, textsAskedFor } from "./relevance.ts";
 import { savedQueriesFor } from "./saved-searches.ts";
 import type { DateRange, TaskPage, TaskSearchOptions, TaskSortField } from "./search.ts";
 import { showValue } from "./show.ts";
@@ -37,11 +38,13 @@ const sortFields = [
   "dueAt",
   "duration",
   "priority",
+  "relevance",
   "id",
 ] as const satisfies readonly TaskSortField[];
 const hint =
   "Nothing but a look at each task tells which of them fit. Narrow it by status, type or a range of time, declare what you ask for as an attribute, or give it a longer budget.";
 
+const relevanceHint = `Only the newest ${rankedMax.toLocaleString("en-US")} tasks that fit are ranked, or as many as the budget allows. Narrow it by status, type or a range of time to rank others.`;
 const unindexedHint =
   "Ask again when running workers have indexed them, which the stats tell; or with no budget: then every task is looked at.";
 
@@ -213,6 +216,12 @@ export function readSearch(
     ? { ...plainFilters(given), definitions: search.definitions, query, saved: parsed.saved }
     : search;
   const fingerprint = fingerprintOf(asked);
+  if (search.sortBy === "relevance" && textsAskedFor(search.where).length === 0) {
+    throw new DureError(
+      "INVALID_OPTION",
+      "searchTasks(options): sorted by relevance, a search asks for a text that tasks are relevant to; give it one by text or in its query.",
+    );
+  }
   if (cursor !== undefined) search.after = placeOf(cursor, search, fingerprint);
   return { search, fingerprint };
 }
@@ -249,7 +258,7 @@ function placeOf(text: string, search: StoreSearch, fingerprint: string): NonNul
 
 /** `found` has one task more than the limit when there is a further page in the direction of reading. */
 export function toPage(
-  { tasks: found, stoppedAt: stop, isPartial, unindexed }: Found,
+  { tasks: found, stoppedAt: stop, isPartial, unindexed, values }: Found,
   search: StoreSearch,
   fingerprint: string,
 ): TaskPage {
@@ -259,21 +268,23 @@ export function toPage(
   const tasks = further ? found.slice(0, search.limit) : found;
   const backwards = search.after?.backwards ?? false;
   const cursorAt = cursorsOf(search, fingerprint);
-  const first = tasks[0];
-  const last = tasks.at(-1);
   const page: TaskPage = {
     tasks: backwards ? tasks.toReversed() : tasks,
     complete: !isPartial && !unindexed && (further || !stop),
   };
-  const ahead = isPartial ? undefined : further ? placeOfTask(search, last!) : stoppedAt;
-  const behind = first && placeOfTask(search, first);
+  const placeAt = (index: number) => placeOfTask(search, tasks[index]!, values?.[index]);
+  // Those that are ranked stay the same however long a search may take.
+  const goesOn = further && (!isPartial || search.sortBy === "relevance");
+  const ahead = goesOn ? placeAt(tasks.length - 1) : isPartial ? undefined : stoppedAt;
+  const behind = tasks.length > 0 ? placeAt(0) : undefined;
   const hasBehind = search.after !== undefined || search.offset > 0;
   if (ahead) page[backwards ? "previousCursor" : "nextCursor"] = cursorAt(ahead, backwards);
   if (behind && hasBehind) page[backwards ? "nextCursor" : "previousCursor"] = cursorAt(behind, !backwards);
   if (page.complete) return page;
   const at = stoppedAt && instantOf(search, stoppedAt);
   const isCut = isPartial || (stop !== undefined && !further);
-  const hints = [...(unindexed ? [hintOfUnindexed(unindexed)] : []), ...(isCut ? [hint] : [])];
+  const ownHint = search.sortBy === "relevance" ? relevanceHint : hint;
+  const hints = [...(unindexed ? [hintOfUnindexed(unindexed)] : []), ...(isCut ? [ownHint] : [])];
   return {
     ...page,
     ...(at && { searchedBackTo: at }),
@@ -291,8 +302,8 @@ function cursorsOf(search: StoreSearch, fingerprint: string): (place: Place, bac
   return (place, backwards) => encodeCursor({ sortBy, descending, ...place, backwards, search: fingerprint });
 }
 
-function placeOfTask({ sortBy }: StoreSearch, task: Task): Place {
-  return { value: sortValueOf(sortBy, task) ?? null, id: task.id };
+function placeOfTask({ sortBy }: StoreSearch, task: Task, value = sortValueOf(sortBy, task)): Place {
+  return { value: value ?? null, id: task.id };
 }
 
 function instantOf({ sortBy }: StoreSearch, { value, id }: Place): Date | undefined {

@@ -8,6 +8,7 @@ import {
   foldText,
   type TaskField,
 } from "./condition.ts";
+import { relevanceOf, textsAskedFor } from "./relevance.ts";
 import type { TaskSortField } from "./search.ts";
 import { textOfTask } from "./searchable-text.ts";
 import type { Attributes } from "./store.ts";
@@ -33,13 +34,14 @@ export function meets(condition: Condition, subject: Subject): boolean {
     case "not":
       return !meets(condition.part, subject);
     case "text":
-      return textOf(subject).includes(condition.text);
+      return searchedText(subject).includes(condition.text);
     default:
       return compares(condition, valuesOf(condition.field, subject));
   }
 }
 
-function textOf({ text, task }: Subject): string {
+/** What is searched of the task. */
+export function searchedText({ text, task }: Subject): string {
   if (text === undefined) return textOfTask(task);
   return typeof text === "string" ? text : text();
 }
@@ -144,7 +146,20 @@ function fieldOf(task: Task, name: Exclude<TaskField, "tag">): Comparable | unde
   }
 }
 
-/** What a task is sorted by: null by id alone, undefined for one that has no such value and is not listed. */
+/**
+ * What a task is sorted by: null by id alone, and by relevance, which a task does not tell; undefined for one that has no
+ * such value and is not listed.
+ */
 export function sortValueOf(sortBy: TaskSortField, task: Task): number | null | undefined {
-  return sortBy === "id" ? null : (fieldOf(task, sortBy) as number | undefined);
+  if (sortBy === "id" || sortBy === "relevance") return null;
+  return fieldOf(task, sortBy) as number | undefined;
+}
+
+/** The same of a task that meets the conditions of a search. */
+export function sortValueIn(
+  { sortBy, where }: { sortBy: TaskSortField; where?: Condition },
+  subject: Subject,
+): number | null | undefined {
+  if (sortBy !== "relevance") return sortValueOf(sortBy, subject.task);
+  return relevanceOf(textsAskedFor(where), searchedText(subject));
 }

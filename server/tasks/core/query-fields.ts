@@ -57,6 +57,7 @@ export const sortNames: Readonly<Record<string, TaskSortField>> = {
   due: "dueAt",
   duration: "duration",
   priority: "priority",
+  relevance: "relevance",
   id: "id",
 };
 

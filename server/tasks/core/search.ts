@@ -15,7 +15,10 @@ export interface DateRange {
   end?: Date;
 }
 
-/** What tasks are sorted by. Only tasks that have such a value are listed: none that has not started by `startedAt`. */
+/**
+ * What tasks are sorted by. Only tasks that have such a value are listed: none that has not started by `startedAt`. By
+ * `relevance`, those that answer the texts asked for best, among the newest 1,000 that fit; only where a text is asked for.
+ */
 export type TaskSortField =
   | "createdAt"
   | "updatedAt"
@@ -24,6 +27,7 @@ export type TaskSortField =
   | "dueAt"
   | "duration"
   | "priority"
+  | "relevance"
   | "id";
 
 /**

@@ -36,6 +36,8 @@ export interface Found {
    * that were looked at.
    */
   isPartial?: true;
+  /** What each of the tasks is sorted by, where it does not tell that itself: by relevance. */
+  values?: readonly number[];
   /** About how many tasks were not looked at, because their texts wait to be indexed; set when there are such. */
   unindexed?: number;
 }

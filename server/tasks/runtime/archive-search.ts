@@ -127,6 +127,8 @@ async function begin(instance: Instance, folder: string | undefined, options: Ta
   const checked = checkFolder(folder);
   const saved = await savedQueriesFor(instance, options.query);
   const { search, fingerprint } = readSearch(instance, { ...others, budget }, saved);
+  if (search.sortBy === "relevance")
+    throw new DureError("INVALID_OPTION", "searchArchive(options): the archive has no order by relevance.");
   const now = () => instance.clock.monotonic();
   const until = now() + (search.budgetMs ?? Number.POSITIVE_INFINITY);
   const reading: Reading = { search, until, attributesOf: (record) => attributesOf(instance, record) };

@@ -6,7 +6,8 @@
  */
 import { compareText } from "../../core/compare.ts";
 import type { Condition } from "../../core/condition.ts";
-import { meets, type Subject, sortValueOf } from "../../core/meets.ts";
+import { meets, type Subject, sortValueIn, sortValueOf } from "../../core/meets.ts";
+import { rankedMax } from "../../core/relevance.ts";
 import type { Count, Found, Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import { isDownwards } from "../search-bounds.ts";
@@ -92,7 +93,13 @@ class Walk {
       // Those that took less than a second are in no order.
       if (!isExhausted) return found;
     }
-    return this.#gathered(this.#newestFirst());
+    const { after: _after, ...rest } = this.#search;
+    const newestFirst: StoreSearch = { ...rest, sortBy: "createdAt", descending: true };
+    const source = await this.#source(newestFirst);
+    const found = await this.#gathered(
+      source ? this.#fromSource(source, newestFirst) : this.#chunks(newestFirst),
+    );
+    return source?.unindexed ? { ...found, unindexed: source.unindexed } : found;
   }
 
   async plan(): Promise<SearchPlan> {
@@ -149,7 +156,7 @@ class Walk {
     const found: Task[] = [];
     for await (const chunk of chunks) {
       const { last } = chunk;
-      found.push(...(await this.#meeting(chunk)));
+      found.push(...(await this.#meeting(chunk)).map(({ task }) => task));
       if (found.length >= offset + limit) {
         return { found: { tasks: found.slice(offset, offset + limit) }, isExhausted: false };
       }
@@ -188,28 +195,28 @@ class Walk {
   async #gathered(chunks: AsyncGenerator<Chunk>): Promise<Found> {
     const { after, limit, offset, sortBy } = this.#search;
     const found: Placed[] = [];
+    const most = sortBy === "relevance" ? rankedMax : sortedMax;
     let isWhole = true;
     for await (const chunk of chunks) {
-      for (const task of await this.#meeting(chunk)) {
-        const value = sortValueOf(sortBy, task);
-        if (value !== undefined) found.push({ task, value: value ?? 0 });
+      for (const subject of await this.#meeting(chunk)) {
+        const value = sortValueIn(this.#search, subject);
+        if (value !== undefined) found.push({ task: subject.task, value: value ?? 0 });
       }
-      if (performance.now() > this.#endsAt || found.length > sortedMax) {
+      if (performance.now() > this.#endsAt || found.length > most) {
         isWhole = false;
         break;
       }
     }
+    found.splice(most);
     const compare = comparator(this.#search);
-    const place = after && { task: { id: after.id } as Task, value: after.value ?? 0 };
+    const place = after && placed(after);
     const beyond = place ? found.filter((one) => compare(place, one) < 0) : found;
     const page = beyond.sort(compare).slice(offset, offset + limit);
-    const tasks = page.map(({ task }) => task);
-    return isWhole ? { tasks } : { tasks, isPartial: true };
-  }
-
-  #newestFirst(): AsyncGenerator<Chunk> {
-    const { after: _after, ...rest } = this.#search;
-    return this.#chunks({ ...rest, sortBy: "createdAt", descending: true });
+    return {
+      tasks: page.map(({ task }) => task),
+      ...(sortBy === "relevance" && { values: page.map(({ value }) => value) }),
+      ...(!isWhole && { isPartial: true }),
+    };
   }
 
   /** All tasks that pass the plain filters, in order, from the search's place on. */
@@ -230,12 +237,12 @@ class Walk {
     }
   }
 
-  async #source(): Promise<KeySource | undefined> {
-    if (this.#search.id !== undefined) return undefined;
+  async #source(search = this.#search): Promise<KeySource | undefined> {
+    if (search.id !== undefined) return undefined;
     // Those that run are few.
-    if (this.#search.statuses?.every((name) => name === "RUNNING")) return undefined;
+    if (search.statuses?.every((name) => name === "RUNNING")) return undefined;
     const source = await this.#context.database.snapshot(
-      (session) => findKeySource(this.#context, session, this.#search, (asked) => this.#attributes(asked)),
+      (session) => findKeySource(this.#context, session, search, (asked) => this.#attributes(asked)),
       planning,
     );
     return source && (await this.#walksSooner(source)) ? undefined : source;
@@ -256,17 +263,22 @@ class Walk {
     return walked < looked;
   }
 
-  async *#fromSource(source: KeySource): AsyncGenerator<Chunk> {
+  async *#fromSource(source: KeySource, search = this.#search): AsyncGenerator<Chunk> {
     const { database } = this.#context;
-    let after: Place | undefined = this.#search.after;
-    const { limit: wanted, offset } = this.#search;
+    let after: Place | undefined = search.after;
+    const { limit: wanted, offset } = search;
     const first = Math.min(chunkMin, Math.max(sourceChunkMin, offset + wanted));
+    let entries = await this.#entries(search);
+    const compare = comparator(search);
     for (let limit = first; ; limit = Math.min(chunkMax, limit * 2)) {
-      const { places, next, subjects } = await database.snapshot(async (session) => {
+      const { places, next, read } = await database.snapshot(async (session) => {
         const candidates = await source.keys(session, after, limit);
-        return { ...candidates, subjects: await this.#read(session, candidates.places) };
+        return { ...candidates, read: await this.#read(session, candidates.places) };
       }, planning);
-      const last = next ?? places.at(-1);
+      const isHere = (entry: Placed) => !next || !source.isOrdered || compare(entry, placed(next)) <= 0;
+      const subjects = withEntries(search, read, entries.filter(isHere));
+      entries = entries.filter((entry) => !isHere(entry));
+      const last = next ?? places.at(-1) ?? (subjects[0] && placeOf(search, subjects.at(-1)!.task));
       if (!last) return;
       // Also where none of them passes the plain filters: the clock is looked at after each chunk.
       for (let start = 0; start === 0 || start < subjects.length; start += chunkMax) {
@@ -276,6 +288,14 @@ class Walk {
       if (!next) return;
       after = next;
     }
+  }
+
+  /** Of definitions without tasks. */
+  async #entries(search: StoreSearch): Promise<Placed[]> {
+    if (!search.definitions) return [];
+    const outline = (session: Session) => plain.outline(session, search);
+    const { definitions } = await this.#context.database.snapshot(outline, planning);
+    return definitions.map((definition) => plain.entryOf(search, definition));
   }
 
   /** The tasks there that pass the plain filters, in the order of their places, with what conditions ask for. */
@@ -306,11 +326,11 @@ class Walk {
     return names;
   }
 
-  async #meeting({ tasks, subjects }: Chunk): Promise<Task[]> {
+  async #meeting({ tasks, subjects }: Chunk): Promise<Subject[]> {
     const { where } = this.#search;
-    if (!where) return [...tasks];
+    if (!where) return tasks.map((task) => ({ task }));
     const all = subjects ?? (await this.#subjectsOf(tasks, where));
-    return all.filter((subject) => meets(where, subject)).map(({ task }) => task);
+    return all.filter((subject) => meets(where, subject));
   }
 
   async #subjectsOf(tasks: readonly Task[], where: Condition): Promise<Subject[]> {
@@ -360,6 +380,23 @@ interface Chunk {
 interface Placed {
   task: Task;
   value: number;
+}
+
+/** In the order of the search, where the tasks are. */
+function withEntries(
+  search: StoreSearch,
+  subjects: readonly Subject[],
+  entries: readonly Placed[],
+): readonly Subject[] {
+  if (entries.length === 0) return subjects;
+  const all = subjects.map(({ task }): Placed => ({ task, value: sortValueOf(search.sortBy, task) ?? 0 }));
+  const found = new Map(subjects.map((subject) => [subject.task, subject]));
+  const sorted = [...all, ...entries].sort(comparator(search));
+  return sorted.map(({ task }) => found.get(task) ?? { task });
+}
+
+function placed({ value, id }: Place): Placed {
+  return { task: { id } as Task, value: value ?? 0 };
 }
 
 function comparator(search: StoreSearch): (a: Placed, b: Placed) => number {

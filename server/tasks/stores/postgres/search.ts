@@ -32,7 +32,7 @@ import { onceOnly, statement } from "./statement.ts";
 import { sums } from "./tallies.ts";
 
 /** A task or an entry of a definition, with its place in the order. */
-interface Placed {
+export interface Placed {
   task: Task;
   value: number;
 }
@@ -151,7 +151,7 @@ async function searchById(context: Context, search: StoreSearch, id: string): Pr
     .map((definition) => entryOf(search, definition).task);
 }
 
-function entryOf(search: StoreSearch, definition: StoredDefinition): Placed {
+export function entryOf(search: StoreSearch, definition: StoredDefinition): Placed {
   const task = toEntry(definition, undefined);
   return { task, value: sortValueOf(search, task) };
 }

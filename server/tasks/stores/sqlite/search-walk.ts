@@ -3,7 +3,8 @@
  * order, a chunk at a time, and each is tested on its row; the clock is looked at between chunks. What has no order by
  * index is gathered, newest first, and sorted.
  */
-import { meets, type Subject, sortValueOf } from "../../core/meets.ts";
+import { meets, type Subject, sortValueIn } from "../../core/meets.ts";
+import { rankedMax } from "../../core/relevance.ts";
 import { searchableText } from "../../core/searchable-text.ts";
 import type { Attributes, Count, Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
@@ -170,23 +171,27 @@ class Walk {
   #gathered(): FoundRows {
     const { after: place, limit, offset, ...rest } = this.#search;
     const found: { candidate: Candidate; at: [value: number, id: string] }[] = [];
+    const most = rest.sortBy === "relevance" ? rankedMax : sortedMax;
     let isWhole = true;
     for (const chunk of this.#chunks({ ...rest, limit, offset: 0, sortBy: "createdAt", descending: true })) {
       for (const candidate of chunk) {
-        const value = this.#isMet(candidate) ? sortValueOf(rest.sortBy, this.#taskOf(candidate)) : undefined;
+        const subject = this.#meeting(candidate);
+        const value = subject && sortValueIn(rest, subject);
         if (typeof value === "number") found.push({ candidate, at: [value, candidate.key[1]] });
       }
-      if (performance.now() > this.#endsAt || found.length > sortedMax) {
+      if (performance.now() > this.#endsAt || found.length > most) {
         isWhole = false;
         break;
       }
     }
+    found.splice(most);
     const compare = comparator(this.#search);
     const order = (a: [number, string], b: [number, string]) => compare([...a, 0], [...b, 0]);
     const beyond = place ? found.filter(({ at }) => order([place.value ?? 0, place.id], at) < 0) : found;
     beyond.sort((a, b) => order(a.at, b.at));
     const page = beyond.slice(offset, offset + limit);
     const answer = this.#answer(page.map(({ candidate }) => candidate));
+    if (rest.sortBy === "relevance") answer.values = page.map(({ at: [value] }) => value);
     return isWhole ? answer : { ...answer, isPartial: true };
   }
 
@@ -272,9 +277,15 @@ class Walk {
   }
 
   #isMet(candidate: Candidate): boolean {
+    return this.#meeting(candidate) !== undefined;
+  }
+
+  /** Undefined when it does not meet the conditions. */
+  #meeting(candidate: Candidate): Subject | undefined {
     const { where } = this.#search;
-    if (isPlace(candidate.key)) return false;
-    return where === undefined || meets(where, this.#subjectOf(candidate));
+    if (isPlace(candidate.key)) return undefined;
+    const subject = this.#subjectOf(candidate);
+    return where === undefined || meets(where, subject) ? subject : undefined;
   }
 
   #subjectOf(candidate: Candidate): Subject {
@@ -283,7 +294,14 @@ class Walk {
     if (!row) return { task };
     const json = jsonOf(row);
     const attributes = row[28] === null ? {} : (JSON.parse(row[28]) as Attributes);
-    return { task, json, attributes, text: () => searchableText(task, this.#attemptsOf(row), json) };
+    let text: string | undefined;
+    return {
+      ...{ task, json, attributes },
+      text: () => {
+        text ??= searchableText(task, this.#attemptsOf(row), json);
+        return text;
+      },
+    };
   }
 
   #attemptsOf(row: Row) {

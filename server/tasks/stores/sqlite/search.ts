@@ -36,6 +36,7 @@ export interface FoundRows {
   stoppedAt?: Place;
   isPartial?: true;
   unindexed?: number;
+  values?: number[];
 }
 
 /** Fewer pairs are opened at once. */
