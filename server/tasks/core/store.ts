@@ -295,8 +295,9 @@ export interface TaskStore {
   /**
    * Tasks whose text is not indexed as they are now, newest first as far as that is cheap, at most `limit`. What is read
    * may come again, here or in another process, until `writeTexts` was given it; twice does no harm.
+   * @param after the last of an answer whose texts are being written meanwhile: these are not given again
    */
-  readUnindexed(request: { limit: number }): Promise<UnindexedTask[]>;
+  readUnindexed(request: { limit: number; after?: UnindexedTask }): Promise<UnindexedTask[]>;
   /**
    * Indexes texts, folded (`searchableText`), of tasks that `readUnindexed` gave: all of one answer at once. With `isAlone`
    * nobody waits meanwhile, and its transactions may take longer.

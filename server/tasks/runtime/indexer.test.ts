@@ -102,8 +102,9 @@ test("waits for a while after each step, and longer when there is nothing", asyn
 
 test("takes a fifth of the time while tasks run, and goes on at once in larger steps while nobody has work to do", async () => {
   await withStore(async (store, clock) => {
-    ok(await store.enqueueTasks(Array.from({ length: 1_000 }, () => newTask())));
+    ok(await store.enqueueTasks(Array.from({ length: 4_700 }, () => newTask())));
     const steps: number[] = [];
+    const lag = async () => (await store.stats()).textLag;
     const slow: TaskStore = Object.create(store, {
       readUnindexed: {
         value: async (request: { limit: number }) => {
@@ -117,12 +118,16 @@ test("takes a fifth of the time while tasks run, and goes on at once in larger s
     });
     const indexer = indexerOf(slow, clock, []);
     expect(await indexer.tick()).toBeLessThan(10);
+    expect(steps).toEqual(Array.from({ length: 8 }, () => 500));
+    expect(await lag()).toBe(700);
     let isRunning = true;
     indexer.start(() => isRunning);
     expect(await indexer.tick()).toBe(4 * 50);
     isRunning = false;
+    expect(await lag()).toBe(600);
     expect(await indexer.tick()).toBeLessThan(10);
-    expect(steps).toEqual([500, 100, 500]);
+    expect(steps.slice(8)).toEqual([100, 500, 500]);
+    expect(await lag()).toBe(0);
     await indexer.stop();
   });
 });

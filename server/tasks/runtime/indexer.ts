@@ -24,6 +24,8 @@ import { describeError, Loop } from "./loop.ts";
 
 /** Tasks whose texts are indexed in one step: while others have work to do, and while nobody has. */
 const textBatch = { busy: 100, idle: 500 };
+/** Steps in one go while nobody has anything to do, the texts of each read while those of the last are written. */
+const stepsMax = 8;
 /** Folding long texts lets others run in between. */
 const blockMsMax = 5;
 const fillBatch = 200;
@@ -163,10 +165,26 @@ export class Indexer {
   }
 
   async #index(store: TaskStore, isAlone = !this.#isBusy()): Promise<number> {
-    const unindexed = await store.readUnindexed({ limit: isAlone ? textBatch.idle : textBatch.busy });
-    if (unindexed.length > 0)
-      committed(await store.writeTexts(await this.#textsOf(unindexed), { isAlone }), store);
-    return unindexed.length;
+    const limit = isAlone ? textBatch.idle : textBatch.busy;
+    let indexed = 0;
+    let read = await this.#readTexts(store, { limit });
+    for (let step = 1; read.texts.length > 0; step += 1) {
+      const { texts, last } = read;
+      const goesOn = isAlone && step < stepsMax && !this.#isBusy() && texts.length === limit;
+      const [written, next] = await Promise.all([
+        store.writeTexts(texts, { isAlone }),
+        goesOn ? this.#readTexts(store, { limit, after: last! }) : { texts: [], last: undefined },
+      ]);
+      committed(written, store);
+      indexed += texts.length;
+      read = next;
+    }
+    return indexed;
+  }
+
+  async #readTexts(store: TaskStore, request: Parameters<TaskStore["readUnindexed"]>[0]) {
+    const unindexed = await store.readUnindexed(request);
+    return { texts: await this.#textsOf(unindexed), last: unindexed.at(-1) };
   }
 
   async #textsOf(unindexed: readonly UnindexedTask[]): Promise<IndexedText[]> {

@@ -331,7 +331,7 @@ class PostgresStore implements TaskStore {
     return writeAttributes(this.#context, filled);
   }
 
-  readUnindexed(request: { limit: number }): ReturnType<TaskStore["readUnindexed"]> {
+  readUnindexed(request: Parameters<TaskStore["readUnindexed"]>[0]): ReturnType<TaskStore["readUnindexed"]> {
     return readUnindexed(this.#context, request);
   }
 

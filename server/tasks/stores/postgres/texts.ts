@@ -31,6 +31,7 @@ interface TextRef {
   piece: Piece;
 }
 
+/** What was read before is taken, so what is read meanwhile is of other pieces. */
 export async function readUnindexed(
   context: Context,
   { limit }: Parameters<TaskStore["readUnindexed"]>[0],

@@ -1,8 +1,8 @@
 /** What the indexer reads and writes, between the main thread and the store's own. */
-import type { FilledTask, IndexedText, UnfilledTask, UnindexedTask } from "../../core/store.ts";
+import type { FilledTask, IndexedText, TaskStore, UnfilledTask, UnindexedTask } from "../../core/store.ts";
 import type { FilledRows, UnfilledRows } from "./attribute-fills.ts";
 import { jsonOf, namesOf, toAttempts, toBareTask, toTask } from "./rows.ts";
-import type { TextMarks, TextRows, UnindexedRows } from "./texts.ts";
+import type { TextMarks, TextRows, UnindexedRequest, UnindexedRows } from "./texts.ts";
 
 /**
  * In UTF-16 code units: one portion holds the write lock for a few milliseconds. Larger ones cost half as much a text, for
@@ -34,6 +34,13 @@ interface TextRef {
   id: string;
   version: number;
   marks: TextMarks;
+}
+
+export function toUnindexedRequest({
+  limit,
+  after,
+}: Parameters<TaskStore["readUnindexed"]>[0]): UnindexedRequest {
+  return { limit, ...(after && { after: (after.ref as TextRef).marks }) };
 }
 
 export function toUnindexed({ tasks, attempts, workers, marks }: UnindexedRows): UnindexedTask[] {

@@ -62,7 +62,13 @@ import { toClaimedTask } from "./claimed-task.ts";
 import type { Enqueued } from "./enqueue.ts";
 import { leaseHandle } from "./lease-handle.ts";
 import { toNewRuns, toProgressRow } from "./outgoing.ts";
-import { toFilledRows, toTextPortions, toUnfilled, toUnindexed } from "./outgoing-index.ts";
+import {
+  toFilledRows,
+  toTextPortions,
+  toUnfilled,
+  toUnindexed,
+  toUnindexedRequest,
+} from "./outgoing-index.ts";
 import { OutgoingSettlements } from "./outgoing-settlements.ts";
 import { namesOf, toDefinition, toEntry } from "./rows.ts";
 import { ThreadLink } from "./thread-link.ts";
@@ -301,8 +307,8 @@ class SqliteStore implements TaskStore {
     return this.#writer.call("writeAttributes", toFilledRows(filled));
   }
 
-  async readUnindexed(request: { limit: number }): Promise<UnindexedTask[]> {
-    return toUnindexed(await this.#read("readUnindexed", request));
+  async readUnindexed(request: Parameters<TaskStore["readUnindexed"]>[0]): Promise<UnindexedTask[]> {
+    return toUnindexed(await this.#read("readUnindexed", toUnindexedRequest(request)));
   }
 
   async writeTexts(

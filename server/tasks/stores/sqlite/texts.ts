@@ -27,7 +27,13 @@ const lagCountMax = 10_000;
  */
 export interface TextMarks {
   fresh?: { from: number; to: number; met: string[] };
-  changed: { place: Unindexed; met: string[] }[];
+  changed: { place: Unindexed; reached: [at: number, id: string]; met: string[] }[];
+}
+
+export interface UnindexedRequest {
+  limit: number;
+  /** Goes on behind what was read with these, which is being written. */
+  after?: TextMarks;
 }
 
 export interface UnindexedRows {
@@ -45,10 +51,10 @@ export interface TextRows {
   isLast: boolean;
 }
 
-export function readUnindexed(connection: Connection, { limit }: { limit: number }): UnindexedRows {
+export function readUnindexed(connection: Connection, { limit, after }: UnindexedRequest): UnindexedRows {
   const marks: TextMarks = { changed: [] };
-  const changed = changedSeqs(connection, Math.ceil(limit / 2), marks);
-  const seqs = [...changed, ...freshSeqs(connection, limit - changed.length, marks)];
+  const changed = changedSeqs(connection, Math.ceil(limit / 2), marks, after);
+  const seqs = [...changed, ...freshSeqs(connection, limit - changed.length, marks, after)];
   const rows = connection.prepare(sql.readTasks).all(JSON.stringify(seqs)) as unknown as Row[];
   const attempts = connection
     .prepare(textSql.attemptsOf)
@@ -62,15 +68,28 @@ export function readUnindexed(connection: Connection, { limit }: { limit: number
   };
 }
 
-function changedSeqs(connection: Connection, limit: number, marks: TextMarks): number[] {
+function changedSeqs(
+  connection: Connection,
+  limit: number,
+  marks: TextMarks,
+  after: TextMarks | undefined,
+): number[] {
   const seqs: number[] = [];
-  for (const [lane, status, at, id] of places(connection)) {
+  for (const stored of places(connection)) {
     if (seqs.length >= limit) break;
-    const rows = changedAfter(connection, lane, status, at, id, limit - seqs.length);
-    if (rows.length > 0) marks.changed.push({ place: [lane, status, at, id], met: rows.map(nameOf) });
+    const before = after?.changed.find(({ place }) => isSame(place, stored));
+    const place: Unindexed = before ? [stored[0], stored[1], ...before.reached] : stored;
+    const rows = changedAfter(connection, ...place, limit - seqs.length);
+    const last = rows.at(-1);
+    if (!last) continue;
+    marks.changed.push({ place, reached: [last[1], last[2]], met: rows.map(nameOf) });
     seqs.push(...rows.map(([seq]) => seq));
   }
   return seqs;
+}
+
+function isSame(a: Unindexed, b: Unindexed): boolean {
+  return a.every((value, index) => value === b[index]);
 }
 
 type Unindexed = [lane: number, status: number, at: number, id: string];
@@ -92,8 +111,14 @@ function changedAfter(
 }
 
 /** A task that has changed is among the changed ones. One of them is read all the same when there are only such. */
-function freshSeqs(connection: Connection, limit: number, marks: TextMarks): number[] {
-  const from = freshTo(connection);
+function freshSeqs(
+  connection: Connection,
+  limit: number,
+  marks: TextMarks,
+  after: TextMarks | undefined,
+): number[] {
+  const stored = freshTo(connection);
+  const from = after?.fresh?.from === stored ? after.fresh.to : stored;
   const rows = afterFresh(connection, from);
   const fresh: FreshRow[] = [];
   let to = from;
@@ -110,8 +135,10 @@ function freshSeqs(connection: Connection, limit: number, marks: TextMarks): num
 type FreshRow = [seq: number, id: string, status: number, version: number];
 type ChangedRow = [seq: number, updatedAt: number, id: string, version: number];
 
-function afterFresh(connection: Connection, from: number): FreshRow[] {
-  return connection.prepare(textSql.afterFresh).all(from, freshScanMax) as unknown as FreshRow[];
+/** One after another: of those that may be looked at, few are read as a rule. */
+function afterFresh(connection: Connection, from: number): IterableIterator<FreshRow> {
+  const rows = connection.prepare(textSql.afterFresh).iterate(from, freshScanMax);
+  return rows as unknown as IterableIterator<FreshRow>;
 }
 
 /** A number may have been given again. */
@@ -162,9 +189,7 @@ type SameTask = [createdAt: number, status: number, lane: number];
 function isDone(connection: Connection, { fresh, changed }: TextMarks): boolean {
   if (fresh && freshTo(connection) === fresh.from) return false;
   const now = places(connection);
-  return !changed.some(({ place: [lane, status, at, id] }) =>
-    now.some((place) => place[0] === lane && place[1] === status && place[2] === at && place[3] === id),
-  );
+  return !changed.some(({ place }) => now.some((stored) => isSame(place, stored)));
 }
 
 function moveMarks(connection: Connection, { fresh, changed }: TextMarks): void {
