@@ -35,6 +35,7 @@ onEachStore("alert rules", (world) => {
       valueSizeMax: 1_024 * 1_024,
       store: async () => store,
       storeUnopened: async () => store,
+      origin: () => undefined,
     } as unknown as Instance;
     for (const type of types) define(instance, type, async () => undefined, {}, processOn as never);
     const logger = {

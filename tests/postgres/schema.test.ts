@@ -162,8 +162,12 @@ describe("migrations", () => {
 describe("a database that cannot be worked with", () => {
   test("is refused when it isn't UTF-8", async () => {
     const name = `dure_latin_${process.pid}`;
+    const [{ version }] = await queryPostgres(
+      "SELECT current_setting('server_version_num')::integer AS version",
+    );
+    const provider = version < 150_000 ? "" : "LOCALE_PROVIDER libc";
     await queryPostgres(
-      `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C' LOCALE_PROVIDER libc`,
+      `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C' ${provider}`,
     );
     closing.push(() => queryPostgres(`DROP DATABASE ${name} WITH (FORCE)`));
     const url = new URL(await postgresUrl());

@@ -21,16 +21,9 @@ import { dirname, join, resolve } from "node:path";
 /** The user of the server process, where it isn't our own. */
 export type ServerUser = { uid: number; gid: number } | undefined;
 
-const initdbFlags = [
-  "--username=postgres",
-  "--auth=trust",
-  "--encoding=UTF8",
-  "--locale=C",
-  // An order that is not the one of bytes, so that a query that forgets its collation is found out.
-  "--locale-provider=icu",
-  "--icu-locale=en-US",
-  "--no-sync",
-];
+const initdbFlags = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"];
+/** An order that is not the one of bytes, so that a query that forgets its collation is found out; from PostgreSQL 15 on. */
+const icuFlags = ["--locale-provider=icu", "--icu-locale=en-US"];
 
 let found: { folder: string; user: ServerUser } | undefined;
 
@@ -107,13 +100,14 @@ export function giveTo(folder: string, user: ServerUser): void {
 function cachedDataFolder(folder: string, user: ServerUser): string {
   const cache = cacheFolder();
   const version = execFileSync(join(folder, "postgres"), ["--version"], { encoding: "utf8" });
-  const cached = join(cache, `postgres-${hash(version + initdbFlags.join())}`);
+  const flags = Number(/\d+/.exec(version)![0]) < 15 ? initdbFlags : [...initdbFlags, ...icuFlags];
+  const cached = join(cache, `postgres-${hash(version + flags.join())}`);
   if (existsSync(cached)) return cached;
   const made = mkdtempSync(join(tmpdir(), "dure-initdb-"));
   giveTo(made, user);
   try {
     const data = join(made, "data");
-    execFileSync(join(folder, "initdb"), ["-D", data, ...initdbFlags], { ...user, stdio: "pipe", cwd: made });
+    execFileSync(join(folder, "initdb"), ["-D", data, ...flags], { ...user, stdio: "pipe", cwd: made });
     const fresh = `${cached}-${process.pid}`;
     cpSync(data, fresh, { recursive: true });
     moveUnlessThere(fresh, cached);

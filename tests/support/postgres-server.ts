@@ -25,6 +25,15 @@ import { giveTo, makeDataFolder, postgresBinaries } from "./postgres-binaries.ts
 const startMaxMs = 20_000;
 const starts = 5;
 
+const backup = [
+  "SELECT pg_backup_start('standby', true)",
+  "SELECT labelfile FROM pg_backup_stop(false)",
+] as const;
+const backupBefore15 = [
+  "SELECT pg_start_backup('standby', true, false)",
+  "SELECT labelfile FROM pg_stop_backup(false)",
+] as const;
+
 /** Settings of the server by name, as in postgresql.conf. */
 export type ServerSettings = Record<string, string | number>;
 
@@ -224,9 +233,13 @@ export class PostgresServer {
     const client = new pg.Client({ connectionString: this.url(), application_name: "test" });
     await client.connect();
     try {
-      await client.query("SELECT pg_backup_start('standby', true)");
+      const [{ version }] = await this.query(
+        "SELECT current_setting('server_version_num')::integer AS version",
+      );
+      const [begin, end] = version < 150_000 ? backupBefore15 : backup;
+      await client.query(begin);
       copyData(this.#data, standby.#data);
-      const { rows } = await client.query("SELECT labelfile FROM pg_backup_stop(false)");
+      const { rows } = await client.query(end);
       writeFileSync(join(standby.#data, "backup_label"), rows[0].labelfile);
     } finally {
       await client.end();
