@@ -1,6 +1,7 @@
 /** What an instance is made of: store, registry, clock and loops, and every call handed to whose it is. */
 import type { DureSettings } from "./dure-options.ts";
 import { makeStore } from "./dure-store.ts";
+import { exitWhenBlocked } from "./dure-watchdog.ts";
 import { StartedWorker } from "./dure-worker.ts";
 import { type ActOptions, type ActReport, actOnTasksIn, type TaskAction } from "./tasks/core/act.ts";
 import {
@@ -319,7 +320,7 @@ export class DureInstance {
 
   #makeService(store: TaskStore): WorkerService {
     const { worker, logger, valueSizeMax, fullText, historyMs } = this.#settings;
-    const { onUnhealthy, ...settings } = worker;
+    const { onUnhealthy, exitAfterBlockMs, ...settings } = worker;
     return new WorkerService({
       ...settings,
       store,
@@ -334,6 +335,7 @@ export class DureInstance {
       historyMs,
       onEnded: (taskId) => this.#waiter.onEnded(taskId),
       onUnhealthy: (reason) => onUnhealthy?.(reason),
+      watchProcess: () => (exitAfterBlockMs === null ? () => undefined : exitWhenBlocked(exitAfterBlockMs)),
       followClock: () => this.#followClockOf(store),
     });
   }

@@ -40,6 +40,11 @@ export interface WorkerOptions {
   depthMax?: number;
   /** Shown in lists of workers. Default: host name and process id. */
   name?: string;
+  /**
+   * Ends the process by SIGKILL when its main thread has been blocked for so long: 1 s to 24 h. Only where something starts it
+   * again, and not under a debugger. Default: never.
+   */
+  exitAfterBlock?: Duration;
   /** Called once when too many handlers go on after their attempts were ended; the worker claims no more. Restart it. */
   onUnhealthy?: (reason: string) => void;
 }
@@ -103,6 +108,8 @@ export interface DureSettings {
     stopGraceMs: number;
     leaseMs: number;
     limits: OriginLimits;
+    /** Null for never. */
+    exitAfterBlockMs: number | null;
     name: string | undefined;
     onUnhealthy: ((reason: string) => void) | undefined;
   };
@@ -142,6 +149,7 @@ const workerRules: Record<string, OptionRule> = {
   childrenMax: integerBetween(1, 10_000_000),
   depthMax: integerBetween(1, 1_000_000),
   name: stringUpTo(128),
+  exitAfterBlock: durationRule({ minMs: 1_000, maxMs: 24 * 3_600_000 }),
   onUnhealthy: functionRule,
 };
 
@@ -198,6 +206,10 @@ export function resolveDureOptions(options: DureOptions = {}): DureSettings {
       stopGraceMs: parseDuration(worker.stopGrace ?? "30s", "worker.stopGrace"),
       leaseMs: parseDuration(worker.lease ?? "15s", "worker.lease"),
       limits: { childrenMax: worker.childrenMax ?? 10_000, depthMax: worker.depthMax ?? 100 },
+      exitAfterBlockMs:
+        worker.exitAfterBlock === undefined
+          ? null
+          : parseDuration(worker.exitAfterBlock, "worker.exitAfterBlock"),
       name: worker.name,
       onUnhealthy: worker.onUnhealthy,
     },

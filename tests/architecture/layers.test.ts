@@ -6,9 +6,11 @@ import { importsOf, listFiles, listSources, readSource, withoutComments } from "
 const ofAnyStore = [
   "server/tasks/core/",
   "server/tasks/stores/migrate.ts",
+  "server/tasks/stores/blocked.ts",
   "server/tasks/stores/claimed.ts",
   "server/tasks/stores/findings.ts",
   "server/tasks/stores/search-bounds.ts",
+  "server/tasks/stores/thread-time.ts",
 ];
 
 /** The parts of the server: where they lie, which parts and packages their values may come from. */
@@ -27,8 +29,10 @@ const parts: Record<string, { parts: string[]; packages: RegExp }> = {
     packages: /^(node:|pg$)/,
   },
   "server/tasks/stores/migrate.ts": { parts: ["server/tasks/core/"], packages: /^node:/ },
+  "server/tasks/stores/blocked.ts": { parts: [], packages: /^node:/ },
   "server/tasks/stores/claimed.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/tasks/stores/search-bounds.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
+  "server/tasks/stores/thread-time.ts": { parts: [], packages: /^$/ },
   "server/tasks/stores/findings.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/dure": { parts: ["server/dure", "server/tasks/"], packages: /^node:/ },
   "server/index.ts": {

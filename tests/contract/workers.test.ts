@@ -62,7 +62,9 @@ onEachStore("registerWorker, holdLease, stopWorker, listWorkers", (world) => {
     const { promise, resolve } = Promise.withResolvers<Beat>();
     const lease = hold(resolve, 5);
     lease.alive();
-    expect(await promise).toEqual({ alive: true, owned: [] });
+    const beat = await promise;
+    expect(beat).toEqual({ alive: true, owned: [], ageMs: expect.any(Number) });
+    expect(beat.ageMs).toBeGreaterThanOrEqual(0);
     await lease.release();
     const [worker] = await world.store.listWorkers();
     await world.store.stats();

@@ -10,7 +10,7 @@ const settings = { worker: { lease: "1s" } };
 
 beforeAll(ensureBuilt, 60_000);
 
-describe.each(crashDatabases)("on $name", ({ make }) => {
+describe.each(crashDatabases)("on $name", ({ name, make }) => {
   let world: CrashWorld;
   let database: CrashDatabase;
 
@@ -157,6 +157,23 @@ describe.each(crashDatabases)("on $name", ({ make }) => {
       expect(await world.outcomes(beside.id)).toEqual(["lost", "completed"]);
       expect((await world.attempts(id))[0]!.error!.message).toContain("no heartbeat");
       expect(world.ledger.starts(id).map(({ pid }) => pid === blocked.pid)).toEqual([true, false]);
+      expect(blocked.said).toContain("the main thread has been blocked for 2 seconds");
+      await world.check();
+    });
+
+    // No store has a part in it.
+    test.runIf(name === "SQLite")("for ever ends its process, where that was asked for", async () => {
+      world = new CrashWorld(undefined, database.database);
+      const blocked = await world.start({
+        ...settings,
+        worker: { ...settings.worker, exitAfterBlock: "1s" },
+      });
+      const { id } = await world.enqueue({ does: "block", calmFrom: 2 });
+      expect(await blocked.ended).toEqual({ code: null, signal: "SIGKILL" });
+      expect(blocked.said).toContain("blocked for 1 seconds; the process ends itself");
+      await world.start(settings);
+      await world.ended(id);
+      expect(await world.outcomes(id)).toEqual(["lost", "completed"]);
       await world.check();
     });
   });

@@ -48,6 +48,7 @@ export function makeTestWorker(handler: TaskHandler, options: TestWorkerOptions 
     leaseMs: 15_000,
     stopGraceMs,
     name: "test",
+    watchProcess: () => () => undefined,
     limits: { childrenMax: 10_000, depthMax: 100 },
     valueSizeMax: 1024 * 1024,
     historyMs: null,

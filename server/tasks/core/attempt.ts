@@ -84,6 +84,12 @@ export interface TaskContext {
   /** `${task.id}:${fence}`: a key for effects that belong to this attempt alone. */
   readonly attemptKey: string;
   readonly workerId: string;
+  /**
+   * True while the task may have been given to another worker without this one knowing: its lease would be over unless it
+   * was renewed in the last moments. Look at it before an effect outside that no fence guards. It may become false again,
+   * and what the handler ends with counts whenever the task is still this worker's.
+   */
+  readonly leaseUncertain: boolean;
   readonly log: TaskLog;
   /** Stored within a second, at most once a second; shown by `dure show`. */
   progress(done: number, total?: number, message?: string): void;

@@ -26,6 +26,8 @@ export interface Beat {
   owned: { taskId: string; fence: number; ref: unknown; cancelRequested: boolean }[];
   /** The other workers that are alive, where the store tells of them with the beat; see `Pace`. */
   peers?: { workerId: string; renewals: number; leaseMs: number; ageMs: number }[];
+  /** How long ago it was asked for, in milliseconds; absent for just now. */
+  ageMs?: number;
   /** True when `reapWorkers` would find something even without suspects. */
   reapable?: boolean;
 }

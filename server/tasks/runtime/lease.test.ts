@@ -194,3 +194,27 @@ test("cancel requests are looked for at most ten times a second, and only while 
   expect(lookups).toBeGreaterThanOrEqual(8);
   expect(lookups).toBeLessThanOrEqual(12);
 });
+
+test("a handler is told while its task may be another's, from a second before the lease ends until the next renewal", async () => {
+  let uncertain = () => true;
+  const worker = await startWithOne((_task, context) => {
+    uncertain = () => context.leaseUncertain;
+    return never();
+  });
+  const { store, clock } = worker;
+  await clock.advance(13_999);
+  expect(uncertain()).toBe(false);
+  await clock.advance(1);
+  expect(uncertain()).toBe(true);
+  // Asked for 10 s ago: others may have counted from then on.
+  store.lease!.onBeat({ alive: true, owned: [owned("a")], ageMs: 10_000 });
+  expect(uncertain()).toBe(false);
+  await clock.advance(4_000);
+  expect(uncertain()).toBe(true);
+  await beat(worker, owned("a"));
+  expect(uncertain()).toBe(false);
+  expect(worker.aborted, "the handler is not stopped").toEqual([]);
+  store.lease!.onBeat({ alive: false, owned: [] });
+  await clock.advance(0);
+  expect(uncertain()).toBe(true);
+});

@@ -27,6 +27,8 @@ const aliveMs = 1_000;
 const cancelCheckMs = 100;
 /** So many of the latest looks at the event loop count: those between two beats. */
 const loopDelaysMax = 5;
+/** So long before the lease is over it counts as uncertain; of a short lease, a fifth of it. */
+const uncertainMs = 1_000;
 /** A store that buries every incarnation at once does not make us spin. */
 const registerMs = 1_000;
 
@@ -66,6 +68,8 @@ export class Lease {
   #cancelCheckAt = 0;
   #cancelCheckScheduled = false;
   #stopped = false;
+  /** Monotonic: until then nobody can have taken this incarnation for dead. */
+  #certainUntil = Number.NEGATIVE_INFINITY;
   #loopDelays: number[] = [];
 
   constructor(parts: LeaseParts) {
@@ -96,6 +100,11 @@ export class Lease {
     );
     this.#parts.worker().loseAll();
     this.#loop.wake();
+  }
+
+  /** Whether this incarnation may be buried without this process knowing: it was not renewed for nearly its whole lease. */
+  isUncertain(workerId: string): boolean {
+    return this.#incarnation !== workerId || this.#parts.clock.monotonic() >= this.#certainUntil;
   }
 
   /** Something changed in the store: looks for cancel requests, at most ten times a second. */
@@ -145,6 +154,7 @@ export class Lease {
     const { store, leaseMs } = this.#parts;
     this.#registerAt = this.#parts.clock.monotonic() + registerMs;
     const workerId = this.#parts.newIncarnation();
+    const askedAt = this.#parts.clock.monotonic();
     const answer = await store.registerWorker({ id: workerId, leaseMs, ...this.#parts.describe() });
     if (answer.kind !== "ok") {
       throw new DureError(
@@ -160,6 +170,13 @@ export class Lease {
       onBeat: (beat) => this.#onBeat(workerId, beat),
     });
     this.#incarnation = workerId;
+    this.#renewed(askedAt);
+  }
+
+  /** @param askedAt when the renewal was asked for: observers count from its arrival, which came later */
+  #renewed(askedAt: number): void {
+    const { leaseMs } = this.#parts;
+    this.#certainUntil = askedAt + leaseMs - Math.min(uncertainMs, leaseMs / 5);
   }
 
   #onBeat(workerId: string, beat: Beat): void {
@@ -168,6 +185,7 @@ export class Lease {
       this.onBuried(workerId);
       return;
     }
+    this.#renewed(this.#parts.clock.monotonic() - (beat.ageMs ?? 0));
     this.#parts.onBeat(beat);
     this.#abortCancelled(beat.owned);
     this.#releaseUnknown(workerId, beat.owned);

@@ -22,6 +22,8 @@ export interface AttemptHost {
   readonly clock: Clock;
   /** Of what its attempts enqueue. */
   readonly limits: OriginLimits;
+  /** Whether others may have taken this worker for dead. */
+  leaseUncertain(workerId: string): boolean;
   /** Progress or log lines came in. */
   reported(attempt: RunningAttempt): void;
   /** Opens the transaction whose commit completes the attempt. */
@@ -98,6 +100,10 @@ export class RunningAttempt implements Origin {
     return own === undefined ? this.definition.timeoutMs : own;
   }
 
+  get leaseUncertain(): boolean {
+    return this.abortReason?.kind === "lease-lost" || this.host.leaseUncertain(this.workerId);
+  }
+
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
@@ -171,6 +177,10 @@ class AttemptContext implements TaskContext {
 
   get workerId(): string {
     return this.#attempt.workerId;
+  }
+
+  get leaseUncertain(): boolean {
+    return this.#attempt.leaseUncertain;
   }
 
   get log(): TaskLog {

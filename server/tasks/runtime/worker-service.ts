@@ -44,6 +44,8 @@ export interface WorkerServiceParts {
   stopGraceMs: number;
   name: string | undefined;
   limits: OriginLimits;
+  /** Watches the process while the worker runs; what it answers ends that. */
+  watchProcess(): () => void;
   /** In bytes. */
   valueSizeMax: number;
   /** How long the days of the history are kept, in milliseconds; null for ever. */
@@ -92,6 +94,7 @@ export class WorkerService {
       limits: parts.limits,
       valueSizeMax: parts.valueSizeMax,
       incarnation: () => this.#lease.incarnation,
+      leaseUncertain: (workerId) => this.#lease.isUncertain(workerId),
       onBuried: (workerId) => this.#lease.onBuried(workerId),
       onUnhealthy: parts.onUnhealthy,
     });
@@ -139,6 +142,7 @@ export class WorkerService {
     await this.#lease.start();
     this.#undo = [
       takeStrayErrors(this.#worker, (attempt, error) => this.#takeStray(attempt, error)),
+      this.#parts.watchProcess(),
       watchSuddenExit(() => this.#worker.running.values().map(({ task }) => task), logger),
       registry.onAdd(() => this.#worker.claimAnew()),
       store.onChange((news) => {

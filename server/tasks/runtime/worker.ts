@@ -52,6 +52,8 @@ export interface WorkerParts {
   valueSizeMax: number;
   /** The incarnation to claim for; undefined while there is none, and nothing is claimed then. */
   incarnation(): string | undefined;
+  /** Whether others may have taken this incarnation for dead. */
+  leaseUncertain(workerId: string): boolean;
   /** The store says that the incarnation is dead. */
   onBuried(workerId: string): void;
   /** Called once, when there are too many zombies. */
@@ -200,6 +202,10 @@ export class Worker implements AttemptHost {
     attempt.stray = { error };
     if (!attempt.abortReason) this.#setDeadline(attempt, attempt.definition.abortGraceMs);
     return true;
+  }
+
+  leaseUncertain(workerId: string): boolean {
+    return this.#parts.leaseUncertain(workerId);
   }
 
   /** An attempt has progress or log lines to store. */

@@ -18,11 +18,15 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { TaskStore } from "../../../server/tasks/core/store.ts";
-import { checkSqliteVersion, networkFileSystem } from "../../../server/tasks/stores/sqlite/connection.ts";
+import {
+  Connection,
+  checkSqliteVersion,
+  networkFileSystem,
+} from "../../../server/tasks/stores/sqlite/connection.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
-import { newSearch, newTask, newTasks } from "../../support/builders.ts";
+import { newSearch, newTask, newTasks, newWorker, settlementOf } from "../../support/builders.ts";
 import { countOf, tasksOf } from "../../support/found.ts";
-import { ok } from "../../support/stores.ts";
+import { claimRequest, ok } from "../../support/stores.ts";
 import { TestClock } from "../../support/test-clock.ts";
 
 const clock = new TestClock();
@@ -134,6 +138,51 @@ test("a newer schema is refused by its number (F155)", async () => {
     code: "DATABASE_VERSION",
     message: expect.stringContaining(String(known + 1)),
   });
+});
+
+test("a worker that has the file open starts nothing more once a newer schema is there, and ends what it has (F155)", async () => {
+  const store = await open();
+  ok(await store.registerWorker(newWorker()));
+  ok(await store.enqueueTasks([newTask({ id: "begun" })]));
+  const { claimed } = ok(await store.claimTasks(claimRequest()));
+  const waiting = store.claimTasks(claimRequest({ waitMs: 500 }));
+  const { known } = await store.schemaVersion();
+  const newer = new DatabaseSync(path);
+  newer.exec(`PRAGMA user_version = ${known + 1}`);
+  ok(await store.enqueueTasks([newTask({ id: "late" })]));
+  const refused = {
+    code: "DATABASE_VERSION",
+    message: expect.stringContaining("restart the program"),
+    details: { stored: known + 1, known, location: path },
+  };
+  await expect(waiting).rejects.toMatchObject(refused);
+  await expect(store.claimTasks(claimRequest())).rejects.toMatchObject(refused);
+  ok(await store.settleTasks(claimed.map((one) => settlementOf(one, "completed"))));
+  newer.exec(`PRAGMA user_version = ${known}`);
+  newer.close();
+  expect(ok(await store.claimTasks(claimRequest())).claimed.map(({ task }) => task.id)).toEqual(["late"]);
+});
+
+test("a write lock that another process does not let go of is told, by what holds it (F69)", async () => {
+  await open();
+  const other = new DatabaseSync(path);
+  other.exec("BEGIN IMMEDIATE");
+  const connection = new Connection({ path, durability: "full", role: "writer", busyWaitMs: 50 });
+  try {
+    expect(() => connection.beginWrite()).toThrow(
+      expect.objectContaining({
+        code: "DATABASE_UNAVAILABLE",
+        details: { location: path, waitedMs: 50 },
+        message: expect.stringContaining("Nothing was changed."),
+      }),
+    );
+    other.exec("COMMIT");
+    connection.beginWrite();
+    connection.rollback();
+  } finally {
+    connection.close();
+    other.close();
+  }
 });
 
 describe("a file that goes away while it is open (F79)", () => {

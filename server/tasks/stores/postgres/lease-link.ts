@@ -4,6 +4,7 @@
  */
 import { Worker } from "node:worker_threads";
 import type { Beat, LeaseRequest as Lease, LeaseHandle, News } from "../../core/store.ts";
+import { threadTimeMs } from "../thread-time.ts";
 import type { LeaseReply, LeaseRequest, LeaseThreadOptions } from "./lease-protocol.ts";
 
 const threadFile = new URL(
@@ -107,8 +108,10 @@ export class LeaseLink {
   #receive(message: LeaseReply): void {
     if (message.kind === "changed") this.#events.changed(message.news);
     else if (message.kind === "listening") this.#listens = message.works;
-    else if (message.kind === "beat") this.#leases.get(message.workerId)?.onBeat(message.beat);
-    else {
+    else if (message.kind === "beat") {
+      const ageMs = threadTimeMs() - message.askedAt;
+      this.#leases.get(message.workerId)?.onBeat({ ...message.beat, ageMs });
+    } else {
       this.#releases.get(message.number)?.();
       this.#releases.delete(message.number);
     }

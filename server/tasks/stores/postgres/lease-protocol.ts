@@ -17,7 +17,8 @@ export type LeaseRequest =
   | { kind: "close" };
 
 export type LeaseReply =
-  | { kind: "beat"; workerId: string; beat: Beat }
+  /** `askedAt`: see thread-time.ts. */
+  | { kind: "beat"; workerId: string; beat: Beat; askedAt: number }
   | { kind: "released"; number: number }
   /** Something may have changed; without `news`, anything. */
   | { kind: "changed"; news?: News }

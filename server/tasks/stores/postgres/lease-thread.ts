@@ -5,6 +5,8 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import type { News } from "../../core/store.ts";
+import { sayBlocked } from "../blocked.ts";
+import { threadTimeMs } from "../thread-time.ts";
 import { Database } from "./database.ts";
 import type { LeaseReply, LeaseRequest, LeaseThreadOptions } from "./lease-protocol.ts";
 import { LinkConnection } from "./link-connection.ts";
@@ -18,6 +20,8 @@ interface Held {
   /** The pulse when it last moved, and when that was seen. */
   seen: number;
   seenAt: number;
+  /** Whether it was said that the pulse stands still for too long. */
+  said: boolean;
   beating: Promise<void> | undefined;
 }
 
@@ -55,7 +59,8 @@ class LeaseThread {
     this.#stopBeating(workerId);
     const timer = setInterval(() => this.#beatIfWell(workerId), beatMs);
     const seen = Atomics.load(this.#pulse, 0);
-    this.#held.set(workerId, { maxBlockMs, timer, seen, seenAt: performance.now(), beating: undefined });
+    const seenAt = performance.now();
+    this.#held.set(workerId, { maxBlockMs, timer, seen, seenAt, said: false, beating: undefined });
     // The connection is made before the first beat needs it.
     this.#connection.need();
   }
@@ -80,9 +85,14 @@ class LeaseThread {
     if (now !== held.seen) {
       held.seen = now;
       held.seenAt = performance.now();
+      held.said = false;
     }
     const silentMs = performance.now() - held.seenAt;
-    if (silentMs > held.maxBlockMs) return;
+    if (silentMs > held.maxBlockMs) {
+      if (!held.said) sayBlocked(silentMs);
+      held.said = true;
+      return;
+    }
     const loopDelayMs = Math.max(Atomics.load(this.#pulse, 1), Math.round(silentMs));
     held.beating = this.#beat(workerId, loopDelayMs).finally(() => {
       held.beating = undefined;
@@ -91,9 +101,10 @@ class LeaseThread {
 
   /** Never rejects: a beat that fails is simply missing, and the next one comes. */
   async #beat(workerId: string, loopDelayMs: number): Promise<void> {
+    const askedAt = threadTimeMs();
     try {
       const rows = await this.#connection.query(renewLease, [workerId, null, loopDelayMs]);
-      if (this.#held.has(workerId)) reply({ kind: "beat", workerId, beat: toBeat(rows) });
+      if (this.#held.has(workerId)) reply({ kind: "beat", workerId, beat: toBeat(rows), askedAt });
     } catch {
       // The connection is being replaced.
     }

@@ -28,11 +28,14 @@ export interface ConnectionOptions {
   durability: "full" | "normal";
   /** 'writer' makes and migrates the file; 'reader' may only read. */
   role: "writer" | "reader";
+  /** How long a write waits for another process's, in milliseconds. Default a minute; tests give less. */
+  busyWaitMs?: number;
 }
 
 /** `Dure` in ASCII, in the header of every database of ours. */
 export const applicationId = 0x44757265;
-const busyWaitMaxMs = 60_000;
+/** A process that is stopped in the instant of its own write keeps the lock; callers are told after this long. */
+const busyWaitMsMax = 60_000;
 /** Statements of one text kept for borrowing. */
 const sparesMax = 32;
 /** Claims and settlements touch the edges of the indexes only: a larger cache made them no faster. */
@@ -61,11 +64,13 @@ export class Connection {
   readonly #statements = new Map<string, StatementSync>();
   readonly #spares = new Map<string, StatementSync[]>();
   readonly #inode: bigint | undefined;
+  readonly #busyWaitMs: number;
   /** Of the write-ahead log, once there is one. */
   #logInode: bigint | undefined;
 
   constructor(options: ConnectionOptions) {
     this.path = options.path;
+    this.#busyWaitMs = options.busyWaitMs ?? busyWaitMsMax;
     checkSqliteVersion();
     if (options.path !== ":memory:") prepareFile(options.path, options.role);
     try {
@@ -121,7 +126,7 @@ export class Connection {
     this.#database.exec(sql);
   }
 
-  /** True while another process holds the write lock. */
+  /** Waits while another process holds the write lock. @throws DureError DATABASE_UNAVAILABLE when it has for a minute */
   beginWrite(): void {
     this.#checkSameFile();
     this.#execWhenFree("BEGIN IMMEDIATE");
@@ -159,6 +164,23 @@ export class Connection {
   /** A number that differs from the last one when another connection has committed in between. */
   dataVersion(): number {
     return (this.prepare("PRAGMA data_version").get() as unknown as [number])[0];
+  }
+
+  /** Whether a newer Dure has brought the file up to date since this one opened it. */
+  get isOutdated(): boolean {
+    return (this.prepare("PRAGMA user_version").get() as unknown as [number])[0] > migrations.length;
+  }
+
+  /** @throws DureError DATABASE_VERSION when it is outdated */
+  refuseNewer(): void {
+    if (!this.isOutdated) return;
+    const { stored, known } = this.schemaVersion();
+    throw new DureError(
+      "DATABASE_VERSION",
+      `A newer Dure has brought ${this.path} up to schema ${stored}, and this program knows schemas up to ${known}: it starts no ` +
+        "further tasks. What runs goes on to its end; restart the program with the newer version.",
+      { details: { stored, known, location: this.path } },
+    );
   }
 
   schemaVersion(): { stored: number; known: number } {
@@ -218,16 +240,27 @@ export class Connection {
    * when two processes make it together.
    */
   #execWhenFree(sql: string): void {
-    const giveUpAt = performance.now() + busyWaitMaxMs;
+    const giveUpAt = performance.now() + this.#busyWaitMs;
     for (let waits = 0; ; waits++) {
       try {
         this.#database.exec(sql);
         return;
       } catch (error) {
-        if (!isBusy(error) || performance.now() > giveUpAt) throw error;
+        if (!isBusy(error)) throw error;
+        if (performance.now() > giveUpAt) throw this.#heldError(error);
         pause(waits < 100 ? 0.2 + Math.random() * 0.8 : 2 + Math.random() * 8);
       }
     }
+  }
+
+  #heldError(cause: unknown): DureError {
+    const waitedMs = this.#busyWaitMs;
+    return new DureError(
+      "DATABASE_UNAVAILABLE",
+      `Another process has held the write lock of ${this.path} for ${waitedMs / 1_000} seconds: one that is stopped (state T in ps), ` +
+        "or a program with a long transaction. Let it go on, or end it. Nothing was changed.",
+      { details: { location: this.path, waitedMs }, cause },
+    );
   }
 
   #number(sql: string): number {

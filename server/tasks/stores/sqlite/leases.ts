@@ -1,5 +1,7 @@
 /** The beats of this process's workers, timed on the store's own thread. */
 
+import { sayBlocked } from "../blocked.ts";
+
 interface Held {
   workerId: string;
   beatMs: number;
@@ -21,14 +23,20 @@ export class Leases {
     this.release(workerId);
     let seen = Atomics.load(this.#pulse, 0);
     let seenAt = performance.now();
+    let said = false;
     const timer = setInterval(() => {
       const now = Atomics.load(this.#pulse, 0);
       if (now !== seen) {
         seen = now;
         seenAt = performance.now();
+        said = false;
       }
       const silentMs = performance.now() - seenAt;
-      if (silentMs > maxBlockMs) return;
+      if (silentMs > maxBlockMs) {
+        if (!said) sayBlocked(silentMs);
+        said = true;
+        return;
+      }
       this.#beat(workerId, Math.max(Atomics.load(this.#pulse, 1), Math.round(silentMs)));
     }, beatMs);
     this.#timers.set(workerId, timer);

@@ -1,5 +1,6 @@
 /** The messages between the store (main thread) and its own threads. */
 import type { ErrorCode } from "../../core/errors.ts";
+import type { Beat } from "../../core/store.ts";
 import type { Row } from "./rows.ts";
 
 /** What a thread is started with. */
@@ -26,8 +27,8 @@ export interface ThreadError {
 export interface Reply {
   answers: [number: number, error: ThreadError | null, value: unknown][];
   changed: boolean;
-  /** Beats of leases, by worker. */
-  beats?: [workerId: string, beat: unknown][];
+  /** Beats of leases, by worker; and when each was asked for, see thread-time.ts. */
+  beats?: [workerId: string, beat: Beat, askedAt: number][];
 }
 
 /** Rows, and the names of the numbers in them. */

@@ -14,6 +14,10 @@ const locked = 6;
 /** By primary result code: our code, and what to do about it. */
 const known: Record<number, { code: ErrorCode; next: string }> = {
   3: { code: "DATABASE_UNAVAILABLE", next: "Check the permissions of the file and its folder." },
+  5: {
+    code: "DATABASE_UNAVAILABLE",
+    next: "Another process holds its lock: one that is stopped, or a program with a long transaction. Let it go on, or end it.",
+  },
   8: {
     code: "DATABASE_READ_ONLY",
     next: "Make the file and its folder writable for this user, or use another database.",

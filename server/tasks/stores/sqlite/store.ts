@@ -13,7 +13,6 @@ import type {
   AttributeCountRequest,
   AttributeCounts,
   Attributes,
-  Beat,
   Buckets,
   Changes,
   ChangesRequest,
@@ -444,7 +443,7 @@ class SqliteStore implements TaskStore {
       changed: () => {
         for (const listener of this.#listeners) listener();
       },
-      beat: (workerId, beat) => this.#leases.get(workerId)?.onBeat(beat as Beat),
+      beat: (workerId, beat) => this.#leases.get(workerId)?.onBeat(beat),
     });
   }
 }

@@ -4,6 +4,8 @@
  */
 import { Worker } from "node:worker_threads";
 import { DureError } from "../../core/errors.ts";
+import type { Beat } from "../../core/store.ts";
+import { threadTimeMs } from "../thread-time.ts";
 import type { Reply, Request, ThreadError, ThreadOptions } from "./protocol.ts";
 import type { VerbAnswer, VerbArgument, VerbName } from "./verbs.ts";
 
@@ -14,7 +16,7 @@ interface Pending {
 
 export interface ThreadLinkEvents {
   changed(): void;
-  beat(workerId: string, beat: unknown): void;
+  beat(workerId: string, beat: Beat): void;
 }
 
 /** Messages are short-lived; more room for them only makes the process larger. */
@@ -113,7 +115,9 @@ export class ThreadLink {
       else pending.resolve(value);
     }
     if (this.#pending.size === 0) this.#hold();
-    for (const [workerId, beat] of beats ?? []) this.#events.beat(workerId, beat);
+    for (const [workerId, beat, askedAt] of beats ?? []) {
+      this.#events.beat(workerId, { ...beat, ageMs: threadTimeMs() - askedAt });
+    }
     if (changed) this.#events.changed();
   }
 

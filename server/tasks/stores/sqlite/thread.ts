@@ -4,7 +4,8 @@
  * the main thread may be blocked by a handler without losing its leases.
  */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import type { ClaimRequest } from "../../core/store.ts";
+import type { Beat, ClaimRequest } from "../../core/store.ts";
+import { threadTimeMs } from "../thread-time.ts";
 import { TaskAttributes } from "./attributes.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { ClaimsAhead } from "./claims-ahead.ts";
@@ -66,7 +67,7 @@ class StoreThread {
     }
     this.#wake = this.#newWake();
     this.#leases = new Leases(new Int32Array(options.pulse), (workerId, loopDelayMs) =>
-      this.#receive([[0, "beat", { workerId, loopDelayMs }, Date.now()]]),
+      this.#receive([[0, "beat", { workerId, loopDelayMs, askedAt: threadTimeMs() }, Date.now()]]),
     );
     this.#parked = new ParkedClaims(
       (request) => this.#receive([request]),
@@ -188,8 +189,8 @@ class StoreThread {
   /** One transaction for all; when it fails, each on its own, so that only the culprit is answered with the error. */
   #write(requests: Request[]): void {
     const answers: [Request, unknown][] = [];
+    if (!this.#beginFor(requests)) return;
     try {
-      this.#begin();
       for (const request of requests) answers.push([request, this.#runWrite(request)]);
     } catch (error) {
       this.#rollback();
@@ -206,6 +207,18 @@ class StoreThread {
     for (const [request, value] of answers) this.#written(request, value);
   }
 
+  /** When there is no transaction to be had, none of the requests is to blame, and none is tried alone. */
+  #beginFor(requests: Request[]): boolean {
+    try {
+      this.#begin();
+      return true;
+    } catch (error) {
+      this.#rollback();
+      for (const [id] of requests) this.#answer(id, error, null);
+      return false;
+    }
+  }
+
   #written(request: Request, value: unknown): void {
     const [id, verb] = request;
     if (verb === "beat") this.#beatDone(request, value);
@@ -216,6 +229,7 @@ class StoreThread {
   #runWrite([, verb, argument, now]: Request): unknown {
     const context = this.#context;
     const at = this.#instants.of(now);
+    if (verb === "claimTasks") this.#connection.refuseNewer();
     if (undoable.has(verb)) return this.#runUndoable(verb, argument, at);
     return writeVerbs[verb as keyof typeof writeVerbs](context, argument as never, at);
   }
@@ -267,10 +281,10 @@ class StoreThread {
   }
 
   #beatDone([id, , argument]: Request, beat: unknown): void {
-    const { workerId } = argument as { workerId: string };
+    const { workerId, askedAt } = argument as { workerId: string; askedAt?: number };
     if (id !== 0) this.#reply.answers.push([id, null, beat]);
     this.#reply.beats ??= [];
-    this.#reply.beats.push([workerId, beat]);
+    this.#reply.beats.push([workerId, beat as Beat, askedAt ?? threadTimeMs()]);
   }
 
   #read([id, verb, argument, now]: Request): void {
@@ -300,9 +314,10 @@ class StoreThread {
 
   /** Claims that wait for what has just become claimable are served in the same transaction. */
   #commit(): void {
-    const served = this.#context.changed
-      ? this.#parked.serve(this.#context, this.#instants.of(this.#latestNow))
-      : [];
+    const served =
+      this.#context.changed && !this.#connection.isOutdated
+        ? this.#parked.serve(this.#context, this.#instants.of(this.#latestNow))
+        : [];
     try {
       this.#context.tally.write(this.#instants.latest);
       this.#connection.commit();
