@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import pg from "pg";
 import { searchableText } from "../../server/tasks/core/searchable-text.ts";
-import type { TaskStore } from "../../server/tasks/core/store.ts";
+import type { TaskStore, UnindexedTask } from "../../server/tasks/core/store.ts";
 import { committed } from "../../server/tasks/core/written.ts";
 import { createSystemClock } from "../../server/tasks/runtime/system-clock.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
@@ -109,21 +109,32 @@ function definitionOf(id: string) {
   };
 }
 
-/** Answers how many were indexed a second. */
-export async function fillTexts(store: TaskStore): Promise<number> {
+/** Answers how many were indexed a second. The next are read while the last are written, as the indexer does. */
+export async function fillTexts(store: TaskStore, msMax = Number.POSITIVE_INFINITY): Promise<number> {
   const beganAt = performance.now();
   let indexed = 0;
-  for (;;) {
-    const unindexed = await store.readUnindexed({ limit: textBatch });
-    if (unindexed.length === 0) break;
-    const texts = unindexed.map(({ ref, task, attempts, json }) => ({
-      ref,
-      text: searchableText(task, attempts, json),
-    }));
-    committed(await store.writeTexts(texts, { isAlone: true }), store);
-    indexed += texts.length;
+  let read = await readTexts(store);
+  while (read.texts.length > 0) {
+    const goesOn = performance.now() - beganAt < msMax;
+    const [written, next] = await Promise.all([
+      store.writeTexts(read.texts, { isAlone: true }),
+      goesOn ? readTexts(store, read.last) : { texts: [], last: undefined },
+    ]);
+    committed(written, store);
+    indexed += read.texts.length;
     if (indexed % 50_000 < textBatch) process.stderr.write(`\r${indexed} texts`);
+    // Nothing comes after what was read last, while it is written; something may have been left.
+    read = next.texts.length === 0 && goesOn ? await readTexts(store) : next;
   }
   process.stderr.write("\n");
   return rateSince(indexed, beganAt);
+}
+
+async function readTexts(store: TaskStore, after?: UnindexedTask) {
+  const unindexed = await store.readUnindexed({ limit: textBatch, ...(after && { after }) });
+  const texts = unindexed.map(({ ref, task, attempts, json }) => ({
+    ref,
+    text: searchableText(task, attempts, json),
+  }));
+  return { texts, last: unindexed.at(-1) };
 }

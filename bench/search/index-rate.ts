@@ -1,18 +1,41 @@
 /**
- * node bench/search/index-rate.ts [tasks]: how many texts a second a worker on SQLite indexes, with nothing else to do, and
- * beside two hundred tasks a second that it runs.
+ * How many texts a second a worker indexes, with nothing else to do, and beside two hundred tasks a second that it runs.
+ * node bench/search/index-rate.ts [--tasks 100000] [--store sqlite,postgres]
  */
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { temporaryFolder } from "../support/data.ts";
+import { startServer } from "../support/postgres.ts";
 import { type BenchDure, createDure } from "../support/product.ts";
 import { recordOf } from "./records.ts";
 
-const tasks = Number(process.argv[2] ?? "100000");
+const { values } = parseArgs({
+  options: {
+    tasks: { type: "string", default: "100000" },
+    store: { type: "string", default: "sqlite,postgres" },
+  },
+});
+const tasks = Number(values.tasks);
 const lookMs = 50;
 const measuredMs = 10_000;
 
-for (const isBusy of [false, true]) {
-  const database = join(temporaryFolder("index-rate"), "tasks.db");
+if (values.store.includes("sqlite"))
+  await measure("SQLite", async () => join(temporaryFolder("index-rate"), "tasks.db"));
+if (values.store.includes("postgres")) {
+  const server = await startServer();
+  let made = 0;
+  await measure("PostgreSQL", () => server.createDatabase(`index_rate_${made++}`));
+  await server.remove();
+}
+
+async function measure(store: string, newDatabase: () => Promise<string>): Promise<void> {
+  for (const isBusy of [false, true]) {
+    const rate = await rateOn(await newDatabase(), isBusy);
+    console.log(`${store}, ${isBusy ? "beside 200 tasks a second" : "alone"}: ${rate} texts a second`);
+  }
+}
+
+async function rateOn(database: string, isBusy: boolean): Promise<number> {
   const dure = createDure({ database, retention: false, worker: { concurrency: 10, queues: ["bench"] } });
   const waiting = dure.defineTask("bench-index", async () => undefined, { queue: "elsewhere" });
   const now = Date.now();
@@ -21,9 +44,7 @@ for (const isBusy of [false, true]) {
       payload: JSON.parse(recordOf(n, tasks, now, "history").payload.json),
     })),
   );
-  console.log(
-    `${isBusy ? "beside 200 tasks a second" : "alone"}: ${await rateOf(dure, isBusy)} texts a second`,
-  );
+  return rateOf(dure, isBusy);
 }
 
 /** From the first text on. */

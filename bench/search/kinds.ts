@@ -189,6 +189,13 @@ export const kinds: readonly Kind[] = [
     share: 0.3,
   },
   {
+    name: "text: by relevance",
+    ofTexts: true,
+    ask: "page",
+    search: (random) => ({ definitions: false, text: pick(random, words), sortBy: "relevance" }),
+    share: 0.1,
+  },
+  {
     name: "failed, error contains",
     targets: texts,
     ofTexts: true,

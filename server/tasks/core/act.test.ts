@@ -70,6 +70,19 @@ test("a signal ends it between two tasks, and a rate is kept", async () => {
   expect(await dure.countTasks({ status: "COMPLETED" })).toBe(15);
 });
 
+test("tasks whose texts wait to be indexed are acted on as well", async () => {
+  const own = createDure({ database: ":memory:", logger: silent });
+  const report = own.defineTask("nightly-report", async () => undefined);
+  const enqueue = (count: number) =>
+    report.enqueueMany(Array.from({ length: count }, (_, n) => ({ payload: n === 0 ? "needle" : "hay" })));
+  await enqueue(2_200);
+  await own.rebuildTexts();
+  await enqueue(2_100);
+  expect(await own.searchTaskPage({ text: "needle" })).toMatchObject({ complete: false, unindexed: 2_100 });
+  expect(await own.actOnTasks({ text: "needle" }, "cancel")).toMatchObject({ done: 2, skipped: 0 });
+  await own.close();
+});
+
 test("what cannot be asked is refused", async () => {
   await expect(dure.actOnTasks({}, "explode" as never)).rejects.toMatchObject({ code: "INVALID_OPTION" });
   await expect(dure.actOnTasks({}, "edit")).rejects.toMatchObject({ code: "INVALID_OPTION" });

@@ -136,7 +136,10 @@ export async function actOnSet(
 ): Promise<boolean> {
   let cursor: string | undefined;
   do {
-    const page = await searchTaskPageIn(instance, { ...fixed, limit: batchSize, ...(cursor && { cursor }) });
+    const asked = { ...fixed, limit: batchSize, ...(cursor && { cursor }) };
+    let page = await searchTaskPageIn(instance, asked);
+    // Tasks whose texts wait to be indexed are of the set, too.
+    if (page.unindexed) page = await searchTaskPageIn(instance, { ...asked, budget: "none" });
     // Left out here and not by the search, which an index may then serve by itself.
     const tasks = page.tasks.filter(({ type }) => type !== actionType);
     if (await actOnPage(instance, tasks, action, options)) return true;

@@ -53,14 +53,18 @@ export function toUnindexed({ tasks, attempts, workers, marks }: UnindexedRows):
   });
 }
 
-/** Portions of one answer of `readUnindexed`; the last one has the marks, for only then all are written. */
+/**
+ * Portions of one answer of `readUnindexed`, in the order of their numbers: FTS5 ends a segment of its index wherever a number is
+ * less than the one before. The last portion has the marks, for only then all are written.
+ */
 export function toTextPortions(texts: readonly IndexedText[], { isAlone } = { isAlone: false }): TextRows[] {
   const sizeMax = isAlone ? portionSizeMax.alone : portionSizeMax.shared;
   const portions: TextRows[] = [];
   const first = texts[0]?.ref as TextRef | undefined;
   let size = Number.POSITIVE_INFINITY;
-  for (const { ref, text } of texts) {
-    const { seq, id, version } = ref as TextRef;
+  const bySeq = texts.map(({ ref, text }) => ({ ...(ref as TextRef), text }));
+  bySeq.sort((a, b) => a.seq - b.seq);
+  for (const { seq, id, version, text } of bySeq) {
     if (size + text.length > sizeMax) {
       portions.push({ of: first!.marks, texts: [], isLast: false });
       size = 0;
