@@ -1,8 +1,10 @@
 /**
- * The indexes of trigrams: one for each status that texts have, so that a word is not looked for among tasks of other
- * statuses. A planner takes such an index where its condition is among those of the statement, in the same words.
+ * The indexes of trigrams: one for each status that texts have, and with the lanes in it, so that a word is not looked for
+ * among tasks of other statuses and lanes. A planner takes such an index where its condition is among those of the
+ * statement, in the same words.
  */
 import type { StoreSearch } from "../../core/store.ts";
+import type { Pair, Text } from "./search-statements.ts";
 import { quoted } from "./statement.ts";
 
 /** Of what a text says of its task's status: 0 until it has ended; nothing where a worker of an older version wrote it. */
@@ -20,24 +22,42 @@ export const textIndexes: readonly string[] = parts.map(({ index }) => index);
 export function textIndexStatements(schema: string): string[] {
   return parts.map(
     ({ index, status }) =>
-      `CREATE INDEX CONCURRENTLY ${index} ON ${quoted(schema)}.texts USING gin (body public.gin_trgm_ops) ` +
+      `CREATE INDEX CONCURRENTLY ${index} ON ${quoted(schema)}.texts USING gin (body public.gin_trgm_ops, lanes) ` +
       `WHERE status ${status === undefined ? "IS NULL" : `= ${status}`};`,
   );
 }
 
-/** What the texts of a search's tasks say of their status, besides nothing; undefined where that may be anything. */
-export function textStatuses({ statuses }: StoreSearch): number[] | undefined {
-  return statuses && [...new Set(statuses.map((name) => ended[name] ?? 0))];
+/** What the indexes are asked for, besides what says nothing; undefined where it may be any. */
+export interface Asked {
+  statuses: number[] | undefined;
+  lanes: number[] | undefined;
 }
 
+/** Of more lanes the indexes are not asked. */
+const lanesMax = 64;
 const ended: Readonly<Record<string, number>> = { COMPLETED: 3, FAILED: 4, CANCELLED: 5 };
 
-/** Those that fit, of the statuses of the search; by the indexes. @param fits a condition on `body` */
-export function byTextIndexes(search: StoreSearch, fits: string): string {
-  const wanted = textStatuses(search);
-  const asked = parts.filter(({ status }) => status === undefined || !wanted || wanted.includes(status));
-  const conditions = asked.map(({ status }) =>
-    status === undefined ? "status IS NULL" : `status = ${status}`,
+/** @param pairs those of the tasks that pass the filters, where that is known */
+export function askedOf({ statuses, types, queues }: StoreSearch, pairs?: readonly Pair[]): Asked {
+  const lanes = (types ?? queues) && pairs && [...new Set(pairs.map(({ lane }) => lane))];
+  return {
+    statuses: statuses && [...new Set(statuses.map((name) => ended[name] ?? 0))],
+    lanes: lanes && lanes.length <= lanesMax ? lanes : undefined,
+  };
+}
+
+/** Those of what is asked for that fit, by the indexes. @param fits a condition on `body` */
+export function byTextIndexes({ statuses, lanes }: Asked, text: Text, fits: string): string {
+  const wanted = parts.filter(
+    ({ status }) => status !== undefined && (!statuses || statuses.includes(status)),
   );
-  return `(${conditions.map((condition) => `(${condition} AND ${fits})`).join(" OR ")})`;
+  const ofLanes = lanes ? ` AND lanes && ${text.add(lanes)}::integer[]` : "";
+  const conditions = wanted.map(({ status }) => `(status = ${status} AND ${fits}${ofLanes})`);
+  return `(${[...conditions, `(status IS NULL AND ${fits})`].join(" OR ")})`;
+}
+
+/** Whether a text is of what is asked for, or does not say. @param statuses `$n` of what is asked for, or of null; `lanes` too */
+export function isOfAsked(statuses: string, lanes: string): string {
+  return `(status IS NULL OR ((${statuses}::smallint[] IS NULL OR status = ANY(${statuses}::smallint[]))
+    AND (${lanes}::integer[] IS NULL OR lanes && ${lanes}::integer[])))`;
 }

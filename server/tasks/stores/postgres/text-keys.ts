@@ -16,7 +16,7 @@ import type { ResultRow, Session } from "./database.ts";
 import { type Candidates, gatheredMax, type KeySource } from "./key-source.ts";
 import { keysOf, type Pair, Text } from "./search-statements.ts";
 import { literal, onceOnly, quoted, shape, statement } from "./statement.ts";
-import { textIndexes } from "./text-indexes.ts";
+import { type Asked, askedOf, textIndexes } from "./text-indexes.ts";
 import { likeAll, likeRarest, patternOf, type Rarest, rarest, type Spread, spreadOf } from "./text-rarity.ts";
 
 /** Texts that are read before the ways are compared; later chunks are as many as take about `chunkMs`. */
@@ -67,7 +67,8 @@ export async function textSource(
   const named = { name: "full text", index: "texts" } as const;
   if (search.sortBy !== "createdAt") {
     if (!isFound) return undefined;
-    const gathered = await gather(session, search, words, await rarest(session, search, words, index));
+    const asked = askedOf(search, (search.types ?? search.queues) && (await passing()).pairs);
+    const gathered = await gather(session, search, asked, words, await rarest(session, asked, words, index));
     if (gathered.length > gatheredMax) return undefined;
     return {
       ...named,
@@ -136,6 +137,7 @@ class TextReader {
   readonly #words: readonly string[];
   readonly #index: TextIndex;
   readonly #filter: Passing | undefined;
+  readonly #asked: Asked;
   /** Which share of all tasks passes the filters. */
   readonly #passes: number;
   /** The foremost texts of all. */
@@ -154,6 +156,7 @@ class TextReader {
     this.#words = words;
     this.#index = index;
     this.#filter = filter;
+    this.#asked = askedOf(search, filter?.pairs);
     this.#passes = filter ? Math.min(1, filter.tasks / Math.max(1, index.tasks)) : 1;
   }
 
@@ -179,12 +182,12 @@ class TextReader {
     const wanted = this.#search.offset + this.#search.limit;
     let way = this.#cheapest(wanted);
     if (way === "index" && !this.#rarest) {
-      this.#spread = await spreadOf(session, this.#search, this.#words);
-      this.#rarest = await rarest(session, this.#search, this.#words, this.#index);
+      this.#spread = await spreadOf(session, this.#asked, this.#words);
+      this.#rarest = await rarest(session, this.#asked, this.#words, this.#index);
       way = this.#cheapest(wanted);
     }
     if (way === "index") {
-      const fits = likeRarest(this.#search, this.#words, this.#rarest!);
+      const fits = likeRarest(this.#asked, this.#words, this.#rarest!);
       const places = await byIndex(session, this.#search, fits, after, limit, this.#filter);
       if (places) return { places, next: places.length < limit ? undefined : places.at(-1) };
       this.#isTooFrequent = true;
@@ -214,8 +217,9 @@ class TextReader {
     const texts = this.#index.texts || textsUnknown;
     const byTexts = (wanted / (share * this.#passes)) * (1 + taskCost * share);
     const costs: [Way, number][] = [["texts", Math.min(texts, byTexts)]];
-    // Of the statuses asked for, which the index tells apart; until that is known, of what passes the filters.
-    const here = this.#search.statuses ? this.#sample.found.length + metHere : this.#sample.met + hits;
+    // Of the statuses and lanes asked for, which the index tells apart; until that is known, of what passes the filters.
+    const { statuses, lanes } = this.#asked;
+    const here = statuses || lanes ? this.#sample.found.length + metHere : this.#sample.met + hits;
     const found = (here / Math.max(1, this.#sample.looked + looks)) * texts;
     const entries = (this.#rarest?.share ?? 0) * texts;
     if (this.#index.exists && !this.#isTooFrequent && found <= indexedMax && entries <= trigramsIndexedMax)
@@ -355,12 +359,13 @@ function passing(text: Text, id: string, { pairs }: Passing): string {
 async function gather(
   session: Session,
   search: StoreSearch,
+  asked: Asked,
   words: readonly string[],
   rares: Rarest,
 ): Promise<Place[]> {
   const text = new Text();
   const conditions = [
-    likeRarest(search, words, rares)(text),
+    likeRarest(asked, words, rares)(text),
     ...createdBounds(text.add, search, undefined, "(created_at + 0)"),
   ];
   const rows = await withBitmaps(session, () =>

@@ -1,10 +1,9 @@
 /** How rare words are, and how the index of trigrams is best asked for them. */
-import type { StoreSearch } from "../../core/store.ts";
 import type { Session } from "./database.ts";
 import { plainText } from "./rows.ts";
 import { Text } from "./search-statements.ts";
 import { shape, statement } from "./statement.ts";
-import { byTextIndexes, textStatuses } from "./text-indexes.ts";
+import { type Asked, byTextIndexes, isOfAsked } from "./text-indexes.ts";
 import type { TextIndex } from "./text-keys.ts";
 
 /** The trigrams of the words that are looked at, and those that the index is asked for. */
@@ -27,18 +26,18 @@ export function patternOf(text: string): string {
 
 /** All the words; the indexes are asked for the rare trigrams alone, where there are any. */
 export function likeRarest(
-  search: StoreSearch,
+  asked: Asked,
   words: readonly string[],
   { trigrams }: Rarest,
 ): (text: Text) => string {
-  if (trigrams.length === 0) return (text) => byTextIndexes(search, likeAll(text, words));
+  if (trigrams.length === 0) return (text) => byTextIndexes(asked, text, likeAll(text, words));
   return (text) =>
-    `${byTextIndexes(search, likeAll(text, trigrams))} AND ${likeAll(text, words, "(body || '')")}`;
+    `${byTextIndexes(asked, text, likeAll(text, trigrams))} AND ${likeAll(text, words, "(body || '')")}`;
 }
 
 export interface Rarest {
   trigrams: string[];
-  /** About which share of all texts has the rarest one, and is of the search's statuses. */
+  /** About which share of all texts has the rarest one, and is of what is asked for. */
   share: number;
 }
 
@@ -48,7 +47,7 @@ export interface Rarest {
  */
 export async function rarest(
   session: Session,
-  search: StoreSearch,
+  asked: Asked,
   words: readonly string[],
   { knowsLetters }: TextIndex,
 ): Promise<Rarest> {
@@ -62,7 +61,7 @@ export async function rarest(
   const trigrams = [...new Set(all)];
   const step = Math.ceil(trigrams.length / trigramsMax);
   const looked = trigrams.filter((_, place) => place % step === 0);
-  const rows = await session.query(countTrigrams, [looked, textStatuses(search) ?? null]);
+  const rows = await session.query(countTrigrams, [looked, asked.statuses ?? null, asked.lanes ?? null]);
   const counts = new Map(rows as [string, number][]);
   const countOf = (trigram: string) => counts.get(trigram) ?? 0;
   const rares = looked.sort((a, b) => countOf(a) - countOf(b)).slice(0, raresMax);
@@ -72,33 +71,29 @@ export async function rarest(
 }
 
 /** Texts from all the time that there are texts of. */
-const spread = `SELECT here.body, here.status FROM (SELECT min(created_at) AS first, max(created_at) AS last FROM :schema.texts) AS span
+const spread = `SELECT here.body, here.status, here.lanes FROM (SELECT min(created_at) AS first, max(created_at) AS last FROM :schema.texts) AS span
     CROSS JOIN generate_series(0, ${spreadPlaces - 1}) AS place CROSS JOIN LATERAL (
-      SELECT body, status FROM :schema.texts WHERE created_at >= span.first + (span.last - span.first) / ${spreadPlaces} * place
+      SELECT body, status, lanes FROM :schema.texts WHERE created_at >= span.first + (span.last - span.first) / ${spreadPlaces} * place
       ORDER BY created_at, task_id LIMIT ${spreadTexts}) AS here`;
 
 export interface Spread {
   looked: number;
   /** How many have the words. */
   met: number;
-  /** And are of the search's statuses. */
+  /** And are of what is asked for. */
   metHere: number;
 }
 
 /** Of texts of all times. */
-export async function spreadOf(
-  session: Session,
-  search: StoreSearch,
-  words: readonly string[],
-): Promise<Spread> {
+export async function spreadOf(session: Session, asked: Asked, words: readonly string[]): Promise<Spread> {
   const text = new Text();
   const fits = likeAll(text, words);
-  const statuses = text.add(textStatuses(search) ?? null);
+  const isHere = isOfAsked(text.add(asked.statuses ?? null), text.add(asked.lanes ?? null));
   const [row] = await session.query(
     shape(
       "spreadTexts",
       `SELECT count(*)::integer, count(*) FILTER (WHERE ${fits})::integer,
-          count(*) FILTER (WHERE ${fits} AND ${isOfStatuses(statuses)})::integer
+          count(*) FILTER (WHERE ${fits} AND ${isHere})::integer
         FROM (${spread}) AS texts`,
     ),
     text.values,
@@ -107,12 +102,8 @@ export async function spreadOf(
   return { looked, met, metHere };
 }
 
-function isOfStatuses(statuses: string): string {
-  return `(${statuses}::smallint[] IS NULL OR status IS NULL OR status = ANY(${statuses}::smallint[]))`;
-}
-
 const countTrigrams = statement(
   "countTrigrams",
   `SELECT trigram, count(*)::integer FROM unnest($1::text[]) AS trigram CROSS JOIN (${spread}) AS texts
-    WHERE position(trigram IN body) > 0 AND ${isOfStatuses("$2")} GROUP BY trigram`,
+    WHERE position(trigram IN body) > 0 AND ${isOfAsked("$2", "$3")} GROUP BY trigram`,
 );

@@ -156,14 +156,15 @@ const endWork = statement("endTextWork", "DELETE FROM :schema.text_work WHERE wo
 const keepTexts = statement(
   "writeTexts",
   `WITH kept AS (
-    INSERT INTO :schema.texts AS kept (task_id, created_at, version, status, body)
+    INSERT INTO :schema.texts AS kept (task_id, created_at, version, status, lanes, body)
     SELECT DISTINCT ON (given.id) given.id, given.created_at, given.version,
-      CASE WHEN task.status < 3 THEN 0 ELSE task.status END, given.body
+      CASE WHEN task.status < 3 THEN 0 ELSE task.status END, ARRAY[task.lane], given.body
     FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::text[]) AS given (id, created_at, version, body)
-    CROSS JOIN LATERAL (SELECT status, version FROM :schema.tasks WHERE tasks.id = given.id OFFSET 0) AS task
+    CROSS JOIN LATERAL (SELECT status, lane, version FROM :schema.tasks WHERE tasks.id = given.id OFFSET 0) AS task
     WHERE task.version = given.version
     ORDER BY given.id
-    ON CONFLICT (task_id) DO UPDATE SET version = excluded.version, status = excluded.status, body = excluded.body),
+    ON CONFLICT (task_id) DO UPDATE SET version = excluded.version, status = excluded.status, lanes = excluded.lanes,
+      body = excluded.body),
   ended AS (DELETE FROM :schema.text_work WHERE work = ANY($5::bigint[])),
   begun AS (
     DELETE FROM :schema.text_work USING unnest($6::bigint[], $7::bigint[], $8::bigint[]) AS piece (work, next_at, read)

@@ -1,12 +1,12 @@
--- The index of texts knows the status of each task, so that a word is not looked for among tasks of other statuses. Older
--- workers may go on; their texts have no status, and are found as well. All texts are indexed again, behind the writes; until
+-- The index of texts knows the status and the lane of each task, so that a word is not looked for among tasks of others. Older
+-- workers may go on; their texts have neither, and are found as well. All texts are indexed again, behind the writes; until
 -- then a search for a text says how many it has not looked at.
 
 TRUNCATE :schema.texts, :schema.text_work;
 DROP INDEX IF EXISTS :schema.texts_trigrams;
 
--- 0 until the task has ended, then its status; NULL where nobody said.
-ALTER TABLE :schema.texts ADD COLUMN status smallint;
+-- 0 until the task has ended, then its status; and its lane, in a list because GIN indexes lists. NULL where nobody said.
+ALTER TABLE :schema.texts ADD COLUMN status smallint, ADD COLUMN lanes integer[];
 
 INSERT INTO :schema.text_work (lane, status, hour, first_at, last_at, tasks)
   SELECT lane, status, 0, -1000000000000000, 1000000000000000, sum(tasks) FROM (
@@ -21,7 +21,7 @@ DO $make$ DECLARE
 BEGIN
   IF extension IS NULL THEN RETURN; END IF; -- no index
   FOREACH part SLICE 1 IN ARRAY ARRAY[['waiting', '= 0'], ['completed', '= 3'], ['failed', '= 4'], ['cancelled', '= 5'], ['unknown', 'IS NULL']] LOOP
-    EXECUTE format('CREATE INDEX texts_%s ON %s.texts USING gin (body %I.gin_trgm_ops) WHERE status %s', part[1], own, extension, part[2]); -- likewise
+    EXECUTE format('CREATE INDEX texts_%s ON %s.texts USING gin (body %I.gin_trgm_ops, lanes) WHERE status %s', part[1], own, extension, part[2]); -- likewise
   END LOOP; -- done
 EXCEPTION WHEN insufficient_privilege THEN NULL; -- no index
 END $make$;
