@@ -2,6 +2,7 @@
 import type { Dure } from "../dure.ts";
 import type { Task } from "../tasks/core/task.ts";
 import type { ErrorGroup, ErrorsAnswer } from "./contract.ts";
+import { fingerprintsOf, gap } from "./error-fingerprints.ts";
 
 /** Failed tasks that are looked at, the latest. */
 export const failuresMax = 2_000;
@@ -38,22 +39,23 @@ export async function readErrors(dure: Dure): Promise<ErrorsAnswer> {
 
 function groupsOf(failed: readonly Task[], span: Span): ErrorGroup[] {
   const groups = new Map<string, ErrorGroup>();
-  for (const task of failed) addFailure(groups, task, span);
+  const fingerprints = fingerprintsOf(failed.map(({ error = "" }) => error));
+  for (const [place, task] of failed.entries()) addFailure(groups, task, fingerprints[place]!, span);
   return [...groups.values()].sort((a, b) => b.count - a.count).slice(0, groupsMax);
 }
 
 function addFailure(
   groups: Map<string, ErrorGroup>,
   { id, type, error = "", updatedAt }: Task,
+  fingerprint: string,
   { from, to }: Span,
 ): void {
-  const fingerprint = fingerprintOf(error);
   const at = updatedAt.toISOString();
   let group = groups.get(fingerprint);
   if (!group) {
     group = {
       ...{ fingerprint, message: error, count: 0, types: [], firstAt: at, lastAt: at, exampleId: id },
-      query: queryOf(error),
+      query: queryOf(fingerprint),
       trend: Array.from({ length: stepsMax }, () => 0),
     };
     groups.set(fingerprint, group);
@@ -65,16 +67,9 @@ function addFailure(
   if (step >= 0) group.trend[Math.min(step, stepsMax - 1)]! += 1;
 }
 
-/** The message without what differs from one failure to the next: numbers, ids, addresses, what stands in quotes. */
-function fingerprintOf(message: string): string {
-  return message.replace(varying, "…").slice(0, 500);
-}
-
-const varying = /"[^"]*"|'[^']*'|\b[0-9a-f]{8,}\b|\b[0-9A-HJKMNP-TV-Z]{26}\b|\d+(?:[.:]\d+)*/g;
-
-/** The longest part of the message that does not vary. */
-function queryOf(message: string): string {
-  const parts = message.split(varying).map((part) => part.trim());
+/** The longest part of the messages that does not vary. */
+function queryOf(fingerprint: string): string {
+  const parts = fingerprint.split(gap).map((part) => part.trim());
   const longest = parts.reduce((best, part) => (part.length > best.length ? part : best), "");
   return longest === "" ? "status:failed" : `status:failed error:"${longest.replace(/["\\]/g, "\\$&")}"`;
 }

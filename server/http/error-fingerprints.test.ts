@@ -1,0 +1,58 @@
+import { expect, test } from "vitest";
+import { fingerprintsOf } from "./error-fingerprints.ts";
+
+const groups = (...messages: string[]) => [...new Set(fingerprintsOf(messages))];
+
+test.each([
+  ["order 17 is gone", "order … is gone"],
+  ["connect ETIMEDOUT 10.0.0.1:443", "connect ETIMEDOUT …"],
+  ['no file "a.txt" in `/srv/x`, nor “b” or ‘c’', "no file … in …, nor … or …"],
+  ["task 0f8fad5b-d9cb-469f-a165-70867728950e is gone", "task … is gone"],
+  ["task 01JQ4Z5M7N8P9QRSTVWXYZ0123 is gone", "task … is gone"],
+  ["rate limit (request k3j9x2q)", "rate limit (request …)"],
+  ["mailbox of anna.k+shop@mail.example.com is full", "mailbox of … is full"],
+  ["can't read the user's file", "can't read the user's file"],
+  ["예약 1234번을 찾을 수 없습니다", "예약 …번을 찾을 수 없습니다"],
+])("what varies by itself is left out: %s", (message, fingerprint) => {
+  expect(fingerprintsOf([message])).toEqual([fingerprint]);
+});
+
+test("codes at one place of messages that are otherwise the same are one group", () => {
+  expect(
+    groups(
+      "MQT has arrivals only: no departure to report on.",
+      "GFK has arrivals only: no departure to report on.",
+      "YAK has arrivals only: no departure to report on.",
+      "BGM has a single departure: it has no spread of delays.",
+    ),
+  ).toEqual([
+    "… has arrivals only: no departure to report on.",
+    "BGM has a single departure: it has no spread of delays.",
+  ]);
+});
+
+test("so are many words at one place, and those beside places that vary by themselves", () => {
+  const names = ["anna", "ben", "carl", "dora", "emil", "frida", "gus", "hans"];
+  expect(groups(...names.map((name) => `user ${name} has no address`))).toEqual(["user … has no address"]);
+  const requests = ["k3j9x2q", "abcdefg", "hijklmn", "opqrstu", "vwxyzab"];
+  expect(groups(...requests.map((id) => `socket hang up (request ${id})`))).toEqual([
+    "socket hang up (request …)",
+  ]);
+});
+
+test("names of faults and methods, and a few words, stay apart", () => {
+  const faults = ["ETIMEDOUT", "ECONNREFUSED", "ECONNRESET", "EPIPE", "ENOENT"];
+  const apart = [
+    ...faults.map((fault) => `connect ${fault} by socket`),
+    ...["SQLITE_BUSY", "SQLITE_FULL", "SQLITE_IOERR"].map((fault) => `write fails with ${fault}`),
+    ...["GET", "POST", "PUT", "DELETE"].map((method) => `${method} was refused here`),
+    ...["full", "gone", "locked"].map((state) => `mailbox is ${state}`),
+    ...["DNS", "TLS"].map((what) => `${what} fails for the host`),
+  ];
+  expect(groups(...apart)).toEqual(apart);
+});
+
+test("a text made to be slow is not", { timeout: 2_000 }, () => {
+  for (const text of ["a@".repeat(50_000), "'".repeat(100_000), "a.".repeat(50_000), "x ".repeat(50_000)])
+    fingerprintsOf([text]);
+});
