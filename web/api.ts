@@ -9,8 +9,8 @@ import type {
   HistoryBucket,
   Json,
   PauseDocument,
-  Role,
   SavedSearchDocument,
+  Session,
   Stats,
   SummaryGroup,
   TaskDetail,
@@ -76,7 +76,8 @@ export const api = {
     (await get<{ definitions: DefinitionDocument[] }>("definitions", {}, signal)).definitions,
   workers: async (signal?: AbortSignal) =>
     (await get<{ workers: WorkerDocument[] }>("workers", {}, signal)).workers,
-  session: (signal?: AbortSignal) => get<{ role: Role }>("session", {}, signal),
+  session: (signal?: AbortSignal) => get<Session>("session", {}, signal),
+  logOut: () => send<unknown>("DELETE", "session"),
   stats: (signal?: AbortSignal) => get<Stats>("stats", {}, signal),
   history: async (from: number, bucket: string, type: string | undefined, signal?: AbortSignal) =>
     (
@@ -165,8 +166,12 @@ function listQuery(search: TaskSearch): Query {
   };
 }
 
+/** Other dashboards' answers of a moment ago will do; a change and a hint of one make the server forget them. */
 function get<Answer>(path: string, query: Query, signal?: AbortSignal): Promise<Answer> {
-  return ask<Answer>(apiUrl(path, query), { signal: signal ?? null });
+  return ask<Answer>(apiUrl(path, query), {
+    headers: { "cache-control": "max-age=1" },
+    signal: signal ?? null,
+  });
 }
 
 function send<Answer>(

@@ -70,11 +70,12 @@ const views: [name: string, path: () => string][] = [
   ["workers", () => "workers"],
   ["definitions", () => "definitions"],
 ];
-/** What the overview asks anew after a hint of a change, once a second at most. */
+/** What the overview and the list of tasks ask anew after a hint of a change, once a second at most. */
 const asked = [
   "stats",
   "workers",
   "attention",
+  "tasks?limit=100&definitions=false&attributes=true",
   `history?bucket=minute&from=${new Date(Date.now() - 3_600_000).toISOString()}`,
 ];
 for (const [name, path] of views) await measure(name, path, 20);
@@ -132,10 +133,13 @@ async function follow(body: ReadableStream<Uint8Array>, heard: () => void): Prom
     heard();
     if (performance.now() - askedAt < 1_000) continue;
     askedAt = performance.now();
-    void Promise.all(
-      asked.map(async (path) => (await fetch(new URL(path, base), { headers })).arrayBuffer()),
-    ).catch(() => undefined);
+    void Promise.all(asked.map(askAsPage)).catch(() => undefined);
   }
+}
+
+async function askAsPage(path: string): Promise<void> {
+  const taking = { ...headers, "cache-control": "max-age=1" };
+  await (await fetch(new URL(path, base), { headers: taking })).arrayBuffer();
 }
 
 /** Percent of a core that the server's process uses over some seconds; Linux only. */

@@ -10,7 +10,7 @@ import { Events } from "./events.ts";
 import { checkHost, checkOrigin, securityHeaders } from "./guards.ts";
 import { openApi } from "./open-api.ts";
 import { Pages } from "./pages.ts";
-import type { Route } from "./route.ts";
+import type { Call, Route } from "./route.ts";
 import { actionRoutes } from "./routes/actions.ts";
 import { attentionRoutes } from "./routes/attention.ts";
 import { errorRoutes } from "./routes/errors.ts";
@@ -19,7 +19,7 @@ import { overviewRoutes } from "./routes/overview.ts";
 import { pauseRoutes } from "./routes/pauses.ts";
 import { searchRoutes } from "./routes/searches.ts";
 import { taskRoutes } from "./routes/tasks.ts";
-import { forgetAnswers } from "./shared-answers.ts";
+import { ageTakenBy, forgetAnswers, sharedText } from "./shared-answers.ts";
 import { Watches } from "./watches.ts";
 
 /** Every route, as its own type: the client is typed by them. */
@@ -68,7 +68,9 @@ export function createApp(dure: Dure, access: Access, options: HttpOptions = {})
   const base = `/${basePath.replace(/^\/+|\/+$/g, "")}`.replace(/\/?$/, "/");
   const documents = new Documents(redact);
   const gate = new Gate(access);
+  sites += 1;
   const site: Site = {
+    number: sites,
     dure,
     base,
     gate,
@@ -92,8 +94,12 @@ export function createApp(dure: Dure, access: Access, options: HttpOptions = {})
   return async (request) => app.fetch(request);
 }
 
+/** Each handler redacts by its own rule, so none gives another's answers. */
+let sites = 0;
+
 /** What all that is answered has need of. */
 interface Site {
+  number: number;
   dure: Dure;
   /** Begins and ends with a slash. */
   base: string;
@@ -132,8 +138,8 @@ function addApi(app: Hono, site: Site): void {
   for (const route of routes) {
     app.on(route.method, `/api/${route.path}`, async (context) => {
       const params = context.req.param() as Record<string, string>;
-      const value = (await run(site, route, context.req.raw, params, context.req.query())) as object;
-      return context.json(value, route.statusOf?.(value) ?? 200);
+      const { text, status } = await run(site, route, context.req.raw, params, context.req.query());
+      return context.body(text, status, { "content-type": "application/json" });
     });
   }
   app.get("/api/openapi.json", async (context) => {
@@ -161,16 +167,17 @@ function addApi(app: Hono, site: Site): void {
 }
 
 async function run(
-  { dure, documents, gate, onAudit }: Site,
+  site: Site,
   route: Route,
   request: Request,
   params: Record<string, string>,
   given: Record<string, string>,
-): Promise<unknown> {
+): Promise<{ text: string; status: 200 | 202 }> {
+  const { dure, documents, gate, onAudit } = site;
   const isChange = route.method !== "GET";
   if (isChange) checkOrigin(request);
   const role = await gate.admit(request, route.role);
-  let status = 500;
+  let status: number = 500;
   let details: AuditEntry["details"];
   try {
     const body = isChange && route.body ? parsed(route.body, await bodyOf(request), "body") : undefined;
@@ -179,9 +186,13 @@ async function run(
     const audit = (more: object) => {
       details = { ...details, ...more };
     };
-    const value = await route.run({ dure, documents, params, query, body, role, need, audit });
-    status = route.statusOf?.(value) ?? 200;
-    return value;
+    const canLogOut = gate.hasSession(request);
+    const call = { dure, documents, params, query, body, role, canLogOut, need, audit };
+    if (!isChange && !route.isOwn) return { text: await shared(site, route, request, call), status: 200 };
+    const value = await route.run(call);
+    const answered = route.statusOf?.(value) ?? 200;
+    status = answered;
+    return { text: JSON.stringify(value), status: answered };
   } catch (error) {
     ({ status } = errorAnswer(error));
     throw error;
@@ -191,6 +202,15 @@ async function run(
     if (isChange) forgetAnswers(dure);
     if (isChange) onAudit({ ...entry, ...(details && { details }) });
   }
+}
+
+/** Those who may see the same and ask the same share one answer, when they say that they take one of a moment ago. */
+async function shared(site: Site, route: Route, request: Request, call: Call): Promise<string> {
+  const ask = async () => JSON.stringify(await route.run(call));
+  const ageMs = ageTakenBy(request);
+  if (ageMs === 0) return ask();
+  const asked = [site.number, call.role, route.path, call.params, call.query];
+  return sharedText(site.dure, JSON.stringify(asked), ageMs, ask);
 }
 
 function addPages(app: Hono, { base, gate, pages }: Site): void {

@@ -57,6 +57,11 @@ export class Gate {
     return role;
   }
 
+  /** Whether the caller has a session of this server's, which can be ended. */
+  hasSession(request: Request): boolean {
+    return "token" in this.#access && this.#sessionOf(request) !== undefined;
+  }
+
   /** @throws HttpError 403 */
   check(role: Role, needed: Role): void {
     if (ranks[role] >= ranks[needed]) return;

@@ -1,14 +1,27 @@
 /**
- * The shapes that the API answers with; the one file of the server that the dashboard knows. Instants are ISO strings,
- * absent values are left out, and unknown keys are to be ignored.
+ * The shapes that the API answers with, as schemas: the description of the API is made from them, the types of the client
+ * and of the dashboard follow from them, and a test holds real answers to them. The one file of the server that the
+ * dashboard knows, by its types. Instants are ISO strings, absent values are left out, unknown keys are to be ignored.
  */
+import { z } from "zod";
 
-export type Status = "PENDING" | "RUNNING" | "COMPLETED" | "FAILED" | "CANCELLED";
-
-/** A viewer reads, an operator changes tasks, an admin deletes them too. */
-export type Role = "viewer" | "operator" | "admin";
+/** An instant, as ISO text in UTC. */
+const instant = z.string().meta({ format: "date-time" });
+const count = z.int().min(0);
+/** Of milliseconds, bytes and shares. */
+const amount = z.number();
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+/** What is the user's own: payloads, results, fields of log lines. */
+const json = z.custom<Json>();
+const jsonObject = z.record(z.string(), z.custom<Json>());
+
+export const status = z.enum(["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"]);
+export type Status = z.infer<typeof status>;
+
+/** A viewer reads, an operator changes tasks, an admin deletes them too. */
+export const role = z.enum(["viewer", "operator", "admin"]);
+export type Role = z.infer<typeof role>;
 
 export interface StoredError {
   name: string;
@@ -17,229 +30,350 @@ export interface StoredError {
   code?: string;
   cause?: StoredError;
 }
+export const storedError: z.ZodType<StoredError> = z.object({
+  name: z.string(),
+  message: z.string(),
+  stack: z.string().optional(),
+  code: z.string().optional(),
+  get cause() {
+    return storedError.optional();
+  },
+});
 
-/** A task as JSON; instants are ISO strings. */
-export interface TaskDocument {
-  id: string;
-  type: string;
-  status: Status;
-  createdAt: string;
-  updatedAt: string;
-  startedAt?: string;
-  completedAt?: string;
-  payload?: Json;
-  result?: Json;
-  error?: string;
-  maxAttempts: number;
-  attempts: number;
-  description?: string;
-  queue?: string;
-  priority?: number;
-  dueAt?: string;
-  tags?: string[];
+export const task = z.object({
+  id: z.string(),
+  type: z.string(),
+  status,
+  createdAt: instant,
+  updatedAt: instant,
+  startedAt: instant.optional(),
+  completedAt: instant.optional(),
+  payload: json.optional(),
+  result: json.optional(),
+  error: z.string().optional(),
+  maxAttempts: count,
+  attempts: count,
+  description: z.string().optional(),
+  queue: z.string().optional(),
+  priority: z.int().optional(),
+  dueAt: instant.optional(),
+  tags: z.array(z.string()).optional(),
   /** Of a task alone, and of lists that ask for them. */
-  attributes?: { [name: string]: Json };
-  idempotencyKey?: string;
-  progress?: { done: number; total?: number; message?: string };
-  workerId?: string;
-  cancelRequestedAt?: string;
-  crashes?: number;
-  snoozes?: number;
-  version?: number;
-  isDefinition?: boolean;
-  unreadable?: string;
-}
+  attributes: jsonObject.optional(),
+  idempotencyKey: z.string().optional(),
+  progress: z.object({ done: amount, total: amount.optional(), message: z.string().optional() }).optional(),
+  workerId: z.string().optional(),
+  cancelRequestedAt: instant.optional(),
+  crashes: count.optional(),
+  snoozes: count.optional(),
+  version: count.optional(),
+  isDefinition: z.boolean().optional(),
+  unreadable: z.string().optional(),
+});
+export type TaskDocument = z.infer<typeof task>;
 
-export interface LogDocument {
-  at: string;
-  level: "info" | "warn" | "error";
-  message: string;
-  fields?: { [key: string]: Json };
-}
+const logLine = z.object({
+  at: instant,
+  level: z.enum(["info", "warn", "error"]),
+  message: z.string(),
+  fields: jsonObject.optional(),
+});
+export type LogDocument = z.infer<typeof logLine>;
 
-export interface AttemptDocument {
-  fence: number;
-  number: number;
-  workerId?: string;
-  startedAt: string;
-  endedAt?: string;
-  outcome?: "completed" | "failed" | "timed-out" | "cancelled" | "snoozed" | "released" | "lost";
-  error?: StoredError;
-  lateOutcome?: string;
-  logs: LogDocument[];
-}
+export const attempt = z.object({
+  fence: count,
+  number: count,
+  workerId: z.string().optional(),
+  startedAt: instant,
+  endedAt: instant.optional(),
+  outcome: z
+    .enum(["completed", "failed", "timed-out", "cancelled", "snoozed", "released", "lost"])
+    .optional(),
+  error: storedError.optional(),
+  lateOutcome: z.string().optional(),
+  logs: z.array(logLine),
+});
+export type AttemptDocument = z.infer<typeof attempt>;
 
-export interface TaskPage {
-  tasks: TaskDocument[];
-  nextCursor?: string;
-  previousCursor?: string;
-  complete: boolean;
-  searchedBackTo?: string;
-  unindexed?: number;
-  hint?: string;
-}
+export const taskPage = z.object({
+  tasks: z.array(task),
+  nextCursor: z.string().optional(),
+  previousCursor: z.string().optional(),
+  /** With `updatedSince`: where the next page begins. */
+  updatedCursor: z.string().optional(),
+  /** False when the time for a search ran out before the page was full. */
+  complete: z.boolean(),
+  searchedBackTo: instant.optional(),
+  /** So many tasks may be missing: their texts are not indexed yet. */
+  unindexed: amount.optional(),
+  hint: z.string().optional(),
+});
+export type TaskPage = z.infer<typeof taskPage>;
 
-export interface TaskDetail {
-  task: TaskDocument;
-  attempts: AttemptDocument[];
-}
+export const taskDetail = z.object({ task, attempts: z.array(attempt) });
+export type TaskDetail = z.infer<typeof taskDetail>;
+
+/** Of a route that answers the task it changed or made. */
+export const oneTask = z.object({ task });
+
+/** Of `tasks/count`. */
+export const taskCount = z.object({
+  count: amount,
+  /** False for an estimate. */
+  exact: z.boolean(),
+  /** The true count is within this of it. */
+  errorMax: amount,
+});
+
+/** Of `tasks/explain`. */
+export const searchExplanation = z.object({
+  source: z.enum(["id", "order", "attributes", "texts", "slow", "walk"]),
+  of: z.string().optional(),
+  indexes: z.array(z.string()),
+  candidates: amount,
+  isAtLeast: z.literal(true).optional(),
+  isSorted: z.boolean(),
+  summary: z.string(),
+  tested: z.array(z.string()),
+  hints: z.array(z.string()),
+});
 
 /** Of `POST actions`: with `dryRun` how many it would be and the first of them, else the task that does it. */
-export type ActionAnswer = { count: number; sample: TaskDocument[] } | { task: TaskDocument };
+export const actionAnswer = z.union([z.object({ count: amount, sample: z.array(task) }), oneTask]);
+export type ActionAnswer = z.infer<typeof actionAnswer>;
 
-export interface DefinitionDocument {
-  id: string;
-  description?: string;
-  maxAttempts: number;
-  queue: string;
-  priority: number;
-  timeoutMs: number | null;
-  tags: string[];
-  rerunAfterCrash: boolean;
+export const definition = z.object({
+  id: z.string(),
+  description: z.string().optional(),
+  maxAttempts: count,
+  queue: z.string(),
+  priority: z.int(),
+  timeoutMs: amount.nullable(),
+  tags: z.array(z.string()),
+  rerunAfterCrash: z.boolean(),
   /** Names of the values that tasks are searched by. */
-  attributes?: string[];
-  createdAt: string;
-  updatedAt: string;
+  attributes: z.array(z.string()).optional(),
+  createdAt: instant,
+  updatedAt: instant,
   /** JSON Schema of the payload, where the definition has one; the enqueue form is made from it. */
-  payloadSchema?: Json;
-}
+  payloadSchema: json.optional(),
+});
+export type DefinitionDocument = z.infer<typeof definition>;
 
-export interface WorkerDocument {
-  id: string;
-  state: "alive" | "dead" | "stopped";
-  host: string;
-  pid: number;
-  name?: string;
-  concurrency: number;
-  types: string[];
-  queues?: string[];
-  startedAt: string;
-  beatAt: string;
-  leaseMs: number;
-  running: number;
+export const worker = z.object({
+  id: z.string(),
+  state: z.enum(["alive", "dead", "stopped"]),
+  host: z.string(),
+  pid: z.int(),
+  name: z.string().optional(),
+  concurrency: count,
+  types: z.array(z.string()),
+  queues: z.array(z.string()).optional(),
+  startedAt: instant,
+  beatAt: instant,
+  leaseMs: amount,
+  /** How often it has renewed its leases. */
+  renewals: count.optional(),
+  running: count,
   /** How late its event loop was at most in the seconds before the last beat. */
-  loopDelayMs?: number;
-}
+  loopDelayMs: amount.optional(),
+});
+export type WorkerDocument = z.infer<typeof worker>;
 
-export interface Stats {
-  byType: { type: string; queue: string; status: Status; count: number }[];
-  workers: { alive: number; dead: number; stopped: number };
-  oldestDueMs?: number;
-  sizeBytes: number;
-  writeAheadBytes?: number;
-}
+/** Of `tasks/:id/explain`. */
+export const taskExplanation = z.object({
+  task,
+  /** The most decisive first. */
+  reasons: z.array(
+    z.object({
+      code: z.string(),
+      message: z.string(),
+      until: instant.optional(),
+      ahead: amount.optional(),
+      aheadErrorMax: amount.optional(),
+    }),
+  ),
+  uncharged: z.array(attempt),
+  attemptsLeft: count,
+  nextAttemptAt: instant.optional(),
+  workers: z.array(worker),
+});
 
-/** One group of `GET summary`: the values of the keys asked for, and how many tasks have them. */
-export interface SummaryGroup {
-  [key: string]: string | number | boolean | undefined;
-  count: number;
-}
+export const stats = z.object({
+  byType: z.array(z.object({ type: z.string(), queue: z.string(), status, count })),
+  workers: z.object({ alive: count, dead: count, stopped: count }),
+  oldestDueMs: amount.optional(),
+  textLag: amount.optional(),
+  filling: z.array(z.object({ type: z.string(), tasks: amount })).optional(),
+  sizeBytes: amount,
+  writeAheadBytes: amount.optional(),
+});
+export type Stats = z.infer<typeof stats>;
+
+/** One thing that `dure doctor` looked at. */
+export const healthFinding = z.object({
+  level: z.enum(["ok", "warning", "error"]),
+  check: z.string(),
+  message: z.string(),
+  next: z.string().optional(),
+});
 
 /** In milliseconds; at most 6.25 % off, `max` exact. */
-export interface Percentiles {
-  p50: number;
-  p95: number;
-  p99: number;
-  max: number;
-}
+const percentiles = z.object({ p50: amount, p95: amount, p99: amount, max: amount });
+export type Percentiles = z.infer<typeof percentiles>;
+
+const groupKeys = {
+  status: status.optional(),
+  type: z.string().optional(),
+  queue: z.string().optional(),
+  minute: instant.optional(),
+  hour: instant.optional(),
+  day: instant.optional(),
+  count: amount,
+  waitMs: percentiles.optional(),
+  runMs: percentiles.optional(),
+};
+/** One group of `GET summary`: the values of the keys asked for, and how many tasks have them. */
+export type SummaryGroup = z.infer<z.ZodObject<typeof groupKeys>> & {
+  [attribute: `attribute.${string}`]: string | number | boolean;
+};
+/** Beside its own keys it has those of attributes, `attribute.userId`. */
+const summaryGroup = z
+  .object(groupKeys)
+  .catchall(z.union([z.string(), z.number(), z.boolean()])) as unknown as z.ZodType<SummaryGroup>;
+
+export const summary = z.object({
+  groups: z.array(summaryGroup),
+  total: z.object({ count: amount, errorMax: amount }),
+  complete: z.boolean(),
+  /** So many more values has the attribute that is asked for. */
+  valuesLeftOut: count.optional(),
+});
 
 /** What ended in one stretch of time. */
-export interface HistoryBucket {
-  start: string;
-  type?: string;
-  completed: number;
-  failed: number;
-  cancelled: number;
+export const historyBucket = z.object({
+  start: instant,
+  type: z.string().optional(),
+  completed: count,
+  failed: count,
+  cancelled: count,
   /** Attempts that failed and are followed by another. */
-  retried: number;
+  retried: count,
   /** Tasks that ended per second. */
-  throughput: number;
-  failureRate: number;
-  waitMs?: Percentiles;
-  runMs?: Percentiles;
-}
+  throughput: amount,
+  failureRate: amount,
+  waitMs: percentiles.optional(),
+  runMs: percentiles.optional(),
+});
+export type HistoryBucket = z.infer<typeof historyBucket>;
 
-/** Failed tasks whose errors say the same once numbers and ids are taken out. */
-export interface ErrorGroup {
+/** Failed tasks whose errors say the same once what varies is taken out. */
+export const errorGroup = z.object({
   /** The search that finds them, by the longest part of the message that they share. */
-  query: string;
-  fingerprint: string;
-  message: string;
-  count: number;
-  types: string[];
-  firstAt: string;
-  lastAt: string;
-  exampleId: string;
+  query: z.string(),
+  fingerprint: z.string(),
+  /** What the latest of them says. */
+  message: z.string(),
+  count,
+  types: z.array(z.string()),
+  firstAt: instant,
+  lastAt: instant,
+  exampleId: z.string(),
   /** How many of them failed in each step of the stretch of time that the answer names. */
-  trend: number[];
-}
+  trend: z.array(count),
+});
+export type ErrorGroup = z.infer<typeof errorGroup>;
 
 /** Of `GET errors`. */
-export interface ErrorsAnswer {
-  errors: ErrorGroup[];
+export const errorsAnswer = z.object({
+  errors: z.array(errorGroup),
   /** The stretch of time that the trends are of: equal steps, the last of which ends now. */
-  trend: { from: string; to: string; steps: number };
+  trend: z.object({ from: instant, to: instant, steps: count }),
   /** Failures before it were not looked at, as there are too many; absent when all were. */
-  lookedBackTo?: string;
-}
+  lookedBackTo: instant.optional(),
+});
+export type ErrorsAnswer = z.infer<typeof errorsAnswer>;
 
+const query = z.string();
 /** What needs attention, with the search behind it. */
-export type Attention =
-  | { kind: "no-workers"; count: number; query: string }
-  | { kind: "no-worker"; type: string; count: number; query: string }
+export const attention = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("no-workers"), count, query }),
+  z.object({ kind: z.literal("no-worker"), type: z.string(), count, query }),
   /** `count` of the last day; `share` of what ended in it. */
-  | { kind: "failing"; type: string; count: number; share: number; query: string }
+  z.object({ kind: z.literal("failing"), type: z.string(), count, share: amount, query }),
   /** Tasks that have been running for more than a quarter of an hour. */
-  | { kind: "stuck"; count: number; query: string }
+  z.object({ kind: z.literal("stuck"), count: amount, query }),
   /** So many more came than ended in the last hour, and they wait. */
-  | { kind: "backlog"; type: string; count: number; query: string }
-  | { kind: "oldest-due"; ms: number; query: string }
-  | { kind: "dead-workers"; count: number };
+  z.object({ kind: z.literal("backlog"), type: z.string(), count, query }),
+  z.object({ kind: z.literal("oldest-due"), ms: amount, query }),
+  z.object({ kind: z.literal("dead-workers"), count }),
+]);
+export type Attention = z.infer<typeof attention>;
 
 /** A task that an alert enqueues; the alert is added to its payload. */
-export interface AlertTask {
-  type: string;
-  payload?: { [key: string]: Json };
-}
+const alertTask = z.object({ type: z.string(), payload: jsonObject.optional() });
+export type AlertTask = z.infer<typeof alertTask>;
 
 /** A query under a name; `@name` stands for it in every other. */
-export interface SavedSearchDocument {
-  name: string;
-  query: string;
-  description?: string;
-  alert?: {
-    over?: number;
-    under?: number;
-    for?: string | number;
-    enqueue: AlertTask;
-    recovered?: AlertTask;
-  };
-  createdAt: string;
-  updatedAt: string;
+export const savedSearch = z.object({
+  name: z.string(),
+  query,
+  description: z.string().optional(),
+  alert: z
+    .object({
+      over: amount.optional(),
+      under: amount.optional(),
+      for: z.union([z.string(), z.number()]).optional(),
+      enqueue: alertTask,
+      recovered: alertTask.optional(),
+    })
+    .optional(),
+  createdAt: instant,
+  updatedAt: instant,
   /** What the latest look at the alert found. */
-  alertState?: {
-    checkedAt: string;
-    /** May be an estimate. */
-    count?: number;
-    /** Since when the count is out of bounds. */
-    since?: string;
-    enqueuedAt?: string;
-    /** Why the look came to nothing. */
-    problem?: string;
-  };
-}
+  alertState: z
+    .object({
+      checkedAt: instant,
+      /** May be an estimate. */
+      count: amount.optional(),
+      /** Since when the count is out of bounds. */
+      since: instant.optional(),
+      enqueuedAt: instant.optional(),
+      /** Why the look came to nothing. */
+      problem: z.string().optional(),
+    })
+    .optional(),
+});
+export type SavedSearchDocument = z.infer<typeof savedSearch>;
 
 /** A type or a queue, one of them, whose tasks wait. */
-export interface PauseDocument {
-  type?: string;
-  queue?: string;
-  pausedAt: string;
-  reason?: string;
-}
+export const pause = z.object({
+  type: z.string().optional(),
+  queue: z.string().optional(),
+  pausedAt: instant,
+  reason: z.string().optional(),
+});
+export type PauseDocument = z.infer<typeof pause>;
 
 /** What to put in the place of `from` to `to`, counted in UTF-16 units from 0. */
-export interface Completion {
-  from: number;
-  to: number;
-  items: { text: string; detail?: string }[];
-}
+export const completion = z.object({
+  from: count,
+  to: count,
+  items: z.array(z.object({ text: z.string(), detail: z.string().optional() })),
+});
+export type Completion = z.infer<typeof completion>;
+
+/** Of `GET session`: who is asking. */
+export const session = z.object({
+  role,
+  /** Whether they came by a session, which they can end. */
+  canLogOut: z.boolean(),
+});
+export type Session = z.infer<typeof session>;
+
+/** What an event of `tasks/watch` carries. */
+export const taskChange = z.object({
+  change: z.enum(["entered", "changed", "left"]),
+  task,
+  isDeleted: z.literal(true).optional(),
+});

@@ -3,9 +3,11 @@
  * secrets are taken out.
  */
 import type { Attempt } from "../tasks/core/attempt.ts";
+import type { ExplanationReason } from "../tasks/core/explain.ts";
 import type { Pause } from "../tasks/core/pauses.ts";
 import type { SavedSearch } from "../tasks/core/saved-searches.ts";
 import type { Attributes, StoredDefinition, WorkerRecord } from "../tasks/core/store.ts";
+import type { TaskGroup } from "../tasks/core/summary.ts";
 import type { Task } from "../tasks/core/task.ts";
 import { encodeValue } from "../tasks/core/value.ts";
 import type {
@@ -16,6 +18,7 @@ import type {
   PauseDocument,
   SavedSearchDocument,
   StoredError,
+  SummaryGroup,
   TaskDocument,
   WorkerDocument,
 } from "./contract.ts";
@@ -114,12 +117,17 @@ export class Documents {
   }
 
   /** Counts by attributes; the values of one whose name says that it is a secret are not shown. */
-  group<Group extends object>(group: Group): Group {
-    const shown = Object.entries(group).map(([key, value]) => [
+  group(group: TaskGroup): SummaryGroup {
+    const shown = Object.entries(jsonOf(group) as object).map(([key, value]) => [
       key,
       key.startsWith("attribute.") && this.#redact(key.slice("attribute.".length)) ? redactedText : value,
     ]);
-    return Object.fromEntries(shown) as Group;
+    return Object.fromEntries(shown) as SummaryGroup;
+  }
+
+  /** It may say what an error said. */
+  reason({ until, message, ...rest }: ExplanationReason) {
+    return { ...rest, message: this.text(message), ...(until && { until: until.toISOString() }) };
   }
 
   /** Whether the name of an attribute says that it is a secret. */

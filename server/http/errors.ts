@@ -41,12 +41,33 @@ export const httpStatuses: Record<ErrorCode, number> = {
   INSTANCE_CLOSED: 503,
 };
 
+/** Codes of the API's own, beside those of Dure. */
+const ownCodes = [
+  "UNAUTHORIZED",
+  "FORBIDDEN",
+  "NOT_FOUND",
+  "INVALID_REQUEST",
+  "NOT_JSON",
+  "BODY_TOO_LARGE",
+  "WRONG_HOST",
+  "OTHER_ORIGIN",
+  "TOO_MANY_ATTEMPTS",
+  "TOO_MANY_STREAMS",
+  "TOO_MANY_TASKS",
+  "UNEXPECTED",
+] as const;
+
+export type HttpCode = ErrorCode | (typeof ownCodes)[number];
+
+/** Every code that an answer may carry. */
+export const errorCodes: readonly HttpCode[] = [...ownCodes, ...(Object.keys(httpStatuses) as ErrorCode[])];
+
 /** A refusal of the API's own, with the code that its body carries. */
 export class HttpError extends Error {
   readonly status: number;
-  readonly code: string;
+  readonly code: HttpCode;
 
-  constructor(status: number, code: string, message: string) {
+  constructor(status: number, code: HttpCode, message: string) {
     super(message);
     this.status = status;
     this.code = code;
@@ -55,7 +76,7 @@ export class HttpError extends Error {
 
 export interface ErrorAnswer {
   status: number;
-  body: { code: string; message: string; details: object };
+  body: { code: HttpCode; message: string; details: object };
 }
 
 /** What is answered for anything thrown. A fault of ours says no more than that it happened; the log has the rest. */

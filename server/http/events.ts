@@ -2,6 +2,7 @@
 import type { Dure } from "../dure.ts";
 import type { Gate } from "./auth.ts";
 import { HttpError } from "./errors.ts";
+import { forgetShown } from "./shared-answers.ts";
 
 const streamsMax = 50;
 /** Hints are at least this far apart. */
@@ -104,6 +105,7 @@ export class Events {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#last += 1;
+    forgetShown(this.#dure);
     this.#tell(`id: ${this.#last}\nevent: changed\ndata: {}\n\n`);
   }
 

@@ -12,6 +12,8 @@ export interface Call<Query = any, Body = any> {
   body: Body;
   /** The caller's. */
   role: Role;
+  /** Whether they came by a session, which they can end. */
+  canLogOut: boolean;
   /** For what needs more than the route does. @throws HttpError 403 */
   need(role: Role): void;
   /** Adds to the line of the audit. */
@@ -36,9 +38,13 @@ export interface Route<
   summary: string;
   query?: z.ZodType<Query, QueryInput>;
   body?: z.ZodType<Body, BodyInput>;
+  /** What is answered: its type, and its description. */
+  answer: z.ZodType<Answer>;
+  /** Whether each caller is answered something of their own; else those who may see the same may share an answer. */
+  isOwn?: true;
   /** The status of an answer. Default 200. */
   statusOf?(answer: Answer): 200 | 202;
-  run(call: Call<Query, Body>): Promise<Answer>;
+  run(call: Call<Query, Body>): Promise<NoInfer<Answer>>;
 }
 
 /** Keeps what the schemas say of a route's query and body, and what it answers. */

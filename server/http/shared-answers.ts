@@ -1,17 +1,26 @@
 /**
  * Many dashboards ask the same at about the same time: an answer that was begun a moment ago is given to all of them, so
- * that the store is read once, however many look. Only for what is counted and summed up; tasks are always read.
+ * that the store is read once, however many look.
+ *
+ * Two kinds. What is counted over many tasks is kept for seconds, for everybody. What a page shows is shared, as the text
+ * that is sent, among those who say that they take an answer of a moment ago (`cache-control: max-age=1`), and forgotten at
+ * each hint of a change: whoever asks because of a hint is told what has become.
  */
 import type { Dure } from "../dure.ts";
 
 const answersMax = 100;
+/** No answer is older, whatever a caller would take. */
+const ageMsMax = 1_000;
 
 interface Kept {
   answer: Promise<unknown>;
   until: number;
 }
 
-const answers = new WeakMap<Dure, Map<string, Kept>>();
+type Answers = Map<string, Kept>;
+
+const counted = new WeakMap<Dure, Answers>();
+const shown = new WeakMap<Dure, Answers>();
 
 /** Asks unless an answer under `key` was begun less than `keptMs` ago. One that fails is not kept. */
 export function sharedAnswer<Answer>(
@@ -20,19 +29,57 @@ export function sharedAnswer<Answer>(
   keptMs: number,
   ask: () => Promise<Answer>,
 ): Promise<Answer> {
-  const known = answers.get(dure) ?? new Map<string, Kept>();
-  answers.set(dure, known);
-  const found = known.get(key);
-  const now = performance.now();
-  if (found && now < found.until) return found.answer as Promise<Answer>;
-  if (known.size >= answersMax) known.clear();
-  const answer = ask();
-  known.set(key, { answer, until: now + keptMs });
-  answer.catch(() => known.delete(key));
-  return answer;
+  return answerIn(answersOf(counted, dure), key, keptMs, ask);
+}
+
+/** The text of an answer that those share who may see the same; `key` names both, what is asked and what may be seen. */
+export function sharedText(
+  dure: Dure,
+  key: string,
+  ageMs: number,
+  ask: () => Promise<string>,
+): Promise<string> {
+  return answerIn(answersOf(shown, dure), key, ageMs, ask);
+}
+
+/** How old an answer the caller takes, in milliseconds; 0 for those who do not say. */
+export function ageTakenBy(request: Request): number {
+  const seconds = /\bmax-age=(\d{1,9})\b/i.exec(request.headers.get("cache-control") ?? "")?.[1];
+  return Math.min(ageMsMax, Number(seconds ?? 0) * 1_000);
 }
 
 /** After a change that came by this API: whoever asks next is told what it has become. */
 export function forgetAnswers(dure: Dure): void {
-  answers.delete(dure);
+  counted.delete(dure);
+  shown.delete(dure);
+}
+
+/** Before a hint that something changed. */
+export function forgetShown(dure: Dure): void {
+  shown.delete(dure);
+}
+
+function answersOf(kind: WeakMap<Dure, Answers>, dure: Dure): Answers {
+  const known = kind.get(dure) ?? new Map<string, Kept>();
+  kind.set(dure, known);
+  return known;
+}
+
+function answerIn<Answer>(
+  known: Answers,
+  key: string,
+  keptMs: number,
+  ask: () => Promise<Answer>,
+): Promise<Answer> {
+  const found = known.get(key);
+  if (found && performance.now() < found.until) return found.answer as Promise<Answer>;
+  if (known.size >= answersMax) known.clear();
+  const kept: Kept = { answer: ask(), until: performance.now() + keptMs };
+  known.set(key, kept);
+  const forget = () => {
+    if (known.get(key) === kept) known.delete(key);
+  };
+  kept.answer.catch(forget);
+  setTimeout(forget, keptMs).unref();
+  return kept.answer as Promise<Answer>;
 }

@@ -76,7 +76,7 @@ function Values({
   return (
     <ul>
       {groups.slice(0, valuesMax).map((group) => {
-        const value = String(group[by]);
+        const value = String(group[by as keyof SummaryGroup]);
         const narrowed =
           by === "type"
             ? { ...search, type: value }

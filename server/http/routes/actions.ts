@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { actionType } from "../../tasks/core/act.ts";
 import { DureError } from "../../tasks/core/errors.ts";
-import type { ActionAnswer } from "../contract.ts";
+import { type ActionAnswer, actionAnswer, oneTask } from "../contract.ts";
 import { route } from "../route.ts";
 import { instant, searchOf } from "./tasks.ts";
 
@@ -30,6 +30,7 @@ export const actionRoutes = [
     method: "POST",
     path: "actions",
     role: "operator",
+    answer: actionAnswer,
     summary:
       "Cancels, retries, deletes or edits all that fits, as a task of its own (202); with `dryRun` only says how many. Deleting needs the role admin",
     body: newAction,
@@ -62,6 +63,7 @@ export const actionRoutes = [
     method: "GET",
     path: "actions/:id",
     role: "viewer",
+    answer: oneTask,
     summary: "The task of an action: its progress, and in the end its result. It is cancelled as any task",
     run: async ({ dure, documents, params }) => {
       const id = params.id!;

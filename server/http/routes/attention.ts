@@ -1,7 +1,8 @@
 /** What needs attention first: what is counted for it, and the answer. */
+import { z } from "zod";
 import type { Dure } from "../../dure.ts";
 import { attentionOf, type Counts, stuckAfter } from "../attention.ts";
-import type { Attention } from "../contract.ts";
+import { type Attention, attention } from "../contract.ts";
 import { route } from "../route.ts";
 import { sharedAnswer } from "../shared-answers.ts";
 
@@ -15,6 +16,7 @@ export const attentionRoutes = [
     method: "GET",
     path: "attention",
     role: "viewer",
+    answer: z.object({ attention: z.array(attention) }),
     summary: "What needs attention, worst first, each with the search behind it",
     run: async ({ dure }) => ({
       attention: await sharedAnswer(dure, "attention", keptMs, () => attentionIn(dure)),

@@ -1,4 +1,5 @@
 /** Errors: the latest failed tasks by what they say. */
+import { errorsAnswer } from "../contract.ts";
 import { failuresMax, readErrors } from "../error-groups.ts";
 import { route } from "../route.ts";
 import { sharedAnswer } from "../shared-answers.ts";
@@ -10,6 +11,7 @@ export const errorRoutes = [
     method: "GET",
     path: "errors",
     role: "viewer",
+    answer: errorsAnswer,
     summary: `The latest ${failuresMax} failed tasks, grouped by messages that say the same, each with its trend`,
     run: async ({ dure, documents }) => {
       const { errors, ...rest } = await sharedAnswer(dure, "errors", keptMs, () => readErrors(dure));

@@ -1,5 +1,6 @@
 /** The history: what ended when, and how long it waited and ran. */
 import { z } from "zod";
+import { historyBucket } from "../contract.ts";
 import { route } from "../route.ts";
 import { sharedAnswer } from "../shared-answers.ts";
 import { filterQuery } from "./tasks.ts";
@@ -12,6 +13,7 @@ export const historyRoutes = [
     method: "GET",
     path: "history",
     role: "viewer",
+    answer: z.object({ buckets: z.array(historyBucket) }),
     summary:
       "Throughput, failures, wait and run time by minute, hour or day; also of tasks that were deleted",
     query: z.object({

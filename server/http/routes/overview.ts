@@ -2,25 +2,25 @@
 import { z } from "zod";
 import { valueAt } from "../../tasks/core/query-complete.ts";
 import type { SummaryKey } from "../../tasks/core/summary.ts";
+import { completion, definition, healthFinding, session, stats, summary, worker } from "../contract.ts";
 import { route } from "../route.ts";
-import { sharedAnswer } from "../shared-answers.ts";
 import { boolean, searchOf, taskFilters } from "./tasks.ts";
-
-/** No longer than hints of changes are apart, so that what follows one is new. */
-const keptMs = 500;
 
 export const overviewRoutes = [
   route({
     method: "GET",
     path: "session",
     role: "viewer",
-    summary: "Who is asking: the caller's role",
-    run: async ({ role }) => ({ role }),
+    answer: session,
+    isOwn: true,
+    summary: "Who is asking: the caller's role, and whether they came by a session that they can end",
+    run: async ({ role, canLogOut }) => ({ role, canLogOut }),
   }),
   route({
     method: "GET",
     path: "definitions",
     role: "viewer",
+    answer: z.object({ definitions: z.array(definition) }),
     summary: "All definitions that the database knows",
     run: async ({ dure, documents }) => ({
       definitions: (await dure.listDefinitions()).map((definition) => documents.definition(definition)),
@@ -30,24 +30,25 @@ export const overviewRoutes = [
     method: "GET",
     path: "workers",
     role: "viewer",
+    answer: z.object({ workers: z.array(worker) }),
     summary: "Workers that run, and those that ran lately",
     run: async ({ dure, documents }) => ({
-      workers: (await sharedAnswer(dure, "workers", keptMs, () => dure.listWorkers())).map((worker) =>
-        documents.worker(worker),
-      ),
+      workers: (await dure.listWorkers()).map((worker) => documents.worker(worker)),
     }),
   }),
   route({
     method: "GET",
     path: "stats",
     role: "viewer",
+    answer: stats,
     summary: "Tasks by type, queue and status, the backlog's age, the size of the database",
-    run: ({ dure }) => sharedAnswer(dure, "stats", keptMs, () => dure.stats()),
+    run: ({ dure }) => dure.stats(),
   }),
   route({
     method: "GET",
     path: "health",
     role: "viewer",
+    answer: z.object({ findings: z.array(healthFinding) }),
     summary: "What `dure doctor` finds",
     run: async ({ dure }) => ({ findings: await dure.checkHealth() }),
   }),
@@ -55,6 +56,7 @@ export const overviewRoutes = [
     method: "GET",
     path: "summary",
     role: "viewer",
+    answer: summary,
     summary: "How many tasks that fit there are by status, type, queue, minute, hour or day, and attribute.…",
     query: taskFilters.extend({
       by: z
@@ -77,16 +79,15 @@ export const overviewRoutes = [
         time: instant,
         percentiles,
       };
-      const summary = await sharedAnswer(dure, `summary ${JSON.stringify(search)}`, keptMs, () =>
-        dure.summarizeTasks(search),
-      );
-      return { ...summary, groups: summary.groups.map((group) => documents.group(group)) };
+      const { groups, ...rest } = await dure.summarizeTasks(search);
+      return { ...rest, groups: groups.map((group) => documents.group(group)) };
     },
   }),
   route({
     method: "GET",
     path: "query/complete",
     role: "viewer",
+    answer: completion,
     summary: "What may stand at a place of a query that is being written",
     query: z.object({ text: z.string().max(10_000), position: z.coerce.number().int().min(0) }),
     run: async ({ dure, documents, query }) => {

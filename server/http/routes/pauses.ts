@@ -1,6 +1,7 @@
 /** Pauses: types and queues whose tasks wait until they are resumed. */
 import { z } from "zod";
 import type { PauseTarget } from "../../tasks/core/pauses.ts";
+import { pause } from "../contract.ts";
 import { HttpError } from "../errors.ts";
 import { route } from "../route.ts";
 
@@ -9,6 +10,7 @@ export const pauseRoutes = [
     method: "GET",
     path: "pauses",
     role: "viewer",
+    answer: z.object({ pauses: z.array(pause) }),
     summary: "What is paused, types first, then queues, by name",
     run: async ({ dure, documents }) => ({
       pauses: (await dure.listPauses()).map((pause) => documents.pause(pause)),
@@ -18,6 +20,7 @@ export const pauseRoutes = [
     method: "PUT",
     path: "pauses/:kind/:name",
     role: "operator",
+    answer: z.object({ pause }),
     summary: "Pauses a `type` or a `queue`: no worker starts a task of it; what runs goes on",
     body: z.strictObject({
       /** Left out, one that was given before stays. */
@@ -33,6 +36,7 @@ export const pauseRoutes = [
     method: "DELETE",
     path: "pauses/:kind/:name",
     role: "operator",
+    answer: z.object({ resumed: z.boolean() }),
     summary: "Lets the tasks of a type or a queue start again; answers whether it was paused",
     run: async ({ dure, params }) => ({ resumed: await dure.resume(targetOf(params)) }),
   }),

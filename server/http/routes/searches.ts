@@ -1,5 +1,6 @@
 /** Saved searches: a query under a name, which every query may use as `@name`, with an optional alert rule. */
 import { z } from "zod";
+import { savedSearch as savedSearchDocument } from "../contract.ts";
 import { route } from "../route.ts";
 
 const alertTask = z.strictObject({ type: z.string(), payload: z.record(z.string(), z.unknown()).optional() });
@@ -24,6 +25,7 @@ export const searchRoutes = [
     method: "GET",
     path: "searches",
     role: "viewer",
+    answer: z.object({ searches: z.array(savedSearchDocument) }),
     summary: "All saved searches by name, and what their alerts have found",
     run: async ({ dure, documents }) => ({
       searches: (await dure.listSearches()).map((search) => documents.search(search)),
@@ -33,6 +35,7 @@ export const searchRoutes = [
     method: "PUT",
     path: "searches/:name",
     role: "operator",
+    answer: z.object({ search: savedSearchDocument }),
     summary: "Saves a search, in the place of one that has the name",
     body: savedSearch,
     run: async ({ dure, documents, params, body, audit }) => {
@@ -44,10 +47,11 @@ export const searchRoutes = [
     method: "DELETE",
     path: "searches/:name",
     role: "operator",
+    answer: z.object({ deleted: z.string() }),
     summary: "Deletes a saved search and its alert",
     run: async ({ dure, params }) => {
       await dure.deleteSearch(params.name!);
-      return { deleted: params.name };
+      return { deleted: params.name! };
     },
   }),
 ];

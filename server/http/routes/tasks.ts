@@ -8,7 +8,16 @@ import { didYouMean } from "../../tasks/core/names.ts";
 import type { TaskSearchOptions } from "../../tasks/core/search.ts";
 import type { Attributes } from "../../tasks/core/store.ts";
 import type { Task } from "../../tasks/core/task.ts";
-import type { Json } from "../contract.ts";
+import {
+  type Json,
+  oneTask,
+  searchExplanation,
+  task,
+  taskCount,
+  taskDetail,
+  taskExplanation,
+  taskPage,
+} from "../contract.ts";
 import { HttpError } from "../errors.ts";
 import { type Call, route } from "../route.ts";
 
@@ -94,6 +103,7 @@ export const taskRoutes = [
     method: "GET",
     path: "tasks",
     role: "viewer",
+    answer: taskPage,
     summary: "A page of the tasks that fit, newest first unless told otherwise",
     query: listQuery,
     run: async ({ dure, documents, query }) => {
@@ -109,13 +119,19 @@ export const taskRoutes = [
         definitions,
       });
       const found = attributes ? await attributesOf(dure, page.tasks) : undefined;
-      return { ...page, tasks: page.tasks.map((task) => documents.task(task, found?.get(task.id))) };
+      const { tasks, searchedBackTo, ...rest } = page;
+      return {
+        ...rest,
+        tasks: tasks.map((task) => documents.task(task, found?.get(task.id))),
+        ...(searchedBackTo && { searchedBackTo: searchedBackTo.toISOString() }),
+      };
     },
   }),
   route({
     method: "GET",
     path: "tasks/count",
     role: "viewer",
+    answer: taskCount,
     summary: "How many tasks fit; an estimate, and said to be one, where counting takes too long",
     query: taskFilters,
     run: async ({ dure, query }) => {
@@ -127,25 +143,29 @@ export const taskRoutes = [
     method: "GET",
     path: "tasks/explain",
     role: "viewer",
+    answer: searchExplanation,
     summary: "Which way a page of tasks is found, how many are looked at, and what would make it cheaper",
     query: taskFilters.extend({
       sort: z.enum(sortFields).optional(),
       order: z.enum(["asc", "desc"]).optional(),
       offset: z.coerce.number().int().min(0).optional(),
     }),
-    run: ({ dure, query: { sort, order, offset, ...filters } }) =>
-      dure.explainSearch({
+    run: async ({ dure, query: { sort, order, offset, ...filters } }) => {
+      const { indexes, tested, hints, ...rest } = await dure.explainSearch({
         ...searchOf(filters),
         ...(sort && { sortBy: sort }),
         ...(order && { sortOrder: order }),
         ...(offset !== undefined && { offset }),
         definitions: false,
-      }),
+      });
+      return { ...rest, indexes: [...indexes], tested: [...tested], hints: [...hints] };
+    },
   }),
   route({
     method: "GET",
     path: "tasks/:id",
     role: "viewer",
+    answer: taskDetail,
     summary: "One task with its attempts and their logs",
     run: async (call) => {
       const { dure, documents, params } = call;
@@ -162,11 +182,16 @@ export const taskRoutes = [
     method: "GET",
     path: "tasks/:id/explain",
     role: "viewer",
+    answer: taskExplanation,
     summary: "Why a task is where it is, and what happens to it next",
     run: async ({ dure, documents, params }) => {
-      const { task, uncharged, workers, ...rest } = await dure.explainTask(params.id!);
+      const { task, reasons, uncharged, attemptsLeft, nextAttemptAt, workers } = await dure.explainTask(
+        params.id!,
+      );
       return {
-        ...rest,
+        attemptsLeft,
+        ...(nextAttemptAt && { nextAttemptAt: nextAttemptAt.toISOString() }),
+        reasons: reasons.map((reason) => documents.reason(reason)),
         task: documents.task(task),
         uncharged: uncharged.map((attempt) => documents.attempt(attempt)),
         workers: workers.map((worker) => documents.worker(worker)),
@@ -177,6 +202,7 @@ export const taskRoutes = [
     method: "POST",
     path: "tasks",
     role: "operator",
+    answer: oneTask,
     summary: "Enqueues a task of a definition that is known to the database",
     body: newTask,
     run: async ({ dure, documents, body }) => {
@@ -188,6 +214,7 @@ export const taskRoutes = [
     method: "POST",
     path: "tasks/batch",
     role: "operator",
+    answer: z.object({ tasks: z.array(task) }),
     summary: `Enqueues at most ${batchMax} tasks, one after another; answers them in order`,
     body: z.strictObject({ tasks: z.array(newTask).max(batchMax) }),
     run: async ({ dure, documents, body }) => {
@@ -201,6 +228,7 @@ export const taskRoutes = [
     method: "POST",
     path: "tasks/:id/cancel",
     role: "operator",
+    answer: oneTask.extend({ requested: z.boolean() }),
     summary: "Cancels a task; one that runs is asked to stop",
     body: change,
     run: async ({ dure, documents, params, body }) => {
@@ -212,6 +240,7 @@ export const taskRoutes = [
     method: "POST",
     path: "tasks/:id/retry",
     role: "operator",
+    answer: oneTask,
     summary: "Puts a FAILED or CANCELLED task back, with all its attempts again",
     body: change,
     run: async ({ dure, documents, params, body, need }) => {
@@ -223,6 +252,7 @@ export const taskRoutes = [
     method: "POST",
     path: "tasks/:id/run-again",
     role: "operator",
+    answer: oneTask,
     summary:
       "Enqueues a new task of the same type, with the same payload or an edited one: what is in it as it was shown is what it was, secrets and types included",
     body: z.strictObject({
@@ -246,6 +276,7 @@ export const taskRoutes = [
     method: "PATCH",
     path: "tasks/:id",
     role: "operator",
+    answer: oneTask,
     summary: "Changes the priority or the due time of a PENDING task",
     body: change.extend({ priority: z.number().int().optional(), dueAt: instant.nullish() }),
     run: async ({ dure, documents, params, body }) => {
@@ -262,11 +293,12 @@ export const taskRoutes = [
     method: "DELETE",
     path: "tasks/:id",
     role: "admin",
+    answer: z.object({ deleted: z.string() }),
     summary: "Deletes a task that has ended, with its attempts and logs",
     query: z.object({ expectedVersion: z.coerce.number().int().optional() }),
     run: async ({ dure, params, query: { expectedVersion } }) => {
       await dure.deleteTask(params.id!, expectedVersion === undefined ? {} : { expectedVersion });
-      return { deleted: params.id };
+      return { deleted: params.id! };
     },
   }),
 ];
