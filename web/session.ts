@@ -1,18 +1,30 @@
-/** Whether the server asks who is there: set by the first 401, and by it the shell shows the token prompt. */
+/** Whether there is somebody: until the first 401, or until they log out; then the shell shows the token prompt. */
 import { useSyncExternalStore } from "react";
 import { ApiError } from "./api.ts";
 
-const listeners = new Set<() => void>();
-let tokenAsked = false;
+/** `out` for those who logged out, `asked` when the server asks who is there. */
+export type SessionState = "in" | "asked" | "out";
 
-export function useTokenAsked(): boolean {
-  return useSyncExternalStore(listen, () => tokenAsked);
+const listeners = new Set<() => void>();
+let state: SessionState = "in";
+
+export function useSessionState(): SessionState {
+  return useSyncExternalStore(listen, () => state);
 }
 
 /** To be told every error of the API. */
 export function noteError(error: unknown): void {
-  if (!(error instanceof ApiError) || error.status !== 401 || tokenAsked) return;
-  tokenAsked = true;
+  if (error instanceof ApiError && error.status === 401) leave("asked");
+}
+
+/** To be told once the server has ended the session. */
+export function noteLogout(): void {
+  leave("out");
+}
+
+function leave(next: SessionState): void {
+  if (state !== "in") return;
+  state = next;
   for (const listener of listeners) listener();
 }
 

@@ -217,6 +217,28 @@ test("all that a search finds is cancelled by a worker, beyond what is loaded", 
   expect(trouble).toEqual([]);
 });
 
+test.each([
+  { locale: "en-US", colorScheme: "light", width: 1280, button: "Log out", title: "You are logged out" },
+  { locale: "ko-KR", colorScheme: "dark", width: 390, button: "로그아웃", title: "로그아웃했습니다" },
+] as const)("whoever logs in by the token logs out by a button, from the keyboard: $locale", async (by) => {
+  const { locale, colorScheme, width, title } = by;
+  const context = await browser.newContext({ locale, colorScheme, viewport: { width, height: 800 } });
+  const reader = await context.newPage();
+  reader.setDefaultTimeout(8_000);
+  await reader.goto(server.url);
+  const button = reader.getByRole("button", { name: by.button });
+  await button.waitFor();
+  const isThere = () => button.evaluate((element) => element === element.ownerDocument.activeElement);
+  for (let pressed = 0; pressed < 20 && !(await isThere()); pressed++) await reader.keyboard.press("Tab");
+  await reader.keyboard.press("Enter");
+  await reader.getByRole("heading", { name: title }).waitFor();
+  expect(await reader.getByRole("navigation").count()).toBe(0);
+  expect(await reader.evaluate(() => fetch("api/session").then(({ status }) => status))).toBe(401);
+  await reader.goto(at("tasks"));
+  await reader.getByRole("textbox").waitFor();
+  await context.close();
+});
+
 test("a page of another origin reads nothing and changes nothing, logged in or not", async () => {
   const other: Server = createServer((_request, response) => {
     response.setHeader("content-type", "text/html");

@@ -31,7 +31,7 @@ const views = [
   { path: "tasks?status=FAILED", en: "Tasks", ko: "작업" },
   { path: "tasks/0f3a00000011-receipt", en: "nightly-report", ko: "nightly-report" },
   { path: "tasks/0f3a00000001-receipt", en: "send-receipt", ko: "send-receipt" },
-  { path: "errors", en: "Errors of failed tasks", ko: "실패한 작업의 오류" },
+  { path: "errors", en: "Errors", ko: "오류" },
   { path: "workers", en: "Workers", ko: "워커" },
   { path: "definitions", en: "Definitions", ko: "정의" },
   { path: "definitions/resize-image/enqueue", en: "Enqueue resize-image", ko: "resize-image 등록" },

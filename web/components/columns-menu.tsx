@@ -1,12 +1,13 @@
 /** Which columns the list of tasks shows; the reader's own are paths into payloads and results. */
 import { useQuery } from "@tanstack/react-query";
-import { type FormEvent, type KeyboardEvent, useState } from "react";
+import { type FormEvent, useState } from "react";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
 import { Button } from "./button.tsx";
 import styles from "./columns-menu.module.css";
 import { inputClass } from "./field.tsx";
 import { Icon } from "./icon.tsx";
+import { Menu } from "./menu.tsx";
 import { type ColumnChoice, taskColumns } from "./task-columns.tsx";
 
 export function ColumnsMenu({ choice }: { choice: ColumnChoice }) {
@@ -14,32 +15,26 @@ export function ColumnsMenu({ choice }: { choice: ColumnChoice }) {
   const { data: definitions } = useQuery(queries.definitions());
   const names = definitions?.flatMap(({ attributes = [] }) => attributes) ?? [];
   const attributes = [...new Set(names)].map((name) => `attribute.${name}`);
-  const close = (event: KeyboardEvent<HTMLDetailsElement>) => {
-    if (event.key !== "Escape") return;
-    event.currentTarget.open = false;
-    event.currentTarget.querySelector("summary")?.focus();
-  };
+  const own = choice.own.filter((path) => !attributes.includes(path));
   return (
-    <details className={styles.menu} onKeyDown={close}>
-      <summary>
-        <Icon name="columns" />
-        {words.columns}
-      </summary>
-      <div className={styles.list}>
-        {taskColumns.map(({ key, word }) => (
-          <Choice key={key} name={key} label={word ? (words[word] as string) : key} choice={choice} />
-        ))}
-        {attributes.map((path) => (
-          <Choice key={path} name={path} label={path.slice("attribute.".length)} choice={choice} />
-        ))}
-        {choice.own
-          .filter((path) => !attributes.includes(path))
-          .map((path) => (
-            <Choice key={path} name={path} label={path} choice={choice} />
-          ))}
-        <OwnColumn choice={choice} />
-      </div>
-    </details>
+    <div className={styles.menu}>
+      <Menu icon="columns" label={words.columns} className={styles.list}>
+        {() => (
+          <>
+            {taskColumns.map(({ key, word }) => (
+              <Choice key={key} name={key} label={word ? (words[word] as string) : key} choice={choice} />
+            ))}
+            {attributes.map((path) => (
+              <Choice key={path} name={path} label={path.slice("attribute.".length)} choice={choice} />
+            ))}
+            {own.map((path) => (
+              <Choice key={path} name={path} label={path} choice={choice} />
+            ))}
+            <OwnColumn choice={choice} />
+          </>
+        )}
+      </Menu>
+    </div>
   );
 }
 

@@ -1,14 +1,13 @@
 /** What the tasks of a search have in common: how many by type, queue and attribute, each a link that narrows the search. */
 import { useQueries, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { type KeyboardEvent, useState } from "react";
 import type { TaskSearch } from "../api.ts";
 import type { DefinitionDocument, SummaryGroup } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
 import styles from "./facets.module.css";
-import { Icon } from "./icon.tsx";
+import { Menu } from "./menu.tsx";
 import { quoted } from "./task-facts.tsx";
 
 /** Each is a question to the store. */
@@ -24,24 +23,10 @@ interface Facet {
 
 export function Facets({ search }: { search: TaskSearch }) {
   const words = useWords();
-  const [open, setOpen] = useState(false);
-  const close = (event: KeyboardEvent<HTMLDetailsElement>) => {
-    if (event.key !== "Escape") return;
-    event.currentTarget.open = false;
-    event.currentTarget.querySelector("summary")?.focus();
-  };
   return (
-    <details
-      className={styles.menu}
-      onKeyDown={close}
-      onToggle={({ currentTarget }) => setOpen(currentTarget.open)}
-    >
-      <summary>
-        <Icon name="filter" />
-        {words.facets}
-      </summary>
-      {open && <FacetList search={search} />}
-    </details>
+    <Menu icon="filter" label={words.facets} className={styles.list}>
+      {() => <FacetList search={search} />}
+    </Menu>
   );
 }
 
@@ -52,14 +37,14 @@ function FacetList({ search }: { search: TaskSearch }) {
   const answers = useQueries({ queries: facets.map(({ by }) => queries.facet(search, by)) });
   const names: { [by: string]: string } = { type: words.type, queue: words.queue };
   return (
-    <div className={styles.list}>
+    <>
       {facets.map(({ by, field }, place) => (
         <section key={by} aria-label={names[by] ?? field}>
           <h2>{names[by] ?? field}</h2>
           <Values by={by} field={field} search={search} groups={answers[place]?.data} />
         </section>
       ))}
-    </div>
+    </>
   );
 }
 

@@ -18,6 +18,7 @@ const paths = {
   system: "M2 3h12v8H2zM6 14h4M8 11v3",
   columns: "M2.5 3h11v10h-11zM6.2 3v10M9.8 3v10",
   keyboard: "M1.5 4h13v8h-13zM4 6.7h.1M6.7 6.7h.1M9.3 6.7h.1M12 6.7h.1M5 9.5h6",
+  logout: "M6.5 2.5h-4v11h4M6.5 8h7M10.8 5l3 3-3 3",
   plus: "M8 3v10M3 8h10",
   filter: "M2.5 4h11M4.5 8h7M6.5 12h3",
   bookmark: "M4 2.5h8v11l-4-3-4 3z",

@@ -144,7 +144,8 @@ function Objection({ id, query, error }: { id: string; query: string; error: Api
           {query.slice(column - 1 + met.length)}
         </code>
       )}
-      <span>{error.message}</span>
+      {/* Below its first line it draws the query and its mark, for terminals. */}
+      <span>{error.message.split("\n", 1)[0]}</span>
     </div>
   );
 }

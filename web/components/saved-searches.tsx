@@ -1,6 +1,6 @@
 /** Saved searches: opens one, keeps the one that is looked at, deletes one. Others see them too: they are in the store. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, type KeyboardEvent, useRef, useState } from "react";
+import { type FormEvent, useState } from "react";
 import { api, type TaskSearch } from "../api.ts";
 import type { SavedSearchDocument } from "../contract.ts";
 import { useFormat } from "../format.ts";
@@ -10,54 +10,50 @@ import { queryOf } from "../saved-query.ts";
 import { RoleButton } from "./button.tsx";
 import { inputClass } from "./field.tsx";
 import { Icon } from "./icon.tsx";
+import { Menu } from "./menu.tsx";
 import styles from "./saved-searches.module.css";
 import { useToast } from "./toast.tsx";
 
 export function SavedSearches({ search, onOpen }: { search: TaskSearch; onOpen: (query: string) => void }) {
   const words = useWords();
-  const menu = useRef<HTMLDetailsElement>(null);
   const { data, refetch } = useQuery(queries.searches());
-  const close = () => {
-    if (!menu.current) return;
-    menu.current.open = false;
-    menu.current.querySelector("summary")?.focus();
-  };
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === "Escape") close();
-  };
   const alerts = data?.filter(isAlerting).length ?? 0;
+  const mark = alerts > 0 && (
+    <span
+      className={styles.alerts}
+      role="img"
+      aria-label={words.alertsNow(alerts)}
+      title={words.alertsNow(alerts)}
+    />
+  );
   return (
-    <details ref={menu} className={styles.menu} onKeyDown={onKeyDown} onToggle={() => void refetch()}>
-      <summary>
-        <Icon name="bookmark" />
-        {words.savedSearches}
-        {alerts > 0 && (
-          <span
-            className={styles.alerts}
-            role="img"
-            aria-label={words.alertsNow(alerts)}
-            title={words.alertsNow(alerts)}
-          />
-        )}
-      </summary>
-      <div className={styles.list}>
-        {data?.length === 0 && <p className={styles.none}>{words.noSavedSearches}</p>}
-        <ul>
-          {data?.map((saved) => (
-            <Saved
-              key={saved.name}
-              saved={saved}
-              isHere={search.q === `@${saved.name}`}
-              onOpen={() => {
-                onOpen(`@${saved.name}`);
-                close();
-              }}
-            />
-          ))}
-        </ul>
-        <SaveThis search={search} />
-      </div>
-    </details>
+    <Menu
+      icon="bookmark"
+      label={words.savedSearches}
+      mark={mark}
+      className={styles.list}
+      onOpen={() => void refetch()}
+    >
+      {(close) => (
+        <>
+          {data?.length === 0 && <p className={styles.none}>{words.noSavedSearches}</p>}
+          <ul>
+            {data?.map((saved) => (
+              <Saved
+                key={saved.name}
+                saved={saved}
+                isHere={search.q === `@${saved.name}`}
+                onOpen={() => {
+                  onOpen(`@${saved.name}`);
+                  close();
+                }}
+              />
+            ))}
+          </ul>
+          <SaveThis search={search} />
+        </>
+      )}
+    </Menu>
   );
 }
 

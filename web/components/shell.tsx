@@ -4,9 +4,10 @@ import { useState } from "react";
 import { useSpeech, useWords } from "../i18n/language.tsx";
 import { useShortcuts } from "../keyboard.ts";
 import { ChangesContext, type LiveState, useLiveStream } from "../live.ts";
-import { useTokenAsked } from "../session.ts";
+import { useSessionState } from "../session.ts";
 import { themes, useTheme } from "../theme.ts";
 import { Icon, type IconName } from "./icon.tsx";
+import { Logout } from "./logout.tsx";
 import styles from "./shell.module.css";
 import { ShortcutHelp } from "./shortcut-help.tsx";
 import { TokenPrompt } from "./token-prompt.tsx";
@@ -21,11 +22,11 @@ export const places = [
 
 export function Shell() {
   const words = useWords();
-  const tokenAsked = useTokenAsked();
-  const { state, changes } = useLiveStream(!tokenAsked);
+  const session = useSessionState();
+  const { state, changes } = useLiveStream(session === "in");
   const [helpOpen, setHelpOpen] = useState(false);
   usePlaceShortcuts(() => setHelpOpen(true));
-  if (tokenAsked) return <TokenPrompt />;
+  if (session !== "in") return <TokenPrompt isLoggedOut={session === "out"} />;
   return (
     <ChangesContext value={changes}>
       <button type="button" className={styles.skip} onClick={focusContent}>
@@ -40,6 +41,7 @@ export function Shell() {
           <Navigation />
           <div className={styles.foot}>
             <LiveMark state={state} />
+            <Logout />
             <ThemeSwitch />
             <LanguageSwitch />
             <button

@@ -6,7 +6,7 @@ import { Field, inputClass } from "./field.tsx";
 import { useTitle } from "./page.tsx";
 import styles from "./token-prompt.module.css";
 
-export function TokenPrompt() {
+export function TokenPrompt({ isLoggedOut }: { isLoggedOut: boolean }) {
   const words = useWords();
   const [token, setToken] = useState("");
   useTitle(words.token);
@@ -19,8 +19,8 @@ export function TokenPrompt() {
   return (
     <main className={styles.page}>
       <form className={styles.card} onSubmit={open}>
-        <h1>{words.tokenTitle}</h1>
-        <p>{words.tokenText}</p>
+        <h1>{isLoggedOut ? words.loggedOutTitle : words.tokenTitle}</h1>
+        <p>{isLoggedOut ? words.loggedOutText : words.tokenText}</p>
         <Field label={words.token}>
           {(wiring) => (
             <input

@@ -32,7 +32,7 @@ export function TypeTable({ stats }: { stats: Stats }) {
                 {words[status]}
               </th>
             ))}
-            <th className={`${styles.number} ${styles.optional}`}>% {words.failureRate.toLowerCase()}</th>
+            <th className={`${styles.number} ${styles.optional}`}>{words.failedShare}</th>
             <td />
           </tr>
         </thead>

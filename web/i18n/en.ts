@@ -222,7 +222,8 @@ export const en = {
   runTime: "Run time",
   chartLabel: "Tasks completed and failed, with their wait and run times",
   byType: "By type",
-  failureRate: "Failed",
+  failedShare: "% failed",
+  shareOfEnded: (share: string) => `${share} of those that ended`,
   oldestDue: "Oldest due",
   databaseSize: "Database",
   workersAlive: "Workers",
@@ -231,7 +232,6 @@ export const en = {
   emptyStoreText: "Put this into a file that your server loads, then run it.",
   total: "Total",
 
-  errorsTitle: "Errors of failed tasks",
   errorsNone: "No task has failed",
   errorsNoneText: "Errors of failed tasks are gathered here by what they say.",
   firstSeen: "First seen",
@@ -244,6 +244,7 @@ export const en = {
   retryGroup: (message: string) => `Retry all that failed with: ${message}`,
 
   workersNone: "No worker has run yet",
+  workersNoneAlive: "No worker is running",
   workersNoneText: "Start one beside your server, or in it with start().",
   alive: "alive",
   dead: "dead",
@@ -272,6 +273,9 @@ export const en = {
   yes: "yes",
   no: "no",
 
+  logOut: "Log out",
+  loggedOutTitle: "You are logged out",
+  loggedOutText: "To come back, paste the token that the command printed when it started.",
   tokenTitle: "This dashboard asks for a token",
   tokenText: "The command that started it printed the token. Paste it here.",
   token: "Token",

@@ -26,11 +26,11 @@ export function Errors() {
   };
   return (
     <>
-      <PageHeader title={words.errorsTitle} readAtMs={dataUpdatedAt} />
+      <PageHeader title={words.errors} readAtMs={dataUpdatedAt} />
       {error && !data && <Failure error={error} onRetry={refetch} />}
       {data?.errors.length === 0 && <Empty title={words.errorsNone} text={words.errorsNoneText} />}
       {data?.lookedBackTo && (
-        <p className={styles.note}>{words.ofLatestFailures(format.full(new Date(data.lookedBackTo)))}</p>
+        <p className={styles.note}>{words.ofLatestFailures(format.dayTime(new Date(data.lookedBackTo)))}</p>
       )}
       {data && data.errors.length > 0 && (
         <Panel flush>
@@ -79,12 +79,16 @@ function Groups({
               <Link to="/tasks" search={{ q: group.query }} className={styles.message!}>
                 {group.message}
               </Link>
-              <span className={table.below}>{group.types.join(", ")}</span>
+              <span className={table.below}>
+                <Types types={group.types} />
+              </span>
               <span className={table.below}>
                 <GroupActions group={group} onRetry={onRetry} />
               </span>
             </th>
-            <td className={`${styles.types} ${table.optional}`}>{group.types.join(", ")}</td>
+            <td className={`${styles.types} ${table.optional}`}>
+              <Types types={group.types} />
+            </td>
             <td className={table.number}>{format.count(group.count)}</td>
             <td className={table.optional}>
               <Trend counts={group.trend} label={trendLabel(group.trend)} />
@@ -108,6 +112,20 @@ function Groups({
     const total = counts.reduce((sum, count) => sum + count, 0);
     return words.trendSays(total, format.dayTime(new Date(trend.from)));
   }
+}
+
+/** The first of them; all of them on hover. */
+const typesShown = 3;
+
+function Types({ types }: { types: readonly string[] }) {
+  const format = useFormat();
+  const left = types.length - typesShown;
+  return (
+    <span title={left > 0 ? types.join(", ") : undefined}>
+      {types.slice(0, typesShown).join(", ")}
+      {left > 0 && ` +${format.count(left)}`}
+    </span>
+  );
 }
 
 function GroupActions({ group, onRetry }: { group: ErrorGroup; onRetry: (group: ErrorGroup) => void }) {

@@ -143,7 +143,7 @@ function AttentionLink({ item }: { item: Attention }) {
   const format = useFormat();
   const text = useAttentionText(item);
   const className = `${styles.attention} ${item.kind === "failing" ? styles.failing : styles.warning}`;
-  const share = item.kind === "failing" && <span className={styles.share}>{format.percent(item.share)}</span>;
+  const share = item.kind === "failing" && <Share share={format.percent(item.share)} />;
   if (!("query" in item) || item.kind === "no-workers") {
     return (
       <Link to="/workers" className={className}>
@@ -156,6 +156,16 @@ function AttentionLink({ item }: { item: Attention }) {
       <span>{text}</span>
       {share}
     </Link>
+  );
+}
+
+function Share({ share }: { share: string }) {
+  const words = useWords();
+  return (
+    <span className={styles.share} title={words.shareOfEnded(share)}>
+      <span className={styles.wide}>{words.shareOfEnded(share)}</span>
+      <span className={styles.narrow}>{share}</span>
+    </span>
   );
 }
 

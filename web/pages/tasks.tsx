@@ -97,7 +97,7 @@ function Found({
         <div className={styles.unfinished} role="status">
           <span>
             {unfinished.searchedBackTo &&
-              words.searchedBackTo(format.full(new Date(unfinished.searchedBackTo)))}{" "}
+              words.searchedBackTo(format.precise(new Date(unfinished.searchedBackTo)))}{" "}
             {unfinished.hint}
           </span>
           {found.isCut && found.hasMore && (

@@ -34,7 +34,10 @@ export function Workers() {
       </PageHeader>
       {error && !data && <Failure error={error} onRetry={refetch} />}
       {shown?.length === 0 && (
-        <Empty title={words.workersNone} text={words.workersNoneText}>
+        <Empty
+          title={ended.length > 0 ? words.workersNoneAlive : words.workersNone}
+          text={words.workersNoneText}
+        >
           <Snippet>{startWorker}</Snippet>
         </Empty>
       )}
