@@ -36,11 +36,15 @@ export async function findKeySource(
     : undefined;
   // So few are read at once; nothing finds them sooner.
   if (byAttribute && byAttribute.estimate < search.limit) return byAttribute;
-  const passing = () => passingIn(session, search);
+  let known: Promise<Passing> | undefined;
+  const passing = () => {
+    known ??= passingIn(session, search);
+    return known;
+  };
   const bySlowness = await slowSource(session, search, async () => (await passing()).pairs);
   const best = fewer(byAttribute, bySlowness);
   if (!mentions(search.where, ({ kind }) => kind === "text")) return best;
-  const unindexed = await readUnindexed(session);
+  const unindexed = await readUnindexed(session, search, passing);
   if (missesMany(unindexed, search)) return best;
   const texts = await textSource(session, search, index, passing);
   return fewer(best, texts && withUnindexed(search, texts, unindexed));

@@ -8,7 +8,9 @@ import type { Place, StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Session } from "./database.ts";
 import type { KeySource } from "./key-source.ts";
+import { statusNumbers } from "./rows.ts";
 import { statement } from "./statement.ts";
+import type { Passing } from "./text-keys.ts";
 import { isNotIndexed, pieceMs } from "./text-work.ts";
 
 /** Of those that run, the latest by creation. */
@@ -23,8 +25,18 @@ export interface Unindexed {
   tasks: number;
 }
 
-export async function readUnindexed(session: Session): Promise<Unindexed> {
-  const rows = await session.query(unindexedPlaces, [runningMax, unindexedMax]);
+/** Those that may be in the search, by their statuses and lanes. */
+export async function readUnindexed(
+  session: Session,
+  search: StoreSearch,
+  passing: () => Promise<Passing>,
+): Promise<Unindexed> {
+  const { statuses, types, queues } = search;
+  const pairs = (types ?? queues) && (await passing()).pairs;
+  const lanes = pairs && [...new Set(pairs.map(({ lane }) => lane))];
+  const asked = statuses?.map((name) => Math.max(...[statusNumbers[name]].flat()));
+  const values = [runningMax, unindexedMax, lanes ?? null, asked ?? null];
+  const rows = await session.query(unindexedPlaces, values);
   const [[waiting, tasks], ...places] = rows as [number, string][] as [
     [number, string],
     ...[number, string][],
@@ -79,9 +91,11 @@ function eachOnce(places: readonly Place[]): Place[] {
  */
 const unindexedPlaces = statement(
   "unindexedPlaces",
-  `WITH noted AS MATERIALIZED (
+  `WITH everything AS (
     SELECT lane, status, first_at, last_at, tasks FROM :schema.text_work
     UNION ALL SELECT lane, status, first_at, last_at, tasks FROM :schema.tally_changes WHERE first_at IS NOT NULL),
+  noted AS MATERIALIZED (SELECT * FROM everything WHERE ($3::integer[] IS NULL OR lane = ANY($3::integer[]))
+    AND ($4::smallint[] IS NULL OR status = ANY($4::smallint[]))),
   waiting AS MATERIALIZED (SELECT coalesce(sum(tasks), 0)::bigint AS tasks FROM noted),
   pieces AS MATERIALIZED (
     SELECT lane, status, min(first_at) AS first_at, max(last_at) AS last_at FROM noted
@@ -90,6 +104,7 @@ const unindexedPlaces = statement(
       SELECT tasks FROM :schema.tallies UNION ALL SELECT tasks FROM :schema.tally_changes) AS counted) FROM waiting
   UNION ALL (
     SELECT created_at, id FROM :schema.tasks WHERE status = 2
+      AND ($3::integer[] IS NULL OR lane = ANY($3::integer[])) AND ($4::smallint[] IS NULL OR 2 = ANY($4::smallint[]))
       AND (SELECT texts.status FROM :schema.texts WHERE texts.task_id = tasks.id) IS DISTINCT FROM 0
     ORDER BY created_at DESC, id DESC LIMIT $1::integer)
   UNION ALL
