@@ -5,13 +5,13 @@ import type { Authorize } from "./http/auth.ts";
 import { DureError } from "./tasks/core/errors.ts";
 
 export type { AuditEntry, HttpHandler, HttpOptions } from "./http/app.ts";
-export type { Authorize, Role } from "./http/auth.ts";
+export type { Authorize, Caller, Role } from "./http/auth.ts";
 export type { Redact } from "./http/documents.ts";
 export type { Listening, ListenOptions } from "./http/listen.ts";
 export { listen } from "./http/listen.ts";
 
 export interface HandlerOptions extends HttpOptions {
-  /** Who is calling, by your own server's rules: a role, or null for nobody who may. */
+  /** Who is calling, by your own server's rules: a role, a `Caller` who has a name or sees no payloads, or null for nobody who may. */
   authorize: Authorize;
 }
 

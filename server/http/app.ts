@@ -3,13 +3,15 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { z } from "zod";
 import type { Dure } from "../dure.ts";
-import { type Access, Gate, type Role } from "./auth.ts";
+import { type Access, type Caller, Gate, type Role } from "./auth.ts";
 import { Documents, type Redact, redactByName } from "./documents.ts";
+import { EnqueueLimit, usualEnqueuesPerMinute } from "./enqueue-limit.ts";
 import { describeError, errorAnswer, HttpError } from "./errors.ts";
 import { Events } from "./events.ts";
 import { checkHost, checkOrigin, securityHeaders } from "./guards.ts";
 import { openApi } from "./open-api.ts";
 import { Pages } from "./pages.ts";
+import { checkAsksNoPayload, refusal } from "./payload-right.ts";
 import type { Call, Route } from "./route.ts";
 import { actionRoutes } from "./routes/actions.ts";
 import { attentionRoutes } from "./routes/attention.ts";
@@ -41,6 +43,8 @@ const bodyMax = 1024 * 1024;
 export interface AuditEntry {
   at: Date;
   role: Role;
+  /** The name that `authorize` gave them. */
+  name?: string;
   method: string;
   path: string;
   status: number;
@@ -55,6 +59,8 @@ export interface HttpOptions {
   hosts?: readonly string[] | "any";
   /** Which values are shown as [redacted], by their keys; false shows all. Default: names that mostly hold secrets. */
   redact?: Redact | false;
+  /** How many tasks each caller may enqueue in a minute; beyond it they are answered 429. Default 60,000; false for any number. */
+  enqueuesPerMinute?: number | false;
   onAudit?: (entry: AuditEntry) => void;
   /** Told of faults of the server; clients are not. Default: standard error. */
   onError?: (message: string) => void;
@@ -65,6 +71,7 @@ export type HttpHandler = (request: Request) => Promise<Response>;
 /** Every error is an answer. */
 export function createApp(dure: Dure, access: Access, options: HttpOptions = {}): HttpHandler {
   const { basePath = "/", redact = redactByName, hosts, onAudit, onError = console.error } = options;
+  const { enqueuesPerMinute = usualEnqueuesPerMinute } = options;
   const base = `/${basePath.replace(/^\/+|\/+$/g, "")}`.replace(/\/?$/, "/");
   const documents = new Documents(redact);
   const gate = new Gate(access);
@@ -75,6 +82,7 @@ export function createApp(dure: Dure, access: Access, options: HttpOptions = {})
     base,
     gate,
     documents,
+    limit: new EnqueueLimit(enqueuesPerMinute || Number.POSITIVE_INFINITY),
     events: new Events(dure, gate),
     watches: new Watches(dure, documents, gate),
     pages: new Pages(undefined, base),
@@ -82,7 +90,9 @@ export function createApp(dure: Dure, access: Access, options: HttpOptions = {})
     answer: (error) => {
       const { status, body } = errorAnswer(error);
       if (status >= 500) onError(describeError(error));
-      return Response.json(body, { status, headers: securityHeaders });
+      const { retryAfterMs } = body.details as { retryAfterMs?: number };
+      const again = retryAfterMs && { "retry-after": String(Math.ceil(retryAfterMs / 1_000)) };
+      return Response.json(body, { status, headers: { ...securityHeaders, ...again } });
     },
   };
   const app = new Hono().basePath(base.slice(0, -1));
@@ -105,6 +115,7 @@ interface Site {
   base: string;
   gate: Gate;
   documents: Documents;
+  limit: EnqueueLimit;
   events: Events;
   watches: Watches;
   pages: Pages;
@@ -132,8 +143,8 @@ function addApi(app: Hono, site: Site): void {
   });
   // Before what takes any word there for an id.
   app.get("/api/tasks/watch", async (context) => {
-    await gate.admit(context.req.raw, "viewer");
-    return watches.open(context.req.raw);
+    const caller = await gate.admit(context.req.raw, "viewer");
+    return watches.open(context.req.raw, caller);
   });
   for (const route of routes) {
     app.on(route.method, `/api/${route.path}`, async (context) => {
@@ -173,21 +184,24 @@ async function run(
   params: Record<string, string>,
   given: Record<string, string>,
 ): Promise<{ text: string; status: 200 | 202 }> {
-  const { dure, documents, gate, onAudit } = site;
+  const { dure, gate, onAudit } = site;
   const isChange = route.method !== "GET";
   if (isChange) checkOrigin(request);
-  const role = await gate.admit(request, route.role);
+  const caller = await gate.admit(request, route.role);
+  const { role, name } = caller;
   let status: number = 500;
   let details: AuditEntry["details"];
   try {
     const body = isChange && route.body ? parsed(route.body, await bodyOf(request), "body") : undefined;
     const query = route.query ? parsed(route.query, given, "query") : {};
-    const need = (needed: Role) => gate.check(role, needed);
     const audit = (more: object) => {
       details = { ...details, ...more };
     };
-    const canLogOut = gate.hasSession(request);
-    const call = { dure, documents, params, query, body, role, canLogOut, need, audit };
+    const call = { ...rightsOf(site, caller, request), dure, params, query, body, audit };
+    if (!call.seesPayloads) {
+      if (route.needsPayloads) throw refusal();
+      await checkAsksNoPayload(dure, body ?? query);
+    }
     if (!isChange && !route.isOwn) return { text: await shared(site, route, request, call), status: 200 };
     const value = await route.run(call);
     const answered = route.statusOf?.(value) ?? 200;
@@ -198,10 +212,26 @@ async function run(
     throw error;
   } finally {
     const path = new URL(request.url).pathname;
-    const entry = { at: new Date(), role, method: route.method, path, status };
+    const who = { role, ...(name !== undefined && { name }) };
+    const entry = { at: new Date(), ...who, method: route.method, path, status };
     if (isChange) forgetAnswers(dure);
     if (isChange) onAudit({ ...entry, ...(details && { details }) });
   }
+}
+
+/** What a route is told of its caller, and what it may do for them. */
+function rightsOf({ gate, documents, limit }: Site, { role, name, payloads }: Caller, request: Request) {
+  const caller = name ?? role;
+  const seesPayloads = payloads !== false;
+  return {
+    role,
+    caller,
+    seesPayloads,
+    documents: documents.shownTo(seesPayloads),
+    canLogOut: gate.hasSession(request),
+    need: (needed: Role) => gate.check(role, needed),
+    charge: (tasks: number) => limit.take(caller, tasks),
+  };
 }
 
 /** Those who may see the same and ask the same share one answer, when they say that they take one of a moment ago. */
@@ -209,7 +239,7 @@ async function shared(site: Site, route: Route, request: Request, call: Call): P
   const ask = async () => JSON.stringify(await route.run(call));
   const ageMs = ageTakenBy(request);
   if (ageMs === 0) return ask();
-  const asked = [site.number, call.role, route.path, call.params, call.query];
+  const asked = [site.number, call.role, call.seesPayloads, route.path, call.params, call.query];
   return sharedText(site.dure, JSON.stringify(asked), ageMs, ask);
 }
 

@@ -10,8 +10,17 @@ export type { Role } from "./contract.ts";
 
 const ranks: Record<Role, number> = { viewer: 1, operator: 2, admin: 3 };
 
-/** The caller's role, or null for nobody who may call. */
-export type Authorize = (request: Request) => Role | null | Promise<Role | null>;
+/** Who is calling, when more is to be said than their role. */
+export interface Caller {
+  role: Role;
+  /** Names them: each has a rate of their own, and the audit says who it was. Default: all of a role are one. */
+  name?: string;
+  /** Whether they see payloads, results, attributes, errors and logs, and may search in them. Default true. */
+  payloads?: boolean;
+}
+
+/** The caller, or their role; null for nobody who may call. */
+export type Authorize = (request: Request) => Role | Caller | null | Promise<Role | Caller | null>;
 
 export type Access = { authorize: Authorize } | { token: string };
 
@@ -45,16 +54,16 @@ export class Gate {
   }
 
   /** @throws HttpError 401, 403, 429 */
-  async admit(request: Request, needed: Role): Promise<Role> {
-    const role = await this.#roleOf(request);
-    if (role === null)
+  async admit(request: Request, needed: Role): Promise<Caller> {
+    const caller = await this.#callerOf(request);
+    if (caller === null)
       throw new HttpError(
         401,
         "UNAUTHORIZED",
         "Open the address that was printed at the start, with its token.",
       );
-    this.check(role, needed);
-    return role;
+    this.check(caller.role, needed);
+    return caller;
   }
 
   /** Whether the caller has a session of this server's, which can be ended. */
@@ -68,16 +77,14 @@ export class Gate {
     throw new HttpError(403, "FORBIDDEN", `This needs the role ${needed}; yours is ${role}.`);
   }
 
-  /** Whether one who was admitted still is: for streams, which outlive the request that opened them. */
-  async isStillAdmitted(request: Request): Promise<boolean> {
+  /**
+   * Whether one who was admitted still is, and sees what they saw: for streams, which outlive the request that opened them.
+   * @param seesPayloads whether the stream shows them payloads
+   */
+  async isStillAdmitted(request: Request, seesPayloads = false): Promise<boolean> {
     if ("authorize" in this.#access) {
-      const { authorize } = this.#access;
-      return Promise.resolve(request)
-        .then(authorize)
-        .then(
-          (role) => role !== null,
-          () => false,
-        );
+      const caller = await this.#callerOf(request).catch(() => null);
+      return caller !== null && (!seesPayloads || caller.payloads !== false);
     }
     return request.headers.has("authorization") || this.#sessionOf(request) !== undefined;
   }
@@ -100,17 +107,20 @@ export class Gate {
     return `${cookieNameOf(request)}=${id}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${sessionMsMax / 1_000}`;
   }
 
-  async #roleOf(request: Request): Promise<Role | null> {
-    if ("authorize" in this.#access) return this.#access.authorize(request);
+  async #callerOf(request: Request): Promise<Caller | null> {
+    if ("authorize" in this.#access) {
+      const caller = await this.#access.authorize(request);
+      return typeof caller === "string" ? { role: caller } : caller;
+    }
     const bearer = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "")?.[1];
     if (bearer !== undefined) {
       this.#checkToken(bearer, this.#access.token);
-      return "admin";
+      return { role: "admin" };
     }
     const id = this.#sessionOf(request);
     if (id === undefined) return null;
     this.#sessions.get(id)!.seenAt = this.#now();
-    return "admin";
+    return { role: "admin" };
   }
 
   /** The id of the caller's session, unless it has ended. */

@@ -366,6 +366,8 @@ export type Completion = z.infer<typeof completion>;
 /** Of `GET session`: who is asking. */
 export const session = z.object({
   role,
+  /** Whether payloads, results, attributes, errors and logs are shown to them. */
+  seesPayloads: z.boolean(),
   /** Whether they came by a session, which they can end. */
   canLogOut: z.boolean(),
 });

@@ -35,6 +35,8 @@ const secretKeys =
 export const redactByName: Redact = (key) => secretKeys.test(key);
 
 export const redactedText = "[redacted]";
+/** In the place of what only those see who may see payloads. */
+const hiddenText = "[hidden]";
 
 /** Secrets that stand in running text: passwords in addresses, credentials of headers, `password=…` and its like. */
 const secretTexts: readonly [RegExp, string][] = [
@@ -55,11 +57,19 @@ const depthMax = 100;
 export class Documents {
   readonly #redact: Redact;
   readonly #redactTexts: boolean;
+  /** For those who may not see payloads: nothing of what is the user's own. */
+  readonly #hidden: HiddenDocuments | undefined;
 
   /** @param redact false for nothing at all */
-  constructor(redact: Redact | false) {
+  constructor(redact: Redact | false, hidden = true) {
     this.#redact = redact || (() => false);
     this.#redactTexts = redact !== false;
+    this.#hidden = hidden ? new HiddenDocuments(redact, false) : undefined;
+  }
+
+  /** As one is shown them who sees payloads, or does not. */
+  shownTo(seesPayloads: boolean): Documents {
+    return seesPayloads ? this : (this.#hidden ?? this);
   }
 
   task(task: Task, attributes?: Attributes): TaskDocument {
@@ -126,7 +136,7 @@ export class Documents {
   }
 
   /** It may say what an error said. */
-  reason({ until, message, ...rest }: ExplanationReason) {
+  reason({ until, message, ...rest }: ExplanationReason, _error?: string) {
     return { ...rest, message: this.text(message), ...(until && { until: until.toISOString() }) };
   }
 
@@ -187,6 +197,50 @@ export class Documents {
       this.#redact(key) && item !== null ? redactedText : this.#redacted(item, depth + 1),
     ]);
     return Object.fromEntries(entries);
+  }
+}
+
+/** Fields whose values tell nothing of a payload. */
+const openFields: ReadonlySet<string> = new Set([
+  "status",
+  "type",
+  "queue",
+  "id",
+  "tag",
+  "worker",
+  "is",
+  "sort",
+]);
+
+class HiddenDocuments extends Documents {
+  override task(task: Task): TaskDocument {
+    const { payload: _payload, result: _result, progress, idempotencyKey: _key, error, ...rest } = task;
+    const { done, total } = progress ?? {};
+    return super.task({
+      ...rest,
+      ...(done !== undefined && { progress: { done, ...(total !== undefined && { total }) } }),
+      ...(error !== undefined && { error: hiddenText }),
+    } as Task);
+  }
+
+  override attempt({ error, ...rest }: Attempt): AttemptDocument {
+    const { name, code } = error ?? {};
+    const shown = name !== undefined && { error: { name, message: hiddenText, ...(code && { code }) } };
+    return super.attempt({ ...rest, ...shown, logs: [] });
+  }
+
+  override reason(reason: ExplanationReason, error?: string) {
+    const message = error ? reason.message.replaceAll(error, () => hiddenText) : reason.message;
+    return super.reason({ ...reason, message });
+  }
+
+  /** They edit what they have not seen: what they give is all of it. */
+  override edited(given: Json): unknown {
+    return given;
+  }
+
+  override hides(field: string): boolean {
+    return !openFields.has(field);
   }
 }
 

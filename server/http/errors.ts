@@ -66,11 +66,14 @@ export const errorCodes: readonly HttpCode[] = [...ownCodes, ...(Object.keys(htt
 export class HttpError extends Error {
   readonly status: number;
   readonly code: HttpCode;
+  /** `retryAfterMs` becomes a header, too. */
+  readonly details: { retryAfterMs?: number };
 
-  constructor(status: number, code: HttpCode, message: string) {
+  constructor(status: number, code: HttpCode, message: string, details: { retryAfterMs?: number } = {}) {
     super(message);
     this.status = status;
     this.code = code;
+    this.details = details;
   }
 }
 
@@ -82,7 +85,10 @@ export interface ErrorAnswer {
 /** What is answered for anything thrown. A fault of ours says no more than that it happened; the log has the rest. */
 export function errorAnswer(error: unknown): ErrorAnswer {
   if (error instanceof HttpError) {
-    return { status: error.status, body: { code: error.code, message: error.message, details: {} } };
+    return {
+      status: error.status,
+      body: { code: error.code, message: error.message, details: error.details },
+    };
   }
   if (error instanceof DureError) {
     const status = httpStatuses[error.code];

@@ -12,6 +12,12 @@ export interface Call<Query = any, Body = any> {
   body: Body;
   /** The caller's. */
   role: Role;
+  /** Their name, or their role where they have none. */
+  caller: string;
+  /** Whether payloads, results, attributes, errors and logs are shown to them. */
+  seesPayloads: boolean;
+  /** Takes so many tasks off what the caller may enqueue. @throws HttpError 429 */
+  charge(tasks: number): void;
   /** Whether they came by a session, which they can end. */
   canLogOut: boolean;
   /** For what needs more than the route does. @throws HttpError 403 */
@@ -40,6 +46,8 @@ export interface Route<
   body?: z.ZodType<Body, BodyInput>;
   /** What is answered: its type, and its description. */
   answer: z.ZodType<Answer>;
+  /** Whether all that it answers is told from payloads and errors. */
+  needsPayloads?: true;
   /** Whether each caller is answered something of their own; else those who may see the same may share an answer. */
   isOwn?: true;
   /** The status of an answer. Default 200. */

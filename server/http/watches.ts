@@ -1,9 +1,10 @@
 /** `GET /api/tasks/watch`: what changes in a search, by server-sent events. Written as fast as it is read, and no faster. */
 import type { Dure } from "../dure.ts";
 import type { TaskChange } from "../tasks/core/watch.ts";
-import type { Gate } from "./auth.ts";
+import type { Caller, Gate } from "./auth.ts";
 import type { Documents } from "./documents.ts";
 import { HttpError } from "./errors.ts";
+import { checkAsksNoPayload } from "./payload-right.ts";
 import { searchOf, watchQuery } from "./routes/tasks.ts";
 
 const streamsMax = 50;
@@ -40,13 +41,13 @@ export class Watches {
    * The header `Last-Event-ID` goes on where an earlier stream ended, as browsers send it by themselves; so does `since`.
    * @throws HttpError 400, 503 when too many are open; DureError INVALID_QUERY, INVALID_CURSOR
    */
-  async open(request: Request): Promise<Response> {
+  async open(request: Request, caller: Caller = { role: "viewer" }): Promise<Response> {
     if (this.#open >= streamsMax) {
       throw new HttpError(503, "TOO_MANY_STREAMS", `${streamsMax} live connections are open; close one.`);
     }
     this.#open += 1;
     try {
-      const body = await this.#streamOf(request);
+      const body = await this.#streamOf(request, caller);
       return new Response(body, {
         headers: {
           "content-type": "text/event-stream",
@@ -60,13 +61,15 @@ export class Watches {
     }
   }
 
-  async #streamOf(request: Request): Promise<ReadableStream<Uint8Array>> {
+  async #streamOf(request: Request, caller: Caller): Promise<ReadableStream<Uint8Array>> {
     const given = watchQuery.safeParse(Object.fromEntries(new URL(request.url).searchParams));
     if (!given.success) {
       const problems = given.error.issues.map(({ path, message }) => `query.${path.join(".")}: ${message}`);
       throw new HttpError(400, "INVALID_REQUEST", problems.slice(0, 10).join("; "));
     }
     const { since: asked, ...filters } = given.data;
+    const seesPayloads = caller.payloads !== false;
+    if (!seesPayloads) await checkAsksNoPayload(this.#dure, filters);
     const since = request.headers.get("last-event-id") || asked;
     // What cannot be watched is an error of the request, not of the stream.
     await this.#dure.searchTaskPage({ ...searchOf(filters), updatedSince: since ?? "now", limit: 1 });
@@ -76,13 +79,14 @@ export class Watches {
       ...(since !== undefined && { since }),
       signal: AbortSignal.any([request.signal, denied.signal]),
     });
-    return this.#written(changes, async () => {
-      if (!(await this.#gate.isStillAdmitted(request))) denied.abort();
+    return this.#written(changes, this.#documents.shownTo(seesPayloads), async () => {
+      if (!(await this.#gate.isStillAdmitted(request, seesPayloads))) denied.abort();
     });
   }
 
   #written(
     changes: AsyncIterator<TaskChange, undefined>,
+    documents: Documents,
     check: () => Promise<void>,
   ): ReadableStream<Uint8Array> {
     const encoder = new TextEncoder();
@@ -107,7 +111,7 @@ export class Watches {
           end();
           throw error;
         });
-        if (!next.done) return controller.enqueue(encoder.encode(this.#eventOf(next.value)));
+        if (!next.done) return controller.enqueue(encoder.encode(eventOf(next.value, documents)));
         end();
         controller.close();
       },
@@ -117,9 +121,9 @@ export class Watches {
       },
     });
   }
+}
 
-  #eventOf({ change, task, cursor, isDeleted }: TaskChange): string {
-    const data = { change, task: this.#documents.task(task), ...(isDeleted && { isDeleted }) };
-    return `id: ${cursor}\nevent: ${change}\ndata: ${JSON.stringify(data)}\n\n`;
-  }
+function eventOf({ change, task, cursor, isDeleted }: TaskChange, documents: Documents): string {
+  const data = { change, task: documents.task(task), ...(isDeleted && { isDeleted }) };
+  return `id: ${cursor}\nevent: ${change}\ndata: ${JSON.stringify(data)}\n\n`;
 }

@@ -110,7 +110,7 @@ describe("reading", () => {
     expect(definition).toMatchObject({ id: "send-receipt", createdAt: expect.any(Date) });
     expect((await client().listWorkers())[0]).toMatchObject({ state: "alive", startedAt: expect.any(Date) });
     expect((await client().stats()).workers.alive).toBe(1);
-    expect(await client().session()).toEqual({ role: "admin", canLogOut: false });
+    expect(await client().session()).toEqual({ role: "admin", seesPayloads: true, canLogOut: false });
     const { groups } = await client().summarizeTasks({ by: ["day", "status"] });
     expect(groups[0]!.day).toBeInstanceOf(Date);
     const history = await client().readHistory({ bucket: "hour", from: new Date(Date.now() - 3_600_000) });

@@ -6,6 +6,7 @@ import type { DefinitionDocument, SummaryGroup } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
+import { useSeesPayloads } from "../role.ts";
 import styles from "./facets.module.css";
 import { Menu } from "./menu.tsx";
 import { quoted } from "./task-facts.tsx";
@@ -33,7 +34,8 @@ export function Facets({ search }: { search: TaskSearch }) {
 function FacetList({ search }: { search: TaskSearch }) {
   const words = useWords();
   const { data: definitions = [] } = useQuery(queries.definitions());
-  const facets = facetsOf(search, definitions);
+  const seesPayloads = useSeesPayloads();
+  const facets = facetsOf(search, seesPayloads ? definitions : []);
   const answers = useQueries({ queries: facets.map(({ by }) => queries.facet(search, by)) });
   const names: { [by: string]: string } = { type: words.type, queue: words.queue };
   return (

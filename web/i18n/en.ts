@@ -168,6 +168,8 @@ export const en = {
   logs: "Logs",
   progress: "Progress",
   noPayload: "No payload",
+  hiddenFromYou: "Your access does not show this",
+  errorsHidden: "Errors are told from what you may not see",
   noResult: "The handler returned nothing",
   noLogs: "Nothing was logged",
   noAttempts: "It has not been started yet",

@@ -167,6 +167,8 @@ export const ko: Messages = {
   logs: "로그",
   progress: "진행",
   noPayload: "페이로드 없음",
+  hiddenFromYou: "이 내용을 볼 권한이 없습니다",
+  errorsHidden: "오류 내용을 볼 권한이 없습니다",
   noResult: "핸들러가 반환한 값이 없습니다",
   noLogs: "기록된 로그가 없습니다",
   noAttempts: "아직 시작되지 않았습니다",

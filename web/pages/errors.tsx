@@ -13,11 +13,13 @@ import type { ErrorGroup, ErrorsAnswer } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
+import { useSeesPayloads } from "../role.ts";
 import styles from "./errors.module.css";
 
 export function Errors() {
   const words = useWords();
   const format = useFormat();
+  const seesPayloads = useSeesPayloads();
   const { data, error, refetch, dataUpdatedAt } = useQuery(queries.errors());
   const [retrying, setRetrying] = useState<ErrorGroup>();
   const closed = () => {
@@ -27,7 +29,9 @@ export function Errors() {
   return (
     <>
       <PageHeader title={words.errors} readAtMs={dataUpdatedAt} />
-      {error && !data && <Failure error={error} onRetry={refetch} />}
+      {error &&
+        !data &&
+        (seesPayloads ? <Failure error={error} onRetry={refetch} /> : <Hidden error={error} />)}
       {data?.errors.length === 0 && <Empty title={words.errorsNone} text={words.errorsNoneText} />}
       {data?.lookedBackTo && (
         <p className={styles.note}>{words.ofLatestFailures(format.dayTime(new Date(data.lookedBackTo)))}</p>
@@ -112,6 +116,11 @@ function Groups({
     const total = counts.reduce((sum, count) => sum + count, 0);
     return words.trendSays(total, format.dayTime(new Date(trend.from)));
   }
+}
+
+function Hidden({ error }: { error: Error }) {
+  const words = useWords();
+  return <Empty title={words.errorsHidden} text={error.message} />;
 }
 
 /** The first of them; all of them on hover. */

@@ -16,6 +16,7 @@ import { WhyWaiting } from "../components/why-waiting.tsx";
 import type { TaskDetail, TaskDocument } from "../contract.ts";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
+import { useSeesPayloads } from "../role.ts";
 import { taskRoute } from "../router.tsx";
 import styles from "./task.module.css";
 
@@ -39,6 +40,7 @@ export function TaskView() {
 
 function Detail({ detail: { task, attempts } }: { detail: TaskDetail }) {
   const words = useWords();
+  const seesPayloads = useSeesPayloads();
   const latest = attempts.at(-1);
   return (
     <article className={styles.page}>
@@ -66,14 +68,14 @@ function Detail({ detail: { task, attempts } }: { detail: TaskDetail }) {
             title={words.payload}
             actions={task.payload !== undefined && <CopyJson value={task.payload} />}
           >
-            <JsonPanel value={task.payload} empty={words.noPayload} />
+            <JsonPanel value={task.payload} empty={seesPayloads ? words.noPayload : words.hiddenFromYou} />
           </Panel>
           {task.status === "COMPLETED" && (
             <Panel
               title={words.result}
               actions={task.result !== undefined && <CopyJson value={task.result} />}
             >
-              <JsonPanel value={task.result} empty={words.noResult} />
+              <JsonPanel value={task.result} empty={seesPayloads ? words.noResult : words.hiddenFromYou} />
             </Panel>
           )}
           <Panel title={words.attempts} flush>

@@ -35,7 +35,7 @@ export const actionRoutes = [
       "Cancels, retries, deletes or edits all that fits, as a task of its own (202); with `dryRun` only says how many. Deleting needs the role admin",
     body: newAction,
     statusOf: (answer: ActionAnswer) => ("task" in answer ? 202 : 200),
-    run: async ({ dure, documents, body, role, need, audit }): Promise<ActionAnswer> => {
+    run: async ({ dure, documents, body, caller, charge, need, audit }): Promise<ActionAnswer> => {
       const { action, edit, dryRun, rate, ...filter } = body;
       if (action === "delete") need("admin");
       const search = searchOf(filter);
@@ -50,10 +50,11 @@ export const actionRoutes = [
         const { matched, sample } = await dure.actOnTasks(search, action, { ...change, dryRun });
         return { count: matched, sample: sample.map((task) => documents.task(task)) };
       }
+      charge(1);
       const started = await dure.startAction(search, action, {
         ...change,
         ...(rate !== undefined && { rate }),
-        by: `${role} over HTTP`,
+        by: `${caller} over HTTP`,
       });
       audit({ task: started.id });
       return { task: documents.task(started) };

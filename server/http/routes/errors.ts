@@ -11,6 +11,7 @@ export const errorRoutes = [
     method: "GET",
     path: "errors",
     role: "viewer",
+    needsPayloads: true,
     answer: errorsAnswer,
     summary: `The latest ${failuresMax} failed tasks, grouped by messages that say the same, each with its trend`,
     run: async ({ dure, documents }) => {

@@ -13,8 +13,9 @@ export const overviewRoutes = [
     role: "viewer",
     answer: session,
     isOwn: true,
-    summary: "Who is asking: the caller's role, and whether they came by a session that they can end",
-    run: async ({ role, canLogOut }) => ({ role, canLogOut }),
+    summary:
+      "Who is asking: the caller's role, whether they see payloads, and whether they came by a session that they can end",
+    run: async ({ role, seesPayloads, canLogOut }) => ({ role, seesPayloads, canLogOut }),
   }),
   route({
     method: "GET",

@@ -191,7 +191,7 @@ export const taskRoutes = [
       return {
         attemptsLeft,
         ...(nextAttemptAt && { nextAttemptAt: nextAttemptAt.toISOString() }),
-        reasons: reasons.map((reason) => documents.reason(reason)),
+        reasons: reasons.map((reason) => documents.reason(reason, task.error)),
         task: documents.task(task),
         uncharged: uncharged.map((attempt) => documents.attempt(attempt)),
         workers: workers.map((worker) => documents.worker(worker)),
@@ -205,7 +205,8 @@ export const taskRoutes = [
     answer: oneTask,
     summary: "Enqueues a task of a definition that is known to the database",
     body: newTask,
-    run: async ({ dure, documents, body }) => {
+    run: async ({ dure, documents, body, charge }) => {
+      charge(1);
       const { type, payload, ...options } = body;
       return { task: documents.task(await dure.enqueueTask(type, payload, options)) };
     },
@@ -217,7 +218,8 @@ export const taskRoutes = [
     answer: z.object({ tasks: z.array(task) }),
     summary: `Enqueues at most ${batchMax} tasks, one after another; answers them in order`,
     body: z.strictObject({ tasks: z.array(newTask).max(batchMax) }),
-    run: async ({ dure, documents, body }) => {
+    run: async ({ dure, documents, body, charge }) => {
+      charge(body.tasks.length);
       const stored = body.tasks.map(({ type, payload, ...options }) =>
         dure.enqueueTask(type, payload, options),
       );
@@ -264,6 +266,7 @@ export const taskRoutes = [
       const { type, payload, isDefinition } = await existing(call);
       if (isDefinition)
         throw new HttpError(409, "STATUS_CONFLICT", "This is a definition; enqueue a task of it instead.");
+      call.charge(1);
       const again = await dure.enqueueTask(
         type,
         "payload" in body ? documents.edited(body.payload as Json, payload) : payload,

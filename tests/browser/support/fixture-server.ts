@@ -133,7 +133,7 @@ function route(world: World, call: string, query: URLSearchParams, body: any): R
     case "GET tasks":
       return listTasks(world, query);
     case "GET session":
-      return { body: { role: "admin" } };
+      return { body: { role: "admin", seesPayloads: true, canLogOut: false } };
     case "GET stats":
       return { body: statsOf(world) };
     case "GET workers":
