@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
+import { allLanes, hourSql } from "../server/tasks/stores/hours.ts";
 import { insertFinished } from "./layouts/fill.ts";
 import { define, items, open, startCounter } from "./support/case.ts";
 import { forBuilding, openBare } from "./support/connection.ts";
@@ -66,6 +67,10 @@ function fill(path: string, count: number): void {
   database.exec(
     "INSERT INTO tallies (lane, status, tasks) SELECT lane, status, count(*) FROM tasks GROUP BY lane, status",
   );
+  for (const lane of ["lane", allLanes]) {
+    database.exec(`INSERT INTO hour_tallies (lane, state, hour, tasks)
+      SELECT ${lane}, CASE WHEN status >= 3 THEN status ELSE 0 END, ${hourSql("created_at")}, count(*) FROM tasks GROUP BY 1, 2, 3`);
+  }
   database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   database.close();
 }

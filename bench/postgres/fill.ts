@@ -5,6 +5,7 @@
  * Twenty types in two queues, every status, ids of both kinds, results and errors; created in order over thirty days.
  */
 import pg from "pg";
+import { allLanes, hourSql } from "../../server/tasks/stores/hours.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
 import { inSchema } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
@@ -39,8 +40,10 @@ export async function fillPostgres(
     for (let first = 0; first < count; first += batch)
       await run(insertTasks, [first, Math.min(first + batch, count) - 1, count, mix === "waiting"]);
     await run(tallyUp);
+    await run(tallyHours);
     if (analyse)
-      for (const table of ["tasks", "lanes", "tallies"]) await run(`VACUUM (ANALYZE) :schema.${table}`);
+      for (const table of ["tasks", "lanes", "tallies", "hour_tallies"])
+        await run(`VACUUM (ANALYZE) :schema.${table}`);
   } finally {
     await client.end();
   }
@@ -84,6 +87,12 @@ const insertTasks = `INSERT INTO :schema.tasks (id, own_id, lane, status, priori
 const tallyUp = `INSERT INTO :schema.tallies AS kept (lane, status, tasks)
   SELECT lane, greatest(status, 1), count(*) FROM :schema.tasks GROUP BY 1, 2
   ON CONFLICT (lane, status) DO UPDATE SET tasks = excluded.tasks`;
+
+const tallyHours = `INSERT INTO :schema.hour_tallies AS kept (lane, state, hour, tasks)
+  SELECT coalesce(lane, ${allLanes}), state, hour, count(*) FROM (
+    SELECT lane, CASE WHEN status >= 3 THEN status ELSE 0 END AS state, ${hourSql("created_at")} AS hour FROM :schema.tasks) AS own
+  GROUP BY GROUPING SETS ((lane, state, hour), (state, hour))
+  ON CONFLICT (lane, state, hour) DO UPDATE SET tasks = excluded.tasks`;
 
 if (process.argv[1] === import.meta.filename) {
   const [url, count = 1_000_000, mix] = process.argv.slice(2);

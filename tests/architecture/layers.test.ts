@@ -9,6 +9,8 @@ const ofAnyStore = [
   "server/tasks/stores/blocked.ts",
   "server/tasks/stores/claimed.ts",
   "server/tasks/stores/findings.ts",
+  "server/tasks/stores/group-sums.ts",
+  "server/tasks/stores/hours.ts",
   "server/tasks/stores/search-bounds.ts",
   "server/tasks/stores/thread-time.ts",
 ];
@@ -31,6 +33,8 @@ const parts: Record<string, { parts: string[]; packages: RegExp }> = {
   "server/tasks/stores/migrate.ts": { parts: ["server/tasks/core/"], packages: /^node:/ },
   "server/tasks/stores/blocked.ts": { parts: [], packages: /^node:/ },
   "server/tasks/stores/claimed.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
+  "server/tasks/stores/group-sums.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
+  "server/tasks/stores/hours.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/tasks/stores/search-bounds.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/tasks/stores/thread-time.ts": { parts: [], packages: /^$/ },
   "server/tasks/stores/findings.ts": { parts: ["server/tasks/core/"], packages: /^$/ },

@@ -1,11 +1,12 @@
 import { beforeEach, expect, test } from "vitest";
-import type { Buckets, StoreSearch, TaskCount } from "../../server/tasks/core/store.ts";
+import type { Buckets, CountKey, StoreSearch, TaskCount } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, settlementOf, startAt } from "../support/builders.ts";
 import { tasksOf } from "../support/found.ts";
 import { ok, onEachStore } from "../support/stores.ts";
 
 const hourMs = 3_600_000;
+const aligned = Math.floor(startAt / hourMs) * hourMs;
 
 onEachStore("summarizeTasks", (world) => {
   let all: Task[] = [];
@@ -39,12 +40,24 @@ onEachStore("summarizeTasks", (world) => {
     { statuses: ["RUNNING", "FAILED"] },
     { queues: ["slow"] },
     { created: { start: startAt - 3 * hourMs, end: startAt - hourMs } },
+    { created: { start: aligned - 4 * hourMs, end: aligned - hourMs } },
+    { created: { start: aligned - 4 * hourMs - 1, end: aligned - hourMs + 1 }, statuses: ["PENDING"] },
+    { created: { start: startAt - 3 * hourMs + 1, end: aligned - 2 * hourMs } },
+    { created: { start: aligned - 3 * hourMs + 1, end: aligned - 2 * hourMs - 1 } },
+    {
+      created: { start: aligned - 2.5 * hourMs, end: aligned - 1.5 * hourMs },
+      statuses: ["RUNNING", "FAILED"],
+    },
+    { created: { end: startAt - 3 * hourMs } },
+    { created: { start: startAt, end: startAt } },
     { updated: { start: startAt } },
     { types: ["resize-image"], created: { start: startAt - 5 * hourMs }, updated: { end: startAt + hourMs } },
   ];
   const stretches: (Buckets | undefined)[] = [
     undefined,
     { time: "createdAt", bucketMs: hourMs },
+    { time: "createdAt", bucketMs: 24 * hourMs },
+    { time: "createdAt", bucketMs: 60_000 },
     { time: "updatedAt", bucketMs: 60_000 },
   ];
 
@@ -58,8 +71,39 @@ onEachStore("summarizeTasks", (world) => {
           buckets,
           counts: sorted(expected(all, search, buckets)),
         });
+        const { count } = await world.store.countTasks(search);
+        expect({ search, count }).toEqual({ search, count: expected(all, search, undefined).length });
       }
     }
+  });
+
+  test("counts by some keys alone", async () => {
+    const buckets: Buckets = { time: "createdAt", bucketMs: hourMs };
+    for (const search of filters.filter(({ updated }) => !updated).map(newSearch)) {
+      for (const by of [["status"], ["type", "queue"], []] as CountKey[][]) {
+        const counts = await world.store.summarizeTasks(search, buckets, by);
+        const wanted = expected(all, search, buckets).map(({ at, count, ...keys }) => ({
+          ...Object.fromEntries(by.map((key) => [key, keys[key]])),
+          ...(at !== undefined && { at }),
+          count,
+        }));
+        expect({ search, by, counts: sorted(counts) }).toEqual({ search, by, counts: sorted(wanted) });
+      }
+    }
+  });
+
+  test("keeps the counts by the hour through retries, cancels, deletions and prunes", async () => {
+    const buckets: Buckets = { time: "createdAt", bucketMs: hourMs };
+    const of = (status: string) => all.filter((task) => task.status === status).map(({ id }) => id);
+    const [retried, deleted] = of("FAILED");
+    ok(await world.store.retryTask(retried!));
+    ok(await world.store.deleteTask(deleted!));
+    ok(await world.store.cancelTask(of("PENDING")[0]!));
+    ok(await world.store.pruneTasks({ status: "COMPLETED", before: world.clock.now() + 1, limit: 7 }));
+    const left = await tasksOf(world.store.searchTasks(newSearch({ limit: 1_000 })));
+    const counts = await world.store.summarizeTasks(newSearch(), buckets);
+    expect(sorted(counts)).toEqual(sorted(expected(left, newSearch(), buckets)));
+    expect(left.length).toBe(60 - 8);
   });
 });
 

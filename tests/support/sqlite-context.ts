@@ -1,5 +1,6 @@
 /** What the SQLite store's writing thread works with, without the thread: its verbs can be called one by one. */
 import type { NewTask, Settled, Settlement, TaskStore, Written } from "../../server/tasks/core/store.ts";
+import { hourOf } from "../../server/tasks/stores/hours.ts";
 import { TaskAttributes } from "../../server/tasks/stores/sqlite/attributes.ts";
 import { type Claimed, claimTasks } from "../../server/tasks/stores/sqlite/claim.ts";
 import type { TaskRef } from "../../server/tasks/stores/sqlite/claimed-task.ts";
@@ -74,7 +75,7 @@ export class SqliteBench {
     return claimed.value.rows.map((row) => ({
       id: row[1],
       fence: row[8] + 1,
-      ref: { seq: row[0], lane: row[2] },
+      ref: { seq: row[0], lane: row[2], hour: hourOf(row[5]) },
     }));
   }
 

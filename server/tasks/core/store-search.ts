@@ -80,11 +80,15 @@ export interface Count {
   errorMax: number;
 }
 
-/** How many tasks there are of a type, queue and status; where time was asked for, in the stretch that begins at `at`. */
+/** What tasks are counted by, beside time. */
+export const countKeys = ["type", "queue", "status"] as const;
+export type CountKey = (typeof countKeys)[number];
+
+/** How many tasks there are of what was asked for; where time was asked for, in the stretch that begins at `at`. */
 export interface TaskCount {
-  type: string;
-  queue: string;
-  status: TaskStatusName;
+  type?: string;
+  queue?: string;
+  status?: TaskStatusName;
   /** Milliseconds since 1970. */
   at?: number;
   count: number;

@@ -26,7 +26,7 @@ import type { FilledTask, IndexedText, UnfilledTask, UnindexedTask } from "./sto
 import type { Attributes, NewTask } from "./store-new-task.ts";
 import type { PauseName, StoredPause } from "./store-pauses.ts";
 import type { AlertStateWrite, SavedSearchContent, StoredSearch } from "./store-saved.ts";
-import type { Buckets, Count, Found, SearchPlan, StoreSearch, TaskCount } from "./store-search.ts";
+import type { Buckets, Count, CountKey, Found, SearchPlan, StoreSearch, TaskCount } from "./store-search.ts";
 import type { LeaseHandle, LeaseRequest, WorkerRecord } from "./store-workers.ts";
 import type { Written } from "./store-written.ts";
 import type { Task, TaskProgress, TaskStatusName } from "./task.ts";
@@ -53,6 +53,7 @@ export type { AlertState, AlertStateWrite, SavedSearchContent, StoredSearch } fr
 export type {
   Buckets,
   Count,
+  CountKey,
   Found,
   Place,
   PlanSource,
@@ -187,8 +188,8 @@ export interface TaskStore {
   explainSearch(search: StoreSearch): Promise<SearchPlan>;
   /** Real tasks only. Exact, unless a `where` outlasts `budgetMs`. `sortBy`, `limit`, `offset`, `after` and `definitions` do not matter. */
   countTasks(search: StoreSearch): Promise<Count>;
-  /** Counts the tasks of a search without `where`, by type, queue and status, and by stretches of time. Exact. */
-  summarizeTasks(search: StoreSearch, buckets?: Buckets): Promise<TaskCount[]>;
+  /** Counts the tasks of a search without `where`, by these keys at least, all unless given, and by stretches of time. Exact. */
+  summarizeTasks(search: StoreSearch, buckets?: Buckets, by?: readonly CountKey[]): Promise<TaskCount[]>;
   /**
    * Tasks that were stored or changed since a cursor, roughly in that order, each as it is now. Nothing that is committed
    * is missed, however long its transaction took; a task may come again without a change. Progress and logs do not count,

@@ -7,6 +7,7 @@ import { booleanRule, checkOptions, oneOf } from "./options.ts";
 import { savedQueriesFor } from "./saved-searches.ts";
 import type { TaskSearchOptions } from "./search.ts";
 import type { AttributeCount, Attributes, Count, StoreSearch, TaskCount, TaskStore } from "./store.ts";
+import { countKeys } from "./store-search.ts";
 import { bucketsMs, Groups } from "./summary-groups.ts";
 import type { Task, TaskStatusName } from "./task.ts";
 
@@ -120,7 +121,11 @@ async function summarizeByCount(
   time: "createdAt" | "updatedAt",
 ): Promise<TaskSummary> {
   const bucket = keys.find((key) => Object.hasOwn(bucketsMs, key)) as Bucket | undefined;
-  const counts = await store.summarizeTasks(search, bucket && { time, bucketMs: bucketsMs[bucket] });
+  const counts = await store.summarizeTasks(
+    search,
+    bucket && { time, bucketMs: bucketsMs[bucket] },
+    countKeys.filter((key) => keys.includes(key)),
+  );
   const groups = new Groups(keys);
   for (const { at, ...count } of counts) groups.add(count, at, count.count);
   return { groups: groups.list(), total: { count: groups.total, errorMax: 0 }, complete: true };

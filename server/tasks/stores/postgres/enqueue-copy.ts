@@ -1,5 +1,6 @@
 /** Large batches of new tasks, by COPY: a fifth faster than arrays. Those with attributes, or with ids of their own, go by enqueue.ts. */
 import type { NewTask } from "../../core/store.ts";
+import { hourOf } from "../hours.ts";
 import type { Context } from "./context.ts";
 import { type CopyIn, copyLine } from "./copy-in.ts";
 import type { OpenTransaction, Session } from "./database.ts";
@@ -88,19 +89,25 @@ export async function tallyTasks(
   session: Session,
   tasks: readonly NewTask[],
 ): Promise<void> {
-  const counts = new Map<number, { count: number; first: number; last: number }>();
+  const counts = new Map<
+    string,
+    { lane: number; hour: number; count: number; first: number; last: number }
+  >();
   for (const task of tasks) {
     const found = laneOf(context, task);
     const lane = typeof found === "number" ? found : await found;
     const { createdAt } = task;
-    const known = counts.get(lane) ?? { count: 0, first: createdAt, last: createdAt };
+    const hour = hourOf(createdAt);
+    const key = `${lane} ${hour}`;
+    const known = counts.get(key) ?? { lane, hour, count: 0, first: createdAt, last: createdAt };
     const first = Math.min(known.first, createdAt);
-    counts.set(lane, { count: known.count + 1, first, last: Math.max(known.last, createdAt) });
+    counts.set(key, { ...known, count: known.count + 1, first, last: Math.max(known.last, createdAt) });
   }
   const columns = [...counts.values()];
   await session.query(tallyLanes, [
-    [...counts.keys()],
+    columns.map(({ lane }) => lane),
     columns.map(({ count }) => count),
+    columns.map(({ hour }) => hour),
     columns.map(({ first }) => first),
     columns.map(({ last }) => last),
   ]);
@@ -148,8 +155,8 @@ function lineOf(task: NewTask, lane: number, { now, xact }: Storing): string {
 const copyAll = statement("copyTasks", `COPY :schema.tasks (${columnNames}, stored_in) FROM STDIN`);
 const tallyLanes = statement(
   "tallyTasks",
-  `INSERT INTO :schema.tally_changes (lane, status, tasks, first_at, last_at)
-    SELECT lane, 1, tasks, first_at, last_at
-    FROM unnest($1::integer[], $2::bigint[], $3::bigint[], $4::bigint[]) AS added (lane, tasks, first_at, last_at)`,
+  `INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at)
+    SELECT lane, 1, tasks, hour, first_at, last_at
+    FROM unnest($1::integer[], $2::bigint[], $3::integer[], $4::bigint[], $5::bigint[]) AS added (lane, tasks, hour, first_at, last_at)`,
 );
 const begin = statement("beginStoring", `SELECT ${nowOf("$1")}, pg_current_xact_id()::text`);

@@ -6,6 +6,7 @@
 import { DureError } from "../../core/errors.ts";
 import type { NewTask, Written } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
+import { hourSql } from "../hours.ts";
 import { arrayText, unlessEmpty } from "./arrays.ts";
 import { arrayLiteral, isFound, keysOf } from "./attribute-values.ts";
 import type { Context } from "./context.ts";
@@ -200,7 +201,7 @@ export const columnNames = `id, lane, own_id, priority, due_at, created_at, upda
       payload_types, description, tags, idempotency, settings`;
 const clock = `clock AS MATERIALIZED (SELECT ${nowOf("$15")} AS at)`;
 /** With the first and last creation, for those who index texts. */
-const tallying = "INSERT INTO :schema.tally_changes (lane, status, tasks, first_at, last_at)";
+const tallying = "INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at)";
 /** The attributes of the tasks that were added. */
 const attributing = `attributed AS (INSERT INTO :schema.attributes (created_at, state, key, task_id)
     SELECT created_at, 0, own.key, id FROM added CROSS JOIN LATERAL unnest(attributes) AS own (key)
@@ -238,8 +239,8 @@ function insertingStatements({ attributes, callers = false }: { attributes: bool
       CASE WHEN $5::bigint <= $6::bigint THEN least($5::bigint, ${nowOf("$15")}) ELSE $5::bigint END, $6::bigint,
       $6::bigint, $7::integer, $8::boolean, $9::text, $10::text, $11::text, $12::text, $13::text,
       $14::text, ${storedIn("$6::bigint", nowOf("$15"))}${only(", $16::text[]")})`;
-  const tallyingOne = `${tallying} SELECT lane, 1, 1, created_at, created_at FROM added`;
-  const tallyingMany = `${tallying} SELECT lane, 1, count(*), min(created_at), max(created_at) FROM added GROUP BY lane`;
+  const tallyingOne = `${tallying} SELECT lane, 1, 1, ${hourSql("created_at")}, created_at, created_at FROM added`;
+  const tallyingMany = `${tallying} SELECT lane, 1, count(*), ${hourSql("created_at")}, min(created_at), max(created_at) FROM added GROUP BY 1, 4`;
   return {
     one: statement(
       `insertTask${suffix}`,

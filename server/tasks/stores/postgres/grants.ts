@@ -20,6 +20,7 @@ const rights: Record<RoleKind, Record<string, string>> = {
     lanes: "INSERT, UPDATE",
     tallies: "INSERT, UPDATE",
     tally_changes: "INSERT, DELETE",
+    hour_tallies: "INSERT, UPDATE, DELETE",
     definitions: "INSERT, UPDATE",
     workers: "INSERT, UPDATE",
     tasks: "INSERT, UPDATE, DELETE",
@@ -39,6 +40,7 @@ const rights: Record<RoleKind, Record<string, string>> = {
     lanes: "INSERT, UPDATE",
     tallies: "INSERT, UPDATE",
     tally_changes: "INSERT, DELETE",
+    hour_tallies: "INSERT, UPDATE, DELETE",
     definitions: "INSERT, UPDATE",
     // What a claim and a settlement need is missing: the owner of an attempt, its fence, its result.
     tasks: `INSERT, DELETE, UPDATE (status, due_at, updated_at, completed_at, attempts, crashes, snoozes,

@@ -1,6 +1,7 @@
 /** What `dure stats` and `dure doctor` ask of the server: each finding names a cause and the next step. */
 import type { HealthFinding, StoreStats } from "../../core/store.ts";
 import { backlogFindings, workerFinding } from "../findings.ts";
+import { allLanes, hourSql } from "../hours.ts";
 import { isFound } from "./attribute-values.ts";
 import { stateOf, unknownState } from "./attributes.ts";
 import type { Context } from "./context.ts";
@@ -142,7 +143,18 @@ const wrongTallies = onceOnly(
   `SELECT lane, status FROM (
       SELECT lane, greatest(status, 1) AS status, count(*) AS tasks FROM :schema.tasks GROUP BY 1, 2
       UNION ALL SELECT lane, status, -tasks FROM (${sums}) AS kept) AS both_counts
-    GROUP BY lane, status HAVING sum(tasks) <> 0`,
+    GROUP BY lane, status HAVING sum(tasks) <> 0
+    UNION ALL SELECT lane, state FROM (
+      SELECT lane, CASE WHEN status >= 3 THEN status ELSE 0 END AS state, ${hourSql("created_at")} AS hour, count(*) AS tasks
+        FROM :schema.tasks GROUP BY 1, 2, 3
+      UNION ALL SELECT ${allLanes}, CASE WHEN status >= 3 THEN status ELSE 0 END, ${hourSql("created_at")}, count(*)
+        FROM :schema.tasks GROUP BY 2, 3
+      UNION ALL SELECT lane, state, hour, -tasks FROM :schema.hour_tallies
+      UNION ALL SELECT ${allLanes}, CASE WHEN status >= 3 THEN status ELSE 0 END, hour, -tasks FROM :schema.tally_changes
+        WHERE hour IS NOT NULL
+      UNION ALL SELECT lane, CASE WHEN status >= 3 THEN status ELSE 0 END, hour, -tasks FROM :schema.tally_changes
+        WHERE hour IS NOT NULL) AS by_hours
+    GROUP BY lane, state, hour HAVING sum(tasks) <> 0`,
 );
 
 const fillsLeft = statement(

@@ -1,6 +1,7 @@
 /** The operator's verbs and retention (T6, T7, T13, T14, T15), and saving definitions. */
 import type { PruneRequest, StoredDefinition, TaskEdit, Written } from "../../core/store.ts";
 import type { Task, TaskStatusName } from "../../core/task.ts";
+import { hourSql } from "../hours.ts";
 import { declareAttributes } from "./attribute-fills.ts";
 import { deletingAttributes, movingAttributes, stateOf } from "./attributes.ts";
 import type { Context } from "./context.ts";
@@ -221,8 +222,8 @@ function changing(name: string, set: string, from: string, to: number): ReturnTy
     changed AS (UPDATE :schema.tasks SET ${set}, version = tasks.version + 1 WHERE id = $1 AND status ${from}
       RETURNING ${taskColumns}, tasks.attributes),
     moved AS (${movingAttributes("(SELECT changed.*, before.status AS was FROM changed, before)", stateOf("task.was"), stateOf(String(to)))}),
-    tallied AS (INSERT INTO :schema.tally_changes (lane, status, tasks, first_at, last_at)
-      SELECT before.lane, moves.status, moves.tasks, moves.at, moves.at FROM before, changed
+    tallied AS (INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at)
+      SELECT before.lane, moves.status, moves.tasks, ${hourSql("changed.created_at")}, moves.at, moves.at FROM before, changed
         CROSS JOIN LATERAL (VALUES (before.status, -1, NULL), (${to}, 1, changed.updated_at)) AS moves (status, tasks, at)
       WHERE before.status <> ${to})
     SELECT * FROM changed`,
@@ -265,7 +266,8 @@ const deleteEnded = statement(
   forgotten AS (DELETE FROM :schema.attempts WHERE task_id IN (SELECT id FROM deleted)),
   unread AS (DELETE FROM :schema.texts WHERE task_id IN (SELECT id FROM deleted)),
   unfound AS (${deletingAttributes("deleted")}),
-  tallied AS (INSERT INTO :schema.tally_changes (lane, status, tasks) SELECT lane, status, -1 FROM deleted)
+  tallied AS (INSERT INTO :schema.tally_changes (lane, status, tasks, hour)
+    SELECT lane, status, -1, ${hourSql("created_at")} FROM deleted)
   SELECT id FROM deleted`,
 );
 
@@ -294,7 +296,7 @@ const prune = statement(
   unread AS (DELETE FROM :schema.texts WHERE task_id = ANY(ARRAY(SELECT id FROM deleted))),
   unfound AS (${deletingAttributes("deleted")}),
   tallied AS (
-    INSERT INTO :schema.tally_changes (lane, status, tasks)
-    SELECT lane, status, -count(*) FROM deleted GROUP BY lane, status)
+    INSERT INTO :schema.tally_changes (lane, status, tasks, hour)
+    SELECT lane, status, -count(*), ${hourSql("created_at")} FROM deleted GROUP BY 1, 2, 4)
   SELECT count(*)::integer FROM deleted`,
 );

@@ -2,6 +2,7 @@
 
 import { DureError } from "../../core/errors.ts";
 import type { AttemptRecord, TaskRecord, TaskStore, Written } from "../../core/store.ts";
+import { hourSql } from "../hours.ts";
 import { arrayLiteral, attributesOf, keysOf } from "./attribute-values.ts";
 import { addingAttributes, stateOf } from "./attributes.ts";
 import type { Context } from "./context.ts";
@@ -295,8 +296,8 @@ const insertRecords = statement(
     ON CONFLICT DO NOTHING RETURNING id, lane, status, created_at, updated_at, attributes),
   attributed AS (${addingAttributes("added", "task.attributes", stateOf("task.status"))}),
   counted AS (
-    INSERT INTO :schema.tally_changes (lane, status, tasks, first_at, last_at)
-    SELECT lane, greatest(status, 1), count(*), min(${changedAt}), max(${changedAt}) FROM added GROUP BY 1, 2)
+    INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at)
+    SELECT lane, greatest(status, 1), count(*), ${hourSql("created_at")}, min(${changedAt}), max(${changedAt}) FROM added GROUP BY 1, 2, 4)
   SELECT id FROM added`,
 );
 const insertAttempts = statement(

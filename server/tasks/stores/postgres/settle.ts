@@ -7,6 +7,7 @@
  */
 import type { AttemptOutcome } from "../../core/attempt.ts";
 import type { Settled, Settlement, TaskStore, Written } from "../../core/store.ts";
+import { hourSql } from "../hours.ts";
 import { arrayText, unlessEmpty } from "./arrays.ts";
 import { arrayLiteral, keysOf } from "./attribute-values.ts";
 import { addingAttributes, movingAttributes } from "./attributes.ts";
@@ -237,10 +238,11 @@ export const completeTasks = statement(
     RETURNING tasks.seq, lane, tasks.id, created_at, updated_at, attributes),
   moved AS (${movingAttributes("done", "0", "3")}),
   counts AS MATERIALIZED (
-    SELECT lane, count(*) AS tasks, min(updated_at) AS first_at, max(updated_at) AS last_at FROM done GROUP BY lane),
+    SELECT lane, ${hourSql("created_at")} AS hour, count(*) AS tasks, min(updated_at) AS first_at, max(updated_at) AS last_at
+    FROM done GROUP BY 1, 2),
   tallied AS (
-    INSERT INTO :schema.tally_changes (lane, status, tasks, first_at, last_at)
-    SELECT lane, 2, -tasks, NULL, NULL FROM counts UNION ALL SELECT lane, 3, tasks, first_at, last_at FROM counts)
+    INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at)
+    SELECT lane, 2, -tasks, hour, NULL, NULL FROM counts UNION ALL SELECT lane, 3, tasks, hour, first_at, last_at FROM counts)
   SELECT count(*)::integer, CASE WHEN count(*) < cardinality($4) THEN array_agg(seq::float8) END FROM done`,
 );
 
@@ -281,9 +283,9 @@ export const settleTasksById = statement(
     ON CONFLICT (task_id, fence) DO UPDATE SET ended_at = excluded.ended_at, outcome = excluded.outcome,
       error = excluded.error, logs = coalesce(excluded.logs, attempts.logs)),
   tallied AS (
-    INSERT INTO :schema.tally_changes (lane, status, tasks, first_at, last_at)
-    SELECT lane, 2, -count(*), NULL, NULL FROM ended GROUP BY lane
-    UNION ALL SELECT lane, status, count(*), min(updated_at), max(updated_at) FROM ended GROUP BY lane, status),
+    INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at)
+    SELECT lane, 2, -count(*), ${hourSql("created_at")}, NULL, NULL FROM ended GROUP BY 1, 4
+    UNION ALL SELECT lane, status, count(*), ${hourSql("created_at")}, min(updated_at), max(updated_at) FROM ended GROUP BY 1, 2, 4),
   moved AS (${movingAttributes("(SELECT * FROM ended WHERE status >= 3)", "0", "task.status")}),
   attributed AS (${addingAttributes("(SELECT * FROM ended WHERE status = 3)", "task.added", "task.status")})
   SELECT place, status, due_at FROM ended`,

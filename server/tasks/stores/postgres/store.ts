@@ -18,6 +18,7 @@ import type {
   ClaimReply,
   ClaimRequest,
   Count,
+  CountKey,
   Found,
   HealthFinding,
   HistoryPrune,
@@ -230,8 +231,8 @@ class PostgresStore implements TaskStore {
     return countTasks(this.#context, askable(search));
   }
 
-  summarizeTasks(search: StoreSearch, buckets?: Buckets): Promise<TaskCount[]> {
-    return summarizeTasks(this.#context, askable(search), buckets);
+  summarizeTasks(search: StoreSearch, buckets?: Buckets, by?: readonly CountKey[]): Promise<TaskCount[]> {
+    return summarizeTasks(this.#context, askable(search), buckets, by);
   }
 
   readChanges(request: ChangesRequest): Promise<Changes> {

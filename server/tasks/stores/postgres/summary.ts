@@ -1,10 +1,14 @@
-/** Counts by type, queue and status, from the tallies; with ranges or stretches of time, from the indexes. */
-import type { Buckets, StoreSearch, TaskCount } from "../../core/store.ts";
+/** Counts by type, queue and status, from the tallies; by hours of creation from theirs, else from the indexes. */
+import type { Buckets, CountKey, StoreSearch, TaskCount } from "../../core/store.ts";
+import { countKeys } from "../../core/store-search.ts";
+import { GroupSums, groupsBy } from "../group-sums.ts";
+import { isCountedByHours } from "../hours.ts";
 import type { Context } from "./context.ts";
 import { summaryStatement } from "./count-statements.ts";
+import { countByHours } from "./hour-counts.ts";
 import { statusNames } from "./rows.ts";
 import { outline } from "./search.ts";
-import { planning } from "./search-statements.ts";
+import { planning, planningOnce } from "./search-statements.ts";
 import { statement } from "./statement.ts";
 import { sums } from "./tallies.ts";
 
@@ -12,16 +16,44 @@ export async function summarizeTasks(
   context: Context,
   search: StoreSearch,
   buckets: Buckets | undefined,
+  by: readonly CountKey[] = countKeys,
 ): Promise<TaskCount[]> {
+  if (isCountedByHours(search, buckets)) return summarizeByHours(context, search, buckets, by);
   if (buckets || search.created || search.updated) return countByIndex(context, search, buckets);
   const rows = await context.database.read(talliesByLane);
   const { types, queues, statuses } = search;
   return rows
-    .map(([type, queue, status, count]): TaskCount => ({ type, queue, status: statusNames[status]!, count }))
+    .map(([type, queue, status, count]) => ({
+      type: type as string,
+      queue: queue as string,
+      status: statusNames[status]!,
+      count: count as number,
+    }))
     .filter(({ type, queue, status }) => {
       const isAsked = (!types || types.includes(type)) && (!queues || queues.includes(queue));
       return isAsked && (!statuses || statuses.includes(status));
     });
+}
+
+async function summarizeByHours(
+  context: Context,
+  search: StoreSearch,
+  buckets: Buckets | undefined,
+  by: readonly CountKey[],
+): Promise<TaskCount[]> {
+  const sums = new GroupSums(buckets);
+  const groups = await context.database.snapshot(async (session) => {
+    const { pairs } = await outline(session, { ...search, definitions: false });
+    const lanes = await context.lanes.named(new Set(pairs.map(({ lane }) => lane)));
+    const named = pairs.map(({ lane, status }) => {
+      const { type, queue } = lanes.get(lane) ?? { type: "?", queue: "?" };
+      return { type, queue, status: statusNames[status]! };
+    });
+    const { groups, numbers } = groupsBy(named, by);
+    await countByHours(session, search, pairs, numbers, sums);
+    return groups;
+  }, planningOnce);
+  return sums.counts(groups);
 }
 
 async function countByIndex(

@@ -1,5 +1,6 @@
 /** Workers: their start and end, heartbeats, and taking back what the dead ones held (T2, T8b, T9, T17). */
 import type { Beat, ReapedTask, TaskStore, WorkerRecord, Written } from "../../core/store.ts";
+import { hourSql } from "../hours.ts";
 import { movingAttributes } from "./attributes.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow } from "./database.ts";
@@ -225,9 +226,9 @@ export const reap = statement(
     ON CONFLICT (task_id, fence) DO UPDATE SET ended_at = excluded.ended_at, outcome = excluded.outcome,
       error = excluded.error),
   tallied AS (
-    INSERT INTO :schema.tally_changes (lane, status, tasks, first_at, last_at)
-    SELECT lane, 2, -count(*), NULL, NULL FROM taken GROUP BY lane
-    UNION ALL SELECT lane, next, count(*), min(updated_at), max(updated_at) FROM taken GROUP BY lane, next)
+    INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at)
+    SELECT lane, 2, -count(*), ${hourSql("created_at")}, NULL, NULL FROM taken GROUP BY 1, 4
+    UNION ALL SELECT lane, next, count(*), ${hourSql("created_at")}, min(updated_at), max(updated_at) FROM taken GROUP BY 1, 2, 4)
   SELECT id, NULL, NULL, NULL FROM buried UNION ALL
   SELECT NULL, id, next, (SELECT type FROM :schema.lanes WHERE lanes.lane = taken.lane) FROM taken`,
 );

@@ -2,6 +2,7 @@
 import type { ClaimedTask, TaskSettings } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import { blankTask, Claimed } from "../claimed.ts";
+import { hourOf } from "../hours.ts";
 import { decode, type LaneInfo, readJson } from "./rows.ts";
 
 /** A row that a claim takes, in the order of `claimedColumns` in statements.ts; as it was before the claim. */
@@ -37,6 +38,8 @@ type ClaimedRest = [
 export interface TaskRef {
   readonly seq: number;
   readonly lane: number;
+  /** In which it was created; see stores/hours.ts. */
+  readonly hour: number;
 }
 
 /** The task as a claim has left it. Never throws, as `toTask`. */
@@ -61,7 +64,7 @@ export function toClaimedTask(
   task.startedAt = new Date(claimedAt);
   task.workerId = workerId;
   if (lane.description !== null) task.description = lane.description;
-  const claimed = new Claimed(new Ref(row[0], row[2]), row[8] + 1, task);
+  const claimed = new Claimed(new Ref(row[0], row[2], hourOf(row[5])), row[8] + 1, task);
   const rest = row[11] === null ? undefined : readRest(row[11], claimed);
   readPayload(row[10], rest?.[2] ?? null, task);
   if (task.unreadable !== undefined) claimed.unreadable = task.unreadable;
@@ -95,9 +98,11 @@ function readPayload(json: string, types: string | null, task: Task): void {
 class Ref implements TaskRef {
   readonly seq: number;
   readonly lane: number;
+  readonly hour: number;
 
-  constructor(seq: number, lane: number) {
+  constructor(seq: number, lane: number, hour: number) {
     this.seq = seq;
     this.lane = lane;
+    this.hour = hour;
   }
 }

@@ -1,6 +1,7 @@
 /** Enqueue (T0) on the writing thread. A batch that arrives in parts is inserted as it comes; see stream.ts. */
 import type { SQLInputValue } from "node:sqlite";
 import type { Written } from "../../core/store.ts";
+import { hourOf } from "../hours.ts";
 import type { Rows } from "./protocol.ts";
 import type { Row } from "./rows.ts";
 import { isConstraint } from "./sqlite-errors.ts";
@@ -132,7 +133,30 @@ function insertTogether(context: WriteContext, run: NewRun, start: number): bool
     throw error;
   }
   context.tally.move(lane, 0, 1, insertBatch);
+  countHours(context, lane, run.createdAts, start, end);
   return true;
+}
+
+/** Neighbours are mostly of one hour. */
+function countHours(
+  { tally }: WriteContext,
+  lane: number,
+  createdAts: readonly number[],
+  start: number,
+  end: number,
+): void {
+  let hour = hourOf(createdAts[start]!);
+  let tasks = 1;
+  for (let place = start + 1; place < end; place++) {
+    const next = hourOf(createdAts[place]!);
+    if (next !== hour) {
+      tally.hours.moveHour(lane, 0, 1, hour, tasks);
+      hour = next;
+      tasks = 0;
+    }
+    tasks += 1;
+  }
+  tally.hours.moveHour(lane, 0, 1, hour, tasks);
 }
 
 /** Rows that one statement inserts are numbered one after another. */
@@ -182,6 +206,7 @@ function insertOne(
   if (run.attributes) addAttributesOf(context, run, place, Number(inserted.lastInsertRowid));
   if (isBig) connection.prepare(sql.insertBigPayload).run(inserted.lastInsertRowid, payload);
   context.tally.move(lane, 0, 1);
+  context.tally.hours.move(lane, 0, 1, run.createdAts[place]!);
   return undefined;
 }
 

@@ -3,6 +3,7 @@ import { statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { HealthFinding } from "../../core/store.ts";
 import { backlogFindings, workerFinding } from "../findings.ts";
+import { allLanes, hourSql } from "../hours.ts";
 import type { Connection } from "./connection.ts";
 import { listWorkers, stats } from "./read.ts";
 import { toWorkerRecord } from "./workers.ts";
@@ -49,7 +50,13 @@ function checkTallies(connection: Connection, full: boolean): HealthFinding {
   const off =
     connection.rows(`/* dure:checkTallies */ SELECT lane, status, sum(counted) AS counted, sum(kept) AS kept FROM (
       SELECT lane, status, count(*) AS counted, 0 AS kept FROM tasks GROUP BY lane, status
-      UNION ALL SELECT lane, status, 0, tasks FROM tallies) GROUP BY lane, status HAVING sum(counted) <> sum(kept)`);
+      UNION ALL SELECT lane, status, 0, tasks FROM tallies) GROUP BY lane, status HAVING sum(counted) <> sum(kept)
+    UNION ALL SELECT lane, state, sum(counted), sum(kept) FROM (
+      SELECT lane, CASE WHEN status >= 3 THEN status ELSE 0 END AS state, ${hourSql("created_at")} AS hour,
+          count(*) AS counted, 0 AS kept FROM tasks GROUP BY 1, 2, 3
+      UNION ALL SELECT ${allLanes}, CASE WHEN status >= 3 THEN status ELSE 0 END, ${hourSql("created_at")}, count(*), 0
+        FROM tasks GROUP BY 2, 3
+      UNION ALL SELECT lane, state, hour, 0, tasks FROM hour_tallies) GROUP BY lane, state, hour HAVING sum(counted) <> sum(kept)`);
   if (off.length === 0) return { level: "ok", check, message: "The kept counts equal the counted ones." };
   return {
     level: "error",

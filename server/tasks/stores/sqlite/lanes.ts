@@ -1,5 +1,6 @@
 /** Lanes and tallies, as the writing thread keeps them: numbers for (type, queue) pairs, and exact counts. */
 import type { Connection } from "./connection.ts";
+import { type HourChanges, HourTally } from "./hour-tallies.ts";
 import { beforeAll } from "./instants.ts";
 import { sql } from "./statements.ts";
 
@@ -114,9 +115,17 @@ export class WorkerLanes {
   }
 }
 
+/** What a step of a transaction may take back. */
+export interface SavedTally {
+  /** By `lane * 8 + status`. */
+  changes: ReadonlyMap<number, number>;
+  hours: HourChanges;
+}
+
 /** Changes of the counts, gathered through a transaction and written once before it commits. */
 export class Tally {
   readonly #connection: Connection;
+  readonly hours: HourTally;
   readonly #changes = new Map<number, number>();
   /** Lanes in which tasks became PENDING or took another place, until it is cleared. */
   readonly readied = new Set<number>();
@@ -125,6 +134,7 @@ export class Tally {
 
   constructor(connection: Connection) {
     this.#connection = connection;
+    this.hours = new HourTally(connection);
   }
 
   /**
@@ -164,23 +174,26 @@ export class Tally {
     for (const [key, at] of this.#changedAts) {
       this.#connection.prepare(sql.noteUnindexed).run(at, Math.floor(key / 8), key % 8);
     }
+    this.hours.write();
     this.#changes.clear();
     this.#changedAts.clear();
   }
 
   forget(): void {
+    this.hours.forget();
     this.#changes.clear();
     this.#changedAts.clear();
   }
 
   /** The changes so far, so that a step that fails can take its own back. */
-  save(): Map<number, number> {
-    return new Map(this.#changes);
+  save(): SavedTally {
+    return { changes: new Map(this.#changes), hours: this.hours.save() };
   }
 
-  restore(saved: Map<number, number>): void {
+  restore({ changes, hours }: SavedTally): void {
+    this.hours.restore(hours);
     this.#changes.clear();
-    for (const [key, change] of saved) this.#changes.set(key, change);
+    for (const [key, change] of changes) this.#changes.set(key, change);
   }
 
   #add(key: number, change: number): void {

@@ -61,6 +61,7 @@ export function cancelTask(
   if (requested) context.tally.touch(task[2], 2);
   else {
     context.tally.move(task[2], 1, 5, 1, now);
+    context.tally.hours.move(task[2], 1, 5, task[6]);
     context.attributes.moved(task[2], () => [task[0]], 1, 5);
   }
   context.changed = true;
@@ -80,6 +81,7 @@ export function retryTask(
   if (stale) return stale;
   const changed = context.connection.prepare(sql.retryTask).get(now, task[0]) as unknown as Row;
   context.tally.move(task[2], task[3], 1, 1, now);
+  context.tally.hours.move(task[2], task[3], 1, task[6]);
   context.attributes.moved(task[2], () => [task[0]], task[3], 1);
   context.changed = true;
   return { kind: "ok", value: { task: withNames(context.connection, [changed]) } };
@@ -113,15 +115,15 @@ export function deleteTask(
   if (task[3] < 3) return { kind: "rejected", reason: "not-finished", details: describe(task) };
   const stale = checkVersion(task, change);
   if (stale) return stale;
-  remove(context, task[0], task[2], task[3]);
+  remove(context, task[0], task[2], task[3], task[6]);
   removeTexts(context, [task[0]]);
   return { kind: "ok", value: undefined };
 }
 
 export function pruneTasks(context: WriteContext, request: PruneRequest): Written<number> {
   const status = statusNumbers[request.status];
-  const prunable = findPrunable(context.connection, request, context.tally.save());
-  for (const [, seq, lane] of prunable) remove(context, seq, lane, status);
+  const prunable = findPrunable(context.connection, request, context.tally.save().changes);
+  for (const [, seq, lane, , createdAt] of prunable) remove(context, seq, lane, status, createdAt);
   removeTexts(
     context,
     prunable.map(([, seq]) => seq),
@@ -129,20 +131,20 @@ export function pruneTasks(context: WriteContext, request: PruneRequest): Writte
   return { kind: "ok", value: prunable.length };
 }
 
+type Prunable = [endedAt: number, seq: number, lane: number, id: string, createdAt: number];
+
 /** The oldest finished tasks past their time, over all lanes; of one instant by id. */
 export function findPrunable(
   connection: WriteContext["connection"],
   { status, before = Number.MAX_SAFE_INTEGER, types, keep, limit }: PruneRequest,
   pending?: ReadonlyMap<number, number>,
-): [endedAt: number, seq: number, lane: number, id: string][] {
+): Prunable[] {
   const number = statusNumbers[status];
   const lanes = lanesOf(connection, number, types);
   const most = keep === undefined ? limit : Math.min(limit, countIn(lanes, number, pending) - keep);
   if (most <= 0) return [];
   const statement = connection.prepare(sql.prunable);
-  const found = lanes.flatMap(
-    ([lane]) => statement.all(lane, number, before, most) as unknown as [number, number, number, string][],
-  );
+  const found = lanes.flatMap(([lane]) => statement.all(lane, number, before, most) as unknown as Prunable[]);
   return found.sort((a, b) => a[0] - b[0] || compareText(a[3], b[3])).slice(0, most);
 }
 
@@ -166,12 +168,13 @@ function lanesOf(
   return rows as unknown as [number, number][];
 }
 
-function remove(context: WriteContext, seq: number, lane: number, status: number): void {
+function remove(context: WriteContext, seq: number, lane: number, status: number, createdAt: number): void {
   context.attributes.removing(lane, seq, status);
   if (context.connection.prepare(sql.deleteTask).run(seq).changes === 0) return;
   context.connection.prepare(sql.deleteAttempts).run(seq);
   context.connection.prepare(sql.deleteBigPayload).run(seq);
   context.tally.move(lane, status, 0);
+  context.tally.hours.move(lane, status, 0, createdAt);
 }
 
 function notFound({ id }: Change): {

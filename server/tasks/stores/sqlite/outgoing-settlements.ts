@@ -11,6 +11,7 @@ interface Group {
   workerId: string;
   lane: number;
   fence: number;
+  hour: number;
   /** JSON members, `"id":seq`. */
   members: string[];
   settlements: Settlement[];
@@ -33,10 +34,11 @@ export class OutgoingSettlements {
 
   batch(): SettlementBatch {
     const groups = this.#groups.map(
-      ({ workerId, lane, fence, members }): CompletedGroup => [
+      ({ workerId, lane, fence, hour, members }): CompletedGroup => [
         workerId,
         lane,
         fence,
+        hour,
         members.length,
         `{${members.join()}}`,
       ],
@@ -60,21 +62,21 @@ export class OutgoingSettlements {
   }
 
   #add(settlement: Settlement): void {
-    const { seq, lane } = settlement.ref as TaskRef;
-    const group = this.#groupOf(settlement, lane);
+    const { seq, lane, hour } = settlement.ref as TaskRef;
+    const group = this.#groupOf(settlement, lane, hour);
     group.members.push(`${JSON.stringify(settlement.taskId)}:${seq}`);
     group.settlements.push(settlement);
   }
 
-  /** Most tasks of a batch are of one lane and in their first attempt, so the latest group is most often the one. */
-  #groupOf({ workerId, fence }: Settlement, lane: number): Group {
+  /** Most tasks of a batch are of one lane and hour and in their first attempt, so the latest group is most often the one. */
+  #groupOf({ workerId, fence }: Settlement, lane: number, hour: number): Group {
     const isOne = (group: Group | undefined) =>
-      group?.lane === lane && group.fence === fence && group.workerId === workerId;
+      group?.lane === lane && group.hour === hour && group.fence === fence && group.workerId === workerId;
     const latest = this.#groups.at(-1);
     if (isOne(latest)) return latest!;
     const found = this.#groups.find(isOne);
     if (found) return found;
-    const group: Group = { workerId, lane, fence, members: [], settlements: [] };
+    const group: Group = { workerId, lane, fence, hour, members: [], settlements: [] };
     this.#groups.push(group);
     return group;
   }

@@ -74,7 +74,7 @@ function dueAtOf(task: NewTask): number | null {
 }
 
 export function toSettlementRow(settlement: Settlement): SettlementRow {
-  const { seq, lane } = settlement.ref as TaskRef;
+  const { seq, lane, hour } = settlement.ref as TaskRef;
   const { result, error, logs } = settlement;
   return [
     seq,
@@ -90,6 +90,7 @@ export function toSettlementRow(settlement: Settlement): SettlementRow {
     settlement.retryAt ?? null,
     logs && logs.length > 0 ? JSON.stringify(logs) : null,
     attributesJson(settlement.attributes),
+    hour,
   ];
 }
 

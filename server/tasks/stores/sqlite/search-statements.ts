@@ -116,6 +116,26 @@ export function keyCountsOfPairs(search: StoreSearch, pairs: readonly Pair[]): P
   });
 }
 
+/** How many tasks each pair has, from each index that may have some; `places` are those of the pairs it is asked of. */
+export function countsOfPairs(
+  search: StoreSearch,
+  pairs: readonly Pair[],
+): (SearchStatement & { places: readonly number[] })[] {
+  const counted = toCount(search);
+  const placeOf = new Map(pairs.map((pair, place) => [pair, place]));
+  return Array.from(byIndex(counted, pairs), ([from, pairs]) => {
+    const { tasks, values } = tasksOfEach(from, counted);
+    const text = `${withPairs} SELECT (SELECT count(*) FROM ${tasks}) FROM pairs`;
+    return { text, values, places: pairs.map((pair) => placeOf.get(pair)!) };
+  });
+}
+
+/** No place, and in the order of the instant that is bounded. */
+function toCount({ after: _after, ...search }: StoreSearch): StoreSearch {
+  const byUpdate = search.updated !== undefined && search.created === undefined;
+  return { ...search, sortBy: byUpdate ? "updatedAt" : "createdAt" };
+}
+
 function byIndex(search: StoreSearch, pairs: readonly Pair[]): Map<SearchIndex, Pair[]> {
   const found = new Map<SearchIndex, Pair[]>();
   for (const pair of pairs) {
@@ -145,9 +165,7 @@ function tasksOfEach(from: SearchIndex, search: StoreSearch): { tasks: string; v
 
 /** What counts one pair's tasks. */
 export function countsOfPair(search: StoreSearch, pair: Pair): SearchStatement[] {
-  const { after: _after, ...unplaced } = search;
-  const byUpdate = search.updated !== undefined && search.created === undefined;
-  const counted: StoreSearch = { ...unplaced, sortBy: byUpdate ? "updatedAt" : "createdAt" };
+  const counted = toCount(search);
   return indexesOf(counted, pair).map((from) => countFrom(from, counted, pair));
 }
 

@@ -23,10 +23,19 @@ export type SettlementRow = [
   retryAt: number | null,
   logs: string | null,
   attributes: string | null,
+  /** In which it was created. */
+  hour: number,
 ];
 
-/** Completions of one worker, lane and fence, without result and logs; `ended` is a JSON object of keys by id. */
-export type CompletedGroup = [workerId: string, lane: number, fence: number, tasks: number, ended: string];
+/** Completions of one worker, lane, fence and hour of creation, without result and logs; `ended` is a JSON object of keys by id. */
+export type CompletedGroup = [
+  workerId: string,
+  lane: number,
+  fence: number,
+  hour: number,
+  tasks: number,
+  ended: string,
+];
 
 export interface SettlementBatch {
   groups: readonly CompletedGroup[];
@@ -79,10 +88,11 @@ function completeGroup(
   worker: number | undefined,
   now: number,
 ): SettledBatch["groups"][number] {
-  const [workerId, lane, fence, tasks, ended] = group;
+  const [workerId, lane, fence, hour, tasks, ended] = group;
   if (worker !== undefined) {
     const { changes } = context.connection.prepare(sql.completeTasks).run(now, ended, fence, worker);
     context.tally.move(lane, 2, 3, Number(changes), now);
+    context.tally.hours.moveHour(lane, 2, 3, hour, Number(changes));
     if (changes === tasks) {
       context.attributes.moved(lane, () => Object.values(JSON.parse(ended)), 2, 3);
       return 0;
@@ -104,6 +114,7 @@ function completeGroup(
       null,
       null,
       null,
+      hour,
     ];
     const settled = settle(context, row, worker, now);
     // Those that the statement above has completed.
@@ -133,6 +144,7 @@ function complete(context: WriteContext, row: SettlementRow, worker: number, now
   if (done.changes === 0) return answerStale(context, row);
   if (row[11] !== null) connection.prepare(sql.writeAttempt).run(seq, now, "completed", null, row[11]);
   context.tally.move(lane, 2, 3, 1, now);
+  context.tally.hours.moveHour(lane, 2, 3, row[13], 1);
   context.attributes.moved(lane, () => [seq], 2, 3);
   if (row[12] !== null) context.attributes.extend(lane, seq, id, JSON.parse(row[12]) as Attributes);
   return 0;
@@ -147,6 +159,7 @@ function endOtherwise(context: WriteContext, row: SettlementRow, worker: number,
   const recorded = owned.cancelRequested ? "cancelled" : outcome;
   connection.prepare(sql.writeAttempt).run(seq, now, recorded, error, logs);
   context.tally.move(lane, 2, status, 1, now);
+  context.tally.hours.moveHour(lane, 2, status, row[13], 1);
   context.attributes.moved(lane, () => [seq], 2, status);
   if (status !== 1) {
     connection.prepare(sql.endTask).run(status, now, errorMessage, seq);

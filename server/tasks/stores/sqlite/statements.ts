@@ -227,11 +227,11 @@ export const sql = {
   // Reap (T9, T8b)
   ownedTasks: `/* dure:ownedTasks */ SELECT seq, id, fence, lane, cancel_requested_at FROM tasks INDEXED BY tasks_running
     WHERE status = 2 AND worker = ?`,
-  lostTasks: `/* dure:lostTasks */ SELECT seq, id, lane, crashes, rerun_after_crash, cancel_requested_at
+  lostTasks: `/* dure:lostTasks */ SELECT seq, id, lane, crashes, rerun_after_crash, cancel_requested_at, created_at
     FROM tasks INDEXED BY tasks_running WHERE status = 2 AND worker = ?`,
   orphanOwners: `/* dure:orphanOwners */ SELECT DISTINCT worker FROM tasks INDEXED BY tasks_running WHERE status = 2
     AND worker NOT IN (SELECT worker FROM workers INDEXED BY workers_alive WHERE state = 'alive')`,
-  overdueCancels: `/* dure:overdueCancels */ SELECT seq, id, lane FROM tasks INDEXED BY tasks_running WHERE status = 2
+  overdueCancels: `/* dure:overdueCancels */ SELECT seq, id, lane, created_at FROM tasks INDEXED BY tasks_running WHERE status = 2
     AND worker IS NOT NULL AND cancel_requested_at < ?`,
 
   // Manage (T6, T7, T13, T14, T15)
@@ -253,8 +253,21 @@ export const sql = {
     "/* dure:lanesWithStatus */ SELECT lane, tasks FROM tallies WHERE status = ? AND tasks > 0",
   typesWithStatus: `/* dure:typesWithStatus */ SELECT lane, tasks FROM json_each(?2) AS wanted JOIN lanes ON lanes.type = wanted.value
     JOIN tallies USING (lane) WHERE status = ?1 AND tasks > 0`,
-  prunable: `/* dure:prunable */ SELECT updated_at, seq, lane, id FROM tasks INDEXED BY tasks_lane_updated
+  prunable: `/* dure:prunable */ SELECT updated_at, seq, lane, id, created_at FROM tasks INDEXED BY tasks_lane_updated
     WHERE lane = ?1 AND status = ?2 AND status <> 2 AND version > 1 AND updated_at < ?3 ORDER BY updated_at, id LIMIT ?4`,
+} as const;
+
+/** Counts by the hour of creation; see hour-tallies.ts. */
+export const tallySql = {
+  addToHour: `/* dure:addToHour */ UPDATE hour_tallies SET tasks = tasks + ?1
+    WHERE lane = ?2 AND state = ?3 AND hour = ?4 RETURNING tasks`,
+  insertHour: "/* dure:insertHour */ INSERT INTO hour_tallies (tasks, lane, state, hour) VALUES (?, ?, ?, ?)",
+  /** Of pairs as JSON, `[lane, state, group]` each. */
+  sumsOfHours: `/* dure:sumsOfHours */ WITH pairs AS MATERIALIZED (
+      SELECT value ->> 0 AS lane, value ->> 1 AS state, value ->> 2 AS number FROM json_each(?1))
+    SELECT number, hour, sum(tasks) FROM pairs CROSS JOIN hour_tallies AS kept
+      WHERE kept.lane = pairs.lane AND kept.state = pairs.state AND hour >= ?2 AND hour < ?3 GROUP BY number, hour`,
+  deleteHour: "/* dure:deleteHour */ DELETE FROM hour_tallies WHERE lane = ? AND state = ? AND hour = ?",
 } as const;
 
 /** The rows of attributes. Every one is found by its whole key, which its task's row tells. */

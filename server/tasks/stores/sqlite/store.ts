@@ -19,6 +19,7 @@ import type {
   ClaimReply,
   ClaimRequest,
   Count,
+  CountKey,
   FilledTask,
   Found,
   HealthFinding,
@@ -171,8 +172,8 @@ class SqliteStore implements TaskStore {
     return this.#read("countTasks", search);
   }
 
-  summarizeTasks(search: StoreSearch, buckets?: Buckets): Promise<TaskCount[]> {
-    return this.#read("summarizeTasks", { search, buckets });
+  summarizeTasks(search: StoreSearch, buckets?: Buckets, by?: readonly CountKey[]): Promise<TaskCount[]> {
+    return this.#read("summarizeTasks", { search, buckets, by });
   }
 
   async readChanges({ since, limit }: ChangesRequest): Promise<Changes> {

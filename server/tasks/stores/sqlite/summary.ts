@@ -1,6 +1,10 @@
-/** Counts by type, queue and status, from the tallies; with ranges or stretches of time, from the indexes. */
-import type { Buckets, StoreSearch, TaskCount } from "../../core/store.ts";
+/** Counts by type, queue and status, from the tallies; by hours of creation from theirs, else from the indexes. */
+import type { Buckets, CountKey, StoreSearch, TaskCount } from "../../core/store.ts";
+import { countKeys } from "../../core/store-search.ts";
+import { GroupSums, groupsBy } from "../group-sums.ts";
+import { isCountedByHours } from "../hours.ts";
 import type { Connection } from "./connection.ts";
+import { countByHours } from "./hour-counts.ts";
 import { findPairs, runningKeys } from "./search.ts";
 import { bucketsOfPair, countsOfPair, type Pair } from "./search-statements.ts";
 import { statusNames } from "./statuses.ts";
@@ -9,12 +13,35 @@ const running = 2;
 
 export function summarizeTasks(
   connection: Connection,
-  { search, buckets }: { search: StoreSearch; buckets?: Buckets | undefined },
+  {
+    search,
+    buckets,
+    by = countKeys,
+  }: { search: StoreSearch; buckets?: Buckets | undefined; by?: readonly CountKey[] | undefined },
 ): TaskCount[] {
+  const pairs = findPairs(connection, search);
+  const named = pairs.map(({ type, queue, status }) => ({ type, queue, status: statusNames[status]! }));
+  const { groups, numbers } = groupsBy(named, by);
+  const sums = new GroupSums(buckets);
+  if (isCountedByHours(search, buckets)) countByHours(connection, search, pairs, numbers, sums);
+  else addPairs(connection, search, buckets, pairs, numbers, sums);
+  return sums.counts(groups);
+}
+
+function addPairs(
+  connection: Connection,
+  search: StoreSearch,
+  buckets: Buckets | undefined,
+  pairs: readonly Pair[],
+  numbers: readonly number[],
+  sums: GroupSums,
+): void {
   const isTallied = !search.created && !search.updated;
-  return findPairs(connection, search).flatMap((pair) => {
-    if (buckets) return ofPair(pair, bucketCounts(connection, search, pair, buckets));
-    return ofPair(pair, [[undefined, isTallied ? pair.tasks : countOfPair(connection, search, pair)]]);
+  pairs.forEach((pair, place) => {
+    const group = numbers[place]!;
+    if (!buckets) sums.add(group, 0, isTallied ? pair.tasks : countOfPair(connection, search, pair));
+    else
+      for (const [at, tasks] of bucketCounts(connection, search, pair, buckets)) sums.add(group, at, tasks);
   });
 }
 
@@ -28,20 +55,6 @@ function countOfPair(connection: Connection, search: StoreSearch, pair: Pair): n
 
 function withoutPlace({ after: _after, ...search }: StoreSearch): StoreSearch {
   return search;
-}
-
-function ofPair({ type, queue, status }: Pair, counts: readonly [at: number | undefined, count: number][]) {
-  return counts
-    .filter(([, count]) => count > 0)
-    .map(
-      ([at, count]): TaskCount => ({
-        type,
-        queue,
-        status: statusNames[status]!,
-        ...(at !== undefined && { at }),
-        count,
-      }),
-    );
 }
 
 function bucketCounts(

@@ -129,8 +129,9 @@ function takeBack(
     number,
     number,
     number | null,
+    number,
   ][];
-  return lost.map(([seq, id, lane, crashes, rerun, cancelRequestedAt]) => {
+  return lost.map(([seq, id, lane, crashes, rerun, cancelRequestedAt, createdAt]) => {
     const spent = rerun === 1 && crashes + 1 >= crashBudget;
     const error = lostError(
       `The worker died while it ran this task: ${why}.`,
@@ -139,6 +140,7 @@ function takeBack(
     connection.prepare(sql.writeAttempt).run(seq, now, "lost", error, null);
     const status = cancelRequestedAt !== null ? 5 : rerun === 1 && !spent ? 1 : 4;
     tally.move(lane, 2, status, 1, now);
+    tally.hours.move(lane, 2, status, createdAt);
     attributes.moved(lane, () => [seq], 2, status);
     if (status === 1) connection.prepare(sql.putBackTask).run(now, now, null, 1, 0, 1, seq);
     else
@@ -166,12 +168,18 @@ function lostMessage(rerun: number, crashes: number, why: string): string {
 /** T8b: the owner had its time to obey a cancel request. */
 function cancelOverdue(context: WriteContext, before: number, now: number): ReapedTask[] {
   const { connection, tally, attributes } = context;
-  const overdue = connection.prepare(sql.overdueCancels).all(before) as unknown as [number, string, number][];
-  return overdue.map(([seq, id, lane]) => {
+  const overdue = connection.prepare(sql.overdueCancels).all(before) as unknown as [
+    number,
+    string,
+    number,
+    number,
+  ][];
+  return overdue.map(([seq, id, lane, createdAt]) => {
     const error = lostError("The worker did not obey the cancel request in time.", "LEASE_LOST");
     connection.prepare(sql.writeAttempt).run(seq, now, "lost", error, null);
     connection.prepare(sql.endTask).run(5, now, null, seq);
     tally.move(lane, 2, 5, 1, now);
+    tally.hours.move(lane, 2, 5, createdAt);
     attributes.moved(lane, () => [seq], 2, 5);
     return { id, type: typeOf(context, lane), status: "CANCELLED" };
   });

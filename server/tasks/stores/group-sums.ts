@@ -1,0 +1,54 @@
+/** What a summary adds up: which group each (lane, status) pair counts for, and the sums of the groups by time. */
+import type { Buckets, CountKey, TaskCount } from "../core/store.ts";
+
+type Named = Required<Pick<TaskCount, CountKey>>;
+
+/** The groups of the pairs by these keys, and the number of each pair's, by its place. */
+export function groupsBy(
+  pairs: readonly Named[],
+  by: readonly CountKey[],
+): { groups: Pick<TaskCount, CountKey>[]; numbers: number[] } {
+  const groups: Pick<TaskCount, CountKey>[] = [];
+  const known = new Map<string, number>();
+  const numbers = pairs.map((pair) => {
+    const name = JSON.stringify(by.map((key) => pair[key]));
+    const number = known.get(name) ?? groups.push(Object.fromEntries(by.map((key) => [key, pair[key]]))) - 1;
+    known.set(name, number);
+    return number;
+  });
+  return { groups, numbers };
+}
+
+/** By group and the start of each stretch of time; all at 0 without stretches. */
+export class GroupSums {
+  readonly #bucketMs: number | undefined;
+  readonly #sums = new Map<number, Map<number, number>>();
+
+  constructor(buckets?: Buckets) {
+    this.#bucketMs = buckets?.bucketMs;
+  }
+
+  add(group: number, instant: number, tasks: number): void {
+    const at = this.#bucketMs === undefined ? 0 : Math.floor(instant / this.#bucketMs) * this.#bucketMs;
+    let sums = this.#sums.get(group);
+    if (!sums) {
+      sums = new Map();
+      this.#sums.set(group, sums);
+    }
+    sums.set(at, (sums.get(at) ?? 0) + tasks);
+  }
+
+  of(group: number): [at: number, tasks: number][] {
+    return [...(this.#sums.get(group) ?? [])].filter(([, tasks]) => tasks > 0);
+  }
+
+  counts(groups: readonly Pick<TaskCount, CountKey>[]): TaskCount[] {
+    return groups.flatMap((group, number) =>
+      this.of(number).map(([at, count]) => ({
+        ...group,
+        ...(this.#bucketMs !== undefined && { at }),
+        count,
+      })),
+    );
+  }
+}
