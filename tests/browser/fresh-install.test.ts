@@ -2,93 +2,35 @@
  * A fresh install, with nothing set: the packed package in an empty folder, its dashboard asked over real sockets and
  * from a real browser's pages of other origins. docs/operating/security.md says which requirement is which test.
  */
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { connect } from "node:net";
-import { networkInterfaces, tmpdir } from "node:os";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { install, pack } from "../packaging/install.ts";
 import { run } from "../support/project.ts";
 import { openBrowser } from "./support/browser.ts";
+import { canary, FreshInstall } from "./support/fresh-install.ts";
+import { attack, submitForm } from "./support/other-origin.ts";
 
-// What pages have and Node has not.
-declare const document: any;
-declare const navigator: any;
-
-const canary = "canary-7d1f";
-const seed = `import { createDure } from "dure";
-const dure = createDure();
-dure.defineTask("send-receipt", async (task, { log }) => {
-  log.info("sending", { token: "${canary}" });
-  return { sent: true, headers: { authorization: "Bearer ${canary}" } };
-});
-await dure.start();
-const payload = { order: 17, user: { password: "${canary}", cards: [{ cardNumber: "${canary}" }] } };
-await dure.enqueueTask("send-receipt", payload, { id: "order-17" });
-await dure.waitForTask("order-17");
-await dure.stop();
-await dure.enqueueTask("send-receipt", payload, { id: "order-18", delay: "1h" });
-await dure.close();`;
-
-const folder = mkdtempSync(join(tmpdir(), "dure-fresh-"));
-const program = join(folder, "app");
-let dashboard: ChildProcess;
+let fresh: FreshInstall;
 let port: number;
 let token: string;
-let said = "";
 
 beforeAll(async () => {
-  const { tarball } = await pack(folder);
-  await install(tarball, program);
-  writeFileSync(join(program, "seed.mjs"), seed);
-  const seeded = await run("sh", ["-c", `umask 000; exec '${process.execPath}' seed.mjs`], program);
-  expect(seeded.stderr).toBe("");
-  dashboard = spawn(
-    process.execPath,
-    ["node_modules/dure/dist/server/cli/main.js", "dashboard", "--port", "0"],
-    {
-      cwd: program,
-    },
-  );
-  for (const stream of [dashboard.stdout!, dashboard.stderr!])
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      said += text;
-    });
-  for (let waited = 0; !/http:\S+\n/.test(said) && waited < 20_000; waited += 50) await pause(50);
-  const url = new URL(/http:\S+/.exec(said)![0]);
-  port = Number(url.port);
-  token = url.searchParams.get("token")!;
+  fresh = await FreshInstall.start();
+  ({ port, token } = fresh);
 }, 180_000);
 
-afterAll(async () => {
-  dashboard?.kill("SIGKILL");
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => fresh?.remove());
 
-const at = (path: string) => `http://127.0.0.1:${port}/${path}`;
 const json = { "content-type": "application/json" };
-const withToken = () => ({ authorization: `Bearer ${token}` });
-const ask = (path: string, init: RequestInit = {}) => fetch(at(path), { redirect: "manual", ...init });
-const asAdmin = (path: string, init: RequestInit = {}) =>
-  ask(path, { ...init, headers: { ...withToken(), ...(init.headers as Record<string, string>) } });
-
-/** Every operation of the API, with something in the place of each parameter. Streams have no end to read to. */
-async function operations(): Promise<{ method: string; path: string; isStream: boolean }[]> {
-  const { paths } = (await (await asAdmin("api/openapi.json")).json()) as { paths: Record<string, object> };
-  const own = Object.entries(paths).filter(([path]) => path.startsWith("/api/"));
-  return own.flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]) => ({
-      method: method.toUpperCase(),
-      path: path.replace(/^\//, "").replaceAll(/\{\w+\}/g, "order-18"),
-      isStream: JSON.stringify(operation).includes("text/event-stream"),
-    })),
-  );
-}
+const ask = (path: string, init?: RequestInit) => fresh.ask(path, init);
+const asAdmin = (path: string, init?: RequestInit) => fresh.asAdmin(path, init);
+const statusOf = (id: string) => fresh.statusOf(id);
+const exchange = (head: string, isLast?: boolean) => fresh.exchange(head, isLast);
 
 describe("S01 where it listens", () => {
   test.skipIf(!existsSync("/proc/net/tcp"))("on one loopback address and on no other", () => {
@@ -117,11 +59,11 @@ describe("S01 where it listens", () => {
 describe("S03, S12 the token", () => {
   test("has 256 bits and is new at each start", async () => {
     expect(Buffer.from(token, "base64url")).toHaveLength(32);
-    expect(said.split(token)).toHaveLength(2);
+    expect(fresh.said.split(token)).toHaveLength(2);
   });
 
   test("every route refuses without it, alike", async () => {
-    const all = await operations();
+    const all = await fresh.operations();
     expect(all.length).toBeGreaterThan(25);
     for (const { method, path } of all) {
       const answer = await ask(path, { method, headers: json, ...(method !== "GET" && { body: "{}" }) });
@@ -230,7 +172,7 @@ describe("S07 mounted in a server", () => {
   test("without authorize it is refused when it is made", async () => {
     const code = `import { createDure } from "dure"; import { createHttpHandler } from "dure/http";
       try { createHttpHandler(createDure({ database: ":memory:" })); } catch (error) { console.log(error.code); }`;
-    const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", code], program);
+    const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", code], fresh.program);
     expect(stdout).toBe("INVALID_OPTION\n");
   });
 });
@@ -383,7 +325,7 @@ describe("S17 files", () => {
 describe("S21 secrets", () => {
   test("are in no answer of the API", async () => {
     const seen: string[] = [];
-    for (const { method, path, isStream } of await operations()) {
+    for (const { method, path, isStream } of await fresh.operations()) {
       if (method !== "GET" || isStream) continue;
       for (const one of [path, path.replace("order-18", "order-17")])
         seen.push(await (await asAdmin(one)).text());
@@ -395,10 +337,10 @@ describe("S21 secrets", () => {
 
 describe("S24 files of its own", () => {
   test("are for their owner alone, also where the umask would let others in", () => {
-    const mode = (name: string) => (statSync(join(program, name)).mode & 0o777).toString(8);
+    const mode = (name: string) => (statSync(join(fresh.program, name)).mode & 0o777).toString(8);
     expect(mode(".dure")).toBe("700");
     for (const name of [".dure/tasks.db", ".dure/tasks.db-wal", ".dure/tasks.db-shm"]) {
-      if (existsSync(join(program, name))) expect([name, mode(name)]).toEqual([name, "600"]);
+      if (existsSync(join(fresh.program, name))) expect([name, mode(name)]).toEqual([name, "600"]);
     }
     expect(mode(".dure/tasks.db")).toBe("600");
   });
@@ -441,7 +383,7 @@ describe("S27, S36 a page of another origin, in a browser that is logged in", { 
       script: "refused",
       frame: "refused",
     });
-    await page.evaluate(submitForm, at("api/tasks/order-18/cancel"));
+    await page.evaluate(submitForm, fresh.at("api/tasks/order-18/cancel"));
     await page.waitForLoadState();
     expect(await page.locator("body").textContent()).not.toContain("order");
     expect(await statusOf("order-18")).toBe("PENDING");
@@ -450,84 +392,6 @@ describe("S27, S36 a page of another origin, in a browser that is logged in", { 
 });
 
 test("what it printed holds the token once, and no secret", () => {
-  expect(said).not.toContain(canary);
-  expect(said.split(token)).toHaveLength(2);
+  expect(fresh.said).not.toContain(canary);
+  expect(fresh.said.split(token)).toHaveLength(2);
 });
-
-async function statusOf(id: string): Promise<string> {
-  const { task } = (await (await asAdmin(`api/tasks/${id}`)).json()) as { task: { status: string } };
-  return task.status;
-}
-
-/** Bytes over a socket, and what comes back until the other side has said all. */
-function exchange(head: string, isLast = true): Promise<string> {
-  return new Promise((done) => {
-    let answer = "";
-    const socket = connect(port, "127.0.0.1", () =>
-      socket.write(isLast ? head.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n") : head),
-    );
-    socket.setEncoding("utf8").on("data", (text: string) => {
-      answer += text;
-    });
-    socket.on("error", () => done(answer));
-    socket.on("close", () => done(answer));
-  });
-}
-
-/** Runs in the other page: everything by which a page can reach another origin. */
-async function attack(target: string): Promise<Record<string, string>> {
-  const attempt = (path: string, init: RequestInit) =>
-    fetch(target + path, { credentials: "include", ...init }).then(
-      async (answer) => {
-        const text = await answer.text();
-        return text === "" && answer.type === "opaque" ? "refused" : `${answer.status} ${text}`;
-      },
-      () => "refused",
-    );
-  const element = (name: "img" | "script", path: string) =>
-    new Promise<string>((done) => {
-      const made = document.createElement(name);
-      made.onload = () => done("loaded");
-      made.onerror = () => done("refused");
-      made.src = target + path;
-      document.body.append(made);
-    });
-  const opened = (source: EventTarget) =>
-    new Promise<string>((done) => {
-      source.addEventListener("open", () => done("opened"));
-      source.addEventListener("message", () => done("read"));
-      source.addEventListener("error", () => done("refused"));
-    });
-  const headers = { "content-type": "application/json" };
-  const cancel = "api/tasks/order-18/cancel";
-  const frame = document.createElement("iframe");
-  frame.src = target;
-  document.body.append(frame);
-  await new Promise((done) => {
-    frame.onload = done;
-  });
-  return {
-    read: await attempt("api/tasks/order-18", {}),
-    opaque: await attempt("api/tasks/order-18", { mode: "no-cors" }),
-    change: await attempt(cancel, { method: "POST", body: "{}", headers }),
-    plainChange: await attempt(cancel, { method: "POST", body: "{}", mode: "no-cors" }),
-    deletion: await attempt("api/tasks/order-18", { method: "DELETE" }),
-    beacon: String(navigator.sendBeacon(target + cancel, "{}")),
-    events: await opened(new EventSource(`${target}api/events`, { withCredentials: true })),
-    socket: await opened(new WebSocket(`${target.replace("http", "ws")}api/events`)),
-    image: await element("img", "icon.svg"),
-    script: await element("script", "api/tasks/order-18"),
-    // What is blocked is an error page, which no other page may look into.
-    frame: frame.contentDocument === null ? "refused" : "shown",
-  };
-}
-
-function submitForm(action: string): void {
-  const form = document.createElement("form");
-  Object.assign(form, { action, method: "post", enctype: "text/plain" });
-  const field = document.createElement("input");
-  Object.assign(field, { name: '{"a":"', value: '"}' });
-  form.append(field);
-  document.body.append(form);
-  form.submit();
-}
