@@ -3,7 +3,7 @@
  * node bench/history.ts 10000000 (about 6 GB and five minutes). Prints its path.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { allLanes, hourSql } from "../server/tasks/stores/hours.ts";
@@ -31,8 +31,16 @@ export async function historyDatabase(count: number): Promise<string> {
   process.stderr.write(`Making ${path} …\n`);
   fill(unfinished, count);
   await runSome(unfinished);
+  syncToDisk(unfinished);
   renameSync(unfinished, path);
   return path;
+}
+
+/** Else the system would go on writing it while the first rounds are measured. */
+function syncToDisk(path: string): void {
+  const file = openSync(path, "r+");
+  fsyncSync(file);
+  closeSync(file);
 }
 
 /** A file of another schema is of no use. */

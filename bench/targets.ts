@@ -50,6 +50,11 @@ export const targets: readonly Target[] = [
     wanted: "≥ 0.6 × without",
   },
   atMost("drain-searched", "event-loop delay meanwhile, 99th", "p99", 10),
+  {
+    ...ratio("drain-acted", "the drain while an action cancels a million tasks", 0.5, "drain"),
+    value: ({ figure }) => divide(figure("drain-acted", "dure", rate), figure("drain", "dure", rate)),
+    wanted: "≥ 0.5 × without",
+  },
   ratio("at-once", "enqueued and drained at once, against plainjob", 3, "plainjob"),
   ratio("at-once", "enqueued and drained at once, against BullMQ", 2.5, "bullmq"),
   atMost("latency", "enqueue to start, one process, median", "p50", 1),
