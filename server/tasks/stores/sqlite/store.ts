@@ -89,7 +89,7 @@ export function createSqliteStore(options: SqliteStoreOptions): TaskStore {
 
 class SqliteStore implements TaskStore {
   readonly location: string;
-  readonly pace = { pollMs: 250, reapMs: 500, lookMs: 2_000 };
+  readonly pace = { pollMs: 1_000, reapMs: 500, lookMs: 2_000 };
   readonly #options: Required<SqliteStoreOptions>;
   readonly #pulse = new SharedArrayBuffer(8);
   readonly #listeners = new Set<() => void>();
