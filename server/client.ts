@@ -16,7 +16,9 @@ export type {
 export type { ClientOptions } from "./client/connection.ts";
 export { DureClientError } from "./client/error.ts";
 
+/** Of every call. */
 export interface RequestOptions {
+  /** Ends the request; the call rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
@@ -94,6 +96,7 @@ export class DureClient {
     } while (cursor !== undefined);
   }
 
+  /** How many fit: `{ count }`, exact. */
   countTasks(
     query: CallQuery<"GET /tasks/count"> = {},
     options?: RequestOptions,
@@ -101,6 +104,7 @@ export class DureClient {
     return this.call("GET /tasks/count", { query, ...options });
   }
 
+  /** Which way a search is served, and what would make it cheaper; reads no task. */
   explainSearch(
     query: CallQuery<"GET /tasks/explain"> = {},
     options?: RequestOptions,
@@ -108,6 +112,7 @@ export class DureClient {
     return this.call("GET /tasks/explain", { query, ...options });
   }
 
+  /** How many tasks there are by status, type, queue and time. */
   summarizeTasks(
     query: CallQuery<"GET /summary"> = {},
     options?: RequestOptions,
@@ -125,6 +130,7 @@ export class DureClient {
     return this.call("GET /tasks/:id/explain", { params: { id }, ...options });
   }
 
+  /** Rejects with TASK_NOT_DEFINED, INVALID_PAYLOAD, IDEMPOTENCY_CONFLICT and others of `enqueue`. Needs the role operator. */
   async enqueueTask(
     type: string,
     payload: unknown,
@@ -141,6 +147,7 @@ export class DureClient {
     return (await this.call("POST /tasks/batch", { body: { tasks }, ...options })).tasks;
   }
 
+  /** As `cancelTask` of the server: `requested` when its handler was asked to stop. Rejects with STATUS_CONFLICT once it has ended. */
   cancelTask(
     id: string,
     { signal, ...body }: CallBody<"POST /tasks/:id/cancel"> & RequestOptions = {},
@@ -148,6 +155,7 @@ export class DureClient {
     return this.call("POST /tasks/:id/cancel", { params: { id }, body, signal });
   }
 
+  /** A FAILED or CANCELLED task is PENDING again, with all its attempts. Rejects with STATUS_CONFLICT for any other. */
   async retryTask(
     id: string,
     { signal, ...body }: CallBody<"POST /tasks/:id/retry"> & RequestOptions = {},
@@ -163,6 +171,7 @@ export class DureClient {
     return (await this.call("POST /tasks/:id/run-again", { params: { id }, body, signal })).task;
   }
 
+  /** Priority or due time of a PENDING task. Rejects with STATUS_CONFLICT for any other. */
   async editTask(
     id: string,
     { signal, ...body }: CallBody<"PATCH /tasks/:id"> & RequestOptions,
@@ -170,6 +179,7 @@ export class DureClient {
     return (await this.call("PATCH /tasks/:id", { params: { id }, body, signal })).task;
   }
 
+  /** With its attempts. Rejects with STATUS_CONFLICT until it has ended. Needs the role admin. */
   async deleteTask(
     id: string,
     { signal, ...query }: CallQuery<"DELETE /tasks/:id"> & RequestOptions = {},
@@ -198,10 +208,12 @@ export class DureClient {
     return ((await this.call("POST /actions", { body, ...options })) as { task: ClientTask }).task;
   }
 
+  /** The task that does an action: its progress, and its result once it has ended. */
   async getAction(id: string, options?: RequestOptions): Promise<ClientTask> {
     return (await this.call("GET /actions/:id", { params: { id }, ...options })).task;
   }
 
+  /** Types first, then queues, each by name. */
   async listPauses(options?: RequestOptions): Promise<ClientPause[]> {
     return (await this.call("GET /pauses", options)).pauses;
   }
@@ -220,6 +232,7 @@ export class DureClient {
     return (await this.call("DELETE /pauses/:kind/:name", { params, ...options })).resumed;
   }
 
+  /** By name. */
   async listSearches(options?: RequestOptions): Promise<ClientSavedSearch[]> {
     return (await this.call("GET /searches", options)).searches;
   }
@@ -237,10 +250,12 @@ export class DureClient {
     await this.call("DELETE /searches/:name", { params: { name }, ...options });
   }
 
+  /** By id. */
   async listDefinitions(options?: RequestOptions): Promise<ClientDefinition[]> {
     return (await this.call("GET /definitions", options)).definitions;
   }
 
+  /** Those that are alive first, then the latest start; at most 1,000. */
   async listWorkers(options?: RequestOptions): Promise<ClientWorker[]> {
     return (await this.call("GET /workers", options)).workers;
   }
@@ -250,10 +265,12 @@ export class DureClient {
     return this.call("GET /session", options);
   }
 
+  /** Exact counts by type, queue and status; sizes in bytes, ages in milliseconds. */
   stats(options?: RequestOptions): Promise<CallAnswer<"GET /stats">> {
     return this.call("GET /stats", options);
   }
 
+  /** What `dure doctor` prints. */
   async checkHealth(options?: RequestOptions): Promise<Item<"GET /health", "findings">> {
     return (await this.call("GET /health", options)).findings;
   }

@@ -38,15 +38,30 @@ import type { RebuildOptions, Rebuilt } from "./tasks/runtime/text-rebuild.ts";
 
 /** A Dure instance: everything the free functions do, on its own database and registry. */
 export interface Dure {
+  /** What adapters work on, such as `dure/http`. */
   readonly instance: Instance;
+  /** As the free function, on this instance. */
   defineTask: typeof defineTask;
-  /** As `definition.enqueue`, for a type known by its id. */
+  /**
+   * As `definition.enqueue`, for a type known by its id, whose handler may be in another process.
+   * @throws DureError TASK_NOT_DEFINED, and all of `enqueue`'s
+   */
   enqueueTask(type: string, payload: unknown, options?: EnqueueOptions): Promise<Task>;
+  /**
+   * Tasks that fit, newest first unless told otherwise, 50 at most unless told otherwise; see the free function.
+   * @throws DureError INVALID_OPTION, INVALID_QUERY, INVALID_CURSOR
+   */
   searchTasks(options?: TaskSearchOptions): Promise<Task[]>;
+  /** `searchTasks` with cursors to the neighbouring pages, and whether it was complete. @throws as `searchTasks` */
   searchTaskPage(options?: TaskSearchOptions): Promise<TaskPage>;
+  /** How many tasks fit: exact, real tasks only, whatever `limit` and `offset` say. @throws as `searchTasks` */
   countTasks(options?: TaskSearchOptions): Promise<number>;
-  /** How many tasks of a search there are by status, type, queue and time. */
+  /**
+   * How many tasks of a search there are by status, type, queue, attribute and time, within its budget.
+   * @throws DureError INVALID_OPTION, INVALID_QUERY
+   */
   summarizeTasks(options?: TaskSummaryOptions): Promise<TaskSummary>;
+  /** One task, or undefined; the id of a definition always answers, with its latest task's status. */
   getTaskById(id: string): Promise<Task | undefined>;
   /** Why a task is where it is, and what happens to it next. @throws DureError TASK_NOT_FOUND */
   explainTask(id: string): Promise<TaskExplanation>;
@@ -57,6 +72,7 @@ export interface Dure {
   explainSearch(options?: TaskSearchOptions): Promise<SearchExplanation>;
   /** What may stand at a place of a query that is being written: fields, values, ids. Never fails for what is written there. */
   completeQuery(text: string, position?: number): Promise<Completion>;
+  /** Oldest first, the running one included; empty when there is no such task. */
   listAttempts(taskId: string): Promise<Attempt[]>;
   /**
    * Resolves with the task once it is COMPLETED, FAILED or CANCELLED.
@@ -69,9 +85,19 @@ export interface Dure {
    * @throws DureError INVALID_OPTION, INVALID_QUERY at once; INVALID_CURSOR and DATABASE_… from the iteration
    */
   watchTasks(options?: WatchOptions): AsyncIterableIterator<TaskChange, undefined>;
+  /**
+   * PENDING: CANCELLED at once. RUNNING: its handler is asked to stop, and may succeed first. Again, it changes nothing.
+   * @throws DureError TASK_NOT_FOUND, STATUS_CONFLICT once it has ended, VERSION_CONFLICT
+   */
   cancelTask(id: string, options?: ChangeOptions): Promise<CancelReply>;
+  /**
+   * A FAILED or CANCELLED task is PENDING again, due now, with all its attempts.
+   * @throws DureError TASK_NOT_FOUND, STATUS_CONFLICT, VERSION_CONFLICT
+   */
   retryTask(id: string, options?: ChangeOptions): Promise<Task>;
+  /** Of a PENDING task. @throws DureError INVALID_OPTION, TASK_NOT_FOUND, STATUS_CONFLICT, VERSION_CONFLICT */
   editTask(id: string, edit: EditOptions): Promise<Task>;
+  /** With its attempts and logs. @throws DureError TASK_NOT_FOUND, STATUS_CONFLICT until it has ended, VERSION_CONFLICT */
   deleteTask(id: string, options?: ChangeOptions): Promise<void>;
   /**
    * Cancels, retries, deletes or edits every task that fits; with `dryRun` only says how many.
@@ -99,7 +125,7 @@ export interface Dure {
    * @throws DureError INVALID_ID, INVALID_OPTION, INVALID_QUERY, TASK_NOT_DEFINED for the type of an alert
    */
   saveSearch(name: string, options: SaveSearchOptions): Promise<SavedSearch>;
-  /** By name. */
+  /** By name, in the order of its code points. */
   listSearches(): Promise<SavedSearch[]>;
   /** @throws DureError SEARCH_NOT_FOUND */
   deleteSearch(name: string): Promise<void>;
@@ -113,9 +139,13 @@ export interface Dure {
   resume(target: PauseTarget): Promise<boolean>;
   /** Types first, then queues, each by name. */
   listPauses(): Promise<Pause[]>;
+  /** As stored, those of other processes included, by id. */
   listDefinitions(): Promise<StoredDefinition[]>;
+  /** Starts of workers that the database knows of: those that are alive first, then the latest; at most 1,000. */
   listWorkers(): Promise<WorkerRecord[]>;
+  /** Exact counts by type, queue and status; sizes in bytes, ages in milliseconds. */
   stats(): Promise<StoreStats>;
+  /** What `dure doctor` prints; with `full` every page and count is looked at, which takes minutes on large databases. */
   checkHealth(options?: { full?: boolean }): Promise<HealthFinding[]>;
   /**
    * `searchTaskPage` in the folder of `retention.archiveTo`: reads its files, newest first, so it is slower; its default
@@ -170,12 +200,12 @@ export function defaultDure(): Dure {
   );
 }
 
-/** `dure.enqueueTask` on the default instance. */
+/** `dure.enqueueTask` on the default instance. @throws DureError TASK_NOT_DEFINED, and all of `definition.enqueue`'s */
 export function enqueueTask(type: string, payload: unknown, options?: EnqueueOptions): Promise<Task> {
   return enqueueTaskIn(defaultInstance(), type, payload, options);
 }
 
-/** `dure.waitForTask` on the default instance. */
+/** `dure.waitForTask` on the default instance. @throws DureError TASK_NOT_FOUND, WAIT_TIMEOUT */
 export function waitForTask(id: string, options?: WaitForTaskOptions): Promise<Task> {
   return waitForTaskIn(defaultInstance(), id, options);
 }

@@ -10,6 +10,7 @@ export type { Redact } from "./http/documents.ts";
 export type { Listening, ListenOptions } from "./http/listen.ts";
 export { listen } from "./http/listen.ts";
 
+/** Of `createHttpHandler`. */
 export interface HandlerOptions extends HttpOptions {
   /** Who is calling, by your own server's rules: a role, a `Caller` who has a name or sees no payloads, or null for nobody who may. */
   authorize: Authorize;

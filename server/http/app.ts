@@ -61,6 +61,7 @@ export interface HttpOptions {
   redact?: Redact | false;
   /** How many tasks each caller may enqueue in a minute; beyond it they are answered 429. Default 60,000; false for any number. */
   enqueuesPerMinute?: number | false;
+  /** Called after each change that was asked for, made or refused. */
   onAudit?: (entry: AuditEntry) => void;
   /** Told of faults of the server; clients are not. Default: standard error. */
   onError?: (message: string) => void;

@@ -8,6 +8,7 @@ import { newToken } from "./auth.ts";
 
 export const dashboardPort = 3340;
 
+/** Of `listen`. */
 export interface ListenOptions extends HttpOptions {
   /** Default 127.0.0.1: nobody else on the network reaches it. */
   host?: string;
@@ -17,10 +18,12 @@ export interface ListenOptions extends HttpOptions {
   token?: string;
 }
 
+/** A server that listens. */
 export interface Listening {
   /** With the token: opening it logs in. */
   url: string;
   port: number;
+  /** Resolves when no connection is left. The instance stays open. */
   close(): Promise<void>;
 }
 

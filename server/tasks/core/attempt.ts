@@ -24,8 +24,10 @@ export interface StoredError {
   cause?: StoredError;
 }
 
+/** Of a line that a handler logged. */
 export type LogLevel = "info" | "warn" | "error";
 
+/** A line that a handler logged. */
 export interface LogEntry {
   at: Date;
   level: LogLevel;
@@ -83,6 +85,7 @@ export interface TaskContext {
   readonly fence: number;
   /** `${task.id}:${fence}`: a key for effects that belong to this attempt alone. */
   readonly attemptKey: string;
+  /** The incarnation that runs it, as `dure workers` lists it. */
   readonly workerId: string;
   /**
    * True while the task may have been given to another worker without this one knowing: its lease would be over unless it
@@ -90,8 +93,9 @@ export interface TaskContext {
    * and what the handler ends with counts whenever the task is still this worker's.
    */
   readonly leaseUncertain: boolean;
+  /** Lines that are kept with the attempt. */
   readonly log: TaskLog;
-  /** Stored within a second, at most once a second; shown by `dure show`. */
+  /** How far it is, in units of its own (`done` of `total`); a message of at most 1,000 characters. Never throws. Stored within a second, at most once a second; shown by `dure show`. */
   progress(done: number, total?: number, message?: string): void;
   /**
    * A PostgreSQL transaction that commits when the task completes: what is written through it and the COMPLETED status

@@ -41,6 +41,7 @@ export interface EnqueueOptions {
   runAt?: Date;
   /** -1000 to 1000; higher is claimed first. */
   priority?: number;
+  /** 1 to 128 letters and digits of any script, and . _ : / -; workers may be limited to some. */
   queue?: string;
   /** Beside the definition's: at most 20 in all, of 1 to 128 characters. */
   tags?: readonly string[];
@@ -51,11 +52,15 @@ export interface EnqueueOptions {
   idempotencyKey?: string;
   /** An id of your own, of the form a definition's id has, not used by any task or definition. */
   id?: string;
+  /** 1 to 1,000. */
   maxAttempts?: number;
   /** As in the definition, except that it cannot be a function: it is stored with the task. */
   backoff?: Exclude<Backoff, (...args: any[]) => unknown>;
+  /** Of one attempt: 1 ms to 365 days, or 'none'. */
   timeout?: Duration | "none";
+  /** At most 1,000 characters. */
   description?: string;
+  /** Whether it starts again when its worker died. */
   rerunAfterCrash?: boolean;
   /**
    * A transaction of the caller's, on the same database: the task is there if and only if it commits. After an error,
@@ -69,6 +74,7 @@ export interface EnqueueItem<Payload = any> extends Omit<EnqueueOptions, "tx"> {
   payload: Payload;
 }
 
+/** Of `definition.run`: how to enqueue, and how long to wait. */
 export interface RunOptions extends Omit<EnqueueOptions, "tx"> {
   /** How long to wait for the end; the task goes on after that. Default: for ever. */
   waitTimeout?: Duration;

@@ -8,6 +8,7 @@ import type { TaskStatus, TaskStatusName } from "./task.ts";
  */
 export type Match<Value> = Value | readonly Value[] | null | Matcher<Value>;
 
+/** Comparisons that must all hold. */
 export interface Matcher<Value> {
   gt?: Value;
   gte?: Value;
@@ -51,7 +52,7 @@ export interface TaskFilter<Payload = any, Result = any> {
   startedAt?: Match<Date>;
   completedAt?: Match<Date>;
   dueAt?: Match<Date>;
-  /** From the latest start to the end; only of tasks that have ended. */
+  /** From the latest start to the end, such as `{ gt: '30s' }`; only of tasks that have ended. */
   duration?: Match<Duration>;
   /** From the creation to the latest start. */
   wait?: Match<Duration>;

@@ -12,20 +12,24 @@ import type { TaskEdit, TaskStore, Written } from "./store.ts";
 import type { Task } from "./task.ts";
 import { committed } from "./written.ts";
 
+/** Of every change of one task. */
 export interface ChangeOptions {
   /** The `version` the caller has seen; the change is refused with VERSION_CONFLICT when the task has moved on. */
   expectedVersion?: number;
 }
 
+/** What to change of a PENDING task; what is left out stays as it is. */
 export interface EditOptions extends ChangeOptions {
+  /** -1000 to 1000; higher is claimed first. */
   priority?: number;
-  /** Not together with `delay`. */
+  /** Not before this instant. Not together with `delay`. */
   runAt?: Date;
-  /** From now. */
+  /** Not before this long from now. */
   delay?: Duration;
 }
 
 export interface CancelReply {
+  /** As it is after the call. */
   task: Task;
   /** True when the task was RUNNING: its handler was asked to stop; it may still succeed first. */
   requested: boolean;

@@ -88,13 +88,13 @@ export interface TaskPage {
 /**
  * Tasks that fit the options, in a total order. Definitions that have no task yet are listed too, as PENDING
  * entries with `isDefinition: true`; `definitions: false` leaves them out.
- * @throws DureError INVALID_OPTION with every problem of the options at once; INVALID_CURSOR
+ * @throws DureError INVALID_OPTION with every problem of the options at once; INVALID_QUERY, INVALID_CURSOR
  */
 export function searchTasks(options?: TaskSearchOptions): Promise<Task[]> {
   return searchTasksIn(defaultInstance(), options);
 }
 
-/** `searchTasks`, with cursors to the pages before and after; they stay valid while tasks come and go. */
+/** `searchTasks`, with cursors to the pages before and after; they stay valid while tasks come and go. @throws as `searchTasks` */
 export function searchTaskPage(options?: TaskSearchOptions): Promise<TaskPage> {
   return searchTaskPageIn(defaultInstance(), options);
 }
@@ -102,6 +102,7 @@ export function searchTaskPage(options?: TaskSearchOptions): Promise<TaskPage> {
 /**
  * How many tasks fit; exact, real tasks only, however long that takes: `summarizeTasks` keeps to a budget. `limit`, `offset`,
  * order, cursor and budget do not matter.
+ * @throws DureError INVALID_OPTION, INVALID_QUERY
  */
 export function countTasks(options?: TaskSearchOptions): Promise<number> {
   return countTasksIn(defaultInstance(), options);
