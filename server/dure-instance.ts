@@ -52,6 +52,8 @@ import { countArchiveIn, readArchivedIn, searchArchiveIn } from "./tasks/runtime
 import { ChangeReader } from "./tasks/runtime/change-reader.ts";
 import { Indexer } from "./tasks/runtime/indexer.ts";
 import { closedError, LazyStore } from "./tasks/runtime/lazy-store.ts";
+import { guard } from "./tasks/runtime/logger.ts";
+import { describeError } from "./tasks/runtime/loop.ts";
 import type { Pruned } from "./tasks/runtime/pruner.ts";
 import { Pruner } from "./tasks/runtime/pruner.ts";
 import { attemptStorage } from "./tasks/runtime/running-attempt.ts";
@@ -334,7 +336,11 @@ export class DureInstance {
       valueSizeMax,
       historyMs,
       onEnded: (taskId) => this.#waiter.onEnded(taskId),
-      onUnhealthy: (reason) => onUnhealthy?.(reason),
+      onUnhealthy: (reason) =>
+        guard(
+          () => onUnhealthy?.(reason),
+          (error) => logger.error(`worker.onUnhealthy failed: ${describeError(error)}`),
+        ),
       watchProcess: () => (exitAfterBlockMs === null ? () => undefined : exitWhenBlocked(exitAfterBlockMs)),
       followClock: () => this.#followClockOf(store),
     });

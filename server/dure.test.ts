@@ -212,3 +212,44 @@ test("a handler enqueues so many tasks and no more, however it does; nobody else
   await child.enqueueMany(items(20));
   expect(await dure.countTasks({ type: "child" })).toBe(25);
 });
+
+test("a logger that throws, rejects or takes its time, and an onUnhealthy that throws, affect no task (F145)", async () => {
+  const strays: string[] = [];
+  const stray = ({ message }: Error) => void strays.push(message);
+  process.on("unhandledRejection", stray);
+  let calls = 0;
+  let unhealthy = 0;
+  const fail = (): never => {
+    calls += 1;
+    throw new Error("the log is gone");
+  };
+  const logger = {
+    info: fail,
+    warn: () => {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+      fail();
+    },
+    error: async () => fail(),
+  };
+  const worker = {
+    onUnhealthy: () => {
+      unhealthy += 1;
+      throw new Error("nobody minds");
+    },
+  };
+  const dure = makeDure({ logger, worker });
+  const stuck = dure.defineTask("stuck", () => new Promise<void>(() => {}), { timeout: 1, abortGrace: 0 });
+  const add = dure.defineTask("add", async () => {
+    void Promise.reject(new Error("nobody awaits me"));
+    return 1;
+  });
+  await dure.start();
+  await add.run({}).catch(() => undefined);
+  const tasks = await stuck.enqueueMany(Array.from({ length: 11 }, () => ({ payload: {} })));
+  for (const { id } of tasks) expect((await dure.waitForTask(id)).status).toBe("FAILED");
+  await expect.poll(() => unhealthy).toBe(1);
+  expect(calls).toBeGreaterThan(0);
+  await dure.stop();
+  process.off("unhandledRejection", stray);
+  expect(strays, "what nobody took is the handler's").toEqual(["nobody awaits me"]);
+});

@@ -383,6 +383,31 @@ describe("looking after the database", () => {
     expect(await workspace.dure(["stats", "--database", "new/tasks.db"], other)).toMatchObject({ code: 59 });
   });
 
+  test("times are the same whatever the locale and time zone of the process that writes or reads them (F153)", async () => {
+    const odd = { env: { TZ: ":bad", LANG: "C", LC_ALL: "tlh" } };
+    const given = [
+      "enqueue",
+      "resize-image",
+      "{}",
+      "--database",
+      "new/tasks.db",
+      "--run-at",
+      "2026-12-24T18:00:00Z",
+      "--json",
+    ];
+    await workspace.dure(["run", "program.ts", "--database", "new/tasks.db"]);
+    const { stdout, stderr } = await workspace.dure(given, odd);
+    expect(stdout, stderr).toContain('"2026-12-24T18:00:00.000Z"');
+    const { id } = JSON.parse(stdout);
+    const shown = ["show", id, "--database", "new/tasks.db", "--json"];
+    const [here, there] = await Promise.all([
+      workspace.dure(shown, odd),
+      workspace.dure(shown, { env: { TZ: "Asia/Seoul" } }),
+    ]);
+    expect(here.stdout).toBe(there.stdout);
+    expect(JSON.parse(here.stdout)).toMatchObject({ dueAt: "2026-12-24T18:00:00.000Z" });
+  });
+
   test("archive moves finished tasks to files; prune counts first, then deletes", async () => {
     await workspace.dure(["run", "program.ts", "--database", "old.db"]);
     const nothing = await workspace.dure(["archive", "--to", "archive", "--database", "old.db"]);

@@ -28,6 +28,8 @@ export interface Beat {
   peers?: { workerId: string; renewals: number; leaseMs: number; ageMs: number }[];
   /** How long ago it was asked for, in milliseconds; absent for just now. */
   ageMs?: number;
+  /** What is wrong with the database beside the beat, for people to put right; one sentence or two. */
+  trouble?: string;
   /** True when `reapWorkers` would find something even without suspects. */
   reapable?: boolean;
 }

@@ -218,3 +218,12 @@ test("a handler is told while its task may be another's, from a second before th
   await clock.advance(0);
   expect(uncertain()).toBe(true);
 });
+
+test("trouble that beats tell of is said once, and again when it comes back", async () => {
+  const { store, logged, service } = await startTestWorker(never);
+  const tell = (trouble?: string) =>
+    store.lease!.onBeat({ alive: true, owned: [], ...(trouble && { trouble }) });
+  for (const trouble of ["70 MiB", "80 MiB", undefined, "90 MiB"]) tell(trouble);
+  expect(logged).toEqual(["70 MiB", "90 MiB"]);
+  await service.stop();
+});

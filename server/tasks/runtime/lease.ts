@@ -71,6 +71,8 @@ export class Lease {
   /** Monotonic: until then nobody can have taken this incarnation for dead. */
   #certainUntil = Number.NEGATIVE_INFINITY;
   #loopDelays: number[] = [];
+  /** Whether the latest beat told of trouble, so that it is said once. */
+  #troubled = false;
 
   constructor(parts: LeaseParts) {
     this.#parts = parts;
@@ -186,6 +188,8 @@ export class Lease {
       return;
     }
     this.#renewed(this.#parts.clock.monotonic() - (beat.ageMs ?? 0));
+    if (beat.trouble !== undefined && !this.#troubled) this.#parts.logger.warn(beat.trouble);
+    this.#troubled = beat.trouble !== undefined;
     this.#parts.onBeat(beat);
     this.#abortCancelled(beat.owned);
     this.#releaseUnknown(workerId, beat.owned);

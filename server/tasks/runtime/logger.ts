@@ -1,5 +1,6 @@
 /** Where Dure says what went wrong outside any task. */
 
+/** Called with one sentence and its values as data. What it throws or rejects with is passed over. */
 export interface Logger {
   info(message: string, fields?: Record<string, unknown>): void;
   warn(message: string, fields?: Record<string, unknown>): void;
@@ -13,18 +14,23 @@ export const stderrLogger: Logger = {
   error: (message, fields) => writeLine("error", message, fields),
 };
 
-/** The same logger, except that nothing it throws comes back. */
+/** The same logger, except that nothing it throws comes back, now or later: there is nobody left to tell. */
 export function safeLogger(logger: Logger): Logger {
   const guarded =
     (level: keyof Logger) =>
-    (message: string, fields?: Record<string, unknown>): void => {
-      try {
-        logger[level](message, fields);
-      } catch {
-        // A logger that fails must not take a worker with it, and there is nobody left to tell.
-      }
-    };
+    (message: string, fields?: Record<string, unknown>): void =>
+      guard(() => logger[level](message, fields));
   return { info: guarded("info"), warn: guarded("warn"), error: guarded("error") };
+}
+
+/** Calls what is the program's own; whatever it throws, or its promise is rejected with, must not take a worker with it. */
+export function guard(call: () => unknown, failed: (error: unknown) => void = () => undefined): void {
+  try {
+    const answer = call();
+    if (answer instanceof Promise) answer.catch(failed);
+  } catch (error) {
+    failed(error);
+  }
 }
 
 function writeLine(level: string, message: string, fields: Record<string, unknown> | undefined): void {

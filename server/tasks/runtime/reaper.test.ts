@@ -42,6 +42,35 @@ test("a worker whose renewals stand still for its lease is suspected, with the c
   await reaper.stop();
 });
 
+test("what was taken back is said once, in words that fit the number", async () => {
+  const said: string[] = [];
+  const store = new FakeStore();
+  const clock = new TestClock();
+  const task = { id: "a", type: "resize-image", status: "PENDING" } as const;
+  const answers = [
+    { buried: ["w"], tasks: [task] },
+    { buried: [], tasks: [task, task] },
+    { buried: ["v", "w"], tasks: [] },
+  ];
+  store.reapWorkers = async () => ({ kind: "ok", value: answers.shift() ?? { buried: [], tasks: [] } });
+  const reaper = new Reaper({
+    store: store.asStore(),
+    clock,
+    logger: { ...logger, warn: (message: string) => void said.push(message) },
+    observerId: () => "self",
+    abortGraceMs: () => 5_000,
+    onTakenBack: () => {},
+  });
+  reaper.start();
+  await clock.advance(5_000);
+  expect(said).toEqual([
+    "Took back 1 task of 1 dead worker.",
+    "Took back 2 tasks.",
+    "Took back 0 tasks of 2 dead workers.",
+  ]);
+  await reaper.stop();
+});
+
 test("a jump of the machine's clock makes nobody suspect", async () => {
   let renewals = 0;
   const { clock, suspected, reaper } = makeReaper(() => [

@@ -110,7 +110,9 @@ export class Reaper {
     );
     for (const { workerId } of suspects) this.#sightings.delete(workerId);
     if (reaped.buried.length > 0 || reaped.tasks.length > 0) {
-      logger.warn(`Took back ${reaped.tasks.length} tasks of ${reaped.buried.length} dead workers.`, {
+      const [tasks, workers] = [reaped.tasks.length, reaped.buried.length];
+      const [taken, dead] = [counted(tasks, "task"), counted(workers, "dead worker")];
+      logger.warn(`Took back ${taken}${workers === 0 ? "" : ` of ${dead}`}.`, {
         workerIds: reaped.buried.slice(0, 20),
       });
       this.#parts.onTakenBack(reaped.tasks);
@@ -146,4 +148,8 @@ export class Reaper {
     }
     return suspects;
   }
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -13,7 +13,7 @@ export function workerFinding(workers: readonly WorkerRecord[], now: number): He
     return {
       level: "warning",
       check,
-      message: `${silent.length} of ${alive.length} workers have been silent for longer than their lease: ${silent.map((worker) => `${worker.host}:${worker.pid}`).join(", ")}.`,
+      message: `Silent for longer than the lease: ${silent.map((worker) => `${worker.host}:${worker.pid}`).join(", ")} (${silent.length} of ${alive.length} workers).`,
       next: "Start any worker: it takes back the tasks of the dead ones.",
     };
   }

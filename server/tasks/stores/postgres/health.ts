@@ -62,7 +62,7 @@ async function talliesFinding(context: Context, full: boolean): Promise<HealthFi
   return {
     level: "error",
     check,
-    message: `${rows.length} kept counts differ from the counted ones.`,
+    message: `${rows.length} of the kept counts differ${rows.length === 1 ? "s" : ""} from the counted ones.`,
     next: "Please report this: it is a defect of Dure. Tasks are not affected.",
   };
 }

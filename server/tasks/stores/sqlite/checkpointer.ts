@@ -13,6 +13,9 @@ const logBytesMin = framesMin * 4_096;
 /** What may be left for the writer. */
 const restMax = 800;
 const passesMax = 4;
+/** A log that is held up for so long is no longer a matter of a search that ends soon. */
+const heldUpMsMax = 30_000;
+const mebibyte = 1024 * 1024;
 /** The log is looked at when something was written, at most this often. */
 const lookMs = 100;
 
@@ -25,6 +28,8 @@ export class Checkpointer {
   #worker: Worker | undefined;
   #lookedAt = 0;
   #looking = false;
+  /** Since when passes have moved nothing of a long log, for then somebody reads in a transaction that was begun before. */
+  #heldUpSince: number | undefined;
 
   /** `finish` is called when the writer should move the rest. */
   constructor(path: string, finish: () => void) {
@@ -44,6 +49,16 @@ export class Checkpointer {
     this.#worker.postMessage("look");
   }
 
+  /** What to tell people of a log that cannot be moved; undefined while it can. */
+  trouble(heldUpMs = heldUpMsMax): string | undefined {
+    if (this.#heldUpSince === undefined || performance.now() - this.#heldUpSince < heldUpMs) return undefined;
+    const log = statSync(`${this.#path}-wal`, { throwIfNoEntry: false });
+    return (
+      `The write-ahead log of ${this.#path} has grown to ${Math.round((log?.size ?? 0) / mebibyte)} MiB and cannot be moved into the file: ` +
+      "some program reads the file in one long transaction, a backup tool perhaps. End it; until then the log grows."
+    );
+  }
+
   async close(): Promise<void> {
     await this.#worker?.terminate();
   }
@@ -55,11 +70,12 @@ export class Checkpointer {
       resourceLimits: { maxYoungGenerationSizeMb: 2 },
     });
     worker.unref();
-    worker.on("message", (little: unknown) => {
+    worker.on("message", (moved: unknown) => {
       // Under --watch, Node tells here which modules the thread loads.
-      if (typeof little !== "boolean") return;
+      if (!isMoved(moved)) return;
       this.#looking = false;
-      if (little) this.#finish();
+      this.#heldUpSince = moved === "held up" ? (this.#heldUpSince ?? performance.now()) : undefined;
+      if (moved === "nearly all") this.#finish();
     });
     worker.on("error", () => {
       this.#worker = undefined;
@@ -67,6 +83,13 @@ export class Checkpointer {
     });
     return worker;
   }
+}
+
+/** How far a look came: only a little is left; the log is short, or others write as fast; or a reader holds up a long one. */
+type Moved = "nearly all" | "some" | "held up";
+
+function isMoved(message: unknown): message is Moved {
+  return message === "nearly all" || message === "some" || message === "held up";
 }
 
 /** `NOOP` only counts; an SQLite that does not know it makes a pass instead, which does no harm. */
@@ -78,16 +101,15 @@ function checkpoint(database: DatabaseSync, mode: "NOOP" | "PASSIVE"): { frames:
   return { frames: row.log, rest: row.log - row.checkpointed };
 }
 
-/** True when the log is worth beginning anew and only a little rest keeps it from that. */
-function moveMost(database: DatabaseSync): boolean {
+function moveMost(database: DatabaseSync): Moved {
   let state = checkpoint(database, "NOOP");
-  if (state.frames < framesMin) return false;
+  if (state.frames < framesMin) return "some";
   for (let pass = 0; pass < passesMax && state.rest > restMax; pass++) {
     const before = state.rest;
     state = checkpoint(database, "PASSIVE");
-    if (state.rest >= before) return false;
+    if (state.rest >= before) return state.rest >= framesMin ? "held up" : "some";
   }
-  return true;
+  return "nearly all";
 }
 
 if (!isMainThread && typeof workerData?.checkpoint === "string") {
@@ -97,7 +119,7 @@ if (!isMainThread && typeof workerData?.checkpoint === "string") {
     try {
       parentPort!.postMessage(moveMost(database));
     } catch {
-      parentPort!.postMessage(false);
+      parentPort!.postMessage("some" satisfies Moved);
     }
   });
 }

@@ -61,7 +61,7 @@ function checkTallies(connection: Connection, full: boolean): HealthFinding {
   return {
     level: "error",
     check,
-    message: `${off.length} kept counts differ from the counted ones.`,
+    message: `${off.length} of the kept counts differ${off.length === 1 ? "s" : ""} from the counted ones.`,
     next: "Please report this: it is a defect of Dure. Tasks are not affected.",
   };
 }
@@ -85,7 +85,7 @@ function checkAttributes(connection: Connection, full: boolean): HealthFinding {
   return {
     level: "error",
     check,
-    message: `${off} entries of the index of attributes differ from what their tasks have.`,
+    message: `The index of attributes differs from what the tasks have, by ${off} of its entries.`,
     next: "Please report this: it is a defect of Dure. Searches by attributes may miss tasks; the tasks are not affected.",
   };
 }

@@ -284,7 +284,9 @@ class StoreThread {
     const { workerId, askedAt } = argument as { workerId: string; askedAt?: number };
     if (id !== 0) this.#reply.answers.push([id, null, beat]);
     this.#reply.beats ??= [];
-    this.#reply.beats.push([workerId, beat as Beat, askedAt ?? threadTimeMs()]);
+    const trouble = this.#checkpointer?.trouble();
+    const told = { ...(beat as Beat), ...(trouble !== undefined && { trouble }) };
+    this.#reply.beats.push([workerId, told, askedAt ?? threadTimeMs()]);
   }
 
   #read([id, verb, argument, now]: Request): void {
