@@ -38,7 +38,7 @@ let stops = 0;
 const dure = createDure({
   database: settings.database,
   logger: { info: log, warn: log, error: log },
-  worker: { ...settings.worker, onUnhealthy: () => record("unhealthy", "", 0) },
+  worker: { depthMax: 1_000, ...settings.worker, onUnhealthy: () => record("unhealthy", "", 0) },
   ...(settings.maxBlockMs !== undefined && { store: await storeWithMaxBlock(settings.maxBlockMs) }),
 });
 const world: DeedWorld = {

@@ -75,13 +75,12 @@ export interface Hours {
 }
 
 /** @param range milliseconds since 1970; `start` included, `end` excluded */
-export function hoursOf({
-  start = hoursMin * hourMs,
-  end = hoursMax * hourMs,
-}: StoreSearch["created"] = {}): Hours {
-  const from = Math.max(hoursMin, Math.ceil(start / hourMs));
-  const to = Math.min(hoursMax, Math.floor(end / hourMs));
+export function hoursOf({ start: given, end: until }: StoreSearch["created"] = {}): Hours {
+  const start = Math.max(given ?? -Infinity, hoursMin * hourMs);
+  const end = Math.min(until ?? Infinity, hoursMax * hourMs);
   if (start >= end) return { from: 0, to: 0, edges: [] };
+  const from = Math.ceil(start / hourMs);
+  const to = Math.floor(end / hourMs);
   if (from > to) return { from: 0, to: 0, edges: [{ start, end }] };
   const edges = [
     { start, end: from * hourMs },

@@ -225,7 +225,7 @@ export const sql = {
     WHERE status = 2 AND worker IS NOT NULL`,
 
   // Reap (T9, T8b)
-  ownedTasks: `/* dure:ownedTasks */ SELECT seq, id, fence, lane, cancel_requested_at FROM tasks INDEXED BY tasks_running
+  ownedTasks: `/* dure:ownedTasks */ SELECT seq, id, fence, lane, cancel_requested_at, created_at FROM tasks INDEXED BY tasks_running
     WHERE status = 2 AND worker = ?`,
   lostTasks: `/* dure:lostTasks */ SELECT seq, id, lane, crashes, rerun_after_crash, cancel_requested_at, created_at
     FROM tasks INDEXED BY tasks_running WHERE status = 2 AND worker = ?`,

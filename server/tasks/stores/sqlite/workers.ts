@@ -1,6 +1,7 @@
 /** Workers on the writing thread: their start and end, heartbeats, and taking back what the dead ones held (T2, T9, T17). */
 import type { ErrorCode } from "../../core/errors.ts";
 import type { Beat, ReapedTask, TaskStore, WorkerRecord, Written } from "../../core/store.ts";
+import { hourOf } from "../hours.ts";
 import { attributeSql, sql } from "./statements.ts";
 import { statusNames } from "./statuses.ts";
 import type { WriteContext } from "./write-context.ts";
@@ -57,13 +58,14 @@ export function beat(
     number,
     number,
     number | null,
+    number,
   ][];
   return {
     alive: true,
-    owned: owned.map(([seq, taskId, fence, lane, cancelRequestedAt]) => ({
+    owned: owned.map(([seq, taskId, fence, lane, cancelRequestedAt, createdAt]) => ({
       taskId,
       fence,
-      ref: { seq, lane },
+      ref: { seq, lane, hour: hourOf(createdAt) },
       cancelRequested: cancelRequestedAt !== null,
     })),
   };
