@@ -145,7 +145,7 @@ function Objection({ id, query, error }: { id: string; query: string; error: Api
         </code>
       )}
       {/* Below its first line it draws the query and its mark, for terminals. */}
-      <span>{error.message.split("\n", 1)[0]}</span>
+      <span>{error.message.split("\n", 1)[0]!.replace(/:$/, ".")}</span>
     </div>
   );
 }
