@@ -2,6 +2,7 @@
  * The same drain while an action cancels a million other tasks that wait, and how fast that action is. The drained tasks
  * are stored beforehand, of a type that is paused until the action is well under way.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { caseOptions, define, finish, items, open, startCounter } from "../support/case.ts";
 import { rateSince } from "../support/numbers.ts";
 import { typeName } from "../support/sample.ts";
@@ -36,6 +37,6 @@ async function progressed(id: string): Promise<void> {
   for (;;) {
     const task = await dure.getTaskById(id);
     if ((task?.progress?.done ?? 0) > 0) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await sleep(100);
   }
 }

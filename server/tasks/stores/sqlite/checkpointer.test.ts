@@ -30,31 +30,26 @@ function write(mebibytes: number): void {
   writer.prepare("INSERT INTO big VALUES (zeroblob(?))").run(mebibytes * 1024 * 1024);
 }
 
+/** What is the matter after further writes. */
+function untilTrouble() {
+  return expect.poll(
+    () => {
+      checkpointer.wrote();
+      return checkpointer.trouble(0);
+    },
+    { timeout: 10_000 },
+  );
+}
+
 test("a log that a reader holds up is trouble that names its cause, and none once the reader has ended (F72)", async () => {
   const reader = new DatabaseSync(path);
   reader.exec("BEGIN; SELECT * FROM big");
   write(70);
-  await expect
-    .poll(
-      () => {
-        checkpointer.wrote();
-        return checkpointer.trouble(0);
-      },
-      { timeout: 10_000 },
-    )
-    .toMatch(
-      /^The write-ahead log of .*tasks\.db has grown to 7\d MiB .* reads the file in one long transaction/,
-    );
+  await untilTrouble().toMatch(
+    /^The write-ahead log of .*tasks\.db has grown to 7\d MiB .* reads the file in one long transaction/,
+  );
   expect(checkpointer.trouble(), "not at once: a long search ends").toBeUndefined();
   reader.exec("COMMIT");
   reader.close();
-  await expect
-    .poll(
-      () => {
-        checkpointer.wrote();
-        return checkpointer.trouble(0);
-      },
-      { timeout: 10_000 },
-    )
-    .toBeUndefined();
+  await untilTrouble().toBeUndefined();
 });

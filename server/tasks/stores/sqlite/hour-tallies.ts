@@ -65,10 +65,13 @@ export class HourTally {
   }
 
   #write(lane: number, state: number, hour: number, change: number): void {
-    const row = this.#connection.prepare(sql.addToHour).get(change, lane, state, hour) as
+    if (change > 0) {
+      this.#connection.prepare(sql.addToHour).run(change, lane, state, hour);
+      return;
+    }
+    const row = this.#connection.prepare(sql.takeFromHour).get(change, lane, state, hour) as
       | [number]
       | undefined;
-    if (!row) this.#connection.prepare(sql.insertHour).run(change, lane, state, hour);
-    else if (row[0] === 0) this.#connection.prepare(sql.deleteHour).run(lane, state, hour);
+    if (row?.[0] === 0) this.#connection.prepare(sql.deleteHour).run(lane, state, hour);
   }
 }

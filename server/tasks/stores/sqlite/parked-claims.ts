@@ -46,6 +46,10 @@ export class ParkedClaims {
     return true;
   }
 
+  get isEmpty(): boolean {
+    return this.#parked.size === 0;
+  }
+
   /** Claims for everyone who waits, inside the transaction that made something claimable. */
   serve(context: WriteContext, now: number): [request: Request, answer: unknown][] {
     const served: [Request, unknown][] = [];

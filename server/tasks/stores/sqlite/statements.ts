@@ -259,9 +259,10 @@ export const sql = {
 
 /** Counts by the hour of creation; see hour-tallies.ts. */
 export const tallySql = {
-  addToHour: `/* dure:addToHour */ UPDATE hour_tallies SET tasks = tasks + ?1
+  addToHour: `/* dure:addToHour */ INSERT INTO hour_tallies (tasks, lane, state, hour) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET tasks = tasks + excluded.tasks`,
+  takeFromHour: `/* dure:takeFromHour */ UPDATE hour_tallies SET tasks = tasks + ?1
     WHERE lane = ?2 AND state = ?3 AND hour = ?4 RETURNING tasks`,
-  insertHour: "/* dure:insertHour */ INSERT INTO hour_tallies (tasks, lane, state, hour) VALUES (?, ?, ?, ?)",
   /** Of pairs as JSON, `[lane, state, group]` each. */
   sumsOfHours: `/* dure:sumsOfHours */ WITH pairs AS MATERIALIZED (
       SELECT value ->> 0 AS lane, value ->> 1 AS state, value ->> 2 AS number FROM json_each(?1))

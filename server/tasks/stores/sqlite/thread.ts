@@ -317,7 +317,7 @@ class StoreThread {
   /** Claims that wait for what has just become claimable are served in the same transaction. */
   #commit(): void {
     const served =
-      this.#context.changed && !this.#connection.isOutdated
+      this.#context.changed && !this.#parked.isEmpty && !this.#connection.isOutdated
         ? this.#parked.serve(this.#context, this.#instants.of(this.#latestNow))
         : [];
     try {
