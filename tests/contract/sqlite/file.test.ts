@@ -197,6 +197,14 @@ describe("a file that goes away while it is open (F79)", () => {
       },
     ],
     ["without its write-ahead log, which was deleted", () => rmSync(`${path}-wal`)],
+    ["without its write-ahead log, which was moved", () => renameSync(`${path}-wal`, `${path}-wal.old`)],
+    [
+      "with another write-ahead log",
+      () => {
+        copyFileSync(`${path}-wal`, `${path}-wal.copy`);
+        renameSync(`${path}-wal.copy`, `${path}-wal`);
+      },
+    ],
   ])("%s: nothing more is written or read", async (_what, lose) => {
     const store = await open();
     ok(await store.enqueueTasks(newTasks(3)));

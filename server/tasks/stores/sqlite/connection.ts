@@ -20,6 +20,7 @@ import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { DureError } from "../../core/errors.ts";
 import { pendingMigrations, readMigrations } from "../migrate.ts";
+import { SameFile } from "./same-file.ts";
 import { isBusy, toDureError } from "./sqlite-errors.ts";
 
 export interface ConnectionOptions {
@@ -63,10 +64,8 @@ export class Connection {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #spares = new Map<string, StatementSync[]>();
-  readonly #inode: bigint | undefined;
+  readonly #sameFile: SameFile;
   readonly #busyWaitMs: number;
-  /** Of the write-ahead log, once there is one. */
-  #logInode: bigint | undefined;
 
   constructor(options: ConnectionOptions) {
     this.path = options.path;
@@ -82,12 +81,13 @@ export class Connection {
     } catch (error) {
       throw toDureError(error, options.path);
     }
-    this.#inode = inodeOf(options.path);
+    this.#sameFile = new SameFile(options.path);
   }
 
   close(): void {
     this.#statements.clear();
     this.#spares.clear();
+    this.#sameFile.close();
     if (this.#database.isOpen) this.#database.close();
   }
 
@@ -128,7 +128,7 @@ export class Connection {
 
   /** Waits while another process holds the write lock. @throws DureError DATABASE_UNAVAILABLE when it has for a minute */
   beginWrite(): void {
-    this.#checkSameFile();
+    this.#sameFile.check();
     this.#execWhenFree("BEGIN IMMEDIATE");
   }
 
@@ -152,7 +152,7 @@ export class Connection {
   /** Runs `read` in one snapshot. Do not hold it long: the write-ahead log cannot shrink meanwhile. */
   snapshot<Value>(read: () => Value): Value {
     if (this.#database.isTransaction) return read();
-    this.#checkSameFile();
+    this.#sameFile.check();
     this.#database.exec("BEGIN");
     try {
       return read();
@@ -266,33 +266,6 @@ export class Connection {
   #number(sql: string): number {
     return Object.values(this.#database.prepare(sql).get() ?? {})[0] as number;
   }
-
-  /** A file that was deleted or replaced would take writes that nobody ever reads again. */
-  #checkSameFile(): void {
-    if (this.#inode === undefined) return;
-    if (inodeOf(this.path) !== this.#inode) {
-      throw new DureError(
-        "DATABASE_UNAVAILABLE",
-        `${this.path} was deleted, moved or replaced while it was open. Nothing more is written to it; ` +
-          `put the file back, or restart this process to begin with the one that is there.`,
-        { details: { location: this.path } },
-      );
-    }
-    this.#checkSameLog();
-  }
-
-  /** SQLite keeps the log for as long as the file is open anywhere; whoever opens it anew would make another one. */
-  #checkSameLog(): void {
-    const log = inodeOf(`${this.path}-wal`);
-    this.#logInode ??= log;
-    if (log === this.#logInode) return;
-    throw new DureError(
-      "DATABASE_UNAVAILABLE",
-      `${this.path}-wal was deleted, moved or replaced while it was open. Nothing more is written; stop every process ` +
-        `that uses the database in good order, which puts what the log holds into the file, and start them again.`,
-      { details: { location: `${this.path}-wal` } },
-    );
-  }
 }
 
 /** @throws DureError DATABASE_UNSAFE before 3.51.3, where a reset of the write-ahead log could corrupt the file. */
@@ -373,11 +346,6 @@ function refuseNetwork(folder: string): void {
       `DURE_ALLOW_NETWORK_FILESYSTEM=1 overrides this at your own risk.`,
     { details: { folder, fileSystem: name } },
   );
-}
-
-function inodeOf(path: string): bigint | undefined {
-  if (path === ":memory:") return undefined;
-  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
 const sleepCell = new Int32Array(new SharedArrayBuffer(4));
