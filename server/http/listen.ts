@@ -5,8 +5,7 @@ import type { Dure } from "../dure.ts";
 import { DureError } from "../tasks/core/errors.ts";
 import { createApp, type HttpOptions } from "./app.ts";
 import { newToken } from "./auth.ts";
-
-export const dashboardPort = 3340;
+import { dashboardPort } from "./dashboard-port.ts";
 
 /** Of `listen`. */
 export interface ListenOptions extends HttpOptions {

@@ -81,6 +81,15 @@ test("no file imports itself by way of others; types do not count", () => {
   expect(cycles).toEqual([]);
 });
 
+test("no command but those that serve waits for a server's modules", () => {
+  const reached = new Set(["server/cli/program.ts"]);
+  for (const file of reached) {
+    for (const { from, to, typeOnly } of imports) if (from === file && !typeOnly) reached.add(to);
+  }
+  expect([...reached].filter((name) => /^(@?hono|zod)\b/.test(name))).toEqual([]);
+  expect(reached.has("commander")).toBe(true);
+});
+
 test("core and runtime take time and chance from outside", () => {
   const own =
     /\bDate\.now\b|\bnew Date\(\)|\bset(Timeout|Interval)\s*\(|\bMath\.random\b|\bperformance\.now\b|"(node:)?crypto"|\bcrypto\./;

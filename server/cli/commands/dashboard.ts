@@ -1,6 +1,6 @@
 /** `dure dashboard`: the dashboard and its API on a port of this machine. */
 import type { Command } from "commander";
-import { dashboardPort, listen } from "../../http/listen.ts";
+import { dashboardPort } from "../../http/dashboard-port.ts";
 import { given, parseInteger } from "../arguments.ts";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
@@ -40,6 +40,8 @@ const dashboard: Action<Options> = async (context, options) => {
   const dure = context.open();
   const port = parseInteger(options.port, "--port");
   const token = process.env.DURE_TOKEN;
+  // Loaded here, because no other command should wait for a server's modules.
+  const { listen } = await import("../../http/listen.ts");
   const listening = await listen(dure, {
     host: options.host,
     port,

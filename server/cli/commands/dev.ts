@@ -1,6 +1,7 @@
 /** `dure dev`: a worker in a child process, started again whenever a module changes. */
 import type { Command } from "commander";
-import { dashboardPort, type Listening, listen } from "../../http/listen.ts";
+import { dashboardPort } from "../../http/dashboard-port.ts";
+import type { Listening } from "../../http/listen.ts";
 import { collectWhole, parseInteger } from "../arguments.ts";
 import type { Action, Context } from "../context.ts";
 import { withContext } from "../context.ts";
@@ -81,6 +82,7 @@ const dev: Action<Options> = async (context, options) => {
 
 async function serveDashboard(context: Context, port: number): Promise<Listening> {
   const dure = context.openOrCreate();
+  const { listen } = await import("../../http/listen.ts");
   const listening = await listen(dure, { port }).catch((error) => {
     if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
     return listen(dure, { port: 0 });
