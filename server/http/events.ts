@@ -11,7 +11,7 @@ const hintMs = 500;
 const usualHeartbeatMs = 15_000;
 
 interface Stream {
-  send(text: string): void;
+  send(bytes: Uint8Array): void;
   end(): void;
   request: Request;
 }
@@ -51,15 +51,14 @@ export class Events {
   }
 
   #streamTo(request: Request): ReadableStream<Uint8Array> {
-    const encoder = new TextEncoder();
     let stream: Stream;
     return new ReadableStream<Uint8Array>({
       start: (controller) => {
         stream = {
           request,
-          send: (text) => {
+          send: (bytes) => {
             // A reader that does not read is left behind; it asks anew when it comes back.
-            if ((controller.desiredSize ?? 0) > -1_000) controller.enqueue(encoder.encode(text));
+            if ((controller.desiredSize ?? 0) > -1_000) controller.enqueue(bytes);
           },
           end: () => {
             this.#remove(stream);
@@ -70,7 +69,7 @@ export class Events {
             }
           },
         };
-        stream.send(`retry: 2000\nid: ${this.#last}\n: hello\n\n`);
+        stream.send(Buffer.from(`retry: 2000\nid: ${this.#last}\n: hello\n\n`));
         this.#streams.add(stream);
         request.signal.addEventListener("abort", stream.end);
       },
@@ -110,7 +109,8 @@ export class Events {
   }
 
   #tell(text: string): void {
-    for (const { send } of this.#streams) send(text);
+    const bytes = Buffer.from(text);
+    for (const { send } of this.#streams) send(bytes);
   }
 
   #remove(stream: Stream): void {

@@ -1,9 +1,9 @@
 /**
  * Many dashboards ask the same at about the same time: an answer that was begun a moment ago is given to all of them, so
- * that the store is read once, however many look.
+ * that the store is read once, and the answer written once, however many look.
  *
- * Two kinds. What is counted over many tasks is kept for seconds, for everybody. What a page shows is shared, as the text
- * that is sent, among those who say that they take an answer of a moment ago (`cache-control: max-age=1`), and forgotten at
+ * Two kinds. What is counted over many tasks is kept for seconds, for everybody. What a page shows is shared, as the bytes
+ * that are sent, among those who say that they take an answer of a moment ago (`cache-control: max-age=1`), and forgotten at
  * each hint of a change: whoever asks because of a hint is told what has become.
  */
 import type { Dure } from "../dure.ts";
@@ -32,13 +32,16 @@ export function sharedAnswer<Answer>(
   return answerIn(answersOf(counted, dure), key, keptMs, ask);
 }
 
-/** The text of an answer that those share who may see the same; `key` names both, what is asked and what may be seen. */
-export function sharedText(
+/** As they are sent. */
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+/** The bytes of an answer that those share who may see the same; `key` names both, what is asked and what may be seen. */
+export function sharedBytes(
   dure: Dure,
   key: string,
   ageMs: number,
-  ask: () => Promise<string>,
-): Promise<string> {
+  ask: () => Promise<Bytes>,
+): Promise<Bytes> {
   return answerIn(answersOf(shown, dure), key, ageMs, ask);
 }
 
