@@ -3,6 +3,7 @@
  * secrets are taken out.
  */
 import type { Attempt } from "../tasks/core/attempt.ts";
+import { gap } from "../tasks/core/error-group.ts";
 import type { ExplanationReason } from "../tasks/core/explain.ts";
 import type { Pause } from "../tasks/core/pauses.ts";
 import type { SavedSearch } from "../tasks/core/saved-searches.ts";
@@ -122,7 +123,9 @@ export class Documents {
     const { fingerprint, message, query } = group;
     return {
       ...group,
-      ...{ fingerprint: this.text(fingerprint), message: this.text(message), query: this.text(query) },
+      ...{ fingerprint: this.text(fingerprint), message: this.text(message) },
+      // What is not shown is asked for as what differs.
+      query: this.text(query).replaceAll(redactedText, gap),
     };
   }
 

@@ -1,8 +1,9 @@
 /** The latest failed tasks, grouped by messages that say the same. */
 import type { Dure } from "../dure.ts";
+import { fingerprintsOf } from "../tasks/core/error-group.ts";
+import { quote } from "../tasks/core/query-lexer.ts";
 import type { Task } from "../tasks/core/task.ts";
 import type { ErrorGroup, ErrorsAnswer } from "./contract.ts";
-import { fingerprintsOf, gap } from "./error-fingerprints.ts";
 
 /** Failed tasks that are looked at, the latest. */
 export const failuresMax = 2_000;
@@ -67,9 +68,7 @@ function addFailure(
   if (step >= 0) group.trend[Math.min(step, stepsMax - 1)]! += 1;
 }
 
-/** The longest part of the messages that does not vary. */
+/** The failed tasks of the group, of any age. */
 function queryOf(fingerprint: string): string {
-  const parts = fingerprint.split(gap).map((part) => part.trim());
-  const longest = parts.reduce((best, part) => (part.length > best.length ? part : best), "");
-  return longest === "" ? "status:failed" : `status:failed error:"${longest.replace(/["\\]/g, "\\$&")}"`;
+  return `status:failed errorGroup:${quote(fingerprint)}`;
 }

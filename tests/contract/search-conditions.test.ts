@@ -55,6 +55,11 @@ onEachStore("searchTasks with conditions", (world) => {
       }),
       fc.record({ kind: fc.constant("prefix" as const), field: of, prefix: text }),
       fc.record({ kind: fc.constant("contains" as const), field: of, text: text.map(foldText) }),
+      fc.record({
+        kind: fc.constant("group" as const),
+        field: fc.constant(field("error")),
+        fingerprint: fc.constantFrom("row … is missing", "connect ETIMEDOUT", "… … is missing", "row … is"),
+      }),
     );
     const both = fc.oneof(
       found,

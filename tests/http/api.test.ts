@@ -119,8 +119,11 @@ describe("reading", () => {
     expect(errors[0]).toMatchObject({
       count: 3,
       fingerprint: "connect ETIMEDOUT …",
+      query: 'status:failed errorGroup:"connect ETIMEDOUT …"',
       types: ["send-receipt"],
     });
+    const { tasks } = await get(`/api/tasks?q=${encodeURIComponent(errors[0].query)}`);
+    expect(tasks).toHaveLength(3);
   });
 
   test("summaries, definitions, workers, statistics, health", async () => {

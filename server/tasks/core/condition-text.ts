@@ -33,6 +33,8 @@ export function describeCondition(condition: Condition): string {
       return `${describeField(condition.field)}:${condition.prefix}*`;
     case "contains":
       return `${describeField(condition.field)}:${JSON.stringify(condition.text)}`;
+    case "group":
+      return `errorGroup:${JSON.stringify(condition.fingerprint)}`;
     case "exists":
       return `has:${describeField(condition.field)}`;
     case "text":

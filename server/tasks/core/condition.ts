@@ -50,6 +50,8 @@ export type Condition =
   | { kind: "range"; field: Field; from?: Bound; to?: Bound }
   | { kind: "prefix"; field: Field; prefix: string }
   | { kind: "contains"; field: Field; text: string }
+  /** A message of the group of errors that has this fingerprint; see error-group.ts. */
+  | { kind: "group"; field: Field; fingerprint: string }
   /** Whether there is a value that is not null. */
   | { kind: "exists"; field: Field }
   /** The folded text occurs in what the full-text index holds of the task; see `searchableText`. */

@@ -8,6 +8,7 @@ import {
   type TaskField,
 } from "./condition.ts";
 import { durationProblem, parseDuration } from "./duration.ts";
+import { groupNamed } from "./error-group.ts";
 import { DureError } from "./errors.ts";
 import type { TaskFilter } from "./filter.ts";
 import { following } from "./lifecycle.ts";
@@ -55,7 +56,17 @@ const fieldKinds = {
   error: "text",
 } as const satisfies Partial<Record<TaskField, Kind>>;
 
-const otherKeys = ["status", "attributes", "payload", "result", "text", "and", "or", "not"] as const;
+const otherKeys = [
+  "status",
+  "errorGroup",
+  "attributes",
+  "payload",
+  "result",
+  "text",
+  "and",
+  "or",
+  "not",
+] as const;
 
 /** The names of all filters. */
 export const filterKeys: readonly string[] = [...Object.keys(fieldKinds), ...otherKeys];
@@ -159,6 +170,8 @@ class Reader {
     switch (key) {
       case "status":
         return this.#statusOf(value, path);
+      case "errorGroup":
+        return this.#groupOf(value, path);
       case "attributes":
         return this.#attributesOf(value, path);
       case "payload":
@@ -207,6 +220,15 @@ class Reader {
     if (values.length > listMax)
       this.#problem(`${path} has ${values.length} values; at most 1,000 are taken.`);
     return [{ kind: "equals", field: { of: "task", name: "status" }, values }];
+  }
+
+  #groupOf(value: unknown, path: string): Condition[] {
+    if (typeof value === "string" && isTextToFind(value)) {
+      const field = { of: "task", name: "error" } as const;
+      return [{ kind: "group", field, fingerprint: groupNamed(value) }];
+    }
+    this.#problem(`${path} is ${showValue(value)}; expected the fingerprint of a group of errors.`);
+    return [];
   }
 
   #attributesOf(value: unknown, path: string): Condition[] {

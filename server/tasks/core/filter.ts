@@ -67,6 +67,11 @@ export interface TaskFilter<Payload = any, Result = any> {
   description?: Match<string>;
   /** The message of the latest error. */
   error?: Match<string>;
+  /**
+   * The fingerprint of a group of errors, as `dure errors --json` tells it, or a message of that group: errors that say the
+   * same, numbers, ids and quoted parts left out.
+   */
+  errorGroup?: string;
   /** Values that definitions declare as attributes, by name. */
   attributes?: Readonly<Record<string, Match<AttributeValue>>>;
   payload?: PathMatch<Payload>;

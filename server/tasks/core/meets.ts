@@ -8,6 +8,7 @@ import {
   foldText,
   type TaskField,
 } from "./condition.ts";
+import { isOfGroup } from "./error-group.ts";
 import { relevanceOf, textsAskedFor } from "./relevance.ts";
 import type { TaskSortField } from "./search.ts";
 import { textOfTask } from "./searchable-text.ts";
@@ -63,6 +64,8 @@ function compares(condition: Comparison, values: readonly unknown[]): boolean {
       return values.some((value) => typeof value === "string" && value.startsWith(condition.prefix));
     case "contains":
       return values.some((value) => typeof value === "string" && foldText(value).includes(condition.text));
+    case "group":
+      return values.some((value) => typeof value === "string" && isOfGroup(value, condition.fingerprint));
     case "exists":
       return values.length > 0;
   }

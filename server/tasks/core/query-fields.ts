@@ -3,7 +3,7 @@ import type { TaskFilter } from "./filter.ts";
 import type { TaskSortField } from "./search.ts";
 
 /** Of a `message` the colon asks for a part. */
-export type FieldKind = "text" | "message" | "status" | "number" | "duration" | "instant";
+export type FieldKind = "text" | "message" | "group" | "status" | "number" | "duration" | "instant";
 
 export interface QueryField {
   /** What it is called among the options. */
@@ -31,6 +31,7 @@ export const queryFields: Readonly<Record<string, QueryField>> = {
   priority: { filter: "priority", kind: "number", detail: "higher goes first" },
   crashes: { filter: "crashes", kind: "number", detail: "how often a worker died under it" },
   error: { filter: "error", kind: "message", detail: "part of its latest error's message" },
+  errorGroup: { filter: "errorGroup", kind: "group", detail: "errors that say the same" },
   description: { filter: "description", kind: "message", detail: "part of its description" },
   worker: { filter: "workerId", kind: "text", detail: "the worker that has it, or had it last" },
   key: { filter: "idempotencyKey", kind: "text", detail: "its idempotency key" },

@@ -22,6 +22,7 @@ describe("a query comes back from its filter", () => {
     'payload.user.id:42 payload."user id".0:x',
     "attempts:>=3 priority:1..3 duration:>30s wait:<=1h",
     'error:"rate limit" -error:"quota"',
+    'errorGroup:"row … is gone" -errorGroup:quota',
     "has:result -has:worker has:payload.user",
     "payload:42",
     "payload.not:x",

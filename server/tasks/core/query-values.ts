@@ -30,6 +30,8 @@ export function matchOf(kind: FieldKind, match: QueryMatch, time: QueryTime): un
       return textMatch(match);
     case "message":
       return messageMatch(match);
+    case "group":
+      return groupMatch(match);
     case "status":
       return only(match).map(statusOf);
     case "number":
@@ -141,6 +143,13 @@ function messageMatch(match: QueryMatch): unknown {
   if (isAny(first!)) return { exists: true };
   if (plainValue(first!) === null) return null;
   return first!.isPrefix ? { prefix: first!.text } : { contains: first!.text };
+}
+
+function groupMatch(match: QueryMatch): string {
+  const [value, more] = only(match);
+  if (more) throw new ValueProblem(more, "a list is not taken here; use OR");
+  if (!value!.isPrefix && !isAny(value!) && value!.text.trim() !== "") return value!.text;
+  throw new ValueProblem(value!, "it takes the fingerprint of a group, or a message of it, as a whole");
 }
 
 function statusOf(value: QueryValue): TaskStatusName {

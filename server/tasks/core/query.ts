@@ -232,7 +232,7 @@ class QueryReader {
       throw queryError(this.#query, value ?? span, "has takes the name of one field, such as has:error");
     }
     const known = queryField(value.text);
-    if (known) return { [known.filter]: { exists: true } };
+    if (known) return { [known.kind === "group" ? "error" : known.filter]: { exists: true } };
     const [head, ...path] = value.text.split(".") as [string, ...string[]];
     const name = head.toLowerCase();
     if (name === "payload" || name === "result") return { [name]: nested(path, { exists: true }) };

@@ -96,7 +96,7 @@ export function attributeSql(
   add: (value: unknown) => string,
 ): string | undefined {
   const numbers = numbersOf(condition.field.name, attributes);
-  if (condition.kind === "contains") return undefined;
+  if (condition.kind === "contains" || condition.kind === "group") return undefined;
   if (condition.kind === "exists") return hasAny(numbers.map(wholeOf), add);
   const ranges = keyRanges(condition, numbers);
   if (ranges) return hasAny(ranges, add);

@@ -38,6 +38,29 @@ const code = /^[^\p{L}\p{N}]*[A-Z][A-Z0-9]{1,5}[^\p{L}\p{N}]*$/u;
 /** Names of faults, and of methods of HTTP. */
 const telling = /\bE[A-Z]{3,}\b|[A-Z0-9]+_[A-Z0-9_]+|\b(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)\b/;
 
+/** The group that is meant by a fingerprint, or by a message of that group. */
+export function groupNamed(text: string): string {
+  return text.includes(gap) ? text : fingerprintAlone(text);
+}
+
+/** Whether a message is of the group: it has the fingerprint by itself, or may get it among others. */
+export function isOfGroup(message: string, fingerprint: string): boolean {
+  const alone = fingerprintAlone(message);
+  if (alone === fingerprint) return true;
+  const words = alone.split(" ");
+  const wanted = fingerprint.split(" ");
+  if (words.length !== wanted.length || !mayDiffer(words)) return false;
+  const place = words.findIndex((said, at) => said !== wanted[at]);
+  const isRestSame = words.every((said, at) => at === place || said === wanted[at]);
+  return isRestSame && withoutWord(words[place]!) === wanted[place];
+}
+
+/** The longest part that every message of the group has in it. */
+export function sharedPart(fingerprint: string): string {
+  const parts = fingerprint.split(gap);
+  return parts.reduce((longest, part) => (part.length > longest.length ? part : longest), "");
+}
+
 /** The fingerprint of each message, in their order. */
 export function fingerprintsOf(messages: readonly string[]): string[] {
   const alone = messages.map(fingerprintAlone);
@@ -67,12 +90,21 @@ function fingerprintAlone(message: string): string {
 
 /** For each place where a word may differ: the message with a gap there, and what stands there. */
 function placesOf(words: readonly string[]): [key: string, said: string][] {
-  if (words.length < 3 || words.length > wordsMax) return [];
+  if (!mayDiffer(words)) return [];
   return words.flatMap((said, place): [string, string][] => {
-    if (telling.test(said)) return [];
-    const other = said.includes(gap) ? said : said.replace(word, gap);
-    return [[words.with(place, other).join(" "), said]];
+    const other = withoutWord(said);
+    return other === undefined ? [] : [[words.with(place, other).join(" "), said]];
   });
+}
+
+function mayDiffer({ length }: readonly string[]): boolean {
+  return length >= 3 && length <= wordsMax;
+}
+
+/** With a gap in the place of its word; undefined for what tells one fault from another. */
+function withoutWord(said: string): string | undefined {
+  if (telling.test(said)) return undefined;
+  return said.includes(gap) ? said : said.replace(word, gap);
 }
 
 function differs(said: ReadonlySet<string>): boolean {

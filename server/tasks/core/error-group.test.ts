@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fingerprintsOf } from "./error-fingerprints.ts";
+import { fingerprintsOf, groupNamed, isOfGroup, sharedPart } from "./error-group.ts";
 
 const groups = (...messages: string[]) => [...new Set(fingerprintsOf(messages))];
 
@@ -55,4 +55,40 @@ test("names of faults and methods, and a few words, stay apart", () => {
 test("a text made to be slow is not", { timeout: 2_000 }, () => {
   for (const text of ["a@".repeat(50_000), "'".repeat(100_000), "a.".repeat(50_000), "x ".repeat(50_000)])
     fingerprintsOf([text]);
+});
+
+test("a message is of the group whose fingerprint it gets, by itself and among others, and of no other", () => {
+  const apart = [
+    "MQT has arrivals only: no departure to report on.",
+    "GFK has arrivals only: no departure to report on.",
+    "YAK has arrivals only: no departure to report on.",
+    "BGM has arrivals mostly: no departure to report on.",
+    "connect ETIMEDOUT 10.0.0.1:443",
+    "connect ECONNREFUSED 10.0.0.1:443",
+    "connect ETIMEDOUT 10.0.0.2:443 again",
+    "order 17 is gone",
+    "order 18 is gone for good",
+    "no file 'a b' here",
+  ];
+  const fingerprints = fingerprintsOf(apart);
+  for (const [place, message] of apart.entries()) {
+    for (const [other, fingerprint] of fingerprints.entries()) {
+      const isSame = fingerprints[place] === fingerprints[other];
+      expect([message, fingerprint, isOfGroup(message, fingerprint)]).toEqual([message, fingerprint, isSame]);
+    }
+  }
+  expect(isOfGroup("SEA has arrivals only: no departure to report on.", fingerprints[0]!)).toBe(true);
+  expect(isOfGroup("SEA has arrivals only: no departure to report.", fingerprints[0]!)).toBe(false);
+});
+
+test("a group is also named by a message of it", () => {
+  expect(groupNamed("order 17 is gone")).toBe("order … is gone");
+  expect(groupNamed("order … is gone")).toBe("order … is gone");
+});
+
+test("every message of a group has the shared part in it", () => {
+  const message = "user 17 of 'x' has no address";
+  const shared = sharedPart(fingerprintsOf([message])[0]!);
+  expect(shared).toBe(" has no address");
+  expect(message).toContain(shared);
 });
