@@ -5,8 +5,11 @@ import { HttpError } from "./errors.ts";
 import { forgetShown } from "./shared-answers.ts";
 
 const streamsMax = 50;
-/** Hints are at least this far apart. */
-const hintMs = 500;
+/** From a change to its hint. */
+const hintMs = 200;
+/** Hints are at least this far apart, and farther where many listen: all of them together are told no more often than this. */
+const hintsApartMs = 500;
+const toldPerSecond = 25;
 /** Keeps proxies from closing a stream on which nothing happens; whoever may not read any more is let go of then. */
 const usualHeartbeatMs = 15_000;
 
@@ -25,6 +28,7 @@ export class Events {
   #timer: NodeJS.Timeout | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
   #last = 0;
+  #hintedAt = Number.NEGATIVE_INFINITY;
 
   constructor(dure: Dure, gate: Pick<Gate, "isStillAdmitted">, heartbeatMs = usualHeartbeatMs) {
     this.#dure = dure;
@@ -39,8 +43,6 @@ export class Events {
     }
     const body = this.#streamTo(request);
     await this.#listen();
-    // What changed while it was away, nobody knows any more.
-    if (request.headers.get("last-event-id") !== null) this.#hint();
     return new Response(body, {
       headers: {
         "content-type": "text/event-stream",
@@ -70,6 +72,8 @@ export class Events {
           },
         };
         stream.send(Buffer.from(`retry: 2000\nid: ${this.#last}\n: hello\n\n`));
+        // What changed while it was away, nobody knows any more.
+        if (request.headers.get("last-event-id") !== null) stream.send(Buffer.from(this.#changed()));
         this.#streams.add(stream);
         request.signal.addEventListener("abort", stream.end);
       },
@@ -89,7 +93,7 @@ export class Events {
     this.#stopListening = () => undefined;
     const store = await this.#dure.instance.store();
     this.#stopListening = store.onChange(() => {
-      this.#timer ??= setTimeout(() => this.#hint(), hintMs).unref();
+      this.#timer ??= setTimeout(() => this.#hint(), this.#untilHintMs()).unref();
     });
     this.#heartbeat = setInterval(() => void this.#beat(), this.#heartbeatMs).unref();
     if (this.#streams.size === 0) this.#stop();
@@ -100,12 +104,22 @@ export class Events {
     this.#tell(": still here\n\n");
   }
 
+  #untilHintMs(): number {
+    const apartMs = Math.max(hintsApartMs, (this.#streams.size * 1_000) / toldPerSecond);
+    return Math.max(hintMs, this.#hintedAt + apartMs - performance.now());
+  }
+
   #hint(): void {
-    clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#hintedAt = performance.now();
+    this.#tell(this.#changed());
+  }
+
+  /** Whoever asks because of it is told what has become. */
+  #changed(): string {
     this.#last += 1;
     forgetShown(this.#dure);
-    this.#tell(`id: ${this.#last}\nevent: changed\ndata: {}\n\n`);
+    return `id: ${this.#last}\nevent: changed\ndata: {}\n\n`;
   }
 
   #tell(text: string): void {
