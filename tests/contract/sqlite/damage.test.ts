@@ -30,7 +30,7 @@ import { countOf, tasksOf } from "../../support/found.ts";
 import { claimRequest, ok } from "../../support/stores.ts";
 import { TestClock } from "../../support/test-clock.ts";
 
-const variants = Number(process.env.DURE_DAMAGE_VARIANTS ?? 160);
+const variants = Number(process.env.DURE_DAMAGE_VARIANTS ?? 200);
 /**
  * What a damaged file may be answered with; a full disk or a closed instance would be a lie. Read-only is what a file
  * says of itself whose header names a format that only a newer SQLite may write.
@@ -51,7 +51,7 @@ beforeAll(async () => {
 beforeEach(removeFile);
 afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
-test(`${variants} files with one byte, or a stretch of them, wrong: an error of ours or well-formed tasks`, async () => {
+test(`${variants} files with one byte or a stretch of them wrong, or without their end: an error of ours or well-formed tasks`, async () => {
   const { random } = new TestClock(0, 83);
   const tally: Record<string, number> = {};
   // Eight at once: most of the time is the starting of threads.
@@ -175,7 +175,8 @@ function damage(random: () => number, variant: number): { bytes: Buffer; what: s
     page + Math.floor(random() * 12),
     Math.floor(random() * bytes.length),
   ][variant % 3]!;
-  const length = variant % 5 === 0 ? 1 + Math.floor(random() * 2_000) : 1;
+  if (variant % 10 === 9) return { bytes: bytes.subarray(0, random() * bytes.length), what: "cut off" };
+  const length = variant % 5 === 0 ? 1 + Math.floor(random() * 4_096) : 1;
   for (let offset = at; offset < Math.min(bytes.length, at + length); offset++) {
     bytes[offset] =
       length === 1 ? bytes[offset]! ^ (1 << Math.floor(random() * 8)) : Math.floor(random() * 256);

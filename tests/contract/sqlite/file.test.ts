@@ -1,5 +1,5 @@
 /** The file itself: who may read it, what is refused, and what happens when it is damaged, gone or full. */
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
@@ -10,7 +10,6 @@ import {
   rmSync,
   statSync,
   symlinkSync,
-  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -25,12 +24,12 @@ import {
 } from "../../../server/tasks/stores/sqlite/connection.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
 import { newSearch, newTask, newTasks, newWorker, settlementOf } from "../../support/builders.ts";
-import { countOf, tasksOf } from "../../support/found.ts";
+import { countOf } from "../../support/found.ts";
 import { claimRequest, ok } from "../../support/stores.ts";
 import { TestClock } from "../../support/test-clock.ts";
 
 const clock = new TestClock();
-const writers = join(import.meta.dirname, "../../support/store-process.ts");
+const maker = join(import.meta.dirname, "../../support/store-process.ts");
 let folder: string;
 let path: string;
 let stores: TaskStore[];
@@ -61,7 +60,7 @@ const codeOf = (answer: Promise<unknown>) =>
 const count = (store: TaskStore) => countOf(store.countTasks(newSearch()));
 
 test("the file is its owner's alone, whatever the umask", () => {
-  spawnSync(process.execPath, [writers, path, "killed"]);
+  spawnSync(process.execPath, [maker, path]);
   const modeOf = (name: string) => (statSync(join(folder, "data", name)).mode & 0o777).toString(8);
   expect(
     [".", "tasks.db", "tasks.db-wal", "tasks.db-shm", "tasks.db-workers", "tasks.db-workers/w.lock"].map(
@@ -222,74 +221,6 @@ test("what was acknowledged before the write-ahead log was deleted is there afte
   expect(await codeOf(store.enqueueTasks([newTask()]))).toBe("DATABASE_UNAVAILABLE");
   await store.close();
   expect(await count(await open())).toBe(3);
-});
-
-test("a damaged file gives its right data or DATABASE_ errors, and never ends the process", async () => {
-  const store = await open();
-  ok(await store.enqueueTasks(newTasks(200, { payload: "x".repeat(200) })));
-  await store.close();
-  const sound = readFileSync(path);
-  const wrong: string[] = [];
-  for (let variant = 0; variant < 100; variant++) {
-    const damaged = Buffer.from(sound);
-    const at = Math.floor(clock.random() * damaged.length);
-    if (variant % 4 < 3)
-      for (let byte = 0; byte < [1, 16, 4096][variant % 4]! && at + byte < damaged.length; byte++)
-        damaged[at + byte]! ^= 1 + Math.floor(clock.random() * 255);
-    const name = join(folder, `damaged-${variant}.db`);
-    writeFileSync(name, damaged, { mode: 0o600 });
-    if (variant % 4 === 3) truncateSync(name, at);
-    const met = await useDamaged(name);
-    if (met) wrong.push(`variant ${variant}, byte ${at}: ${met}`);
-    for (const end of ["", "-wal", "-shm"]) rmSync(name + end, { force: true });
-  }
-  expect(wrong).toEqual([]);
-}, 60_000);
-
-/** What was met that must not be; undefined when all was well. */
-async function useDamaged(name: string): Promise<string | undefined> {
-  const store = createSqliteStore({ path: name, clock });
-  try {
-    await store.open();
-    await tasksOf(store.searchTasks(newSearch({ limit: 1_000, sortBy: "updatedAt" })));
-    await store.enqueueTasks(newTasks(5));
-    await store.checkHealth({ full: true });
-    return undefined;
-  } catch (error) {
-    const { code, message } = error as { code?: string; message: string };
-    return code?.startsWith("DATABASE_") ? undefined : `${code}: ${message}`;
-  } finally {
-    await store.close().catch(() => undefined);
-  }
-}
-
-/** Runs the store in processes of their own; answers what each printed. */
-function runProcesses(many: number, ...args: string[]): Promise<string[]> {
-  const one = () =>
-    new Promise<string>((resolve) => {
-      const child = spawn(process.execPath, [writers, path, ...args], {
-        stdio: ["ignore", "pipe", "inherit"],
-      });
-      let text = "";
-      child.stdout.on("data", (part) => {
-        text += part;
-      });
-      child.on("close", (code) => resolve(`${code} ${text.trim()}`));
-    });
-  return Promise.all(Array.from({ length: many }, one));
-}
-
-test("twenty processes that open an empty path at once all succeed (F39)", async () => {
-  const answers = await runProcesses(20, "0");
-  expect(answers).toEqual(Array(20).fill("0 0"));
-});
-
-test("two processes that write at once never see the other's lock (F69)", async () => {
-  const answers = await runProcesses(2, "2500");
-  expect(answers).toEqual(answers.map(() => expect.stringMatching(/^0 \d+$/)));
-  const stored = answers.reduce((sum, answer) => sum + Number(answer.split(" ")[1]), 0);
-  expect(stored).toBeGreaterThan(10);
-  expect(await count(await open())).toBe(stored);
 });
 
 const mountPoint = mkdtempSync(join(tmpdir(), "dure-full-"));
