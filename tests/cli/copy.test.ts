@@ -205,10 +205,11 @@ test.each([
   [["copy", "--from", "tasks.db"], "--to"],
   [["copy", "--from", "tasks.db", "--to", "tasks.db"], "same database"],
   [["copy", "--from", "nowhere.db", "--to", "x.db"], "no database at"],
-  [["copy", "--from", "tasks.db", "--to", "postgres://nobody:secret@127.0.0.1:1/x"], "127.0.0.1:1"],
+  [["copy", "--from", "tasks.db", "--to", "postgres://nobody:secret@<server>/nowhere"], "<server>/nowhere"],
 ])("dure %j is refused with what is wrong", async (args, text) => {
-  const { code, stderr } = await workspace.dure(args);
+  const { host } = new URL(schema.url);
+  const { code, stderr } = await workspace.dure(args.map((arg) => arg.replace("<server>", host)));
   expect(code).not.toBe(0);
-  expect(stderr).toContain(text);
+  expect(stderr).toContain(text.replace("<server>", host));
   expect(stderr).not.toContain("secret");
 });

@@ -400,13 +400,17 @@ describe("whatever the sequence, what the model does is done by the store", { ti
 
   test("on PostgreSQL", async () => {
     const { createPostgresStore } = await import("../../server/tasks/stores/postgres/store.ts");
-    await runSequences(Math.ceil(runs / 4), async (steps) => {
-      const { url, drop } = await createTestSchema();
-      try {
-        await runSteps((clock) => createPostgresStore({ url, clock }), steps);
-      } finally {
-        await drop();
-      }
-    });
+    const { url, empty, drop } = await createTestSchema();
+    try {
+      await runSequences(Math.ceil(runs / 4), async (steps) => {
+        try {
+          await runSteps((clock) => createPostgresStore({ url, clock }), steps);
+        } finally {
+          await empty();
+        }
+      });
+    } finally {
+      await drop();
+    }
   });
 });

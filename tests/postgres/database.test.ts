@@ -112,6 +112,14 @@ test("a server that stays away is told within some seconds, without the password
   await away.close();
 });
 
+test("a host that has no address is told", async () => {
+  const url = new URL(schema.url);
+  url.hostname = "no-such-host.invalid";
+  const nowhere = await open(url.href);
+  await expect(nowhere.read(select)).rejects.toMatchObject({ code: "DATABASE_UNAVAILABLE" });
+  await nowhere.close();
+});
+
 test("a host that doesn't answer at all is passed over", async () => {
   proxy.cut();
   proxy.silencesNew = true;

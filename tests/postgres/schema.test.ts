@@ -178,7 +178,7 @@ describe("a database that cannot be worked with", () => {
     });
   });
 
-  test("is told apart: not there, no such user, no such host", async () => {
+  test("is told apart: not there, no such user", async () => {
     const url = new URL(await postgresUrl());
     url.pathname = "/no_such_database";
     const opened = (it: URL) => storeOf(it.href).open();
@@ -189,8 +189,6 @@ describe("a database that cannot be worked with", () => {
     url.pathname = "/postgres";
     url.username = "nobody_here";
     await expect(opened(url)).rejects.toMatchObject({ code: "DATABASE_UNAVAILABLE", message: /nobody_here/ });
-    url.hostname = "no-such-host.invalid";
-    await expect(opened(url)).rejects.toMatchObject({ code: "DATABASE_UNAVAILABLE" });
   });
 
   test("never has its password shown", async () => {

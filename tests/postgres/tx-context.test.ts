@@ -3,7 +3,14 @@ import { drizzle } from "drizzle-orm/node-postgres";
 import { integer, pgSchema } from "drizzle-orm/pg-core";
 import type pg from "pg";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createDure, type Dure, type Task, type TaskContext, type TaskOptions } from "../../server/index.ts";
+import {
+  createDure,
+  type Dure,
+  type DureOptions,
+  type Task,
+  type TaskContext,
+  type TaskOptions,
+} from "../../server/index.ts";
 import { CuttingProxy } from "../support/cutting-proxy.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
 
@@ -16,8 +23,7 @@ beforeEach(async () => {
   schema = await createTestSchema();
   proxy = await CuttingProxy.start(schema.url);
   logged = [];
-  const log = (message: string) => void logged.push(message);
-  dure = createDure({ database: proxy.url(schema.url), logger: { info: log, warn: log, error: log } });
+  dure = connect();
   await dure.stats();
   await schema.query("CREATE TABLE :schema.receipts (id integer PRIMARY KEY DEFERRABLE INITIALLY DEFERRED)");
 });
@@ -26,6 +32,15 @@ afterEach(async () => {
   await proxy.close();
   await schema.drop();
 });
+
+function connect(options: DureOptions = {}): Dure {
+  const log = (message: string) => void logged.push(message);
+  return createDure({
+    database: proxy.url(schema.url),
+    logger: { info: log, warn: log, error: log },
+    ...options,
+  });
+}
 
 const receipts = async () =>
   (await schema.query("SELECT id FROM :schema.receipts ORDER BY id")).map(({ id }) => id);
@@ -309,6 +324,9 @@ describe("the connection", () => {
 });
 
 test("a task that another worker has takes nothing from the first", async () => {
+  await dure.close();
+  // The worker learns of its own death by its next heartbeat.
+  dure = connect({ worker: { lease: "3s" } });
   let taken = false;
   const ended = await run(
     async (task, context) => {
