@@ -20,6 +20,7 @@ import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { DureError } from "../../core/errors.ts";
 import { pendingMigrations, readMigrations } from "../migrate.ts";
+import { OneLibrary } from "./one-library.ts";
 import { SameFile } from "./same-file.ts";
 import { isBusy, toDureError } from "./sqlite-errors.ts";
 
@@ -65,6 +66,7 @@ export class Connection {
   readonly #statements = new Map<string, StatementSync>();
   readonly #spares = new Map<string, StatementSync[]>();
   readonly #sameFile: SameFile;
+  readonly #oneLibrary: OneLibrary;
   readonly #busyWaitMs: number;
 
   constructor(options: ConnectionOptions) {
@@ -82,6 +84,7 @@ export class Connection {
       throw toDureError(error, options.path);
     }
     this.#sameFile = new SameFile(options.path);
+    this.#oneLibrary = new OneLibrary(options.path);
   }
 
   close(): void {
@@ -128,6 +131,8 @@ export class Connection {
 
   /** Waits while another process holds the write lock. @throws DureError DATABASE_UNAVAILABLE when it has for a minute */
   beginWrite(): void {
+    // First, since a second library may be what takes the log away.
+    this.#oneLibrary.check();
     this.#sameFile.check();
     this.#execWhenFree("BEGIN IMMEDIATE");
   }
@@ -152,6 +157,8 @@ export class Connection {
   /** Runs `read` in one snapshot. Do not hold it long: the write-ahead log cannot shrink meanwhile. */
   snapshot<Value>(read: () => Value): Value {
     if (this.#database.isTransaction) return read();
+    // First, since a second library may be what takes the log away.
+    this.#oneLibrary.check();
     this.#sameFile.check();
     this.#database.exec("BEGIN");
     try {
