@@ -1,20 +1,25 @@
 /** Several processes on one file: they open it at once, write at once, and die while they do. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, fork, spawn } from "node:child_process";
+import cluster from "node:cluster";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { createDure } from "../../../server/index.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
 import { newSearch } from "../../support/builders.ts";
 import { countOf } from "../../support/found.ts";
 import { root } from "../../support/project.ts";
+import type { Shared } from "../../support/sharing-program.ts";
 import type { Errand, Outcome } from "../../support/sqlite-process.ts";
 import { TestClock } from "../../support/test-clock.ts";
 
 const program = join(root, "tests/support/sqlite-process.ts");
+const sharing = join(root, "tests/support/sharing-program.ts");
 let folder: string;
 let path: string;
 
@@ -89,6 +94,31 @@ test("what a process acknowledged before kill -9 is there", async () => {
     for (const name of ["", "-wal", "-shm"]) rmSync(`${path}${name}`, { force: true });
   }
 }, 120_000);
+
+test("what is forked, clustered or a thread inherits nothing that is open, and works beside it (F82)", async () => {
+  const dure = createDure({ database: path });
+  const ran: string[] = [];
+  dure.defineTask("resize-image", async ({ id }) => void ran.push(id));
+  await dure.start();
+  cluster.setupPrimary({ exec: sharing, args: [path] });
+  const [forked, clustered, thread] = await Promise.all(
+    [fork(sharing, [path]), cluster.fork(), new Worker(sharing, { argv: [path] })].map(sharedBy),
+  );
+  expect([forked!.openAtStart, clustered!.openAtStart]).toEqual([[], []]);
+  const ids = [forked, clustered, thread].flatMap((shared) => shared!.ids);
+  for (const id of ids) expect((await dure.waitForTask(id, { timeout: "10s" })).attempts).toBe(1);
+  expect(ran.sort()).toEqual(ids.sort());
+  await dure.close();
+  await examine(async () => undefined);
+}, 30_000);
+
+/** What it tells, once it has ended. */
+async function sharedBy(started: NodeJS.EventEmitter): Promise<Shared> {
+  const ended = once(started, "exit");
+  const [shared] = await once(started, "message");
+  await ended;
+  return shared;
+}
 
 function start(errand: Omit<Errand, "path">): ChildProcess {
   const child = spawn(process.execPath, [program, JSON.stringify({ path, ...errand })], {
