@@ -85,7 +85,7 @@ export class DureInstance {
     this.#settings = settings;
     const registry = new Registry();
     const clock = this.#clock;
-    const { logger, retention, archiveTo, valueSizeMax } = settings;
+    const { logger, retention, archiveTo, valueSizeMax, queueDepthMax } = settings;
     this.#store = new LazyStore(
       registry,
       () => this.#makeStore(),
@@ -101,6 +101,7 @@ export class DureInstance {
       clock,
       ids: createSystemIds(clock),
       valueSizeMax,
+      queueDepthMax,
       origin: () => attemptStorage.getStore(),
       store,
       storeUnopened: () => this.#store.unopened(),

@@ -91,6 +91,11 @@ export interface DureOptions {
   fullText?: boolean;
   /** Limits of one payload or result in bytes. Default 1 MiB. */
   valueSizeMax?: number;
+  /**
+   * How many tasks may be PENDING in each queue, or in some by name ('*' for all others): 1 to 1,000,000,000. An enqueue by this
+   * instance beyond it is refused (QUEUE_FULL). Default: DURE_QUEUE_DEPTH_MAX, else any number.
+   */
+  queueDepthMax?: number | Readonly<Record<string, number>>;
   /** Where Dure says what went wrong outside any task. Default: stderr, one line each. */
   logger?: Logger;
   /** Advanced, for tests: another store. */
@@ -119,6 +124,7 @@ export interface DureSettings {
   archiveTo: string | undefined;
   fullText: boolean;
   valueSizeMax: number;
+  queueDepthMax: (queue: string) => number | undefined;
   logger: Logger;
   store: TaskStore | undefined;
 }
@@ -131,6 +137,8 @@ const retained = durationRule();
 const retentionRule: OptionRule = (value, name) => (value === false ? undefined : retained(value, name));
 const countMax = 1_000_000_000;
 const typesMax = 1_000;
+const queuesMax = 1_000;
+const depthRule = integerBetween(1, 1_000_000_000);
 const keptRules: Record<string, OptionRule> = {
   age: retentionRule,
   count: integerBetween(0, countMax),
@@ -175,6 +183,7 @@ const rules: Record<string, OptionRule> = {
     value === false ? undefined : problemOf(() => checkOptions(name, value, retentionRules)),
   fullText: booleanRule,
   valueSizeMax: integerBetween(1_024, valueSizeLimit),
+  queueDepthMax: depthsRule,
   logger: loggerRule,
   store: (value, name) =>
     typeof value === "object" && value !== null ? undefined : `${name} must be a TaskStore.`,
@@ -223,9 +232,25 @@ export function resolveDureOptions(options: DureOptions = {}): DureSettings {
     archiveTo: retention === false ? undefined : retention.archiveTo,
     fullText: options.fullText ?? true,
     valueSizeMax: options.valueSizeMax ?? valueBytesMax,
+    queueDepthMax: depthOf(options.queueDepthMax ?? depthFromEnvironment()),
     logger: safeLogger(options.logger ?? stderrLogger),
     store: options.store,
   };
+}
+
+function depthFromEnvironment(): number | undefined {
+  const text = process.env.DURE_QUEUE_DEPTH_MAX;
+  if (!text) return undefined;
+  const max = Number(text.replaceAll("_", ""));
+  const problem = depthRule(max, "DURE_QUEUE_DEPTH_MAX");
+  if (problem) throw new DureError("INVALID_OPTION", problem, { details: { queueDepthMax: text } });
+  return max;
+}
+
+function depthOf(depths: DureOptions["queueDepthMax"]): DureSettings["queueDepthMax"] {
+  if (typeof depths !== "object") return () => depths;
+  const byQueue = new Map(Object.entries(depths));
+  return (queue) => byQueue.get(queue) ?? byQueue.get("*");
 }
 
 type StatusName = "completed" | "failed" | "cancelled";
@@ -296,6 +321,19 @@ export function checkDatabase(database: string): string {
 function pathRule(value: unknown, name: string): string | undefined {
   if (typeof value === "string" && value !== "" && !value.includes("\u0000")) return undefined;
   return `${name} must be a path, as a string that is not empty.`;
+}
+
+function depthsRule(value: unknown, name: string): string | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return depthRule(value, name);
+  const entries = Object.entries(value);
+  if (entries.length > queuesMax)
+    return `${name} has ${entries.length} queues; at most ${queuesMax} are taken.`;
+  const problems = entries.map(
+    ([queue, max]) =>
+      (queue === "*" ? undefined : problemOf(() => checkQueue(queue))) ??
+      depthRule(max, `${name}['${queue}']`),
+  );
+  return problems.filter((problem) => problem !== undefined).join(" ") || undefined;
 }
 
 function typesRule(value: unknown, name: string): string | undefined {

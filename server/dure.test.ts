@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import type { Dure } from "./dure.ts";
 import { createDure } from "./dure.ts";
 import type { DureOptions } from "./dure-options.ts";
@@ -211,6 +211,44 @@ test("a handler enqueues so many tasks and no more, however it does; nobody else
   ]);
   await child.enqueueMany(items(20));
   expect(await dure.countTasks({ type: "child" })).toBe(25);
+});
+
+test("so many tasks wait in a queue and no more, by name or for all others, until some have run", async () => {
+  const dure = makeDure({ queueDepthMax: { mail: 2, "*": 3 } });
+  const sendReceipt = dure.defineTask("send-receipt", async () => undefined, { queue: "mail" });
+  const items = (length: number) => Array.from({ length }, (_, order) => ({ payload: { order } }));
+  await expect(sendReceipt.enqueueMany(items(3))).rejects.toMatchObject({
+    code: "QUEUE_FULL",
+    message:
+      'The queue "mail" would have more than 2 tasks waiting, which is the most it may (queueDepthMax). Nothing was enqueued. ' +
+      "Enqueue again when some have been run, start more workers, or raise the limit.",
+    details: { queue: "mail", max: 2 },
+  });
+  const [first] = await sendReceipt.enqueueMany(items(2));
+  await expect(sendReceipt.enqueue({})).rejects.toMatchObject({ code: "QUEUE_FULL" });
+  for (const _ of items(3)) await sendReceipt.enqueue({}, { queue: "images" });
+  await expect(sendReceipt.enqueue({}, { queue: "images" })).rejects.toMatchObject({
+    details: { queue: "images", max: 3 },
+  });
+  await dure.start();
+  await dure.waitForTask(first!.id);
+  await sendReceipt.run({});
+});
+
+test("the limit of a queue's depth is checked, and comes from the environment where no other is given", async () => {
+  expect(() => makeDure({ queueDepthMax: 0 })).toThrow("queueDepthMax");
+  expect(() => makeDure({ queueDepthMax: { "a b": 5, mail: 1.5 } })).toThrow(/a b.*queueDepthMax\['mail'\]/s);
+  vi.stubEnv("DURE_QUEUE_DEPTH_MAX", "many");
+  expect(() => makeDure()).toThrow("DURE_QUEUE_DEPTH_MAX");
+  vi.stubEnv("DURE_QUEUE_DEPTH_MAX", "1");
+  const dure = makeDure();
+  const unbounded = makeDure({ queueDepthMax: { mail: 1 } });
+  vi.unstubAllEnvs();
+  const add = dure.defineTask("add", async () => 1);
+  await add.enqueue({});
+  await expect(add.enqueue({})).rejects.toMatchObject({ code: "QUEUE_FULL", details: { max: 1 } });
+  const other = unbounded.defineTask("add", async () => 1);
+  await other.enqueueMany([{ payload: {} }, { payload: {} }]);
 });
 
 test("a logger that throws, rejects or takes its time, and an onUnhealthy that throws, affect no task (F145)", async () => {

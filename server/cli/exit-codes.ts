@@ -32,6 +32,7 @@ export const exitCodes: Record<ErrorCode, number> = {
   VERSION_CONFLICT: 26,
   SEARCH_NOT_FOUND: 27,
   ENQUEUE_LIMIT: 28,
+  QUEUE_FULL: 29,
   TASK_FAILED: 30,
   TASK_CANCELLED: 31,
   WAIT_TIMEOUT: 32,

@@ -18,6 +18,7 @@ export const httpStatuses: Record<ErrorCode, number> = {
   STATUS_CONFLICT: 409,
   VERSION_CONFLICT: 409,
   ENQUEUE_LIMIT: 429,
+  QUEUE_FULL: 429,
   TASK_FAILED: 500,
   TASK_CANCELLED: 500,
   WAIT_TIMEOUT: 504,

@@ -33,6 +33,7 @@ onEachStore("alert rules", (world) => {
       clock: world.clock,
       ids: createSystemIds(world.clock),
       valueSizeMax: 1_024 * 1_024,
+      queueDepthMax: () => undefined,
       store: async () => store,
       storeUnopened: async () => store,
       origin: () => undefined,

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { NewTask } from "../../server/tasks/core/store.ts";
 import { newDefinition, newTask, newTasks, startAt } from "../support/builders.ts";
 import { countOf } from "../support/found.ts";
@@ -289,6 +289,53 @@ onEachStore("enqueueTasks", (world) => {
     }
     ok(await world.store.enqueueTasks(slow()));
     expect(await total()).toBe(21);
+  });
+
+  describe("a queue with a limit of its depth", () => {
+    const mail = { queue: "mail", queueDepthMax: 3 };
+    const answerTo = async (...tasks: NewTask[]) => reasonOf(await world.store.enqueueTasks(tasks));
+
+    test("takes so many waiting tasks and no more, whatever their types; a batch whole or not", async () => {
+      await world.enqueue(...newTasks(2, mail));
+      const tooMany = await world.store.enqueueTasks(newTasks(2, mail));
+      expect([reasonOf(tooMany), detailsOf(tooMany)]).toEqual([
+        "queue-full",
+        expect.objectContaining({ queue: "mail", max: 3 }),
+      ]);
+      expect(
+        await answerTo(newTask({ ...mail, type: "send-receipt", dueAt: startAt + 60_000 })),
+      ).toBeUndefined();
+      expect(await answerTo(newTask(mail))).toBe("queue-full");
+      expect(await answerTo(newTask({ ...mail, id: "own" }))).toBe("queue-full");
+      expect(await answerTo(newTask({ ...mail, queue: "images" }))).toBeUndefined();
+      expect(await total()).toBe(4);
+      expect(await world.get("own").catch(() => undefined)).toBeUndefined();
+    });
+
+    test("has room again for as many as have begun to run, and never refuses what is stored already", async () => {
+      const first = newTask({ ...mail, id: "receipt-17" });
+      await world.enqueue(first, ...newTasks(2, mail));
+      expect(ok(await world.store.enqueueTasks([first]))).toMatchObject([{ id: "receipt-17" }]);
+      await world.claim({ limit: 2 });
+      expect(await answerTo(...newTasks(3, mail))).toBe("queue-full");
+      expect(await answerTo(...newTasks(2, mail))).toBeUndefined();
+      expect(await total()).toBe(5);
+    });
+
+    test("takes a batch that comes in parts whole or not", async () => {
+      const refused = await world.store.enqueueTasks(parts(split(newTasks(4, mail), 2)));
+      expect(reasonOf(refused)).toBe("queue-full");
+      expect(await total()).toBe(0);
+      ok(await world.store.enqueueTasks(parts(split(newTasks(3, mail), 2))));
+      expect(await total()).toBe(3);
+    });
+
+    test("refuses those that come at once, but for what comes in the same moment", async () => {
+      await world.enqueue(...newTasks(3, mail));
+      const answers = await Promise.all(newTasks(20, mail).map((task) => answerTo(task)));
+      expect(new Set(answers)).toEqual(new Set(["queue-full"]));
+      expect(await total()).toBe(3);
+    });
   });
 
   test("no part is seen before all are stored", async () => {

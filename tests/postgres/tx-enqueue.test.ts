@@ -226,6 +226,19 @@ describe("keys and ids", () => {
   });
 });
 
+test("a full queue is told before anything is stored, and leaves the transaction as it was", async () => {
+  const limited = createDure({ database: schema.url, queueDepthMax: 1 });
+  const remind = limited.defineTask("send-reminder", async () => undefined);
+  await client.query("BEGIN");
+  await remind.enqueue({ order: 17 }, { tx: client });
+  const error = await refused(remind.enqueue({ order: 18 }, { tx: client }));
+  expect(error).toMatchObject({ code: "QUEUE_FULL", details: { queue: "default", max: 1 } });
+  expect(error.message).toContain("Nothing was enqueued.");
+  await client.query("COMMIT");
+  expect(await limited.countTasks()).toBe(1);
+  await limited.close();
+});
+
 describe("what is no open transaction of this database is refused", () => {
   test("no transaction open", async () => {
     const error = await refused(sendReceipt.enqueue({ order: 17 }, { tx: client }));

@@ -349,6 +349,8 @@ function newTask(
     settings: origin ? chained(origin, own, dueAt - now) : own,
     ownId: options?.id !== undefined,
   };
+  const queueDepthMax = instance.queueDepthMax(task.queue);
+  if (queueDepthMax !== undefined) task.queueDepthMax = queueDepthMax;
   if (definition.attributes.length > 0) {
     const attributes = extractAttributes(definition.id, definition.attributes, "payload", payload);
     if (attributes) task.attributes = attributes;

@@ -21,6 +21,7 @@ export const errorCodes = {
   STATUS_CONFLICT: "the task's status does not allow that change",
   VERSION_CONFLICT: "the task was changed since it was read",
   ENQUEUE_LIMIT: "a handler enqueued too many tasks, or too long a chain of them",
+  QUEUE_FULL: "as many tasks wait in the queue as may",
   TASK_FAILED: "a task that was waited for ended FAILED",
   TASK_CANCELLED: "a task that was waited for ended CANCELLED",
   WAIT_TIMEOUT: "a task that was waited for did not end in time",

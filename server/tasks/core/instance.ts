@@ -17,6 +17,8 @@ export interface Instance {
   readonly ids: Ids;
   /** Limit of one payload or result, in bytes. */
   readonly valueSizeMax: number;
+  /** How many tasks may wait in that queue; undefined for any number. */
+  queueDepthMax(queue: string): number | undefined;
   /** The attempt whose handler calls, if one does; of any instance of the process. */
   origin(): Origin | undefined;
   /** The store, opened on first use, with every definition so far saved in it. */

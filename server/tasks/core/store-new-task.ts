@@ -23,9 +23,14 @@ export interface NewTask {
   settings: TaskSettings | undefined;
   /** Whether the caller chose the id; generated ids sort by time, chosen ones need not. */
   ownId: boolean;
+  /** How many tasks may be PENDING in its queue, this one included; undefined for any number. */
+  queueDepthMax?: number;
   /** Of the definition's attributes, those the payload has. */
   attributes?: Attributes;
 }
+
+/** Why a store refuses new tasks. */
+export type EnqueueRefusal = "id-taken" | "idempotency-conflict" | "queue-full";
 
 /** By name; a Date counts as its milliseconds, and lists hold at most 20 values. Text of at most 1,000 characters. */
 export type Attributes = Readonly<Record<string, AttributeKey | readonly AttributeKey[]>>;

@@ -23,7 +23,7 @@ import type { Changes, ChangesRequest } from "./store-changes.ts";
 import type { AttributeCountRequest, AttributeCounts } from "./store-facets.ts";
 import type { HistoryPrune, HistoryRead, HistoryRow, SpannedRow } from "./store-history.ts";
 import type { FilledTask, IndexedText, UnfilledTask, UnindexedTask } from "./store-indexing.ts";
-import type { Attributes, NewTask } from "./store-new-task.ts";
+import type { Attributes, EnqueueRefusal, NewTask } from "./store-new-task.ts";
 import type { PauseName, StoredPause } from "./store-pauses.ts";
 import type { AlertStateWrite, SavedSearchContent, StoredSearch } from "./store-saved.ts";
 import type { Buckets, Count, CountKey, Found, SearchPlan, StoreSearch, TaskCount } from "./store-search.ts";
@@ -47,7 +47,7 @@ export type { Changes, ChangesRequest } from "./store-changes.ts";
 export type { AttributeCount, AttributeCountRequest, AttributeCounts } from "./store-facets.ts";
 export type { HistoryPrune, HistoryRead, HistoryRow, SpannedRow } from "./store-history.ts";
 export type { FilledTask, IndexedText, UnfilledTask, UnindexedTask } from "./store-indexing.ts";
-export type { AttributeKey, Attributes, NewTask, TaskSettings } from "./store-new-task.ts";
+export type { AttributeKey, Attributes, EnqueueRefusal, NewTask, TaskSettings } from "./store-new-task.ts";
 export type { PauseKind, PauseName, StoredPause } from "./store-pauses.ts";
 export type { AlertState, AlertStateWrite, SavedSearchContent, StoredSearch } from "./store-saved.ts";
 export type {
@@ -170,7 +170,8 @@ export interface TaskStore {
    * same payload is answered with the stored one; with another payload the whole call is rejected. So is an id that
    * a task or a definition already has, unless the stored task is equal: sending the same call again is safe.
    * Batches arrive as an async iterable of parts, so that a hundred thousand tasks never block the event loop.
-   * Answers `null` for each task that was new, in order.
+   * Answers `null` for each task that was new, in order. New ones that would leave more than `queueDepthMax` tasks waiting in
+   * their queue are rejected; a store of several connections may let pass what these enqueue at the same moment.
    *
    * With `tx` the caller's transaction stores them, and they are there if and only if it commits; an error or a refusal
    * leaves it to the caller to roll it back. Throws DureError TRANSACTION_UNUSABLE for what is no open transaction of
@@ -179,7 +180,7 @@ export interface TaskStore {
   enqueueTasks(
     tasks: readonly NewTask[] | AsyncIterable<readonly NewTask[]>,
     tx?: Transaction,
-  ): Promise<Written<(Task | null)[], "id-taken" | "idempotency-conflict">>;
+  ): Promise<Written<(Task | null)[], EnqueueRefusal>>;
 
   /** A task, or undefined. For the id of a definition: its entry (`isDefinition`), see design.md 2. */
   getTask(id: string): Promise<Task | undefined>;

@@ -6,6 +6,7 @@ import type { TaskStore, Written } from "./store.ts";
 const codes: Record<string, ErrorCode> = {
   "id-taken": "TASK_ID_TAKEN",
   "idempotency-conflict": "IDEMPOTENCY_CONFLICT",
+  "queue-full": "QUEUE_FULL",
   "not-found": "TASK_NOT_FOUND",
   finished: "STATUS_CONFLICT",
   "not-finished": "STATUS_CONFLICT",
@@ -47,6 +48,11 @@ function describe(reason: string, details: Record<string, unknown>): string {
       return (
         `${item}The idempotency key "${details.key}" belongs to task ${details.existingId}, which has another payload. ` +
         `Use another key, or the same payload. ${undone}`
+      );
+    case "queue-full":
+      return (
+        `The queue "${details.queue}" would have more than ${(details.max as number).toLocaleString("en")} tasks waiting, which is the ` +
+        `most it may (queueDepthMax). ${undone} Enqueue again when some have been run, start more workers, or raise the limit.`
       );
     case "not-found": {
       if (details.isDefinition)

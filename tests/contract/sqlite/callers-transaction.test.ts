@@ -127,6 +127,19 @@ describe("keys and ids", () => {
   });
 });
 
+test("a full queue is told, and leaves the transaction as it was", async () => {
+  const limited = createDure({ database: path, queueDepthMax: 1 });
+  const remind = limited.defineTask("send-reminder", async () => undefined);
+  database.exec("BEGIN IMMEDIATE; INSERT INTO orders VALUES (17)");
+  await remind.enqueue({ order: 17 }, { tx: database });
+  expect(await refused(remind.enqueue({ order: 18 }, { tx: database }))).toMatchObject({
+    code: "QUEUE_FULL",
+  });
+  database.exec("COMMIT");
+  expect([await limited.countTasks(), orders()]).toEqual([1, [17]]);
+  await limited.close();
+});
+
 describe("what would not be sound is refused", () => {
   test.each<[string, string, () => unknown | Promise<unknown>]>([
     ["no transaction open", "no transaction open", () => database],

@@ -14,6 +14,7 @@ import type { Context } from "./context.ts";
 import type { Database, ResultRow, Session } from "./database.ts";
 import { type Enqueued, insertCarefully, Refused } from "./enqueue.ts";
 import { isConnectionLoss, isRetryable, sqlState, toDureError } from "./postgres-errors.ts";
+import { queueFullWith } from "./queue-depth.ts";
 import { type Statement, statement } from "./statement.ts";
 
 /** When others are told to look, in milliseconds from the call: the commit cannot be seen from here. */
@@ -39,6 +40,9 @@ export async function enqueueInTransaction(
   try {
     await checkTransaction(context, client);
     const session = textSession(context.database, client);
+    // Before anything is stored, for it is not ours to undo.
+    const full = await queueFullWith(session, parts.flat());
+    if (full) throw new Refused("queue-full", { ...full });
     const value: (Task | null)[] = [];
     for (const part of parts) {
       for (const answer of await insertCarefully(context, session, part, {
@@ -67,7 +71,8 @@ async function gather(tasks: AsyncIterable<NewTask[]>): Promise<NewTask[][]> {
 /** Of one task nothing was stored; of several some may have been. */
 function refusal(error: Refused, count: number): Enqueued {
   const { index, ...details } = error.details;
-  if (count === 1) return { kind: "rejected", reason: error.reason, details };
+  if (count === 1 || error.reason === "queue-full")
+    return { kind: "rejected", reason: error.reason, details };
   return { kind: "rejected", reason: error.reason, details: { index, ...details, rollBack: true } };
 }
 

@@ -11,6 +11,7 @@ import { type Enqueued, insertCarefully, insertTasks, Refused, sizeOfTask } from
 import { beginStoring, Copying, type CopyPart, copyPartOf, isCopied, tallyTasks } from "./enqueue-copy.ts";
 import { portions } from "./portions.ts";
 import { ConnectionLost, isUniqueViolation } from "./postgres-errors.ts";
+import { type FullQueue, queueFullWith, queueOverfull } from "./queue-depth.ts";
 
 const batchSizeMax = 1_000;
 const inFlightMax = 2;
@@ -90,10 +91,13 @@ export class EnqueueBatch {
     const isOneStatement = group.length > 1 || portions(tasks, sizeOfTask).length === 1;
     if (isOneStatement && group.every((call) => call.tasks.every(({ ownId }) => !ownId))) {
       try {
-        await insertTasks(this.#context, this.#context.database, tasks);
-        this.#context.tasksAdded();
-        for (const call of group) call.resolve({ kind: "ok", value: call.tasks.map(() => null) });
-        return;
+        // Where there is no room for all, some may be stored already, or have another queue.
+        if (!(await queueFullWith(this.#context.database, tasks))) {
+          await insertTasks(this.#context, this.#context.database, tasks);
+          this.#context.tasksAdded();
+          for (const call of group) call.resolve({ kind: "ok", value: call.tasks.map(() => null) });
+          return;
+        }
       } catch (error) {
         // What may have been stored is asked for once more, with care: the answer tells.
         const isUnknown = error instanceof ConnectionLost;
@@ -107,7 +111,11 @@ export class EnqueueBatch {
   }
 
   #storeAlone({ tasks, isList }: Waiting): Promise<Enqueued> {
-    return this.#transact(async (session) => insertCarefully(this.#context, session, tasks), !isList);
+    return this.#transact(async (session) => {
+      const answers = await insertCarefully(this.#context, session, tasks);
+      refuse(await queueOverfull(session, tasks, answers));
+      return answers;
+    }, !isList);
   }
 
   async #enqueueParts(parts: AsyncIterable<readonly NewTask[]>): Promise<Enqueued> {
@@ -162,6 +170,7 @@ export class EnqueueBatch {
       throw error;
     }
     if (copied.length > 0) await tallyTasks(this.#context, session, copied);
+    refuse(await queueOverfull(session, taken.flat(), answers));
     return answers;
   }
 
@@ -208,4 +217,9 @@ export class EnqueueBatch {
       return { kind: "rejected", reason: error.reason, details: alone ? details : { index, ...details } };
     }
   }
+}
+
+/** @throws Refused */
+function refuse(full: FullQueue | undefined): void {
+  if (full) throw new Refused("queue-full", { ...full });
 }

@@ -3,8 +3,8 @@
  * slow path finds out, task by task in one transaction, whether it is the same task (answered with the stored one) or
  * another (the whole call is refused).
  */
-import { DureError } from "../../core/errors.ts";
-import type { NewTask, Written } from "../../core/store.ts";
+import { DureError, type ErrorCode } from "../../core/errors.ts";
+import type { EnqueueRefusal, NewTask, Written } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import { hourSql } from "../hours.ts";
 import { arrayText, unlessEmpty } from "./arrays.ts";
@@ -15,7 +15,7 @@ import { portions, sizeOfTexts } from "./portions.ts";
 import { plainText, type TaskRow, taskColumns, toTask } from "./rows.ts";
 import { nowOf, statement } from "./statement.ts";
 
-export type Enqueued = Written<(Task | null)[], "id-taken" | "idempotency-conflict">;
+export type Enqueued = Written<(Task | null)[], EnqueueRefusal>;
 
 /** In characters, of what can be large. */
 export function sizeOfTask({ payload }: NewTask): number {
@@ -104,14 +104,18 @@ async function insertPortionCarefully(
   return answers;
 }
 
+const refusalCodes: Record<EnqueueRefusal, ErrorCode> = {
+  "id-taken": "TASK_ID_TAKEN",
+  "idempotency-conflict": "IDEMPOTENCY_CONFLICT",
+  "queue-full": "QUEUE_FULL",
+};
+
 /** A refusal on its way out of a transaction, which it undoes. */
 export class Refused extends DureError {
-  readonly reason: "id-taken" | "idempotency-conflict";
+  readonly reason: EnqueueRefusal;
 
-  constructor(reason: Refused["reason"], details: Record<string, unknown>) {
-    super(reason === "id-taken" ? "TASK_ID_TAKEN" : "IDEMPOTENCY_CONFLICT", `Refused: ${reason}.`, {
-      details,
-    });
+  constructor(reason: EnqueueRefusal, details: Record<string, unknown>) {
+    super(refusalCodes[reason], `Refused: ${reason}.`, { details });
     this.reason = reason;
   }
 }

@@ -19,6 +19,7 @@ import type {
   ClaimRequest,
   Count,
   CountKey,
+  EnqueueRefusal,
   Found,
   HealthFinding,
   HistoryPrune,
@@ -210,7 +211,7 @@ class PostgresStore implements TaskStore {
   enqueueTasks(
     tasks: readonly NewTask[] | AsyncIterable<readonly NewTask[]>,
     tx?: Transaction,
-  ): Promise<Written<(Task | null)[], "id-taken" | "idempotency-conflict">> {
+  ): Promise<Written<(Task | null)[], EnqueueRefusal>> {
     if (tx !== undefined) return enqueueInTransaction(this.#context, tasks, tx);
     return this.#enqueues.enqueue(tasks);
   }

@@ -1,6 +1,6 @@
 /** What the threads answered, as the port gives it. */
 import type { Attempt } from "../../core/attempt.ts";
-import type { ArchivedTask, Attributes, Written } from "../../core/store.ts";
+import type { ArchivedTask, Attributes, EnqueueRefusal, Written } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import type { Enqueued } from "./enqueue.ts";
 import type { Rows } from "./protocol.ts";
@@ -34,10 +34,7 @@ export function changedTask<Reason extends string>(
 }
 
 /** `null` for each task that was new, in order. */
-export function existingTasks(
-  answer: Enqueued,
-  tasks: number,
-): Written<(Task | null)[], "id-taken" | "idempotency-conflict"> {
+export function existingTasks(answer: Enqueued, tasks: number): Written<(Task | null)[], EnqueueRefusal> {
   if (answer.kind !== "ok") return answer;
   const value: (Task | null)[] = new Array(tasks).fill(null);
   if (answer.value) {

@@ -1,6 +1,6 @@
 /** Enqueue (T0) on the writing thread. A batch that arrives in parts is inserted as it comes; see stream.ts. */
 import type { SQLInputValue } from "node:sqlite";
-import type { Written } from "../../core/store.ts";
+import type { EnqueueRefusal, Written } from "../../core/store.ts";
 import { hourOf } from "../hours.ts";
 import type { Rows } from "./protocol.ts";
 import type { Row } from "./rows.ts";
@@ -37,6 +37,8 @@ export interface NewRun {
   createdAts: number[];
   payloads: string[];
   idempotencies: (string | null)[];
+  /** How many tasks may be PENDING in the queue. */
+  queueDepthMax?: number;
   /** JSON; absent when no task of the run has any. */
   attributes?: (string | null)[];
 }
@@ -47,14 +49,14 @@ export interface Existing {
   found: Rows;
 }
 
-export type Enqueued = Written<Existing | null, "id-taken" | "idempotency-conflict">;
+export type Enqueued = Written<Existing | null, EnqueueRefusal>;
 
 export function enqueueTasks(context: WriteContext, runs: readonly NewRun[]): Enqueued {
   const existing: [number, Row][] = [];
   const refusal = insertRuns(context, runs, 0, existing);
   if (!refusal) return enqueued(context, existing);
-  if (countTasks(runs) > 1) context.undo();
-  else if (refusal.kind === "rejected") delete refusal.details?.index;
+  if (countTasks(runs) > 1 || runs[0]?.queueDepthMax !== undefined) context.undo();
+  if (countTasks(runs) === 1 && refusal.kind === "rejected") delete refusal.details?.index;
   return refusal;
 }
 
@@ -80,12 +82,25 @@ export function insertRuns(
 ): Enqueued | undefined {
   let index = offset;
   for (const run of runs) {
+    const known = existing.length;
     const refusal = insertRun(context, run, index, existing);
     if (refusal) return refusal;
+    const added = run.ids.length - (existing.length - known);
+    if (run.queueDepthMax !== undefined && added > 0) {
+      const full = refuseOverfull(context, run.shared[1], run.queueDepthMax);
+      if (full) return full;
+    }
     index += run.ids.length;
   }
   context.changed = true;
   return undefined;
+}
+
+/** By the counts, those of this transaction included. */
+function refuseOverfull({ lanes, tally }: WriteContext, queue: string, max: number): Enqueued | undefined {
+  let waiting = 0;
+  for (const lane of lanes.ofQueue(queue)) waiting += tally.waiting(lane);
+  return waiting > max ? refuse("queue-full", { queue, max }) : undefined;
 }
 
 function insertRun(
@@ -228,6 +243,6 @@ function meetExisting(context: WriteContext, run: NewRun, place: number, index: 
   return refuse("idempotency-conflict", { index, id, key, existingId: sameKey[1] });
 }
 
-function refuse(reason: "id-taken" | "idempotency-conflict", details: Record<string, unknown>): Enqueued {
+function refuse(reason: EnqueueRefusal, details: Record<string, unknown>): Enqueued {
   return { kind: "rejected", reason, details };
 }

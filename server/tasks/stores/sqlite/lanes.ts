@@ -11,6 +11,9 @@ export class Lanes {
   readonly #connection: Connection;
   readonly #byName = new Map<string, number>();
   readonly #matching = new Map<string, WorkerLanes>();
+  /** Of lanes up to `#queuesUpTo`; empty until it is asked for. */
+  readonly #byQueue = new Map<string, number[]>();
+  #queuesUpTo = -1;
   /** What `#matching` was made from: the newest lane, and what was paused. */
   #matchedUpTo = -1;
   #matchedPauses: string | null = null;
@@ -53,6 +56,18 @@ export class Lanes {
     return lanes;
   }
 
+  /** The lanes of a queue, whatever their types. Call inside a write transaction. */
+  ofQueue(queue: string): readonly number[] {
+    const newer = this.#connection.prepare(sql.lanesAfter).all(this.#queuesUpTo) as unknown as NamedLane[];
+    for (const [lane, , name] of newer) {
+      this.#queuesUpTo = lane;
+      const lanes = this.#byQueue.get(name);
+      if (lanes) lanes.push(lane);
+      else this.#byQueue.set(name, [lane]);
+    }
+    return this.#byQueue.get(queue) ?? [];
+  }
+
   #addNewer(): void {
     if (this.#matching.size === 0) return;
     const rows = this.#connection.prepare(sql.lanesAfter).all(this.#matchedUpTo);
@@ -65,6 +80,8 @@ export class Lanes {
     this.#byName.clear();
     this.#matching.clear();
     this.#matchedUpTo = -1;
+    this.#byQueue.clear();
+    this.#queuesUpTo = -1;
   }
 
   #find(type: string, queue: string, ownIds: boolean): number {
@@ -148,6 +165,12 @@ export class Tally {
     this.#add(key, tasks);
     if (to === 1) this.readied.add(lane);
     if (at !== undefined) this.changed(lane, to, at);
+  }
+
+  /** How many tasks of the lane are PENDING, by what is counted so far. */
+  waiting(lane: number): number {
+    const row = this.#connection.prepare(sql.waitingOfLane).get(lane) as unknown as [number] | undefined;
+    return (row?.[0] ?? 0) + (this.#changes.get(lane * 8 + 1) ?? 0);
   }
 
   /** Tasks of this status, whose text may be another now. */

@@ -15,6 +15,7 @@ export function toNewRuns(tasks: readonly NewTask[]): NewRun[] {
     if (!first || !isAlike(first, task)) {
       first = task;
       runs.push({ shared: sharedOf(task), ids: [], createdAts: [], payloads: [], idempotencies: [] });
+      if (task.queueDepthMax !== undefined) runs.at(-1)!.queueDepthMax = task.queueDepthMax;
     }
     const run = runs.at(-1)!;
     run.ids.push(task.id);
@@ -48,7 +49,8 @@ function isAlike(one: NewTask, other: NewTask): boolean {
     one.payload.types === other.payload.types &&
     one.description === other.description &&
     one.tags === other.tags &&
-    one.settings === other.settings
+    one.settings === other.settings &&
+    one.queueDepthMax === other.queueDepthMax
   );
 }
 

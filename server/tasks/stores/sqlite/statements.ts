@@ -86,6 +86,7 @@ export const sql = {
   lanesAfter: "/* dure:lanesAfter */ SELECT lane, type, queue FROM lanes WHERE lane > ? ORDER BY lane",
   laneNames: `/* dure:laneNames */ SELECT lane, lanes.type, lanes.queue, description FROM json_each(?) AS wanted
     JOIN lanes ON lane = wanted.value LEFT JOIN definitions ON definitions.id = lanes.type`,
+  waitingOfLane: "/* dure:waitingOfLane */ SELECT tasks FROM tallies WHERE lane = ? AND status = 1",
   addToTally:
     "/* dure:addToTally */ UPDATE tallies SET tasks = tasks + ?, changed_at = max(changed_at, ?4) WHERE lane = ?2 AND status = ?3",
   insertTally:

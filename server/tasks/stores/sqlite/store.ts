@@ -20,6 +20,7 @@ import type {
   ClaimRequest,
   Count,
   CountKey,
+  EnqueueRefusal,
   FilledTask,
   Found,
   HealthFinding,
@@ -136,7 +137,7 @@ class SqliteStore implements TaskStore {
   async enqueueTasks(
     tasks: readonly NewTask[] | AsyncIterable<readonly NewTask[]>,
     tx?: Transaction,
-  ): Promise<Written<(Task | null)[], "id-taken" | "idempotency-conflict">> {
+  ): Promise<Written<(Task | null)[], EnqueueRefusal>> {
     if (tx !== undefined) {
       const { answer, count } = await enqueueInTransaction(this.location, tasks, tx);
       return existingTasks(answer, count);
@@ -404,7 +405,7 @@ class SqliteStore implements TaskStore {
 
   async #enqueueStream(
     parts: AsyncIterable<readonly NewTask[]>,
-  ): Promise<Written<(Task | null)[], "id-taken" | "idempotency-conflict">> {
+  ): Promise<Written<(Task | null)[], EnqueueRefusal>> {
     const stream = ++this.#lastStream;
     let tasks = 0;
     try {

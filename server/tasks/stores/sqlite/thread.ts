@@ -404,8 +404,9 @@ function isLater([, verb]: Request, place: number, firstClaim: number): boolean 
 /** Whether the argument of an undoable verb is one thing, which is written whole or not at all. */
 function isOne(argument: unknown): boolean {
   if (!Array.isArray(argument) || argument.length !== 1) return false;
-  const { ids } = argument[0] as Partial<NewRun>;
-  return ids === undefined || ids.length === 1;
+  const { ids, queueDepthMax } = argument[0] as Partial<NewRun>;
+  // What a queue has room for is known once the task is counted.
+  return ids === undefined || (ids.length === 1 && queueDepthMax === undefined);
 }
 
 /** A claim finds what arrived together with it. */
