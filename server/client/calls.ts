@@ -82,7 +82,6 @@ export type InstantKey =
   | "until"
   | "from"
   | "to"
-  | "since"
   | "start"
   | "end"
   | "minute"

@@ -1,10 +1,5 @@
-/**
- * TaskStore on SQLite: one method per verb, no rules of its own. The database lives in threads of the store's own,
- * one that writes and one that reads (for ':memory:' the writer does both), so that neither a commit nor a search
- * ever blocks the server's event loop.
- */
+/** TaskStore on SQLite: one method per verb, no rules of its own. The database lives in threads; see store-threads.ts. */
 import type { Attempt } from "../../core/attempt.ts";
-import type { Clock } from "../../core/clock.ts";
 import { nearest } from "../../core/names.ts";
 import type {
   AlertStateWrite,
@@ -61,7 +56,6 @@ import { enqueueInTransaction } from "./callers-transaction.ts";
 import type { ChangePlace } from "./changes.ts";
 import { toClaimedTask } from "./claimed-task.ts";
 import type { Enqueued } from "./enqueue.ts";
-import { leaseHandle } from "./lease-handle.ts";
 import { toNewRuns, toProgressRow } from "./outgoing.ts";
 import {
   toFilledRows,
@@ -72,17 +66,10 @@ import {
 } from "./outgoing-index.ts";
 import { OutgoingSettlements } from "./outgoing-settlements.ts";
 import { namesOf, toDefinition, toEntry } from "./rows.ts";
-import { ThreadLink } from "./thread-link.ts";
+import { type SqliteStoreOptions, StoreThreads } from "./store-threads.ts";
+import type { ThreadLink } from "./thread-link.ts";
 import type { VerbAnswer, VerbArgument, VerbName } from "./verbs.ts";
 import { toWorkerRecord } from "./workers.ts";
-
-export interface SqliteStoreOptions {
-  /** A file, or ':memory:'. */
-  path: string;
-  /** 'full': an acknowledged write survives a power cut. 'normal': it survives the death of the process. Default 'full'. */
-  durability?: "full" | "normal";
-  clock: Clock;
-}
 
 export function createSqliteStore(options: SqliteStoreOptions): TaskStore {
   return new SqliteStore(options);
@@ -91,19 +78,14 @@ export function createSqliteStore(options: SqliteStoreOptions): TaskStore {
 class SqliteStore implements TaskStore {
   readonly location: string;
   readonly pace = { pollMs: 1_000, reapMs: 500, lookMs: 2_000 };
-  readonly #options: Required<SqliteStoreOptions>;
-  readonly #pulse = new SharedArrayBuffer(8);
-  readonly #listeners = new Set<() => void>();
-  readonly #leases = new Map<string, LeaseRequest>();
+  readonly #threads: StoreThreads;
   readonly #writer: ThreadLink;
-  #reader: Promise<ThreadLink> | undefined;
   #lastStream = 0;
-  #closing: Promise<void> | undefined;
 
   constructor(options: SqliteStoreOptions) {
     this.location = options.path;
-    this.#options = { durability: "full", ...options };
-    this.#writer = this.#link("writer");
+    this.#threads = new StoreThreads({ durability: "full", ...options });
+    this.#writer = this.#threads.writer;
   }
 
   open(): Promise<void> {
@@ -111,17 +93,11 @@ class SqliteStore implements TaskStore {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    return this.#threads.close();
   }
 
   onChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    if (this.#listeners.size === 1) this.#writer.tell("watch", true);
-    return () => {
-      const removed = this.#listeners.delete(listener);
-      if (removed && this.#listeners.size === 0 && !this.#closing) this.#writer.tell("watch", false);
-    };
+    return this.#threads.onChange(listener);
   }
 
   saveDefinitions(
@@ -207,12 +183,7 @@ class SqliteStore implements TaskStore {
   }
 
   holdLease(request: LeaseRequest): LeaseHandle {
-    const { workerId, beatMs, maxBlockMs } = request;
-    this.#leases.set(workerId, request);
-    this.#writer.tell("holdLease", { workerId, beatMs, maxBlockMs });
-    return leaseHandle(this.#writer, new Int32Array(this.#pulse), workerId, () =>
-      this.#leases.delete(workerId),
-    );
+    return this.#threads.holdLease(request);
   }
 
   stopWorker(workerId: string): Promise<Written<void, "owns-tasks">> {
@@ -420,32 +391,7 @@ class SqliteStore implements TaskStore {
     return existingTasks((await this.#writer.request("enqueueEnd", stream)) as Enqueued, tasks);
   }
 
-  async #read<Name extends VerbName>(verb: Name, argument: VerbArgument<Name>): Promise<VerbAnswer<Name>> {
-    if (this.location === ":memory:") return this.#writer.call(verb, argument);
-    if (this.#closing && !this.#reader) return this.#writer.call(verb, argument);
-    this.#reader ??= this.#openReader();
-    return (await this.#reader).call(verb, argument);
-  }
-
-  async #openReader(): Promise<ThreadLink> {
-    const reader = this.#link("reader");
-    await reader.open();
-    return reader;
-  }
-
-  async #close(): Promise<void> {
-    const reader = await this.#reader?.catch(() => undefined);
-    await reader?.close();
-    await this.#writer.close();
-  }
-
-  #link(role: "writer" | "reader"): ThreadLink {
-    const { path, durability, clock } = this.#options;
-    return new ThreadLink({ path, durability, role, pulse: this.#pulse }, () => clock.now(), {
-      changed: () => {
-        for (const listener of this.#listeners) listener();
-      },
-      beat: (workerId, beat) => this.#leases.get(workerId)?.onBeat(beat),
-    });
+  #read<Name extends VerbName>(verb: Name, argument: VerbArgument<Name>): Promise<VerbAnswer<Name>> {
+    return this.#threads.read(verb, argument);
   }
 }
