@@ -26,6 +26,8 @@ export interface Beat {
   owned: { taskId: string; fence: number; ref: unknown; cancelRequested: boolean }[];
   /** The other workers that are alive, where the store tells of them with the beat; see `Pace`. */
   peers?: { workerId: string; renewals: number; leaseMs: number; ageMs: number }[];
+  /** How often this incarnation has renewed its lease, where a database may be put back to an earlier state below workers that run. */
+  renewals?: number;
   /** How long ago it was asked for, in milliseconds; absent for just now. */
   ageMs?: number;
   /** What is wrong with the database beside the beat, for people to put right; one sentence or two. */

@@ -227,3 +227,33 @@ test("trouble that beats tell of is said once, and again when it comes back", as
   expect(logged).toEqual(["70 MiB", "90 MiB"]);
   await service.stop();
 });
+
+test("a beat that counts no more renewals than one before ends the incarnation: the database was put back", async () => {
+  const ends: (() => void)[] = [];
+  const worker = await startWithOne(() => new Promise<void>((end) => ends.push(end)));
+  const { store, clock, logged } = worker;
+  for (const renewals of [7, 8]) store.lease!.onBeat({ alive: true, owned: [owned("a")], renewals });
+  await clock.advance(0);
+  expect(worker.aborted).toEqual([]);
+  store.lease!.onBeat({ alive: true, owned: [owned("a")], renewals: 5 });
+  await clock.advance(1_000);
+  expect(worker.aborted).toEqual(["lease-lost"]);
+  expect(logged.join()).toContain("put back to an earlier state");
+  expect(store.registered).toHaveLength(2);
+  store.lease!.onBeat({ alive: true, owned: [], renewals: 1 });
+  ends[0]!();
+  await clock.advance(1_000);
+  expect(store.settled, "its fence may be another attempt's by now").toEqual([]);
+  expect(store.registered).toHaveLength(2);
+});
+
+test("a task that is given again with a fence that runs here already ends the incarnation, too", async () => {
+  const worker = await startWithOne();
+  worker.store.add("a");
+  worker.store.add("b");
+  worker.store.hint();
+  await worker.clock.advance(1_000);
+  expect(worker.aborted[0]).toBe("lease-lost");
+  expect(worker.logged.join()).toContain("put back to an earlier state");
+  expect(worker.store.registered).toHaveLength(2);
+});

@@ -12,6 +12,10 @@
  *   what ran before the question and is missing in the answer is aborted as lost.
  * - a cancel request aborts the attempt.
  *
+ * A beat that counts no more renewals than an earlier one tells that the database was put back to an earlier state, a backup
+ * or a standby that had not all of it. What this incarnation was given since then will be given again, with the same
+ * fences, so it ends there and another one begins.
+ *
  * An incarnation that was buried never comes back: everything it ran is aborted, and a new one is registered.
  */
 import type { Clock } from "../core/clock.ts";
@@ -71,6 +75,8 @@ export class Lease {
   /** Monotonic: until then nobody can have taken this incarnation for dead. */
   #certainUntil = Number.NEGATIVE_INFINITY;
   #loopDelays: number[] = [];
+  /** Of this incarnation, as its latest beat told. */
+  #renewals = -1;
   /** Whether the latest beat told of trouble, so that it is said once. */
   #troubled = false;
 
@@ -93,14 +99,29 @@ export class Lease {
 
   /** The store says that the incarnation is dead: forgets all it ran and takes a new one. */
   onBuried(workerId: string): void {
+    this.#end(
+      workerId,
+      "This worker was silent for longer than its lease and was taken for dead. Its tasks run elsewhere; it goes on with new ones.",
+      { recorded: true },
+    );
+  }
+
+  /** What the store tells can only be of an earlier time than what this incarnation has seen. */
+  onPutBack(workerId: string): void {
+    this.#end(
+      workerId,
+      "The database was put back to an earlier state, by a backup perhaps. What this worker ran is aborted, for it may be given to " +
+        "others again; it goes on with new tasks.",
+      { recorded: false },
+    );
+  }
+
+  #end(workerId: string, why: string, { recorded }: { recorded: boolean }): void {
     if (this.#incarnation !== workerId) return;
     this.#incarnation = undefined;
     this.#unknown.clear();
-    this.#parts.logger.error(
-      "This worker was silent for longer than its lease and was taken for dead. Its tasks run elsewhere; it goes on with new ones.",
-      { workerId },
-    );
-    this.#parts.worker().loseAll();
+    this.#parts.logger.error(why, { workerId });
+    this.#parts.worker().loseAll({ recorded });
     this.#loop.wake();
   }
 
@@ -172,6 +193,7 @@ export class Lease {
       onBeat: (beat) => this.#onBeat(workerId, beat),
     });
     this.#incarnation = workerId;
+    this.#renewals = -1;
     this.#renewed(askedAt);
   }
 
@@ -186,6 +208,13 @@ export class Lease {
     if (!beat.alive) {
       this.onBuried(workerId);
       return;
+    }
+    if (beat.renewals !== undefined) {
+      if (beat.renewals <= this.#renewals) {
+        this.onPutBack(workerId);
+        return;
+      }
+      this.#renewals = beat.renewals;
     }
     this.#renewed(this.#parts.clock.monotonic() - (beat.ageMs ?? 0));
     if (beat.trouble !== undefined && !this.#troubled) this.#parts.logger.warn(beat.trouble);

@@ -50,6 +50,8 @@ export class RunningAttempt implements Origin {
   started = false;
   /** Whether the attempt was ended without its handler: what the handler still does counts for nothing. */
   closed = false;
+  /** Whether its late end is put on record; not when the store may have given its fence to another attempt. */
+  recorded = true;
   /** Whether it has come to an end, by its handler or without. */
   over = false;
   /** How many tasks its handler has enqueued. */

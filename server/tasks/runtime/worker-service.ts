@@ -5,7 +5,7 @@ import type { Ids } from "../core/ids.ts";
 import { isFinished } from "../core/lifecycle.ts";
 import type { OriginLimits } from "../core/origin.ts";
 import type { Registry } from "../core/registry.ts";
-import type { TaskStore } from "../core/store.ts";
+import type { Settled, Settlement, TaskStore } from "../core/store.ts";
 import type { Alerts } from "./alerts.ts";
 import { HistoryRecorder } from "./history-recorder.ts";
 import type { Indexer } from "./indexer.ts";
@@ -76,11 +76,7 @@ export class WorkerService {
       store,
       clock,
       logger,
-      onSettled: (settlement, settled) => {
-        this.#history.record(settlement, settled);
-        if (settled.kind === "lease-lost") this.#reportLost(settlement.taskId, settled.lostTo);
-        else if (isFinished(settled.status)) parts.onEnded(settlement.taskId);
-      },
+      onSettled: (settlement, settled) => this.#settled(settlement, settled),
       onRecovered: () => this.#worker.wake(),
     });
     this.#worker = new Worker({
@@ -96,6 +92,7 @@ export class WorkerService {
       incarnation: () => this.#lease.incarnation,
       leaseUncertain: (workerId) => this.#lease.isUncertain(workerId),
       onBuried: (workerId) => this.#lease.onBuried(workerId),
+      onPutBack: (workerId) => this.#lease.onPutBack(workerId),
       onUnhealthy: parts.onUnhealthy,
     });
     this.#lease = new Lease({
@@ -236,6 +233,12 @@ export class WorkerService {
         fence: attempt.fence,
       },
     );
+  }
+
+  #settled(settlement: Settlement, settled: Settled): void {
+    this.#history.record(settlement, settled);
+    if (settled.kind === "lease-lost") this.#reportLost(settlement.taskId, settled.lostTo);
+    else if (isFinished(settled.status)) this.#parts.onEnded(settlement.taskId);
   }
 
   #reportLost(taskId: string, lostTo: string): void {

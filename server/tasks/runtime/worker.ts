@@ -56,6 +56,8 @@ export interface WorkerParts {
   leaseUncertain(workerId: string): boolean;
   /** The store says that the incarnation is dead. */
   onBuried(workerId: string): void;
+  /** The store gives again what this incarnation runs already. */
+  onPutBack(workerId: string): void;
   /** Called once, when there are too many zombies. */
   onUnhealthy(reason: string): void;
 }
@@ -175,10 +177,16 @@ export class Worker implements AttemptHost {
     return left.length;
   }
 
-  /** The incarnation is dead: aborts everything it ran and forgets it. What still ends is only put on record. */
-  loseAll(): void {
+  /**
+   * The incarnation is dead: aborts everything it ran and forgets it. What still ends is only put on record, and not even that
+   * without `recorded`: when the store may take it for the end of another attempt.
+   */
+  loseAll({ recorded = true } = {}): void {
     this.claimAnew();
-    for (const attempt of this.#running.values()) this.lose(attempt);
+    for (const attempt of this.#running.values()) {
+      attempt.recorded = recorded;
+      this.lose(attempt);
+    }
   }
 
   /** The attempt is no longer this worker's. */
@@ -266,6 +274,10 @@ export class Worker implements AttemptHost {
   /** How long to wait for the next claim. */
   #accept(reply: ClaimReply, workerId: string, limit: number): number {
     if (this.#parts.incarnation() !== workerId) return 0;
+    if (reply.claimed.some((claimed) => this.#knows(claimed))) {
+      this.#parts.onPutBack(workerId);
+      return 0;
+    }
     const now = this.clock.monotonic();
     if (reply.claimed.length > 0) this.#takenAt = now;
     for (const claimed of reply.claimed) this.#take(claimed, workerId, now);
@@ -280,6 +292,12 @@ export class Worker implements AttemptHost {
     if (reply.waited || reply.claimed.some(({ task }) => (task.crashes ?? 0) > 0)) return 0;
     const dueInMs = reply.nextDueAt === undefined ? pollMs : reply.nextDueAt - this.clock.now();
     return Math.min(pollMs, Math.max(0, dueInMs));
+  }
+
+  /** A fence is given once; one that is given again, or an earlier one, is of a database that was put back to an earlier state. */
+  #knows({ task, fence }: ClaimedTask): boolean {
+    const attempt = this.#running.get(task.id);
+    return attempt !== undefined && attempt.fence >= fence;
   }
 
   #take(claimed: ClaimedTask, workerId: string, now: number): void {
@@ -329,7 +347,7 @@ export class Worker implements AttemptHost {
       fence: attempt.fence,
       reason: attempt.abortReason?.kind,
     });
-    if (attempt.abortReason?.kind !== "lease-lost") return;
+    if (attempt.abortReason?.kind !== "lease-lost" || !attempt.recorded) return;
     settler.add(
       succeeded ? settleSuccess(attempt, value, this.#parts) : settleFailure(attempt, value, this.#parts),
     );

@@ -44,9 +44,9 @@ export async function beat(context: Context, workerId: string, loopDelayMs: numb
 
 /** The answer of `renewLease`; the lease thread gets it on a connection of its own. */
 export function toBeat(rows: readonly ResultRow[]): Beat {
-  const [alive, owned, peers, reapable] = rows[0]!;
+  const [renewals, owned, peers, reapable] = rows[0]!;
   const found: Beat = {
-    alive,
+    alive: renewals !== null,
     owned: (JSON.parse(owned ?? "[]") as [string, number, string, number, boolean][]).map(
       ([taskId, fence, place, seq, cancelRequested]) => ({
         taskId,
@@ -56,7 +56,8 @@ export function toBeat(rows: readonly ResultRow[]): Beat {
       }),
     ),
   };
-  if (!alive) return found;
+  if (renewals === null) return found;
+  found.renewals = renewals;
   if (reapable) found.reapable = true;
   if (peers !== null) {
     found.peers = (JSON.parse(peers) as [string, number, number, number][]).map(
@@ -138,9 +139,9 @@ export const renewLease = statement(
   `WITH RECURSIVE clock AS MATERIALIZED (SELECT ${nowOf("$2")} AS at),
   renewed AS (
     UPDATE :schema.workers SET renewals = renewals + 1, beat_at = clock.at, loop_delay_ms = $3::integer FROM clock
-    WHERE id = $1 AND state = 'alive' RETURNING worker),
+    WHERE id = $1 AND state = 'alive' RETURNING worker, renewals),
   ${owners}
-  SELECT EXISTS (SELECT 1 FROM renewed),
+  SELECT (SELECT renewals::integer FROM renewed),
     (SELECT json_agg(json_build_array(owned.id, owned.fence, owned.place, owned.seq, owned.cancel_requested))::text
       FROM renewed CROSS JOIN LATERAL (
         SELECT tasks.id, tasks.fence, tasks.ctid::text AS place, tasks.seq,
