@@ -1,10 +1,11 @@
 /** What the doctor says of a file, word for word: each finding names its cause and the next step (F151). */
-import { chmodSync, mkdtempSync, rmSync, truncateSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { TaskStore } from "../../../server/tasks/core/store.ts";
+import type { HealthFinding, TaskStore } from "../../../server/tasks/core/store.ts";
+import { diskFinding } from "../../../server/tasks/stores/sqlite/health.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
 import { newTask, newWorker } from "../../support/builders.ts";
 import { ok } from "../../support/stores.ts";
@@ -29,7 +30,7 @@ afterEach(async () => {
 
 /** Behind the store's back. */
 function tamper(sql: string): void {
-  const other = new DatabaseSync(path);
+  const other = new DatabaseSync(path, { defensive: false });
   other.exec(sql);
   other.close();
 }
@@ -37,11 +38,11 @@ function tamper(sql: string): void {
 /** As `dure doctor` prints them. What the disk has free is this machine's. */
 async function said(full = false): Promise<string[]> {
   const findings = await store.checkHealth({ full });
-  return findings
-    .filter(({ check }) => check !== "disk")
-    .map(({ level, check, message, next }) =>
-      [`${level} ${check}: ${message}`, next].filter(Boolean).join(" -> ").replaceAll(path, "tasks.db"),
-    );
+  return findings.filter(({ check }) => check !== "disk").map(lineOf);
+}
+
+function lineOf({ level, check, message, next }: HealthFinding): string {
+  return [`${level} ${check}: ${message}`, next].filter(Boolean).join(" -> ").replaceAll(path, "tasks.db");
 }
 
 test("of a sound file, looked at briefly and in full", async () => {
@@ -94,4 +95,39 @@ test("of counts and an index that differ from the tasks", async () => {
     "error counts: 1 of the kept counts differs from the counted ones. -> Please report this: it is a defect of Dure. Tasks are not affected.",
     "error attributes: The index of attributes differs from what the tasks have, by 1 of its entries. -> Please report this: it is a defect of Dure. Searches by attributes may miss tasks; the tasks are not affected.",
   ]);
+});
+
+test("of a disk with room, and one without", () => {
+  const mebibyte = 1024 * 1024;
+  expect([20_480, 512, 511, 0].map((free) => lineOf(diskFinding(free * mebibyte)))).toEqual([
+    "ok disk: 20,480 MiB are free.",
+    "ok disk: 512 MiB are free.",
+    "warning disk: Only 511 MiB are free beside the database. -> Free some space, or shorten the retention.",
+    "warning disk: Only 0 MiB are free beside the database. -> Free some space, or shorten the retention.",
+  ]);
+});
+
+test("of a file that is damaged where it is looked at in full only", async () => {
+  ok(await store.enqueueTasks([newTask({ id: "a" })]));
+  tamper(
+    "PRAGMA writable_schema = ON; DELETE FROM sqlite_schema WHERE name = 'tasks_late_created'; PRAGMA schema_version = 1000",
+  );
+  expect((await said()).slice(0, 1)).toEqual([
+    "ok integrity: The file opens; --full reads every page of it.",
+  ]);
+  const [integrity] = await said(true);
+  expect(integrity!.replaceAll(/\d+/g, "N")).toBe(
+    "error integrity: The file is damaged: Page N: never used. -> Stop all workers, keep a copy of the file with its -wal, and restore a backup.",
+  );
+});
+
+test("of a file that cannot be opened any more: the message that stands for the finding", async () => {
+  await store.close();
+  writeFileSync(path, "not a database, but longer than the header of one would be: ".repeat(50));
+  for (const suffix of ["-wal", "-shm"]) rmSync(`${path}${suffix}`, { force: true });
+  store = createSqliteStore({ path, clock });
+  const error: Error = await store.open().catch((thrown) => thrown);
+  expect(error.message.replaceAll(path, "tasks.db")).toBe(
+    "tasks.db: file is not a database. The file is not an SQLite database; point Dure at another file, or restore a backup.",
+  );
 });

@@ -33,7 +33,8 @@ function checkIntegrity(connection: Connection, full: boolean): HealthFinding {
   const check = "integrity";
   if (!full) return { level: "ok", check, message: "The file opens; --full reads every page of it." };
   const found = connection.rows("PRAGMA integrity_check(5)");
-  const problems = found.map((row) => String(Object.values(row)[0])).filter((text) => text !== "ok");
+  const lines = found.flatMap((row) => String(Object.values(row)[0]).split("\n"));
+  const problems = lines.filter((line) => line !== "ok" && !line.startsWith("***"));
   if (problems.length === 0) return { level: "ok", check, message: "Every page and index is sound." };
   return {
     level: "error",
@@ -90,6 +91,19 @@ function checkAttributes(connection: Connection, full: boolean): HealthFinding {
   };
 }
 
+/** @param freeBytes beside the database */
+export function diskFinding(freeBytes: number): HealthFinding {
+  const check = "disk";
+  const free = `${Math.round(freeBytes / mebibyte).toLocaleString("en")} MiB`;
+  if (freeBytes >= freeBytesMin) return { level: "ok", check, message: `${free} are free.` };
+  return {
+    level: "warning",
+    check,
+    message: `Only ${free} are free beside the database.`,
+    next: "Free some space, or shorten the retention.",
+  };
+}
+
 function checkFiles(path: string): HealthFinding[] {
   const findings: HealthFinding[] = [];
   const { mode } = statSync(path);
@@ -105,21 +119,7 @@ function checkFiles(path: string): HealthFinding[] {
       : { level: "ok", check: "permissions", message: "Only the file's owner may read and write it." },
   );
   const { bavail, bsize } = statfsSync(dirname(path));
-  const free = bavail * bsize;
-  findings.push(
-    free < freeBytesMin
-      ? {
-          level: "warning",
-          check: "disk",
-          message: `Only ${Math.round(free / mebibyte)} MiB are free beside the database.`,
-          next: "Free some space, or shorten the retention.",
-        }
-      : {
-          level: "ok",
-          check: "disk",
-          message: `${Math.round(free / mebibyte).toLocaleString("en")} MiB are free.`,
-        },
-  );
+  findings.push(diskFinding(bavail * bsize));
   const writeAhead = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
   if (writeAhead > writeAheadBytesMax) {
     findings.push({
