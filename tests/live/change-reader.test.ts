@@ -16,6 +16,8 @@ let store: TaskStore;
 let reader: ChangeReader;
 let reads: number;
 let trouble: Error | undefined;
+/** What the store was asked and has not answered yet. */
+const asked = new Set<Promise<unknown>>();
 
 beforeEach(async () => {
   clock = new TestClock(startAt);
@@ -27,7 +29,9 @@ beforeEach(async () => {
   store.readChanges = async (request) => {
     reads += 1;
     if (trouble) throw trouble;
-    return readChanges(request);
+    const answer = readChanges(request);
+    asked.add(answer);
+    return answer.finally(() => asked.delete(answer));
   };
   reader = new ChangeReader(clock, async () => store);
 });
@@ -49,10 +53,12 @@ class Listener implements Follower {
 const enqueue = async (...ids: string[]) =>
   ok(await store.enqueueTasks(ids.map((id) => newTask({ id, createdAt: clock.now() }))));
 
+/** No look lasts longer than a step, however long the store really takes to answer. */
 async function advance(ms: number, step = 50): Promise<void> {
   for (let passed = 0; passed < ms; passed += step) {
     await clock.advance(step);
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    while (asked.size > 0) await Promise.allSettled(asked);
+    await clock.advance(0);
   }
 }
 
