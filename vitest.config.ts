@@ -5,14 +5,16 @@ import { defineConfig } from "vitest/config";
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, "node_modules/.cache/compile");
 
 const crash = "tests/crash/**/*.test.ts";
-// These hardly compute: they wait for leases to pass and connections to be given up, more than two at a time.
+// These hardly compute: they wait for leases to pass and connections to be given up, more than two at a time;
+// `npm test` runs them beside the checks.
 const waits = [
-  "tests/crash/{default-lease,pause,paused-types,skew}.test.ts",
-  "tests/postgres/{connection-loss,failover,lease-thread,notifications,server-limits}.test.ts",
-  "tests/{contract/start-action,postgres/database}.test.ts",
+  "tests/crash/{death,default-lease,handlers,pause,paused-types,skew}.test.ts",
+  "tests/postgres/{conflicts,connection-loss,database,failover,kills,lease-thread,notifications}.test.ts",
+  "tests/postgres/{poolers,server-limits}.test.ts",
+  "tests/{browser/fresh-install,contract/start-action}.test.ts",
 ];
 // Nothing in these is timed.
-const untimed = "tests/crash/{disk,memory,races}.test.ts";
+const untimed = "tests/crash/{context,disk,memory,races}.test.ts";
 const exclude = ["**/node_modules/**", "dist*/**", "bench/**"];
 
 export default defineConfig({

@@ -9,7 +9,7 @@ export interface CrashDatabase {
   remove(): Promise<void>;
 }
 
-interface CrashDatabaseKind {
+export interface CrashDatabaseKind {
   name: string;
   /** A lease that keeps the tests short. */
   lease: string;

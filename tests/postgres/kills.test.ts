@@ -1,0 +1,12 @@
+/** F01: the killed workers' deaths are found by the others, when a lease has passed: most of this is waiting. */
+import { beforeAll, test, vi } from "vitest";
+import { ensureBuilt } from "../support/cli.ts";
+import { crashDatabases } from "../support/crash-databases.ts";
+import { expectHarmlessKills } from "../support/harmless-kills.ts";
+
+vi.setConfig({ testTimeout: 120_000 });
+
+beforeAll(ensureBuilt, 60_000);
+
+test("random kills lose nothing, settle nothing twice, and delay a task by little", () =>
+  expectHarmlessKills(crashDatabases.find(({ name }) => name === "PostgreSQL")!));
