@@ -109,7 +109,7 @@ describe.each(Object.entries(databases))("on %s", (name, makeDatabase) => {
 
   test("goes on where it was when its worker stops", { timeout: 40_000 }, async () => {
     await send(60);
-    const { id } = await dure.startAction({ query: "status:failed" }, "retry", { rate: 5 });
+    const { id } = await dure.startAction({ query: "status:failed" }, "retry", { rate: 10 });
     await expect
       .poll(async () => (await dure.getTaskById(id))?.progress?.done ?? 0, { timeout: 10_000 })
       .toBeGreaterThan(2);
