@@ -138,7 +138,7 @@ type Reading = (dure: ReturnType<Context["open"]>) => Promise<Offer[]>;
 
 /** Nothing when the database is not there, or does not answer in time. The process ends with what is still open. */
 async function readWithin(read: Reading, database: string | undefined): Promise<Offer[]> {
-  const context = new Context({ ...(database !== undefined && { database }) });
+  const context = await Context.load({ ...(database !== undefined && { database }) });
   const late = new Promise<Offer[]>((done) => setTimeout(done, readMaxMs, []));
   return Promise.race([read(context.open()), late]);
 }

@@ -2,8 +2,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import type { Dure } from "../dure.ts";
-import { createDure } from "../dure.ts";
+import type { createDure, Dure } from "../dure.ts";
 import { checkDatabase, type DureOptions } from "../dure-options.ts";
 import { DureError } from "../tasks/core/errors.ts";
 import { setDefaultInstance } from "../tasks/core/instance.ts";
@@ -22,9 +21,16 @@ export class Context {
   readonly output: Output;
   /** A path, or what else createDure takes. */
   readonly database: string;
+  readonly #createDure: typeof createDure;
   #dure: Dure | undefined;
 
-  constructor(options: GlobalOptions) {
+  /** Loads what works on databases, which help and the completion of words do without. */
+  static async load(options: GlobalOptions): Promise<Context> {
+    return new Context(options, (await import("../dure.ts")).createDure);
+  }
+
+  private constructor(options: GlobalOptions, create: typeof createDure) {
+    this.#createDure = create;
     this.output = outputOf(options);
     this.database = options.database ?? (process.env.DURE_DATABASE || ".dure/tasks.db");
   }
@@ -37,7 +43,7 @@ export class Context {
 
   /** The database, made if need be. Also what `defineTask` and the other free functions of loaded modules work on. */
   openOrCreate(options: Omit<DureOptions, "database"> = {}): Dure {
-    this.#dure = createDure({ ...options, database: this.database });
+    this.#dure = this.#createDure({ ...options, database: this.database });
     setDefaultInstance(this.#dure.instance);
     return this.#dure;
   }
@@ -46,7 +52,7 @@ export class Context {
   openArchive(folder: string): Dure {
     if (!existsSync(folder)) throw new CommandError(`There is no folder ${resolve(folder)}.`);
     const isThere = !isFile(this.database) || existsSync(this.database);
-    this.#dure = createDure({
+    this.#dure = this.#createDure({
       database: isThere ? this.database : ":memory:",
       retention: { archiveTo: folder },
     });
@@ -95,7 +101,7 @@ export function withContext<Options>(action: Action<Options>): (...given: unknow
   return async (...given) => {
     const command = given.at(-1) as Command;
     const options = command.optsWithGlobals() as Options & GlobalOptions;
-    const context = new Context(options);
+    const context = await Context.load(options);
     try {
       process.exitCode = (await action(context, options, command.args)) ?? 0;
     } finally {

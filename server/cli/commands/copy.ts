@@ -1,6 +1,5 @@
 /** `dure copy`: all tasks of one database to another, from a file to PostgreSQL for instance. */
 import type { Command } from "commander";
-import { copyDatabase, reopenDatabase } from "../../dure-copy.ts";
 import type { Action } from "../context.ts";
 import { refuseMissing, withContext, withoutPassword } from "../context.ts";
 import { CommandError } from "../exit-codes.ts";
@@ -39,6 +38,7 @@ Examples:
 
 const copy: Action<Options> = async ({ output }, { from, to, reopen }) => {
   refuseMissing(from);
+  const { copyDatabase, reopenDatabase } = await import("../../dure-copy.ts");
   if (reopen) {
     await reopenDatabase(from);
     output.document({ reopened: withoutPassword(from) });

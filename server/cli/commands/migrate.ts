@@ -1,6 +1,5 @@
 /** `dure migrate`: makes the database, or brings it up to date; and prints what roles need. */
 import type { Command } from "commander";
-import { nameDatabase } from "../../dure-app.ts";
 import { grantsFor, roleKinds } from "../../dure-grants.ts";
 import { parseChoice } from "../arguments.ts";
 import type { Action } from "../context.ts";
@@ -46,7 +45,7 @@ const migrate: Action<Options> = async (context, { app, grants, as }) => {
     return;
   }
   // Before an instance opens it, which would be refused by a database of another app.
-  if (app !== undefined) await nameDatabase(context.database, app);
+  if (app !== undefined) await (await import("../../dure-app.ts")).nameDatabase(context.database, app);
   const store = await context.openOrCreate(app === undefined ? {} : { app }).instance.store();
   const { stored, known } = await store.schemaVersion();
   const owner = await store.readApp();
