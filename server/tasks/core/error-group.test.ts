@@ -40,6 +40,14 @@ test("so are many words at one place, and those beside places that vary by thems
   ]);
 });
 
+test("ids that are too short to be told by themselves differ among others", () => {
+  const ids = ["k3j9x2q", "vc8td", "6z2m7", "i4cyl", "a0rt5", "9"];
+  const messages = ids.map((id) => `connect ETIMEDOUT 10.0.0.1:443 (request ${id})`);
+  const fingerprint = "connect ETIMEDOUT … (request …)";
+  expect(groups(...messages)).toEqual([fingerprint]);
+  expect(messages.every((message) => isOfGroup(message, fingerprint))).toBe(true);
+});
+
 test("names of faults and methods, and a few words, stay apart", () => {
   const faults = ["ETIMEDOUT", "ECONNREFUSED", "ECONNRESET", "EPIPE", "ENOENT"];
   const apart = [

@@ -33,7 +33,8 @@ const varying = new RegExp(
   "gu",
 );
 
-const word = /[\p{L}\p{N}_]+(?:[-.][\p{L}\p{N}_]+)*/u;
+/** Of a short id the digits alone are a gap by now: `vc8td` is `vc…td`. */
+const word = /[\p{L}\p{N}_…]+(?:[-.][\p{L}\p{N}_…]+)*/u;
 const code = /^[^\p{L}\p{N}]*[A-Z][A-Z0-9]{1,5}[^\p{L}\p{N}]*$/u;
 /** Names of faults, and of methods of HTTP. */
 const telling = /\bE[A-Z]{3,}\b|[A-Z0-9]+_[A-Z0-9_]+|\b(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)\b/;
@@ -103,8 +104,7 @@ function mayDiffer({ length }: readonly string[]): boolean {
 
 /** With a gap in the place of its word; undefined for what tells one fault from another. */
 function withoutWord(said: string): string | undefined {
-  if (telling.test(said)) return undefined;
-  return said.includes(gap) ? said : said.replace(word, gap);
+  return telling.test(said) ? undefined : said.replace(word, gap);
 }
 
 function differs(said: ReadonlySet<string>): boolean {
