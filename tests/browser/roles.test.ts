@@ -6,7 +6,7 @@ import { getRequestListener } from "@hono/node-server";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { createDure, type Dure } from "../../server/dure.ts";
-import type { Role } from "../../server/http/auth.ts";
+import type { Caller, Role } from "../../server/http/auth.ts";
 import { createHttpHandler } from "../../server/http.ts";
 import { openBrowser } from "./support/browser.ts";
 
@@ -15,6 +15,7 @@ let browser: Browser;
 let dure: Dure;
 let server: Server;
 let role: Role;
+let payloads = true;
 let page: Page;
 const changes: string[] = [];
 
@@ -30,7 +31,7 @@ beforeAll(async () => {
   await dure.stop();
   await dure.enqueueTask("send-receipt", { order: 2 }, { id: "order-2", delay: "1h" });
   const handler = createHttpHandler(dure, {
-    authorize: () => role,
+    authorize: (): Caller => ({ role, payloads }),
     onAudit: ({ method, path, status }) => changes.push(`${method} ${path} ${status}`),
   });
   server = createServer(getRequestListener(handler)).listen(0, "127.0.0.1");
@@ -39,6 +40,7 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   changes.length = 0;
+  payloads = true;
   page = await browser.newPage({ locale: "en-US", viewport: { width: 1280, height: 800 } });
   page.setDefaultTimeout(8_000);
 });
@@ -96,4 +98,24 @@ test("an admin is refused nothing", async () => {
   await button("Cancel").waitFor();
   await page.waitForLoadState("networkidle").catch(() => undefined);
   expect(await page.locator("[aria-disabled]").count()).toBe(0);
+});
+
+test("who may not see payloads is shown none, is told why, and may search by what is left", async () => {
+  role = "operator";
+  payloads = false;
+  await open("tasks/order-1");
+  const hidden = page.getByText("Your access does not show this");
+  await hidden.first().waitFor();
+  expect(await page.getByText("[hidden]").count()).toBeGreaterThan(0);
+  expect(await page.getByText("mailbox full").count()).toBe(0);
+  await page.getByText("Logs: Your access does not show this").waitFor();
+  await open("errors");
+  await page.getByText("This needs the right to see payloads.", { exact: false }).waitFor();
+  await open(`tasks?q=${encodeURIComponent("error:mailbox")}`);
+  await page.getByText("This needs the right to see payloads.", { exact: false }).waitFor();
+  await open(`tasks?q=${encodeURIComponent("status:failed type:send-receipt")}`);
+  await page.getByRole("row").filter({ hasText: "send-receipt" }).first().waitFor();
+  await page.getByText("Columns").click();
+  expect(await page.getByRole("checkbox", { name: "Status" }).count()).toBe(1);
+  expect(await page.getByRole("textbox", { name: "Add a column by its path" }).count()).toBe(0);
 });

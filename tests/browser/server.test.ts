@@ -117,6 +117,63 @@ test("the query box searches, and says where a query is wrong", async () => {
   await page.getByText("did you mean", { exact: false }).first().waitFor();
 });
 
+test("the Korean pages say nothing in English but what the tasks hold", async () => {
+  const context = await browser.newContext({ locale: "ko-KR", viewport: { width: 1280, height: 900 } });
+  page = await context.newPage();
+  page.setDefaultTimeout(8_000);
+  await page.goto(server.url);
+  const [failed] = await dure.searchTasks({ status: "FAILED", definitions: false, limit: 1 });
+  const data = JSON.stringify([await dure.searchTasks({ limit: 100 }), await dure.listDefinitions()]);
+  const views = {
+    "": "최근 24시간",
+    tasks: "집계",
+    "tasks?q=statsu%3Afailed": "번째 글자부터 읽을 수 없습니다",
+    "tasks?q=nobody-has-this": "검색에 맞는 작업이 없습니다",
+    [`tasks/${failed!.id}`]: "다시 실행",
+    "tasks/gone": "이런 작업이 없습니다",
+    errors: "마지막",
+    workers: "워커",
+    definitions: "시도",
+    "definitions/resize-image/enqueue": "등록",
+  };
+  for (const [path, text] of Object.entries(views)) {
+    await page.goto(at(path));
+    await page.getByText(text).locator("visible=true").first().waitFor();
+    expect(await englishOn(page, data), path).toEqual([]);
+  }
+  await page.getByRole("button", { name: "등록", exact: true }).click();
+  await page.getByRole("alert").filter({ hasText: "형식에 맞지 않습니다" }).waitFor();
+  await page.goto(at("tasks"));
+  await page.getByRole("combobox").first().pressSequentially("s");
+  await page.getByRole("option").first().waitFor();
+  expect(await englishOn(page, data)).toEqual([]);
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  await page.getByRole("checkbox", { name: "불러온 작업 모두 선택" }).check();
+  await page.keyboard.press("?");
+  await page.getByRole("dialog").waitFor();
+  expect(await englishOn(page, data)).toEqual([]);
+  await context.close();
+});
+
+/** Two words of English in a row, wherever a person reads or hears them, that no task has. Code and queries are in no language. */
+async function englishOn(page: Page, data: string): Promise<string[]> {
+  const texts: string[] = await page.evaluate(`(() => {
+    const found = [];
+    const nodes = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (nodes.nextNode()) {
+      if (!nodes.currentNode.parentElement.closest("script, noscript, style, code, pre, kbd")) found.push(nodes.currentNode.data);
+    }
+    for (const element of document.querySelectorAll("*"))
+      for (const name of ["aria-label", "title", "placeholder", "alt"])
+        if (element.hasAttribute(name)) found.push(element.getAttribute(name));
+    return found;
+  })()`);
+  const prose = (text: string) => text.replaceAll(hostile, "").replaceAll(/mailbox \d+ is full|\S+:\S*/g, "");
+  const english = texts.filter((text) => /[A-Za-z]{2,} [a-z]{2,}/.test(prose(text)));
+  return english.filter((text) => !data.includes(JSON.stringify(text.trim()).slice(1, -1)));
+}
+
 test("a definition with a schema has a form, whose answers the same schema checks", async () => {
   await page.goto(at("definitions/resize-image/enqueue"));
   const url = page.getByRole("textbox", { name: "url *" });

@@ -4,6 +4,7 @@ import type { AttemptDocument, LogDocument } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { useNow } from "../now.ts";
+import { useSeesPayloads } from "../role.ts";
 import { AttemptDiff } from "./attempt-diff.tsx";
 import styles from "./attempts.module.css";
 import { ErrorText } from "./error-text.tsx";
@@ -105,13 +106,14 @@ function AttemptBody({
   errorTold: boolean;
 }) {
   const words = useWords();
+  const seesPayloads = useSeesPayloads();
   return (
     <div className={styles.body}>
       <p className={styles.meta}>
         <Instant at={attempt.startedAt} />
         {attempt.workerId && <SearchLink field="worker" value={attempt.workerId} code />}
         <span>
-          {words.logs}: {attempt.logs.length || words.noLogs}
+          {words.logs}: {attempt.logs.length || (seesPayloads ? words.noLogs : words.hiddenFromYou)}
         </span>
       </p>
       {attempt.error && !errorTold && <ErrorText error={attempt.error} />}

@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
+import { useSeesPayloads } from "../role.ts";
 import { Button } from "./button.tsx";
 import styles from "./columns-menu.module.css";
 import { inputClass } from "./field.tsx";
@@ -13,7 +14,8 @@ import { type ColumnChoice, taskColumns } from "./task-columns.tsx";
 export function ColumnsMenu({ choice }: { choice: ColumnChoice }) {
   const words = useWords();
   const { data: definitions } = useQuery(queries.definitions());
-  const names = definitions?.flatMap(({ attributes = [] }) => attributes) ?? [];
+  const seesPayloads = useSeesPayloads();
+  const names = (seesPayloads && definitions?.flatMap(({ attributes = [] }) => attributes)) || [];
   const attributes = [...new Set(names)].map((name) => `attribute.${name}`);
   const own = choice.own.filter((path) => !attributes.includes(path));
   return (
@@ -30,7 +32,7 @@ export function ColumnsMenu({ choice }: { choice: ColumnChoice }) {
             {own.map((path) => (
               <Choice key={path} name={path} label={path} choice={choice} />
             ))}
-            <OwnColumn choice={choice} />
+            {seesPayloads && <OwnColumn choice={choice} />}
           </>
         )}
       </Menu>

@@ -4,12 +4,14 @@ import { type FormEvent, useId, useState } from "react";
 import { api } from "../api.ts";
 import type { TaskDocument } from "../contract.ts";
 import { useWords } from "../i18n/language.tsx";
+import { useTelling } from "../telling.ts";
 import { Button } from "./button.tsx";
 import { Dialog } from "./dialog.tsx";
 import { Field, inputClass } from "./field.tsx";
 
 export function EditDialog({ task, onClose }: { task: TaskDocument; onClose: () => void }) {
   const words = useWords();
+  const tell = useTelling();
   const client = useQueryClient();
   const formId = useId();
   const [priority, setPriority] = useState(String(task.priority ?? 0));
@@ -44,7 +46,11 @@ export function EditDialog({ task, onClose }: { task: TaskDocument; onClose: () 
       }
     >
       <form id={formId} onSubmit={save}>
-        <Field label={words.priority} help={words.priorityHelp} problem={saving.error?.message}>
+        <Field
+          label={words.priority}
+          help={words.priorityHelp}
+          problem={saving.error ? tell(saving.error) : undefined}
+        >
           {(wiring) => (
             <input
               {...wiring}

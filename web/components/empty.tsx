@@ -1,6 +1,7 @@
 /** What stands where nothing is: says why, and what to do first. */
 import type { ReactNode } from "react";
 import { useWords } from "../i18n/language.tsx";
+import { useTelling } from "../telling.ts";
 import { Button } from "./button.tsx";
 import styles from "./empty.module.css";
 
@@ -14,14 +15,14 @@ export function Empty({ title, text, children }: { title: string; text?: string;
   );
 }
 
-/** An error of the API in the server's own words. */
+/** An error of the API. */
 export function Failure({ error, onRetry }: { error: Error; onRetry?: () => void }) {
   const words = useWords();
-  const silent = "status" in error && error.status === 0;
+  const tell = useTelling();
   return (
     <div className={styles.empty} role="alert">
       <p className={styles.title}>{words.somethingFailed}</p>
-      <p className={styles.text}>{silent ? words.networkDown : error.message}</p>
+      <p className={styles.text}>{tell(error)}</p>
       {onRetry && (
         <div className={styles.next}>
           <Button onClick={onRetry}>{words.tryAgain}</Button>

@@ -4,12 +4,14 @@ import { api } from "../api.ts";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
 import { noteLogout } from "../session.ts";
+import { useTelling } from "../telling.ts";
 import { Icon } from "./icon.tsx";
 import styles from "./shell.module.css";
 import { useToast } from "./toast.tsx";
 
 export function Logout() {
   const words = useWords();
+  const tell = useTelling();
   const say = useToast();
   const client = useQueryClient();
   const { data } = useQuery(queries.session());
@@ -20,7 +22,7 @@ export function Logout() {
       // Nothing of what was shown stays in the page.
       client.clear();
     },
-    onError: (error) => say(error.message, true),
+    onError: (error) => say(tell(error), true),
   });
   if (!data?.canLogOut) return null;
   return (

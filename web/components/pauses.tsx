@@ -4,6 +4,7 @@ import { api, type PauseKind } from "../api.ts";
 import type { PauseDocument } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
+import { useTelling } from "../telling.ts";
 import { RoleButton } from "./button.tsx";
 import styles from "./pauses.module.css";
 import { useToast } from "./toast.tsx";
@@ -41,6 +42,7 @@ export function PausedQueues({ pauses }: { pauses: readonly PauseDocument[] }) {
 
 export function PauseSwitch({ kind, name, isPaused }: { kind: PauseKind; name: string; isPaused: boolean }) {
   const words = useWords();
+  const tell = useTelling();
   const say = useToast();
   const client = useQueryClient();
   const change = useMutation({
@@ -48,7 +50,7 @@ export function PauseSwitch({ kind, name, isPaused }: { kind: PauseKind; name: s
       await (isPaused ? api.resume(kind, name) : api.pause(kind, name));
     },
     onSuccess: () => say(isPaused ? words.nowResumed(name) : words.nowPaused(name)),
-    onError: (error) => say(error.message, true),
+    onError: (error) => say(tell(error), true),
     onSettled: () => client.invalidateQueries({ queryKey: ["pauses"] }),
   });
   return (

@@ -120,7 +120,7 @@ export function QueryBox({
               }}
             >
               <code>{item.text}</code>
-              <span>{item.detail}</span>
+              <span>{item.detail && words.said(item.detail)}</span>
             </div>
           ))}
         </div>
@@ -132,6 +132,7 @@ export function QueryBox({
 
 /** What the server could not read, with the place marked. Columns count from 1. */
 function Objection({ id, query, error }: { id: string; query: string; error: ApiError }) {
+  const words = useWords();
   const column = Number(error.details.column);
   const marked = Number.isInteger(column) && column >= 1;
   const met = /^(?:[^\s:]+|.)?/u.exec(query.slice(column - 1))![0];
@@ -144,10 +145,16 @@ function Objection({ id, query, error }: { id: string; query: string; error: Api
           {query.slice(column - 1 + met.length)}
         </code>
       )}
-      {/* Below its first line it draws the query and its mark, for terminals. */}
-      <span>{error.message.split("\n", 1)[0]!.replace(/:$/, ".")}</span>
+      <span>
+        {marked ? words.queryUnreadable(column, problemOf(error)) : words.refusal(error.code, error.message)}
+      </span>
     </div>
   );
+}
+
+/** Without what it says of the place. Below its first line the message draws the query and its mark, for terminals. */
+function problemOf({ details: { problem }, message }: ApiError): string {
+  return typeof problem === "string" ? problem : message.split("\n", 1)[0]!;
 }
 
 interface Asked {

@@ -7,6 +7,7 @@ import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
 import { queryOf } from "../saved-query.ts";
+import { useTelling } from "../telling.ts";
 import { RoleButton } from "./button.tsx";
 import { inputClass } from "./field.tsx";
 import { Icon } from "./icon.tsx";
@@ -103,13 +104,14 @@ function AlertNote({ saved }: { saved: SavedSearchDocument }) {
 /** The first press asks, the second does it. */
 function Delete({ name }: { name: string }) {
   const words = useWords();
+  const tell = useTelling();
   const say = useToast();
   const client = useQueryClient();
   const [isAsked, setAsked] = useState(false);
   const deleting = useMutation({
     mutationFn: () => api.deleteSearch(name),
     onSuccess: () => say(words.searchDeleted(name)),
-    onError: (error) => say(error.message, true),
+    onError: (error) => say(tell(error), true),
     onSettled: () => client.invalidateQueries({ queryKey: ["searches"] }),
   });
   return (
@@ -130,6 +132,7 @@ function Delete({ name }: { name: string }) {
 
 function SaveThis({ search }: { search: TaskSearch }) {
   const words = useWords();
+  const tell = useTelling();
   const say = useToast();
   const client = useQueryClient();
   const [name, setName] = useState("");
@@ -166,7 +169,7 @@ function SaveThis({ search }: { search: TaskSearch }) {
       </RoleButton>
       {saving.error && (
         <p className={styles.bad} role="alert">
-          {saving.error.message}
+          {tell(saving.error)}
         </p>
       )}
     </form>

@@ -10,6 +10,7 @@ import { api, type TaskSearch } from "../api.ts";
 import type { TaskDocument } from "../contract.ts";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
+import { useTelling } from "../telling.ts";
 import { Button } from "./button.tsx";
 import { Dialog } from "./dialog.tsx";
 import { StatusMark } from "./icon.tsx";
@@ -34,6 +35,7 @@ export function SearchActionDialog({
   onDone: () => void;
 }) {
   const words = useWords();
+  const tell = useTelling();
   const [question, explanation, verb] = useActionTexts(action);
   const preview = useQuery(queries.actionPreview(action, search));
   const start = useMutation({ mutationFn: () => api.startAction(action, search) });
@@ -83,7 +85,7 @@ export function SearchActionDialog({
       </p>
       {error && (
         <p className={styles.error} role="alert">
-          {error.message}
+          {tell(error)}
         </p>
       )}
     </Dialog>

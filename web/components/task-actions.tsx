@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "react";
 import { act, type Outcome, type Target, type TaskAction } from "../acting.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
+import { useTelling } from "../telling.ts";
 import { Button } from "./button.tsx";
 import { Dialog } from "./dialog.tsx";
 import styles from "./task-actions.module.css";
@@ -74,6 +75,7 @@ export function Progress({ reached = 0, count }: { reached: number | undefined; 
 
 function useAction(action: TaskAction, target: Target, onDone: () => void) {
   const words = useWords();
+  const telling = useTelling();
   const say = useToast();
   const client = useQueryClient();
   const [reached, setReached] = useState<number>();
@@ -89,7 +91,7 @@ function useAction(action: TaskAction, target: Target, onDone: () => void) {
   }, [abort]);
   const tell = ({ done, refusals }: Outcome) => {
     if (done > 0) say(words.doneOf(done, Math.max(done, target.count)));
-    if (refusals.length > 0) say(`${words.refusedTasks(refusals.length)}: ${refusals[0]!.message}`, true);
+    if (refusals.length > 0) say(`${words.refusedTasks(refusals.length)}: ${telling(refusals[0]!)}`, true);
   };
   const run = async () => {
     setReached(0);
@@ -97,7 +99,7 @@ function useAction(action: TaskAction, target: Target, onDone: () => void) {
     try {
       tell(await act(action, target, { signal: abort.signal, onProgress }));
     } catch (error) {
-      say((error as Error).message, true);
+      say(telling(error as Error), true);
     }
     client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== "tasks" });
     onDone();

@@ -5,6 +5,10 @@ const plural = (count: number, one: string, many: string) =>
 
 export const en = {
   locale: "en",
+  /** What the server says, where it says the same in every language: completions, objections, hints. */
+  said: (text: string) => text,
+  /** A refusal of the server's; `issues` are what it lists of the program's own. */
+  refusal: (_code: string, message: string, _issues?: readonly string[]) => message,
   skipToContent: "Skip to content",
   overview: "Overview",
   tasks: "Tasks",
@@ -64,6 +68,8 @@ export const en = {
 
   searchTasks: "Search tasks",
   searchHint: "status:failed type:email* created:>2h “words”",
+  queryUnreadable: (column: number, problem: string) =>
+    `The query cannot be read at column ${column}: ${problem}${/[.?:]$/.test(problem) ? "" : "."}`,
   searchSyntax: "How to search",
   exampleFields: "fields; * for the rest of a word",
   exampleTimes: "newer than two hours, longer than 30 s",
@@ -81,6 +87,7 @@ export const en = {
   sortRelevance: "Best match",
   columns: "Columns",
   facets: "Facets",
+  ofNewest: (count: number) => `Share of the newest ${number.format(count)} tasks`,
   moreValues: (count: number) => `and ${plural(count, "other", "others")}`,
   attributes: "Attributes",
   ownColumn: "Add a column by its path, like payload.user.id or attribute.userId",

@@ -1,11 +1,14 @@
 /** The dashboard's words in Korean. */
 import type { Messages } from "./en.ts";
+import { refusal, said } from "./ko-said.ts";
 
 const number = new Intl.NumberFormat("ko");
 const tasks = (count: number) => `작업 ${number.format(count)}개`;
 
 export const ko: Messages = {
   locale: "ko",
+  said,
+  refusal,
   skipToContent: "본문으로 건너뛰기",
   overview: "개요",
   tasks: "작업",
@@ -65,6 +68,8 @@ export const ko: Messages = {
 
   searchTasks: "작업 검색",
   searchHint: "status:failed type:email* created:>2h “단어”",
+  queryUnreadable: (column, problem) =>
+    `${number.format(column)}번째 글자부터 읽을 수 없습니다: ${said(problem)}.`,
   searchSyntax: "검색 방법",
   exampleFields: "필드, *는 단어의 나머지",
   exampleTimes: "2시간 안에 생성, 30초 넘게 걸림",
@@ -82,6 +87,7 @@ export const ko: Messages = {
   sortRelevance: "관련도순",
   columns: "열",
   facets: "집계",
+  ofNewest: (count) => `최신 ${tasks(count)} 가운데 비율`,
   moreValues: (count) => `그 밖에 ${number.format(count)}개`,
   attributes: "속성",
   ownColumn: "경로로 열 추가",
@@ -261,7 +267,10 @@ export const ko: Messages = {
   noTimeout: "없음",
   enqueueTitle: (type) => `${type} 등록`,
   payloadJson: "페이로드 (JSON)",
-  payloadInvalid: (problem) => `JSON 형식이 아닙니다: ${problem}`,
+  payloadInvalid: (problem) => {
+    const position = /position (\d+)/.exec(problem)?.[1];
+    return `JSON 형식이 아닙니다${position ? ` (${Number(position) + 1}번째 글자)` : ""}`;
+  },
   delay: "지연",
   delayHelp: "30s, 5m, 2h 형식. 비우면 지금",
   asForm: "양식",

@@ -14,6 +14,7 @@ import { useWords } from "../i18n/language.tsx";
 import { isObject, type PayloadField, payloadFields } from "../payload-schema.ts";
 import { queries } from "../queries.ts";
 import { enqueueRoute } from "../router.tsx";
+import { useTelling } from "../telling.ts";
 import styles from "./enqueue.module.css";
 
 export function Enqueue() {
@@ -59,7 +60,9 @@ function EnqueueForm({
   source: TaskDocument | undefined;
 }) {
   const words = useWords();
+  const tell = useTelling();
   const enqueueing = useEnqueueing(type, source);
+  const refused = enqueueing.error ? tell(enqueueing.error) : undefined;
   // The text is the truth; the form writes it.
   const [text, setText] = useState(() => JSON.stringify(source?.payload ?? {}, null, 2));
   const [delay, setDelay] = useState("");
@@ -92,14 +95,14 @@ function EnqueueForm({
             value={formed}
             onChange={(value) => change(JSON.stringify(value, null, 2))}
           />
-          {enqueueing.error && (
+          {refused && (
             <p className={styles.problem} role="alert">
-              {enqueueing.error.message}
+              {refused}
             </p>
           )}
         </>
       ) : (
-        <Field label={words.payloadJson} problem={problem ?? enqueueing.error?.message}>
+        <Field label={words.payloadJson} problem={problem ?? refused}>
           {(wiring) => (
             <textarea
               {...wiring}

@@ -14,6 +14,7 @@ import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
 import { useSeesPayloads } from "../role.ts";
+import { useTelling } from "../telling.ts";
 import styles from "./errors.module.css";
 
 export function Errors() {
@@ -120,7 +121,8 @@ function Groups({
 
 function Hidden({ error }: { error: Error }) {
   const words = useWords();
-  return <Empty title={words.errorsHidden} text={error.message} />;
+  const tell = useTelling();
+  return <Empty title={words.errorsHidden} text={tell(error)} />;
 }
 
 /** The first of them; all of them on hover. */

@@ -98,7 +98,7 @@ function Found({
           <span>
             {unfinished.searchedBackTo &&
               words.searchedBackTo(format.precise(new Date(unfinished.searchedBackTo)))}{" "}
-            {unfinished.hint}
+            {unfinished.hint && words.said(unfinished.hint)}
           </span>
           {found.isCut && found.hasMore && (
             <Button small onClick={found.searchOn} disabled={found.loadingMore}>
