@@ -246,6 +246,8 @@ export const summary = z.object({
   groups: z.array(summaryGroup),
   total: z.object({ count: amount, errorMax: amount }),
   complete: z.boolean(),
+  /** Of so many of the newest tasks the groups are, where the budget did not allow to count all. */
+  sampled: count.optional(),
   /** So many more values has the attribute that is asked for. */
   valuesLeftOut: count.optional(),
 });

@@ -43,22 +43,29 @@ function FacetList({ search }: { search: TaskSearch }) {
       {facets.map(({ by, field }, place) => (
         <section key={by} aria-label={names[by] ?? field}>
           <h2>{names[by] ?? field}</h2>
-          <Values by={by} field={field} search={search} groups={answers[place]?.data} />
+          <Values by={by} field={field} search={search} answer={answers[place]?.data} />
         </section>
       ))}
     </>
   );
 }
 
+interface FacetAnswer {
+  groups: readonly SummaryGroup[];
+  /** The counts are of so many of the newest tasks. */
+  sampled?: number;
+}
+
 function Values({
   by,
   field,
   search,
-  groups,
-}: Facet & { search: TaskSearch; groups: readonly SummaryGroup[] | undefined }) {
+  answer,
+}: Facet & { search: TaskSearch; answer: FacetAnswer | undefined }) {
   const words = useWords();
   const format = useFormat();
-  if (!groups) return <p className={styles.none}>{words.loading}</p>;
+  if (!answer) return <p className={styles.none}>{words.loading}</p>;
+  const { groups, sampled } = answer;
   if (groups.length === 0) return <p className={styles.none}>–</p>;
   return (
     <ul>
@@ -72,14 +79,17 @@ function Values({
           <li key={value}>
             <Link to="/tasks" search={narrowed}>
               <span className={styles.value}>{value}</span>
-              <span className={styles.count}>{format.count(group.count)}</span>
+              <span className={styles.count}>
+                {sampled ? `≈ ${format.percent(group.count / sampled)}` : format.count(group.count)}
+              </span>
             </Link>
           </li>
         );
       })}
-      {groups.length > valuesMax && (
+      {groups.length > valuesMax && !sampled && (
         <li className={styles.none}>{words.moreValues(groups.length - valuesMax)}</li>
       )}
+      {sampled && <li className={styles.none}>{words.ofNewest(sampled)}</li>}
     </ul>
   );
 }

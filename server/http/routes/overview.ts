@@ -66,9 +66,10 @@ export const overviewRoutes = [
         .default(["status"]),
       time: z.enum(["createdAt", "updatedAt"]).optional(),
       percentiles: boolean.default(false),
+      budget: z.string().max(20).optional(),
     }),
     run: async ({ dure, documents, query }) => {
-      const { by, time, percentiles, from, to, ...filter } = query;
+      const { by, time, percentiles, budget, from, to, ...filter } = query;
       // What ended in an hour is wanted of an hour, unless told otherwise.
       const instant = time ?? (by.some((key) => /^(minute|hour|day)$/.test(key)) ? "updatedAt" : "createdAt");
       const range = { ...(from && { start: from }), ...(to && { end: to }) };
@@ -79,6 +80,7 @@ export const overviewRoutes = [
         by: by as SummaryKey[],
         time: instant,
         percentiles,
+        ...(budget !== undefined && { budget }),
       };
       const { groups, ...rest } = await dure.summarizeTasks(search);
       return { ...rest, groups: groups.map((group) => documents.group(group)) };

@@ -172,4 +172,23 @@ describe.each(Object.entries(databases))("summarizeTasks by an attribute on %s",
     expect(groups.some(({ waitMs }) => waitMs === undefined)).toBe(true);
     expect((await dure.summarizeTasks({ by: "type" })).groups[0]).not.toHaveProperty("waitMs");
   });
+
+  test("what cannot be counted in the budget is told of the newest thousand, and says so", async () => {
+    const level = dure.defineTask("level", async () => undefined, {
+      attributes: { level: (payload: string) => payload },
+    });
+    const all = Array.from({ length: 1_200 }, (_, n) => ({ payload: n % 4 ? "low" : "high", delay: "1h" }));
+    await level.enqueueMany(all);
+    const store = await dure.instance.store();
+    vi.spyOn(store, "countAttribute").mockResolvedValueOnce({ counts: [], leftOut: 0, isWhole: false });
+    const search = { by: "attribute.level", type: "level", budget: "1m" } as const;
+    const { groups, total, complete, sampled } = await dure.summarizeTasks(search);
+    expect([total.count, complete, sampled]).toEqual([1_200, false, 1_000]);
+    expect(groups.map(({ count }) => count).reduce((sum, count) => sum + count)).toBe(1_000);
+    expect(groups[0]).toMatchObject({ "attribute.level": "low" });
+    expect(await dure.summarizeTasks(search)).toMatchObject({
+      complete: true,
+      groups: [{ count: 900 }, { count: 300 }],
+    });
+  });
 });

@@ -67,11 +67,15 @@ export interface TaskSummary {
   total: Count;
   /** False when the budget ran out: the groups are of the tasks that were looked at, the total is an estimate. */
   complete: boolean;
+  /** When the budget ran out: of how many tasks the groups are, the newest. */
+  sampled?: number;
   /** Of an attribute the 100 values that most tasks have are listed; this many others are not. Absent for none. */
   valuesLeftOut?: number;
 }
 
 const pageSize = 1_000;
+/** Where the index of an attribute is too large to be counted in the budget, so many tasks tell about the shares of its values. */
+const sampleMax = 1_000;
 const attributePrefix = "attribute.";
 /** Characters of a value; a store may give no more of a long one. */
 const shownMax = 150;
@@ -94,6 +98,7 @@ export async function summarizeTasksIn(
   if (percentiles) return summarizeByWalk(instance, search, keys, time, true);
   const attribute = keys.find(isAttribute);
   const counted = attribute && (await summarizeByAttribute(store, search, keys, attribute));
+  if (counted === "too many") return summarizeBySample(instance, search, keys, time, attribute!);
   if (counted) return counted;
   return search.where || search.id !== undefined || attribute !== undefined
     ? summarizeByWalk(instance, search, keys, time)
@@ -131,13 +136,13 @@ async function summarizeByCount(
   return { groups: groups.list(), total: { count: groups.total, errorMax: 0 }, complete: true };
 }
 
-/** By the index of attributes; undefined where that does not know all that is asked. */
+/** By the index of attributes; undefined where that does not know all that is asked, `too many` where the budget ran out. */
 async function summarizeByAttribute(
   store: TaskStore,
   search: StoreSearch,
   keys: readonly SummaryKey[],
   attribute: AttributeName,
-): Promise<TaskSummary | undefined> {
+): Promise<TaskSummary | "too many" | undefined> {
   const { types, created, budgetMs } = search;
   const isIndexed = keys.every((key) => key === attribute || key === "type" || key === "status");
   const states = statesOf(search, keys.includes("status"));
@@ -149,6 +154,8 @@ async function summarizeByAttribute(
     ...(created && { created }),
     ...(budgetMs !== undefined && { budgetMs }),
   });
+  // What was counted is of the first values alone.
+  if (!isWhole) return "too many";
   const groups = new Groups(keys);
   for (const { type, status, value, count } of counts) {
     if (states.has(status)) groups.add({ type, status, [attribute]: shown(value) }, undefined, count);
@@ -158,8 +165,26 @@ async function summarizeByAttribute(
   return {
     ...groups.top(attribute, leftOut),
     total: await store.countTasks(search),
-    complete: isWhole && isCertain,
+    complete: isCertain,
   };
+}
+
+/** By the newest of those that may have the attribute: others tell nothing of its values. */
+async function summarizeBySample(
+  instance: Instance,
+  search: StoreSearch,
+  keys: readonly SummaryKey[],
+  time: "createdAt" | "updatedAt",
+  attribute: AttributeName,
+): Promise<TaskSummary> {
+  const store = await instance.store();
+  const name = attribute.slice(attributePrefix.length);
+  const declaring = (await store.listDefinitions())
+    .filter(({ id, attributes }) => attributes?.includes(name) && (search.types?.includes(id) ?? true))
+    .map(({ id }) => id);
+  const having = declaring.length > 0 ? { ...search, types: declaring } : search;
+  const sample = await summarizeByWalk(instance, having, keys, time, false, sampleMax);
+  return { ...sample, total: await store.countTasks(search) };
 }
 
 /** The states of the index of attributes; undefined when it does not tell enough. */
@@ -172,13 +197,14 @@ function statesOf({ statuses }: StoreSearch, byStatus: boolean): Set<TaskStatusN
   return new Set<TaskStatusName | undefined>(open === 2 ? [...wanted, undefined] : wanted);
 }
 
-/** Conditions are tested task by task, the newest first, until the budget is spent. */
+/** Conditions are tested task by task, the newest first, until the budget is spent or so many were met. */
 async function summarizeByWalk(
   instance: Instance,
   search: StoreSearch,
   keys: readonly SummaryKey[],
   time: "createdAt" | "updatedAt",
   withTimes = false,
+  tasksMax = Number.POSITIVE_INFINITY,
 ): Promise<TaskSummary> {
   const groups = new Groups(keys);
   const bucket = keys.find((key) => Object.hasOwn(bucketsMs, key)) as Bucket | undefined;
@@ -215,8 +241,8 @@ async function summarizeByWalk(
     if (!stoppedAt && (tasks.length < pageSize || !last)) {
       return { ...listed(), total: { count: seen, errorMax: unindexed }, complete: unindexed === 0 };
     }
-    if (stoppedAt || clock.monotonic() > endsAt) {
-      return { ...listed(), total: await store.countTasks(search), complete: false };
+    if (stoppedAt || seen >= tasksMax || clock.monotonic() > endsAt) {
+      return { ...listed(), total: await store.countTasks(search), complete: false, sampled: seen };
     }
     after = { value: last!.createdAt.getTime(), id: last!.id, backwards: false };
   }
