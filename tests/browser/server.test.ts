@@ -141,6 +141,7 @@ test("the Korean pages say nothing in English but what the tasks hold", async ()
     await page.getByText(text).locator("visible=true").first().waitFor();
     expect(await englishOn(page, data), path).toEqual([]);
   }
+  await page.getByRole("textbox", { name: "url *" }).fill("no address");
   await page.getByRole("button", { name: "등록", exact: true }).click();
   await page.getByRole("alert").filter({ hasText: "형식에 맞지 않습니다" }).waitFor();
   await page.goto(at("tasks"));
@@ -150,7 +151,7 @@ test("the Korean pages say nothing in English but what the tasks hold", async ()
   await page.keyboard.press("Escape");
   await page.keyboard.press("Escape");
   await page.getByRole("checkbox", { name: "불러온 작업 모두 선택" }).check();
-  await page.keyboard.press("?");
+  await page.getByRole("button", { name: "키보드 단축키" }).click();
   await page.getByRole("dialog").waitFor();
   expect(await englishOn(page, data)).toEqual([]);
   await context.close();

@@ -10,6 +10,7 @@ import { TypeTable } from "../components/type-table.tsx";
 import { type Attention, type Stats, statuses } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
+import { naturally } from "../natural.ts";
 import { queries } from "../queries.ts";
 import { overviewRoute } from "../router.tsx";
 import { firstTask } from "../snippets.ts";
@@ -31,7 +32,7 @@ function Content({ stats }: { stats: Stats }) {
   const { data: workers } = useQuery(queries.workers());
   const { data: definitions } = useQuery(queries.definitions());
   const choice = overviewRoute.useSearch();
-  const types = useMemo(() => [...new Set(stats.byType.map(({ type }) => type))].sort(), [stats]);
+  const types = useMemo(() => [...new Set(stats.byType.map(({ type }) => type))].sort(naturally), [stats]);
   const { data: attention } = useQuery(queries.attention());
   if (stats.byType.length === 0 && definitions?.length === 0) {
     return (

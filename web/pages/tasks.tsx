@@ -19,6 +19,7 @@ import { statuses } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import type { Messages } from "../i18n/en.ts";
 import { useWords } from "../i18n/language.tsx";
+import { naturally } from "../natural.ts";
 import { queries } from "../queries.ts";
 import { tasksRoute } from "../router.tsx";
 import { firstTask } from "../snippets.ts";
@@ -209,7 +210,7 @@ function TypeSelect({
 }) {
   const words = useWords();
   const { data } = useQuery(queries.stats());
-  const types = useMemo(() => [...new Set(data?.byType.map(({ type }) => type))].sort(), [data]);
+  const types = useMemo(() => [...new Set(data?.byType.map(({ type }) => type))].sort(naturally), [data]);
   return (
     <select
       className={styles.select}
