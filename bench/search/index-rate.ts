@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { temporaryFolder } from "../support/data.ts";
-import { startServer } from "../support/postgres.ts";
+import { knowsLetters, startServer } from "../support/postgres.ts";
 import { type BenchDure, createDure } from "../support/product.ts";
 import { recordOf } from "./records.ts";
 
@@ -24,7 +24,7 @@ if (values.store.includes("sqlite"))
 if (values.store.includes("postgres")) {
   const server = await startServer();
   let made = 0;
-  await measure("PostgreSQL", () => server.createDatabase(`index_rate_${made++}`));
+  await measure("PostgreSQL", () => server.createDatabase(`index_rate_${made++}`, knowsLetters));
   await server.remove();
 }
 

@@ -16,7 +16,7 @@ import pc from "picocolors";
 import type { TaskSearchOptions } from "../../server/tasks/core/search.ts";
 import type { TaskSummaryOptions } from "../../server/tasks/core/summary.ts";
 import { percentile } from "../support/numbers.ts";
-import { startServer } from "../support/postgres.ts";
+import { knowsLetters, startServer } from "../support/postgres.ts";
 import { type BenchDure, createDure } from "../support/product.ts";
 import { compare } from "./beside.ts";
 import { fill, filledFile } from "./fill.ts";
@@ -57,7 +57,7 @@ async function measureOwn(store: string): Promise<void> {
   if (store === "sqlite") return measure(await filledFile(tasks, mix, hasTexts));
   const server = await startServer();
   try {
-    const url = await server.createDatabase("bench_search");
+    const url = await server.createDatabase("bench_search", knowsLetters);
     await fill(url, tasks, mix, hasTexts);
     await measure(url);
   } finally {

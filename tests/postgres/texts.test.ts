@@ -11,7 +11,8 @@ import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
 import { outline } from "../../server/tasks/stores/postgres/search.ts";
 import { planning } from "../../server/tasks/stores/postgres/search-statements.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
-import { readTextIndex, type TextIndex, textSource } from "../../server/tasks/stores/postgres/text-keys.ts";
+import type { TextIndex } from "../../server/tasks/stores/postgres/text-indexes.ts";
+import { readTextIndex, textSource } from "../../server/tasks/stores/postgres/text-keys.ts";
 import { newTask, newTasks, newWorker, settlementOf } from "../support/builders.ts";
 import { createTestSchema, queryPostgres, type TestSchema } from "../support/postgres.ts";
 import { claimRequest, ok } from "../support/stores.ts";
@@ -216,7 +217,26 @@ describe("candidates", () => {
     }, planning);
   }
 
-  const indexed: TextIndex = { exists: true, knowsLetters: true, texts: 1_000_000, tasks: 1_000_000 };
+  const indexed: TextIndex = {
+    exists: true,
+    knowsLetters: true,
+    texts: 1_000_000,
+    tasks: 1_000_000,
+    firstAt: 0,
+    lastAt: 4_102_444_800_000,
+  };
+
+  /** The source, and the names of the statements that it runs. */
+  function recording(asked: string[], source: KeySource | undefined): KeySource {
+    const keys: KeySource["keys"] = ({ query }, after, limit) => {
+      const recorded: Session["query"] = (statement, values) => {
+        asked.push(statement.name);
+        return query(statement, values);
+      };
+      return source!.keys({ query: recorded }, after, limit);
+    };
+    return { ...source!, keys };
+  }
 
   async function fill(): Promise<void> {
     for (let at = 0; at < 40; at += 1) {
@@ -292,20 +312,36 @@ describe("candidates", () => {
           CASE WHEN n > 2500 THEN 'other' WHEN n % 3 = 0 THEN 'needle' ELSE 'hay' END FROM generate_series(1, 4000) AS n`,
     );
     const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 };
-    const asked = new Set<string>();
-    const ids = await idsOf(async (session) => {
-      const source = await textSource(session, search, indexed, unfiltered);
-      const keys: KeySource["keys"] = ({ query }, after, limit) => {
-        const recording: Session["query"] = (statement, values) => {
-          asked.add(statement.name);
-          return query(statement, values);
-        };
-        return source!.keys({ query: recording }, after, limit);
-      };
-      return { ...source!, keys };
-    });
+    const asked: string[] = [];
+    const ids = await idsOf(async (session) =>
+      recording(asked, await textSource(session, search, indexed, unfiltered)),
+    );
     expect(ids?.slice(0, 3)).toEqual(["x02499", "x02496", "x02493"]);
-    expect([...asked].sort()).toEqual(["countTrigrams", "spreadTexts", "walkTexts"]);
+    expect([...new Set(asked)].sort()).toEqual(["countTrigrams", "spreadTexts", "walkTexts"]);
+  });
+
+  test.each([
+    ["newest first", true],
+    ["oldest first", false],
+  ])("by the index, one stretch of time after another, %s", async (_order, descending) => {
+    await schema.query(
+      `INSERT INTO :schema.texts (created_at, version, task_id, status, lanes, body)
+        SELECT ${clock.now()} + n::bigint * 1800000, 0, 'x' || lpad(n::text, 5, '0'), n % 5, ARRAY[n % 7],
+          CASE WHEN n BETWEEN 3001 AND 6000 AND n % 100 = 0 THEN 'a b1 needle' ELSE 'hay' END FROM generate_series(1, 9000) AS n`,
+    );
+    const facts = { ...indexed, firstAt: clock.now(), lastAt: clock.now() + 9000 * 1_800_000 };
+    // The two first letters of a word are a trigram with what is before them.
+    for (const text of ["needle", " b1"]) {
+      const search: StoreSearch = { ...anySearch, where: { kind: "text", text }, limit: 3, descending };
+      const asked: string[] = [];
+      const ids = await idsOf(async (session) =>
+        recording(asked, await textSource(session, search, facts, unfiltered)),
+      );
+      const wanted = Array.from({ length: 30 }, (_, at) => `x0${3100 + at * 100}`);
+      expect(ids).toEqual(descending ? wanted.toReversed() : wanted);
+      expect(asked.filter((name) => name === "findTexts").length).toBeGreaterThan(3);
+      expect(asked).not.toContain("walkTexts");
+    }
   });
 
   test("a word that the index has more often than it seemed is walked for", async () => {
@@ -431,6 +467,8 @@ describe("what the index can do", () => {
         ok(await letters.writeTexts(texts));
       }
       expect(await candidatesOf(url.href, "오류가")).toEqual(["needle"]);
+      // No three letters in a row.
+      expect(await candidatesOf(url.href, "문 처리")).toEqual(["needle"]);
       const findings = await letters.checkHealth({ full: true });
       expect(findings.find(({ check }) => check === "texts")).toMatchObject({ level: "ok" });
     } finally {

@@ -31,7 +31,7 @@ export function createdBounds(
 }
 
 /** No task was changed before it was created. */
-function createdRange({ created, updated }: StoreSearch): { start?: number; end?: number } {
+export function createdRange({ created, updated }: StoreSearch): { start?: number; end?: number } {
   const ends = [created?.end, updated?.end].filter((end) => end !== undefined);
   return {
     ...(created?.start !== undefined && { start: created.start }),

@@ -9,8 +9,10 @@ import type { Database, Session } from "./database.ts";
 import type { KeySource } from "./key-source.ts";
 import { outline } from "./search.ts";
 import { slowSource } from "./slow-keys.ts";
-import { type Passing, readTextIndex, type TextIndex, textSource } from "./text-keys.ts";
+import type { TextIndex } from "./text-indexes.ts";
+import { readTextIndex, textSource } from "./text-keys.ts";
 import { missesMany, readUnindexed, withUnindexed } from "./text-unindexed.ts";
+import type { Passing } from "./text-ways.ts";
 
 /** What an index can do is asked again after this, in milliseconds: it may be made, and it grows. */
 const indexAgeMsMax = 60_000;

@@ -32,6 +32,12 @@ export const taskColumns = `tasks.id, tasks.lane, tasks.status, tasks.priority, 
   tasks.cancel_requested_at, tasks.payload, tasks.payload_types, tasks.result, tasks.result_types, tasks.error,
   tasks.description, tasks.tags, tasks.idempotency, tasks.settings, tasks.progress`;
 
+/** The same without what a task was given and has given. */
+export const bareColumns = `tasks.id, tasks.lane, tasks.status, tasks.priority, tasks.due_at, tasks.created_at,
+  tasks.updated_at, tasks.started_at, tasks.completed_at, tasks.attempts, tasks.max_attempts, tasks.fence,
+  tasks.crashes, tasks.snoozes, tasks.version, NULL, tasks.cancel_requested_at, 'null', NULL, NULL, NULL, NULL, NULL,
+  NULL, NULL, NULL, NULL`;
+
 export type TaskRow = [
   id: string,
   lane: number,

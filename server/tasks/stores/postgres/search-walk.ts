@@ -12,16 +12,22 @@ import type { Count, Found, Place, SearchPlan, StoreSearch } from "../../core/st
 import type { Task } from "../../core/task.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { NamedAttribute } from "./attribute-names.ts";
-import { attributesOf } from "./attribute-values.ts";
 import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
 import { estimateMax, type KeySource } from "./key-source.ts";
 import { findKeySource } from "./key-sources.ts";
-import { statusNumbers, type TaskRow, taskColumns, toTask } from "./rows.ts";
+import { statusNumbers, type TaskRow, toTask } from "./rows.ts";
 import * as plain from "./search.ts";
 import { planning, planningOnce } from "./search-statements.ts";
 import { isSlowest, slowestStatement } from "./slow-keys.ts";
-import { statement } from "./statement.ts";
+import {
+  attributesByTask,
+  isOrderedByText,
+  needsOf,
+  readSubjects,
+  readTexts,
+  subjectOf,
+} from "./subjects.ts";
 import { madeTexts, textsOf } from "./task-texts.ts";
 import { textIndexes } from "./text-indexes.ts";
 
@@ -70,6 +76,11 @@ function isIndexed(sortBy: StoreSearch["sortBy"]): boolean {
   return sortBy === "createdAt" || sortBy === "updatedAt" || sortBy === "id";
 }
 
+/** How many of the newest tasks that fit are put in an order that no index has. */
+function sortedMost({ sortBy }: StoreSearch): number {
+  return sortBy === "relevance" ? rankedMax : sortedMax;
+}
+
 class Walk {
   readonly #context: Context;
   readonly #search: StoreSearch;
@@ -94,7 +105,8 @@ class Walk {
       if (!isExhausted) return found;
     }
     const { after: _after, ...rest } = this.#search;
-    const newestFirst: StoreSearch = { ...rest, sortBy: "createdAt", descending: true };
+    const all = { limit: sortedMost(this.#search) + 1, offset: 0 };
+    const newestFirst: StoreSearch = { ...rest, ...all, sortBy: "createdAt", descending: true };
     const source = await this.#source(newestFirst);
     const found = await this.#gathered(
       source ? this.#fromSource(source, newestFirst) : this.#chunks(newestFirst),
@@ -195,7 +207,7 @@ class Walk {
   async #gathered(chunks: AsyncGenerator<Chunk>): Promise<Found> {
     const { after, limit, offset, sortBy } = this.#search;
     const found: Placed[] = [];
-    const most = sortBy === "relevance" ? rankedMax : sortedMax;
+    const most = sortedMost(this.#search);
     let isWhole = true;
     for await (const chunk of chunks) {
       for (const subject of await this.#meeting(chunk)) {
@@ -211,12 +223,28 @@ class Walk {
     const compare = comparator(this.#search);
     const place = after && placed(after);
     const beyond = place ? found.filter((one) => compare(place, one) < 0) : found;
-    const page = beyond.sort(compare).slice(offset, offset + limit);
+    const page = await this.#whole(beyond.sort(compare).slice(offset, offset + limit));
     return {
       tasks: page.map(({ task }) => task),
       ...(sortBy === "relevance" && { values: page.map(({ value }) => value) }),
       ...(!isWhole && { isPartial: true }),
     };
+  }
+
+  /** With the values of the tasks, where they were put in order without. What was deleted meanwhile is left out. */
+  async #whole(page: readonly Placed[]): Promise<readonly Placed[]> {
+    if (!isOrderedByText(this.#search)) return page;
+    const { database, lanes: known } = this.#context;
+    const ids = page.map(({ task }) => task.id);
+    const asked: Pick<Session, "query"> = { query: (statement, values) => database.read(statement, values) };
+    const rows = await readSubjects(asked, ids, null, { attributes: false, text: false });
+    const lanes = await known.named(new Set(rows.map(([, , , lane]) => lane)));
+    const tasks = new Map(rows.map(([, , ...row]) => [row[0] as string, toTask(row as TaskRow, lanes)]));
+    return page.flatMap(({ task, value }) => {
+      // A definition has no row.
+      const whole = tasks.get(task.id) ?? (task.version === undefined ? task : undefined);
+      return whole ? [{ task: whole, value }] : [];
+    });
   }
 
   /** All tasks that pass the plain filters, in order, from the search's place on. */
@@ -267,7 +295,10 @@ class Walk {
     const { database } = this.#context;
     let after: Place | undefined = search.after;
     const { limit: wanted, offset } = search;
-    const first = Math.min(chunkMin, Math.max(sourceChunkMin, offset + wanted));
+    const first = Math.min(
+      source.isFiltered ? chunkMax : chunkMin,
+      Math.max(sourceChunkMin, offset + wanted),
+    );
     let entries = await this.#entries(search);
     const compare = comparator(search);
     for (let limit = first; ; limit = Math.min(chunkMax, limit * 2)) {
@@ -302,14 +333,16 @@ class Walk {
   async #read(session: Session, places: readonly Place[]): Promise<Subject[]> {
     if (places.length === 0) return [];
     const statuses = this.#search.statuses?.flatMap((name) => statusNumbers[name]) ?? null;
-    const { wantsAttributes, wantsText } = needsOf(this.#search.where);
-    const names = wantsAttributes ? await this.#attributes(session) : [];
-    const values = [places.map(({ id }) => id), statuses, wantsAttributes, wantsText];
-    const rows = await session.query(subjectsByIds, values);
+    const wants = needsOf(this.#search.where);
+    const names = wants.attributes ? await this.#attributes(session) : [];
+    const ids = places.map(({ id }) => id);
+    const rows = isOrderedByText(this.#search)
+      ? await readTexts(session, ids, statuses)
+      : await readSubjects(session, ids, statuses, wants);
     const lanes = await this.#context.lanes.named(new Set(rows.map((row) => row[3])));
     const read = rows.map(([keys, text, ...row]) => ({ keys, text, task: toTask(row as TaskRow, lanes) }));
     const fitting = read.filter(({ task }) => plain.fits(this.#search, task));
-    const bare = wantsText ? fitting.filter(({ text }) => text === null).map(({ task }) => task) : [];
+    const bare = wants.text ? fitting.filter(({ text }) => text === null).map(({ task }) => task) : [];
     const texts = await madeTexts(session, bare);
     const subjects = new Map(
       fitting.map(({ keys, text, task }): [string, Subject] => [
@@ -336,35 +369,12 @@ class Walk {
   async #subjectsOf(tasks: readonly Task[], where: Condition): Promise<Subject[]> {
     const ids = tasks.map(({ id }) => id);
     const { database } = this.#context;
-    const { wantsAttributes, wantsText } = needsOf(where);
-    const names = wantsAttributes ? await this.#attributes(database) : [];
-    const keys = wantsAttributes ? new Map(await rowsOf(database.read(attributesByIds, [ids]))) : undefined;
-    const texts = wantsText ? await textsOf(database, tasks) : undefined;
+    const wants = needsOf(where);
+    const names = wants.attributes ? await this.#attributes(database) : [];
+    const keys = wants.attributes ? await attributesByTask(database, ids) : undefined;
+    const texts = wants.text ? await textsOf(database, tasks) : undefined;
     return tasks.map((task) => subjectOf(task, names, keys?.get(task.id), texts?.get(task.id)));
   }
-}
-
-function subjectOf(
-  task: Task,
-  names: readonly NamedAttribute[],
-  keys: string[] | null | undefined,
-  text: string | undefined,
-): Subject {
-  const nameOf = (number: number) => names.find(({ attribute }) => attribute === number)?.name;
-  return {
-    task,
-    ...(keys && { attributes: attributesOf(keys, nameOf) }),
-    ...(text !== undefined && { text }),
-  };
-}
-
-/** What the conditions need beside the task's row. */
-function needsOf(where: Condition | undefined): { wantsAttributes: boolean; wantsText: boolean } {
-  return {
-    wantsAttributes:
-      where !== undefined && asksFor(where, (part) => "field" in part && part.field.of === "attribute"),
-    wantsText: where !== undefined && asksFor(where, ({ kind }) => kind === "text"),
-  };
 }
 
 const indexNames = { texts: textIndexes, attributes: ["attributes_key"], slow: ["tasks_slow"] };
@@ -407,28 +417,3 @@ function comparator(search: StoreSearch): (a: Placed, b: Placed) => number {
 function placeOf({ sortBy }: StoreSearch, task: Task): Place {
   return { value: sortValueOf(sortBy, task) ?? null, id: task.id };
 }
-
-function asksFor(condition: Condition, is: (part: Condition) => boolean): boolean {
-  if (condition.kind === "not") return asksFor(condition.part, is);
-  if (condition.kind === "and" || condition.kind === "or")
-    return condition.parts.some((part) => asksFor(part, is));
-  return is(condition);
-}
-
-async function rowsOf(answer: Promise<unknown[][]>): Promise<[string, any][]> {
-  return (await answer) as [string, any][];
-}
-
-const subjectsByIds = statement(
-  "tasksByIds",
-  `SELECT CASE WHEN $3::boolean THEN tasks.attributes END,
-      CASE WHEN $4::boolean THEN (SELECT texts.body FROM :schema.texts
-        WHERE texts.task_id = tasks.id AND texts.version = tasks.version) END, ${taskColumns}
-    FROM unnest($1::text[]) AS wanted (id)
-    CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.id = wanted.id OFFSET 0) AS tasks
-    WHERE $2::smallint[] IS NULL OR tasks.status = ANY($2)`,
-);
-const attributesByIds = statement(
-  "attributesByIds",
-  "SELECT id, attributes FROM :schema.tasks WHERE id = ANY($1::text[]) AND attributes IS NOT NULL",
-);

@@ -1,6 +1,7 @@
 /**
- * The indexes of trigrams: one for each status that texts have, and with the lanes in it, so that a word is not looked for
- * among tasks of other statuses and lanes. A planner takes such an index where its condition is among those of the
+ * The indexes of trigrams: one for each status that texts have, and with marks of each text in it: its lane, and the stretch
+ * of time that its task was created in. So a word is not looked for among tasks of other statuses and lanes, and the newest
+ * that have it are found without all others. A planner takes such an index where its condition is among those of the
  * statement, in the same words.
  */
 import type { StoreSearch } from "../../core/store.ts";
@@ -18,11 +19,38 @@ const parts = [
 
 export const textIndexes: readonly string[] = parts.map(({ index }) => index);
 
+/** How long a stretch is, in milliseconds. */
+export const stretchMs = 14_400_000;
+/** From year 1, the earliest instant a task can have, to 1970: no stretch has the number of a lane. */
+const stretchesBefore1970 = 4_314_972;
+
+/** Below zero, where lanes are above. @param at milliseconds since 1970 */
+export function stretchOf(at: number): number {
+  return -1 - Math.floor(at / stretchMs) - stretchesBefore1970;
+}
+
+/** In the same words as in the indexes. */
+const marks = `(lanes || (-1 - ((created_at + ${stretchesBefore1970 * stretchMs}) / ${stretchMs})::integer))`;
+
+/** What the database's index of texts can do. */
+export interface TextIndex {
+  exists: boolean;
+  /** Whether it knows letters beyond ASCII. */
+  knowsLetters: boolean;
+  /** About how many texts there are. */
+  texts: number;
+  /** About how many tasks there are. */
+  tasks: number;
+  /** Between which instants their tasks were created, in milliseconds since 1970. */
+  firstAt: number;
+  lastAt: number;
+}
+
 /** As the migration makes them. */
 export function textIndexStatements(schema: string): string[] {
   return parts.map(
     ({ index, status }) =>
-      `CREATE INDEX CONCURRENTLY ${index} ON ${quoted(schema)}.texts USING gin (body public.gin_trgm_ops, lanes) ` +
+      `CREATE INDEX CONCURRENTLY ${index} ON ${quoted(schema)}.texts USING gin (body public.gin_trgm_ops, ${marks}) ` +
       `WHERE status ${status === undefined ? "IS NULL" : `= ${status}`};`,
   );
 }
@@ -46,14 +74,26 @@ export function askedOf({ statuses, types, queues }: StoreSearch, pairs?: readon
   };
 }
 
-/** Those of what is asked for that fit, by the indexes. @param fits a condition on `body` */
-export function byTextIndexes({ statuses, lanes }: Asked, text: Text, fits: string): string {
+/**
+ * Those of what is asked for that fit, by the indexes.
+ * @param fits a condition on `body`
+ * @param stretches only of tasks that were created in these; else of all times
+ */
+export function byTextIndexes(
+  { statuses, lanes }: Asked,
+  text: Text,
+  fits: string,
+  stretches?: readonly number[],
+): string {
   const wanted = parts.filter(
     ({ status }) => status !== undefined && (!statuses || statuses.includes(status)),
   );
-  const ofLanes = lanes ? ` AND lanes && ${text.add(lanes)}::integer[]` : "";
-  const conditions = wanted.map(({ status }) => `(status = ${status} AND ${fits}${ofLanes})`);
-  return `(${[...conditions, `(status IS NULL AND ${fits})`].join(" OR ")})`;
+  const has = (numbers: readonly number[] | undefined) =>
+    numbers ? ` AND ${marks} && ${text.add(numbers)}::integer[]` : "";
+  const within = has(stretches);
+  const here = `${has(lanes)}${within}`;
+  const conditions = wanted.map(({ status }) => `(status = ${status} AND ${fits}${here})`);
+  return `(${[...conditions, `(status IS NULL AND ${fits}${within})`].join(" OR ")})`;
 }
 
 /** Whether a text is of what is asked for, or does not say. @param statuses `$n` of what is asked for, or of null; `lanes` too */

@@ -3,8 +3,8 @@ import type { Session } from "./database.ts";
 import { plainText } from "./rows.ts";
 import { Text } from "./search-statements.ts";
 import { shape, statement } from "./statement.ts";
+import type { TextIndex } from "./text-indexes.ts";
 import { type Asked, byTextIndexes, isOfAsked } from "./text-indexes.ts";
-import type { TextIndex } from "./text-keys.ts";
 
 /** The trigrams of the words that are looked at, and those that the index is asked for. */
 const trigramsMax = 16;
@@ -24,15 +24,19 @@ export function patternOf(text: string): string {
   return `%${plainText(text)!.replace(/[\\%_]/g, "\\$&")}%`;
 }
 
-/** All the words; the indexes are asked for the rare trigrams alone, where there are any. */
+/**
+ * All the words; the indexes are asked for the rare trigrams alone, where there are any.
+ * @param stretches as for `byTextIndexes`
+ */
 export function likeRarest(
   asked: Asked,
   words: readonly string[],
   { trigrams }: Rarest,
+  stretches?: readonly number[],
 ): (text: Text) => string {
-  if (trigrams.length === 0) return (text) => byTextIndexes(asked, text, likeAll(text, words));
+  if (trigrams.length === 0) return (text) => byTextIndexes(asked, text, likeAll(text, words), stretches);
   return (text) =>
-    `${byTextIndexes(asked, text, likeAll(text, trigrams))} AND ${likeAll(text, words, "(body || '')")}`;
+    `${byTextIndexes(asked, text, likeAll(text, trigrams), stretches)} AND ${likeAll(text, words, "(body || '')")}`;
 }
 
 export interface Rarest {
@@ -51,14 +55,7 @@ export async function rarest(
   words: readonly string[],
   { knowsLetters }: TextIndex,
 ): Promise<Rarest> {
-  const runs = words.flatMap(
-    (word) => word.match(knowsLetters ? /[\p{L}\p{Nd}]{3,}/gu : /[a-z0-9]{3,}/gi) ?? [],
-  );
-  const all = runs.flatMap((run) => {
-    const characters = [...run];
-    return characters.slice(2).map((_, place) => characters.slice(place, place + 3).join(""));
-  });
-  const trigrams = [...new Set(all)];
+  const trigrams = [...new Set(words.flatMap((word) => trigramsOf(word, knowsLetters)))];
   const step = Math.ceil(trigrams.length / trigramsMax);
   const looked = trigrams.filter((_, place) => place % step === 0);
   const rows = await session.query(countTrigrams, [looked, asked.statuses ?? null, asked.lanes ?? null]);
@@ -70,6 +67,21 @@ export async function rarest(
   return { trigrams: rares.filter(isRare), share: least / (spreadPlaces * spreadTexts) };
 }
 
+/**
+ * What the index has of a word: three letters or digits in a row; and two where a word begins or ends. A trigram may be a
+ * part of another's text.
+ */
+export function trigramsOf(word: string, knowsLetters: boolean): string[] {
+  const characters = [...word];
+  const isLetter = (character: string) => (knowsLetters ? /[\p{L}\p{Nd}]/u : /[a-z0-9]/i).test(character);
+  const isEnd = (character: string) => /[ -~]/.test(character) && !isLetter(character);
+  const kinds = characters.map((one) => (isLetter(one) ? "l" : isEnd(one) ? "e" : " ")).join("");
+  return characters
+    .map((_, place) => place)
+    .filter((place) => /^(?:lll|ell|lle)/.test(kinds.slice(place, place + 3)))
+    .map((place) => characters.slice(place, place + 3).join(""));
+}
+
 /** Texts from all the time that there are texts of. */
 const spread = `SELECT here.body, here.status, here.lanes FROM (SELECT min(created_at) AS first, max(created_at) AS last FROM :schema.texts) AS span
     CROSS JOIN generate_series(0, ${spreadPlaces - 1}) AS place CROSS JOIN LATERAL (
@@ -77,6 +89,9 @@ const spread = `SELECT here.body, here.status, here.lanes FROM (SELECT min(creat
       ORDER BY created_at, task_id LIMIT ${spreadTexts}) AS here`;
 
 export interface Spread {
+  /** When the first and the last task of all texts were created, in milliseconds since 1970. */
+  firstAt: number;
+  lastAt: number;
   looked: number;
   /** How many have the words. */
   met: number;
@@ -93,13 +108,14 @@ export async function spreadOf(session: Session, asked: Asked, words: readonly s
     shape(
       "spreadTexts",
       `SELECT count(*)::integer, count(*) FILTER (WHERE ${fits})::integer,
-          count(*) FILTER (WHERE ${fits} AND ${isHere})::integer
+          count(*) FILTER (WHERE ${fits} AND ${isHere})::integer,
+          (SELECT coalesce(min(created_at), 0) FROM :schema.texts), (SELECT coalesce(max(created_at), 0) FROM :schema.texts)
         FROM (${spread}) AS texts`,
     ),
     text.values,
   );
-  const [looked, met, metHere] = row as [number, number, number];
-  return { looked, met, metHere };
+  const [looked, met, metHere, firstAt, lastAt] = row as [number, number, number, number, number];
+  return { looked, met, metHere, firstAt, lastAt };
 }
 
 const countTrigrams = statement(

@@ -10,7 +10,7 @@ import type { Session } from "./database.ts";
 import type { KeySource } from "./key-source.ts";
 import { statusNumbers } from "./rows.ts";
 import { statement } from "./statement.ts";
-import type { Passing } from "./text-keys.ts";
+import type { Passing } from "./text-ways.ts";
 import { isNotIndexed, pieceMs } from "./text-work.ts";
 
 /** Of those that run, the latest by creation. */

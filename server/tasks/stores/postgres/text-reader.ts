@@ -1,0 +1,285 @@
+/**
+ * Candidates of a search by their text. There are three ways to them, and which one is cheaper is judged by how often the
+ * text was met so far and how many tasks pass the plain filters:
+ *
+ * - the texts one after another, in the order of creation: a frequent word soon fills the page there;
+ * - the tasks that pass the filters, in their order, each with its text: when few pass;
+ * - the indexes of trigrams, one for each status, which give all texts of a stretch of time that have a rare word, and those are put in order.
+ */
+import type { Place, StoreSearch } from "../../core/store.ts";
+import { isDownwards } from "../search-bounds.ts";
+import { createdRange } from "./created-bounds.ts";
+import type { Session } from "./database.ts";
+import type { Candidates } from "./key-source.ts";
+import { type Asked, askedOf, stretchMs, stretchOf, type TextIndex } from "./text-indexes.ts";
+import { likeRarest, type Rarest, rarest, type Spread, spreadOf } from "./text-rarity.ts";
+import { byIndex, type Passing, type Walked, walkTasks, walkTexts } from "./text-ways.ts";
+
+/** Texts that are read before the ways are compared. */
+const firstChunk = 1_000;
+/** Later chunks are as many as are likely to hold what is wanted, with some to spare, and as take about `chunkMs` at most. */
+const spare = 1.25;
+const chunkMin = 200;
+const chunkMax = 20_000;
+const chunkMs = 50;
+/** Costs, where a text that is read in order costs 1: the look at its task, a text looked up for a task, one that the index gives. */
+const taskCost = 2;
+const lookedUpCost = 10;
+const indexedCost = 4;
+/** Where its trigrams are in more texts, the index is not asked. */
+const trigramsIndexedMax = 1_500_000;
+/** So few the index is asked for without regard to their time. */
+const indexedFew = 1_000;
+/** Of more stretches it is not asked at once. */
+const stretchesMax = 128;
+/** Where it gave too few, it is asked for a time so many times as long. */
+const widening = 8;
+/** To ask the index at all, and to pass over an entry of it. */
+const askCost = 2_000;
+const entryCost = 0.1;
+
+/** So many are thought to be there where the server never counted. */
+const textsUnknown = 1_000_000;
+
+type Way = "texts" | "tasks" | "index";
+
+export class TextReader {
+  readonly #search: StoreSearch;
+  readonly #words: readonly string[];
+  readonly #index: TextIndex;
+  readonly #filter: Passing | undefined;
+  readonly #asked: Asked;
+  /** Which share of all tasks passes the filters. */
+  readonly #passes: number;
+  /** Which share of all texts lies between the instants that are asked for. */
+  readonly #within: number;
+  /** The foremost texts of all. */
+  #sample: Walked = { found: [], looked: 0, met: 0, next: undefined };
+  /** How many were looked at so far, and how many of them have the words: texts in order, and tasks that pass the filters. */
+  readonly #seen: Record<"texts" | "tasks", Seen> = { texts: unseen(), tasks: unseen() };
+  /** How many were given so far. */
+  #given = 0;
+  /** Looked at before the index is asked. */
+  #spread: Spread | undefined;
+  #rarest: Rarest | undefined;
+  /** How many times as long as it was thought to take the next stretch is that the index is asked for. */
+  #widened = 1;
+  /** The index has more of them than what was looked at told. */
+  #isTooFrequent = false;
+
+  constructor(search: StoreSearch, words: readonly string[], index: TextIndex, filter: Passing | undefined) {
+    this.#search = search;
+    this.#words = words;
+    this.#index = index;
+    this.#filter = filter;
+    this.#asked = askedOf(search, filter?.pairs);
+    this.#passes = filter ? Math.min(1, filter.tasks / Math.max(1, index.tasks)) : 1;
+    this.#within = shareWithin(search, index);
+  }
+
+  /** About how many texts have the words. */
+  async sample(session: Session): Promise<number> {
+    this.#sample = await this.#read(session, "texts", this.#search.after, firstChunk);
+    const { met, looked, next } = this.#sample;
+    return next ? Math.ceil((met / looked) * this.#index.texts) : met;
+  }
+
+  /** Tasks that have the words and pass the filters, in order, as far as was read at once. */
+  async keys(session: Session, after: Place | undefined, limit: number): Promise<Candidates> {
+    const { found, looked, next } = this.#sample;
+    const isFirst = isSame(after, this.#search.after) && looked > 0;
+    const candidates =
+      isFirst && (found.length > 0 || !next)
+        ? atMost(limit, found, next)
+        : await this.#further(session, isFirst ? next : after, limit);
+    this.#given += candidates.places.length;
+    return candidates;
+  }
+
+  async #further(session: Session, after: Place | undefined, limit: number): Promise<Candidates> {
+    const wanted = Math.max(1, this.#search.offset + this.#search.limit - this.#given);
+    let way = this.#cheapest(wanted);
+    if (way === "index" && !this.#rarest) {
+      this.#spread = await spreadOf(session, this.#asked, this.#words);
+      this.#rarest = await rarest(session, this.#asked, this.#words, this.#index);
+      way = this.#cheapest(wanted);
+    }
+    if (way === "index") {
+      const candidates = await this.#byIndex(session, after, Math.max(limit, wanted));
+      if (candidates) return candidates;
+      this.#isTooFrequent = true;
+      return this.#further(session, after, limit);
+    }
+    const { found, next } = await this.#read(
+      session,
+      way,
+      after,
+      this.#chunkOf(way, Math.min(limit, wanted)),
+    );
+    return atMost(limit, found, next);
+  }
+
+  /** Of the next stretch of time that is likely to have so many; undefined when there are too many. */
+  async #byIndex(
+    session: Session,
+    after: Place | undefined,
+    wanted: number,
+  ): Promise<Candidates | undefined> {
+    const { start, end, isLast } = this.#stretchAfter(after, wanted);
+    const bounded: StoreSearch = isLast ? this.#search : { ...this.#search, created: { start, end } };
+    const places = await byIndex(
+      session,
+      bounded,
+      likeRarest(this.#asked, this.#words, this.#rarest!, stretchesOf(start, end, this.#index)),
+      after,
+      wanted,
+      this.#filter,
+    );
+    if (!places || places.length >= wanted) return places && { places, next: places.at(-1) };
+    return { places, next: isLast ? undefined : { value: isDownwards(bounded) ? start : end, id: "" } };
+  }
+
+  #stretchAfter(after: Place | undefined, wanted: number): Stretch {
+    const { firstAt, lastAt } = this.#spread!;
+    const range = createdRange(this.#search);
+    const all = {
+      start: Math.max(range.start ?? firstAt, firstAt),
+      end: Math.min(range.end ?? lastAt + 1, lastAt + 1),
+    };
+    const found = this.#foundByIndex;
+    if (found * this.#within <= indexedFew) return { ...all, isLast: true };
+    const lengthMs = (((lastAt - firstAt) * wanted * spare) / found) * this.#widened;
+    this.#widened *= widening;
+    const isDown = isDownwards(this.#search);
+    if (isDown) {
+      const end = Math.min(all.end, (after?.value ?? all.end) + 1);
+      const start = Math.floor((end - lengthMs) / stretchMs) * stretchMs;
+      return { start: Math.max(start, all.start), end, isLast: start <= all.start };
+    }
+    const start = Math.max(all.start, after?.value ?? all.start);
+    const end = Math.ceil((start + lengthMs) / stretchMs) * stretchMs;
+    return { start, end: Math.min(end, all.end), isLast: end >= all.end };
+  }
+
+  async #read(
+    session: Session,
+    way: "texts" | "tasks",
+    after: Place | undefined,
+    chunk: number,
+  ): Promise<Walked> {
+    const startedAt = performance.now();
+    const walked =
+      way === "texts"
+        ? await walkTexts(session, this.#search, this.#words, after, chunk, this.#filter)
+        : await walkTasks(session, this.#search, this.#words, after, chunk, this.#filter!);
+    const seen = this.#seen[way];
+    seen.keyMs = (performance.now() - startedAt) / Math.max(1, walked.looked);
+    seen.looked += walked.looked;
+    seen.met += walked.met;
+    return walked;
+  }
+
+  /** How many to look at for so many that fit. */
+  #chunkOf(way: "texts" | "tasks", wanted: number): number {
+    const share = way === "texts" ? this.#share * this.#passes : this.#shareOfPassing;
+    const most = Math.min(chunkMax, chunkMs / this.#seen[way].keyMs);
+    return Math.round(Math.max(chunkMin, Math.min(most, (wanted * spare) / share)));
+  }
+
+  /** Which share of all texts has the words; 0 where none was met. */
+  get #share(): number {
+    const { looked, met } = this.#seen.texts;
+    const spread = this.#spread ?? { looked: 0, met: 0 };
+    return (met + spread.met) / Math.max(1, looked + spread.looked);
+  }
+
+  /** Of those that pass the filters, among which the words may be rarer or more frequent than among all. */
+  get #shareOfPassing(): number {
+    const { looked, met } = this.#seen.tasks;
+    return looked >= chunkMin ? Math.max(met, 0.5) / looked : this.#share;
+  }
+
+  /** About how many the index has: of the statuses and lanes asked for; until that is known, of what passes the filters. */
+  get #foundByIndex(): number {
+    const { statuses, lanes } = this.#asked;
+    const { looked, met, metHere } = this.#spread ?? { looked: 0, met: 0, metHere: 0 };
+    const here = statuses || lanes ? this.#sample.found.length + metHere : this.#sample.met + met;
+    const texts = this.#index.texts || textsUnknown;
+    return (Math.max(here, 0.5) / Math.max(1, this.#sample.looked + looked)) * texts;
+  }
+
+  /** About how many of them are read: all, or those of the stretches that are likely to have so many. */
+  #readAtOnce(wanted: number): number {
+    const { firstAt, lastAt } = this.#index;
+    const found = this.#foundByIndex * this.#within;
+    const perStretch = this.#foundByIndex / Math.max(1, (lastAt - firstAt) / stretchMs);
+    return found <= indexedFew ? found : Math.min(found, wanted * spare + perStretch);
+  }
+
+  /** By what is known so far, for so many more. */
+  #cheapest(wanted: number): Way {
+    const share = this.#share;
+    const texts = this.#index.texts || textsUnknown;
+    const byTexts = (wanted / (share * this.#passes)) * (1 + taskCost * share);
+    const costs: [Way, number][] = [["texts", Math.min(texts * this.#within, byTexts)]];
+    const entries = (this.#rarest?.share ?? 0) * texts;
+    if (this.#index.exists && !this.#isTooFrequent && entries <= trigramsIndexedMax) {
+      const found = this.#foundByIndex;
+      const read = this.#readAtOnce(wanted);
+      costs.push(["index", askCost + read * indexedCost + entries * (read / found) * entryCost]);
+    }
+    if (this.#filter) {
+      const passing = this.#filter.tasks * this.#within;
+      costs.push(["tasks", Math.min(passing, wanted / this.#shareOfPassing) * lookedUpCost]);
+    }
+    return costs.sort(([, a], [, b]) => a - b)[0]![0];
+  }
+}
+
+interface Stretch {
+  /** Milliseconds since 1970; `start` included, `end` excluded. */
+  start: number;
+  end: number;
+  /** Whether nothing that is asked for comes after it. */
+  isLast: boolean;
+}
+
+/** Those that the index is asked for; undefined where these are nearly all, or too many. */
+function stretchesOf(start: number, end: number, { firstAt, lastAt }: TextIndex): number[] | undefined {
+  const stretches: number[] = [];
+  const most = Math.min(stretchesMax, (lastAt - firstAt) / stretchMs / 2);
+  for (let at = start; at < end; at += stretchMs) {
+    if (stretches.length > most) return undefined;
+    stretches.push(stretchOf(at));
+  }
+  return [...stretches, stretchOf(end - 1)];
+}
+
+interface Seen {
+  looked: number;
+  met: number;
+  /** What one took, the last time. */
+  keyMs: number;
+}
+
+function unseen(): Seen {
+  return { looked: 0, met: 0, keyMs: chunkMs / firstChunk };
+}
+
+/** As if tasks were stored evenly over the time that there are texts of. */
+function shareWithin(search: StoreSearch, { firstAt, lastAt }: TextIndex): number {
+  const { start = firstAt, end = lastAt } = createdRange(search);
+  const within = Math.min(end, lastAt) - Math.max(start, firstAt);
+  return Math.min(1, Math.max(0, within) / Math.max(1, lastAt - firstAt));
+}
+
+/** A frequent word is met more often in what was read than a page has places. */
+function atMost(limit: number, places: readonly Place[], next: Place | undefined): Candidates {
+  if (places.length <= limit) return { places: [...places], next };
+  const first = places.slice(0, limit);
+  return { places: first, next: first.at(-1) };
+}
+
+function isSame(a: Place | undefined, b: Place | undefined): boolean {
+  return a?.value === b?.value && a?.id === b?.id;
+}
