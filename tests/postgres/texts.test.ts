@@ -141,6 +141,30 @@ describe("the index follows the tasks", () => {
     expect(await index()).toEqual(records.map(({ id }) => id).sort());
   });
 
+  test("many pieces of work are read together, and written by two connections when nobody waits", async () => {
+    const ids: string[] = [];
+    for (let hour = 0; hour < 70; hour += 1) {
+      const some = Array.from({ length: hour % 9 === 8 ? 60 : (hour % 3) + 1 }, (_, at) =>
+        task(`h${hour}-${at}`, { hour }),
+      );
+      ok(await store.enqueueTasks(some));
+      ids.push(...some.map(({ id }) => id));
+      await clock.advance(3_600_000);
+    }
+    const found: string[] = [];
+    for (let reads = 0; ; reads += 1) {
+      const read = await store.readUnindexed({ limit: 50 });
+      if (read.length === 0) break;
+      expect(reads).toBeLessThan(20);
+      found.push(...read.map(({ task: { id } }) => id));
+      const texts = read.map(({ ref, task: { payload } }) => ({ ref, text: JSON.stringify(payload) }));
+      ok(await store.writeTexts(texts, { isAlone: true }));
+    }
+    expect(found.sort()).toEqual(ids.sort());
+    expect(Object.keys(await bodies()).sort()).toEqual(ids);
+    expect(await schema.query("SELECT * FROM :schema.text_work")).toEqual([]);
+  });
+
   test("a task that changes between reading and writing is read again", async () => {
     ok(await store.enqueueTasks([task("a")]));
     const read = await store.readUnindexed({ limit: 10 });

@@ -337,8 +337,8 @@ class PostgresStore implements TaskStore {
     return readUnindexed(this.#context, request);
   }
 
-  writeTexts(texts: Parameters<TaskStore["writeTexts"]>[0]): Promise<Written<void>> {
-    return writeTexts(this.#context, texts);
+  writeTexts(...[texts, options]: Parameters<TaskStore["writeTexts"]>): Promise<Written<void>> {
+    return writeTexts(this.#context, texts, options?.isAlone ?? false);
   }
 
   clearTexts(): Promise<Written<void>> {

@@ -13,8 +13,22 @@ import { isNotIndexed, notingWork } from "./text-work.ts";
 
 /** After this, in milliseconds, whoever took work has died. */
 const takenMsMax = 60_000;
-/** Pieces in one answer. */
+/** Pieces taken at once. */
 const piecesMax = 50;
+/** Looks for pieces in one answer, once there is something to be answered. */
+const looksMax = 3;
+/** Texts that are written alone are written on two connections, with more memory to sort their trigrams in. */
+const memoryAlone = "32MB";
+
+/** In milliseconds, the first and the last instant included. */
+type TakenPiece = [
+  work: number,
+  lane: number,
+  status: number,
+  firstAt: number,
+  lastAt: number,
+  tasks: number,
+];
 
 /** A piece of work, and how far an answer went. */
 interface Piece {
@@ -38,35 +52,65 @@ export async function readUnindexed(
 ): Promise<UnindexedTask[]> {
   const { database } = context;
   await foldTallies(context);
-  const found: { row: TaskRow; piece: Piece }[] = [];
+  const found: Found[] = [];
   const seen = new Set<string>();
-  for (let pieces = 0; pieces < piecesMax && found.length < limit; pieces += 1) {
-    const [taken] = await database.query(takeWork, [context.now(), takenMsMax]);
-    if (!taken) break;
-    const [work, lane, status, firstAt, lastAt] = taken;
+  for (let looks = 1; found.length === 0 || (looks <= looksMax && found.length < limit); looks += 1) {
     const wanted = limit - found.length;
-    // A statement of its own: it sees all tasks of the notes that the piece was made of.
-    const rows = await database.query(unindexedTasks, [lane, status, firstAt, lastAt, wanted]);
-    const piece: Piece = {
-      work,
-      nextAt: rows.length < wanted ? undefined : rows.at(-1)![0],
-      read: rows.length,
-    };
-    if (rows.length === 0) await database.query(endWork, [[work]]);
-    for (const [, ...row] of rows) {
+    const taken = (await database.query(takeWork, [
+      context.now(),
+      takenMsMax,
+      piecesMax,
+      wanted,
+    ])) as TakenPiece[];
+    if (taken.length === 0) break;
+    // The largest last: it alone may have more than are left to be read, so each has some.
+    taken.sort(([, , , , , a], [, , , , , b]) => a - b);
+    for (const one of await readPieces(context, taken, wanted)) {
       // It may lie in two pieces, or twice in one.
-      if (seen.has(row[0])) continue;
-      seen.add(row[0]);
-      found.push({ row: row as TaskRow, piece });
+      if (seen.has(one.row[0])) continue;
+      seen.add(one.row[0]);
+      found.push(one);
     }
   }
   return withAttempts(context, found);
 }
 
-async function withAttempts(
-  context: Context,
-  found: readonly { row: TaskRow; piece: Piece }[],
-): Promise<UnindexedTask[]> {
+interface Found {
+  row: TaskRow;
+  piece: Piece;
+}
+
+/** Tasks of these pieces. Those in which there are none are done with. */
+async function readPieces(
+  { database }: Context,
+  taken: readonly TakenPiece[],
+  limit: number,
+): Promise<Found[]> {
+  // One more than a piece is thought to have tells that it has no more.
+  let left = limit;
+  const most = taken.map(([, , , , , tasks]) => {
+    const own = Math.min(left, tasks + 1);
+    left -= own;
+    return own;
+  });
+  const columns = [1, 2, 3, 4].map((column) => taken.map((piece) => piece[column]!));
+  // A statement of its own: it sees all tasks of the notes that the pieces were made of.
+  const rows = await database.query(unindexedTasks, [...columns, most]);
+  const byPlace = Map.groupBy(rows, ([place]) => place as number);
+  const empty = taken.filter((_, index) => !byPlace.has(index + 1)).map(([work]) => work);
+  if (empty.length > 0) await database.query(endWork, [empty]);
+  return [...byPlace].flatMap(([place, own]) => {
+    const isWhole = own.length < most[place - 1]!;
+    const piece: Piece = {
+      work: taken[place - 1]![0],
+      nextAt: isWhole ? undefined : own.at(-1)![1],
+      read: own.length,
+    };
+    return own.map(([, , ...row]): Found => ({ row: row as TaskRow, piece }));
+  });
+}
+
+async function withAttempts(context: Context, found: readonly Found[]): Promise<UnindexedTask[]> {
   if (found.length === 0) return [];
   const attempts = await context.database.query(attemptsOf, [found.map(({ row }) => row[0])]);
   const byTask = Map.groupBy(attempts, ([taskId]) => taskId as string);
@@ -78,24 +122,44 @@ async function withAttempts(
   });
 }
 
-export function writeTexts(context: Context, texts: readonly IndexedText[]): Promise<Written<void>> {
+/** @param isAlone whether nobody waits meanwhile: two connections index at once, each a half */
+export function writeTexts(
+  context: Context,
+  texts: readonly IndexedText[],
+  isAlone: boolean,
+): Promise<Written<void>> {
   return context.database.written(async () => {
-    const refs = texts.map(({ ref }) => ref as TextRef);
-    const pieces = [...new Set(refs.map(({ piece }) => piece))];
-    const ended = pieces.filter(({ nextAt }) => nextAt === undefined);
-    const begun = pieces.filter(({ nextAt }) => nextAt !== undefined);
-    await context.database.query(keepTexts, [
-      refs.map(({ id }) => id),
-      refs.map(({ createdAt }) => createdAt),
-      refs.map(({ version }) => version),
-      texts.map(({ text }) => plainText(text)),
-      ended.map(({ work }) => work),
-      begun.map(({ work }) => work),
-      begun.map(({ nextAt }) => nextAt),
-      begun.map(({ read }) => read),
-    ]);
+    const half = isAlone ? Math.ceil(texts.length / 2) : texts.length;
+    const halves = [texts.slice(0, half), texts.slice(half)].filter(({ length }) => length > 0);
+    await Promise.all(halves.map((some) => keep(context, some, isAlone)));
+    // Not before all of its texts are stored is a piece done with.
+    await endPieces(context, texts);
     return { kind: "ok", value: undefined };
   });
+}
+
+async function keep({ database }: Context, texts: readonly IndexedText[], isAlone: boolean): Promise<void> {
+  const refs = texts.map(({ ref }) => ref as TextRef);
+  await database.query(keepTexts, [
+    refs.map(({ id }) => id),
+    refs.map(({ createdAt }) => createdAt),
+    refs.map(({ version }) => version),
+    texts.map(({ text }) => plainText(text)),
+    isAlone ? memoryAlone : null,
+  ]);
+}
+
+async function endPieces({ database }: Context, texts: readonly IndexedText[]): Promise<void> {
+  const pieces = [...new Set(texts.map(({ ref }) => (ref as TextRef).piece))];
+  const ended = pieces.filter(({ nextAt }) => nextAt === undefined);
+  const begun = pieces.filter(({ nextAt }) => nextAt !== undefined);
+  if (ended.length > 0) await database.query(endWork, [ended.map(({ work }) => work)]);
+  if (begun.length === 0) return;
+  await database.query(continueWork, [
+    begun.map(({ work }) => work),
+    begun.map(({ nextAt }) => nextAt),
+    begun.map(({ read }) => read),
+  ]);
 }
 
 /** TRUNCATE gives the space back at once; it waits for the searches of this moment. */
@@ -120,54 +184,70 @@ const noteEverything = statement(
     ) AS counted WHERE status <> 2 GROUP BY lane, status HAVING sum(tasks) > 0`,
 );
 
+/** Pieces that are thought to have `$4` tasks together, with one more each, at most `$3`; of those left by somebody who has died, when there are no others. */
 const takeWork = statement(
   "takeTextWork",
   `WITH clock AS MATERIALIZED (SELECT ${nowOf("$1")} AS at),
-  fresh AS MATERIALIZED (SELECT work FROM :schema.text_work WHERE taken_at IS NULL
-    ORDER BY hour DESC, lane DESC, status DESC LIMIT 1 FOR UPDATE SKIP LOCKED),
-  left_over AS MATERIALIZED (SELECT work FROM :schema.text_work
+  fresh AS MATERIALIZED (SELECT work, hour, lane, status, tasks FROM :schema.text_work WHERE taken_at IS NULL
+    ORDER BY hour DESC, lane DESC, status DESC LIMIT $3::integer FOR UPDATE SKIP LOCKED),
+  left_over AS MATERIALIZED (SELECT work, taken_at FROM :schema.text_work
     WHERE taken_at < (SELECT at FROM clock) - $2::bigint AND NOT EXISTS (SELECT 1 FROM fresh)
-    ORDER BY taken_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+    ORDER BY taken_at LIMIT 1 FOR UPDATE SKIP LOCKED),
+  chosen AS MATERIALIZED (
+    SELECT work FROM (
+      SELECT work, sum(tasks + 1) OVER (ORDER BY hour DESC, lane DESC, status DESC) - tasks - 1 AS before FROM fresh) AS summed
+    WHERE before < $4::integer
+    UNION ALL SELECT work FROM left_over)
   UPDATE :schema.text_work SET taken_at = clock.at FROM clock
-  WHERE work = (SELECT work FROM fresh UNION ALL SELECT work FROM left_over LIMIT 1)
-  RETURNING work, lane, status, first_at, last_at`,
+  WHERE work = ANY(ARRAY(SELECT work FROM chosen))
+  RETURNING work, lane, status, first_at, last_at, tasks`,
 );
 
 /** By creation, for PENDING tasks that were never changed, or not since they were stored; else by the latest change. */
 const unindexedTasks = statement(
   "unindexedTasks",
-  `SELECT page.at, ${taskColumns} FROM (
-    (SELECT found.at, found.id FROM (VALUES (0), (1)) AS pending (status) CROSS JOIN LATERAL (
-      SELECT created_at AS at, id FROM :schema.tasks WHERE $2::smallint = 1 AND tasks.lane = $1
-        AND tasks.status = pending.status AND tasks.status <> 2 AND created_at BETWEEN $3::bigint AND $4::bigint
-        AND ${isNotIndexed} ORDER BY created_at, id LIMIT $5::integer) AS found)
-    UNION
-    (SELECT updated_at, id FROM :schema.tasks WHERE tasks.lane = $1 AND tasks.status = $2::smallint AND tasks.status <> 2
-      AND tasks.status <> 0 AND updated_at BETWEEN $3::bigint AND $4::bigint AND ${isNotIndexed}
-      ORDER BY updated_at, id LIMIT $5::integer)
-    ORDER BY at, id LIMIT $5::integer) AS page
+  `SELECT page.place, page.at, ${taskColumns} FROM (
+    SELECT piece.place::integer AS place, within.at, within.id
+    FROM unnest($1::integer[], $2::smallint[], $3::bigint[], $4::bigint[], $5::integer[])
+      WITH ORDINALITY AS piece (lane, status, first_at, last_at, most, place)
+    CROSS JOIN LATERAL (
+      (SELECT found.at, found.id FROM (VALUES (0), (1)) AS pending (status) CROSS JOIN LATERAL (
+        SELECT created_at AS at, id FROM :schema.tasks WHERE piece.status = 1 AND tasks.lane = piece.lane
+          AND tasks.status = pending.status AND tasks.status <> 2
+          AND created_at BETWEEN piece.first_at AND piece.last_at
+          AND ${isNotIndexed} ORDER BY created_at, id LIMIT piece.most) AS found)
+      UNION
+      (SELECT updated_at, id FROM :schema.tasks WHERE tasks.lane = piece.lane AND tasks.status = piece.status
+        AND tasks.status <> 2 AND tasks.status <> 0
+        AND updated_at BETWEEN piece.first_at AND piece.last_at AND ${isNotIndexed}
+        ORDER BY updated_at, id LIMIT piece.most)
+      ORDER BY at, id LIMIT piece.most) AS within) AS page
   CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.id = page.id OFFSET 0) AS tasks
-  ORDER BY page.at, page.id`,
+  ORDER BY page.place, page.at, page.id`,
 );
 
 const endWork = statement("endTextWork", "DELETE FROM :schema.text_work WHERE work = ANY($1::bigint[])");
 
-/** A task that has changed since it was read is left: there is a note of that. */
-const keepTexts = statement(
-  "writeTexts",
-  `WITH kept AS (
-    INSERT INTO :schema.texts AS kept (task_id, created_at, version, status, lanes, body)
-    SELECT DISTINCT ON (given.id) given.id, given.created_at, given.version,
-      CASE WHEN task.status < 3 THEN 0 ELSE task.status END, ARRAY[task.lane], given.body
-    FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::text[]) AS given (id, created_at, version, body)
-    CROSS JOIN LATERAL (SELECT status, lane, version FROM :schema.tasks WHERE tasks.id = given.id OFFSET 0) AS task
-    WHERE task.version = given.version
-    ORDER BY given.id
-    ON CONFLICT (task_id) DO UPDATE SET version = excluded.version, status = excluded.status, lanes = excluded.lanes,
-      body = excluded.body),
-  ended AS (DELETE FROM :schema.text_work WHERE work = ANY($5::bigint[])),
-  begun AS (
-    DELETE FROM :schema.text_work USING unnest($6::bigint[], $7::bigint[], $8::bigint[]) AS piece (work, next_at, read)
+const continueWork = statement(
+  "continueTextWork",
+  `WITH begun AS (
+    DELETE FROM :schema.text_work USING unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS piece (work, next_at, read)
     WHERE text_work.work = piece.work RETURNING lane, status, greatest(tasks - piece.read, 1) AS tasks, next_at, last_at)
   ${notingWork("SELECT lane, status, tasks, next_at AS first_at, last_at FROM begun")}`,
+);
+
+/** A task that has changed since it was read is left: there is a note of that. The memory is set before anything is stored. */
+const keepTexts = statement(
+  "writeTexts",
+  `WITH memory AS MATERIALIZED (
+    SELECT CASE WHEN $5::text IS NOT NULL THEN set_config('work_mem', $5, true) END)
+  INSERT INTO :schema.texts AS kept (task_id, created_at, version, status, lanes, body)
+  SELECT DISTINCT ON (given.id) given.id, given.created_at, given.version,
+    CASE WHEN task.status < 3 THEN 0 ELSE task.status END, ARRAY[task.lane], given.body
+  FROM memory CROSS JOIN unnest($1::text[], $2::bigint[], $3::integer[], $4::text[]) AS given (id, created_at, version, body)
+  CROSS JOIN LATERAL (SELECT status, lane, version FROM :schema.tasks WHERE tasks.id = given.id OFFSET 0) AS task
+  WHERE task.version = given.version
+  ORDER BY given.id
+  ON CONFLICT (task_id) DO UPDATE SET version = excluded.version, status = excluded.status, lanes = excluded.lanes,
+    body = excluded.body`,
 );
