@@ -24,6 +24,7 @@ export const questions: readonly Question[] = [
   { name: "drain-with-history", bare: "drain-with-history", history: true },
   { name: "drain-searched", history: true },
   { name: "drain-acted", roundsMax: 1 },
+  { name: "drain-queues" },
   { name: "at-once", bare: "at-once", peers: true },
   { name: "latency", peers: true, peerTasks: 1_000 },
   { name: "latency-across" },

@@ -55,6 +55,11 @@ export const targets: readonly Target[] = [
     value: ({ figure }) => divide(figure("drain-acted", "dure", rate), figure("drain", "dure", rate)),
     wanted: "≥ 0.5 × without",
   },
+  {
+    ...ratio("drain-queues", "the drain, each task in a queue of its own", 0.2, "drain"),
+    value: ({ figure }) => divide(figure("drain-queues", "dure", rate), figure("drain", "dure", rate)),
+    wanted: "≥ 0.2 × in one",
+  },
   ratio("at-once", "enqueued and drained at once, against plainjob", 3, "plainjob"),
   ratio("at-once", "enqueued and drained at once, against BullMQ", 2.5, "bullmq"),
   atMost("latency", "enqueue to start, one process, median", "p50", 1),
