@@ -242,9 +242,12 @@ function depthFromEnvironment(): number | undefined {
   const text = process.env.DURE_QUEUE_DEPTH_MAX;
   if (!text) return undefined;
   const max = Number(text.replaceAll("_", ""));
-  const problem = depthRule(max, "DURE_QUEUE_DEPTH_MAX");
-  if (problem) throw new DureError("INVALID_OPTION", problem, { details: { queueDepthMax: text } });
-  return max;
+  if (depthRule(max, "") === undefined) return max;
+  throw new DureError(
+    "INVALID_OPTION",
+    `DURE_QUEUE_DEPTH_MAX is ${JSON.stringify(text)}; it must be a whole number from 1 to 1000000000.`,
+    { details: { queueDepthMax: text } },
+  );
 }
 
 function depthOf(depths: DureOptions["queueDepthMax"]): DureSettings["queueDepthMax"] {

@@ -220,7 +220,7 @@ test("so many tasks wait in a queue and no more, by name or for all others, unti
   await expect(sendReceipt.enqueueMany(items(3))).rejects.toMatchObject({
     code: "QUEUE_FULL",
     message:
-      'The queue "mail" would have more than 2 tasks waiting, which is the most it may (queueDepthMax). Nothing was enqueued. ' +
+      'The queue "mail" may have 2 of its tasks waiting (queueDepthMax), and would have more. Nothing was enqueued. ' +
       "Enqueue again when some have been run, start more workers, or raise the limit.",
     details: { queue: "mail", max: 2 },
   });
@@ -239,7 +239,7 @@ test("the limit of a queue's depth is checked, and comes from the environment wh
   expect(() => makeDure({ queueDepthMax: 0 })).toThrow("queueDepthMax");
   expect(() => makeDure({ queueDepthMax: { "a b": 5, mail: 1.5 } })).toThrow(/a b.*queueDepthMax\['mail'\]/s);
   vi.stubEnv("DURE_QUEUE_DEPTH_MAX", "many");
-  expect(() => makeDure()).toThrow("DURE_QUEUE_DEPTH_MAX");
+  expect(() => makeDure()).toThrow('DURE_QUEUE_DEPTH_MAX is "many"; it must be');
   vi.stubEnv("DURE_QUEUE_DEPTH_MAX", "1");
   const dure = makeDure();
   const unbounded = makeDure({ queueDepthMax: { mail: 1 } });

@@ -51,8 +51,8 @@ function describe(reason: string, details: Record<string, unknown>): string {
       );
     case "queue-full":
       return (
-        `The queue "${details.queue}" would have more than ${(details.max as number).toLocaleString("en")} tasks waiting, which is the ` +
-        `most it may (queueDepthMax). ${undone} Enqueue again when some have been run, start more workers, or raise the limit.`
+        `The queue "${details.queue}" may have ${(details.max as number).toLocaleString("en")} of its tasks waiting (queueDepthMax), and would ` +
+        `have more. ${undone} Enqueue again when some have been run, start more workers, or raise the limit.`
       );
     case "not-found": {
       if (details.isDefinition)
