@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { z } from "zod";
 import type { Dure } from "../dure.ts";
+import { parseJson } from "../tasks/core/json-text.ts";
 import { type Access, type Caller, Gate, type Role } from "./auth.ts";
 import { Documents, type Redact, redactByName } from "./documents.ts";
 import { EnqueueLimit, usualEnqueuesPerMinute } from "./enqueue-limit.ts";
@@ -302,9 +303,9 @@ function withoutToken(address: string): string {
 async function bodyOf(request: Request): Promise<unknown> {
   const text = await request.text();
   try {
-    return text === "" ? {} : JSON.parse(text);
-  } catch {
-    throw new HttpError(400, "NOT_JSON", "The body is no JSON.");
+    return text === "" ? {} : parseJson(text);
+  } catch (error) {
+    throw new HttpError(400, "NOT_JSON", `The body cannot be read as JSON: ${(error as Error).message}.`);
   }
 }
 

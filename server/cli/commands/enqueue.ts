@@ -5,6 +5,7 @@ import type { Dure } from "../../dure.ts";
 import type { EnqueueOptions } from "../../tasks/core/enqueue.ts";
 import { resultOf } from "../../tasks/core/enqueue.ts";
 import { DureError } from "../../tasks/core/errors.ts";
+import { parseJson } from "../../tasks/core/json-text.ts";
 import { showValue } from "../../tasks/core/show.ts";
 import type { Task } from "../../tasks/core/task.ts";
 import { collectWhole, given, parseInteger } from "../arguments.ts";
@@ -108,7 +109,7 @@ async function readPayload(text: string | undefined): Promise<unknown> {
   if (text === undefined) return undefined;
   const json = text === "-" ? await readInput() : text;
   try {
-    return JSON.parse(json);
+    return parseJson(json);
   } catch (error) {
     throw new CommandError(
       `The payload ${showValue(json)} is not JSON: ${(error as Error).message}. Text wants its quotes, and the shell ` +
