@@ -48,6 +48,13 @@ onEachStore("summarizeTasks", (world) => {
       created: { start: aligned - 2.5 * hourMs, end: aligned - 1.5 * hourMs },
       statuses: ["RUNNING", "FAILED"],
     },
+    // Most of the first and of the last hour, and most of one.
+    { created: { start: aligned - 4.8 * hourMs, end: aligned - 1.3 * hourMs } },
+    {
+      created: { start: aligned - 3.9 * hourMs, end: aligned - 1.2 * hourMs },
+      statuses: ["PENDING", "RUNNING"],
+    },
+    { types: ["send-receipt"], created: { start: aligned - 1.9 * hourMs, end: aligned - 1.1 * hourMs } },
     { created: { end: startAt - 3 * hourMs } },
     { created: { start: startAt, end: startAt } },
     { updated: { start: startAt } },

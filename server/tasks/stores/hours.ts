@@ -70,21 +70,37 @@ export interface Hours {
   /** Whole ones, from this on, included, up to that, excluded. */
   from: number;
   to: number;
-  /** What else of the range there is, each within one hour; milliseconds since 1970, `end` excluded. */
-  edges: { start: number; end: number }[];
+  /** What is counted besides. */
+  edges: Edge[];
 }
 
-/** @param range milliseconds since 1970; `start` included, `end` excluded */
+/** A part of one hour: it is in the range and in no whole hour, or in a whole hour and not in the range. */
+export interface Edge {
+  /** Milliseconds since 1970. */
+  start: number;
+  /** Excluded. */
+  end: number;
+  sign: 1 | -1;
+}
+
+/** Of an hour that is partly in the range the shorter part is counted. @param range milliseconds since 1970; `start` included, `end` excluded */
 export function hoursOf({ start: given, end: until }: StoreSearch["created"] = {}): Hours {
   const start = Math.max(given ?? -Infinity, hoursMin * hourMs);
   const end = Math.min(until ?? Infinity, hoursMax * hourMs);
   if (start >= end) return { from: 0, to: 0, edges: [] };
-  const from = Math.ceil(start / hourMs);
-  const to = Math.floor(end / hourMs);
-  if (from > to) return { from: 0, to: 0, edges: [{ start, end }] };
-  const edges = [
-    { start, end: from * hourMs },
-    { start: to * hourMs, end },
-  ];
-  return { from, to, edges: edges.filter((edge) => edge.start < edge.end) };
+  const first = Math.floor(start / hourMs);
+  const last = Math.ceil(end / hourMs);
+  const before: Edge = { start: first * hourMs, end: start, sign: -1 };
+  const behind: Edge = { start: end, end: last * hourMs, sign: -1 };
+  if (last - first === 1 && 2 * (end - start) <= hourMs)
+    return { from: 0, to: 0, edges: [{ start, end, sign: 1 }] };
+  const isHead = last - first > 1 && 2 * (start - before.start) > hourMs;
+  const isTail = last - first > 1 && 2 * (behind.end - end) > hourMs;
+  const head: Edge = isHead ? { start, end: before.start + hourMs, sign: 1 } : before;
+  const tail: Edge = isTail ? { start: behind.end - hourMs, end, sign: 1 } : behind;
+  return {
+    from: isHead ? first + 1 : first,
+    to: isTail ? last - 1 : last,
+    edges: [head, tail].filter((edge) => edge.start < edge.end),
+  };
 }

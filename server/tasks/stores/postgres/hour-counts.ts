@@ -7,6 +7,7 @@ import type { StoreSearch } from "../../core/store.ts";
 import type { GroupSums } from "../group-sums.ts";
 import {
   allLanes,
+  type Edge,
   groupsOfPairs,
   groupsOfStatuses,
   type Hours,
@@ -31,7 +32,10 @@ import { shape } from "./statement.ts";
 const pending = 1;
 const running = 2;
 
-/** `kept` and `edge` rows say their group, `changed` and `running` ones their lane. */
+/**
+ * `kept` and `edge` rows say their group, `changed` and `running` ones their lane. The state of `running` ones is 1 for those
+ * that are in the range.
+ */
 type Row = [
   kind: "kept" | "changed" | "running" | "edge",
   which: number,
@@ -58,7 +62,7 @@ export async function countByHours(
     if (kind === "kept" || kind === "edge") add(which, hour, tasks);
     else if (kind === "changed") add(groupOf(which, state === 0 ? pending : state), hour, tasks);
     else {
-      add(groupOf(which, running), hour, tasks);
+      if (state === 1) add(groupOf(which, running), hour, tasks);
       if (hour >= hours.from && hour < hours.to) add(groupOf(which, pending), hour, -tasks);
     }
   }
@@ -77,7 +81,7 @@ export function hoursStatement(
   const settled = pairs
     .map((pair, place) => ({ ...pair, number: numbers[place]! }))
     .filter(({ status }) => status !== running);
-  const parts = [runningPart(text, search)];
+  const parts = [runningPart(text, search, from, to)];
   if (from < to) {
     const byStatus = groupsOfStatuses(search, pairs, numbers);
     const each = byStatus
@@ -95,30 +99,37 @@ export function hoursStatement(
         FROM :schema.tally_changes WHERE ${within("hour")} GROUP BY 2, 3, 4`,
     );
   }
-  for (const edge of edges) parts.push(...edgeParts(text, { ...search, created: edge }, settled));
+  for (const edge of edges) parts.push(...edgeParts(text, search, edge, settled));
   return {
     statement: shape("sumHours", parts.map((part) => `(${part})`).join("\n UNION ALL ")),
     values: text.values,
   };
 }
 
-function runningPart(text: Text, { created }: StoreSearch): string {
-  const conditions = ["tasks.status = 2"];
-  if (created?.start !== undefined) conditions.push(`tasks.created_at >= ${text.add(created.start)}::bigint`);
-  if (created?.end !== undefined) conditions.push(`tasks.created_at < ${text.add(created.end)}::bigint`);
-  return `SELECT 'running' AS kind, lane, 0, ${hourSql("created_at")}::integer, count(*) FROM :schema.tasks
-    WHERE ${conditions.join(" AND ")} GROUP BY 2, 4`;
+/** Those of the range, and of the whole hours. */
+function runningPart(text: Text, { created }: StoreSearch, from: number, to: number): string {
+  const inRange = ["true"];
+  if (created?.start !== undefined) inRange.push(`tasks.created_at >= ${text.add(created.start)}::bigint`);
+  if (created?.end !== undefined) inRange.push(`tasks.created_at < ${text.add(created.end)}::bigint`);
+  const inHours = `tasks.created_at >= ${text.add(from * hourMs)}::bigint AND tasks.created_at < ${text.add(to * hourMs)}::bigint`;
+  return `SELECT 'running' AS kind, lane, (${inRange.join(" AND ")})::integer, ${hourSql("created_at")}::integer, count(*)
+    FROM :schema.tasks WHERE tasks.status = 2 AND (${inRange.join(" AND ")} OR ${inHours}) GROUP BY 2, 3, 4`;
 }
 
-/** Of a range within one hour. */
-function edgeParts(text: Text, search: StoreSearch, pairs: readonly (Pair & { number: number })[]): string[] {
+/** What is counted of one hour. */
+function edgeParts(
+  text: Text,
+  search: StoreSearch,
+  { start, end, sign }: Edge,
+  pairs: readonly (Pair & { number: number })[],
+): string[] {
   const { after: _after, ...unplaced } = search;
-  const counting: StoreSearch = { ...unplaced, sortBy: "createdAt" };
+  const counting: StoreSearch = { ...unplaced, created: { start, end }, sortBy: "createdAt" };
   const numberOf = new Map(pairs.map(({ lane, status, number }) => [lane * 8 + status, number]));
   return groupsOf(pairs, (pair) => streamsOf(counting, pair)).map((group) => {
     const given = group.lanes.map((lane, place) => numberOf.get(lane * 8 + group.statuses[place]!)!);
     const conditions = [...ownOf("pair"), ...wanted(text, counting, group)];
-    return `SELECT 'edge', pair.number, 0, ${text.add(Math.floor(search.created!.start! / hourMs))}::integer, sum(counted.tasks)::bigint
+    return `SELECT 'edge', pair.number, 0, ${text.add(Math.floor(start / hourMs))}::integer, ${sign} * sum(counted.tasks)::bigint
       FROM unnest(${text.add(group.lanes)}::integer[], ${text.add(group.statuses)}::smallint[], ${text.add(given)}::integer[])
         AS pair (lane, status, number)
       CROSS JOIN LATERAL (SELECT count(*) AS tasks FROM :schema.tasks WHERE ${conditions.join(" AND ")}) AS counted

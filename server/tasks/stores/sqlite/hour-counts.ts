@@ -34,20 +34,22 @@ export function countByHours(
   if (hours.from < hours.to) addWholeHours(connection, search, pairs, groups, hours, sums);
   addRunning(connection, search, pairs, groups, hours, sums);
   const settled = pairs.map((pair, place) => ({ pair, place })).filter(({ pair }) => pair.status !== running);
-  for (const edge of hours.edges) {
-    const counts = countsOfPairs(
-      { ...search, created: edge },
-      settled.map(({ pair }) => pair),
+  if (hours.edges.length === 0) return;
+  const counts = countsOfPairs(
+    hours.edges.map(({ start, end }) => ({ ...search, created: { start, end } })),
+    settled.map(({ pair }) => pair),
+  );
+  for (const { text, values, places } of counts) {
+    const given = JSON.stringify(
+      places.map((place) => [settled[place]!.pair.lane, settled[place]!.pair.status]),
     );
-    for (const { text, values, places } of counts) {
-      const given = JSON.stringify(
-        places.map((place) => [settled[place]!.pair.lane, settled[place]!.pair.status]),
-      );
-      const rows = connection.prepare(text).all(given, ...values) as unknown as [number][];
-      rows.forEach(([tasks], index) => {
-        sums.add(groups[settled[places[index]!]!.place]!, edge.start, tasks);
+    const rows = connection.prepare(text).all(given, ...values) as unknown as number[][];
+    rows.forEach((counted, index) => {
+      const group = groups[settled[places[index]!]!.place]!;
+      hours.edges.forEach(({ start, sign }, edge) => {
+        sums.add(group, start, sign * counted[edge]!);
       });
-    }
+    });
   }
 }
 

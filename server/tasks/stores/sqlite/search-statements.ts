@@ -116,16 +116,21 @@ export function keyCountsOfPairs(search: StoreSearch, pairs: readonly Pair[]): P
   });
 }
 
-/** How many tasks each pair has, from each index that may have some; `places` are those of the pairs it is asked of. */
+/**
+ * How many tasks each pair has in each of the searches, which are alike but for their ranges, from each index that may have
+ * some; `places` are those of the pairs it is asked of.
+ */
 export function countsOfPairs(
-  search: StoreSearch,
+  searches: readonly StoreSearch[],
   pairs: readonly Pair[],
 ): (SearchStatement & { places: readonly number[] })[] {
-  const counted = toCount(search);
+  const counted = searches.map(toCount);
   const placeOf = new Map(pairs.map((pair, place) => [pair, place]));
-  return Array.from(byIndex(counted, pairs), ([from, pairs]) => {
-    const { tasks, values } = tasksOfEach(from, counted);
-    const text = `${withPairs} SELECT (SELECT count(*) FROM ${tasks}) FROM pairs`;
+  return Array.from(byIndex(counted[0]!, pairs), ([from, pairs]) => {
+    const each = counted.map((search) => tasksOfEach(from, search));
+    const columns = each.map(({ tasks }) => `(SELECT count(*) FROM ${tasks})`);
+    const text = `${withPairs} SELECT ${columns.join(", ")} FROM pairs`;
+    const values = each.flatMap((one) => one.values);
     return { text, values, places: pairs.map((pair) => placeOf.get(pair)!) };
   });
 }
@@ -148,7 +153,7 @@ function byIndex(search: StoreSearch, pairs: readonly Pair[]): Map<SearchIndex, 
   return found;
 }
 
-const withPairs = `/* dure:searchTasks */ WITH pairs AS MATERIALIZED
+export const withPairs = `/* dure:searchTasks */ WITH pairs AS MATERIALIZED
   (SELECT value ->> 0 AS lane, value ->> 1 AS status FROM json_each(?))`;
 
 /** The tasks of the pair at hand, in a statement that begins `withPairs`. */
