@@ -4,7 +4,7 @@ import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ClaimRequest, TaskStore } from "../../server/tasks/core/store.ts";
 import { claimDue, claimFirstDue } from "../../server/tasks/stores/postgres/claim.ts";
-import { look } from "../../server/tasks/stores/postgres/look.ts";
+import { glanceAtTasks, look } from "../../server/tasks/stores/postgres/look.ts";
 import { completeTasks, keepReports, settleTasksById } from "../../server/tasks/stores/postgres/settle.ts";
 import { inSchema, type Statement } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
@@ -215,6 +215,7 @@ describe("plans that the server keeps", () => {
       "bigint, text, text[], text[], integer",
       "NULL, 'w', '{resize-image}', NULL, 500",
     ],
+    ["glance", glanceAtTasks, "text", "'w'"],
     ["look", look, "bigint, text, text[], text[], boolean", "NULL, 'w', '{resize-image}', NULL, true"],
     [
       "settle completed",

@@ -121,6 +121,22 @@ test("what another process does is heard by its kind, and what this one does onc
   expect(heard).toEqual([undefined, "tasks", "ends"]);
 });
 
+test("tasks are looked for more seldom while notifications are seen to arrive", async () => {
+  const proxy = await CuttingProxy.start(schema.url);
+  closing.push(() => proxy.close());
+  const store = await open(proxy.url(schema.url));
+  const heard: (News | undefined)[] = [];
+  expect(store.pace.pollMs).toBe(2_000);
+  store.onChange((news) => heard.push(news));
+  await expect.poll(() => store.pace.pollMs, { timeout: 5_000 }).toBe(5_000);
+  heard.length = 0;
+  proxy.refuses = true;
+  proxy.cut(/LISTEN/);
+  // Whoever waits for the next look is told to look now.
+  await expect.poll(() => heard, { timeout: 5_000 }).toEqual([undefined]);
+  expect(store.pace.pollMs).toBe(2_000);
+});
+
 test("with listen=off nothing is listened to or notified, and leases are renewed", async () => {
   const proxy = await CuttingProxy.start(schema.url);
   closing.push(() => proxy.close());

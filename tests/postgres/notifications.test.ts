@@ -40,8 +40,8 @@ test("without a single notification work is found within a poll", async () => {
   world = await open();
   proxy.dropsNotifications = true;
   for (let round = 0; round < 3; round += 1) {
-    // A poll is 2 s; the rest is for a machine that is busy.
-    expect(await startDelay()).toBeLessThan(4_000);
+    // A poll is 5 s as long as they are taken to arrive; the rest is for a machine that is busy.
+    expect(await startDelay()).toBeLessThan(7_000);
     await sleep(200 * Math.random());
   }
   await world.check();

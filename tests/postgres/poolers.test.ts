@@ -1,6 +1,8 @@
 /** F51: a pooler that hands out another session for every transaction stands between. */
 import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { FaultWorld } from "../support/fault-world.ts";
 import { poolers, type RunningPooler } from "../support/poolers.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
@@ -41,6 +43,24 @@ describe.each(poolers)("through $name", ({ missing, start }) => {
       await world.check();
     },
   );
+
+  test("what a session is handed of its own notifications proves nothing", async () => {
+    const listener = new pg.Client({ connectionString: schema.url.replace(/\?.*/, "") });
+    await listener.connect();
+    await listener.query(`LISTEN "dure:${schema.name.replaceAll('"', '""')}"`);
+    const check = new Promise<pg.Notification>((resolve) => listener.once("notification", resolve));
+    const store = createPostgresStore({ url: pooler.url(schema.url) });
+    try {
+      await store.open();
+      store.onChange(() => undefined);
+      expect((await check).payload).toMatch(/check$/);
+      await store.stats();
+      expect(store.pace.pollMs).toBe(2_000);
+    } finally {
+      await store.close();
+      await listener.end();
+    }
+  });
 
   test("a task starts within a poll, notified or not", async () => {
     world = await FaultWorld.open({ url: pooler.url(schema.url), checkUrl: schema.url, workers: 1 });

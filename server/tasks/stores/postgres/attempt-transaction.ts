@@ -19,6 +19,7 @@ import { unusable } from "../../core/transaction.ts";
 import { trust } from "./callers-transaction.ts";
 import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
+import { commit } from "./driver.ts";
 import { isConnectionLoss, sqlState } from "./postgres-errors.ts";
 import { settleTasks } from "./settle.ts";
 import { onceOnly, statement } from "./statement.ts";
@@ -77,7 +78,7 @@ class PostgresAttemptTransaction implements AttemptTransaction {
         return { kind: "ok", value: settled };
       }
       committing = true;
-      await this.#context.database.commit(connection);
+      await commit(connection);
       this.#giveBack(false);
       this.#changed();
       return { kind: "ok", value: settled };
@@ -221,6 +222,7 @@ function withSession(context: Context, session: Session): Context {
   return {
     ...context,
     database: database as unknown as Context["database"],
+    tellBehind: () => undefined,
     tasksAdded: () => undefined,
     tasksChanged: () => undefined,
   };

@@ -18,7 +18,7 @@ import { queueFullWith } from "./queue-depth.ts";
 import { type Statement, statement } from "./statement.ts";
 
 /** When others are told to look, in milliseconds from the call: the commit cannot be seen from here. */
-const hintsMs = [25, 100, 400];
+const hintsMs = [25, 100, 400, 1_600];
 /** Tasks in one statement. */
 const partSize = 1_000;
 

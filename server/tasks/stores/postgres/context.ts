@@ -4,6 +4,7 @@ import type { Database } from "./database.ts";
 import type { Floors } from "./floors.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Lookout } from "./look.ts";
+import type { Behind } from "./statement.ts";
 
 export interface Context {
   readonly database: Database;
@@ -13,8 +14,10 @@ export interface Context {
   readonly lookout: Lookout;
   /** The instant for statements; null for the database's own clock. Tests give theirs. */
   now(): number | null;
-  /** Tasks became claimable: wakes this process's worker at once and others by a notification, soon. */
-  tasksAdded(): void;
+  /** What tells others of tasks right behind the statement that stores them; undefined when `tasksAdded` is to do so. */
+  tellBehind(): Behind | undefined;
+  /** Tasks became claimable: wakes this process's worker at once and others, unless they were told, by a notification, soon. */
+  tasksAdded(options?: { wereTold: boolean }): void;
   /** Tasks ended, or were asked to: wakes those who wait for that. */
   tasksChanged(): void;
 }

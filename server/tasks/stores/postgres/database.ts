@@ -24,7 +24,7 @@ import {
   wasNeverSent,
 } from "./postgres-errors.ts";
 import { PreparedTexts } from "./prepared-texts.ts";
-import type { Statement } from "./statement.ts";
+import type { Behind, Statement } from "./statement.ts";
 import { Turns } from "./turns.ts";
 
 /** A result row: the columns in the order of the statement; int8 as number. */
@@ -118,12 +118,15 @@ export class Database implements Session {
   queryWith(
     statement: Statement,
     values: (session: Session) => Promise<readonly unknown[]>,
+    behind?: Behind,
   ): Promise<ResultRow[]> {
     return this.#retrying(() =>
-      this.#once(async (client) => {
+      this.#once(async (client, hold) => {
         const send: Session["query"] = (statement, values = []) =>
           this.#send(client, statement, values, stepTimeoutMs);
-        return send(statement, await values({ query: send }));
+        const answer = send(statement, await values({ query: send }));
+        if (behind) hold(send(behind.statement, behind.values));
+        return answer;
       }),
     );
   }
@@ -214,16 +217,6 @@ export class Database implements Session {
     };
   }
 
-  /** COMMIT on a connection that was lent; an aborted transaction is an error here, not a rollback that looks like success. */
-  async commit(client: pg.ClientBase): Promise<void> {
-    const { command } = await client.query({
-      text: "COMMIT",
-      query_timeout: queryTimeoutMs,
-    } as pg.QueryConfig);
-    if (command !== "COMMIT")
-      throw Object.assign(new Error("The transaction was aborted."), { code: "25P02" });
-  }
-
   /** A connection of its own, outside the pool, not yet connected; the caller ends it. */
   dedicated(options: pg.ClientConfig = {}): pg.Client {
     return this.#driver!.makeClient(options);
@@ -302,13 +295,19 @@ export class Database implements Session {
     return this.#turns.while(() => this.#once(work), queryTimeoutMs, late);
   }
 
-  /** Runs `work` on a connection of the pool; one that is of no more use leaves the pool. */
-  async #once<Value>(work: (client: pg.PoolClient) => Promise<Value>): Promise<Value> {
+  /** Runs `work` on a connection of the pool; one that is of no more use leaves the pool. @param work may `hold` it for longer */
+  async #once<Value>(
+    work: (client: pg.PoolClient, hold: (until: Promise<unknown>) => void) => Promise<Value>,
+  ): Promise<Value> {
     const client = await this.#connect(this.#pool);
     const askedAt = performance.now();
     let broken = false;
+    let held: Promise<boolean> | undefined;
+    const hold = (until: Promise<unknown>) => {
+      held = until.then(() => false, isConnectionLoss);
+    };
     try {
-      const value = await work(client);
+      const value = await work(client, hold);
       this.#answeredAt.set(client, askedAt);
       return value;
     } catch (error) {
@@ -322,7 +321,8 @@ export class Database implements Session {
       }
       throw error;
     } finally {
-      client.release(broken);
+      if (held) void held.then((lost) => client.release(broken || lost));
+      else client.release(broken);
     }
   }
 

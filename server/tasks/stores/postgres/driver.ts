@@ -106,6 +106,15 @@ export class Driver {
   }
 }
 
+/** COMMIT on a connection that was lent; an aborted transaction is an error here, not a rollback that looks like success. */
+export async function commit(client: pg.ClientBase): Promise<void> {
+  const { command } = await client.query({
+    text: "COMMIT",
+    query_timeout: queryTimeoutMs,
+  } as pg.QueryConfig);
+  if (command !== "COMMIT") throw Object.assign(new Error("The transaction was aborted."), { code: "25P02" });
+}
+
 /** Among several hosts only one takes writes. */
 function refuseStandby(client: pg.ClientBase, done: (error?: Error) => void): void {
   client

@@ -93,8 +93,9 @@ export class EnqueueBatch {
       try {
         // Where there is no room for all, some may be stored already, or have another queue.
         if (!(await queueFullWith(this.#context.database, tasks))) {
-          await insertTasks(this.#context, this.#context.database, tasks);
-          this.#context.tasksAdded();
+          const told = this.#context.tellBehind();
+          await insertTasks(this.#context, this.#context.database, tasks, told);
+          this.#context.tasksAdded({ wereTold: told !== undefined });
           for (const call of group) call.resolve({ kind: "ok", value: call.tasks.map(() => null) });
           return;
         }

@@ -13,7 +13,7 @@ import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
 import { portions, sizeOfTexts } from "./portions.ts";
 import { plainText, type TaskRow, taskColumns, toTask } from "./rows.ts";
-import { nowOf, statement } from "./statement.ts";
+import { type Behind, nowOf, statement } from "./statement.ts";
 
 export type Enqueued = Written<(Task | null)[], EnqueueRefusal>;
 
@@ -24,17 +24,24 @@ export function sizeOfTask({ payload }: NewTask): number {
 
 /**
  * Inserts tasks that are all new; in several statements when they are large, so give one portion or a transaction.
+ * @param behind sent behind the only portion, outside of transactions
  * @throws an error of the server when one of them is not new: 23505
  */
 export async function insertTasks(
   context: Context,
   session: Session,
   tasks: readonly NewTask[],
+  behind?: Behind,
 ): Promise<void> {
-  for (const portion of portions(tasks, sizeOfTask)) await insertPortion(context, session, portion);
+  for (const portion of portions(tasks, sizeOfTask)) await insertPortion(context, session, portion, behind);
 }
 
-async function insertPortion(context: Context, session: Session, tasks: readonly NewTask[]): Promise<void> {
+async function insertPortion(
+  context: Context,
+  session: Session,
+  tasks: readonly NewTask[],
+  behind: Behind | undefined,
+): Promise<void> {
   // One row takes a third less time without arrays.
   const isOne = tasks.length === 1;
   const values = async (asked: Session) => {
@@ -44,7 +51,7 @@ async function insertPortion(context: Context, session: Session, tasks: readonly
   const { database } = context;
   const inserting = tasks.some(hasAttributes) ? withAttributes : plain;
   const statement = isOne ? inserting.one : inserting.all;
-  if (session === database) await database.queryWith(statement, values);
+  if (session === database) await database.queryWith(statement, values, behind);
   else await session.query(statement, await values(database));
 }
 

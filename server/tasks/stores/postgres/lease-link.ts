@@ -17,6 +17,8 @@ const restartMs = 1_000;
 export interface LeaseLinkEvents {
   /** By another process. Without `news`, anything may have. */
   changed(news?: News): void;
+  /** Others, and this process's own thread, are to hear that notifications arrive. */
+  prove(): void;
 }
 
 export class LeaseLink {
@@ -107,7 +109,8 @@ export class LeaseLink {
 
   #receive(message: LeaseReply): void {
     if (message.kind === "changed") this.#events.changed(message.news);
-    else if (message.kind === "listening") this.#listens = message.works;
+    else if (message.kind === "prove") this.#events.prove();
+    else if (message.kind === "listening") this.#hears(message.works);
     else if (message.kind === "beat") {
       const ageMs = threadTimeMs() - message.askedAt;
       this.#leases.get(message.workerId)?.onBeat({ ...message.beat, ageMs });
@@ -117,8 +120,16 @@ export class LeaseLink {
     }
   }
 
+  /** Who relied on being told has to look. */
+  #hears(works: boolean | undefined): void {
+    const didHear = this.#listens === true;
+    this.#listens = works;
+    if (didHear && !works && !this.#closed) this.#events.changed();
+  }
+
   #ended(thread: Worker): void {
     if (this.#thread === thread) this.#thread = undefined;
+    this.#hears(undefined);
     for (const resolve of this.#releases.values()) resolve();
     this.#releases.clear();
     if (this.#closed || (this.#leases.size === 0 && !this.#watching)) return;

@@ -22,5 +22,7 @@ export type LeaseReply =
   | { kind: "released"; number: number }
   /** Something may have changed; without `news`, anything. */
   | { kind: "changed"; news?: News }
-  /** Whether notifications arrive. */
-  | { kind: "listening"; works: boolean };
+  /** Something is to be notified, to see whether it arrives. */
+  | { kind: "prove" }
+  /** Whether notifications arrive; without `works`, that is not known. */
+  | { kind: "listening"; works?: boolean };

@@ -40,7 +40,8 @@ class LeaseThread {
       sender,
       isNeeded: () => this.#watching || this.#held.size > 0,
       heard: (payload) => this.#heard(payload === undefined ? undefined : newsOf(payload)),
-      listening: (works) => reply({ kind: "listening", works }),
+      prove: () => reply({ kind: "prove" }),
+      listening: (works) => reply(works === undefined ? { kind: "listening" } : { kind: "listening", works }),
     });
   }
 

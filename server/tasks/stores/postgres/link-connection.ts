@@ -1,11 +1,11 @@
 /**
  * The lease thread's connection: made when it is first needed, watched, and replaced with growing waits when it is
- * lost or has gone silent. It listens as well, where that works: a notification to itself, which must come back, tells
- * so once for each connection. (A pooler in transaction mode takes LISTEN, and nobody hears anything.)
+ * lost or has gone silent. It listens as well, and `Hearing` tells whether that works.
  */
 import type pg from "pg";
 import type { Database, ResultRow } from "./database.ts";
-import { channelOf, notify } from "./notifier.ts";
+import { Hearing } from "./hearing.ts";
+import { channelOf, isCheck } from "./notifier.ts";
 import { isPreparedStatementTrouble, isReadOnly } from "./postgres-errors.ts";
 import { quoted, type Statement } from "./statement.ts";
 
@@ -17,6 +17,12 @@ const lookMs = 3_000;
 /** and is replaced when it does not answer within this. */
 const answerMs = 5_000;
 
+/**
+ * A beat comes every few seconds, and the server plans what is prepared anew five times before it keeps a plan. Asked for
+ * only where notifications arrive: there the session is this connection's own.
+ */
+const keepPlans = "SET plan_cache_mode = force_generic_plan";
+
 export interface LinkConnectionParts {
   database: Database;
   /** Begins what this process notifies. */
@@ -25,25 +31,33 @@ export interface LinkConnectionParts {
   isNeeded(): boolean;
   /** What a notification of another process said; undefined for whatever was said while nobody listened. */
   heard(payload: string | undefined): void;
-  listening(works: boolean): void;
+  /** Has something notified on another connection, which must be heard here. */
+  prove(): void;
+  /** Whether notifications arrive; undefined while that is not known. */
+  listening(works: boolean | undefined): void;
 }
 
 export class LinkConnection {
   readonly #parts: LinkConnectionParts;
-  readonly #ownCheck: string;
+  readonly #hearing: Hearing;
   #client: pg.Client | undefined;
   #connecting: Promise<pg.Client> | undefined;
   #failures = 0;
   #reconnectTimer: NodeJS.Timeout | undefined;
   readonly #checkTimer: NodeJS.Timeout;
-  #listenTimer: NodeJS.Timeout | undefined;
   #heardAt = 0;
   #named: boolean;
   #closed = false;
 
   constructor(parts: LinkConnectionParts) {
     this.#parts = parts;
-    this.#ownCheck = `${parts.sender} check`;
+    this.#hearing = new Hearing({
+      prove: parts.prove,
+      listening: (works) => {
+        parts.listening(works);
+        if (works) void this.#client?.query(keepPlans).catch(() => undefined);
+      },
+    });
     this.#named = parts.database.location.prepare !== "off";
     this.#checkTimer = setInterval(() => void this.#check(), lookMs);
   }
@@ -71,7 +85,6 @@ export class LinkConnection {
     this.#closed = true;
     clearInterval(this.#checkTimer);
     clearTimeout(this.#reconnectTimer);
-    clearTimeout(this.#listenTimer);
     const client = this.#client;
     this.#client = undefined;
     await client?.end().catch(() => undefined);
@@ -122,34 +135,29 @@ export class LinkConnection {
   }
 
   async #listen(client: pg.Client): Promise<void> {
-    const channel = channelOf(this.#parts.database.location.schema);
     try {
-      await client.query(`LISTEN ${quoted(channel)}`);
-      await client.query({ text: notify.text, values: [channel, this.#ownCheck] });
+      await client.query(`LISTEN ${quoted(channelOf(this.#parts.database.location.schema))}`);
+      this.#hearing.begin();
     } catch (error) {
       // Refused by whatever stands between: then polling alone finds what is new.
       if ((error as { code?: string }).code === undefined) throw error;
-      this.#parts.listening(false);
-      return;
+      this.#hearing.refused();
     }
-    clearTimeout(this.#listenTimer);
-    this.#listenTimer = setTimeout(() => this.#parts.listening(false), answerMs);
   }
 
   #hear(client: pg.Client, payload: string): void {
     this.#heardAt = performance.now();
-    if (payload === this.#ownCheck) {
-      clearTimeout(this.#listenTimer);
-      this.#parts.listening(true);
-    } else if (client === this.#client && !payload.startsWith(`${this.#parts.sender} `)) {
-      this.#parts.heard(payload);
-    }
+    this.#hearing.heard();
+    if (client !== this.#client || isCheck(payload) || payload.startsWith(`${this.#parts.sender} `)) return;
+    this.#parts.heard(payload);
   }
 
   /** A network that drops everything in silence is found out by asking. */
   async #check(): Promise<void> {
     const client = this.#client;
-    if (!client || performance.now() - this.#heardAt < quietMs) return;
+    if (!client) return;
+    this.#hearing.look();
+    if (performance.now() - this.#heardAt < quietMs) return;
     try {
       await client.query("SELECT 1");
       this.#heardAt = performance.now();
@@ -161,6 +169,7 @@ export class LinkConnection {
   #lose(client: pg.Client): void {
     if (client !== this.#client) return;
     this.#client = undefined;
+    this.#hearing.end();
     // What a dead network keeps open is not waited for.
     (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
     this.#reconnectLater();

@@ -43,7 +43,8 @@ async function hears(database: Database): Promise<boolean> {
       setTimeout(() => resolve(false), waitMs).unref();
     });
     await client.query(`LISTEN ${quoted(channel)}`);
-    await client.query({ text: notify.text, values: [channel, "check"] });
+    // On another connection: a pooler may hand this one what it notified itself.
+    await database.query(notify, [channel, "doctor check"]);
     return await heard;
   } catch {
     return false;

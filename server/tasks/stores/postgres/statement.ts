@@ -10,6 +10,12 @@ export interface Statement {
   readonly isShape?: true;
 }
 
+/** A statement that is sent right behind another, commits by itself, and of whose fate nobody asks. */
+export interface Behind {
+  statement: Statement;
+  values: readonly unknown[];
+}
+
 export function statement(name: string, text: string): Statement {
   return { name, text: `/* dure:${name} */ ${text}` };
 }

@@ -103,6 +103,8 @@ export function createPostgresStore(options: PostgresStoreOptions): TaskStore {
  * make it reap, and reaping unasked is for what those could have missed.
  */
 const pace: Pace = { pollMs: 2_000, reapMs: 60_000 };
+/** While notifications are seen to arrive, polling finds what nobody told of: whoever stored it died in that instant. */
+const toldPace: Pace = { ...pace, pollMs: 5_000 };
 
 /** No type and no queue holds U+0000, which the server would not take, nor what it becomes. */
 function askable(search: StoreSearch): StoreSearch {
@@ -116,7 +118,6 @@ function askable(search: StoreSearch): StoreSearch {
 
 class PostgresStore implements TaskStore {
   readonly location: string;
-  readonly pace = pace;
   readonly #context: Context;
   readonly #database: Database;
   readonly #folder: TallyFolder;
@@ -145,20 +146,28 @@ class PostgresStore implements TaskStore {
       floors: new Floors(),
       lookout: new Lookout(),
       now: () => clock?.now() ?? null,
-      tasksAdded: () => {
-        this.#folder.wrote();
+      tellBehind: () => this.#notifier.behind("tasks"),
+      tasksAdded: ({ wereTold } = { wereTold: false }) => {
         this.#changed("tasks");
-        this.#notifier.tell("tasks");
+        if (!wereTold) this.#notifier.tell("tasks");
+        this.#folder.wrote();
       },
       tasksChanged: () => {
-        this.#folder.wrote();
         this.#changed("ends");
         this.#notifier.tell("ends");
+        this.#folder.wrote();
       },
     };
     this.#folder = new TallyFolder(this.#context);
     this.#enqueues = new EnqueueBatch(this.#context);
-    this.#link = new LeaseLink(url, this.#notifier.sender, { changed: (news) => this.#changed(news) });
+    this.#link = new LeaseLink(url, this.#notifier.sender, {
+      changed: (news) => this.#changed(news),
+      prove: () => this.#notifier.prove(),
+    });
+  }
+
+  get pace(): Pace {
+    return this.#link.listens ? toldPace : pace;
   }
 
   async open(): Promise<void> {

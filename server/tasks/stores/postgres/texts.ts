@@ -51,6 +51,9 @@ export async function readUnindexed(
   { limit }: Parameters<TaskStore["readUnindexed"]>[0],
 ): Promise<UnindexedTask[]> {
   const { database } = context;
+  // Most often there is nothing: a small question, where folding is a large statement.
+  const [mayBe] = await database.query(mayBeUnindexed);
+  if (!mayBe![0]) return [];
   await foldTallies(context);
   const found: Found[] = [];
   const seen = new Set<string>();
@@ -182,6 +185,11 @@ const noteEverything = statement(
     SELECT lane, status, 0, -1000000000000000, 1000000000000000, sum(tasks) FROM (
       SELECT lane, status, tasks FROM :schema.tallies UNION ALL SELECT lane, status, tasks FROM :schema.tally_changes
     ) AS counted WHERE status <> 2 GROUP BY lane, status HAVING sum(tasks) > 0`,
+);
+
+const mayBeUnindexed = statement(
+  "mayBeUnindexed",
+  "SELECT EXISTS (SELECT 1 FROM :schema.tally_changes) OR EXISTS (SELECT 1 FROM :schema.text_work)",
 );
 
 /** Pieces that are thought to have `$4` tasks together, with one more each, at most `$3`; of those left by somebody who has died, when there are no others. */
