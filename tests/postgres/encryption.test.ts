@@ -49,9 +49,13 @@ describe.skipIf(!address || !hasOpenssl())("a server on the network (needs opens
   test("one without encryption is refused, with what to do, unless the string says that it may be", async () => {
     await expect(open().countTasks()).rejects.toMatchObject({
       code: "DATABASE_UNAVAILABLE",
-      message: expect.stringMatching(/does not support SSL.*sslmode=disable/),
+      message: expect.stringMatching(/does not support SSL.*sslmode=disable&unencrypted=allow/),
     });
-    const plain = open("?sslmode=disable");
+    await expect(open("?sslmode=disable").countTasks()).rejects.toMatchObject({
+      code: "INVALID_OPTION",
+      message: expect.stringContaining("unencrypted=allow"),
+    });
+    const plain = open("?sslmode=disable&unencrypted=allow");
     expect(await plain.countTasks()).toBe(0);
     const findings = await plain.checkHealth();
     expect(findings.find(({ check }) => check === "encryption")).toMatchObject({

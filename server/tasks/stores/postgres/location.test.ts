@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { parseLocation } from "./location.ts";
 
 test("the store's own options are read and taken out; the rest is the driver's", () => {
@@ -52,12 +52,33 @@ test.each([
   ["postgres://localhost/app?poolsize=3", /no option "poolsize"; did you mean "pool_size"/],
   ["postgres://localhost/app?shema=jobs", /did you mean "schema"/],
   ["postgres://db/app?sslmode=verifyfull", /sslmode is "verifyfull"; expected disable, .*or no-verify/],
+  ["postgres://db/app?sslmode=disable", /to db would be encrypted, .*add unencrypted=allow/],
+  ["postgres://localhost,me.example/app?ssl=false", /to me\.example would be encrypted/],
+  ["postgres://db/app?unencrypted=yes", /unencrypted is "yes"; expected allow or refuse/],
   ["mysql://localhost/app", /expected postgres:/],
   ["postgres://me:sec@ret@local host/app", /%40/],
 ])("%s is refused", (url, message) => {
   const parse = () => parseLocation(url);
   expect(parse).toThrow(expect.objectContaining({ code: "INVALID_OPTION" }));
   expect(parse).toThrow(message);
+});
+
+test("what is not encrypted on its way to another machine must be allowed; this machine needs no leave", () => {
+  const allowed = parseLocation("postgres://db/app?sslmode=disable&unencrypted=allow");
+  expect(allowed.unencrypted).toEqual(["db"]);
+  expect(allowed.connectionStrings).toEqual(["postgres://db/app?sslmode=disable"]);
+  for (const own of ["localhost", "127.0.0.1:5433", "[::1]", "%2Ftmp"])
+    expect(parseLocation(`postgres://${own}/app?sslmode=disable`).unencrypted).toEqual([]);
+});
+
+test("the environment does not say so for the string", () => {
+  vi.stubEnv("PGSSLMODE", "disable");
+  try {
+    expect(() => parseLocation("postgres://db/app")).toThrow(/unencrypted=allow/);
+    expect(parseLocation("postgres:///app").unencrypted).toEqual([]);
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });
 
 test("no message and no shown name holds a password", () => {

@@ -40,7 +40,7 @@ export function parseLocation(url: string): Location {
   return {
     shown: shown(hosts, schema),
     connectionStrings: hosts.map(forDriver),
-    unencrypted: hosts.filter((host) => isOpenToReaders(host)).map(({ host }) => host),
+    unencrypted: readUnencrypted(hosts),
     schema,
     poolSize: readInteger(searchParams, "pool_size", 10, 2, 1_000),
     listen: readWord(searchParams, "listen", ["on", "off"], "on") === "on",
@@ -48,7 +48,19 @@ export function parseLocation(url: string): Location {
   };
 }
 
-const ownOptions = ["schema", "pool_size", "listen", "prepare"];
+const ownOptions = ["schema", "pool_size", "listen", "prepare", "unencrypted"];
+
+/** Passwords and payloads go in the clear to another machine only where the string says so twice. */
+function readUnencrypted(hosts: readonly URL[]): string[] {
+  const open = hosts.filter((host) => isOpenToReaders(host)).map(({ host }) => host);
+  const isAllowed =
+    readWord(hosts[0]!.searchParams, "unencrypted", ["allow", "refuse"], "refuse") === "allow";
+  if (open.length === 0 || isAllowed) return open;
+  throw refused(
+    `nothing that goes to ${open.join(", ")} would be encrypted, payloads and passwords included. Take out what asks for that ` +
+      "(sslmode=disable, ssl, PGSSLMODE), or add unencrypted=allow where nobody else can read the network",
+  );
+}
 
 /** `scheme://user@a:1,b:2/db` is one address per host; they share all the rest. */
 function splitHosts(url: string): URL[] {

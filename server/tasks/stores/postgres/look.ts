@@ -81,7 +81,9 @@ export async function lookForTasks(context: Context, request: ClaimRequest): Pro
 
 /** A range that is rare to the planner, so that it enters the index at its first entry. */
 const anyLane = "tasks.lane BETWEEN (SELECT 0 FROM me) AND (SELECT 2147483647 FROM me)";
-const any = (waiting: string) => `EXISTS (SELECT 1 FROM :schema.tasks WHERE tasks.status < 2 AND ${waiting} AND ${anyLane}
+const any = (
+  waiting: string,
+) => `EXISTS (SELECT 1 FROM :schema.tasks WHERE tasks.status < 2 AND ${waiting} AND ${anyLane}
       ORDER BY tasks.lane LIMIT (SELECT 1 FROM me))`;
 
 /** Small, because the server plans it anew five times for each worker that starts. */

@@ -131,7 +131,7 @@ const mended: [RegExp, string][] = [
   [
     /does not support SSL/i,
     "Every host but this machine is asked for encryption, and so is one whose sslmode says so. Turn ssl on at the server; " +
-      "where nobody else can read the network, add sslmode=disable to the connection string.",
+      "where nobody else can read the network, add sslmode=disable&unencrypted=allow to the connection string.",
   ],
   [
     /certificate|altnames/i,
