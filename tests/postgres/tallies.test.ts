@@ -1,7 +1,10 @@
 import { expect, test } from "vitest";
+import { copyTasks } from "../../server/tasks/runtime/copier.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
-import { newSearch, newTask } from "../support/builders.ts";
+import { createSqliteStore } from "../../server/tasks/stores/sqlite/store.ts";
+import { newSearch, newTask, startAt } from "../support/builders.ts";
 import { createTestSchema } from "../support/postgres.ts";
+import { TestClock } from "../support/test-clock.ts";
 
 test("changes of the counts are folded while tasks are stored, by several processes at once, and stay exact", async () => {
   const schema = await createTestSchema();
@@ -24,6 +27,33 @@ test("changes of the counts are folded while tasks are stored, by several proces
     expect(findings.find(({ check }) => check === "counts")).toMatchObject({ level: "ok" });
   } finally {
     await Promise.all(stores.map((store) => store.close()));
+    await schema.drop();
+  }
+});
+
+test("what a copy adds to the counts is folded at once", async () => {
+  const schema = await createTestSchema();
+  const [from, to] = [
+    createSqliteStore({ path: ":memory:", clock: new TestClock() }),
+    createPostgresStore({ url: schema.url }),
+  ];
+  try {
+    await from.open();
+    await to.open();
+    // Of as many hours as there are tasks.
+    const tasks = Array.from({ length: 1_200 }, (_, hour) =>
+      newTask({ createdAt: startAt - hour * 3_600_000 }),
+    );
+    await from.enqueueTasks(tasks);
+    expect(await copyTasks(from, to, schema.url)).toMatchObject({ copied: 1_200 });
+    const [counts] = await schema.query(
+      `SELECT (SELECT count(*) FROM :schema.tally_changes)::integer AS unfolded,
+        (SELECT sum(tasks) FROM :schema.tallies)::integer AS kept`,
+    );
+    expect(counts).toEqual({ unfolded: 0, kept: 1_200 });
+  } finally {
+    await from.close();
+    await to.close();
     await schema.drop();
   }
 });

@@ -11,6 +11,7 @@ import { portions, sizeOfTexts } from "./portions.ts";
 import { movedState } from "./postgres-errors.ts";
 import { plainText, statusNames, statusNumbers } from "./rows.ts";
 import { literal, onceOnly, quoted, statement } from "./statement.ts";
+import { foldTallies } from "./tallies.ts";
 
 export async function readRecords(
   context: Context,
@@ -110,6 +111,8 @@ export async function writeRecords(
       context.database.transaction((session) => insertAll(session, records, columnsOf)),
     );
     if (answer.kind === "ok") context.tasksAdded();
+    // Each call has changes of as many hours as it has tasks, and is followed by others: nobody else would fold so many.
+    await foldTallies(context).catch(() => undefined);
     return answer;
   } catch (error) {
     if (error instanceof KeyTaken)
