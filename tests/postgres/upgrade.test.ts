@@ -1,10 +1,11 @@
 /** F38: a database of every earlier schema, with tasks in it, is brought up to date and goes on. */
 import { afterEach, describe, expect, test } from "vitest";
 import type { TaskStore } from "../../server/tasks/core/store.ts";
-import { readMigrations } from "../../server/tasks/stores/migrate.ts";
+import { readMigrations, stopsOlderWorkers } from "../../server/tasks/stores/migrate.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
-import { newSearch, newWorker, settlementOf } from "../support/builders.ts";
+import { newSearch, newTask, newWorker, settlementOf } from "../support/builders.ts";
 import { countOf, tasksOf } from "../support/found.ts";
+import { OlderWorker, recorded } from "../support/older-worker.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
 import { claimRequest, ok } from "../support/stores.ts";
 
@@ -39,8 +40,68 @@ describe.each(migrations.slice(0, -1))("a database of schema $number", ({ number
   });
 });
 
+describe("a worker of an earlier build", () => {
+  test("can go on beside every migration since: none of them says that it must have stopped", () => {
+    const since = migrations.slice(recorded.schema).filter(stopsOlderWorkers);
+    // Else: node tests/fixtures/record-older-worker.ts, and the notes of the release say so.
+    expect(since.map(({ name }) => name)).toEqual([]);
+  });
+
+  test("goes on while this build migrates, and beside it; nothing is lost, run twice or miscounted", async () => {
+    const schema = await createTestSchema();
+    closing.push(schema.drop);
+    await makeEmptySchema(schema, recorded.schema);
+    const older = await OlderWorker.start(schema.url, schema.quoted, "older");
+    closing.push(() => older.end());
+    const store = createPostgresStore({ url: schema.url });
+    closing.push(() => store.close());
+    const ended: string[] = [];
+    const opened = store.open();
+    let isOpen = false;
+    const over = () => {
+      isOpen = true;
+    };
+    opened.then(over, over);
+    for (let turn = 0; turn < 10 || !isOpen; turn += 1) {
+      await older.enqueue(`of the older ${turn}`);
+      for (const claimed of await older.claim()) {
+        expect(await older.complete(claimed)).toBe(true);
+        ended.push(claimed.id);
+      }
+    }
+    await opened;
+
+    ok(await store.registerWorker(newWorker()));
+    ok(await store.enqueueTasks([newTask({ id: "of this build", ownId: true, dueAt: 1, createdAt: 1 })]));
+    const [own] = await older.claim();
+    expect(own!.id).toBe("of this build");
+    expect(ok(await store.claimTasks(claimRequest())).claimed).toEqual([]);
+    expect(await older.complete(own!)).toBe(true);
+
+    await older.enqueue("failed there");
+    expect(await older.fail((await older.claim())[0]!)).toBe(true);
+    const { claimed } = ok(await store.claimTasks(claimRequest()));
+    expect(claimed.map(({ task }) => task.id)).toEqual(["failed there"]);
+    ok(await store.settleTasks(claimed.map((one) => settlementOf(one, "completed"))));
+
+    await older.enqueue("lost there");
+    const [lost] = await older.claim();
+    const seen = (await store.listWorkers()).find(({ id }) => id === "older")!;
+    const suspects = [{ workerId: "older", renewals: seen.renewals }];
+    const reaped = ok(await store.reapWorkers({ suspects, crashBudget: 3, cancelGraceMs: 10_000 }));
+    expect(reaped.tasks.map(({ id }) => id)).toEqual(["lost there"]);
+    expect(await older.complete(lost!)).toBe(false);
+
+    expect(ended.sort()).toEqual([...new Set(ended)].sort());
+    const completed = await countOf(store.countTasks(newSearch({ statuses: ["COMPLETED"] })));
+    expect(completed).toBe(ended.length + 2);
+    const findings = await store.checkHealth({ full: true });
+    expect(findings.find(({ check }) => check === "counts")).toMatchObject({ level: "ok" });
+  });
+});
+
 describe("a migration that older workers must have stopped for", () => {
-  const stopping = migrations.find(({ sql }) => /Older workers must have stopped/.test(sql))!;
+  const stopping = migrations.find(stopsOlderWorkers)!;
 
   async function withWorker(ageMs: number): Promise<{ schema: TestSchema; store: TaskStore }> {
     const schema = await createTestSchema();
@@ -80,6 +141,15 @@ describe("a migration that older workers must have stopped for", () => {
 
 /** A schema as the version with so many migrations left it: one task has ended, one waits. */
 async function makeSchema(schema: TestSchema, number: number): Promise<void> {
+  await makeEmptySchema(schema, number);
+  await schema.query(`INSERT INTO :schema.lanes (type, queue, own_ids) VALUES ('resize-image', 'default', true);
+    INSERT INTO :schema.tallies (lane, status, tasks) VALUES (1, 0, 1), (1, 3, 1);
+    INSERT INTO :schema.tasks (id, lane, own_id, status, priority, due_at, created_at, updated_at, completed_at, max_attempts,
+      rerun_after_crash, payload)
+    VALUES ('ended', 1, true, 3, 0, 1, 1, 2, 2, 1, true, '{"widthPx":640}'), ('waiting', 1, true, 0, 0, 1, 1, 1, NULL, 1, true, '{"widthPx":640}')`);
+}
+
+async function makeEmptySchema(schema: TestSchema, number: number): Promise<void> {
   await schema.query(`CREATE SCHEMA :schema;
     CREATE TABLE :schema.migrations (number integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`);
   for (const one of migrations.slice(0, number)) {
@@ -89,9 +159,4 @@ async function makeSchema(schema: TestSchema, number: number): Promise<void> {
       one.name,
     ]);
   }
-  await schema.query(`INSERT INTO :schema.lanes (type, queue, own_ids) VALUES ('resize-image', 'default', true);
-    INSERT INTO :schema.tallies (lane, status, tasks) VALUES (1, 0, 1), (1, 3, 1);
-    INSERT INTO :schema.tasks (id, lane, own_id, status, priority, due_at, created_at, updated_at, completed_at, max_attempts,
-      rerun_after_crash, payload)
-    VALUES ('ended', 1, true, 3, 0, 1, 1, 2, 2, 1, true, '{"widthPx":640}'), ('waiting', 1, true, 0, 0, 1, 1, 1, NULL, 1, true, '{"widthPx":640}')`);
 }

@@ -27,6 +27,21 @@ export function readMigrations(folder: URL): Migration[] {
   return migrations;
 }
 
+/** A migration's first lines say whether workers of the version before may go on beside it. */
+export function stopsOlderWorkers({ sql }: Pick<Migration, "sql">): boolean {
+  return /Older workers must have stopped/.test(sql.split("\n\n")[0]!.replaceAll("\n-- ", " "));
+}
+
+/** @param workers those that are alive, by what they are shown as */
+export function olderWorkersError(location: string, stored: number, workers: readonly string[]): DureError {
+  return new DureError(
+    "WORKER_RUNNING",
+    `${location} has workers of an older Dure alive: ${workers.join(", ")}. They would not keep to what this version stores, so stop ` +
+      "them, then start this program again; `dure workers` lists them. Nothing was changed.",
+    { details: { stored, workers } },
+  );
+}
+
 /** What is left to apply. @throws DureError DATABASE_VERSION when the store is newer than this program. */
 export function pendingMigrations(
   migrations: readonly Migration[],

@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, describe, expect, test } from "vitest";
 import type { TaskStore } from "../../../server/tasks/core/store.ts";
-import { readMigrations } from "../../../server/tasks/stores/migrate.ts";
+import { readMigrations, stopsOlderWorkers } from "../../../server/tasks/stores/migrate.ts";
 import { applicationId } from "../../../server/tasks/stores/sqlite/connection.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
+import { WorkerLocks } from "../../../server/tasks/stores/sqlite/worker-locks.ts";
 import { newSearch, newTask, newWorker, settlementOf } from "../../support/builders.ts";
 import { countOf, tasksOf } from "../../support/found.ts";
 import { claimRequest, ok } from "../../support/stores.ts";
@@ -56,6 +57,58 @@ describe.each(migrations.slice(0, -1))("a file of schema $number", ({ number }) 
     expect(findings.filter(({ level }) => level === "error")).toEqual([]);
   });
 });
+
+describe("a migration that older workers must have stopped for", () => {
+  const stopping = migrations.findLast(stopsOlderWorkers)!;
+
+  function withWorker(ageMs: number): string {
+    const path = newFile();
+    makeFile(path, stopping.number - 1);
+    change(
+      path,
+      `INSERT INTO workers (id, state, host, pid, name, concurrency, types, lease_ms, started_at, beat_at)
+        VALUES ('old', 'alive', 'machine', 7, 'busy-bee', 1, '[]', 15000, 1, ${Date.now() - ageMs})`,
+    );
+    return path;
+  }
+
+  test("names one that is alive, and changes nothing", async () => {
+    const path = withWorker(4_000);
+    await expect(open(path)).rejects.toMatchObject({
+      code: "WORKER_RUNNING",
+      message: expect.stringMatching(/older Dure alive: busy-bee\. .*stop.*Nothing was changed/),
+    });
+    expect(change(path, "SELECT 1")).toBe(stopping.number - 1);
+    change(path, "UPDATE workers SET state = 'stopped'");
+    expect((await (await open(path)).schemaVersion()).stored).toBe(migrations.length);
+  });
+
+  test("does not wait for one that has been silent for two leases", async () => {
+    const store = await open(withWorker(31_000));
+    expect((await store.schemaVersion()).stored).toBe(migrations.length);
+  });
+
+  test("does not wait for one whose process has let go of its lock", async () => {
+    const path = withWorker(4_000);
+    const locks = new WorkerLocks(path);
+    locks.hold("old");
+    await expect(open(path)).rejects.toMatchObject({ code: "WORKER_RUNNING" });
+    locks.letGoAll();
+    const store = await open(path);
+    expect((await store.schemaVersion()).stored).toBe(migrations.length);
+  });
+});
+
+/** Answers the number of its schema. */
+function change(path: string, sql: string): number {
+  const database = new DatabaseSync(path);
+  try {
+    database.exec(sql);
+    return database.prepare("PRAGMA user_version").get()!.user_version as number;
+  } finally {
+    database.close();
+  }
+}
 
 /** A file as the version with so many migrations left it: one task has ended, one waits. */
 function makeFile(path: string, number: number): void {

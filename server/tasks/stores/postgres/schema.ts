@@ -1,6 +1,6 @@
 /** The schema in the database: making it, bringing it up to date under a lock, refusing what cannot be worked with. */
 import { DureError } from "../../core/errors.ts";
-import { type Migration, pendingMigrations, readMigrations } from "../migrate.ts";
+import { olderWorkersError, pendingMigrations, readMigrations, stopsOlderWorkers } from "../migrate.ts";
 import type { Database, Session } from "./database.ts";
 import { sqlState } from "./postgres-errors.ts";
 import { onceOnly, quoted, statement } from "./statement.ts";
@@ -78,21 +78,10 @@ async function migrate(session: Session, database: Database): Promise<void> {
   }
 }
 
-/** A migration's first lines say whether workers of the version before may go on beside it. */
-function stopsOlderWorkers({ sql }: Migration): boolean {
-  return /Older workers must have stopped/.test(sql.split("\n\n")[0]!.replaceAll("\n-- ", " "));
-}
-
 async function refuseWorkers(session: Session, stored: number, shown: string): Promise<void> {
   if (stored === 0) return;
   const workers = (await session.query(beatingWorkers)).map(([name]) => name);
-  if (workers.length === 0) return;
-  throw new DureError(
-    "WORKER_RUNNING",
-    `${shown} has workers of an older Dure alive: ${workers.join(", ")}. They would not keep to what this version stores, so stop ` +
-      "them, then start this program again; `dure workers` lists them. Nothing was changed.",
-    { details: { stored, workers } },
-  );
+  if (workers.length > 0) throw olderWorkersError(shown, stored, workers);
 }
 
 /** The statements of a migration: each ends with a semicolon at the end of a line. */

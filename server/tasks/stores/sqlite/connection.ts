@@ -19,10 +19,11 @@ import {
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { DureError } from "../../core/errors.ts";
-import { pendingMigrations, readMigrations } from "../migrate.ts";
+import { olderWorkersError, pendingMigrations, readMigrations, stopsOlderWorkers } from "../migrate.ts";
 import { OneLibrary } from "./one-library.ts";
 import { SameFile } from "./same-file.ts";
 import { isBusy, toDureError } from "./sqlite-errors.ts";
+import { WorkerLocks } from "./worker-locks.ts";
 
 export interface ConnectionOptions {
   /** A file, or ':memory:'. */
@@ -56,6 +57,8 @@ const networkFileSystems = new Map([
   [0x5346414f, "AFS"],
 ]);
 
+const beatingWorkers = `SELECT id, coalesce(name, host || ' ' || pid) FROM workers
+  WHERE state = 'alive' AND beat_at > ? - 2 * lease_ms ORDER BY worker`;
 const migrations = readMigrations(new URL("./migrations/", import.meta.url));
 /** The number of the newest schema that this program knows. */
 export const newestSchema = migrations.length;
@@ -229,7 +232,10 @@ export class Connection {
     if (pending.length === 0) return;
     this.#execWhenFree("BEGIN IMMEDIATE");
     try {
-      for (const migration of pendingMigrations(migrations, this.#number("PRAGMA user_version"), this.path)) {
+      const stored = this.#number("PRAGMA user_version");
+      const left = pendingMigrations(migrations, stored, this.path);
+      if (stored > 0 && left.some(stopsOlderWorkers)) this.#refuseWorkers(stored);
+      for (const migration of left) {
         this.#database.exec(migration.sql);
         this.#database.exec(
           `PRAGMA user_version = ${migration.number}; PRAGMA application_id = ${applicationId}`,
@@ -240,6 +246,14 @@ export class Connection {
       this.rollback();
       throw error;
     }
+  }
+
+  /** One whose process is gone, or that has been silent for two leases, is no worker any more. */
+  #refuseWorkers(stored: number): void {
+    const locks = new WorkerLocks(this.path);
+    const alive = this.prepare(beatingWorkers).all(Date.now()) as unknown as [id: string, shown: string][];
+    const workers = alive.filter(([id]) => !locks.isFree(id)).map(([, shown]) => shown);
+    if (workers.length > 0) throw olderWorkersError(this.path, stored, workers.slice(0, 5));
   }
 
   /**
