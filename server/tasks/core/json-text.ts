@@ -14,7 +14,7 @@ export function parseJson(text: string): unknown {
   return value;
 }
 
-/** Goes through a text that is known to be JSON, without recursion, however deep it is: some 10 ms for a MiB. */
+/** Goes through a text that is known to be JSON, without recursion, however deep it is: tens of milliseconds for a MiB. */
 function refuseLossy(text: string): void {
   /** One for each open bracket: the keys of an object so far, once there are any. */
   const open: (Set<string> | undefined)[] = [];
