@@ -29,6 +29,7 @@ const budget: Kind["targets"] = { sqlite: [undefined, 1_100], postgres: [undefin
 
 const pick = <Value>(random: Random, values: readonly Value[]): Value =>
   values[Math.floor(random() * values.length)]!;
+const hourMs = 3_600_000;
 const statuses = ["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"] as const;
 
 function timeRange(random: Random, now: number): { start?: Date; end?: Date } {
@@ -238,15 +239,38 @@ export const kinds: readonly Kind[] = [
   },
   {
     name: "newest started (startedAt)",
+    targets: page,
     ask: "page",
     search: () => ({ definitions: false, sortBy: "startedAt" }),
     share: 0.05,
   },
   {
+    name: "startedAt, any specified options",
+    targets: page,
+    ask: "page",
+    search: (random, now) => ({ ...specified(random, now), sortBy: "startedAt" }),
+    share: 0.3,
+  },
+  {
     name: "next due (dueAt), waiting",
+    targets: page,
     ask: "page",
     search: () => ({ definitions: false, status: "PENDING" as never, sortBy: "dueAt", sortOrder: "asc" }),
     share: 0.05,
+  },
+  {
+    name: "latest due (dueAt) of all",
+    targets: page,
+    ask: "page",
+    search: () => ({ definitions: false, sortBy: "dueAt" }),
+    share: 0.05,
+  },
+  {
+    name: "dueAt, any specified options",
+    targets: page,
+    ask: "page",
+    search: (random, now) => ({ ...specified(random, now), sortBy: "dueAt" }),
+    share: 0.3,
   },
   {
     name: "count by type and status",
@@ -275,13 +299,45 @@ export const kinds: readonly Kind[] = [
     name: "facets by status and hour, one day",
     targets: counts,
     ask: "summary",
-    search: (random, now) => {
-      const start = now - Math.floor(1 + random() * (days - 1)) * dayMs;
-      return {
-        by: ["status", "hour"],
-        createdAtRange: { start: new Date(start), end: new Date(start + dayMs) },
-      };
-    },
+    search: (random, now) => ({ by: ["status", "hour"], createdAtRange: someTime(random, now, dayMs) }),
     share: 0.2,
   },
+  {
+    name: "facets by type and hour, one day",
+    targets: counts,
+    ask: "summary",
+    search: (random, now) => ({ by: ["type", "hour"], createdAtRange: someTime(random, now, dayMs) }),
+    share: 0.2,
+  },
+  {
+    name: "facets by status and minute, an hour",
+    targets: counts,
+    ask: "summary",
+    search: (random, now) => ({ by: ["status", "minute"], createdAtRange: someTime(random, now, hourMs) }),
+    share: 0.2,
+  },
+  {
+    name: "facets by status and hour of the change, one day",
+    targets: counts,
+    ask: "summary",
+    search: (random, now) => ({
+      by: ["status", "hour"],
+      time: "updatedAt",
+      updatedAtRange: someTime(random, now, dayMs),
+    }),
+    share: 0.2,
+  },
+  {
+    name: "facets by status and minute, all",
+    targets: budget,
+    ask: "summary",
+    search: () => ({ by: ["status", "minute"] }),
+    share: 0.01,
+  },
 ];
+
+/** A stretch of the month that begins at any instant. */
+function someTime(random: Random, now: number, lengthMs: number): { start: Date; end: Date } {
+  const start = now - days * dayMs + Math.floor(random() * (days * dayMs - lengthMs));
+  return { start: new Date(start), end: new Date(start + lengthMs) };
+}

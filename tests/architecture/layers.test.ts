@@ -11,6 +11,7 @@ const ofAnyStore = [
   "server/tasks/stores/findings.ts",
   "server/tasks/stores/group-sums.ts",
   "server/tasks/stores/hours.ts",
+  "server/tasks/stores/near-orders.ts",
   "server/tasks/stores/search-bounds.ts",
   "server/tasks/stores/thread-time.ts",
 ];
@@ -35,6 +36,10 @@ const parts: Record<string, { parts: string[]; packages: RegExp }> = {
   "server/tasks/stores/claimed.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/tasks/stores/group-sums.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/tasks/stores/hours.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
+  "server/tasks/stores/near-orders.ts": {
+    parts: ["server/tasks/core/", "server/tasks/stores/search-bounds.ts"],
+    packages: /^$/,
+  },
   "server/tasks/stores/search-bounds.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/tasks/stores/thread-time.ts": { parts: [], packages: /^$/ },
   "server/tasks/stores/findings.ts": { parts: ["server/tasks/core/"], packages: /^$/ },

@@ -97,6 +97,17 @@ onEachStore("explainSearch", (world) => {
     });
   });
 
+  test("by start and by due time, what is answered is read", async () => {
+    for (const [sortBy, index] of [
+      ["startedAt", "tasks_started"],
+      ["dueAt", "tasks_due"],
+    ] as const) {
+      const found = await plan({ sortBy, limit: 5 });
+      expect(found).toMatchObject({ source: "order", candidates: 5, isSorted: false });
+      expect(found.indexes).toContain(index);
+    }
+  });
+
   test("by how long they ran, as far as an index has that", async () => {
     const slowest = await plan({ sortBy: "duration" });
     expect(slowest).toMatchObject({ source: "slow", indexes: ["tasks_slow"] });

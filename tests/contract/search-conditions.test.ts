@@ -127,11 +127,10 @@ onEachStore("searchTasks with conditions", (world) => {
 
   test("an order that no index has is partial when time runs out, and says no place to go on from", async () => {
     const where: Condition = { kind: "exists", field: field("priority") };
-    for (const sortBy of ["priority", "dueAt", "startedAt"] as const) {
-      const found = await world.store.searchTasks(newSearch({ where, sortBy, budgetMs: 0, limit: 5 }));
-      expect(found.stoppedAt).toBeUndefined();
-      expect(found.isPartial).toBe(true);
-    }
+    const search = newSearch({ where, sortBy: "priority", budgetMs: 0, limit: 5 });
+    const found = await world.store.searchTasks(search);
+    expect(found.stoppedAt).toBeUndefined();
+    expect(found.isPartial).toBe(true);
     const { count, errorMax } = await world.store.countTasks(newSearch({ where, budgetMs: 0 }));
     expect(Math.abs(count - all.length)).toBeLessThanOrEqual(errorMax);
   });

@@ -8,6 +8,11 @@ import type { TaskStore } from "../../server/tasks/core/store.ts";
 import { spanStatement, stretchesStatement } from "../../server/tasks/stores/postgres/count-statements.ts";
 import { Database, type Session } from "../../server/tasks/stores/postgres/database.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
+import {
+  dueAtStatement,
+  nearStatement,
+  waitingStatement,
+} from "../../server/tasks/stores/postgres/near-statements.ts";
 import { outline, searchStatements } from "../../server/tasks/stores/postgres/search.ts";
 import {
   planning,
@@ -119,7 +124,13 @@ describe.each([
           spanStatement(inTime, pairs),
         ];
         const slowest = slowestStatement({ ...search, after: { value: 5_000, id: "x" } as never }, pairs, 50);
-        for (const one of [page!, ...skips, slowest]) {
+        const lanes = [...new Set(pairs.filter(({ status }) => status < 2).map(({ lane }) => lane))];
+        const nears = (["startedAt", "dueAt"] as const).flatMap((sortBy) => {
+          const { after: _place, where: _where, ...near } = { ...search, sortBy };
+          return [nearStatement(near, sortBy, pairs, 30), waitingStatement(near, lanes, 30)];
+        });
+        const tied = dueAtStatement(search, lanes, { value: 1e12, id: "" }, 30);
+        for (const one of [page!, ...skips, slowest, ...nears, tied]) {
           const plans = await genericPlansOf(session, one);
           if (plans.some((plan) => readsAll(plan) || sortsMuch(plan))) bad.push([search, shown(plans)]);
         }

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { StoreSearch, TaskStore } from "../../../server/tasks/core/store.ts";
 import { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
+import { elsewhereStatements } from "../../../server/tasks/stores/sqlite/elsewhere-keys.ts";
+import { lineSql } from "../../../server/tasks/stores/sqlite/order-statements.ts";
 import { countStatements, searchStatements } from "../../../server/tasks/stores/sqlite/search.ts";
 import { sql } from "../../../server/tasks/stores/sqlite/statements.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
@@ -52,6 +54,27 @@ test("every search and count is served in order by its named index", () => {
   }
   expect(plans.size).toBeGreaterThan(100);
   const bad = [...plans].filter(([text, plan]) => !isServed(text, plan));
+  expect(bad).toEqual([]);
+});
+
+test("the orders by start and by due time are read from the indexes that they name", () => {
+  const plans = new Map<string, string>();
+  for (const search of searches()) {
+    for (const order of ["startedAt", "dueAt"] as const) {
+      const asked = { ...search, sortBy: order };
+      for (const { text } of elsewhereStatements(asked, order)) plans.set(text, planOf(text));
+    }
+  }
+  for (const isSuspect of [true, false]) {
+    for (const isDownwards of [true, false]) {
+      const { ofInstant, ...inOrder } = lineSql(isSuspect, isDownwards);
+      for (const text of Object.values(inOrder)) plans.set(text, planOf(text));
+      // Those of one instant are sorted by their ids.
+      plans.set(ofInstant, planOf(ofInstant).replace("USE TEMP B-TREE FOR ORDER BY", ""));
+    }
+  }
+  expect(plans.size).toBeGreaterThan(40);
+  const bad = [...plans].filter(([text, plan]) => !isServed(text, plan) || /SCAN tasks/.test(plan));
   expect(bad).toEqual([]);
 });
 

@@ -4,18 +4,19 @@
  * a chunk at a time, and the clock is looked at between chunks. Every chunk is a snapshot of its own: a place in the order
  * is a place in any of them. What has no order by index is gathered, newest first, and sorted.
  */
-import { compareText } from "../../core/compare.ts";
 import type { Condition } from "../../core/condition.ts";
-import { meets, type Subject, sortValueIn, sortValueOf } from "../../core/meets.ts";
+import { meets, type Subject, sortValueIn } from "../../core/meets.ts";
 import { rankedMax } from "../../core/relevance.ts";
 import type { Count, Found, Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
-import { isDownwards } from "../search-bounds.ts";
+import { isNear, type NearOrder } from "../near-orders.ts";
 import type { NamedAttribute } from "./attribute-names.ts";
+import { type Chunk, comparator, type Placed, placed, placeOf, withEntries } from "./chunks.ts";
 import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
-import { estimateMax, type KeySource } from "./key-source.ts";
+import { estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { findKeySource } from "./key-sources.ts";
+import { nearIndexes, nearPlaces } from "./near-keys.ts";
 import { statusNumbers, type TaskRow, toTask } from "./rows.ts";
 import * as plain from "./search.ts";
 import { planning, planningOnce } from "./search-statements.ts";
@@ -37,6 +38,8 @@ const sourceChunkMin = 50;
 const chunkMax = 2_000;
 /** Candidates that an order without an index is looked for among; further ones are not sorted. */
 const sortedMax = 200_000;
+/** So few pages are sorted sooner than an order is walked through. */
+const sortedPagesMax = 10;
 
 export async function searchTasks(context: Context, search: StoreSearch): Promise<Found> {
   if (!needsWalk(search)) return { tasks: await plain.searchTasks(context, search) };
@@ -99,6 +102,9 @@ class Walk {
   }
 
   async #sorted(): Promise<Found> {
+    const { sortBy, where, offset } = this.#search;
+    if (isNear(sortBy) && (await this.#isNear()))
+      return (await this.#over(this.#near(sortBy), where ? offset : 0)).found;
     if (isSlowest(this.#search)) {
       const { found, isExhausted } = await this.#over(this.#slowest());
       // Those that took less than a second are in no order.
@@ -124,6 +130,13 @@ class Walk {
     if (isSlowest(search)) {
       const of = "those that ran for a second or longer, first";
       return { source: "slow", of, indexes: ["tasks_slow"], candidates: total, isSorted: false };
+    }
+    if (isNear(search.sortBy) && (await this.#isNear())) {
+      const wanted = Math.min(total, search.offset + search.limit);
+      return {
+        ...{ source: search.where ? "walk" : "order", indexes: nearIndexes[search.sortBy] },
+        ...{ candidates: search.where ? total : wanted, isSorted: false },
+      };
     }
     const source = isIndexed(search.sortBy) ? await this.#source() : undefined;
     if (!source || source.isWalk) {
@@ -163,8 +176,11 @@ class Walk {
   }
 
   /** Ends when the page is full, or the budget. */
-  async #over(chunks: AsyncGenerator<Chunk>): Promise<{ found: Found; isExhausted: boolean }> {
-    const { limit, offset } = this.#search;
+  async #over(
+    chunks: AsyncGenerator<Chunk>,
+    offset = this.#search.offset,
+  ): Promise<{ found: Found; isExhausted: boolean }> {
+    const { limit } = this.#search;
     const found: Task[] = [];
     for await (const chunk of chunks) {
       const { last } = chunk;
@@ -177,6 +193,41 @@ class Walk {
       }
     }
     return { found: { tasks: found.slice(offset) }, isExhausted: true };
+  }
+
+  /** Whether the order is walked through sooner than all that may fit are sorted. */
+  async #isNear(): Promise<boolean> {
+    const { id, where, created, updated, after: _after, ...search } = this.#search;
+    if (id !== undefined) return false;
+    const newestFirst: StoreSearch = { ...this.#search, sortBy: "createdAt", descending: true };
+    const { after: _place, ...unplaced } = newestFirst;
+    if (where && ((await this.#source(unplaced))?.estimate ?? gatheredMax) < gatheredMax) return false;
+    if (!created && !updated) return true;
+    const fewest = sortedPagesMax * (search.offset + search.limit);
+    const { where: _where, ...plainly } = unplaced;
+    const { length } = await plain.searchTasks(this.#context, { ...plainly, offset: fewest, limit: 1 });
+    return length > 0;
+  }
+
+  /** In an order that most tasks share with another one. Without conditions, those before the offset are not read. */
+  async *#near(order: NearOrder): AsyncGenerator<Chunk> {
+    const { where, limit: wanted, offset } = this.#search;
+    let { after } = this.#search;
+    let left = where ? 0 : offset;
+    const isBackwards = after?.backwards ?? false;
+    const first = where ? chunkMin : Math.min(chunkMax, offset + wanted);
+    for (let limit = first; ; limit = Math.min(chunkMax, limit * 2)) {
+      const search = { ...this.#search, ...(after && { after }) };
+      const { places, next, read } = await this.#context.database.snapshot(async (session) => {
+        const found = await nearPlaces(session, search, order, limit);
+        return { ...found, read: await this.#read(session, found.places.slice(left)) };
+      }, planningOnce);
+      left = Math.max(0, left - places.length);
+      const last = next ?? places.at(-1);
+      if (last) yield { tasks: read.map(({ task }) => task), last, subjects: read };
+      if (!next) return;
+      after = { ...next, backwards: isBackwards };
+    }
   }
 
   /** The tasks that ran for a second or longer, the slowest first. */
@@ -378,42 +429,3 @@ class Walk {
 }
 
 const indexNames = { texts: textIndexes, attributes: ["attributes_key"], slow: ["tasks_slow"] };
-
-/** Candidates that were read together, and the last place that was looked at. */
-interface Chunk {
-  tasks: Task[];
-  last: Place;
-  /** The tasks with what conditions ask for, where it was read with them. */
-  subjects?: Subject[];
-}
-
-interface Placed {
-  task: Task;
-  value: number;
-}
-
-/** In the order of the search, where the tasks are. */
-function withEntries(
-  search: StoreSearch,
-  subjects: readonly Subject[],
-  entries: readonly Placed[],
-): readonly Subject[] {
-  if (entries.length === 0) return subjects;
-  const all = subjects.map(({ task }): Placed => ({ task, value: sortValueOf(search.sortBy, task) ?? 0 }));
-  const found = new Map(subjects.map((subject) => [subject.task, subject]));
-  const sorted = [...all, ...entries].sort(comparator(search));
-  return sorted.map(({ task }) => found.get(task) ?? { task });
-}
-
-function placed({ value, id }: Place): Placed {
-  return { task: { id } as Task, value: value ?? 0 };
-}
-
-function comparator(search: StoreSearch): (a: Placed, b: Placed) => number {
-  const sign = isDownwards(search) ? -1 : 1;
-  return (a, b) => sign * (a.value - b.value || compareText(a.task.id, b.task.id));
-}
-
-function placeOf({ sortBy }: StoreSearch, task: Task): Place {
-  return { value: sortValueOf(sortBy, task) ?? null, id: task.id };
-}

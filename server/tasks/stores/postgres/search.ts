@@ -181,12 +181,12 @@ export function fits(search: StoreSearch, task: Task): boolean {
     (!search.types || search.types.includes(task.type)) &&
     (!search.queues || search.queues.includes(task.queue!)) &&
     (!search.statuses || search.statuses.includes(task.status)) &&
-    within(search.created, task.createdAt.getTime()) &&
-    within(search.updated, task.updatedAt.getTime())
+    isWithin(search.created, task.createdAt.getTime()) &&
+    isWithin(search.updated, task.updatedAt.getTime())
   );
 }
 
-function within(range: { start?: number; end?: number } | undefined, at: number): boolean {
+export function isWithin(range: { start?: number; end?: number } | undefined, at: number): boolean {
   if (!range) return true;
   return (range.start === undefined || at >= range.start) && (range.end === undefined || at < range.end);
 }

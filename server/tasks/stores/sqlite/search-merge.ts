@@ -1,5 +1,26 @@
 /** Streams of keys, each in order, made one. */
-import type { Key } from "./search-key.ts";
+import { isPlace, type Key } from "./search-key.ts";
+
+/** Tasks whose rows are looked at together. */
+export const keysAtOnceMax = 500;
+
+/** Keys without the places among them: so many at first, then twice as many each time, and the rest. Ends the stream. */
+export function* chunksOfKeys(keys: Iterator<Key>, first: number): Generator<Key[]> {
+  try {
+    for (let size = Math.min(first, keysAtOnceMax); ; size = Math.min(keysAtOnceMax, 2 * size)) {
+      const chunk: Key[] = [];
+      while (chunk.length < size) {
+        const next = keys.next();
+        if (next.done) break;
+        if (!isPlace(next.value)) chunk.push(next.value);
+      }
+      if (chunk.length > 0) yield chunk;
+      if (chunk.length < size) return;
+    }
+  } finally {
+    keys.return?.();
+  }
+}
 
 /**
  * All keys of the streams in order, and the places among them. A stream may begin with a place that is not behind its first

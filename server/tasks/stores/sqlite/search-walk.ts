@@ -8,10 +8,12 @@ import { rankedMax } from "../../core/relevance.ts";
 import { searchableText } from "../../core/searchable-text.ts";
 import type { Attributes, Count, Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
+import { isNear, type NearOrder } from "../near-orders.ts";
 import type { Connection } from "./connection.ts";
 import type { KeySource } from "./key-source.ts";
-import { estimateMax } from "./key-source.ts";
+import { estimateMax, gatheredMax } from "./key-source.ts";
 import { keySourceOf, withEntries } from "./key-sources.ts";
+import { nearIndexes, nearKeys } from "./near-keys.ts";
 import type { Rows } from "./protocol.ts";
 import {
   type AttemptRow,
@@ -35,6 +37,10 @@ import { withNames, workerNames } from "./write-context.ts";
 const chunkSizeMax = 500;
 /** Candidates that an order without an index is looked for among; further ones are not sorted. */
 const sortedMax = 200_000;
+/** So few pages are sorted sooner than an order is walked through. */
+const sortedPagesMax = 10;
+/** Keys that are passed over between two looks at the clock. */
+const passedBetween = 1_000;
 
 export function searchTasks(connection: Connection, search: StoreSearch): FoundRows {
   if (!needsWalk(search)) return plain.searchTasks(connection, nearer(connection, search));
@@ -99,7 +105,7 @@ class Walk {
   page(): FoundRows {
     const { sortBy } = this.#search;
     if (isIndexed(sortBy)) return this.#walked(this.#chunks(this.#search)).found;
-    return this.#slowest() ?? this.#gathered();
+    return this.#near() ?? this.#slowest() ?? this.#gathered();
   }
 
   plan(): SearchPlan {
@@ -113,7 +119,8 @@ class Walk {
       const of = "those that ran for a second or longer, first";
       return { source: "slow", of, indexes: ["tasks_slow"], candidates: total, isSorted: false };
     }
-    const isSorted = !isIndexed(search.sortBy);
+    const isSorted = !isIndexed(search.sortBy) && !this.#isNear();
+    if (!isSorted && isNear(search.sortBy)) return this.#planNear(search.sortBy, total);
     const walked: StoreSearch = isSorted ? { ...search, sortBy: "createdAt", descending: true } : search;
     const source = this.#sourceOf(walked);
     if (!source) {
@@ -127,6 +134,53 @@ class Walk {
       ...(estimate >= estimateMax && total > estimate && { isAtLeast: true }),
       isSorted,
     };
+  }
+
+  #planNear(sortBy: NearOrder, total: number): SearchPlan {
+    const { where, offset, limit } = this.#search;
+    return {
+      source: where ? "walk" : "order",
+      indexes: nearIndexes[sortBy],
+      candidates: where ? total : Math.min(total, offset + limit),
+      isSorted: false,
+    };
+  }
+
+  /** Undefined in an order that is not near another one, and where all that may fit are sorted sooner. */
+  #near(): FoundRows | undefined {
+    if (!this.#isNear()) return undefined;
+    const { where, offset, ...search } = this.#search;
+    const keys = nearKeys(this.#connection, this.#search);
+    if (where !== undefined || offset === 0) return this.#walked(this.#chunksOf(keys, this.#search)).found;
+    const stoppedAt = this.#pass(keys, offset);
+    if (stoppedAt) return this.#answer([], stoppedAt);
+    return this.#walked(this.#chunksOf(keys, { ...search, offset: 0 }), 0).found;
+  }
+
+  #isNear(): boolean {
+    const { id, sortBy, where, created, updated } = this.#search;
+    if (id !== undefined || !isNear(sortBy)) return false;
+    const newestFirst: StoreSearch = { ...this.#search, sortBy: "createdAt", descending: true };
+    if (where && (this.#sourceOf(newestFirst)?.estimate ?? Number.POSITIVE_INFINITY) < gatheredMax)
+      return false;
+    if (!created && !updated) return true;
+    const { where: _where, ...plainly } = newestFirst;
+    const fewest = sortedPagesMax * (plainly.offset + plainly.limit);
+    return plain.isMoreThan(this.#connection, plainly, fewest);
+  }
+
+  /** Passes over so many keys; answers where it was when the budget ran out before. */
+  #pass(keys: Iterator<Key>, offset: number): Place | undefined {
+    for (let passed = 0; passed < offset; ) {
+      const next = keys.next();
+      if (next.done) return undefined;
+      if (!isPlace(next.value)) passed += 1;
+      const isLook = isPlace(next.value) || passed % passedBetween === 0;
+      if (!isLook || performance.now() <= this.#endsAt) continue;
+      keys.return?.();
+      return this.#placeOf({ key: next.value });
+    }
+    return undefined;
   }
 
   /** Undefined when an index does not have all of the page in its order. */
@@ -151,8 +205,11 @@ class Walk {
     return { met, seen, isWhole: true, unindexed: this.#unindexed };
   }
 
-  #walked(chunks: Iterable<Candidate[]>): { found: FoundRows; isExhausted: boolean } {
-    const { limit, offset } = this.#search;
+  #walked(
+    chunks: Iterable<Candidate[]>,
+    offset = this.#search.offset,
+  ): { found: FoundRows; isExhausted: boolean } {
+    const { limit } = this.#search;
     const found: Candidate[] = [];
     for (const chunk of chunks) {
       for (const candidate of chunk) {

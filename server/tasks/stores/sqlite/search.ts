@@ -43,7 +43,7 @@ export interface FoundRows {
 }
 
 /** Fewer pairs are opened at once. */
-const headedPairsMin = 8;
+export const headedPairsMin = 8;
 /** The limit of a search that is read until its reader has enough. */
 const endless = Number.MAX_SAFE_INTEGER;
 
@@ -72,6 +72,22 @@ export function countTasks(connection: Connection, search: StoreSearch): number 
     counted.reduce((sum, tasks) => sum + tasks, 0) +
     runningKeys(connection, { ...search, limit: 0 }, pairs).length
   );
+}
+
+/** Whether more tasks than these pass the filters; counts no further. RUNNING ones, few, are left out. */
+export function isMoreThan(connection: Connection, search: StoreSearch, most: number): boolean {
+  const { after: _after, ...unplaced } = search;
+  const byUpdate = search.updated !== undefined && search.created === undefined;
+  const counted: StoreSearch = { ...unplaced, sortBy: byUpdate ? "updatedAt" : "createdAt" };
+  const settled = findPairs(connection, search).filter(({ status }) => status !== 2);
+  let left = most;
+  for (const { text, values, pairs } of keyCountsOfPairs(counted, settled)) {
+    const places = JSON.stringify(pairs.map(({ lane, status }) => [lane, status]));
+    const [found] = connection.prepare(text).get(places, ...values, left + 1) as unknown as [number];
+    left -= found;
+    if (left < 0) return true;
+  }
+  return false;
 }
 
 function countById(connection: Connection, search: StoreSearch): number {
@@ -178,7 +194,7 @@ function headedStreams(
   });
 }
 
-function* headed(head: Key, open: () => Iterator<Key>): Generator<Key, undefined> {
+export function* headed(head: Key, open: () => Iterator<Key>): Generator<Key, undefined> {
   yield head;
   const stream = open();
   try {
@@ -224,7 +240,7 @@ function skipped(keys: Key[]): Iterator<Key> & { skipped?: true } {
 }
 
 /** Keys read one by one; `return` lets go of the statement, also after the last key. */
-function iterate(connection: Connection, text: string, values: SQLInputValue[]): Iterator<Key> {
+export function iterate(connection: Connection, text: string, values: SQLInputValue[]): Iterator<Key> {
   const statement = connection.borrow(text);
   const keys = statement.iterate(...values) as unknown as Iterator<Key>;
   return {
@@ -278,21 +294,29 @@ function readKeys(
 export function runningKeys(connection: Connection, search: StoreSearch, pairs: readonly Pair[]): Key[] {
   const lanes = new Map(pairs.filter((pair) => pair.status === 2).map((pair) => [pair.lane, pair]));
   if (lanes.size === 0) return [];
-  const rows = connection.prepare(sql.runningTasks).all() as unknown as [
-    number,
-    string,
-    number,
-    number,
-    number,
-  ][];
+  const rows = connection.prepare(sql.runningTasks).all() as unknown as RunningRow[];
   return rows
     .filter(
       ([, , lane, created, updated]) =>
         lanes.has(lane) && fits(search, undefined, undefined, 2, created, updated),
     )
-    .map(([seq, id, , created, updated]) => keyOf(search, created, updated, id, seq))
+    .map(([seq, id, , created, updated, startedAt, dueAt]): Key => {
+      if (search.sortBy === "startedAt") return [startedAt, id, seq];
+      if (search.sortBy === "dueAt") return [dueAt, id, seq];
+      return keyOf(search, created, updated, id, seq);
+    })
     .filter((key) => isAfter(search, key));
 }
+
+type RunningRow = [
+  seq: number,
+  id: string,
+  lane: number,
+  createdAt: number,
+  updatedAt: number,
+  startedAt: number,
+  dueAt: number,
+];
 
 export function definitionsWithoutTasks(connection: Connection, search: StoreSearch): DefinitionRow[] {
   const rows = connection.prepare(sql.definitionsWithoutTasks).all() as unknown as DefinitionRow[];
@@ -316,12 +340,12 @@ function fits(
     (type === undefined || !search.types || search.types.includes(type)) &&
     (queue === undefined || !search.queues || search.queues.includes(queue)) &&
     (!search.statuses || search.statuses.some((name) => statusNumbers[name] === status)) &&
-    within(search.created, created) &&
-    within(search.updated, updated)
+    isWithin(search.created, created) &&
+    isWithin(search.updated, updated)
   );
 }
 
-function within(range: { start?: number; end?: number } | undefined, at: number): boolean {
+export function isWithin(range: { start?: number; end?: number } | undefined, at: number): boolean {
   return (
     !range ||
     ((range.start === undefined || at >= range.start) && (range.end === undefined || at < range.end))

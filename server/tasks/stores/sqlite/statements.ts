@@ -137,6 +137,11 @@ export const sql = {
   oldestDue: `/* dure:oldestDue */ SELECT due_at FROM tasks INDEXED BY tasks_claim WHERE status = 1 AND crashes = 0
     AND lane = ? AND priority = ? ORDER BY due_at LIMIT 1`,
 
+  startsOf: `/* dure:startsOf */ SELECT seq, started_at
+    FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN tasks ON seq = wanted`,
+  delayedOf: `/* dure:delayedOf */ SELECT seq FROM (SELECT value AS wanted FROM json_each(?))
+    CROSS JOIN tasks ON seq = wanted WHERE due_at <> created_at`,
+
   // Workers
   insertWorker: `/* dure:insertWorker */ INSERT INTO workers
     (id, state, host, pid, name, concurrency, types, queues, lease_ms, started_at, beat_at)
@@ -222,7 +227,8 @@ export const sql = {
   cancelRequests: `/* dure:cancelRequests */ SELECT id, fence FROM tasks INDEXED BY tasks_running
     WHERE status = 2 AND worker = (SELECT worker FROM workers WHERE id = ?) AND cancel_requested_at IS NOT NULL`,
 
-  runningTasks: `/* dure:runningTasks */ SELECT seq, id, lane, created_at, updated_at FROM tasks INDEXED BY tasks_running
+  runningTasks: `/* dure:runningTasks */ SELECT seq, id, lane, created_at, updated_at, started_at, due_at
+    FROM tasks INDEXED BY tasks_running
     WHERE status = 2 AND worker IS NOT NULL`,
 
   // Reap (T9, T8b)

@@ -1,0 +1,132 @@
+/**
+ * Places of tasks in an order that most tasks share with another one; see near-orders.ts. A chunk is put together from what
+ * is near, what is elsewhere, what runs and what waits, each read as far as the chunk may reach; and it ends where the first
+ * of them was read to.
+ */
+import { compareText } from "../../core/compare.ts";
+import type { Place, StoreSearch } from "../../core/store.ts";
+import { ByStart, type NearOrder, placeAfterInstant, placeBeforeInstant, quickMs } from "../near-orders.ts";
+import { isDownwards } from "../search-bounds.ts";
+import type { Session } from "./database.ts";
+import type { Candidates } from "./key-source.ts";
+import {
+  dueAtStatement,
+  type NearRow,
+  nearLimit,
+  nearStatement,
+  type WaitingRow,
+  waitingStatement,
+} from "./near-statements.ts";
+import { isWithin, outline } from "./search.ts";
+import type { Pair } from "./search-statements.ts";
+
+export const nearIndexes: Record<NearOrder, readonly string[]> = {
+  startedAt: ["tasks_lane_updated", "tasks_started", "tasks_running"],
+  dueAt: ["tasks_lane_created", "tasks_due", "tasks_claim", "tasks_claim_suspect", "tasks_running"],
+};
+
+/** The next places beyond the search's, at most `limit`, of tasks that pass the plain filters; and where there may be more. */
+export async function nearPlaces(
+  session: Session,
+  search: StoreSearch,
+  order: NearOrder,
+  limit: number,
+): Promise<Candidates> {
+  const { pairs } = await outline(session, { ...search, definitions: false });
+  const { statement, values } = nearStatement(search, order, pairs, limit);
+  const rows = (await session.query(statement, values)) as NearRow[];
+  const parts = [
+    nearPart(search, order, ofKind(rows, "near"), nearLimit(order, limit)),
+    limited(ofKind(rows, "elsewhere").map(placeOfRow), limit),
+    { places: ofKind(rows, "running").map(placeOfRow) },
+    ...(order === "dueAt" ? [await waitingPart(session, search, pairs, limit)] : []),
+  ];
+  return joined(search, parts, limit);
+}
+
+/** Places, and how far all of their kind are there; all where that is undefined. */
+interface Part {
+  places: Place[];
+  end?: Place;
+}
+
+function joined(search: StoreSearch, parts: readonly Part[], limit: number): Candidates {
+  const compare = comparator(search);
+  const end = parts.flatMap((part) => (part.end ? [part.end] : [])).sort(compare)[0];
+  const places = parts
+    .flatMap((part) => part.places)
+    .filter((place) => !search.after || compare(search.after, place) < 0)
+    .filter((place) => !end || compare(place, end) <= 0)
+    .sort(compare);
+  if (places.length <= limit) return { places, next: end };
+  const page = places.slice(0, limit);
+  return { places: page, next: page.at(-1)! };
+}
+
+export function comparator(search: StoreSearch): (a: Place, b: Place) => number {
+  const sign = isDownwards(search) ? -1 : 1;
+  return (a, b) => sign * ((a.value ?? 0) - (b.value ?? 0) || compareText(a.id, b.id));
+}
+
+function ofKind(rows: readonly NearRow[], kind: NearRow[0]): NearRow[] {
+  return rows.filter((row) => row[0] === kind);
+}
+
+function placeOfRow([, , id, value]: NearRow): Place {
+  return { value, id };
+}
+
+/** As far as they go. */
+function limited(places: Place[], most: number): Part {
+  return places.length < most ? { places } : { places, end: places.at(-1)! };
+}
+
+function nearPart(search: StoreSearch, order: NearOrder, rows: NearRow[], most: number): Part {
+  // The server joins what it has read in whichever order it likes.
+  const changed = rows.map(([, changedAt, id, value]) => ({ changedAt, place: { value, id } }));
+  const compare = comparator(search);
+  changed.sort((a, b) =>
+    compare({ value: a.changedAt, id: a.place.id }, { value: b.changedAt, id: b.place.id }),
+  );
+  const last = changed.length < most ? undefined : changed.at(-1)!;
+  if (order === "dueAt") {
+    const places = changed
+      .filter(({ changedAt, place }) => changedAt === place.value)
+      .map(({ place }) => place);
+    return { places, ...(last && { end: { value: last.changedAt, id: last.place.id } }) };
+  }
+  const found = new ByStart<Place>(search, ({ value }) => value!, compare);
+  for (const { changedAt, place } of changed) {
+    const { value } = place;
+    if (value !== null && value <= changedAt && changedAt - value < quickMs) found.add(place);
+  }
+  if (!last) return { places: found.take() };
+  const edge = found.edge(last.changedAt);
+  return { places: found.take(edge), end: placeBeforeInstant(search, edge) };
+}
+
+async function waitingPart(
+  session: Session,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  most: number,
+): Promise<Part> {
+  const lanes = [...new Set(pairs.filter(({ status }) => status < 2).map(({ lane }) => lane))];
+  if (lanes.length === 0) return { places: [] };
+  const waiting = waitingStatement(search, lanes, most);
+  const rows = (await session.query(waiting.statement, waiting.values)) as WaitingRow[];
+  const fitting = (found: readonly WaitingRow[]) =>
+    found
+      .filter(([, , createdAt]) => isWithin(search.created, createdAt))
+      .filter(([, , , updatedAt]) => isWithin(search.updated, updatedAt))
+      .map(([value, id]): Place => ({ value, id }));
+  if (rows.length < most) return { places: fitting(rows) };
+  // More may be due at the last instant; the index has them in another order than that of their ids.
+  const dueAt = rows.at(-1)![0];
+  const { after } = search;
+  const from = { value: dueAt, id: after?.value === dueAt ? after.id : placeBeforeInstant(search, dueAt).id };
+  const tied = dueAtStatement(search, lanes, from, most);
+  const ties = (await session.query(tied.statement, tied.values)) as WaitingRow[];
+  const end = ties.length < most ? placeAfterInstant(search, dueAt) : { value: dueAt, id: ties.at(-1)![1] };
+  return { places: [...fitting(rows.filter(([at]) => at !== dueAt)), ...fitting(ties)], end };
+}

@@ -1,0 +1,85 @@
+/**
+ * Streams of the tasks that an order by start or due time does not share with another one: each (lane, status) pair from an
+ * index of these alone.
+ */
+import type { SQLInputValue } from "node:sqlite";
+import type { StoreSearch } from "../../core/store.ts";
+import { type NearOrder, sortedBetween } from "../near-orders.ts";
+import { isDownwards } from "../search-bounds.ts";
+import type { Connection } from "./connection.ts";
+import { elsewhereIndexes } from "./order-statements.ts";
+import { headed, headedPairsMin, iterate } from "./search.ts";
+import { type Key, placeBefore } from "./search-key.ts";
+import { type Pair, type SearchStatement, withPairs } from "./search-statements.ts";
+
+/** @param pairs those whose tasks may be in the index */
+export function elsewhereKeys(
+  connection: Connection,
+  search: StoreSearch,
+  order: NearOrder,
+  pairs: readonly Pair[],
+): Iterator<Key>[] {
+  const { text, values } = streamStatement(search, order);
+  const open = ({ lane, status }: Pair) => iterate(connection, text, [lane, status, ...values]);
+  if (pairs.length < headedPairsMin) return pairs.map(open);
+  const heads = headsStatement(search, order);
+  const places = JSON.stringify(pairs.map(({ lane, status }) => [lane, status]));
+  const rows = connection.prepare(heads.text).all(places, ...heads.values) as unknown as [number | null][];
+  return rows.flatMap(([head], place) =>
+    head === null ? [] : [headed(placeBefore(search, head), () => open(pairs[place]!))],
+  );
+}
+
+/** The statements that it would run; for tests of their plans. */
+export function elsewhereStatements(search: StoreSearch, order: NearOrder): SearchStatement[] {
+  return [streamStatement(search, order), headsStatement(search, order)];
+}
+
+/** Takes lane and status before its values. */
+function streamStatement(search: StoreSearch, order: NearOrder): SearchStatement {
+  const { key } = elsewhereIndexes[order];
+  const { tasks, values } = tasksOf(search, order, "?", "?");
+  return { text: `/* dure:searchTasks */ SELECT ${key}, id, seq FROM ${tasks}`, values };
+}
+
+/** Takes the pairs as JSON before its values. */
+function headsStatement(search: StoreSearch, order: NearOrder): SearchStatement {
+  const { key } = elsewhereIndexes[order];
+  const { tasks, values } = tasksOf(search, order, "pairs.lane", "pairs.status");
+  return { text: `${withPairs} SELECT (SELECT ${key} FROM ${tasks} LIMIT 1) FROM pairs`, values };
+}
+
+function tasksOf(
+  search: StoreSearch,
+  order: NearOrder,
+  lane: string,
+  status: string,
+): { tasks: string; values: SQLInputValue[] } {
+  const { index, key, condition } = elsewhereIndexes[order];
+  const down = isDownwards(search);
+  const { after, created, updated } = search;
+  const { from, to } = sortedBetween(search);
+  const conditions = [`tasks.lane = ${lane}`, `tasks.status = ${status}`, condition];
+  const values: SQLInputValue[] = [];
+  const add = (text: string, value: number | undefined) => {
+    if (value === undefined) return;
+    conditions.push(text);
+    values.push(value);
+  };
+  // An index walk stops at one bound on each side.
+  if (after && after.value !== null) {
+    conditions.push(`(${key}, id) ${down ? "<" : ">"} (?, ?)`);
+    values.push(after.value, after.id);
+  }
+  if (!after || down) add(`${key} >= ?`, from);
+  if (!after || !down) add(`${key} <= ?`, to);
+  add("created_at >= ?", created?.start);
+  add("created_at < ?", created?.end);
+  add("updated_at >= ?", updated?.start);
+  add("updated_at < ?", updated?.end);
+  const direction = down ? "DESC" : "ASC";
+  return {
+    tasks: `tasks INDEXED BY ${index} WHERE ${conditions.join(" AND ")} ORDER BY ${key} ${direction}, id ${direction}`,
+    values,
+  };
+}

@@ -1,0 +1,17 @@
+/** Keys in an order that most tasks share with another one; see near-orders.ts. */
+import type { StoreSearch } from "../../core/store.ts";
+import type { NearOrder } from "../near-orders.ts";
+import type { Connection } from "./connection.ts";
+import { dueKeys } from "./due-keys.ts";
+import type { Key } from "./search-key.ts";
+import { startedKeys } from "./started-keys.ts";
+
+/** All keys of the search in its order, from its place on; among them places. */
+export function nearKeys(connection: Connection, search: StoreSearch): Iterator<Key> {
+  return search.sortBy === "dueAt" ? dueKeys(connection, search) : startedKeys(connection, search);
+}
+
+export const nearIndexes: Record<NearOrder, readonly string[]> = {
+  startedAt: ["tasks_lane_updated", "tasks_started", "tasks_running"],
+  dueAt: ["tasks_lane_created", "tasks_due", "tasks_claim", "tasks_claim_suspect", "tasks_running"],
+};
