@@ -99,6 +99,19 @@ onEachStore("summarizeTasks", (world) => {
     }
   });
 
+  test("stretches of time before 1970 begin before what is in them", async () => {
+    const instants = [-90_500, -60_000, -30_000, -1, 0, 30_000];
+    ok(await world.store.enqueueTasks(instants.map((createdAt) => newTask({ createdAt, dueAt: createdAt }))));
+    const search = newSearch({ created: { end: 60_000 } });
+    const tasks = await tasksOf(world.store.searchTasks({ ...search, limit: 10 }));
+    for (const time of ["createdAt", "updatedAt"] as const) {
+      const buckets: Buckets = { time, bucketMs: 60_000 };
+      const counts = await world.store.summarizeTasks(search, buckets);
+      expect(sorted(counts)).toEqual(sorted(expected(tasks, search, buckets)));
+      expect(counts.map(({ at }) => at).sort((a, b) => a! - b!)).toEqual([-120_000, -60_000, 0]);
+    }
+  });
+
   test("keeps the counts by the hour through retries, cancels, deletions and prunes", async () => {
     const buckets: Buckets = { time: "createdAt", bucketMs: hourMs };
     const of = (status: string) => all.filter((task) => task.status === status).map(({ id }) => id);

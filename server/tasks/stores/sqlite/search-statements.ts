@@ -8,6 +8,7 @@ import { compareText } from "../../core/compare.ts";
 import { ulidStart } from "../../core/ids.ts";
 import type { Buckets, StoreSearch } from "../../core/store.ts";
 import { isDownwards, isSplit, boundsOf as streamBounds } from "../search-bounds.ts";
+import { beforeAll } from "./instants.ts";
 import { searchIndexes } from "./statements.ts";
 
 /** One SQL statement of a search, with its values; a search's own takes LIMIT and OFFSET after them. */
@@ -212,8 +213,10 @@ export function bucketsOfPair(
 function bucketsFrom(from: SearchIndex, search: StoreSearch, pair: Pair, bucketMs: number): SearchStatement {
   const { index, key } = searchIndexes[from];
   const { text, values } = whereOf(from, search, pair);
+  // Division cuts off towards zero, so instants are counted from before all of them.
+  const start = `(${key} - ${beforeAll}) / ${bucketMs} * ${bucketMs} + ${beforeAll}`;
   return {
-    text: `/* dure:summarizeTasks */ SELECT ${key} / ${bucketMs} * ${bucketMs}, count(*) FROM tasks INDEXED BY ${index}
+    text: `/* dure:summarizeTasks */ SELECT ${start}, count(*) FROM tasks INDEXED BY ${index}
       WHERE ${text} GROUP BY 1`,
     values,
   };
