@@ -81,6 +81,7 @@ test("no file of rules is left out", () => {
       "archive-attributes",
       "complete-query",
       "moving-pages",
+      "near-orders",
       "retention",
       "search-conditions",
       "search-options",

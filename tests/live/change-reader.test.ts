@@ -105,13 +105,17 @@ test("a store that fails is asked again, and given up after a minute", async () 
 
 test("a watcher is told of what was deleted, when it looks", async () => {
   const instance = { clock, registry: new Registry(), store: async () => store, changes: reader };
-  const watcher = watchTasksIn(instance as unknown as Instance, { type: "resize-image" });
+  const begun = Promise.withResolvers<void>();
+  const watcher = watchTasksIn(instance as unknown as Instance, {
+    type: "resize-image",
+    onBegin: begun.resolve,
+  });
   const told: string[] = [];
   const done = (async () => {
     for await (const { change, task, isDeleted } of watcher)
       told.push(`${change} ${task.id}${isDeleted ? " deleted" : ""}`);
   })();
-  await advance(500);
+  await begun.promise;
   await enqueue("one", "two");
   await advance(4_000, 500);
   ok(await store.cancelTask("one"));

@@ -222,6 +222,7 @@ export const refusals: { readonly [code: string]: string } = {
   OTHER_ORIGIN: "변경은 대시보드에서만 할 수 있습니다.",
   TOO_MANY_ATTEMPTS: "잘못된 토큰이 너무 많았습니다. 1분 뒤에 다시 시도하세요.",
   TOO_MANY_STREAMS: "실시간 연결이 너무 많습니다. 다른 창을 닫으세요.",
+  QUEUE_FULL: "대기열에 작업이 가득 찼습니다. 잠시 뒤에 다시 시도하세요.",
   TOO_MANY_TASKS: "너무 많이 등록했습니다. 잠시 뒤에 다시 시도하세요.",
   UNEXPECTED: "서버에 문제가 생겼습니다. 서버 로그를 확인하세요.",
   INVALID_OPTION: "받을 수 없는 값이 있습니다.",

@@ -191,4 +191,51 @@ describe.each(Object.entries(databases))("summarizeTasks by an attribute on %s",
       groups: [{ count: 900 }, { count: 300 }],
     });
   });
+
+  describe("by stretches of time that no counter keeps", () => {
+    const search = { type: "sliced", by: ["status", "minute"], budget: "1ms" } as const;
+    const now = Date.now();
+
+    beforeAll(async () => {
+      const sliced = dure.defineTask("sliced", async () => undefined);
+      const clock = vi.spyOn(dure.instance.clock, "now");
+      for (let seconds = 2 ** 16; seconds >= 1; seconds /= 2) {
+        clock.mockReturnValue(now - seconds * 1_000);
+        await sliced.enqueueMany(Array.from({ length: 5 }, () => ({ payload: seconds, delay: "1d" })));
+      }
+      vi.restoreAllMocks();
+    });
+
+    const sum = (groups: readonly { count: number }[]) => groups.reduce((all, { count }) => all + count, 0);
+
+    test("slices have what one look has, of both instants and within ranges", async () => {
+      vi.spyOn(dure.instance.clock, "monotonic").mockReturnValue(0);
+      for (const createdAtRange of [{}, { start: new Date(now - 900_000) }, { end: new Date(now - 9_000) }]) {
+        for (const time of ["createdAt", "updatedAt"] as const) {
+          const sliced = await dure.summarizeTasks({ ...search, createdAtRange, time });
+          expect(sliced.complete).toBe(true);
+          expect(sliced).toEqual(
+            await dure.summarizeTasks({ ...search, createdAtRange, time, budget: "none" }),
+          );
+        }
+      }
+      vi.restoreAllMocks();
+    });
+
+    test("when the budget runs out the newest are told, and of how many the groups are", async () => {
+      const store = await dure.instance.store();
+      let at = 0;
+      vi.spyOn(dure.instance.clock, "monotonic").mockImplementation(() => at);
+      const slices = vi.spyOn(store, "summarizeTasks").mockImplementation(async () => {
+        at += 0.6;
+        return [{ type: "sliced", queue: "default", status: "PENDING", at: 0, count: 7 }];
+      });
+      const { groups, complete, sampled, total } = await dure.summarizeTasks(search);
+      expect([sum(groups), complete, sampled, total.count]).toEqual([14, false, 14, 85]);
+      const [[newest], [older]] = slices.mock.calls as [[any], [any]];
+      expect(newest.created.end).toBeUndefined();
+      expect(older.created.end).toBe(newest.created.start);
+      vi.restoreAllMocks();
+    });
+  });
 });

@@ -8,6 +8,7 @@ import { savedQueriesFor } from "./saved-searches.ts";
 import type { TaskSearchOptions } from "./search.ts";
 import type { AttributeCount, Attributes, Count, StoreSearch, TaskCount, TaskStore } from "./store.ts";
 import { countKeys } from "./store-search.ts";
+import { countByTime } from "./summary-by-time.ts";
 import { bucketsMs, Groups } from "./summary-groups.ts";
 import type { Task, TaskStatusName } from "./task.ts";
 
@@ -102,7 +103,7 @@ export async function summarizeTasksIn(
   if (counted) return counted;
   return search.where || search.id !== undefined || attribute !== undefined
     ? summarizeByWalk(instance, search, keys, time)
-    : summarizeByCount(store, search, keys, time);
+    : summarizeByCount(instance, search, keys, time);
 }
 
 function keysRule(value: unknown, name: string): string | undefined {
@@ -120,20 +121,22 @@ function keysRule(value: unknown, name: string): string | undefined {
 }
 
 async function summarizeByCount(
-  store: TaskStore,
+  instance: Instance,
   search: StoreSearch,
   keys: readonly SummaryKey[],
   time: "createdAt" | "updatedAt",
 ): Promise<TaskSummary> {
+  const store = await instance.store();
   const bucket = keys.find((key) => Object.hasOwn(bucketsMs, key)) as Bucket | undefined;
-  const counts = await store.summarizeTasks(
-    search,
-    bucket && { time, bucketMs: bucketsMs[bucket] },
-    countKeys.filter((key) => keys.includes(key)),
-  );
+  const by = countKeys.filter((key) => keys.includes(key));
+  const { counts, isWhole } = bucket
+    ? await countByTime(store, instance.clock, search, { time, bucketMs: bucketsMs[bucket] }, by)
+    : { counts: await store.summarizeTasks(search, undefined, by), isWhole: true };
   const groups = new Groups(keys);
   for (const { at, ...count } of counts) groups.add(count, at, count.count);
-  return { groups: groups.list(), total: { count: groups.total, errorMax: 0 }, complete: true };
+  const counted = { groups: groups.list(), complete: isWhole };
+  if (isWhole) return { ...counted, total: { count: groups.total, errorMax: 0 } };
+  return { ...counted, total: await store.countTasks(search), sampled: groups.total };
 }
 
 /** By the index of attributes; undefined where that does not know all that is asked, `too many` where the budget ran out. */

@@ -1,0 +1,63 @@
+/**
+ * Counts by stretches of time that no counter keeps (minutes, and any of the latest change), within a budget: from the newest
+ * tasks backwards, slice by slice, so that what was counted when the budget ran out is exact as far back as it goes.
+ */
+import type { Clock } from "./clock.ts";
+import type { Buckets, CountKey, StoreSearch, TaskCount, TaskStore } from "./store.ts";
+import { bucketsMs } from "./summary-groups.ts";
+
+/** So many tasks for each millisecond of the budget are counted at once: fewer than any machine that runs this can. */
+const tasksPerMs = 50;
+/** The first slice, in milliseconds: however many are enqueued at once, they are not too many for one look. */
+const firstSliceMs = 10_000;
+/** A slice that took less than this part of the budget is followed by one twice as long. */
+const quickPart = 1 / 10;
+/** Before every instant that a task can have. */
+const beforeAll = -62_135_596_800_000;
+
+export interface CountsByTime {
+  counts: TaskCount[];
+  /** False when the budget ran out: the counts are of the newest tasks. */
+  isWhole: boolean;
+}
+
+/** Slices are read one after another: a task that changes meanwhile may be missed where counts are of the latest change. */
+export async function countByTime(
+  store: TaskStore,
+  clock: Clock,
+  search: StoreSearch,
+  buckets: Buckets,
+  by: readonly CountKey[],
+): Promise<CountsByTime> {
+  const { budgetMs } = search;
+  if (budgetMs === undefined || isKept(search, buckets) || (await isSmall(store, search, budgetMs)))
+    return { counts: await store.summarizeTasks(search, buckets, by), isWhole: true };
+  const began = clock.monotonic();
+  const field = buckets.time === "createdAt" ? "created" : "updated";
+  const { start = beforeAll, end } = search[field] ?? {};
+  const counts: TaskCount[] = [];
+  let sliceMs = firstSliceMs;
+  let to = end;
+  for (;;) {
+    const sliceBegan = clock.monotonic();
+    const from = Math.max(start, Math.min(clock.now(), to ?? Number.POSITIVE_INFINITY) - sliceMs);
+    const slice = { start: from, ...(to !== undefined && { end: to }) };
+    counts.push(...(await store.summarizeTasks({ ...search, [field]: slice }, buckets, by)));
+    if (from <= start) return { counts, isWhole: true };
+    const now = clock.monotonic();
+    if (now - began >= budgetMs) return { counts, isWhole: false };
+    if (now - sliceBegan < budgetMs * quickPart) sliceMs *= 2;
+    else sliceMs /= 2;
+    to = from;
+  }
+}
+
+/** Stores keep counts by the hour of creation. */
+function isKept({ updated }: StoreSearch, { time, bucketMs }: Buckets): boolean {
+  return !updated && time === "createdAt" && bucketMs >= bucketsMs.hour;
+}
+
+async function isSmall(store: TaskStore, search: StoreSearch, budgetMs: number): Promise<boolean> {
+  const { count } = await store.countTasks(search);
+  return count <= budgetMs * tasksPerMs;
+}
