@@ -219,6 +219,8 @@ describe("changing", () => {
     ["DELETE", "/api/tasks/order-2?expectedVersion=99", {}, 409, "VERSION_CONFLICT"],
     ["GET", "/api/tasks?limit=1000", undefined, 400, "INVALID_REQUEST"],
     ["GET", "/api/tasks?sort=id;drop", undefined, 400, "INVALID_REQUEST"],
+    ["GET", "/api/summary?budget=none", undefined, 400, "INVALID_OPTION"],
+    ["GET", "/api/summary?budget=6s", undefined, 400, "INVALID_OPTION"],
     ["GET", "/api/tasks?status=done", undefined, 400, "INVALID_OPTION"],
     ["GET", "/api/tasks?cursor=abc", undefined, 400, "INVALID_CURSOR"],
     ["GET", "/api/tasks/__proto__", undefined, 404, "TASK_NOT_FOUND"],

@@ -1,10 +1,14 @@
 /** Everything beside single tasks: definitions, workers, statistics, summaries, completion. */
 import { z } from "zod";
+import { parseDuration } from "../../tasks/core/duration.ts";
 import { valueAt } from "../../tasks/core/query-complete.ts";
 import type { SummaryKey } from "../../tasks/core/summary.ts";
 import { completion, definition, healthFinding, session, stats, summary, worker } from "../contract.ts";
 import { route } from "../route.ts";
 import { boolean, searchOf, taskFilters } from "./tasks.ts";
+
+/** Whoever may only look must not keep a reader of the store busy for long. */
+const budgetRange = { minMs: 1, maxMs: 5_000 };
 
 export const overviewRoutes = [
   route({
@@ -80,7 +84,7 @@ export const overviewRoutes = [
         by: by as SummaryKey[],
         time: instant,
         percentiles,
-        ...(budget !== undefined && { budget }),
+        ...(budget !== undefined && { budget: parseDuration(budget, "budget", budgetRange) }),
       };
       const { groups, ...rest } = await dure.summarizeTasks(search);
       return { ...rest, groups: groups.map((group) => documents.group(group)) };

@@ -30,9 +30,9 @@ export async function countByTime(
   by: readonly CountKey[],
 ): Promise<CountsByTime> {
   const { budgetMs } = search;
+  const began = clock.monotonic();
   if (budgetMs === undefined || isKept(search, buckets) || (await isSmall(store, search, budgetMs)))
     return { counts: await store.summarizeTasks(search, buckets, by), isWhole: true };
-  const began = clock.monotonic();
   const field = buckets.time === "createdAt" ? "created" : "updated";
   const { start = beforeAll, end } = search[field] ?? {};
   const counts: TaskCount[] = [];
@@ -47,7 +47,7 @@ export async function countByTime(
     const now = clock.monotonic();
     if (now - began >= budgetMs) return { counts, isWhole: false };
     if (now - sliceBegan < budgetMs * quickPart) sliceMs *= 2;
-    else sliceMs /= 2;
+    else sliceMs = Math.max(1, Math.floor(sliceMs / 2));
     to = from;
   }
 }
