@@ -5,7 +5,7 @@ import { sortValueOf } from "../../server/tasks/core/meets.ts";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, startAt } from "../support/builders.ts";
-import { onEachStore, type World } from "../support/stores.ts";
+import { ok, onEachStore, type World } from "../support/stores.ts";
 
 const types = ["resize-image", "send-receipt"];
 
@@ -34,6 +34,26 @@ onEachStore("near orders", (world) => {
       }
     }
   }, 60_000);
+
+  test("thousands that ran within one second: each page goes on where the last one ended", async () => {
+    const sample = (await world.store.readRecords({ limit: 500 })).find(
+      ({ status }) => status === "COMPLETED",
+    )!;
+    const records = Array.from({ length: 2_400 }, (_, n) => {
+      const startedAt = startAt + 1_000_000 + Math.floor(n / 3);
+      const times = { startedAt, updatedAt: startedAt + 1, completedAt: startedAt + 1 };
+      return { ...sample, ...times, type: "dense", id: `dense-${String(n).padStart(4, "0")}` };
+    });
+    ok(await world.store.writeRecords(records));
+    const ids = records.map(({ id }) => id);
+    for (const descending of [true, false]) {
+      const wanted = descending ? ids.toReversed() : ids;
+      const search = newSearch({ types: ["dense"], sortBy: "startedAt", descending, limit: 250 });
+      expect(await pagesOf(world, search, false)).toEqual(wanted);
+      const { tasks } = await world.store.searchTasks({ ...search, offset: 2_200 });
+      expect(tasks.map(({ id }) => id)).toEqual(wanted.slice(2_200));
+    }
+  });
 });
 
 type Order = "startedAt" | "dueAt";

@@ -33,15 +33,24 @@ export async function nearPlaces(
   limit: number,
 ): Promise<Candidates> {
   const { pairs } = await outline(session, { ...search, definitions: false });
-  const { statement, values } = nearStatement(search, order, pairs, limit);
-  const rows = (await session.query(statement, values)) as NearRow[];
-  const parts = [
-    nearPart(search, order, ofKind(rows, "near"), nearLimit(order, limit)),
-    limited(ofKind(rows, "elsewhere").map(placeOfRow), limit),
-    { places: ofKind(rows, "running").map(placeOfRow) },
-    ...(order === "dueAt" ? [await waitingPart(session, search, pairs, limit)] : []),
-  ];
-  return joined(search, parts, limit);
+  for (let reach = limit; ; reach *= 2) {
+    const { statement, values } = nearStatement(search, order, pairs, reach);
+    const rows = (await session.query(statement, values)) as NearRow[];
+    const near = nearPart(search, order, ofKind(rows, "near"), nearLimit(order, reach));
+    if (isBehind(search, near.end)) continue;
+    const parts = [
+      near,
+      limited(ofKind(rows, "elsewhere").map(placeOfRow), reach),
+      { places: ofKind(rows, "running").map(placeOfRow) },
+      ...(order === "dueAt" ? [await waitingPart(session, search, pairs, limit)] : []),
+    ];
+    return joined(search, parts, limit);
+  }
+}
+
+/** Where many changed in the second before the search's place, those alone may be what was read. */
+function isBehind(search: StoreSearch, end: Place | undefined): boolean {
+  return end !== undefined && search.after !== undefined && comparator(search)(search.after, end) >= 0;
 }
 
 /** Places, and how far all of their kind are there; all where that is undefined. */

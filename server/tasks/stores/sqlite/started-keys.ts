@@ -31,7 +31,8 @@ function* quickKeys(connection: Connection, search: StoreSearch): Generator<Key,
     for (const key of started(connection, chunk)) if (isAfter(search, key)) found.add(key);
     const edge = found.edge(chunk.at(-1)![0]);
     yield* found.take(edge);
-    yield placeBefore(search, edge);
+    const place = placeBefore(search, edge);
+    if (isAfter(search, place)) yield place;
   }
   yield* found.take();
   return undefined;
