@@ -9,7 +9,7 @@ import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
 import { channelOf } from "../../server/tasks/stores/postgres/notifier.ts";
 import { serverFindings } from "../../server/tasks/stores/postgres/server-health.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
-import { newWorker } from "../support/builders.ts";
+import { newTasks, newWorker } from "../support/builders.ts";
 import { FaultWorld } from "../support/fault-world.ts";
 import { createTestSchema, queryPostgres } from "../support/postgres.ts";
 import { PostgresServer } from "../support/postgres-server.ts";
@@ -45,6 +45,7 @@ test("while somebody's NOTIFY holds the lock that all of them take to commit, ta
   await Promise.all(Array.from({ length: 200 }, () => world.enqueue()));
   expect(performance.now() - at).toBeLessThan(5_000);
   await expect.poll(() => waitsFor(server, "object")).toBeGreaterThan(0);
+  await enqueueOneByOne(server);
   await holdLease(server.url());
   await world.until("starts", () => world.starts > first, 5_000);
   await world.check();
@@ -54,6 +55,25 @@ test("while somebody's NOTIFY holds the lock that all of them take to commit, ta
   await held;
   await holder.end();
 });
+
+/** Each is answered at once, while of the caller's connections two at most hang on a hint: one behind a task, and one alone. */
+async function enqueueOneByOne(server: PostgresServer): Promise<void> {
+  const url = new URL(server.url());
+  url.searchParams.set("application_name", "alone");
+  url.searchParams.set("schema", "alone");
+  const store = createPostgresStore({ url: url.href });
+  closing.push(() => store.close());
+  await store.open();
+  const hanging =
+    "SELECT count(*)::integer AS hanging FROM pg_stat_activity WHERE wait_event = 'object' AND application_name = 'alone'";
+  const seen: number[] = [];
+  for (const task of newTasks(20)) {
+    await store.enqueueTasks([task]);
+    seen.push((await server.query(hanging))[0].hanging);
+  }
+  expect(Math.max(...seen)).toBeGreaterThan(0);
+  expect(Math.max(...seen)).toBeLessThanOrEqual(2);
+}
 
 /** A worker that comes while nothing can be notified has its lease renewed all the same. */
 async function holdLease(url: string): Promise<void> {

@@ -125,7 +125,7 @@ export class Database implements Session {
         const send: Session["query"] = (statement, values = []) =>
           this.#send(client, statement, values, stepTimeoutMs);
         const answer = send(statement, await values({ query: send }));
-        if (behind) hold(send(behind.statement, behind.values));
+        if (behind) hold(behind.sent(send(behind.statement, behind.values)));
         return answer;
       }),
     );

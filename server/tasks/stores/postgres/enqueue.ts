@@ -51,7 +51,7 @@ async function insertPortion(
   const { database } = context;
   const inserting = tasks.some(hasAttributes) ? withAttributes : plain;
   const statement = isOne ? inserting.one : inserting.all;
-  if (session === database) await database.queryWith(statement, values, behind);
+  if (session === database) await database.queryWith(statement, values, behind).finally(behind?.done);
   else await session.query(statement, await values(database));
 }
 

@@ -20,6 +20,8 @@ export class Notifier {
   #filledAt = performance.now();
   #sending: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** Whether one is under way behind a statement, whose connection it keeps. */
+  #isBehind = false;
 
   constructor(database: Database) {
     this.#database = database;
@@ -27,11 +29,26 @@ export class Notifier {
 
   /**
    * A notification to be sent on the connection of the statement that it tells of, right behind it: a round trip sooner,
-   * and hardly ever lost with the process that stored something. Undefined when it is `tell`'s turn.
+   * and hardly ever lost with the process that stored something. Undefined when it is `tell`'s turn, as while another is
+   * under way: where NOTIFY hangs, one connection hangs with it, not all of the pool.
    */
   behind(news: News): Behind | undefined {
-    if (!this.#database.location.listen || this.#sending || this.#timer || !this.#mayTell()) return undefined;
-    return { statement: notify, values: this.#valuesOf(news) };
+    const isBusy = this.#isBehind || this.#sending || this.#timer;
+    if (!this.#database.location.listen || isBusy || !this.#mayTell()) return undefined;
+    this.#isBehind = true;
+    let under: Promise<unknown> | undefined;
+    return {
+      statement: notify,
+      values: this.#valuesOf(news),
+      sent: (ended) => {
+        under = ended;
+        return ended;
+      },
+      done: () =>
+        void Promise.allSettled([under]).then(() => {
+          this.#isBehind = false;
+        }),
+    };
   }
 
   /** Soon; news of the same kind that wait are told once. */

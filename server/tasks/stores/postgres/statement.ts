@@ -14,6 +14,10 @@ export interface Statement {
 export interface Behind {
   statement: Statement;
   values: readonly unknown[];
+  /** Takes note that it was sent; answers what it was given. */
+  sent<Ended extends Promise<unknown>>(ended: Ended): Ended;
+  /** It is not sent any more, and may never have been. */
+  done(): void;
 }
 
 export function statement(name: string, text: string): Statement {
