@@ -256,4 +256,10 @@ test("a task that is given again with a fence that runs here already ends the in
   expect(worker.aborted[0]).toBe("lease-lost");
   expect(worker.logged.join()).toContain("put back to an earlier state");
   expect(worker.store.registered).toHaveLength(2);
+  expect(
+    worker.store.settled,
+    "what was claimed beside it never started, so it is not to cost a crash",
+  ).toEqual([
+    expect.objectContaining({ taskId: "b", outcome: "released", workerId: worker.store.registered[0] }),
+  ]);
 });

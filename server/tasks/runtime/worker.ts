@@ -275,6 +275,7 @@ export class Worker implements AttemptHost {
   #accept(reply: ClaimReply, workerId: string, limit: number): number {
     if (this.#parts.incarnation() !== workerId) return 0;
     if (reply.claimed.some((claimed) => this.#knows(claimed))) {
+      this.#releaseUnknown(reply, workerId);
       this.#parts.onPutBack(workerId);
       return 0;
     }
@@ -292,6 +293,16 @@ export class Worker implements AttemptHost {
     if (reply.waited || reply.claimed.some(({ task }) => (task.crashes ?? 0) > 0)) return 0;
     const dueInMs = reply.nextDueAt === undefined ? pollMs : reply.nextDueAt - this.clock.now();
     return Math.min(pollMs, Math.max(0, dueInMs));
+  }
+
+  /** Nobody renews the incarnation any more: what has not started here would cost its task a crash. */
+  #releaseUnknown({ claimed }: ClaimReply, workerId: string): void {
+    const { settler } = this.#parts;
+    for (const one of claimed) {
+      const { ref, fence, task } = one;
+      if (this.#knows(one) || settler.has(task.id, fence)) continue;
+      settler.add(release({ ref, fence, taskId: task.id }, workerId));
+    }
   }
 
   /** A fence is given once; one that is given again, or an earlier one, is of a database that was put back to an earlier state. */
