@@ -170,6 +170,7 @@ async function answerStale(
     late.map(({ taskId }) => taskId),
     late.map(({ fence }) => fence),
     late.map(({ outcome }) => outcome),
+    workerId,
   ]);
 }
 
@@ -311,7 +312,7 @@ const keepLateOutcomes = statement(
   `UPDATE :schema.attempts SET late_outcome = given.outcome
     FROM unnest($1::text[], $2::integer[], $3::text[]) AS given (id, fence, outcome)
     WHERE attempts.task_id = given.id AND attempts.fence = given.fence AND attempts.outcome = 'lost'
-      AND ${few("given.fence")}`,
+      AND attempts.worker = (SELECT worker FROM :schema.workers WHERE id = $4) AND ${few("given.fence")}`,
 );
 
 export const keepReports = statement(

@@ -210,7 +210,7 @@ function answerStale(context: WriteContext, row: SettlementRow): SettledRow {
     const name = isLatest ? statusNames[status]! : "PENDING";
     return name === "PENDING" ? { kind: "settled", status: name, dueAt } : { kind: "settled", status: name };
   }
-  if (isOwn && known === "lost") connection.prepare(sql.lateOutcome).run(seq, fence, outcome);
+  if (isOwn && known === "lost") connection.prepare(sql.lateOutcome).run(seq, fence, outcome, worker[0]);
   return { kind: "lease-lost", lostTo: known ?? "unknown" };
 }
 

@@ -221,7 +221,7 @@ export const sql = {
   latestAttempt:
     "/* dure:latestAttempt */ SELECT status, fence, worker, due_at FROM tasks WHERE seq = ?1 AND id = ?2",
   lateOutcome: `/* dure:lateOutcome */ UPDATE attempts SET late_outcome = ?3
-    WHERE seq = ?1 AND fence = ?2 AND outcome = 'lost'`,
+    WHERE seq = ?1 AND fence = ?2 AND worker = ?4 AND outcome = 'lost'`,
   reportProgress: `/* dure:reportProgress */ UPDATE tasks SET progress = coalesce(?1, progress)
     WHERE seq = ?2 AND id = ?3 AND fence = ?4 AND worker = ?5 AND status = 2`,
   cancelRequests: `/* dure:cancelRequests */ SELECT id, fence FROM tasks INDEXED BY tasks_running
