@@ -146,9 +146,10 @@ export class LinkConnection {
   }
 
   #hear(client: pg.Client, payload: string): void {
+    if (client !== this.#client) return;
     this.#heardAt = performance.now();
     this.#hearing.heard();
-    if (client !== this.#client || isCheck(payload) || payload.startsWith(`${this.#parts.sender} `)) return;
+    if (isCheck(payload) || payload.startsWith(`${this.#parts.sender} `)) return;
     this.#parts.heard(payload);
   }
 
