@@ -64,7 +64,8 @@ const kinds: StoreKind[] = [
         findings: (clock) => {
           const reader = new Connection({ path, durability: "full", role: "reader" });
           try {
-            return checkHealth(reader, { full: true }, clock.now());
+            // One moment of the file: the writing thread may still be filling its index of attributes.
+            return reader.snapshot(() => checkHealth(reader, { full: true }, clock.now()));
           } finally {
             reader.close();
           }
