@@ -48,6 +48,14 @@ test("ids that are too short to be told by themselves differ among others", () =
   expect(messages.every((message) => isOfGroup(message, fingerprint))).toBe(true);
 });
 
+test.each(["Loading… failed for order 123", "a width of 5' by 6' is too much"])(
+  "a message and its fingerprint name the same group: %s",
+  (message) => {
+    for (const text of [message, ...fingerprintsOf([message])])
+      expect(groupNamed(text).some((fingerprint) => isOfGroup(message, fingerprint))).toBe(true);
+  },
+);
+
 test("names of faults and methods, and a few words, stay apart", () => {
   const faults = ["ETIMEDOUT", "ECONNREFUSED", "ECONNRESET", "EPIPE", "ENOENT"];
   const apart = [
@@ -90,8 +98,8 @@ test("a message is of the group whose fingerprint it gets, by itself and among o
 });
 
 test("a group is also named by a message of it", () => {
-  expect(groupNamed("order 17 is gone")).toBe("order … is gone");
-  expect(groupNamed("order … is gone")).toBe("order … is gone");
+  expect(groupNamed("order 17 is gone")).toEqual(["order … is gone"]);
+  expect(groupNamed("order … is gone")).toEqual(["order … is gone"]);
 });
 
 test("every message of a group has the shared part in it", () => {

@@ -39,9 +39,13 @@ const code = /^[^\p{L}\p{N}]*[A-Z][A-Z0-9]{1,5}[^\p{L}\p{N}]*$/u;
 /** Names of faults, and of methods of HTTP. */
 const telling = /\bE[A-Z]{3,}\b|[A-Z0-9]+_[A-Z0-9_]+|\b(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)\b/;
 
-/** The group that is meant by a fingerprint, or by a message of that group. */
-export function groupNamed(text: string): string {
-  return text.includes(gap) ? text : fingerprintAlone(text);
+/**
+ * The group that is meant by a fingerprint, or by a message of that group. A message may have the sign of a gap in it, and
+ * a fingerprint something that would be taken for varying, so a text with a gap stands for itself and for its fingerprint.
+ */
+export function groupNamed(text: string): string[] {
+  const fingerprint = fingerprintAlone(text);
+  return text.includes(gap) && text !== fingerprint ? [text, fingerprint] : [fingerprint];
 }
 
 /** Whether a message is of the group: it has the fingerprint by itself, or may get it among others. */

@@ -225,7 +225,10 @@ class Reader {
   #groupOf(value: unknown, path: string): Condition[] {
     if (typeof value === "string" && isTextToFind(value)) {
       const field = { of: "task", name: "error" } as const;
-      return [{ kind: "group", field, fingerprint: groupNamed(value) }];
+      const groups = groupNamed(value).map(
+        (fingerprint): Condition => ({ kind: "group", field, fingerprint }),
+      );
+      return groups.length === 1 ? groups : [{ kind: "or", parts: groups }];
     }
     this.#problem(`${path} is ${showValue(value)}; expected the fingerprint of a group of errors.`);
     return [];
