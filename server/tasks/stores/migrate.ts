@@ -32,12 +32,16 @@ export function stopsOlderWorkers({ sql }: Pick<Migration, "sql">): boolean {
   return /Older workers must have stopped/.test(sql.split("\n\n")[0]!.replaceAll("\n-- ", " "));
 }
 
-/** @param workers those that are alive, by what they are shown as */
-export function olderWorkersError(location: string, stored: number, workers: readonly string[]): DureError {
+const workersShown = 5;
+
+/** @param alive all workers that are, or some more than are named here, by what they are shown as */
+export function olderWorkersError(location: string, stored: number, alive: readonly string[]): DureError {
+  const workers = alive.slice(0, workersShown);
+  const more = alive.length > workersShown ? " and more" : "";
   return new DureError(
     "WORKER_RUNNING",
-    `${location} has workers of an older Dure alive: ${workers.join(", ")}. They would not keep to what this version stores, so stop ` +
-      "them, then start this program again; `dure workers` lists them. Nothing was changed.",
+    `${location} has workers of an older Dure alive: ${workers.join(", ")}${more}. They would not keep to what this version stores, so stop ` +
+      "them, then start this program again; `dure workers` of the older version lists them. Nothing was changed.",
     { details: { stored, workers } },
   );
 }

@@ -133,7 +133,7 @@ const createMigrations = statement(
 const beatingWorkers = statement(
   "beatingWorkers",
   `SELECT coalesce(name, host || ' ' || pid) FROM :schema.workers
-    WHERE state = 'alive' AND beat_at > extract(epoch FROM clock_timestamp()) * 1000 - 2 * lease_ms ORDER BY worker LIMIT 5`,
+    WHERE state = 'alive' AND beat_at > extract(epoch FROM clock_timestamp()) * 1000 - 2 * lease_ms ORDER BY worker LIMIT 6`,
 );
 const recordMigration = statement(
   "recordMigration",

@@ -253,7 +253,7 @@ export class Connection {
     const locks = new WorkerLocks(this.path);
     const alive = this.prepare(beatingWorkers).all(Date.now()) as unknown as [id: string, shown: string][];
     const workers = alive.filter(([id]) => !locks.isFree(id)).map(([, shown]) => shown);
-    if (workers.length > 0) throw olderWorkersError(this.path, stored, workers.slice(0, 5));
+    if (workers.length > 0) throw olderWorkersError(this.path, stored, workers);
   }
 
   /**
