@@ -1,6 +1,9 @@
 -- The index of texts knows when each task was created, in stretches of four hours, so that the newest which have a word are
 -- found without all others. Older workers may go on: the stretch is computed by the index. All texts are indexed again,
--- behind the writes; until then a search for a text says how many it has not looked at.
+-- behind the writes; until then a search for a text says how many it has not looked at. What writes tasks waits until this
+-- migration and those after it are done: a delete locks tasks and then texts, so tasks are locked first here too.
+
+LOCK TABLE :schema.tasks IN SHARE MODE;
 
 TRUNCATE :schema.texts, :schema.text_work;
 DROP INDEX IF EXISTS :schema.texts_waiting, :schema.texts_completed, :schema.texts_failed, :schema.texts_cancelled, :schema.texts_unknown;
