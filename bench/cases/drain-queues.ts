@@ -1,5 +1,5 @@
 /** The same drain when every task waits in a queue of its own, and how fast tasks are stored that each make a queue. */
-import { caseOptions, define, finish, items, open, startCounter } from "../support/case.ts";
+import { caseOptions, define, drainRate, finish, items, open, startCounter } from "../support/case.ts";
 import { rateSince } from "../support/numbers.ts";
 
 const { tasks, database } = caseOptions(100_000);
@@ -10,10 +10,6 @@ const queued = items(tasks).map((item, number) => ({ ...item, queue: `queue-${nu
 const storedFrom = performance.now();
 await definition.enqueueMany(queued);
 const enqueueRate = rateSince(tasks, storedFrom);
-const startedAt = performance.now();
-await dure.start();
-await reached;
-await dure.stop();
-const rate = rateSince(tasks, startedAt);
+const rate = await drainRate(dure, reached, tasks);
 await dure.close();
 finish({ rate, enqueueRate });

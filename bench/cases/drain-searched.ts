@@ -2,9 +2,8 @@
  * The same drain in a file with many finished tasks, while eight searches run without pause in the same process: pages of
  * every kind, counts and facets. Also how late the event loop gets meanwhile.
  */
-import { caseOptions, define, finish, items, open, startCounter } from "../support/case.ts";
+import { caseOptions, define, drainRate, finish, items, open, startCounter } from "../support/case.ts";
 import { eventLoopDelay } from "../support/event-loop.ts";
-import { rateSince } from "../support/numbers.ts";
 
 const { tasks, database } = caseOptions(100_000);
 const { onStart, reached } = startCounter(tasks);
@@ -30,11 +29,7 @@ const asking = searches.map(async (search) => {
   }
 });
 const delay = await eventLoopDelay(async () => {
-  const startedAt = performance.now();
-  await dure.start();
-  await reached;
-  await dure.stop();
-  rate = rateSince(tasks, startedAt);
+  rate = await drainRate(dure, reached, tasks);
 });
 isOver = true;
 await Promise.all(asking);

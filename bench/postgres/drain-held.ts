@@ -3,8 +3,8 @@
  * away? Several times as many have gone through under it before; and before that as many without it, to compare.
  */
 import pg from "pg";
-import { caseOptions, define, finish, items, open, startCounter } from "../support/case.ts";
-import { median, rateSince } from "../support/numbers.ts";
+import { caseOptions, define, drainRate, finish, items, open, startCounter } from "../support/case.ts";
+import { median } from "../support/numbers.ts";
 
 const { tasks, database } = caseOptions(100_000);
 const drains = 3;
@@ -28,11 +28,7 @@ async function drain(): Promise<number> {
   const { onStart, reached } = startCounter(tasks);
   const dure = open(database);
   await define(dure, onStart).enqueueMany(items(tasks));
-  const startedAt = performance.now();
-  await dure.start();
-  await reached;
-  await dure.stop();
-  const rate = rateSince(tasks, startedAt);
+  const rate = await drainRate(dure, reached, tasks);
   await dure.close();
   return rate;
 }

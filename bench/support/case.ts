@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { temporaryFolder } from "./data.ts";
+import { rateSince } from "./numbers.ts";
 import { payload, typeName } from "./sample.ts";
 
 export { finish } from "./figures.ts";
@@ -37,6 +38,15 @@ export function define(dure: BenchDure, onStart: (payload: unknown) => void = ()
 
 export function items(count: number): { payload: typeof payload }[] {
   return Array.from({ length: count }, () => ({ payload }));
+}
+
+/** Runs what waits; answers how many of `tasks` a second, from start() until the last one's end is stored. */
+export async function drainRate(dure: BenchDure, reached: Promise<void>, tasks: number): Promise<number> {
+  const startedAt = performance.now();
+  await dure.start();
+  await reached;
+  await dure.stop();
+  return rateSince(tasks, startedAt);
 }
 
 /** A handler's counter, and a promise for the moment when `count` tasks have started. */
