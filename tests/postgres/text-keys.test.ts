@@ -1,0 +1,329 @@
+/** Full text: which tasks the index gives for what is searched, in which order, and what it can do. */
+import { describe, expect, test } from "vitest";
+import type { Condition } from "../../server/tasks/core/condition.ts";
+import { foldText } from "../../server/tasks/core/condition.ts";
+import type { Place, StoreSearch } from "../../server/tasks/core/store.ts";
+import { attributeSource } from "../../server/tasks/stores/postgres/attribute-keys.ts";
+import { AttributeNames } from "../../server/tasks/stores/postgres/attribute-names.ts";
+import { Database, type Session } from "../../server/tasks/stores/postgres/database.ts";
+import type { KeySource } from "../../server/tasks/stores/postgres/key-source.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
+import { outline } from "../../server/tasks/stores/postgres/search.ts";
+import { planning } from "../../server/tasks/stores/postgres/search-statements.ts";
+import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import type { TextIndex } from "../../server/tasks/stores/postgres/text-indexes.ts";
+import { readTextIndex, textSource } from "../../server/tasks/stores/postgres/text-keys.ts";
+import { newTasks, settlementOf } from "../support/builders.ts";
+import { queryPostgres } from "../support/postgres.ts";
+import { ok } from "../support/stores.ts";
+import { claim, clock, database, index, schema, store, task, useTextIndex } from "../support/text-index.ts";
+
+useTextIndex();
+
+/** Nothing asks how many tasks pass where no filter is given. */
+const unfiltered = () => Promise.reject(new Error("There are no filters."));
+
+const anySearch: StoreSearch = {
+  sortBy: "createdAt",
+  descending: true,
+  limit: 50,
+  offset: 0,
+  definitions: false,
+};
+
+/** What a source gives, page by page. */
+async function allOf(session: Session, source: KeySource, pageSize: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let after: Place | undefined; ; ) {
+    const { places, next } = await source.keys(session, after, pageSize);
+    ids.push(...places.map(({ id }) => id));
+    if (!next) return ids;
+    after = next;
+  }
+}
+
+describe("candidates", () => {
+  async function idsOf(
+    make: (session: Session) => Promise<KeySource | undefined>,
+    pageSize = 3,
+  ): Promise<string[] | undefined> {
+    return database.snapshot(async (session) => {
+      const source = await make(session);
+      if (!source) return undefined;
+      const ids = await allOf(session, source, pageSize);
+      return source.isOrdered ? ids : ids.sort();
+    }, planning);
+  }
+
+  const indexed: TextIndex = {
+    exists: true,
+    knowsLetters: true,
+    texts: 1_000_000,
+    tasks: 1_000_000,
+    firstAt: 0,
+    lastAt: 4_102_444_800_000,
+  };
+
+  /** The source, and the names of the statements that it runs. */
+  function recording(asked: string[], source: KeySource | undefined): KeySource {
+    const keys: KeySource["keys"] = ({ query }, after, limit) => {
+      const recorded: Session["query"] = (statement, values) => {
+        asked.push(statement.name);
+        return query(statement, values);
+      };
+      return source!.keys({ query: recorded }, after, limit);
+    };
+    return { ...source!, keys };
+  }
+
+  async function fill(): Promise<void> {
+    for (let at = 0; at < 40; at += 1) {
+      const words = ["Error: ETIMEDOUT 10%", "한국어 오류 메시지", at % 2 === 0 ? "even_number" : "odd"];
+      ok(
+        await store.enqueueTasks([
+          task(`t${String(at).padStart(2, "0")}`, { words: at % 4 === 3 ? words : words[2] }),
+        ]),
+      );
+      await clock.advance(1);
+    }
+    await index();
+  }
+
+  test.each([
+    ["ETIMEDOUT", 10],
+    ["오류 메시지", 10],
+    ["10%", 10],
+    ["1_%", 0],
+    ["even_number", 20],
+    ["nothing of this", 0],
+  ])("the texts with %s, newest first", async (text, count) => {
+    await fill();
+    const where: Condition = { kind: "text", text: foldText(text) };
+    const search = { ...anySearch, where };
+    const ids = await idsOf((session) => textSource(session, search, indexed, unfiltered));
+    const rows = await schema.query(
+      "SELECT task_id FROM :schema.texts WHERE position($1 in body) > 0 ORDER BY 1 DESC",
+      [foldText(text)],
+    );
+    expect(rows).toHaveLength(count);
+    expect(ids).toEqual(rows.map((row) => row.task_id));
+  });
+
+  test.each<[string, TextIndex, number]>([
+    ["texts one after another", { ...indexed, exists: false, texts: 1e4, tasks: 1e4 }, 9_000],
+    ["tasks that pass, each with its text", { ...indexed, texts: 1e7, tasks: 1e7 }, 100],
+    ["the index", { ...indexed, texts: 1_001, tasks: 1e7 }, 1e6],
+  ])("by %s, with filters, in both orders, page by page", async (_way, facts, passing) => {
+    const types = ["resize-image", "send-mail"];
+    const tasks = newTasks(2_400, { createdAt: clock.now() }).map((one, at) => {
+      return {
+        ...one,
+        type: types[at % 5 === 0 ? 1 : 0]!,
+        payload: { json: `{"word":"${at % 3 ? "hay" : "needle"}"}` },
+      };
+    });
+    ok(await store.enqueueTasks(tasks));
+    await schema.query(
+      `INSERT INTO :schema.texts (created_at, version, task_id, body)
+        SELECT created_at, version, id, payload FROM :schema.tasks`,
+    );
+    const where: Condition = { kind: "text", text: "needle" };
+    for (const descending of [true, false]) {
+      const search: StoreSearch = { ...anySearch, where, types: ["send-mail"], descending };
+      const wanted = tasks
+        .filter((_, at) => at % 15 === 0)
+        .map(({ id }) => id)
+        .sort();
+      const found = await database.snapshot(async (session) => {
+        const { pairs } = await outline(session, { ...search, definitions: false });
+        const source = await textSource(session, search, facts, async () => ({ pairs, tasks: passing }));
+        return allOf(session, source!, 70);
+      }, planning);
+      expect(found).toEqual(descending ? wanted.toReversed() : wanted);
+    }
+  });
+
+  test("a burst of other tasks does not make a frequent word look rare", async () => {
+    await schema.query(
+      `INSERT INTO :schema.texts (created_at, version, task_id, body)
+        SELECT ${clock.now()} + n * 1000, 0, 'x' || lpad(n::text, 5, '0'),
+          CASE WHEN n > 2500 THEN 'other' WHEN n % 3 = 0 THEN 'needle' ELSE 'hay' END FROM generate_series(1, 4000) AS n`,
+    );
+    const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 };
+    const asked: string[] = [];
+    const ids = await idsOf(async (session) =>
+      recording(asked, await textSource(session, search, indexed, unfiltered)),
+    );
+    expect(ids?.slice(0, 3)).toEqual(["x02499", "x02496", "x02493"]);
+    expect([...new Set(asked)].sort()).toEqual(["countTrigrams", "spreadTexts", "walkTexts"]);
+  });
+
+  test.each([
+    ["newest first", true],
+    ["oldest first", false],
+  ])("by the index, one stretch of time after another, %s", async (_order, descending) => {
+    await schema.query(
+      `INSERT INTO :schema.texts (created_at, version, task_id, status, lanes, body)
+        SELECT ${clock.now()} + n::bigint * 1800000, 0, 'x' || lpad(n::text, 5, '0'), n % 5, ARRAY[n % 7],
+          CASE WHEN n BETWEEN 3001 AND 6000 AND n % 100 = 0 THEN 'a b1 needle' ELSE 'hay' END FROM generate_series(1, 9000) AS n`,
+    );
+    const facts = { ...indexed, firstAt: clock.now(), lastAt: clock.now() + 9000 * 1_800_000 };
+    // The two first letters of a word are a trigram with what is before them.
+    for (const text of ["needle", " b1"]) {
+      const search: StoreSearch = { ...anySearch, where: { kind: "text", text }, limit: 3, descending };
+      const asked: string[] = [];
+      const ids = await idsOf(async (session) =>
+        recording(asked, await textSource(session, search, facts, unfiltered)),
+      );
+      const wanted = Array.from({ length: 30 }, (_, at) => `x0${3100 + at * 100}`);
+      expect(ids).toEqual(descending ? wanted.toReversed() : wanted);
+      expect(asked.filter((name) => name === "findTexts").length).toBeGreaterThan(3);
+      expect(asked).not.toContain("walkTexts");
+    }
+  });
+
+  test("a word that the index has more often than it seemed is walked for", async () => {
+    await schema.query(
+      `INSERT INTO :schema.texts (created_at, version, task_id, body)
+        SELECT ${clock.now()} + n / 6000, 0, 'x' || lpad(n::text, 5, '0'), CASE WHEN n <= 6000 THEN 'needle' ELSE 'hay' END
+        FROM generate_series(1, 60000) AS n`,
+    );
+    const where: Condition = { kind: "text", text: "needle" };
+    const ids = await idsOf(
+      (session) => textSource(session, { ...anySearch, where }, { ...indexed, texts: 1_000 }, unfiltered),
+      100,
+    );
+    expect(ids).toHaveLength(6_000);
+    expect(ids?.slice(0, 2)).toEqual(["x06000", "x05999"]);
+  });
+
+  test("by the index of trigrams too, beyond the newest", async () => {
+    ok(await store.enqueueTasks([task("needle", { word: "needle" })]));
+    await clock.advance(1);
+    await index();
+    await schema.query(
+      `INSERT INTO :schema.texts (created_at, version, task_id, body)
+        SELECT ${clock.now()} + n, 0, 'x' || n, 'hay stack ' || n FROM generate_series(1, 3000) AS n`,
+    );
+    const where: Condition = { kind: "text", text: "needle" };
+    expect(
+      await idsOf((session) => textSource(session, { ...anySearch, where }, indexed, unfiltered)),
+    ).toEqual(["needle"]);
+    const byId: StoreSearch = { ...anySearch, where, sortBy: "id" };
+    expect(await idsOf((session) => textSource(session, byId, indexed, unfiltered))).toEqual(["needle"]);
+    const facts = await readTextIndex(database, schema.name);
+    expect(facts.exists).toBe(true);
+  });
+
+  test("attributes: equality in order of creation, ranges and prefixes gathered", async () => {
+    for (let at = 0; at < 20; at += 1) {
+      const attributes = { userId: `u${at % 4}`, size: at, tags: at % 2 ? ["a", "b"] : ["b"] };
+      ok(await store.enqueueTasks([{ ...task(`t${String(at).padStart(2, "0")}`), attributes }]));
+      await clock.advance(1);
+    }
+    const claimed = await claim(6);
+    ok(await store.settleTasks(claimed.map((one) => settlementOf(one, "completed"))));
+    const names = await new AttributeNames(database).all();
+    const ask = (where: Condition, more: Partial<StoreSearch> = {}) =>
+      idsOf((session) => attributeSource(session, { ...anySearch, ...more, where }, names));
+    const field = (name: string) => ({ of: "attribute", name }) as const;
+    const ids = (fits: (at: number) => boolean) =>
+      Array.from({ length: 20 }, (_, at) => at)
+        .filter(fits)
+        .map((at) => `t${String(at).padStart(2, "0")}`);
+    const user: Condition = { kind: "equals", field: field("userId"), values: ["u1", "u2"] };
+    expect(await ask(user)).toEqual(ids((at) => at % 4 === 1 || at % 4 === 2).reverse());
+    expect(await ask(user, { descending: false })).toEqual(ids((at) => at % 4 === 1 || at % 4 === 2));
+    expect(await ask(user, { statuses: ["COMPLETED"] })).toEqual(
+      ids((at) => at < 6 && (at % 4 === 1 || at % 4 === 2)).reverse(),
+    );
+    expect(await ask({ kind: "equals", field: field("tags"), values: ["a", "b"] })).toEqual(
+      ids(() => true).reverse(),
+    );
+    expect(await ask(user, { sortBy: "priority" })).toEqual(ids((at) => at % 4 === 1 || at % 4 === 2));
+    const from = { value: 5, isIncluded: true };
+    const to = { value: 9, isIncluded: false };
+    expect(await ask({ kind: "range", field: field("size"), from, to })).toEqual(
+      ids((at) => at >= 5 && at < 9),
+    );
+    expect(await ask({ kind: "prefix", field: field("userId"), prefix: "u" })).toEqual(ids(() => true));
+    expect(await ask({ kind: "and", parts: [{ kind: "exists", field: field("size") }, user] })).toEqual(
+      ids((at) => at % 4 === 1 || at % 4 === 2).reverse(),
+    );
+    const many = Array.from({ length: 40 }, (_, at) => `u${at}`);
+    expect(await ask({ kind: "equals", field: field("userId"), values: many })).toEqual(
+      ids(() => true).reverse(),
+    );
+    expect(
+      await ask({ kind: "equals", field: field("tags"), values: ["a", "b", ...many] }, { descending: false }),
+    ).toEqual(ids(() => true));
+    expect(await ask({ kind: "not", part: user })).toBeUndefined();
+    expect(await ask({ kind: "equals", field: field("userId"), values: ["u1", null] })).toBeUndefined();
+    expect(await ask({ kind: "equals", field: field("unknown"), values: ["u1"] })).toEqual([]);
+  });
+});
+
+describe("what the index can do", () => {
+  async function candidatesOf(url: string, text: string): Promise<string[] | undefined> {
+    const asked = new Database(parseLocation(url));
+    await asked.open();
+    try {
+      return await asked.snapshot(async (session) => {
+        const facts = await readTextIndex(session, parseLocation(url).schema);
+        const search = { ...anySearch, where: { kind: "text", text: foldText(text) } as const };
+        const source = await textSource(session, search, facts, unfiltered);
+        return source && allOf(session, source, 5);
+      }, planning);
+    } finally {
+      await asked.close();
+    }
+  }
+
+  test("on a database that knows letters it finds Korean", async () => {
+    const name = `dure_letters_${process.pid}`;
+    const [{ version }] = await queryPostgres(
+      "SELECT current_setting('server_version_num')::integer AS version",
+    );
+    // Until PostgreSQL 14 there is no other provider.
+    const provider = version >= 150_000 ? "LOCALE_PROVIDER libc" : "";
+    await queryPostgres(
+      `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8' ${provider}`,
+    );
+    const url = new URL(schema.url);
+    url.pathname = `/${name}`;
+    const letters = createPostgresStore({ url: url.href, clock });
+    try {
+      await letters.open();
+      const hay = Array.from({ length: 3_000 }, (_, at) => task(`hay-${at}`, `결제 완료 ${at}`));
+      ok(await letters.enqueueTasks([task("needle", "주문 처리 오류가발생")]));
+      await clock.advance(1);
+      ok(await letters.enqueueTasks(hay.map((one) => ({ ...one, createdAt: clock.now() }))));
+      for (;;) {
+        const found = await letters.readUnindexed({ limit: 1_000 });
+        if (found.length === 0) break;
+        const texts = found.map(({ ref, task: { payload } }) => ({ ref, text: foldText(String(payload)) }));
+        ok(await letters.writeTexts(texts));
+      }
+      expect(await candidatesOf(url.href, "오류가")).toEqual(["needle"]);
+      // No three letters in a row.
+      expect(await candidatesOf(url.href, "문 처리")).toEqual(["needle"]);
+      const findings = await letters.checkHealth({ full: true });
+      expect(findings.find(({ check }) => check === "texts")).toMatchObject({ level: "ok" });
+    } finally {
+      await letters.close();
+      await queryPostgres(`DROP DATABASE ${name} WITH (FORCE)`);
+    }
+  });
+
+  test("without it a search is told of none, and the doctor says what to do", async () => {
+    await schema.query("DROP INDEX :schema.texts_failed");
+    expect(await candidatesOf(schema.url, "needle")).toBeUndefined();
+    const findings = await store.checkHealth({ full: false });
+    const finding = findings.find(({ check }) => check === "texts")!;
+    expect(finding).toMatchObject({ level: "warning", next: expect.stringContaining("pg_trgm") });
+    const makes = finding.next!.match(/CREATE INDEX [^;]*;/g)!;
+    expect(makes).toHaveLength(5);
+    await queryPostgres(makes.find((make) => make.includes("texts_failed"))!);
+    expect(await candidatesOf(schema.url, "needle")).toEqual([]);
+  });
+});

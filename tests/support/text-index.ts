@@ -1,0 +1,70 @@
+/** A schema of PostgreSQL of its own for each test of the index of texts. */
+import { afterEach, beforeEach, expect } from "vitest";
+import { foldText } from "../../server/tasks/core/condition.ts";
+import type { TaskStore } from "../../server/tasks/core/store.ts";
+import { Database } from "../../server/tasks/stores/postgres/database.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
+import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import { newTask, newWorker } from "../support/builders.ts";
+import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import { claimRequest, ok } from "../support/stores.ts";
+import { TestClock } from "../support/test-clock.ts";
+
+export let schema: TestSchema;
+export let store: TaskStore;
+export let clock: TestClock;
+export let database: Database;
+
+/** For every test of the file that calls it. */
+export function useTextIndex(): void {
+  beforeEach(async () => {
+    schema = await createTestSchema();
+    clock = new TestClock();
+    store = createPostgresStore({ url: schema.url, clock });
+    await store.open();
+    database = new Database(parseLocation(schema.url));
+    await database.open();
+    ok(await store.registerWorker(newWorker()));
+  });
+
+  afterEach(async () => {
+    await database.close();
+    await store.close();
+    await schema.drop();
+  });
+}
+
+/** Indexes all there is; answers the ids, in order. */
+export async function index(limit = 100): Promise<string[]> {
+  const ids: string[] = [];
+  for (;;) {
+    const found = await store.readUnindexed({ limit });
+    if (found.length === 0) return ids.sort();
+    expect(found.length).toBeLessThanOrEqual(limit);
+    ok(
+      await store.writeTexts(
+        found.map(({ ref, task, attempts }) => {
+          ids.push(task.id);
+          const logs = attempts.flatMap((attempt) => attempt.logs.map(({ message }) => message));
+          const text = [JSON.stringify(task.payload), task.error, ...logs].join("\n");
+          return { ref, text: foldText(text) };
+        }),
+      ),
+    );
+  }
+}
+
+export function task(id: string, payload: unknown = {}) {
+  return {
+    ...newTask(),
+    id,
+    ownId: true,
+    createdAt: clock.now(),
+    dueAt: clock.now(),
+    payload: { json: JSON.stringify(payload) },
+  };
+}
+
+export async function claim(limit = 1) {
+  return ok(await store.claimTasks(claimRequest({ limit }))).claimed;
+}
