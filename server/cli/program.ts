@@ -17,6 +17,7 @@ import { addErrors } from "./commands/errors.ts";
 import { addMigrate } from "./commands/migrate.ts";
 import { addPause } from "./commands/pause.ts";
 import { addPrune } from "./commands/prune.ts";
+import { addRecover } from "./commands/recover.ts";
 import { addReindex } from "./commands/reindex.ts";
 import { addResume } from "./commands/resume.ts";
 import { addRetry } from "./commands/retry.ts";
@@ -85,7 +86,8 @@ export function createProgram(): Command {
   program.commandsGroup("Change tasks:");
   for (const add of [addCancel, addRetry, addEdit, addDelete, addPause, addResume]) add(program);
   program.commandsGroup("Look after the database:");
-  for (const add of [addDoctor, addArchive, addPrune, addReindex, addMigrate, addCopy]) add(program);
+  for (const add of [addDoctor, addArchive, addPrune, addReindex, addMigrate, addCopy, addRecover])
+    add(program);
   program.commandsGroup("More:");
   addCompletion(program);
   return program;

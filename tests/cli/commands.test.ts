@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { exitCodes } from "../../server/cli/exit-codes.ts";
@@ -369,6 +370,26 @@ describe("looking after the database", () => {
     const { code, stdout } = await workspace.dure(["doctor", "--database", "damaged.db"]);
     expect(code).toBe(1);
     expect(stdout).toMatch(/^error /);
+  });
+
+  test("doctor says how to save a damaged file, and what it says does so", async () => {
+    const path = join(workspace.folder, ".dure/tasks.db");
+    const sound = new DatabaseSync(path, { readOnly: true });
+    const pages = sound.prepare("SELECT pageno FROM dbstat WHERE name = 'tasks'").all();
+    const { tasks } = sound.prepare("SELECT count(*) AS tasks FROM tasks").get()!;
+    sound.close();
+    const bytes = readFileSync(path);
+    for (const { pageno } of pages) bytes.fill(0x55, (Number(pageno) - 1) * 4_096, Number(pageno) * 4_096);
+    writeFileSync(join(workspace.folder, "damaged.db"), bytes);
+    const found = await workspace.dure(["doctor", "--full", "--database", "damaged.db"]);
+    expect(found.code).toBe(1);
+    const step = "dure recover --from damaged.db --to damaged.db.recovered";
+    expect(found.stdout.replaceAll(/\s+/g, " ")).toContain(step);
+    const told = await workspace.dure(step.split(" ").slice(1));
+    expect(told).toMatchObject({ code: 1, stderr: expect.stringContaining("damaged.db is as it was") });
+    expect(told.stdout).toContain(`0 tasks recovered into damaged.db.recovered\n${tasks} tasks lost: `);
+    const again = await workspace.dure(step.split(" ").slice(1));
+    expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining("is there already") });
   });
 
   test("migrate makes a database and says its schema", async () => {

@@ -1,6 +1,6 @@
 /** Whole records of tasks and attempts, as they move from one store to another. */
 import type { AttemptOutcome } from "./attempt.ts";
-import type { Attributes } from "./store.ts";
+import type { Attributes, TaskStore } from "./store.ts";
 import type { TaskStatusName } from "./task.ts";
 import type { EncodedValue } from "./value.ts";
 
@@ -55,4 +55,24 @@ export interface AttemptRecord {
   /** JSON, as it is stored. */
   error?: string;
   logs?: string;
+}
+
+/** What can still be read of a damaged store, which is left as it is. */
+export interface DamagedSource
+  extends Pick<TaskStore, "location" | "listDefinitions" | "listSearches" | "listPauses" | "readHistory"> {
+  /** How many tasks it had; undefined when nothing tells. */
+  countTasks(): number | undefined;
+  /** In batches of at most `limit`; an empty one says only that it goes on. */
+  readTasks(limit: number): Iterable<SalvagedTask[]>;
+  /** Ids of tasks that `readTasks`, read to its end, could not give; as far as they are known. */
+  missedIds(): Iterable<string>;
+  /** What lies beside the tasks and could not be read, in words. */
+  readonly unreadable: readonly string[];
+}
+
+/** A task that was read whole, at rest or RUNNING; or, when neither is there, one of which only its id is known. */
+export interface SalvagedTask {
+  id: string;
+  record?: TaskRecord;
+  running?: TaskRecord & { cancelRequested: boolean };
 }

@@ -43,10 +43,7 @@ export async function copyTasks(
 ): Promise<Copied> {
   await refuseWorkers(from);
   await sealSource(from, movedTo);
-  const definitions = await copyDefinitions(from, to);
-  const searches = await copySearches(from, to);
-  await copyPauses(from, to);
-  await copyHistory(from, to);
+  const { definitions, searches } = await copyBeside(from, to);
   const total = await countAll(from);
   const copied: Copied = { definitions, searches, copied: 0, present: 0 };
   let after: string | undefined;
@@ -101,14 +98,28 @@ async function sealSource(from: TaskStore, movedTo: string): Promise<void> {
   );
 }
 
-async function copyDefinitions(from: TaskStore, to: TaskStore): Promise<number> {
+type Beside = Pick<TaskStore, "listDefinitions" | "listSearches" | "listPauses" | "readHistory">;
+
+/** What lies beside the tasks. Answers how many definitions there are, and how many searches were new. */
+export async function copyBeside(
+  from: Beside,
+  to: TaskStore,
+): Promise<{ definitions: number; searches: number }> {
+  const definitions = await copyDefinitions(from, to);
+  const searches = await copySearches(from, to);
+  await copyPauses(from, to);
+  await copyHistory(from, to);
+  return { definitions, searches };
+}
+
+async function copyDefinitions(from: Beside, to: TaskStore): Promise<number> {
   const definitions = await from.listDefinitions();
   committed(await to.saveDefinitions(definitions.map(withoutTimes)), to);
   return definitions.length;
 }
 
 /** With how far their alerts have come, so that what was told of is not told of again. */
-async function copySearches(from: TaskStore, to: TaskStore): Promise<number> {
+async function copySearches(from: Beside, to: TaskStore): Promise<number> {
   const present = new Set((await to.listSearches()).map(({ name }) => name));
   const searches = (await from.listSearches()).filter(({ name }) => !present.has(name));
   for (const { createdAt: _createdAt, updatedAt: _updatedAt, revision: _revision, ...search } of searches) {
@@ -122,7 +133,7 @@ async function copySearches(from: TaskStore, to: TaskStore): Promise<number> {
 }
 
 /** Before the tasks, so that no worker there starts one that is to wait. They are paused since now. */
-async function copyPauses(from: TaskStore, to: TaskStore): Promise<void> {
+async function copyPauses(from: Beside, to: TaskStore): Promise<void> {
   for (const { pausedAt: _pausedAt, ...pause } of await from.listPauses()) {
     const answer = await to.pause(pause);
     if (answer.kind === "rejected") throw tooMany("pauses", to);
@@ -131,7 +142,7 @@ async function copyPauses(from: TaskStore, to: TaskStore): Promise<void> {
 }
 
 /** Before any worker there adds to the same stretches of time: what is there already stays as it is. */
-async function copyHistory(from: TaskStore, to: TaskStore): Promise<void> {
+async function copyHistory(from: Beside, to: TaskStore): Promise<void> {
   for (const span of Object.keys(spansMs) as Span[]) {
     let start = Number.MIN_SAFE_INTEGER;
     let limit = historyBatchSize;

@@ -117,7 +117,8 @@ test("of a file that is damaged where it is looked at in full only", async () =>
   ]);
   const [integrity] = await said(true);
   expect(integrity!.replaceAll(/\d+/g, "N")).toBe(
-    "error integrity: The file is damaged: Page N: never used. -> Stop all workers, keep a copy of the file with its -wal, and restore a backup.",
+    "error integrity: The file is damaged: Page N: never used. -> Stop everything that uses it and restore a backup, " +
+      "or save what can still be read: dure recover --from tasks.db --to tasks.db.recovered",
   );
 });
 

@@ -29,8 +29,8 @@ export interface ConnectionOptions {
   /** A file, or ':memory:'. */
   path: string;
   durability: "full" | "normal";
-  /** 'writer' makes and migrates the file; 'reader' may only read. */
-  role: "writer" | "reader";
+  /** 'writer' makes and migrates the file; 'reader' may only read; 'salvager' reads a damaged one and leaves it as it is. */
+  role: "writer" | "reader" | "salvager";
   /** How long a write waits for another process's, in milliseconds. Default a minute; tests give less. */
   busyWaitMs?: number;
 }
@@ -42,7 +42,7 @@ const busyWaitMsMax = 60_000;
 /** Statements of one text kept for borrowing. */
 const sparesMax = 32;
 /** Claims and settlements touch the edges of the indexes only: a larger cache made them no faster. */
-const cacheKiB = { writer: 6_144, reader: 16_384 };
+const cacheKiB = { writer: 6_144, reader: 16_384, salvager: 16_384 };
 const writeAheadBytesMax = 64 * 1024 * 1024;
 
 /** File systems whose locks or shared memory cannot be trusted, by the magic number that statfs gives. */
@@ -77,13 +77,16 @@ export class Connection {
     this.#busyWaitMs = options.busyWaitMs ?? busyWaitMsMax;
     checkSqliteVersion();
     if (options.path !== ":memory:") prepareFile(options.path, options.role);
+    let database: DatabaseSync | undefined;
     try {
-      this.#database = new DatabaseSync(options.path, { timeout: 5_000 });
+      database = new DatabaseSync(options.path, { timeout: 5_000, readOnly: options.role === "salvager" });
+      this.#database = database;
       this.#configure(options);
       if (options.role === "writer") this.#migrate();
       // A reader waits too: for another process that recovers the log, or that leaves the file as the last one.
       if (options.role === "writer") this.#database.exec("PRAGMA busy_timeout = 0");
     } catch (error) {
+      database?.close();
       throw toDureError(error, options.path);
     }
     this.#sameFile = new SameFile(options.path);
@@ -126,6 +129,11 @@ export class Connection {
   /** All rows as objects, for what is asked rarely. */
   rows(sql: string, ...values: SQLInputValue[]): Record<string, SQLInputValue>[] {
     return this.#database.prepare(sql).all(...values) as Record<string, SQLInputValue>[];
+  }
+
+  /** One whose rows are objects; the caller keeps it. */
+  prepareObjects(sql: string): StatementSync {
+    return this.#database.prepare(sql);
   }
 
   exec(sql: string): void {
@@ -201,7 +209,7 @@ export class Connection {
     this.#database.exec(
       `PRAGMA cache_size = -${cacheKiB[role]}; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY`,
     );
-    if (role === "reader") {
+    if (role !== "writer") {
       this.#database.exec("PRAGMA query_only = 1");
       return;
     }
@@ -308,7 +316,7 @@ export function networkFileSystem(magic: number): string | undefined {
   return networkFileSystems.get(magic >>> 0);
 }
 
-function prepareFile(path: string, role: "writer" | "reader"): void {
+function prepareFile(path: string, role: ConnectionOptions["role"]): void {
   const folder = dirname(path);
   try {
     if (role === "writer") mkdirSync(folder, { recursive: true, mode: 0o700 });

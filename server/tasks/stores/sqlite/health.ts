@@ -6,6 +6,7 @@ import { backlogFindings, workerFinding } from "../findings.ts";
 import { allLanes, hourSql } from "../hours.ts";
 import type { Connection } from "./connection.ts";
 import { listWorkers, stats } from "./read.ts";
+import { recoverStep } from "./sqlite-errors.ts";
 import { toWorkerRecord } from "./workers.ts";
 
 const mebibyte = 1024 * 1024;
@@ -18,11 +19,13 @@ export function checkHealth(
   { full }: { full: boolean },
   now: number,
 ): HealthFinding[] {
+  const integrity = checkIntegrity(connection, full);
+  // What cannot be read cannot be compared.
+  const compares = integrity.level === "ok";
   const workers = listWorkers(connection).map(toWorkerRecord);
   return [
-    checkIntegrity(connection, full),
-    checkTallies(connection, full),
-    checkAttributes(connection, full),
+    integrity,
+    ...(compares ? [checkTallies(connection, full), checkAttributes(connection, full)] : []),
     ...(connection.path === ":memory:" ? [] : checkFiles(connection.path)),
     workerFinding(workers, now),
     ...backlogFindings(workers, stats(connection, now)),
@@ -40,7 +43,7 @@ function checkIntegrity(connection: Connection, full: boolean): HealthFinding {
     level: "error",
     check,
     message: `The file is damaged: ${problems.join("; ")}.`,
-    next: "Stop all workers, keep a copy of the file with its -wal, and restore a backup.",
+    next: recoverStep(connection.path),
   };
 }
 

@@ -1,11 +1,14 @@
 /** The statements that read and write whole records; see records.ts. */
 
-const recordColumns = `tasks.seq, tasks.id, lanes.type, lanes.queue, tasks.own_id, tasks.status, tasks.priority,
+/** What a task's own row tells of its record, but for its attributes, which older files have none of. */
+export const recordValues = `tasks.id, tasks.own_id, tasks.status, tasks.priority,
     tasks.due_at, tasks.created_at, tasks.updated_at, tasks.started_at, tasks.completed_at, tasks.attempts,
     tasks.max_attempts, tasks.fence, tasks.crashes, tasks.snoozes, tasks.version, tasks.rerun_after_crash,
     coalesce(tasks.payload, (SELECT big_payloads.payload FROM big_payloads WHERE big_payloads.seq = tasks.seq)) AS payload,
     tasks.payload_types, tasks.result, tasks.result_types, tasks.error, tasks.description, tasks.tags,
-    tasks.idempotency, tasks.settings, tasks.progress, tasks.attributes, workers.id AS worker_id
+    tasks.idempotency, tasks.settings, tasks.progress`;
+
+const recordColumns = `tasks.seq, lanes.type, lanes.queue, ${recordValues}, tasks.attributes, workers.id AS worker_id
   FROM tasks JOIN lanes USING (lane) LEFT JOIN workers ON workers.worker = tasks.worker`;
 
 /** Whole records, read and written when tasks move to another store. */

@@ -27,7 +27,8 @@ function recordsAfter(connection: Connection, after: string, limit: number): Col
 
 type Columns = Record<string, SQLInputValue>;
 
-function toRecord(row: Columns, history: Columns[]): TaskRecord {
+/** @param row with the names of its type, queue and worker; attempts with that of theirs, oldest first */
+export function toRecord(row: Columns, history: Columns[]): TaskRecord {
   const text = (name: string) => row[name] as string;
   const number = (name: string) => row[name] as number;
   return {

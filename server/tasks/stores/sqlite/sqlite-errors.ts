@@ -12,7 +12,7 @@ const busy = 5;
 const locked = 6;
 
 /** By primary result code: our code, and what to do about it. */
-const known: Record<number, { code: ErrorCode; next: string }> = {
+const known: Record<number, { code: ErrorCode; next: string | ((location: string) => string) }> = {
   3: { code: "DATABASE_UNAVAILABLE", next: "Check the permissions of the file and its folder." },
   5: {
     code: "DATABASE_UNAVAILABLE",
@@ -25,7 +25,7 @@ const known: Record<number, { code: ErrorCode; next: string }> = {
   10: { code: "DATABASE_UNAVAILABLE", next: "The disk answered with an error; check it before going on." },
   11: {
     code: "DATABASE_CORRUPT",
-    next: "Stop all workers and restore a backup, or run dure doctor --full to see what is damaged.",
+    next: recoverStep,
   },
   13: { code: "DATABASE_FULL", next: "Free space on the disk; Dure goes on by itself then." },
   14: { code: "DATABASE_UNAVAILABLE", next: "Check that the folder exists and may be written by this user." },
@@ -44,6 +44,12 @@ export function isConstraint(error: unknown): boolean {
   return resultCode(error) === 19;
 }
 
+/** What to do about a damaged file. */
+export function recoverStep(path: string): string {
+  const save = `dure recover --from ${path} --to ${path}.recovered`;
+  return `Stop everything that uses it and restore a backup, or save what can still be read: ${save}`;
+}
+
 /** Anything thrown by node:sqlite or by us, as a DureError; errors that are neither come back as they are. */
 export function toDureError(error: unknown, location: string): unknown {
   if (error instanceof DureError) return error;
@@ -52,7 +58,8 @@ export function toDureError(error: unknown, location: string): unknown {
   const { message } = error as Error;
   if (message.startsWith(sealMark)) return movedError(location, message.slice(sealMark.length));
   const entry = known[result] ?? { code: "DATABASE_UNAVAILABLE" as const, next: "Run dure doctor for more." };
-  return new DureError(entry.code, `${location}: ${message}. ${entry.next}`, {
+  const next = typeof entry.next === "string" ? entry.next : entry.next(location);
+  return new DureError(entry.code, `${location}: ${message}. ${next}`, {
     details: { location, sqlite: (error as SqliteError).errcode },
     cause: error,
   });

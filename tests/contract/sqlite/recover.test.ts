@@ -1,0 +1,223 @@
+/** What can still be read of a damaged file is saved into a new one, and the damaged one stays as it is (F83). */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { recoverDatabase } from "../../../server/dure-recover.ts";
+import { DureError } from "../../../server/tasks/core/errors.ts";
+import type { TaskRecord, TaskStore } from "../../../server/tasks/core/store.ts";
+import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
+import {
+  newDefinition,
+  newSearch,
+  newTask,
+  newTasks,
+  newWorker,
+  settlementOf,
+  someError,
+} from "../../support/builders.ts";
+import { countOf } from "../../support/found.ts";
+import { claimRequest, ok } from "../../support/stores.ts";
+import { TestClock } from "../../support/test-clock.ts";
+
+interface Page {
+  pageno: number;
+  /** `leaf`, `internal` or `overflow`. */
+  pagetype: string;
+  ncell: number;
+}
+
+const pageBytes = 4_096;
+const variants = Number(process.env.DURE_RECOVER_VARIANTS ?? 6);
+const running = ["a", "b", "c"];
+const clock = new TestClock();
+let folder: string;
+let sound: Buffer;
+let original: Map<string, TaskRecord>;
+let from: string;
+let to: string;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "dure-recover-"));
+  const path = join(folder, "sound.db");
+  await withStore(path, fill);
+  sound = readFileSync(path);
+  original = await withStore(path, recordsOf);
+  expect(original.size).toBe(1_500);
+});
+
+beforeEach(() => {
+  from = join(folder, "damaged.db");
+  to = join(folder, "new.db");
+  for (const path of [from, to])
+    for (const end of ["", "-wal", "-shm", "-workers"])
+      rmSync(`${path}${end}`, { recursive: true, force: true });
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+
+test("of a sound file everything, and what was running waits again", async () => {
+  writeFileSync(from, sound);
+  expect(await recoverDatabase({ from, to })).toEqual({
+    ...{ tasks: 1_503, takenBack: 3, lost: 0, lostIds: [], unreadable: [], definitions: 2, searches: 1 },
+  });
+  const records = await withStore(to, recordsOf);
+  expect(records.size).toBe(1_503);
+  for (const [id, record] of original) expect(records.get(id)).toEqual(record);
+  const [a, b, c] = running.map((id) => records.get(id)!);
+  expect(a).toMatchObject({ status: "PENDING", attempts: 0, crashes: 0, fence: 1 });
+  expect(a!.history).toMatchObject([{ fence: 1, number: 1, outcome: "lost", workerId: "worker-1" }]);
+  expect(b).toMatchObject({ status: "FAILED", error: expect.stringContaining("rerunAfterCrash") });
+  expect(c).toMatchObject({ status: "CANCELLED" });
+  await withStore(to, async (store) => {
+    expect((await store.listSearches()).map(({ name }) => name)).toEqual(["bad"]);
+    expect((await store.listPauses()).map(({ name }) => name)).toEqual(["mail"]);
+    expect(await errorsOf(store)).toEqual([]);
+  });
+});
+
+test("what lies on damaged pages of the table is lost and named, first and last ones too; all else is as it was", async () => {
+  const pages = leaves(pagesOf("tasks"));
+  const damaged = [pages[0]!, pages[10]!, pages[12]!, pages.at(-1)!];
+  const cells = damaged.reduce((sum, { ncell }) => sum + ncell, 0);
+  damage(damaged);
+  const { tasks, lost, lostIds } = await recoverDatabase({ from, to });
+  expect({ tasks, lost }).toEqual({ tasks: 1_503 - cells, lost: cells });
+  await withStore(to, async (store) => {
+    const records = await recordsOf(store);
+    const missing = [...original.keys(), ...running].filter((id) => !records.has(id));
+    expect(lostIds.toSorted()).toEqual(missing.toSorted());
+    for (const [id, record] of records) expect(record).toEqual(original.get(id));
+    expect(await errorsOf(store)).toEqual([]);
+  });
+});
+
+test("with the root of the table all tasks are lost, and named by the index", async () => {
+  damage([pagesOf("tasks").find(({ pagetype }) => pagetype === "internal")!]);
+  const { tasks, lost, lostIds } = await recoverDatabase({ from, to });
+  expect({ tasks, lost, named: lostIds.length }).toEqual({ tasks: 0, lost: 1_503, named: 1_503 });
+});
+
+test("damage in indexes, counts and names costs no task, since another place has them; what has none other is told", async () => {
+  const twice = ["tasks_id", "tasks_claim", "tallies", "lanes", "workers", "texts_data"];
+  damage([...twice, "attempts", "saved_searches"].map((table) => leaves(pagesOf(table))[0]!));
+  const recovered = await recoverDatabase({ from, to });
+  expect(recovered).toMatchObject({ tasks: 1_503, lost: 0, lostIds: [] });
+  expect(recovered.unreadable).toEqual(["saved searches", "attempts of some tasks"]);
+  await withStore(to, async (store) => {
+    for (const [id, record] of await recordsOf(store)) {
+      if (!running.includes(id))
+        expect({ ...record, history: [] }).toEqual({ ...original.get(id)!, history: [] });
+    }
+    expect(await errorsOf(store)).toEqual([]);
+  });
+});
+
+test("whatever is wrong with a file: it stays as it is, and what is made of it is sound, or nothing is made", async () => {
+  const { random } = new TestClock(0, 83);
+  let made = 0;
+  for (let variant = 0; variant < variants; variant++) {
+    const bytes = spoiled(random, variant);
+    writeFileSync(from, bytes);
+    const answer = await recoverDatabase({ from, to }).catch((error) => error);
+    expect(readFileSync(from).equals(bytes)).toBe(true);
+    if (answer instanceof Error) {
+      expect(answer).toBeInstanceOf(DureError);
+      expect(readdirSync(folder).filter((name) => name.startsWith("new.db"))).toEqual([]);
+      continue;
+    }
+    made++;
+    await withStore(to, async (store) => {
+      expect(await errorsOf(store)).toEqual([]);
+      expect(await countOf(store.countTasks(newSearch()))).toBe(answer.tasks);
+    });
+    rmSync(to);
+  }
+  expect(made).toBeGreaterThan(variants / 2);
+}, 300_000);
+
+test("neither a file that is there is written over, nor one recovered from that a worker has", async () => {
+  writeFileSync(from, sound);
+  writeFileSync(to, "mine");
+  await expect(recoverDatabase({ from, to })).rejects.toMatchObject({ code: "INVALID_OPTION" });
+  expect(readFileSync(to, "utf8")).toBe("mine");
+  rmSync(to);
+  await withStore(from, async (store) => {
+    ok(await store.registerWorker(newWorker("worker-2")));
+    await expect(recoverDatabase({ from, to })).rejects.toMatchObject({ code: "WORKER_RUNNING" });
+  });
+  expect(existsSync(to)).toBe(false);
+});
+
+/** 1,500 tasks at rest and three that run, with attempts, long payloads and what lies beside them. */
+async function fill(store: TaskStore): Promise<void> {
+  await store.saveDefinitions([newDefinition(), newDefinition("nightly-report")]);
+  ok(await store.saveSearch({ name: "bad", query: "status:failed" }));
+  ok(await store.pause({ kind: "queue", name: "mail" }));
+  await store.registerWorker(newWorker());
+  ok(
+    await store.enqueueTasks([
+      newTask({ id: "a", priority: 9 }),
+      newTask({ id: "b", priority: 9, rerunAfterCrash: false }),
+      newTask({ id: "c", priority: 9 }),
+    ]),
+  );
+  expect(ok(await store.claimTasks(claimRequest({ limit: 3 }))).claimed).toHaveLength(3);
+  ok(await store.cancelTask("c"));
+  ok(await store.enqueueTasks(newTasks(1_400, { attributes: { userId: 7 } })));
+  ok(await store.enqueueTasks(newTasks(100, { payload: "x".repeat(5_000), idempotencyKey: undefined })));
+  const { claimed } = ok(await store.claimTasks(claimRequest({ limit: 900 })));
+  const outcomes = ["completed", "failed", "cancelled"] as const;
+  const ended = claimed.map((one, place) => settlementOf(one, outcomes[place % 3]!, { error: someError }));
+  ok(await store.settleTasks(ended));
+}
+
+/** Stretches of wrong bytes on up to eight pages, or less than the whole file. */
+function spoiled(random: () => number, variant: number): Buffer {
+  const bytes = Buffer.from(sound);
+  if (variant % 10 === 9) return bytes.subarray(0, Math.floor(bytes.length * random()));
+  for (let page = Math.floor(random() * 8); page >= 0; page--) {
+    const at = Math.floor(random() * bytes.length);
+    bytes.fill(Math.floor(random() * 256), at, at + 1 + Math.floor(random() * 600));
+  }
+  return bytes;
+}
+
+async function recordsOf(store: TaskStore): Promise<Map<string, TaskRecord>> {
+  const records = await store.readRecords({ limit: 10_000 });
+  return new Map(records.map((record) => [record.id, record]));
+}
+
+async function errorsOf(store: TaskStore): Promise<unknown[]> {
+  return (await store.checkHealth({ full: true })).filter(({ level }) => level === "error");
+}
+
+function pagesOf(table: string): Page[] {
+  const database = new DatabaseSync(join(folder, "sound.db"), { readOnly: true });
+  const pages = database
+    .prepare("SELECT pageno, pagetype, ncell FROM dbstat WHERE name = ? ORDER BY path")
+    .all(table);
+  database.close();
+  return pages as unknown as Page[];
+}
+
+function leaves(pages: Page[]): Page[] {
+  return pages.filter(({ pagetype }) => pagetype === "leaf");
+}
+
+function damage(pages: readonly Page[]): void {
+  const bytes = Buffer.from(sound);
+  for (const { pageno } of pages) bytes.fill(0x55, (pageno - 1) * pageBytes, pageno * pageBytes);
+  writeFileSync(from, bytes);
+}
+
+async function withStore<Value>(path: string, use: (store: TaskStore) => Promise<Value>): Promise<Value> {
+  const store = createSqliteStore({ path, clock });
+  try {
+    await store.open();
+    return await use(store);
+  } finally {
+    await store.close();
+  }
+}
