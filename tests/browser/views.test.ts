@@ -138,6 +138,23 @@ test("names as long as they may be fit a phone and a small window", async () => 
   await own.close();
 });
 
+test("types stand in the order in which people count", async () => {
+  const world = makeWorld({ size: 12, now: Date.now() });
+  const ids = ["type-10", "type-2", "type-1"];
+  world.definitions.splice(3);
+  for (const [index, definition] of world.definitions.entries()) definition.id = ids[index]!;
+  for (const [index, task] of world.tasks.entries()) task.type = ids[index % 3]!;
+  const own = await startFixtureServer({ world, files: built.files, basePath: "/" });
+  const { page } = await openPage({ locale: "en-US" });
+  for (const path of ["definitions", ""]) {
+    await page.goto(own.url + path);
+    const names = page.getByRole("rowheader").getByRole("link", { name: /^type-/ });
+    await expect.poll(() => names.allTextContents(), path).toEqual(["type-1", "type-2", "type-10"]);
+  }
+  await page.context().close();
+  await own.close();
+});
+
 test("theme and language are the reader's choice and outlive the page", async () => {
   const { page } = await openPage({ locale: "en-US", colorScheme: "light" });
   await page.goto(server.url);
@@ -157,6 +174,8 @@ test("the first view is below 200 kB compressed and asks nothing of another orig
   const { page } = await openPage({ locale: "en-US" });
   const sizes: Promise<number>[] = [];
   const foreign: string[] = [];
+  const asked: string[] = [];
+  page.on("request", (request) => asked.push(request.url()));
   page.on("response", (response) => {
     if (new URL(response.url()).origin !== new URL(server.url).origin) foreign.push(response.url());
     else if (!response.url().includes("/api/")) sizes.push(compressedSize(response.body()));
@@ -167,6 +186,9 @@ test("the first view is below 200 kB compressed and asks nothing of another orig
   const total = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
   expect(total).toBeLessThan(200_000);
   expect(foreign).toEqual([]);
+  // What draws the charts is there before their numbers are.
+  const history = asked.findIndex((url) => url.includes("/api/history"));
+  expect(asked.slice(history).filter((url) => url.endsWith(".js"))).toEqual([]);
   await page.context().close();
 });
 

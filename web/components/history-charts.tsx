@@ -17,7 +17,7 @@ interface ChartsProps {
   from: number;
 }
 
-export default function HistoryCharts({ buckets, period, from }: ChartsProps) {
+export function HistoryCharts({ buckets, period, from }: ChartsProps) {
   const steps = useMemo(() => stepsOf(buckets, period, from), [buckets, period, from]);
   const [at, setAt] = useState<number>();
   const step = at === undefined ? undefined : steps[at];

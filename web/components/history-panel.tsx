@@ -1,16 +1,14 @@
 /** The history on the overview: the charts, of which period and of which type. */
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import { lazy, Suspense } from "react";
 import { isPeriod, periodNames, usualPeriod } from "../history.ts";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
 import { Failure } from "./empty.tsx";
 import { Guarded } from "./guarded.tsx";
+import { HistoryCharts } from "./history-charts.tsx";
 import styles from "./history-panel.module.css";
 import { Panel } from "./page.tsx";
-
-const HistoryCharts = lazy(() => import("./history-charts.tsx"));
 
 /** As it stands in the address of the page. */
 export interface HistoryChoice {
@@ -18,18 +16,20 @@ export interface HistoryChoice {
   type?: string | undefined;
 }
 
+/** What is asked for a choice. */
+export function historyOf({ period, type }: HistoryChoice) {
+  return queries.history(isPeriod(period) ? period : usualPeriod, type);
+}
+
 export function HistoryPanel({ choice, types }: { choice: HistoryChoice; types: readonly string[] }) {
   const words = useWords();
-  const period = isPeriod(choice.period) ? choice.period : usualPeriod;
-  const { data, error, refetch } = useQuery(queries.history(period, choice.type));
+  const { data, error, refetch } = useQuery(historyOf(choice));
   return (
     <Panel title={words.history} actions={<Choices choice={choice} types={types} />}>
       <div className={styles.place}>
         {data ? (
           <Guarded instead={(problem) => <Failure error={problem} />}>
-            <Suspense>
-              <HistoryCharts buckets={data.buckets} from={data.from} period={data.period} />
-            </Suspense>
+            <HistoryCharts buckets={data.buckets} from={data.from} period={data.period} />
           </Guarded>
         ) : (
           error && <Failure error={error} onRetry={refetch} />

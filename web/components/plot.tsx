@@ -79,7 +79,8 @@ function options(element: HTMLElement, latest: { current: PlotProps }, format: F
       {
         ...axis,
         grid: { show: false },
-        size: 26,
+        size: 30,
+        gap: 8,
         space: 64,
         values: (_plot, splits) => splits.map((at) => formatTime(format, new Date(at))),
       },

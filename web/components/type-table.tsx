@@ -5,6 +5,7 @@ import { useMemo } from "react";
 import { type Stats, type Status, statuses } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
+import { naturally } from "../natural.ts";
 import { queries } from "../queries.ts";
 import { PausedMark, PausedQueues, PauseSwitch } from "./pauses.tsx";
 import styles from "./table.module.css";
@@ -89,7 +90,7 @@ function rowsOf(stats: Stats): TypeRow[] {
     row.counts[status] += count;
     rows.set(type, row);
   }
-  return [...rows.values()].sort((one, other) => one.type.localeCompare(other.type));
+  return [...rows.values()].sort((one, other) => naturally(one.type, other.type));
 }
 
 function failedShare({ FAILED, COMPLETED }: Record<Status, number>): number {

@@ -1,12 +1,14 @@
 /** Definitions: what kinds of tasks there are, and the way to enqueue one. */
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
+import { useMemo } from "react";
 import { Empty, Failure, Snippet } from "../components/empty.tsx";
 import { PageHeader, Panel } from "../components/page.tsx";
 import table from "../components/table.module.css";
 import type { DefinitionDocument } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
+import { naturally } from "../natural.ts";
 import { queries } from "../queries.ts";
 import { firstTask } from "../snippets.ts";
 import styles from "./definitions.module.css";
@@ -35,6 +37,7 @@ export function Definitions() {
 function DefinitionTable({ definitions }: { definitions: readonly DefinitionDocument[] }) {
   const words = useWords();
   const format = useFormat();
+  const sorted = useMemo(() => definitions.toSorted((a, b) => naturally(a.id, b.id)), [definitions]);
   return (
     <table className={table.table}>
       <thead>
@@ -49,7 +52,7 @@ function DefinitionTable({ definitions }: { definitions: readonly DefinitionDocu
         </tr>
       </thead>
       <tbody>
-        {definitions.map((definition) => (
+        {sorted.map((definition) => (
           <tr key={definition.id}>
             <th className={table.wide}>
               <Link to="/tasks" search={{ type: definition.id }}>

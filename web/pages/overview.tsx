@@ -1,9 +1,9 @@
 /** Overview: how many tasks of each status, what needs attention first, what ended over time, and each type. */
-import { useQuery } from "@tanstack/react-query";
+import { usePrefetchQuery, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { Empty, Failure, Snippet } from "../components/empty.tsx";
-import { HistoryPanel } from "../components/history-panel.tsx";
+import { HistoryPanel, historyOf } from "../components/history-panel.tsx";
 import { StatusMark } from "../components/icon.tsx";
 import { PageHeader, Panel } from "../components/page.tsx";
 import { TypeTable } from "../components/type-table.tsx";
@@ -18,6 +18,12 @@ import styles from "./overview.module.css";
 
 export function Overview() {
   const words = useWords();
+  // All at once: none of them waits for what another says.
+  usePrefetchQuery(historyOf(overviewRoute.useSearch()));
+  usePrefetchQuery(queries.attention());
+  usePrefetchQuery(queries.workers());
+  usePrefetchQuery(queries.definitions());
+  usePrefetchQuery(queries.pauses());
   const { data: stats, error, refetch, dataUpdatedAt } = useQuery(queries.stats());
   return (
     <>

@@ -13,6 +13,7 @@ import { Ago } from "../components/time.tsx";
 import type { WorkerDocument } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
+import { naturally } from "../natural.ts";
 import { queries } from "../queries.ts";
 import { startWorker } from "../snippets.ts";
 import styles from "./workers.module.css";
@@ -101,7 +102,7 @@ function WorkerTable({ workers }: { workers: readonly WorkerDocument[] }) {
             <td className={`${table.wide} ${table.soft} ${table.optional}`}>
               {worker.types
                 .filter((type) => type !== actionType)
-                .sort()
+                .sort(naturally)
                 .join(", ")}
             </td>
           </tr>
