@@ -18,6 +18,7 @@ function makeFormat(locale: string) {
   const count = new Intl.NumberFormat(locale);
   const compact = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
   const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
+  const wholePercent = new Intl.NumberFormat(locale, { style: "percent", roundingMode: "floor" });
   const clock = new Intl.DateTimeFormat(locale, {
     hour: "2-digit",
     minute: "2-digit",
@@ -58,6 +59,8 @@ function makeFormat(locale: string) {
     count: (value: number) => count.format(value),
     compact: (value: number) => compact.format(value),
     percent: (value: number) => percent.format(value),
+    /** Below a hundred until it is whole. */
+    wholePercent: (value: number) => wholePercent.format(value),
     clock: (at: Date) => clock.format(at),
     date: (at: Date) => date.format(at),
     dayTime: (at: Date) => day.format(at),

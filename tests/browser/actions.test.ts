@@ -159,7 +159,7 @@ test("an action under way is stopped by a button, and says how far it came", asy
 
 test("a task is enqueued from its definition; bad JSON and a refusal are told in place", async () => {
   await page.goto(`${server.url}definitions`);
-  await page.getByRole("link", { name: "Enqueue" }).nth(1).click();
+  await page.getByRole("row", { name: /^send-receipt/ }).getByRole("link", { name: "Enqueue" }).click();
   const payload = page.getByLabel("Payload (JSON)");
   await payload.fill("{ url }");
   await page.getByRole("button", { name: "Enqueue" }).click();
@@ -260,6 +260,28 @@ test("new tasks are announced, not pushed in; showing them is the reader's choic
   expect((await rows().first().innerText()).split("\n")[1]).toBe(first.split("\n")[1]);
   await page.getByRole("button", { name: "2 new tasks: show" }).click();
   await rows().first().getByText("orderId: 2").waitFor();
+});
+
+test("the log of a running task is shown at its end, which stays in view until somebody scrolls away", async () => {
+  const task = server.world.tasks.find(({ status }) => status === "RUNNING")!;
+  const { logs } = server.world.attempts.get(task.id)!.at(-1)!;
+  const say = (count: number) => {
+    for (let left = count; left > 0; left -= 1)
+      logs.push({ at: new Date().toISOString(), level: "info", message: `line ${logs.length}` });
+  };
+  say(60);
+  await page.goto(`${server.url}tasks/${task.id}`);
+  const log = page.getByRole("log");
+  const isAtEnd = () =>
+    log.evaluate((box) => box.scrollTop > 0 && box.scrollHeight - box.scrollTop - box.clientHeight < 2);
+  await expect.poll(isAtEnd).toBe(true);
+  say(5);
+  await log.getByText("line 66", { exact: true }).waitFor();
+  expect(await isAtEnd()).toBe(true);
+  await log.evaluate((box) => box.scrollTo(0, 0));
+  say(5);
+  await log.getByText("line 71", { exact: true }).waitFor();
+  expect(await log.evaluate((box) => box.scrollTop)).toBe(0);
 });
 
 test("j, k, Enter, x, / and g lead through the dashboard without a mouse", async () => {

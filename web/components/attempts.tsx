@@ -1,5 +1,5 @@
 /** The attempts of a task on one scale of time, the latest first, each with its error and its logs. */
-import { useState } from "react";
+import { type UIEvent, useLayoutEffect, useRef, useState } from "react";
 import type { AttemptDocument, LogDocument } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
@@ -8,7 +8,7 @@ import { useSeesPayloads } from "../role.ts";
 import { AttemptDiff } from "./attempt-diff.tsx";
 import styles from "./attempts.module.css";
 import { ErrorText } from "./error-text.tsx";
-import { SearchLink } from "./task-facts.tsx";
+import { WorkerLink } from "./task-facts.tsx";
 import { Instant, Span } from "./time.tsx";
 
 export function Attempts({
@@ -111,24 +111,32 @@ function AttemptBody({
     <div className={styles.body}>
       <p className={styles.meta}>
         <Instant at={attempt.startedAt} />
-        {attempt.workerId && <SearchLink field="worker" value={attempt.workerId} code />}
+        {attempt.workerId && <WorkerLink id={attempt.workerId} />}
         <span>
           {words.logs}: {attempt.logs.length || (seesPayloads ? words.noLogs : words.hiddenFromYou)}
         </span>
       </p>
       {attempt.error && !errorTold && <ErrorText error={attempt.error} />}
       {before && <AttemptDiff earlier={before} later={attempt} />}
-      {attempt.logs.length > 0 && <Logs logs={attempt.logs} />}
+      {attempt.logs.length > 0 && <Logs logs={attempt.logs} growing={!attempt.outcome} />}
     </div>
   );
 }
 
-function Logs({ logs }: { logs: readonly LogDocument[] }) {
+function Logs({ logs, growing }: { logs: readonly LogDocument[]; growing: boolean }) {
   const words = useWords();
   const format = useFormat();
+  const following = useFollowing(logs.length, growing);
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the keyboard must reach it
-    <div className={styles.logs} role="log" aria-label={words.logs} aria-live="off" tabIndex={0}>
+    <div
+      {...following}
+      className={styles.logs}
+      role="log"
+      aria-label={words.logs}
+      aria-live="off"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the keyboard must reach it
+      tabIndex={0}
+    >
       {logs.map((entry, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: a log only grows at its end
         <div key={index} className={`${styles.entry} ${styles[entry.level]}`}>
@@ -144,4 +152,21 @@ function Logs({ logs }: { logs: readonly LogDocument[] }) {
       ))}
     </div>
   );
+}
+
+/** So far from its end it still counts as there, in pixels. */
+const nearEndPx = 24;
+
+/** Shows the end of what grows, until somebody scrolls away from it, and again once they are back. */
+function useFollowing(length: number, growing: boolean) {
+  const ref = useRef<HTMLDivElement>(null);
+  const follows = useRef(growing);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what is followed is the length
+  useLayoutEffect(() => {
+    if (follows.current && ref.current) ref.current.scrollTop = ref.current.scrollHeight;
+  }, [length]);
+  const onScroll = ({ currentTarget: box }: UIEvent<HTMLDivElement>) => {
+    follows.current = growing && box.scrollHeight - box.scrollTop - box.clientHeight < nearEndPx;
+  };
+  return { ref, onScroll };
 }

@@ -70,7 +70,7 @@ export function SearchActionDialog({
       }
     >
       <p>{explanation}</p>
-      <Sample tasks={preview.data?.sample} />
+      <Sample tasks={preview.data?.sample} counting={preview.isPending} />
       <p className={styles.note}>
         {words.actionInBackground}{" "}
         {start.data && (
@@ -79,7 +79,7 @@ export function SearchActionDialog({
           </Link>
         )}
       </p>
-      <Progress reached={started.task?.progress?.done} count={total} />
+      <Progress reached={start.data && (started.task?.progress?.done ?? 0)} count={total} />
       <p className={styles.note} role="status">
         {started.task?.status === "PENDING" && words.waitsForWorker}
       </p>
@@ -93,12 +93,20 @@ export function SearchActionDialog({
 }
 
 /** As high as it will be from the beginning, so that nothing moves under the pointer. */
-function Sample({ tasks }: { tasks: readonly TaskDocument[] | undefined }) {
+function Sample({
+  tasks,
+  counting,
+}: {
+  tasks: readonly TaskDocument[] | undefined;
+  /** Whether the server still looks for them. */
+  counting: boolean;
+}) {
   const words = useWords();
   return (
     <div className={styles.sample}>
       <h3>{words.actionFirst}</h3>
       <ul>
+        {counting && <li className={styles.type}>{words.counting}</li>}
         {tasks?.slice(0, sampleMax).map(({ id, type, status }) => (
           <li key={id}>
             <StatusMark status={status} />

@@ -1,5 +1,6 @@
 /** The one line that says most about a task: its error, its progress, its description, or its payload. */
 import type { Json, TaskDocument } from "../contract.ts";
+import { useFormat } from "../format.ts";
 import styles from "./task-about.module.css";
 
 const shownMax = 200;
@@ -12,14 +13,22 @@ export function TaskAbout({ task }: { task: TaskDocument }) {
   return <>{payloadLine(task.payload) ?? task.description ?? ""}</>;
 }
 
-export function ProgressLine({ progress }: { progress: NonNullable<TaskDocument["progress"]> }) {
-  const { done, total, message } = progress;
+export function ProgressLine({
+  progress: { done, total, message },
+  wide = false,
+}: {
+  progress: NonNullable<TaskDocument["progress"]>;
+  /** With a bar as long as its place, and the share in percent. */
+  wide?: boolean;
+}) {
+  const format = useFormat();
   return (
-    <span className={styles.progress}>
+    <span className={wide ? `${styles.progress} ${styles.wide}` : styles.progress}>
       {total ? (
         <progress className={styles.bar} value={done} max={total} aria-label={message ?? `${done}`} />
       ) : null}
-      <span>{total ? `${done} / ${total}` : done}</span>
+      <span>{total ? `${format.count(done)} / ${format.count(total)}` : format.count(done)}</span>
+      {wide && total ? <span>{format.wholePercent(Math.min(1, done / total))}</span> : null}
       {message && <span className={styles.message}>{message}</span>}
     </span>
   );

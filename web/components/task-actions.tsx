@@ -61,14 +61,21 @@ export function useActionTexts(action: TaskAction) {
   return texts[action];
 }
 
-/** There from the beginning, so that the dialog keeps its size. */
-export function Progress({ reached = 0, count }: { reached: number | undefined; count: number }) {
+/** Has its place from the beginning, so that the dialog keeps its size. */
+export function Progress({
+  reached,
+  count,
+}: {
+  /** Undefined before it begins. */
+  reached: number | undefined;
+  count: number;
+}) {
   const words = useWords();
   const format = useFormat();
   return (
-    <p className={styles.progress}>
-      <progress max={Math.max(count, 1)} value={Math.min(reached, count)} aria-label={words.progress} />
-      {format.count(reached)} / {format.count(count)}
+    <p className={`${styles.progress} ${reached === undefined ? styles.idle : ""}`}>
+      <progress max={Math.max(count, 1)} value={Math.min(reached ?? 0, count)} aria-label={words.progress} />
+      {format.count(reached ?? 0)} / {format.count(count)}
     </p>
   );
 }

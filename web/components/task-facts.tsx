@@ -1,9 +1,11 @@
 /** The facts of a task, each with its name; those it has not are left out. */
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Fragment, type ReactNode } from "react";
 import type { TaskDocument } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
+import { queries } from "../queries.ts";
 import { Took } from "./task-columns.tsx";
 import styles from "./task-facts.module.css";
 import { Ago, Span } from "./time.tsx";
@@ -24,7 +26,7 @@ export function TaskFacts({ task }: { task: TaskDocument }) {
     ],
     [words.queue, task.queue && <SearchLink key="queue" field="queue" value={task.queue} />],
     [words.priority, task.priority],
-    [words.worker, task.workerId && <SearchLink key="worker" field="worker" value={task.workerId} code />],
+    [words.worker, task.workerId && <WorkerLink key="worker" id={task.workerId} />],
     [words.tags, task.tags?.length ? <Tags key="tags" tags={task.tags} /> : undefined],
     [
       words.idempotencyKey,
@@ -86,6 +88,20 @@ export function SearchLink({ field, value, code = false }: { field: string; valu
   return (
     <Link to="/tasks" search={{ q: `${field}:${quoted(value)}` }} className={code ? "mono" : ""}>
       {value}
+    </Link>
+  );
+}
+
+/** What a worker is called does not change, and its heartbeat is not asked for here. */
+const namesKeptMs = 60_000;
+
+/** By the worker's name, where it has one and is still known; leads to the tasks that it ran. */
+export function WorkerLink({ id }: { id: string }) {
+  const { data } = useQuery({ ...queries.workers(), staleTime: namesKeptMs, refetchInterval: false });
+  const name = data?.find((worker) => worker.id === id)?.name;
+  return (
+    <Link to="/tasks" search={{ q: `worker:${quoted(id)}` }} title={id} className={name ? "" : "mono"}>
+      {name ?? id}
     </Link>
   );
 }

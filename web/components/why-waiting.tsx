@@ -6,6 +6,7 @@ import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { useNow } from "../now.ts";
 import { queries } from "../queries.ts";
+import { PauseSwitch } from "./pauses.tsx";
 import styles from "./why-waiting.module.css";
 
 export function WhyWaiting({ task }: { task: TaskDocument }) {
@@ -17,12 +18,14 @@ export function WhyWaiting({ task }: { task: TaskDocument }) {
   const paused = pauses?.find((pause) => holds(pause, task));
   const dueAt = task.dueAt ? new Date(task.dueAt) : undefined;
   const unserved = workers && !workers.some((worker) => runs(worker, task.type));
+  const pausedName = paused?.type ?? paused?.queue ?? "";
+  const waitsForTime = dueAt !== undefined && dueAt.getTime() > now;
   let reason = words.waitsForWorker;
   if (paused) {
     const since = format.dayTime(new Date(paused.pausedAt));
-    reason = words.waitsPaused(paused.type ?? paused.queue ?? "", since, paused.reason);
+    reason = words.waitsPaused(pausedName, since, paused.reason);
   } else if (unserved) reason = words.waitsNobody(task.type);
-  else if (dueAt && dueAt.getTime() > now) {
+  else if (waitsForTime) {
     const time = format.ago(dueAt, now);
     reason = task.attempts > 0 && task.error ? words.waitsForRetry(time) : words.waitsForTime(time);
   }
@@ -30,7 +33,11 @@ export function WhyWaiting({ task }: { task: TaskDocument }) {
     <p className={`${styles.why} ${unserved ? styles.unserved : ""}`}>
       <strong>{words.whyWaiting}</strong>
       <span>{reason}</span>
-      <Link to="/workers">{words.workers}</Link>
+      {paused ? (
+        <PauseSwitch kind={paused.type === undefined ? "queue" : "type"} name={pausedName} isPaused />
+      ) : (
+        (unserved || !waitsForTime) && <Link to="/workers">{words.workers}</Link>
+      )}
     </p>
   );
 }

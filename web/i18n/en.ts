@@ -1,5 +1,7 @@
 /** The dashboard's words in English. ko.ts has the same keys; the compiler compares them. */
 const number = new Intl.NumberFormat("en");
+/** Ends in one full stop, whatever an abbreviation at its end brought along. */
+const sentence = (text: string) => `${text.replace(/\.$/, "")}.`;
 const plural = (count: number, one: string, many: string) =>
   `${number.format(count)} ${count === 1 ? one : many}`;
 
@@ -148,6 +150,7 @@ export const en = {
   deleteExplained: "They are gone with their attempts and logs. Only tasks that have ended can be deleted.",
   runAgainExplained: "A new task with the same payload is enqueued; this one stays as it is.",
   actionFirst: "The first of them",
+  counting: "Counting…",
   actionInBackground: "A worker does it, as a task of its own, and goes on when this is closed.",
   actionOpen: "Open that task",
   doneOf: (done: number, total: number) =>
@@ -161,8 +164,8 @@ export const en = {
 
   whyWaiting: "Why it waits",
   waitsForWorker: "It is due. It waits for a free worker.",
-  waitsForTime: (time: string) => `It is due ${time}.`,
-  waitsForRetry: (time: string) => `Its last attempt failed. The next one is due ${time}.`,
+  waitsForTime: (time: string) => sentence(`It is due ${time}`),
+  waitsForRetry: (time: string) => sentence(`Its last attempt failed. The next one is due ${time}`),
   waitsPaused: (name: string, time: string, reason: string | undefined) =>
     `“${name}” is paused since ${time}${reason ? ` (${reason})` : ""}. It waits until that is resumed.`,
   waitsNobody: (type: string) => `No live worker runs “${type}”. Start one that defines it.`,

@@ -148,6 +148,7 @@ export const ko: Messages = {
   deleteExplained: "시도 기록과 로그까지 모두 사라집니다. 끝난 작업만 삭제할 수 있습니다.",
   runAgainExplained: "같은 페이로드로 새 작업을 등록합니다. 이 작업은 그대로 남습니다.",
   actionFirst: "대상 작업(앞부분)",
+  counting: "세는 중…",
   actionInBackground: "워커가 별도의 작업으로 처리하며, 이 창을 닫아도 계속됩니다.",
   actionOpen: "해당 작업 열기",
   doneOf: (done, total) =>

@@ -100,14 +100,21 @@ function Notes({ task }: { task: TaskDocument }) {
   const words = useWords();
   return (
     <>
-      {task.isDefinition && <p className={styles.note}>{words.definitionEntry}</p>}
+      {task.isDefinition && (
+        <p className={styles.note}>
+          {words.definitionEntry}{" "}
+          <Link to="/definitions/$type/enqueue" params={{ type: task.type }}>
+            {words.enqueueTitle(task.type)}
+          </Link>
+        </p>
+      )}
       {task.status === "PENDING" && !task.isDefinition && <WhyWaiting task={task} />}
       {task.status === "RUNNING" && task.cancelRequestedAt && (
         <p className={styles.note}>{words.cancelRequested}</p>
       )}
       {task.status === "RUNNING" && task.progress && (
         <p className={styles.note}>
-          <ProgressLine progress={task.progress} />
+          <ProgressLine progress={task.progress} wide />
         </p>
       )}
       {task.unreadable && (
