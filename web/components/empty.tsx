@@ -1,5 +1,6 @@
 /** What stands where nothing is: says why, and what to do first. */
 import type { ReactNode } from "react";
+import { ApiError } from "../api.ts";
 import { useWords } from "../i18n/language.tsx";
 import { useTelling } from "../telling.ts";
 import { Button } from "./button.tsx";
@@ -15,15 +16,16 @@ export function Empty({ title, text, children }: { title: string; text?: string;
   );
 }
 
-/** An error of the API. */
+/** An error of the API; what is not allowed once is not tried again. */
 export function Failure({ error, onRetry }: { error: Error; onRetry?: () => void }) {
   const words = useWords();
   const tell = useTelling();
+  const refused = error instanceof ApiError && error.status === 403;
   return (
     <div className={styles.empty} role="alert">
-      <p className={styles.title}>{words.somethingFailed}</p>
+      <p className={styles.title}>{refused ? words.hiddenFromYou : words.somethingFailed}</p>
       <p className={styles.text}>{tell(error)}</p>
-      {onRetry && (
+      {onRetry && !refused && (
         <div className={styles.next}>
           <Button onClick={onRetry}>{words.tryAgain}</Button>
         </div>
