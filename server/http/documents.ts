@@ -3,10 +3,10 @@
  * secrets are taken out.
  */
 import type { Attempt } from "../tasks/core/attempt.ts";
-import { gap } from "../tasks/core/error-group.ts";
 import type { ExplanationReason } from "../tasks/core/explain.ts";
 import type { Pause } from "../tasks/core/pauses.ts";
 import type { SavedSearch } from "../tasks/core/saved-searches.ts";
+import { redactedText, withoutSecrets } from "../tasks/core/secret-text.ts";
 import type { Attributes, StoredDefinition, WorkerRecord } from "../tasks/core/store.ts";
 import type { TaskGroup } from "../tasks/core/summary.ts";
 import type { Task } from "../tasks/core/task.ts";
@@ -35,24 +35,9 @@ const secretKeys =
 /** By the names of keys that mostly hold secrets. */
 export const redactByName: Redact = (key) => secretKeys.test(key);
 
-export const redactedText = "[redacted]";
 /** In the place of what only those see who may see payloads. */
 const hiddenText = "[hidden]";
 
-/** Secrets that stand in running text: passwords in addresses, credentials of headers, `password=…` and its like. */
-const secretTexts: readonly [RegExp, string][] = [
-  [/(\b[a-z][a-z0-9+.-]{0,30}:\/\/[^\s:@/]{0,200}):[^\s@/]{1,500}@/gi, `$1:${redactedText}@`],
-  [/\b(Bearer|Basic) +[\w.~+/=-]{8,}/g, `$1 ${redactedText}`],
-  [
-    /\b(passw(?:or)?d|secret|api[-_]?key|access[-_]?token)(["']?\s*[=:]\s*["']?)[^\s"',;&]+/gi,
-    `$1$2${redactedText}`,
-  ],
-];
-
-/** An error or a line of a log, as it may be shown. */
-export function redactText(text: string): string {
-  return secretTexts.reduce((shown, [secret, instead]) => shown.replace(secret, instead), text);
-}
 const depthMax = 100;
 
 export class Documents {
@@ -88,7 +73,7 @@ export class Documents {
 
   /** What somebody wrote, with the secrets in it taken out. */
   text(text: string): string {
-    return this.#redactTexts ? redactText(text) : text;
+    return this.#redactTexts ? withoutSecrets(text) : text;
   }
 
   attempt({ taskId: _taskId, logs, error, ...rest }: Attempt): AttemptDocument {
@@ -120,13 +105,8 @@ export class Documents {
   }
 
   errorGroup(group: ErrorGroup): ErrorGroup {
-    const { fingerprint, message, query } = group;
-    return {
-      ...group,
-      ...{ fingerprint: this.text(fingerprint), message: this.text(message) },
-      // What is not shown is asked for as what differs.
-      query: this.text(query).replaceAll(redactedText, gap),
-    };
+    // A secret is among what differs: the fingerprint, and the query of it, have none.
+    return { ...group, message: this.text(group.message) };
   }
 
   /** Counts by attributes; the values of one whose name says that it is a secret are not shown. */

@@ -159,7 +159,10 @@ test("an action under way is stopped by a button, and says how far it came", asy
 
 test("a task is enqueued from its definition; bad JSON and a refusal are told in place", async () => {
   await page.goto(`${server.url}definitions`);
-  await page.getByRole("row", { name: /^send-receipt/ }).getByRole("link", { name: "Enqueue" }).click();
+  await page
+    .getByRole("row", { name: /^send-receipt/ })
+    .getByRole("link", { name: "Enqueue" })
+    .click();
   const payload = page.getByLabel("Payload (JSON)");
   await payload.fill("{ url }");
   await page.getByRole("button", { name: "Enqueue" }).click();

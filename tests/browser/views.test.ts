@@ -149,7 +149,9 @@ test("types stand in the order in which people count", async () => {
   for (const path of ["definitions", ""]) {
     await page.goto(own.url + path);
     const names = page.getByRole("rowheader").getByRole("link", { name: /^type-/ });
-    await expect.poll(() => names.allTextContents(), path).toEqual(["type-1", "type-2", "type-10"]);
+    await expect
+      .poll(() => names.allTextContents(), { message: path })
+      .toEqual(["type-1", "type-2", "type-10"]);
   }
   await page.context().close();
   await own.close();

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { fingerprintsOf, groupNamed, isOfGroup, sharedPart } from "./error-group.ts";
+import { withoutSecrets } from "./secret-text.ts";
 
 const groups = (...messages: string[]) => [...new Set(fingerprintsOf(messages))];
 
@@ -55,6 +56,22 @@ test.each(["Loading… failed for order 123", "a width of 5' by 6' is too much"]
       expect(groupNamed(text).some((fingerprint) => isOfGroup(message, fingerprint))).toBe(true);
   },
 );
+
+test.each([
+  "login failed: password=hunter, try again",
+  "connect postgres://app:hunter@db/mail refused",
+  "401 for Authorization: Bearer abcdefgh.ijkl",
+])("a secret is among what differs, and the message as it is shown names the group: %s", (message) => {
+  const [fingerprint = ""] = fingerprintsOf([message]);
+  expect(fingerprint).toContain("…");
+  expect(fingerprint).not.toMatch(/hunter|abcdefgh|redacted/);
+  expect(message).toContain(sharedPart(fingerprint));
+  for (const text of [message, fingerprint, withoutSecrets(message)])
+    expect(
+      groupNamed(text).some((named) => isOfGroup(message, named)),
+      text,
+    ).toBe(true);
+});
 
 test("names of faults and methods, and a few words, stay apart", () => {
   const faults = ["ETIMEDOUT", "ECONNREFUSED", "ECONNRESET", "EPIPE", "ENOENT"];

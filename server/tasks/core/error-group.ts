@@ -1,11 +1,13 @@
 /**
  * What errors that say the same have in common: their message without what differs from one failure to the next.
  *
- * Some of that shows in one message alone: numbers, ids, addresses, what stands in quotes. The rest shows among many: a
+ * Some of that shows in one message alone: numbers, ids, addresses, what stands in quotes, secrets. The rest shows among many: a
  * place where messages that are otherwise the same have ever other words, as in `MQT has no departure`, `GFK has no
  * departure`. Words that name a fault (`ETIMEDOUT`, `SQLITE_BUSY`) or a method (`GET`) never count as such, so that
  * different faults stay apart.
  */
+
+import { redactedText, withoutSecrets } from "./secret-text.ts";
 
 /** Stands for what differs. */
 export const gap = "…";
@@ -87,8 +89,8 @@ export function fingerprintsOf(messages: readonly string[]): string[] {
 }
 
 function fingerprintAlone(message: string): string {
-  return message
-    .slice(0, lengthMax * 4)
+  return withoutSecrets(message.slice(0, lengthMax * 4), gap)
+    .replaceAll(redactedText, gap)
     .replace(varying, gap)
     .slice(0, lengthMax);
 }
