@@ -2,7 +2,7 @@
 import { beforeEach, expect, test } from "vitest";
 import type { Condition } from "../../server/tasks/core/condition.ts";
 import { sortValueOf } from "../../server/tasks/core/meets.ts";
-import type { StoreSearch } from "../../server/tasks/core/store.ts";
+import type { Place, StoreSearch, TaskRecord } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, startAt } from "../support/builders.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";
@@ -35,15 +35,49 @@ onEachStore("near orders", (world) => {
     }
   }, 60_000);
 
+  test("beside a range of another instant, also those that started and ended oddly", async () => {
+    const records = await oddRecords(world);
+    ok(await world.store.writeRecords(records));
+    all = (await world.store.searchTasks(newSearch({ limit: 1_000, definitions: false }))).tasks;
+    const at = (share: number) => startAt + Math.floor(share * oddSpanMs);
+    const ranges: Pick<StoreSearch, "created" | "updated">[] = [
+      { created: { start: at(0.3), end: at(0.8) } },
+      { updated: { start: at(0.3), end: at(0.8) } },
+      { created: { start: at(0.2) }, updated: { end: at(0.9) } },
+      { created: { end: at(0.8) }, updated: { start: at(0.1) } },
+    ];
+    for (const [place, range] of ranges.entries()) {
+      for (const sortBy of ["startedAt", "dueAt"] as const) {
+        const descending = (place % 2 === 0) === (sortBy === "dueAt");
+        const search = newSearch({ ...range, sortBy, descending, limit: 6 });
+        const fits = (task: Task) =>
+          isIn(range.created, task.createdAt) && isIn(range.updated, task.updatedAt);
+        const wanted = ordered(all.filter(fits), sortBy, descending);
+        expect(wanted.length).toBeGreaterThan(60);
+        const asked = JSON.stringify({ range, sortBy, descending });
+        expect(await pagesOf(world, search, false), asked).toEqual(wanted);
+        const back = await pagesOf(world, { ...search, after: placeAfter(all, wanted, search) }, true);
+        expect(back, asked).toEqual(wanted.slice(0, -1).reverse());
+      }
+    }
+  }, 60_000);
+
+  test("thousands that ran within one second: a search goes on where its budget ended, both ways", async () => {
+    const records = await denseRecords(world, (n) => (7_919 * n) % 900);
+    ok(await world.store.writeRecords(records));
+    const ids = records.map(({ id }) => id);
+    for (const descending of [true, false]) {
+      const search = newSearch({ types: ["dense"], sortBy: "startedAt", descending, limit: 500 });
+      const wanted = descending ? ids.toReversed() : ids;
+      expect(await foundInTime(world, search)).toEqual(wanted);
+      const last = descending ? records[0]! : records.at(-1)!;
+      const after = { value: last.startedAt!, id: last.id, backwards: true };
+      expect(await foundInTime(world, { ...search, after })).toEqual(wanted.slice(0, -1).reverse());
+    }
+  });
+
   test("thousands that ran within one second: each page goes on where the last one ended", async () => {
-    const sample = (await world.store.readRecords({ limit: 500 })).find(
-      ({ status }) => status === "COMPLETED",
-    )!;
-    const records = Array.from({ length: 2_400 }, (_, n) => {
-      const startedAt = startAt + 1_000_000 + Math.floor(n / 3);
-      const times = { startedAt, updatedAt: startedAt + 1, completedAt: startedAt + 1 };
-      return { ...sample, ...times, type: "dense", id: `dense-${String(n).padStart(4, "0")}` };
-    });
+    const records = await denseRecords(world, () => 1);
     ok(await world.store.writeRecords(records));
     const ids = records.map(({ id }) => id);
     for (const descending of [true, false]) {
@@ -57,6 +91,37 @@ onEachStore("near orders", (world) => {
 });
 
 type Order = "startedAt" | "dueAt";
+
+const oddSpanMs = 20_000_000;
+
+function isIn(
+  { start = -Infinity, end = Infinity }: { start?: number; end?: number } = {},
+  at: Date,
+): boolean {
+  return at.getTime() >= start && at.getTime() < end;
+}
+
+/** Over five hours: tasks that waited, ran and stayed as they were for more than an hour, or whose clock went back. */
+async function oddRecords(world: World): Promise<TaskRecord[]> {
+  const random = () => world.clock.random();
+  const pick = <Value>(values: readonly Value[]) => values[Math.floor(random() * values.length)]!;
+  const { id: _id, ...sample } = (await world.store.readRecords({ limit: 500 })).find(
+    ({ status }) => status === "COMPLETED",
+  )!;
+  const spans = [0, 1, 30, 999, 1_000, 60_000, 3_599_999, 3_600_000, 3_600_001, 5_000_000];
+  return Array.from({ length: 160 }, (_, n): TaskRecord => {
+    const createdAt = startAt + Math.floor(random() * oddSpanMs);
+    const startedAt = createdAt + pick([...spans, -1, -5_000]);
+    const updatedAt = Math.max(createdAt, startedAt + pick([...spans, -1, -5_000]));
+    const dueAt = createdAt + pick([0, 0, -1_000, 2_000, 4_000_000]);
+    const times = { createdAt, startedAt, updatedAt, dueAt };
+    const shared = { ...sample, ...times, type: types[n % 2]!, id: `odd-${String(n).padStart(3, "0")}` };
+    const status = pick(["COMPLETED", "FAILED", "CANCELLED", "PENDING"] as const);
+    if (status !== "PENDING") return { ...shared, status, completedAt: updatedAt };
+    const { completedAt: _completedAt, result: _result, ...waiting } = shared;
+    return { ...waiting, status };
+  });
+}
 
 function ordered(tasks: readonly Task[], sortBy: Order, descending: boolean): string[] {
   const sign = descending ? -1 : 1;
@@ -83,6 +148,40 @@ async function pagesOf(world: World, search: StoreSearch, backwards: boolean): P
     found.push(...page.tasks.map(({ id }) => id));
     after = { value: sortValueOf(search.sortBy, last)!, id: last.id, backwards };
   }
+}
+
+/** 2,400 that started within 800 ms, in the order of their ids. */
+async function denseRecords(world: World, runMs: (n: number) => number): Promise<TaskRecord[]> {
+  const sample = (await world.store.readRecords({ limit: 500 })).find(
+    ({ status }) => status === "COMPLETED",
+  )!;
+  return Array.from({ length: 2_400 }, (_, n) => {
+    const startedAt = startAt + 1_000_000 + Math.floor(n / 3);
+    const updatedAt = startedAt + runMs(n);
+    const id = `dense-${String(n).padStart(4, "0")}`;
+    return { ...sample, startedAt, updatedAt, completedAt: updatedAt, type: "dense", id };
+  });
+}
+
+/** All that a search finds whose budget is over at once, and grows only where it came no further. */
+async function foundInTime(world: World, search: StoreSearch): Promise<string[]> {
+  const found: string[] = [];
+  let { after } = search;
+  for (let budgetMs = 0; ; ) {
+    const asked = { ...search, ...(after && { after }), budgetMs };
+    const { tasks, stoppedAt } = await world.store.searchTasks(asked);
+    found.push(...tasks.map(({ id }) => id));
+    const last = tasks.at(-1);
+    const end = stoppedAt ?? (tasks.length === search.limit && last ? placeOf(search, last) : undefined);
+    if (!end) return found;
+    const next = { ...end, backwards: search.after?.backwards ?? false };
+    budgetMs = next.value === after?.value && next.id === after.id ? 2 * budgetMs + 1 : 0;
+    after = next;
+  }
+}
+
+function placeOf({ sortBy }: StoreSearch, task: Task): Place {
+  return { value: sortValueOf(sortBy, task)!, id: task.id };
 }
 
 function filtersOf(all: readonly Task[]): [Partial<StoreSearch>, (task: Task) => boolean][] {

@@ -127,7 +127,12 @@ describe.each([
         const lanes = [...new Set(pairs.filter(({ status }) => status < 2).map(({ lane }) => lane))];
         const nears = (["startedAt", "dueAt"] as const).flatMap((sortBy) => {
           const { after: _place, where: _where, ...near } = { ...search, sortBy };
-          return [nearStatement(near, sortBy, pairs, 30), waitingStatement(near, lanes, 30)];
+          const placed = { ...near, after: { value: 1e12, id: "x", backwards: false } };
+          return [
+            ...[near, placed].map((one) => nearStatement(one, sortBy, pairs, 30)),
+            nearStatement(near, sortBy, pairs, 30, sortBy === "dueAt"),
+            waitingStatement(near, lanes, 30),
+          ];
         });
         const tied = dueAtStatement(search, lanes, { value: 1e12, id: "" }, 30);
         for (const one of [page!, ...skips, slowest, ...nears, tied]) {

@@ -5,7 +5,7 @@
  */
 import type { Condition } from "../core/condition.ts";
 import type { Place, StoreSearch } from "../core/store.ts";
-import { isDownwards } from "./search-bounds.ts";
+import { isDownwards, lateMs } from "./search-bounds.ts";
 
 /** A task that completed or failed is in an index of its own where its last change was this long after its start, or before. */
 export const quickMs = 1_000;
@@ -14,6 +14,11 @@ export type NearOrder = "startedAt" | "dueAt";
 
 export function isNear(sortBy: StoreSearch["sortBy"]): sortBy is NearOrder {
   return sortBy === "startedAt" || sortBy === "dueAt";
+}
+
+/** Whether tasks are asked for by their creation or their last change. */
+export function isOfRange({ created, updated }: StoreSearch): boolean {
+  return created !== undefined || updated !== undefined;
 }
 
 /** Between which values of what is sorted by the search's tasks from its place on lie; both included. */
@@ -29,6 +34,18 @@ export function sortedBetween({ where, ...search }: StoreSearch): { from: number
     else bounds.from = Math.max(bounds.from, after.value);
   }
   return bounds;
+}
+
+/**
+ * Between which instants the tasks of the search started that are not odd; both included. A task is odd that started before
+ * it was created, or more than `lateMs` after that, or that was last changed before it started, or more than `lateMs` after
+ * that. Undefined where no range narrows that.
+ */
+export function usualStarts({ created, updated }: StoreSearch): { from: number; to: number } | undefined {
+  const from = Math.max(created?.start ?? -Infinity, (updated?.start ?? -Infinity) - lateMs);
+  const to = Math.min((created?.end ?? Infinity) + lateMs, updated?.end ?? Infinity) - 1;
+  if (from === -Infinity && to === Infinity) return undefined;
+  return { from: Math.max(from, Number.MIN_SAFE_INTEGER), to: Math.min(to, Number.MAX_SAFE_INTEGER) };
 }
 
 /** Bounds on a field that must all hold. */
@@ -59,21 +76,23 @@ export function quickSearch({ where: _where, after: _after, ...search }: StoreSe
   };
 }
 
-/** The search, in the order of creation, in which tasks that have ended lie that were due when they were created. */
-export function undelayedSearch(search: StoreSearch): StoreSearch {
+/** The search, in the order of creation, in which tasks of these statuses lie that were due when they were created. */
+export function undelayedSearch(search: StoreSearch, possible: Statuses = ended): StoreSearch {
   const { where: _where, after, ...rest } = search;
   const { from, to } = sortedBetween(search);
   return {
     ...rest,
     ...(after && { after }),
     sortBy: "createdAt",
-    statuses: among(search.statuses, ["COMPLETED", "FAILED", "CANCELLED"]),
+    statuses: among(search.statuses, possible),
     created: narrowed(search.created, from, to + 1),
     definitions: false,
   };
 }
 
 type Statuses = NonNullable<StoreSearch["statuses"]>;
+
+const ended: Statuses = ["COMPLETED", "FAILED", "CANCELLED"];
 
 function among(asked: Statuses | undefined, possible: Statuses): Statuses {
   return asked ? possible.filter((status) => asked.includes(status)) : possible;

@@ -6,7 +6,11 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { StoreSearch, TaskStore } from "../../../server/tasks/core/store.ts";
 import { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
 import { elsewhereStatements } from "../../../server/tasks/stores/sqlite/elsewhere-keys.ts";
-import { lineSql } from "../../../server/tasks/stores/sqlite/order-statements.ts";
+import {
+  type Elsewhere,
+  elsewhereIndexes,
+  lineSql,
+} from "../../../server/tasks/stores/sqlite/order-statements.ts";
 import { countStatements, searchStatements } from "../../../server/tasks/stores/sqlite/search.ts";
 import { sql } from "../../../server/tasks/stores/sqlite/statements.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
@@ -60,9 +64,9 @@ test("every search and count is served in order by its named index", () => {
 test("the orders by start and by due time are read from the indexes that they name", () => {
   const plans = new Map<string, string>();
   for (const search of searches()) {
-    for (const order of ["startedAt", "dueAt"] as const) {
-      const asked = { ...search, sortBy: order };
-      for (const { text } of elsewhereStatements(asked, order)) plans.set(text, planOf(text));
+    for (const from of Object.keys(elsewhereIndexes) as Elsewhere[]) {
+      const sortBy = elsewhereIndexes[from].key === "started_at" ? "startedAt" : "dueAt";
+      for (const { text } of elsewhereStatements({ ...search, sortBy }, from)) plans.set(text, planOf(text));
     }
   }
   for (const isSuspect of [true, false]) {

@@ -5,12 +5,20 @@
  */
 import { compareText } from "../../core/compare.ts";
 import type { Place, StoreSearch } from "../../core/store.ts";
-import { ByStart, type NearOrder, placeAfterInstant, placeBeforeInstant, quickMs } from "../near-orders.ts";
+import {
+  ByStart,
+  isOfRange,
+  type NearOrder,
+  placeAfterInstant,
+  placeBeforeInstant,
+  quickMs,
+} from "../near-orders.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Session } from "./database.ts";
 import type { Candidates } from "./key-source.ts";
 import {
   dueAtStatement,
+  elsewhereOf,
   type NearRow,
   nearLimit,
   nearStatement,
@@ -20,35 +28,58 @@ import {
 import { isWithin, outline } from "./search.ts";
 import type { Pair } from "./search-statements.ts";
 
-export const nearIndexes: Record<NearOrder, readonly string[]> = {
-  startedAt: ["tasks_lane_updated", "tasks_started", "tasks_running"],
-  dueAt: ["tasks_lane_created", "tasks_due", "tasks_claim", "tasks_claim_suspect", "tasks_running"],
-};
+export function nearIndexes(order: NearOrder, search: StoreSearch): string[] {
+  const isWithin = isOfRange(search);
+  if (order === "startedAt")
+    return [
+      "tasks_lane_updated",
+      "tasks_started",
+      ...(isWithin ? ["tasks_started_oddly"] : []),
+      "tasks_running",
+    ];
+  const waiting = ["tasks_claim", "tasks_claim_suspect", ...(isWithin ? ["tasks_delayed"] : [])];
+  return ["tasks_lane_created", "tasks_due", ...waiting, "tasks_running"];
+}
 
-/** The next places beyond the search's, at most `limit`, of tasks that pass the plain filters; and where there may be more. */
+/**
+ * How tasks that wait are found by due time: in the lines of the claim, which know nothing of ranges of other instants; or
+ * as those that have ended, where few of a range may be due when they were created.
+ */
+export type WaitingWay = "lines" | "ranges";
+
+/**
+ * The next places beyond the search's, at most `limit`, of tasks that pass the plain filters; and where there may be more.
+ * @param endsAt when none is looked for any further
+ */
 export async function nearPlaces(
   session: Session,
   search: StoreSearch,
   order: NearOrder,
-  limit: number,
+  { limit, way, endsAt }: { limit: number; way: WaitingWay; endsAt: number },
 ): Promise<Candidates> {
   const { pairs } = await outline(session, { ...search, definitions: false });
   for (let reach = limit; ; reach *= 2) {
-    const { statement, values } = nearStatement(search, order, pairs, reach);
+    const isWaitingToo = order === "dueAt" && way === "ranges";
+    const { statement, values } = nearStatement(search, order, pairs, reach, isWaitingToo);
     const rows = (await session.query(statement, values)) as NearRow[];
     const near = nearPart(search, order, ofKind(rows, "near"), nearLimit(order, reach));
-    if (isBehind(search, near.end)) continue;
+    if (isBehind(search, near.end)) {
+      if (performance.now() > endsAt) return { places: [], next: search.after };
+      continue;
+    }
     const parts = [
       near,
-      limited(ofKind(rows, "elsewhere").map(placeOfRow), reach),
+      ...elsewhereOf(search, order, isWaitingToo).map((from) =>
+        limited(ofKind(rows, from).map(placeOfRow), reach),
+      ),
       { places: ofKind(rows, "running").map(placeOfRow) },
-      ...(order === "dueAt" ? [await waitingPart(session, search, pairs, limit)] : []),
+      ...(order === "dueAt" && !isWaitingToo ? [await waitingPart(session, search, pairs, limit)] : []),
     ];
     return joined(search, parts, limit);
   }
 }
 
-/** Where many changed in the second before the search's place, those alone may be what was read. */
+/** Where many changed in one second, those that were read may all have started at instants of which more are to be read. */
 function isBehind(search: StoreSearch, end: Place | undefined): boolean {
   return end !== undefined && search.after !== undefined && comparator(search)(search.after, end) >= 0;
 }

@@ -1,12 +1,20 @@
 /** The SQL of the orders by start and by due time; see near-orders.ts. Each statement gives at most so many of the first keys. */
 import type { StoreSearch } from "../../core/store.ts";
-import { type NearOrder, quickMs, quickSearch, sortedBetween, undelayedSearch } from "../near-orders.ts";
-import { isDownwards } from "../search-bounds.ts";
+import {
+  type NearOrder,
+  quickMs,
+  quickSearch,
+  sortedBetween,
+  undelayedSearch,
+  usualStarts,
+} from "../near-orders.ts";
+import { isDownwards, lateMs } from "../search-bounds.ts";
 import {
   keysOf,
   movingConditions,
   type Pair,
   type SearchStatement,
+  type StreamSearch,
   split,
   Text,
   unnested,
@@ -15,20 +23,31 @@ import { shape } from "./statement.ts";
 
 /** `changedAt` is what those that are near are read in the order of; the others have none. */
 export type NearRow = [
-  kind: "near" | "elsewhere" | "running",
+  kind: "near" | "running" | Elsewhere,
   changedAt: number,
   id: string,
   value: number | null,
 ];
 
-const columns: Record<NearOrder, { key: string; condition: string }> = {
-  startedAt: {
-    key: "tasks.started_at",
-    condition: `tasks.status <> 2 AND tasks.started_at IS NOT NULL AND (tasks.status NOT IN (3, 4)
-      OR tasks.updated_at - tasks.started_at NOT BETWEEN 0 AND ${quickMs - 1})`,
-  },
-  dueAt: { key: "tasks.due_at", condition: "tasks.status >= 3 AND tasks.due_at <> tasks.created_at" },
-};
+const columns: Record<NearOrder, string> = { startedAt: "tasks.started_at", dueAt: "tasks.due_at" };
+
+const started = `tasks.status <> 2 AND tasks.started_at IS NOT NULL AND (tasks.status NOT IN (3, 4)
+      OR tasks.updated_at - tasks.started_at NOT BETWEEN 0 AND ${quickMs - 1})`;
+
+/** The indexes of tasks that an order does not share with another one, by their conditions; see near-orders.ts. */
+export const elsewhere = {
+  started,
+  /** For a range of another instant, which bounds the starts of these; see `usualStarts`. */
+  startedUsually: `${started} AND tasks.started_at - tasks.created_at BETWEEN 0 AND ${lateMs}
+      AND tasks.updated_at - tasks.started_at BETWEEN 0 AND ${lateMs}`,
+  startedOddly: `${started} AND (tasks.started_at - tasks.created_at NOT BETWEEN 0 AND ${lateMs}
+      OR tasks.updated_at - tasks.started_at NOT BETWEEN 0 AND ${lateMs})`,
+  due: "tasks.status >= 3 AND tasks.due_at <> tasks.created_at",
+  /** Tasks that wait. */
+  delayed: "tasks.status < 2 AND tasks.due_at <> tasks.created_at",
+} as const;
+
+export type Elsewhere = keyof typeof elsewhere;
 
 /** By start, some more are read in the other order, so that those that ran at one time need no second look. */
 const aheadOf = 20;
@@ -37,23 +56,29 @@ export function nearLimit(order: NearOrder, limit: number): number {
   return order === "startedAt" ? limit + aheadOf : limit;
 }
 
-/** Rows of `NearRow`: those in the other order, those elsewhere, and those that run. */
+/**
+ * Rows of `NearRow`: those in the other order, those elsewhere, and those that run.
+ * @param isWaitingToo by due time: also of those that wait
+ */
 export function nearStatement(
   search: StoreSearch,
   order: NearOrder,
   pairs: readonly Pair[],
   limit: number,
+  isWaitingToo = false,
 ): SearchStatement {
   const text = new Text();
-  const other = order === "startedAt" ? quickSearch(search) : undelayedSearch(search);
   const { settled, moving } = split(pairs);
-  const isShared = ({ status }: Pair) => status >= 3 && (order === "dueAt" || status !== 5);
-  const { key } = columns[order];
-  const near = keysOf(text, other, settled.filter(isShared), nearLimit(order, limit));
+  const isShared = ({ status }: Pair) =>
+    order === "dueAt" ? status >= 3 || isWaitingToo : status >= 3 && status !== 5;
+  const key = columns[order];
+  const near = keysOf(text, otherSearch(search, order), settled.filter(isShared), nearLimit(order, limit));
   const parts = [
     `SELECT 'near' AS kind, keys.value AS changed, keys.id, own.value FROM (${near}) AS keys
       CROSS JOIN LATERAL (SELECT ${key} AS value FROM :schema.tasks WHERE tasks.id = keys.id OFFSET 0) AS own`,
-    elsewhereKeys(text, search, order, order === "dueAt" ? settled.filter(isShared) : settled, limit),
+    ...elsewhereOf(search, order, isWaitingToo).map((from) =>
+      elsewhereKeys(text, search, key, from, settled.filter(mayBeIn(from)), limit),
+    ),
   ];
   if (moving.length > 0) {
     const { after: _after, ...unplaced } = search;
@@ -66,18 +91,36 @@ export function nearStatement(
   };
 }
 
+function otherSearch(search: StoreSearch, order: NearOrder): StreamSearch {
+  if (order === "dueAt") return undelayedSearch(search);
+  const { after } = search;
+  const isDown = isDownwards(search);
+  return { ...quickSearch(search), ...(after && { startedBeyond: { ...after, isDown } }) };
+}
+
+export function elsewhereOf(search: StoreSearch, order: NearOrder, isWaitingToo: boolean): Elsewhere[] {
+  if (order === "dueAt") return isWaitingToo ? ["due", "delayed"] : ["due"];
+  return usualStarts(search) ? ["startedUsually", "startedOddly"] : ["started"];
+}
+
+function mayBeIn(from: Elsewhere): (pair: Pair) => boolean {
+  if (from === "due") return ({ status }) => status >= 3;
+  return from === "delayed" ? ({ status }) => status < 2 : () => true;
+}
+
 /** Of the pairs whose first keys are foremost, as in search-statements.ts. */
 function elsewhereKeys(
   text: Text,
   search: StoreSearch,
-  order: NearOrder,
+  key: string,
+  from: Elsewhere,
   pairs: readonly Pair[],
   limit: number,
 ): string {
   const down = isDownwards(search);
   const direction = down ? "DESC" : "ASC";
-  const { key, condition } = columns[order];
-  const bounds = elsewhereBounds(text, search, key);
+  const condition = elsewhere[from];
+  const bounds = elsewhereBounds(text, search, key, from);
   const lanes = pairs.map(({ lane }) => lane);
   const statuses = pairs.map(({ status }) => status);
   const most = text.add(limit);
@@ -95,25 +138,29 @@ function elsewhereKeys(
     edge AS MATERIALIZED (
       SELECT coalesce((SELECT value FROM foremost ORDER BY value ${direction} LIMIT 1 OFFSET ${most} - 1),
         ${farthest}::bigint) AS value)
-    SELECT 'elsewhere', 0, found.id, found.value FROM foremost CROSS JOIN LATERAL (${keys("foremost", [edge], most)}) AS found
+    SELECT '${from}', 0, found.id, found.value FROM foremost CROSS JOIN LATERAL (${keys("foremost", [edge], most)}) AS found
     ORDER BY found.value ${direction}, found.id ${direction} LIMIT ${most}`;
 }
 
 /** A walk stops at one bound on each side. */
-function elsewhereBounds(text: Text, search: StoreSearch, key: string): string[] {
+function elsewhereBounds(text: Text, search: StoreSearch, key: string, place: Elsewhere): string[] {
   const { after, created, updated } = search;
-  const { from, to } = sortedBetween(search);
+  const sorted = sortedBetween(search);
+  const usual = place === "startedUsually" ? usualStarts(search) : undefined;
+  const from = Math.max(sorted.from, usual?.from ?? sorted.from);
+  const to = Math.min(sorted.to, usual?.to ?? sorted.to);
   const down = isDownwards(search);
   const bounds: string[] = [];
   const add = (column: string, operator: string, value: number | undefined) => {
     if (value !== undefined) bounds.push(`${column} ${operator} ${text.add(value)}::bigint`);
   };
-  if (after && after.value !== null) {
+  const isBound = after !== undefined && after.value === (down ? to : from);
+  if (isBound) {
     const place = `(${text.add(after.value)}::bigint, ${text.add(after.id)}::text)`;
     bounds.push(`(${key}, tasks.id) ${down ? "<" : ">"} ${place}`);
   }
-  if (!after || down) add(key, ">=", from);
-  if (!after || !down) add(key, "<=", to);
+  if (!isBound || down) add(key, ">=", from);
+  if (!isBound || !down) add(key, "<=", to);
   add("tasks.created_at", ">=", created?.start);
   add("tasks.created_at", "<", created?.end);
   add("tasks.updated_at", ">=", updated?.start);

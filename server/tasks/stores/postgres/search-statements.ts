@@ -11,7 +11,7 @@
  */
 import { compareText } from "../../core/compare.ts";
 import { ulidStart } from "../../core/ids.ts";
-import type { StoreSearch } from "../../core/store.ts";
+import type { Place, StoreSearch } from "../../core/store.ts";
 import { boundsOf, isDownwards, isSplit, lateMs, type Stream } from "../search-bounds.ts";
 import { taskColumns } from "./rows.ts";
 import { type Statement, shape } from "./statement.ts";
@@ -23,6 +23,11 @@ export interface Pair {
   status: number;
   /** How many, when it was counted. */
   tasks: number;
+}
+
+/** A search that may want only tasks whose start is beyond a place. */
+export interface StreamSearch extends StoreSearch {
+  startedBeyond?: Place & { isDown: boolean };
 }
 
 /** A statement with its values. */
@@ -351,10 +356,14 @@ export function unnested(text: Text, { lanes, statuses }: Pick<Group, "lanes" | 
 /** What a task of the stream must meet to be found, beside being in its pair. */
 export function wanted(
   text: Text,
-  search: StoreSearch,
+  search: StreamSearch,
   { stream, isFresh }: Pick<Group, "stream" | "isFresh">,
 ): string[] {
-  return [conditionsOf[stream], ...boundConditions(text, search, stream, isFresh)];
+  const conditions = [conditionsOf[stream], ...boundConditions(text, search, stream, isFresh)];
+  const { startedBeyond: place } = search;
+  if (!place) return conditions;
+  const values = `(${text.add(place.value)}::bigint, ${text.add(place.id)}::text)`;
+  return [...conditions, `(tasks.started_at, tasks.id) ${place.isDown ? "<" : ">"} ${values}`];
 }
 
 /** Conditions on the instants and on the place to go on from. */

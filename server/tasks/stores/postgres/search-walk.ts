@@ -9,14 +9,14 @@ import { meets, type Subject, sortValueIn } from "../../core/meets.ts";
 import { rankedMax } from "../../core/relevance.ts";
 import type { Count, Found, Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
-import { isNear, type NearOrder } from "../near-orders.ts";
+import { isNear, isOfRange, type NearOrder } from "../near-orders.ts";
 import type { NamedAttribute } from "./attribute-names.ts";
 import { type Chunk, comparator, type Placed, placed, placeOf, withEntries } from "./chunks.ts";
 import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
 import { estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { findKeySource } from "./key-sources.ts";
-import { nearIndexes, nearPlaces } from "./near-keys.ts";
+import { nearIndexes, nearPlaces, type WaitingWay } from "./near-keys.ts";
 import { statusNumbers, type TaskRow, toTask } from "./rows.ts";
 import * as plain from "./search.ts";
 import { planning, planningOnce } from "./search-statements.ts";
@@ -134,7 +134,7 @@ class Walk {
     if (isNear(search.sortBy) && (await this.#isNear())) {
       const wanted = Math.min(total, search.offset + search.limit);
       return {
-        ...{ source: search.where ? "walk" : "order", indexes: nearIndexes[search.sortBy] },
+        ...{ source: search.where ? "walk" : "order", indexes: nearIndexes(search.sortBy, search) },
         ...{ candidates: search.where ? total : wanted, isSorted: false },
       };
     }
@@ -215,17 +215,21 @@ class Walk {
     let { after } = this.#search;
     let left = where ? 0 : offset;
     const isBackwards = after?.backwards ?? false;
+    const endsAt = this.#endsAt;
+    let way: WaitingWay = isOfRange(this.#search) ? "ranges" : "lines";
     const first = where ? chunkMin : Math.min(chunkMax, offset + wanted);
     for (let limit = first; ; limit = Math.min(chunkMax, limit * 2)) {
       const search = { ...this.#search, ...(after && { after }) };
       const { places, next, read } = await this.#context.database.snapshot(async (session) => {
-        const found = await nearPlaces(session, search, order, limit);
+        const found = await nearPlaces(session, search, order, { limit, way, endsAt });
         return { ...found, read: await this.#read(session, found.places.slice(left)) };
       }, planningOnce);
       left = Math.max(0, left - places.length);
       const last = next ?? places.at(-1);
       if (last) yield { tasks: read.map(({ task }) => task), last, subjects: read };
       if (!next) return;
+      // Where the one way passes over many, the other may not.
+      if (places.length === 0 && isOfRange(search)) way = way === "lines" ? "ranges" : "lines";
       after = { ...next, backwards: isBackwards };
     }
   }

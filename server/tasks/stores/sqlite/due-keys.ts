@@ -1,16 +1,18 @@
 /**
  * Keys of tasks in the order of their due time; see near-orders.ts. Tasks that wait lie in lines, one for each lane and
- * priority, which the index of the claim has in that order, but for those of one instant.
+ * priority, which the index of the claim has in that order, but for those of one instant. The lines know nothing of ranges of
+ * other instants, so with one there is a second way to tasks that wait, as to those that have ended.
  */
 import type { StoreSearch } from "../../core/store.ts";
-import { sortedBetween, undelayedSearch } from "../near-orders.ts";
+import { isOfRange, sortedBetween, undelayedSearch } from "../near-orders.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
 import { elsewhereKeys } from "./elsewhere-keys.ts";
 import { lineSql } from "./order-statements.ts";
 import { findPairs, headed, isWithin, keysInOrder, runningKeys } from "./search.ts";
 import { comparator, firstId, isAfter, type Key, lastId, placeBefore, placeKey } from "./search-key.ts";
-import { chunksOfKeys, keysAtOnceMax, mergeInOrder } from "./search-merge.ts";
+import { chunksOfKeys, keysAtOnceMax, mergeInOrder, sooner } from "./search-merge.ts";
+import type { Pair } from "./search-statements.ts";
 import { sql } from "./statements.ts";
 
 /** In the search's order, from its place on; among them places. */
@@ -18,22 +20,41 @@ export function dueKeys(connection: Connection, search: StoreSearch): Iterator<K
   const compare = comparator(search);
   const pairs = findPairs(connection, search);
   const ended = pairs.filter(({ status }) => status >= 3);
-  const waiting = pairs.filter(({ status }) => status === 1).map(({ lane }) => lane);
+  const waiting = pairs.filter(({ status }) => status === 1);
   const running = runningKeys(connection, search, pairs).sort(compare);
   return mergeInOrder(
     [
-      undelayedKeys(connection, search),
-      ...elsewhereKeys(connection, search, "dueAt", ended),
-      ...linesOf(connection, search, waiting, false),
-      ...linesOf(connection, search, waiting, true),
+      undelayedKeys(connection, search, undelayedSearch(search)),
+      ...elsewhereKeys(connection, search, "due", ended),
+      ...waitingKeys(connection, search, waiting),
       running[Symbol.iterator](),
     ],
     compare,
   );
 }
 
-function* undelayedKeys(connection: Connection, search: StoreSearch): Generator<Key, undefined> {
-  const created = keysInOrder(connection, undelayedSearch(search), []);
+/** Few of the lines may pass the ranges, or few of those within the ranges may be due when they were created. */
+function waitingKeys(connection: Connection, search: StoreSearch, waiting: readonly Pair[]): Iterator<Key>[] {
+  const lanes = waiting.map(({ lane }) => lane);
+  const lines = () => [
+    ...linesOf(connection, search, lanes, false),
+    ...linesOf(connection, search, lanes, true),
+  ];
+  if (waiting.length === 0 || !isOfRange(search)) return lines();
+  const compare = comparator(search);
+  const within = () => [
+    undelayedKeys(connection, search, undelayedSearch(search, ["PENDING"])),
+    ...elsewhereKeys(connection, search, "delayed", waiting),
+  ];
+  return [sooner([mergeInOrder(within(), compare), mergeInOrder(lines(), compare)], compare)];
+}
+
+function* undelayedKeys(
+  connection: Connection,
+  search: StoreSearch,
+  undelayed: StoreSearch,
+): Generator<Key, undefined> {
+  const created = keysInOrder(connection, undelayed, []);
   for (const chunk of chunksOfKeys(created, search.offset + search.limit)) {
     const seqs = JSON.stringify(chunk.map(([, , seq]) => seq));
     const delayed = new Set(

@@ -4,10 +4,10 @@
  */
 import type { SQLInputValue } from "node:sqlite";
 import type { StoreSearch } from "../../core/store.ts";
-import { type NearOrder, sortedBetween } from "../near-orders.ts";
+import { sortedBetween, usualStarts } from "../near-orders.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
-import { elsewhereIndexes } from "./order-statements.ts";
+import { type Elsewhere, elsewhereIndexes } from "./order-statements.ts";
 import { headed, headedPairsMin, iterate } from "./search.ts";
 import { type Key, placeBefore } from "./search-key.ts";
 import { type Pair, type SearchStatement, withPairs } from "./search-statements.ts";
@@ -16,13 +16,13 @@ import { type Pair, type SearchStatement, withPairs } from "./search-statements.
 export function elsewhereKeys(
   connection: Connection,
   search: StoreSearch,
-  order: NearOrder,
+  from: Elsewhere,
   pairs: readonly Pair[],
 ): Iterator<Key>[] {
-  const { text, values } = streamStatement(search, order);
+  const { text, values } = streamStatement(search, from);
   const open = ({ lane, status }: Pair) => iterate(connection, text, [lane, status, ...values]);
   if (pairs.length < headedPairsMin) return pairs.map(open);
-  const heads = headsStatement(search, order);
+  const heads = headsStatement(search, from);
   const places = JSON.stringify(pairs.map(({ lane, status }) => [lane, status]));
   const rows = connection.prepare(heads.text).all(places, ...heads.values) as unknown as [number | null][];
   return rows.flatMap(([head], place) =>
@@ -31,34 +31,34 @@ export function elsewhereKeys(
 }
 
 /** The statements that it would run; for tests of their plans. */
-export function elsewhereStatements(search: StoreSearch, order: NearOrder): SearchStatement[] {
-  return [streamStatement(search, order), headsStatement(search, order)];
+export function elsewhereStatements(search: StoreSearch, from: Elsewhere): SearchStatement[] {
+  return [streamStatement(search, from), headsStatement(search, from)];
 }
 
 /** Takes lane and status before its values. */
-function streamStatement(search: StoreSearch, order: NearOrder): SearchStatement {
-  const { key } = elsewhereIndexes[order];
-  const { tasks, values } = tasksOf(search, order, "?", "?");
+function streamStatement(search: StoreSearch, from: Elsewhere): SearchStatement {
+  const { key } = elsewhereIndexes[from];
+  const { tasks, values } = tasksOf(search, from, "?", "?");
   return { text: `/* dure:searchTasks */ SELECT ${key}, id, seq FROM ${tasks}`, values };
 }
 
 /** Takes the pairs as JSON before its values. */
-function headsStatement(search: StoreSearch, order: NearOrder): SearchStatement {
-  const { key } = elsewhereIndexes[order];
-  const { tasks, values } = tasksOf(search, order, "pairs.lane", "pairs.status");
+function headsStatement(search: StoreSearch, from: Elsewhere): SearchStatement {
+  const { key } = elsewhereIndexes[from];
+  const { tasks, values } = tasksOf(search, from, "pairs.lane", "pairs.status");
   return { text: `${withPairs} SELECT (SELECT ${key} FROM ${tasks} LIMIT 1) FROM pairs`, values };
 }
 
 function tasksOf(
   search: StoreSearch,
-  order: NearOrder,
+  place: Elsewhere,
   lane: string,
   status: string,
 ): { tasks: string; values: SQLInputValue[] } {
-  const { index, key, condition } = elsewhereIndexes[order];
+  const { index, key, condition } = elsewhereIndexes[place];
   const down = isDownwards(search);
   const { after, created, updated } = search;
-  const { from, to } = sortedBetween(search);
+  const { from, to } = boundsOf(search, place);
   const conditions = [`tasks.lane = ${lane}`, `tasks.status = ${status}`, condition];
   const values: SQLInputValue[] = [];
   const add = (text: string, value: number | undefined) => {
@@ -67,12 +67,13 @@ function tasksOf(
     values.push(value);
   };
   // An index walk stops at one bound on each side.
-  if (after && after.value !== null) {
+  const isBound = after !== undefined && after.value === (down ? to : from);
+  if (isBound) {
     conditions.push(`(${key}, id) ${down ? "<" : ">"} (?, ?)`);
-    values.push(after.value, after.id);
+    values.push(after.value!, after.id);
   }
-  if (!after || down) add(`${key} >= ?`, from);
-  if (!after || !down) add(`${key} <= ?`, to);
+  if (!isBound || down) add(`${key} >= ?`, from);
+  if (!isBound || !down) add(`${key} <= ?`, to);
   add("created_at >= ?", created?.start);
   add("created_at < ?", created?.end);
   add("updated_at >= ?", updated?.start);
@@ -82,4 +83,10 @@ function tasksOf(
     tasks: `tasks INDEXED BY ${index} WHERE ${conditions.join(" AND ")} ORDER BY ${key} ${direction}, id ${direction}`,
     values,
   };
+}
+
+function boundsOf(search: StoreSearch, place: Elsewhere): { from: number; to: number } {
+  const { from, to } = sortedBetween(search);
+  const usual = place === "startedUsually" ? usualStarts(search) : undefined;
+  return usual ? { from: Math.max(from, usual.from), to: Math.min(to, usual.to) } : { from, to };
 }

@@ -1,16 +1,30 @@
 /** The SQL of the orders by start and by due time; see near-orders.ts. */
 import { quickMs } from "../near-orders.ts";
+import { lateMs } from "../search-bounds.ts";
+
+const started = `status <> 2 AND started_at IS NOT NULL
+      AND (status NOT IN (3, 4) OR updated_at - started_at NOT BETWEEN 0 AND ${quickMs - 1})`;
 
 /** The indexes of tasks that an order does not share with another one; see near-orders.ts. */
 export const elsewhereIndexes = {
-  startedAt: {
+  started: { index: "tasks_started", key: "started_at", condition: started },
+  /** For a range of another instant, which bounds the starts of these; see `usualStarts`. */
+  startedUsually: {
     index: "tasks_started",
     key: "started_at",
-    condition: `status <> 2 AND started_at IS NOT NULL
-      AND (status NOT IN (3, 4) OR updated_at - started_at NOT BETWEEN 0 AND ${quickMs - 1})`,
+    condition: `${started} AND started_at - created_at BETWEEN 0 AND ${lateMs} AND updated_at - started_at BETWEEN 0 AND ${lateMs}`,
   },
-  dueAt: { index: "tasks_due", key: "due_at", condition: "status >= 3 AND due_at <> created_at" },
+  startedOddly: {
+    index: "tasks_started_oddly",
+    key: "started_at",
+    condition: `${started} AND (started_at - created_at NOT BETWEEN 0 AND ${lateMs} OR updated_at - started_at NOT BETWEEN 0 AND ${lateMs})`,
+  },
+  due: { index: "tasks_due", key: "due_at", condition: "status >= 3 AND due_at <> created_at" },
+  /** Tasks that wait. */
+  delayed: { index: "tasks_delayed", key: "due_at", condition: "status = 1 AND due_at <> created_at" },
 } as const;
+
+export type Elsewhere = keyof typeof elsewhereIndexes;
 
 /** Tasks that wait, by lane and priority, in the order in which they are due. */
 export function lineSql(isSuspect: boolean, isDownwards: boolean) {

@@ -22,6 +22,12 @@ export function isAfter(search: StoreSearch, key: Key): boolean {
   return comparator(search)([search.after.value ?? 0, search.after.id, 0], key) < 0;
 }
 
+/** Whether the search's place is not behind the key. */
+export function isNotBefore(search: StoreSearch, key: Key): boolean {
+  if (!search.after) return true;
+  return comparator(search)([search.after.value ?? 0, search.after.id, 0], key) <= 0;
+}
+
 /** A place in the order, and no task. */
 export function placeKey(at: number, id: string): Key {
   return [at, id, Number.NaN];

@@ -27,7 +27,7 @@ import {
 } from "./rows.ts";
 import type { FoundRows } from "./search.ts";
 import * as plain from "./search.ts";
-import { comparator, isAfter, isPlace, type Key, keyOf } from "./search-key.ts";
+import { comparator, isAfter, isNotBefore, isPlace, type Key, keyOf } from "./search-key.ts";
 import { nearer } from "./search-skip.ts";
 import { slowestKeys } from "./slow-keys.ts";
 import { sql } from "./statements.ts";
@@ -140,7 +140,7 @@ class Walk {
     const { where, offset, limit } = this.#search;
     return {
       source: where ? "walk" : "order",
-      indexes: nearIndexes[sortBy],
+      indexes: nearIndexes(sortBy, this.#search),
       candidates: where ? total : Math.min(total, offset + limit),
       isSorted: false,
     };
@@ -262,6 +262,8 @@ class Walk {
   }
 
   *#chunksOf(keys: Iterator<Key>, search: StoreSearch): Generator<Candidate[]> {
+    // Within one second of an order near another one a budget may end where it began.
+    const isEnd = isNear(search.sortBy) ? isNotBefore : isAfter;
     try {
       for (let chunkSize = firstChunk(search); ; chunkSize = Math.min(chunkSizeMax, 2 * chunkSize)) {
         const chunk: Key[] = [];
@@ -269,7 +271,7 @@ class Walk {
           const next = keys.next();
           if (next.done) break;
           if (!isPlace(next.value)) chunk.push(next.value);
-          else if (performance.now() > this.#endsAt && isAfter(search, next.value)) {
+          else if (performance.now() > this.#endsAt && isEnd(search, next.value)) {
             yield this.#read([...chunk, next.value]);
             chunk.length = 0;
           }

@@ -1,10 +1,10 @@
 /** Keys of tasks in the order of their start; see near-orders.ts. */
 import type { StoreSearch } from "../../core/store.ts";
-import { ByStart, quickMs, quickSearch } from "../near-orders.ts";
+import { ByStart, quickMs, quickSearch, usualStarts } from "../near-orders.ts";
 import type { Connection } from "./connection.ts";
 import { elsewhereKeys } from "./elsewhere-keys.ts";
 import { findPairs, keysInOrder, runningKeys } from "./search.ts";
-import { comparator, isAfter, type Key, placeBefore } from "./search-key.ts";
+import { comparator, isAfter, type Key, placeBefore, placeKey } from "./search-key.ts";
 import { chunksOfKeys, mergeInOrder } from "./search-merge.ts";
 import { sql } from "./statements.ts";
 
@@ -16,7 +16,10 @@ export function startedKeys(connection: Connection, search: StoreSearch): Iterat
   return mergeInOrder(
     [
       quickKeys(connection, search),
-      ...elsewhereKeys(connection, search, "startedAt", settled),
+      ...(usualStarts(search)
+        ? (["startedUsually", "startedOddly"] as const)
+        : (["started"] as const)
+      ).flatMap((from) => elsewhereKeys(connection, search, from, settled)),
       running[Symbol.iterator](),
     ],
     comparator(search),
@@ -32,7 +35,8 @@ function* quickKeys(connection: Connection, search: StoreSearch): Generator<Key,
     const edge = found.edge(chunk.at(-1)![0]);
     yield* found.take(edge);
     const place = placeBefore(search, edge);
-    if (isAfter(search, place)) yield place;
+    // Of a second in which many changed, all may be read before there is one beyond the search's place.
+    yield isAfter(search, place) ? place : placeKey(search.after!.value!, search.after!.id);
   }
   yield* found.take();
   return undefined;
