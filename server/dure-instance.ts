@@ -12,6 +12,7 @@ import {
   startActionIn,
 } from "./tasks/core/action.ts";
 import type { Attempt } from "./tasks/core/attempt.ts";
+import { type AuditOptions, type AuditPage, readAuditIn } from "./tasks/core/audit.ts";
 import { define } from "./tasks/core/definition.ts";
 import type { EnqueueOptions } from "./tasks/core/enqueue.ts";
 import { enqueueTaskIn } from "./tasks/core/enqueue.ts";
@@ -85,7 +86,7 @@ export class DureInstance {
     this.#settings = settings;
     const registry = new Registry();
     const clock = this.#clock;
-    const { logger, retention, archiveTo, valueSizeMax, queueDepthMax } = settings;
+    const { logger, retention, auditMs, archiveTo, valueSizeMax, queueDepthMax } = settings;
     this.#store = new LazyStore(
       registry,
       () => this.#makeStore(),
@@ -95,7 +96,7 @@ export class DureInstance {
     this.#waiter = new Waiter(clock, store);
     this.#changes = new ChangeReader(clock, store);
     const archive = archiveTo === undefined ? undefined : new Archive(archiveTo);
-    this.#pruner = new Pruner({ store, clock, logger, retention, archive });
+    this.#pruner = new Pruner({ store, clock, logger, retention, auditMs, archive });
     this.instance = {
       registry,
       clock,
@@ -210,20 +211,24 @@ export class DureInstance {
     return listSearchesIn(this.instance);
   }
 
-  deleteSearch(name: string): Promise<void> {
-    return deleteSearchIn(this.instance, name);
+  deleteSearch(name: string, options?: Pick<SaveSearchOptions, "by">): Promise<void> {
+    return deleteSearchIn(this.instance, name, options);
   }
 
   pause(target: PauseTarget, options?: PauseOptions): Promise<Pause> {
     return pauseIn(this.instance, target, options);
   }
 
-  resume(target: PauseTarget): Promise<boolean> {
-    return resumeIn(this.instance, target);
+  resume(target: PauseTarget, options?: Pick<PauseOptions, "by">): Promise<boolean> {
+    return resumeIn(this.instance, target, options);
   }
 
   listPauses(): Promise<Pause[]> {
     return listPausesIn(this.instance);
+  }
+
+  readAudit(options?: AuditOptions): Promise<AuditPage> {
+    return readAuditIn(this.instance, options);
   }
 
   async listDefinitions(): Promise<StoredDefinition[]> {

@@ -71,6 +71,8 @@ export interface RetentionOptions {
   types?: Readonly<Record<string, { completed?: Kept; failed?: Kept; cancelled?: Kept }>>;
   /** The days of the history (`readHistory`), which stays when tasks are deleted. Default 400 days. */
   history?: Duration | false;
+  /** The audit log (`readAudit`), of which nothing younger can be deleted. Default 365 days. */
+  audit?: Duration | false;
   /** A folder: what retention deletes is first written there, as compressed NDJSON. */
   archiveTo?: string;
 }
@@ -121,6 +123,8 @@ export interface DureSettings {
   retention: Retention;
   /** How long the days of the history are kept; null for ever. */
   historyMs: number | null;
+  /** How long records of the audit log are kept; null for ever. */
+  auditMs: number | null;
   archiveTo: string | undefined;
   fullText: boolean;
   valueSizeMax: number;
@@ -131,6 +135,7 @@ export interface DureSettings {
 
 const keptDefault = "30d";
 const historyKeptDefault = "400d";
+const auditKeptDefault = "365d";
 const valueSizeLimit = 64 * 1024 * 1024;
 
 const retained = durationRule();
@@ -171,6 +176,7 @@ const retentionRules: Record<string, OptionRule> = {
   ...statusRules,
   types: typesRule,
   history: retentionRule,
+  audit: retentionRule,
   archiveTo: pathRule,
 };
 
@@ -228,7 +234,8 @@ export function resolveDureOptions(options: DureOptions = {}): DureSettings {
       CANCELLED: keptOf(retention, "cancelled"),
       types: keptOfTypes(retention),
     },
-    historyMs: historyMs(retention),
+    historyMs: keptFor(retention, "history", historyKeptDefault),
+    auditMs: keptFor(retention, "audit", auditKeptDefault),
     archiveTo: retention === false ? undefined : retention.archiveTo,
     fullText: options.fullText ?? true,
     valueSizeMax: options.valueSizeMax ?? valueBytesMax,
@@ -291,9 +298,13 @@ function keptOfTypes(retention: RetentionOptions | false): Retention["types"] {
   });
 }
 
-function historyMs(retention: RetentionOptions | false): number | null {
-  const kept = retention === false ? false : (retention.history ?? historyKeptDefault);
-  return kept === false ? null : parseDuration(kept, "retention.history");
+function keptFor(
+  retention: RetentionOptions | false,
+  what: "history" | "audit",
+  usual: Duration,
+): number | null {
+  const kept = retention === false ? false : (retention[what] ?? usual);
+  return kept === false ? null : parseDuration(kept, `retention.${what}`);
 }
 
 /** Whether a database is named by a PostgreSQL connection string. */

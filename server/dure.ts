@@ -8,6 +8,7 @@ import { resolveDureOptions } from "./dure-options.ts";
 import type { ActOptions, ActReport, TaskAction } from "./tasks/core/act.ts";
 import type { ActionPayload, ActionResult, StartActionOptions } from "./tasks/core/action.ts";
 import type { Attempt } from "./tasks/core/attempt.ts";
+import type { AuditOptions, AuditPage } from "./tasks/core/audit.ts";
 import type { EnqueueOptions } from "./tasks/core/enqueue.ts";
 import { enqueueTaskIn } from "./tasks/core/enqueue.ts";
 import { DureError } from "./tasks/core/errors.ts";
@@ -128,7 +129,7 @@ export interface Dure {
   /** By name, in the order of its code points. */
   listSearches(): Promise<SavedSearch[]>;
   /** @throws DureError SEARCH_NOT_FOUND */
-  deleteSearch(name: string): Promise<void>;
+  deleteSearch(name: string, options?: Pick<SaveSearchOptions, "by">): Promise<void>;
   /**
    * From its answer on no worker of any process starts a task of a type, or of a queue; what runs goes on. Again, it
    * changes the reason at most.
@@ -136,9 +137,15 @@ export interface Dure {
    */
   pause(target: PauseTarget, options?: PauseOptions): Promise<Pause>;
   /** Lets them start again, at once; answers whether it was paused. @throws DureError INVALID_OPTION, INVALID_ID */
-  resume(target: PauseTarget): Promise<boolean>;
+  resume(target: PauseTarget, options?: Pick<PauseOptions, "by">): Promise<boolean>;
   /** Types first, then queues, each by name. */
   listPauses(): Promise<Pause[]>;
+  /**
+   * The audit log, newest first: who asked for which change, when, and from where; each record was stored in the transaction of its
+   * change. Kept for `retention.audit`.
+   * @throws DureError INVALID_OPTION, INVALID_CURSOR
+   */
+  readAudit(options?: AuditOptions): Promise<AuditPage>;
   /** As stored, those of other processes included, by id. */
   listDefinitions(): Promise<StoredDefinition[]>;
   /** Starts of workers that the database knows of: those that are alive first, then the latest; at most 1,000. */

@@ -65,6 +65,9 @@ const files = {
   pause: "pauses",
   resume: "pauses",
   listPauses: "pauses",
+  readAudit: "audit",
+  writeAudit: "audit",
+  pruneAudit: "audit",
 } satisfies Record<keyof TaskStore, string>;
 
 test.each(Object.entries(files))("%s has its rules in %s.test.ts", (verb, file) => {

@@ -81,7 +81,14 @@ onEachStore("retention", (world_) => {
         const all = { [`${prefix}*`]: { completed: "30d", failed: "30d", cancelled: "30d", ...given.rules } };
         const merged = mergedInto(types, all, prefix);
         const { retention, logger } = resolveDureOptions({ retention: { ...forever, types: merged } });
-        const pruner = new Pruner({ store: async () => store, clock, logger, retention, archive: undefined });
+        const pruner = new Pruner({
+          store: async () => store,
+          clock,
+          logger,
+          retention,
+          auditMs: null,
+          archive: undefined,
+        });
         await pruner.pruneNow();
         const left = new Set(
           (await tasksOf(store.searchTasks(newSearch({ limit: 1_000 })))).map(({ id }) => id),
@@ -113,7 +120,14 @@ onEachStore("retention", (world_) => {
     const { retention, logger } = resolveDureOptions({
       retention: { completed: kept, failed: kept, cancelled: kept },
     });
-    const pruner = new Pruner({ store: async () => store, clock, logger, retention, archive: undefined });
+    const pruner = new Pruner({
+      store: async () => store,
+      clock,
+      logger,
+      retention,
+      auditMs: null,
+      archive: undefined,
+    });
     await pruner.pruneNow();
     const left = (await tasksOf(store.searchTasks(newSearch({ sortBy: "id", limit: 100 })))).map(
       ({ id }) => id,

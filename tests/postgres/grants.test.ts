@@ -109,6 +109,16 @@ describe("a client", () => {
     await expect(ask(url, "UPDATE :schema.tasks SET result = '1'")).rejects.toThrow(/permission denied/);
     await expect(ask(url, "UPDATE :schema.workers SET state = 'dead'")).rejects.toThrow(/permission denied/);
   });
+
+  test("adds to the audit log, and takes nothing from it", async () => {
+    const dure = open(url);
+    const { records } = await dure.readAudit({ actions: ["delete"] });
+    expect(records).toHaveLength(1);
+    await expect(ask(url, "UPDATE :schema.audit SET who = 'nobody'")).rejects.toThrow(/permission denied/);
+    await expect(ask(url, "DELETE FROM :schema.audit")).rejects.toThrow(/permission denied/);
+    const changing = ask(schema.url, "UPDATE :schema.audit SET who = 'nobody'");
+    await expect(changing).rejects.toThrow(/never changed/);
+  });
 });
 
 describe("a worker", () => {

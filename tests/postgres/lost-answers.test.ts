@@ -4,9 +4,17 @@
  * nothing is there; and the same call once more makes it whole, and not twice.
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { ClaimedTask, HistoryRow, TaskStore, Written } from "../../server/tasks/core/store.ts";
+import type { By, ClaimedTask, HistoryRow, TaskStore, Written } from "../../server/tasks/core/store.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
-import { newDefinition, newTask, newWorker, settlementOf, someError, startAt } from "../support/builders.ts";
+import {
+  newDefinition,
+  newRecord,
+  newTask,
+  newWorker,
+  settlementOf,
+  someError,
+  startAt,
+} from "../support/builders.ts";
 import { CuttingProxy } from "../support/cutting-proxy.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
 import { claimRequest, ok } from "../support/stores.ts";
@@ -66,6 +74,10 @@ const after = (prepare: (store: TaskStore) => Promise<unknown>, step: Step) => a
 };
 const statesOf = async (store: TaskStore) =>
   (await store.listWorkers()).map(({ id, state }) => `${id} ${state}`).sort();
+
+const by: By = { id: "asked", who: "anna", via: "cli" };
+const recorded = async (store: TaskStore) =>
+  (await store.readAudit({ limit: 10 })).map(({ action }) => action);
 
 const cases: Record<Changing, Case> = {
   saveDefinitions: {
@@ -263,14 +275,14 @@ const cases: Record<Changing, Case> = {
     after: 0,
   },
   saveSearch: {
-    lost: /dure:saveSearch/,
+    lost: /^COMMIT/,
     prepare: () => (store) => store.saveSearch({ name: "stuck", query: "status:failed" }),
     facts: async (store) => (await store.listSearches()).map(({ name, revision }) => [name, revision]),
     before: [],
     after: [["stuck", expect.any(Number)]],
   },
   deleteSearch: {
-    lost: /dure:deleteSearch/,
+    lost: /^COMMIT/,
     prepare: after(
       (store) => store.saveSearch({ name: "stuck", query: "status:failed" }),
       (store) => store.deleteSearch("stuck"),
@@ -305,7 +317,7 @@ const cases: Record<Changing, Case> = {
     after: ["default"],
   },
   resume: {
-    lost: /dure:resume/,
+    lost: /^COMMIT/,
     prepare: after(
       (store) => store.pause({ kind: "queue", name: "default" }),
       (store) => store.resume({ kind: "queue", name: "default" }),
@@ -313,6 +325,58 @@ const cases: Record<Changing, Case> = {
     facts: async (store) => (await store.listPauses()).length,
     before: 1,
     after: 0,
+  },
+  writeAudit: {
+    lost: /dure:record/,
+    prepare: () => (store) => store.writeAudit([newRecord({ id: "r" })]),
+    facts: recorded,
+    before: [],
+    after: ["cancel"],
+  },
+  pruneAudit: {
+    lost: /dure:pruneAudit/,
+    prepare: after(
+      (store) => store.writeAudit([newRecord({ id: "r" })]),
+      (store) => store.pruneAudit({ before: Number.MAX_SAFE_INTEGER, limit: 10 }),
+    ),
+    facts: recorded,
+    before: ["cancel"],
+    after: [],
+  },
+};
+
+/** Of a change that somebody asked for there is one record in the end, however often it was sent. */
+const asked: Record<string, Case> = {
+  "cancelTask, asked for": {
+    lost: /^COMMIT/,
+    prepare: after(enqueue, (store) => store.cancelTask(id, undefined, by)),
+    facts: recorded,
+    before: [],
+    after: ["cancel"],
+  },
+  "enqueueTasks, asked for": {
+    lost: /^COMMIT/,
+    prepare: () => {
+      const task = newTask({ id });
+      return (store) => store.enqueueTasks([task], undefined, by);
+    },
+    facts: recorded,
+    before: [],
+    after: ["enqueue"],
+  },
+  "pause, asked for": {
+    lost: /^COMMIT/,
+    prepare: () => (store) => store.pause({ kind: "queue", name: "default" }, by),
+    facts: recorded,
+    before: [],
+    after: ["pause"],
+  },
+  "saveSearch, asked for": {
+    lost: /^COMMIT/,
+    prepare: () => (store) => store.saveSearch({ name: "stuck", query: "status:failed" }, by),
+    facts: recorded,
+    before: [],
+    after: ["save-search"],
   },
 };
 
@@ -341,16 +405,19 @@ describe.each([
   { seen: "which the server has carried out", forward: true },
   { seen: "which the server has never seen", forward: false },
 ])("the answer to a statement $seen, is lost:", ({ forward }) => {
-  test.each(Object.entries(cases))("%s", async (_verb, { lost, prepare, facts, before, after, onceOnly }) => {
-    const step = await prepare(direct);
-    expect(await facts(direct)).toEqual(before);
-    const loss = proxy.loseAnswer(lost, { forward });
-    const { kind } = await step(store);
-    await loss;
-    expect(["ok", "unknown"]).toContain(kind);
-    expect(await facts(direct)).toEqual(kind === "ok" || forward ? after : before);
-    if (kind === "unknown" && !(onceOnly && forward)) await step(store);
-    expect(await facts(direct)).toEqual(after);
-    expect((await direct.checkHealth({ full: true })).filter(({ level }) => level === "error")).toEqual([]);
-  });
+  test.each(Object.entries({ ...cases, ...asked }))(
+    "%s",
+    async (_verb, { lost, prepare, facts, before, after, onceOnly }) => {
+      const step = await prepare(direct);
+      expect(await facts(direct)).toEqual(before);
+      const loss = proxy.loseAnswer(lost, { forward });
+      const { kind } = await step(store);
+      await loss;
+      expect(["ok", "unknown"]).toContain(kind);
+      expect(await facts(direct)).toEqual(kind === "ok" || forward ? after : before);
+      if (kind === "unknown" && !(onceOnly && forward)) await step(store);
+      expect(await facts(direct)).toEqual(after);
+      expect((await direct.checkHealth({ full: true })).filter(({ level }) => level === "error")).toEqual([]);
+    },
+  );
 });

@@ -1,6 +1,7 @@
 /** What the store's tests hand to it: new tasks, workers and settlements, with only the facts that matter given. */
 import { createIds } from "../../server/tasks/core/ids.ts";
 import type {
+  AuditRecord,
   ClaimedTask,
   NewTask,
   Settlement,
@@ -79,4 +80,12 @@ export const someError = { name: "Error", message: "mailbox full" };
 /** A search as core hands it to the store: all tasks, newest first. */
 export function newSearch(facts: Partial<StoreSearch> = {}): StoreSearch {
   return { sortBy: "createdAt", descending: true, limit: 50, offset: 0, definitions: false, ...facts };
+}
+
+/** A record of the audit log. */
+export function newRecord(facts: Partial<AuditRecord> = {}): AuditRecord {
+  return {
+    ...{ id: "record", at: new Date(startAt), action: "cancel", kind: "task", target: "order-17" },
+    ...{ who: "anna", via: "cli", ...facts },
+  };
 }

@@ -38,7 +38,7 @@ const archive: Action<Options> = async (context, { to, before }) => {
   const keptMs = parseSpan(before, "--before");
   const kept = { COMPLETED: keptMs, FAILED: keptMs, CANCELLED: keptMs };
   const dure = context.open({
-    retention: { completed: keptMs, failed: keptMs, cancelled: keptMs, archiveTo: to },
+    retention: { completed: keptMs, failed: keptMs, cancelled: keptMs, audit: false, archiveTo: to },
   });
   const total = await countPast(dure, kept, Date.now());
   const { archived, deleted } = await pruneWithBar(context.output, dure, kept, total);

@@ -80,5 +80,6 @@ function keptFor(status: keyof KeptMs, text: string, option: string): KeptMs {
 function retentionOf({ COMPLETED, FAILED, CANCELLED }: KeptMs, keep: number | undefined): RetentionOptions {
   const kept = (age: number | undefined): Kept =>
     keep === undefined ? (age ?? false) : { age: age ?? false, count: keep };
-  return { completed: kept(COMPLETED), failed: kept(FAILED), cancelled: kept(CANCELLED) };
+  // How long the audit log is kept, workers are told; nobody shortens it by a command.
+  return { completed: kept(COMPLETED), failed: kept(FAILED), cancelled: kept(CANCELLED), audit: false };
 }

@@ -1,4 +1,5 @@
 /** One thing done to every task that fits a search: cancel, retry, delete or edit. */
+import { byOf, byRule, recordIn } from "./audit.ts";
 import { parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
 import { fixedSearch, searchTaskPageIn } from "./find.ts";
@@ -6,6 +7,8 @@ import type { Instance } from "./instance.ts";
 import { cancelTaskIn, deleteTaskIn, type EditOptions, editTaskIn, retryTaskIn } from "./manage.ts";
 import { booleanRule, checkOptions, integerBetween, oneOf } from "./options.ts";
 import type { TaskSearchOptions } from "./search.ts";
+import { searchedBy } from "./searched-by.ts";
+import type { AskedBy, AuditAction, AuditState } from "./store-audit.ts";
 import { summarizeTasksIn } from "./summary.ts";
 import type { Task, TaskStatusName } from "./task.ts";
 
@@ -13,7 +16,7 @@ export type TaskAction = "cancel" | "retry" | "delete" | "edit";
 
 export interface ActOptions {
   /** Of `edit`: what to change. */
-  edit?: Omit<EditOptions, "expectedVersion">;
+  edit?: Omit<EditOptions, "expectedVersion" | "by">;
   /** Does nothing, but says how many fit and shows some. Default false. */
   dryRun?: boolean;
   /** At most this many a second. Default: as fast as the store takes them. */
@@ -22,6 +25,8 @@ export interface ActOptions {
   signal?: AbortSignal;
   /** Told of the progress after each batch. */
   onProgress?: (report: ActReport) => void;
+  /** Who asks for it, for the audit log: a name, or more than that. */
+  by?: string | AskedBy;
 }
 
 export interface ActReport {
@@ -64,19 +69,29 @@ export async function actOnTasksIn(
 ): Promise<ActReport> {
   checkAct("actOnTasks", action, options);
   const before = new Date(instance.clock.now() + 1);
-  const fixed = fixedSet(await fixedSearch(instance, search), action, before);
+  const asked = await fixedSearch(instance, search);
+  const fixed = fixedSet(asked, action, before);
   const { tasks: sample } = await searchTaskPageIn(instance, { ...fixed, limit: sampleSize });
   const matched = await countSet(instance, fixed);
   const report: ActReport = { matched, done: 0, skipped: 0, sample, aborted: false };
   if (options.dryRun) return report;
-  report.aborted = await actOnSet(instance, fixed, action, {
-    ...options,
-    onPortion: (tasks, refused) => {
-      report.done += tasks.length - refused.length;
-      report.skipped += refused.length;
-    },
-    onPage: () => options.onProgress?.({ ...report }),
-  });
+  const target = searchedBy(instance, asked).query ?? "a filter";
+  const told = (action: AuditAction, after: AuditState) =>
+    recordIn(instance, byOf(instance, options.by), { action, kind: "tasks", target, after });
+  await told("start-action", { action, matched, edit: options.edit });
+  try {
+    report.aborted = await actOnSet(instance, fixed, action, {
+      ...options,
+      onPortion: (tasks, refused) => {
+        report.done += tasks.length - refused.length;
+        report.skipped += refused.length;
+      },
+      onPage: () => options.onProgress?.({ ...report }),
+    });
+  } finally {
+    const { done, skipped, aborted } = report;
+    await told("end-action", { action, changed: done, skipped, aborted });
+  }
   return report;
 }
 
@@ -157,6 +172,7 @@ export function checkAct(what: string, action: TaskAction, options: ActOptions):
     perSecond: integerBetween(1, 1_000_000),
     signal: () => undefined,
     onProgress: () => undefined,
+    by: byRule,
   });
   if (action === "edit" && options.edit === undefined) {
     throw new DureError(
@@ -199,10 +215,11 @@ async function actOnOne(
 ): Promise<DureError | undefined> {
   const expected = version === undefined ? {} : { expectedVersion: version };
   try {
-    if (action === "cancel") await cancelTaskIn(instance, id, expected);
-    else if (action === "retry") await retryTaskIn(instance, id, expected);
-    else if (action === "delete") await deleteTaskIn(instance, id, expected);
-    else await editTaskIn(instance, id, { ...edit, ...expected });
+    const part = { isPartOfAction: true };
+    if (action === "cancel") await cancelTaskIn(instance, id, expected, part);
+    else if (action === "retry") await retryTaskIn(instance, id, expected, part);
+    else if (action === "delete") await deleteTaskIn(instance, id, expected, part);
+    else await editTaskIn(instance, id, { ...edit, ...expected }, part);
     return undefined;
   } catch (error) {
     if (error instanceof DureError && refusals.includes(error.code)) return error;

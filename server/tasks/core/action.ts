@@ -11,23 +11,26 @@ import {
   fixedSet,
   type TaskAction,
 } from "./act.ts";
-import type { TaskContext } from "./attempt.ts";
+import type { AbortReason, TaskContext } from "./attempt.ts";
+import { byRule, callerOf, recordIn } from "./audit.ts";
 import { enqueueOf } from "./enqueue.ts";
 import type { TaskFilter } from "./filter.ts";
-import { fixedSearch, rangeFilter, toStoreSearch } from "./find.ts";
+import { fixedSearch, toStoreSearch } from "./find.ts";
 import type { Instance } from "./instance.ts";
-import { checkOptions, integerBetween, stringUpTo } from "./options.ts";
-import { parseQuery } from "./query.ts";
-import { formatQuery } from "./query-text.ts";
+import { checkOptions, integerBetween } from "./options.ts";
 import type { RegisteredDefinition } from "./registry.ts";
 import type { TaskSearchOptions } from "./search.ts";
+import { searchedBy } from "./searched-by.ts";
+import type { AskedBy, AuditState, By } from "./store-audit.ts";
 import type { Task } from "./task.ts";
 
 /** The queue of the tasks that Dure itself enqueues. Every worker takes it, whatever queues it is limited to. */
 const ownQueue = "dure";
 const attemptsMax = 20;
-const queryMax = 10_000;
+const nameMax = 200;
 const sampleSize = 10;
+/** Whoever starts it waits for this count, which the audit log keeps; where it takes longer it is an estimate. */
+const startCountBudget = "100ms";
 /** Reports go out once a second. */
 const keptMsMax = 1_500;
 const keptLookMs = 50;
@@ -37,8 +40,8 @@ export interface StartActionOptions {
   edit?: ActOptions["edit"];
   /** At most this many tasks a second. Default: as fast as the store takes them. */
   rate?: number;
-  /** Who wants it, for the record: at most 200 characters. */
-  by?: string;
+  /** Who asks for it, for the audit log: a name, or more than that. */
+  by?: string | AskedBy;
 }
 
 /** The payload of a task that is an action. */
@@ -52,6 +55,7 @@ export interface ActionPayload {
   before: Date;
   edit?: ActOptions["edit"];
   rate?: number;
+  /** The name of who asked for it. */
   by?: string;
 }
 
@@ -77,19 +81,26 @@ export async function startActionIn(
   action: TaskAction,
   options: StartActionOptions = {},
 ): Promise<Task<ActionPayload, ActionResult>> {
-  const { edit, ...rest } = options;
+  const { edit, by, ...rest } = options;
   checkAct("startAction", action, { edit });
-  checkOptions("startAction", rest, { rate: integerBetween(1, 1_000_000), by: stringUpTo(200) });
+  checkOptions("startAction", { by }, { by: byRule });
+  checkOptions("startAction", rest, { rate: integerBetween(1, 1_000_000) });
   const fixed = await fixedSearch(instance, search);
   toStoreSearch(instance, fixed);
   // Due from then on, so that nothing it changes is still of the set.
   const before = new Date(instance.clock.now() + 1);
   const asked = searchedBy(instance, fixed);
-  const payload: ActionPayload = { action, ...asked, before, ...(edit && { edit }), ...rest };
+  const caller = callerOf(by);
+  const payload: ActionPayload = {
+    ...{ action, ...asked, before, ...(edit && { edit }), ...rest },
+    ...(caller.who !== undefined && { by: caller.who.slice(0, nameMax) }),
+  };
   const what = asked.query === undefined ? "tasks by a filter" : asked.query || "all tasks";
+  const matched = await countSet(instance, { ...fixedSet(fixed, action, before), budget: startCountBudget });
   return enqueueOf(instance, instance.registry.get(actionType)!, payload, {
     runAt: before,
     description: `${action}: ${what}`.slice(0, 1_000),
+    by: { ...caller, action: "start-action", after: { action, of: what, matched, edit } },
   });
 }
 
@@ -111,31 +122,6 @@ export function actionDefinition(instance: Instance): RegisteredDefinition {
     attributes: [],
     definedAt: "Dure itself",
   };
-}
-
-/** The search as it is kept: what `created:>2h` meant when it was asked for, it means for good. */
-function searchedBy(instance: Instance, search: TaskSearchOptions): Pick<ActionPayload, "query" | "filter"> {
-  const {
-    query,
-    createdAtRange,
-    updatedAtRange,
-    limit: _limit,
-    offset: _offset,
-    sortBy: _by,
-    sortOrder: _order,
-    definitions: _definitions,
-    cursor: _cursor,
-    budget: _budget,
-    ...filter
-  } = search;
-  const parts = [
-    ...(query === undefined ? [] : [parseQuery(query, { now: instance.clock.now() }).filter]),
-    filter,
-    ...rangeFilter("createdAt", createdAtRange),
-    ...rangeFilter("updatedAt", updatedAtRange),
-  ];
-  const text = formatQuery({ filter: { and: parts } });
-  return text !== undefined && text.length <= queryMax ? { query: text } : { filter: { and: parts } };
 }
 
 /**
@@ -174,9 +160,22 @@ async function runAction(
   });
   const { changed, skipped } = result;
   context.log.info(`${action}: ${changed} changed, ${skipped} skipped of ${matched}.`);
+  if (!aborted || (context.signal.reason as AbortReason).kind === "cancelled")
+    await recordEnd(instance, { id, payload }, context, { action, matched, changed, skipped, aborted });
   if (!aborted) return result;
   await untilKept(instance, id, context);
   throw context.signal.reason;
+}
+
+/** Before the attempt is settled. One that ends for another reason than its own or a cancellation is gone on with elsewhere. */
+async function recordEnd(
+  instance: Instance,
+  { id, payload: { by: who } }: Pick<Task<ActionPayload>, "id" | "payload">,
+  { attemptKey }: TaskContext,
+  after: AuditState,
+): Promise<void> {
+  const by: By = { id: attemptKey, via: "worker", ...(who !== undefined && { who }) };
+  await recordIn(instance, by, { action: "end-action", kind: "task", target: id, type: actionType, after });
 }
 
 /** A last report may be overtaken by the attempt's end; whoever goes on wants to know the place. */

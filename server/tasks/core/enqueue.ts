@@ -1,6 +1,7 @@
 /** EnqueueOptions; a definition and a payload become a new task, checked, with its defaults filled in. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { extractAttributes } from "./attributes.ts";
+import { byOf, byRule } from "./audit.ts";
 import type { Backoff } from "./backoff.ts";
 import { resolveBackoff } from "./backoff.ts";
 import type { Duration } from "./duration.ts";
@@ -23,6 +24,7 @@ import { chained, countChild, type Origin } from "./origin.ts";
 import type { RegisteredDefinition } from "./registry.ts";
 import { showValue } from "./show.ts";
 import type { NewTask, TaskSettings, TaskStore } from "./store.ts";
+import type { AskedBy } from "./store-audit.ts";
 import type { Task, TaskStatus } from "./task.ts";
 import type { Transaction } from "./transaction.ts";
 import { isSqlite } from "./transaction.ts";
@@ -67,10 +69,12 @@ export interface EnqueueOptions {
    * roll it back. PostgreSQL: a `pg` client, or what an adapter of `dure/postgres` gives. SQLite: a `DatabaseSync`.
    */
   tx?: Transaction;
+  /** Who asks for it, where a person does: then the audit log has a record of the call. Default: nobody, and no record. */
+  by?: string | AskedBy;
 }
 
 /** One item of `enqueueMany`. */
-export interface EnqueueItem<Payload = any> extends Omit<EnqueueOptions, "tx"> {
+export interface EnqueueItem<Payload = any> extends Omit<EnqueueOptions, "tx" | "by"> {
   payload: Payload;
 }
 
@@ -101,8 +105,8 @@ const enqueueRules = {
 };
 const itemRules = { ...enqueueRules, payload: () => undefined };
 /** What it is, the store finds out. */
-const txRules = { tx: () => undefined };
-const ownRules = { ...enqueueRules, ...txRules };
+const callRules = { tx: () => undefined, by: byRule };
+const ownRules = { ...enqueueRules, ...callRules };
 
 /** `definition.enqueue`. */
 export async function enqueueOf(
@@ -116,7 +120,8 @@ export async function enqueueOf(
   const accepted = definition.schema ? await validatePayload(definition, payload) : payload;
   const task = newTask(instance, definition, accepted, options, origin);
   const store = await storeFor(instance, options?.tx);
-  const [existing] = committed(await store.enqueueTasks([task], options?.tx), store);
+  const by = options?.by === undefined ? undefined : byOf(instance, options.by);
+  const [existing] = committed(await store.enqueueTasks([task], options?.tx, by), store);
   return existing ?? taskOf(task, accepted, definition);
 }
 
@@ -125,10 +130,12 @@ export async function enqueueManyOf(
   instance: Instance,
   definition: RegisteredDefinition,
   items: Iterable<EnqueueItem>,
-  options?: Pick<EnqueueOptions, "tx">,
+  options: Pick<EnqueueOptions, "tx" | "by"> = {},
 ): Promise<Task[]> {
   const origin = instance.origin();
-  const tx = checkedTx(`enqueueMany of "${definition.id}"`, options);
+  checkOptions(`enqueueMany of "${definition.id}"`, options, callRules);
+  const { tx } = options;
+  const by = options.by === undefined ? undefined : byOf(instance, options.by);
   if (typeof items?.[Symbol.iterator] !== "function") {
     throw new DureError(
       "INVALID_OPTION",
@@ -138,7 +145,7 @@ export async function enqueueManyOf(
   const store = await storeFor(instance, tx);
   const tasks: Task[] = [];
   const coming = parts({ instance, definition, items, tasks, origin });
-  const existing = committed(await store.enqueueTasks(coming, tx), store);
+  const existing = committed(await store.enqueueTasks(coming, tx, by), store);
   for (let index = 0; index < tasks.length; index++) tasks[index] = existing[index] ?? tasks[index]!;
   return tasks;
 }
@@ -152,7 +159,7 @@ export async function runOf(
 ): Promise<unknown> {
   const { waitTimeout, signal, ...enqueueOptions } = options;
   // Nobody would run a task that is only there once its caller has committed, and the caller waits here.
-  checkOptions(`run of "${definition.id}"`, enqueueOptions, enqueueRules);
+  checkOptions(`run of "${definition.id}"`, enqueueOptions, { ...enqueueRules, by: byRule });
   const timeoutMs = waitTimeout === undefined ? undefined : parseDuration(waitTimeout, "waitTimeout");
   const { id } = await enqueueOf(instance, definition, payload, enqueueOptions);
   const task = await instance.waitForEnd(id, {
@@ -160,11 +167,6 @@ export async function runOf(
     ...(signal ? { signal } : {}),
   });
   return resultOf(task);
-}
-
-function checkedTx(what: string, options: Pick<EnqueueOptions, "tx"> | undefined): Transaction | undefined {
-  checkOptions(what, options, txRules);
-  return options?.tx;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** The operator's side: cancel, retry, edit, delete, and the record of attempts. */
 import type { Attempt } from "./attempt.ts";
+import { byOf, byRule } from "./audit.ts";
 import type { Duration } from "./duration.ts";
 import { parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
@@ -8,7 +9,8 @@ import type { Instance } from "./instance.ts";
 import { defaultInstance } from "./instance.ts";
 import { checkOptions, dateRule, durationRule, integerBetween } from "./options.ts";
 import { showValue } from "./show.ts";
-import type { TaskEdit, TaskStore, Written } from "./store.ts";
+import type { By, TaskEdit, TaskStore, Written } from "./store.ts";
+import type { AskedBy } from "./store-audit.ts";
 import type { Task } from "./task.ts";
 import { committed } from "./written.ts";
 
@@ -16,6 +18,8 @@ import { committed } from "./written.ts";
 export interface ChangeOptions {
   /** The `version` the caller has seen; the change is refused with VERSION_CONFLICT when the task has moved on. */
   expectedVersion?: number;
+  /** Who asks for it, for the audit log: a name, or more than that. */
+  by?: string | AskedBy;
 }
 
 /** What to change of a PENDING task; what is left out stays as it is. */
@@ -35,7 +39,10 @@ export interface CancelReply {
   requested: boolean;
 }
 
-const versionRule = { expectedVersion: integerBetween(1, Number.MAX_SAFE_INTEGER) };
+const changeRules = { expectedVersion: integerBetween(1, Number.MAX_SAFE_INTEGER), by: byRule };
+
+/** Of a change that is part of an action on a search, whose own record in the audit log stands for it. */
+type PartOfAction = { isPartOfAction?: boolean };
 
 /**
  * Cancels a task. PENDING: CANCELLED at once, and it never starts. RUNNING: its handler's signal aborts, on
@@ -50,9 +57,11 @@ export async function cancelTaskIn(
   instance: Instance,
   id: string,
   options: ChangeOptions = {},
+  part: PartOfAction = {},
 ): Promise<CancelReply> {
-  checkOptions("cancelTask", options, versionRule);
-  return change(instance, id, (store) => store.cancelTask(id, options.expectedVersion));
+  checkOptions("cancelTask", options, changeRules);
+  const by = recordedBy(instance, options, part);
+  return change(instance, id, (store) => store.cancelTask(id, options.expectedVersion, by));
 }
 
 /**
@@ -67,9 +76,11 @@ export async function retryTaskIn(
   instance: Instance,
   id: string,
   options: ChangeOptions = {},
+  part: PartOfAction = {},
 ): Promise<Task> {
-  checkOptions("retryTask", options, versionRule);
-  return (await change(instance, id, (store) => store.retryTask(id, options.expectedVersion))).task;
+  checkOptions("retryTask", options, changeRules);
+  const by = recordedBy(instance, options, part);
+  return (await change(instance, id, (store) => store.retryTask(id, options.expectedVersion, by))).task;
 }
 
 /**
@@ -80,9 +91,14 @@ export function editTask(id: string, edit: EditOptions): Promise<Task> {
   return editTaskIn(defaultInstance(), id, edit);
 }
 
-export async function editTaskIn(instance: Instance, id: string, edit: EditOptions): Promise<Task> {
+export async function editTaskIn(
+  instance: Instance,
+  id: string,
+  edit: EditOptions,
+  part: PartOfAction = {},
+): Promise<Task> {
   checkOptions("editTask", edit, {
-    ...versionRule,
+    ...changeRules,
     priority: integerBetween(-1_000, 1_000),
     runAt: dateRule,
     delay: durationRule({ minMs: 0 }),
@@ -94,7 +110,8 @@ export async function editTaskIn(instance: Instance, id: string, edit: EditOptio
   if (edit.priority !== undefined) stored.priority = edit.priority;
   if (edit.runAt !== undefined) stored.dueAt = edit.runAt.getTime();
   if (edit.delay !== undefined) stored.dueAt = instance.clock.now() + parseDuration(edit.delay, "delay");
-  return (await change(instance, id, (store) => store.editTask(id, stored, edit.expectedVersion))).task;
+  const by = recordedBy(instance, edit, part);
+  return (await change(instance, id, (store) => store.editTask(id, stored, edit.expectedVersion, by))).task;
 }
 
 /**
@@ -109,9 +126,11 @@ export async function deleteTaskIn(
   instance: Instance,
   id: string,
   options: ChangeOptions = {},
+  part: PartOfAction = {},
 ): Promise<void> {
-  checkOptions("deleteTask", options, versionRule);
-  await change(instance, id, (store) => store.deleteTask(id, options.expectedVersion));
+  checkOptions("deleteTask", options, changeRules);
+  const by = recordedBy(instance, options, part);
+  await change(instance, id, (store) => store.deleteTask(id, options.expectedVersion, by));
 }
 
 /** Every attempt of a task, oldest first, the running one included; empty when there is no such task. */
@@ -121,6 +140,14 @@ export function listAttempts(taskId: string): Promise<Attempt[]> {
 
 export async function listAttemptsIn(instance: Instance, taskId: string): Promise<Attempt[]> {
   return (await instance.store()).listAttempts(taskId);
+}
+
+function recordedBy(
+  instance: Instance,
+  { by }: ChangeOptions,
+  { isPartOfAction = false }: PartOfAction,
+): By | undefined {
+  return isPartOfAction ? undefined : byOf(instance, by);
 }
 
 async function change<Value>(

@@ -1,9 +1,11 @@
 /** Pause and resume: the tasks of a type or of a queue wait, whoever could run them, until somebody lets them go on. */
+import { byOf, byRule } from "./audit.ts";
 import { DureError } from "./errors.ts";
 import type { Instance } from "./instance.ts";
 import { checkDefinitionId, checkQueue, didYouMean } from "./names.ts";
 import { checkOptions, type OptionRule, problemOf, stringUpTo } from "./options.ts";
 import type { PauseName, StoredPause } from "./store.ts";
+import type { AskedBy } from "./store-audit.ts";
 import { pausesMax } from "./store-pauses.ts";
 import type { Task } from "./task.ts";
 import { committed } from "./written.ts";
@@ -14,6 +16,8 @@ export type PauseTarget = { type: string; queue?: undefined } | { type?: undefin
 export interface PauseOptions {
   /** For people; at most 1,000 characters. Left out, a reason that was given before stays. */
   reason?: string;
+  /** Who asks for it, for the audit log: a name, or more than that. */
+  by?: string | AskedBy;
 }
 
 /** A type or a queue whose tasks wait. */
@@ -32,11 +36,11 @@ export async function pauseIn(
   options: PauseOptions = {},
 ): Promise<Pause> {
   const name = checkTarget("pause", target);
-  checkOptions("pause(target, options)", options, { reason: reasonRule });
+  checkOptions("pause(target, options)", options, { reason: reasonRule, by: byRule });
   if (name.kind === "type") await checkType(instance, name.name);
   const store = await instance.store();
-  const { reason } = options;
-  const answer = await store.pause({ ...name, ...(reason !== undefined && { reason }) });
+  const { reason, by } = options;
+  const answer = await store.pause({ ...name, ...(reason !== undefined && { reason }) }, byOf(instance, by));
   if (answer.kind === "rejected") {
     throw new DureError(
       "INVALID_OPTION",
@@ -51,10 +55,15 @@ export async function pauseIn(
  * @returns whether it was paused
  * @throws DureError INVALID_OPTION, INVALID_ID
  */
-export async function resumeIn(instance: Instance, target: PauseTarget): Promise<boolean> {
+export async function resumeIn(
+  instance: Instance,
+  target: PauseTarget,
+  options: Pick<PauseOptions, "by"> = {},
+): Promise<boolean> {
   const name = checkTarget("resume", target);
+  checkOptions("resume(target, options)", options, { by: byRule });
   const store = await instance.store();
-  return committed(await store.resume(name), store);
+  return committed(await store.resume(name, byOf(instance, options.by)), store);
 }
 
 /** Types first, then queues, each by name. */

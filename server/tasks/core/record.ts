@@ -59,7 +59,10 @@ export interface AttemptRecord {
 
 /** What can still be read of a damaged store, which is left as it is. */
 export interface DamagedSource
-  extends Pick<TaskStore, "location" | "listDefinitions" | "listSearches" | "listPauses" | "readHistory"> {
+  extends Pick<
+    TaskStore,
+    "location" | "listDefinitions" | "listSearches" | "listPauses" | "readHistory" | "readAudit"
+  > {
   /** How many tasks it had; undefined when nothing tells. */
   countTasks(): number | undefined;
   /** In batches of at most `limit`; an empty one says only that it goes on. */

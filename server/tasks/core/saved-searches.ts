@@ -1,4 +1,5 @@
 /** Saved searches: a query under a name, which stands for it in every other query as `@name`, with an optional alert rule. */
+import { byOf, byRule } from "./audit.ts";
 import { parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
 import { toPlainFilters } from "./filter-condition.ts";
@@ -21,6 +22,8 @@ import { committed } from "./written.ts";
 
 export type { AlertRule, AlertTask } from "./store-saved.ts";
 
+import type { AskedBy } from "./store-audit.ts";
+
 /** What to save under a name. What is left out stays as it was; null takes it away. */
 export interface SaveSearchOptions {
   /** As docs/reference/query.md has it; other saved searches may stand in it. */
@@ -28,6 +31,8 @@ export interface SaveSearchOptions {
   /** At most 1,000 characters. */
   description?: string | null;
   alert?: AlertRule | null;
+  /** Who asks for it, for the audit log: a name, or more than that. */
+  by?: string | AskedBy;
 }
 
 /** A query under a name. */
@@ -82,7 +87,7 @@ export async function saveSearchIn(
     ...kept("description", description, before),
     ...kept("alert", alert, before),
   };
-  const answer = await store.saveSearch(content);
+  const answer = await store.saveSearch(content, byOf(instance, options.by));
   if (answer.kind === "rejected") {
     throw new DureError(
       "INVALID_OPTION",
@@ -98,10 +103,15 @@ export async function listSearchesIn(instance: Instance): Promise<SavedSearch[]>
 }
 
 /** @throws DureError SEARCH_NOT_FOUND, with near names */
-export async function deleteSearchIn(instance: Instance, name: string): Promise<void> {
+export async function deleteSearchIn(
+  instance: Instance,
+  name: string,
+  options: Pick<SaveSearchOptions, "by"> = {},
+): Promise<void> {
   checkSearchName(name);
+  checkOptions(`deleteSearch("${name}")`, options, { by: byRule });
   const store = await instance.store();
-  if (committed(await store.deleteSearch(name), store)) return;
+  if (committed(await store.deleteSearch(name, byOf(instance, options.by)), store)) return;
   const names = (await store.listSearches()).map((search) => search.name);
   throw new DureError("SEARCH_NOT_FOUND", `No search is saved as "${name}".${didYouMean(name, names)}`, {
     details: { name },
@@ -169,6 +179,7 @@ const rules: Record<string, OptionRule> = {
   query: queryRule,
   description: nullOr((value, name) => stringUpTo(1_000)(value, name) ?? plainText(value as string, name)),
   alert: nullOr(alertRule),
+  by: byRule,
 };
 
 function plainText(text: string, name: string): string | undefined {

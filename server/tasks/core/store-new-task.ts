@@ -43,3 +43,14 @@ export interface TaskSettings {
   /** How many tasks of its chain came before it, when a handler enqueued it; see origin.ts. */
   depth?: number;
 }
+
+/** All tasks of a call, those that come in parts included. */
+export async function gathered(
+  given: readonly NewTask[] | AsyncIterable<readonly NewTask[]>,
+): Promise<readonly NewTask[]> {
+  if (Array.isArray(given)) return given;
+  const tasks: NewTask[] = [];
+  for await (const part of given as AsyncIterable<readonly NewTask[]>)
+    for (const task of part) tasks.push(task);
+  return tasks;
+}

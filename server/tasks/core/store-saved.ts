@@ -1,5 +1,6 @@
 /** What a store keeps of a saved search: what to ask, and, where a rule watches it, how far that has come. */
 import type { Duration } from "./duration.ts";
+import type { AuditedChange, AuditState } from "./store-audit.ts";
 
 /** A task that a rule enqueues; `payload` is an object of JSON values, to which the alert is added. */
 export interface AlertTask {
@@ -58,3 +59,30 @@ export interface AlertStateWrite {
 
 /** More are not kept. */
 export const savedSearchesMax = 1_000;
+
+/** What the audit log says of a search that was saved; undefined when it is as it was. */
+export function saveSearchChange(
+  before: StoredSearch | undefined,
+  after: StoredSearch,
+): AuditedChange | undefined {
+  if (before && contentOf(before) === contentOf(after)) return undefined;
+  return {
+    ...{ action: "save-search", kind: "search", target: after.name, after: stateOf(after) },
+    ...(before && { before: stateOf(before) }),
+  };
+}
+
+export function deleteSearchChange(search: StoredSearch): AuditedChange {
+  return { action: "delete-search", kind: "search", target: search.name, before: stateOf(search) };
+}
+
+function contentOf({ query, description, alert }: StoredSearch): string {
+  return JSON.stringify([query, description, alert]);
+}
+
+/** Of the tasks that an alert enqueues, only their types. */
+function stateOf({ query, description, alert }: StoredSearch): AuditState {
+  if (!alert) return { query, description };
+  const { enqueue, recovered, ...bounds } = alert;
+  return { query, description, alert: { ...bounds, enqueue: enqueue.type, recovered: recovered?.type } };
+}

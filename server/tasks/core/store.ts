@@ -7,6 +7,9 @@
  * Everything else (disk full, damaged file, lost server) is a DureError with a DATABASE_ code, and nothing changed.
  *
  * The store's clock decides what is due; instants in answers are the store's.
+ *
+ * With `by`, who asks for a change, a record of it goes into the audit log in the same transaction: if and only if
+ * something is changed by it. What was refused, and what was so already, leaves none.
  */
 import type { Attempt, LogEntry } from "./attempt.ts";
 import type { TaskRecord } from "./record.ts";
@@ -19,6 +22,7 @@ import type {
   Settlement,
   TransactionRequest,
 } from "./store-attempts.ts";
+import type { AuditPrune, AuditRead, AuditRecord, By } from "./store-audit.ts";
 import type { Changes, ChangesRequest } from "./store-changes.ts";
 import type { AttributeCountRequest, AttributeCounts } from "./store-facets.ts";
 import type { HistoryPrune, HistoryRead, HistoryRow, SpannedRow } from "./store-history.ts";
@@ -43,6 +47,7 @@ export type {
   Settlement,
   TransactionRequest,
 } from "./store-attempts.ts";
+export type { AuditedChange, AuditPrune, AuditRead, AuditRecord, By } from "./store-audit.ts";
 export type { Changes, ChangesRequest } from "./store-changes.ts";
 export type { AttributeCount, AttributeCountRequest, AttributeCounts } from "./store-facets.ts";
 export type { HistoryPrune, HistoryRead, HistoryRow, SpannedRow } from "./store-history.ts";
@@ -180,6 +185,7 @@ export interface TaskStore {
   enqueueTasks(
     tasks: readonly NewTask[] | AsyncIterable<readonly NewTask[]>,
     tx?: Transaction,
+    by?: By,
   ): Promise<Written<(Task | null)[], EnqueueRefusal>>;
 
   /** A task, or undefined. For the id of a definition: its entry (`isDefinition`), see design.md 2. */
@@ -261,22 +267,26 @@ export interface TaskStore {
   cancelTask(
     id: string,
     expectedVersion?: number,
+    by?: By,
   ): Promise<Written<{ task: Task; requested: boolean }, "not-found" | "finished" | "version">>;
   /** T13. FAILED or CANCELLED → PENDING, due now, with a fresh budget. The fence goes on. */
   retryTask(
     id: string,
     expectedVersion?: number,
+    by?: By,
   ): Promise<Written<{ task: Task }, "not-found" | "not-finished" | "completed" | "version">>;
   /** T14. Only PENDING tasks. */
   editTask(
     id: string,
     edit: TaskEdit,
     expectedVersion?: number,
+    by?: By,
   ): Promise<Written<{ task: Task }, "not-found" | "not-pending" | "version">>;
   /** T15 for one task: with its attempts and logs. Only finished tasks. */
   deleteTask(
     id: string,
     expectedVersion?: number,
+    by?: By,
   ): Promise<Written<void, "not-found" | "not-finished" | "version">>;
 
   /** T15. Deletes at most `limit` finished tasks, oldest first and of one instant by id; answers how many. */
@@ -334,11 +344,11 @@ export interface TaskStore {
    * Keeps a search under its name, in the place of one that has it. Where the query and the rule stay the same, so does
    * how far the rule has come. `full` when there are 1,000 others.
    */
-  saveSearch(search: SavedSearchContent): Promise<Written<StoredSearch, "full">>;
+  saveSearch(search: SavedSearchContent, by?: By): Promise<Written<StoredSearch, "full">>;
   /** By name, in the order of its code points. */
   listSearches(): Promise<StoredSearch[]>;
   /** Answers whether there was one. */
-  deleteSearch(name: string): Promise<Written<boolean>>;
+  deleteSearch(name: string, by?: By): Promise<Written<boolean>>;
   /** Keeps how far a rule has come, and answers the new revision. `changed` at another revision, or when it is gone. */
   writeAlertState(write: AlertStateWrite): Promise<Written<number, "changed">>;
 
@@ -346,11 +356,18 @@ export interface TaskStore {
    * From the answer on, no claim by any process takes a task of the type or queue; whatever a claim that came before took is
    * RUNNING when this answers. Paused already, only the reason changes, where one is given. `full` when there are 1,000 others.
    */
-  pause(pause: PauseName & { reason?: string }): Promise<Written<StoredPause, "full">>;
+  pause(pause: PauseName & { reason?: string }, by?: By): Promise<Written<StoredPause, "full">>;
   /** Answers whether it was paused, and lets workers know. */
-  resume(name: PauseName): Promise<Written<boolean>>;
+  resume(name: PauseName, by?: By): Promise<Written<boolean>>;
   /** Types first, then queues, each in the order of the code points of the name. */
   listPauses(): Promise<StoredPause[]>;
+
+  /** The newest first, and of one instant by id. */
+  readAudit(request: AuditRead): Promise<AuditRecord[]>;
+  /** Stores records as they are; one whose id is stored already is passed over. */
+  writeAudit(records: readonly AuditRecord[]): Promise<Written<void>>;
+  /** Deletes records, the oldest first; answers how many. */
+  pruneAudit(request: AuditPrune): Promise<Written<number>>;
 
   stats(): Promise<StoreStats>;
   /** What `dure doctor` prints: integrity, version, permissions, disk, workers, backlog. */

@@ -157,7 +157,7 @@ export interface TaskDefinition<Payload = any, Result = any, Input = Payload> {
    */
   enqueueMany(
     items: Iterable<EnqueueItem<Input>>,
-    options?: Pick<EnqueueOptions, "tx">,
+    options?: Pick<EnqueueOptions, "tx" | "by">,
   ): Promise<Task<Payload, Result>[]>;
   /**
    * Enqueues, waits for the end, and gives the result. A worker must be running somewhere.

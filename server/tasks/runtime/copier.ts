@@ -5,7 +5,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { DureError } from "../core/errors.ts";
-import type { StoredDefinition, TaskRecord, TaskStore, WorkerRecord } from "../core/store.ts";
+import type { AuditRead, StoredDefinition, TaskRecord, TaskStore, WorkerRecord } from "../core/store.ts";
 import { type Span, spansMs } from "../core/store-history.ts";
 import { committed } from "../core/written.ts";
 
@@ -98,7 +98,10 @@ async function sealSource(from: TaskStore, movedTo: string): Promise<void> {
   );
 }
 
-type Beside = Pick<TaskStore, "listDefinitions" | "listSearches" | "listPauses" | "readHistory">;
+type Beside = Pick<
+  TaskStore,
+  "listDefinitions" | "listSearches" | "listPauses" | "readHistory" | "readAudit"
+>;
 
 /** What lies beside the tasks. Answers how many definitions there are, and how many searches were new. */
 export async function copyBeside(
@@ -109,6 +112,7 @@ export async function copyBeside(
   const searches = await copySearches(from, to);
   await copyPauses(from, to);
   await copyHistory(from, to);
+  await copyAudit(from, to);
   return { definitions, searches };
 }
 
@@ -155,6 +159,18 @@ async function copyHistory(from: Beside, to: TaskStore): Promise<void> {
       if (last === start) limit *= 2;
       start = last;
     }
+  }
+}
+
+/** The newest first; what is there already stays as it is. */
+async function copyAudit(from: Beside, to: TaskStore): Promise<void> {
+  let after: AuditRead["after"];
+  while (true) {
+    const records = await from.readAudit({ limit: batchSize, ...(after && { after }) });
+    committed(await to.writeAudit(records), to);
+    const last = records.at(-1);
+    if (!last || records.length < batchSize) return;
+    after = { at: last.at.getTime(), id: last.id };
   }
 }
 

@@ -1,4 +1,7 @@
-/** The pruner: deletes finished tasks past their retention in small batches, each written to the archive first. */
+/**
+ * The pruner: deletes finished tasks past their retention in small batches, each written to the archive first, and
+ * records of the audit log past theirs.
+ */
 import type { Clock } from "../core/clock.ts";
 import type { ArchivedTask, PruneRequest, StoreStats, TaskStore } from "../core/store.ts";
 import { committed } from "../core/written.ts";
@@ -20,6 +23,9 @@ const batchSize = 500;
 const pauseMs = 50;
 const intervalMs = 60_000;
 
+/** The audit log grows slowly. */
+const auditIntervalMs = 3_600_000;
+
 /** How long the counts by type are good for while rounds follow each other. */
 const countsMs = 10_000;
 
@@ -28,6 +34,8 @@ export interface PrunerParts {
   clock: Clock;
   logger: Logger;
   retention: Retention;
+  /** How long records of the audit log are kept; null for ever. */
+  auditMs: number | null;
   archive: Archive | undefined;
 }
 
@@ -49,6 +57,8 @@ export class Pruner {
   /** Whether `tick` ran before: a worker that has just started has better things to do. */
   #begun = false;
   #held: Held | undefined;
+  /** By the monotonic clock. */
+  #auditDueAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: PrunerParts) {
     this.#parts = parts;
@@ -71,6 +81,7 @@ export class Pruner {
       const { deleted } = await this.#prune(request);
       full ||= deleted >= batchSize;
     }
+    full ||= await this.#pruneAuditIfDue();
     return full ? pauseMs : intervalMs;
   }
 
@@ -87,7 +98,25 @@ export class Pruner {
         await this.#parts.clock.sleep(pauseMs);
       }
     }
+    while ((await this.#pruneAudit()) === batchSize) await this.#parts.clock.sleep(pauseMs);
     return total;
+  }
+
+  /** Answers whether there are more. */
+  async #pruneAuditIfDue(): Promise<boolean> {
+    const { clock } = this.#parts;
+    if (clock.monotonic() < this.#auditDueAt) return false;
+    if ((await this.#pruneAudit()) === batchSize) return true;
+    this.#auditDueAt = clock.monotonic() + auditIntervalMs;
+    return false;
+  }
+
+  /** Deletes one batch; answers how many. */
+  async #pruneAudit(): Promise<number> {
+    const { auditMs, clock } = this.#parts;
+    if (auditMs === null) return 0;
+    const store = await this.#parts.store();
+    return committed(await store.pruneAudit({ before: clock.now() - auditMs, limit: batchSize }), store);
   }
 
   async #paced(): Promise<number> {

@@ -7,9 +7,11 @@
  * caller's.
  */
 import { DureError } from "../../core/errors.ts";
-import type { NewTask } from "../../core/store.ts";
+import type { By, NewTask } from "../../core/store.ts";
+import { enqueuedChange } from "../../core/store-audit.ts";
 import type { Task } from "../../core/task.ts";
 import { isSqlite, type Transaction, type TransactionClient, unusable } from "../../core/transaction.ts";
+import { record } from "./audit.ts";
 import type { Context } from "./context.ts";
 import type { Database, ResultRow, Session } from "./database.ts";
 import { type Enqueued, insertCarefully, Refused } from "./enqueue.ts";
@@ -30,6 +32,7 @@ export async function enqueueInTransaction(
   context: Context,
   tasks: readonly NewTask[] | AsyncIterable<readonly NewTask[]>,
   tx: Transaction,
+  by?: By,
 ): Promise<Enqueued> {
   const client = checkClient(tx);
   // All parts before the first statement, so that a bad item leaves the transaction as it was.
@@ -51,6 +54,8 @@ export async function enqueueInTransaction(
       }))
         value.push(answer);
     }
+    const added = parts.flat().filter((_, index) => value[index] === null);
+    await record(context, session, by, enqueuedChange(added));
     hint(context);
     return { kind: "ok", value };
   } catch (error) {

@@ -3,8 +3,11 @@
  * who waits for each pays one round trip; a hundred share few. A batch that arrives in parts is a transaction of its
  * own, in which the next part is made while the server stores this one.
  */
-import type { NewTask } from "../../core/store.ts";
+import type { By, NewTask } from "../../core/store.ts";
+import { enqueuedChange } from "../../core/store-audit.ts";
+import { gathered } from "../../core/store-new-task.ts";
 import type { Task } from "../../core/task.ts";
+import { recordAll } from "./audit.ts";
 import type { Context } from "./context.ts";
 import type { OpenTransaction } from "./database.ts";
 import { type Enqueued, insertCarefully, insertTasks, Refused, sizeOfTask } from "./enqueue.ts";
@@ -20,6 +23,7 @@ interface Waiting {
   tasks: readonly NewTask[];
   /** Whether a refusal tells which of them it is about. */
   isList: boolean;
+  by: By | undefined;
   resolve(answer: Enqueued): void;
   reject(error: unknown): void;
 }
@@ -38,10 +42,10 @@ export class EnqueueBatch {
     this.#context = context;
   }
 
-  enqueue(tasks: readonly NewTask[] | AsyncIterable<readonly NewTask[]>): Promise<Enqueued> {
+  enqueue(tasks: readonly NewTask[] | AsyncIterable<readonly NewTask[]>, by?: By): Promise<Enqueued> {
     const answer = Array.isArray(tasks)
-      ? this.#enqueueSoon(tasks, tasks.length > 1)
-      : this.#enqueueParts(tasks as AsyncIterable<readonly NewTask[]>);
+      ? this.#enqueueSoon(tasks, tasks.length > 1, by)
+      : this.#enqueueParts(tasks as AsyncIterable<readonly NewTask[]>, by);
     this.#underWay.add(answer);
     const done = () => void this.#underWay.delete(answer);
     answer.then(done, done);
@@ -53,10 +57,10 @@ export class EnqueueBatch {
     while (this.#underWay.size > 0) await Promise.allSettled([...this.#underWay]);
   }
 
-  #enqueueSoon(tasks: readonly NewTask[], isList: boolean): Promise<Enqueued> {
+  #enqueueSoon(tasks: readonly NewTask[], isList: boolean, by: By | undefined): Promise<Enqueued> {
     if (tasks.length === 0) return Promise.resolve({ kind: "ok", value: [] });
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ tasks, isList, resolve, reject });
+      this.#waiting.push({ tasks, isList, by, resolve, reject });
       // What is enqueued in the same turn goes out together.
       if (this.#waiting.length === 1) queueMicrotask(() => this.#flush());
     });
@@ -93,9 +97,7 @@ export class EnqueueBatch {
       try {
         // Where there is no room for all, some may be stored already, or have another queue.
         if (!(await queueFullWith(this.#context.database, tasks))) {
-          const told = this.#context.tellBehind();
-          await insertTasks(this.#context, this.#context.database, tasks, told);
-          this.#context.tasksAdded({ wereTold: told !== undefined });
+          await this.#storeNew(group, tasks);
           for (const call of group) call.resolve({ kind: "ok", value: call.tasks.map(() => null) });
           return;
         }
@@ -111,22 +113,43 @@ export class EnqueueBatch {
     for (const call of group) this.#storeAlone(call).then(call.resolve, call.reject);
   }
 
-  #storeAlone({ tasks, isList }: Waiting): Promise<Enqueued> {
+  /** In one statement; with what the audit log says of those that somebody asks for, in one transaction. */
+  async #storeNew(group: readonly Waiting[], tasks: readonly NewTask[]): Promise<void> {
+    const context = this.#context;
+    const { database } = context;
+    if (group.some(({ by }) => by)) {
+      await database.transaction(async (session) => {
+        await insertTasks(context, session, tasks);
+        await recordAll(context, session, group.flatMap(enqueuedBy));
+      });
+      context.tasksAdded();
+      return;
+    }
+    const told = context.tellBehind();
+    await insertTasks(context, database, tasks, told);
+    context.tasksAdded({ wereTold: told !== undefined });
+  }
+
+  #storeAlone({ tasks, isList, by }: Waiting): Promise<Enqueued> {
     return this.#transact(async (session) => {
       const answers = await insertCarefully(this.#context, session, tasks);
       refuse(await queueOverfull(session, tasks, answers));
+      const added = tasks.filter((_, index) => answers[index] === null);
+      await recordAll(this.#context, session, enqueuedBy({ tasks: added, by }));
       return answers;
     }, !isList);
   }
 
-  async #enqueueParts(parts: AsyncIterable<readonly NewTask[]>): Promise<Enqueued> {
+  async #enqueueParts(parts: AsyncIterable<readonly NewTask[]>, by: By | undefined): Promise<Enqueued> {
+    // By hand, so in one piece.
+    if (by) return this.#enqueueSoon(await gathered(parts), true, by);
     const rest = parts[Symbol.asyncIterator]();
     // What was taken from the iterable is kept: the transaction may have to be done again, or with more care.
     const taken: (readonly NewTask[])[] = [];
     while (taken.length < 2) {
       const next = await rest.next();
       // A single part needs no transaction of its own: one statement, and one round trip.
-      if (next.done) return this.#enqueueSoon(taken[0] ?? [], true);
+      if (next.done) return this.#enqueueSoon(taken[0] ?? [], true, undefined);
       taken.push(next.value);
     }
     try {
@@ -218,6 +241,12 @@ export class EnqueueBatch {
       return { kind: "rejected", reason: error.reason, details: alone ? details : { index, ...details } };
     }
   }
+}
+
+/** What the audit log says of new tasks. */
+export function enqueuedBy({ tasks, by }: Pick<Waiting, "tasks" | "by">): Parameters<typeof recordAll>[2] {
+  const change = enqueuedChange(tasks);
+  return by && change ? [{ by, change }] : [];
 }
 
 /** @throws Refused */

@@ -35,6 +35,8 @@ const rights: Record<RoleKind, Record<string, string>> = {
     saved_searches: "INSERT, UPDATE, DELETE",
     pauses: "INSERT, UPDATE, DELETE",
     app: "INSERT, UPDATE",
+    // No record is ever changed; workers delete those past their retention.
+    audit: "INSERT, DELETE",
   },
   client: {
     lanes: "INSERT, UPDATE",
@@ -55,6 +57,7 @@ const rights: Record<RoleKind, Record<string, string>> = {
     saved_searches: "INSERT, UPDATE, DELETE",
     pauses: "INSERT, UPDATE, DELETE",
     app: "INSERT, UPDATE",
+    audit: "INSERT",
   },
   reader: {},
 };

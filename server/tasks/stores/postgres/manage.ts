@@ -1,9 +1,11 @@
 /** The operator's verbs and retention (T6, T7, T13, T14, T15), and saving definitions. */
-import type { PruneRequest, StoredDefinition, TaskEdit, Written } from "../../core/store.ts";
+import type { By, PruneRequest, StoredDefinition, TaskEdit, Written } from "../../core/store.ts";
+import { type AuditedChange, editState } from "../../core/store-audit.ts";
 import type { Task, TaskStatusName } from "../../core/task.ts";
 import { hourSql } from "../hours.ts";
 import { declareAttributes } from "./attribute-fills.ts";
 import { deletingAttributes, movingAttributes, stateOf } from "./attributes.ts";
+import { record } from "./audit.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow, Session } from "./database.ts";
 import { lockIds, Refused } from "./enqueue.ts";
@@ -58,14 +60,23 @@ export async function cancelTask(
   context: Context,
   id: string,
   expectedVersion?: number,
+  by?: By,
 ): Promise<Written<{ task: Task; requested: boolean }, "not-found" | "finished" | "version">> {
   const answer = await change(
     context,
-    { id, expectedVersion },
+    { id, expectedVersion, by },
     {
       refuse: (status) => (isEnded(status) ? "finished" : undefined),
       apply: (session, status) =>
         session.query(status === "RUNNING" ? requestCancel : cancelPending, [id, context.now()]),
+      // Asked again, nothing is changed.
+      recorded: ({ status, version }, row) =>
+        row[14] === version
+          ? undefined
+          : {
+              action: "cancel",
+              after: status === "RUNNING" ? { status, cancelRequested: true } : { status: "CANCELLED" },
+            },
     },
   );
   if (answer.kind !== "ok") return answer;
@@ -78,14 +89,16 @@ export async function retryTask(
   context: Context,
   id: string,
   expectedVersion?: number,
+  by?: By,
 ): Promise<Written<{ task: Task }, "not-found" | "not-finished" | "completed" | "version">> {
   const answer = await change(
     context,
-    { id, expectedVersion },
+    { id, expectedVersion, by },
     {
       refuse: (status) =>
         isEnded(status) ? (status === "COMPLETED" ? "completed" : undefined) : "not-finished",
       apply: (session) => session.query(retryEnded, [id, context.now()]),
+      recorded: () => ({ action: "retry", after: { status: "PENDING" } }),
     },
   );
   return answerChanged(context, answer);
@@ -94,15 +107,22 @@ export async function retryTask(
 export async function editTask(
   context: Context,
   id: string,
-  { priority, dueAt }: TaskEdit,
+  edit: TaskEdit,
   expectedVersion?: number,
+  by?: By,
 ): Promise<Written<{ task: Task }, "not-found" | "not-pending" | "version">> {
+  const { priority, dueAt } = edit;
   const answer = await change(
     context,
-    { id, expectedVersion },
+    { id, expectedVersion, by },
     {
       refuse: (status) => (status === "PENDING" ? undefined : "not-pending"),
       apply: (session) => session.query(editPending, [id, priority ?? null, dueAt ?? null, context.now()]),
+      recorded: (before, row) => ({
+        action: "edit",
+        before: editState(edit, before),
+        after: editState(edit, { priority: row[3], dueAt: row[4] }),
+      }),
     },
   );
   return answerChanged(context, answer);
@@ -112,13 +132,15 @@ export async function deleteTask(
   context: Context,
   id: string,
   expectedVersion?: number,
+  by?: By,
 ): Promise<Written<void, "not-found" | "not-finished" | "version">> {
   const answer = await change(
     context,
-    { id, expectedVersion },
+    { id, expectedVersion, by },
     {
       refuse: (status) => (isEnded(status) ? undefined : "not-finished"),
       apply: (session) => session.query(deleteEnded, [id]),
+      recorded: () => ({ action: "delete" }),
     },
   );
   return answer.kind === "ok" ? { kind: "ok", value: undefined } : answer;
@@ -149,20 +171,25 @@ function isEnded(status: TaskStatusName): boolean {
 interface Change<Reason> {
   refuse(status: TaskStatusName): Reason | undefined;
   apply(session: Session, status: TaskStatusName): Promise<ResultRow[]>;
+  /** What the audit log says of it; undefined when nothing was changed. @param row what `apply` gave */
+  recorded(
+    before: { status: TaskStatusName; version: number; priority: number; dueAt: number },
+    row: ResultRow,
+  ): Pick<AuditedChange, "action" | "before" | "after"> | undefined;
 }
 
 /** Locks the task, looks whether its status and version allow the change, and makes it. */
 function change<Reason extends string>(
   context: Context,
-  { id, expectedVersion }: { id: string; expectedVersion: number | undefined },
-  { refuse, apply }: Change<Reason>,
+  { id, expectedVersion, by }: { id: string; expectedVersion: number | undefined; by: By | undefined },
+  { refuse, apply, recorded }: Change<Reason>,
 ): Promise<Changed<Reason>> {
   const { database } = context;
   return database.written<ResultRow, Reason | "not-found" | "version">(() =>
     database.transaction(async (session): Promise<Changed<Reason>> => {
       const [locked] = await session.query(lockTask, [plainText(id)]);
       if (!locked) return { kind: "rejected", reason: "not-found", details: { id } };
-      const [number, version] = locked;
+      const [number, version, lane, priority, dueAt] = locked;
       const status = statusNames[number]!;
       const details = { id, status, version };
       const reason = refuse(status);
@@ -171,6 +198,11 @@ function change<Reason extends string>(
         return { kind: "rejected", reason: "version", details: { ...details, expectedVersion } };
       }
       const [row] = await apply(session, status);
+      const told = by && recorded({ status, version, priority, dueAt }, row!);
+      if (told) {
+        const before = { status, ...told.before };
+        await record(context, session, by, { kind: "task", target: id, lane, ...told, before });
+      }
       return { kind: "ok", value: row! };
     }),
   );
@@ -212,7 +244,10 @@ const upsertDefinitions = statement(
       excluded.attributes, excluded.payload_schema)`,
 );
 
-const lockTask = statement("lockTask", "SELECT status, version FROM :schema.tasks WHERE id = $1 FOR UPDATE");
+const lockTask = statement(
+  "lockTask",
+  "SELECT status, version, lane, priority, due_at FROM :schema.tasks WHERE id = $1 FOR UPDATE",
+);
 
 /** An update of one task, with its counts moved from PENDING or its old status to the new one. */
 function changing(name: string, set: string, from: string, to: number): ReturnType<typeof statement> {

@@ -3,33 +3,46 @@
  * that run: each of them locks this table in a mode (ROW SHARE) that the pause's own conflicts with, and reads it after
  * that. Plain reads, a dump among them, lock it in another, and are not waited for.
  */
-import type { Written } from "../../core/store.ts";
+import type { By, Written } from "../../core/store.ts";
 import type { PauseName, StoredPause } from "../../core/store-pauses.ts";
-import { pausesMax } from "../../core/store-pauses.ts";
+import { pauseChange, pausesMax, resumeChange } from "../../core/store-pauses.ts";
+import { record } from "./audit.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow } from "./database.ts";
 import { nowOf, statement } from "./statement.ts";
 
 export function pause(
-  { database, now }: Context,
+  context: Context,
   { kind, name, reason }: PauseName & { reason?: string },
+  by?: By,
 ): Promise<Written<StoredPause, "full">> {
+  const { database, now } = context;
   const values = [kind, name, now(), reason ?? null, pausesMax];
   return database.written<StoredPause, "full">(async () => {
     const pausing = () =>
       database.transaction(async (session) => {
         await session.query(limitWait);
         await session.query(waitForClaims);
-        return session.query(save, values);
+        const [before] = by ? await session.query(find, [kind, name]) : [];
+        const [row] = await session.query(save, values);
+        if (!row) return undefined;
+        const paused = toStoredPause(row);
+        await record(context, session, by, pauseChange(before && toStoredPause(before), paused));
+        return paused;
       });
-    const [row] = await database.surely(pausing);
-    return row ? { kind: "ok", value: toStoredPause(row) } : { kind: "rejected", reason: "full" };
+    const paused = await database.surely(pausing);
+    return paused ? { kind: "ok", value: paused } : { kind: "rejected", reason: "full" };
   });
 }
 
-export function resume(context: Context, { kind, name }: PauseName): Promise<Written<boolean>> {
-  return context.database.written(async () => {
-    const wasPaused = (await context.database.query(remove, [kind, name])).length > 0;
+export function resume(context: Context, { kind, name }: PauseName, by?: By): Promise<Written<boolean>> {
+  const { database } = context;
+  return database.written(async () => {
+    const wasPaused = await database.transaction(async (session) => {
+      const [row] = await session.query(remove, [kind, name]);
+      if (row) await record(context, session, by, resumeChange(toStoredPause(row)));
+      return row !== undefined;
+    });
     if (wasPaused) context.tasksAdded();
     return { kind: "ok", value: wasPaused };
   });
@@ -77,7 +90,12 @@ const save = statement(
     RETURNING ${columns}`,
 );
 
-const remove = statement("resume", "DELETE FROM :schema.pauses WHERE kind = $1 AND name = $2 RETURNING 1");
+const find = statement("findPause", `SELECT ${columns} FROM :schema.pauses WHERE kind = $1 AND name = $2`);
+
+const remove = statement(
+  "resume",
+  `DELETE FROM :schema.pauses WHERE kind = $1 AND name = $2 RETURNING ${columns}`,
+);
 
 const list = statement(
   "listPauses",

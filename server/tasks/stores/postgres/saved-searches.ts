@@ -1,20 +1,30 @@
 /** Saved searches, and how far their alert rules have come. */
-import type { Written } from "../../core/store.ts";
+import type { By, Written } from "../../core/store.ts";
 import type { AlertStateWrite, SavedSearchContent, StoredSearch } from "../../core/store-saved.ts";
-import { savedSearchesMax } from "../../core/store-saved.ts";
+import { deleteSearchChange, savedSearchesMax, saveSearchChange } from "../../core/store-saved.ts";
+import { record } from "./audit.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow } from "./database.ts";
 import { nowOf, statement } from "./statement.ts";
 
 export function saveSearch(
-  { database, now }: Context,
+  context: Context,
   { name, query, description, alert }: SavedSearchContent,
+  by?: By,
 ): Promise<Written<StoredSearch, "full">> {
+  const { database, now } = context;
   const rule = alert === undefined ? null : JSON.stringify(alert);
   return database.written<StoredSearch, "full">(async () => {
     const values = [name, query, description ?? null, rule, now(), savedSearchesMax];
-    const [row] = await database.query(save, values);
-    return row ? { kind: "ok", value: toStoredSearch(row) } : { kind: "rejected", reason: "full" };
+    const saved = await database.transaction(async (session) => {
+      const [before] = by ? await session.query(find, [name]) : [];
+      const [row] = await session.query(save, values);
+      if (!row) return undefined;
+      const search = toStoredSearch(row);
+      await record(context, session, by, saveSearchChange(before && toStoredSearch(before), search));
+      return search;
+    });
+    return saved ? { kind: "ok", value: saved } : { kind: "rejected", reason: "full" };
   });
 }
 
@@ -22,10 +32,15 @@ export async function listSearches({ database }: Context): Promise<StoredSearch[
   return (await database.read(list)).map(toStoredSearch);
 }
 
-export function deleteSearch({ database }: Context, name: string): Promise<Written<boolean>> {
+export function deleteSearch(context: Context, name: string, by?: By): Promise<Written<boolean>> {
+  const { database } = context;
   return database.written(async () => {
-    const rows = await database.query(remove, [name]);
-    return { kind: "ok", value: rows.length > 0 };
+    const wasThere = await database.transaction(async (session) => {
+      const [row] = await session.query(remove, [name]);
+      if (row) await record(context, session, by, deleteSearchChange(toStoredSearch(row)));
+      return row !== undefined;
+    });
+    return { kind: "ok", value: wasThere };
   });
 }
 
@@ -71,7 +86,16 @@ const save = statement(
 
 const list = statement("listSearches", `SELECT ${columns} FROM :schema.saved_searches ORDER BY name`);
 
-const remove = statement("deleteSearch", "DELETE FROM :schema.saved_searches WHERE name = $1 RETURNING 1");
+// Locked, so that what is said to have been there before is what this replaces.
+const find = statement(
+  "findSearch",
+  `SELECT ${columns} FROM :schema.saved_searches WHERE name = $1 FOR UPDATE`,
+);
+
+const remove = statement(
+  "deleteSearch",
+  `DELETE FROM :schema.saved_searches WHERE name = $1 RETURNING ${columns}`,
+);
 
 const writeState = statement(
   "writeAlertState",

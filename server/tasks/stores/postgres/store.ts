@@ -7,43 +7,33 @@ import type { Attempt } from "../../core/attempt.ts";
 import type { Clock } from "../../core/clock.ts";
 import type {
   AlertStateWrite,
-  ArchivedTask,
   AttemptTransaction,
   AttributeCountRequest,
   AttributeCounts,
   Attributes,
   Buckets,
+  By,
   Changes,
   ChangesRequest,
   ClaimReply,
   ClaimRequest,
   Count,
   CountKey,
-  EnqueueRefusal,
   Found,
   HealthFinding,
-  HistoryPrune,
-  HistoryRead,
-  HistoryRow,
   LeaseHandle,
   LeaseRequest,
   News,
-  NewTask,
   Pace,
-  PauseName,
-  PruneRequest,
-  SavedSearchContent,
   SearchPlan,
   Settled,
   Settlement,
-  SpannedRow,
   StoredDefinition,
   StoredPause,
   StoredSearch,
   StoreSearch,
   StoreStats,
   TaskCount,
-  TaskEdit,
   TaskRecord,
   TaskStore,
   TransactionRequest,
@@ -51,16 +41,17 @@ import type {
   Written,
 } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
-import type { Transaction } from "../../core/transaction.ts";
 import { nameApp, readApp } from "./app.ts";
 import { beginTransaction } from "./attempt-transaction.ts";
 import { readUnfilled, writeAttributes } from "./attribute-fills.ts";
 import { AttributeNames } from "./attribute-names.ts";
+import { pruneAudit, readAudit, writeAudit } from "./audit.ts";
 import { enqueueInTransaction } from "./callers-transaction.ts";
 import { readChanges } from "./changes.ts";
 import { claimTasks } from "./claim.ts";
 import type { Context } from "./context.ts";
 import { Database } from "./database.ts";
+import type { Enqueued } from "./enqueue.ts";
 import { EnqueueBatch } from "./enqueue-batch.ts";
 import { countAttribute, readAttributes } from "./facets.ts";
 import { Floors } from "./floors.ts";
@@ -217,12 +208,9 @@ class PostgresStore implements TaskStore {
     return read.listDefinitions(this.#context);
   }
 
-  enqueueTasks(
-    tasks: readonly NewTask[] | AsyncIterable<readonly NewTask[]>,
-    tx?: Transaction,
-  ): Promise<Written<(Task | null)[], EnqueueRefusal>> {
-    if (tx !== undefined) return enqueueInTransaction(this.#context, tasks, tx);
-    return this.#enqueues.enqueue(tasks);
+  enqueueTasks(...[tasks, tx, by]: Parameters<TaskStore["enqueueTasks"]>): Promise<Enqueued> {
+    if (tx !== undefined) return enqueueInTransaction(this.#context, tasks, tx, by);
+    return this.#enqueues.enqueue(tasks, by);
   }
 
   getTask(id: string): Promise<Task | undefined> {
@@ -310,28 +298,28 @@ class PostgresStore implements TaskStore {
     return workers.reapWorkers(this.#context, request);
   }
 
-  cancelTask(id: string, expectedVersion?: number): ReturnType<TaskStore["cancelTask"]> {
-    return manage.cancelTask(this.#context, id, expectedVersion);
+  cancelTask(...change: Parameters<TaskStore["cancelTask"]>): ReturnType<TaskStore["cancelTask"]> {
+    return manage.cancelTask(this.#context, ...change);
   }
 
-  retryTask(id: string, expectedVersion?: number): ReturnType<TaskStore["retryTask"]> {
-    return manage.retryTask(this.#context, id, expectedVersion);
+  retryTask(...change: Parameters<TaskStore["retryTask"]>): ReturnType<TaskStore["retryTask"]> {
+    return manage.retryTask(this.#context, ...change);
   }
 
-  editTask(id: string, edit: TaskEdit, expectedVersion?: number): ReturnType<TaskStore["editTask"]> {
-    return manage.editTask(this.#context, id, edit, expectedVersion);
+  editTask(...change: Parameters<TaskStore["editTask"]>): ReturnType<TaskStore["editTask"]> {
+    return manage.editTask(this.#context, ...change);
   }
 
-  deleteTask(id: string, expectedVersion?: number): ReturnType<TaskStore["deleteTask"]> {
-    return manage.deleteTask(this.#context, id, expectedVersion);
+  deleteTask(...change: Parameters<TaskStore["deleteTask"]>): ReturnType<TaskStore["deleteTask"]> {
+    return manage.deleteTask(this.#context, ...change);
   }
 
-  pruneTasks(request: PruneRequest): Promise<Written<number>> {
-    return manage.pruneTasks(this.#context, request);
+  pruneTasks(...given: Parameters<TaskStore["pruneTasks"]>): ReturnType<TaskStore["pruneTasks"]> {
+    return manage.pruneTasks(this.#context, ...given);
   }
 
-  readPrunable(request: PruneRequest): Promise<ArchivedTask[]> {
-    return read.readPrunable(this.#context, request);
+  readPrunable(...given: Parameters<TaskStore["readPrunable"]>): ReturnType<TaskStore["readPrunable"]> {
+    return read.readPrunable(this.#context, ...given);
   }
 
   readUnfilled(request: Parameters<TaskStore["readUnfilled"]>[0]): ReturnType<TaskStore["readUnfilled"]> {
@@ -374,48 +362,60 @@ class PostgresStore implements TaskStore {
     return seal(this.#context, movedTo);
   }
 
-  addHistory(minutes: readonly HistoryRow[]): Promise<Written<void>> {
-    return addHistory(this.#context, minutes);
+  addHistory(...given: Parameters<TaskStore["addHistory"]>): ReturnType<TaskStore["addHistory"]> {
+    return addHistory(this.#context, ...given);
   }
 
-  writeHistory(rows: readonly SpannedRow[]): Promise<Written<void>> {
-    return writeHistory(this.#context, rows);
+  writeHistory(...given: Parameters<TaskStore["writeHistory"]>): ReturnType<TaskStore["writeHistory"]> {
+    return writeHistory(this.#context, ...given);
   }
 
-  readHistory(request: HistoryRead): Promise<HistoryRow[]> {
-    return readHistory(this.#context, request);
+  readHistory(...given: Parameters<TaskStore["readHistory"]>): ReturnType<TaskStore["readHistory"]> {
+    return readHistory(this.#context, ...given);
   }
 
-  pruneHistory(request: HistoryPrune): Promise<Written<number>> {
-    return pruneHistory(this.#context, request);
+  pruneHistory(...given: Parameters<TaskStore["pruneHistory"]>): ReturnType<TaskStore["pruneHistory"]> {
+    return pruneHistory(this.#context, ...given);
   }
 
-  saveSearch(search: SavedSearchContent): Promise<Written<StoredSearch, "full">> {
-    return saveSearch(this.#context, search);
+  saveSearch(...search: Parameters<TaskStore["saveSearch"]>): ReturnType<TaskStore["saveSearch"]> {
+    return saveSearch(this.#context, ...search);
   }
 
   listSearches(): Promise<StoredSearch[]> {
     return listSearches(this.#context);
   }
 
-  deleteSearch(name: string): Promise<Written<boolean>> {
-    return deleteSearch(this.#context, name);
+  deleteSearch(name: string, by?: By): Promise<Written<boolean>> {
+    return deleteSearch(this.#context, name, by);
   }
 
   writeAlertState(write: AlertStateWrite): Promise<Written<number, "changed">> {
     return writeAlertState(this.#context, write);
   }
 
-  pause(request: PauseName & { reason?: string }): Promise<Written<StoredPause, "full">> {
-    return pause(this.#context, request);
+  pause(...request: Parameters<TaskStore["pause"]>): ReturnType<TaskStore["pause"]> {
+    return pause(this.#context, ...request);
   }
 
-  resume(name: PauseName): Promise<Written<boolean>> {
-    return resume(this.#context, name);
+  resume(...request: Parameters<TaskStore["resume"]>): ReturnType<TaskStore["resume"]> {
+    return resume(this.#context, ...request);
   }
 
   listPauses(): Promise<StoredPause[]> {
     return listPauses(this.#context);
+  }
+
+  readAudit(...given: Parameters<TaskStore["readAudit"]>): ReturnType<TaskStore["readAudit"]> {
+    return readAudit(this.#context, ...given);
+  }
+
+  writeAudit(...given: Parameters<TaskStore["writeAudit"]>): ReturnType<TaskStore["writeAudit"]> {
+    return writeAudit(this.#context, ...given);
+  }
+
+  pruneAudit(...given: Parameters<TaskStore["pruneAudit"]>): ReturnType<TaskStore["pruneAudit"]> {
+    return pruneAudit(this.#context, ...given);
   }
 
   stats(): Promise<StoreStats> {

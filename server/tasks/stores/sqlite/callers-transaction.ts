@@ -6,12 +6,12 @@
 import { statSync } from "node:fs";
 import type { StatementSync } from "node:sqlite";
 import { DureError } from "../../core/errors.ts";
-import type { NewTask } from "../../core/store.ts";
+import type { By, NewTask } from "../../core/store.ts";
 import { isSqlite, type SqliteDatabase, type Transaction, unusable } from "../../core/transaction.ts";
 import { TaskAttributes } from "./attributes.ts";
 import { ClaimsAhead } from "./claims-ahead.ts";
 import { applicationId, type Connection, newestSchema } from "./connection.ts";
-import { countTasks, type Enqueued, enqueued, insertRuns, type NewRun } from "./enqueue.ts";
+import { countTasks, type Enqueued, enqueued, insertRuns, type NewRun, recordEnqueued } from "./enqueue.ts";
 import { Lanes, Tally } from "./lanes.ts";
 import { toNewRuns } from "./outgoing.ts";
 import type { Row } from "./rows.ts";
@@ -25,7 +25,7 @@ import type { WriteContext } from "./write-context.ts";
 export async function enqueueInTransaction(
   path: string,
   tasks: readonly NewTask[] | AsyncIterable<readonly NewTask[]>,
-  tx: Transaction,
+  { tx, by, now }: { tx: Transaction; by: By | undefined; now: number },
 ): Promise<{ answer: Enqueued; count: number }> {
   // All parts before the first insert, so that a bad item leaves the transaction as it was.
   const runs: NewRun[] = [];
@@ -34,7 +34,7 @@ export async function enqueueInTransaction(
   const database = checkDatabase(path, tx);
   try {
     checkSchema(database, path);
-    return { answer: insert(database, runs), count: countTasks(runs) };
+    return { answer: insert(database, runs, by, now), count: countTasks(runs) };
   } catch (error) {
     throw explained(error, path);
   }
@@ -99,7 +99,12 @@ function checkSchema(database: SqliteDatabase, path: string): void {
   );
 }
 
-function insert(database: SqliteDatabase, runs: readonly NewRun[]): Enqueued {
+function insert(
+  database: SqliteDatabase,
+  runs: readonly NewRun[],
+  by: By | undefined,
+  now: number,
+): Enqueued {
   const context = contextOf(database);
   database.exec("SAVEPOINT dure");
   try {
@@ -107,6 +112,13 @@ function insert(database: SqliteDatabase, runs: readonly NewRun[]): Enqueued {
     const refusal = insertRuns(context, runs, 0, existing);
     if (refusal) return undone(database, refusal, countTasks(runs));
     context.tally.write();
+    recordEnqueued(
+      context,
+      by,
+      runs,
+      existing.map(([index]) => index),
+      now,
+    );
     const answer = enqueued(context, existing);
     database.exec("RELEASE dure");
     return answer;

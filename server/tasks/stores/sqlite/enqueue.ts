@@ -1,7 +1,9 @@
 /** Enqueue (T0) on the writing thread. A batch that arrives in parts is inserted as it comes; see stream.ts. */
 import type { SQLInputValue } from "node:sqlite";
-import type { EnqueueRefusal, Written } from "../../core/store.ts";
+import type { By, EnqueueRefusal, Written } from "../../core/store.ts";
+import { enqueuedChange } from "../../core/store-audit.ts";
 import { hourOf } from "../hours.ts";
+import { record } from "./audit.ts";
 import type { Rows } from "./protocol.ts";
 import type { Row } from "./rows.ts";
 import { isConstraint } from "./sqlite-errors.ts";
@@ -58,6 +60,32 @@ export function enqueueTasks(context: WriteContext, runs: readonly NewRun[]): En
   if (countTasks(runs) > 1 || runs[0]?.queueDepthMax !== undefined) context.undo();
   if (countTasks(runs) === 1 && refusal.kind === "rejected") delete refusal.details?.index;
   return refusal;
+}
+
+/** `enqueueTasks` for somebody who asks for it. */
+export function enqueueBy(
+  context: WriteContext,
+  { runs, by }: { runs: readonly NewRun[]; by: By },
+  now: number,
+): Enqueued {
+  const answer = enqueueTasks(context, runs);
+  if (answer.kind === "ok") recordEnqueued(context, by, runs, answer.value?.indexes ?? [], now);
+  return answer;
+}
+
+/** @param known places of the tasks that were stored already */
+export function recordEnqueued(
+  context: WriteContext,
+  by: By | undefined,
+  runs: readonly NewRun[],
+  known: readonly number[],
+  now: number,
+): void {
+  if (!by) return;
+  const there = new Set(known);
+  const tasks = runs.flatMap(({ ids, shared: [type] }) => ids.map((id) => ({ id, type })));
+  const added = tasks.filter((_, index) => !there.has(index));
+  record(context, by, enqueuedChange(added), now);
 }
 
 export function countTasks(runs: readonly NewRun[]): number {

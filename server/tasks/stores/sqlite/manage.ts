@@ -1,17 +1,21 @@
 /** The operator's verbs and retention on the writing thread (T6, T7, T13, T14, T15), and saving definitions. */
 import { compareText } from "../../core/compare.ts";
-import type { PruneRequest, StoredDefinition, TaskEdit, Written } from "../../core/store.ts";
+import type { By, PruneRequest, StoredDefinition, TaskEdit, Written } from "../../core/store.ts";
+import { type AuditedChange, editState } from "../../core/store-audit.ts";
 import { declareAttributes } from "./attribute-fills.ts";
+import { record } from "./audit.ts";
+import type { LaneName } from "./lanes.ts";
 import type { Rows } from "./protocol.ts";
 import type { Row } from "./rows.ts";
 import { sql } from "./statements.ts";
 import { statusNames, statusNumbers } from "./statuses.ts";
 import { removeTexts } from "./texts.ts";
-import { findTask, type WriteContext, withNames } from "./write-context.ts";
+import { findTask, laneNames, type WriteContext, withNames } from "./write-context.ts";
 
 interface Change {
   id: string;
   expectedVersion?: number | undefined;
+  by?: By | undefined;
 }
 
 export function saveDefinitions(
@@ -64,6 +68,9 @@ export function cancelTask(
     context.tally.hours.move(task[2], 1, 5, task[6]);
     context.attributes.moved(task[2], () => [task[0]], 1, 5);
   }
+  const after = requested ? { status: "RUNNING", cancelRequested: true } : { status: "CANCELLED" };
+  // Asked again, nothing is changed.
+  if (changed[15] !== task[15]) recordOf(context, change, task, { action: "cancel", after }, now);
   context.changed = true;
   return { kind: "ok", value: { task: withNames(context.connection, [changed]), requested } };
 }
@@ -83,6 +90,7 @@ export function retryTask(
   context.tally.move(task[2], task[3], 1, 1, now);
   context.tally.hours.move(task[2], task[3], 1, task[6]);
   context.attributes.moved(task[2], () => [task[0]], task[3], 1);
+  recordOf(context, change, task, { action: "retry", after: { status: "PENDING" } }, now);
   context.changed = true;
   return { kind: "ok", value: { task: withNames(context.connection, [changed]) } };
 }
@@ -102,6 +110,9 @@ export function editTask(
     .prepare(sql.editTask)
     .get(priority ?? null, dueAt ?? null, now, task[0]) as unknown as Row;
   context.tally.changed(task[2], 1, now);
+  const before = editState(change.edit, { priority: task[4], dueAt: task[5] });
+  const after = editState(change.edit, { priority: changed[4], dueAt: changed[5] });
+  recordOf(context, change, task, { action: "edit", before, after }, now);
   context.changed = true;
   return { kind: "ok", value: { task: withNames(context.connection, [changed]) } };
 }
@@ -109,6 +120,7 @@ export function editTask(
 export function deleteTask(
   context: WriteContext,
   change: Change,
+  now: number,
 ): Written<void, "not-found" | "not-finished" | "version"> {
   const task = findTask(context.connection, change.id);
   if (!task) return notFound(change);
@@ -117,6 +129,7 @@ export function deleteTask(
   if (stale) return stale;
   remove(context, task[0], task[2], task[3], task[6]);
   removeTexts(context, [task[0]]);
+  recordOf(context, change, task, { action: "delete" }, now);
   return { kind: "ok", value: undefined };
 }
 
@@ -175,6 +188,20 @@ function remove(context: WriteContext, seq: number, lane: number, status: number
   context.connection.prepare(sql.deleteBigPayload).run(seq);
   context.tally.move(lane, status, 0);
   context.tally.hours.move(lane, status, 0, createdAt);
+}
+
+/** In the transaction of the change; the status that the task had is said with it. */
+function recordOf(
+  context: WriteContext,
+  { by }: Change,
+  task: Row,
+  change: Pick<AuditedChange, "action" | "before" | "after">,
+  now: number,
+): void {
+  if (!by) return;
+  const [[, type]] = laneNames(context.connection, [task[2]]) as [LaneName];
+  const before = { status: statusNames[task[3]], ...change.before };
+  record(context, by, { kind: "task", target: task[1], type, ...change, before }, now);
 }
 
 function notFound({ id }: Change): {

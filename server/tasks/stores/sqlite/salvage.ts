@@ -8,12 +8,15 @@ import type { SQLInputValue, StatementSync } from "node:sqlite";
 import { DureError } from "../../core/errors.ts";
 import type { DamagedSource, SalvagedTask } from "../../core/record.ts";
 import type {
+  AuditRead,
+  AuditRecord,
   HistoryRead,
   HistoryRow,
   StoredDefinition,
   StoredPause,
   StoredSearch,
 } from "../../core/store.ts";
+import { readAudit } from "./audit.ts";
 import { applicationId, Connection, newestSchema } from "./connection.ts";
 import { readHistory } from "./history.ts";
 import { listPauses } from "./pauses.ts";
@@ -82,6 +85,14 @@ export class Salvage implements DamagedSource {
 
   async readHistory(request: HistoryRead): Promise<HistoryRow[]> {
     return this.#beside(`history by ${request.span}s`, () => readHistory(this.#connection, request));
+  }
+
+  async readAudit(request: AuditRead): Promise<AuditRecord[]> {
+    return this.#beside("audit log", () => {
+      // Older files have none.
+      if (this.#connection.rows("SELECT 1 FROM sqlite_schema WHERE name = 'audit'").length === 0) return [];
+      return readAudit(this.#connection, request);
+    });
   }
 
   /** In batches of at most `limit`; an empty one says only that it goes on. */

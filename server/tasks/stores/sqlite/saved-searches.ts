@@ -1,7 +1,8 @@
 /** Saved searches, and how far their alert rules have come. */
-import type { Written } from "../../core/store.ts";
+import type { By, Written } from "../../core/store.ts";
 import type { AlertStateWrite, SavedSearchContent, StoredSearch } from "../../core/store-saved.ts";
-import { savedSearchesMax } from "../../core/store-saved.ts";
+import { deleteSearchChange, savedSearchesMax, saveSearchChange } from "../../core/store-saved.ts";
+import { record } from "./audit.ts";
 import type { Connection } from "./connection.ts";
 import type { WriteContext } from "./write-context.ts";
 
@@ -17,24 +18,34 @@ type Row = [
 ];
 
 export function saveSearch(
-  { connection }: WriteContext,
-  { name, query, description, alert }: SavedSearchContent,
+  context: WriteContext,
+  { search: { name, query, description, alert }, by }: { search: SavedSearchContent; by?: By | undefined },
   now: number,
 ): Written<StoredSearch, "full"> {
+  const { connection } = context;
+  const before = connection.prepare(sql.findSearch).get(name) as Row | undefined;
   const rule = alert === undefined ? null : JSON.stringify(alert);
   const row = connection
     .prepare(sql.saveSearch)
     .get(name, query, description ?? null, rule, now, savedSearchesMax) as Row | undefined;
-  return row ? { kind: "ok", value: toStoredSearch(row) } : { kind: "rejected", reason: "full" };
+  if (!row) return { kind: "rejected", reason: "full" };
+  const saved = toStoredSearch(row);
+  record(context, by, saveSearchChange(before && toStoredSearch(before), saved), now);
+  return { kind: "ok", value: saved };
 }
 
 export function listSearches(connection: Connection, _argument: undefined): StoredSearch[] {
   return (connection.prepare(sql.listSearches).all() as unknown as Row[]).map(toStoredSearch);
 }
 
-export function deleteSearch({ connection }: WriteContext, name: string): Written<boolean> {
-  const { changes } = connection.prepare(sql.deleteSearch).run(name);
-  return { kind: "ok", value: Number(changes) > 0 };
+export function deleteSearch(
+  context: WriteContext,
+  { name, by }: { name: string; by?: By | undefined },
+  now: number,
+): Written<boolean> {
+  const row = context.connection.prepare(sql.deleteSearch).get(name) as Row | undefined;
+  if (row) record(context, by, deleteSearchChange(toStoredSearch(row)), now);
+  return { kind: "ok", value: row !== undefined };
 }
 
 export function writeAlertState(
@@ -72,7 +83,8 @@ const sql = {
       revision = saved_searches.revision + CASE WHEN ${watchesTheSame} THEN 0 ELSE 1 END
     RETURNING ${columns}`,
   listSearches: `/* dure:listSearches */ SELECT ${columns} FROM saved_searches ORDER BY name`,
-  deleteSearch: "/* dure:deleteSearch */ DELETE FROM saved_searches WHERE name = ?",
+  findSearch: `/* dure:findSearch */ SELECT ${columns} FROM saved_searches WHERE name = ?`,
+  deleteSearch: `/* dure:deleteSearch */ DELETE FROM saved_searches WHERE name = ? RETURNING ${columns}`,
   writeAlertState: `/* dure:writeAlertState */ UPDATE saved_searches SET alert_state = ?, revision = revision + 1
     WHERE name = ? AND revision = ?`,
 } as const;

@@ -30,6 +30,11 @@ export class StoreThreads {
     this.writer = this.#link("writer");
   }
 
+  /** The store's clock; milliseconds since 1970. */
+  now(): number {
+    return this.#options.clock.now();
+  }
+
   async read<Name extends VerbName>(verb: Name, argument: VerbArgument<Name>): Promise<VerbAnswer<Name>> {
     if (this.#options.path === ":memory:") return this.writer.call(verb, argument);
     if (this.#closing && !this.#reader) return this.writer.call(verb, argument);

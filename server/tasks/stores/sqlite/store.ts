@@ -8,7 +8,11 @@ import type {
   AttributeCountRequest,
   AttributeCounts,
   Attributes,
+  AuditPrune,
+  AuditRead,
+  AuditRecord,
   Buckets,
+  By,
   Changes,
   ChangesRequest,
   ClaimReply,
@@ -48,6 +52,7 @@ import type {
   Written,
 } from "../../core/store.ts";
 import { decodeChangeCursor, encodeChangeCursor } from "../../core/store-changes.ts";
+import { gathered } from "../../core/store-new-task.ts";
 import type { Task } from "../../core/task.ts";
 import type { Transaction } from "../../core/transaction.ts";
 import { unusable } from "../../core/transaction.ts";
@@ -113,11 +118,14 @@ class SqliteStore implements TaskStore {
   async enqueueTasks(
     tasks: readonly NewTask[] | AsyncIterable<readonly NewTask[]>,
     tx?: Transaction,
+    by?: By,
   ): Promise<Written<(Task | null)[], EnqueueRefusal>> {
     if (tx !== undefined) {
-      const { answer, count } = await enqueueInTransaction(this.location, tasks, tx);
+      const how = { tx, by, now: this.#threads.now() };
+      const { answer, count } = await enqueueInTransaction(this.location, tasks, how);
       return existingTasks(answer, count);
     }
+    if (by) return this.#enqueueBy(tasks, by);
     if (Array.isArray(tasks)) {
       const answer = await this.#writer.call("enqueueTasks", toNewRuns(tasks));
       return existingTasks(answer, tasks.length);
@@ -238,22 +246,27 @@ class SqliteStore implements TaskStore {
     return this.#writer.call("reapWorkers", request);
   }
 
-  async cancelTask(id: string, expectedVersion?: number): ReturnType<TaskStore["cancelTask"]> {
-    const answer = await this.#writer.call("cancelTask", { id, expectedVersion });
+  async cancelTask(id: string, expectedVersion?: number, by?: By): ReturnType<TaskStore["cancelTask"]> {
+    const answer = await this.#writer.call("cancelTask", { id, expectedVersion, by });
     if (answer.kind !== "ok") return answer;
     return { kind: "ok", value: { ...answer.value, task: toTasks(answer.value.task)[0]! } };
   }
 
-  async retryTask(id: string, expectedVersion?: number): ReturnType<TaskStore["retryTask"]> {
-    return changedTask(await this.#writer.call("retryTask", { id, expectedVersion }));
+  async retryTask(id: string, expectedVersion?: number, by?: By): ReturnType<TaskStore["retryTask"]> {
+    return changedTask(await this.#writer.call("retryTask", { id, expectedVersion, by }));
   }
 
-  async editTask(id: string, edit: TaskEdit, expectedVersion?: number): ReturnType<TaskStore["editTask"]> {
-    return changedTask(await this.#writer.call("editTask", { id, edit, expectedVersion }));
+  async editTask(
+    id: string,
+    edit: TaskEdit,
+    expectedVersion?: number,
+    by?: By,
+  ): ReturnType<TaskStore["editTask"]> {
+    return changedTask(await this.#writer.call("editTask", { id, edit, expectedVersion, by }));
   }
 
-  deleteTask(id: string, expectedVersion?: number): ReturnType<TaskStore["deleteTask"]> {
-    return this.#writer.call("deleteTask", { id, expectedVersion });
+  deleteTask(id: string, expectedVersion?: number, by?: By): ReturnType<TaskStore["deleteTask"]> {
+    return this.#writer.call("deleteTask", { id, expectedVersion, by });
   }
 
   pruneTasks(request: PruneRequest): Promise<Written<number>> {
@@ -326,32 +339,44 @@ class SqliteStore implements TaskStore {
     return this.#writer.call("pruneHistory", request);
   }
 
-  saveSearch(search: SavedSearchContent): Promise<Written<StoredSearch, "full">> {
-    return this.#writer.call("saveSearch", search);
+  saveSearch(search: SavedSearchContent, by?: By): Promise<Written<StoredSearch, "full">> {
+    return this.#writer.call("saveSearch", { search, by });
   }
 
   listSearches(): Promise<StoredSearch[]> {
     return this.#read("listSearches", undefined);
   }
 
-  deleteSearch(name: string): Promise<Written<boolean>> {
-    return this.#writer.call("deleteSearch", name);
+  deleteSearch(name: string, by?: By): Promise<Written<boolean>> {
+    return this.#writer.call("deleteSearch", { name, by });
   }
 
   writeAlertState(write: AlertStateWrite): Promise<Written<number, "changed">> {
     return this.#writer.call("writeAlertState", write);
   }
 
-  pause(pause: PauseName & { reason?: string }): Promise<Written<StoredPause, "full">> {
-    return this.#writer.call("pause", pause);
+  pause(pause: PauseName & { reason?: string }, by?: By): Promise<Written<StoredPause, "full">> {
+    return this.#writer.call("pause", { ...pause, by });
   }
 
-  resume(name: PauseName): Promise<Written<boolean>> {
-    return this.#writer.call("resume", name);
+  resume(name: PauseName, by?: By): Promise<Written<boolean>> {
+    return this.#writer.call("resume", { ...name, by });
   }
 
   listPauses(): Promise<StoredPause[]> {
     return this.#read("listPauses", undefined);
+  }
+
+  readAudit(request: AuditRead): Promise<AuditRecord[]> {
+    return this.#read("readAudit", request);
+  }
+
+  writeAudit(records: readonly AuditRecord[]): Promise<Written<void>> {
+    return this.#writer.call("writeAudit", records);
+  }
+
+  pruneAudit(request: AuditPrune): Promise<Written<number>> {
+    return this.#writer.call("pruneAudit", request);
   }
 
   async stats(): Promise<StoreStats> {
@@ -372,6 +397,16 @@ class SqliteStore implements TaskStore {
 
   schemaVersion(): Promise<{ stored: number; known: number }> {
     return this.#read("schemaVersion", undefined);
+  }
+
+  /** By hand, so in one piece. */
+  async #enqueueBy(
+    given: readonly NewTask[] | AsyncIterable<readonly NewTask[]>,
+    by: By,
+  ): Promise<Written<(Task | null)[], EnqueueRefusal>> {
+    const tasks = await gathered(given);
+    const answer = await this.#writer.call("enqueueBy", { runs: toNewRuns(tasks), by });
+    return existingTasks(answer, tasks.length);
   }
 
   async #enqueueStream(

@@ -2,10 +2,11 @@
 
 import { nameApp, readApp } from "./app.ts";
 import { readUnfilled, writeAttributes } from "./attribute-fills.ts";
+import { pruneAudit, readAudit, writeAudit } from "./audit.ts";
 import { readChanges } from "./changes.ts";
 import { claimTasks } from "./claim.ts";
 import type { Connection } from "./connection.ts";
-import { enqueueTasks } from "./enqueue.ts";
+import { enqueueBy, enqueueTasks } from "./enqueue.ts";
 import { countAttribute, readAttributes } from "./facets.ts";
 import { checkHealth } from "./health.ts";
 import { addHistory, pruneHistory, readHistory, writeHistory } from "./history.ts";
@@ -25,6 +26,7 @@ import type { WriteContext } from "./write-context.ts";
 export const writeVerbs = {
   saveDefinitions,
   enqueueTasks,
+  enqueueBy,
   claimTasks,
   settleTasks,
   reportProgress,
@@ -49,6 +51,8 @@ export const writeVerbs = {
   writeAlertState,
   pause,
   resume,
+  writeAudit,
+  pruneAudit,
   seal,
   nameApp,
 } satisfies Record<string, (context: WriteContext, argument: any, now: number) => unknown>;
@@ -76,6 +80,7 @@ export const readVerbs = {
   readAttributes,
   listSearches,
   listPauses,
+  readAudit,
   countTasks,
   readApp,
   schemaVersion: (connection: Connection, _argument: undefined) => connection.schemaVersion(),
@@ -87,4 +92,9 @@ export type VerbArgument<Name extends VerbName> = Parameters<Verbs[Name]>[1];
 export type VerbAnswer<Name extends VerbName> = ReturnType<Verbs[Name]>;
 
 /** Verbs that need no undo of their own: one row, or rows that are each guarded. */
-export const undoable: ReadonlySet<string> = new Set(["enqueueTasks", "saveDefinitions", "writeRecords"]);
+export const undoable: ReadonlySet<string> = new Set([
+  "enqueueTasks",
+  "enqueueBy",
+  "saveDefinitions",
+  "writeRecords",
+]);

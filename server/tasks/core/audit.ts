@@ -1,0 +1,143 @@
+/**
+ * The audit log: who asked for which change of a task, a search, a type or a queue, when, and from where. The store keeps
+ * each record in the transaction of the change, so that neither is there without the other. What workers do by
+ * themselves, and what a program enqueues, is no change that somebody asked for.
+ */
+import { openText, sealText } from "./cursor.ts";
+import { DureError } from "./errors.ts";
+import type { Instance } from "./instance.ts";
+import {
+  checkOptions,
+  dateRule,
+  integerBetween,
+  listOf,
+  type OptionRule,
+  oneOf,
+  problemOf,
+  stringUpTo,
+} from "./options.ts";
+import { showValue } from "./show.ts";
+import {
+  type AskedBy,
+  type AuditAction,
+  type AuditedChange,
+  type AuditRecord,
+  auditActions,
+  auditRecord,
+  type By,
+  type Via,
+  vias,
+} from "./store-audit.ts";
+import { committed } from "./written.ts";
+
+export interface AuditOptions {
+  /** Only these actions. Default: all. */
+  actions?: readonly AuditAction[];
+  /** Only what this one asked for, by the whole name. */
+  who?: string;
+  /** Only from there. */
+  via?: Via;
+  /** Only what was done to this: the id of a task, the name of a type, queue or saved search. */
+  target?: string;
+  /** Not before this instant. */
+  start?: Date;
+  /** Before this instant. */
+  end?: Date;
+  /** 1 to 1,000. Default 50. */
+  limit?: number;
+  /** `nextCursor` of the page before. */
+  cursor?: string;
+}
+
+/** Newest first. */
+export interface AuditPage {
+  records: AuditRecord[];
+  /** Absent on the last page. */
+  nextCursor?: string;
+}
+
+const textMax = 1_000;
+const limitMax = 1_000;
+const cursorMax = 400;
+
+/** For options: a name, or an object of texts. */
+export const byRule: OptionRule = (value, name) => {
+  if (typeof value === "string") return undefined;
+  const text = stringUpTo(10_000);
+  const rules = {
+    ...{ who: text, address: text, requestId: text },
+    ...{ via: oneOf(...vias), action: oneOf(...auditActions), after: () => undefined },
+  };
+  return problemOf(() => checkOptions(name, value, rules));
+};
+
+/** A change that code makes without saying more is code's. */
+export function callerOf(given: string | AskedBy | undefined): Omit<By, "id"> {
+  return { via: "code", ...(typeof given === "string" ? { who: given } : given) };
+}
+
+/** The same with an id for its record. */
+export function byOf(instance: Instance, given: string | AskedBy | undefined): By {
+  return { ...callerOf(given), id: instance.ids.taskId() };
+}
+
+/** Keeps a record of what is no change of one row: the beginning and end of an action, a session. */
+export async function recordIn(instance: Instance, by: By, change: AuditedChange): Promise<void> {
+  const store = await instance.store();
+  committed(await store.writeAudit([auditRecord(by, change, instance.clock.now())]), store);
+}
+
+/** @throws DureError INVALID_OPTION, INVALID_CURSOR */
+export async function readAuditIn(instance: Instance, options: AuditOptions = {}): Promise<AuditPage> {
+  checkOptions("readAudit", options, rules);
+  const { actions, who, via, target, start, end, cursor, limit = 50 } = options;
+  const store = await instance.store();
+  const records = await store.readAudit({
+    ...(actions && { actions }),
+    ...(who !== undefined && { who }),
+    ...(via && { via }),
+    ...(target !== undefined && { target }),
+    ...(start && { start: start.getTime() }),
+    ...(end && { end: end.getTime() }),
+    ...(cursor !== undefined && { after: placeOf(cursor) }),
+    limit: limit + 1,
+  });
+  if (records.length <= limit) return { records };
+  const page = records.slice(0, limit);
+  return { records: page, nextCursor: cursorAt(page.at(-1)!) };
+}
+
+const rules: Record<string, OptionRule> = {
+  actions: listOf(oneOf(...auditActions), auditActions.length),
+  who: stringUpTo(textMax),
+  via: oneOf(...vias),
+  target: stringUpTo(textMax),
+  start: dateRule,
+  end: dateRule,
+  limit: integerBetween(1, limitMax),
+  cursor: stringUpTo(cursorMax),
+};
+
+function cursorAt({ at, id }: AuditRecord): string {
+  return sealText(JSON.stringify(["audit", at.getTime(), id]));
+}
+
+function placeOf(cursor: string): { at: number; id: string } {
+  const body = openText(cursor, cursorMax);
+  const [what, at, id] = body === undefined ? [] : partsOf(body);
+  if (what === "audit" && Number.isSafeInteger(at) && typeof id === "string") return { at: at as number, id };
+  throw new DureError(
+    "INVALID_CURSOR",
+    `${showValue(cursor)} is no cursor of the audit log, or a damaged one. Pass it on exactly as readAudit returned it.`,
+    { details: { cursor: showValue(cursor) } },
+  );
+}
+
+function partsOf(body: string): unknown[] {
+  try {
+    const parts: unknown = JSON.parse(body);
+    return Array.isArray(parts) ? parts : [];
+  } catch {
+    return [];
+  }
+}

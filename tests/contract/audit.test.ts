@@ -1,0 +1,269 @@
+import { expect, test } from "vitest";
+import { resolveDureOptions } from "../../server/dure-options.ts";
+import type { By } from "../../server/tasks/core/store.ts";
+import { copyTasks } from "../../server/tasks/runtime/copier.ts";
+import { Pruner } from "../../server/tasks/runtime/pruner.ts";
+import { createSqliteStore } from "../../server/tasks/stores/sqlite/store.ts";
+import { newRecord, newTask, startAt } from "../support/builders.ts";
+import { ok, onEachStore, reasonOf } from "../support/stores.ts";
+
+onEachStore("the audit log", (world) => {
+  let calls = 0;
+  /** Who asks, with another id for each call. */
+  function by(facts: Partial<By> = {}): By {
+    calls += 1;
+    return { id: `call-${calls}`, who: "anna", via: "cli", ...facts };
+  }
+
+  const read = () => world.store.readAudit({ limit: 100 });
+  const said = async () => (await read()).map(({ action, target }) => `${action} ${target}`).reverse();
+
+  test("a change that somebody asks for leaves who, when, what, and the states around it", async () => {
+    await world.enqueue(newTask({ id: "a" }));
+    await world.clock.advance(5);
+    ok(await world.store.cancelTask("a", 1, by({ id: "one", address: "127.0.0.1", requestId: "req-1" })));
+    expect(await read()).toEqual([
+      {
+        ...{ id: "one", at: new Date(startAt + 5), action: "cancel", kind: "task", target: "a" },
+        ...{ type: "resize-image", who: "anna", via: "cli", address: "127.0.0.1", requestId: "req-1" },
+        ...{ before: { status: "PENDING" }, after: { status: "CANCELLED" } },
+      },
+    ]);
+  });
+
+  test("retry, edit and delete are recorded, too", async () => {
+    await world.enqueue(newTask({ id: "a", priority: 1 }));
+    ok(await world.store.editTask("a", { priority: 7, dueAt: startAt + 60_000 }, undefined, by()));
+    ok(await world.store.cancelTask("a", undefined, by()));
+    ok(await world.store.retryTask("a", undefined, by({ via: "dashboard" })));
+    ok(await world.store.cancelTask("a"));
+    ok(await world.store.deleteTask("a", undefined, by()));
+    const records = (await read()).reverse();
+    expect(records.map(({ action, before, after }) => [action, before, after])).toEqual([
+      [
+        "edit",
+        { status: "PENDING", priority: 1, dueAt: new Date(startAt).toISOString() },
+        { priority: 7, dueAt: new Date(startAt + 60_000).toISOString() },
+      ],
+      ["cancel", { status: "PENDING" }, { status: "CANCELLED" }],
+      ["retry", { status: "CANCELLED" }, { status: "PENDING" }],
+      ["delete", { status: "CANCELLED" }, undefined],
+    ]);
+    expect(await world.store.getTask("a")).toBeUndefined();
+  });
+
+  test("what is refused, or was so already, leaves no record", async () => {
+    await world.enqueue(newTask({ id: "a" }));
+    await world.running(newTask({ id: "b" }), { limit: 2 });
+    ok(await world.store.cancelTask("b", undefined, by()));
+    ok(await world.store.cancelTask("b", undefined, by()));
+    expect(reasonOf(await world.store.cancelTask("none", undefined, by()))).toBe("not-found");
+    expect(reasonOf(await world.store.cancelTask("b", 99, by()))).toBe("version");
+    expect(reasonOf(await world.store.retryTask("b", undefined, by()))).toBe("not-finished");
+    expect(reasonOf(await world.store.deleteTask("b", undefined, by()))).toBe("not-finished");
+    expect(reasonOf(await world.store.editTask("b", { priority: 1 }, undefined, by()))).toBe("not-pending");
+    expect(ok(await world.store.resume({ kind: "queue", name: "mail" }, by()))).toBe(false);
+    expect(ok(await world.store.deleteSearch("none", by()))).toBe(false);
+    expect(await said()).toEqual(["cancel b"]);
+    expect((await read())[0]!.after).toEqual({ status: "RUNNING", cancelRequested: true });
+  });
+
+  test("nobody asked for what a worker or a program does by itself", async () => {
+    const claimed = await world.running(newTask({ id: "a" }));
+    await world.settle(claimed, "failed");
+    ok(await world.store.retryTask("a"));
+    ok(await world.store.pause({ kind: "queue", name: "mail" }));
+    expect(await said()).toEqual([]);
+  });
+
+  test("an enqueue by hand is recorded if something is new", async () => {
+    const tasks = [newTask({ id: "a" }), newTask({ id: "b" })];
+    ok(await world.store.enqueueTasks([newTask({ id: "c" })], undefined, by()));
+    ok(await world.store.enqueueTasks([newTask({ id: "c" })], undefined, by()));
+    ok(await world.store.enqueueTasks(tasks, undefined, by({ action: "run-again", after: { from: "c" } })));
+    async function* parts() {
+      yield [newTask({ id: "d" })];
+      yield [newTask({ id: "e" }), newTask({ id: "a" })];
+    }
+    ok(await world.store.enqueueTasks(parts(), undefined, by()));
+    const other = newTask({ id: "a", type: "send-receipt" });
+    expect(reasonOf(await world.store.enqueueTasks([other], undefined, by()))).toBe("id-taken");
+    const records = (await read()).reverse();
+    expect(records.map(({ action, kind, target, after }) => [action, kind, target, after])).toEqual([
+      ["enqueue", "task", "c", undefined],
+      ["run-again", "type", "resize-image", { tasks: 2, from: "c" }],
+      ["enqueue", "type", "resize-image", { tasks: 2 }],
+    ]);
+  });
+
+  test("tasks that are enqueued together by several are recorded for each", async () => {
+    const calls = ["a", "b", "c"].map((id) =>
+      world.store.enqueueTasks(
+        [newTask({ id, ownId: false })],
+        undefined,
+        id === "b" ? undefined : by({ who: id }),
+      ),
+    );
+    for (const answer of await Promise.all(calls)) expect(ok(answer)).toEqual([null]);
+    expect((await read()).map(({ who, target }) => [who, target]).sort()).toEqual([
+      ["a", "a"],
+      ["c", "c"],
+    ]);
+  });
+
+  test("pauses are recorded when they change something, with their reasons", async () => {
+    const queue = { kind: "queue", name: "mail" } as const;
+    ok(await world.store.pause({ ...queue, reason: "down" }, by()));
+    ok(await world.store.pause(queue, by()));
+    ok(await world.store.pause({ ...queue, reason: "still down" }, by()));
+    ok(await world.store.resume(queue, by()));
+    ok(await world.store.resume(queue, by()));
+    const records = (await read()).reverse();
+    expect(records.map(({ action, before, after }) => [action, before, after])).toEqual([
+      ["pause", undefined, { reason: "down" }],
+      ["pause", { reason: "down" }, { reason: "still down" }],
+      ["resume", { pausedAt: new Date(startAt).toISOString(), reason: "still down" }, undefined],
+    ]);
+  });
+
+  test("saved searches are recorded when they change, without the payloads of their alerts", async () => {
+    const alert = { over: 9, enqueue: { type: "page", payload: { secret: "hush" } } };
+    ok(await world.store.saveSearch({ name: "bad", query: "status:failed" }, by()));
+    ok(await world.store.saveSearch({ name: "bad", query: "status:failed" }, by()));
+    ok(await world.store.saveSearch({ name: "bad", query: "status:failed", alert }, by()));
+    ok(await world.store.deleteSearch("bad", by()));
+    const records = (await read()).reverse();
+    const told = { query: "status:failed", alert: { over: 9, enqueue: "page" } };
+    expect(records.map(({ action, target, before, after }) => [action, target, before, after])).toEqual([
+      ["save-search", "bad", undefined, { query: "status:failed" }],
+      ["save-search", "bad", { query: "status:failed" }, told],
+      ["delete-search", "bad", told, undefined],
+    ]);
+  });
+
+  test("a record with the id of another is that one", async () => {
+    await world.enqueue(newTask({ id: "a" }), newTask({ id: "b" }));
+    ok(await world.store.cancelTask("a", undefined, by({ id: "same" })));
+    ok(await world.store.cancelTask("b", undefined, by({ id: "same" })));
+    expect(await said()).toEqual(["cancel a"]);
+  });
+
+  test("texts are of one line and bounded, whatever somebody is called", async () => {
+    const who = `anna\r\n2026-01-01 root \u001b[2J\u202etxt${"x".repeat(300)}`;
+    const after = { why: "y".repeat(9_000), "line\n": "a\0b" };
+    await world.enqueue(newTask({ id: "a" }));
+    ok(await world.store.cancelTask("a", undefined, by({ who, address: "z".repeat(99), after })));
+    const [record] = await read();
+    expect(record!.who).toMatch(/^anna��2026-01-01 root �\[2J�txtx+…$/);
+    expect(record!.who).toHaveLength(200);
+    expect(record!.address).toHaveLength(64);
+    expect(JSON.stringify(record!.after).length).toBeLessThanOrEqual(4_096);
+    expect(record!.after).toMatchObject({ status: "CANCELLED", "line\n": "a�b" });
+  });
+
+  test("records are read newest first, by page, and by who, what, from where, of which and when", async () => {
+    const records = Array.from({ length: 7 }, (_, index) =>
+      newRecord({
+        id: `r${index}`,
+        at: new Date(startAt + Math.floor(index / 2)),
+        action: index % 3 === 0 ? "retry" : "cancel",
+        target: `t${index % 2}`,
+        via: index === 6 ? "http" : "cli",
+        who: index < 4 ? "anna" : "ben",
+      }),
+    );
+    ok(await world.store.writeAudit(records));
+    const ids = async (request: object) =>
+      (await world.store.readAudit({ limit: 100, ...request })).map(({ id }) => id).join(" ");
+    expect(await ids({})).toBe("r6 r5 r4 r3 r2 r1 r0");
+    expect(await ids({ limit: 3 })).toBe("r6 r5 r4");
+    expect(await ids({ limit: 3, after: { at: startAt + 2, id: "r4" } })).toBe("r3 r2 r1");
+    expect(await ids({ who: "ben" })).toBe("r6 r5 r4");
+    expect(await ids({ actions: ["retry"] })).toBe("r6 r3 r0");
+    expect(await ids({ actions: ["retry", "cancel"], target: "t1" })).toBe("r5 r3 r1");
+    expect(await ids({ via: "http" })).toBe("r6");
+    expect(await ids({ start: startAt + 1, end: startAt + 3 })).toBe("r5 r4 r3 r2");
+    expect(await ids({ who: "a\0" })).toBe("");
+    expect((await world.store.readAudit({ limit: 1 }))[0]).toEqual(records[6]);
+  });
+
+  test("the oldest are deleted past their time, no others", async () => {
+    for (let day = 0; day < 5; day += 1)
+      ok(await world.store.writeAudit([newRecord({ id: `r${day}`, at: new Date(startAt + day) })]));
+    expect(ok(await world.store.pruneAudit({ before: startAt + 3, limit: 2 }))).toBe(2);
+    expect(ok(await world.store.pruneAudit({ before: startAt + 3, limit: 2 }))).toBe(1);
+    expect(ok(await world.store.pruneAudit({ before: startAt + 3, limit: 2 }))).toBe(0);
+    expect((await read()).map(({ id }) => id)).toEqual(["r4", "r3"]);
+  });
+
+  test("by itself the pruner deletes what is older than its retention, and no more", async () => {
+    const day = 86_400_000;
+    const { clock } = world;
+    ok(
+      await world.store.writeAudit(
+        Array.from({ length: 501 }, (_, index) =>
+          newRecord({ id: `r${1_000 + index}`, at: new Date(startAt) }),
+        ),
+      ),
+    );
+    ok(await world.store.writeAudit([newRecord({ id: "r2000", at: new Date(startAt + day) })]));
+    const { retention, logger, auditMs } = resolveDureOptions({ retention: { audit: "90d" } });
+    const store = async () => world.store;
+    const pruner = new Pruner({ store, clock, logger, retention, auditMs, archive: undefined });
+    await clock.advance(90 * day);
+    await pruner.tick();
+    expect(await world.store.readAudit({ limit: 1_000 })).toHaveLength(502);
+    await clock.advance(3_600_000);
+    await pruner.tick();
+    expect(await world.store.readAudit({ limit: 1_000 })).toHaveLength(2);
+    await pruner.tick();
+    expect((await read()).map(({ id }) => id)).toEqual(["r2000"]);
+  });
+
+  test("a copy has the log of the source, once", async () => {
+    ok(await world.store.writeAudit([newRecord({ id: "r1" }), newRecord({ id: "r2", before: { x: 1 } })]));
+    const target = createSqliteStore({ path: ":memory:", clock: world.clock });
+    await target.open();
+    await world.bury();
+    const source = await world.owner();
+    await copyTasks(source, target, "elsewhere");
+    await copyTasks(source, target, "elsewhere");
+    expect(await target.readAudit({ limit: 10 })).toEqual(await read());
+    await target.close();
+  });
+});
+
+onEachStore("a record that cannot be stored (S23)", (world) => {
+  /** No record is without its place. */
+  const by = { id: "x", who: "anna", via: null } as unknown as By;
+
+  test("undoes the change that it is of", async () => {
+    const { store } = world;
+    const queue = { kind: "queue", name: "mail" } as const;
+    await world.enqueue(newTask({ id: "waiting" }), newTask({ id: "ended" }));
+    ok(await store.cancelTask("ended"));
+    ok(await store.pause(queue));
+    ok(await store.saveSearch({ name: "bad", query: "status:failed" }));
+    const before = await stateOf();
+    await expect(store.cancelTask("waiting", undefined, by)).rejects.toThrow();
+    await expect(store.editTask("waiting", { priority: 9 }, undefined, by)).rejects.toThrow();
+    await expect(store.retryTask("ended", undefined, by)).rejects.toThrow();
+    await expect(store.deleteTask("ended", undefined, by)).rejects.toThrow();
+    await expect(store.enqueueTasks([newTask({ id: "new" })], undefined, by)).rejects.toThrow();
+    await expect(store.enqueueTasks([newTask({ ownId: false })], undefined, by)).rejects.toThrow();
+    await expect(store.pause({ ...queue, reason: "another" }, by)).rejects.toThrow();
+    await expect(store.resume(queue, by)).rejects.toThrow();
+    await expect(store.saveSearch({ name: "bad", query: "" }, by)).rejects.toThrow();
+    await expect(store.deleteSearch("bad", by)).rejects.toThrow();
+    expect(await stateOf()).toEqual(before);
+    expect(await store.readAudit({ limit: 10 })).toEqual([]);
+  });
+
+  async function stateOf() {
+    const { store } = world;
+    const tasks = await store.readRecords({ limit: 10 });
+    return [tasks, await store.listPauses(), await store.listSearches(), await store.stats()].map((one) =>
+      JSON.stringify(one),
+    );
+  }
+});
