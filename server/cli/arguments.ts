@@ -21,10 +21,21 @@ export function collectWhole(text: string, earlier: readonly string[] = []): str
   return [...earlier, text];
 }
 
-/** A whole number. @throws CommandError */
-export function parseInteger(text: string, option: string): number {
-  if (/^[+-]?\d{1,15}$/.test(text)) return Number(text);
-  throw new CommandError(`${option} is ${showValue(text)}; it must be a whole number.`);
+/** A whole number, both ends of the range included. @throws CommandError */
+export function parseInteger(text: string, option: string, least?: number, most?: number): number {
+  const isWhole = /^[+-]?\d{1,15}$/.test(text);
+  const value = Number(text);
+  if (isWhole && value >= (least ?? value) && value <= (most ?? value)) return value;
+  const from =
+    least === undefined
+      ? ""
+      : ` from ${least}${most === undefined ? " up" : ` to ${most.toLocaleString("en")}`}`;
+  throw new CommandError(`${option} is ${showValue(text)}; it must be a whole number${from}.`);
+}
+
+/** @throws CommandError unless it may be a port; 0 stands for any that is free */
+export function parsePort(text: string): number {
+  return parseInteger(text, "--port", 0, 65_535);
 }
 
 /** One of some words, in any case. @throws CommandError with the nearest */

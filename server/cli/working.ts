@@ -20,6 +20,9 @@ export interface WorkingOptions {
   name?: string;
 }
 
+/** As createDure has it. */
+const concurrencyMax = 10_000;
+
 export const concurrencyOption = ["-c, --concurrency <n>", "tasks run at once (default: 10)"] as const;
 export const queuesOption = [
   "-q, --queues <names>",
@@ -100,7 +103,9 @@ function givenBack(released: number): string {
 
 function workerOptions({ concurrency, queues, stopGrace, name }: WorkingOptions): WorkerOptions {
   return {
-    ...given(concurrency, (text) => ({ concurrency: parseInteger(text, "--concurrency") })),
+    ...given(concurrency, (text) => ({
+      concurrency: parseInteger(text, "--concurrency", 1, concurrencyMax),
+    })),
     ...given(queues, (names) => ({ queues: names })),
     ...given(stopGrace, (text) => ({ stopGrace: parseSpan(text, "--stop-grace") })),
     ...given(name, (text) => ({ name: text })),

@@ -161,6 +161,19 @@ describe("dure search", () => {
       stderr: "No task fits.\n",
     });
   });
+
+  test.each([
+    [["--id", "receipt-71"], '"receipt-17"'],
+    [["id:receipt-1 status:failed"], '"receipt-17"'],
+    [["type:resize-imgae"], '"resize-image"'],
+  ])("that finds nothing by %j names the nearest that is there", async (args, near) => {
+    const { code, stdout, stderr } = await workspace.dure(["search", ...args]);
+    expect({ code, stdout, stderr }).toEqual({
+      code: 0,
+      stdout: "",
+      stderr: `No task fits. Did you mean ${near}?\n`,
+    });
+  });
 });
 
 describe("dure show", () => {

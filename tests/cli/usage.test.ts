@@ -14,6 +14,7 @@ let workspace: Workspace;
 beforeAll(async () => {
   await ensureBuilt();
   workspace = new Workspace();
+  workspace.write("empty.js", "");
 }, 60_000);
 afterAll(() => workspace.remove());
 
@@ -52,6 +53,14 @@ describe("what cannot be understood is answered with the nearest, and exits 2", 
     ["a missing argument", ["show"], `Missing required argument 'id'. See "dure show --help".`],
     ["one argument too many", ["stats", "now"], "Too many arguments"],
     ["a number that is none", ["search", "--limit", "many"], "whole number"],
+    [
+      "a number out of its range",
+      ["search", "--limit", "-1"],
+      '--limit is "-1"; it must be a whole number from 1 to 10,000.',
+    ],
+    ["a port that is none", ["dev", "--dir", ".", "--port", "99999"], '--port is "99999"'],
+    ["no concurrency", ["worker", "empty.js", "-c", "0"], '--concurrency is "0"'],
+    ["an unknown shell", ["completion", "bsh"], 'Did you mean "bash"'],
     ["a date that is none", ["search", "--created-from", "2026-02-30"], "no date"],
     ["a duration that is none", ["search", "--since", "2 hours"], "no duration"],
     ["two starts of one range", ["search", "--since", "2h", "--created-from", "2026-01-01"], "one of them"],

@@ -1,5 +1,6 @@
 /** `dure completion`: the script by which a shell completes the words of this command. */
 import { Argument, type Command } from "commander";
+import { parseChoice } from "../arguments.ts";
 import { installs, type Shell, scripts, shells } from "../completion-scripts.ts";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
@@ -13,7 +14,7 @@ export function addCompletion(program: Command): void {
       "Prints a script that completes commands, options, and from the database types, queues and ids, when the tab key " +
         "is pressed. Load it at the start of the shell, with dure on the PATH.",
     )
-    .addArgument(new Argument("<shell>", "which shell").choices(shells))
+    .addArgument(shellArgument())
     .addHelpText(
       "after",
       `\nExamples:\n${Object.values(installs)
@@ -21,6 +22,12 @@ export function addCompletion(program: Command): void {
         .join("\n")}`,
     )
     .action(withContext(completion));
+}
+
+/** Its choices are completed and shown; a wrong one is answered as everywhere. */
+function shellArgument(): Argument {
+  const argument = new Argument("<shell>", "which shell").choices(shells);
+  return argument.argParser((text) => parseChoice(text, shells, "The shell"));
 }
 
 const completion: Action<object> = async ({ output }, _options, [shell]) => {

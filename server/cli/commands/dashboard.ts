@@ -1,7 +1,7 @@
 /** `dure dashboard`: the dashboard and its API on a port of this machine. */
 import type { Command } from "commander";
 import { dashboardPort } from "../../http/dashboard-port.ts";
-import { given, parseInteger } from "../arguments.ts";
+import { given, parsePort } from "../arguments.ts";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
 import { CommandError } from "../exit-codes.ts";
@@ -38,7 +38,7 @@ Examples:
 
 const dashboard: Action<Options> = async (context, options) => {
   const dure = context.open();
-  const port = parseInteger(options.port, "--port");
+  const port = parsePort(options.port);
   const token = process.env.DURE_TOKEN;
   // Loaded here, because no other command should wait for a server's modules.
   const { listen } = await import("../../http/listen.ts");

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { dashboardPort } from "../../http/dashboard-port.ts";
 import type { Listening } from "../../http/listen.ts";
-import { collectWhole, parseInteger } from "../arguments.ts";
+import { collectWhole, parsePort } from "../arguments.ts";
 import type { Action, Context } from "../context.ts";
 import { withContext } from "../context.ts";
 import { DevLoop } from "../dev-loop.ts";
@@ -52,6 +52,7 @@ Examples:
 
 const dev: Action<Options> = async (context, options) => {
   const { dir, watch = [], concurrency, queues, stopGrace } = options;
+  const port = parsePort(options.port);
   if (modulesIn(dir).length === 0) {
     context.output.warn(`There is no module in ${dir} yet; waiting for the first.`);
   }
@@ -72,7 +73,6 @@ const dev: Action<Options> = async (context, options) => {
       ...(queues === undefined ? [] : ["--queues", queues.join(",")]),
     ],
   );
-  const port = parseInteger(options.port, "--port");
   const served = options.dashboard ? await serveDashboard(context, port) : undefined;
   loop.start();
   await firstStop(() => loop.stop());

@@ -68,7 +68,7 @@ function changeOf({ priority, runAt, delay }: Options): EditOptions {
     throw new CommandError("Nothing to change was given: add --priority, --run-at or --delay.");
   }
   return {
-    ...given(priority, (text) => ({ priority: parseInteger(text, "--priority") })),
+    ...given(priority, (text) => ({ priority: parseInteger(text, "--priority", -1_000, 1_000) })),
     ...given(runAt, (text) => ({ runAt: parseInstant(text, "--run-at") })),
     ...given(delay, (text) => ({ delay: parseSpan(text, "--delay") })),
   };

@@ -96,12 +96,12 @@ function enqueueOptions(options: Options): EnqueueOptions {
   return {
     ...given(delay, (text) => ({ delay: parseSpan(text, "--delay") })),
     ...given(runAt, (text) => ({ runAt: parseInstant(text, "--run-at") })),
-    ...given(priority, (text) => ({ priority: parseInteger(text, "--priority") })),
+    ...given(priority, (text) => ({ priority: parseInteger(text, "--priority", -1_000, 1_000) })),
     ...given(queue, (name) => ({ queue: name })),
     ...given(tag, (tags) => ({ tags })),
     ...given(key, (idempotencyKey) => ({ idempotencyKey })),
     ...given(id, (own) => ({ id: own })),
-    ...given(maxAttempts, (text) => ({ maxAttempts: parseInteger(text, "--max-attempts") })),
+    ...given(maxAttempts, (text) => ({ maxAttempts: parseInteger(text, "--max-attempts", 1, 1_000) })),
   };
 }
 

@@ -49,7 +49,7 @@ Examples:
 const prune: Action<Options> = async (context, options) => {
   const { output, shownDatabase } = context;
   const kept = keptMs(options);
-  const keep = options.keep === undefined ? undefined : parseInteger(options.keep, "--keep");
+  const keep = options.keep === undefined ? undefined : parseInteger(options.keep, "--keep", 0);
   const dure = context.open({ retention: retentionOf(kept, keep) });
   const total = await countPast(dure, kept, Date.now(), keep);
   if (options.dryRun || total === 0) {

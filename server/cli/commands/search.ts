@@ -3,13 +3,14 @@ import type { Command } from "commander";
 import type { Dure } from "../../dure.ts";
 import { DureError } from "../../tasks/core/errors.ts";
 import type { SearchExplanation } from "../../tasks/core/explain-search.ts";
-import { didYouMean } from "../../tasks/core/names.ts";
+import { didYouMean, questionOf } from "../../tasks/core/names.ts";
 import type { DateRange, TaskPage, TaskSearchOptions } from "../../tasks/core/search.ts";
 import { searchArchive } from "../archive-view.ts";
 import { collect, collectWhole, given, parseChoice, parseInteger, parseStatuses } from "../arguments.ts";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
 import { CommandError } from "../exit-codes.ts";
+import { findNearMisses } from "../near-misses.ts";
 import type { Output } from "../output.ts";
 import { attributeFilters, payloadFilters } from "../search-filters.ts";
 import { renderFields, renderTable } from "../table.ts";
@@ -43,6 +44,9 @@ interface Options {
   /** False with --no-definitions. */
   definitions: boolean;
 }
+
+/** As searchTasks has it. */
+const limitMax = 10_000;
 
 const sortFields = [
   "createdAt",
@@ -126,7 +130,8 @@ const search: Action<Options> = async (context, options, words) => {
     tasks: page.tasks.map(taskDocument),
   });
   if (page.tasks.length > 0) output.print(renderTable(output, taskColumns(output, Date.now()), page.tasks));
-  noteRest(output, page, total);
+  const isEmpty = page.tasks.length === 0 && page.complete && wanted.cursor === undefined;
+  noteRest(output, page, total, isEmpty ? await findNearMisses(dure, wanted) : []);
 };
 
 function printExplanation(output: Output, explanation: SearchExplanation): void {
@@ -164,8 +169,8 @@ function searchOptions(options: Options, query: string): TaskSearchOptions {
     ...given(budget, (text) => ({
       budget: text === "none" ? ("none" as const) : parseSpan(text, "--budget"),
     })),
-    ...given(limit, (text) => ({ limit: parseInteger(text, "--limit") })),
-    ...given(offset, (text) => ({ offset: parseInteger(text, "--offset") })),
+    ...given(limit, (text) => ({ limit: parseInteger(text, "--limit", 1, limitMax) })),
+    ...given(offset, (text) => ({ offset: parseInteger(text, "--offset", 0) })),
     ...given(sortBy, (text) => ({ sortBy: parseChoice(text, sortFields, "--sort-by") })),
     ...given(sortOrder, (text) => ({
       sortOrder: parseChoice(text, ["asc", "desc"] as const, "--sort-order"),
@@ -222,10 +227,11 @@ async function refuseUnknownTypes(dure: Dure, types: readonly string[]): Promise
   );
 }
 
-function noteRest(output: Output, page: TaskPage, total: number | undefined): void {
+function noteRest(output: Output, page: TaskPage, total: number | undefined, near: readonly string[]): void {
   const { tasks, nextCursor, previousCursor } = page;
   const real = tasks.filter(({ isDefinition }) => !isDefinition).length;
-  if (tasks.length === 0) output.note(page.complete ? "No task fits." : "No task was found so far.");
+  if (tasks.length === 0)
+    output.note(page.complete ? `No task fits.${questionOf(near)}` : "No task was found so far.");
   else if (total === undefined) output.note(`${counted(real, "task")}; --count tells how many there are.`);
   else if (real === total) output.note(`${counted(total, "task")}.`);
   else output.note(`${formatCount(real)} of ${counted(total, "task")}.`);

@@ -107,7 +107,12 @@ function editsTo(wanted: string, name: string): number | undefined {
 
 /** `' Did you mean "x" or "y"?'` with the space before it, or '' when nothing is near. */
 export function didYouMean(word: string, candidates: Iterable<string>): string {
-  const names = nearest(word, candidates).map((name) => showValue(name));
+  return questionOf(nearest(word, candidates));
+}
+
+/** The same of names that were found otherwise. */
+export function questionOf(found: readonly string[]): string {
+  const names = found.map((name) => showValue(name));
   if (names.length === 0) return "";
   const last = names.pop()!;
   return ` Did you mean ${names.length > 0 ? `${names.join(", ")} or ` : ""}${last}?`;
