@@ -40,9 +40,8 @@ export function textSource(connection: Connection, search: StoreSearch): KeySour
   const unindexed = unindexedSeqs(connection, isText ? unindexedMax : unindexedValuesMax);
   // What stands at a place is found wherever it is.
   if (!isText && (!unindexed || connection.prepare(textSql.isTruncated).get())) return undefined;
-  const left = unindexed ? 0 : countUnindexed(connection);
-  if (left > 0 && (search.budgetMs === undefined || 2 * left > countIn(connection, anyTask)))
-    return undefined;
+  const left = unindexed ? 0 : countUnindexed(connection, findPairs(connection, search));
+  if (left > 0 && (search.budgetMs === undefined || 2 * left > countIn(connection, search))) return undefined;
   const match = matchOf(connection, search, text, (newest) => spread(newest, lastOf(blocks)));
   const wanted = wantedBlocks(search, blocks, isDownwards(search));
   const range = rangeOf(wanted);
