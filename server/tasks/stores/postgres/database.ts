@@ -10,7 +10,7 @@ import type pg from "pg";
 import { DureError } from "../../core/errors.ts";
 import type { Written } from "../../core/store.ts";
 import { CopyIn } from "./copy-in.ts";
-import { Driver, queryTimeoutMs } from "./driver.ts";
+import { Driver, inOneGo, queryTimeoutMs } from "./driver.ts";
 import type { Location } from "./location.ts";
 import {
   ConnectionLost,
@@ -124,8 +124,13 @@ export class Database implements Session {
       this.#once(async (client, hold) => {
         const send: Session["query"] = (statement, values = []) =>
           this.#send(client, statement, values, stepTimeoutMs);
-        const answer = send(statement, await values({ query: send }));
-        if (behind) hold(behind.sent(send(behind.statement, behind.values)));
+        const known = await values({ query: send });
+        if (!behind) return send(statement, known);
+        const [answer, told, both] = inOneGo(client, () => [
+          send(statement, known),
+          send(behind.statement, behind.values),
+        ]);
+        hold(behind.sent(both.then(() => told)));
         return answer;
       }),
     );
