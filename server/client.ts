@@ -283,6 +283,14 @@ export class DureClient {
     return (await this.call("GET /history", { query, ...options })).buckets;
   }
 
+  /** The audit log, newest first. */
+  readAudit(
+    query: CallQuery<"GET /audit"> = {},
+    options?: RequestOptions,
+  ): Promise<CallAnswer<"GET /audit">> {
+    return this.call("GET /audit", { query, ...options });
+  }
+
   /** What needs attention, worst first, each with the search behind it. */
   async listAttention(options?: RequestOptions): Promise<Item<"GET /attention", "attention">> {
     return (await this.call("GET /attention", options)).attention;

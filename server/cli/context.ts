@@ -1,11 +1,13 @@
 /** What every command is given: its output, and the database that --database names, opened when first asked for. */
 import { existsSync } from "node:fs";
+import { hostname, userInfo } from "node:os";
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { createDure, Dure } from "../dure.ts";
 import { checkDatabase, type DureOptions } from "../dure-options.ts";
 import { DureError } from "../tasks/core/errors.ts";
 import { setDefaultInstance } from "../tasks/core/instance.ts";
+import type { AskedBy } from "../tasks/core/store-audit.ts";
 import { CommandError } from "./exit-codes.ts";
 import { Output } from "./output.ts";
 
@@ -64,6 +66,11 @@ export class Context {
     return withoutPassword(this.database);
   }
 
+  /** Who asks for what the command changes, for the audit log. */
+  get by(): AskedBy {
+    return { who: caller(), via: "cli" };
+  }
+
   async close(): Promise<void> {
     await this.#dure?.close();
   }
@@ -113,6 +120,17 @@ export function withContext<Options>(action: Action<Options>): (...given: unknow
 /** The database as it may be shown: what stands before an @ of an address may be a password. */
 export function withoutPassword(database: string): string {
   return database.replace(/:\/\/[^@/]*@/, "://");
+}
+
+/** Whoever runs the command; in a container they may have no name. */
+function caller(): string {
+  let name = "somebody";
+  try {
+    name = userInfo().username;
+  } catch {
+    // The number of the user is in no list of users.
+  }
+  return `${name}@${hostname()}`;
 }
 
 function isFile(database: string): boolean {

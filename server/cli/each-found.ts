@@ -1,5 +1,4 @@
 /** Doing one thing to every task that a query finds: how many first, a bar meanwhile, what was done last. */
-import { hostname, userInfo } from "node:os";
 import type { Dure } from "../dure.ts";
 import type { ActOptions, TaskAction } from "../tasks/core/act.ts";
 import type { StartActionOptions } from "../tasks/core/action.ts";
@@ -78,6 +77,7 @@ export async function changeFound(
   const bar = progressBar(output);
   const report = await dure.actOnTasks(search, action, {
     ...what,
+    by: context.by,
     ...(rate !== undefined && { perSecond: rate }),
     onProgress: ({ done, skipped, matched }) => bar.update(done + skipped, matched, "task"),
   });
@@ -89,13 +89,13 @@ export async function changeFound(
 }
 
 async function startInBackground(
-  { output }: Context,
+  { output, by }: Context,
   dure: Dure,
   search: TaskSearchOptions,
   action: TaskAction,
   options: Pick<StartActionOptions, "edit" | "rate">,
 ): Promise<number> {
-  const task = await dure.startAction(search, action, { ...options, by: caller() });
+  const task = await dure.startAction(search, action, { ...options, by });
   const { id } = task;
   output.document(taskDocument(task));
   output.print(id);
@@ -107,15 +107,4 @@ async function startInBackground(
   }
   output.note(`A worker does it. "dure show ${id}" says how far it is, "dure cancel ${id}" ends it early.`);
   return 0;
-}
-
-/** Whoever runs the command, for the record; in a container it may have no name. */
-function caller(): string {
-  let name = "somebody";
-  try {
-    name = userInfo().username;
-  } catch {
-    // The number of the user is in no list of users.
-  }
-  return `${name}@${hostname()}`.slice(0, 200);
 }

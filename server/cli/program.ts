@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, type Help } from "commander";
 import { DureError } from "../tasks/core/errors.ts";
 import { addArchive } from "./commands/archive.ts";
+import { addAudit } from "./commands/audit.ts";
 import { addCancel } from "./commands/cancel.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addCopy } from "./commands/copy.ts";
@@ -79,6 +80,7 @@ export function createProgram(): Command {
     addTail,
     addTop,
     addWorkers,
+    addAudit,
     addDefinitions,
     addDashboard,
   ])

@@ -91,7 +91,7 @@ export type InstantKey =
   | `${string}At`;
 
 /** The keys whose values are the user's own, and stay as they come. */
-export type OpaqueKey = "payload" | "result" | "fields" | "details" | "payloadSchema";
+export type OpaqueKey = "payload" | "result" | "fields" | "details" | "payloadSchema" | "before" | "after";
 
 /** An answer once its instants are Dates. */
 export type Revived<Value> = Value extends Date

@@ -2,7 +2,15 @@
 const instantKey = /^(?:at|since|until|from|to|since|start|end|minute|hour|day|searchedBackTo|.+At)$/;
 const instantText = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/;
 /** What is the user's own stays as it came. */
-const opaqueKeys: ReadonlySet<string> = new Set(["payload", "result", "fields", "details", "payloadSchema"]);
+const opaqueKeys: ReadonlySet<string> = new Set([
+  "payload",
+  "result",
+  "fields",
+  "details",
+  "payloadSchema",
+  "before",
+  "after",
+]);
 
 /** Changes the value in its place, and answers it. */
 export function revive(value: unknown): unknown {

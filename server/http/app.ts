@@ -3,7 +3,10 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { z } from "zod";
 import type { Dure } from "../dure.ts";
+import { byOf, recordIn } from "../tasks/core/audit.ts";
 import { parseJson } from "../tasks/core/json-text.ts";
+import type { AskedBy } from "../tasks/core/store-audit.ts";
+import { addressOf, askedBy, requestIdHeader, requestIdOf, setAddress } from "./asked-by.ts";
 import { type Access, type Caller, Gate, type Role } from "./auth.ts";
 import { Documents, type Redact, redactByName } from "./documents.ts";
 import { EnqueueLimit, usualEnqueuesPerMinute } from "./enqueue-limit.ts";
@@ -16,6 +19,7 @@ import { checkAsksNoPayload, refusal } from "./payload-right.ts";
 import type { Call, Route } from "./route.ts";
 import { actionRoutes } from "./routes/actions.ts";
 import { attentionRoutes } from "./routes/attention.ts";
+import { auditRoutes } from "./routes/audit.ts";
 import { errorRoutes } from "./routes/errors.ts";
 import { historyRoutes } from "./routes/history.ts";
 import { overviewRoutes } from "./routes/overview.ts";
@@ -35,6 +39,7 @@ export const allRoutes = [
   ...actionRoutes,
   ...searchRoutes,
   ...pauseRoutes,
+  ...auditRoutes,
 ];
 export const routes: readonly Route[] = allRoutes;
 
@@ -49,6 +54,8 @@ export interface AuditEntry {
   method: string;
   path: string;
   status: number;
+  /** As in the audit log. */
+  requestId: string;
   /** Of an action on a search: what, by which query, as which task. */
   details?: Record<string, unknown>;
 }
@@ -62,8 +69,13 @@ export interface HttpOptions {
   redact?: Redact | false;
   /** How many tasks each caller may enqueue in a minute; beyond it they are answered 429. Default 60,000; false for any number. */
   enqueuesPerMinute?: number | false;
-  /** Called after each change that was asked for, made or refused. */
+  /** Called after each change that was asked for, made or refused; what was made is in the audit log as well. */
   onAudit?: (entry: AuditEntry) => void;
+  /**
+   * Whether the audit log has a record of each task that is enqueued by the API. Default true; false where programs do so all
+   * day long. What is enqueued in the dashboard, and what is run again, is always in it.
+   */
+  auditEnqueues?: boolean;
   /** Told of faults of the server; clients are not. Default: standard error. */
   onError?: (message: string) => void;
 }
@@ -73,7 +85,7 @@ export type HttpHandler = (request: Request) => Promise<Response>;
 /** Every error is an answer. */
 export function createApp(dure: Dure, access: Access, options: HttpOptions = {}): HttpHandler {
   const { basePath = "/", redact = redactByName, hosts, onAudit, onError = console.error } = options;
-  const { enqueuesPerMinute = usualEnqueuesPerMinute } = options;
+  const { enqueuesPerMinute = usualEnqueuesPerMinute, auditEnqueues = true } = options;
   const base = `/${basePath.replace(/^\/+|\/+$/g, "")}`.replace(/\/?$/, "/");
   const documents = new Documents(redact);
   const gate = new Gate(access);
@@ -89,6 +101,7 @@ export function createApp(dure: Dure, access: Access, options: HttpOptions = {})
     watches: new Watches(dure, documents, gate),
     pages: new Pages(undefined, base),
     onAudit: onAudit ?? (() => undefined),
+    auditEnqueues,
     answer: (error) => {
       const { status, body } = errorAnswer(error);
       if (status >= 500) onError(describeError(error));
@@ -122,6 +135,7 @@ interface Site {
   watches: Watches;
   pages: Pages;
   onAudit: (entry: AuditEntry) => void;
+  auditEnqueues: boolean;
   answer: (error: unknown) => Response;
 }
 
@@ -136,7 +150,14 @@ function guard(app: Hono, { answer }: Site, hosts: HttpOptions["hosts"]): void {
   const tooLarge = () => answer(new HttpError(413, "BODY_TOO_LARGE", "The body is larger than 1 MiB."));
   const limited = bodyLimit({ maxSize: bodyMax, onError: tooLarge });
   // Of a question nobody reads a body, and looking for one costs more than the rest of the request.
-  app.use(async (context, next) => (context.req.method === "GET" ? next() : limited(context, next)));
+  app.use(async (context, next) => {
+    if (context.req.method === "GET") return next();
+    const address = addressOf(context.req.raw);
+    return limited(context, () => {
+      setAddress(context.req.raw, address);
+      return next();
+    });
+  });
 }
 
 /** Answers that carry every header already: to look at those of a response is what costs, at hundreds a second. */
@@ -147,8 +168,9 @@ const answerHeaders = {
   "content-type": "application/json",
 };
 
-function wholeAnswer(bytes: Bytes, status: 200 | 202): Response {
-  const response = new Response(bytes, { status, headers: answerHeaders });
+function wholeAnswer({ bytes, status, requestId }: Answered): Response {
+  const headers = requestId ? { ...answerHeaders, [requestIdHeader]: requestId } : answerHeaders;
+  const response = new Response(bytes, { status, headers });
   whole.add(response);
   return response;
 }
@@ -168,8 +190,7 @@ function addApi(app: Hono, site: Site): void {
   for (const route of routes) {
     app.on(route.method, `/api/${route.path}`, async (context) => {
       const params = context.req.param() as Record<string, string>;
-      const { bytes, status } = await run(site, route, context.req.raw, params, context.req.query());
-      return wholeAnswer(bytes, status);
+      return wholeAnswer(await run(site, route, context.req.raw, params, context.req.query()));
     });
   }
   app.get("/api/openapi.json", async (context) => {
@@ -177,9 +198,12 @@ function addApi(app: Hono, site: Site): void {
     return context.json(openApi(routes));
   });
   app.delete("/api/session", async (context) => {
-    checkOrigin(context.req.raw);
-    await gate.admit(context.req.raw, "viewer");
-    const cookie = gate.logout(context.req.raw);
+    const request = context.req.raw;
+    checkOrigin(request);
+    const caller = await gate.admit(request, "viewer");
+    if (gate.hasSession(request))
+      await recordSession(dure, askedBy(request, caller, requestIdOf(request)), "log-out");
+    const cookie = gate.logout(request);
     await Promise.all([events.letGo(), watches.letGo()]);
     return context.json({ ended: true }, 200, { "set-cookie": cookie });
   });
@@ -196,18 +220,26 @@ function addApi(app: Hono, site: Site): void {
   });
 }
 
+/** The bytes of an answer, and of a change the id that it goes by. */
+interface Answered {
+  bytes: Bytes;
+  status: 200 | 202;
+  requestId?: string;
+}
+
 async function run(
   site: Site,
   route: Route,
   request: Request,
   params: Record<string, string>,
   given: Record<string, string>,
-): Promise<{ bytes: Bytes; status: 200 | 202 }> {
+): Promise<Answered> {
   const { dure, gate, onAudit } = site;
   const isChange = route.method !== "GET";
   if (isChange) checkOrigin(request);
   const caller = await gate.admit(request, route.role);
   const { role, name } = caller;
+  const requestId = isChange ? requestIdOf(request) : "";
   let status: number = 500;
   let details: AuditEntry["details"];
   try {
@@ -216,7 +248,8 @@ async function run(
     const audit = (more: object) => {
       details = { ...details, ...more };
     };
-    const call = { ...rightsOf(site, caller, request), dure, params, query, body, audit };
+    const by = isChange ? askersOf(site, request, caller, requestId) : noAskers;
+    const call = { ...rightsOf(site, caller, request), ...by, dure, params, query, body, audit };
     if (!call.seesPayloads) {
       if (route.needsPayloads) throw refusal();
       await checkAsksNoPayload(dure, body ?? query);
@@ -225,7 +258,7 @@ async function run(
     const value = await route.run(call);
     const answered = route.statusOf?.(value) ?? 200;
     status = answered;
-    return { bytes: bytesOf(value), status: answered };
+    return { bytes: bytesOf(value), status: answered, requestId };
   } catch (error) {
     ({ status } = errorAnswer(error));
     throw error;
@@ -234,10 +267,23 @@ async function run(
       forgetAnswers(dure);
       const path = new URL(request.url).pathname;
       const who = { role, ...(name !== undefined && { name }) };
-      const entry = { at: new Date(), ...who, method: route.method, path, status };
+      const entry = { at: new Date(), ...who, method: route.method, path, status, requestId };
       onAudit({ ...entry, ...(details && { details }) });
     }
   }
+}
+
+/** Questions change nothing. */
+const noAskers = { by: {}, enqueuedBy: undefined };
+
+function askersOf({ auditEnqueues }: Site, request: Request, caller: Caller, requestId: string) {
+  const by = askedBy(request, caller, requestId);
+  return { by, enqueuedBy: auditEnqueues || by.via === "dashboard" ? by : undefined };
+}
+
+async function recordSession(dure: Dure, by: AskedBy, action: "log-in" | "log-out"): Promise<void> {
+  const { instance } = dure;
+  await recordIn(instance, byOf(instance, by), { action, kind: "session", target: "dashboard" });
 }
 
 /** What a route is told of its caller, and what it may do for them. */
@@ -268,11 +314,14 @@ function bytesOf(value: unknown): Bytes {
   return Buffer.from(JSON.stringify(value));
 }
 
-function addPages(app: Hono, { base, gate, pages }: Site): void {
-  app.get("*", (context) => {
+function addPages(app: Hono, { dure, base, gate, pages }: Site): void {
+  app.get("*", async (context) => {
     const token = context.req.query("token");
     if (token !== undefined) {
-      const cookie = gate.login(context.req.raw, token);
+      const request = context.req.raw;
+      const cookie = gate.login(request, token);
+      const by: AskedBy = { ...askedBy(request, { role: "admin" }, requestIdOf(request)), via: "dashboard" };
+      if (cookie) await recordSession(dure, by, "log-in");
       const headers = { location: withoutToken(context.req.url), ...(cookie && { "set-cookie": cookie }) };
       return new Response(null, { status: 303, headers });
     }

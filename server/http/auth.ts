@@ -17,6 +17,8 @@ export interface Caller {
   name?: string;
   /** Whether they see payloads, results, attributes, errors and logs, and may search in them. Default true. */
   payloads?: boolean;
+  /** Where they call from, for the audit log; of a server of yours, which alone knows whom its proxies may be believed. */
+  address?: string;
 }
 
 /** The caller, or their role; null for nobody who may call. */

@@ -4,6 +4,7 @@
  * dashboard knows, by its types. Instants are ISO strings, absent values are left out, unknown keys are to be ignored.
  */
 import { z } from "zod";
+import { auditActions, auditKinds, vias } from "../tasks/core/store-audit.ts";
 
 /** An instant, as ISO text in UTC. */
 const instant = z.string().meta({ format: "date-time" });
@@ -356,6 +357,31 @@ export const pause = z.object({
   reason: z.string().optional(),
 });
 export type PauseDocument = z.infer<typeof pause>;
+
+export const auditAction = z.enum(auditActions);
+export type AuditAction = z.infer<typeof auditAction>;
+
+/** A record of the audit log. */
+export const auditRecord = z.object({
+  id: z.string(),
+  at: instant,
+  action: auditAction,
+  kind: z.enum(auditKinds),
+  /** The id of a task, the name of a type, queue or saved search, a query. */
+  target: z.string(),
+  /** Of a task. */
+  type: z.string().optional(),
+  who: z.string().optional(),
+  via: z.enum(vias),
+  address: z.string().optional(),
+  requestId: z.string().optional(),
+  before: jsonObject.optional(),
+  after: jsonObject.optional(),
+});
+export type AuditDocument = z.infer<typeof auditRecord>;
+
+export const auditPage = z.object({ records: z.array(auditRecord), nextCursor: z.string().optional() });
+export type AuditPage = z.infer<typeof auditPage>;
 
 /** What to put in the place of `from` to `to`, counted in UTF-16 units from 0. */
 export const completion = z.object({

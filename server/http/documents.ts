@@ -7,12 +7,14 @@ import type { ExplanationReason } from "../tasks/core/explain.ts";
 import type { Pause } from "../tasks/core/pauses.ts";
 import type { SavedSearch } from "../tasks/core/saved-searches.ts";
 import { redactedText, withoutSecrets } from "../tasks/core/secret-text.ts";
-import type { Attributes, StoredDefinition, WorkerRecord } from "../tasks/core/store.ts";
+import type { Attributes, AuditRecord, StoredDefinition, WorkerRecord } from "../tasks/core/store.ts";
+import type { AuditState } from "../tasks/core/store-audit.ts";
 import type { TaskGroup } from "../tasks/core/summary.ts";
 import type { Task } from "../tasks/core/task.ts";
 import { encodeValue } from "../tasks/core/value.ts";
 import type {
   AttemptDocument,
+  AuditDocument,
   DefinitionDocument,
   ErrorGroup,
   Json,
@@ -140,6 +142,12 @@ export class Documents {
     return jsonOf(pause) as unknown as PauseDocument;
   }
 
+  /** Queries and reasons are what somebody wrote. */
+  auditRecord(record: AuditRecord): AuditDocument {
+    const shown = this.#redacted(jsonOf(record)) as { [key: string]: Json };
+    return mapTexts(shown, (text) => this.text(text)) as unknown as AuditDocument;
+  }
+
   worker(worker: WorkerRecord): WorkerDocument {
     return jsonOf(worker) as unknown as WorkerDocument;
   }
@@ -217,6 +225,15 @@ class HiddenDocuments extends Documents {
     return super.reason({ ...reason, message });
   }
 
+  override auditRecord({ target, before, after, ...record }: AuditRecord): AuditDocument {
+    return super.auditRecord({
+      ...record,
+      target: record.kind === "tasks" ? hiddenText : target,
+      ...(before && { before: openState(before) }),
+      ...(after && { after: openState(after) }),
+    });
+  }
+
   /** They edit what they have not seen: what they give is all of it. */
   override edited(given: Json): unknown {
     return given;
@@ -225,6 +242,23 @@ class HiddenDocuments extends Documents {
   override hides(field: string): boolean {
     return !openFields.has(field);
   }
+}
+
+/** Without what somebody wrote: queries, which may look into payloads, and reasons. */
+function openState(state: AuditState): AuditState {
+  return Object.fromEntries(Object.entries(state).filter(([key]) => openStates.has(key)));
+}
+
+const openStates: ReadonlySet<string> = new Set([
+  ...["status", "cancelRequested", "priority", "dueAt", "pausedAt", "tasks", "from", "payloadEdited"],
+  ...["action", "matched", "changed", "skipped", "aborted"],
+]);
+
+function mapTexts(value: Json, change: (text: string) => string): Json {
+  if (typeof value === "string") return change(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => mapTexts(item, change));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapTexts(item, change)]));
 }
 
 function jsonOf(value: unknown): Json {

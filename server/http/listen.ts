@@ -1,9 +1,10 @@
 /** The API and the dashboard on a port of their own. */
-import type { Server } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import { serve } from "@hono/node-server";
 import type { Dure } from "../dure.ts";
 import { DureError } from "../tasks/core/errors.ts";
 import { createApp, type HttpOptions } from "./app.ts";
+import { setAddress } from "./asked-by.ts";
 import { newToken } from "./auth.ts";
 import { dashboardPort } from "./dashboard-port.ts";
 
@@ -57,8 +58,11 @@ function start(
   return new Promise((resolve, reject) => {
     const server = serve({
       // Only what is older than HTTP/1.1 may leave its host unsaid, and no browser does.
-      fetch: (request) =>
-        request.headers.has("host") ? handler(request) : new Response(null, { status: 400 }),
+      fetch: (request, env) => {
+        if (!request.headers.has("host")) return new Response(null, { status: 400 });
+        const { incoming } = env as { incoming: IncomingMessage };
+        return handler(setAddress(request, incoming.socket.remoteAddress));
+      },
       hostname,
       port,
       serverOptions: {

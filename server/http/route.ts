@@ -1,6 +1,7 @@
 /** A route: what it is asked, what it needs, what it answers. The API, its description, its client and its tests are made from these. */
 import type { z } from "zod";
 import type { Dure } from "../dure.ts";
+import type { AskedBy } from "../tasks/core/store-audit.ts";
 import type { Role } from "./auth.ts";
 import type { Documents } from "./documents.ts";
 
@@ -22,7 +23,11 @@ export interface Call<Query = any, Body = any> {
   canLogOut: boolean;
   /** For what needs more than the route does. @throws HttpError 403 */
   need(role: Role): void;
-  /** Adds to the line of the audit. */
+  /** Who asks, for the audit log. */
+  by: AskedBy;
+  /** The same for tasks that are enqueued; undefined where the log is not to have those. */
+  enqueuedBy: AskedBy | undefined;
+  /** Adds to what `onAudit` is told. */
   audit(details: Record<string, unknown>): void;
 }
 

@@ -51,6 +51,39 @@ test("a type is paused, told wherever one looks, and resumed", async () => {
   expect((await dure("pause")).stderr).toContain("Nothing is paused.");
 });
 
+test("the audit log says who changed what from the command line, and terminals obey none of it", async () => {
+  const before = Date.now();
+  await dure("pause", "--queue", "mail", "--reason", "no mail server");
+  await dure("edit", "receipt-17", "--priority", "3");
+  await dure("cancel", "receipt-17");
+  await dure("cancel", "--query", "id:receipt-17", "--yes");
+  await dure("retry", "--query", "id:receipt-17", "--yes");
+  await dure("enqueue", "send-receipt", "--from", "receipt-17", "--id", "receipt-18");
+  const other = createDure({ database });
+  await other.deleteSearch("none").catch(() => undefined);
+  await other.editTask("receipt-18", {
+    priority: 1,
+    by: { who: "eve\u001b[2J", after: { why: "\u001b]8;;x" } },
+  });
+  await other.close();
+  const { stdout } = await dure("audit");
+  expect(stdout).not.toMatch(/\u001b/);
+  expect(stdout).toMatch(/\S+@\S+ +cli +pause +queue +mail +reason no mail server/);
+  expect(stdout).toMatch(/edit +task +receipt-17 .*priority 0 → 3/);
+  const { records } = await json("audit");
+  expect(records.map(({ action, target }: any) => `${action} ${target}`)).toEqual([
+    ...["edit receipt-18", "run-again receipt-18", "end-action id:receipt-17", "start-action id:receipt-17"],
+    ...["cancel receipt-17", "edit receipt-17", "pause mail"],
+  ]);
+  expect(records[1].after).toEqual({ from: "receipt-17" });
+  expect(Date.parse(records.at(-1).at)).toBeGreaterThanOrEqual(before);
+  const first = await json("audit", "receipt-17", "--action", "edit", "--action", "cancel", "--limit", "1");
+  expect(first.records.map(({ action }: any) => action)).toEqual(["cancel"]);
+  const next = await dure("audit", "receipt-17", "--via", "cli", "--cursor", first.nextCursor);
+  expect(next.stdout).toMatch(/edit/);
+  expect((await dure("audit", "--who", "nobody")).stderr).toContain("Nothing of the kind");
+});
+
 test("with --json each is one document", async () => {
   const paused = await json("pause", "--queue", "mail");
   expect(paused).toEqual({ queue: "mail", pausedAt: expect.any(String) });

@@ -60,7 +60,7 @@ test("starts a task, which is asked for its progress and its result", async () =
   const { body } = await ask("GET", `/api/actions/${id}`);
   expect(body.task).toMatchObject({
     status: "COMPLETED",
-    payload: { action: "retry", by: "operator over HTTP", rate: 1_000 },
+    payload: { action: "retry", by: "operator", rate: 1_000 },
     result: { matched: 3, changed: 3, skipped: 0 },
   });
   expect(audited).toMatchObject([

@@ -93,6 +93,10 @@ test("other questions are answered, and changes made", async () => {
   expect((await get("tasks?q=status:failed+type:send*")).tasks.map(({ id }: any) => id)).toEqual(["failed"]);
   expect((await get("query/complete?text=order:&position=6")).items).toEqual([]);
   const again = (await (await ask("POST", "tasks/sent/run-again", { delay: "1h" })).json()) as any;
+  await dure.startAction({ query: `error:${canary}` }, "retry");
+  await dure.actOnTasks({ query: `error:${canary} id:none` }, "retry");
+  expect(JSON.stringify(await get("audit"))).not.toContain(canary);
+  expect((await get("audit")).records).toHaveLength(4);
   expect(again.task.payload).toBeUndefined();
   expect((await dure.getTaskById(again.task.id))?.payload).toEqual({ [canary]: canary, fails: false });
 });

@@ -178,6 +178,12 @@ describe("changing", () => {
     expect(await client().listPauses()).toEqual([paused]);
     expect(await client().resume(target)).toBe(true);
     expect(await client().resume({ queue: "reports" })).toBe(false);
+    const { records, nextCursor } = await client().readAudit({ target: "send-receipt", limit: 1 });
+    expect(records).toMatchObject([{ at: expect.any(Date), action: "resume", who: "admin", via: "http" }]);
+    const rest = await client().readAudit({ target: "send-receipt", cursor: nextCursor });
+    expect(rest.records.map(({ action, after }) => [action, after])).toEqual([
+      ["pause", { reason: "no mail server" }],
+    ]);
   });
 
   test("all that fits a search", async () => {

@@ -122,6 +122,7 @@ const calls: readonly [route: string, asked: string, body?: unknown, status?: nu
   ["PUT pauses/:kind/:name", "pauses/type/send-receipt", { reason: "rest" }],
   ["GET pauses", "pauses"],
   ["DELETE pauses/:kind/:name", "pauses/type/send-receipt"],
+  ["GET audit", "audit?action=cancel,pause,save-search&limit=9"],
 ];
 
 test("every answer of every route fits its schema, and has nothing beside it", async () => {

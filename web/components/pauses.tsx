@@ -6,7 +6,6 @@ import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { useTelling } from "../telling.ts";
 import { RoleButton } from "./button.tsx";
-import { Icon } from "./icon.tsx";
 import styles from "./pauses.module.css";
 import { useToast } from "./toast.tsx";
 
@@ -63,10 +62,7 @@ export function PauseSwitch({ kind, name, isPaused }: { kind: PauseKind; name: s
       disabled={change.isPending}
       onClick={() => change.mutate()}
     >
-      <span className={styles.sign}>
-        <Icon name={isPaused ? "resume" : "pause"} size={14} />
-      </span>
-      <span className={styles.word}>{isPaused ? words.resume : words.pause}</span>
+      {isPaused ? words.resume : words.pause}
     </RoleButton>
   );
 }

@@ -44,7 +44,7 @@ const cancel: Action<QueryOptions> = async (context, options, ids) => {
   if (isByQuery(options, ids)) return changeFound(context, options, "cancel", "cancelled");
   const dure = context.open();
   return changeEach(context, ids, "cancelled", async (id) => {
-    const { task, requested } = await dure.cancelTask(id);
+    const { task, requested } = await dure.cancelTask(id, { by: context.by });
     return {
       task,
       line: requested ? `${task.id}  asked to stop; it is running` : `${task.id}  ${task.status}`,

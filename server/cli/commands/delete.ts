@@ -53,7 +53,7 @@ const remove: Action<QueryOptions> = async (context, options, ids) => {
   )
     return 1;
   return changeEach(context, ids, "deleted", async (id) => {
-    await dure.deleteTask(id);
+    await dure.deleteTask(id, { by: context.by });
     return { line: `${id}  deleted` };
   });
 };

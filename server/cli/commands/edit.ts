@@ -57,7 +57,7 @@ const edit: Action<Options> = async (context, options, ids) => {
   if (isByQuery(options, ids)) return changeFound(context, options, "edit", "changed", change);
   const dure = context.open();
   return changeEach(context, ids, "changed", async (id) => {
-    const task = await dure.editTask(id, change);
+    const task = await dure.editTask(id, { ...change, by: context.by });
     const due = task.dueAt ? `due ${formatInstant(task.dueAt)}` : "due";
     return { task, line: `${task.id}  priority ${task.priority ?? 0}, ${due}` };
   });

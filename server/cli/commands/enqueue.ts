@@ -7,6 +7,7 @@ import { resultOf } from "../../tasks/core/enqueue.ts";
 import { DureError } from "../../tasks/core/errors.ts";
 import { parseJson } from "../../tasks/core/json-text.ts";
 import { showValue } from "../../tasks/core/show.ts";
+import type { AskedBy } from "../../tasks/core/store-audit.ts";
 import type { Task } from "../../tasks/core/task.ts";
 import { collectWhole, given, parseInteger } from "../arguments.ts";
 import type { Action, Context } from "../context.ts";
@@ -77,7 +78,11 @@ const enqueue: Action<Options> = async (context, options, [type, text]) => {
   const dure = context.open();
   const payload =
     text === undefined && options.from !== undefined ? await payloadOf(dure, options.from) : written;
-  const task = await dure.enqueueTask(type!, payload, settings);
+  const again = options.from !== undefined && text === undefined;
+  const by: AskedBy = again
+    ? { ...context.by, action: "run-again", after: { from: options.from } }
+    : context.by;
+  const task = await dure.enqueueTask(type!, payload, { ...settings, by });
   if (options.wait) await waitForResult(context, dure, task, options.waitTimeout);
   else announce(context, task);
 };

@@ -44,7 +44,8 @@ const pause: Action<Options> = async (context, options) => {
   const { type, queue, reason } = options;
   if (type === undefined && queue === undefined) return list(context, reason);
   const dure = context.open();
-  const paused = await dure.pause(targetOf(options, "pause"), reason === undefined ? {} : { reason });
+  const { by } = context;
+  const paused = await dure.pause(targetOf(options, "pause"), reason === undefined ? { by } : { reason, by });
   const { byType } = await dure.stats();
   const waiting = byType
     .filter((row) => row.status === "PENDING" && (row.type === type || row.queue === queue))

@@ -29,7 +29,7 @@ Examples:
 
 const resume: Action<Options> = async (context, options) => {
   const target = targetOf(options, "resume");
-  const resumed = await context.open().resume(target);
+  const resumed = await context.open().resume(target, { by: context.by });
   const { output } = context;
   output.document({ ...target, resumed });
   output.note(`${targetText(target)} ${resumed ? "is no longer paused" : "was not paused"}.`);

@@ -42,7 +42,7 @@ const retry: Action<QueryOptions> = async (context, options, ids) => {
   if (isByQuery(options, ids)) return changeFound(context, options, "retry", "retried");
   const dure = context.open();
   return changeEach(context, ids, "retried", async (id) => {
-    const task = await dure.retryTask(id);
+    const task = await dure.retryTask(id, { by: context.by });
     return { task, line: `${task.id}  ${task.status}` };
   });
 };

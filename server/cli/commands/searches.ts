@@ -62,7 +62,7 @@ const searches: Action<Options> = async (context, options, [word = "list", name,
   if (action === "list") return list(context, name);
   if (name === undefined) throw new CommandError(`"dure searches ${action}" needs the name of a search.`);
   if (action === "save") return save(context, name, query.join(" "), options);
-  await context.open().deleteSearch(name);
+  await context.open().deleteSearch(name, { by: context.by });
   context.output.document({ deleted: name });
   context.output.note(`Deleted the saved search ${name}.`);
 };
@@ -90,7 +90,7 @@ async function save(context: Context, name: string, query: string, options: Opti
     throw new CommandError(
       `"dure searches save ${name}" needs a query, in single quotes: 'status:failed type:resize-image'.`,
     );
-  const saved = await context.open().saveSearch(name, { query, ...changesOf(options) });
+  const saved = await context.open().saveSearch(name, { query, ...changesOf(options), by: context.by });
   const { output } = context;
   output.document(saved);
   output.print(`@${saved.name}`);

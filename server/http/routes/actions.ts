@@ -35,7 +35,7 @@ export const actionRoutes = [
       "Cancels, retries, deletes or edits all that fits, as a task of its own (202); with `dryRun` only says how many. Deleting needs the role admin",
     body: newAction,
     statusOf: (answer: ActionAnswer) => ("task" in answer ? 202 : 200),
-    run: async ({ dure, documents, body, caller, charge, need, audit }): Promise<ActionAnswer> => {
+    run: async ({ dure, documents, body, charge, need, by, audit }): Promise<ActionAnswer> => {
       const { action, edit, dryRun, rate, ...filter } = body;
       if (action === "delete") need("admin");
       const search = searchOf(filter);
@@ -54,7 +54,7 @@ export const actionRoutes = [
       const started = await dure.startAction(search, action, {
         ...change,
         ...(rate !== undefined && { rate }),
-        by: `${caller} over HTTP`,
+        by,
       });
       audit({ task: started.id });
       return { task: documents.task(started) };

@@ -26,9 +26,9 @@ export const pauseRoutes = [
       /** Left out, one that was given before stays. */
       reason: z.string().max(1_000).optional(),
     }),
-    run: async ({ dure, documents, params, body: { reason }, audit }) => {
+    run: async ({ dure, documents, params, body: { reason }, by, audit }) => {
       if (reason !== undefined) audit({ reason });
-      const options = reason === undefined ? {} : { reason };
+      const options = reason === undefined ? { by } : { reason, by };
       return { pause: documents.pause(await dure.pause(targetOf(params), options)) };
     },
   }),
@@ -38,7 +38,7 @@ export const pauseRoutes = [
     role: "operator",
     answer: z.object({ resumed: z.boolean() }),
     summary: "Lets the tasks of a type or a queue start again; answers whether it was paused",
-    run: async ({ dure, params }) => ({ resumed: await dure.resume(targetOf(params)) }),
+    run: async ({ dure, params, by }) => ({ resumed: await dure.resume(targetOf(params), { by }) }),
   }),
 ];
 

@@ -38,9 +38,9 @@ export const searchRoutes = [
     answer: z.object({ search: savedSearchDocument }),
     summary: "Saves a search, in the place of one that has the name",
     body: savedSearch,
-    run: async ({ dure, documents, params, body, audit }) => {
+    run: async ({ dure, documents, params, body, by, audit }) => {
       audit({ query: body.query, ...(body.alert && { enqueue: body.alert.enqueue.type }) });
-      return { search: documents.search(await dure.saveSearch(params.name!, body)) };
+      return { search: documents.search(await dure.saveSearch(params.name!, { ...body, by })) };
     },
   }),
   route({
@@ -49,8 +49,8 @@ export const searchRoutes = [
     role: "operator",
     answer: z.object({ deleted: z.string() }),
     summary: "Deletes a saved search and its alert",
-    run: async ({ dure, params }) => {
-      await dure.deleteSearch(params.name!);
+    run: async ({ dure, params, by }) => {
+      await dure.deleteSearch(params.name!, { by });
       return { deleted: params.name! };
     },
   }),

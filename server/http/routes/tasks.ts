@@ -205,10 +205,11 @@ export const taskRoutes = [
     answer: oneTask,
     summary: "Enqueues a task of a definition that is known to the database",
     body: newTask,
-    run: async ({ dure, documents, body, charge }) => {
+    run: async ({ dure, documents, body, charge, enqueuedBy: by }) => {
       charge(1);
       const { type, payload, ...options } = body;
-      return { task: documents.task(await dure.enqueueTask(type, payload, options)) };
+      const task = await dure.enqueueTask(type, payload, { ...options, ...(by && { by }) });
+      return { task: documents.task(task) };
     },
   }),
   route({
@@ -218,10 +219,10 @@ export const taskRoutes = [
     answer: z.object({ tasks: z.array(task) }),
     summary: `Enqueues at most ${batchMax} tasks, one after another; answers them in order`,
     body: z.strictObject({ tasks: z.array(newTask).max(batchMax) }),
-    run: async ({ dure, documents, body, charge }) => {
+    run: async ({ dure, documents, body, charge, enqueuedBy: by }) => {
       charge(body.tasks.length);
       const stored = body.tasks.map(({ type, payload, ...options }) =>
-        dure.enqueueTask(type, payload, options),
+        dure.enqueueTask(type, payload, { ...options, ...(by && { by }) }),
       );
       return { tasks: (await Promise.all(stored)).map((task) => documents.task(task)) };
     },
@@ -233,8 +234,8 @@ export const taskRoutes = [
     answer: oneTask.extend({ requested: z.boolean() }),
     summary: "Cancels a task; one that runs is asked to stop",
     body: change,
-    run: async ({ dure, documents, params, body }) => {
-      const { task, requested } = await dure.cancelTask(params.id!, body);
+    run: async ({ dure, documents, params, body, by }) => {
+      const { task, requested } = await dure.cancelTask(params.id!, { ...body, by });
       return { task: documents.task(task), requested };
     },
   }),
@@ -245,9 +246,9 @@ export const taskRoutes = [
     answer: oneTask,
     summary: "Puts a FAILED or CANCELLED task back, with all its attempts again",
     body: change,
-    run: async ({ dure, documents, params, body, need }) => {
+    run: async ({ dure, documents, params, body, need, by }) => {
       await needForAction(dure, params.id!, need);
-      return { task: documents.task(await dure.retryTask(params.id!, body)) };
+      return { task: documents.task(await dure.retryTask(params.id!, { ...body, by })) };
     },
   }),
   route({
@@ -262,15 +263,19 @@ export const taskRoutes = [
       delay: z.union([z.string(), z.number()]).optional(),
     }),
     run: async (call) => {
-      const { dure, documents, body } = call;
-      const { type, payload, isDefinition } = await existing(call);
+      const { dure, documents, body, by } = call;
+      const { id, type, payload, isDefinition } = await existing(call);
       if (isDefinition)
         throw new HttpError(409, "STATUS_CONFLICT", "This is a definition; enqueue a task of it instead.");
       call.charge(1);
+      const isEdited = "payload" in body;
       const again = await dure.enqueueTask(
         type,
-        "payload" in body ? documents.edited(body.payload as Json, payload) : payload,
-        body.delay === undefined ? {} : { delay: body.delay },
+        isEdited ? documents.edited(body.payload as Json, payload) : payload,
+        {
+          ...(body.delay !== undefined && { delay: body.delay }),
+          by: { ...by, action: "run-again", after: { from: id, ...(isEdited && { payloadEdited: true }) } },
+        },
       );
       return { task: documents.task(again) };
     },
@@ -282,9 +287,10 @@ export const taskRoutes = [
     answer: oneTask,
     summary: "Changes the priority or the due time of a PENDING task",
     body: change.extend({ priority: z.number().int().optional(), dueAt: instant.nullish() }),
-    run: async ({ dure, documents, params, body }) => {
+    run: async ({ dure, documents, params, body, by }) => {
       const { priority, dueAt, expectedVersion } = body;
       const task = await dure.editTask(params.id!, {
+        by,
         ...(priority !== undefined && { priority }),
         ...(dueAt === null ? { delay: 0 } : dueAt && { runAt: dueAt }),
         ...(expectedVersion !== undefined && { expectedVersion }),
@@ -299,8 +305,8 @@ export const taskRoutes = [
     answer: z.object({ deleted: z.string() }),
     summary: "Deletes a task that has ended, with its attempts and logs",
     query: z.object({ expectedVersion: z.coerce.number().int().optional() }),
-    run: async ({ dure, params, query: { expectedVersion } }) => {
-      await dure.deleteTask(params.id!, expectedVersion === undefined ? {} : { expectedVersion });
+    run: async ({ dure, params, query: { expectedVersion }, by }) => {
+      await dure.deleteTask(params.id!, { by, ...(expectedVersion !== undefined && { expectedVersion }) });
       return { deleted: params.id! };
     },
   }),

@@ -68,8 +68,7 @@ export async function actOnTasksIn(
   options: ActOptions = {},
 ): Promise<ActReport> {
   checkAct("actOnTasks", action, options);
-  // Nothing happens to what is only counted: without an end of its own the kept counts tell how much that is.
-  const before = options.dryRun ? undefined : new Date(instance.clock.now() + 1);
+  const before = new Date(instance.clock.now() + 1);
   const asked = await fixedSearch(instance, search);
   const fixed = fixedSet(asked, action, before);
   const { tasks: sample } = await searchTaskPageIn(instance, { ...fixed, limit: sampleSize });
@@ -97,7 +96,7 @@ export async function actOnTasksIn(
 }
 
 /**
- * The tasks of a search that an action is for and that were last changed before an instant, if one is given. Oldest first by creation, which
+ * The tasks of a search that an action is for and that were last changed before an instant. Oldest first by creation, which
  * no action changes; what is changed from then on has left the set.
  */
 export function fixedSet(
@@ -110,14 +109,14 @@ export function fixedSet(
     ...search
   }: TaskSearchOptions,
   action: TaskAction,
-  before: Date | undefined,
+  before: Date,
 ): TaskSearchOptions {
-  const { updatedAtRange: range } = search;
-  const end = before && range?.end && range.end < before ? range.end : (before ?? range?.end);
+  const { updatedAtRange } = search;
+  const end = updatedAtRange?.end && updatedAtRange.end < before ? updatedAtRange.end : before;
   return {
     ...search,
     and: [...(search.and ?? []), { status: statusesFor[action] }],
-    ...((range || end) && { updatedAtRange: { ...range, ...(end && { end }) } }),
+    updatedAtRange: { ...updatedAtRange, end },
     sortBy: "createdAt",
     sortOrder: "asc",
     definitions: false,

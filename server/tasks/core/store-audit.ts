@@ -1,5 +1,4 @@
 /** What a store keeps of a change that somebody asked for: who did what to what, when, and from where. */
-import type { TaskEdit } from "./store.ts";
 
 /** What was done. */
 export const auditActions = [
@@ -139,7 +138,10 @@ function plainIn(value: unknown, lengthMax: number): unknown {
 }
 
 /** Of a task, what an edit names. */
-export function editState(edit: TaskEdit, task: { priority: number; dueAt: number }): AuditState {
+export function editState(
+  edit: { priority?: number; dueAt?: number },
+  task: { priority: number; dueAt: number },
+): AuditState {
   return {
     ...(edit.priority !== undefined && { priority: task.priority }),
     ...(edit.dueAt !== undefined && { dueAt: new Date(task.dueAt).toISOString() }),

@@ -1,0 +1,52 @@
+/** The audit log: who asked for which change. */
+import { z } from "zod";
+import { auditActions, vias } from "../../tasks/core/store-audit.ts";
+import { auditPage } from "../contract.ts";
+import { route } from "../route.ts";
+import { instant } from "./tasks.ts";
+
+const pageMax = 200;
+
+export const auditRoutes = [
+  route({
+    method: "GET",
+    path: "audit",
+    role: "operator",
+    answer: auditPage,
+    // Whoever has just asked for a change looks for it.
+    isOwn: true,
+    summary: "The audit log, newest first: who asked for which change of what, when, and from where",
+    query: z.object({
+      action: z
+        .string()
+        .max(500)
+        .transform((text) => text.split(",").filter((part) => part !== ""))
+        .pipe(z.array(z.enum(auditActions)))
+        .optional(),
+      who: z.string().max(200).optional(),
+      via: z.enum(vias).optional(),
+      target: z.string().max(1_000).optional(),
+      from: instant.optional(),
+      to: instant.optional(),
+      limit: z.coerce.number().int().min(1).max(pageMax).default(50),
+      cursor: z.string().max(400).optional(),
+    }),
+    run: async ({ dure, documents, query }) => {
+      const { action, who, via, target, from, to, limit, cursor } = query;
+      const { records, nextCursor } = await dure.readAudit({
+        ...(action?.length && { actions: action }),
+        ...(who !== undefined && { who }),
+        ...(via && { via }),
+        ...(target !== undefined && { target }),
+        ...(from && { start: from }),
+        ...(to && { end: to }),
+        ...(cursor !== undefined && { cursor }),
+        limit,
+      });
+      return {
+        records: records.map((record) => documents.auditRecord(record)),
+        ...(nextCursor !== undefined && { nextCursor }),
+      };
+    },
+  }),
+];
