@@ -7,7 +7,8 @@ export interface Question {
   name: string;
   /** The file of Dure's case, when it is not ../cases/<name>.ts. */
   case?: string;
-  bare?: boolean;
+  /** The file that answers with bare SQL. */
+  bare?: string;
   peers?: boolean;
   /** Needs the database with many finished tasks. */
   history?: boolean;
@@ -17,16 +18,16 @@ export interface Question {
 }
 
 export const questions: readonly Question[] = [
-  { name: "bulk-enqueue", bare: true, peers: true },
-  { name: "one-by-one", bare: true, peers: true, tasks: 2_000 },
+  { name: "bulk-enqueue", bare: "bare.ts", peers: true },
+  { name: "one-by-one", bare: "bare.ts", peers: true, tasks: 2_000 },
   { name: "hundred-callers", tasks: 50_000 },
-  { name: "drain", bare: true, peers: true },
+  { name: "drain", bare: "bare.ts", peers: true },
   { name: "drain-by-two", case: "../postgres/drain-by-two.ts", peers: true },
   { name: "drain-with-history", case: "drain.ts", history: true },
   { name: "drain-held", case: "../postgres/drain-held.ts", roundsMax: 2 },
   { name: "at-once", peers: true },
   { name: "latency", peers: true, tasks: 500, peerTasks: 500 },
-  { name: "latency-across", tasks: 200 },
+  { name: "latency-across", bare: "bare-across.ts", tasks: 400 },
   { name: "idle", case: "../postgres/idle.ts", roundsMax: 1 },
 ];
 
@@ -57,7 +58,7 @@ export const subjects: readonly Subject[] = [
     name: "bare",
     title: "bare SQL",
     command: ({ bare, name, tasks = tasksDefault }, url) =>
-      bare ? [process.execPath, join(folder, "bare.ts"), name, String(tasks), url] : undefined,
+      bare ? [process.execPath, join(folder, bare), name, String(tasks), url] : undefined,
   },
   peer("graphile-worker"),
   peer("pg-boss"),

@@ -14,6 +14,7 @@ function facts(pending: Record<string, number>, more: Partial<Facts> = {}): Fact
   return {
     stats: { byType, workers: { alive: 1, dead: 0, stopped: 0 } },
     workers: [worker(["send-receipt"])],
+    paused: { types: new Set(), queues: new Set() },
     ...{ failed: none, ended: none, arrived: none, departed: none, stuck: 0 },
     ...more,
   };
@@ -56,6 +57,13 @@ test("what runs for long, a due task that waits a minute and a worker that fell 
     { kind: "oldest-due", ms: 60_000, query: "status:pending due:<+0s sort:+due" },
     { kind: "dead-workers", count: 2 },
   ]);
+});
+
+test("what is paused waits because somebody wants it to", () => {
+  const paused = { types: new Set(["resize-image"]), queues: new Set(["mail"]) };
+  expect(attentionOf(facts({ "resize-image": 3 }, { paused }))).toEqual([]);
+  const [oldest] = attentionOf(late({ "send-receipt": 1 }, 60_000, { paused }));
+  expect(oldest).toMatchObject({ query: "status:pending due:<+0s -type:resize-image -queue:mail sort:+due" });
 });
 
 test("a backlog grows where more comes than ends, and waits", () => {

@@ -5,7 +5,10 @@ import type { Attention, Stats, WorkerDocument } from "./contract.ts";
 export type Counts = ReadonlyMap<string, number>;
 
 export interface Facts {
+  /** Of the oldest due task that nobody has paused. */
   stats: Pick<Stats, "byType" | "workers" | "oldestDueMs">;
+  /** What is paused waits because somebody wants it to. */
+  paused: { types: ReadonlySet<string>; queues: ReadonlySet<string> };
   workers: readonly { state: WorkerDocument["state"]; types: readonly string[] }[];
   /** Tasks that are FAILED, by type, and attempts that ended a task, of the last day. */
   failed: Counts;
@@ -28,9 +31,9 @@ export const stuckAfter = "15m";
 
 /** Worst first: nobody works, types nobody runs, what fails most, what is stuck, piles up, waits; workers that fell silent. */
 export function attentionOf(facts: Facts): Attention[] {
-  const { stats, workers, stuck } = facts;
+  const { stats, workers, paused, stuck } = facts;
   const alive = workers.filter(({ state }) => state === "alive");
-  const waiting = pendingByType(stats);
+  const waiting = waitingByType(facts);
   const pending = sum(waiting);
   const nobody: Attention[] =
     alive.length === 0 && pending > 0
@@ -53,7 +56,13 @@ export function attentionOf(facts: Facts): Attention[] {
       : []),
     ...(isLate ? growing(facts, waiting) : []),
     ...(isLate
-      ? [{ kind: "oldest-due", ms: oldestMs, query: "status:pending due:<+0s sort:+due" } as const]
+      ? [
+          {
+            kind: "oldest-due",
+            ms: oldestMs,
+            query: `status:pending due:<+0s${withoutPaused(paused)} sort:+due`,
+          } as const,
+        ]
       : []),
     ...(stats.workers.dead > 0 ? [{ kind: "dead-workers", count: stats.workers.dead } as const] : []),
   ];
@@ -97,9 +106,10 @@ function growing({ arrived, departed }: Facts, waiting: Counts): Attention[] {
     }));
 }
 
-function pendingByType({ byType }: Facts["stats"]): Map<string, number> {
+function waitingByType({ stats: { byType }, paused }: Facts): Map<string, number> {
   const counts = new Map<string, number>();
-  for (const { type, status, count } of byType) {
+  for (const { type, queue, status, count } of byType) {
+    if (paused.types.has(type) || paused.queues.has(queue)) continue;
     if (status === "PENDING") counts.set(type, (counts.get(type) ?? 0) + count);
   }
   return counts;
@@ -109,6 +119,15 @@ function sum(counts: Counts): number {
   return [...counts.values()].reduce((total, count) => total + count, 0);
 }
 
+function withoutPaused({ types, queues }: Facts["paused"]): string {
+  const parts = [...[...types].map(typeFilter), ...[...queues].map((name) => `queue:${nameText(name)}`)];
+  return parts.map((part) => ` -${part}`).join("");
+}
+
 function typeFilter(type: string): string {
-  return `type:${/^[\p{L}\p{N}_.-]+$/u.test(type) ? type : `"${type}"`}`;
+  return `type:${nameText(type)}`;
+}
+
+function nameText(name: string): string {
+  return /^[\p{L}\p{N}_.-]+$/u.test(name) ? name : `"${name}"`;
 }

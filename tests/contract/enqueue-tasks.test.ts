@@ -330,6 +330,13 @@ onEachStore("enqueueTasks", (world) => {
       expect(await total()).toBe(3);
     });
 
+    test("takes of those that come at once what fits", async () => {
+      await world.enqueue(...newTasks(2, mail));
+      const two = answerTo(...newTasks(2, mail));
+      expect(await Promise.all([two, answerTo(newTask(mail))])).toEqual(["queue-full", undefined]);
+      expect(await total()).toBe(3);
+    });
+
     test("refuses those that come at once, but for what comes in the same moment", async () => {
       await world.enqueue(...newTasks(3, mail));
       const answers = await Promise.all(newTasks(20, mail).map((task) => answerTo(task)));

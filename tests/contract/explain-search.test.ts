@@ -3,7 +3,7 @@ import { beforeEach, expect, test } from "vitest";
 import type { Condition } from "../../server/tasks/core/condition.ts";
 import { searchableText } from "../../server/tasks/core/searchable-text.ts";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
-import { newDefinition, newSearch, newTask } from "../support/builders.ts";
+import { newDefinition, newSearch, newTask, someError } from "../support/builders.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";
 
 const equals = (
@@ -68,6 +68,27 @@ onEachStore("explainSearch", (world) => {
     const found = await plan({ where: timedOut });
     expect(found).toMatchObject({ source: "texts" });
     expect(found.indexes.join()).toMatch(/^texts/);
+  });
+
+  test("a group of errors is found by the text that its messages share", async () => {
+    const claimed = await world.claim({ limit: 6 });
+    for (const [place, one] of claimed.entries()) {
+      const message =
+        place < 4 ? `mailbox ${place} has been full for days` : `printer ${place} has been full for days`;
+      await world.settle(one, "failed", { error: { ...someError, message } });
+      // Two are found though their texts wait to be indexed.
+      if (place === 1) await index(world);
+    }
+    const where: Condition = {
+      kind: "group",
+      field: { of: "task", name: "error" },
+      fingerprint: "mailbox … has been full for days",
+    };
+    const found = await plan({ where });
+    expect(found).toMatchObject({ source: "texts", of: "full text" });
+    const tasks = (await world.store.searchTasks(newSearch({ where }))).tasks;
+    const wanted = claimed.slice(0, 4).map(({ task }) => task.id);
+    expect(tasks.map(({ id }) => id).sort()).toEqual(wanted.sort());
   });
 
   test.each<[string, Condition]>([
@@ -143,6 +164,10 @@ async function fill(world: World): Promise<void> {
     await world.clock.advance(type === "resize-image" ? 10 : 6_000);
     for (const one of claimed) await world.settle(one, "completed");
   }
+  await index(world);
+}
+
+async function index(world: World): Promise<void> {
   for (;;) {
     const unindexed = await world.store.readUnindexed({ limit: 100 });
     if (unindexed.length === 0) return;

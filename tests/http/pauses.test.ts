@@ -47,6 +47,29 @@ test("a type and a queue are paused, listed and resumed", async () => {
   expect((await ask("GET", "pauses")).body).toEqual({ pauses: [queue] });
 });
 
+test("a task that waits since its type is paused needs no attention; the oldest of the others does", async () => {
+  const own = createDure({ database: ":memory:", logger: silent, worker: { queues: ["reports"] } });
+  own.defineTask("mail/receipt", async () => undefined);
+  own.defineTask("nightly-report", async () => undefined);
+  await own.start();
+  await own.pause({ type: "mail/receipt" });
+  const ago = (minutes: number) => ({ runAt: new Date(Date.now() - minutes * 60_000) });
+  await own.enqueueTask("mail/receipt", {}, ago(60));
+  await own.enqueueTask("nightly-report", {}, ago(5));
+  const asked = new Request("http://127.0.0.1/api/attention");
+  const answer = await createHttpHandler(own, { authorize: () => "viewer" })(asked);
+  const { attention: found } = (await answer.json()) as any;
+  expect(found).toEqual([
+    {
+      kind: "oldest-due",
+      ms: expect.any(Number),
+      query: 'status:pending due:<+0s -type:"mail/receipt" sort:+due',
+    },
+  ]);
+  expect(found[0].ms).toBeLessThan(30 * 60_000);
+  await own.close();
+});
+
 test("a viewer sees them and changes none", async () => {
   expect((await ask("PUT", receipts, {}, "viewer")).status).toBe(403);
   await ask("PUT", receipts, {});

@@ -10,6 +10,7 @@ import { channelOf } from "../../server/tasks/stores/postgres/notifier.ts";
 import { serverFindings } from "../../server/tasks/stores/postgres/server-health.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newTasks, newWorker } from "../support/builders.ts";
+import { CuttingProxy } from "../support/cutting-proxy.ts";
 import { FaultWorld } from "../support/fault-world.ts";
 import { createTestSchema, queryPostgres } from "../support/postgres.ts";
 import { PostgresServer } from "../support/postgres-server.ts";
@@ -99,6 +100,27 @@ async function waitsFor(server: PostgresServer, event: string): Promise<number> 
   const text = "SELECT count(*)::integer AS waiting FROM pg_stat_activity WHERE wait_event = $1";
   return (await server.query(text, [event]))[0].waiting;
 }
+
+test("a notification is sent together with the statement that it tells of, not after its answer", async () => {
+  const schema = await createTestSchema();
+  closing.push(schema.drop);
+  const proxy = await CuttingProxy.start(schema.url);
+  closing.push(() => proxy.close());
+  const store = createPostgresStore({ url: `${proxy.url(schema.url)}&prepare=off` });
+  closing.push(() => store.close());
+  await store.open();
+  const [first, second] = newTasks(2);
+  const told = () => proxy.statements(/dure:notify/).length;
+  await store.enqueueTasks([first!]);
+  await expect.poll(told).toBe(1);
+  const holder = await connect(schema.url.replace(/\?.*/, ""));
+  closing.push(() => holder.end());
+  await holder.query(`BEGIN; LOCK TABLE ${schema.quoted}.tasks`);
+  const answer = store.enqueueTasks([second!]);
+  await expect.poll(told).toBe(2);
+  await holder.query("COMMIT");
+  expect(await answer).toEqual({ kind: "ok", value: [null] });
+});
 
 test("a worker that is stopped under a flood of notifications is named by the doctor, holds up nobody, and goes on", async () => {
   const schema = await createTestSchema();

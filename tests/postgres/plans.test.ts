@@ -241,6 +241,7 @@ async function runEveryVerb(store: TaskStore): Promise<void> {
   ok(await store.cancelTask(failed));
   ok(await store.deleteTask(failed));
   ok(await store.enqueueTasks([newTask({ idempotencyKey: "once" }), newTask()]));
+  ok(await store.enqueueTasks([newTask({ queueDepthMax: tasks })]));
   ok(await store.enqueueTasks(newTasks(20)));
   await runIndexers(store);
   const old = { before: Date.now() - dayMs, limit: 10 };

@@ -2,10 +2,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { channelOf } from "../../server/tasks/stores/postgres/notifier.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import { newWorker } from "../support/builders.ts";
 import { FaultWorld } from "../support/fault-world.ts";
 import { poolers, type RunningPooler } from "../support/poolers.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import { ok } from "../support/stores.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -62,6 +65,44 @@ describe.each(poolers)("through $name", ({ missing, start }) => {
     }
   });
 
+  test("a session that is handed on has no setting of a lease's connection, though a notification came through", async () => {
+    const shared = await start(schema.url, { size: 1 });
+    const direct = new pg.Client({ connectionString: schema.url.replace(/\?.*/, "") });
+    const store = createPostgresStore({ url: shared.url(schema.url) });
+    await direct.connect();
+    try {
+      await store.open();
+      ok(await store.registerWorker(newWorker()));
+      let beats = 0;
+      const onBeat = () => {
+        beats += 1;
+      };
+      const waiting =
+        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%renewLease%'";
+      await direct.query(`BEGIN; LOCK TABLE ${schema.quoted}.workers`);
+      const lease = store.holdLease({
+        workerId: "worker-1",
+        leaseMs: 15_000,
+        beatMs: 20,
+        maxBlockMs: 60_000,
+        onBeat,
+      });
+      await expect.poll(async () => (await schema.query(waiting)).length, { timeout: 10_000 }).toBe(1);
+      // It is handed over with the answer to the beat.
+      await schema.query("SELECT pg_notify($1, 'somebody tasks')", [channelOf(schema.name)]);
+      await direct.query("COMMIT");
+      await expect.poll(() => store.pace.pollMs, { timeout: 10_000 }).toBe(5_000);
+      const before = beats;
+      await expect.poll(() => beats, { timeout: 10_000 }).toBeGreaterThan(before + 2);
+      await lease.release();
+      expect(await settingOf(shared.url(schema.url), "plan_cache_mode")).toBe("auto");
+    } finally {
+      await direct.end();
+      await store.close();
+      await shared.close();
+    }
+  });
+
   test("a task starts within a poll, notified or not", async () => {
     world = await FaultWorld.open({ url: pooler.url(schema.url), checkUrl: schema.url, workers: 1 });
     for (let round = 0; round < 2; round += 1) {
@@ -74,3 +115,13 @@ describe.each(poolers)("through $name", ({ missing, start }) => {
     await world.check();
   });
 });
+
+async function settingOf(url: string, name: string): Promise<string> {
+  const client = new pg.Client({ connectionString: url.replace(/\?.*/, "") });
+  await client.connect();
+  try {
+    return (await client.query(`SELECT current_setting('${name}') AS setting`)).rows[0].setting;
+  } finally {
+    await client.end();
+  }
+}

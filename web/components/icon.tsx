@@ -21,6 +21,8 @@ const paths = {
   logout: "M6.5 2.5h-4v11h4M6.5 8h7M10.8 5l3 3-3 3",
   plus: "M8 3v10M3 8h10",
   filter: "M2.5 4h11M4.5 8h7M6.5 12h3",
+  pause: "M5.5 3.5v9M10.5 3.5v9",
+  resume: "M5 3.2v9.6L12.5 8z",
   bookmark: "M4 2.5h8v11l-4-3-4 3z",
 } as const;
 

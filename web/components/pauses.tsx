@@ -6,6 +6,7 @@ import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { useTelling } from "../telling.ts";
 import { RoleButton } from "./button.tsx";
+import { Icon } from "./icon.tsx";
 import styles from "./pauses.module.css";
 import { useToast } from "./toast.tsx";
 
@@ -62,7 +63,10 @@ export function PauseSwitch({ kind, name, isPaused }: { kind: PauseKind; name: s
       disabled={change.isPending}
       onClick={() => change.mutate()}
     >
-      {isPaused ? words.resume : words.pause}
+      <span className={styles.sign}>
+        <Icon name={isPaused ? "resume" : "pause"} size={14} />
+      </span>
+      <span className={styles.word}>{isPaused ? words.resume : words.pause}</span>
     </RoleButton>
   );
 }

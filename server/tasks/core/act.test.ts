@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createDure, type Dure } from "../../dure.ts";
 
 let dure: Dure;
@@ -29,6 +29,12 @@ test("a dry run says how many, shows some, and changes nothing", async () => {
   expect(report).toMatchObject({ matched: 115, done: 0, skipped: 0 });
   expect(report.sample).toHaveLength(10);
   expect(await dure.countTasks({ status: "FAILED" })).toBe(115);
+});
+
+test("a dry run asks for no instant before which tasks were changed: counts without one are kept", async () => {
+  const now = vi.spyOn(Date, "now").mockReturnValue(Date.now() - 3_600_000);
+  expect(await dure.actOnTasks({}, "delete", { dryRun: true })).toMatchObject({ matched: 230 });
+  now.mockRestore();
 });
 
 test("a search for tasks that the action is not for finds none", async () => {

@@ -68,7 +68,8 @@ export async function actOnTasksIn(
   options: ActOptions = {},
 ): Promise<ActReport> {
   checkAct("actOnTasks", action, options);
-  const before = new Date(instance.clock.now() + 1);
+  // Nothing happens to what is only counted: without an end of its own the kept counts tell how much that is.
+  const before = options.dryRun ? undefined : new Date(instance.clock.now() + 1);
   const asked = await fixedSearch(instance, search);
   const fixed = fixedSet(asked, action, before);
   const { tasks: sample } = await searchTaskPageIn(instance, { ...fixed, limit: sampleSize });
@@ -96,7 +97,7 @@ export async function actOnTasksIn(
 }
 
 /**
- * The tasks of a search that an action is for and that were last changed before an instant. Oldest first by creation, which
+ * The tasks of a search that an action is for and that were last changed before an instant, if one is given. Oldest first by creation, which
  * no action changes; what is changed from then on has left the set.
  */
 export function fixedSet(
@@ -109,14 +110,14 @@ export function fixedSet(
     ...search
   }: TaskSearchOptions,
   action: TaskAction,
-  before: Date,
+  before: Date | undefined,
 ): TaskSearchOptions {
-  const { updatedAtRange } = search;
-  const end = updatedAtRange?.end && updatedAtRange.end < before ? updatedAtRange.end : before;
+  const { updatedAtRange: range } = search;
+  const end = before && range?.end && range.end < before ? range.end : (before ?? range?.end);
   return {
     ...search,
     and: [...(search.and ?? []), { status: statusesFor[action] }],
-    updatedAtRange: { ...updatedAtRange, end },
+    ...((range || end) && { updatedAtRange: { ...range, ...(end && { end }) } }),
     sortBy: "createdAt",
     sortOrder: "asc",
     definitions: false,

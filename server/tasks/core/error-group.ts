@@ -7,6 +7,7 @@
  * different faults stay apart.
  */
 
+import { foldText } from "./condition.ts";
 import { redactedText, withoutSecrets } from "./secret-text.ts";
 
 /** Stands for what differs. */
@@ -66,6 +67,13 @@ export function isOfGroup(message: string, fingerprint: string): boolean {
 export function sharedPart(fingerprint: string): string {
   const parts = fingerprint.split(gap);
   return parts.reduce((longest, part) => (part.length > longest.length ? part : longest), "");
+}
+
+/** What the text of every task of the group has in it (searchable-text.ts): a part of one line, folded. */
+export function sharedText(fingerprint: string): string {
+  // Together with what stands beside it a letter beyond ASCII may be folded otherwise.
+  const folded = foldText(sharedPart(fingerprint).replaceAll(/^[^ -~]|[^ -~]$/gu, ""));
+  return folded.split("\n").reduce((longest, line) => (line.length > longest.length ? line : longest), "");
 }
 
 /** The fingerprint of each message, in their order. */

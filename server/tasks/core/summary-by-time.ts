@@ -40,8 +40,19 @@ export async function countByTime(
   let to = end;
   for (;;) {
     const sliceBegan = clock.monotonic();
-    const from = Math.max(start, Math.min(clock.now(), to ?? Number.POSITIVE_INFINITY) - sliceMs);
-    const slice = { start: from, ...(to !== undefined && { end: to }) };
+    const sliceOf = (lengthMs: number) => ({
+      start: Math.max(start, Math.min(clock.now(), to ?? Number.POSITIVE_INFINITY) - lengthMs),
+      ...(to !== undefined && { end: to }),
+    });
+    // The stretch before the last one may have many times as many.
+    while (sliceMs > firstSliceMs) {
+      const { count } = await store.countTasks({ ...search, [field]: sliceOf(sliceMs) });
+      if (count <= budgetMs * tasksPerMs) break;
+      sliceMs = Math.max(firstSliceMs, Math.floor((sliceMs * budgetMs * tasksPerMs) / count));
+      if (clock.monotonic() - began >= budgetMs) return { counts, isWhole: false };
+    }
+    const slice = sliceOf(sliceMs);
+    const from = slice.start;
     counts.push(...(await store.summarizeTasks({ ...search, [field]: slice }, buckets, by)));
     if (from <= start) return { counts, isWhole: true };
     const now = clock.monotonic();

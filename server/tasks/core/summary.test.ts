@@ -192,6 +192,20 @@ describe.each(Object.entries(databases))("summarizeTasks by an attribute on %s",
     });
   });
 
+  test("a sample has what the index of attributes left of the budget", async () => {
+    const store = await dure.instance.store();
+    let at = 0;
+    vi.spyOn(dure.instance.clock, "monotonic").mockImplementation(() => at);
+    vi.spyOn(store, "countAttribute").mockImplementationOnce(async () => {
+      at += 40_000;
+      return { counts: [], leftOut: 0, isWhole: false };
+    });
+    const searched = vi.spyOn(store, "searchTasks");
+    await dure.summarizeTasks({ by: "attribute.level", type: "level", budget: "1m" });
+    expect(searched.mock.calls[0]![0].budgetMs).toBe(20_000);
+    vi.restoreAllMocks();
+  });
+
   describe("by stretches of time that no counter keeps", () => {
     const search = { type: "sliced", by: ["status", "minute"], budget: "1ms" } as const;
     const now = Date.now();
@@ -219,6 +233,25 @@ describe.each(Object.entries(databases))("summarizeTasks by an attribute on %s",
           );
         }
       }
+      vi.restoreAllMocks();
+    });
+
+    test("a slice is no longer than what it has allows", async () => {
+      const store = await dure.instance.store();
+      let at = 0;
+      vi.spyOn(dure.instance.clock, "monotonic").mockImplementation(() => at);
+      vi.spyOn(store, "countTasks").mockImplementation(async ({ created }) => {
+        const lengthMs = created ? (created.end ?? Date.now()) - created.start! : 2 ** 20;
+        return { count: Math.ceil(lengthMs / 250), errorMax: 0 };
+      });
+      const slices = vi.spyOn(store, "summarizeTasks").mockImplementation(async () => {
+        at += 0.09;
+        return [];
+      });
+      await dure.summarizeTasks(search);
+      const lengths = slices.mock.calls.slice(1).map(([{ created }]) => created!.end! - created!.start!);
+      expect(lengths.length).toBeGreaterThan(5);
+      expect(Math.max(...lengths)).toBeLessThanOrEqual(50 * 250);
       vi.restoreAllMocks();
     });
 

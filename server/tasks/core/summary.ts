@@ -98,12 +98,22 @@ export async function summarizeTasksIn(
   const store = await instance.store();
   if (percentiles) return summarizeByWalk(instance, search, keys, time, true);
   const attribute = keys.find(isAttribute);
+  const began = instance.clock.monotonic();
   const counted = attribute && (await summarizeByAttribute(store, search, keys, attribute));
-  if (counted === "too many") return summarizeBySample(instance, search, keys, time, attribute!);
+  if (counted === "too many") {
+    const left = restOf(search, instance.clock.monotonic() - began);
+    return summarizeBySample(instance, left, keys, time, attribute!);
+  }
   if (counted) return counted;
   return search.where || search.id !== undefined || attribute !== undefined
     ? summarizeByWalk(instance, search, keys, time)
     : summarizeByCount(instance, search, keys, time);
+}
+
+/** With what is left of its budget, of which a sample takes something even when all is spent. */
+function restOf(search: StoreSearch, spentMs: number): StoreSearch {
+  const { budgetMs } = search;
+  return budgetMs === undefined ? search : { ...search, budgetMs: Math.max(1, budgetMs - spentMs) };
 }
 
 function keysRule(value: unknown, name: string): string | undefined {

@@ -24,6 +24,8 @@ import { describeError, Loop } from "./loop.ts";
 
 /** Tasks whose texts are indexed in one step: while others have work to do, and while nobody has. */
 const textBatch = { busy: 100, idle: 500 };
+/** A step with fewer has caught up; the next one waits until there are some more, because a step costs several commits. */
+const fewTexts = textBatch.busy / 2;
 /** Steps in one go while nobody has anything to do, the texts of each read while those of the last are written. */
 const stepsMax = 8;
 /** Folding long texts lets others run in between. */
@@ -87,10 +89,11 @@ export class Indexer {
     const store = await this.#parts.store();
     const beganAt = clock.monotonic();
     const filled = await this.#fill(store);
-    const indexed = fullText && (await this.#index(store)) > 0;
-    if (!filled && !indexed) return quietMs * (0.75 + clock.random() / 2);
+    const indexed = fullText ? await this.#index(store) : 0;
+    if (!filled && indexed === 0) return quietMs * (0.75 + clock.random() / 2);
     if (!this.#isBusy()) return idlePauseMs;
-    return Math.min(pauseMsMax, Math.max(pauseMsMin, pauseShare * (clock.monotonic() - beganAt)));
+    const pauseMs = Math.min(pauseMsMax, Math.max(pauseMsMin, pauseShare * (clock.monotonic() - beganAt)));
+    return filled || indexed >= fewTexts ? pauseMs : Math.max(pauseMs, idleMs);
   }
 
   /** Indexes some texts, without a pause after it; answers how many. @param isAlone whether nobody waits meanwhile */

@@ -165,7 +165,7 @@ async function toClaims(
     .slice(1)
     .map((row) => row.slice(ownColumns) as ClaimedRow)
     .sort(inOrder);
-  const lanes = await context.lanes.named(new Set(taken.map((row) => row[3])));
+  const lanes = await context.lanes.namedAtOnce(new Set(taken.map((row) => row[3])));
   return taken.map((row) => {
     if (row[11] === null) context.floors.claimed(row[3], row[7] ?? 0, row[8] ?? row[4], row[1], at);
     return toClaimedTask(row, lanes, workerId, at);

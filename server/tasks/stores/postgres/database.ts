@@ -1,5 +1,5 @@
 /**
- * The connections to one PostgreSQL: statements, transactions, and what to do when the server or the network fails.
+ * Statements and transactions on one PostgreSQL, and what to do when the server or the network fails; connections.ts has the connections.
  *
  * A verb is one statement wherever that is possible: one round trip, one commit, no session state, so that a pooler
  * in transaction mode may stand between. Before a statement is sent, a lost server is waited for, within a budget.
@@ -9,19 +9,17 @@
 import type pg from "pg";
 import { DureError } from "../../core/errors.ts";
 import type { Written } from "../../core/store.ts";
+import { Connections } from "./connections.ts";
 import { CopyIn } from "./copy-in.ts";
-import { Driver, queryTimeoutMs } from "./driver.ts";
+import { inOneGo, queryTimeoutMs } from "./driver.ts";
 import type { Location } from "./location.ts";
 import {
   ConnectionLost,
   isConnectionLoss,
   isPreparedStatementTrouble,
-  isReadOnly,
   isRetryable,
-  isTimeout,
   NotSent,
   toDureError,
-  wasNeverSent,
 } from "./postgres-errors.ts";
 import { PreparedTexts } from "./prepared-texts.ts";
 import type { Behind, Statement } from "./statement.ts";
@@ -45,8 +43,6 @@ export interface OpenTransaction extends Session {
 const connectBudgetMs = 5_000;
 /** A worker's own steps are short, and it does nothing while it waits for one. */
 const stepTimeoutMs = 10_000;
-/** How long `close` waits for answers. */
-const closeGraceMs = 5_000;
 const retriesMax = 5;
 const backoffMsMin = 50;
 const backoffMsMax = 1_000;
@@ -61,52 +57,29 @@ export class Database implements Session {
   readonly location: Location;
   /** Called for each new connection, before its first statement: its server may know less than the one before it did. */
   connected: () => void = () => undefined;
+  readonly #connections: Connections;
   readonly #texts: PreparedTexts;
-  #driver: Driver | undefined;
-  #pool: pg.Pool | undefined;
   readonly #turns: Turns;
   #prepare: boolean;
   #wasSmall = false;
   #closed = false;
-  /** When each connection was last asked something that it answered; those never asked are new. */
-  readonly #answeredAt = new WeakMap<pg.ClientBase, number>();
-  /** When something was asked last that was never answered. A network that swallowed that has swallowed others. */
-  #silentSince = Number.NEGATIVE_INFINITY;
-  /** Connections that handlers have for their transactions, apart from those that claims and heartbeats need. */
-  #lent: pg.Pool | undefined;
-  #ended: Promise<void> | undefined;
-  readonly #clients = new Set<pg.PoolClient>();
-  /** Refuses those who wait for a connection. */
-  readonly #connecting = new Set<() => void>();
 
   constructor(location: Location) {
     this.location = location;
+    this.#connections = new Connections(location, () => this.connected());
     this.#texts = new PreparedTexts(location.schema);
     this.#turns = new Turns(location.poolSize - 1);
     this.#prepare = location.prepare !== "off";
   }
 
   /** @throws DureError DATABASE_UNAVAILABLE when the driver is not installed */
-  async open(): Promise<void> {
-    this.#driver = await Driver.load(this.location);
-    this.#pool = this.#makePool(false);
+  open(): Promise<void> {
+    return this.#connections.open();
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#closed = true;
-    this.#ended ??= this.#end();
-    await this.#ended;
-  }
-
-  /** What is under way is waited for, but not for a server that has fallen silent. */
-  async #end(): Promise<void> {
-    const cut = setTimeout(() => {
-      for (const client of this.#clients) client.connection.stream.destroy();
-    }, closeGraceMs);
-    const ended = Promise.all([this.#pool?.end(), this.#lent?.end()]);
-    for (const refuse of this.#connecting) refuse();
-    await ended;
-    clearTimeout(cut);
+    return this.#connections.close();
   }
 
   /** One statement that commits by itself. @throws ConnectionLost, DureError DATABASE_… */
@@ -121,18 +94,25 @@ export class Database implements Session {
     behind?: Behind,
   ): Promise<ResultRow[]> {
     return this.#retrying(() =>
-      this.#once(async (client, hold) => {
+      this.#connections.use(async (client, hold) => {
         const send: Session["query"] = (statement, values = []) =>
           this.#send(client, statement, values, stepTimeoutMs);
-        const answer = send(statement, await values({ query: send }));
-        if (behind) hold(behind.sent(send(behind.statement, behind.values)));
+        const known = await values({ query: send });
+        if (!behind) return send(statement, known);
+        const [answer, told, both] = inOneGo(client, () => [
+          send(statement, known),
+          send(behind.statement, behind.values),
+        ]);
+        hold(behind.sent(both.then(() => told)));
         return answer;
       }),
     );
   }
 
   #alone(statement: Statement, values: readonly unknown[], timeoutMs: number): Promise<ResultRow[]> {
-    return this.#retrying(() => this.#once((client) => this.#send(client, statement, values, timeoutMs)));
+    return this.#retrying(() =>
+      this.#connections.use((client) => this.#send(client, statement, values, timeoutMs)),
+    );
   }
 
   /** One statement that changes nothing, so it is sent again when its connection is lost. @throws DureError DATABASE_… */
@@ -181,8 +161,7 @@ export class Database implements Session {
    */
   begin(): Promise<pg.PoolClient> {
     return this.#retrying(async () => {
-      this.#lent ??= this.#makePool(true);
-      const client = await this.#connect(this.#lent);
+      const client = await this.#connections.lend();
       try {
         const text = "BEGIN ISOLATION LEVEL READ COMMITTED";
         await client.query({ text, query_timeout: stepTimeoutMs } as pg.QueryConfig);
@@ -201,7 +180,7 @@ export class Database implements Session {
 
   /** Statements of ours on a connection that was lent. */
   on(client: pg.ClientBase): Session {
-    const { types } = this.#driver!;
+    const { types } = this.#connections.driver;
     return {
       query: async (statement, values = []) => {
         const { text } = this.prepared(statement);
@@ -219,7 +198,7 @@ export class Database implements Session {
 
   /** A connection of its own, outside the pool, not yet connected; the caller ends it. */
   dedicated(options: pg.ClientConfig = {}): pg.Client {
-    return this.#driver!.makeClient(options);
+    return this.#connections.driver.makeClient(options);
   }
 
   /**
@@ -292,71 +271,7 @@ export class Database implements Session {
   /** A transaction may ask something on another connection before it ends. */
   #inTurn<Value>(work: (client: pg.PoolClient) => Promise<Value>): Promise<Value> {
     const late = () => new NotSent(new Error("All connections of the pool are in use: timeout expired"));
-    return this.#turns.while(() => this.#once(work), queryTimeoutMs, late);
-  }
-
-  /** Runs `work` on a connection of the pool; one that is of no more use leaves the pool. @param work may `hold` it for longer */
-  async #once<Value>(
-    work: (client: pg.PoolClient, hold: (until: Promise<unknown>) => void) => Promise<Value>,
-  ): Promise<Value> {
-    const client = await this.#connect(this.#pool);
-    const askedAt = performance.now();
-    let broken = false;
-    let held: Promise<boolean> | undefined;
-    const hold = (until: Promise<unknown>) => {
-      held = until.then(() => false, isConnectionLoss);
-    };
-    try {
-      const value = await work(client, hold);
-      this.#answeredAt.set(client, askedAt);
-      return value;
-    } catch (error) {
-      if (isTimeout(error instanceof NotSent ? error.cause : error)) this.#silentSince = askedAt;
-      broken = isConnectionLoss(error) || error instanceof NotSent || isReadOnly(error);
-      if (isReadOnly(error)) this.tryNextHost();
-      if (isReadOnly(error) && this.location.connectionStrings.length > 1) throw new NotSent(error);
-      if (wasNeverSent(error)) throw new NotSent(error);
-      if (isConnectionLoss(error) && !(error instanceof ConnectionLost)) {
-        throw new ConnectionLost("The connection was lost before the answer came.", { cause: error });
-      }
-      throw error;
-    } finally {
-      if (held) void held.then((lost) => client.release(broken || lost));
-      else client.release(broken);
-    }
-  }
-
-  async #connect(pool: pg.Pool | undefined): Promise<pg.PoolClient> {
-    if (!pool) throw new DureError("DATABASE_UNAVAILABLE", `${this.location.shown} is not open.`);
-    try {
-      for (;;) {
-        const client = await this.#clientOf(pool);
-        if ((this.#answeredAt.get(client) ?? Number.POSITIVE_INFINITY) >= this.#silentSince) return client;
-        client.release(true);
-      }
-    } catch (error) {
-      this.tryNextHost();
-      // Refused for a reason that waiting does not mend: a wrong password, no such database.
-      if (!isConnectionLoss(error) && !isReadOnly(error) && (error as { code?: string }).code !== "53300")
-        throw error;
-      throw new NotSent(error);
-    }
-  }
-
-  /** The pool forgets who waits for a connection when it ends; they are told here. */
-  #clientOf(pool: pg.Pool): Promise<pg.PoolClient> {
-    return new Promise((resolve, reject) => {
-      let isRefused = false;
-      const refuse = () => {
-        isRefused = true;
-        reject(new Error("The pool was closed."));
-      };
-      this.#connecting.add(refuse);
-      pool
-        .connect()
-        .then((client) => (isRefused ? client.release() : resolve(client)), reject)
-        .finally(() => this.#connecting.delete(refuse));
-    });
+    return this.#turns.while(() => this.#connections.use(work), queryTimeoutMs, late);
   }
 
   async #send(
@@ -372,7 +287,9 @@ export class Database implements Session {
     const query = isNamed ? { ...plain, name } : plain;
     try {
       return (
-        await (before.length > 0 ? this.#driver!.queryAfter(client, before, query) : client.query(query))
+        await (before.length > 0
+          ? this.#connections.driver.queryAfter(client, before, query)
+          : client.query(query))
       ).rows;
     } catch (error) {
       if (!isNamed || this.location.prepare === "on" || !isPreparedStatementTrouble(error)) throw error;
@@ -433,18 +350,6 @@ export class Database implements Session {
 
   /** The host of the latest connection is of no use at the moment. */
   tryNextHost(): void {
-    this.#driver!.tryNextHost();
-  }
-
-  #makePool(lent: boolean): pg.Pool {
-    return this.#driver!.makePool({
-      max: this.location.poolSize,
-      lent,
-      onConnect: (client) => {
-        this.#clients.add(client);
-        this.connected();
-        client.on("end", () => this.#clients.delete(client));
-      },
-    });
+    this.#connections.tryNextHost();
   }
 }

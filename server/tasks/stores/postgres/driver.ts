@@ -106,6 +106,24 @@ export class Driver {
   }
 }
 
+/**
+ * Two statements sent together, each a transaction of its own: the server begins the second when the first is committed, and
+ * does not wait until its answer has been here. An older driver knows no pipeline, and sends the second after that answer.
+ * @returns what was asked, and when both are over
+ */
+export function inOneGo<First, Second>(
+  client: pg.ClientBase,
+  ask: () => [Promise<First>, Promise<Second>],
+): [first: Promise<First>, second: Promise<Second>, both: Promise<unknown>] {
+  const mode = client as unknown as { pipeline: boolean };
+  mode.pipeline = true;
+  const asked = ask();
+  const both = Promise.allSettled(asked).then(() => {
+    mode.pipeline = false;
+  });
+  return [...asked, both];
+}
+
 /** COMMIT on a connection that was lent; an aborted transaction is an error here, not a rollback that looks like success. */
 export async function commit(client: pg.ClientBase): Promise<void> {
   const { command } = await client.query({

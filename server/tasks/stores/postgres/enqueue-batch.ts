@@ -14,7 +14,7 @@ import { type Enqueued, insertCarefully, insertTasks, Refused, sizeOfTask } from
 import { beginStoring, Copying, type CopyPart, copyPartOf, isCopied, tallyTasks } from "./enqueue-copy.ts";
 import { portions } from "./portions.ts";
 import { ConnectionLost, isUniqueViolation } from "./postgres-errors.ts";
-import { type FullQueue, queueFullWith, queueOverfull } from "./queue-depth.ts";
+import { type FullQueue, queueOverfull, readRoom } from "./queue-depth.ts";
 
 const batchSizeMax = 1_000;
 const inFlightMax = 2;
@@ -26,6 +26,12 @@ interface Waiting {
   by: By | undefined;
   resolve(answer: Enqueued): void;
   reject(error: unknown): void;
+}
+
+interface Sorted {
+  fitting: Waiting[];
+  unsure: Waiting[];
+  full: [call: Waiting, details: Record<string, unknown>][];
 }
 
 function sizeOfCall({ tasks }: Waiting): number {
@@ -91,43 +97,64 @@ export class EnqueueBatch {
 
   /** Never rejects; each caller gets its own answer. */
   async #store(group: Waiting[]): Promise<void> {
-    const tasks = group.flatMap((call) => call.tasks);
-    const isOneStatement = group.length > 1 || portions(tasks, sizeOfTask).length === 1;
-    if (isOneStatement && group.every((call) => call.tasks.every(({ ownId }) => !ownId))) {
-      try {
-        // Where there is no room for all, some may be stored already, or have another queue.
-        if (!(await queueFullWith(this.#context.database, tasks))) {
-          await this.#storeNew(group, tasks);
-          for (const call of group) call.resolve({ kind: "ok", value: call.tasks.map(() => null) });
-          return;
-        }
-      } catch (error) {
-        // What may have been stored is asked for once more, with care: the answer tells.
-        const isUnknown = error instanceof ConnectionLost;
-        if (!isUnknown && !isUniqueViolation((error as { cause?: unknown }).cause ?? error)) {
-          for (const call of group) call.reject(error);
-          return;
-        }
-      }
+    const isOneStatement = group.length > 1 || portions(group[0]!.tasks, sizeOfTask).length === 1;
+    const isPlain = isOneStatement && group.every((call) => call.tasks.every(({ ownId }) => !ownId));
+    const left = isPlain ? await this.#storeTogether(group) : group;
+    for (const call of left) this.#storeAlone(call).then(call.resolve, call.reject);
+  }
+
+  /** One statement for those that are new. Answers which are left: some may be stored already. */
+  async #storeTogether(group: Waiting[]): Promise<Waiting[]> {
+    let open = group;
+    try {
+      const { fitting, unsure, full } = await this.#findRoom(group);
+      for (const [call, details] of full) call.resolve({ kind: "rejected", reason: "queue-full", details });
+      open = [...fitting, ...unsure];
+      if (fitting.length > 0) await this.#storeNew(fitting);
+      return unsure;
+    } catch (error) {
+      // What may have been stored is asked for once more, with care: the answer tells.
+      const isUnknown = error instanceof ConnectionLost;
+      if (isUnknown || isUniqueViolation((error as { cause?: unknown }).cause ?? error)) return open;
+      for (const call of open) call.reject(error);
+      return [];
     }
-    for (const call of group) this.#storeAlone(call).then(call.resolve, call.reject);
+  }
+
+  /** Which calls find room in their queues. Without, those are refused that cannot be stored already. */
+  async #findRoom(group: Waiting[]): Promise<Sorted> {
+    const sorted: Sorted = { fitting: [], unsure: [], full: [] };
+    const room = await readRoom(
+      this.#context.database,
+      group.flatMap((call) => call.tasks),
+    );
+    for (const call of group) {
+      const full = room?.take(call.tasks);
+      if (!full) sorted.fitting.push(call);
+      else if (call.tasks.some(({ idempotencyKey }) => idempotencyKey !== undefined))
+        sorted.unsure.push(call);
+      else sorted.full.push([call, { ...full }]);
+    }
+    return sorted;
   }
 
   /** In one statement; with what the audit log says of those that somebody asks for, in one transaction. */
-  async #storeNew(group: readonly Waiting[], tasks: readonly NewTask[]): Promise<void> {
+  async #storeNew(calls: readonly Waiting[]): Promise<void> {
     const context = this.#context;
     const { database } = context;
-    if (group.some(({ by }) => by)) {
+    const tasks = calls.flatMap((call) => call.tasks);
+    if (calls.some(({ by }) => by)) {
       await database.transaction(async (session) => {
         await insertTasks(context, session, tasks);
-        await recordAll(context, session, group.flatMap(enqueuedBy));
+        await recordAll(context, session, calls.flatMap(enqueuedBy));
       });
       context.tasksAdded();
-      return;
+    } else {
+      const told = context.tellBehind();
+      await insertTasks(context, database, tasks, told);
+      context.tasksAdded({ wereTold: told !== undefined });
     }
-    const told = context.tellBehind();
-    await insertTasks(context, database, tasks, told);
-    context.tasksAdded({ wereTold: told !== undefined });
+    for (const call of calls) call.resolve({ kind: "ok", value: call.tasks.map(() => null) });
   }
 
   #storeAlone({ tasks, isList, by }: Waiting): Promise<Enqueued> {

@@ -10,7 +10,7 @@ import type { KeySource } from "./key-source.ts";
 import { outline } from "./search.ts";
 import { slowSource } from "./slow-keys.ts";
 import type { TextIndex } from "./text-indexes.ts";
-import { readTextIndex, textSource } from "./text-keys.ts";
+import { isErrorGroup, readTextIndex, textSource } from "./text-keys.ts";
 import { missesMany, readUnindexed, withUnindexed } from "./text-unindexed.ts";
 import type { Passing } from "./text-ways.ts";
 
@@ -45,9 +45,11 @@ export async function findKeySource(
   };
   const bySlowness = await slowSource(session, search, async () => (await passing()).pairs);
   const best = fewer(byAttribute, bySlowness);
-  if (!mentions(search.where, ({ kind }) => kind === "text")) return best;
+  const asksText = mentions(search.where, ({ kind }) => kind === "text");
+  if (!asksText && !mentions(search.where, isErrorGroup)) return best;
   const unindexed = await readUnindexed(session, search, passing);
-  if (missesMany(unindexed, search)) return best;
+  // A group of errors is found whole, whatever is indexed.
+  if (missesMany(unindexed, search) || (!asksText && unindexed.left > 0)) return best;
   const texts = await textSource(session, search, index, passing);
   return fewer(best, texts && withUnindexed(search, texts, unindexed));
 }

@@ -15,14 +15,17 @@ export interface Lane {
   description: string | null;
 }
 
-/** Descriptions of definitions are read again when they are older than this. */
+/** Descriptions of definitions are read again when they are older than this, */
 const descriptionMsMax = 1_000;
+/** and for those who do not wait for them than this. */
+const oldDescriptionMsMax = 30_000;
 
 export class Lanes {
   readonly #session: Session;
   readonly #byName = new Map<string, number>();
   readonly #byNumber = new Map<number, Lane>();
   #readAt = Number.NEGATIVE_INFINITY;
+  #reading: Promise<unknown> | undefined;
   #forgotten = 0;
 
   constructor(session: Session) {
@@ -76,6 +79,26 @@ export class Lanes {
     }
     this.#readAt = readAt;
     return lanes;
+  }
+
+  /**
+   * What the numbers in rows stand for, without a question as long as they are known. A description that another process has
+   * changed is learned of behind: a handler's start is not to wait for it.
+   */
+  async namedAtOnce(numbers: Iterable<number>): Promise<ReadonlyMap<number, Lane>> {
+    const ageMs = performance.now() - this.#readAt;
+    if (!Number.isFinite(ageMs) || ![...numbers].every((number) => this.#byNumber.has(number)))
+      await this.all();
+    else if (ageMs > oldDescriptionMsMax) this.#readBehind();
+    return this.#byNumber;
+  }
+
+  #readBehind(): void {
+    this.#reading ??= this.all()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#reading = undefined;
+      });
   }
 
   /** What the numbers in rows stand for. */

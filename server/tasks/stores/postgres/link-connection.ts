@@ -18,10 +18,11 @@ const lookMs = 3_000;
 const answerMs = 5_000;
 
 /**
- * A beat comes every few seconds, and the server plans what is prepared anew five times before it keeps a plan. Asked for
- * only where notifications arrive: there the session is this connection's own.
+ * A beat comes every few seconds, and the server plans what is prepared anew five times before it keeps a plan. Set where the
+ * session is this connection's own: a pooler, which would hand it to others with the setting on it, names another process.
  */
-const keepPlans = "SET plan_cache_mode = force_generic_plan";
+const keepPlans =
+  "SELECT set_config('plan_cache_mode', 'force_generic_plan', false) WHERE pg_backend_pid() = $1";
 
 export interface LinkConnectionParts {
   database: Database;
@@ -53,10 +54,7 @@ export class LinkConnection {
     this.#parts = parts;
     this.#hearing = new Hearing({
       prove: parts.prove,
-      listening: (works) => {
-        parts.listening(works);
-        if (works) void this.#client?.query(keepPlans).catch(() => undefined);
-      },
+      listening: parts.listening,
     });
     this.#named = parts.database.location.prepare !== "off";
     this.#checkTimer = setInterval(() => void this.#check(), lookMs);
@@ -120,6 +118,7 @@ export class LinkConnection {
     client.on("notification", ({ payload }) => this.#hear(client, payload ?? ""));
     try {
       await client.connect();
+      if (this.#named) await client.query(keepPlans, [processOf(client)]);
       if (database.location.listen) await this.#listen(client);
     } catch (error) {
       database.tryNextHost();
@@ -185,4 +184,9 @@ export class LinkConnection {
       if (this.#parts.isNeeded()) this.need();
     }, waitMs);
   }
+}
+
+/** The server's process, as whoever answered the connection named it. */
+function processOf(client: pg.Client): number {
+  return (client as unknown as { processID: number }).processID;
 }

@@ -13,11 +13,11 @@ export interface FullQueue {
 }
 
 /** The queue that these new tasks would make too deep, if one. One round trip; none for tasks without a limit. */
-export function queueFullWith(
+export async function queueFullWith(
   session: Session,
   tasks: readonly NewTask[],
-): FullQueue | undefined | Promise<FullQueue | undefined> {
-  return tasks.some(isLimited) ? findFull(session, tasks, 1) : undefined;
+): Promise<FullQueue | undefined> {
+  return (await readRoom(session, tasks))?.take(tasks);
 }
 
 /**
@@ -30,39 +30,60 @@ export async function queueOverfull(
   answers: readonly (Task | null)[],
 ): Promise<FullQueue | undefined> {
   const added = tasks.filter((task, index) => isLimited(task) && answers[index] === null);
-  return added.length > 0 ? findFull(session, added, 0) : undefined;
+  return (await readRoom(session, added))?.lacking(added);
+}
+
+/** What room these tasks may find, by one question; undefined where none of them has a limit. */
+export async function readRoom(session: Session, tasks: readonly NewTask[]): Promise<Room | undefined> {
+  const queues = new Set(tasks.filter(isLimited).map(({ queue }) => queue));
+  if (queues.size === 0) return undefined;
+  const rows = await session.query(waitingInQueues, [[...queues]]);
+  return new Room(new Map(rows.map(([queue, count]) => [queue as string, Number(count)])));
 }
 
 function isLimited({ queueDepthMax }: NewTask): boolean {
   return queueDepthMax !== undefined;
 }
 
-/** @param share 1 when the tasks are to be added to what is counted, 0 when they are in it */
-async function findFull(
-  session: Session,
-  tasks: readonly NewTask[],
-  share: 0 | 1,
-): Promise<FullQueue | undefined> {
-  const limits = new Map<string, { max: number; coming: number }>();
-  for (const { queue, queueDepthMax: max } of tasks) {
-    if (max === undefined) continue;
-    const known = limits.get(queue);
-    if (known) known.coming += share;
-    else limits.set(queue, { max, coming: share });
+/** How many tasks wait in some queues, those that have taken room since included. */
+export class Room {
+  readonly #waiting: Map<string, number>;
+
+  constructor(waiting: Map<string, number>) {
+    this.#waiting = waiting;
   }
-  const rows = await session.query(waitingInQueues, [[...limits.keys()]]);
-  const waiting = new Map(rows.map(([queue, count]) => [queue as string, Number(count)]));
-  for (const [queue, { max, coming }] of limits) {
-    if ((waiting.get(queue) ?? 0) + coming > max) return { queue, max };
+
+  /** Takes the room that tasks need, if there is some for all of them; else answers the queue that lacks it. */
+  take(tasks: readonly NewTask[]): FullQueue | undefined {
+    const needed = new Map<string, number>();
+    for (const { queue } of tasks.filter(isLimited)) needed.set(queue, (needed.get(queue) ?? 0) + 1);
+    const full = this.lacking(tasks, needed);
+    if (full) return full;
+    for (const [queue, count] of needed) this.#waiting.set(queue, this.#of(queue) + count);
+    return undefined;
   }
-  return undefined;
+
+  /** The first queue of tasks in which more than they allow wait, or would. @param needed how many more, by queue */
+  lacking(tasks: readonly NewTask[], needed: ReadonlyMap<string, number> = new Map()): FullQueue | undefined {
+    for (const { queue, queueDepthMax: max } of tasks) {
+      if (max !== undefined && this.#of(queue) + (needed.get(queue) ?? 0) > max) return { queue, max };
+    }
+    return undefined;
+  }
+
+  #of(queue: string): number {
+    return this.#waiting.get(queue) ?? 0;
+  }
 }
 
-/** Of lanes there are few, so they are looked through; the sums are of rows by their key and of the few changes. */
-const waitingInQueues = statement(
+/** By `lanes_queue` and the tallies' key, so that other queues cost nothing; of changes there are few. */
+export const waitingInQueues = statement(
   "waitingInQueues",
-  `SELECT queue, sum(tasks)::bigint AS tasks FROM :schema.lanes JOIN (
-    SELECT lane, tasks FROM :schema.tallies WHERE status = 1
-    UNION ALL SELECT lane, tasks FROM :schema.tally_changes WHERE status = 1
-  ) AS counted USING (lane) WHERE queue = ANY($1::text[]) GROUP BY queue`,
+  `WITH mine AS MATERIALIZED (SELECT lane, queue FROM :schema.lanes WHERE queue = ANY($1::text[]))
+  SELECT queue, sum(tasks)::bigint FROM (
+    SELECT mine.queue, kept.tasks FROM mine CROSS JOIN LATERAL (
+      SELECT tasks FROM :schema.tallies WHERE tallies.lane = mine.lane AND tallies.status = 1 OFFSET 0) AS kept
+    UNION ALL
+    SELECT mine.queue, changed.tasks FROM :schema.tally_changes AS changed JOIN mine USING (lane) WHERE changed.status = 1
+  ) AS counted GROUP BY queue`,
 );

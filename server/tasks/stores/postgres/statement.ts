@@ -49,6 +49,12 @@ export function nowOf(parameter: string): string {
   return `coalesce(${parameter}::bigint, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)`;
 }
 
+/**
+ * A condition that holds, and has the transaction commit without a wait for the disk: for what is derived from stored tasks
+ * and is done again if the server crashes. The log keeps the order of commits, so nothing later outlives what it rests on.
+ */
+export const hasty = "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'";
+
 /** A text as SQL takes it, for the few places where no parameter may stand. */
 export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;

@@ -137,7 +137,8 @@ class PostgresStore implements TaskStore {
       floors: new Floors(),
       lookout: new Lookout(),
       now: () => clock?.now() ?? null,
-      tellBehind: () => this.#notifier.behind("tasks"),
+      // Where a worker of this process may take them at once, telling others must not take the processor from it meanwhile.
+      tellBehind: () => (this.#listeners.size > 0 ? undefined : this.#notifier.behind("tasks")),
       tasksAdded: ({ wereTold } = { wereTold: false }) => {
         this.#changed("tasks");
         if (!wereTold) this.#notifier.tell("tasks");

@@ -1,7 +1,7 @@
 /** The counts: `tallies`, `hour_tallies`, and the changes not yet folded into them. Folding keeps the changes few, so that sums stay cheap. */
 import { allLanes } from "../hours.ts";
 import type { Context } from "./context.ts";
-import { statement } from "./statement.ts";
+import { hasty, statement } from "./statement.ts";
 import { notingWork } from "./text-work.ts";
 
 /** The sums over both tables, where they are not zero. Joins as a table of (lane, status, tasks). */
@@ -51,7 +51,7 @@ const fold = statement(
   "foldTallies",
   `WITH free AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(1148547685, hashtext('tallies')) AS mine),
   taken AS (
-    DELETE FROM :schema.tally_changes WHERE (SELECT mine FROM free) AND ctid = ANY(ARRAY(
+    DELETE FROM :schema.tally_changes WHERE (SELECT mine FROM free) AND ${hasty} AND ctid = ANY(ARRAY(
       SELECT ctid FROM :schema.tally_changes LIMIT 10000))
     RETURNING lane, status, tasks, hour, first_at, last_at),
   noted AS (${notingWork("SELECT lane, status, tasks, first_at, last_at FROM taken WHERE first_at IS NOT NULL")}),

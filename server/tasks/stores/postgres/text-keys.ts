@@ -1,8 +1,9 @@
 /**
- * Candidates of a search by their text, where every word has three letters or digits in a row, or two where it begins or
+ * Candidates of a search by their text, or by the part of it that a group of errors shares, where every word has three letters or digits in a row, or two where it begins or
  * ends (text-reader.ts); on a database whose LC_CTYPE is C, of ASCII.
  */
 import type { Condition } from "../../core/condition.ts";
+import { sharedText } from "../../core/error-group.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import type { Session } from "./database.ts";
 import { gatheredMax, type KeySource } from "./key-source.ts";
@@ -21,7 +22,9 @@ export async function textSource(
 ): Promise<KeySource | undefined> {
   const words = search.where ? wordsOf(search.where) : [];
   const isFound = index.exists && words.some((word) => isIndexed(word, index));
-  if (words.length === 0 || (!isFound && index.texts === 0)) return undefined;
+  // Tasks that have failed are sooner walked over than all texts.
+  const isWalked = index.texts > 0 && search.where !== undefined && mentionsText(search.where);
+  if (words.length === 0 || (!isFound && !isWalked)) return undefined;
   const named = { name: "full text", index: "texts" } as const;
   if (search.sortBy !== "createdAt") {
     if (!isFound) return undefined;
@@ -72,7 +75,18 @@ export async function readTextIndex(session: Session, schema: string): Promise<T
 
 function wordsOf(where: Condition): string[] {
   if (where.kind === "and") return where.parts.flatMap(wordsOf);
-  return where.kind === "text" ? [where.text] : [];
+  if (where.kind === "text") return [where.text];
+  const shared = isErrorGroup(where) ? sharedText(where.fingerprint) : "";
+  return shared === "" ? [] : [shared];
+}
+
+export function isErrorGroup(where: Condition): where is Extract<Condition, { kind: "group" }> {
+  return where.kind === "group" && where.field.of === "task" && where.field.name === "error";
+}
+
+/** Whether a text itself is asked for. */
+function mentionsText(where: Condition): boolean {
+  return where.kind === "and" ? where.parts.some(mentionsText) : where.kind === "text";
 }
 
 function isIndexed(word: string, { knowsLetters }: TextIndex): boolean {

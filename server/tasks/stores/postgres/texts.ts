@@ -7,7 +7,7 @@ import type { IndexedText, TaskStore, UnindexedTask, Written } from "../../core/
 import type { Context } from "./context.ts";
 import { attemptsOf } from "./read.ts";
 import { type AttemptRow, plainText, type TaskRow, taskColumns, toAttempts, toTask } from "./rows.ts";
-import { nowOf, statement } from "./statement.ts";
+import { hasty, nowOf, statement } from "./statement.ts";
 import { foldTallies } from "./tallies.ts";
 import { isNotIndexed, notingWork } from "./text-work.ts";
 
@@ -207,7 +207,7 @@ const takeWork = statement(
     WHERE before < $4::integer
     UNION ALL SELECT work FROM left_over)
   UPDATE :schema.text_work SET taken_at = clock.at FROM clock
-  WHERE work = ANY(ARRAY(SELECT work FROM chosen))
+  WHERE work = ANY(ARRAY(SELECT work FROM chosen)) AND ${hasty}
   RETURNING work, lane, status, first_at, last_at, tasks`,
 );
 
@@ -234,13 +234,16 @@ const unindexedTasks = statement(
   ORDER BY page.place, page.at, page.id`,
 );
 
-const endWork = statement("endTextWork", "DELETE FROM :schema.text_work WHERE work = ANY($1::bigint[])");
+const endWork = statement(
+  "endTextWork",
+  `DELETE FROM :schema.text_work WHERE work = ANY($1::bigint[]) AND ${hasty}`,
+);
 
 const continueWork = statement(
   "continueTextWork",
   `WITH begun AS (
     DELETE FROM :schema.text_work USING unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS piece (work, next_at, read)
-    WHERE text_work.work = piece.work RETURNING lane, status, greatest(tasks - piece.read, 1) AS tasks, next_at, last_at)
+    WHERE text_work.work = piece.work AND ${hasty} RETURNING lane, status, greatest(tasks - piece.read, 1) AS tasks, next_at, last_at)
   ${notingWork("SELECT lane, status, tasks, next_at AS first_at, last_at FROM begun")}`,
 );
 
@@ -254,7 +257,7 @@ const keepTexts = statement(
     CASE WHEN task.status < 3 THEN 0 ELSE task.status END, ARRAY[task.lane], given.body
   FROM memory CROSS JOIN unnest($1::text[], $2::bigint[], $3::integer[], $4::text[]) AS given (id, created_at, version, body)
   CROSS JOIN LATERAL (SELECT status, lane, version FROM :schema.tasks WHERE tasks.id = given.id OFFSET 0) AS task
-  WHERE task.version = given.version
+  WHERE task.version = given.version AND ${hasty}
   ORDER BY given.id
   ON CONFLICT (task_id) DO UPDATE SET version = excluded.version, status = excluded.status, lanes = excluded.lanes,
     body = excluded.body`,

@@ -15,6 +15,9 @@ import { chunksOfKeys, keysAtOnceMax, mergeInOrder, sooner } from "./search-merg
 import type { Pair } from "./search-statements.ts";
 import { sql } from "./statements.ts";
 
+/** Read of a line at first: most of many lines have little on the page. */
+const firstOfLine = 8;
+
 /** In the search's order, from its place on; among them places. */
 export function dueKeys(connection: Connection, search: StoreSearch): Iterator<Key> {
   const compare = comparator(search);
@@ -114,7 +117,7 @@ class LineReader {
 
   *keys(): Generator<Key, undefined> {
     let { from, to } = sortedBetween(this.#search);
-    const first = Math.min(keysAtOnceMax, this.#search.offset + this.#search.limit);
+    const first = Math.min(firstOfLine, this.#search.offset + this.#search.limit);
     for (let size = first; ; size = Math.min(keysAtOnceMax, 2 * size)) {
       const rows = this.#read("inOrder", from, to, size);
       const isEnd = rows.length < size;

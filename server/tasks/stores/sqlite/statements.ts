@@ -371,6 +371,8 @@ export const textSql = {
     ORDER BY updated_at, id LIMIT ?5`,
   countChanged: `/* dure:countChanged */ SELECT count(*) FROM (SELECT 1 FROM tasks INDEXED BY tasks_lane_updated
     WHERE status <> 2 AND version > 1 AND lane = ?1 AND status = ?2 AND (updated_at, id) > (?3, ?4) AND seq <= ?5 LIMIT ?6)`,
+  countOfPairs: `/* dure:countOfPairs */ SELECT count(*) FROM (SELECT value AS wanted FROM json_each(?1)) CROSS JOIN tasks ON seq = wanted
+    WHERE (lane, status) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))`,
   /** Done when nothing has changed after the place that was reached; by another place than the one read, left alone. */
   moveUnindexed: `/* dure:moveUnindexed */ UPDATE tallies SET unindexed_at = ?5, unindexed_id = ?6
     WHERE lane = ?1 AND status = ?2 AND unindexed_at = ?3 AND unindexed_id = ?4`,

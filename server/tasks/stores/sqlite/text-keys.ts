@@ -8,7 +8,7 @@
  * which is to miss nothing, and while fewer are indexed than are not, tasks are walked over instead.
  */
 import { type Comparable, type Condition, type Field, foldText } from "../../core/condition.ts";
-import { sharedPart } from "../../core/error-group.ts";
+import { sharedText } from "../../core/error-group.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
@@ -40,9 +40,8 @@ export function textSource(connection: Connection, search: StoreSearch): KeySour
   const unindexed = unindexedSeqs(connection, isText ? unindexedMax : unindexedValuesMax);
   // What stands at a place is found wherever it is.
   if (!isText && (!unindexed || connection.prepare(textSql.isTruncated).get())) return undefined;
-  const left = unindexed ? 0 : countUnindexed(connection);
-  if (left > 0 && (search.budgetMs === undefined || 2 * left > countIn(connection, anyTask)))
-    return undefined;
+  const left = unindexed ? 0 : countUnindexed(connection, findPairs(connection, search));
+  if (left > 0 && (search.budgetMs === undefined || 2 * left > countIn(connection, search))) return undefined;
   const match = matchOf(connection, search, text, (newest) => spread(newest, lastOf(blocks)));
   const wanted = wantedBlocks(search, blocks, isDownwards(search));
   const range = rangeOf(wanted);
@@ -150,7 +149,7 @@ function hintsOf(where: Condition): Hint[] {
 function textWithin(condition: Condition): string | undefined {
   if (!("field" in condition) || !isSearchable(condition.field)) return undefined;
   if (condition.kind === "contains") return longestLine(condition.text);
-  if (condition.kind === "group") return longestLine(withoutEdges(sharedPart(condition.fingerprint)));
+  if (condition.kind === "group") return sharedText(condition.fingerprint);
   if (condition.kind === "equals") {
     const texts = new Set(condition.values.map(textOfValue));
     const [text] = texts;
@@ -160,11 +159,6 @@ function textWithin(condition: Condition): string | undefined {
   if (condition.kind === "prefix" && /^[ -~]*$/.test(condition.prefix))
     return foldText(condition.prefix.slice(0, -1));
   return undefined;
-}
-
-/** Together with what stands beside it a letter beyond ASCII may be folded otherwise. */
-function withoutEdges(part: string): string {
-  return foldText(part.replaceAll(/^[^ -~]|[^ -~]$/gu, ""));
 }
 
 function isSearchable(field: Field): boolean {

@@ -20,6 +20,9 @@ export const blockSize = 1_024;
 const freshScanMax = 5_000;
 /** Of each lane and status, more are not counted. */
 const lagCountMax = 10_000;
+/** So many of the tasks that are not indexed tell how many are of a type. */
+const sampleSize = 500;
+const goldenRatio = (1 + Math.sqrt(5)) / 2;
 
 /**
  * Where reading began and what it met. The writer moves the places as far as nothing else lies there by now: a task that
@@ -260,13 +263,43 @@ export function textLag(connection: Connection): number {
   return few ? new Set(few).size : countUnindexed(connection);
 }
 
-/** The same, of many. */
-export function countUnindexed(connection: Connection): number {
+/** The same, of many. @param pairs those of which alone it is counted; all where it is left out */
+export function countUnindexed(
+  connection: Connection,
+  pairs?: readonly { lane: number; status: number }[],
+): number {
   const [newest] = connection.prepare(textSql.newestSeq).get() as unknown as [number];
   const fresh = freshTo(connection);
+  const isAsked = ([lane, status]: Unindexed) =>
+    !pairs || pairs.some((pair) => pair.lane === lane && pair.status === status);
   // Those that are fresh as well are counted there.
-  const counts = places(connection).map((place) =>
-    connection.prepare(textSql.countChanged).get(...place, fresh, lagCountMax),
-  ) as unknown as [number][];
-  return Math.max(0, newest - fresh) + counts.reduce((sum, [count]) => sum + count, 0);
+  const counts = places(connection)
+    .filter(isAsked)
+    .map((place) =>
+      connection.prepare(textSql.countChanged).get(...place, fresh, lagCountMax),
+    ) as unknown as [number][];
+  const unseen = Math.max(0, newest - fresh);
+  const own = pairs && unseen > 0 ? unseen * shareOf(connection, pairs, fresh, newest) : unseen;
+  return Math.ceil(own) + counts.reduce((sum, [count]) => sum + count, 0);
+}
+
+/** About which share of the tasks of these numbers is of the pairs; never nothing, for not all of them are looked at. */
+function shareOf(
+  connection: Connection,
+  pairs: readonly { lane: number; status: number }[],
+  fresh: number,
+  newest: number,
+): number {
+  if (pairs.length === 0) return 0;
+  const unseen = newest - fresh;
+  // Spread evenly, and in step with nothing: a program may enqueue its types in turn.
+  const seqs = Array.from(
+    { length: sampleSize },
+    (_, place) => fresh + 1 + Math.floor(unseen * ((place * goldenRatio) % 1)),
+  );
+  const given = JSON.stringify(pairs.map(({ lane, status }) => [lane, status]));
+  const [found] = connection.prepare(textSql.countOfPairs).get(JSON.stringify(seqs), given) as unknown as [
+    number,
+  ];
+  return Math.max(found / sampleSize, 1 / unseen);
 }
