@@ -4,7 +4,7 @@ import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { channelOf } from "../../server/tasks/stores/postgres/notifier.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
-import { newWorker } from "../support/builders.ts";
+import { newTask, newWorker } from "../support/builders.ts";
 import { FaultWorld } from "../support/fault-world.ts";
 import { poolers, type RunningPooler } from "../support/poolers.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
@@ -100,6 +100,22 @@ describe.each(poolers)("through $name", ({ missing, start }) => {
       await direct.end();
       await store.close();
       await shared.close();
+    }
+  });
+
+  test("who listens on a connection of its own hears of what is enqueued through it", async () => {
+    const direct = new pg.Client({ connectionString: schema.url.replace(/\?.*/, "") });
+    const store = createPostgresStore({ url: pooler.url(schema.url) });
+    await direct.connect();
+    try {
+      await direct.query(`LISTEN "${channelOf(schema.name).replaceAll('"', '""')}"`);
+      const heard = new Promise<pg.Notification>((resolve) => direct.once("notification", resolve));
+      await store.open();
+      ok(await store.enqueueTasks([newTask()]));
+      expect((await heard).payload).toMatch(/ tasks$/);
+    } finally {
+      await store.close();
+      await direct.end();
     }
   });
 
