@@ -22,6 +22,7 @@ export default defineConfig({
     environment: "node",
     pool: "forks",
     globalSetup: "tests/support/postgres-setup.ts",
+    setupFiles: "tests/support/clean-prototypes.ts",
     testTimeout: 30_000,
     maxWorkers: 2,
     projects: [

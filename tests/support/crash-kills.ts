@@ -1,5 +1,6 @@
 /** Worker processes killed at random moments while they run, enqueue and settle, each replaced at once. */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Task } from "../../server/tasks/core/task.ts";
 import type { Deed } from "../crash/deeds.ts";
 import { type LedgerLine, ledgerNow } from "./crash-ledger.ts";
 import type { CrashWorld, WorkerProcess } from "./crash-world.ts";
@@ -61,10 +62,20 @@ export async function killAtRandom(world: CrashWorld, options: KillsOptions): Pr
   }
   over = true;
   await feeding;
-  for (const { taskId } of world.ledger.of("acknowledged")) world.acknowledged.add(taskId);
-  const ended = await world.allEnded([...world.acknowledged].map((id) => ({ id })));
+  const ended = await endedToTheLast(world);
   await world.check();
   return report(world, kills, ended.filter(({ status }) => status === "FAILED").length);
+}
+
+/** Tasks that end may have enqueued others meanwhile, which would end while the world is judged. */
+async function endedToTheLast(world: CrashWorld): Promise<Task[]> {
+  for (;;) {
+    for (const { taskId } of world.ledger.of("acknowledged")) world.acknowledged.add(taskId);
+    const ids = [...world.acknowledged];
+    const ended = await world.allEnded(ids.map((id) => ({ id })));
+    const isLast = world.ledger.of("acknowledged").every(({ taskId }) => world.acknowledged.has(taskId));
+    if (isLast) return ended;
+  }
 }
 
 /** Enqueues as fast as the tasks end. */

@@ -257,6 +257,20 @@ test("a few shared references cannot grow into gigabytes", () => {
   expect(refusal(1n << 100_000_000n).code).toBe("VALUE_TOO_LARGE");
 });
 
+test("what has more keys or items than fit is refused before one of them is looked at (F107)", () => {
+  const never = {
+    get: (target: unknown[], key: string | symbol) => {
+      if (key === "length") return target.length;
+      throw new Error("was looked at");
+    },
+  };
+  expect(refusal(new Proxy(new Array(10_000_000), never)).code).toBe("VALUE_TOO_LARGE");
+  const wide = {};
+  const each = { enumerable: true, get: () => never.get([], "") };
+  for (let key = 0; key < 120_000; key++) Object.defineProperty(wide, `key${key}`, each);
+  expect(refusal(wide).code).toBe("VALUE_TOO_LARGE");
+});
+
 const damaged: Record<string, EncodedValue> = {
   "no JSON": { json: "{" },
   "empty text": { json: "" },

@@ -184,6 +184,26 @@ test("a write lock that another process does not let go of is told, by what hold
   }
 });
 
+test("while another process holds the write lock the event loop goes on, and the call is done once it lets go (F71)", async () => {
+  const store = await open();
+  const other = new DatabaseSync(path);
+  other.exec("BEGIN IMMEDIATE");
+  let answered = false;
+  const answer = store.enqueueTasks([newTask()]).finally(() => {
+    answered = true;
+  });
+  const from = performance.now();
+  let turns = 0;
+  for (; performance.now() - from < 200; turns++) await new Promise((next) => setImmediate(next));
+  other.exec("COMMIT");
+  other.close();
+  expect(answered).toBe(false);
+  // A call that waited on this thread would have left it not one.
+  expect(turns).toBeGreaterThan(100);
+  ok(await answer);
+  expect(await count(store)).toBe(1);
+});
+
 describe("a file that goes away while it is open (F79)", () => {
   test.each<[string, () => void]>([
     ["deleted", () => rmSync(path)],
