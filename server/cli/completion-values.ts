@@ -44,6 +44,7 @@ const sources: Readonly<Record<string, Source>> = {
   "--id": ids(),
   "--query": { kind: "read", read: queryOffers },
   "--attribute": { kind: "read", read: attributeOffers },
+  "--by": words("status type queue minute hour day".split(" ")),
   "--sort-by": words("createdAt updatedAt startedAt completedAt dueAt duration priority id".split(" ")),
   "--sort-order": words(["asc", "desc"]),
   "--bucket": words(["minute", "hour", "day"]),

@@ -110,6 +110,19 @@ test("the next page of a query about now is found by its cursor", async () => {
   expect(await idsOf("--limit", "1", "--cursor", first.nextCursor, "created:>2h")).toHaveLength(1);
 });
 
+test("--by counts what a search finds by what it has in common", async () => {
+  const plain = (await search("--by", "type,status")).stdout.split("\n");
+  expect(plain[0]).toMatch(/^type +status +count$/);
+  for (const line of [/^resize-image +COMPLETED +1$/, /^send-receipt +FAILED +1$/])
+    expect(plain.filter((text) => line.test(text))).toHaveLength(1);
+  const { groups, total } = JSON.parse(
+    (await search("--json", "--by", "attribute.userId", "status:completed")).stdout,
+  );
+  expect(groups).toEqual([{ "attribute.userId": 42, count: 1 }]);
+  expect(total.count).toBe(1);
+  await expect(search("--by", "tpye")).rejects.toThrow(/by/);
+});
+
 describe("--explain", () => {
   test("says which way the tasks are found, and what would be cheaper", async () => {
     const declared = await search("--explain", "userId:42");

@@ -5,6 +5,7 @@ import { DureError } from "../../tasks/core/errors.ts";
 import type { SearchExplanation } from "../../tasks/core/explain-search.ts";
 import { didYouMean, questionOf } from "../../tasks/core/names.ts";
 import type { DateRange, TaskPage, TaskSearchOptions } from "../../tasks/core/search.ts";
+import type { SummaryKey } from "../../tasks/core/summary.ts";
 import { searchArchive } from "../archive-view.ts";
 import { collect, collectWhole, given, parseChoice, parseInteger, parseStatuses } from "../arguments.ts";
 import type { Action } from "../context.ts";
@@ -13,6 +14,7 @@ import { CommandError } from "../exit-codes.ts";
 import { findNearMisses } from "../near-misses.ts";
 import type { Output } from "../output.ts";
 import { attributeFilters, payloadFilters } from "../search-filters.ts";
+import { printSummary } from "../summary-view.ts";
 import { renderFields, renderTable } from "../table.ts";
 import { taskColumns, taskDocument } from "../task-view.ts";
 import { counted, formatCount, plainLine, plainLines } from "../text.ts";
@@ -33,6 +35,7 @@ interface Options {
   text?: string[];
   budget?: string;
   count?: boolean;
+  by?: string[];
   explain?: boolean;
   limit?: string;
   offset?: string;
@@ -44,6 +47,8 @@ interface Options {
   /** False with --no-definitions. */
   definitions: boolean;
 }
+
+const summedBy = "status, type, queue, minute, hour, day or attribute.<name>";
 
 /** As searchTasks has it. */
 const limitMax = 10_000;
@@ -87,6 +92,7 @@ export function addSearch(program: Command): void {
     .option("--text <text>", "with this text anywhere; may be given several times", collectWhole)
     .option("--budget <duration>", "look for at most this long, or none (default: 1s)")
     .option("--count", "print only how many there are")
+    .option("--by <keys>", `count them by ${summedBy}, separated by commas`, collect)
     .option("--explain", "print which way they would be found, and what would make that cheaper")
     .option("-n, --limit <n>", "at most so many, up to 10,000 (default: 50)")
     .option("--offset <n>", "skip so many first")
@@ -105,6 +111,7 @@ Examples:
   dure search --status failed --since 2h
   dure search 'status:failed userId:42 created:>2h -error:"rate limit"'
   dure search --attribute userId=42 --text ETIMEDOUT --count
+  dure search 'status:failed updated:>24h' --by type,attribute.userId
   dure search 'payload.user.id:42' --explain
   dure search --type resize-image,send-receipt --sort-by updatedAt
   dure search --created-from 2026-11-01 --created-to 2026-12-01 --limit 500
@@ -120,6 +127,7 @@ const search: Action<Options> = async (context, options, words) => {
   const dure = context.open();
   await refuseUnknownTypes(dure, options.type ?? []);
   if (options.explain) return printExplanation(context.output, await dure.explainSearch(wanted));
+  if (options.by) return countBy(dure, context.output, options.by, wanted);
   if (options.count) return printCount(context.output, await dure.countTasks(wanted));
   const page = await dure.searchTaskPage(wanted);
   const total = await totalOf(dure, wanted, page);
@@ -145,6 +153,24 @@ function printExplanation(output: Output, explanation: SearchExplanation): void 
       ["cheaper", plainLines(hints.join("\n"))],
     ]),
   );
+}
+
+async function countBy(
+  dure: Dure,
+  output: Output,
+  by: readonly string[],
+  {
+    limit: _limit,
+    offset: _offset,
+    sortBy: _by,
+    sortOrder: _order,
+    cursor: _cursor,
+    ...search
+  }: TaskSearchOptions,
+): Promise<void> {
+  const { definitions: _definitions, updatedSince: _since, ...filter } = search;
+  const keys = by as readonly SummaryKey[];
+  printSummary(output, keys, await dure.summarizeTasks({ ...filter, by: keys }));
 }
 
 function printCount(output: Output, total: number): void {

@@ -1,0 +1,28 @@
+/** How many tasks of a search there are by what they have in common: what the dashboard calls facets. */
+import type { SummaryKey, TaskGroup, TaskSummary } from "../tasks/core/summary.ts";
+import type { Output } from "./output.ts";
+import { type Column, renderTable } from "./table.ts";
+import { counted, formatCount } from "./text.ts";
+import { formatInstant } from "./times.ts";
+
+/** The groups, and what is to be known of their counts. */
+export function printSummary(output: Output, by: readonly SummaryKey[], summary: TaskSummary): void {
+  output.document(summary);
+  const { groups, total, sampled, valuesLeftOut = 0 } = summary;
+  if (groups.length > 0) output.print(renderTable(output, columns(by), groups));
+  output.note(`${counted(total.count, "task")}.`);
+  if (valuesLeftOut > 0) output.note(`${formatCount(valuesLeftOut)} rarer values are left out.`);
+  if (sampled === undefined) return;
+  output.note(`The counts are of the newest ${formatCount(sampled)}; --budget none counts them all.`);
+}
+
+function columns(by: readonly SummaryKey[]): Column<TaskGroup>[] {
+  return [
+    ...by.map((key): Column<TaskGroup> => ({ head: key, cell: (group) => text(group[key]), flexible: true })),
+    { head: "count", cell: ({ count }) => formatCount(count), right: true },
+  ];
+}
+
+function text(value: TaskGroup[SummaryKey]): string {
+  return value instanceof Date ? formatInstant(value) : String(value ?? "");
+}
