@@ -99,6 +99,42 @@ onEachStore("summarizeTasks", (world) => {
     }
   });
 
+  test("stretches that have many tasks each, and few", async () => {
+    const type = (n: number) => (n % 50 === 0 ? "nightly-report" : "resize-image");
+    const dense = Array.from({ length: 400 }, (_, n) => {
+      const createdAt = startAt + 90 * hourMs + n * 700;
+      return newTask({ type: type(n), createdAt, dueAt: createdAt });
+    });
+    await world.enqueue(...dense);
+    await world.clock.advance(91 * hourMs);
+    const claimed = await world.claim({ types: ["resize-image"], limit: 300 });
+    for (let n = 0; n < claimed.length; n += 100) {
+      const some = claimed
+        .slice(n, n + 100)
+        .map((one) => settlementOf(one, n === 0 ? "failed" : "completed"));
+      ok(await world.store.settleTasks(some));
+      await world.clock.advance(70_000);
+    }
+    const tasks = await tasksOf(world.store.searchTasks(newSearch({ limit: 1_000 })));
+    const [from, to] = [startAt + 89 * hourMs, world.clock.now()];
+    for (const [start, end] of [
+      [startAt + 90 * hourMs + 1_234, startAt + 90 * hourMs + 200_001],
+      [to - 250_000, to - 10],
+      [from, to],
+    ] as const) {
+      for (const time of ["createdAt", "updatedAt"] as const) {
+        for (const bucketMs of [10_000, 60_000]) {
+          const buckets: Buckets = { time, bucketMs };
+          const search = newSearch(
+            time === "createdAt" ? { created: { start, end } } : { updated: { start, end } },
+          );
+          const counts = await world.store.summarizeTasks(search, buckets);
+          expect(sorted(counts)).toEqual(sorted(expected(tasks, search, buckets)));
+        }
+      }
+    }
+  });
+
   test("stretches of time before 1970 begin before what is in them", async () => {
     const instants = [-90_500, -60_000, -30_000, -1, 0, 30_000];
     ok(await world.store.enqueueTasks(instants.map((createdAt) => newTask({ createdAt, dueAt: createdAt }))));

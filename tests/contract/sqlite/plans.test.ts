@@ -11,7 +11,8 @@ import {
   elsewhereIndexes,
   lineSql,
 } from "../../../server/tasks/stores/sqlite/order-statements.ts";
-import { countStatements, searchStatements } from "../../../server/tasks/stores/sqlite/search.ts";
+import { countStatements, findPairs, searchStatements } from "../../../server/tasks/stores/sqlite/search.ts";
+import { bucketsOfPairs, stretchesOfPairs } from "../../../server/tasks/stores/sqlite/search-statements.ts";
 import { sql } from "../../../server/tasks/stores/sqlite/statements.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
 import { newSearch, newTask, newTasks, newWorker, settlementOf, startAt } from "../../support/builders.ts";
@@ -80,6 +81,27 @@ test("the orders by start and by due time are read from the indexes that they na
   expect(plans.size).toBeGreaterThan(40);
   const bad = [...plans].filter(([text, plan]) => !isServed(text, plan) || /SCAN tasks/.test(plan));
   expect(bad).toEqual([]);
+});
+
+test("counts by stretches of time look for each of them in an index", () => {
+  const range = { start: startAt - 60_000, end: startAt + 60_000 };
+  for (const [time, search] of [
+    ["createdAt", newSearch({ created: range })],
+    ["updatedAt", newSearch({ updated: range })],
+  ] as const) {
+    const pairs = findPairs(connection, search)
+      .filter(({ status }) => status !== 2)
+      .map((pair) => ({ ...pair, number: 0 }));
+    const each = stretchesOfPairs(search, pairs, time, [range]);
+    const together = bucketsOfPairs(search, pairs, { time, bucketMs: 60_000 });
+    expect(each.length).toBeGreaterThan(1);
+    for (const { text } of [...each, ...together]) {
+      expect(planOf(text)).toMatch(
+        /SEARCH tasks USING (COVERING )?INDEX tasks_lane_\w+ \(lane=\?( AND status=\?)? AND (cre|upd)ated_at>\? AND (cre|upd)ated_at<\?\)/,
+      );
+      expect(planOf(text)).not.toMatch(/SCAN tasks/);
+    }
+  }
 });
 
 test("every other statement finds its tasks by an index or by their key", () => {

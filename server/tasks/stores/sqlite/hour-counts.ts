@@ -16,8 +16,9 @@ import {
   stateOf,
 } from "../hours.ts";
 import type { Connection } from "./connection.ts";
+import { tallySql } from "./hour-statements.ts";
 import { countsOfPairs, type Pair } from "./search-statements.ts";
-import { sql, tallySql } from "./statements.ts";
+import { sql } from "./statements.ts";
 
 const pending = 1;
 const running = 2;

@@ -4,7 +4,7 @@
  */
 import { allLanes, hourOf, stateOf } from "../hours.ts";
 import type { Connection } from "./connection.ts";
-import { tallySql as sql } from "./statements.ts";
+import { tallySql as sql } from "./hour-statements.ts";
 
 /** By `lane * 8 + state`, then by hour. */
 export type HourChanges = ReadonlyMap<number, ReadonlyMap<number, number>>;

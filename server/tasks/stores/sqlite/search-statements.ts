@@ -142,8 +142,8 @@ function toCount({ after: _after, ...search }: StoreSearch): StoreSearch {
   return { ...search, sortBy: byUpdate ? "updatedAt" : "createdAt" };
 }
 
-function byIndex(search: StoreSearch, pairs: readonly Pair[]): Map<SearchIndex, Pair[]> {
-  const found = new Map<SearchIndex, Pair[]>();
+function byIndex<One extends Pair>(search: StoreSearch, pairs: readonly One[]): Map<SearchIndex, One[]> {
+  const found = new Map<SearchIndex, One[]>();
   for (const pair of pairs) {
     for (const from of indexesOf(search, pair)) {
       const same = found.get(from);
@@ -199,27 +199,54 @@ function streamFrom(from: SearchIndex, search: StoreSearch, pair: Pair): SearchS
   };
 }
 
-/** Counts one pair's tasks by stretches of time: the start of each, and how many. */
-export function bucketsOfPair(
+/** A pair, and the number of the group that its tasks count for. */
+export type NumberedPair = Pair & { number: number };
+
+/** Counts by group and stretch of time: the group's number, the start of the stretch, and how many. */
+export function bucketsOfPairs(
   search: StoreSearch,
-  pair: Pair,
+  pairs: readonly NumberedPair[],
   { time, bucketMs }: Buckets,
 ): SearchStatement[] {
   const { after: _after, ...unplaced } = search;
   const counted: StoreSearch = { ...unplaced, sortBy: time };
-  return indexesOf(counted, pair).map((from) => bucketsFrom(from, counted, pair, bucketMs));
+  return Array.from(byIndex(counted, pairs), ([from, pairs]) => {
+    const { key } = searchIndexes[from];
+    const { tasks, values } = tasksOfEach(from, counted);
+    // Division cuts off towards zero, so instants are counted from before all of them.
+    const start = `(${key} - ${beforeAll}) / ${bucketMs} * ${bucketMs} + ${beforeAll}`;
+    const text = `${withNumberedPairs} SELECT number, ${start}, count(*) FROM pairs CROSS JOIN ${tasks} GROUP BY 1, 2`;
+    return { text, values: [numbered(pairs), ...values] };
+  });
 }
 
-function bucketsFrom(from: SearchIndex, search: StoreSearch, pair: Pair, bucketMs: number): SearchStatement {
-  const { index, key } = searchIndexes[from];
-  const { text, values } = whereOf(from, search, pair);
-  // Division cuts off towards zero, so instants are counted from before all of them.
-  const start = `(${key} - ${beforeAll}) / ${bucketMs} * ${bucketMs} + ${beforeAll}`;
-  return {
-    text: `/* dure:summarizeTasks */ SELECT ${start}, count(*) FROM tasks INDEXED BY ${index}
-      WHERE ${text} GROUP BY 1`,
-    values,
-  };
+/**
+ * The same of stretches that are given, each counted by itself: where many tasks lie in each that is sooner than to sort
+ * them by stretches. The search has no range of the instant but theirs, for an index walk stops at one bound on each side.
+ */
+export function stretchesOfPairs(
+  search: StoreSearch,
+  pairs: readonly NumberedPair[],
+  time: Buckets["time"],
+  stretches: readonly { start: number; end: number }[],
+): SearchStatement[] {
+  const { after: _after, [time === "createdAt" ? "created" : "updated"]: _range, ...unranged } = search;
+  const counted: StoreSearch = { ...unranged, sortBy: time };
+  const given = JSON.stringify(stretches.map(({ start, end }) => [start, end]));
+  return Array.from(byIndex(counted, pairs), ([from, pairs]) => {
+    const { key } = searchIndexes[from];
+    const { tasks, values } = tasksOfEach(from, counted);
+    const text = `${withNumberedPairs}, stretches AS MATERIALIZED (SELECT value ->> 0 AS start, value ->> 1 AS stop FROM json_each(?))
+      SELECT number, start, (SELECT count(*) FROM ${tasks} AND ${key} >= start AND ${key} < stop) FROM pairs CROSS JOIN stretches`;
+    return { text, values: [numbered(pairs), given, ...values] };
+  });
+}
+
+const withNumberedPairs = `/* dure:summarizeTasks */ WITH pairs AS MATERIALIZED
+  (SELECT value ->> 0 AS lane, value ->> 1 AS status, value ->> 2 AS number FROM json_each(?))`;
+
+function numbered(pairs: readonly NumberedPair[]): string {
+  return JSON.stringify(pairs.map(({ lane, status, number }) => [lane, status, number]));
 }
 
 function countFrom(from: SearchIndex, search: StoreSearch, pair: Pair): SearchStatement {

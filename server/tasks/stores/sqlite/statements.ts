@@ -264,20 +264,6 @@ export const sql = {
     WHERE lane = ?1 AND status = ?2 AND status <> 2 AND version > 1 AND updated_at < ?3 ORDER BY updated_at, id LIMIT ?4`,
 } as const;
 
-/** Counts by the hour of creation; see hour-tallies.ts. */
-export const tallySql = {
-  addToHour: `/* dure:addToHour */ INSERT INTO hour_tallies (tasks, lane, state, hour) VALUES (?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET tasks = tasks + excluded.tasks`,
-  takeFromHour: `/* dure:takeFromHour */ UPDATE hour_tallies SET tasks = tasks + ?1
-    WHERE lane = ?2 AND state = ?3 AND hour = ?4 RETURNING tasks`,
-  /** Of pairs as JSON, `[lane, state, group]` each. */
-  sumsOfHours: `/* dure:sumsOfHours */ WITH pairs AS MATERIALIZED (
-      SELECT value ->> 0 AS lane, value ->> 1 AS state, value ->> 2 AS number FROM json_each(?1))
-    SELECT number, hour, sum(tasks) FROM pairs CROSS JOIN hour_tallies AS kept
-      WHERE kept.lane = pairs.lane AND kept.state = pairs.state AND hour >= ?2 AND hour < ?3 GROUP BY number, hour`,
-  deleteHour: "/* dure:deleteHour */ DELETE FROM hour_tallies WHERE lane = ? AND state = ? AND hour = ?",
-} as const;
-
 /** The rows of attributes. Every one is found by its whole key, which its task's row tells. */
 export const attributeSql = {
   newestAttribute: "/* dure:newestAttribute */ SELECT coalesce(max(attribute), 0) FROM attribute_names",
