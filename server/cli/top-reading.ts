@@ -76,7 +76,7 @@ export class TopReader {
     };
   }
 
-  /** By the history, which workers write every few seconds. */
+  /** By the history. */
   async #rateBefore(at: Date): Promise<PerSecond> {
     const start = new Date(at.getTime() - windowMs);
     const buckets = await this.#dure.readHistory({ bucket: "minute", start });

@@ -9,6 +9,12 @@ onEachStore("beginTransaction", (world) => {
   const begin = ({ task, fence }: ClaimedTask, facts: Partial<TransactionRequest> = {}) =>
     world.store.beginTransaction({ taskId: task.id, fence, workerId: "worker-1", idleMs: 60_000, ...facts });
 
+  /** Completed and failed by day, in the history. */
+  const counted = async () =>
+    (await world.store.readHistory({ span: "day", start: 0, end: Number.MAX_SAFE_INTEGER, limit: 10 })).map(
+      ({ completed, failed }) => [completed, failed],
+    );
+
   /** A transaction of a running task; skips the test where the store has none to give, and says why. */
   async function running(
     skip: TestContext["skip"],
@@ -32,6 +38,7 @@ onEachStore("beginTransaction", (world) => {
     expect(ok(await transaction.commit(settlement))).toEqual({ kind: "settled", status: "COMPLETED" });
     expect(await world.get(claimed.task.id)).toMatchObject({ status: "COMPLETED", result: { total: 17 } });
     expect(await world.get(other.id)).toMatchObject({ status: "PENDING" });
+    expect(await counted()).toEqual([[1, 0]]);
   });
 
   test("its rollback leaves nothing, and the attempt may end otherwise", async ({ skip }) => {
@@ -41,7 +48,9 @@ onEachStore("beginTransaction", (world) => {
     await transaction.rollback();
     await transaction.rollback();
     expect(await world.store.getTask(other.id)).toBeUndefined();
+    expect(await counted()).toEqual([]);
     expect(await world.settle(claimed, "failed", { error: someError })).toMatchObject({ status: "FAILED" });
+    expect(await counted()).toEqual([[0, 1]]);
   });
 
   test("log lines are kept", async ({ skip }) => {

@@ -52,7 +52,6 @@ const files = {
   summarizeTasks: "summarize-tasks",
   countAttribute: "facets",
   readAttributes: "facets",
-  addHistory: "history",
   writeHistory: "history",
   readHistory: "history",
   pruneHistory: "history",

@@ -40,6 +40,8 @@ export class SimpleStore {
   readonly alive = new Set<string>();
   /** How often each worker has beaten. */
   readonly renewals = new Map<string, number>();
+  /** How attempts ended, by type and status of their task after it: `resize-image COMPLETED`. */
+  readonly history = new Map<string, number>();
   #places = 0;
 
   /** The id of the task that is stored for it: its own, or that of an earlier one with its key; undefined when refused. */
@@ -123,6 +125,7 @@ export class SimpleStore {
     }
     task.outcomes.set(fence, outcome);
     task.status = "PENDING";
+    if (outcome === "failed") this.#count(task);
     task.dueAt = retryAt ?? now;
     if (error !== undefined) task.error = error;
     if (outcome !== "failed") task.attempts -= 1;
@@ -208,6 +211,12 @@ export class SimpleStore {
     task.endedAt = now;
     task.cancelRequested = false;
     task.outcomes.set(task.fence, outcome);
+    this.#count(task);
+  }
+
+  #count({ type, status }: SimpleTask): void {
+    const key = `${type} ${status}`;
+    this.history.set(key, (this.history.get(key) ?? 0) + 1);
   }
 
   #lose(task: SimpleTask, now: number): void {
@@ -220,6 +229,7 @@ export class SimpleStore {
     } else if (task.rerunAfterCrash && task.crashes < crashBudget) {
       task.outcomes.set(task.fence, "lost");
       Object.assign(task, { status: "PENDING", dueAt: now });
+      this.#count(task);
     } else {
       this.#end(task, "FAILED", "lost", now);
       task.error = "lost";

@@ -166,6 +166,15 @@ class Pair {
         Array.from({ length: task.fence }, (_, index) => index + 1),
       );
     }
+    const rows = await this.store.readHistory({ span: "minute", start: 0, end: 1e15, limit: 100_000 });
+    const counted = new Map<string, number>();
+    for (const row of rows) {
+      for (const [status, ending] of endingsByStatus) {
+        const key = `${row.type} ${status}`;
+        if (row[ending] > 0) counted.set(key, (counted.get(key) ?? 0) + row[ending]);
+      }
+    }
+    expect(counted).toEqual(this.simple.history);
     const health = await this.store.checkHealth({ full: true });
     expect(health.filter(({ level }) => level === "error")).toEqual([]);
   }
@@ -299,6 +308,13 @@ class Pair {
     return { id, type, status, priority, dueAt, attempts, crashes, snoozes, version, error, endedAt };
   }
 }
+
+const endingsByStatus = [
+  ["COMPLETED", "completed"],
+  ["FAILED", "failed"],
+  ["CANCELLED", "cancelled"],
+  ["PENDING", "retried"],
+] as const;
 
 function simplified({
   id,

@@ -226,8 +226,8 @@ describe("plans that the server keeps", () => {
     [
       "settle",
       settleTasksById,
-      "bigint, text, integer[], bigint[], text[], integer[], text[], text[], text[], text[], text[], bigint[], text[], text[]",
-      "NULL, 'w', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'",
+      "bigint, text, integer[], bigint[], text[], integer[], text[], text[], text[], text[], text[], bigint[], text[], text[], bigint[]",
+      "NULL, 'w', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'",
     ],
     [
       "report",

@@ -2,8 +2,9 @@ import { expect, test } from "vitest";
 import { copyTasks } from "../../server/tasks/runtime/copier.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { createSqliteStore } from "../../server/tasks/stores/sqlite/store.ts";
-import { newSearch, newTask, startAt } from "../support/builders.ts";
+import { newSearch, newTask, newWorker, settlementOf, startAt } from "../support/builders.ts";
 import { createTestSchema } from "../support/postgres.ts";
+import { claimRequest, ok } from "../support/stores.ts";
 import { TestClock } from "../support/test-clock.ts";
 
 test("changes of the counts are folded while tasks are stored, by several processes at once, and stay exact", async () => {
@@ -54,6 +55,48 @@ test("what a copy adds to the counts is folded at once", async () => {
   } finally {
     await from.close();
     await to.close();
+    await schema.drop();
+  }
+});
+
+test("what attempts add to the history is folded, by several processes at once, and stays exact", async () => {
+  const schema = await createTestSchema();
+  const stores = [1, 2].map(() => createPostgresStore({ url: schema.url }));
+  const workers = ["worker-1", "worker-2"];
+  const each = 300;
+  try {
+    for (const store of stores) await store.open();
+    for (const workerId of workers) ok(await stores[0]!.registerWorker(newWorker(workerId)));
+    const queues = ["default", "urgent"];
+    const tasks = Array.from({ length: 2 * each }, (_, n) => newTask({ queue: queues[n % 2]! }));
+    ok(await stores[0]!.enqueueTasks(tasks));
+    await Promise.all(
+      stores.map(async (store, index) => {
+        const workerId = workers[index]!;
+        const { claimed } = ok(await store.claimTasks(claimRequest({ workerId, limit: each })));
+        for (const one of claimed)
+          ok(await store.settleTasks([settlementOf(one, "completed", { workerId })]));
+        await store.close();
+      }),
+    );
+    const [{ unfolded, folded }] = (await schema.query(
+      `SELECT (SELECT count(*) FROM :schema.history_changes)::integer AS unfolded,
+        (SELECT sum(completed) FROM :schema.history WHERE span = 86400000)::integer AS folded`,
+    )) as [{ unfolded: number; folded: number }];
+    expect(unfolded, "each process folds, not each time").toBeLessThan(each);
+    expect(folded).toBe(2 * each - unfolded);
+    const reader = createPostgresStore({ url: schema.url });
+    stores.push(reader);
+    await reader.open();
+    const all = { start: 0, end: Number.MAX_SAFE_INTEGER, limit: 10 };
+    const before = await reader.readHistory({ span: "day", ...all });
+    expect(before.reduce((sum, { completed }) => sum + completed, 0)).toBe(2 * each);
+    await reader.pruneHistory({ span: "minute", before: 0, limit: 1 });
+    const [left] = await schema.query("SELECT count(*)::integer AS unfolded FROM :schema.history_changes");
+    expect(left, "what is pruned is folded first").toEqual({ unfolded: 0 });
+    expect(await reader.readHistory({ span: "day", ...all })).toEqual(before);
+  } finally {
+    await Promise.all(stores.map((store) => store.close()));
     await schema.drop();
   }
 });

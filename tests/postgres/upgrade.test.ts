@@ -97,8 +97,31 @@ describe("a worker of an earlier build", () => {
     expect(completed).toBe(ended.length + 2);
     const findings = await store.checkHealth({ full: true });
     expect(findings.find(({ check }) => check === "counts")).toMatchObject({ level: "ok" });
+    await addsItsHistory(older, store);
   });
 });
+
+/** What it counts itself, and what this build's commits count, are one history. */
+async function addsItsHistory(older: OlderWorker, store: TaskStore): Promise<void> {
+  const all = { span: "day", start: 0, end: Number.MAX_SAFE_INTEGER, limit: 10 } as const;
+  const [own] = await store.readHistory(all);
+  // "failed there" was completed, "lost there" taken back.
+  expect(own).toMatchObject({ completed: 1, retried: 1 });
+  const minute = Math.floor(own!.start / 60_000) * 60_000;
+  const durations = { counts: { 3: 2, 90: 1 }, max: 20_000 };
+  const counts = { completed: 5, failed: 1, cancelled: 0, retried: 2 };
+  const row = { type: "resize-image", start: minute, ...counts, waits: durations, runs: durations };
+  await Promise.all([
+    older.addHistory([row]),
+    store.pruneHistory({ span: "minute", before: 0, limit: 1 }),
+    older.addHistory([row]),
+  ]);
+  const [sum] = await store.readHistory(all);
+  expect(sum).toMatchObject({ completed: 11, failed: 2, cancelled: 0, retried: 5 });
+  expect(sum!.runs.max).toBe(20_000);
+  const runs = Object.values(sum!.runs.counts).reduce((total, count) => total + count, 0);
+  expect(runs).toBe(Object.values(own!.runs.counts).reduce((total, count) => total + count, 0) + 6);
+}
 
 describe("a migration that older workers must have stopped for", () => {
   const stopping = migrations.find(stopsOlderWorkers)!;

@@ -6,7 +6,6 @@
 import type {
   Beat,
   ClaimedTask,
-  HistoryRow,
   LeaseRequest,
   News,
   Pace,
@@ -25,7 +24,6 @@ export class FakeStore {
   readonly settleSizes: number[] = [];
   readonly claimLimits: number[] = [];
   readonly progress: unknown[] = [];
-  readonly history: HistoryRow[] = [];
   readonly registered: string[] = [];
   readonly stopped: string[] = [];
   readonly listeners = new Set<(news?: News) => void>();
@@ -64,11 +62,6 @@ export class FakeStore {
         lease.released = true;
       },
     };
-  };
-
-  addHistory: TaskStore["addHistory"] = async (minutes) => {
-    this.history.push(...minutes);
-    return ok(undefined);
   };
 
   pruneHistory: TaskStore["pruneHistory"] = async () => ok(0);

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import pg from "pg";
+import { endings, type HistoryRow, rollUp, spansMs } from "../../server/tasks/core/store-history.ts";
 
 interface Recorded {
   /** The newest schema that the build knew. */
@@ -88,6 +89,19 @@ export class OlderWorker {
     const error = JSON.stringify({ name: "Error", message: "no" });
     const end = [[0], [seq], [id], [fence], ["failed"], [null], [null], [error], ["no"], [1], [null], [null]];
     return (await this.#ask("settleTasks", [null, this.id, ...end])).length === 1;
+  }
+
+  /** What this build counted itself and sent now and then: workers of today count by the commits that end attempts. */
+  async addHistory(minutes: readonly HistoryRow[]): Promise<void> {
+    const rows = rollUp(minutes);
+    await this.#ask("addHistory", [
+      rows.map(({ span }) => spansMs[span]),
+      ...([rows.map(({ start }) => start), rows.map((row) => row.type)] as const),
+      ...endings.map((ending) => rows.map((row) => row[ending])),
+      ...[rows.map(({ waits }) => waits.max), rows.map(({ runs }) => runs.max)],
+      rows.map(({ waits }) => JSON.stringify(waits.counts)),
+      rows.map(({ runs }) => JSON.stringify(runs.counts)),
+    ]);
   }
 
   async stop(): Promise<void> {

@@ -7,6 +7,7 @@ import type { TaskRef } from "../../server/tasks/stores/sqlite/claimed-task.ts";
 import { ClaimsAhead } from "../../server/tasks/stores/sqlite/claims-ahead.ts";
 import { Connection } from "../../server/tasks/stores/sqlite/connection.ts";
 import { enqueueTasks } from "../../server/tasks/stores/sqlite/enqueue.ts";
+import { HistoryTally } from "../../server/tasks/stores/sqlite/history-tally.ts";
 import { Lanes, Tally } from "../../server/tasks/stores/sqlite/lanes.ts";
 import { toNewRuns } from "../../server/tasks/stores/sqlite/outgoing.ts";
 import { OutgoingSettlements } from "../../server/tasks/stores/sqlite/outgoing-settlements.ts";
@@ -43,6 +44,7 @@ export class SqliteBench {
       connection,
       lanes: new Lanes(connection),
       tally: new Tally(connection),
+      history: new HistoryTally(connection),
       attributes: new TaskAttributes(connection),
       ahead,
       locks: new WorkerLocks(":memory:"),
@@ -54,6 +56,7 @@ export class SqliteBench {
   write<Answer>(verb: (context: WriteContext) => Answer): Answer {
     this.connection.beginWrite();
     const answer = verb(this.context);
+    this.context.history.write();
     this.context.tally.write();
     this.connection.commit();
     return answer;
@@ -72,10 +75,15 @@ export class SqliteBench {
       claimTasks(context, claimRequest({ workerId, ...facts }), this.now),
     );
     if (claimed.kind !== "ok") return [];
-    return claimed.value.rows.map((row) => ({
+    const { rows, lanes, claimedAt } = claimed.value;
+    const types = new Map(lanes.map(([lane, type]) => [lane, type]));
+    return rows.map((row) => ({
       id: row[1],
       fence: row[8] + 1,
-      ref: { seq: row[0], lane: row[2], hour: hourOf(row[5]) },
+      ref: {
+        ...{ seq: row[0], lane: row[2], hour: hourOf(row[5]), type: types.get(row[2])! },
+        ...{ startedAt: claimedAt, waitMs: claimedAt - row[4] },
+      },
     }));
   }
 

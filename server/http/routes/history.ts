@@ -5,7 +5,7 @@ import { route } from "../route.ts";
 import { sharedAnswer } from "../shared-answers.ts";
 import { filterQuery } from "./tasks.ts";
 
-/** Many dashboards ask the same at about the same time; workers add to the history less often. */
+/** Many dashboards ask the same at about the same time, and minutes say little new in this. */
 const keptMs = 3_000;
 
 export const historyRoutes = [

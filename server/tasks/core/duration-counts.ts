@@ -48,8 +48,14 @@ function bucketOfLong(ms: number): number {
 export function middleOf(bucket: number): number {
   if (bucket < 2 * perDoubling) return bucket;
   const doublings = Math.floor(bucket / perDoubling) - 1;
-  const first = (bucket - doublings * perDoubling) * 2 ** doublings;
-  return first + Math.floor((2 ** doublings - 1) / 2);
+  return shortestOf(bucket) + Math.floor((2 ** doublings - 1) / 2);
+}
+
+/** The shortest duration of a bucket, in milliseconds. */
+export function shortestOf(bucket: number): number {
+  if (bucket < 2 * perDoubling) return bucket;
+  const doublings = Math.floor(bucket / perDoubling) - 1;
+  return (bucket - doublings * perDoubling) * 2 ** doublings;
 }
 
 /** Adds up durations of one kind. */
@@ -60,6 +66,13 @@ export class DurationSum implements Durations {
   add({ counts, max }: Durations): void {
     for (const bucket in counts) this.counts[bucket] = (this.counts[bucket] ?? 0) + counts[bucket]!;
     if (max > this.max) this.max = max;
+  }
+
+  /** One duration in milliseconds, or as many as are alike. */
+  count(ms: number, times = 1): void {
+    const bucket = bucketOf(ms);
+    this.counts[bucket] = (this.counts[bucket] ?? 0) + times;
+    if (ms > this.max) this.max = ms;
   }
 }
 

@@ -1,4 +1,5 @@
 /** What a store keeps of what workers ended: counts and durations by type and stretch of time. */
+import { compareText } from "./compare.ts";
 import { DurationSum, type Durations } from "./duration-counts.ts";
 
 /** The stretches of time that are kept, in UTC, in milliseconds. */
@@ -70,7 +71,7 @@ export function merged(rows: readonly HistoryRow[]): HistoryRow[] {
 }
 
 function byStart(a: HistoryRow, b: HistoryRow): number {
-  return a.start - b.start || (a.type < b.type ? -1 : Number(a.type > b.type));
+  return a.start - b.start || compareText(a.type, b.type);
 }
 
 class HistorySum implements HistoryRow {

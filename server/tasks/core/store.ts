@@ -328,14 +328,13 @@ export interface TaskStore {
    */
   seal(movedTo: string | undefined): Promise<Written<void, "owns-tasks">>;
 
-  /**
-   * Adds what a worker ended, by minutes, to the history of those minutes and of their hours and days. Sent twice, it
-   * counts twice.
-   */
-  addHistory(minutes: readonly HistoryRow[]): Promise<Written<void>>;
   /** Stores rows as they are, for moving; one whose span, start and type are stored already is passed over. */
   writeHistory(rows: readonly SpannedRow[]): Promise<Written<void>>;
-  /** In the order of start and type. */
+  /**
+   * In the order of start and type. Exact: `settleTasks`, `reapWorkers` and transactions of attempts count by the same commit
+   * each attempt that left its task ended, or `failed` or `timed-out` and PENDING, and each that was taken back, which has no
+   * times. The minute is that of the attempt's end, by the store's clock.
+   */
   readHistory(request: HistoryRead): Promise<HistoryRow[]>;
   /** Deletes rows, the oldest first; answers how many. */
   pruneHistory(request: HistoryPrune): Promise<Written<number>>;

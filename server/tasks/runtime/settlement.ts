@@ -6,7 +6,6 @@ import { DureError, NonRetryableError, RetryAfter, Snooze } from "../core/errors
 import type { Settlement } from "../core/store.ts";
 import { toStoredError } from "../core/stored-error.ts";
 import { encodeValue } from "../core/value.ts";
-import type { AttemptEnd, TimedSettlement } from "./history-recorder.ts";
 import type { Logger } from "./logger.ts";
 import { describeError } from "./loop.ts";
 import type { RunningAttempt } from "./running-attempt.ts";
@@ -174,24 +173,9 @@ function retryLater(
 
 function settlementOf(attempt: RunningAttempt, outcome: Settlement["outcome"]): Settlement {
   const { ref, fence, task } = attempt.claimed;
-  const ended = endOf(attempt);
-  const settlement: TimedSettlement = {
-    ref,
-    taskId: task.id,
-    fence,
-    workerId: attempt.workerId,
-    outcome,
-    ended,
-  };
+  const settlement: Settlement = { ref, taskId: task.id, fence, workerId: attempt.workerId, outcome };
   if (attempt.log) settlement.logs = attempt.log.entries();
   return settlement;
-}
-
-function endOf({ task, host }: RunningAttempt): AttemptEnd {
-  const endedAt = host.clock.now();
-  const startedAt = task.startedAt?.getTime() ?? endedAt;
-  const dueAt = task.dueAt?.getTime() ?? startedAt;
-  return { type: task.type, endedAt, waitMs: startedAt - dueAt, runMs: endedAt - startedAt };
 }
 
 function withError(settlement: Settlement, error: unknown): Settlement {

@@ -5,8 +5,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { DureError } from "../core/errors.ts";
-import type { Settled, TaskStore } from "../core/store.ts";
-import type { TimedSettlement as Settlement } from "./history-recorder.ts";
+import type { Settled, Settlement, TaskStore } from "../core/store.ts";
 import { IdMap } from "./id-map.ts";
 import type { Logger } from "./logger.ts";
 import { describeError } from "./loop.ts";
@@ -179,7 +178,7 @@ function isClosed(cause: unknown): boolean {
 
 /** What is left of a settlement that the store could not take: its end, and that its values were lost. */
 function withoutValues(settlement: Settlement): Settlement {
-  const { ref, taskId, fence, workerId, outcome, retryAt, ended } = settlement;
+  const { ref, taskId, fence, workerId, outcome, retryAt } = settlement;
   const lost = outcome === "completed" ? "failed" : outcome;
   const error = {
     name: "DureError",
@@ -189,6 +188,5 @@ function withoutValues(settlement: Settlement): Settlement {
   return {
     ...{ ref, taskId, fence, workerId, outcome: lost, error },
     ...(retryAt !== undefined && { retryAt }),
-    ...(ended && { ended }),
   };
 }

@@ -7,7 +7,7 @@ import type { OriginLimits } from "../core/origin.ts";
 import type { Registry } from "../core/registry.ts";
 import type { Settled, Settlement, TaskStore } from "../core/store.ts";
 import type { Alerts } from "./alerts.ts";
-import { HistoryRecorder } from "./history-recorder.ts";
+import { HistoryPruner } from "./history-pruner.ts";
 import type { Indexer } from "./indexer.ts";
 import { Lease } from "./lease.ts";
 import type { Logger } from "./logger.ts";
@@ -62,7 +62,7 @@ export class WorkerService {
   readonly #worker: Worker;
   readonly #lease: Lease;
   readonly #reaper: Reaper;
-  readonly #history: HistoryRecorder;
+  readonly #historyPruner: HistoryPruner;
   readonly #clockFollower: Loop;
   readonly #loopDelay = new LoopDelay();
   #undo: (() => void)[] = [];
@@ -113,12 +113,9 @@ export class WorkerService {
       logger,
       observerId: () => this.#lease.incarnation,
       abortGraceMs: () => Math.max(0, ...registry.allWithBuiltIn().map(({ abortGraceMs }) => abortGraceMs)),
-      onTakenBack: (tasks) => {
-        this.#history.recordReaped(tasks);
-        this.#worker.wake();
-      },
+      onTakenBack: () => this.#worker.wake(),
     });
-    this.#history = new HistoryRecorder({ store, clock, logger, keptMs: parts.historyMs });
+    this.#historyPruner = new HistoryPruner({ store, clock, logger, daysMs: parts.historyMs });
     this.#clockFollower = new Loop({
       name: "look at the store's clock",
       clock,
@@ -149,7 +146,7 @@ export class WorkerService {
     ];
     this.#worker.start();
     this.#reaper.start();
-    this.#history.start();
+    this.#historyPruner.start();
     this.#clockFollower.start();
     this.#parts.pruner?.start();
     this.#parts.indexer?.start(() => this.#worker.isAtWork);
@@ -176,7 +173,7 @@ export class WorkerService {
     for (const attempt of [...this.#worker.running.values()]) this.#worker.abort(attempt, "shutdown");
     await this.#grace(Math.max(0, endAt - clock.monotonic()), this.#worker.empty());
     const released = this.#worker.releaseAll();
-    const settled = claimed.then(() => this.#settler.idle()).then(() => this.#history.stop());
+    const settled = claimed.then(() => this.#settler.idle());
     await this.#within(flushMsMax, Promise.all([this.#worker.flushReports(), settled]));
     await this.#letGo();
     return { released };
@@ -185,7 +182,7 @@ export class WorkerService {
   async #letGo(): Promise<void> {
     const loops = [
       this.#reaper.stop(),
-      this.#history.stop(),
+      this.#historyPruner.stop(),
       this.#clockFollower.stop(),
       this.#parts.pruner?.stop(),
       this.#parts.indexer?.stop(),
@@ -236,7 +233,6 @@ export class WorkerService {
   }
 
   #settled(settlement: Settlement, settled: Settled): void {
-    this.#history.record(settlement, settled);
     if (settled.kind === "lease-lost") this.#reportLost(settlement.taskId, settled.lostTo);
     else if (isFinished(settled.status)) this.#parts.onEnded(settlement.taskId);
   }

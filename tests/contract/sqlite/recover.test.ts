@@ -32,6 +32,7 @@ const pageBytes = 4_096;
 const variants = Number(process.env.DURE_RECOVER_VARIANTS ?? 6);
 const running = ["a", "b", "c"];
 const clock = new TestClock();
+const days = { span: "day", start: 0, end: Number.MAX_SAFE_INTEGER, limit: 100 } as const;
 let folder: string;
 let sound: Buffer;
 let original: Map<string, TaskRecord>;
@@ -74,7 +75,23 @@ test("of a sound file everything, and what was running waits again", async () =>
     expect((await store.listSearches()).map(({ name }) => name)).toEqual(["bad"]);
     expect((await store.listPauses()).map(({ name }) => name)).toEqual(["mail"]);
     expect(await errorsOf(store)).toEqual([]);
+    const ended = await store.readHistory(days);
+    expect(ended).toEqual(await withStore(from, (source) => source.readHistory(days)));
+    expect(ended.length).toBeGreaterThan(0);
   });
+});
+
+test("of a file of an older schema as well, with the history that it has", async () => {
+  writeFileSync(from, sound);
+  await withStore(from, async (store) =>
+    ok(await store.pruneHistory({ span: "minute", before: 0, limit: 1 })),
+  );
+  const older = new DatabaseSync(from);
+  older.exec("DROP TABLE history_changes; PRAGMA user_version = 18");
+  older.close();
+  expect(await recoverDatabase({ from, to })).toMatchObject({ tasks: 1_503, lost: 0, unreadable: [] });
+  const ended = await withStore(to, (store) => store.readHistory(days));
+  expect(ended.reduce((sum, { completed, failed }) => sum + completed + failed, 0)).toBeGreaterThan(0);
 });
 
 test("what lies on damaged pages of the table is lost and named, first and last ones too; all else is as it was", async () => {

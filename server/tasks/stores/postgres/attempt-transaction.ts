@@ -149,6 +149,7 @@ class PostgresAttemptTransaction implements AttemptTransaction {
   #changed(): void {
     this.#context.tasksAdded();
     this.#context.tasksChanged();
+    this.#context.attemptsEnded();
   }
 
   #explained(error: unknown): unknown {
@@ -225,6 +226,7 @@ function withSession(context: Context, session: Session): Context {
     tellBehind: () => undefined,
     tasksAdded: () => undefined,
     tasksChanged: () => undefined,
+    attemptsEnded: () => undefined,
   };
 }
 

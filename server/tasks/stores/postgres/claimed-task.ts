@@ -71,10 +71,13 @@ export function inOrder(a: ClaimedRow, b: ClaimedRow): number {
   );
 }
 
-/** What a claim gives and a settlement brings back: where the row was then, and its number. */
+/** What a claim gives and a settlement brings back. */
 export interface TaskRef {
+  /** Where the row was then. */
   readonly place: string;
   readonly seq: number;
+  /** From when it was due to the claim. */
+  readonly waitMs: number;
 }
 
 /**
@@ -110,7 +113,7 @@ export function toClaimedTask(
   if (row[15] !== null) task.error = row[15];
   if (row[18] !== null) task.idempotencyKey = row[18].slice(lane.type.length + 1);
   if (row[20] !== null) task.progress = readJson(row[20])!;
-  const claimed = new Claimed(new Ref(row[0], row[1]), fence, task);
+  const claimed = new Claimed(new Ref(row, at), fence, task);
   const settings = row[19] === null ? undefined : readJson<TaskSettings>(row[19]);
   if (settings) claimed.settings = settings;
   readPayload(row, claimed);
@@ -132,9 +135,11 @@ const unknownLane = { type: "?", queue: "?", description: null };
 class Ref implements TaskRef {
   readonly place: string;
   readonly seq: number;
+  readonly waitMs: number;
 
-  constructor(place: string, seq: number) {
-    this.place = place;
-    this.seq = seq;
+  constructor(row: ClaimedRow, at: number) {
+    this.place = row[0];
+    this.seq = row[1];
+    this.waitMs = at - (row[8] ?? row[4]);
   }
 }

@@ -32,6 +32,7 @@ const rights: Record<RoleKind, Record<string, string>> = {
     texts: "INSERT, UPDATE, DELETE, TRUNCATE",
     text_work: "INSERT, UPDATE, DELETE, TRUNCATE",
     history: "INSERT, UPDATE, DELETE",
+    history_changes: "INSERT, DELETE",
     saved_searches: "INSERT, UPDATE, DELETE",
     pauses: "INSERT, UPDATE, DELETE",
     app: "INSERT, UPDATE",

@@ -13,6 +13,7 @@ import { arrayLiteral, keysOf } from "./attribute-values.ts";
 import { addingAttributes, movingAttributes } from "./attributes.ts";
 import type { TaskRef } from "./claimed-task.ts";
 import type { Context } from "./context.ts";
+import { addingToHistory } from "./history.ts";
 import { portions, sizeOfTexts } from "./portions.ts";
 import { plainText, statusNames } from "./rows.ts";
 import { few, nowOf, statement } from "./statement.ts";
@@ -36,7 +37,10 @@ export async function settleTasks(
       for (const portion of portions(group, sizeOf))
         await settleOfWorker(context, workerId, portion, answers);
     }
-    if (settlements.length > 0) context.tasksChanged();
+    if (settlements.length > 0) {
+      context.tasksChanged();
+      context.attemptsEnded();
+    }
     return { kind: "ok", value: answers };
   });
 }
@@ -114,6 +118,7 @@ async function settleById(
     settlements.map(({ retryAt }) => retryAt ?? null),
     settlements.map(({ logs }) => (logs?.length ? JSON.stringify(logs) : null)),
     await attributeKeysOf(context, settlements),
+    settlements.map(({ ref }) => (ref as TaskRef).waitMs),
   ]);
   for (const [index, status, dueAt] of rows) answers[index] = settledAs(status, dueAt);
   if (rows.some(([, status]) => statusNames[status] === "PENDING")) context.tasksAdded();
@@ -236,14 +241,16 @@ export const completeTasks = statement(
       AS given (place, seq, id, fence, result, result_types)
     WHERE tasks.ctid = given.place AND tasks.seq = given.seq AND tasks.id = given.id AND tasks.fence = given.fence
       AND ${isHeldBy("me.worker")} AND ${few("given.seq")}
-    RETURNING tasks.seq, lane, tasks.id, created_at, updated_at, attributes),
+    RETURNING tasks.seq, lane, tasks.id, created_at, updated_at, attributes, status,
+      started_at - due_at AS wait_ms, completed_at - started_at AS run_ms),
   moved AS (${movingAttributes("done", "0", "3")}),
   counts AS MATERIALIZED (
     SELECT lane, ${hourSql("created_at")} AS hour, count(*) AS tasks, min(updated_at) AS first_at, max(updated_at) AS last_at
     FROM done GROUP BY 1, 2),
   tallied AS (
     INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at)
-    SELECT lane, 2, -tasks, hour, NULL, NULL FROM counts UNION ALL SELECT lane, 3, tasks, hour, first_at, last_at FROM counts)
+    SELECT lane, 2, -tasks, hour, NULL, NULL FROM counts UNION ALL SELECT lane, 3, tasks, hour, first_at, last_at FROM counts),
+  noted AS (${addingToHistory("done")})
   SELECT count(*)::integer, CASE WHEN count(*) < cardinality($4) THEN array_agg(seq::float8) END FROM done`,
 );
 
@@ -269,14 +276,15 @@ export const settleTasksById = statement(
       attributes = CASE ${next} WHEN 3 THEN tasks.attributes || given.attributes::text[] ELSE tasks.attributes END,
       cancel_requested_at = NULL, version = tasks.version + 1
     FROM clock, me, unnest($3::integer[], $4::bigint[], $5::text[], $6::integer[], $7::text[], $8::text[], $9::text[],
-        $10::text[], $11::text[], $12::bigint[], $13::text[], $14::text[])
-      AS given (place, seq, id, fence, outcome, result, result_types, error, message, retry_at, logs, attributes)
+        $10::text[], $11::text[], $12::bigint[], $13::text[], $14::text[], $15::bigint[])
+      AS given (place, seq, id, fence, outcome, result, result_types, error, message, retry_at, logs, attributes, wait_ms)
     WHERE tasks.id = given.id AND tasks.seq = given.seq AND tasks.fence = given.fence
       AND ${isHeldBy("me.worker")} AND ${few("given.seq")}
     RETURNING given.place, tasks.id, tasks.lane, tasks.fence, tasks.status, tasks.due_at, tasks.worker,
       tasks.started_at, clock.at AS ended_at, tasks.attempts + (tasks.status = 1 AND ${uncharged})::integer AS number,
       CASE tasks.status WHEN 5 THEN 'cancelled' ELSE given.outcome END AS outcome, given.error AS attempt_error, given.logs,
-      tasks.created_at, tasks.updated_at, tasks.attributes, given.attributes::text[] AS added),
+      tasks.created_at, tasks.updated_at, tasks.attributes, given.attributes::text[] AS added,
+      given.wait_ms, clock.at - tasks.started_at AS run_ms),
   recorded AS (
     INSERT INTO :schema.attempts (task_id, fence, number, worker, started_at, ended_at, outcome, error, logs)
     SELECT id, fence, number, worker, started_at, ended_at, outcome, attempt_error, logs FROM ended
@@ -287,6 +295,7 @@ export const settleTasksById = statement(
     INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at)
     SELECT lane, 2, -count(*), ${hourSql("created_at")}, NULL, NULL FROM ended GROUP BY 1, 4
     UNION ALL SELECT lane, status, count(*), ${hourSql("created_at")}, min(updated_at), max(updated_at) FROM ended GROUP BY 1, 2, 4),
+  noted AS (${addingToHistory("(SELECT * FROM ended WHERE status <> 1 OR outcome IN ('failed', 'timed-out'))")}),
   moved AS (${movingAttributes("(SELECT * FROM ended WHERE status >= 3)", "0", "task.status")}),
   attributed AS (${addingAttributes("(SELECT * FROM ended WHERE status = 3)", "task.added", "task.status")})
   SELECT place, status, due_at FROM ended`,

@@ -55,8 +55,9 @@ import type { Enqueued } from "./enqueue.ts";
 import { EnqueueBatch } from "./enqueue-batch.ts";
 import { countAttribute, readAttributes } from "./facets.ts";
 import { Floors } from "./floors.ts";
+import { Folding } from "./folding.ts";
 import { checkHealth, stats } from "./health.ts";
-import { addHistory, pruneHistory, readHistory, writeHistory } from "./history.ts";
+import { pruneHistory, readHistory, writeHistory } from "./history.ts";
 import { Lanes } from "./lanes.ts";
 import { LeaseLink } from "./lease-link.ts";
 import { listeningFinding } from "./listening.ts";
@@ -74,7 +75,6 @@ import { countTasks, explainSearch, searchTasks } from "./search-walk.ts";
 import { reportProgress, settleTasks } from "./settle.ts";
 import { nowOf, statement } from "./statement.ts";
 import { summarizeTasks } from "./summary.ts";
-import { TallyFolder } from "./tallies.ts";
 import { clearTexts, readUnindexed, writeTexts } from "./texts.ts";
 import * as workers from "./workers.ts";
 
@@ -111,7 +111,7 @@ class PostgresStore implements TaskStore {
   readonly location: string;
   readonly #context: Context;
   readonly #database: Database;
-  readonly #folder: TallyFolder;
+  readonly #folding: Folding;
   readonly #enqueues: EnqueueBatch;
   readonly #notifier: Notifier;
   readonly #link: LeaseLink;
@@ -142,15 +142,16 @@ class PostgresStore implements TaskStore {
       tasksAdded: ({ wereTold } = { wereTold: false }) => {
         this.#changed("tasks");
         if (!wereTold) this.#notifier.tell("tasks");
-        this.#folder.wrote();
+        this.#folding.counted();
       },
       tasksChanged: () => {
         this.#changed("ends");
         this.#notifier.tell("ends");
-        this.#folder.wrote();
+        this.#folding.counted();
       },
+      attemptsEnded: () => this.#folding.ended(),
     };
-    this.#folder = new TallyFolder(this.#context);
+    this.#folding = new Folding(this.#context);
     this.#enqueues = new EnqueueBatch(this.#context);
     this.#link = new LeaseLink(url, this.#notifier.sender, {
       changed: (news) => this.#changed(news),
@@ -363,10 +364,6 @@ class PostgresStore implements TaskStore {
     return seal(this.#context, movedTo);
   }
 
-  addHistory(...given: Parameters<TaskStore["addHistory"]>): ReturnType<TaskStore["addHistory"]> {
-    return addHistory(this.#context, ...given);
-  }
-
   writeHistory(...given: Parameters<TaskStore["writeHistory"]>): ReturnType<TaskStore["writeHistory"]> {
     return writeHistory(this.#context, ...given);
   }
@@ -440,7 +437,7 @@ class PostgresStore implements TaskStore {
 
   async #close(): Promise<void> {
     await this.#enqueues.idle();
-    await this.#folder.idle();
+    await this.#folding.idle();
     await this.#link.close();
     await this.#notifier.close();
     await this.#database.close();

@@ -9,38 +9,6 @@ export const sums = `SELECT lane, status, sum(tasks)::bigint AS tasks FROM (
     SELECT lane, status, tasks FROM :schema.tallies UNION ALL SELECT lane, status, tasks FROM :schema.tally_changes
   ) AS counted GROUP BY lane, status HAVING sum(tasks) <> 0`;
 
-/** Changes of this process after which it folds. */
-const writesBetween = 250;
-
-/** Folds now and then, behind the writes that make it needful. */
-export class TallyFolder {
-  readonly #context: Context;
-  #writes = 0;
-  #folding: Promise<unknown> | undefined;
-
-  constructor(context: Context) {
-    this.#context = context;
-  }
-
-  /** A write that counts was done. */
-  wrote(): void {
-    this.#writes += 1;
-    if (this.#writes < writesBetween || this.#folding) return;
-    this.#writes = 0;
-    // One that fails is made up for by the next.
-    this.#folding = foldTallies(this.#context)
-      .catch(() => undefined)
-      .finally(() => {
-        this.#folding = undefined;
-      });
-  }
-
-  /** Resolves when no folding is under way. */
-  async idle(): Promise<void> {
-    await this.#folding;
-  }
-}
-
 /** Folds at most 10,000 changes, and notes where texts are to be indexed; does nothing while another process does. Answers how many were folded. */
 export async function foldTallies(context: Context): Promise<number> {
   const [row] = await context.database.query(fold);

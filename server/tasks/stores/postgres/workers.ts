@@ -2,8 +2,10 @@
 import type { Beat, ReapedTask, TaskStore, WorkerRecord, Written } from "../../core/store.ts";
 import { hourSql } from "../hours.ts";
 import { movingAttributes } from "./attributes.ts";
+import type { TaskRef } from "./claimed-task.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow } from "./database.ts";
+import { addingToHistory } from "./history.ts";
 import { plainText, statusNames, toWorkerRecord, workerColumns } from "./rows.ts";
 import { few, nowOf, statement } from "./statement.ts";
 
@@ -47,13 +49,11 @@ export function toBeat(rows: readonly ResultRow[]): Beat {
   const [renewals, owned, peers, reapable] = rows[0]!;
   const found: Beat = {
     alive: renewals !== null,
-    owned: (JSON.parse(owned ?? "[]") as [string, number, string, number, boolean][]).map(
-      ([taskId, fence, place, seq, cancelRequested]) => ({
-        taskId,
-        fence,
-        ref: { place, seq },
-        cancelRequested,
-      }),
+    owned: (JSON.parse(owned ?? "[]") as [string, number, string, number, number, boolean][]).map(
+      ([taskId, fence, place, seq, waitMs, cancelRequested]) => {
+        const ref: TaskRef = { place, seq, waitMs };
+        return { taskId, fence, ref, cancelRequested };
+      },
     ),
   };
   if (renewals === null) return found;
@@ -96,6 +96,7 @@ export async function reapWorkers(context: Context, request: ReapRequest): Promi
     }
     if (value.tasks.some(({ status }) => status === "PENDING")) context.tasksAdded();
     if (value.tasks.some(({ status }) => status !== "PENDING")) context.tasksChanged();
+    if (value.tasks.length > 0) context.attemptsEnded();
     return { kind: "ok", value };
   });
 }
@@ -142,9 +143,9 @@ export const renewLease = statement(
     WHERE id = $1 AND state = 'alive' RETURNING worker, renewals),
   ${owners}
   SELECT (SELECT renewals::integer FROM renewed),
-    (SELECT json_agg(json_build_array(owned.id, owned.fence, owned.place, owned.seq, owned.cancel_requested))::text
+    (SELECT json_agg(json_build_array(owned.id, owned.fence, owned.place, owned.seq, owned.wait_ms, owned.cancel_requested))::text
       FROM renewed CROSS JOIN LATERAL (
-        SELECT tasks.id, tasks.fence, tasks.ctid::text AS place, tasks.seq,
+        SELECT tasks.id, tasks.fence, tasks.ctid::text AS place, tasks.seq, tasks.started_at - tasks.due_at AS wait_ms,
           tasks.cancel_requested_at IS NOT NULL AS cancel_requested FROM :schema.tasks
         WHERE tasks.status = 2 AND tasks.worker = renewed.worker
         ORDER BY tasks.worker LIMIT (SELECT 1000000 FROM clock)) AS owned),
@@ -229,7 +230,8 @@ export const reap = statement(
   tallied AS (
     INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at)
     SELECT lane, 2, -count(*), ${hourSql("created_at")}, NULL, NULL FROM taken GROUP BY 1, 4
-    UNION ALL SELECT lane, next, count(*), ${hourSql("created_at")}, min(updated_at), max(updated_at) FROM taken GROUP BY 1, 2, 4)
+    UNION ALL SELECT lane, next, count(*), ${hourSql("created_at")}, min(updated_at), max(updated_at) FROM taken GROUP BY 1, 2, 4),
+  noted AS (${addingToHistory("(SELECT lane, next AS status, NULL::bigint AS wait_ms, NULL::bigint AS run_ms FROM taken)")})
   SELECT id, NULL, NULL, NULL FROM buried UNION ALL
   SELECT NULL, id, next, (SELECT type FROM :schema.lanes WHERE lanes.lane = taken.lane) FROM taken`,
 );

@@ -40,6 +40,11 @@ export interface TaskRef {
   readonly lane: number;
   /** In which it was created; see stores/hours.ts. */
   readonly hour: number;
+  readonly type: string;
+  /** The instant of the claim. */
+  readonly startedAt: number;
+  /** From when it was due to the claim. */
+  readonly waitMs: number;
 }
 
 /** The task as a claim has left it. Never throws, as `toTask`. */
@@ -64,7 +69,7 @@ export function toClaimedTask(
   task.startedAt = new Date(claimedAt);
   task.workerId = workerId;
   if (lane.description !== null) task.description = lane.description;
-  const claimed = new Claimed(new Ref(row[0], row[2], hourOf(row[5])), row[8] + 1, task);
+  const claimed = new Claimed(new Ref(row, lane.type, claimedAt), row[8] + 1, task);
   const rest = row[11] === null ? undefined : readRest(row[11], claimed);
   readPayload(row[10], rest?.[2] ?? null, task);
   if (task.unreadable !== undefined) claimed.unreadable = task.unreadable;
@@ -99,10 +104,16 @@ class Ref implements TaskRef {
   readonly seq: number;
   readonly lane: number;
   readonly hour: number;
+  readonly type: string;
+  readonly startedAt: number;
+  readonly waitMs: number;
 
-  constructor(seq: number, lane: number, hour: number) {
-    this.seq = seq;
-    this.lane = lane;
-    this.hour = hour;
+  constructor(row: ClaimedRow, type: string, claimedAt: number) {
+    this.seq = row[0];
+    this.lane = row[2];
+    this.hour = hourOf(row[5]);
+    this.type = type;
+    this.startedAt = claimedAt;
+    this.waitMs = claimedAt - row[4];
   }
 }

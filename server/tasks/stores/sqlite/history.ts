@@ -1,8 +1,11 @@
-/** What workers ended, by type and stretch of time: added up in place, since there is one writer. */
+/**
+ * What workers ended, by type and stretch of time: the sum of `history` and of the rows of `history_changes`, which the
+ * transactions that ended attempts wrote (history-tally.ts) and which are not folded yet.
+ */
 import type { Durations } from "../../core/duration-counts.ts";
 import type { Written } from "../../core/store.ts";
 import type { HistoryPrune, HistoryRead, HistoryRow, SpannedRow } from "../../core/store-history.ts";
-import { rollUp, spansMs } from "../../core/store-history.ts";
+import { type Ending, merged, rollUp, spansMs, startOf } from "../../core/store-history.ts";
 import type { Connection } from "./connection.ts";
 import type { WriteContext } from "./write-context.ts";
 
@@ -19,15 +22,39 @@ type Row = [
   runs: string,
 ];
 
-export function addHistory(context: WriteContext, rows: readonly HistoryRow[]): Written<void> {
-  return store(context, sql.addHistory, rollUp(rows));
+type Change = [
+  start: number,
+  type: string,
+  status: number,
+  attempts: number,
+  waitMax: number,
+  runMax: number,
+  waits: string,
+  runs: string,
+];
+
+/** By the status that the attempt left its task with; 1 is PENDING. */
+const endings: Readonly<Record<number, Ending>> = {
+  1: "retried",
+  3: "completed",
+  4: "failed",
+  5: "cancelled",
+};
+
+/** Adds what is not folded yet to its minutes, hours and days. Call inside a write transaction. */
+export function foldHistory(connection: Connection): void {
+  const changes = readHistoryChanges(connection);
+  if (changes.length === 0) return;
+  store(connection, historySql.addHistory, rollUp(changes));
+  connection.prepare(historySql.deleteHistoryChanges).run();
 }
 
-export function writeHistory(context: WriteContext, rows: readonly SpannedRow[]): Written<void> {
-  return store(context, sql.writeHistory, rows);
+export function writeHistory({ connection }: WriteContext, rows: readonly SpannedRow[]): Written<void> {
+  store(connection, historySql.writeHistory, rows);
+  return { kind: "ok", value: undefined };
 }
 
-function store({ connection }: WriteContext, text: string, rows: readonly SpannedRow[]): Written<void> {
+function store(connection: Connection, text: string, rows: readonly SpannedRow[]): void {
   const add = connection.prepare(text);
   for (const row of rows) {
     const { span, start, type, completed, failed, cancelled, retried, waits, runs } = row;
@@ -36,23 +63,50 @@ function store({ connection }: WriteContext, text: string, rows: readonly Spanne
       ...[JSON.stringify(waits.counts), JSON.stringify(runs.counts)],
     );
   }
-  return { kind: "ok", value: undefined };
 }
 
-export function readHistory(
+export function readHistory(connection: Connection, request: HistoryRead): HistoryRow[] {
+  return withChanges(readFolded(connection, request), readHistoryChanges(connection), request);
+}
+
+export function readFolded(
   connection: Connection,
   { span, types, start, end, limit }: HistoryRead,
 ): HistoryRow[] {
   const asked = types === undefined ? null : JSON.stringify(types);
-  const rows = connection.prepare(sql.readHistory).all(spansMs[span], start, end, asked, limit);
+  const rows = connection.prepare(historySql.readHistory).all(spansMs[span], start, end, asked, limit);
   return (rows as unknown as Row[]).map(toHistoryRow);
+}
+
+/** @param changes of minutes, of any time and type */
+export function withChanges(
+  folded: HistoryRow[],
+  changes: readonly HistoryRow[],
+  { span, types, start, end, limit }: HistoryRead,
+): HistoryRow[] {
+  const own = changes
+    .map((change) => ({ ...change, start: startOf(change.start, span) }))
+    .filter((row) => row.start >= start && row.start < end && (types?.includes(row.type) ?? true));
+  return own.length === 0 ? folded : merged([...folded, ...own]).slice(0, limit);
+}
+
+/** What is not folded yet, by minutes. */
+export function readHistoryChanges(connection: Connection): HistoryRow[] {
+  const changes = connection.prepare(historySql.readHistoryChanges).all() as unknown as Change[];
+  return changes.map(([start, type, status, attempts, waitMax, runMax, waits, runs]) => ({
+    ...{ type, start, completed: 0, failed: 0, cancelled: 0, retried: 0 },
+    [endings[status]!]: attempts,
+    waits: toDurations(waits, waitMax),
+    runs: toDurations(runs, runMax),
+  }));
 }
 
 export function pruneHistory(
   { connection }: WriteContext,
   { span, before, limit }: HistoryPrune,
 ): Written<number> {
-  const { changes } = connection.prepare(sql.pruneHistory).run(spansMs[span], before, limit);
+  foldHistory(connection);
+  const { changes } = connection.prepare(historySql.pruneHistory).run(spansMs[span], before, limit);
   return { kind: "ok", value: Number(changes) };
 }
 
@@ -82,8 +136,14 @@ const insert = `INSERT INTO history
     (span, start, type, completed, failed, cancelled, retried, wait_max, run_max, waits, runs)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
-const sql = {
-  addHistory: `/* dure:addHistory */ ${insert}
+export const historySql = {
+  startOfTask: "/* dure:startOfTask */ SELECT started_at, started_at - due_at FROM tasks WHERE seq = ?",
+  insertHistoryChange: `/* dure:insertHistoryChange */ INSERT INTO history_changes
+    (start, type, status, attempts, wait_max, run_max, waits, runs) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  readHistoryChanges: `/* dure:readHistoryChanges */ SELECT start, type, status, attempts, wait_max, run_max, waits, runs
+    FROM history_changes`,
+  deleteHistoryChanges: "/* dure:deleteHistoryChanges */ DELETE FROM history_changes",
+  addHistory: `/* dure:foldHistory */ ${insert}
     ON CONFLICT (span, start, type) DO UPDATE SET
       completed = completed + excluded.completed, failed = failed + excluded.failed,
       cancelled = cancelled + excluded.cancelled, retried = retried + excluded.retried,

@@ -15,6 +15,8 @@ interface Group {
   /** JSON members, `"id":seq`. */
   members: string[];
   settlements: Settlement[];
+  readonly type: string;
+  readonly times: number[];
 }
 
 const completed: Settled = Object.freeze({ kind: "settled", status: "COMPLETED" });
@@ -34,13 +36,15 @@ export class OutgoingSettlements {
 
   batch(): SettlementBatch {
     const groups = this.#groups.map(
-      ({ workerId, lane, fence, hour, members }): CompletedGroup => [
+      ({ workerId, lane, fence, hour, members, type, times }): CompletedGroup => [
         workerId,
         lane,
         fence,
         hour,
         members.length,
         `{${members.join()}}`,
+        type,
+        times,
       ],
     );
     return { groups, rows: this.#rows };
@@ -62,21 +66,30 @@ export class OutgoingSettlements {
   }
 
   #add(settlement: Settlement): void {
-    const { seq, lane, hour } = settlement.ref as TaskRef;
-    const group = this.#groupOf(settlement, lane, hour);
+    const { seq, startedAt, waitMs } = settlement.ref as TaskRef;
+    const group = this.#groupOf(settlement);
     group.members.push(`${JSON.stringify(settlement.taskId)}:${seq}`);
     group.settlements.push(settlement);
+    // Tasks that were stored and claimed together come one after another.
+    const { times } = group;
+    const last = times.length - 1;
+    if (times[last - 2] === startedAt && times[last - 1] === waitMs) times[last]! += 1;
+    else times.push(startedAt, waitMs, 1);
   }
 
   /** Most tasks of a batch are of one lane and hour and in their first attempt, so the latest group is most often the one. */
-  #groupOf({ workerId, fence }: Settlement, lane: number, hour: number): Group {
+  #groupOf({ ref, workerId, fence }: Settlement): Group {
+    const { lane, hour, type } = ref as TaskRef;
     const isOne = (group: Group | undefined) =>
       group?.lane === lane && group.hour === hour && group.fence === fence && group.workerId === workerId;
     const latest = this.#groups.at(-1);
     if (isOne(latest)) return latest!;
     const found = this.#groups.find(isOne);
     if (found) return found;
-    const group: Group = { workerId, lane, fence, hour, members: [], settlements: [] };
+    const group: Group = {
+      ...{ workerId, lane, fence, hour, type },
+      ...{ members: [], settlements: [], times: [] },
+    };
     this.#groups.push(group);
     return group;
   }

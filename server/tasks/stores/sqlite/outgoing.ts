@@ -76,7 +76,7 @@ function dueAtOf(task: NewTask): number | null {
 }
 
 export function toSettlementRow(settlement: Settlement): SettlementRow {
-  const { seq, lane, hour } = settlement.ref as TaskRef;
+  const { seq, lane, hour, type, startedAt, waitMs } = settlement.ref as TaskRef;
   const { result, error, logs } = settlement;
   return [
     seq,
@@ -93,6 +93,9 @@ export function toSettlementRow(settlement: Settlement): SettlementRow {
     logs && logs.length > 0 ? JSON.stringify(logs) : null,
     attributesJson(settlement.attributes),
     hour,
+    type,
+    startedAt,
+    waitMs,
   ];
 }
 

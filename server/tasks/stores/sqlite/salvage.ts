@@ -18,7 +18,7 @@ import type {
 } from "../../core/store.ts";
 import { readAudit } from "./audit.ts";
 import { applicationId, Connection, newestSchema } from "./connection.ts";
-import { readHistory } from "./history.ts";
+import { readFolded, readHistoryChanges, withChanges } from "./history.ts";
 import { listPauses } from "./pauses.ts";
 import { listDefinitions } from "./read.ts";
 import { toRecord } from "./records.ts";
@@ -84,7 +84,11 @@ export class Salvage implements DamagedSource {
   }
 
   async readHistory(request: HistoryRead): Promise<HistoryRow[]> {
-    return this.#beside(`history by ${request.span}s`, () => readHistory(this.#connection, request));
+    const folded = this.#beside(`history by ${request.span}s`, () => readFolded(this.#connection, request));
+    const changes = this.#hasHistoryChanges
+      ? this.#beside("latest history", () => readHistoryChanges(this.#connection))
+      : [];
+    return withChanges(folded, changes, request);
   }
 
   async readAudit(request: AuditRead): Promise<AuditRecord[]> {
@@ -181,6 +185,10 @@ export class Salvage implements DamagedSource {
 
   get #hasAttributes(): boolean {
     return this.#connection.schemaVersion().stored >= 2;
+  }
+
+  get #hasHistoryChanges(): boolean {
+    return this.#connection.schemaVersion().stored >= 19;
   }
 
   /** Rows of a table, and those of an index that has all of its columns. */

@@ -4,6 +4,7 @@
  */
 import type { AttemptOutcome } from "../../core/attempt.ts";
 import type { Attributes, Settled, Written } from "../../core/store.ts";
+import { historySql } from "./history.ts";
 import { sql } from "./statements.ts";
 import { statusNames } from "./statuses.ts";
 import type { WriteContext } from "./write-context.ts";
@@ -25,9 +26,16 @@ export type SettlementRow = [
   attributes: string | null,
   /** In which it was created. */
   hour: number,
+  type: string,
+  startedAt: number,
+  waitMs: number,
 ];
 
-/** Completions of one worker, lane, fence and hour of creation, without result and logs; `ended` is a JSON object of keys by id. */
+/**
+ * Completions of one worker, lane, fence and hour of creation, without result and logs. `ended` is a JSON object of keys by
+ * id; `times` has three numbers for tasks that were stored and claimed together: when they started, how long they had
+ * waited, how many they are.
+ */
 export type CompletedGroup = [
   workerId: string,
   lane: number,
@@ -35,6 +43,8 @@ export type CompletedGroup = [
   hour: number,
   tasks: number,
   ended: string,
+  type: string,
+  times: readonly number[],
 ];
 
 export interface SettlementBatch {
@@ -78,50 +88,50 @@ function aliveWorker(context: WriteContext, workerId: string): number | undefine
   return (context.connection.prepare(sql.aliveWorker).get(workerId) as [number] | undefined)?.[0];
 }
 
-/**
- * One statement for all. When it did not change every one of them, each is settled by itself: those it did change
- * are then known as our own commit.
- */
+/** One statement for all. When it would not change every one of them, it is undone, and each is settled by itself. */
 function completeGroup(
   context: WriteContext,
   group: CompletedGroup,
   worker: number | undefined,
   now: number,
 ): SettledBatch["groups"][number] {
-  const [workerId, lane, fence, hour, tasks, ended] = group;
-  if (worker !== undefined) {
-    const { changes } = context.connection.prepare(sql.completeTasks).run(now, ended, fence, worker);
-    context.tally.move(lane, 2, 3, Number(changes), now);
-    context.tally.hours.moveHour(lane, 2, 3, hour, Number(changes));
-    if (changes === tasks) {
-      context.attributes.moved(lane, () => Object.values(JSON.parse(ended)), 2, 3);
-      return 0;
-    }
+  const [workerId, lane, fence, hour, tasks, ended, type, times] = group;
+  if (worker !== undefined && completeAll(context, group, worker, now)) {
+    context.tally.move(lane, 2, 3, tasks, now);
+    context.tally.hours.moveHour(lane, 2, 3, hour, tasks);
+    context.history.completed(type, now, times);
+    context.attributes.moved(lane, () => Object.values(JSON.parse(ended)), 2, 3);
+    return 0;
   }
   const members = Object.entries(JSON.parse(ended) as Record<string, number>);
+  const plain = [null, null, null, null, null, null, null] as const;
   return members.map(([id, seq]) => {
-    const row: SettlementRow = [
-      seq,
-      lane,
-      id,
-      fence,
-      workerId,
-      "completed",
-      null,
-      null,
-      null,
-      null,
-      null,
-      null,
-      null,
-      hour,
-    ];
-    const settled = settle(context, row, worker, now);
-    // Those that the statement above has completed.
-    if (settled !== 0 && settled.kind === "settled" && settled.status === "COMPLETED")
-      context.attributes.moved(lane, () => [seq], 2, 3);
-    return [id, settled];
+    const own = [seq, lane, id, fence, workerId, "completed"] as const;
+    return [id, settle(context, [...own, ...plain, hour, type, ...startOf(context, seq)], worker, now)];
   });
+}
+
+function completeAll(
+  { connection }: WriteContext,
+  [, , fence, , tasks, ended]: CompletedGroup,
+  worker: number,
+  now: number,
+): boolean {
+  const complete = () =>
+    connection.prepare(sql.completeTasks).run(now, ended, fence, worker).changes === tasks;
+  // One that is refused leaves nothing to undo.
+  if (tasks === 1) return complete();
+  connection.prepare("SAVEPOINT completions").run();
+  const isDone = complete();
+  if (!isDone) connection.prepare("ROLLBACK TO completions").run();
+  connection.prepare("RELEASE completions").run();
+  return isDone;
+}
+
+/** Of the latest attempt. */
+function startOf({ connection }: WriteContext, seq: number): [startedAt: number, waitMs: number] {
+  const times = connection.prepare(historySql.startOfTask).get(seq) as [number, number] | undefined;
+  return times ?? [0, 0];
 }
 
 /** `worker` is undefined for one that is not alive. */
@@ -145,6 +155,7 @@ function complete(context: WriteContext, row: SettlementRow, worker: number, now
   if (row[11] !== null) connection.prepare(sql.writeAttempt).run(seq, now, "completed", null, row[11]);
   context.tally.move(lane, 2, 3, 1, now);
   context.tally.hours.moveHour(lane, 2, 3, row[13], 1);
+  context.history.ended(row[14], 3, now, row[15], row[16]);
   context.attributes.moved(lane, () => [seq], 2, 3);
   if (row[12] !== null) context.attributes.extend(lane, seq, id, JSON.parse(row[12]) as Attributes);
   return 0;
@@ -160,6 +171,7 @@ function endOtherwise(context: WriteContext, row: SettlementRow, worker: number,
   connection.prepare(sql.writeAttempt).run(seq, now, recorded, error, logs);
   context.tally.move(lane, 2, status, 1, now);
   context.tally.hours.moveHour(lane, 2, status, row[13], 1);
+  if (status !== 1 || isFailure(outcome)) context.history.ended(row[14], status, now, row[15], row[16]);
   context.attributes.moved(lane, () => [seq], 2, status);
   if (status !== 1) {
     connection.prepare(sql.endTask).run(status, now, errorMessage, seq);
@@ -177,6 +189,11 @@ function nextStatus(outcome: SettlementRow[5], owned: Owned, retryAt: number | n
   if (owned.cancelRequested || outcome === "cancelled") return 5;
   if (outcome === "released" || outcome === "snoozed") return 1;
   return retryAt !== null && owned.attempts < owned.maxAttempts ? 1 : 4;
+}
+
+/** One after which the task is tried again if it may; others that put it back say nothing of how it goes. */
+function isFailure(outcome: SettlementRow[5]): boolean {
+  return outcome === "failed" || outcome === "timed-out";
 }
 
 function findOwned(

@@ -232,8 +232,8 @@ export const sql = {
     WHERE status = 2 AND worker IS NOT NULL`,
 
   // Reap (T9, T8b)
-  ownedTasks: `/* dure:ownedTasks */ SELECT seq, id, fence, lane, cancel_requested_at, created_at FROM tasks INDEXED BY tasks_running
-    WHERE status = 2 AND worker = ?`,
+  ownedTasks: `/* dure:ownedTasks */ SELECT seq, id, fence, lane, cancel_requested_at, created_at, started_at, started_at - due_at,
+    (SELECT type FROM lanes WHERE lanes.lane = tasks.lane) FROM tasks INDEXED BY tasks_running WHERE status = 2 AND worker = ?`,
   lostTasks: `/* dure:lostTasks */ SELECT seq, id, lane, crashes, rerun_after_crash, cancel_requested_at, created_at
     FROM tasks INDEXED BY tasks_running WHERE status = 2 AND worker = ?`,
   orphanOwners: `/* dure:orphanOwners */ SELECT DISTINCT worker FROM tasks INDEXED BY tasks_running WHERE status = 2

@@ -323,10 +323,6 @@ class SqliteStore implements TaskStore {
     return this.#writer.call("seal", movedTo ?? null);
   }
 
-  addHistory(minutes: readonly HistoryRow[]): Promise<Written<void>> {
-    return this.#writer.call("addHistory", minutes);
-  }
-
   writeHistory(rows: readonly SpannedRow[]): Promise<Written<void>> {
     return this.#writer.call("writeHistory", rows);
   }

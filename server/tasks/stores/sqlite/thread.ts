@@ -11,6 +11,7 @@ import { Checkpointer } from "./checkpointer.ts";
 import { ClaimsAhead } from "./claims-ahead.ts";
 import { Connection } from "./connection.ts";
 import type { NewRun } from "./enqueue.ts";
+import { HistoryTally } from "./history-tally.ts";
 import { Instants } from "./instants.ts";
 import { Lanes, Tally } from "./lanes.ts";
 import { Leases } from "./leases.ts";
@@ -321,6 +322,7 @@ class StoreThread {
         ? this.#parked.serve(this.#context, this.#instants.of(this.#latestNow))
         : [];
     try {
+      this.#context.history.write();
       this.#context.tally.write(this.#instants.latest);
       this.#connection.commit();
     } catch (error) {
@@ -334,6 +336,7 @@ class StoreThread {
 
   #rollback(): void {
     this.#instants.forget();
+    this.#context.history.forget();
     this.#context.tally.forget();
     this.#context.lanes.forget();
     this.#context.attributes.forget();
@@ -379,6 +382,7 @@ class StoreThread {
       connection,
       lanes: new Lanes(connection),
       tally: new Tally(connection),
+      history: new HistoryTally(connection),
       attributes: new TaskAttributes(connection),
       ahead: new ClaimsAhead(),
       locks: this.#locks,

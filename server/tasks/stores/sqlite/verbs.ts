@@ -9,7 +9,7 @@ import type { Connection } from "./connection.ts";
 import { enqueueBy, enqueueTasks } from "./enqueue.ts";
 import { countAttribute, readAttributes } from "./facets.ts";
 import { checkHealth } from "./health.ts";
-import { addHistory, pruneHistory, readHistory, writeHistory } from "./history.ts";
+import { pruneHistory, readHistory, writeHistory } from "./history.ts";
 import { cancelTask, deleteTask, editTask, pruneTasks, retryTask, saveDefinitions } from "./manage.ts";
 import { listPauses, pause, resume } from "./pauses.ts";
 import * as read from "./read.ts";
@@ -43,7 +43,6 @@ export const writeVerbs = {
   writeAttributes,
   writeTexts,
   clearTexts: (context: WriteContext, _argument: undefined) => clearTexts(context),
-  addHistory,
   writeHistory,
   pruneHistory,
   saveSearch,

@@ -6,6 +6,7 @@ import { newWorker, startAt } from "../../../../tests/support/builders.ts";
 import { TaskAttributes } from "./attributes.ts";
 import { ClaimsAhead } from "./claims-ahead.ts";
 import { Connection } from "./connection.ts";
+import { HistoryTally } from "./history-tally.ts";
 import { Lanes, Tally } from "./lanes.ts";
 import { WorkerLocks } from "./worker-locks.ts";
 import { reapWorkers, registerWorker } from "./workers.ts";
@@ -46,6 +47,7 @@ function newProcess(): WriteContext {
     connection,
     lanes: new Lanes(connection),
     tally: new Tally(connection),
+    history: new HistoryTally(connection),
     attributes: new TaskAttributes(connection),
     ahead: new ClaimsAhead(),
     locks: new WorkerLocks(path),

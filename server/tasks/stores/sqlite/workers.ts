@@ -2,6 +2,7 @@
 import type { ErrorCode } from "../../core/errors.ts";
 import type { Beat, ReapedTask, TaskStore, WorkerRecord, Written } from "../../core/store.ts";
 import { hourOf } from "../hours.ts";
+import type { TaskRef } from "./claimed-task.ts";
 import { attributeSql, sql } from "./statements.ts";
 import { statusNames } from "./statuses.ts";
 import type { WriteContext } from "./write-context.ts";
@@ -59,15 +60,16 @@ export function beat(
     number,
     number | null,
     number,
+    number,
+    number,
+    string,
   ][];
   return {
     alive: true,
-    owned: owned.map(([seq, taskId, fence, lane, cancelRequestedAt, createdAt]) => ({
-      taskId,
-      fence,
-      ref: { seq, lane, hour: hourOf(createdAt) },
-      cancelRequested: cancelRequestedAt !== null,
-    })),
+    owned: owned.map(([seq, taskId, fence, lane, cancelRequestedAt, createdAt, startedAt, waitMs, type]) => {
+      const ref: TaskRef = { seq, lane, hour: hourOf(createdAt), type, startedAt, waitMs };
+      return { taskId, fence, ref, cancelRequested: cancelRequestedAt !== null };
+    }),
   };
 }
 
@@ -123,7 +125,7 @@ function takeBack(
   crashBudget: number,
   now: number,
 ): ReapedTask[] {
-  const { connection, tally, attributes } = context;
+  const { connection, tally, attributes, history } = context;
   const lost = connection.prepare(sql.lostTasks).all(worker) as unknown as [
     number,
     string,
@@ -143,13 +145,15 @@ function takeBack(
     const status = cancelRequestedAt !== null ? 5 : rerun === 1 && !spent ? 1 : 4;
     tally.move(lane, 2, status, 1, now);
     tally.hours.move(lane, 2, status, createdAt);
+    const type = typeOf(context, lane);
+    history.lost(type, status, now);
     attributes.moved(lane, () => [seq], 2, status);
     if (status === 1) connection.prepare(sql.putBackTask).run(now, now, null, 1, 0, 1, seq);
     else
       connection
         .prepare(sql.endLostTask)
         .run(status, now, status === 4 ? lostMessage(rerun, crashes + 1, why) : null, seq);
-    return { id, type: typeOf(context, lane), status: statusNames[status]! };
+    return { id, type, status: statusNames[status]! };
   });
 }
 
@@ -169,7 +173,7 @@ function lostMessage(rerun: number, crashes: number, why: string): string {
 
 /** T8b: the owner had its time to obey a cancel request. */
 function cancelOverdue(context: WriteContext, before: number, now: number): ReapedTask[] {
-  const { connection, tally, attributes } = context;
+  const { connection, tally, attributes, history } = context;
   const overdue = connection.prepare(sql.overdueCancels).all(before) as unknown as [
     number,
     string,
@@ -182,8 +186,10 @@ function cancelOverdue(context: WriteContext, before: number, now: number): Reap
     connection.prepare(sql.endTask).run(5, now, null, seq);
     tally.move(lane, 2, 5, 1, now);
     tally.hours.move(lane, 2, 5, createdAt);
+    const type = typeOf(context, lane);
+    history.lost(type, 5, now);
     attributes.moved(lane, () => [seq], 2, 5);
-    return { id, type: typeOf(context, lane), status: "CANCELLED" };
+    return { id, type, status: "CANCELLED" };
   });
 }
 

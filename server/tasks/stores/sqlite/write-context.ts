@@ -2,6 +2,7 @@
 import type { TaskAttributes } from "./attributes.ts";
 import type { ClaimsAhead } from "./claims-ahead.ts";
 import type { Connection } from "./connection.ts";
+import type { HistoryTally } from "./history-tally.ts";
 import type { LaneName, Lanes, Tally } from "./lanes.ts";
 import type { Rows } from "./protocol.ts";
 import type { Row } from "./rows.ts";
@@ -12,6 +13,7 @@ export interface WriteContext {
   readonly connection: Connection;
   readonly lanes: Lanes;
   readonly tally: Tally;
+  readonly history: HistoryTally;
   readonly attributes: TaskAttributes;
   readonly ahead: ClaimsAhead;
   readonly locks: WorkerLocks;
