@@ -3,6 +3,8 @@ import type { SearchAction } from "./acting.ts";
 import type {
   AttemptDocument,
   Attention,
+  AuditAction,
+  AuditPage,
   Completion,
   DefinitionDocument,
   ErrorsAnswer,
@@ -49,6 +51,19 @@ export interface TaskSearch {
  * that one waits for.
  */
 const facetBudget = "25ms";
+
+/** Which records of the audit log are shown, as it stands in the address of the page. */
+export interface AuditFilter {
+  who?: string | undefined;
+  action?: string | undefined;
+  target?: string | undefined;
+}
+
+/** Those that a task meets first. */
+export const auditActions = [
+  ...(["cancel", "retry", "edit", "delete", "enqueue", "run-again", "start-action", "end-action"] as const),
+  ...(["pause", "resume", "save-search", "delete-search", "log-in", "log-out"] as const),
+] satisfies readonly AuditAction[];
 
 export const api = {
   tasks: (search: TaskSearch, page: { cursor?: string | undefined; limit: number }, signal?: AbortSignal) =>
@@ -108,6 +123,12 @@ export const api = {
       signal,
     ),
   errors: (signal?: AbortSignal) => get<ErrorsAnswer>("errors", {}, signal),
+  audit: (filter: AuditFilter, cursor: string | undefined, signal?: AbortSignal) =>
+    get<AuditPage>(
+      "audit",
+      { who: filter.who, action: filter.action, target: filter.target, cursor },
+      signal,
+    ),
   attention: async (signal?: AbortSignal) =>
     (await get<{ attention: Attention[] }>("attention", {}, signal)).attention,
   pauses: async (signal?: AbortSignal) =>

@@ -1,7 +1,7 @@
 /** What each page asks the API, as TanStack Query options: one key per question, so that a change refreshes all who asked. */
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import type { SearchAction } from "./acting.ts";
-import { api, type TaskSearch } from "./api.ts";
+import { type AuditFilter, api, type TaskSearch } from "./api.ts";
 import { type Period, periods, startOf } from "./history.ts";
 
 export const pageSize = 100;
@@ -110,6 +110,13 @@ export const queries = {
     infiniteQueryOptions({
       queryKey: ["tasks", search.q ?? "", search.status ?? "", search.type ?? "", search.sort ?? ""],
       queryFn: ({ pageParam, signal }) => api.tasks(search, { cursor: pageParam, limit: pageSize }, signal),
+      initialPageParam: undefined as string | undefined,
+      getNextPageParam: (page) => page.nextCursor,
+    }),
+  audit: (filter: AuditFilter) =>
+    infiniteQueryOptions({
+      queryKey: ["audit", filter.who ?? "", filter.action ?? "", filter.target ?? ""],
+      queryFn: ({ pageParam, signal }) => api.audit(filter, pageParam, signal),
       initialPageParam: undefined as string | undefined,
       getNextPageParam: (page) => page.nextCursor,
     }),

@@ -6,7 +6,7 @@ import {
   lazyRouteComponent,
   type NavigateOptions,
 } from "@tanstack/react-router";
-import type { TaskSearch } from "./api.ts";
+import type { AuditFilter, TaskSearch } from "./api.ts";
 import { Failure } from "./components/empty.tsx";
 import type { HistoryChoice } from "./components/history-panel.tsx";
 import { Shell } from "./components/shell.tsx";
@@ -60,6 +60,17 @@ const definitions = createRoute({
   component: lazyRouteComponent(() => import("./pages/definitions.tsx"), "Definitions"),
 });
 
+export const auditRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/audit",
+  validateSearch: (search: Record<string, unknown>): AuditFilter => ({
+    who: text(search.who),
+    action: text(search.action),
+    target: text(search.target),
+  }),
+  component: lazyRouteComponent(() => import("./pages/audit.tsx"), "Audit"),
+});
+
 export const enqueueRoute = createRoute({
   getParentRoute: () => root,
   path: "/definitions/$type/enqueue",
@@ -78,6 +89,7 @@ export const router = createRouter({
     errors,
     workers,
     definitions,
+    auditRoute,
     enqueueRoute,
   ]),
   basepath: new URL(document.baseURI).pathname,

@@ -9,6 +9,7 @@ import { createDure, type Dure } from "../../server/dure.ts";
 import type { Caller, Role } from "../../server/http/auth.ts";
 import { createHttpHandler } from "../../server/http.ts";
 import { openBrowser } from "./support/browser.ts";
+import { violations, wideElements } from "./support/looks.ts";
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 let browser: Browser;
@@ -118,4 +119,33 @@ test("who may not see payloads is shown none, is told why, and may search by wha
   await page.getByText("Columns").click();
   expect(await page.getByRole("checkbox", { name: "Status" }).count()).toBe(1);
   expect(await page.getByRole("textbox", { name: "Add a column by its path" }).count()).toBe(0);
+});
+
+test("the audit log shows who changed what, as text, to those who may see it", async () => {
+  const hostile = '<img src=x onerror="document.title = 1">';
+  await dure.pause({ queue: "mail" }, { by: hostile, reason: hostile });
+  await dure.editTask("order-2", { priority: 5, by: "anna" });
+  role = "viewer";
+  await open("audit");
+  await page.getByText("This needs the role operator; yours is viewer.").waitFor();
+  role = "operator";
+  await page.reload();
+  const rows = page.locator("tbody tr");
+  await rows.filter({ hasText: hostile }).first().waitFor();
+  expect(await page.title()).toBe("Audit log · Dure");
+  await page.getByLabel("Who").fill("anna");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\?who=anna$/);
+  await expect.poll(() => rows.count()).toBe(1);
+  expect(await rows.innerText()).toMatch(/anna\s+Edit\s+order-2\s+status PENDING, priority 0 → 5\s+code/);
+  expect(await violations(page)).toEqual([]);
+  await page.getByLabel("Action").selectOption("delete");
+  await page.getByText("Nothing of the kind is in the audit log").waitFor();
+  await page.setViewportSize({ width: 390, height: 800 });
+  await page.goBack();
+  await rows.first().waitFor();
+  expect(await wideElements(page)).toBe(0);
+  expect(await violations(page)).toEqual([]);
+  await page.getByRole("link", { name: "order-2" }).click();
+  await page.waitForURL(/tasks\/order-2$/);
 });

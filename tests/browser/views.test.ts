@@ -1,14 +1,11 @@
 /** Every view opens: in both themes and languages, wide and on a phone, with nothing that axe objects to. */
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { gzipSync } from "node:zlib";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildDashboard, openBrowser } from "./support/browser.ts";
 import { makeWorld } from "./support/fixture-data.ts";
 import { type FixtureServer, startFixtureServer } from "./support/fixture-server.ts";
-
-const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+import { violations, wideElements } from "./support/looks.ts";
 
 let browser: Browser;
 let built: Awaited<ReturnType<typeof buildDashboard>>;
@@ -224,20 +221,4 @@ async function openPage(options: BrowserContextOptions): Promise<{ page: Page; c
     if (message.type() === "error") complaints.push(message.text());
   });
   return { page, complaints };
-}
-
-/** How far the page itself scrolls sideways, in pixels. */
-function wideElements(page: Page): Promise<number> {
-  return page.evaluate(
-    "document.documentElement.scrollWidth - innerWidth > 0 || document.querySelector('main').scrollWidth > document.querySelector('main').clientWidth ? 1 : 0",
-  );
-}
-
-/** What axe objects to by WCAG 2.2 AA, as short lines. */
-async function violations(page: Page): Promise<string[]> {
-  if (!(await page.evaluate("'axe' in globalThis"))) await page.evaluate(axe);
-  return page.evaluate(`(async () => {
-    const { violations } = await axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
-    return violations.map(({ id, nodes }) => id + ": " + nodes.slice(0, 3).map(({ html, any }) => html.slice(0, 160) + " " + (any[0]?.message ?? "")).join(" | "));
-  })()`);
 }

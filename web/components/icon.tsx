@@ -7,6 +7,7 @@ const paths = {
   errors: "M8 2.2 14.3 13H1.7zM8 6.5v3M8 11.2v.1",
   workers: "M3 3h10v4H3zM3 9h10v4H3zM5.5 5h.1M5.5 11h.1",
   definitions: "M5.5 3 2 8l3.5 5M10.5 3 14 8l-3.5 5",
+  audit: "M3.5 2h9v12h-9zM6 5h4M6 8h4M6 11h2",
   search: "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10zM10.7 10.7 14 14",
   close: "M3.5 3.5l9 9M12.5 3.5l-9 9",
   chevron: "M6 4l4 4-4 4",

@@ -18,6 +18,7 @@ export const places = [
   { to: "/errors", word: "errors", icon: "errors", key: "e" },
   { to: "/workers", word: "workers", icon: "workers", key: "w" },
   { to: "/definitions", word: "definitions", icon: "definitions", key: "d" },
+  { to: "/audit", word: "audit", icon: "audit", key: "a" },
 ] as const satisfies readonly { to: string; word: string; icon: IconName; key: string }[];
 
 export function Shell() {

@@ -1,0 +1,174 @@
+/** The audit log: who asked for which change, newest first. The filters stand in the address. */
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { type FormEvent, useState } from "react";
+import { type AuditFilter, auditActions } from "../api.ts";
+import { Button } from "../components/button.tsx";
+import { Empty, Failure } from "../components/empty.tsx";
+import { inputClass } from "../components/field.tsx";
+import { PageHeader, Panel } from "../components/page.tsx";
+import table from "../components/table.module.css";
+import { Ago } from "../components/time.tsx";
+import type { AuditDocument } from "../contract.ts";
+import { useWords } from "../i18n/language.tsx";
+import { queries } from "../queries.ts";
+import { useMissingRole } from "../role.ts";
+import { auditRoute } from "../router.tsx";
+import styles from "./audit.module.css";
+
+export function Audit() {
+  const words = useWords();
+  const filter = auditRoute.useSearch();
+  const missingRole = useMissingRole("operator");
+  const { data, error, refetch, dataUpdatedAt, hasNextPage, fetchNextPage, isFetchingNextPage } =
+    useInfiniteQuery({ ...queries.audit(filter), enabled: missingRole === undefined });
+  const records = data?.pages.flatMap((page) => page.records);
+  if (missingRole !== undefined) {
+    return (
+      <>
+        <PageHeader title={words.audit} />
+        <Empty title={words.audit} text={missingRole} />
+      </>
+    );
+  }
+  return (
+    <>
+      <PageHeader title={words.audit} readAtMs={dataUpdatedAt}>
+        <Button onClick={() => refetch()}>{words.refresh}</Button>
+      </PageHeader>
+      <Filters key={JSON.stringify(filter)} filter={filter} />
+      {error && !data && <Failure error={error} onRetry={refetch} />}
+      {records?.length === 0 && <Empty title={words.auditNone} text={words.auditNoneText} />}
+      {records && records.length > 0 && (
+        <Panel flush>
+          <Records records={records} />
+        </Panel>
+      )}
+      {hasNextPage && (
+        <p className={styles.more}>
+          <Button onClick={() => fetchNextPage()} disabled={isFetchingNextPage}>
+            {words.showOlder}
+          </Button>
+        </p>
+      )}
+    </>
+  );
+}
+
+function Filters({ filter }: { filter: AuditFilter }) {
+  const words = useWords();
+  const navigate = auditRoute.useNavigate();
+  const [who, setWho] = useState(filter.who ?? "");
+  const [target, setTarget] = useState(filter.target ?? "");
+  const show = (change: AuditFilter) => navigate({ search: { ...filter, who, target, ...change } });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    show({});
+  };
+  return (
+    <form className={styles.filters} onSubmit={submit}>
+      <input
+        className={inputClass}
+        aria-label={words.auditWho}
+        placeholder={words.auditWho}
+        value={who}
+        onChange={(event) => setWho(event.target.value)}
+      />
+      <input
+        className={inputClass}
+        aria-label={words.auditTarget}
+        placeholder={words.auditTarget}
+        value={target}
+        onChange={(event) => setTarget(event.target.value)}
+      />
+      <select
+        className={inputClass}
+        aria-label={words.auditAction}
+        value={filter.action ?? ""}
+        onChange={(event) => show({ action: event.target.value })}
+      >
+        <option value="">{words.auditAllActions}</option>
+        {auditActions.map((action) => (
+          <option key={action} value={action}>
+            {words.auditActions[action]}
+          </option>
+        ))}
+      </select>
+      <Button type="submit">{words.auditShow}</Button>
+    </form>
+  );
+}
+
+function Records({ records }: { records: readonly AuditDocument[] }) {
+  const words = useWords();
+  return (
+    <table className={table.table}>
+      <thead>
+        <tr>
+          <th>{words.auditWho}</th>
+          <th className={table.optional}>{words.auditAction}</th>
+          <th>{words.auditTarget}</th>
+          <th className={table.optional}>{words.auditChange}</th>
+          <th className={table.optional}>{words.auditVia}</th>
+          <th className={table.number}>{words.auditAt}</th>
+        </tr>
+      </thead>
+      <tbody>
+        {records.map((record) => (
+          <tr key={record.id}>
+            <th className={table.wrap}>
+              {record.who ?? words.auditNobody}
+              <span className={table.below}>{words.auditActions[record.action]}</span>
+            </th>
+            <td className={table.optional}>{words.auditActions[record.action]}</td>
+            <td className={table.wrap}>
+              <Target record={record} />
+              <span className={table.below}>{changeText(record)}</span>
+            </td>
+            <td className={`${table.wide} ${table.soft} ${table.optional}`}>{changeText(record)}</td>
+            <td className={`${table.soft} ${table.optional}`}>
+              {words.auditVias[record.via]}
+              {record.address && ` · ${record.address}`}
+            </td>
+            <td className={`${table.number} ${table.soft}`}>
+              <Ago at={record.at} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Target({ record: { kind, target } }: { record: AuditDocument }) {
+  if (kind === "task") {
+    return (
+      <Link to="/tasks/$id" params={{ id: target }}>
+        {target}
+      </Link>
+    );
+  }
+  if (kind === "tasks") {
+    return (
+      <Link to="/tasks" search={{ q: target }}>
+        {target}
+      </Link>
+    );
+  }
+  return <>{target}</>;
+}
+
+/** `status PENDING → CANCELLED`. */
+function changeText({ before = {}, after = {} }: AuditDocument): string {
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...names]
+    .map((name) => {
+      const values = [before[name], after[name]].filter((value) => value !== undefined);
+      return `${name} ${values.map(valueText).join(" → ")}`;
+    })
+    .join(", ");
+}
+
+function valueText(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
