@@ -86,6 +86,20 @@ describe("the index follows the tasks", () => {
     expect(await schema.query("SELECT * FROM :schema.text_work")).toEqual([]);
   });
 
+  test("texts that come a few at a time leave little that every search has to read through", async (context) => {
+    const [module] = await schema.query("SELECT 1 FROM pg_available_extensions WHERE name = 'pgstattuple'");
+    context.skip(module === undefined, "this server has no pgstattuple, which tells of an index's list");
+    await schema.query("CREATE EXTENSION IF NOT EXISTS pgstattuple");
+    const words = (n: number) =>
+      Array.from({ length: 60 }, (_, at) => (n * 7919 + at * 104_729).toString(36));
+    ok(await store.enqueueTasks(Array.from({ length: 400 }, (_, n) => task(`t${n}`, words(n)))));
+    expect(await index(40)).toHaveLength(400);
+    const [list] = await schema.query(
+      `SELECT pending_pages FROM pgstatginindex(':schema.texts_waiting'::regclass)`,
+    );
+    expect(Number(list!.pending_pages)).toBeLessThanOrEqual(16);
+  });
+
   test("a task that changes between reading and writing is read again", async () => {
     ok(await store.enqueueTasks([task("a")]));
     const read = await store.readUnindexed({ limit: 10 });

@@ -19,6 +19,12 @@ const piecesMax = 50;
 const looksMax = 3;
 /** Texts that are written alone are written on two connections, with more memory to sort their trigrams in. */
 const memoryAlone = "32MB";
+/**
+ * A GIN index gathers new entries in a list that every search reads through, up to 4 MB of it: 100 ms. So few texts at a
+ * time leave a short one; many are sorted in together, by as much as the server is set to gather.
+ */
+const gatheredOfFew = "128kB";
+const fewTexts = 200;
 
 /** In milliseconds, the first and the last instant included. */
 type TakenPiece = [
@@ -149,6 +155,7 @@ async function keep({ database }: Context, texts: readonly IndexedText[], isAlon
     refs.map(({ version }) => version),
     texts.map(({ text }) => plainText(text)),
     isAlone ? memoryAlone : null,
+    texts.length < fewTexts ? gatheredOfFew : null,
   ]);
 }
 
@@ -247,15 +254,16 @@ const continueWork = statement(
   ${notingWork("SELECT lane, status, tasks, next_at AS first_at, last_at FROM begun")}`,
 );
 
-/** A task that has changed since it was read is left: there is a note of that. The memory is set before anything is stored. */
+/** A task that has changed since it was read is left: there is a note of that. The settings come before anything is stored. */
 const keepTexts = statement(
   "writeTexts",
-  `WITH memory AS MATERIALIZED (
-    SELECT CASE WHEN $5::text IS NOT NULL THEN set_config('work_mem', $5, true) END)
+  `WITH settings AS MATERIALIZED (
+    SELECT CASE WHEN $5::text IS NOT NULL THEN set_config('work_mem', $5, true) END,
+      CASE WHEN $6::text IS NOT NULL THEN set_config('gin_pending_list_limit', $6, true) END)
   INSERT INTO :schema.texts AS kept (task_id, created_at, version, status, lanes, body)
   SELECT DISTINCT ON (given.id) given.id, given.created_at, given.version,
     CASE WHEN task.status < 3 THEN 0 ELSE task.status END, ARRAY[task.lane], given.body
-  FROM memory CROSS JOIN unnest($1::text[], $2::bigint[], $3::integer[], $4::text[]) AS given (id, created_at, version, body)
+  FROM settings CROSS JOIN unnest($1::text[], $2::bigint[], $3::integer[], $4::text[]) AS given (id, created_at, version, body)
   CROSS JOIN LATERAL (SELECT status, lane, version FROM :schema.tasks WHERE tasks.id = given.id OFFSET 0) AS task
   WHERE task.version = given.version AND ${hasty}
   ORDER BY given.id
