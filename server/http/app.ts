@@ -109,6 +109,9 @@ export function createApp(dure: Dure, access: Access, options: HttpOptions = {})
       const again = retryAfterMs && { "retry-after": String(Math.ceil(retryAfterMs / 1_000)) };
       return Response.json(body, { status, headers: { ...securityHeaders, ...again } });
     },
+    tellUnrecorded: once((error) =>
+      onError(`Log-ins and log-outs cannot be recorded in the audit log: ${describeError(error)}`),
+    ),
   };
   const app = new Hono().basePath(base.slice(0, -1));
   guard(app, site, hosts);
@@ -117,6 +120,15 @@ export function createApp(dure: Dure, access: Access, options: HttpOptions = {})
   app.onError((error) => site.answer(error));
   app.notFound(() => site.answer(new HttpError(404, "NOT_FOUND", "There is no such address.")));
   return async (request) => app.fetch(request);
+}
+
+/** A replica would say the same at each log-in. */
+function once(tell: (error: unknown) => void): (error: unknown) => void {
+  let isTold = false;
+  return (error) => {
+    if (!isTold) tell(error);
+    isTold = true;
+  };
 }
 
 /** Each handler redacts by its own rule, so none gives another's answers. */
@@ -137,6 +149,8 @@ interface Site {
   onAudit: (entry: AuditEntry) => void;
   auditEnqueues: boolean;
   answer: (error: unknown) => Response;
+  /** Why sessions are not in the audit log. */
+  tellUnrecorded: (error: unknown) => void;
 }
 
 function guard(app: Hono, { answer }: Site, hosts: HttpOptions["hosts"]): void {
@@ -201,10 +215,10 @@ function addApi(app: Hono, site: Site): void {
     const request = context.req.raw;
     checkOrigin(request);
     const caller = await gate.admit(request, "viewer");
-    if (gate.hasSession(request))
-      await recordSession(dure, askedBy(request, caller, requestIdOf(request)), "log-out");
+    const hadSession = gate.hasSession(request);
     const cookie = gate.logout(request);
     await Promise.all([events.letGo(), watches.letGo()]);
+    if (hadSession) await recordSession(site, askedBy(request, caller, requestIdOf(request)), "log-out");
     return context.json({ ended: true }, 200, { "set-cookie": cookie });
   });
   app.get("/api/events", async (context) => {
@@ -281,9 +295,14 @@ function askersOf({ auditEnqueues }: Site, request: Request, caller: Caller, req
   return { by, enqueuedBy: auditEnqueues || by.via === "dashboard" ? by : undefined };
 }
 
-async function recordSession(dure: Dure, by: AskedBy, action: "log-in" | "log-out"): Promise<void> {
-  const { instance } = dure;
-  await recordIn(instance, byOf(instance, by), { action, kind: "session", target: "dashboard" });
+/** A session begins and ends without its record, too: a database that takes no writes is looked at all the same. */
+async function recordSession(site: Site, by: AskedBy, action: "log-in" | "log-out"): Promise<void> {
+  const { instance } = site.dure;
+  try {
+    await recordIn(instance, byOf(instance, by), { action, kind: "session", target: "dashboard" });
+  } catch (error) {
+    site.tellUnrecorded(error);
+  }
 }
 
 /** What a route is told of its caller, and what it may do for them. */
@@ -314,14 +333,15 @@ function bytesOf(value: unknown): Bytes {
   return Buffer.from(JSON.stringify(value));
 }
 
-function addPages(app: Hono, { dure, base, gate, pages }: Site): void {
+function addPages(app: Hono, site: Site): void {
+  const { base, gate, pages } = site;
   app.get("*", async (context) => {
     const token = context.req.query("token");
     if (token !== undefined) {
       const request = context.req.raw;
       const cookie = gate.login(request, token);
       const by: AskedBy = { ...askedBy(request, { role: "admin" }, requestIdOf(request)), via: "dashboard" };
-      if (cookie) await recordSession(dure, by, "log-in");
+      if (cookie) await recordSession(site, by, "log-in");
       const headers = { location: withoutToken(context.req.url), ...(cookie && { "set-cookie": cookie }) };
       return new Response(null, { status: 303, headers });
     }

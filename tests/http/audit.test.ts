@@ -1,4 +1,8 @@
 /** The audit log over HTTP (S23): which route leaves which record, of whom, and who may read them. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { createDure, type Dure } from "../../server/dure.ts";
 import {
@@ -221,4 +225,29 @@ test("a server of Dure's own tells the address, and who logs in and out", async 
     ["log-out", "admin", "http", "127.0.0.1"],
   ]);
   await dure.resume({ queue: "mail" });
+});
+
+test("a session begins and ends where its record cannot be stored, and the server's own are told once", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "dure-audit-"));
+  const file = join(folder, "tasks.db");
+  const refusing = createDure({ database: file, logger: silent });
+  await refusing.countTasks();
+  const other = new DatabaseSync(file);
+  other.exec("CREATE TRIGGER none BEFORE INSERT ON audit BEGIN SELECT raise(ABORT, 'no more room'); END");
+  other.close();
+  const errors: string[] = [];
+  const token = "a token of some length";
+  const server = await listen(refusing, { port: 0, token, onError: (message) => errors.push(message) });
+  const base = `http://127.0.0.1:${server.port}`;
+  const login = await fetch(`${base}/?token=${encodeURIComponent(token)}`, { redirect: "manual" });
+  expect(login.status).toBe(303);
+  const cookie = login.headers.get("set-cookie")!.split(";")[0]!;
+  const headers = { cookie, origin: base, "content-type": "application/json" };
+  expect((await fetch(`${base}/api/tasks`, { headers })).status).toBe(200);
+  expect((await fetch(`${base}/api/session`, { method: "DELETE", headers })).status).toBe(200);
+  expect((await fetch(`${base}/api/tasks`, { headers })).status).toBe(401);
+  expect(errors).toEqual([expect.stringMatching(/^Log-ins and log-outs cannot be recorded.*no more room/s)]);
+  await server.close();
+  await refusing.close();
+  rmSync(folder, { recursive: true });
 });

@@ -2,6 +2,7 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createDure, type Dure } from "../../server/dure.ts";
 import { grantsFor, type RoleKind } from "../../server/dure-grants.ts";
+import { listen } from "../../server/http.ts";
 import { createTestSchema, queryPostgres, type TestSchema } from "../support/postgres.ts";
 
 let schema: TestSchema;
@@ -79,6 +80,22 @@ describe("a reader", () => {
     await expect(ask(url, "UPDATE :schema.tasks SET priority = 1")).rejects.toThrow(/permission denied/);
     await expect(ask(url, "DELETE FROM :schema.attempts")).rejects.toThrow(/permission denied/);
   });
+
+  test("opens the dashboard and leaves it, though no record of that can be stored", async () => {
+    const errors: string[] = [];
+    const token = "a token of some length";
+    const server = await listen(open(url), { port: 0, token, onError: (message) => errors.push(message) });
+    const base = `http://127.0.0.1:${server.port}`;
+    const login = await fetch(`${base}/?token=${encodeURIComponent(token)}`, { redirect: "manual" });
+    expect(login.status).toBe(303);
+    const cookie = login.headers.get("set-cookie")!.split(";")[0]!;
+    const headers = { cookie, origin: base, "content-type": "application/json" };
+    expect((await fetch(`${base}/api/tasks`, { headers })).status).toBe(200);
+    expect((await fetch(`${base}/api/session`, { method: "DELETE", headers })).status).toBe(200);
+    expect((await fetch(`${base}/api/tasks`, { headers })).status).toBe(401);
+    expect(errors).toEqual([expect.stringContaining("cannot be recorded in the audit log")]);
+    await server.close();
+  });
 });
 
 describe("a client", () => {
@@ -97,6 +114,7 @@ describe("a client", () => {
     await dure.retryTask(id);
     await dure.cancelTask(id);
     await dure.deleteTask(id);
+    expect(await dure.prune()).toEqual({ archived: 0, deleted: 0 });
     expect(await dure.getTaskById(id)).toBeUndefined();
     expect(await dure.countTasks({ type: "resize-image" })).toBeGreaterThan(2);
   });

@@ -85,7 +85,7 @@ export class Pruner {
     return full ? pauseMs : intervalMs;
   }
 
-  /** Deletes all that is past its retention now. */
+  /** Deletes all tasks that are past their retention now; records of the audit log only workers delete. */
   async pruneNow(): Promise<Pruned> {
     const total: Pruned = { archived: 0, deleted: 0 };
     this.#held = undefined;
@@ -98,7 +98,6 @@ export class Pruner {
         await this.#parts.clock.sleep(pauseMs);
       }
     }
-    while ((await this.#pruneAudit()) === batchSize) await this.#parts.clock.sleep(pauseMs);
     return total;
   }
 
