@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { ClaimedTask, TaskStore } from "../../server/tasks/core/store.ts";
 import { copyTasks } from "../../server/tasks/runtime/copier.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { createSqliteStore } from "../../server/tasks/stores/sqlite/store.ts";
@@ -95,6 +96,65 @@ test("what attempts add to the history is folded, by several processes at once, 
     const [left] = await schema.query("SELECT count(*)::integer AS unfolded FROM :schema.history_changes");
     expect(left, "what is pruned is folded first").toEqual({ unfolded: 0 });
     expect(await reader.readHistory({ span: "day", ...all })).toEqual(before);
+  } finally {
+    await Promise.all(stores.map((store) => store.close()));
+    await schema.drop();
+  }
+});
+
+test("processes that end soon leave few changes of the history, and many are folded in several goes, by those asked for", async () => {
+  const schema = await createTestSchema();
+  const stores: TaskStore[] = [];
+  const open = async () => {
+    const store = createPostgresStore({ url: schema.url });
+    stores.push(store);
+    await store.open();
+    return store;
+  };
+  const unfolded = async () => {
+    const [sums] = await schema.query("SELECT count(*)::integer AS changes FROM :schema.history_changes");
+    return sums!.changes;
+  };
+  try {
+    const [workerId, limit] = ["worker-1", 100];
+    const first = await open();
+    ok(await first.registerWorker(newWorker(workerId)));
+    ok(await first.enqueueTasks(Array.from({ length: limit + 2 }, () => newTask())));
+    const { claimed } = ok(await first.claimTasks(claimRequest({ workerId, limit: limit + 2 })));
+    const settle = async (store: TaskStore, ...ended: ClaimedTask[]) =>
+      ok(await store.settleTasks(ended.map((one) => settlementOf(one, "completed", { workerId }))));
+    for (let start = 0; start < limit; start += 20) {
+      const store = await open();
+      for (const one of claimed.slice(start, start + 20)) await settle(store, one);
+      await store.close();
+    }
+    // The fold runs beside the settlements, and may see some of those that follow the first.
+    expect(await unfolded(), "the first that a process ends folds").toBeLessThan(20);
+
+    await schema.query(
+      `INSERT INTO :schema.history_changes
+        SELECT 60000 * (n % 3), lane, 3, 1000, 7, 7, array_fill(7::smallint, '{1000}'), array_fill(7::smallint, '{1000}')
+        FROM generate_series(1, 180) AS n, (SELECT lane FROM :schema.lanes LIMIT 1) AS lanes`,
+    );
+    const asked = { span: "minute", start: 60_000, end: 120_000, limit: 10 } as const;
+    const rows = await first.readHistory(asked);
+    expect(rows).toMatchObject([{ start: 60_000, completed: 60_000, waits: { counts: { 7: 60_000 } } }]);
+    ok(await first.pruneHistory({ span: "minute", before: 0, limit: 1 }));
+    expect(await unfolded(), "one statement folds so many attempts").toBeGreaterThan(100);
+    const last = await open();
+    await settle(last, claimed[limit]!);
+    await last.close();
+    expect(await unfolded(), "a process goes on until none is left").toBe(0);
+    expect(await first.readHistory(asked)).toEqual(rows);
+
+    await schema.query(
+      `INSERT INTO :schema.history_changes
+        SELECT 0, lane, 3, 20000, 7, 7, '{}', '{}' FROM generate_series(1, 40) AS n, (SELECT lane FROM :schema.lanes LIMIT 1) AS lanes`,
+    );
+    const busy = await open();
+    await settle(busy, claimed[limit + 1]!);
+    await busy.close();
+    expect(await unfolded(), "within a bound").toBeGreaterThan(0);
   } finally {
     await Promise.all(stores.map((store) => store.close()));
     await schema.drop();

@@ -149,7 +149,7 @@ class PostgresAttemptTransaction implements AttemptTransaction {
   #changed(): void {
     this.#context.tasksAdded();
     this.#context.tasksChanged();
-    this.#context.attemptsEnded();
+    this.#context.attemptsEnded(1);
   }
 
   #explained(error: unknown): unknown {

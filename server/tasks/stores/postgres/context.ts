@@ -20,6 +20,6 @@ export interface Context {
   tasksAdded(options?: { wereTold: boolean }): void;
   /** Tasks ended, or were asked to: wakes those who wait for that. */
   tasksChanged(): void;
-  /** Attempts came to their ends, and were added to the history. */
-  attemptsEnded(): void;
+  /** So many attempts came to their ends by one write, and were added to the history. */
+  attemptsEnded(attempts: number): void;
 }

@@ -4,28 +4,33 @@
  */
 import type { Context } from "./context.ts";
 import { foldHistory } from "./history.ts";
-import { foldTallies } from "./tallies.ts";
+import { foldTallies, talliesFoldedMax } from "./tallies.ts";
 
-/** Writes of this process after which it folds. */
+/** After so much of this process it folds. */
 const writesBetween = 250;
+const attemptsBetween = 20_000;
+/** One after the other, while there is more; then the next write goes on. */
+const foldsMax = 10;
 
 export class Folding {
   readonly #tallies: Folder;
   readonly #history: Folder;
 
   constructor(context: Context) {
-    this.#tallies = new Folder(() => foldTallies(context));
-    this.#history = new Folder(() => foldHistory(context));
+    this.#tallies = new Folder(writesBetween, async () => (await foldTallies(context)) === talliesFoldedMax);
+    this.#history = new Folder(attemptsBetween, () => foldHistory(context));
+    // A process that soon ends again may have to fold what those before it left.
+    this.#history.beginDue();
   }
 
   /** A write that counts tasks was done. */
   counted(): void {
-    this.#tallies.wrote();
+    this.#tallies.wrote(1);
   }
 
-  /** Attempts came to their ends. */
-  ended(): void {
-    this.#history.wrote();
+  /** Attempts came to their ends, by one write. What is not folded costs by the write, and by the attempt. */
+  ended(attempts: number): void {
+    this.#history.wrote(Math.max(attempts, attemptsBetween / writesBetween));
   }
 
   /** Resolves when no folding is under way. */
@@ -35,20 +40,28 @@ export class Folding {
 }
 
 class Folder {
-  readonly #fold: () => Promise<unknown>;
-  #writes = 0;
-  #folding: Promise<unknown> | undefined;
+  readonly #between: number;
+  readonly #fold: () => Promise<boolean>;
+  #unfolded = 0;
+  #folding: Promise<void> | undefined;
 
-  constructor(fold: () => Promise<unknown>) {
+  /** @param fold answers whether there may be more to fold */
+  constructor(between: number, fold: () => Promise<boolean>) {
+    this.#between = between;
     this.#fold = fold;
   }
 
-  wrote(): void {
-    this.#writes += 1;
-    if (this.#writes < writesBetween || this.#folding) return;
-    this.#writes = 0;
+  /** The next write folds. */
+  beginDue(): void {
+    this.#unfolded = this.#between;
+  }
+
+  wrote(much: number): void {
+    this.#unfolded += much;
+    if (this.#unfolded < this.#between || this.#folding) return;
+    this.#unfolded = 0;
     // One that fails is made up for by the next.
-    this.#folding = this.#fold()
+    this.#folding = this.#foldAll()
       .catch(() => undefined)
       .finally(() => {
         this.#folding = undefined;
@@ -57,5 +70,11 @@ class Folder {
 
   async idle(): Promise<void> {
     await this.#folding;
+  }
+
+  async #foldAll(): Promise<void> {
+    for (let folds = 1; await this.#fold(); folds += 1) {
+      if (folds === foldsMax) return this.beginDue();
+    }
   }
 }

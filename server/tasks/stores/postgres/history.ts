@@ -12,10 +12,15 @@ import type { ResultRow } from "./database.ts";
 import { plainText } from "./rows.ts";
 import { statement } from "./statement.ts";
 
-/** Folds at most 10,000 changes; does nothing while another process does. Answers how many were folded. */
-export async function foldHistory({ database }: Context): Promise<number> {
+/** Changes, and their attempts, after which one statement folds no further: some tenths of a second at most. */
+const foldedMax = 10_000;
+const foldedAttemptsMax = 50_000;
+
+/** Does nothing while another process does so. Answers whether there may be more to fold. */
+export async function foldHistory({ database }: Context): Promise<boolean> {
   const [row] = await database.query(fold);
-  return row![0];
+  const [changes, attempts] = row!;
+  return changes === foldedMax || attempts >= foldedAttemptsMax;
 }
 
 /** What the first call stored is passed over by the second, so an answer that was lost is no matter. */
@@ -158,7 +163,10 @@ const fold = statement(
   `WITH free AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(1148547685, hashtext('history')) AS mine),
   taken AS (
     DELETE FROM :schema.history_changes WHERE (SELECT mine FROM free) AND ctid = ANY(ARRAY(
-      SELECT ctid FROM :schema.history_changes LIMIT 10000))
+      SELECT place FROM (
+        SELECT ctid AS place, sum(attempts) OVER (ROWS UNBOUNDED PRECEDING) - attempts AS attempts_before
+        FROM (SELECT ctid, attempts FROM :schema.history_changes LIMIT ${foldedMax}) AS found) AS summed_up
+      WHERE attempts_before < ${foldedAttemptsMax}))
     RETURNING start, lane, status, attempts, wait_max, run_max, waits, runs),
   ${summing("taken", `(VALUES ${Object.values(spansMs).map((span) => `(${span})`)}) AS spans (span)`)},
   folded AS (
@@ -169,19 +177,23 @@ const fold = statement(
       cancelled = kept.cancelled + excluded.cancelled, retried = kept.retried + excluded.retried,
       wait_max = greatest(kept.wait_max, excluded.wait_max), run_max = greatest(kept.run_max, excluded.run_max),
       waits = coalesce(${sumOf("waits")}, '{}'), runs = coalesce(${sumOf("runs")}, '{}'))
-  SELECT count(*)::integer FROM taken`,
+  SELECT count(*)::integer, coalesce(sum(attempts), 0)::float8 FROM taken`,
 );
 
 /** `$1` is the span, `$2` and `$3` between which starts lie, `$4` the types, `$5` at most how many rows of those folded. */
 const read = statement(
   "readHistory",
-  `WITH ${summing(":schema.history_changes", "(VALUES ($1::integer)) AS spans (span)")}
+  `WITH asked AS MATERIALIZED (
+    SELECT changed.* FROM :schema.history_changes AS changed JOIN :schema.lanes USING (lane)
+    WHERE ${startSql("changed.start", "$1::integer")} >= $2::bigint AND ${startSql("changed.start", "$1::integer")} < $3::bigint
+      AND ($4::text[] IS NULL OR lanes.type = ANY($4::text[]))),
+  ${summing("asked", "(VALUES ($1::integer)) AS spans (span)")}
   SELECT * FROM ((SELECT start, type, completed, failed, cancelled, retried, wait_max, run_max, waits, runs, false
     FROM :schema.history WHERE span = $1::integer AND start >= $2::bigint AND start < $3::bigint
       AND ($4::text[] IS NULL OR type = ANY($4::text[]))
     ORDER BY start, type LIMIT $5)
   UNION ALL SELECT start, type, completed, failed, cancelled, retried, wait_max, run_max, waits, runs, true
-    FROM summed WHERE start >= $2::bigint AND start < $3::bigint AND ($4::text[] IS NULL OR type = ANY($4::text[]))) AS found
+    FROM summed) AS found
   ORDER BY 1, 2`,
 );
 

@@ -39,7 +39,7 @@ export async function settleTasks(
     }
     if (settlements.length > 0) {
       context.tasksChanged();
-      context.attemptsEnded();
+      context.attemptsEnded(settlements.length);
     }
     return { kind: "ok", value: answers };
   });

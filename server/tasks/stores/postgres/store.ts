@@ -149,7 +149,7 @@ class PostgresStore implements TaskStore {
         this.#notifier.tell("ends");
         this.#folding.counted();
       },
-      attemptsEnded: () => this.#folding.ended(),
+      attemptsEnded: (attempts) => this.#folding.ended(attempts),
     };
     this.#folding = new Folding(this.#context);
     this.#enqueues = new EnqueueBatch(this.#context);

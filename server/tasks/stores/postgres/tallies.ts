@@ -9,7 +9,10 @@ export const sums = `SELECT lane, status, sum(tasks)::bigint AS tasks FROM (
     SELECT lane, status, tasks FROM :schema.tallies UNION ALL SELECT lane, status, tasks FROM :schema.tally_changes
   ) AS counted GROUP BY lane, status HAVING sum(tasks) <> 0`;
 
-/** Folds at most 10,000 changes, and notes where texts are to be indexed; does nothing while another process does. Answers how many were folded. */
+/** Changes that are folded in one statement. */
+export const talliesFoldedMax = 10_000;
+
+/** Folds at most so many changes, and notes where texts are to be indexed; does nothing while another process does. Answers how many were folded. */
 export async function foldTallies(context: Context): Promise<number> {
   const [row] = await context.database.query(fold);
   return row![0];
@@ -20,7 +23,7 @@ const fold = statement(
   `WITH free AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(1148547685, hashtext('tallies')) AS mine),
   taken AS (
     DELETE FROM :schema.tally_changes WHERE (SELECT mine FROM free) AND ${hasty} AND ctid = ANY(ARRAY(
-      SELECT ctid FROM :schema.tally_changes LIMIT 10000))
+      SELECT ctid FROM :schema.tally_changes LIMIT ${talliesFoldedMax}))
     RETURNING lane, status, tasks, hour, first_at, last_at),
   noted AS (${notingWork("SELECT lane, status, tasks, first_at, last_at FROM taken WHERE first_at IS NOT NULL")}),
   folded AS (

@@ -96,7 +96,7 @@ export async function reapWorkers(context: Context, request: ReapRequest): Promi
     }
     if (value.tasks.some(({ status }) => status === "PENDING")) context.tasksAdded();
     if (value.tasks.some(({ status }) => status !== "PENDING")) context.tasksChanged();
-    if (value.tasks.length > 0) context.attemptsEnded();
+    if (value.tasks.length > 0) context.attemptsEnded(value.tasks.length);
     return { kind: "ok", value };
   });
 }

@@ -1,7 +1,7 @@
 /**
  * What attempts that end add to the history, on the writing thread: gathered through a transaction, written once before it
  * commits, a row for each minute, type and status. Every so many rows are folded into the history, in the transaction that
- * wrote the last of them.
+ * wrote the last of them; so does the first that a process writes, for those that end before they have written so many.
  */
 import { DurationSum } from "../../core/duration-counts.ts";
 import { startOf } from "../../core/store-history.ts";
@@ -16,7 +16,9 @@ export class HistoryTally {
   readonly #sums = new Map<string, EndSum>();
   /** Attempts that end together are mostly of one type, and end alike. */
   #latest: EndSum | undefined;
-  #written = 0;
+  #unfolded = rowsBetween;
+  /** The file had more than one transaction folds: the next ones go on. */
+  #hasMore = false;
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -40,17 +42,22 @@ export class HistoryTally {
   }
 
   write(): void {
+    const isDue = this.#hasMore || (this.#sums.size > 0 && this.#unfolded + this.#sums.size >= rowsBetween);
+    this.#insert();
+    if (!isDue) return;
+    this.#unfolded = 0;
+    this.#hasMore = foldHistory(this.#connection);
+  }
+
+  #insert(): void {
     if (this.#sums.size === 0) return;
     const insert = this.#connection.prepare(sql.insertHistoryChange);
     for (const { minute, type, status, attempts, waits, runs } of this.#sums.values()) {
       const counts = [JSON.stringify(waits.counts), JSON.stringify(runs.counts)];
       insert.run(minute, type, status, attempts, waits.max, runs.max, ...counts);
     }
-    this.#written += this.#sums.size;
+    this.#unfolded += this.#sums.size;
     this.forget();
-    if (this.#written < rowsBetween) return;
-    this.#written = 0;
-    foldHistory(this.#connection);
   }
 
   forget(): void {

@@ -5,7 +5,7 @@
 import type { Durations } from "../../core/duration-counts.ts";
 import type { Written } from "../../core/store.ts";
 import type { HistoryPrune, HistoryRead, HistoryRow, SpannedRow } from "../../core/store-history.ts";
-import { type Ending, merged, rollUp, spansMs, startOf } from "../../core/store-history.ts";
+import { type Ending, merged, rollUp, spansMs } from "../../core/store-history.ts";
 import type { Connection } from "./connection.ts";
 import type { WriteContext } from "./write-context.ts";
 
@@ -41,12 +41,20 @@ const endings: Readonly<Record<number, Ending>> = {
   5: "cancelled",
 };
 
-/** Adds what is not folded yet to its minutes, hours and days. Call inside a write transaction. */
-export function foldHistory(connection: Connection): void {
-  const changes = readHistoryChanges(connection);
-  if (changes.length === 0) return;
-  store(connection, historySql.addHistory, rollUp(changes));
-  connection.prepare(historySql.deleteHistoryChanges).run();
+/** Rows that are folded in one transaction, so that a file that has many of them keeps nobody waiting. */
+const foldedMax = 1_000;
+
+/**
+ * Adds what is not folded yet to its minutes, hours and days, the oldest first. Call inside a write transaction.
+ * Answers whether there may be more.
+ */
+export function foldHistory(connection: Connection): boolean {
+  const oldest = connection.prepare(historySql.oldestHistoryChanges).all(foldedMax);
+  const rows = oldest as unknown as [...Change, rowid: number][];
+  if (rows.length === 0) return false;
+  store(connection, historySql.addHistory, rollUp(rows.map(changeToHistoryRow)));
+  connection.prepare(historySql.deleteHistoryChanges).run(rows.at(-1)![8]);
+  return rows.length === foldedMax;
 }
 
 export function writeHistory({ connection }: WriteContext, rows: readonly SpannedRow[]): Written<void> {
@@ -66,39 +74,30 @@ function store(connection: Connection, text: string, rows: readonly SpannedRow[]
 }
 
 export function readHistory(connection: Connection, request: HistoryRead): HistoryRow[] {
-  return withChanges(readFolded(connection, request), readHistoryChanges(connection), request);
+  return withChanges(readFolded(connection, request), readHistoryChanges(connection, request), request);
 }
 
-export function readFolded(
-  connection: Connection,
-  { span, types, start, end, limit }: HistoryRead,
-): HistoryRow[] {
-  const asked = types === undefined ? null : JSON.stringify(types);
-  const rows = connection.prepare(historySql.readHistory).all(spansMs[span], start, end, asked, limit);
+export function readFolded(connection: Connection, request: HistoryRead): HistoryRow[] {
+  const rows = connection.prepare(historySql.readHistory).all(...conditions(request), request.limit);
   return (rows as unknown as Row[]).map(toHistoryRow);
 }
 
-/** @param changes of minutes, of any time and type */
+/** What is not folded yet, of what is asked for. */
+export function readHistoryChanges(connection: Connection, request: HistoryRead): HistoryRow[] {
+  const rows = connection.prepare(historySql.readHistoryChanges).all(...conditions(request));
+  return (rows as unknown as Change[]).map(changeToHistoryRow);
+}
+
+function conditions({ span, types, start, end }: HistoryRead): [number, number, number, string | null] {
+  return [spansMs[span], start, end, types === undefined ? null : JSON.stringify(types)];
+}
+
 export function withChanges(
   folded: HistoryRow[],
   changes: readonly HistoryRow[],
-  { span, types, start, end, limit }: HistoryRead,
+  { limit }: HistoryRead,
 ): HistoryRow[] {
-  const own = changes
-    .map((change) => ({ ...change, start: startOf(change.start, span) }))
-    .filter((row) => row.start >= start && row.start < end && (types?.includes(row.type) ?? true));
-  return own.length === 0 ? folded : merged([...folded, ...own]).slice(0, limit);
-}
-
-/** What is not folded yet, by minutes. */
-export function readHistoryChanges(connection: Connection): HistoryRow[] {
-  const changes = connection.prepare(historySql.readHistoryChanges).all() as unknown as Change[];
-  return changes.map(([start, type, status, attempts, waitMax, runMax, waits, runs]) => ({
-    ...{ type, start, completed: 0, failed: 0, cancelled: 0, retried: 0 },
-    [endings[status]!]: attempts,
-    waits: toDurations(waits, waitMax),
-    runs: toDurations(runs, runMax),
-  }));
+  return changes.length === 0 ? folded : merged([...folded, ...changes]).slice(0, limit);
 }
 
 export function pruneHistory(
@@ -114,6 +113,16 @@ function toHistoryRow(row: Row): HistoryRow {
   const [start, type, completed, failed, cancelled, retried, waitMax, runMax, waits, runs] = row;
   return {
     ...{ type, start, completed, failed, cancelled, retried },
+    waits: toDurations(waits, waitMax),
+    runs: toDurations(runs, runMax),
+  };
+}
+
+function changeToHistoryRow(change: readonly [...Change, ...unknown[]]): HistoryRow {
+  const [start, type, status, attempts, waitMax, runMax, waits, runs] = change;
+  return {
+    ...{ type, start, completed: 0, failed: 0, cancelled: 0, retried: 0 },
+    [endings[status]!]: attempts,
     waits: toDurations(waits, waitMax),
     runs: toDurations(runs, runMax),
   };
@@ -136,13 +145,19 @@ const insert = `INSERT INTO history
     (span, start, type, completed, failed, cancelled, retried, wait_max, run_max, waits, runs)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
+const isOfTypes = "(?4 IS NULL OR type IN (SELECT value FROM json_each(?4)))";
+
 export const historySql = {
   startOfTask: "/* dure:startOfTask */ SELECT started_at, started_at - due_at FROM tasks WHERE seq = ?",
   insertHistoryChange: `/* dure:insertHistoryChange */ INSERT INTO history_changes
     (start, type, status, attempts, wait_max, run_max, waits, runs) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-  readHistoryChanges: `/* dure:readHistoryChanges */ SELECT start, type, status, attempts, wait_max, run_max, waits, runs
-    FROM history_changes`,
-  deleteHistoryChanges: "/* dure:deleteHistoryChanges */ DELETE FROM history_changes",
+  readHistoryChanges: `/* dure:readHistoryChanges */ SELECT
+      start - start % ?1 AS start, type, status, attempts, wait_max, run_max, waits, runs
+    FROM history_changes WHERE start - start % ?1 >= ?2 AND start - start % ?1 < ?3 AND ${isOfTypes}`,
+  oldestHistoryChanges: `/* dure:oldestHistoryChanges */ SELECT
+      start, type, status, attempts, wait_max, run_max, waits, runs, rowid
+    FROM history_changes ORDER BY rowid LIMIT ?`,
+  deleteHistoryChanges: "/* dure:deleteHistoryChanges */ DELETE FROM history_changes WHERE rowid <= ?",
   addHistory: `/* dure:foldHistory */ ${insert}
     ON CONFLICT (span, start, type) DO UPDATE SET
       completed = completed + excluded.completed, failed = failed + excluded.failed,
@@ -152,8 +167,7 @@ export const historySql = {
   writeHistory: `/* dure:writeHistory */ ${insert} ON CONFLICT (span, start, type) DO NOTHING`,
   readHistory: `/* dure:readHistory */ SELECT
       start, type, completed, failed, cancelled, retried, wait_max, run_max, waits, runs
-    FROM history WHERE span = ?1 AND start >= ?2 AND start < ?3
-      AND (?4 IS NULL OR type IN (SELECT value FROM json_each(?4)))
+    FROM history WHERE span = ?1 AND start >= ?2 AND start < ?3 AND ${isOfTypes}
     ORDER BY start, type LIMIT ?5`,
   pruneHistory: `/* dure:pruneHistory */ DELETE FROM history WHERE rowid IN (
     SELECT rowid FROM history WHERE span = ? AND start < ? ORDER BY start LIMIT ?)`,

@@ -86,7 +86,7 @@ export class Salvage implements DamagedSource {
   async readHistory(request: HistoryRead): Promise<HistoryRow[]> {
     const folded = this.#beside(`history by ${request.span}s`, () => readFolded(this.#connection, request));
     const changes = this.#hasHistoryChanges
-      ? this.#beside("latest history", () => readHistoryChanges(this.#connection))
+      ? this.#beside("latest history", () => readHistoryChanges(this.#connection, request))
       : [];
     return withChanges(folded, changes, request);
   }
