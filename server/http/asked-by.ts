@@ -26,15 +26,13 @@ export function requestIdOf(request: Request): string {
   return given !== null && /^[\w.:/+=-]{1,128}$/.test(given) ? given : randomUUID();
 }
 
-export function askedBy(
-  request: Request,
-  { role, name, address = addressOf(request) }: Caller,
-  requestId: string,
-): AskedBy {
+export function askedBy(request: Request, { role, name, address }: Caller, requestId: string): AskedBy {
+  // Callers are what a server's own code answers: `null` from a database column, or a number for an id.
+  const from = address ?? addressOf(request);
   return {
-    who: name ?? role,
+    who: String(name ?? role),
     via: request.headers.get(viaHeader) === "dashboard" ? "dashboard" : "http",
-    ...(address !== undefined && { address }),
+    ...(from !== undefined && { address: String(from) }),
     requestId,
   };
 }

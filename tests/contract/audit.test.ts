@@ -1,8 +1,11 @@
 import { expect, test } from "vitest";
+import { createDure } from "../../server/dure.ts";
 import { resolveDureOptions } from "../../server/dure-options.ts";
 import type { By } from "../../server/tasks/core/store.ts";
+import type { AskedBy } from "../../server/tasks/core/store-audit.ts";
 import { copyTasks } from "../../server/tasks/runtime/copier.ts";
 import { Pruner } from "../../server/tasks/runtime/pruner.ts";
+import { createSystemClock } from "../../server/tasks/runtime/system-clock.ts";
 import { createSqliteStore } from "../../server/tasks/stores/sqlite/store.ts";
 import { newRecord, newTask, startAt } from "../support/builders.ts";
 import { ok, onEachStore, reasonOf } from "../support/stores.ts";
@@ -182,6 +185,8 @@ onEachStore("the audit log", (world) => {
     expect(await ids({ actions: ["retry"] })).toBe("r6 r3 r0");
     expect(await ids({ actions: ["retry", "cancel"], target: "t1" })).toBe("r5 r3 r1");
     expect(await ids({ via: "http" })).toBe("r6");
+    expect(await ids({ exceptKind: records[0]!.kind })).toBe("");
+    expect(await ids({ exceptKind: "tasks", who: "ben" })).toBe("r6 r5 r4");
     expect(await ids({ start: startAt + 1, end: startAt + 3 })).toBe("r5 r4 r3 r2");
     expect(await ids({ who: "a\0" })).toBe("");
     expect((await world.store.readAudit({ limit: 1 }))[0]).toEqual(records[6]);
@@ -231,6 +236,46 @@ onEachStore("the audit log", (world) => {
     expect(await target.readAudit({ limit: 10 })).toEqual(await read());
     await target.close();
   });
+});
+
+test("a state that JSON cannot keep is refused with its place, and the process goes on", async () => {
+  const dure = createDure({ database: ":memory:" });
+  const cycle: Record<string, unknown> = {};
+  cycle.of = { it: cycle };
+  const states: [object, RegExp][] = [
+    [{ callback() {} }, /after\.callback is /],
+    [{ list: [1, 2n] }, /after\.list\[1\] is 2n/],
+    [{ share: Number.NaN }, /after\.share is NaN/],
+    [{ at: new Date(0) }, /after\.at is /],
+    [cycle, /contains itself/],
+    [[1], /after is /],
+  ];
+  for (const [after, message] of states) {
+    const by = { who: "anna", after } as AskedBy;
+    await expect(dure.pause({ queue: "mail" }, { by })).rejects.toMatchObject({
+      code: "INVALID_OPTION",
+      message: expect.stringMatching(message),
+    });
+  }
+  const after = { ticket: "OPS-1", parts: [1, null, { ok: true }], none: undefined };
+  await dure.pause({ queue: "mail" }, { by: { who: "anna", after } });
+  expect((await dure.readAudit()).records[0]!.after).toEqual({
+    ticket: "OPS-1",
+    parts: [1, null, { ok: true }],
+  });
+  await dure.close();
+});
+
+test("what cannot be sent to the store's thread fails alone, not with what was asked in the same turn", async () => {
+  const store = createSqliteStore({ path: ":memory:", clock: createSystemClock() });
+  await store.open();
+  const by = { id: "x", via: "code", after: { callback() {} } } as By;
+  const queue = (name: string) => ({ kind: "queue", name }) as const;
+  const calls = [store.pause(queue("a")), store.pause(queue("b"), by), store.pause(queue("c"))];
+  const outcomes = (await Promise.allSettled(calls)).map(({ status }) => status);
+  expect(outcomes).toEqual(["fulfilled", "rejected", "fulfilled"]);
+  expect((await store.listPauses()).map(({ name }) => name)).toEqual(["a", "c"]);
+  await store.close();
 });
 
 onEachStore("a record that cannot be stored (S23)", (world) => {

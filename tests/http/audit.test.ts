@@ -139,6 +139,15 @@ test("the dashboard says that it is one, and who has no name is known by their r
   await ask("DELETE", "pauses/queue/mail");
 });
 
+test("what a server without types answers of a caller is no fault of the client's", async () => {
+  for (const facts of [{ address: null, name: null }, { name: 42 }]) {
+    caller = { role: "admin", ...facts } as unknown as Caller;
+    expect((await ask("PUT", "pauses/queue/mail", { reason: JSON.stringify(facts) })).status).toBe(200);
+  }
+  expect((await records()).map(({ who }) => who)).toEqual(["admin", "42"]);
+  await dure.resume({ queue: "mail" });
+});
+
 test("the id of the request is its own, or a new one, and the same for all who are told of it", async () => {
   const given = await ask("PUT", "pauses/queue/mail", {}, { "x-request-id": "req-17" });
   const made = await ask("DELETE", "pauses/queue/mail", {}, { "x-request-id": "two words" });
@@ -206,6 +215,16 @@ describe("reading", () => {
     });
     await ask("DELETE", "pauses/queue/mail");
   });
+});
+
+test("who may not see payloads is not told by which query somebody acted", async () => {
+  const query = "payload.ssn:123";
+  await dure.actOnTasks({ query }, "cancel", { by: "anna" });
+  const read = async () =>
+    (await ask("GET", `audit?limit=1&target=${encodeURIComponent(query)}`)).json() as Promise<any>;
+  expect((await read()).records).toHaveLength(1);
+  caller = { role: "operator", name: "ben", payloads: false };
+  expect(await read()).toEqual({ records: [] });
 });
 
 test("a server of Dure's own tells the address, and who logs in and out", async () => {

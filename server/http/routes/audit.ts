@@ -1,5 +1,6 @@
 /** The audit log: who asked for which change. */
 import { z } from "zod";
+import { readAuditIn } from "../../tasks/core/audit.ts";
 import { auditActions, vias } from "../../tasks/core/store-audit.ts";
 import { auditPage } from "../contract.ts";
 import { route } from "../route.ts";
@@ -31,9 +32,9 @@ export const auditRoutes = [
       limit: z.coerce.number().int().min(1).max(pageMax).default(50),
       cursor: z.string().max(400).optional(),
     }),
-    run: async ({ dure, documents, query }) => {
+    run: async ({ dure, documents, query, seesPayloads }) => {
       const { action, who, via, target, from, to, limit, cursor } = query;
-      const { records, nextCursor } = await dure.readAudit({
+      const asked = {
         ...(action?.length && { actions: action }),
         ...(who !== undefined && { who }),
         ...(via && { via }),
@@ -42,7 +43,10 @@ export const auditRoutes = [
         ...(to && { end: to }),
         ...(cursor !== undefined && { cursor }),
         limit,
-      });
+      };
+      // The target of these is a query, which may look into payloads: to be told whether it was this one is to be told of them.
+      const hidden = target !== undefined && !seesPayloads ? "tasks" : undefined;
+      const { records, nextCursor } = await readAuditIn(dure.instance, asked, hidden);
       return {
         records: records.map((record) => documents.auditRecord(record)),
         ...(nextCursor !== undefined && { nextCursor }),

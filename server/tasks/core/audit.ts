@@ -16,11 +16,12 @@ import {
   problemOf,
   stringUpTo,
 } from "./options.ts";
-import { showValue } from "./show.ts";
+import { isPlainPrototype, showValue } from "./show.ts";
 import {
   type AskedBy,
   type AuditAction,
   type AuditedChange,
+  type AuditKind,
   type AuditRecord,
   auditActions,
   auditRecord,
@@ -59,6 +60,7 @@ export interface AuditPage {
 const textMax = 1_000;
 const limitMax = 1_000;
 const cursorMax = 400;
+const stateDepthMax = 10;
 
 /** For options: a name, or an object of texts. */
 export const byRule: OptionRule = (value, name) => {
@@ -66,10 +68,38 @@ export const byRule: OptionRule = (value, name) => {
   const text = stringUpTo(10_000);
   const rules = {
     ...{ who: text, address: text, requestId: text },
-    ...{ via: oneOf(...vias), action: oneOf(...auditActions), after: () => undefined },
+    ...{ via: oneOf(...vias), action: oneOf(...auditActions), after: stateRule },
   };
   return problemOf(() => checkOptions(name, value, rules));
 };
+
+/** It goes to the store's thread, and is kept as JSON. */
+const stateRule: OptionRule = (value, name) =>
+  value !== null && typeof value === "object" && !Array.isArray(value)
+    ? problemOfJson(value, name)
+    : `${name} is ${showValue(value)}; it must be a plain object.`;
+
+/** Says where the first thing stands that JSON would lose or change; undefined members are left out. */
+function problemOfJson(value: unknown, name: string, depth = 0): string | undefined {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return undefined;
+  if (typeof value === "number" && Number.isFinite(value)) return undefined;
+  if (depth > stateDepthMax) return `${name} is more than ${stateDepthMax} levels deep, or contains itself.`;
+  if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) {
+      const problem = problemOfJson(item, `${name}[${index}]`, depth + 1);
+      if (problem !== undefined) return problem;
+    }
+    return undefined;
+  }
+  if (typeof value !== "object" || !isPlainPrototype(Object.getPrototypeOf(value))) {
+    return `${name} is ${showValue(value)}; it must be a string, finite number, boolean, null, or a plain object or array of these.`;
+  }
+  for (const [key, item] of Object.entries(value)) {
+    const problem = item === undefined ? undefined : problemOfJson(item, `${name}.${key}`, depth + 1);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
 
 /** A change that code makes without saying more is code's. */
 export function callerOf(given: string | AskedBy | undefined): Omit<By, "id"> {
@@ -87,8 +117,15 @@ export async function recordIn(instance: Instance, by: By, change: AuditedChange
   committed(await store.writeAudit([auditRecord(by, change, instance.clock.now())]), store);
 }
 
-/** @throws DureError INVALID_OPTION, INVALID_CURSOR */
-export async function readAuditIn(instance: Instance, options: AuditOptions = {}): Promise<AuditPage> {
+/**
+ * @param exceptKind what the caller is not told of
+ * @throws DureError INVALID_OPTION, INVALID_CURSOR
+ */
+export async function readAuditIn(
+  instance: Instance,
+  options: AuditOptions = {},
+  exceptKind?: AuditKind,
+): Promise<AuditPage> {
   checkOptions("readAudit", options, rules);
   const { actions, who, via, target, start, end, cursor, limit = 50 } = options;
   const store = await instance.store();
@@ -97,6 +134,7 @@ export async function readAuditIn(instance: Instance, options: AuditOptions = {}
     ...(who !== undefined && { who }),
     ...(via && { via }),
     ...(target !== undefined && { target }),
+    ...(exceptKind && { exceptKind }),
     ...(start && { start: start.getTime() }),
     ...(end && { end: end.getTime() }),
     ...(cursor !== undefined && { after: placeOf(cursor) }),

@@ -76,6 +76,8 @@ export interface AuditRead {
   who?: string;
   via?: Via;
   target?: string;
+  /** What was done to anything but this kind. */
+  exceptKind?: AuditKind;
   /** Milliseconds since 1970: records that were made in between, `start` included, `end` excluded. */
   start?: number;
   end?: number;

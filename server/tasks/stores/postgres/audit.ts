@@ -56,7 +56,7 @@ export function pruneAudit({ database }: Context, { before, limit }: AuditPrune)
 }
 
 /** Of fixed fragments, so there are few texts. */
-function conditionsOf({ actions, who, via, target, start, end, after }: AuditRead) {
+function conditionsOf({ actions, who, via, target, exceptKind, start, end, after }: AuditRead) {
   const conditions: string[] = [];
   const values: unknown[] = [];
   const add = (condition: (first: number) => string, ...given: unknown[]) => {
@@ -69,6 +69,7 @@ function conditionsOf({ actions, who, via, target, start, end, after }: AuditRea
   if (who !== undefined) add((n) => `who = $${n}::text`, withoutNul(who));
   if (via !== undefined) add((n) => `via = $${n}::text`, via);
   if (target !== undefined) add((n) => `target = $${n}::text`, withoutNul(target));
+  if (exceptKind) add((n) => `kind <> $${n}::text`, exceptKind);
   if (start !== undefined) add((n) => `at >= $${n}::bigint`, start);
   if (end !== undefined) add((n) => `at < $${n}::bigint`, end);
   if (after) add((n) => `(at, id) < ($${n}::bigint, $${n + 1}::text)`, after.at, withoutNul(after.id));

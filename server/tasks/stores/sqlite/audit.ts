@@ -33,7 +33,7 @@ export function pruneAudit({ connection }: WriteContext, { before, limit }: Audi
 }
 
 /** Of fixed fragments, so there are few texts. */
-function conditionsOf({ actions, who, via, target, start, end, after }: AuditRead) {
+function conditionsOf({ actions, who, via, target, exceptKind, start, end, after }: AuditRead) {
   const conditions: string[] = [];
   const values: SQLInputValue[] = [];
   const add = (condition: string, ...given: SQLInputValue[]) => {
@@ -46,6 +46,7 @@ function conditionsOf({ actions, who, via, target, start, end, after }: AuditRea
   if (who !== undefined) add("who = ?", who);
   if (via !== undefined) add("via = ?", via);
   if (target !== undefined) add("target = ?", target);
+  if (exceptKind) add("kind <> ?", exceptKind);
   if (start !== undefined) add("at >= ?", start);
   if (end !== undefined) add("at < ?", end);
   if (after) add("(at, id) < (?, ?)", after.at, after.id);

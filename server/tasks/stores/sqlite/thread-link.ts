@@ -104,7 +104,21 @@ export class ThreadLink {
   #flush(): void {
     const requests = this.#outbox;
     this.#outbox = [];
-    this.#worker?.postMessage(requests);
+    try {
+      this.#worker?.postMessage(requests);
+    } catch {
+      for (const request of requests) this.#postAlone(request);
+    }
+  }
+
+  /** What cannot be sent fails by itself, and takes along nothing that was asked in the same turn. */
+  #postAlone(request: Request): void {
+    try {
+      this.#worker?.postMessage([request]);
+    } catch (error) {
+      this.#pending.take(request[0])?.reject(error);
+      if (this.#pending.size === 0) this.#hold();
+    }
   }
 
   #receive({ answers, changed, beats }: Reply): void {
