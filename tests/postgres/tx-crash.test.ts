@@ -78,10 +78,19 @@ test(`killed ${kills} times between the write and the commit, or just after`, as
     expect(await disagreements()).toEqual([]);
   }
   const last = start("last");
-  const left = () =>
-    schema.query(
-      "SELECT id, status, worker, crashes, attempts, due_at, error FROM :schema.tasks WHERE status < 3 LIMIT 5",
+  // Whoever reads of a failure learns whether the last worker lives, what is left to it, and what its sessions wait for.
+  const left = async () => {
+    const tasks = await schema.query(
+      `SELECT status, crashes, count(*)::integer AS tasks, min(due_at) AS first, max(due_at) AS last, max(updated_at) AS changed
+        FROM :schema.tasks WHERE status < 3 GROUP BY 1, 2`,
     );
+    if (tasks.length === 0) return [];
+    const sessions = await schema.query(
+      `SELECT state, wait_event, now() - query_start AS since, left(query, 100) AS query FROM pg_stat_activity
+        WHERE application_name = 'last'`,
+    );
+    return [{ exit: [last.exitCode, last.signalCode], now: Date.now(), tasks, sessions }];
+  };
   await expect.poll(left, { timeout: 120_000, interval: 200 }).toEqual([]);
   expect(await dure.countTasks({ status: ["PENDING", "RUNNING"] })).toBe(0);
   last.kill("SIGTERM");
