@@ -21,6 +21,20 @@ export function isOfRange({ created, updated }: StoreSearch): boolean {
   return created !== undefined || updated !== undefined;
 }
 
+/** The indexes that a search by such an order reads; both stores name them alike. */
+export function nearIndexes(order: NearOrder, search: StoreSearch): string[] {
+  const isWithin = isOfRange(search);
+  if (order === "startedAt")
+    return [
+      "tasks_lane_updated",
+      "tasks_started",
+      ...(isWithin ? ["tasks_started_oddly"] : []),
+      "tasks_running",
+    ];
+  const waiting = ["tasks_claim", "tasks_claim_suspect", ...(isWithin ? ["tasks_delayed"] : [])];
+  return ["tasks_lane_created", "tasks_due", ...waiting, "tasks_running"];
+}
+
 /** Between which values of what is sorted by the search's tasks from its place on lie; both included. */
 export function sortedBetween({ where, ...search }: StoreSearch): { from: number; to: number } {
   const { after, sortBy } = search;

@@ -1,8 +1,9 @@
 /** The audit log: a record of each change that somebody asked for, stored in the transaction of the change. */
 import type { AuditPrune, AuditRead, AuditRecord, Written } from "../../core/store.ts";
 import { type AuditedChange, auditRecord, type By } from "../../core/store-audit.ts";
+import { type AuditRow, columns, toRecord } from "../audit-rows.ts";
 import type { Context } from "./context.ts";
-import type { ResultRow, Session } from "./database.ts";
+import type { Session } from "./database.ts";
 import { nowOf, shape, statement } from "./statement.ts";
 
 /** A change, and of a task perhaps its lane instead of its type. */
@@ -45,7 +46,9 @@ export async function readAudit({ database }: Context, request: AuditRead): Prom
   const { conditions, values } = conditionsOf(request);
   const text = `SELECT ${columns} FROM :schema.audit${conditions.length > 0 ? ` WHERE ${conditions.join(" AND ")}` : ""}
     ORDER BY at DESC, id DESC LIMIT $${values.length + 1}`;
-  return (await database.read(shape("readAudit", text), [...values, request.limit])).map(toRecord);
+  return (await database.read(shape("readAudit", text), [...values, request.limit])).map((row) =>
+    toRecord(row as AuditRow),
+  );
 }
 
 export function pruneAudit({ database }: Context, { before, limit }: AuditPrune): Promise<Written<number>> {
@@ -91,21 +94,6 @@ function toColumns(one: AuditRecord): Record<string, unknown> {
     after: after && JSON.stringify(after),
   };
 }
-
-function toRecord(row: ResultRow): AuditRecord {
-  const [id, at, action, kind, target, type, who, via, address, requestId, before, after] = row;
-  return {
-    ...{ id, at: new Date(at), action, kind, target, via },
-    ...(type !== null && { type }),
-    ...(who !== null && { who }),
-    ...(address !== null && { address }),
-    ...(requestId !== null && { requestId }),
-    ...(before !== null && { before: JSON.parse(before) }),
-    ...(after !== null && { after: JSON.parse(after) }),
-  };
-}
-
-const columns = "id, at, action, kind, target, type, who, via, address, request_id, before, after";
 
 const insert = statement(
   "record",

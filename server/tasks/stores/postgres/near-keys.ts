@@ -5,14 +5,7 @@
  */
 import { compareText } from "../../core/compare.ts";
 import type { Place, StoreSearch } from "../../core/store.ts";
-import {
-  ByStart,
-  isOfRange,
-  type NearOrder,
-  placeAfterInstant,
-  placeBeforeInstant,
-  quickMs,
-} from "../near-orders.ts";
+import { ByStart, type NearOrder, placeAfterInstant, placeBeforeInstant, quickMs } from "../near-orders.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Session } from "./database.ts";
 import type { Candidates } from "./key-source.ts";
@@ -27,19 +20,6 @@ import {
 } from "./near-statements.ts";
 import { isWithin, outline } from "./search.ts";
 import type { Pair } from "./search-statements.ts";
-
-export function nearIndexes(order: NearOrder, search: StoreSearch): string[] {
-  const isWithin = isOfRange(search);
-  if (order === "startedAt")
-    return [
-      "tasks_lane_updated",
-      "tasks_started",
-      ...(isWithin ? ["tasks_started_oddly"] : []),
-      "tasks_running",
-    ];
-  const waiting = ["tasks_claim", "tasks_claim_suspect", ...(isWithin ? ["tasks_delayed"] : [])];
-  return ["tasks_lane_created", "tasks_due", ...waiting, "tasks_running"];
-}
 
 /**
  * How tasks that wait are found by due time: in the lines of the claim, which know nothing of ranges of other instants; or

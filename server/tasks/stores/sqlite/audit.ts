@@ -2,6 +2,7 @@
 import type { SQLInputValue } from "node:sqlite";
 import type { AuditPrune, AuditRead, AuditRecord, Written } from "../../core/store.ts";
 import { type AuditedChange, auditRecord, type By } from "../../core/store-audit.ts";
+import { type AuditRow, columns, toRecord } from "../audit-rows.ts";
 import type { Connection } from "./connection.ts";
 import type { WriteContext } from "./write-context.ts";
 
@@ -24,7 +25,7 @@ export function readAudit(connection: Connection, request: AuditRead): AuditReco
   const { conditions, values } = conditionsOf(request);
   const text = `/* dure:readAudit */ SELECT ${columns} FROM audit${conditions.length > 0 ? ` WHERE ${conditions.join(" AND ")}` : ""}
     ORDER BY at DESC, id DESC LIMIT ?`;
-  return (connection.prepare(text).all(...values, request.limit) as unknown as Row[]).map(toRecord);
+  return (connection.prepare(text).all(...values, request.limit) as unknown as AuditRow[]).map(toRecord);
 }
 
 export function pruneAudit({ connection }: WriteContext, { before, limit }: AuditPrune): Written<number> {
@@ -53,21 +54,6 @@ function conditionsOf({ actions, who, via, target, exceptKind, start, end, after
   return { conditions, values };
 }
 
-type Row = [
-  id: string,
-  at: number,
-  action: AuditRecord["action"],
-  kind: AuditRecord["kind"],
-  target: string,
-  type: string | null,
-  who: string | null,
-  via: AuditRecord["via"],
-  address: string | null,
-  requestId: string | null,
-  before: string | null,
-  after: string | null,
-];
-
 function toValues(one: AuditRecord): SQLInputValue[] {
   const { id, at, action, kind, target, type, who, via, address, requestId, before, after } = one;
   return [
@@ -75,21 +61,6 @@ function toValues(one: AuditRecord): SQLInputValue[] {
     ...[requestId ?? null, before ? JSON.stringify(before) : null, after ? JSON.stringify(after) : null],
   ];
 }
-
-function toRecord(row: Row): AuditRecord {
-  const [id, at, action, kind, target, type, who, via, address, requestId, before, after] = row;
-  return {
-    ...{ id, at: new Date(at), action, kind, target, via },
-    ...(type !== null && { type }),
-    ...(who !== null && { who }),
-    ...(address !== null && { address }),
-    ...(requestId !== null && { requestId }),
-    ...(before !== null && { before: JSON.parse(before) }),
-    ...(after !== null && { after: JSON.parse(after) }),
-  };
-}
-
-const columns = "id, at, action, kind, target, type, who, via, address, request_id, before, after";
 
 const sql = {
   record: `/* dure:record */ INSERT INTO audit (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)

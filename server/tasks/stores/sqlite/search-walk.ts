@@ -8,12 +8,12 @@ import { rankedMax } from "../../core/relevance.ts";
 import { searchableText } from "../../core/searchable-text.ts";
 import type { Attributes, Count, Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
-import { isNear, type NearOrder } from "../near-orders.ts";
+import { isNear, type NearOrder, nearIndexes } from "../near-orders.ts";
 import type { Connection } from "./connection.ts";
 import type { KeySource } from "./key-source.ts";
 import { estimateMax, gatheredMax } from "./key-source.ts";
 import { keySourceOf, withEntries } from "./key-sources.ts";
-import { nearIndexes, nearKeys } from "./near-keys.ts";
+import { nearKeys } from "./near-keys.ts";
 import type { Rows } from "./protocol.ts";
 import {
   type AttemptRow,
