@@ -380,7 +380,13 @@ export const auditRecord = z.object({
 });
 export type AuditDocument = z.infer<typeof auditRecord>;
 
-export const auditPage = z.object({ records: z.array(auditRecord), nextCursor: z.string().optional() });
+export const auditPage = z.object({
+  records: z.array(auditRecord),
+  nextCursor: z.string().optional(),
+  /** False when the page ended before it was full; the cursor goes on. */
+  complete: z.boolean(),
+  searchedBackTo: instant.optional(),
+});
 export type AuditPage = z.infer<typeof auditPage>;
 
 /** What to put in the place of `from` to `to`, counted in UTF-16 units from 0. */

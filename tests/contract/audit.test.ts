@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import { createDure } from "../../server/dure.ts";
 import { resolveDureOptions } from "../../server/dure-options.ts";
-import type { By } from "../../server/tasks/core/store.ts";
+import { readAuditIn } from "../../server/tasks/core/audit.ts";
+import type { Instance } from "../../server/tasks/core/instance.ts";
+import type { AuditRead, By } from "../../server/tasks/core/store.ts";
 import type { AskedBy } from "../../server/tasks/core/store-audit.ts";
 import { copyTasks } from "../../server/tasks/runtime/copier.ts";
 import { Pruner } from "../../server/tasks/runtime/pruner.ts";
@@ -18,7 +20,9 @@ onEachStore("the audit log", (world) => {
     return { id: `call-${calls}`, who: "anna", via: "cli", ...facts };
   }
 
-  const read = () => world.store.readAudit({ limit: 100 });
+  const readBy = async (request: Partial<AuditRead>) =>
+    (await world.store.readAudit({ limit: 100, looksMax: 1_000, ...request })).records;
+  const read = () => readBy({});
   const said = async () => (await read()).map(({ action, target }) => `${action} ${target}`).reverse();
 
   test("a change that somebody asks for leaves who, when, what, and the states around it", async () => {
@@ -176,8 +180,7 @@ onEachStore("the audit log", (world) => {
       }),
     );
     ok(await world.store.writeAudit(records));
-    const ids = async (request: object) =>
-      (await world.store.readAudit({ limit: 100, ...request })).map(({ id }) => id).join(" ");
+    const ids = async (request: object) => (await readBy(request)).map(({ id }) => id).join(" ");
     expect(await ids({})).toBe("r6 r5 r4 r3 r2 r1 r0");
     expect(await ids({ limit: 3 })).toBe("r6 r5 r4");
     expect(await ids({ limit: 3, after: { at: startAt + 2, id: "r4" } })).toBe("r3 r2 r1");
@@ -189,7 +192,33 @@ onEachStore("the audit log", (world) => {
     expect(await ids({ exceptKind: "tasks", who: "ben" })).toBe("r6 r5 r4");
     expect(await ids({ start: startAt + 1, end: startAt + 3 })).toBe("r5 r4 r3 r2");
     expect(await ids({ who: "a\0" })).toBe("");
-    expect((await world.store.readAudit({ limit: 1 }))[0]).toEqual(records[6]);
+    expect((await readBy({ limit: 1 }))[0]).toEqual(records[6]);
+  });
+
+  test("a question that few records fit looks at no more than it may, says how far it came, and goes on from there", async () => {
+    const records = Array.from({ length: 40 }, (_, index) =>
+      newRecord({
+        id: `r${10 + index}`,
+        at: new Date(startAt + index),
+        who: index % 2 === 0 ? "anna" : "ben",
+        via: index === 3 || index === 29 ? "http" : "cli",
+        action: index < 20 ? "retry" : "cancel",
+      }),
+    );
+    ok(await world.store.writeAudit(records));
+    const look = (request: Partial<AuditRead>) =>
+      world.store.readAudit({ limit: 5, looksMax: 10, ...request });
+    const at = (index: number) => ({ at: startAt + index, id: `r${10 + index}` });
+    expect(await look({ via: "http" })).toEqual({ records: [], cameTo: at(30) });
+    expect(await look({ via: "http", after: at(30) })).toEqual({ records: [records[29]], cameTo: at(20) });
+    expect(await look({ via: "http", after: at(10) })).toEqual({ records: [records[3]], cameTo: at(0) });
+    expect(await look({ via: "http", after: at(9) })).toEqual({ records: [records[3]] });
+    expect(await look({ via: "http", start: startAt + 31 })).toEqual({ records: [] });
+    expect(await look({ who: "ben", via: "http" })).toEqual({ records: [records[29]], cameTo: at(21) });
+    expect(await look({ who: "anna", actions: ["retry"] })).toEqual({ records: [], cameTo: at(20) });
+    expect(await look({ actions: ["edit", "delete"] })).toEqual({ records: [], cameTo: at(30) });
+    expect((await look({ who: "anna", limit: 20 })).records).toHaveLength(20);
+    expect(await look({ via: "cli", limit: 10 })).toMatchObject({ records: records.slice(30).reverse() });
   });
 
   test("the oldest are deleted past their time, no others", async () => {
@@ -217,10 +246,10 @@ onEachStore("the audit log", (world) => {
     const pruner = new Pruner({ store, clock, logger, retention, auditMs, archive: undefined });
     await clock.advance(90 * day);
     await pruner.tick();
-    expect(await world.store.readAudit({ limit: 1_000 })).toHaveLength(502);
+    expect(await readBy({ limit: 1_000 })).toHaveLength(502);
     await clock.advance(3_600_000);
     await pruner.tick();
-    expect(await world.store.readAudit({ limit: 1_000 })).toHaveLength(2);
+    expect(await readBy({ limit: 1_000 })).toHaveLength(2);
     await pruner.tick();
     expect((await read()).map(({ id }) => id)).toEqual(["r2000"]);
   });
@@ -233,7 +262,7 @@ onEachStore("the audit log", (world) => {
     const source = await world.owner();
     await copyTasks(source, target, "elsewhere");
     await copyTasks(source, target, "elsewhere");
-    expect(await target.readAudit({ limit: 10 })).toEqual(await read());
+    expect((await target.readAudit({ limit: 10, looksMax: 10 })).records).toEqual(await read());
     await target.close();
   });
 });
@@ -301,7 +330,7 @@ onEachStore("a record that cannot be stored (S23)", (world) => {
     await expect(store.saveSearch({ name: "bad", query: "" }, by)).rejects.toThrow();
     await expect(store.deleteSearch("bad", by)).rejects.toThrow();
     expect(await stateOf()).toEqual(before);
-    expect(await store.readAudit({ limit: 10 })).toEqual([]);
+    expect((await store.readAudit({ limit: 10, looksMax: 10 })).records).toEqual([]);
   });
 
   async function stateOf() {
@@ -311,4 +340,30 @@ onEachStore("a record that cannot be stored (S23)", (world) => {
       JSON.stringify(one),
     );
   }
+});
+
+onEachStore("a log of 45,000 records", (world) => {
+  test("is looked through 20,000 at a time where few fit", async () => {
+    const batch = 9_000;
+    for (let first = 0; first < 5 * batch; first += batch)
+      ok(
+        await world.store.writeAudit(
+          Array.from({ length: batch }, (_, index) =>
+            newRecord({
+              id: `r${100_000 + first + index}`,
+              at: new Date(startAt + first + index),
+              via: first + index === 7 ? "http" : "cli",
+            }),
+          ),
+        ),
+      );
+    const instance = { store: async () => world.store } as unknown as Instance;
+    const first = await readAuditIn(instance, { via: "http" });
+    expect(first).toMatchObject({ records: [], complete: false, searchedBackTo: new Date(startAt + 25_000) });
+    const second = await readAuditIn(instance, { via: "http", cursor: first.nextCursor! });
+    expect(second).toMatchObject({ records: [], complete: false, searchedBackTo: new Date(startAt + 5_000) });
+    const third = await readAuditIn(instance, { via: "http", cursor: second.nextCursor! });
+    expect(third).toMatchObject({ records: [{ id: "r100007" }], complete: true });
+    expect(third).not.toHaveProperty("nextCursor");
+  });
 });

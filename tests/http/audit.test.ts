@@ -190,6 +190,22 @@ describe("reading", () => {
     expect(names(await read("target=h&to=2020-01-01T00:00:00Z"))).toEqual([]);
   });
 
+  test("goes on where a page has looked at as much as it may", { timeout: 30_000 }, async () => {
+    const store = await dure.instance.store();
+    const one = { kind: "task", target: "many", via: "cli" } as const;
+    await store.writeAudit(
+      Array.from({ length: 20_001 }, (_, index) => ({
+        ...{ ...one, id: `many-${index}`, action: index === 0 ? "edit" : "cancel" },
+        at: new Date(Date.UTC(2020, 0, 1) + index),
+      })),
+    );
+    const first = await read("target=many&action=edit");
+    expect(first).toMatchObject({ records: [], complete: false, searchedBackTo: "2020-01-01T00:00:00.001Z" });
+    const rest = await read(`target=many&action=edit&cursor=${first.nextCursor}`);
+    expect(rest).toMatchObject({ records: [{ id: "many-0" }], complete: true });
+    await store.pruneAudit({ before: Date.UTC(2021, 0, 1), limit: 30_000 });
+  });
+
   test.each([
     ["action=none", "INVALID_REQUEST"],
     ["limit=1000", "INVALID_REQUEST"],
@@ -224,7 +240,7 @@ test("who may not see payloads is not told by which query somebody acted", async
     (await ask("GET", `audit?limit=1&target=${encodeURIComponent(query)}`)).json() as Promise<any>;
   expect((await read()).records).toHaveLength(1);
   caller = { role: "operator", name: "ben", payloads: false };
-  expect(await read()).toEqual({ records: [] });
+  expect(await read()).toEqual({ records: [], complete: true });
 });
 
 test("a server of Dure's own tells the address, and who logs in and out", async () => {

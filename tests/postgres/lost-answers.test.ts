@@ -81,7 +81,7 @@ const statesOf = async (store: TaskStore) =>
 
 const by: By = { id: "asked", who: "anna", via: "cli" };
 const recorded = async (store: TaskStore) =>
-  (await store.readAudit({ limit: 10 })).map(({ action }) => action);
+  (await store.readAudit({ limit: 10, looksMax: 10 })).records.map(({ action }) => action);
 
 const cases: Record<Changing, Case> = {
   saveDefinitions: {

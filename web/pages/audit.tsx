@@ -10,6 +10,7 @@ import { PageHeader, Panel } from "../components/page.tsx";
 import table from "../components/table.module.css";
 import { Ago } from "../components/time.tsx";
 import type { AuditDocument } from "../contract.ts";
+import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
 import { useMissingRole } from "../role.ts";
@@ -18,11 +19,13 @@ import styles from "./audit.module.css";
 
 export function Audit() {
   const words = useWords();
+  const format = useFormat();
   const filter = auditRoute.useSearch();
   const missingRole = useMissingRole("operator");
   const { data, error, refetch, dataUpdatedAt, hasNextPage, fetchNextPage, isFetchingNextPage } =
     useInfiniteQuery({ ...queries.audit(filter), enabled: missingRole === undefined });
   const records = data?.pages.flatMap((page) => page.records);
+  const cameTo = data?.pages.at(-1)?.searchedBackTo;
   if (missingRole !== undefined) {
     return (
       <>
@@ -38,7 +41,9 @@ export function Audit() {
       </PageHeader>
       <Filters key={JSON.stringify(filter)} filter={filter} />
       {error && !data && <Failure error={error} onRetry={refetch} />}
-      {records?.length === 0 && <Empty title={words.auditNone} text={words.auditNoneText} />}
+      {records?.length === 0 && cameTo === undefined && (
+        <Empty title={words.auditNone} text={words.auditNoneText} />
+      )}
       {records && records.length > 0 && (
         <Panel flush>
           <Records records={records} />
@@ -46,8 +51,11 @@ export function Audit() {
       )}
       {hasNextPage && (
         <p className={styles.more}>
+          {cameTo !== undefined && (
+            <span role="status">{words.searchedBackTo(format.precise(new Date(cameTo)))}</span>
+          )}
           <Button onClick={() => fetchNextPage()} disabled={isFetchingNextPage}>
-            {words.showOlder}
+            {cameTo === undefined ? words.showOlder : words.searchOn}
           </Button>
         </p>
       )}

@@ -58,7 +58,14 @@ const audit: Action<Options> = async (context, options, [target]) => {
   const { output } = context;
   output.document(page);
   if (page.records.length > 0) output.print(renderTable(output, columns(output), page.records));
-  else output.note("Nothing of the kind is in the audit log.");
+  else
+    output.note(
+      page.complete ? "Nothing of the kind is in the audit log." : "Nothing of the kind was found so far.",
+    );
+  if (page.searchedBackTo)
+    output.note(
+      `The log was looked through back to ${formatInstant(page.searchedBackTo)}. The cursor goes on from there.`,
+    );
   if (page.nextCursor !== undefined) output.note(`Next page: add --cursor ${page.nextCursor}`);
 };
 

@@ -46,10 +46,11 @@ export const auditRoutes = [
       };
       // The target of these is a query, which may look into payloads: to be told whether it was this one is to be told of them.
       const hidden = target !== undefined && !seesPayloads ? "tasks" : undefined;
-      const { records, nextCursor } = await readAuditIn(dure.instance, asked, hidden);
+      const { records, searchedBackTo, ...rest } = await readAuditIn(dure.instance, asked, hidden);
       return {
         records: records.map((record) => documents.auditRecord(record)),
-        ...(nextCursor !== undefined && { nextCursor }),
+        ...rest,
+        ...(searchedBackTo && { searchedBackTo: searchedBackTo.toISOString() }),
       };
     },
   }),

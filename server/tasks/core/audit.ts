@@ -22,6 +22,7 @@ import {
   type AuditAction,
   type AuditedChange,
   type AuditKind,
+  type AuditPlace,
   type AuditRecord,
   auditActions,
   auditRecord,
@@ -55,12 +56,21 @@ export interface AuditPage {
   records: AuditRecord[];
   /** Absent on the last page. */
   nextCursor?: string;
+  /**
+   * False when so many records were looked at for the ones that fit that the page ended before it was full; `nextCursor`
+   * goes on from there.
+   */
+  complete: boolean;
+  /** When it is not complete: everything on this side of it was looked at. */
+  searchedBackTo?: Date;
 }
 
 const textMax = 1_000;
 const limitMax = 1_000;
 const cursorMax = 400;
 const stateDepthMax = 10;
+/** What a page may look at of the log: some 20 ms. */
+const looksMax = 20_000;
 
 /** For options: a name, or an object of texts. */
 export const byRule: OptionRule = (value, name) => {
@@ -129,7 +139,7 @@ export async function readAuditIn(
   checkOptions("readAudit", options, rules);
   const { actions, who, via, target, start, end, cursor, limit = 50 } = options;
   const store = await instance.store();
-  const records = await store.readAudit({
+  const { records, cameTo } = await store.readAudit({
     ...(actions && { actions }),
     ...(who !== undefined && { who }),
     ...(via && { via }),
@@ -138,11 +148,14 @@ export async function readAuditIn(
     ...(start && { start: start.getTime() }),
     ...(end && { end: end.getTime() }),
     ...(cursor !== undefined && { after: placeOf(cursor) }),
-    limit: limit + 1,
+    ...{ limit: limit + 1, looksMax },
   });
-  if (records.length <= limit) return { records };
+  if (cameTo)
+    return { records, nextCursor: cursorAt(cameTo), complete: false, searchedBackTo: new Date(cameTo.at) };
+  if (records.length <= limit) return { records, complete: true };
   const page = records.slice(0, limit);
-  return { records: page, nextCursor: cursorAt(page.at(-1)!) };
+  const { at, id } = page.at(-1)!;
+  return { records: page, nextCursor: cursorAt({ at: at.getTime(), id }), complete: true };
 }
 
 const rules: Record<string, OptionRule> = {
@@ -156,11 +169,11 @@ const rules: Record<string, OptionRule> = {
   cursor: stringUpTo(cursorMax),
 };
 
-function cursorAt({ at, id }: AuditRecord): string {
-  return sealText(JSON.stringify(["audit", at.getTime(), id]));
+function cursorAt({ at, id }: AuditPlace): string {
+  return sealText(JSON.stringify(["audit", at, id]));
 }
 
-function placeOf(cursor: string): { at: number; id: string } {
+function placeOf(cursor: string): AuditPlace {
   const body = openText(cursor, cursorMax);
   const [what, at, id] = body === undefined ? [] : partsOf(body);
   if (what === "audit" && Number.isSafeInteger(at) && typeof id === "string") return { at: at as number, id };

@@ -82,8 +82,23 @@ export interface AuditRead {
   start?: number;
   end?: number;
   /** Only what comes after this one, which is the last of the page before. */
-  after?: { at: number; id: string };
+  after?: AuditPlace;
   limit: number;
+  /** At most so many records are looked at. */
+  looksMax: number;
+}
+
+/** Where a record stands in the order of the log. */
+export interface AuditPlace {
+  /** Milliseconds since 1970. */
+  at: number;
+  id: string;
+}
+
+export interface AuditFound {
+  records: AuditRecord[];
+  /** The last record that was looked at, where there are fewer than `limit` up to it and perhaps more behind it. */
+  cameTo?: AuditPlace;
 }
 
 export interface AuditPrune {

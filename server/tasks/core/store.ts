@@ -22,7 +22,7 @@ import type {
   Settlement,
   TransactionRequest,
 } from "./store-attempts.ts";
-import type { AuditPrune, AuditRead, AuditRecord, By } from "./store-audit.ts";
+import type { AuditFound, AuditPrune, AuditRead, AuditRecord, By } from "./store-audit.ts";
 import type { Changes, ChangesRequest } from "./store-changes.ts";
 import type { AttributeCountRequest, AttributeCounts } from "./store-facets.ts";
 import type { HistoryPrune, HistoryRead, HistoryRow, SpannedRow } from "./store-history.ts";
@@ -47,7 +47,15 @@ export type {
   Settlement,
   TransactionRequest,
 } from "./store-attempts.ts";
-export type { AuditedChange, AuditPrune, AuditRead, AuditRecord, By } from "./store-audit.ts";
+export type {
+  AuditedChange,
+  AuditFound,
+  AuditPlace,
+  AuditPrune,
+  AuditRead,
+  AuditRecord,
+  By,
+} from "./store-audit.ts";
 export type { Changes, ChangesRequest } from "./store-changes.ts";
 export type { AttributeCount, AttributeCountRequest, AttributeCounts } from "./store-facets.ts";
 export type { HistoryPrune, HistoryRead, HistoryRow, SpannedRow } from "./store-history.ts";
@@ -361,8 +369,11 @@ export interface TaskStore {
   /** Types first, then queues, each in the order of the code points of the name. */
   listPauses(): Promise<StoredPause[]>;
 
-  /** The newest first, and of one instant by id. */
-  readAudit(request: AuditRead): Promise<AuditRecord[]>;
+  /**
+   * The newest first, and of one instant by id. What an index finds is looked at from there on, `looksMax` records at most; where
+   * that were too few, the answer says how far it came.
+   */
+  readAudit(request: AuditRead): Promise<AuditFound>;
   /** Stores records as they are; one whose id is stored already is passed over. */
   writeAudit(records: readonly AuditRecord[]): Promise<Written<void>>;
   /** Deletes records, the oldest first; answers how many. */

@@ -166,7 +166,11 @@ async function copyHistory(from: Beside, to: TaskStore): Promise<void> {
 async function copyAudit(from: Beside, to: TaskStore): Promise<void> {
   let after: AuditRead["after"];
   while (true) {
-    const records = await from.readAudit({ limit: batchSize, ...(after && { after }) });
+    const { records } = await from.readAudit({
+      limit: batchSize,
+      looksMax: batchSize,
+      ...(after && { after }),
+    });
     committed(await to.writeAudit(records), to);
     const last = records.at(-1);
     if (!last || records.length < batchSize) return;

@@ -1,7 +1,13 @@
 /** The audit log: a record of each change that somebody asked for, stored in the transaction of the change. */
-import type { AuditPrune, AuditRead, AuditRecord, Written } from "../../core/store.ts";
+import type { AuditFound, AuditPrune, AuditRead, AuditRecord, Written } from "../../core/store.ts";
 import { type AuditedChange, auditRecord, type By } from "../../core/store-audit.ts";
-import { type AuditRow, columns, toRecord } from "../audit-rows.ts";
+import {
+  AuditQuestion,
+  type AuditRow,
+  type AuditStatement,
+  type AuditWords,
+  columns,
+} from "../audit-rows.ts";
 import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
 import { nowOf, shape, statement } from "./statement.ts";
@@ -42,14 +48,21 @@ export function writeAudit({ database }: Context, records: readonly AuditRecord[
   });
 }
 
-export async function readAudit({ database }: Context, request: AuditRead): Promise<AuditRecord[]> {
-  const { conditions, values } = conditionsOf(request);
-  const text = `SELECT ${columns} FROM :schema.audit${conditions.length > 0 ? ` WHERE ${conditions.join(" AND ")}` : ""}
-    ORDER BY at DESC, id DESC LIMIT $${values.length + 1}`;
-  return (await database.read(shape("readAudit", text), [...values, request.limit])).map((row) =>
-    toRecord(row as AuditRow),
-  );
+export async function readAudit({ database }: Context, request: AuditRead): Promise<AuditFound> {
+  const question = new AuditQuestion(request, words);
+  const run = ({ text, values }: AuditStatement) =>
+    database.read(shape("readAudit", text), values.map(withoutNul));
+  const [last] = question.lastLook ? await run(question.lastLook) : [];
+  const place = last && { at: last[0] as number, id: last[1] as string };
+  return question.found((await run(question.page(place))) as AuditRow[], place);
 }
+
+const words: AuditWords = {
+  table: ":schema.audit",
+  parameter: (number, type) => `$${number}::${type}`,
+  isOneOf: (column, number) => `${column} = ANY($${number}::text[])`,
+  unindexed: (column) => `(${column} || '')`,
+};
 
 export function pruneAudit({ database }: Context, { before, limit }: AuditPrune): Promise<Written<number>> {
   return database.written(async () => {
@@ -58,30 +71,9 @@ export function pruneAudit({ database }: Context, { before, limit }: AuditPrune)
   });
 }
 
-/** Of fixed fragments, so there are few texts. */
-function conditionsOf({ actions, who, via, target, exceptKind, start, end, after }: AuditRead) {
-  const conditions: string[] = [];
-  const values: unknown[] = [];
-  const add = (condition: (first: number) => string, ...given: unknown[]) => {
-    conditions.push(condition(values.length + 1));
-    values.push(...given);
-  };
-  // One action is a stretch of its index; of several, the newest are looked through.
-  if (actions?.length === 1) add((n) => `action = $${n}::text`, actions[0]);
-  else if (actions) add((n) => `action = ANY($${n}::text[])`, [...actions]);
-  if (who !== undefined) add((n) => `who = $${n}::text`, withoutNul(who));
-  if (via !== undefined) add((n) => `via = $${n}::text`, via);
-  if (target !== undefined) add((n) => `target = $${n}::text`, withoutNul(target));
-  if (exceptKind) add((n) => `kind <> $${n}::text`, exceptKind);
-  if (start !== undefined) add((n) => `at >= $${n}::bigint`, start);
-  if (end !== undefined) add((n) => `at < $${n}::bigint`, end);
-  if (after) add((n) => `(at, id) < ($${n}::bigint, $${n + 1}::text)`, after.at, withoutNul(after.id));
-  return { conditions, values };
-}
-
 /** What no record holds, and the server would not take. */
-function withoutNul(text: string): string {
-  return text.replaceAll("\0", "\ufffd");
+function withoutNul(value: unknown): unknown {
+  return typeof value === "string" ? value.replaceAll("\0", "\ufffd") : value;
 }
 
 function toColumns(one: AuditRecord): Record<string, unknown> {

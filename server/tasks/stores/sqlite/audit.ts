@@ -1,8 +1,14 @@
 /** The audit log: a record of each change that somebody asked for, stored in the transaction of the change. */
 import type { SQLInputValue } from "node:sqlite";
-import type { AuditPrune, AuditRead, AuditRecord, Written } from "../../core/store.ts";
+import type { AuditFound, AuditPrune, AuditRead, AuditRecord, Written } from "../../core/store.ts";
 import { type AuditedChange, auditRecord, type By } from "../../core/store-audit.ts";
-import { type AuditRow, columns, toRecord } from "../audit-rows.ts";
+import {
+  AuditQuestion,
+  type AuditRow,
+  type AuditStatement,
+  type AuditWords,
+  columns,
+} from "../audit-rows.ts";
 import type { Connection } from "./connection.ts";
 import type { WriteContext } from "./write-context.ts";
 
@@ -21,37 +27,29 @@ export function writeAudit({ connection }: WriteContext, records: readonly Audit
   return { kind: "ok", value: undefined };
 }
 
-export function readAudit(connection: Connection, request: AuditRead): AuditRecord[] {
-  const { conditions, values } = conditionsOf(request);
-  const text = `/* dure:readAudit */ SELECT ${columns} FROM audit${conditions.length > 0 ? ` WHERE ${conditions.join(" AND ")}` : ""}
-    ORDER BY at DESC, id DESC LIMIT ?`;
-  return (connection.prepare(text).all(...values, request.limit) as unknown as AuditRow[]).map(toRecord);
+export function readAudit(connection: Connection, request: AuditRead): AuditFound {
+  const question = new AuditQuestion(request, words);
+  const run = ({ text, values }: AuditStatement) =>
+    connection.prepare(`/* dure:readAudit */ ${text}`).all(...values.map(toValue)) as unknown[];
+  const [last] = question.lastLook ? (run(question.lastLook) as [number, string][]) : [];
+  const place = last && { at: last[0], id: last[1] };
+  return question.found(run(question.page(place)) as AuditRow[], place);
+}
+
+const words: AuditWords = {
+  table: "audit",
+  parameter: (number) => `?${number}`,
+  isOneOf: (column, number) => `${column} IN (SELECT value FROM json_each(?${number}))`,
+  unindexed: (column) => `+${column}`,
+};
+
+function toValue(value: unknown): SQLInputValue {
+  return (Array.isArray(value) ? JSON.stringify(value) : value) as SQLInputValue;
 }
 
 export function pruneAudit({ connection }: WriteContext, { before, limit }: AuditPrune): Written<number> {
   const { changes } = connection.prepare(sql.prune).run(before, limit);
   return { kind: "ok", value: Number(changes) };
-}
-
-/** Of fixed fragments, so there are few texts. */
-function conditionsOf({ actions, who, via, target, exceptKind, start, end, after }: AuditRead) {
-  const conditions: string[] = [];
-  const values: SQLInputValue[] = [];
-  const add = (condition: string, ...given: SQLInputValue[]) => {
-    conditions.push(condition);
-    values.push(...given);
-  };
-  // One action is a stretch of its index; of several, the newest are looked through.
-  if (actions?.length === 1) add("action = ?", actions[0]!);
-  else if (actions) add("+action IN (SELECT value FROM json_each(?))", JSON.stringify(actions));
-  if (who !== undefined) add("who = ?", who);
-  if (via !== undefined) add("via = ?", via);
-  if (target !== undefined) add("target = ?", target);
-  if (exceptKind) add("kind <> ?", exceptKind);
-  if (start !== undefined) add("at >= ?", start);
-  if (end !== undefined) add("at < ?", end);
-  if (after) add("(at, id) < (?, ?)", after.at, after.id);
-  return { conditions, values };
 }
 
 function toValues(one: AuditRecord): SQLInputValue[] {

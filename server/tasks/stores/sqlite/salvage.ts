@@ -8,8 +8,8 @@ import type { SQLInputValue, StatementSync } from "node:sqlite";
 import { DureError } from "../../core/errors.ts";
 import type { DamagedSource, SalvagedTask } from "../../core/record.ts";
 import type {
+  AuditFound,
   AuditRead,
-  AuditRecord,
   HistoryRead,
   HistoryRow,
   StoredDefinition,
@@ -91,12 +91,13 @@ export class Salvage implements DamagedSource {
     return withChanges(folded, changes, request);
   }
 
-  async readAudit(request: AuditRead): Promise<AuditRecord[]> {
-    return this.#beside("audit log", () => {
+  async readAudit(request: AuditRead): Promise<AuditFound> {
+    const records = this.#beside("audit log", () => {
       // Older files have none.
       if (this.#connection.rows("SELECT 1 FROM sqlite_schema WHERE name = 'audit'").length === 0) return [];
-      return readAudit(this.#connection, request);
+      return readAudit(this.#connection, request).records;
     });
+    return { records };
   }
 
   /** In batches of at most `limit`; an empty one says only that it goes on. */

@@ -8,6 +8,7 @@ import type {
   AttributeCountRequest,
   AttributeCounts,
   Attributes,
+  AuditFound,
   AuditPrune,
   AuditRead,
   AuditRecord,
@@ -363,7 +364,7 @@ class SqliteStore implements TaskStore {
     return this.#read("listPauses", undefined);
   }
 
-  readAudit(request: AuditRead): Promise<AuditRecord[]> {
+  readAudit(request: AuditRead): Promise<AuditFound> {
     return this.#read("readAudit", request);
   }
 
