@@ -81,6 +81,8 @@ export class Worker implements AttemptHost {
   #turnScheduled = false;
   /** Slots that claims under way may fill. */
   #claiming = 0;
+  /** Whether the claim that waits found no slot free; nobody asks for what is due until it does again. */
+  #starved = false;
   /** By the monotonic clock, when a claim brought something last. */
   #takenAt = Number.NEGATIVE_INFINITY;
   /** The incarnation of the claim that the store may hold back. */
@@ -234,8 +236,9 @@ export class Worker implements AttemptHost {
     const workerId = this.#parts.incarnation();
     const limit = Math.min(this.#free(), claimSizeMax);
     const { types, queues } = this.#parts.registry.claimed(this.#parts.queues);
-    if (workerId === undefined || limit <= 0 || types.length === 0) return Number.POSITIVE_INFINITY;
-    if (!waits && !this.#mayHaveMore) return Number.POSITIVE_INFINITY;
+    if (workerId === undefined || types.length === 0) return Number.POSITIVE_INFINITY;
+    if (waits) this.#starved = limit <= 0;
+    if (limit <= 0 || (!waits && !this.#mayHaveMore)) return Number.POSITIVE_INFINITY;
     this.#mayHaveMore = false;
     this.#claimsStarted += 1;
     this.#claiming += limit;
@@ -263,6 +266,8 @@ export class Worker implements AttemptHost {
       this.#claiming -= limit;
       if (waits) this.#claimsFor = undefined;
       this.#claimsEnded += 1;
+      // An attempt that ends wakes it anyway. A claim ahead that brought too little leaves its slots to it.
+      if (this.#starved && this.#free() > 0) this.#loop.wake();
     }
   }
 

@@ -1,0 +1,119 @@
+/** A worker's two claims share its slots: whichever comes back with less than it might have filled, the other takes the rest. */
+import { expect, test } from "vitest";
+import { startTestWorker, type TestWorker } from "../../../tests/support/worker.ts";
+import type { AttemptTransaction } from "../core/store.ts";
+
+test("a free slot is never left to itself, though a claim that brought nothing had it", async () => {
+  const handlers = new Map<string, () => void>();
+  const { store, clock } = await startTestWorker(
+    ({ id }) => new Promise<void>((resolve) => handlers.set(id, resolve)),
+    { concurrency: 2 },
+  );
+  // What each claim brings is decided when it is answered.
+  const claims: { suspect: boolean; answer: () => void }[] = [];
+  const claimNow = store.claimTasks;
+  store.claimTasks = async (request) => {
+    await new Promise<void>((answer) => claims.push({ suspect: request.suspect, answer }));
+    return claimNow(request);
+  };
+  const answer = async (suspect: boolean) => {
+    const [claim] = claims.splice(
+      claims.findIndex((one) => one.suspect === suspect),
+      1,
+    );
+    claim!.answer();
+    await clock.advance(0);
+  };
+  const end = async (id: string) => {
+    handlers.get(id)!();
+    await clock.advance(0);
+  };
+  const hint = async () => {
+    store.hint();
+    await clock.advance(0);
+  };
+  store.add("one");
+  store.add("two");
+  await hint();
+  await answer(true);
+  store.add("suspect-1", { crashes: 1 });
+  store.add("suspect-2", { crashes: 1 });
+  // The claim that waits asks for one slot; a hint and an end later the claim ahead has the other.
+  await end("one");
+  await hint();
+  await end("two");
+  expect(claims.map(({ suspect }) => suspect)).toEqual([true, false]);
+  await answer(true);
+  await answer(false);
+  await end("suspect-1");
+  while (claims.length > 0) await answer(claims[0]!.suspect);
+  expect(handlers.has("suspect-2")).toBe(true);
+});
+
+/** Works through some tasks, with answers as late as chance has it; how many are left though nothing happens any more. */
+async function leftAfter(seed: number, inTransactions: boolean): Promise<number> {
+  const random = chance(seed);
+  const sleep = () => worker.clock.sleep(Math.floor(random() ** 8 * 40));
+  const worker: TestWorker = await startTestWorker(
+    async (_task, context) => {
+      if (inTransactions) await context.tx();
+      await sleep();
+    },
+    { concurrency: 4 },
+  );
+  const { store, clock } = worker;
+  const tell = (...news: ("tasks" | "ends")[]) => {
+    for (const one of news) for (const listener of store.listeners) listener(one);
+  };
+  const { claimTasks, settleTasks } = store;
+  store.claimTasks = async (request) => {
+    await sleep();
+    const answer = await claimTasks(request);
+    await sleep();
+    return answer;
+  };
+  store.settleTasks = async (settlements) => {
+    await sleep();
+    tell("ends");
+    return settleTasks(settlements);
+  };
+  const transaction: AttemptTransaction = {
+    client: { query: async () => ({ rows: [] }) },
+    commit: async () => {
+      await sleep();
+      tell("tasks", "ends");
+      return { kind: "ok", value: { kind: "settled", status: "COMPLETED" } };
+    },
+    findOutcome: async () => undefined,
+    rollback: async () => undefined,
+  };
+  Object.assign(store, { beginTransaction: () => sleep().then(() => transaction) });
+  for (let index = 0; index < 60 * random(); index += 1) store.add(`usual-${index}`);
+  for (let index = 0; index < 60; index += 1) store.add(`suspect-${index}`, { crashes: 1 });
+  for (let hints = 0; hints < 20; hints += 1) {
+    tell("tasks");
+    await clock.advance(10 * random());
+  }
+  for (let looks = 0; looks < 50 && store.due.length > 0; looks += 1) await clock.advance(200);
+  return store.due.length;
+}
+
+/** Mulberry32. */
+function chance(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+test.each([
+  ["settled together", false],
+  ["that end by their own transaction's commit", true],
+])("whatever is answered first, tasks %s are all run", async (_how, inTransactions) => {
+  for (let seed = 1; seed <= 40; seed += 1) {
+    expect({ seed, left: await leftAfter(seed * 7_919, inTransactions) }).toEqual({ seed, left: 0 });
+  }
+});
