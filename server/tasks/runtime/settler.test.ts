@@ -93,16 +93,16 @@ test("an unknown answer is resolved by sending the same settlement again", async
   expect(answers).toEqual([["a", { kind: "settled", status: "COMPLETED" }]]);
 });
 
-test("after ten minutes an outcome is given up, and said so", async () => {
-  const { store, clock, logged, settler } = makeSettler();
+test("after ten minutes an outcome is given up, and said so; then it is for claims to find out how the store does", async () => {
+  const { store, clock, logged, settler, recovered } = makeSettler();
   store.settleTasks = async () => {
     throw full();
   };
   settler.add(completed("a"));
   await clock.advance(9 * 60_000);
-  expect(settler.has("a", 1)).toBe(true);
+  expect([settler.has("a", 1), settler.failing, recovered()]).toEqual([true, true, 0]);
   await clock.advance(2 * 60_000);
-  expect(settler.has("a", 1)).toBe(false);
+  expect([settler.has("a", 1), settler.failing, recovered()]).toEqual([false, false, 1]);
   expect(logged.at(-1)).toContain("given up");
 });
 

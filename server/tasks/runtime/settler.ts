@@ -132,10 +132,7 @@ export class Settler {
   }
 
   #answered(batch: Settlement[], answers: Settled[]): void {
-    if (this.#failing) {
-      this.#failing = false;
-      this.#parts.onRecovered();
-    }
+    this.#recover();
     for (let index = 0; index < batch.length; index += 1) {
       const settlement = batch[index]!;
       this.#forget(settlement);
@@ -143,8 +140,16 @@ export class Settler {
     }
   }
 
+  #recover(): void {
+    if (!this.#failing) return;
+    this.#failing = false;
+    this.#parts.onRecovered();
+  }
+
   #giveUp(batch: Settlement[], cause: unknown): void {
     for (const settlement of batch) this.#forget(settlement);
+    // Nothing may be left to be sent, so nothing here would find out that the store takes settlements again: claims do.
+    this.#recover();
     this.#parts.logger.error(
       `The ends of ${batch.length} attempts could not be stored and are given up; their tasks will run again. ` +
         describeError(cause),
