@@ -129,6 +129,9 @@ export const api = {
       { who: filter.who, action: filter.action, target: filter.target, cursor },
       signal,
     ),
+  /** Who asked for the last change of a task; null when nobody did. */
+  lastChange: async (target: string, signal?: AbortSignal) =>
+    (await get<AuditPage>("audit", { target, limit: 1 }, signal)).records[0] ?? null,
   attention: async (signal?: AbortSignal) =>
     (await get<{ attention: Attention[] }>("attention", {}, signal)).attention,
   pauses: async (signal?: AbortSignal) =>

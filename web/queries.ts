@@ -113,6 +113,13 @@ export const queries = {
       initialPageParam: undefined as string | undefined,
       getNextPageParam: (page) => page.nextCursor,
     }),
+  /** @param version of the task, which grows with each change */
+  lastChange: (id: string, version: number | undefined) =>
+    queryOptions({
+      queryKey: ["lastChange", id, version ?? 0],
+      queryFn: ({ signal }) => api.lastChange(id, signal),
+      placeholderData: keepPreviousData,
+    }),
   audit: (filter: AuditFilter) =>
     infiniteQueryOptions({
       queryKey: ["audit", filter.who ?? "", filter.action ?? "", filter.target ?? ""],

@@ -148,4 +148,14 @@ test("the audit log shows who changed what, as text, to those who may see it", a
   expect(await violations(page)).toEqual([]);
   await page.getByRole("link", { name: "order-2" }).click();
   await page.waitForURL(/tasks\/order-2$/);
+  const line = page.getByRole("link", { name: "Edit · anna · code" });
+  await line.waitFor();
+  await dure.actOnTasks({ query: "id:order-2" }, "edit", { edit: { priority: 6 }, by: "kim" });
+  await page.getByRole("link", { name: "Edit · kim · code" }).click();
+  await page.waitForURL(/\/audit\?target=order-2$/);
+  await expect.poll(() => rows.count()).toBe(2);
+  role = "viewer";
+  await open("tasks/order-2");
+  await page.getByText("Priority").waitFor();
+  expect(await page.getByText("kim", { exact: false }).count()).toBe(0);
 });

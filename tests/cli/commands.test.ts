@@ -271,6 +271,8 @@ describe("changing tasks", () => {
     const refused = await workspace.dure(["delete", "report-1", "--yes"]);
     expect(refused.code).toBe(exitCodes.STATUS_CONFLICT);
     await workspace.dure(["cancel", "report-1"]);
+    const shown = (await workspace.dure(["show", "report-1"])).stdout;
+    expect(shown).toMatch(/^asked for +cancel by \S+ \(cli\) {2}/m);
     expect(await workspace.json("delete", "report-1", "--yes")).toEqual([{ id: "report-1", deleted: true }]);
     expect((await workspace.dure(["show", "report-1"])).code).toBe(exitCodes.TASK_NOT_FOUND);
   });

@@ -3,7 +3,7 @@ import { createDure } from "../../server/dure.ts";
 import { resolveDureOptions } from "../../server/dure-options.ts";
 import { readAuditIn } from "../../server/tasks/core/audit.ts";
 import type { Instance } from "../../server/tasks/core/instance.ts";
-import type { AuditRead, By } from "../../server/tasks/core/store.ts";
+import type { AuditRead, By, ChangeBy } from "../../server/tasks/core/store.ts";
 import type { AskedBy } from "../../server/tasks/core/store-audit.ts";
 import { copyTasks } from "../../server/tasks/runtime/copier.ts";
 import { Pruner } from "../../server/tasks/runtime/pruner.ts";
@@ -15,7 +15,7 @@ import { ok, onEachStore, reasonOf } from "../support/stores.ts";
 onEachStore("the audit log", (world) => {
   let calls = 0;
   /** Who asks, with another id for each call. */
-  function by(facts: Partial<By> = {}): By {
+  function by(facts: Partial<ChangeBy> = {}): ChangeBy {
     calls += 1;
     return { id: `call-${calls}`, who: "anna", via: "cli", ...facts };
   }
@@ -219,6 +219,50 @@ onEachStore("the audit log", (world) => {
     expect(await look({ actions: ["edit", "delete"] })).toEqual({ records: [], cameTo: at(30) });
     expect((await look({ who: "anna", limit: 20 })).records).toHaveLength(20);
     expect(await look({ via: "cli", limit: 10 })).toMatchObject({ records: records.slice(30).reverse() });
+  });
+
+  test("a task knows the action that changed it last, among what was asked for of it", async () => {
+    const action = (id: string) => by({ id, isPart: true });
+    const told = (id: string, at: number, target = id) =>
+      newRecord({
+        id,
+        at: new Date(at),
+        action: "start-action",
+        kind: "tasks",
+        target,
+        who: "kim",
+        via: "http",
+      });
+    await world.enqueue(newTask({ id: "a" }), newTask({ id: "b" }), newTask({ id: "c" }));
+    ok(await world.store.editTask("a", { priority: 1 }, undefined, by({ id: "first" })));
+    await world.clock.advance(5);
+    ok(await world.store.writeAudit([told("act-1", startAt + 5)]));
+    ok(await world.store.editTask("a", { priority: 2 }, undefined, action("act-1")));
+    ok(await world.store.cancelTask("a", undefined, action("act-1")));
+    await world.running(newTask({ id: "r" }), { limit: 9 });
+    ok(await world.store.cancelTask("r", undefined, action("act-1")));
+    ok(await world.store.cancelTask("r", undefined, action("act-2")));
+    await world.clock.advance(5);
+    ok(await world.store.retryTask("a", undefined, by({ id: "last" })));
+    const idsOf = async (request: Partial<AuditRead>) =>
+      (await readBy(request)).map(({ id }) => id).join(" ");
+    expect(await idsOf({ target: "a" })).toBe("last act-1 first");
+    expect(await idsOf({ target: "r" })).toBe("act-1");
+    expect(await idsOf({ target: "a", limit: 2 })).toBe("last act-1");
+    expect(await idsOf({ target: "a", after: { at: startAt + 10, id: "last" } })).toBe("act-1 first");
+    expect(await idsOf({ target: "a", after: { at: startAt + 5, id: "act-1" } })).toBe("first");
+    expect(await idsOf({ target: "a", who: "kim" })).toBe("act-1");
+    expect(await idsOf({ target: "a", actions: ["edit", "retry"] })).toBe("last first");
+    expect(await idsOf({ target: "a", exceptKind: "tasks" })).toBe("last act-1 first");
+    expect(await idsOf({ target: "a", via: "cli", looksMax: 1 })).toBe("last");
+    expect(await idsOf({ target: "b" })).toBe("");
+    ok(await world.store.writeAudit([told("act-2", startAt + 20)]));
+    ok(await world.store.cancelTask("a", undefined, action("act-2")));
+    expect(await idsOf({ target: "a" })).toBe("act-2 last first");
+    expect((await world.store.readAudit({ limit: 100, looksMax: 1_000 })).records).toHaveLength(4);
+    await world.bury();
+    const [record] = await (await world.owner()).readRecords({ ids: ["a"] });
+    expect(record).toMatchObject({ actionRecord: "act-2" });
   });
 
   test("the oldest are deleted past their time, no others", async () => {

@@ -106,6 +106,11 @@ describe("each change leaves its record:", () => {
     ]);
     expect(left[0]!.after).toMatchObject({ action: "cancel", of: "tag:vip", matched: 2 });
     expect(left[1]!.after).toEqual({ action: "cancel", matched: 2, changed: 2, skipped: 0, aborted: false });
+    // Each of its tasks leads to it, also for those who may not see by which query.
+    caller = { role: "operator", name: "ben", payloads: false };
+    const answer = (await (await ask("GET", "audit?target=e&limit=1")).json()) as any;
+    expect(answer.records[0]).toMatchObject({ action: "start-action", target: id, who: "anna" });
+    expect(JSON.stringify(answer)).not.toContain("vip");
   });
 
   test("of pauses and saved searches", async () => {
@@ -231,6 +236,13 @@ describe("reading", () => {
     });
     await ask("DELETE", "pauses/queue/mail");
   });
+});
+
+test("a task that was changed by an action of code leads to it", async () => {
+  await enqueue("lone", { tags: ["lone"] });
+  await dure.actOnTasks({ query: "tag:lone" }, "cancel", { by: "kim" });
+  const { records } = await dure.readAudit({ target: "lone" });
+  expect(records[0]).toMatchObject({ action: "start-action", kind: "tasks", target: "tag:lone", who: "kim" });
 });
 
 test("who may not see payloads is not told by which query somebody acted", async () => {

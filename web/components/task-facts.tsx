@@ -2,22 +2,29 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Fragment, type ReactNode } from "react";
-import type { TaskDocument } from "../contract.ts";
+import type { AuditDocument, TaskDocument } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
+import { useMissingRole } from "../role.ts";
 import { Took } from "./task-columns.tsx";
 import styles from "./task-facts.module.css";
 import { Ago, Span } from "./time.tsx";
 
 export function TaskFacts({ task }: { task: TaskDocument }) {
   const words = useWords();
+  const mayAsk = useMissingRole("operator") === undefined;
+  const { data: lastChange } = useQuery({
+    ...queries.lastChange(task.id, task.version),
+    enabled: mayAsk && !task.isDefinition,
+  });
   const facts: [name: string, value: ReactNode][] = [
     [words.attempts, words.ofAttempts(task.attempts, task.maxAttempts)],
     [words.created, <At key="created" at={task.createdAt} />],
     [words.started, task.startedAt && <At key="started" at={task.startedAt} />],
     [words.ended, task.completedAt && <At key="ended" at={task.completedAt} />],
     [words.updated, <At key="updated" at={task.updatedAt} />],
+    [words.askedFor, lastChange && <LastChange key="asked" record={lastChange} id={task.id} />],
     [words.due, task.status === "PENDING" && task.dueAt && <At key="due" at={task.dueAt} />],
     [words.waited, task.startedAt && <Span key="waited" from={task.createdAt} to={task.startedAt} />],
     [
@@ -47,6 +54,30 @@ export function TaskFacts({ task }: { task: TaskDocument }) {
           </Fragment>
         ))}
     </dl>
+  );
+}
+
+/** What was done, by whom and from where; leads to all that was, and to the action on a search that it was part of. */
+function LastChange({ record, id }: { record: AuditDocument; id: string }) {
+  const words = useWords();
+  const { action, who, via, at, after } = record;
+  const isAction = action === "start-action";
+  const done = isAction ? (after?.action as AuditDocument["action"]) : action;
+  return (
+    <span className={styles.at}>
+      <Link to="/audit" search={{ target: id }}>
+        {words.auditActions[done]} · {who ?? words.auditNobody} · {words.auditVias[via]}
+      </Link>
+      {isAction && record.kind === "task" && (
+        <Link to="/tasks/$id" params={{ id: record.target }}>
+          {words.partOfAction}
+        </Link>
+      )}
+      {isAction && record.kind !== "task" && <span className={styles.ago}>{words.partOfAction}</span>}
+      <span className={styles.ago}>
+        <Ago at={at} />
+      </span>
+    </span>
   );
 }
 

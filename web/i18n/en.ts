@@ -29,6 +29,8 @@ export const en = {
   auditAt: "When",
   auditShow: "Show",
   auditNobody: "not said",
+  askedFor: "Asked for",
+  partOfAction: "Part of an action on a search",
   showOlder: "Show older",
   auditVias: { code: "code", cli: "command line", http: "API", dashboard: "dashboard", worker: "worker" },
   auditActions: {

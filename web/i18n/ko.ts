@@ -27,6 +27,8 @@ export const ko: Messages = {
   auditAt: "언제",
   auditShow: "보기",
   auditNobody: "알 수 없음",
+  askedFor: "마지막 요청",
+  partOfAction: "검색 결과 일괄 동작의 일부",
   showOlder: "이전 기록 보기",
   auditVias: { code: "코드", cli: "명령줄", http: "API", dashboard: "대시보드", worker: "워커" },
   auditActions: {

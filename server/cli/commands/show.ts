@@ -5,8 +5,10 @@ import { DureError } from "../../tasks/core/errors.ts";
 import type { ExplanationReason } from "../../tasks/core/explain.ts";
 import { findNearIdsIn } from "../../tasks/core/find.ts";
 import { didYouMean } from "../../tasks/core/names.ts";
+import type { AuditRecord } from "../../tasks/core/store-audit.ts";
 import type { Task } from "../../tasks/core/task.ts";
 import { attemptSections, attemptsTable } from "../attempt-view.ts";
+import { changeLine } from "../change-view.ts";
 import type { Action, Context } from "../context.ts";
 import { withContext } from "../context.ts";
 import type { Output } from "../output.ts";
@@ -24,7 +26,8 @@ export function addShow(program: Command): void {
     .command("show")
     .summary("everything about one task")
     .description(
-      "Prints a task with its payload, result and progress, and its attempts with their outcomes, errors and logs. " +
+      "Prints a task with its payload, result and progress, who asked for its last change, and its attempts with their outcomes, " +
+        "errors and logs. " +
         "The id of a definition shows that definition and its latest task.",
     )
     .argument("<id>", "a task or a definition")
@@ -46,10 +49,15 @@ const show: Action<{ archive?: string }> = async (context, { archive }, [id]) =>
   const dure = context.open();
   const task = await dure.getTaskById(id!);
   if (!task) throw await notFound(context, id!);
-  const [attempts, { reasons }] = await Promise.all([dure.listAttempts(id!), dure.explainTask(id!)]);
+  const [attempts, { reasons }, { records }] = await Promise.all([
+    dure.listAttempts(id!),
+    dure.explainTask(id!),
+    dure.readAudit({ target: id!, limit: 1 }),
+  ]);
   const { output } = context;
-  output.document({ ...taskDocument(task), history: attempts, reasons });
-  output.print(taskText(output, task, attempts, reasons, Date.now()));
+  const [lastChange] = records;
+  output.document({ ...taskDocument(task), history: attempts, reasons, ...(lastChange && { lastChange }) });
+  output.print(taskText(output, { task, attempts, reasons, lastChange }, Date.now()));
 };
 
 async function showArchived(context: Context, folder: string, id: string): Promise<void> {
@@ -61,7 +69,7 @@ async function showArchived(context: Context, folder: string, id: string): Promi
   }
   const { task, attempts } = archived;
   context.output.document({ ...taskDocument(task), history: attempts });
-  context.output.print(taskText(context.output, task, attempts, [], Date.now()));
+  context.output.print(taskText(context.output, { task, attempts, reasons: [] }, Date.now()));
 }
 
 async function notFound(context: Context, id: string): Promise<DureError> {
@@ -76,15 +84,17 @@ async function notFound(context: Context, id: string): Promise<DureError> {
   );
 }
 
-function taskText(
-  output: Output,
-  task: Task,
-  attempts: readonly Attempt[],
-  reasons: readonly ExplanationReason[],
-  now: number,
-): string {
+interface Shown {
+  task: Task;
+  attempts: readonly Attempt[];
+  reasons: readonly ExplanationReason[];
+  lastChange?: AuditRecord | undefined;
+}
+
+function taskText(output: Output, shown: Shown, now: number): string {
+  const { task, attempts } = shown;
   const sections = [
-    renderFields(output, fieldsOf(output, task, reasons, now)),
+    renderFields(output, fieldsOf(output, shown, now)),
     valueSection(output, "payload", task.payload),
     task.status === "COMPLETED" ? valueSection(output, "result", task.result) : undefined,
     attempts.length > 0
@@ -97,8 +107,7 @@ function taskText(
 
 function fieldsOf(
   output: Output,
-  task: Task,
-  reasons: readonly ExplanationReason[],
+  { task, reasons, lastChange }: Shown,
   now: number,
 ): [string, string | undefined][] {
   const at = (instant: Date | undefined) =>
@@ -122,6 +131,7 @@ function fieldsOf(
     ["started", at(task.startedAt)],
     ["ended", at(task.completedAt)],
     ["updated", at(task.updatedAt)],
+    ["asked for", lastChange && changeLine(output, lastChange, now)],
     ["duration", durationText(task, now)],
     ["worker", plainLine(task.workerId ?? "")],
   ];

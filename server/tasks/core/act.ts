@@ -8,7 +8,7 @@ import { cancelTaskIn, deleteTaskIn, type EditOptions, editTaskIn, retryTaskIn }
 import { booleanRule, checkOptions, integerBetween, oneOf } from "./options.ts";
 import type { TaskSearchOptions } from "./search.ts";
 import { searchedBy } from "./searched-by.ts";
-import type { AskedBy, AuditAction, AuditState } from "./store-audit.ts";
+import type { AskedBy, AuditAction, AuditState, By } from "./store-audit.ts";
 import { summarizeTasksIn } from "./summary.ts";
 import type { Task, TaskStatusName } from "./task.ts";
 
@@ -77,12 +77,14 @@ export async function actOnTasksIn(
   const report: ActReport = { matched, done: 0, skipped: 0, sample, aborted: false };
   if (options.dryRun) return report;
   const target = searchedBy(instance, asked).query ?? "a filter";
-  const told = (action: AuditAction, after: AuditState) =>
-    recordIn(instance, byOf(instance, options.by), { action, kind: "tasks", target, after });
-  await told("start-action", { action, matched, edit: options.edit });
+  const told = (by: By, action: AuditAction, after: AuditState) =>
+    recordIn(instance, by, { action, kind: "tasks", target, after });
+  const by = byOf(instance, options.by);
+  await told(by, "start-action", { action, matched, edit: options.edit });
   try {
     report.aborted = await actOnSet(instance, fixed, action, {
       ...options,
+      record: by.id,
       onPortion: (tasks, refused) => {
         report.done += tasks.length - refused.length;
         report.skipped += refused.length;
@@ -91,7 +93,7 @@ export async function actOnTasksIn(
     });
   } finally {
     const { done, skipped, aborted } = report;
-    await told("end-action", { action, changed: done, skipped, aborted });
+    await told(byOf(instance, options.by), "end-action", { action, changed: done, skipped, aborted });
   }
   return report;
 }
@@ -137,6 +139,8 @@ export interface Refused {
 }
 
 export interface ActOnSetOptions extends Pick<ActOptions, "edit" | "perSecond" | "signal"> {
+  /** The id of the action's record in the audit log, which the tasks remember. */
+  record: string | undefined;
   /** Told what was acted on, in the order of the set, and which of it was refused. */
   onPortion(tasks: readonly Task[], refused: readonly Refused[]): void;
   /** After each page. */
@@ -188,14 +192,16 @@ async function actOnPage(
   instance: Instance,
   tasks: readonly Task[],
   action: TaskAction,
-  { edit, perSecond, signal, onPortion }: ActOnSetOptions,
+  { edit, record, perSecond, signal, onPortion }: ActOnSetOptions,
 ): Promise<boolean> {
   const size = perSecond === undefined ? batchSize : Math.max(1, Math.floor(perSecond / 10));
   for (let start = 0; start < tasks.length; start += size) {
     if (signal?.aborted) return true;
     const portion = tasks.slice(start, start + size);
     // Together, so that they share commits.
-    const errors = await Promise.all(portion.map((task) => actOnOne(instance, task, action, edit)));
+    const errors = await Promise.all(
+      portion.map((task) => actOnOne(instance, task, action, { edit, record })),
+    );
     onPortion(
       portion,
       errors.flatMap((error, index) => (error ? [{ task: portion[index]!, error }] : [])),
@@ -212,11 +218,11 @@ async function actOnOne(
   instance: Instance,
   { id, version }: Task,
   action: TaskAction,
-  edit: ActOptions["edit"],
+  { edit, record }: Pick<ActOnSetOptions, "edit" | "record">,
 ): Promise<DureError | undefined> {
   const expected = version === undefined ? {} : { expectedVersion: version };
   try {
-    const part = { isPartOfAction: true };
+    const part = { action: { record } };
     if (action === "cancel") await cancelTaskIn(instance, id, expected, part);
     else if (action === "retry") await retryTaskIn(instance, id, expected, part);
     else if (action === "delete") await deleteTaskIn(instance, id, expected, part);

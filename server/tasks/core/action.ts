@@ -141,9 +141,11 @@ async function runAction(
   const result: ActionResult = {
     ...{ matched, changed: place?.changed ?? 0, skipped: place?.skipped ?? 0, skippedSample: [] },
   };
+  const record = await recordOfStart(instance, id);
   const from = place ? { createdAtRange: { start: place.at } } : {};
   const aborted = await actOnSet(instance, { ...set, ...from }, action, {
     ...(edit && { edit }),
+    record,
     ...(rate !== undefined && { perSecond: rate }),
     signal: context.signal,
     onPortion: (tasks, refused) => {
@@ -165,6 +167,18 @@ async function runAction(
   if (!aborted) return result;
   await untilKept(instance, id, context);
   throw context.signal.reason;
+}
+
+/** Undefined when it is past its retention. */
+async function recordOfStart(instance: Instance, id: string): Promise<string | undefined> {
+  const store = await instance.store();
+  const { records } = await store.readAudit({
+    target: id,
+    actions: ["start-action"],
+    limit: 1,
+    looksMax: 100,
+  });
+  return records[0]?.id;
 }
 
 /** Before the attempt is settled. One that ends for another reason than its own or a cancellation is gone on with elsewhere. */

@@ -9,7 +9,7 @@ import type { Instance } from "./instance.ts";
 import { defaultInstance } from "./instance.ts";
 import { checkOptions, dateRule, durationRule, integerBetween } from "./options.ts";
 import { showValue } from "./show.ts";
-import type { By, TaskEdit, TaskStore, Written } from "./store.ts";
+import type { ChangeBy, TaskEdit, TaskStore, Written } from "./store.ts";
 import type { AskedBy } from "./store-audit.ts";
 import type { Task } from "./task.ts";
 import { committed } from "./written.ts";
@@ -41,8 +41,8 @@ export interface CancelReply {
 
 const changeRules = { expectedVersion: integerBetween(1, Number.MAX_SAFE_INTEGER), by: byRule };
 
-/** Of a change that is part of an action on a search, whose own record in the audit log stands for it. */
-type PartOfAction = { isPartOfAction?: boolean };
+/** Of a change that is part of an action on a search: the action's own record in the audit log stands for it, if there still is one. */
+export type PartOfAction = { action?: { record: string | undefined } };
 
 /**
  * Cancels a task. PENDING: CANCELLED at once, and it never starts. RUNNING: its handler's signal aborts, on
@@ -145,9 +145,10 @@ export async function listAttemptsIn(instance: Instance, taskId: string): Promis
 function recordedBy(
   instance: Instance,
   { by }: ChangeOptions,
-  { isPartOfAction = false }: PartOfAction,
-): By | undefined {
-  return isPartOfAction ? undefined : byOf(instance, by);
+  { action }: PartOfAction,
+): ChangeBy | undefined {
+  if (!action) return byOf(instance, by);
+  return action.record === undefined ? undefined : { id: action.record, via: "worker", isPart: true };
 }
 
 async function change<Value>(

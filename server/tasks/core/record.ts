@@ -35,6 +35,8 @@ export interface TaskRecord {
   /** The worker that had it last. */
   workerId?: string;
   attributes?: Attributes;
+  /** The id of the audit log's record of the last action on a search that changed it. */
+  actionRecord?: string;
   /** JSON, as it is stored. */
   tags?: string;
   settings?: string;

@@ -53,6 +53,12 @@ export interface By extends AskedBy {
   via: Via;
 }
 
+/** Of a change of one task. */
+export interface ChangeBy extends By {
+  /** It is part of an action, of which the record of that id tells: the task remembers that one, and no other is stored. */
+  isPart?: true;
+}
+
 /** What was changed, as the store knows it. */
 export interface AuditedChange {
   action: AuditAction;
@@ -75,6 +81,7 @@ export interface AuditRead {
   actions?: readonly AuditAction[];
   who?: string;
   via?: Via;
+  /** Of a task also the record of the action on a search that changed it last. */
   target?: string;
   /** What was done to anything but this kind. */
   exceptKind?: AuditKind;

@@ -22,7 +22,7 @@ import type {
   Settlement,
   TransactionRequest,
 } from "./store-attempts.ts";
-import type { AuditFound, AuditPrune, AuditRead, AuditRecord, By } from "./store-audit.ts";
+import type { AuditFound, AuditPrune, AuditRead, AuditRecord, By, ChangeBy } from "./store-audit.ts";
 import type { Changes, ChangesRequest } from "./store-changes.ts";
 import type { AttributeCountRequest, AttributeCounts } from "./store-facets.ts";
 import type { HistoryPrune, HistoryRead, HistoryRow, SpannedRow } from "./store-history.ts";
@@ -55,6 +55,7 @@ export type {
   AuditRead,
   AuditRecord,
   By,
+  ChangeBy,
 } from "./store-audit.ts";
 export type { Changes, ChangesRequest } from "./store-changes.ts";
 export type { AttributeCount, AttributeCountRequest, AttributeCounts } from "./store-facets.ts";
@@ -275,26 +276,26 @@ export interface TaskStore {
   cancelTask(
     id: string,
     expectedVersion?: number,
-    by?: By,
+    by?: ChangeBy,
   ): Promise<Written<{ task: Task; requested: boolean }, "not-found" | "finished" | "version">>;
   /** T13. FAILED or CANCELLED → PENDING, due now, with a fresh budget. The fence goes on. */
   retryTask(
     id: string,
     expectedVersion?: number,
-    by?: By,
+    by?: ChangeBy,
   ): Promise<Written<{ task: Task }, "not-found" | "not-finished" | "completed" | "version">>;
   /** T14. Only PENDING tasks. */
   editTask(
     id: string,
     edit: TaskEdit,
     expectedVersion?: number,
-    by?: By,
+    by?: ChangeBy,
   ): Promise<Written<{ task: Task }, "not-found" | "not-pending" | "version">>;
   /** T15 for one task: with its attempts and logs. Only finished tasks. */
   deleteTask(
     id: string,
     expectedVersion?: number,
-    by?: By,
+    by?: ChangeBy,
   ): Promise<Written<void, "not-found" | "not-finished" | "version">>;
 
   /** T15. Deletes at most `limit` finished tasks, oldest first and of one instant by id; answers how many. */

@@ -1,4 +1,5 @@
-/** Records of the audit log as both stores keep them. */
+/** Records of the audit log as both stores keep them, and how both are asked for them. */
+import { compareText } from "../core/compare.ts";
 import type { AuditFound, AuditPlace, AuditRead, AuditRecord } from "../core/store.ts";
 
 export const columns = "id, at, action, kind, target, type, who, via, address, request_id, before, after";
@@ -31,11 +32,15 @@ export function toRecord(row: AuditRow): AuditRecord {
   };
 }
 
+type ParameterType = "text" | "bigint" | "text[]";
+
 /** How a store writes what stands in a statement. */
 export interface AuditWords {
-  table: string;
-  parameter(number: number, type: "text" | "bigint"): string;
-  isOneOf(column: string, number: number): string;
+  audit: string;
+  /** A task by the id that a parameter is. */
+  taskOf(parameter: string): string;
+  parameter(number: number, type: ParameterType): string;
+  isOneOf(column: string, list: string): string;
   /** The same value, for which no index is asked. */
   unindexed(column: string): string;
 }
@@ -45,75 +50,101 @@ export interface AuditStatement {
   values: unknown[];
 }
 
+/** Gives each value its place in a statement. */
+type Add = (value: unknown, type?: ParameterType) => string;
+type Condition = (add: Add) => string;
+
+const newestFirst = "ORDER BY at DESC, id DESC LIMIT";
+
 /** A question to the log. One index serves it: that of the target, of who asked, of an action, or of the time. */
 export class AuditQuestion {
-  readonly #served: string[] = [];
-  readonly #rest: string[] = [];
-  readonly #values: unknown[] = [];
-  readonly #servedValues: number;
+  readonly #request: AuditRead;
   readonly #words: AuditWords;
-  readonly #limit: number;
-  readonly #looksMax: number;
+  readonly #indexed: Condition[];
+  readonly #range: Condition[];
+  readonly #rest: Condition[];
+  readonly #kinds: Condition[];
 
   constructor(request: AuditRead, words: AuditWords) {
-    const { actions, who, via, target, exceptKind, start, end, after, limit, looksMax } = request;
+    const { actions, who, via, target, exceptKind, start, end, after } = request;
+    this.#request = request;
     this.#words = words;
-    this.#limit = limit;
-    this.#looksMax = looksMax;
     const action = actions?.length === 1 ? actions[0] : undefined;
-    const indexed = Object.entries({ target, who, action }).filter(([, value]) => value !== undefined);
-    for (const [column, value] of indexed.slice(0, 1)) this.#served.push(`${column} = ${this.#text(value)}`);
-    if (start !== undefined) this.#served.push(`at >= ${this.#number(start)}`);
-    if (end !== undefined) this.#served.push(`at < ${this.#number(end)}`);
-    if (after) this.#served.push(`(at, id) < (${this.#number(after.at)}, ${this.#text(after.id)})`);
-    this.#servedValues = this.#values.length;
-    const rest = (column: string, relation: string, value: unknown) =>
-      this.#rest.push(`${words.unindexed(column)} ${relation} ${this.#text(value)}`);
-    for (const [column, value] of indexed.slice(1)) rest(column, "=", value);
-    if (actions && action === undefined)
-      this.#rest.push(words.isOneOf(words.unindexed("action"), this.#values.push([...actions])));
-    if (via !== undefined) rest("via", "=", via);
-    if (exceptKind) rest("kind", "<>", exceptKind);
+    const columns = Object.entries({ target, who, action }).filter(([, value]) => value !== undefined);
+    const looked = (column: string, relation: string, value: unknown) => (add: Add) =>
+      `${words.unindexed(column)} ${relation} ${add(value, "text")}`;
+    this.#indexed = columns.slice(0, 1).map(
+      ([column, value]) =>
+        (add) =>
+          `${column} = ${add(value, "text")}`,
+    );
+    this.#range = [
+      ...(start !== undefined ? [(add: Add) => `at >= ${add(start)}`] : []),
+      ...(end !== undefined ? [(add: Add) => `at < ${add(end)}`] : []),
+      ...(after ? [(add: Add) => `(at, id) < ${placeOf(after, add)}`] : []),
+    ];
+    this.#rest = [
+      ...columns.slice(1).map(([column, value]) => looked(column, "=", value)),
+      ...(actions && action === undefined
+        ? [(add: Add) => words.isOneOf(words.unindexed("action"), add([...actions], "text[]"))]
+        : []),
+      ...(via !== undefined ? [looked("via", "=", via)] : []),
+    ];
+    this.#kinds = exceptKind ? [looked("kind", "<>", exceptKind)] : [];
   }
 
   /** Where as many have been looked at as may be; undefined when every record that the index gives fits. */
   get lastLook(): AuditStatement | undefined {
-    if (this.#rest.length === 0) return undefined;
-    const values = this.#values.slice(0, this.#servedValues);
-    const text = `SELECT at, id FROM ${this.#words.table}${where(this.#served)} ORDER BY at DESC, id DESC LIMIT 1 OFFSET`;
-    return { text: `${text} ${this.#at(values, this.#looksMax - 1)}`, values };
+    if (this.#rest.length + this.#kinds.length === 0) return undefined;
+    const most = this.#request.looksMax - 1;
+    return this.#select("at, id", [...this.#indexed, ...this.#range], `${newestFirst} 1 OFFSET`, most);
   }
 
   /** The records that fit, up to and with the last that may be looked at. */
   page(last: AuditPlace | undefined): AuditStatement {
-    const values = [...this.#values];
-    const conditions = [...this.#served, ...this.#rest];
-    if (last)
-      conditions.push(`(at, id) >= (${this.#at(values, last.at)}, ${this.#at(values, last.id, "text")})`);
-    const text = `SELECT ${columns} FROM ${this.#words.table}${where(conditions)} ORDER BY at DESC, id DESC LIMIT`;
-    return { text: `${text} ${this.#at(values, this.#limit)}`, values };
+    const bound = last ? [(add: Add) => `(at, id) >= ${placeOf(last, add)}`] : [];
+    const conditions = [...this.#indexed, ...this.#range, ...this.#rest, ...this.#kinds, ...bound];
+    return this.#select(columns, conditions, newestFirst, this.#request.limit);
   }
 
-  /** What a page and its last look tell. */
-  found(rows: readonly AuditRow[], last: AuditPlace | undefined): AuditFound {
+  /** The record that the target remembers, if that is a task; it is named by its task, so its own target may be of any kind. */
+  get remembered(): AuditStatement | undefined {
+    const { target } = this.#request;
+    if (target === undefined) return undefined;
+    const named = (add: Add) => `id = (SELECT action_record FROM ${this.#words.taskOf(add(target, "text"))})`;
+    return this.#select(columns, [named, ...this.#range, ...this.#rest], "LIMIT", 1);
+  }
+
+  found(
+    rows: readonly AuditRow[],
+    last: AuditPlace | undefined,
+    remembered: AuditRow | undefined,
+  ): AuditFound {
+    const { limit } = this.#request;
     const records = rows.map(toRecord);
-    return { records, ...(last && records.length < this.#limit && { cameTo: last }) };
+    const isPart = rows.length < limit && last !== undefined;
+    const one = remembered && toRecord(remembered);
+    if (one && !(isPart && isBehind(one, last))) {
+      const place = records.findIndex((record) => isBehind(record, { at: one.at.getTime(), id: one.id }));
+      records.splice(place === -1 ? records.length : place, 0, one);
+    }
+    return { records: records.slice(0, limit), ...(isPart && { cameTo: last }) };
   }
 
-  #text(value: unknown): string {
-    return this.#at(this.#values, value, "text");
-  }
-
-  #number(value: number): string {
-    return this.#at(this.#values, value);
-  }
-
-  #at(values: unknown[], value: unknown, type: "text" | "bigint" = "bigint"): string {
-    return this.#words.parameter(values.push(value), type);
+  #select(what: string, conditions: readonly Condition[], end: string, count: number): AuditStatement {
+    const values: unknown[] = [];
+    const add: Add = (value, type = "bigint") => this.#words.parameter(values.push(value), type);
+    const where = conditions.map((condition) => condition(add)).join(" AND ");
+    const text = `SELECT ${what} FROM ${this.#words.audit}${where && ` WHERE ${where}`} ${end} ${add(count)}`;
+    return { text, values };
   }
 }
 
-/** Of fixed fragments, so there are few texts. */
-function where(conditions: readonly string[]): string {
-  return conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`;
+function placeOf({ at, id }: AuditPlace, add: Add): string {
+  return `(${add(at)}, ${add(id, "text")})`;
+}
+
+/** Older, or of the same instant with a lesser id. */
+function isBehind({ at, id }: AuditRecord, place: AuditPlace): boolean {
+  return at.getTime() < place.at || (at.getTime() === place.at && compareText(id, place.id) < 0);
 }

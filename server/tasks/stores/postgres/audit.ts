@@ -50,17 +50,19 @@ export function writeAudit({ database }: Context, records: readonly AuditRecord[
 
 export async function readAudit({ database }: Context, request: AuditRead): Promise<AuditFound> {
   const question = new AuditQuestion(request, words);
-  const run = ({ text, values }: AuditStatement) =>
-    database.read(shape("readAudit", text), values.map(withoutNul));
-  const [last] = question.lastLook ? await run(question.lastLook) : [];
+  const run = async (asked: AuditStatement | undefined) =>
+    asked ? database.read(shape("readAudit", asked.text), asked.values.map(withoutNul)) : [];
+  const [last] = await run(question.lastLook);
   const place = last && { at: last[0] as number, id: last[1] as string };
-  return question.found((await run(question.page(place))) as AuditRow[], place);
+  const [rows, [remembered]] = await Promise.all([run(question.page(place)), run(question.remembered)]);
+  return question.found(rows as AuditRow[], place, remembered as AuditRow | undefined);
 }
 
 const words: AuditWords = {
-  table: ":schema.audit",
+  audit: ":schema.audit",
+  taskOf: (parameter) => `:schema.tasks WHERE id = ${parameter}`,
   parameter: (number, type) => `$${number}::${type}`,
-  isOneOf: (column, number) => `${column} = ANY($${number}::text[])`,
+  isOneOf: (column, list) => `${column} = ANY(${list})`,
   unindexed: (column) => `(${column} || '')`,
 };
 

@@ -47,7 +47,7 @@ const rights: Record<RoleKind, Record<string, string>> = {
     definitions: "INSERT, UPDATE",
     // What a claim and a settlement need is missing: the owner of an attempt, its fence, its result.
     tasks: `INSERT, DELETE, UPDATE (status, due_at, updated_at, completed_at, attempts, crashes, snoozes,
-    cancel_requested_at, progress, priority, version)`,
+    cancel_requested_at, progress, priority, version, action_record)`,
     attempts: "DELETE",
     attribute_names: "INSERT, UPDATE",
     attributes: "INSERT, UPDATE, DELETE",

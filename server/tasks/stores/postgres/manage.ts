@@ -1,5 +1,5 @@
 /** The operator's verbs and retention (T6, T7, T13, T14, T15), and saving definitions. */
-import type { By, PruneRequest, StoredDefinition, TaskEdit, Written } from "../../core/store.ts";
+import type { ChangeBy, PruneRequest, StoredDefinition, TaskEdit, Written } from "../../core/store.ts";
 import { type AuditedChange, editState } from "../../core/store-audit.ts";
 import type { Task, TaskStatusName } from "../../core/task.ts";
 import { hourSql } from "../hours.ts";
@@ -10,7 +10,7 @@ import type { Context } from "./context.ts";
 import type { ResultRow, Session } from "./database.ts";
 import { lockIds, Refused } from "./enqueue.ts";
 import { plainText, statusNames, statusNumbers, type TaskRow, taskColumns, toTask } from "./rows.ts";
-import { nowOf, statement } from "./statement.ts";
+import { nowOf, type Statement, statement } from "./statement.ts";
 import { sums } from "./tallies.ts";
 
 export async function saveDefinitions(
@@ -60,7 +60,7 @@ export async function cancelTask(
   context: Context,
   id: string,
   expectedVersion?: number,
-  by?: By,
+  by?: ChangeBy,
 ): Promise<Written<{ task: Task; requested: boolean }, "not-found" | "finished" | "version">> {
   const answer = await change(
     context,
@@ -68,7 +68,9 @@ export async function cancelTask(
     {
       refuse: (status) => (isEnded(status) ? "finished" : undefined),
       apply: (session, status) =>
-        session.query(status === "RUNNING" ? requestCancel : cancelPending, [id, context.now()]),
+        session.query(
+          ...marking(status === "RUNNING" ? requestCancel : cancelPending, [id, context.now()], by),
+        ),
       // Asked again, nothing is changed.
       recorded: ({ status, version }, row) =>
         row[14] === version
@@ -89,7 +91,7 @@ export async function retryTask(
   context: Context,
   id: string,
   expectedVersion?: number,
-  by?: By,
+  by?: ChangeBy,
 ): Promise<Written<{ task: Task }, "not-found" | "not-finished" | "completed" | "version">> {
   const answer = await change(
     context,
@@ -97,7 +99,7 @@ export async function retryTask(
     {
       refuse: (status) =>
         isEnded(status) ? (status === "COMPLETED" ? "completed" : undefined) : "not-finished",
-      apply: (session) => session.query(retryEnded, [id, context.now()]),
+      apply: (session) => session.query(...marking(retryEnded, [id, context.now()], by)),
       recorded: () => ({ action: "retry", after: { status: "PENDING" } }),
     },
   );
@@ -109,7 +111,7 @@ export async function editTask(
   id: string,
   edit: TaskEdit,
   expectedVersion?: number,
-  by?: By,
+  by?: ChangeBy,
 ): Promise<Written<{ task: Task }, "not-found" | "not-pending" | "version">> {
   const { priority, dueAt } = edit;
   const answer = await change(
@@ -117,7 +119,8 @@ export async function editTask(
     { id, expectedVersion, by },
     {
       refuse: (status) => (status === "PENDING" ? undefined : "not-pending"),
-      apply: (session) => session.query(editPending, [id, priority ?? null, dueAt ?? null, context.now()]),
+      apply: (session) =>
+        session.query(...marking(editPending, [id, priority ?? null, dueAt ?? null, context.now()], by)),
       recorded: (before, row) => ({
         action: "edit",
         before: editState(edit, before),
@@ -132,7 +135,7 @@ export async function deleteTask(
   context: Context,
   id: string,
   expectedVersion?: number,
-  by?: By,
+  by?: ChangeBy,
 ): Promise<Written<void, "not-found" | "not-finished" | "version">> {
   const answer = await change(
     context,
@@ -181,7 +184,7 @@ interface Change<Reason> {
 /** Locks the task, looks whether its status and version allow the change, and makes it. */
 function change<Reason extends string>(
   context: Context,
-  { id, expectedVersion, by }: { id: string; expectedVersion: number | undefined; by: By | undefined },
+  { id, expectedVersion, by }: { id: string; expectedVersion: number | undefined; by: ChangeBy | undefined },
   { refuse, apply, recorded }: Change<Reason>,
 ): Promise<Changed<Reason>> {
   const { database } = context;
@@ -198,7 +201,7 @@ function change<Reason extends string>(
         return { kind: "rejected", reason: "version", details: { ...details, expectedVersion } };
       }
       const [row] = await apply(session, status);
-      const told = by && recorded({ status, version, priority, dueAt }, row!);
+      const told = by && !by.isPart && recorded({ status, version, priority, dueAt }, row!);
       if (told) {
         const before = { status, ...told.before };
         await record(context, session, by, { kind: "task", target: id, lane, ...told, before });
@@ -206,6 +209,20 @@ function change<Reason extends string>(
       return { kind: "ok", value: row! };
     }),
   );
+}
+
+/** A change, and the same with the record of the action that it is part of, which is the last parameter. */
+interface Marking {
+  alone: Statement;
+  inAction: Statement;
+}
+
+function marking(
+  { alone, inAction }: Marking,
+  values: unknown[],
+  by: ChangeBy | undefined,
+): [Statement, unknown[]] {
+  return by?.isPart ? [inAction, [...values, by.id]] : [alone, values];
 }
 
 async function answerChanged<Reason extends string>(
@@ -249,12 +266,25 @@ const lockTask = statement(
   "SELECT status, version, lane, priority, due_at FROM :schema.tasks WHERE id = $1 FOR UPDATE",
 );
 
+/**
+ * A change of one task. What is part of an action is a statement of its own: roles that were granted their rights before there
+ * was that column may go on with the other.
+ * @param record the number of the parameter that the action's record is
+ */
+function marked(name: string, record: number, textOf: (mark: string) => string): Marking {
+  return {
+    alone: statement(name, textOf("")),
+    inAction: statement(`${name}InAction`, textOf(`, action_record = $${record}::text`)),
+  };
+}
+
 /** An update of one task, with its counts moved from PENDING or its old status to the new one. */
-function changing(name: string, set: string, from: string, to: number): ReturnType<typeof statement> {
-  return statement(
+function changing(name: string, set: string, from: string, to: number): Marking {
+  return marked(
     name,
-    `WITH before AS (SELECT lane, greatest(status, 1) AS status FROM :schema.tasks WHERE id = $1),
-    changed AS (UPDATE :schema.tasks SET ${set}, version = tasks.version + 1 WHERE id = $1 AND status ${from}
+    3,
+    (mark) => `WITH before AS (SELECT lane, greatest(status, 1) AS status FROM :schema.tasks WHERE id = $1),
+    changed AS (UPDATE :schema.tasks SET ${set}, version = tasks.version + 1${mark} WHERE id = $1 AND status ${from}
       RETURNING ${taskColumns}, tasks.attributes),
     moved AS (${movingAttributes("(SELECT changed.*, before.status AS was FROM changed, before)", stateOf("task.was"), stateOf(String(to)))}),
     tallied AS (INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at)
@@ -271,10 +301,15 @@ const cancelPending = changing(
   "< 2",
   5,
 );
-const requestCancel = statement(
+const requestCancel = marked(
   "requestCancel",
-  `UPDATE :schema.tasks SET cancel_requested_at = coalesce(cancel_requested_at, ${nowOf("$2")}),
-      version = version + (cancel_requested_at IS NULL)::integer
+  3,
+  (mark) => `UPDATE :schema.tasks SET cancel_requested_at = coalesce(cancel_requested_at, ${nowOf("$2")}),
+      version = version + (cancel_requested_at IS NULL)::integer${
+        mark &&
+        `, action_record =
+      CASE WHEN cancel_requested_at IS NULL THEN $3::text ELSE action_record END`
+      }
     WHERE id = $1 AND status = 2 RETURNING ${taskColumns}`,
 );
 const retryEnded = changing(
@@ -284,11 +319,12 @@ const retryEnded = changing(
   "IN (4, 5)",
   1,
 );
-const editPending = statement(
+const editPending = marked(
   "editTask",
-  `WITH changed AS (
+  5,
+  (mark) => `WITH changed AS (
     UPDATE :schema.tasks SET status = 1, priority = coalesce($2::smallint, priority), due_at = coalesce($3::bigint, due_at),
-      updated_at = greatest(${nowOf("$4")}, created_at), version = version + 1
+      updated_at = greatest(${nowOf("$4")}, created_at), version = version + 1${mark}
     WHERE id = $1 AND status < 2 RETURNING ${taskColumns}),
   noted AS (INSERT INTO :schema.tally_changes (lane, status, tasks, first_at, last_at)
     SELECT lane, 1, 0, updated_at, updated_at FROM changed)

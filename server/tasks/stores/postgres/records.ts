@@ -37,7 +37,7 @@ function toRecord(
   const [id, type, queue, ownId, status, priority, dueAt, createdAt, updatedAt, startedAt, completedAt] = row;
   const [attempts, maxAttempts, fence, crashes, snoozes, version, rerunAfterCrash] = row.slice(11);
   const [payload, payloadTypes, result, resultTypes, error, description, tags] = row.slice(18);
-  const [idempotency, settings, progress, keys, workerId] = row.slice(25);
+  const [idempotency, settings, progress, keys, workerId, actionRecord] = row.slice(25);
   return {
     id,
     type,
@@ -63,6 +63,7 @@ function toRecord(
     ...given("description", description),
     ...(idempotency === null ? {} : { idempotencyKey: idempotency.slice(type.length + 1) }),
     ...given("workerId", workerId),
+    ...given("actionRecord", actionRecord),
     ...given("tags", tags),
     ...given("settings", settings),
     ...given("progress", progress),
@@ -201,6 +202,7 @@ function toColumns(record: TaskRecord, lane: number, attributes: string | null):
     settings: record.settings,
     progress: record.progress,
     attributes,
+    action_record: plainText(record.actionRecord),
   };
 }
 
@@ -257,7 +259,7 @@ const recordColumns = `tasks.id, lanes.type, lanes.queue, tasks.own_id, tasks.st
     tasks.created_at, tasks.updated_at, tasks.started_at, tasks.completed_at, tasks.attempts, tasks.max_attempts,
     tasks.fence, tasks.crashes, tasks.snoozes, tasks.version, tasks.rerun_after_crash, tasks.payload,
     tasks.payload_types, tasks.result, tasks.result_types, tasks.error, tasks.description, tasks.tags,
-    tasks.idempotency, tasks.settings, tasks.progress, tasks.attributes, workers.id
+    tasks.idempotency, tasks.settings, tasks.progress, tasks.attributes, workers.id, tasks.action_record
   FROM :schema.tasks JOIN :schema.lanes USING (lane) LEFT JOIN :schema.workers ON workers.worker = tasks.worker`;
 const recordsAfter = statement(
   "recordsAfter",
@@ -286,15 +288,17 @@ const insertRecords = statement(
   `WITH added AS (
     INSERT INTO :schema.tasks (id, lane, own_id, status, priority, due_at, created_at, updated_at, started_at,
       completed_at, attempts, max_attempts, fence, crashes, snoozes, version, worker, rerun_after_crash, payload,
-      payload_types, result, result_types, error, description, tags, idempotency, settings, progress, attributes)
+      payload_types, result, result_types, error, description, tags, idempotency, settings, progress, attributes,
+      action_record)
     SELECT given.id, lane, own_id, status, priority, due_at, created_at, updated_at, given.started_at, completed_at,
       attempts, max_attempts, fence, crashes, snoozes, version, workers.worker, rerun_after_crash, payload,
-      payload_types, result, result_types, error, description, tags, idempotency, settings, progress, attributes::text[]
+      payload_types, result, result_types, error, description, tags, idempotency, settings, progress, attributes::text[],
+      action_record
     FROM json_to_recordset($1::json) AS given (id text, lane integer, own_id boolean, status smallint,
       priority smallint, due_at bigint, created_at bigint, updated_at bigint, started_at bigint, completed_at bigint,
       attempts integer, max_attempts integer, fence integer, crashes integer, snoozes integer, version integer,
       worker_id text, rerun_after_crash boolean, payload text, payload_types text, result text, result_types text,
-      error text, description text, tags text, idempotency text, settings text, progress text, attributes text)
+      error text, description text, tags text, idempotency text, settings text, progress text, attributes text, action_record text)
     LEFT JOIN :schema.workers ON workers.id = given.worker_id
     ON CONFLICT DO NOTHING RETURNING id, lane, status, created_at, updated_at, attributes),
   attributed AS (${addingAttributes("added", "task.attributes", stateOf("task.status"))}),

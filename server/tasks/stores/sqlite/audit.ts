@@ -29,17 +29,23 @@ export function writeAudit({ connection }: WriteContext, records: readonly Audit
 
 export function readAudit(connection: Connection, request: AuditRead): AuditFound {
   const question = new AuditQuestion(request, words);
-  const run = ({ text, values }: AuditStatement) =>
-    connection.prepare(`/* dure:readAudit */ ${text}`).all(...values.map(toValue)) as unknown[];
-  const [last] = question.lastLook ? (run(question.lastLook) as [number, string][]) : [];
+  const run = (asked: AuditStatement | undefined) =>
+    asked
+      ? (connection
+          .prepare(`/* dure:readAudit */ ${asked.text}`)
+          .all(...asked.values.map(toValue)) as unknown[])
+      : [];
+  const [last] = run(question.lastLook) as [at: number, id: string][];
   const place = last && { at: last[0], id: last[1] };
-  return question.found(run(question.page(place)) as AuditRow[], place);
+  const [remembered] = run(question.remembered) as AuditRow[];
+  return question.found(run(question.page(place)) as AuditRow[], place, remembered);
 }
 
 const words: AuditWords = {
-  table: "audit",
+  audit: "audit",
+  taskOf: (parameter) => `tasks WHERE own_id IN (0, 1) AND id = ${parameter}`,
   parameter: (number) => `?${number}`,
-  isOneOf: (column, number) => `${column} IN (SELECT value FROM json_each(?${number}))`,
+  isOneOf: (column, list) => `${column} IN (SELECT value FROM json_each(${list}))`,
   unindexed: (column) => `+${column}`,
 };
 

@@ -1,6 +1,6 @@
 /** The operator's verbs and retention on the writing thread (T6, T7, T13, T14, T15), and saving definitions. */
 import { compareText } from "../../core/compare.ts";
-import type { By, PruneRequest, StoredDefinition, TaskEdit, Written } from "../../core/store.ts";
+import type { ChangeBy, PruneRequest, StoredDefinition, TaskEdit, Written } from "../../core/store.ts";
 import { type AuditedChange, editState } from "../../core/store-audit.ts";
 import { declareAttributes } from "./attribute-fills.ts";
 import { record } from "./audit.ts";
@@ -15,7 +15,7 @@ import { findTask, laneNames, type WriteContext, withNames } from "./write-conte
 interface Change {
   id: string;
   expectedVersion?: number | undefined;
-  by?: By | undefined;
+  by?: ChangeBy | undefined;
 }
 
 export function saveDefinitions(
@@ -61,7 +61,7 @@ export function cancelTask(
   const requested = task[3] === 2;
   const changed = context.connection
     .prepare(requested ? sql.requestCancel : sql.cancelPending)
-    .get(now, task[0]) as unknown as Row;
+    .get(now, task[0], actionRecord(change)) as unknown as Row;
   if (requested) context.tally.touch(task[2], 2);
   else {
     context.tally.move(task[2], 1, 5, 1, now);
@@ -86,7 +86,9 @@ export function retryTask(
   if (task[3] === 3) return { kind: "rejected", reason: "completed", details: describe(task) };
   const stale = checkVersion(task, change);
   if (stale) return stale;
-  const changed = context.connection.prepare(sql.retryTask).get(now, task[0]) as unknown as Row;
+  const changed = context.connection
+    .prepare(sql.retryTask)
+    .get(now, task[0], actionRecord(change)) as unknown as Row;
   context.tally.move(task[2], task[3], 1, 1, now);
   context.tally.hours.move(task[2], task[3], 1, task[6]);
   context.attributes.moved(task[2], () => [task[0]], task[3], 1);
@@ -108,7 +110,7 @@ export function editTask(
   const { priority, dueAt } = change.edit;
   const changed = context.connection
     .prepare(sql.editTask)
-    .get(priority ?? null, dueAt ?? null, now, task[0]) as unknown as Row;
+    .get(priority ?? null, dueAt ?? null, now, task[0], actionRecord(change)) as unknown as Row;
   context.tally.changed(task[2], 1, now);
   const before = editState(change.edit, { priority: task[4], dueAt: task[5] });
   const after = editState(change.edit, { priority: changed[4], dueAt: changed[5] });
@@ -190,6 +192,11 @@ function remove(context: WriteContext, seq: number, lane: number, status: number
   context.tally.hours.move(lane, status, 0, createdAt);
 }
 
+/** What the task remembers of an action that changes it. */
+function actionRecord({ by }: Change): string | null {
+  return by?.isPart ? by.id : null;
+}
+
 /** In the transaction of the change; the status that the task had is said with it. */
 function recordOf(
   context: WriteContext,
@@ -198,7 +205,7 @@ function recordOf(
   change: Pick<AuditedChange, "action" | "before" | "after">,
   now: number,
 ): void {
-  if (!by) return;
+  if (!by || by.isPart) return;
   const [[, type]] = laneNames(context.connection, [task[2]]) as [LaneName];
   const before = { status: statusNames[task[3]], ...change.before };
   record(context, by, { kind: "task", target: task[1], type, ...change, before }, now);

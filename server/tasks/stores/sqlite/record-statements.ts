@@ -1,6 +1,6 @@
 /** The statements that read and write whole records; see records.ts. */
 
-/** What a task's own row tells of its record, but for its attributes, which older files have none of. */
+/** What a task's own row tells of its record, but for what older files have none of. */
 export const recordValues = `tasks.id, tasks.own_id, tasks.status, tasks.priority,
     tasks.due_at, tasks.created_at, tasks.updated_at, tasks.started_at, tasks.completed_at, tasks.attempts,
     tasks.max_attempts, tasks.fence, tasks.crashes, tasks.snoozes, tasks.version, tasks.rerun_after_crash,
@@ -8,7 +8,7 @@ export const recordValues = `tasks.id, tasks.own_id, tasks.status, tasks.priorit
     tasks.payload_types, tasks.result, tasks.result_types, tasks.error, tasks.description, tasks.tags,
     tasks.idempotency, tasks.settings, tasks.progress`;
 
-const recordColumns = `tasks.seq, lanes.type, lanes.queue, ${recordValues}, tasks.attributes, workers.id AS worker_id
+const recordColumns = `tasks.seq, lanes.type, lanes.queue, ${recordValues}, tasks.attributes, tasks.action_record, workers.id AS worker_id
   FROM tasks JOIN lanes USING (lane) LEFT JOIN workers ON workers.worker = tasks.worker`;
 
 /** Whole records, read and written when tasks move to another store. */
@@ -26,8 +26,8 @@ export const recordSql = {
   insertRecord: `/* dure:insertRecord */ INSERT INTO tasks
     (id, lane, own_id, status, priority, due_at, created_at, updated_at, started_at, completed_at, attempts, max_attempts,
      fence, crashes, snoozes, version, worker, rerun_after_crash, payload, payload_types, result, result_types, error,
-     description, tags, idempotency, settings, progress, attributes)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     description, tags, idempotency, settings, progress, attributes, action_record)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING`,
   insertAttempt: `/* dure:insertAttempt */ INSERT INTO attempts
     (seq, fence, number, worker, started_at, ended_at, outcome, error, late_outcome, logs)

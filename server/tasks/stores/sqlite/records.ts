@@ -58,6 +58,7 @@ export function toRecord(row: Columns, history: Columns[]): TaskRecord {
       ? {}
       : { idempotencyKey: text("idempotency").slice(text("type").length + 1) }),
     ...given("workerId", row.worker_id),
+    ...given("actionRecord", row.action_record),
     ...given("attributes", row.attributes === null ? null : JSON.parse(text("attributes"))),
     ...given("tags", row.tags),
     ...given("settings", row.settings),
@@ -141,6 +142,7 @@ function insertRecord(context: WriteContext, record: TaskRecord): number | bigin
       record.settings ?? null,
       record.progress ?? null,
       attributes,
+      record.actionRecord ?? null,
     );
   if (inserted.changes === 0) return undefined;
   context.tally.move(lane, 0, status, 1, record.updatedAt);

@@ -243,14 +243,16 @@ export const sql = {
 
   // Manage (T6, T7, T13, T14, T15)
   cancelPending: `/* dure:cancelPending */ UPDATE tasks SET status = 5, completed_at = ?1, updated_at = max(?1, created_at),
-    version = version + 1 WHERE seq = ?2 AND status = 1 RETURNING ${columns}`,
+    action_record = coalesce(?3, action_record), version = version + 1 WHERE seq = ?2 AND status = 1 RETURNING ${columns}`,
   requestCancel: `/* dure:requestCancel */ UPDATE tasks SET cancel_requested_at = coalesce(cancel_requested_at, ?1),
+    action_record = iif(cancel_requested_at IS NULL, coalesce(?3, action_record), action_record),
     version = version + (cancel_requested_at IS NULL) WHERE seq = ?2 AND status = 2 RETURNING ${columns}`,
   retryTask: `/* dure:retryTask */ UPDATE tasks SET status = 1, due_at = ?1, updated_at = max(?1, created_at),
     completed_at = NULL, attempts = 0, crashes = 0, snoozes = 0, cancel_requested_at = NULL, progress = NULL,
-    version = version + 1 WHERE seq = ?2 AND status IN (4, 5) RETURNING ${columns}`,
+    action_record = coalesce(?3, action_record), version = version + 1 WHERE seq = ?2 AND status IN (4, 5) RETURNING ${columns}`,
   editTask: `/* dure:editTask */ UPDATE tasks SET priority = coalesce(?1, priority), due_at = coalesce(?2, due_at),
-    updated_at = max(?3, created_at), version = version + 1 WHERE seq = ?4 AND status = 1 RETURNING ${columns}`,
+    updated_at = max(?3, created_at), action_record = coalesce(?5, action_record), version = version + 1
+    WHERE seq = ?4 AND status = 1 RETURNING ${columns}`,
   deleteTask: "/* dure:deleteTask */ DELETE FROM tasks WHERE seq = ? AND status >= 3",
   deleteBigPayload: "/* dure:deleteBigPayload */ DELETE FROM big_payloads WHERE seq = ?",
   deleteAttempts: "/* dure:deleteAttempts */ DELETE FROM attempts WHERE seq = ?",

@@ -14,6 +14,7 @@ import type {
   AuditRecord,
   Buckets,
   By,
+  ChangeBy,
   Changes,
   ChangesRequest,
   ClaimReply,
@@ -247,13 +248,13 @@ class SqliteStore implements TaskStore {
     return this.#writer.call("reapWorkers", request);
   }
 
-  async cancelTask(id: string, expectedVersion?: number, by?: By): ReturnType<TaskStore["cancelTask"]> {
+  async cancelTask(id: string, expectedVersion?: number, by?: ChangeBy): ReturnType<TaskStore["cancelTask"]> {
     const answer = await this.#writer.call("cancelTask", { id, expectedVersion, by });
     if (answer.kind !== "ok") return answer;
     return { kind: "ok", value: { ...answer.value, task: toTasks(answer.value.task)[0]! } };
   }
 
-  async retryTask(id: string, expectedVersion?: number, by?: By): ReturnType<TaskStore["retryTask"]> {
+  async retryTask(id: string, expectedVersion?: number, by?: ChangeBy): ReturnType<TaskStore["retryTask"]> {
     return changedTask(await this.#writer.call("retryTask", { id, expectedVersion, by }));
   }
 
@@ -261,12 +262,12 @@ class SqliteStore implements TaskStore {
     id: string,
     edit: TaskEdit,
     expectedVersion?: number,
-    by?: By,
+    by?: ChangeBy,
   ): ReturnType<TaskStore["editTask"]> {
     return changedTask(await this.#writer.call("editTask", { id, edit, expectedVersion, by }));
   }
 
-  deleteTask(id: string, expectedVersion?: number, by?: By): ReturnType<TaskStore["deleteTask"]> {
+  deleteTask(id: string, expectedVersion?: number, by?: ChangeBy): ReturnType<TaskStore["deleteTask"]> {
     return this.#writer.call("deleteTask", { id, expectedVersion, by });
   }
 
