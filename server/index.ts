@@ -1,4 +1,6 @@
 /** The published surface. */
+import "./types.ts"; // empty at run time: declarations that a compiler writes for a user find `dure/types` by it
+
 export type { Dure } from "./dure.ts";
 export { createDure, defaultDure, enqueueTask, waitForTask, watchTasks } from "./dure.ts";
 export type { DureOptions, WorkerOptions } from "./dure-options.ts";

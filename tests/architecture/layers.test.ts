@@ -47,7 +47,11 @@ const parts: Record<string, { parts: string[]; packages: RegExp }> = {
   "server/tasks/stores/findings.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/dure": { parts: ["server/dure", "server/tasks/"], packages: /^node:/ },
   "server/index.ts": {
-    parts: ["server/dure", "server/tasks/core/", "server/tasks/runtime/logger.ts"],
+    parts: ["server/dure", "server/types.ts", "server/tasks/core/", "server/tasks/runtime/logger.ts"],
+    packages: /^$/,
+  },
+  "server/types.ts": {
+    parts: ["server/dure-options.ts", "server/tasks/core/", "server/tasks/runtime/"],
     packages: /^$/,
   },
   "server/postgres.ts": { parts: ["server/tasks/core/"], packages: /^$/ },

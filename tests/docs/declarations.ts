@@ -3,13 +3,14 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { root } from "./markdown.ts";
 
-const index = join(root, "dist/server/index.d.ts");
-
-/** Every name that index.ts exports, in its order, with the file that declares it. */
-export function exportedNames(): Map<string, string> {
+/** Every name that an entry of the package exports, in its order, with the file that declares it. */
+export function exportedNames(entry: "index" | "types"): Map<string, string> {
+  const file = join(root, `dist/server/${entry}.d.ts`);
   const names = new Map<string, string>();
-  for (const [, list, path] of readFileSync(index, "utf8").matchAll(/\{([^}]*)\} from "(.*?)\.ts";/g)) {
-    for (const name of list!.split(",")) names.set(name.trim(), join(dirname(index), `${path}.d.ts`));
+  for (const [, list, path] of readFileSync(file, "utf8").matchAll(/\{([^}]*)\} from "(.*?)\.ts";/g)) {
+    for (const name of list!.split(",")) {
+      if (name.trim() !== "") names.set(name.trim(), join(dirname(file), `${path}.d.ts`));
+    }
   }
   return names;
 }

@@ -16,16 +16,19 @@ describe("api.md", () => {
       .filter((heading) => heading.level === level)
       .map(({ title }) => title.replaceAll("`", ""));
 
-  test("has one entry per exported name and no other", () => {
-    expect(titled(3).sort()).toEqual([...exportedNames().keys()].sort());
-  });
+  describe.each([
+    ["dure", "index", 3],
+    ["dure/types", "types", 4],
+  ] as const)("of %s", (_, entry, level) => {
+    const names = exportedNames(entry);
 
-  test.each([...exportedNames()])("has the signature of %s", (name, declaredIn) => {
-    expect(signatureIn(file, 3, name)).toBe(normalized(declarationOf(name, declaredIn)));
-  });
+    test("has one entry per exported name and no other", () => {
+      expect(titled(level).sort()).toEqual([...names.keys()].sort());
+    });
 
-  test.each(titled(4))("has the signature of %s, which others mention", (name) => {
-    expect(signatureIn(file, 4, name)).toBe(normalized(declarationOf(name, fileDeclaring(name))));
+    test.each([...names])("has the signature of %s", (name, declaredIn) => {
+      expect(signatureIn(file, level, name)).toBe(normalized(declarationOf(name, declaredIn)));
+    });
   });
 });
 

@@ -13,7 +13,7 @@ const relativeImports = { allowImportingTsExtensions: true };
 afterAll(() => project.remove());
 
 test.each([
-  ["Node", {}],
+  ["Node, and packages that publish declarations of their own", { declaration: true }],
   ["bundlers", { module: "esnext", moduleResolution: "bundler" }],
   ["exact optional properties", { exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true }],
   ["checked declaration files", { skipLibCheck: false }],
