@@ -2,10 +2,10 @@
  * The worker: claim, execute, settle, within its concurrency.
  *
  * A claim asks for as many tasks as there are free slots, because a claimed task counts as RUNNING. While the store has
- * plenty a second claim is under way beside the first, so that the store works while this thread runs handlers. Handlers start only after the claim's reply, a few hundred in one turn of the event loop. What ends in one
- * turn is settled together and its slots are claimed again in that same turn, so that the store commits both at once
- * while this thread runs the next handlers. No attempt has a timer of its own: one timer stands for the earliest
- * deadline of all.
+ * plenty a second claim is under way beside the first, so that the store works while this thread runs handlers. Handlers
+ * start only after the claim's reply, a few hundred in one turn of the event loop. What ends in one turn is settled
+ * together and its slots are claimed again in that same turn, so that the store commits both at once while this thread
+ * runs the next handlers.
  *
  * An attempt that does not end within its grace period is closed without its handler; the handler is then a zombie.
  * Past as many zombies as slots (at least ten) the worker claims no more and says that it is unhealthy.
@@ -20,6 +20,7 @@ import { DureError } from "../core/errors.ts";
 import type { OriginLimits } from "../core/origin.ts";
 import type { Registry } from "../core/registry.ts";
 import type { AttemptTransaction, ClaimedTask, ClaimReply, Settlement, TaskStore } from "../core/store.ts";
+import { Deadlines } from "./deadlines.ts";
 import { execute, type Outside, takeOutside } from "./execute.ts";
 import { IdMap, type ReadonlyIdMap } from "./id-map.ts";
 import type { Logger } from "./logger.ts";
@@ -72,6 +73,7 @@ export class Worker implements AttemptHost {
   /** Claimed and not yet ended, by task id. */
   readonly #running = new IdMap<RunningAttempt>();
   readonly #zombies = new Set<RunningAttempt>();
+  readonly #deadlines: Deadlines;
   readonly #outside: Outside = takeOutside();
   #suspect: RunningAttempt | undefined;
   #stopping = false;
@@ -89,8 +91,6 @@ export class Worker implements AttemptHost {
   #claimsFor: string | undefined;
   #claimsStarted = 0;
   #claimsEnded = 0;
-  #nextDeadlineAt = Number.POSITIVE_INFINITY;
-  #cancelDeadline: (() => void) | undefined;
   #whenEmpty: (() => void)[] = [];
 
   constructor(parts: WorkerParts) {
@@ -98,6 +98,12 @@ export class Worker implements AttemptHost {
     this.#reporter = new Reporter(parts.store, parts.clock, parts.logger);
     this.#transactions = new Transactions(parts);
     const { clock, logger } = parts;
+    const running = this.#running;
+    this.#deadlines = new Deadlines({
+      clock,
+      running,
+      onPassed: (attempt) => this.#passDeadline(attempt),
+    });
     const loop = { clock, logger };
     this.#loop = new Loop({ ...loop, name: "search for due tasks", tick: () => this.#tick(true) });
     this.#ahead = new Loop({ ...loop, name: "search for further due tasks", tick: () => this.#tick(false) });
@@ -169,7 +175,7 @@ export class Worker implements AttemptHost {
     if (attempt.abortReason || attempt.closed) return;
     attempt.abort(kind);
     const graceMs = kind === "shutdown" ? Number.POSITIVE_INFINITY : attempt.definition.abortGraceMs;
-    this.#setDeadline(attempt, graceMs);
+    this.#deadlines.set(attempt, graceMs);
   }
 
   /** Ends every attempt that is left by giving its task back, uncharged; answers how many. */
@@ -210,7 +216,7 @@ export class Worker implements AttemptHost {
     if (attempt.closed || this.#running.get(attempt.task.id) !== attempt) return false;
     if (attempt.stray) return true;
     attempt.stray = { error };
-    if (!attempt.abortReason) this.#setDeadline(attempt, attempt.definition.abortGraceMs);
+    if (!attempt.abortReason) this.#deadlines.set(attempt, attempt.definition.abortGraceMs);
     return true;
   }
 
@@ -336,7 +342,7 @@ export class Worker implements AttemptHost {
       return;
     }
     const { timeoutMs } = attempt;
-    if (timeoutMs !== null) this.#setDeadline(attempt, timeoutMs, now);
+    if (timeoutMs !== null) this.#deadlines.set(attempt, timeoutMs, now);
     execute(attempt, this.#ended, this.#outside);
   }
 
@@ -416,28 +422,6 @@ export class Worker implements AttemptHost {
     const reason = `${this.#zombies.size} handlers go on after their attempts were ended; the worker claims no more. Restart it, and make handlers stop when context.signal aborts.`;
     this.#parts.logger.error(reason);
     this.#parts.onUnhealthy(reason);
-  }
-
-  #setDeadline(attempt: RunningAttempt, afterMs: number, now = this.clock.monotonic()): void {
-    attempt.deadlineAt = now + afterMs;
-    if (attempt.deadlineAt < this.#nextDeadlineAt) this.#scheduleDeadline(attempt.deadlineAt, now);
-  }
-
-  #scheduleDeadline(at: number, now: number): void {
-    this.#cancelDeadline?.();
-    this.#cancelDeadline = undefined;
-    this.#nextDeadlineAt = at;
-    if (Number.isFinite(at))
-      this.#cancelDeadline = this.clock.after(Math.max(1, at - now), () => this.#passDeadlines());
-  }
-
-  #passDeadlines(): void {
-    const now = this.clock.monotonic();
-    const due = this.#running.values().filter((attempt) => attempt.deadlineAt <= now);
-    for (const attempt of due) this.#passDeadline(attempt);
-    let next = Number.POSITIVE_INFINITY;
-    for (const { deadlineAt } of this.#running.values()) if (deadlineAt < next) next = deadlineAt;
-    this.#scheduleDeadline(next, now);
   }
 
   #passDeadline(attempt: RunningAttempt): void {
