@@ -1,9 +1,9 @@
-/** Whether there is somebody: until the first 401, or until they log out; then the shell shows the token prompt. */
+/** Whether there is somebody: until the first 401, or until they log out; then the shell says how to come in. */
 import { useSyncExternalStore } from "react";
 import { ApiError } from "./api.ts";
 
-/** `out` for those who logged out, `asked` when the server asks who is there. */
-export type SessionState = "in" | "asked" | "out";
+/** `out` for those who logged out, `asked` when the server asks for its token, `unknown` when another says who may come in. */
+export type SessionState = "in" | "asked" | "out" | "unknown";
 
 const listeners = new Set<() => void>();
 let state: SessionState = "in";
@@ -14,7 +14,7 @@ export function useSessionState(): SessionState {
 
 /** To be told every error of the API. */
 export function noteError(error: unknown): void {
-  if (error instanceof ApiError && error.status === 401) leave("asked");
+  if (error instanceof ApiError && error.status === 401) leave(error.details.authorize ? "unknown" : "asked");
 }
 
 /** To be told once the server has ended the session. */

@@ -85,7 +85,7 @@ export function refuseMissing(database: string): void {
   if (!isFile(database) || existsSync(database)) return;
   throw new DureError(
     "DATABASE_UNAVAILABLE",
-    `There is no database at ${resolve(database)}. Name another with --database <file> or DURE_DATABASE; ` +
+    `There is no database at ${resolve(database)}. Name another with --database <database> or DURE_DATABASE; ` +
       `"dure worker", "dure run <file>" and "dure migrate" make a new one.`,
     { details: { location: resolve(database) } },
   );

@@ -61,7 +61,10 @@ export function createProgram(): Command {
     .addHelpCommand(
       new Command("help").argument("[command]").description("print the help of a command").helpGroup("More:"),
     )
-    .option("-d, --database <file>", "the database (default: DURE_DATABASE, else .dure/tasks.db)")
+    .option(
+      "-d, --database <database>",
+      "a file or postgres://… (default: DURE_DATABASE, else .dure/tasks.db)",
+    )
     .option("--json", "print one JSON document instead of text")
     .option("--no-color", "print without colours")
     .addHelpText("after", programHelp)

@@ -60,12 +60,7 @@ export class Gate {
   /** @throws HttpError 401, 403, 429 */
   async admit(request: Request, needed: Role): Promise<Caller> {
     const caller = await this.#callerOf(request);
-    if (caller === null)
-      throw new HttpError(
-        401,
-        "UNAUTHORIZED",
-        "Open the address that was printed at the start, with its token.",
-      );
+    if (caller === null) throw this.#unknownCaller();
     this.check(caller.role, needed);
     return caller;
   }
@@ -109,6 +104,17 @@ export class Gate {
     if (this.#sessions.size >= sessionsMax) this.#sessions.delete(this.#sessions.keys().next().value!);
     this.#sessions.set(id, { startedAt: now, seenAt: now });
     return `${cookieNameOf(request)}=${id}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${sessionMsMax / 1_000}`;
+  }
+
+  #unknownCaller(): HttpError {
+    return "token" in this.#access
+      ? new HttpError(401, "UNAUTHORIZED", "Open the address that was printed at the start, with its token.")
+      : new HttpError(
+          401,
+          "UNAUTHORIZED",
+          "This server does not know who is calling, or lets them see nothing here: its `authorize` answered null.",
+          { authorize: true },
+        );
   }
 
   async #callerOf(request: Request): Promise<Caller | null> {

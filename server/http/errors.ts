@@ -63,14 +63,20 @@ export type HttpCode = ErrorCode | (typeof ownCodes)[number];
 /** Every code that an answer may carry. */
 export const errorCodes: readonly HttpCode[] = [...ownCodes, ...(Object.keys(httpStatuses) as ErrorCode[])];
 
+interface HttpDetails {
+  /** Becomes a header, too. */
+  retryAfterMs?: number;
+  /** Who is calling is said by the server around this one, not by a token. */
+  authorize?: true;
+}
+
 /** A refusal of the API's own, with the code that its body carries. */
 export class HttpError extends Error {
   readonly status: number;
   readonly code: HttpCode;
-  /** `retryAfterMs` becomes a header, too. */
-  readonly details: { retryAfterMs?: number };
+  readonly details: HttpDetails;
 
-  constructor(status: number, code: HttpCode, message: string, details: { retryAfterMs?: number } = {}) {
+  constructor(status: number, code: HttpCode, message: string, details: HttpDetails = {}) {
     super(message);
     this.status = status;
     this.code = code;

@@ -15,7 +15,7 @@ const silent = { info: () => undefined, warn: () => undefined, error: () => unde
 let browser: Browser;
 let dure: Dure;
 let server: Server;
-let role: Role;
+let role: Role | null;
 let payloads = true;
 let page: Page;
 const changes: string[] = [];
@@ -32,7 +32,7 @@ beforeAll(async () => {
   await dure.stop();
   await dure.enqueueTask("send-receipt", { order: 2 }, { id: "order-2", delay: "1h" });
   const handler = createHttpHandler(dure, {
-    authorize: (): Caller => ({ role, payloads }),
+    authorize: (): Caller | null => role && { role, payloads },
     onAudit: ({ method, path, status }) => changes.push(`${method} ${path} ${status}`),
   });
   server = createServer(getRequestListener(handler)).listen(0, "127.0.0.1");
@@ -60,6 +60,16 @@ const open = (path: string) =>
   page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/${path}`);
 const isDimmed = (name: string) =>
   expect.poll(() => button(name).getAttribute("aria-disabled"), { timeout: 5_000 }).toBe("true");
+
+test("whom the server around it does not know is sent there, and asked for no token", async () => {
+  role = null;
+  await open("tasks");
+  await page.getByRole("heading", { name: "You are not let in here" }).waitFor();
+  expect(await page.getByLabel("Token").count()).toBe(0);
+  role = "viewer";
+  await button("Try again").click();
+  await page.getByRole("checkbox", { name: "Select all loaded tasks" }).waitFor();
+});
 
 test("a viewer sees what could be done, is told the role it needs, and nothing happens", async () => {
   role = "viewer";

@@ -28,7 +28,7 @@ describe("help", () => {
     const examples = stdout.split("Examples:\n")[1] ?? "";
     expect(examples).toContain(`dure ${name}`);
     expect(stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
-    expect(stdout).toContain("--database <file>");
+    expect(stdout).toContain("--database <database>");
   });
 
   test("no command at all prints the help, and so does help <command>", async () => {

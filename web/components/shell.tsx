@@ -10,7 +10,7 @@ import { Icon, type IconName } from "./icon.tsx";
 import { Logout } from "./logout.tsx";
 import styles from "./shell.module.css";
 import { ShortcutHelp } from "./shortcut-help.tsx";
-import { TokenPrompt } from "./token-prompt.tsx";
+import { TokenPrompt, Unknown } from "./token-prompt.tsx";
 
 export const places = [
   { to: "/", word: "overview", icon: "overview", key: "o" },
@@ -27,6 +27,7 @@ export function Shell() {
   const { state, changes } = useLiveStream(session === "in");
   const [helpOpen, setHelpOpen] = useState(false);
   usePlaceShortcuts(() => setHelpOpen(true));
+  if (session === "unknown") return <Unknown />;
   if (session !== "in") return <TokenPrompt isLoggedOut={session === "out"} />;
   return (
     <ChangesContext value={changes}>

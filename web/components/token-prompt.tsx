@@ -1,4 +1,7 @@
-/** Asks for the token once the server has asked for it; the server takes it from the address and sets its cookie. */
+/**
+ * Asks for the token once the server has asked for it; the server takes it from the address and sets its cookie. Where
+ * another server says who may come in there is no token: it is the one to sign in to.
+ */
 import { type FormEvent, useState } from "react";
 import { useWords } from "../i18n/language.tsx";
 import { Button } from "./button.tsx";
@@ -38,6 +41,22 @@ export function TokenPrompt({ isLoggedOut }: { isLoggedOut: boolean }) {
           {words.open}
         </Button>
       </form>
+    </main>
+  );
+}
+
+export function Unknown() {
+  const words = useWords();
+  useTitle(words.unknownTitle);
+  return (
+    <main className={styles.page}>
+      <div className={styles.card}>
+        <h1>{words.unknownTitle}</h1>
+        <p>{words.unknownText}</p>
+        <Button kind="main" onClick={() => location.reload()}>
+          {words.tryAgain}
+        </Button>
+      </div>
     </main>
   );
 }

@@ -323,6 +323,9 @@ export const en = {
   tokenTitle: "This dashboard asks for a token",
   tokenText: "The command that started it printed the token. Paste it here.",
   token: "Token",
+  unknownTitle: "You are not let in here",
+  unknownText:
+    "The server that this dashboard belongs to does not know you, or does not let you see it. Sign in there, then try again.",
   open: "Open",
   networkDown: "The server does not answer. Is it running?",
 

@@ -201,6 +201,10 @@ export const sentences: readonly [english: string, korean: string][] = [
     "페이로드를 볼 권한이 필요합니다. 유형, 상태, 큐, ID, 시각, 시도 횟수, 우선순위, 태그로는 검색할 수 있습니다.",
   ],
   [
+    "This server does not know who is calling, or lets them see nothing here: its `authorize` answered null.",
+    "이 서버에 로그인하지 않았거나 볼 권한이 없습니다.",
+  ],
+  [
     "The token is not the one of this server; it prints a new one at each start.",
     "이 서버의 토큰이 아닙니다. 서버는 시작할 때마다 새 토큰을 출력합니다.",
   ],

@@ -318,6 +318,9 @@ export const ko: Messages = {
   tokenTitle: "토큰이 필요합니다",
   tokenText: "대시보드를 시작한 명령이 토큰을 출력했습니다. 여기에 붙여 넣으세요.",
   token: "토큰",
+  unknownTitle: "볼 수 없는 페이지입니다",
+  unknownText:
+    "이 대시보드가 속한 서버에 로그인하지 않았거나 볼 권한이 없습니다. 그 서버에 로그인한 뒤 다시 시도하세요.",
   open: "열기",
   networkDown: "서버가 응답하지 않습니다. 실행 중인가요?",
 
