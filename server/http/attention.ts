@@ -5,7 +5,6 @@ import type { Attention, Stats, WorkerDocument } from "./contract.ts";
 export type Counts = ReadonlyMap<string, number>;
 
 export interface Facts {
-  /** Of the oldest due task that nobody has paused. */
   stats: Pick<Stats, "byType" | "workers" | "oldestDueMs">;
   /** What is paused waits because somebody wants it to. */
   paused: { types: ReadonlySet<string>; queues: ReadonlySet<string> };

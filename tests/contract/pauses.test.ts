@@ -46,6 +46,24 @@ onEachStore("pauses", (world) => {
     expect(ids(await world.claim())).toEqual(["a"]);
   });
 
+  test("the oldest due task is the oldest of those that are not paused", async () => {
+    await world.enqueue(newTask({ id: "a" }), newTask({ id: "b", type: "send-receipt", queue: "reports" }));
+    await world.clock.advance(100);
+    await world.enqueue(newTask({ id: "c", type: "send-receipt", dueAt: startAt + 100 }));
+    await world.clock.advance(50);
+    const oldest = async () => (await world.store.stats()).oldestDueMs;
+    expect(await oldest()).toBe(150);
+    ok(await world.store.pause(type));
+    expect(await oldest()).toBe(150);
+    ok(await world.store.pause(queue));
+    expect(await oldest()).toBe(50);
+    ok(await world.store.pause({ kind: "queue", name: "default" }));
+    expect(await oldest()).toBeUndefined();
+    ok(await world.store.resume(type));
+    ok(await world.store.resume(queue));
+    expect(await oldest()).toBe(150);
+  });
+
   test("a type and a queue of one name are two things", async () => {
     await world.enqueue(newTask({ id: "a", queue: "resize-image" }), newTask({ id: "b" }));
     ok(await world.store.pause({ kind: "queue", name: "resize-image" }));

@@ -99,7 +99,7 @@ export interface StoredDefinition {
 export interface StoreStats {
   byType: { type: string; queue: string; status: TaskStatusName; count: number }[];
   workers: { alive: number; dead: number; stopped: number };
-  /** Age in milliseconds of the due task that has waited longest. */
+  /** How long the oldest due task has waited whose type and queue are not paused. */
   oldestDueMs?: number;
   /** About how many tasks are not yet found by their text, or are found by what they were before. */
   textLag?: number;

@@ -5,6 +5,7 @@ import { allLanes, hourSql } from "../hours.ts";
 import { isFound } from "./attribute-values.ts";
 import { stateOf, unknownState } from "./attributes.ts";
 import type { Context } from "./context.ts";
+import { isNotPaused, pausedForLook } from "./pauses.ts";
 import { statusNames } from "./rows.ts";
 import { serverFindings } from "./server-health.ts";
 import { nowOf, onceOnly, statement } from "./statement.ts";
@@ -114,9 +115,11 @@ const countByType = statement(
 const storeFacts = statement(
   "stats",
   `WITH RECURSIVE clock AS MATERIALIZED (SELECT ${nowOf("$1")} AS at),
+  ${pausedForLook},
   heads (lane, priority) AS (
     SELECT lane, (SELECT tasks.priority::integer FROM :schema.tasks WHERE status < 2 AND crashes = 0
       AND tasks.lane = lanes.lane ORDER BY tasks.priority DESC LIMIT 1) FROM :schema.lanes
+      WHERE ${isNotPaused("lanes")}
     UNION ALL
     SELECT lane, (SELECT tasks.priority::integer FROM :schema.tasks WHERE status < 2 AND crashes = 0
       AND tasks.lane = heads.lane AND tasks.priority < heads.priority ORDER BY tasks.priority DESC LIMIT 1)

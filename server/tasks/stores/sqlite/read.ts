@@ -3,6 +3,7 @@ import type { StoreStats } from "../../core/store.ts";
 import { fillsUnderWay } from "./attribute-fills.ts";
 import type { Connection } from "./connection.ts";
 import { findPrunable } from "./manage.ts";
+import { listPauses } from "./pauses.ts";
 import type { Rows } from "./protocol.ts";
 import { type RecordRows, recordOf } from "./record-rows.ts";
 import type { DefinitionRow, Row } from "./rows.ts";
@@ -125,9 +126,10 @@ function oldestDue(
 ): number | undefined {
   const priority = connection.prepare(sql.topPriority);
   const oldest = connection.prepare(sql.oldestDue);
+  const paused = new Set(listPauses(connection, undefined).map(({ kind, name }) => `${kind} ${name}`));
   let dueAt = now;
-  for (const [lane, , , , status] of pairs) {
-    if (status !== 1) continue;
+  for (const [lane, type, queue, , status] of pairs) {
+    if (status !== 1 || paused.has(`type ${type}`) || paused.has(`queue ${queue}`)) continue;
     let head = priority.get(lane as number, 1_001) as [number] | undefined;
     while (head) {
       const due = oldest.get(lane as number, head[0]) as [number] | undefined;
