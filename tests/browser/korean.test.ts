@@ -79,7 +79,14 @@ test("every objection to a query", () => {
 
 test("every detail of a completion", () => {
   const sources = {
-    ...{ types: ["a"], queues: ["a"], tags: ["a"], workers: ["a"], ids: ["a"], searches: ["a"] },
+    ...{
+      types: ["a"],
+      queues: ["a"],
+      tags: ["a"],
+      workers: [{ id: "a", host: "b" }],
+      ids: ["a"],
+      searches: ["a"],
+    },
     attributes: { userId: ["42"] },
   };
   const places = ["", "@", "has:", "sort:", "userId:", ...Object.keys(queryFields).map((name) => `${name}:`)];

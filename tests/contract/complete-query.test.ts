@@ -37,6 +37,7 @@ onEachStore("completeQuery", (world) => {
     expect(await offered("userId:|")).toEqual(["42", "7", '"kim lee"']);
     expect(await offered("attribute.userId:4|")).toEqual(["42"]);
     expect(await offered("worker:wo|")).toEqual(["worker-1"]);
+    expect(await offered("worker:mach|")).toEqual(["worker-1"]);
     expect(await offered("@st|")).toEqual(["@stuck"]);
     expect(await offered("user|")).toEqual(["userId:"]);
     expect(await offered("constructor:|")).toEqual([]);

@@ -178,7 +178,8 @@ export const sentences: readonly [english: string, korean: string][] = [
   ["a type", "유형"],
   ["a queue", "큐"],
   ["a tag", "태그"],
-  ["a worker", "워커"],
+  ["a worker on {}", "{0}의 워커"],
+  ["the worker {} on {}", "{1}의 워커 {0}"],
   ["longer than", "이보다 오래"],
   ["or more", "이상"],
 

@@ -8,13 +8,20 @@ export interface CompletionSources {
   types?: readonly string[];
   queues?: readonly string[];
   tags?: readonly string[];
-  workers?: readonly string[];
+  workers?: readonly KnownWorker[];
   /** Names of declared attributes, or names with values that occur. */
   attributes?: readonly string[] | Readonly<Record<string, readonly string[]>>;
   /** Names of saved searches. */
   searches?: readonly string[];
   /** Of tasks. */
   ids?: readonly string[];
+}
+
+/** People know a worker by its name or its host; tasks know it by its id. */
+export interface KnownWorker {
+  id: string;
+  name?: string;
+  host: string;
 }
 
 /** Items that take the place of the text from `from` to before `to`. */
@@ -27,6 +34,8 @@ export interface Completion {
 interface Offer {
   text: string;
   detail: string;
+  /** What it is known by beside its text. */
+  alias?: readonly string[];
 }
 
 const itemsMax = 50;
@@ -93,14 +102,19 @@ function completeValue(
 }
 
 function completion(from: number, to: number, typed: string, offers: readonly Offer[]): Completion {
-  return { from, to, items: fitting(typed, offers).slice(0, itemsMax) };
+  const items = fitting(typed, offers).map(({ text, detail }) => ({ text, detail }));
+  return { from, to, items: items.slice(0, itemsMax) };
 }
 
 function fitting(typed: string, offers: readonly Offer[]): Offer[] {
   const wanted = typed.toLowerCase();
   const bare = ({ text }: Offer) => unescaped(text).toLowerCase();
-  const begin = offers.filter((offer) => bare(offer).startsWith(wanted));
-  const have = offers.filter((offer) => !begin.includes(offer) && bare(offer).includes(wanted));
+  const isOne = (offer: Offer, is: (known: string) => boolean) =>
+    is(bare(offer)) || offer.alias?.some((name) => is(name.toLowerCase()));
+  const begin = offers.filter((offer) => isOne(offer, (known) => known.startsWith(wanted)));
+  const have = offers.filter(
+    (offer) => !begin.includes(offer) && isOne(offer, (known) => known.includes(wanted)),
+  );
   if (begin.length + have.length > 0) return [...begin, ...have];
   const near = nearest(
     wanted,
@@ -178,10 +192,16 @@ function knownOffers({ filter, kind }: QueryField, sources: CompletionSources): 
     case "tag":
       return named(sources.tags ?? [], "a tag");
     case "workerId":
-      return named(sources.workers ?? [], "a worker");
+      return (sources.workers ?? []).flatMap(workerOffer);
     default:
       return kindOffers(kind);
   }
+}
+
+function workerOffer({ id, name, host }: KnownWorker): Offer[] {
+  const detail = name === undefined ? `a worker on ${host}` : `the worker ${name} on ${host}`;
+  const alias = name === undefined ? [host] : [name, host];
+  return named([id], detail).map((offer) => ({ ...offer, alias }));
 }
 
 function kindOffers(kind: QueryField["kind"]): Offer[] {

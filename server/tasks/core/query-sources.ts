@@ -50,7 +50,7 @@ async function valuesFor(
     case "queue":
       return { queues: distinct((await store.stats()).byType.map(({ queue }) => queue)) };
     case "workerId":
-      return { workers: (await store.listWorkers()).map(({ id }) => id) };
+      return { workers: await store.listWorkers() };
     case "tag":
       return { tags: await tagsOf(store) };
     default:
