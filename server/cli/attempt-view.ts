@@ -41,8 +41,8 @@ export function attemptsTable(output: Output, attempts: readonly Attempt[], now:
 /** The error and the log of every attempt that has them, under headings that name the attempt. */
 export function attemptSections(output: Output, attempts: readonly Attempt[]): string[] {
   return attempts.flatMap((attempt) => {
-    const { error, logs, number, fence } = attempt;
-    const name = `attempt ${number} (claim ${fence})`;
+    const { error, logs } = attempt;
+    const name = attemptName(attempt);
     return [
       ...(error ? [`${output.colors.bold(`error of ${name}`)}\n${indent(errorText(output, error))}`] : []),
       ...(logs.length > 0
@@ -50,6 +50,11 @@ export function attemptSections(output: Output, attempts: readonly Attempt[]): s
         : []),
     ];
   });
+}
+
+/** A number may stand twice: only attempts that count have one of their own. */
+export function attemptName({ number, fence }: Attempt): string {
+  return `attempt ${number} (claim ${fence})`;
 }
 
 function paintOutcome({ colors }: Output, text: string, outcome: Attempt["outcome"]): string {

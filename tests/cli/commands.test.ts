@@ -187,6 +187,13 @@ describe("dure show", () => {
     expect(stdout).toContain("caused by Error: quota");
   });
 
+  test("with --diff says what changed from one attempt to the next", async () => {
+    const { stdout } = await workspace.dure(["show", "receipt-17", "--diff"]);
+    expect(stdout).toMatch(/attempt 2 \(claim 2\) against attempt 1 \(claim 1\)\n {2}\S/);
+    expect(stdout).toContain("The error is the same, stack included.");
+    expect(stdout).not.toContain("error of attempt");
+  });
+
   test("prints result, progress and logs", async () => {
     const { stdout } = await workspace.dure(["show", "picture-1"]);
     expect(stdout).toMatch(/result\n {2}\{\n {4}"widthPx": 640/);

@@ -10,13 +10,20 @@ const folder = mkdtempSync(join(tmpdir(), "dure-tail-"));
 const signals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 let database: string;
 let dure: Dure;
+/** What a handler of `{ waits: true }` waits for. */
+let { promise: released, resolve: release } = Promise.withResolvers<void>();
 let said: { stdout: string; stderr: string };
 
 beforeEach(async () => {
+  ({ promise: released, resolve: release } = Promise.withResolvers<void>());
   database = join(mkdtempSync(join(folder, "case-")), "tasks.db");
   dure = createDure({ database });
   dure.defineTask("send-receipt", async ({ payload }, { log }) => {
     log.info("asked the mail server");
+    if (payload.waits) {
+      await released;
+      log.warn("it was slow");
+    }
     if (payload.fail) throw new Error("mailbox\u001b[2J full");
   });
   await dure.stats();
@@ -66,6 +73,22 @@ test("a line for each change, with logs, and nothing that a terminal would obey"
   expect(said.stdout).toMatch(/[+~] {2}FAILED {5}send-receipt {2}receipt-1 {2}mailbox full/);
   expect(said.stdout).toMatch(/\n {11}\d\d:\d\d:\d\d info asked the mail server\n/);
   expect(said.stdout).not.toContain("\u001b");
+});
+
+test("what running tasks log is told as it comes, each line once", async () => {
+  const act = async () => {
+    await dure.start();
+    await dure.enqueueTask("send-receipt", { waits: true }, { id: "receipt-1" });
+    await expect.poll(() => said.stdout, { timeout: 10_000 }).toContain("info asked the mail server");
+    expect(said.stdout).not.toContain("COMPLETED");
+    release();
+  };
+  await tail(["--logs"], act, () => said.stdout.includes("it was slow"));
+  const logged = said.stdout.split("\n").filter((line) => /^ {11}/.test(line));
+  expect(logged.map((line) => line.trim().slice(9))).toEqual([
+    "info asked the mail server",
+    "warn it was slow",
+  ]);
 });
 
 test("with --json a document on each line, and from before by --since", async () => {

@@ -1,8 +1,8 @@
 /** What changed from one attempt to the next: how it ended, how long it took, who ran it, and the error line by line. */
-import type { AttemptDocument, StoredError } from "../contract.ts";
+import { type DiffLine, diffLines, errorLines } from "../../server/tasks/core/line-diff.ts";
+import type { AttemptDocument } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
-import { type DiffLine, diffLines } from "../line-diff.ts";
 import styles from "./attempt-diff.module.css";
 
 export function AttemptDiff({ earlier, later }: { earlier: AttemptDocument; later: AttemptDocument }) {
@@ -13,8 +13,8 @@ export function AttemptDiff({ earlier, later }: { earlier: AttemptDocument; late
       <Facts earlier={earlier} later={later} />
       <ErrorDiff
         label={words.compareWith(earlier.number)}
-        earlier={textOf(earlier.error)}
-        later={textOf(later.error)}
+        earlier={errorLines(earlier.error)}
+        later={errorLines(later.error)}
       />
     </details>
   );
@@ -85,14 +85,4 @@ function Line({ line: { kind, text, count = 0 } }: { line: DiffLine }) {
       <Text className={styles.text}>{text}</Text>
     </p>
   );
-}
-
-/** The whole error as lines: what it said, where it came from, and what caused it. */
-function textOf(error: StoredError | undefined, depth = 0): string {
-  if (!error) return "";
-  const head = [error.name, error.code && `[${error.code}]`].filter(Boolean).join(" ");
-  const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
-  const lines = [`${head}: ${error.message}`, ...frames.map((line) => line.trim())];
-  const cause = depth < 8 ? textOf(error.cause, depth + 1) : "";
-  return [...lines, ...(cause ? [cause] : [])].join("\n");
 }

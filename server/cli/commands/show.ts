@@ -7,6 +7,7 @@ import { findNearIdsIn } from "../../tasks/core/find.ts";
 import { didYouMean } from "../../tasks/core/names.ts";
 import type { AuditRecord } from "../../tasks/core/store-audit.ts";
 import type { Task } from "../../tasks/core/task.ts";
+import { attemptDiffs } from "../attempt-diff.ts";
 import { attemptSections, attemptsTable } from "../attempt-view.ts";
 import { changeLine } from "../change-view.ts";
 import type { Action, Context } from "../context.ts";
@@ -31,6 +32,7 @@ export function addShow(program: Command): void {
         "The id of a definition shows that definition and its latest task.",
     )
     .argument("<id>", "a task or a definition")
+    .option("--diff", "what changed from each attempt to the next, instead of their errors and logs")
     .option("--archive <folder>", "from the files of an archive instead")
     .addHelpText(
       "after",
@@ -38,14 +40,20 @@ export function addShow(program: Command): void {
 Examples:
   dure show 01JD8Z6Q5N0000000000000000
   dure show nightly-report                   a definition and its latest task
+  dure show order-17 --diff
   dure show order-17 --archive archive
   dure show order-17 --json | jq .result`,
     )
     .action(withContext(show));
 }
 
-const show: Action<{ archive?: string }> = async (context, { archive }, [id]) => {
-  if (archive !== undefined) return showArchived(context, archive, id!);
+interface Options {
+  diff?: boolean;
+  archive?: string;
+}
+
+const show: Action<Options> = async (context, { diff = false, archive }, [id]) => {
+  if (archive !== undefined) return showArchived(context, archive, id!, diff);
   const dure = context.open();
   const task = await dure.getTaskById(id!);
   if (!task) throw await notFound(context, id!);
@@ -57,10 +65,10 @@ const show: Action<{ archive?: string }> = async (context, { archive }, [id]) =>
   const { output } = context;
   const [lastChange] = records;
   output.document({ ...taskDocument(task), history: attempts, reasons, ...(lastChange && { lastChange }) });
-  output.print(taskText(output, { task, attempts, reasons, lastChange }, Date.now()));
+  output.print(taskText(output, { task, attempts, reasons, lastChange }, diff));
 };
 
-async function showArchived(context: Context, folder: string, id: string): Promise<void> {
+async function showArchived(context: Context, folder: string, id: string, diff: boolean): Promise<void> {
   const archived = await context.openArchive(folder).getArchivedTask(id);
   if (!archived) {
     throw new DureError("TASK_NOT_FOUND", `The archive in ${folder} has no task "${id}".`, {
@@ -69,7 +77,7 @@ async function showArchived(context: Context, folder: string, id: string): Promi
   }
   const { task, attempts } = archived;
   context.output.document({ ...taskDocument(task), history: attempts });
-  context.output.print(taskText(context.output, { task, attempts, reasons: [] }, Date.now()));
+  context.output.print(taskText(context.output, { task, attempts, reasons: [] }, diff));
 }
 
 async function notFound(context: Context, id: string): Promise<DureError> {
@@ -91,8 +99,9 @@ interface Shown {
   lastChange?: AuditRecord | undefined;
 }
 
-function taskText(output: Output, shown: Shown, now: number): string {
+function taskText(output: Output, shown: Shown, diff: boolean): string {
   const { task, attempts } = shown;
+  const now = Date.now();
   const sections = [
     renderFields(output, fieldsOf(output, shown, now)),
     valueSection(output, "payload", task.payload),
@@ -100,7 +109,7 @@ function taskText(output: Output, shown: Shown, now: number): string {
     attempts.length > 0
       ? `${heading(output, "attempts")}\n${indent(attemptsTable(output, attempts, now))}`
       : undefined,
-    ...attemptSections(output, attempts),
+    ...(diff ? attemptDiffs(output, attempts, now) : attemptSections(output, attempts)),
   ];
   return sections.filter((section) => section !== undefined).join("\n\n");
 }

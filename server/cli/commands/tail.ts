@@ -1,12 +1,15 @@
 /** `dure tail`: what changes in a search, a line for each change, until it is ended. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import type { Dure } from "../../dure.ts";
+import type { LogEntry } from "../../tasks/core/attempt.ts";
 import { formatDuration } from "../../tasks/core/duration.ts";
 import type { Task, TaskProgress } from "../../tasks/core/task.ts";
 import type { TaskChange, WatchOptions } from "../../tasks/core/watch.ts";
 import { collect, given, parseStatuses } from "../arguments.ts";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
+import { LiveLogs } from "../live-logs.ts";
 import type { Output } from "../output.ts";
 import { firstStop } from "../signals.ts";
 import { paintStatus, taskDocument } from "../task-view.ts";
@@ -23,6 +26,9 @@ interface Options {
 
 /** Of what --since reaches back to, at most this many are shown. */
 const earlierMax = 1_000;
+/** With --logs so many that run already are followed, and looked at this often. */
+const runningMax = 100;
+const lookEveryMs = 1_000;
 const marks = { entered: "+", changed: "~", left: "-" } as const;
 
 /** Adds the command. */
@@ -39,13 +45,14 @@ export function addTail(program: Command): void {
     .option("-s, --status <statuses>", "pending, running, completed, failed, cancelled", collect)
     .option("-q, --queue <queues>", "in these queues", collect)
     .option("--since <when>", "first what has changed within 10m, or since a cursor")
-    .option("--logs", "the log lines of attempts that have ended, below their task")
+    .option("--logs", "also what handlers log, as it comes")
     .addHelpText(
       "after",
       `
 Examples:
   dure tail
   dure tail 'status:failed type:send*' --logs
+  dure tail id:report-1 --logs               the live log of one task
   dure tail --status failed --json | jq -r .task.error`,
     )
     .action(withContext(tail));
@@ -71,6 +78,18 @@ const tail: Action<Options> = async (context, options, words) => {
     signal: stop.signal,
     onBegin: () => context.output.note("Waiting for changes; Ctrl-C ends it."),
   });
+  const following = lines.followLogs(filters, stop.signal).catch((error) => {
+    stop.abort();
+    throw error;
+  });
+  await Promise.all([addAll(lines, changes, shown).finally(() => stop.abort()), following]);
+};
+
+async function addAll(
+  lines: Lines,
+  changes: AsyncIterable<TaskChange>,
+  shown: Map<string, number | undefined> | undefined,
+): Promise<void> {
   for await (const change of changes) {
     const { id, version } = change.task;
     // Since a cursor, tasks also leave that were never seen here.
@@ -79,17 +98,19 @@ const tail: Action<Options> = async (context, options, words) => {
     shown?.set(id, version);
     await lines.add(change);
   }
-};
+}
 
 class Lines {
   readonly #dure: Dure;
   readonly #output: Output;
-  readonly #logs: boolean;
+  readonly #logs: LiveLogs | undefined;
+  /** Whose line was the last; a log line of another task names it first. */
+  #lastId = "";
 
-  constructor(dure: Dure, output: Output, logs: boolean) {
+  constructor(dure: Dure, output: Output, withLogs: boolean) {
     this.#dure = dure;
     this.#output = output;
-    this.#logs = logs;
+    this.#logs = withLogs ? new LiveLogs(dure, (...told) => this.#addLogs(...told)) : undefined;
   }
 
   /** Shows what has changed within a span of time; answers where to go on from, and what was shown. */
@@ -115,17 +136,44 @@ class Lines {
   async add({ task, ...change }: TaskChange): Promise<void> {
     this.#output.record({ ...change, task: taskDocument(task) });
     this.#output.print(lineOf(this.#output, { task, ...change }));
-    if (this.#logs && task.status !== "RUNNING" && !change.isDeleted) await this.#addLogs(task.id);
+    this.#lastId = task.id;
+    if (change.isDeleted || (change.change === "left" && task.status === "RUNNING"))
+      this.#logs?.leave(task.id);
+    else await this.#logs?.met(task);
   }
 
-  async #addLogs(id: string): Promise<void> {
-    if (this.#output.json) return;
-    const last = (await this.#dure.listAttempts(id)).at(-1);
-    for (const { at, level, message } of last?.logs ?? []) {
+  /** Tells also what tasks log that run already, until the end; without --logs nothing. */
+  async followLogs(filters: WatchOptions, signal: AbortSignal): Promise<void> {
+    const logs = this.#logs;
+    if (!logs) return;
+    const running = await this.#dure.searchTasks({
+      ...filters,
+      and: [{ status: "RUNNING" }],
+      limit: runningMax,
+      definitions: false,
+    });
+    for (const task of running) await logs.followFromNow(task);
+    while (!signal.aborted) {
+      await logs.look();
+      await sleep(lookEveryMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  #addLogs(task: Task, attempt: number, entries: readonly LogEntry[]): void {
+    const { id, type } = task;
+    for (const entry of entries) this.#output.record({ id, type, attempt, log: entry });
+    if (this.#lastId !== id) this.#output.print(headOf(this.#output, task, entries[0]!.at));
+    this.#lastId = id;
+    for (const { at, level, message } of entries) {
       const text = plainLine(`${formatInstant(at).slice(11)} ${level} ${message}`);
       this.#output.print(`           ${this.#output.colors.dim(text)}`);
     }
   }
+}
+
+/** Above log lines that come while other tasks' lines stand between. */
+function headOf({ colors }: Output, { type, id }: Task, at: Date): string {
+  return [colors.dim(formatInstant(at).slice(11)), ".", plainLine(type), plainLine(id)].join("  ");
 }
 
 function lineOf(output: Output, { change, task, isDeleted }: TaskChange): string {

@@ -1,4 +1,16 @@
-/** What changed between two texts, line by line: the longest common subsequence, as `diff` shows it. */
+/**
+ * What changed between two texts, line by line: the longest common subsequence, as `diff` shows it. For the errors of two
+ * attempts, in the dashboard and on a terminal.
+ */
+
+/** As much of a stored error as is compared. */
+export interface ComparedError {
+  name: string;
+  message: string;
+  stack?: string | undefined;
+  code?: string | undefined;
+  cause?: ComparedError | undefined;
+}
 
 export interface DiffLine {
   /** A line of both, of the earlier text alone, or of the later one alone; or how many lines of both are left out. */
@@ -10,6 +22,8 @@ export interface DiffLine {
 
 /** Longer texts are not compared: the table of common lines grows with the product of both. */
 const linesMax = 400;
+/** Causes of causes. */
+const causesMax = 8;
 /** Lines of both that are shown around a change. */
 const context = 1;
 
@@ -19,6 +33,16 @@ export function diffLines(earlier: string, later: string): DiffLine[] | undefine
   const after = linesOf(later);
   if (before.length > linesMax || after.length > linesMax) return undefined;
   return omitSame(compare(before, after));
+}
+
+/** A whole error as lines: what it said, where it came from, and what caused it. */
+export function errorLines(error: ComparedError | undefined, depth = 0): string {
+  if (!error) return "";
+  const head = [error.name, error.code && `[${error.code}]`].filter(Boolean).join(" ");
+  const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
+  const lines = [`${head}: ${error.message}`, ...frames.map((line) => line.trim())];
+  const cause = depth < causesMax ? errorLines(error.cause, depth + 1) : "";
+  return [...lines, ...(cause ? [cause] : [])].join("\n");
 }
 
 function linesOf(text: string): string[] {

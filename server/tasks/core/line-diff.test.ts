@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { diffLines } from "../../web/line-diff.ts";
-import fc from "../support/fast-check.ts";
+import fc from "../../../tests/support/fast-check.ts";
+import { diffLines } from "./line-diff.ts";
 
 const shown = (earlier: string, later: string) =>
   diffLines(earlier, later)?.map(
