@@ -51,12 +51,38 @@ export interface TaskSearch {
  * that one waits for.
  */
 const facetBudget = "25ms";
+/** What takes longer to be counted by status is told by a share of the newest tasks. */
+const countBudget = "100ms";
+
+interface Summary {
+  groups: SummaryGroup[];
+  total: { count: number };
+  /** The groups are of so many of the newest tasks. */
+  sampled?: number;
+}
+
+export interface StatusCounts {
+  groups: readonly { status?: SummaryGroup["status"]; count: number }[];
+  /** The counts are estimated from so many of the newest tasks; a status that is not among them may have some. */
+  sampled: number | undefined;
+}
 
 /** Which records of the audit log are shown, as it stands in the address of the page. */
 export interface AuditFilter {
   who?: string | undefined;
   action?: string | undefined;
   target?: string | undefined;
+}
+
+/** What is told of a new task beside its payload; what is left out is its definition's. */
+export interface EnqueueSettings {
+  delay?: string;
+  runAt?: string;
+  priority?: number;
+  queue?: string;
+  tags?: string[];
+  idempotencyKey?: string;
+  id?: string;
 }
 
 /** Those that a task meets first. */
@@ -72,12 +98,13 @@ export const api = {
     get<{ count: number; exact?: boolean }>("tasks/count", filterQuery(search), signal),
   task: async (id: string, signal?: AbortSignal): Promise<TaskDetail> =>
     taskDetail(await get<TaskDetail | FlatDetail>(`tasks/${encodeURIComponent(id)}`, {}, signal)),
-  enqueue: (body: { type: string; payload: Json; delay?: string; priority?: number }) =>
+  enqueue: (body: { type: string; payload: Json } & EnqueueSettings) =>
     send<{ task: TaskDocument } | TaskDocument>("POST", "tasks", body).then(taskOf),
   // What is done to a task is done to the one that was looked at: one that has changed since is refused.
   retry: (task: TaskAtHand) => act(task, "retry", seen(task)),
   cancel: (task: TaskAtHand) => act(task, "cancel", seen(task)),
-  runAgain: (task: TaskAtHand, body: { payload?: Json; delay?: string } = {}) => act(task, "run-again", body),
+  runAgain: (task: TaskAtHand, body: { payload?: Json } & EnqueueSettings = {}) =>
+    act(task, "run-again", body),
   delete: (task: TaskAtHand) =>
     send<unknown>("DELETE", `tasks/${encodeURIComponent(task.id)}`, undefined, undefined, seen(task)),
   previewAction: (action: SearchAction, search: TaskSearch, signal?: AbortSignal) =>
@@ -108,20 +135,17 @@ export const api = {
         signal,
       )
     ).buckets,
-  statusCounts: async (search: TaskSearch, signal?: AbortSignal) =>
-    (
-      await get<{ groups: SummaryGroup[] }>(
-        "summary",
-        { by: "status", ...filterQuery({ ...search, status: undefined }) },
-        signal,
-      )
-    ).groups,
+  statusCounts: async (search: TaskSearch, signal?: AbortSignal): Promise<StatusCounts> => {
+    const asked = { by: "status", budget: countBudget, ...filterQuery({ ...search, status: undefined }) };
+    const { groups, total, sampled } = await get<Summary>("summary", asked, signal);
+    const scale = sampled ? total.count / sampled : 1;
+    return {
+      sampled,
+      groups: groups.map(({ status, count }) => ({ status, count: Math.round(count * scale) })),
+    };
+  },
   facet: (search: TaskSearch, by: string, signal?: AbortSignal) =>
-    get<{ groups: SummaryGroup[]; sampled?: number }>(
-      "summary",
-      { by, budget: facetBudget, ...filterQuery(search) },
-      signal,
-    ),
+    get<Summary>("summary", { by, budget: facetBudget, ...filterQuery(search) }, signal),
   errors: (signal?: AbortSignal) => get<ErrorsAnswer>("errors", {}, signal),
   audit: (filter: AuditFilter, cursor: string | undefined, signal?: AbortSignal) =>
     get<AuditPage>(

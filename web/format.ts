@@ -58,6 +58,9 @@ function makeFormat(locale: string) {
   return {
     count: (value: number) => count.format(value),
     compact: (value: number) => compact.format(value),
+    /** A count, or about how many where that is an estimate. */
+    about: (value: number, isEstimate: boolean) =>
+      isEstimate ? `≈ ${compact.format(value)}` : count.format(value),
     percent: (value: number) => percent.format(value),
     /** Below a hundred until it is whole. */
     wholePercent: (value: number) => wholePercent.format(value),

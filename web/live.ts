@@ -11,6 +11,8 @@ export const ChangesContext = createContext(0);
 
 /** At most one refresh in this time, whatever is heard. */
 const refreshEveryMs = 1000;
+/** An estimate is renewed no more often. */
+const estimateEveryMs = 15_000;
 /** A browser gives a stream up when it was refused; then it is asked for anew. */
 const reopenAfterMs = 5000;
 
@@ -88,5 +90,13 @@ function calmed(work: () => void): Calmed {
 
 function refresh(client: QueryClient): void {
   if (document.visibilityState === "hidden") return;
-  for (const queryKey of liveKeys) client.invalidateQueries({ queryKey: [...queryKey] });
+  for (const queryKey of liveKeys) {
+    client.invalidateQueries({ queryKey: [...queryKey], predicate: ({ state }) => isWorthAsking(state) });
+  }
+}
+
+/** What was too much to be counted is estimated, which takes a while; a second later it is no other. */
+function isWorthAsking({ data, dataUpdatedAt }: { data: unknown; dataUpdatedAt: number }): boolean {
+  const { sampled } = (data ?? {}) as { sampled?: number };
+  return sampled === undefined || Date.now() - dataUpdatedAt > estimateEveryMs;
 }

@@ -5,6 +5,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { ApiError } from "./api.ts";
 import { ToastProvider } from "./components/toast.tsx";
+import { mendBrowserLanguage } from "./i18n/browser-language.ts";
 import { LanguageProvider } from "./i18n/language.tsx";
 import { router } from "./router.tsx";
 import { noteError } from "./session.ts";
@@ -25,6 +26,7 @@ const client = new QueryClient({
   },
 });
 
+mendBrowserLanguage();
 createRoot(document.getElementById("root")!).render(
   <StrictMode>
     <QueryClientProvider client={client}>

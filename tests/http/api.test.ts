@@ -189,11 +189,13 @@ describe("changing", () => {
 
   test("run again with an edited payload: what was hidden and left alone is what it was", async () => {
     const runAgain = async (payload: unknown) =>
-      change("POST", "/api/tasks/order-5/run-again", { payload, delay: "1h" });
+      change("POST", "/api/tasks/order-5/run-again", { payload, delay: "1h", priority: 3 });
     const { task: shown } = await get("/api/tasks/order-5");
     expect(shown.payload).toEqual({ order: 5, token: "[redacted]" });
     const { task } = (await (await runAgain({ ...shown.payload, order: 55 })).json()) as any;
-    expect((await dure.getTaskById(task.id))?.payload).toEqual({ order: 55, token: "secret" });
+    expect(await dure.getTaskById(task.id)).toMatchObject({
+      ...{ payload: { order: 55, token: "secret" }, priority: 3 },
+    });
     expect(task.payload.token).toBe("[redacted]");
     const lost = await runAgain({ order: 55, copy: { token: "[redacted]" } });
     expect({ status: lost.status, ...((await lost.json()) as object) }).toMatchObject({

@@ -40,12 +40,16 @@ function FacetList({ search }: { search: TaskSearch }) {
   const names: { [by: string]: string } = { type: words.type, queue: words.queue };
   return (
     <>
-      {facets.map(({ by, field }, place) => (
-        <section key={by} aria-label={names[by] ?? field}>
-          <h2>{names[by] ?? field}</h2>
-          <Values by={by} field={field} search={search} answer={answers[place]?.data} />
-        </section>
-      ))}
+      {facets.map(({ by, field }, place) => {
+        const answer = answers[place]?.data;
+        if (answer && isEachItsOwn(answer)) return null;
+        return (
+          <section key={by} aria-label={names[by] ?? field}>
+            <h2>{names[by] ?? field}</h2>
+            <Values by={by} field={field} search={search} answer={answer} />
+          </section>
+        );
+      })}
     </>
   );
 }
@@ -54,6 +58,11 @@ interface FacetAnswer {
   groups: readonly SummaryGroup[];
   /** The counts are of so many of the newest tasks. */
   sampled?: number;
+}
+
+/** Where each task has a value of its own, none of them narrows the search to more than one. */
+function isEachItsOwn({ groups }: FacetAnswer): boolean {
+  return groups.length > valuesMax && groups[0]!.count === 1;
 }
 
 function Values({

@@ -44,9 +44,11 @@ export function SelectionBar({
   const [whole, setWhole] = useState(false);
   const [asking, setAsking] = useState<{ action: TaskAction; target: Target }>();
   const counts = useQuery({ ...queries.statusCounts(search), enabled: isAllLoaded });
-  const isWhole = whole && isAllLoaded && counts.data !== undefined;
+  const { groups, sampled } = counts.data ?? {};
+  const isWhole = whole && isAllLoaded && groups !== undefined;
+  const isEstimate = isWhole && sampled !== undefined;
   const targetOf = (action: TaskAction): Target => {
-    if (isWhole) return { search, count: countFor(action, search, counts.data) };
+    if (isWhole) return { search, count: countFor(action, search, groups) };
     const suited = tasks.filter((task) => appliesTo(action, task));
     return { tasks: suited, count: suited.length };
   };
@@ -56,14 +58,15 @@ export function SelectionBar({
     onClear();
     onDone();
   };
-  const found = counts.data ? countOf(search, counts.data) : 0;
+  const found = groups ? countOf(search, groups) : 0;
   const selected = isWhole ? found : tasks.length;
+  const selectedText = words.selected(format.about(selected, isEstimate));
   return (
-    <div className={styles.bar} role="toolbar" aria-label={words.selected(selected)}>
-      <span className={styles.count}>{words.selected(selected)}</span>
-      {isAllLoaded && counts.data && !isWhole && (
+    <div className={styles.bar} role="toolbar" aria-label={selectedText}>
+      <span className={styles.count}>{selectedText}</span>
+      {isAllLoaded && groups && !isWhole && (
         <Button small onClick={() => setWhole(true)}>
-          {words.selectWhole(found)}
+          {words.selectWhole(format.about(found, sampled !== undefined))}
         </Button>
       )}
       {actions.map((action) => {
@@ -74,11 +77,13 @@ export function SelectionBar({
             needs={neededFor[action]}
             small
             kind={action === "delete" ? "danger" : "plain"}
-            disabled={target.count === 0}
+            disabled={target.count === 0 && !isEstimate}
             onClick={() => setAsking({ action, target })}
           >
             {words[action]}{" "}
-            {target.count > 0 && target.count < selected && <span>{format.count(target.count)}</span>}
+            {target.count > 0 && target.count < selected && (
+              <span>{format.about(target.count, isEstimate)}</span>
+            )}
           </RoleButton>
         );
       })}

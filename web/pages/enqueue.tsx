@@ -1,17 +1,18 @@
-/** Enqueues one task of a definition: its payload by a form or as JSON, and when. Begins with another task's payload on demand. */
+/** Enqueues one task of a definition: its payload by a form or as JSON, and what else is told of it. Begins with another task's payload on demand. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import { type FormEvent, useState } from "react";
-import { api } from "../api.ts";
+import { type FormEvent, useMemo, useState } from "react";
+import { api, type EnqueueSettings } from "../api.ts";
 import { Button, RoleButton } from "../components/button.tsx";
 import { Failure } from "../components/empty.tsx";
+import { EnqueueMore, noTexts, settingsOf } from "../components/enqueue-more.tsx";
 import { Field, inputClass } from "../components/field.tsx";
 import { PageHeader, Panel } from "../components/page.tsx";
 import { PayloadForm } from "../components/payload-form.tsx";
 import { useToast } from "../components/toast.tsx";
-import type { Json, TaskDocument } from "../contract.ts";
+import type { DefinitionDocument, Json, TaskDocument } from "../contract.ts";
 import { useWords } from "../i18n/language.tsx";
-import { isObject, type PayloadField, payloadFields } from "../payload-schema.ts";
+import { isObject, payloadFields } from "../payload-schema.ts";
 import { queries } from "../queries.ts";
 import { enqueueRoute } from "../router.tsx";
 import { useTelling } from "../telling.ts";
@@ -37,11 +38,7 @@ export function Enqueue() {
       {ready && (
         <div className={styles.narrow}>
           <Panel>
-            <EnqueueForm
-              type={type}
-              fields={payloadFields(definition?.payloadSchema)}
-              source={source.data?.task}
-            />
+            <EnqueueForm type={type} definition={definition} source={source.data?.task} />
           </Panel>
         </div>
       )}
@@ -51,21 +48,22 @@ export function Enqueue() {
 
 function EnqueueForm({
   type,
-  fields,
+  definition,
   source,
 }: {
   type: string;
-  fields: PayloadField[] | undefined;
+  definition: DefinitionDocument | undefined;
   /** The task to run with changes. */
   source: TaskDocument | undefined;
 }) {
   const words = useWords();
   const tell = useTelling();
+  const fields = useMemo(() => payloadFields(definition?.payloadSchema), [definition]);
   const enqueueing = useEnqueueing(type, source);
   const refused = enqueueing.error ? tell(enqueueing.error) : undefined;
   // The text is the truth; the form writes it.
   const [text, setText] = useState(() => JSON.stringify(source?.payload ?? {}, null, 2));
-  const [delay, setDelay] = useState("");
+  const [texts, setTexts] = useState(noTexts);
   const [problem, setProblem] = useState<string>();
   const [asJson, setAsJson] = useState(fields === undefined);
   const parsed = parse(text);
@@ -77,7 +75,7 @@ function EnqueueForm({
   const enqueue = (event: FormEvent) => {
     event.preventDefault();
     if ("problem" in parsed) setProblem(words.payloadInvalid(parsed.problem));
-    else enqueueing.mutate({ payload: parsed.payload, delay });
+    else enqueueing.mutate({ payload: parsed.payload, ...settingsOf(texts) });
   };
   const formed =
     fields && !asJson && "payload" in parsed && isObject(parsed.payload) ? parsed.payload : undefined;
@@ -89,20 +87,13 @@ function EnqueueForm({
         </Button>
       )}
       {formed && fields ? (
-        <>
-          <PayloadForm
-            fields={fields}
-            value={formed}
-            onChange={(value) => change(JSON.stringify(value, null, 2))}
-          />
-          {refused && (
-            <p className={styles.problem} role="alert">
-              {refused}
-            </p>
-          )}
-        </>
+        <PayloadForm
+          fields={fields}
+          value={formed}
+          onChange={(value) => change(JSON.stringify(value, null, 2))}
+        />
       ) : (
-        <Field label={words.payloadJson} problem={problem ?? refused}>
+        <Field label={words.payloadJson} problem={problem}>
           {(wiring) => (
             <textarea
               {...wiring}
@@ -115,16 +106,19 @@ function EnqueueForm({
           )}
         </Field>
       )}
-      <Field label={words.delay} help={words.delayHelp}>
-        {(wiring) => (
-          <input
-            {...wiring}
-            className={inputClass}
-            value={delay}
-            onChange={(event) => setDelay(event.target.value.trim())}
-          />
-        )}
-      </Field>
+      <EnqueueMore
+        definition={definition}
+        texts={texts}
+        onChange={(next) => {
+          setTexts(next);
+          enqueueing.reset();
+        }}
+      />
+      {refused && (
+        <p className={styles.problem} role="alert">
+          {refused}
+        </p>
+      )}
       <div className={styles.buttons}>
         <Link to="/definitions">{words.cancelDialog}</Link>
         <RoleButton needs="operator" kind="main" type="submit" disabled={enqueueing.isPending}>
@@ -142,10 +136,8 @@ function useEnqueueing(type: string, source: TaskDocument | undefined) {
   const navigate = useNavigate();
   const client = useQueryClient();
   return useMutation({
-    mutationFn: ({ payload, delay }: { payload: Json; delay: string }) =>
-      source
-        ? api.runAgain(source, { payload, ...(delay && { delay }) })
-        : api.enqueue({ type, payload, ...(delay && { delay }) }),
+    mutationFn: (task: { payload: Json } & EnqueueSettings) =>
+      source ? api.runAgain(source, task) : api.enqueue({ type, ...task }),
     onSuccess: (task) => {
       say(words.enqueued(task.id));
       client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== "tasks" });

@@ -58,7 +58,7 @@ export function Tasks() {
           onDone={found.refresh}
         />
       ) : (
-        <Statuses search={search} />
+        <Statuses search={search} isListed={!found.loading} />
       )}
       <div className={styles.found}>
         {found.newCount > 0 && (
@@ -148,19 +148,22 @@ function Help() {
   );
 }
 
-/** How many tasks of each status the rest of the search finds; each a link to them. */
-function Statuses({ search }: { search: TaskSearch }) {
+/** How many tasks of each status the rest of the search finds; each a link to them. Counted once the list is there. */
+function Statuses({ search, isListed }: { search: TaskSearch; isListed: boolean }) {
   const words = useWords();
   const format = useFormat();
-  const { data } = useQuery({ ...queries.statusCounts(search), retry: false });
-  const counts = useMemo(() => new Map(data?.map((group) => [group.status, group.count])), [data]);
-  const all = data?.reduce((sum, group) => sum + group.count, 0);
+  const { data } = useQuery({ ...queries.statusCounts(search), retry: false, enabled: isListed });
+  const counts = useMemo(() => new Map(data?.groups.map((group) => [group.status, group.count])), [data]);
+  const all = data?.groups.reduce((sum, group) => sum + group.count, 0);
+  const isEstimate = data?.sampled !== undefined;
+  const counted = (status: (typeof statuses)[number]) =>
+    isEstimate && !counts.has(status) ? "" : format.about(counts.get(status) ?? 0, isEstimate);
   return (
     <nav className={styles.statuses} aria-label={words.status}>
       <StatusLink
         search={search}
         label={words.allStatuses}
-        count={all === undefined ? "" : format.count(all)}
+        count={all === undefined ? "" : format.about(all, isEstimate)}
       />
       {statuses.map((status) => (
         <StatusLink
@@ -168,7 +171,7 @@ function Statuses({ search }: { search: TaskSearch }) {
           search={search}
           status={status}
           label={words[status]}
-          count={data ? format.count(counts.get(status) ?? 0) : ""}
+          count={data ? counted(status) : ""}
         />
       ))}
     </nav>

@@ -258,22 +258,20 @@ export const taskRoutes = [
     answer: oneTask,
     summary:
       "Enqueues a new task of the same type, with the same payload or an edited one: what is in it as it was shown is what it was, secrets and types included",
-    body: z.strictObject({
-      payload: z.unknown().optional(),
-      delay: z.union([z.string(), z.number()]).optional(),
-    }),
+    body: z.strictObject({ payload: z.unknown().optional(), ...settings }),
     run: async (call) => {
       const { dure, documents, body, by } = call;
       const { id, type, payload, isDefinition } = await existing(call);
       if (isDefinition)
         throw new HttpError(409, "STATUS_CONFLICT", "This is a definition; enqueue a task of it instead.");
       call.charge(1);
+      const { payload: edited, ...options } = body;
       const isEdited = "payload" in body;
       const again = await dure.enqueueTask(
         type,
-        isEdited ? documents.edited(body.payload as Json, payload) : payload,
+        isEdited ? documents.edited(edited as Json, payload) : payload,
         {
-          ...(body.delay !== undefined && { delay: body.delay }),
+          ...options,
           by: { ...by, action: "run-again", after: { from: id, ...(isEdited && { payloadEdited: true }) } },
         },
       );

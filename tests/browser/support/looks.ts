@@ -13,10 +13,19 @@ export function wideElements(page: Page): Promise<number> {
 }
 
 /** What axe objects to by WCAG 2.2 AA, as short lines. */
-export async function violations(page: Page): Promise<string[]> {
+export function violations(page: Page): Promise<string[]> {
+  return violationsOf(page, `["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]`);
+}
+
+/** The same of the one rule that another theme may break. */
+export function contrastViolations(page: Page): Promise<string[]> {
+  return violationsOf(page, `["color-contrast"]`);
+}
+
+async function violationsOf(page: Page, runOnly: string): Promise<string[]> {
   if (!(await page.evaluate("'axe' in globalThis"))) await page.evaluate(axe);
   return page.evaluate(`(async () => {
-    const { violations } = await axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
+    const { violations } = await axe.run(document, { runOnly: ${runOnly}, resultTypes: ["violations"] });
     return violations.map(({ id, nodes }) => id + ": " + nodes.slice(0, 3).map(({ html, any }) => html.slice(0, 160) + " " + (any[0]?.message ?? "")).join(" | "));
   })()`);
 }
