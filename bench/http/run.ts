@@ -3,7 +3,8 @@
  *
  *   node bench/http/run.ts bench/.data/search-history-10000000.db --dashboards 50
  *
- * The server is `dure dashboard` in a process of its own; tasks are run by a worker in this one, some two hundred a second.
+ * The server is `dure dashboard` in a process of its own. A worker in this one runs some two hundred tasks a second while
+ * questions are asked and while much changes.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -39,6 +40,7 @@ const headers = { authorization: `Bearer ${token}` };
 
 const table = new Table({ head: ["question", "p50 ms", "p99 ms"], style: { head: [] } });
 const random = seeded(7);
+const stopLoad = await startLoad();
 const specified = kinds.find(({ name }) => name.startsWith("any specified"))!;
 await measure("a page of the task list", () => {
   const search = specified.search(random, Date.now()) as Record<string, unknown>;
@@ -80,6 +82,7 @@ const asked = [
 ];
 for (const [name, path] of views) await measure(name, path, 20);
 console.log(table.toString());
+await stopLoad();
 await dashboards(Number(values.dashboards));
 server.kill();
 
@@ -95,6 +98,21 @@ async function measure(name: string, path: () => string, count = Number(values.r
   table.push([name, percentile(times, 50).toFixed(1), percentile(times, 99).toFixed(1)]);
 }
 
+/** Tasks come and are run until it is told to stop. */
+async function startLoad(): Promise<() => Promise<void>> {
+  const dure = createDure({ database, retention: false, worker: { queues: ["bench"] } });
+  const definition = dure.defineTask("bench-load", async () => undefined, { queue: "bench" });
+  await dure.start();
+  const timer = setInterval(() => {
+    void definition.enqueueMany(Array.from({ length: 10 }, () => ({ payload: null })));
+  }, 50);
+  return async () => {
+    clearInterval(timer);
+    await dure.stop();
+    await dure.close();
+  };
+}
+
 /** Opens so many dashboards; what the server's process uses of a core while nothing changes, and while much does. */
 async function dashboards(count: number): Promise<void> {
   const ending = new AbortController();
@@ -107,17 +125,10 @@ async function dashboards(count: number): Promise<void> {
   }
   await sleep(1_000);
   const idle = await used();
-  const dure = createDure({ database, retention: false, worker: { queues: ["bench"] } });
-  const definition = dure.defineTask("bench-load", async () => undefined, { queue: "bench" });
-  await dure.start();
-  const timer = setInterval(() => {
-    void definition.enqueueMany(Array.from({ length: 10 }, () => ({ payload: null })));
-  }, 50);
+  const stopLoad = await startLoad();
   events = 0;
   const busy = await used();
-  clearInterval(timer);
-  await dure.stop();
-  await dure.close();
+  await stopLoad();
   ending.abort();
   const perStream = events / count / Number(values.seconds);
   console.log(
