@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, expect, type Mock, test, vi } from "vitest";
 import { createDure, type Dure } from "../../server/dure.ts";
 import { createHttpHandler, type HttpHandler, type Role } from "../../server/http.ts";
+import { DureError } from "../../server/tasks/core/errors.ts";
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const list = "tasks?q=type:send-receipt&limit=100&attributes=true";
@@ -107,3 +108,14 @@ async function changeByApi(id = "by-api"): Promise<void> {
   const body = JSON.stringify({ type: "send-receipt", payload: {}, id });
   await handler(new Request("http://localhost/api/tasks", { ...init, body }));
 }
+
+test("a server whose database went away is not ready, and however many ask read it once a second", async () => {
+  const probe = async () => (await handler(new Request("http://localhost/readyz"))).status;
+  const store = await dure.instance.store();
+  const pauses = vi.spyOn(store, "listPauses");
+  pauses.mockRejectedValueOnce(new DureError("DATABASE_UNAVAILABLE", "connect ECONNREFUSED"));
+  expect(await probe()).toBe(503);
+  expect(await Promise.all(Array.from({ length: 50 }, probe))).toEqual(Array(50).fill(200));
+  expect(pauses).toHaveBeenCalledTimes(2);
+  pauses.mockRestore();
+});

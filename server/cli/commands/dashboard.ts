@@ -10,7 +10,6 @@ import { firstStop } from "../signals.ts";
 interface Options {
   host: string;
   port: string;
-  allowHost?: string[];
 }
 
 /** Adds the command. */
