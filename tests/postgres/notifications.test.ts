@@ -44,6 +44,7 @@ test("without a single notification work is found within a poll", async () => {
     expect(await startDelay()).toBeLessThan(7_000);
     await sleep(200 * Math.random());
   }
+  expect(proxy.dropped).toBeGreaterThanOrEqual(3);
   await world.check();
 });
 

@@ -1,4 +1,4 @@
-/** F52, F55: what NOTIFY can do to a server, and that Dure neither causes it nor waits for it. */
+/** F52, F54, F55: what NOTIFY can do to a server, and that Dure neither causes it nor waits for it. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -100,6 +100,28 @@ async function waitsFor(server: PostgresServer, event: string): Promise<number> 
   const text = "SELECT count(*)::integer AS waiting FROM pg_stat_activity WHERE wait_event = $1";
   return (await server.query(text, [event]))[0].waiting;
 }
+
+test("while the queue of notifications is full, tasks are stored and run", async ({ skip }) => {
+  const [{ version }] = await queryPostgres(
+    "SELECT current_setting('server_version_num')::integer AS version",
+  );
+  if (version < 170_000) skip("before PostgreSQL 17 that queue takes 8 GB to fill");
+  const server = await PostgresServer.start({ settings: { max_notify_queue_pages: 64 } });
+  closing.push(() => server.remove());
+  const world = await FaultWorld.open({ url: server.url(), workers: 1 });
+  closing.push(() => world.close());
+  const [holder, flooder] = [await connect(server.url()), await connect(server.url())];
+  closing.push(() => Promise.all([holder.end(), flooder.end()]));
+  // Who listens and does not end a transaction keeps what was notified since.
+  await holder.query("LISTEN elsewhere");
+  await holder.query("BEGIN");
+  const fill = "SELECT pg_notify('elsewhere', n || repeat('x', 7000)) FROM generate_series(1, 200) AS n";
+  await expect(flooder.query(fill)).rejects.toMatchObject({ code: "54000" });
+  for (let count = 0; count < 20; count += 1) await world.enqueue();
+  expect([...world.refusals]).toEqual([]);
+  await world.check();
+  await expect(flooder.query("NOTIFY elsewhere, 'still'")).rejects.toMatchObject({ code: "54000" });
+});
 
 test("a notification is sent together with the statement that it tells of, not after its answer", async () => {
   const schema = await createTestSchema();

@@ -1,5 +1,4 @@
 /** F51: a pooler that hands out another session for every transaction stands between. */
-import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { channelOf } from "../../server/tasks/stores/postgres/notifier.ts";
@@ -34,13 +33,14 @@ describe.each(poolers)("through $name", ({ missing, start }) => {
     async (options) => {
       world = await FaultWorld.open({ url: `${pooler.url(schema.url)}${options}`, checkUrl: schema.url });
       const load = world.load();
-      await sleep(500);
+      const takenBack = world.loseWorker();
       const { id } = await world.caller.enqueueTask("resize-image", {}, { delay: "1h" });
       world.acknowledged.add(id);
       expect((await world.caller.cancelTask(id)).requested).toBe(false);
       expect((await world.caller.retryTask(id)).status).toBe("PENDING");
       expect(await world.caller.searchTasks({ type: "resize-image" })).not.toEqual([]);
       await world.until("enough tasks", () => world!.acknowledged.size > 20);
+      await takenBack;
       await load.end();
       expect([...world.refusals]).toEqual([]);
       await world.check();

@@ -47,7 +47,7 @@ describe("time-outs that the role is given", () => {
     await server.query(`ALTER ROLE app SET ${name} = '${value}'`);
     const world = await openWorld({ url });
     const load = world.load();
-    await sleep(800);
+    await Promise.all([sleep(800), world.loseWorker()]);
     await world.until("enough tasks", () => world.acknowledged.size > 20);
     await load.end();
     expect([...world.refusals]).toEqual([]);
@@ -84,7 +84,7 @@ describe("connections", () => {
     world.workMs = 2_000;
     const worker = world.workers[0]!;
     for (let count = 0; count < 5; count += 1) await world.enqueue();
-    // Searches of text are slow enough to keep two connections busy for as long as they go on.
+    // Fifty at once keep both connections busy for as long as they go on.
     const end = performance.now() + 2_500;
     const busy = Array.from({ length: 50 }, async () => {
       while (performance.now() < end) await worker.stats();

@@ -28,6 +28,8 @@ export class CuttingProxy {
   refuses = false;
   /** Notifications are left out of what the server sends. */
   dropsNotifications = false;
+  /** How many were left out. */
+  dropped = 0;
   readonly #server: Server;
   readonly #target: { host: string; port: number };
   readonly #connections = new Set<Connection>();
@@ -197,7 +199,10 @@ class Connection {
       if (letter === "Z") this.#lose();
       return;
     }
-    if (letter === "A" && this.#proxy.dropsNotifications) return;
+    if (letter === "A" && this.#proxy.dropsNotifications) {
+      this.#proxy.dropped += 1;
+      return;
+    }
     this.#send(this.#client, bytes);
   }
 

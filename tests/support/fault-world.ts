@@ -4,12 +4,16 @@
  * of the crash tests judges here too.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "vitest";
 import type { Dure } from "../../server/dure.ts";
 import type { DureOptions } from "../../server/dure-options.ts";
 import { createDure, DureError } from "../../server/index.ts";
 import type { TaskOptions } from "../../server/tasks/core/task.ts";
+import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import { newTask, newWorker } from "./builders.ts";
 import type { LedgerLine } from "./crash-ledger.ts";
 import { findViolations } from "./crash-oracle.ts";
+import { claimRequest, ok } from "./stores.ts";
 
 export interface FaultWorldOptions {
   /** The string that the instances under test are given. */
@@ -43,12 +47,14 @@ export class FaultWorld {
   readonly #starts: LedgerLine[] = [];
   readonly #judge: Dure;
   readonly #definition: TaskOptions;
+  readonly #url: string;
   /** How long each task takes; tests may change it. */
   workMs = 5;
   #made = 0;
 
   private constructor(options: FaultWorldOptions) {
     const { url, checkUrl = url, workers = 2, worker, definition } = options;
+    this.#url = url;
     this.#definition = { maxAttempts: 3, backoff: { first: "20ms", factor: 1 }, ...definition };
     this.caller = this.#instance(url);
     this.workers = Array.from({ length: workers }, () =>
@@ -128,6 +134,29 @@ export class FaultWorld {
         await Promise.all(calls);
       },
     };
+  }
+
+  /** A worker dies with a task, of a type that no other defines; resolves when another has taken that back. */
+  async loseWorker(): Promise<void> {
+    const type = "send-receipt";
+    const task = newTask({ type, createdAt: Date.now() });
+    const store = createPostgresStore({ url: this.#url });
+    try {
+      await store.open();
+      ok(await store.registerWorker({ ...newWorker("lost"), types: [type], leaseMs: 300 }));
+      ok(await store.enqueueTasks([task]));
+      this.acknowledged.add(task.id);
+      expect(
+        ok(await store.claimTasks(claimRequest({ workerId: "lost", types: [type] }))).claimed,
+      ).toHaveLength(1);
+    } finally {
+      await store.close();
+    }
+    await this.until(
+      "a task taken back",
+      async () => (await this.caller.getTaskById(task.id))?.crashes === 1,
+    );
+    await this.caller.cancelTask(task.id);
   }
 
   /** Resolves once the workers have started another task: they go on by themselves. */
