@@ -1,4 +1,5 @@
 /** Options as commander gives them, texts, to what the interface takes. Wrong ones are answered with the nearest. */
+import { grouped } from "../tasks/core/grouped.ts";
 import { didYouMean } from "../tasks/core/names.ts";
 import { showValue } from "../tasks/core/show.ts";
 import type { TaskStatusName } from "../tasks/core/task.ts";
@@ -27,9 +28,7 @@ export function parseInteger(text: string, option: string, least?: number, most?
   const value = Number(text);
   if (isWhole && value >= (least ?? value) && value <= (most ?? value)) return value;
   const from =
-    least === undefined
-      ? ""
-      : ` from ${least}${most === undefined ? " up" : ` to ${most.toLocaleString("en")}`}`;
+    least === undefined ? "" : ` from ${least}${most === undefined ? " up" : ` to ${grouped(most)}`}`;
   throw new CommandError(`${option} is ${showValue(text)}; it must be a whole number${from}.`);
 }
 

@@ -3,6 +3,7 @@
  * that turn the direction of writing. Everything of it that reaches a terminal comes through here.
  */
 import { stripVTControlCharacters } from "node:util";
+import { grouped } from "../tasks/core/grouped.ts";
 
 /** Signs that change the direction of writing, and tags, which no terminal shows. */
 const hiddenSigns = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\u{e0000}-\u{e007f}]/gu;
@@ -53,7 +54,7 @@ export function counted(count: number, one: string, many = `${one}s`): string {
 }
 
 export function formatCount(count: number): string {
-  return count.toLocaleString("en-US");
+  return grouped(count);
 }
 
 const sizeUnits = ["B", "KiB", "MiB", "GiB", "TiB"] as const;

@@ -140,6 +140,14 @@ describe("imports", () => {
     expect([...reached].filter((path) => path.endsWith("/task.ts"))).toEqual([]);
   });
 
+  // A first use brings 13 MB of Unicode data into the process; docs/design/storage.md.
+  test("nothing that a worker runs writes numbers or dates in the way of a language", () => {
+    const ofWorkers = sources.filter(
+      (path) => /^server\/(tasks|dure)/.test(path) && !path.endsWith(".test.ts"),
+    );
+    expect(linesWith(ofWorkers, /\bIntl\.|\.toLocale(Date|Time)?String\(/)).toEqual([]);
+  });
+
   test("the client runs without anything else: not Node's modules, no package, nothing of the server", () => {
     const reached = new Set<string>();
     const visit = (path: string): void => {

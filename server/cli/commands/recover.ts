@@ -1,5 +1,6 @@
 /** `dure recover`: what can still be read of a damaged file, into a new one. */
 import type { Command } from "commander";
+import { grouped } from "../../tasks/core/grouped.ts";
 import type { Recovered } from "../../tasks/runtime/recoverer.ts";
 import type { Action } from "../context.ts";
 import { refuseMissing, withContext } from "../context.ts";
@@ -77,5 +78,5 @@ function namesOf(ids: readonly string[], lost: number): string {
   const shown = ids.slice(0, idsShown).map(plainLine);
   if (shown.length === 0) return "their ids are not known";
   const more = lost - shown.length;
-  return more === 0 ? shown.join(", ") : `${shown.join(", ")} and ${more.toLocaleString("en")} more`;
+  return more === 0 ? shown.join(", ") : `${shown.join(", ")} and ${grouped(more)} more`;
 }

@@ -2,6 +2,7 @@
 import type { Condition, Field } from "./condition.ts";
 import { describeCondition, describeField } from "./condition-text.ts";
 import { readPageSearch } from "./find.ts";
+import { grouped } from "./grouped.ts";
 import type { Instance } from "./instance.ts";
 import type { TaskSearchOptions } from "./search.ts";
 import type { PlanSource, SearchPlan, StoreSearch } from "./store.ts";
@@ -44,7 +45,7 @@ function partsOf(where: Condition | undefined): readonly Condition[] {
 
 function summaryOf(search: StoreSearch, plan: SearchPlan): string {
   const { source, of, candidates, isAtLeast, isSorted } = plan;
-  const number = candidates.toLocaleString("en-US");
+  const number = grouped(candidates);
   const count = `${isAtLeast ? `at least ${number}` : `about ${number}`} ${candidates === 1 ? "task" : "tasks"}`;
   const from: Record<PlanSource, string> = {
     id: "Finds the one task by its id.",

@@ -5,6 +5,7 @@ import { parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
 import type { TaskFilter } from "./filter.ts";
 import { filterKeys, filterProblems, type PlainFilters, toPlainFilters } from "./filter-condition.ts";
+import { grouped } from "./grouped.ts";
 import { ulidTime } from "./ids.ts";
 import type { Instance } from "./instance.ts";
 import { sortValueOf } from "./meets.ts";
@@ -44,7 +45,7 @@ const sortFields = [
 const hint =
   "Nothing but a look at each task tells which of them fit. Narrow it by status, type or a range of time, declare what you ask for as an attribute, or give it a longer budget.";
 
-const relevanceHint = `Only the newest ${rankedMax.toLocaleString("en-US")} tasks that fit are ranked, or as many as the budget allows. Narrow it by status, type or a range of time to rank others.`;
+const relevanceHint = `Only the newest ${grouped(rankedMax)} tasks that fit are ranked, or as many as the budget allows. Narrow it by status, type or a range of time to rank others.`;
 const unindexedHint =
   "Ask again when running workers have indexed them, which the stats tell; or with no budget: then every task is looked at.";
 
@@ -294,7 +295,7 @@ export function toPage(
 }
 
 function hintOfUnindexed(tasks: number): string {
-  return `The texts of about ${tasks.toLocaleString("en-US")} tasks are not indexed yet, and were not looked at. ${unindexedHint}`;
+  return `The texts of about ${grouped(tasks)} tasks are not indexed yet, and were not looked at. ${unindexedHint}`;
 }
 
 function cursorsOf(search: StoreSearch, fingerprint: string): (place: Place, backwards: boolean) => string {

@@ -4,6 +4,8 @@ import { DureError } from "./errors.ts";
 import { showValue } from "./show.ts";
 import { isLongerThan } from "./utf8.ts";
 
+/** As most ids are. What is a letter in any script takes 2 MB to know, once. */
+const plainIdPattern = /^[\w.:/-]{1,128}$/;
 const idPattern = /^[\p{L}\p{M}\p{N}._:/-]{1,128}$/u;
 const idRule = "1 to 128 characters: letters and digits of any script, and . _ : / -";
 
@@ -53,7 +55,7 @@ export function checkIdempotencyKey(key: unknown): asserts key is string {
 }
 
 function checkId(id: unknown, what: string): asserts id is string {
-  if (typeof id === "string" && idPattern.test(id)) return;
+  if (typeof id === "string" && (plainIdPattern.test(id) || idPattern.test(id))) return;
   throw invalidId(what, id, idRule);
 }
 

@@ -5,6 +5,7 @@
  * plans tomorrow's task today is no loop.
  */
 import { DureError } from "./errors.ts";
+import { grouped } from "./grouped.ts";
 import type { TaskSettings } from "./store.ts";
 
 /** From this wait on a task that a handler enqueues begins a chain of its own. */
@@ -38,7 +39,7 @@ export function countChild(origin: Origin): void {
   if (origin.children >= childrenMax) {
     throw new DureError(
       "ENQUEUE_LIMIT",
-      `This attempt of "${origin.type}" has enqueued ${childrenMax.toLocaleString("en")} tasks, which is the most one attempt ` +
+      `This attempt of "${origin.type}" has enqueued ${grouped(childrenMax)} tasks, which is the most one attempt ` +
         "may. Does it loop? If it should enqueue more, let some of its tasks enqueue the rest, or raise worker.childrenMax.",
       { details: { limit: "children", max: childrenMax, type: origin.type } },
     );

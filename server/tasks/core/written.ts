@@ -1,6 +1,7 @@
 /** From a store's answer to a value or an error: the one place where `rejected` and `unknown` become DureErrors. */
 import type { ErrorCode } from "./errors.ts";
 import { DureError } from "./errors.ts";
+import { grouped } from "./grouped.ts";
 import type { TaskStore, Written } from "./store.ts";
 
 const codes: Record<string, ErrorCode> = {
@@ -51,7 +52,7 @@ function describe(reason: string, details: Record<string, unknown>): string {
       );
     case "queue-full":
       return (
-        `The queue "${details.queue}" may have ${(details.max as number).toLocaleString("en")} of its tasks waiting (queueDepthMax), and would ` +
+        `The queue "${details.queue}" may have ${grouped(details.max as number)} of its tasks waiting (queueDepthMax), and would ` +
         `have more. ${undone} Enqueue again when some have been run, start more workers, or raise the limit.`
       );
     case "not-found": {

@@ -5,7 +5,6 @@
 import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { constants, createGunzip } from "node:zlib";
 import type { ArchivedTask } from "../core/store.ts";
 import { boundsOfDay, dayOfName, type FileBounds, readBounds } from "./archive-bounds.ts";
 import { fromLine } from "./archive-record.ts";
@@ -83,7 +82,7 @@ async function* readMember(
   const range = { start, ...(next !== undefined && { end: next - 1 }) };
   let given = 0;
   try {
-    for await (const line of linesOf(path, range, constants.Z_FINISH)) {
+    for await (const line of linesOf(path, range)) {
       given += 1;
       yield line;
     }
@@ -94,7 +93,7 @@ async function* readMember(
   }
   try {
     let passed = 0;
-    for await (const line of linesOf(path, range, constants.Z_SYNC_FLUSH)) {
+    for await (const line of linesOf(path, range, { isCut: true })) {
       passed += 1;
       if (passed > given) yield line;
     }
@@ -106,10 +105,11 @@ async function* readMember(
 async function* linesOf(
   path: string,
   range: { start: number; end?: number },
-  finishFlush: number,
+  { isCut = false } = {},
 ): AsyncGenerator<string> {
   const file = createReadStream(path, range);
-  const plain = createGunzip({ finishFlush });
+  const { constants, createGunzip } = await import("node:zlib");
+  const plain = createGunzip({ finishFlush: isCut ? constants.Z_SYNC_FLUSH : constants.Z_FINISH });
   file.on("error", (error) => plain.destroy(error));
   try {
     let parts: Buffer[] = [];

@@ -6,12 +6,9 @@
 import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { gzip } from "node:zlib";
 import type { ArchivedTask } from "../core/store.ts";
 import { boundsOf, extendBounds } from "./archive-bounds.ts";
 import { toLine } from "./archive-record.ts";
-
-const compress = promisify(gzip);
 
 export class Archive {
   readonly #folder: string;
@@ -29,7 +26,8 @@ export class Archive {
   }
 
   async #appendTo(name: string, tasks: readonly ArchivedTask[]): Promise<void> {
-    const member = await compress(`${tasks.map(toLine).join("\n")}\n`);
+    const { gzip } = await import("node:zlib");
+    const member = await promisify(gzip)(`${tasks.map(toLine).join("\n")}\n`);
     const path = join(this.#folder, name);
     const file = await open(path, "a", 0o600);
     try {

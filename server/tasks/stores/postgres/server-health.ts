@@ -1,4 +1,5 @@
 /** What `dure doctor` asks of the server itself, beside Dure's own tables: each finding names a cause and the next step. */
+import { grouped } from "../../core/grouped.ts";
 import type { HealthFinding } from "../../core/store.ts";
 import type { Database } from "./database.ts";
 import { statement } from "./statement.ts";
@@ -211,7 +212,7 @@ async function vacuumFindings(
   return behind.map(([table, live, dead]) => ({
     level: "warning",
     check,
-    message: `${table} has ${dead.toLocaleString("en")} dead rows beside ${live.toLocaleString("en")} live ones.`,
+    message: `${table} has ${grouped(dead)} dead rows beside ${grouped(live)} live ones.`,
     next: "Look for old transactions above; or give autovacuum more to work with (autovacuum_vacuum_cost_limit).",
   }));
 }

@@ -67,7 +67,7 @@ export class Checkpointer {
     const worker = new Worker(thisFile, {
       workerData: { checkpoint: this.#path },
       name: "dure-checkpointer",
-      resourceLimits: { maxYoungGenerationSizeMb: 2 },
+      resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 },
     });
     worker.unref();
     worker.on("message", (moved: unknown) => {

@@ -42,7 +42,7 @@ const busyWaitMsMax = 60_000;
 /** Statements of one text kept for borrowing. */
 const sparesMax = 32;
 /** Claims and settlements touch the edges of the indexes only: a larger cache made them no faster. */
-const cacheKiB = { writer: 6_144, reader: 16_384, salvager: 16_384 };
+const cacheKiB = { writer: 4_096, reader: 16_384, salvager: 16_384 };
 const writeAheadBytesMax = 64 * 1024 * 1024;
 
 /** File systems whose locks or shared memory cannot be trusted, by the magic number that statfs gives. */

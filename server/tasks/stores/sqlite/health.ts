@@ -1,6 +1,7 @@
 /** What `dure doctor` asks of the file: each finding names a cause and the next step. */
 import { statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { grouped } from "../../core/grouped.ts";
 import type { HealthFinding } from "../../core/store.ts";
 import { backlogFindings, workerFinding } from "../findings.ts";
 import { allLanes, hourSql } from "../hours.ts";
@@ -97,7 +98,7 @@ function checkAttributes(connection: Connection, full: boolean): HealthFinding {
 /** @param freeBytes beside the database */
 export function diskFinding(freeBytes: number): HealthFinding {
   const check = "disk";
-  const free = `${Math.round(freeBytes / mebibyte).toLocaleString("en")} MiB`;
+  const free = `${grouped(Math.round(freeBytes / mebibyte))} MiB`;
   if (freeBytes >= freeBytesMin) return { level: "ok", check, message: `${free} are free.` };
   return {
     level: "warning",

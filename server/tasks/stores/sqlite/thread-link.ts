@@ -19,8 +19,11 @@ export interface ThreadLinkEvents {
   beat(workerId: string, beat: Beat): void;
 }
 
-/** Messages are short-lived; more room for them only makes the process larger. */
-const maxYoungGenerationSizeMb = 4;
+/**
+ * Messages are short-lived; more room for them only makes the process larger. From 2 GB up each thread has V8's own code
+ * mapped once more, 2 MB of it (docs/design/storage.md).
+ */
+const resourceLimits = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 2_000 };
 
 const threadFile = new URL(import.meta.url.endsWith(".ts") ? "./thread.ts" : "./thread.js", import.meta.url);
 
@@ -46,7 +49,7 @@ export class ThreadLink {
       const worker = new Worker(threadFile, {
         workerData: this.#options,
         name: `dure-${this.#options.role}`,
-        resourceLimits: { maxYoungGenerationSizeMb },
+        resourceLimits,
       });
       this.#worker = worker;
       worker.on("error", (error) => this.#died(error));
@@ -142,9 +145,11 @@ export class ThreadLink {
   }
 
   #died(cause: unknown): void {
+    const thread = `The thread that ${this.#options.role === "writer" ? "writes" : "reads"} ${this.#options.path}`;
+    const why = cause instanceof Error ? ` of ${cause.name}: ${cause.message}` : "";
     this.#failure ??= new DureError(
       "DATABASE_UNAVAILABLE",
-      `The thread that ${this.#options.role === "writer" ? "writes" : "reads"} ${this.#options.path} has died. Restart this process.`,
+      `${thread} has died${why}. Restart this process.`,
       { cause },
     );
     for (const { reject } of this.#pending.takeAll()) reject(this.#failure);
