@@ -15,7 +15,7 @@ import { Events } from "./events.ts";
 import { checkHost, checkOrigin, securityHeaders } from "./guards.ts";
 import { openApi } from "./open-api.ts";
 import { Pages } from "./pages.ts";
-import { checkAsksNoPayload, refusal } from "./payload-right.ts";
+import { checkAsksWhatIsShown, refusal } from "./payload-right.ts";
 import type { Call, Route } from "./route.ts";
 import { actionRoutes } from "./routes/actions.ts";
 import { attentionRoutes } from "./routes/attention.ts";
@@ -267,10 +267,8 @@ async function run(
     };
     const by = isChange ? askersOf(site, request, caller, requestId) : noAskers;
     const call = { ...rightsOf(site, caller, request), ...by, dure, params, query, body, audit };
-    if (!call.seesPayloads) {
-      if (route.needsPayloads) throw refusal();
-      await checkAsksNoPayload(dure, body ?? query);
-    }
+    if (!call.seesPayloads && route.needsPayloads) throw refusal();
+    await checkAsksWhatIsShown(dure, call, body ?? query);
     if (!isChange && !route.isOwn) return { bytes: await shared(site, route, request, call), status: 200 };
     const value = await route.run(call);
     const answered = route.statusOf?.(value) ?? 200;

@@ -10,7 +10,7 @@ import { redactedText, withoutSecrets } from "../tasks/core/secret-text.ts";
 import type { Attributes, AuditRecord, StoredDefinition, WorkerRecord } from "../tasks/core/store.ts";
 import type { AuditState } from "../tasks/core/store-audit.ts";
 import type { TaskGroup } from "../tasks/core/summary.ts";
-import type { Task } from "../tasks/core/task.ts";
+import type { Task, TaskProgress } from "../tasks/core/task.ts";
 import { encodeValue } from "../tasks/core/value.ts";
 import type {
   AttemptDocument,
@@ -40,7 +40,8 @@ export const redactByName: Redact = (key) => secretKeys.test(key);
 /** In the place of what only those see who may see payloads. */
 const hiddenText = "[hidden]";
 
-const depthMax = 100;
+/** Of JSON; payloads are a hundred levels deep, of which a Map takes three each. */
+const depthMax = 400;
 
 export class Documents {
   readonly #redact: Redact;
@@ -68,9 +69,13 @@ export class Documents {
       ...(result !== undefined && { result: this.#value(result, "result") }),
       ...(attributes && { attributes: this.#redacted(jsonOf(attributes)) as { [name: string]: Json } }),
       ...(error !== undefined && { error: this.text(error) }),
-      ...(progress && { progress }),
+      ...(progress && { progress: this.#progress(progress) }),
       ...(tags && { tags: [...tags] }),
     };
+  }
+
+  #progress({ message, ...rest }: TaskProgress): TaskProgress {
+    return { ...rest, ...(message !== undefined && { message: this.text(message) }) };
   }
 
   /** What somebody wrote, with the secrets in it taken out. */
@@ -139,7 +144,7 @@ export class Documents {
   }
 
   pause(pause: Pause): PauseDocument {
-    return jsonOf(pause) as unknown as PauseDocument;
+    return mapTexts(jsonOf(pause), (text) => this.text(text)) as unknown as PauseDocument;
   }
 
   /** Queries and reasons are what somebody wrote. */
@@ -172,17 +177,27 @@ export class Documents {
   /** Where the text stands that was shown in the place of a secret. */
   #pathOfHidden(value: Json, path: string): string | undefined {
     if (typeof value !== "object" || value === null) return undefined;
+    const isPair = Array.isArray(value) && this.#isSecretPair(value);
     for (const [key, item] of Object.entries(value)) {
-      if (item === redactedText && this.#redact(key)) return `${path}.${key}`;
+      if (item === redactedText && (this.#redact(key) || (isPair && key === "1"))) return `${path}.${key}`;
       const found = this.#pathOfHidden(item, `${path}.${key}`);
       if (found !== undefined) return found;
     }
     return undefined;
   }
 
+  /** Entries of a Map, and headers as they are often kept: a key and its value. */
+  #isSecretPair(value: readonly Json[]): boolean {
+    return value.length === 2 && typeof value[0] === "string" && value[1] !== null && this.#redact(value[0]);
+  }
+
   #redacted(value: Json, depth = 0): Json {
-    if (typeof value !== "object" || value === null || depth > depthMax) return value;
-    if (Array.isArray(value)) return value.map((item) => this.#redacted(item, depth + 1));
+    if (typeof value !== "object" || value === null) return value;
+    if (depth > depthMax) return redactedText;
+    if (Array.isArray(value)) {
+      if (this.#isSecretPair(value)) return [value[0]!, redactedText];
+      return value.map((item) => this.#redacted(item, depth + 1));
+    }
     const entries = Object.entries(value).map(([key, item]): [string, Json] => [
       key,
       this.#redact(key) && item !== null ? redactedText : this.#redacted(item, depth + 1),
@@ -225,6 +240,10 @@ class HiddenDocuments extends Documents {
     return super.reason({ ...reason, message });
   }
 
+  override search({ alert, ...search }: SavedSearch): SavedSearchDocument {
+    return super.search({ ...search, ...(alert && { alert: withoutPayloads(alert) }) } as SavedSearch);
+  }
+
   override auditRecord({ target, before, after, ...record }: AuditRecord): AuditDocument {
     return super.auditRecord({
       ...record,
@@ -242,6 +261,14 @@ class HiddenDocuments extends Documents {
   override hides(field: string): boolean {
     return !openFields.has(field);
   }
+}
+
+function withoutPayloads({ enqueue, recovered, ...rest }: NonNullable<SavedSearch["alert"]>) {
+  return {
+    ...rest,
+    enqueue: { type: enqueue.type },
+    ...(recovered && { recovered: { type: recovered.type } }),
+  };
 }
 
 /** Without what somebody wrote: queries, which may look into payloads, and reasons. */

@@ -4,7 +4,7 @@ import type { TaskChange } from "../tasks/core/watch.ts";
 import type { Caller, Gate } from "./auth.ts";
 import type { Documents } from "./documents.ts";
 import { HttpError } from "./errors.ts";
-import { checkAsksNoPayload } from "./payload-right.ts";
+import { checkAsksWhatIsShown } from "./payload-right.ts";
 import { searchOf, watchQuery } from "./routes/tasks.ts";
 
 const streamsMax = 50;
@@ -69,7 +69,8 @@ export class Watches {
     }
     const { since: asked, ...filters } = given.data;
     const seesPayloads = caller.payloads !== false;
-    if (!seesPayloads) await checkAsksNoPayload(this.#dure, filters);
+    const documents = this.#documents.shownTo(seesPayloads);
+    await checkAsksWhatIsShown(this.#dure, { seesPayloads, documents }, filters);
     const since = request.headers.get("last-event-id") || asked;
     // What cannot be watched is an error of the request, not of the stream.
     await this.#dure.searchTaskPage({ ...searchOf(filters), updatedSince: since ?? "now", limit: 1 });
@@ -79,7 +80,7 @@ export class Watches {
       ...(since !== undefined && { since }),
       signal: AbortSignal.any([request.signal, denied.signal]),
     });
-    return this.#written(changes, this.#documents.shownTo(seesPayloads), async () => {
+    return this.#written(changes, documents, async () => {
       if (!(await this.#gate.isStillAdmitted(request, seesPayloads))) denied.abort();
     });
   }
