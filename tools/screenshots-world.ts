@@ -3,6 +3,7 @@
  * already, and an hour of a shop's tasks. A worker really runs each; only the clock of this process goes faster,
  * from an hour ago to now. Prints the dashboard's address when all is there, and stays until it is told to stop.
  */
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { createDure } from "dure";
@@ -96,8 +97,10 @@ await nightlyReport.enqueue({ month: "2026-11", sections: ["sales"] }, { delay: 
 await until(async () => (await dure.countTasks({ status: "RUNNING" })) === 2);
 await until(isHistoryWhole);
 
-const listening = await listen(dure, { port: 0 });
-console.log(listening.url);
+// Each picture logs in anew.
+const token = randomUUID();
+const listening = await listen(dure, { port: 0, token });
+console.log(new URL(`/?token=${token}`, listening.url).href);
 await Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]);
 await listening.close();
 await dure.stop({ now: true });

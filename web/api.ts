@@ -125,6 +125,7 @@ export const api = {
   workers: async (signal?: AbortSignal) =>
     (await get<{ workers: WorkerDocument[] }>("workers", {}, signal)).workers,
   session: (signal?: AbortSignal) => get<Session>("session", {}, signal),
+  logIn: (token: string) => send<unknown>("POST", "session", { token }),
   logOut: () => send<unknown>("DELETE", "session"),
   stats: (signal?: AbortSignal) => get<Stats>("stats", {}, signal),
   history: async (from: number, bucket: string, type: string | undefined, signal?: AbortSignal) =>

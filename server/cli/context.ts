@@ -61,6 +61,11 @@ export class Context {
     return this.#dure;
   }
 
+  /** Whether the database is a file of this machine. */
+  get isFile(): boolean {
+    return isFile(this.database);
+  }
+
   /** The database in messages, without what an address may hold of a password. */
   get shownDatabase(): string {
     return withoutPassword(this.database);

@@ -28,6 +28,7 @@ import { addSearches } from "./commands/searches.ts";
 import { addShow } from "./commands/show.ts";
 import { addStats } from "./commands/stats.ts";
 import { addTail } from "./commands/tail.ts";
+import { addTokens } from "./commands/tokens.ts";
 import { addTop } from "./commands/top.ts";
 import { addWorker } from "./commands/worker.ts";
 import { addWorkers } from "./commands/workers.ts";
@@ -86,6 +87,7 @@ export function createProgram(): Command {
     addAudit,
     addDefinitions,
     addDashboard,
+    addTokens,
   ])
     add(program);
   program.commandsGroup("Change tasks:");

@@ -1,7 +1,7 @@
 /** Joins routes, guards, access and pages into one request handler, which mounts under any path. */
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import type { z } from "zod";
+import { z } from "zod";
 import type { Dure } from "../dure.ts";
 import { byOf, recordIn } from "../tasks/core/audit.ts";
 import { parseJson } from "../tasks/core/json-text.ts";
@@ -46,6 +46,8 @@ export const routes: readonly Route[] = allRoutes;
 const bodyMax = 1024 * 1024;
 /** How long one look at the database answers all who ask whether it is there. */
 const readyMs = 1_000;
+/** A token in a body is in no log of addresses. */
+const logInBody = z.strictObject({ token: z.string().min(1).max(1_000) });
 
 /** One change that somebody asked for, whether or not it was made. */
 export interface AuditEntry {
@@ -214,6 +216,14 @@ function addApi(app: Hono, site: Site): void {
     await gate.admit(context.req.raw, "viewer");
     return context.json(openApi(routes));
   });
+  app.post("/api/session", async (context) => {
+    const request = context.req.raw;
+    checkOrigin(request);
+    const { token } = parsed(logInBody, await bodyOf(request), "body") as z.infer<typeof logInBody>;
+    const cookie = await logIn(site, request, token);
+    if (cookie === undefined) throw new HttpError(404, "NOT_FOUND", "Nobody logs in here by a token.");
+    return context.json({ begun: true }, 200, { "set-cookie": cookie });
+  });
   app.delete("/api/session", async (context) => {
     const request = context.req.raw;
     checkOrigin(request);
@@ -296,6 +306,19 @@ function askersOf({ auditEnqueues }: Site, request: Request, caller: Caller, req
   return { by, enqueuedBy: auditEnqueues || by.via === "dashboard" ? by : undefined };
 }
 
+function isRefusedVisitor(error: unknown, accepted = ""): boolean {
+  return error instanceof HttpError && error.status === 401 && accepted.includes("text/html");
+}
+
+/** The cookie of a new session; undefined where there are none. @throws HttpError 401, 429 */
+async function logIn(site: Site, request: Request, secret: string): Promise<string | undefined> {
+  const begun = site.gate.login(request, secret);
+  if (!begun) return undefined;
+  const by = askedBy(request, begun.caller, requestIdOf(request));
+  await recordSession(site, { ...by, via: "dashboard" }, "log-in");
+  return begun.cookie;
+}
+
 /** A session begins and ends without its record, too: a database that takes no writes is looked at all the same. */
 async function recordSession(site: Site, by: AskedBy, action: "log-in" | "log-out"): Promise<void> {
   const { instance } = site.dure;
@@ -335,14 +358,16 @@ function bytesOf(value: unknown): Bytes {
 }
 
 function addPages(app: Hono, site: Site): void {
-  const { base, gate, pages } = site;
+  const { base, pages } = site;
   app.get("*", async (context) => {
     const token = context.req.query("token");
-    if (token !== undefined) {
-      const request = context.req.raw;
-      const cookie = gate.login(request, token);
-      const by: AskedBy = { ...askedBy(request, { role: "admin" }, requestIdOf(request)), via: "dashboard" };
-      if (cookie) await recordSession(site, by, "log-in");
+    // Whoever only looks whether an address is there (HEAD) uses up no link.
+    if (token !== undefined && context.req.method === "GET") {
+      const cookie = await logIn(site, context.req.raw, token).catch((error) => {
+        // Whoever opens a link again is either still logged in, or asked for another by the page.
+        if (!isRefusedVisitor(error, context.req.header("accept"))) throw error;
+        return undefined;
+      });
       const headers = { location: withoutToken(context.req.url), ...(cookie && { "set-cookie": cookie }) };
       return new Response(null, { status: 303, headers });
     }

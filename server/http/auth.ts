@@ -1,10 +1,13 @@
 /**
- * Who may call. By default whoever has the token: it is random, made at the start, and exchanged for a cookie by opening
- * the address that carries it. A server that mounts the API says by `authorize` who its callers are.
+ * Who may call. A server of Dure's own asks for a token, or for the session that a token or a link has begun: passes.ts. A server
+ * that mounts the API says by `authorize` who its callers are.
  */
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, timingSafeEqual } from "node:crypto";
+import { addressOf } from "./asked-by.ts";
 import type { Role } from "./contract.ts";
 import { HttpError } from "./errors.ts";
+import { Failures } from "./failures.ts";
+import { type Admitted, type Pass, Passes, placeOf, sessionMsMax } from "./passes.ts";
 
 export type { Role } from "./contract.ts";
 
@@ -24,37 +27,32 @@ export interface Caller {
 /** The caller, or their role; null for nobody who may call. */
 export type Authorize = (request: Request) => Role | Caller | null | Promise<Role | Caller | null>;
 
-export type Access = { authorize: Authorize } | { token: string };
+/** Others say who calls; or tokens and links do, beside one that was given at the start. */
+export type Access = { authorize: Authorize } | { token?: string; passes?: Passes };
 
 /** With the port after it: browsers give a cookie to every port of a host, and each may have a dashboard of its own. */
 const cookieName = "dure_session";
-const sessionMsMax = 12 * 3_600_000;
-const idleMsMax = 3_600_000;
-const sessionsMax = 1_000;
-/** Wrong tokens a minute, of all callers together. */
-const failuresMax = 60;
-
-interface Session {
-  startedAt: number;
-  seenAt: number;
-}
-
-export function newToken(): string {
-  return randomBytes(32).toString("base64url");
-}
+/** Of the token that a server was given at its start. */
+const givenPlace = "given";
 
 export class Gate {
-  readonly #access: Access;
-  readonly #wanted: Buffer | undefined;
-  readonly #now: () => number;
-  readonly #sessions = new Map<string, Session>();
-  #failures = 0;
-  #failuresSince = 0;
+  readonly #authorize: Authorize | undefined;
+  readonly #given: { digest: Buffer; place: string } | undefined;
+  readonly #passes: Passes | undefined;
+  readonly #failures: Failures;
 
   constructor(access: Access, now: () => number = Date.now) {
-    this.#access = access;
-    this.#wanted = "token" in access ? digest(access.token) : undefined;
-    this.#now = now;
+    this.#failures = new Failures(now);
+    if ("authorize" in access) {
+      this.#authorize = access.authorize;
+      return;
+    }
+    const { token, passes } = access;
+    this.#passes = passes ?? new Passes(undefined, now);
+    this.#given =
+      token === undefined
+        ? undefined
+        : { digest: digest(token), place: placeOf("token", `${givenPlace} ${token}`) };
   }
 
   /** @throws HttpError 401, 403, 429 */
@@ -67,7 +65,7 @@ export class Gate {
 
   /** Whether the caller has a session of this server's, which can be ended. */
   hasSession(request: Request): boolean {
-    return "token" in this.#access && this.#sessionOf(request) !== undefined;
+    return this.#sessionOf(request) !== undefined;
   }
 
   /** @throws HttpError 403 */
@@ -81,34 +79,49 @@ export class Gate {
    * @param seesPayloads whether the stream shows them payloads
    */
   async isStillAdmitted(request: Request, seesPayloads = false): Promise<boolean> {
-    if ("authorize" in this.#access) {
+    if (this.#authorize) {
       const caller = await this.#callerOf(request).catch(() => null);
       return caller !== null && (!seesPayloads || caller.payloads !== false);
     }
-    return request.headers.has("authorization") || this.#sessionOf(request) !== undefined;
+    const bearer = bearerOf(request);
+    return bearer !== undefined
+      ? this.#tokenOf(bearer) !== undefined
+      : this.#sessionOf(request) !== undefined;
   }
 
   /** The cookie that takes the caller's session out of the browser; the server forgets it at once. */
   logout(request: Request): string {
-    const id = this.#sessionOf(request);
-    if (id !== undefined) this.#sessions.delete(id);
+    const session = this.#sessionOf(request);
+    if (session) this.#passes?.end(session.place);
     return `${cookieNameOf(request)}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0`;
   }
 
-  /** For a right `?token=`, the cookie of a new session. @throws HttpError 401, 429 */
-  login(request: Request, token: string): string | undefined {
-    if (!("token" in this.#access)) return undefined;
-    this.#checkToken(token, this.#wanted!);
-    const id = newToken();
-    const now = this.#now();
-    if (this.#sessions.size >= sessionsMax) this.#sessions.delete(this.#sessions.keys().next().value!);
-    this.#sessions.set(id, { startedAt: now, seenAt: now });
-    return `${cookieNameOf(request)}=${id}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${sessionMsMax / 1_000}`;
+  /**
+   * For the secret of a link, which is used up then, or a token: the cookie of a new session, and whose it is. Undefined where others say
+   * who calls.
+   * @throws HttpError 401, 429
+   */
+  login(request: Request, secret: string): { cookie: string; caller: Caller } | undefined {
+    const passes = this.#passes;
+    if (!passes) return undefined;
+    const { caller, startedBy } = this.#looked(request, () => {
+      const link = passes.link(secret);
+      if (link) return { caller: callerOf(link), startedBy: undefined };
+      const token = this.#tokenOf(secret);
+      return token && { caller: token.caller, startedBy: token.place };
+    });
+    const id = passes.newSession(caller, startedBy);
+    const cookie = `${cookieNameOf(request)}=${id}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${sessionMsMax / 1_000}`;
+    return { cookie, caller };
   }
 
   #unknownCaller(): HttpError {
-    return "token" in this.#access
-      ? new HttpError(401, "UNAUTHORIZED", "Open the address that was printed at the start, with its token.")
+    return !this.#authorize
+      ? new HttpError(
+          401,
+          "UNAUTHORIZED",
+          "Log in by a token, or by the address that dure dashboard --link prints.",
+        )
       : new HttpError(
           401,
           "UNAUTHORIZED",
@@ -118,51 +131,55 @@ export class Gate {
   }
 
   async #callerOf(request: Request): Promise<Caller | null> {
-    if ("authorize" in this.#access) {
-      const caller = await this.#access.authorize(request);
-      return typeof caller === "string" ? { role: caller } : caller;
+    if (this.#authorize) {
+      const caller = await this.#authorize(request);
+      return typeof caller === "string" ? { role: caller } : (caller ?? null);
     }
-    const bearer = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "")?.[1];
-    if (bearer !== undefined) {
-      this.#checkToken(bearer, this.#wanted!);
-      return { role: "admin" };
-    }
-    const id = this.#sessionOf(request);
-    if (id === undefined) return null;
-    this.#sessions.get(id)!.seenAt = this.#now();
-    return { role: "admin" };
+    const bearer = bearerOf(request);
+    if (bearer !== undefined) return this.#looked(request, () => this.#tokenOf(bearer)).caller;
+    const session = this.#sessionOf(request);
+    if (!session) return null;
+    this.#passes?.noteUse(session.place);
+    return callerOf(session.pass);
   }
 
-  /** The id of the caller's session, unless it has ended. */
-  #sessionOf(request: Request): string | undefined {
+  /** Of the caller, unless it has ended. */
+  #sessionOf(request: Request): Admitted | undefined {
     const prefix = `${cookieNameOf(request)}=`;
     const cookies = (request.headers.get("cookie") ?? "").split(/; */);
     const id = cookies.find((cookie) => cookie.startsWith(prefix))?.slice(prefix.length);
-    const session = id === undefined ? undefined : this.#sessions.get(id);
-    if (!session) return undefined;
-    const now = this.#now();
-    if (now - session.startedAt <= sessionMsMax && now - session.seenAt <= idleMsMax) return id;
-    this.#sessions.delete(id!);
-    return undefined;
+    return id ? this.#passes?.session(id, (place) => place === this.#given?.place) : undefined;
   }
 
-  #checkToken(given: string, wanted: Buffer): void {
-    const now = this.#now();
-    if (now - this.#failuresSince > 60_000) {
-      this.#failuresSince = now;
-      this.#failures = 0;
-    }
-    if (this.#failures >= failuresMax) {
+  #tokenOf(secret: string): { caller: Caller; place: string } | undefined {
+    if (this.#given && timingSafeEqual(digest(secret), this.#given.digest))
+      return { caller: { role: "admin" }, place: this.#given.place };
+    const found = this.#passes?.token(secret);
+    return found && { caller: callerOf(found.pass), place: found.place };
+  }
+
+  /** @throws HttpError 401 when nothing is found, 429 after too many of those */
+  #looked<Found>(request: Request, look: () => Found | undefined): Found {
+    const address = addressOf(request);
+    if (this.#failures.areTooMany(address))
       throw new HttpError(429, "TOO_MANY_ATTEMPTS", "Too many wrong tokens; wait a minute.");
-    }
-    if (timingSafeEqual(digest(given), wanted)) return;
-    this.#failures += 1;
+    const found = look();
+    if (found !== undefined) return found;
+    this.#failures.add(address);
     throw new HttpError(
       401,
       "UNAUTHORIZED",
-      "The token is not the one of this server; it prints a new one at each start.",
+      "That lets nobody in here (any more): a link opens once; dure dashboard --link prints another.",
     );
   }
+}
+
+function callerOf({ role, name }: Pass): Caller {
+  return { role, ...(name !== undefined && { name }) };
+}
+
+function bearerOf(request: Request): string | undefined {
+  return /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "")?.[1];
 }
 
 function cookieNameOf(request: Request): string {

@@ -5,8 +5,10 @@ import type { Dure } from "../dure.ts";
 import { DureError } from "../tasks/core/errors.ts";
 import { createApp, type HttpOptions } from "./app.ts";
 import { setAddress } from "./asked-by.ts";
-import { newToken } from "./auth.ts";
 import { dashboardPort } from "./dashboard-port.ts";
+import { linkTo } from "./link.ts";
+import { PassFolder } from "./pass-folder.ts";
+import { Passes } from "./passes.ts";
 
 /** Of `listen`. */
 export interface ListenOptions extends HttpOptions {
@@ -14,14 +16,21 @@ export interface ListenOptions extends HttpOptions {
   host?: string;
   /** Default 3340; 0 for any that is free. */
   port?: number;
-  /** Default: a new one at each start. At least 16 characters. */
+  /** One that lets an admin in, for as long as the server runs. At least 16 characters. Default: none. */
   token?: string;
+  /**
+   * A folder that keeps sessions and the tokens of `dure tokens`, so that the next start has them, too. Made when it is not there; only
+   * its owner may look into it. Default: none, in memory.
+   */
+  accessFolder?: string;
 }
 
 /** A server that listens. */
 export interface Listening {
-  /** With the token: opening it logs in. */
+  /** Opening it logs in, once. */
   url: string;
+  /** Another such address. */
+  link(): string;
   port: number;
   /** Resolves when no connection is left. The instance stays open. */
   close(): Promise<void>;
@@ -31,20 +40,24 @@ const loopback = ["127.0.0.1", "::1", "localhost"];
 
 /** @throws DureError INVALID_OPTION, or the system's error when the port is taken */
 export async function listen(dure: Dure, options: ListenOptions = {}): Promise<Listening> {
-  const { host = "127.0.0.1", port = dashboardPort, token = newToken(), hosts, ...rest } = options;
-  if (token.length < 16) {
+  const { host = "127.0.0.1", port = dashboardPort, token, accessFolder, hosts, ...rest } = options;
+  if (token !== undefined && token.length < 16) {
     throw new DureError(
       "INVALID_OPTION",
-      "The token is too short; give at least 16 characters, or none to have one made.",
+      "The token is too short; give at least 16 characters, or none: then links and the tokens of dure tokens let in.",
     );
   }
   const named = hosts ?? (loopback.includes(host) ? undefined : [host]);
-  const handler = createApp(dure, { token }, { ...rest, ...(named !== undefined && { hosts: named }) });
+  const passes = new Passes(accessFolder === undefined ? undefined : new PassFolder(accessFolder));
+  passes.forgetExpired();
+  const access = { passes, ...(token !== undefined && { token }) };
+  const handler = createApp(dure, access, { ...rest, ...(named !== undefined && { hosts: named }) });
   const server = await start(handler, host, port);
   const address = server.address() as { port: number };
-  const name = host.includes(":") ? `[${host}]` : host;
+  const link = () => linkTo(host, address.port, passes.newLink());
   return {
-    url: `http://${name}:${address.port}/?token=${token}`,
+    url: link(),
+    link,
     port: address.port,
     close: () => closed(server),
   };

@@ -310,12 +310,14 @@ test("j, k, Enter, x, / and g lead through the dashboard without a mouse", async
   expect(page.url()).toMatch(/\/tasks$/);
 });
 
-test("a server that asks for a token gets it by the address", async () => {
+test("a server that asks for a token gets it, not by the address, and a wrong one is told", async () => {
   server.locked = true;
   await page.goto(`${server.url}workers`);
   await page.getByLabel("Token").fill("a-token");
   await page.getByRole("button", { name: "Open" }).click();
-  await page.waitForURL(/workers\?token=a-token$/);
+  await page.getByRole("alert").getByText("This token is not known here, or is over.").waitFor();
+  expect(server.requests).toContain("POST session");
+  expect(page.url()).toBe(`${server.url}workers`);
 });
 
 test.each([true, false])(
@@ -328,7 +330,7 @@ test.each([true, false])(
       "",
       "tasks?status=FAILED",
       "errors",
-      ...hostileTexts.map((id) => `tasks/${encodeURIComponent(id)}`),
+      ...hostileTexts.slice(0, 3).map((id) => `tasks/${encodeURIComponent(id)}`),
     ]) {
       await page.goto(own.url + path);
       await page.getByRole("heading", { level: 1 }).waitFor();

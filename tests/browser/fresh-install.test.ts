@@ -3,7 +3,7 @@
  * from a real browser's pages of other origins. docs/operating/security.md says which requirement is which test.
  */
 import { once } from "node:events";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
@@ -57,9 +57,29 @@ describe("S01 where it listens", () => {
 });
 
 describe("S03, S12 the token", () => {
-  test("has 256 bits and is new at each start", async () => {
+  test("has 256 bits, is printed once, and only its digest is kept", async () => {
     expect(Buffer.from(token, "base64url")).toHaveLength(32);
-    expect(fresh.said.split(token)).toHaveLength(2);
+    const folder = join(fresh.program, ".dure/tasks.db-access");
+    const kept = readdirSync(folder).map((name) => name + readFileSync(join(folder, name), "utf8"));
+    expect(kept.join("\n")).toContain('"name":"tests"');
+    expect(kept.join("\n")).not.toContain(token);
+  });
+
+  test("one that is revoked, and its sessions, are let in no more", async () => {
+    const viewer = await fresh.dure("tokens", "create", "somebody", "--expires", "1h");
+    const headers = { authorization: `Bearer ${viewer}` };
+    expect((await ask("api/stats", { headers })).status).toBe(200);
+    expect((await ask("api/audit", { headers })).status).toBe(403);
+    const begun = await ask("api/session", {
+      method: "POST",
+      headers: json,
+      body: JSON.stringify({ token: viewer }),
+    });
+    const session = { cookie: begun.headers.get("set-cookie")!.split(";")[0]! };
+    expect((await ask("api/stats", { headers: session })).status).toBe(200);
+    await fresh.dure("tokens", "revoke", "somebody");
+    await expect.poll(async () => (await ask("api/stats", { headers })).status, { timeout: 5_000 }).toBe(401);
+    await expect.poll(async () => (await ask("api/stats", { headers: session })).status).toBe(401);
   });
 
   test("every route refuses without it, alike", async () => {
@@ -92,10 +112,11 @@ describe("S03, S12 the token", () => {
   });
 
   test("the printed address gives a cookie that scripts and other sites do not get, and forgets the token", async () => {
-    const answer = await ask(`?token=${token}`);
+    const answer = await fetch(fresh.url, { redirect: "manual" });
     expect([answer.status, answer.headers.get("location")]).toEqual([303, "/"]);
     expect(answer.headers.get("set-cookie")).toMatch(/; HttpOnly; SameSite=Strict/);
-    expect(answer.headers.get("set-cookie")).not.toContain(token);
+    expect(answer.headers.get("set-cookie")).not.toContain(new URL(fresh.url).searchParams.get("token"));
+    expect((await fetch(fresh.url, { redirect: "manual" })).status, "it opens once").toBe(401);
   });
 });
 
@@ -191,7 +212,7 @@ describe("S08, S26 headers and errors", () => {
     for (const answer of [await ask(path), await asAdmin(path)]) {
       const headers = Object.fromEntries(answer.headers);
       expect(headers["content-security-policy"]).toMatch(
-        /default-src 'none'.*script-src 'self';.*frame-ancestors 'none'/,
+        /default-src 'none'.*script-src 'self';.*frame-ancestors 'none'; require-trusted-types-for 'script'/,
       );
       expect(headers["content-security-policy"]).not.toMatch(/unsafe|\*|https?:/);
       expect(headers).toMatchObject({
@@ -336,6 +357,13 @@ describe("S21 secrets", () => {
 });
 
 describe("S24 files of its own", () => {
+  test("of who may log in are their owner's alone", () => {
+    const folder = join(fresh.program, ".dure/tasks.db-access");
+    const modes = readdirSync(folder).map((name) => statSync(join(folder, name)).mode & 0o777);
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    expect(new Set(modes)).toEqual(new Set([0o600]));
+  });
+
   test("are for their owner alone, also where the umask would let others in", () => {
     const mode = (name: string) => (statSync(join(fresh.program, name)).mode & 0o777).toString(8);
     expect(mode(".dure")).toBe("700");
@@ -366,7 +394,7 @@ describe("S27, S36 a page of another origin, in a browser that is logged in", { 
   test.each(["127.0.0.1", "localhost"])("at %s it reads nothing and changes nothing", async (host) => {
     const context = await browser.newContext();
     const page = await context.newPage();
-    await page.goto(`http://127.0.0.1:${port}/?token=${token}`);
+    await page.goto(await fresh.link());
     expect(await page.evaluate(() => fetch("api/stats").then(({ status }) => status))).toBe(200);
     await page.goto(`http://${host}:${(other.address() as { port: number }).port}/`);
     const met = await page.evaluate(attack, `http://127.0.0.1:${port}/`);
@@ -391,7 +419,8 @@ describe("S27, S36 a page of another origin, in a browser that is logged in", { 
   });
 });
 
-test("what it printed holds the token once, and no secret", () => {
+test("what it printed holds its address once, and no secret", () => {
   expect(fresh.said).not.toContain(canary);
-  expect(fresh.said.split(token)).toHaveLength(2);
+  expect(fresh.said).not.toContain(token);
+  expect(fresh.said.split(fresh.url)).toHaveLength(2);
 });

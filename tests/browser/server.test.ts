@@ -9,6 +9,7 @@ import { openBrowser } from "./support/browser.ts";
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const hostile = `<img src=x onerror="document.title='owned'">`;
+const token = "a-token-for-tests-only";
 let browser: Browser;
 let dure: Dure;
 let server: Listening;
@@ -44,7 +45,7 @@ beforeAll(async () => {
   }
   await dure.stop();
   await dure.enqueueTask("send-receipt", { order: 13 }, { id: "order-13", delay: "1h" });
-  server = await listen(dure, { port: 0 });
+  server = await listen(dure, { port: 0, token });
 }, 60_000);
 
 beforeEach(async () => {
@@ -53,7 +54,7 @@ beforeEach(async () => {
   page.setDefaultTimeout(8_000);
   page.on("console", (message) => message.type() === "error" && trouble.push(message.text()));
   page.on("pageerror", (error) => trouble.push(error.message));
-  await page.goto(server.url);
+  await page.goto(server.link());
 });
 
 afterEach(() => page.close());
@@ -126,7 +127,7 @@ test("the Korean pages say nothing in English but what the tasks hold", async ()
   const context = await browser.newContext({ locale: "ko-KR", viewport: { width: 1280, height: 900 } });
   page = await context.newPage();
   page.setDefaultTimeout(8_000);
-  await page.goto(server.url);
+  await page.goto(server.link());
   const [failed] = await dure.searchTasks({ status: "FAILED", definitions: false, limit: 1 });
   const data = JSON.stringify([await dure.searchTasks({ limit: 100 }), await dure.listDefinitions()]);
   const views = {
@@ -304,7 +305,7 @@ test.each([
   const context = await browser.newContext({ locale, colorScheme, viewport: { width, height: 800 } });
   const reader = await context.newPage();
   reader.setDefaultTimeout(8_000);
-  await reader.goto(server.url);
+  await reader.goto(server.link());
   const button = reader.getByRole("button", { name: by.button });
   await button.waitFor();
   const isThere = () => button.evaluate((element) => element === element.ownerDocument.activeElement);
@@ -314,7 +315,10 @@ test.each([
   expect(await reader.getByRole("navigation").count()).toBe(0);
   expect(await reader.evaluate(() => fetch("api/session").then(({ status }) => status))).toBe(401);
   await reader.goto(at("tasks"));
-  await reader.getByRole("textbox").waitFor();
+  await reader.locator("input[type=password]").fill(token);
+  await reader.keyboard.press("Enter");
+  await expect.poll(() => reader.getByRole("row").count()).toBeGreaterThan(1);
+  expect(reader.url()).toBe(at("tasks"));
   await context.close();
 });
 

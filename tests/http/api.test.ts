@@ -259,8 +259,8 @@ describe("who may call", () => {
     const own = await listen(dure, { port: 0, token });
     const tryIt = (given: string) =>
       fetch(`http://127.0.0.1:${own.port}/api/stats`, { headers: { authorization: `Bearer ${given}` } });
-    expect((await tryIt("")).status).toBe(401);
-    for (let n = 0; n < 60; n++) expect((await tryIt(`wrong-${n}`)).status).toBe(401);
+    expect((await tryIt("")).status, "none at all").toBe(401);
+    for (let n = 0; n < 20; n++) expect((await tryIt(`wrong-${n}`)).status).toBe(401);
     expect((await tryIt(token)).status).toBe(429);
     await own.close();
   });

@@ -33,6 +33,8 @@ beforeAll(async () => {
     await dure.waitForTask(id).catch(() => undefined);
   }
   await dure.stop();
+  const enqueue = { type: "send-receipt", payload: { canary } };
+  await dure.saveSearch("many", { query: "status:failed", alert: { over: 9, enqueue, recovered: enqueue } });
   handler = createHttpHandler(dure, {
     authorize: () => caller,
     enqueuesPerMinute: 100,
@@ -96,7 +98,7 @@ test("other questions are answered, and changes made", async () => {
   await dure.startAction({ query: `error:${canary}` }, "retry");
   await dure.actOnTasks({ query: `error:${canary} id:none` }, "retry");
   expect(JSON.stringify(await get("audit"))).not.toContain(canary);
-  expect((await get("audit")).records).toHaveLength(4);
+  expect((await get("audit")).records).toHaveLength(5);
   expect(again.task.payload).toBeUndefined();
   expect((await dure.getTaskById(again.task.id))?.payload).toEqual({ [canary]: canary, fails: false });
 });
@@ -141,4 +143,47 @@ test("a rate comes back as time passes, and is kept of those heard of last", () 
   expect(refusalOf(61)?.message).toContain("fewer at once");
   for (let n = 0; n < 10_000; n++) limit.take(`caller ${n}`, 1);
   expect(refusalOf(60)).toBeUndefined();
+});
+
+test("what is redacted is not spelt by questions either", async () => {
+  caller = { role: "admin" };
+  dure.defineTask("charge-card", async () => undefined, { attributes: { apiKey: ({ apiKey }) => apiKey } });
+  await dure.enqueueTask(
+    "charge-card",
+    { user: { password: canary }, apiKey: canary },
+    { id: "card", delay: "1h" },
+  );
+  await dure.saveSearch("guess", { query: "payload.user.password:c*" });
+  const whole = `apiKey:"${canary}"`;
+  const guesses = [
+    ...["payload.user.password:c*", `payload.user.password:"${canary}"`, "NOT payload.user.password:c*"],
+    ...["(status:failed OR payload.user.password:>b)", "@guess", "apiKey:c*", "apiKey:>b"],
+  ];
+  const paths = ["tasks", "tasks/count", "tasks/explain", "summary", "tasks/watch"];
+  for (const query of guesses)
+    for (const path of paths) {
+      const { status } = await ask("GET", `${path}?q=${encodeURIComponent(query)}`);
+      expect([path, query, status]).toEqual([path, query, 403]);
+    }
+  for (const query of guesses)
+    expect((await ask("POST", "actions", { action: "cancel", q: query, dryRun: true })).status).toBe(403);
+  expect((await get(`tasks?q=${encodeURIComponent(whole)}`)).tasks).toHaveLength(1);
+  expect((await get("tasks?q=payload.order:1")).tasks).toEqual([]);
+  const open = createHttpHandler(dure, { authorize: () => "viewer", redact: false });
+  const answer = await open(new Request("http://localhost/api/tasks?q=payload.user.password:c*"));
+  expect(((await answer.json()) as any).tasks).toHaveLength(1);
+});
+
+test("whom authorize says nothing of may not call, and no role but the three may do anything", async () => {
+  for (const [said, status] of [
+    [undefined, 401],
+    [null, 401],
+    ["root", 403],
+    ["constructor", 403],
+    [{ role: "__proto__" }, 403],
+    [{}, 403],
+  ] as const) {
+    caller = said as never;
+    expect([said, (await ask("GET", "stats")).status]).toEqual([said, status]);
+  }
 });

@@ -1,8 +1,16 @@
-/** Sessions of the dashboard's own server, and streams, which outlive the request that opened them. */
-import { afterAll, beforeAll, expect, test } from "vitest";
+/** Sessions of the dashboard's own server, what begins them, and streams, which outlive the request that opened them. */
+import { once } from "node:events";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { get, type IncomingMessage } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createDure, type Dure } from "../../server/dure.ts";
+import { setAddress } from "../../server/http/asked-by.ts";
 import { Gate } from "../../server/http/auth.ts";
 import { Events } from "../../server/http/events.ts";
+import { PassFolder } from "../../server/http/pass-folder.ts";
+import { Passes } from "../../server/http/passes.ts";
 import { createHttpHandler, type Listening, listen } from "../../server/http.ts";
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -22,8 +30,10 @@ afterAll(async () => {
   await dure.close();
 });
 
-async function login({ url }: Listening): Promise<string> {
-  const answer = await fetch(url, { redirect: "manual" });
+const login = ({ link }: Listening) => cookieOf(link());
+
+async function cookieOf(link: string): Promise<string> {
+  const answer = await fetch(link, { redirect: "manual" });
   return answer.headers.get("set-cookie")!.split(";")[0]!;
 }
 
@@ -88,7 +98,7 @@ test.each([
 test("the address that logs in keeps the rest of itself, and stays on this server", async () => {
   const to = async (path: string) =>
     (await fetch(at(server, path), { redirect: "manual" })).headers.get("location");
-  const token = new URL(server.url).searchParams.get("token")!;
+  const token = new URL(server.link()).searchParams.get("token")!;
   expect(await to(`tasks?q=status%3Afailed&token=${token}`)).toBe("/tasks?q=status%3Afailed");
   const handler = createHttpHandler(dure, { authorize: () => null });
   const mounted = await handler(new Request("http://localhost//evil.example/?token=any"));
@@ -97,4 +107,182 @@ test("the address that logs in keeps the rest of itself, and stays on this serve
 
 test("an address that is no encoded text is not there, and no fault of the server", async () => {
   expect((await fetch(at(server, "%E0%A4%A"))).status).toBe(404);
+});
+
+describe("what lets in (S03, S12, S32)", () => {
+  test("a link opens once; who has it after that is asked to log in, and who is logged in goes on", async () => {
+    const link = server.link();
+    expect((await fetch(link, { method: "HEAD" })).headers.get("set-cookie"), "nor is it opened").toBe(null);
+    const cookie = await cookieOf(link);
+    expect((await fetch(link, { redirect: "manual" })).status).toBe(401);
+    const browser = { accept: "text/html", cookie };
+    const again = await fetch(link, { redirect: "manual", headers: browser });
+    expect([again.status, again.headers.get("location"), again.headers.get("set-cookie")]).toEqual([
+      303,
+      "/",
+      null,
+    ]);
+    expect(await statusWith(cookie)).toBe(200);
+    const secret = new URL(server.link()).searchParams.get("token")!;
+    const asToken = await fetch(at(server, "api/stats"), { headers: { authorization: `Bearer ${secret}` } });
+    expect(asToken.status, "a link is no token").toBe(401);
+  });
+
+  test("of two that open a link at once one gets in", async () => {
+    const link = server.link();
+    const answers = await Promise.all([1, 2, 3].map(() => fetch(link, { redirect: "manual" })));
+    expect(answers.map(({ status }) => status).sort()).toEqual([303, 401, 401]);
+  });
+
+  test("a token in a body begins a session of its role and name, from our own pages only", async () => {
+    const passes = new Passes();
+    const gate = new Gate({ passes });
+    const token = passes.newToken("ci", "viewer", undefined);
+    const request = (cookie = "") => new Request("http://localhost/", { headers: { cookie } });
+    const { cookie, caller } = gate.login(request(), token)!;
+    expect(caller).toEqual({ role: "viewer", name: "ci" });
+    expect(await gate.admit(request(cookie), "viewer")).toEqual({ role: "viewer", name: "ci" });
+    await expect(gate.admit(request(cookie), "operator")).rejects.toMatchObject({ status: 403 });
+    const post = (headers: object, body = { token: "x".repeat(43) }) =>
+      fetch(at(server, "api/session"), {
+        method: "POST",
+        headers: { "content-type": "application/json", ...headers },
+        body: JSON.stringify(body),
+      });
+    expect((await post({})).status).toBe(401);
+    expect((await post({ "sec-fetch-site": "cross-site" })).status).toBe(403);
+    expect((await post({ "content-type": "text/plain" })).status).toBe(415);
+    const secret = new URL(server.link()).searchParams.get("token")!;
+    expect((await post({}, { token: secret })).headers.get("set-cookie")).toMatch(
+      /HttpOnly; SameSite=Strict/,
+    );
+  });
+
+  test("tokens and sessions end in time; a revoked token's sessions with it", () => {
+    let now = 1_000_000;
+    const passes = new Passes(undefined, () => now);
+    const token = passes.newToken("ci", "operator", 60_000);
+    const session = () => passes.newSession({ role: "operator" }, passes.token(token)!.place);
+    const [one, idle] = [session(), passes.newSession({ role: "admin" }, undefined)];
+    const isOn = (secret: string) => passes.session(secret, () => false) !== undefined;
+    expect([isOn(one), isOn(idle)]).toEqual([true, true]);
+    now += 60_000;
+    expect([passes.token(token), isOn(one)]).toEqual([undefined, false]);
+    now += 3_500_000;
+    expect(isOn(idle)).toBe(true);
+    passes.noteUse(passes.session(idle, () => false)!.place);
+    now += 3_600_000;
+    expect(isOn(idle)).toBe(true);
+    now += 1;
+    expect(isOn(idle)).toBe(false);
+    const other = passes.newToken("other", "viewer", undefined);
+    const begun = passes.newSession({ role: "viewer" }, passes.token(other)!.place);
+    passes.end(passes.tokens()[0]!.place);
+    expect(isOn(begun)).toBe(false);
+    const busy = passes.newSession({ role: "admin" }, undefined);
+    for (let hours = 0; hours < 12; hours += 0.5) {
+      expect(isOn(busy)).toBe(true);
+      passes.noteUse(passes.session(busy, () => false)!.place);
+      now += 1_800_000;
+    }
+    expect(isOn(busy), "twelve hours, however busy").toBe(false);
+    const link = passes.newLink();
+    now += 12 * 3_600_000;
+    expect(passes.link(link)).toBeUndefined();
+  });
+
+  test("a thousand sessions are kept, the newest", () => {
+    let now = 1;
+    const passes = new Passes(undefined, () => now++);
+    const all = Array.from({ length: 1_001 }, () => passes.newSession({ role: "admin" }, undefined));
+    expect(all.map((secret) => passes.session(secret, () => false) !== undefined).indexOf(true)).toBe(1);
+  });
+
+  test("wrong ones are looked at so often a minute from one address, and from all together", async () => {
+    let now = 1_000_000;
+    const gate = new Gate({ token: "a token of some length" }, () => now);
+    const tryIt = (address: string, token: string) => {
+      const request = new Request("http://localhost/", { headers: { authorization: `Bearer ${token}` } });
+      return gate.admit(setAddress(request, address), "viewer").then(
+        () => 200,
+        ({ status }) => status,
+      );
+    };
+    for (let n = 0; n < 20; n++) expect(await tryIt("192.0.2.1", `wrong ${n}`)).toBe(401);
+    expect(await tryIt("192.0.2.1", "a token of some length")).toBe(429);
+    expect(await tryIt("192.0.2.2", "a token of some length"), "another's mistakes are not mine").toBe(200);
+    for (let n = 0; n < 20; n++) expect(await tryIt(`2001:db8::${n}`, "wrong")).toBe(401);
+    expect(await tryIt("2001:db8:0:0:9::1", "wrong"), "of one network").toBe(429);
+    for (let n = 0; n < 260; n++) expect(await tryIt(`198.51.100.${n}`, "wrong")).toBe(401);
+    expect(await tryIt("192.0.2.9", "a token of some length")).toBe(429);
+    now += 60_001;
+    expect(await tryIt("192.0.2.1", "a token of some length")).toBe(200);
+  });
+});
+
+describe("a folder that keeps it", () => {
+  const folder = join(mkdtempSync(join(tmpdir(), "dure-access-")), "access");
+  afterAll(() => rmSync(join(folder, ".."), { recursive: true }));
+
+  test("is its owner's, and holds no secret", async () => {
+    const own = await listen(dure, { port: 0, accessFolder: folder });
+    const secret = new URL(own.url).searchParams.get("token")!;
+    const cookie = await login(own);
+    expect((await fetch(at(own, "api/stats"), { headers: { cookie } })).status).toBe(200);
+    const mode = (path: string) => (statSync(path).mode & 0o777).toString(8);
+    expect(mode(folder)).toBe("700");
+    const files = readdirSync(folder);
+    expect(files.map((name) => name.split("-")[0]).sort()).toEqual(["link", "session"]);
+    for (const name of files) {
+      expect(mode(join(folder, name))).toBe("600");
+      const text = name + readFileSync(join(folder, name), "utf8");
+      for (const kept of [secret, cookie.split("=")[1]!]) expect(text).not.toContain(kept);
+    }
+    await own.close();
+  });
+
+  test("outlives a server: who was logged in still is, and a link of another process opens", async () => {
+    const first = await listen(dure, { port: 0, accessFolder: folder });
+    const [cookie, gone] = [await login(first), await login(first)];
+    await fetch(at(first, "api/session"), {
+      method: "DELETE",
+      headers: { cookie: gone, "content-type": "application/json" },
+    });
+    await first.close();
+    const second = await listen(dure, { port: first.port, accessFolder: folder });
+    // fetch keeps connections to the port, which the first server has closed.
+    const statusOf = async (one: string) => {
+      const asked = get(at(second, "api/stats"), { headers: { cookie: one }, agent: false });
+      const [answer] = (await once(asked, "response")) as [IncomingMessage];
+      answer.resume();
+      return answer.statusCode;
+    };
+    expect([await statusOf(cookie), await statusOf(gone)]).toEqual([200, 401]);
+    const passes = new Passes(new PassFolder(folder));
+    const link = passes.newLink("viewer");
+    const viewer = await cookieOf(at(second, `?token=${link}`));
+    expect((await fetch(at(second, "api/audit"), { headers: { cookie: viewer } })).status).toBe(403);
+    const token = passes.newToken("ci", "operator", undefined);
+    const headers = { authorization: `Bearer ${token}` };
+    expect((await fetch(at(second, "api/audit"), { headers })).status).toBe(200);
+    passes.end(passes.tokens()[0]!.place);
+    await expect
+      .poll(async () => (await fetch(at(second, "api/audit"), { headers })).status, { timeout: 5_000 })
+      .toBe(401);
+    await second.close();
+  });
+
+  test("that others may look into, or that is a link, is refused, and so are links in it", async () => {
+    const passes = new Passes(new PassFolder(folder));
+    const token = passes.newToken("linked", "admin", undefined);
+    const place = passes.token(token)!.place;
+    passes.end(place);
+    symlinkSync("/etc/hostname", join(folder, place));
+    expect(new Passes(new PassFolder(folder)).token(token)).toBeUndefined();
+    chmodSync(folder, 0o750);
+    await expect(listen(dure, { port: 0, accessFolder: folder })).rejects.toThrow(/open to other users/);
+    chmodSync(folder, 0o700);
+    symlinkSync(folder, `${folder}-link`);
+    expect(() => new PassFolder(`${folder}-link`)).toThrow(/is no folder/);
+  });
 });

@@ -1,8 +1,10 @@
 /**
- * Asks for the token once the server has asked for it; the server takes it from the address and sets its cookie. Where
+ * Asks for a token once the server has asked who is there; the server sets its cookie, and the page begins anew. Where
  * another server says who may come in there is no token: it is the one to sign in to.
  */
+import { useMutation } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
+import { api } from "../api.ts";
 import { useWords } from "../i18n/language.tsx";
 import { Button } from "./button.tsx";
 import { Field, inputClass } from "./field.tsx";
@@ -13,11 +15,13 @@ export function TokenPrompt({ isLoggedOut }: { isLoggedOut: boolean }) {
   const words = useWords();
   const [token, setToken] = useState("");
   useTitle(words.token);
+  const { mutate, error, isPending } = useMutation({
+    mutationFn: () => api.logIn(token.trim()),
+    onSuccess: () => location.reload(),
+  });
   const open = (event: FormEvent) => {
     event.preventDefault();
-    const url = new URL(location.href);
-    url.searchParams.set("token", token.trim());
-    location.assign(url);
+    mutate();
   };
   return (
     <main className={styles.page}>
@@ -37,7 +41,12 @@ export function TokenPrompt({ isLoggedOut }: { isLoggedOut: boolean }) {
             />
           )}
         </Field>
-        <Button kind="main" type="submit">
+        {error && (
+          <p role="alert" className={styles.refused}>
+            {words.tokenRefused}
+          </p>
+        )}
+        <Button kind="main" type="submit" disabled={isPending}>
           {words.open}
         </Button>
       </form>

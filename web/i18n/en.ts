@@ -325,9 +325,11 @@ export const en = {
 
   logOut: "Log out",
   loggedOutTitle: "You are logged out",
-  loggedOutText: "To come back, paste the token that the command printed when it started.",
+  loggedOutText: "To come back, open the address that “dure dashboard --link” prints, or paste a token.",
+  tokenRefused: "This token is not known here, or is over.",
   tokenTitle: "This dashboard asks for a token",
-  tokenText: "The command that started it printed the token. Paste it here.",
+  tokenText:
+    "An address that was printed opens once. “dure dashboard --link” prints another; or paste a token of “dure tokens”.",
   token: "Token",
   unknownTitle: "You are not let in here",
   unknownText:

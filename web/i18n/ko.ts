@@ -320,9 +320,11 @@ export const ko: Messages = {
 
   logOut: "로그아웃",
   loggedOutTitle: "로그아웃했습니다",
-  loggedOutText: "다시 들어오려면 시작할 때 출력된 토큰을 붙여 넣으세요.",
+  loggedOutText: "다시 들어오려면 “dure dashboard --link”가 출력하는 주소를 열거나 토큰을 붙여 넣으세요.",
   tokenTitle: "토큰이 필요합니다",
-  tokenText: "대시보드를 시작한 명령이 토큰을 출력했습니다. 여기에 붙여 넣으세요.",
+  tokenText:
+    "출력된 주소는 한 번만 열립니다. “dure dashboard --link”로 새 주소를 받거나, “dure tokens”의 토큰을 붙여 넣으세요.",
+  tokenRefused: "여기서 알 수 없거나 기한이 끝난 토큰입니다.",
   token: "토큰",
   unknownTitle: "볼 수 없는 페이지입니다",
   unknownText:

@@ -1,15 +1,18 @@
 /** `dure dashboard`: the dashboard and its API on a port of this machine. */
 import type { Command } from "commander";
 import { dashboardPort } from "../../http/dashboard-port.ts";
+import { linkTo } from "../../http/link.ts";
+import { accessFolderOf, passesOf } from "../access-folder.ts";
 import { given, parsePort } from "../arguments.ts";
-import type { Action } from "../context.ts";
-import { withContext } from "../context.ts";
+import type { Action, Context } from "../context.ts";
+import { refuseMissing, withContext } from "../context.ts";
 import { CommandError } from "../exit-codes.ts";
 import { firstStop } from "../signals.ts";
 
 interface Options {
   host: string;
   port: string;
+  link?: boolean;
 }
 
 /** Adds the command. */
@@ -18,26 +21,29 @@ export function addDashboard(program: Command): void {
     .command("dashboard")
     .summary("see and steer the tasks in a browser")
     .description(
-      "Serves the dashboard and the HTTP API until SIGTERM or SIGINT, and prints the address to open: it carries a token " +
-        "that is new at each start (or DURE_TOKEN, of 16 characters or more). Only this machine reaches it unless " +
-        "--host names another address.",
+      "Serves the dashboard and the HTTP API until SIGTERM or SIGINT, and prints an address that logs in once, within twelve hours. " +
+        "Whoever is logged in stays so for twelve hours, also when it starts again. Programs use dure tokens, or DURE_TOKEN of 16 " +
+        "characters or more. Only this machine reaches it unless --host names another address.",
     )
     .option("--host <address>", "listen here", "127.0.0.1")
     .option("--port <n>", "listen on this port; 0 for any", String(dashboardPort))
+    .option("--link", "only print another such address of the dashboard that runs at that host and port")
     .addHelpText(
       "after",
       `
 Examples:
   dure dashboard
   dure dashboard --port 8080
+  dure dashboard --link
   dure dashboard --database postgres://localhost/app`,
     )
     .action(withContext(dashboard));
 }
 
 const dashboard: Action<Options> = async (context, options) => {
-  const dure = context.open();
   const port = parsePort(options.port);
+  if (options.link) return printLink(context, options.host, port);
+  const dure = context.open();
   const token = process.env.DURE_TOKEN;
   // Loaded here, because no other command should wait for a server's modules.
   const { listen } = await import("../../http/listen.ts");
@@ -45,6 +51,7 @@ const dashboard: Action<Options> = async (context, options) => {
     host: options.host,
     port,
     ...given(token, (one) => ({ token: one })),
+    ...given(accessFolderOf(context), (accessFolder) => ({ accessFolder })),
   }).catch((error) => {
     if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
     throw new CommandError(`Port ${port} is taken. Name another with --port, or 0 for any that is free.`);
@@ -56,3 +63,10 @@ const dashboard: Action<Options> = async (context, options) => {
   await firstStop(() => listening.close());
   await listening.close();
 };
+
+function printLink(context: Context, host: string, port: number): void {
+  refuseMissing(context.database);
+  const url = linkTo(host, port, passesOf(context).newLink());
+  context.output.document({ url });
+  context.output.print(url);
+}

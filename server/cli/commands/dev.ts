@@ -2,7 +2,8 @@
 import type { Command } from "commander";
 import { dashboardPort } from "../../http/dashboard-port.ts";
 import type { Listening } from "../../http/listen.ts";
-import { collectWhole, parsePort } from "../arguments.ts";
+import { accessFolderOf } from "../access-folder.ts";
+import { collectWhole, given, parsePort } from "../arguments.ts";
 import type { Action, Context } from "../context.ts";
 import { withContext } from "../context.ts";
 import { DevLoop } from "../dev-loop.ts";
@@ -83,9 +84,10 @@ const dev: Action<Options> = async (context, options) => {
 async function serveDashboard(context: Context, port: number): Promise<Listening> {
   const dure = context.openOrCreate();
   const { listen } = await import("../../http/listen.ts");
-  const listening = await listen(dure, { port }).catch((error) => {
+  const kept = given(accessFolderOf(context), (accessFolder) => ({ accessFolder }));
+  const listening = await listen(dure, { port, ...kept }).catch((error) => {
     if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
-    return listen(dure, { port: 0 });
+    return listen(dure, { port: 0, ...kept });
   });
   context.output.note(`Dashboard: ${listening.url}`);
   return listening;

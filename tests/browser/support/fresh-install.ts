@@ -24,6 +24,8 @@ await dure.stop();
 await dure.enqueueTask("send-receipt", payload, { id: "order-18", delay: "1h" });
 await dure.close();`;
 
+const main = "node_modules/dure/dist/server/cli/main.js";
+
 export interface Operation {
   method: string;
   path: string;
@@ -36,15 +38,17 @@ export class FreshInstall {
   /** Where the package is installed. */
   readonly program: string;
   port = 0;
+  /** Of an admin. */
   token = "";
+  /** The address that was printed, which logs in once. */
+  url = "";
   /** All that the dashboard printed so far. */
   said = "";
 
   private constructor(folder: string, program: string) {
     this.#folder = folder;
     this.program = program;
-    const command = ["node_modules/dure/dist/server/cli/main.js", "dashboard", "--port", "0"];
-    this.#dashboard = spawn(process.execPath, command, { cwd: program });
+    this.#dashboard = spawn(process.execPath, [main, "dashboard", "--port", "0"], { cwd: program });
     for (const stream of [this.#dashboard.stdout!, this.#dashboard.stderr!])
       stream.setEncoding("utf8").on("data", (text: string) => {
         this.said += text;
@@ -62,10 +66,21 @@ export class FreshInstall {
     if (seeded.stderr !== "") throw new Error(seeded.stderr);
     const fresh = new FreshInstall(folder, program);
     for (let waited = 0; !/http:\S+\n/.test(fresh.said) && waited < 20_000; waited += 50) await pause(50);
-    const url = new URL(/http:\S+/.exec(fresh.said)![0]);
-    fresh.port = Number(url.port);
-    fresh.token = url.searchParams.get("token")!;
+    fresh.url = /http:\S+/.exec(fresh.said)![0];
+    fresh.port = Number(new URL(fresh.url).port);
+    fresh.token = await fresh.dure("tokens", "create", "tests", "--role", "admin");
     return fresh;
+  }
+
+  /** A command's output, without its last line break. */
+  async dure(...args: string[]): Promise<string> {
+    const { stdout } = await run(process.execPath, [main, ...args], this.program);
+    return stdout.trimEnd();
+  }
+
+  /** An address that logs in once. */
+  link(): Promise<string> {
+    return this.dure("dashboard", "--port", String(this.port), "--link");
   }
 
   remove(): void {
