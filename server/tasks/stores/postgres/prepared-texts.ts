@@ -2,9 +2,9 @@
 import { createHash } from "node:crypto";
 import { inSchema, type Statement } from "./statement.ts";
 
-/** So many different texts that are made for each call may be prepared, when they have come so many times. */
+/** So many different texts that are made for each call may be prepared, when they have come so many times before. */
 const shapesMax = 200;
-const shapeTimesMin = 3;
+const shapeTimesMin = 1;
 
 export class PreparedTexts {
   readonly #schema: string;

@@ -240,8 +240,8 @@ function foremostStreams(
   const columns = withValue ? ["value", "id"] : ["id"];
   const order = ordered(search, columns);
   const parts = groups.map((group, place) => {
-    const conditions = [...ownOf("foremost"), ...(withValue ? [withinEdge(search, group)] : [])];
-    const keys = keysWhere(text, search, group, conditions, keysMax, withValue);
+    const edge = withValue ? "(SELECT value FROM edge)" : undefined;
+    const keys = keysWhere(text, search, group, ownOf("foremost"), keysMax, withValue, edge);
     return `SELECT keys.* FROM foremost CROSS JOIN LATERAL (${keys}) AS keys WHERE foremost.part = ${place}`;
   });
   return [
@@ -257,11 +257,6 @@ export function ownOf(pair: string): string[] {
   return [`tasks.lane = ${pair}.lane`, `tasks.status = ${pair}.status`];
 }
 
-function withinEdge(search: StoreSearch, { stream }: Group): string {
-  const [beyond, farthest] = isDownwards(search) ? [">=", instantMin] : ["<=", instantMax];
-  return `${columnsOf[stream][0]} ${beyond} coalesce((SELECT value FROM edge), ${farthest}::bigint)`;
-}
-
 function keysWhere(
   text: Text,
   search: StoreSearch,
@@ -269,10 +264,11 @@ function keysWhere(
   own: readonly string[],
   keysMax: number,
   withValue: boolean,
+  edge?: string,
 ): string {
   const [instant] = columnsOf[group.stream];
   const order = ordered(search, columnsOf[group.stream]);
-  const conditions = [...own, ...wanted(text, search, group)];
+  const conditions = [...own, ...between(text, search, group, edge)];
   return `SELECT ${withValue ? `${instant} AS value, ` : ""}tasks.id FROM :schema.tasks
     WHERE ${conditions.join(" AND ")} ORDER BY ${order} LIMIT ${text.add(keysMax)}`;
 }
@@ -292,12 +288,21 @@ function movingKeys(
     ORDER BY ${ordered(search, columns)} LIMIT ${text.add(keysMax)}`;
 }
 
+/** As in `between`, the same text for all. */
 export function movingConditions(text: Text, search: StoreSearch, pairs: readonly Pair[]): string[] {
+  // They have ids of both kinds, and no index by their instants.
+  const { created, updated, place, id } = boundsOf(search, "ownId", false);
+  const [beyond, nearest] = isDownwards(search) ? ["<", instantMax] : [">", instantMin];
+  const at = (value: number) => `${text.add(value)}::bigint`;
   return [
     "tasks.status = 2",
     `tasks.lane = ANY(${text.add(pairs.map(({ lane }) => lane))}::integer[])`,
-    // They have ids of both kinds, and no index by their instants.
-    ...boundConditions(text, search, "ownId", false),
+    ...Object.entries({ created, updated }).flatMap(([instant, { from, to }]) => [
+      `tasks.${instant}_at >= ${at(from ?? instantMin)}`,
+      `tasks.${instant}_at < ${at(to ?? instantMax)}`,
+    ]),
+    `(${sortColumn(search, "tasks")}, tasks.id) ${beyond} (${at(place?.value ?? nearest)}, ${text.add(place?.id ?? "")}::text)`,
+    ...(id === undefined ? [] : [`tasks.id ${beyond} ${text.add(id)}::text`]),
   ];
 }
 
@@ -326,7 +331,7 @@ export function streamsOf(search: StoreSearch, { status, ownIds }: Pair): Stream
   return isSplit(search) ? ["created", "lateCreated"] : ["created"];
 }
 
-/** Pairs that the same index serves. */
+/** Pairs that the same index serves; always in one order, so that the same groups make the same text. */
 interface Group {
   stream: Stream;
   isFresh: boolean;
@@ -346,7 +351,7 @@ export function groupsOf(pairs: readonly Pair[], streamsFor: (pair: Pair) => Str
       groups.set(key, group);
     }
   }
-  return [...groups.values()];
+  return [...groups.entries()].sort(([a], [b]) => compareText(a, b)).map(([, group]) => group);
 }
 
 export function unnested(text: Text, { lanes, statuses }: Pick<Group, "lanes" | "statuses">): string {
@@ -359,11 +364,56 @@ export function wanted(
   search: StreamSearch,
   { stream, isFresh }: Pick<Group, "stream" | "isFresh">,
 ): string[] {
-  const conditions = [conditionsOf[stream], ...boundConditions(text, search, stream, isFresh)];
-  const { startedBeyond: place } = search;
-  if (!place) return conditions;
+  return [
+    conditionsOf[stream],
+    ...boundConditions(text, search, stream, isFresh),
+    ...startedConditions(text, search),
+  ];
+}
+
+function startedConditions(text: Text, { startedBeyond: place }: StreamSearch): string[] {
+  if (!place) return [];
   const values = `(${text.add(place.value)}::bigint, ${text.add(place.id)}::text)`;
-  return [...conditions, `(tasks.started_at, tasks.id) ${place.isDown ? "<" : ">"} ${values}`];
+  return [`(tasks.started_at, tasks.id) ${place.isDown ? "<" : ">"} ${values}`];
+}
+
+/**
+ * The same as `wanted` for a stream that is walked: both ends are always there, and the place to go on from is one of
+ * them, so that searches with and without ranges and places are one text. No task has the id "".
+ * @param edge SQL of the last instant to be looked at, or of null
+ */
+function between(
+  text: Text,
+  search: StreamSearch,
+  { stream, isFresh }: Pick<Group, "stream" | "isFresh">,
+  edge?: string,
+): string[] {
+  if (stream === "ownId") return wanted(text, search, { stream, isFresh });
+  const { created, updated, place, id } = boundsOf(search, stream, isFresh);
+  const isByUpdate = stream === "updated" || stream === "lateUpdated";
+  const [walked, other] = isByUpdate ? [updated, created] : [created, updated];
+  const isDown = isDownwards(search);
+  // A walk stops at one bound only, so the nearer one is found out before.
+  const within = (value: string) => {
+    if (!edge) return value;
+    return isDown ? `greatest(${value}, ${edge})` : `least(${value}, ${edge} + 1)`;
+  };
+  const end = (operator: string, value: number, id = "", isFar = false) => {
+    const at = `${text.add(value)}::bigint`;
+    return `(${columnsOf[stream].join(", ")}) ${operator} (${isFar ? within(at) : at}, ${text.add(id)}::text)`;
+  };
+  const conditions = [
+    conditionsOf[stream],
+    place && !isDown ? end(">", place.value, place.id) : end(">", walked.from ?? instantMin, "", isDown),
+    place && isDown ? end("<", place.value, place.id) : end("<", walked.to ?? instantMax, "", !isDown),
+  ];
+  if (!isFresh) {
+    const column = isByUpdate ? "tasks.created_at" : "tasks.updated_at";
+    conditions.push(`${column} >= ${text.add(other.from ?? instantMin)}::bigint`);
+    conditions.push(`${column} < ${text.add(other.to ?? instantMax)}::bigint`);
+  }
+  if (id !== undefined) conditions.push(`tasks.id ${isDown ? "<" : ">"} ${text.add(id)}::text`);
+  return [...conditions, ...startedConditions(text, search)];
 }
 
 /** Conditions on the instants and on the place to go on from. */

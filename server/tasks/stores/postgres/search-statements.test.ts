@@ -1,0 +1,21 @@
+import { expect, test } from "vitest";
+import { everySearch } from "../../../../tests/support/month.ts";
+import { type Pair, pageStatement } from "./search-statements.ts";
+
+/** Of lanes of generated ids, in an order that chance gives. */
+const pairs: readonly Pair[] = [3, 1, 0, 5, 4, 2].flatMap((status) =>
+  [1, 2, 3].map((lane) => ({ lane, ownIds: false, status, tasks: 10 })),
+);
+
+test("thousands of searches are few texts, so that each is soon prepared", () => {
+  const texts = new Set<string>();
+  let searches = 0;
+  for (const search of everySearch())
+    for (const shown of [pairs, pairs.toReversed()]) {
+      searches += 1;
+      texts.add(pageStatement({ ...search, types: ["a"] }, shown, 50, 0).statement.text);
+    }
+  expect(searches).toBeGreaterThan(10_000);
+  // Two instants, two directions, with late tasks apart or not; by id beyond a place it is another text.
+  expect(texts.size).toBeLessThanOrEqual(12);
+});
