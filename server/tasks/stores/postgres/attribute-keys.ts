@@ -22,7 +22,7 @@ import { createdBounds } from "./created-bounds.ts";
 import type { Session } from "./database.ts";
 import { estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { statusNumbers } from "./rows.ts";
-import { onceOnly } from "./statement.ts";
+import { shape } from "./statement.ts";
 
 /** More streams than this are not merged by the server: the plan would take longer than the page. */
 const mergedStreamsMax = 24;
@@ -181,7 +181,7 @@ async function mergedKeys(
   // A task that has several of the values is in several streams.
   const distinct = new Set(keys).size > 1 ? "DISTINCT" : "";
   const rows = await session.query(
-    onceOnly(
+    shape(
       "attributeKeys",
       `SELECT ${distinct} created_at, task_id FROM (${streams.join("\n UNION ALL ")}) AS streams
         ORDER BY ${order} LIMIT ${most}::integer`,
@@ -233,7 +233,7 @@ async function headsOf(
   const given = `unnest(${text.add(keys)}::text[], ${text.add(states)}::smallint[])`;
   const bounds = ["key = stream.key", "state = stream.state", ...createdBounds(text.add, search, after)];
   const rows = await session.query(
-    onceOnly(
+    shape(
       "attributeHeads",
       `SELECT stream.number, head.created_at, head.task_id
         FROM ${given} WITH ORDINALITY AS stream (key, state, number) CROSS JOIN LATERAL (
@@ -255,7 +255,7 @@ async function gather(session: Session, search: StoreSearch, spot: Spot, most: n
   if (isEmpty(spot)) return [];
   const { text, from } = found(search, spot);
   const rows = await session.query(
-    onceOnly(
+    shape(
       "gatherAttributes",
       `SELECT DISTINCT task_id FROM (SELECT task_id ${from} LIMIT ${most + 1}) AS found`,
     ),
@@ -268,7 +268,7 @@ async function estimateOf(session: Session, search: StoreSearch, spot: Spot): Pr
   if (isEmpty(spot)) return 0;
   const { text, from } = found(search, spot);
   const [row] = await session.query(
-    onceOnly(
+    shape(
       "countAttributes",
       `SELECT count(*)::integer FROM (SELECT 1 ${from} LIMIT ${estimateMax}) AS found`,
     ),

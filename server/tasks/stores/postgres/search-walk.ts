@@ -326,7 +326,7 @@ class Walk {
     if (search.statuses?.every((name) => name === "RUNNING")) return undefined;
     const source = await this.#context.database.snapshot(
       (session) => findKeySource(this.#context, session, search, (asked) => this.#attributes(asked)),
-      planning,
+      planningOnce,
     );
     return source && (await this.#walksSooner(source)) ? undefined : source;
   }
@@ -337,9 +337,11 @@ class Walk {
     const { types, statuses, queues, limit, offset } = this.#search;
     if (!types && !statuses && !queues) return false;
     const anything = { sortBy: "createdAt", descending: true, limit, offset: 0, definitions: false } as const;
-    const all = await plain.countTasks(this.#context, anything);
     const filters = { ...(types && { types }), ...(statuses && { statuses }), ...(queues && { queues }) };
-    const passing = await plain.countTasks(this.#context, { ...anything, ...filters });
+    const [all, passing] = await Promise.all([
+      plain.countTasks(this.#context, anything),
+      plain.countTasks(this.#context, { ...anything, ...filters }),
+    ]);
     const wanted = offset + limit;
     const walked = Math.min(passing, (wanted * all) / estimate);
     const looked = Math.min(estimate, (wanted * all) / Math.max(1, passing));
@@ -360,7 +362,7 @@ class Walk {
       const { places, next, read } = await database.snapshot(async (session) => {
         const candidates = await source.keys(session, after, limit);
         return { ...candidates, read: await this.#read(session, candidates.places) };
-      }, planning);
+      }, planningOnce);
       const isHere = (entry: Placed) => !next || !source.isOrdered || compare(entry, placed(next)) <= 0;
       const subjects = withEntries(search, read, entries.filter(isHere));
       entries = entries.filter((entry) => !isHere(entry));
