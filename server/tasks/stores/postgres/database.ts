@@ -30,7 +30,14 @@ export type ResultRow = any[];
 
 /** Where statements go: the pool, or one transaction. */
 export interface Session {
-  query(statement: Statement, values?: readonly unknown[]): Promise<ResultRow[]>;
+  /** @param settings what holds for this statement alone; only of a snapshot's session */
+  query(statement: Statement, values?: readonly unknown[], settings?: Settings): Promise<ResultRow[]>;
+}
+
+/** SQL that sets something for the rest of a transaction, and that sets it back. */
+export interface Settings {
+  on: string;
+  off: string;
 }
 
 /** A transaction that is open. */
@@ -307,10 +314,12 @@ export class Database implements Session {
     give: (value: Value) => void,
   ): Promise<void> {
     let isOpen = false;
-    const query: Session["query"] = (statement, values = []) => {
-      const sent = this.#send(client, statement, values, queryTimeoutMs, isOpen ? [] : before);
+    let next = before;
+    const query: Session["query"] = (statement, values = [], settings) => {
+      const first = settings ? [...next, settings.on] : next;
       isOpen = true;
-      return sent;
+      next = settings ? [settings.off] : [];
+      return this.#send(client, statement, values, queryTimeoutMs, first);
     };
     try {
       give(await work({ query }));

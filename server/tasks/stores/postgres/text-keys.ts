@@ -9,7 +9,7 @@ import type { Session } from "./database.ts";
 import { gatheredMax, type KeySource } from "./key-source.ts";
 import { literal, onceOnly, quoted, statement } from "./statement.ts";
 import { askedOf, type TextIndex, textIndexes } from "./text-indexes.ts";
-import { patternOf, rarest, trigramsOf } from "./text-rarity.ts";
+import { lookAround, patternOf, trigramsOf } from "./text-rarity.ts";
 import { TextReader } from "./text-reader.ts";
 import { gather, type Passing } from "./text-ways.ts";
 
@@ -29,7 +29,8 @@ export async function textSource(
   if (search.sortBy !== "createdAt") {
     if (!isFound) return undefined;
     const asked = askedOf(search, (search.types ?? search.queues) && (await passing()).pairs);
-    const gathered = await gather(session, search, asked, words, await rarest(session, asked, words, index));
+    const { rarest } = await lookAround(session, asked, words, index);
+    const gathered = await gather(session, search, asked, words, rarest);
     if (gathered.length > gatheredMax) return undefined;
     return {
       ...named,

@@ -2,7 +2,7 @@
 import type { Session } from "./database.ts";
 import { plainText } from "./rows.ts";
 import { Text } from "./search-statements.ts";
-import { shape, statement } from "./statement.ts";
+import { shape } from "./statement.ts";
 import type { TextIndex } from "./text-indexes.ts";
 import { type Asked, byTextIndexes, isOfAsked } from "./text-indexes.ts";
 
@@ -46,28 +46,6 @@ export interface Rarest {
 }
 
 /**
- * The rarest trigrams of the words. A word is looked up by all of its trigrams, and those that nearly every text has make
- * that slow; the rarest alone give little more.
- */
-export async function rarest(
-  session: Session,
-  asked: Asked,
-  words: readonly string[],
-  { knowsLetters }: TextIndex,
-): Promise<Rarest> {
-  const trigrams = [...new Set(words.flatMap((word) => trigramsOf(word, knowsLetters)))];
-  const step = Math.ceil(trigrams.length / trigramsMax);
-  const looked = trigrams.filter((_, place) => place % step === 0);
-  const rows = await session.query(countTrigrams, [looked, asked.statuses ?? null, asked.lanes ?? null]);
-  const counts = new Map(rows as [string, number][]);
-  const countOf = (trigram: string) => counts.get(trigram) ?? 0;
-  const rares = looked.sort((a, b) => countOf(a) - countOf(b)).slice(0, raresMax);
-  const isRare = (trigram: string) => countOf(trigram) <= rareShare * spreadPlaces * spreadTexts;
-  const least = rares.length > 0 ? countOf(rares[0]!) : Number.POSITIVE_INFINITY;
-  return { trigrams: rares.filter(isRare), share: least / (spreadPlaces * spreadTexts) };
-}
-
-/**
  * What the index has of a word: three letters or digits in a row; and two where a word begins or ends. A trigram may be a
  * part of another's text.
  */
@@ -99,27 +77,46 @@ export interface Spread {
   metHere: number;
 }
 
-/** Of texts of all times. */
-export async function spreadOf(session: Session, asked: Asked, words: readonly string[]): Promise<Spread> {
+/**
+ * Looks at texts of all times: how many have the words, and which trigrams of the words are the rarest. A word is looked up
+ * by all of its trigrams, and those that nearly every text has make that slow; the rarest alone give little more.
+ */
+export async function lookAround(
+  session: Session,
+  asked: Asked,
+  words: readonly string[],
+  { knowsLetters }: TextIndex,
+): Promise<{ spread: Spread; rarest: Rarest }> {
+  const trigrams = [...new Set(words.flatMap((word) => trigramsOf(word, knowsLetters)))];
+  const step = Math.ceil(trigrams.length / trigramsMax);
+  const looked = trigrams.filter((_, place) => place % step === 0);
   const text = new Text();
   const fits = likeAll(text, words);
   const isHere = isOfAsked(text.add(asked.statuses ?? null), text.add(asked.lanes ?? null));
-  const [row] = await session.query(
+  const [first, ...rows] = await session.query(
     shape(
       "spreadTexts",
-      `SELECT count(*)::integer, count(*) FILTER (WHERE ${fits})::integer,
-          count(*) FILTER (WHERE ${fits} AND ${isHere})::integer,
+      `WITH sample AS MATERIALIZED (
+        SELECT body, ${fits} AS fits, ${isHere} AS here FROM (${spread}) AS texts)
+      SELECT NULL::text, count(*)::integer, count(*) FILTER (WHERE fits)::integer,
+          count(*) FILTER (WHERE fits AND here)::integer,
           (SELECT coalesce(min(created_at), 0) FROM :schema.texts), (SELECT coalesce(max(created_at), 0) FROM :schema.texts)
-        FROM (${spread}) AS texts`,
+        FROM sample
+      UNION ALL
+      SELECT trigram, count(*)::integer, 0, 0, 0, 0 FROM unnest(${text.add(looked)}::text[]) AS trigram CROSS JOIN sample
+        WHERE here AND position(trigram IN body) > 0 GROUP BY trigram`,
     ),
     text.values,
   );
-  const [looked, met, metHere, firstAt, lastAt] = row as [number, number, number, number, number];
-  return { looked, met, metHere, firstAt, lastAt };
+  const [, ofAll, met, metHere, firstAt, lastAt] = first as [null, number, number, number, number, number];
+  const counts = new Map(rows as [string, number][]);
+  return { spread: { looked: ofAll, met, metHere, firstAt, lastAt }, rarest: rarestOf(looked, counts) };
 }
 
-const countTrigrams = statement(
-  "countTrigrams",
-  `SELECT trigram, count(*)::integer FROM unnest($1::text[]) AS trigram CROSS JOIN (${spread}) AS texts
-    WHERE position(trigram IN body) > 0 AND ${isOfAsked("$2", "$3")} GROUP BY trigram`,
-);
+function rarestOf(looked: readonly string[], counts: ReadonlyMap<string, number>): Rarest {
+  const countOf = (trigram: string) => counts.get(trigram) ?? 0;
+  const rares = looked.toSorted((a, b) => countOf(a) - countOf(b)).slice(0, raresMax);
+  const isRare = (trigram: string) => countOf(trigram) <= rareShare * spreadPlaces * spreadTexts;
+  const least = rares.length > 0 ? countOf(rares[0]!) : Number.POSITIVE_INFINITY;
+  return { trigrams: rares.filter(isRare), share: least / (spreadPlaces * spreadTexts) };
+}

@@ -12,7 +12,7 @@ import { createdRange } from "./created-bounds.ts";
 import type { Session } from "./database.ts";
 import type { Candidates } from "./key-source.ts";
 import { type Asked, askedOf, stretchMs, stretchOf, type TextIndex } from "./text-indexes.ts";
-import { likeRarest, type Rarest, rarest, type Spread, spreadOf } from "./text-rarity.ts";
+import { likeRarest, lookAround, type Rarest, type Spread } from "./text-rarity.ts";
 import { byIndex, type Passing, type Walked, walkTasks, walkTexts } from "./text-ways.ts";
 
 /** Texts that are read before the ways are compared. */
@@ -32,8 +32,8 @@ const trigramsIndexedMax = 1_500_000;
 const indexedFew = 1_000;
 /** Of more stretches it is not asked at once. */
 const stretchesMax = 128;
-/** Where it gave too few, it is asked for a time so many times as long. */
-const widening = 8;
+/** Where it gave too few, it is asked for a time so many times as long; where it gave none, the words are rarer than thought. */
+const widening = { some: 8, none: 64 };
 /** To ask the index at all, and to pass over an entry of it. */
 const askCost = 2_000;
 const entryCost = 0.1;
@@ -57,6 +57,8 @@ export class TextReader {
   #sample: Walked = { found: [], looked: 0, met: 0, next: undefined };
   /** How many were looked at so far, and how many of them have the words: texts in order, and tasks that pass the filters. */
   readonly #seen: Record<"texts" | "tasks", Seen> = { texts: unseen(), tasks: unseen() };
+  /** How many were looked at since the last one that had the words: a burst of other tasks may be twice as long as was seen. */
+  #barren = 0;
   /** How many were given so far. */
   #given = 0;
   /** Looked at before the index is asked. */
@@ -100,8 +102,9 @@ export class TextReader {
     const wanted = Math.max(1, this.#search.offset + this.#search.limit - this.#given);
     let way = this.#cheapest(wanted);
     if (way === "index" && !this.#rarest) {
-      this.#spread = await spreadOf(session, this.#asked, this.#words);
-      this.#rarest = await rarest(session, this.#asked, this.#words, this.#index);
+      const around = await lookAround(session, this.#asked, this.#words, this.#index);
+      this.#spread = around.spread;
+      this.#rarest = around.rarest;
       way = this.#cheapest(wanted);
     }
     if (way === "index") {
@@ -136,6 +139,7 @@ export class TextReader {
       this.#filter,
     );
     if (!places || places.length >= wanted) return places && { places, next: places.at(-1) };
+    this.#widened *= places.length > 0 ? widening.some : widening.none;
     return { places, next: isLast ? undefined : { value: isDownwards(bounded) ? start : end, id: "" } };
   }
 
@@ -149,7 +153,6 @@ export class TextReader {
     const found = this.#foundByIndex;
     if (found * this.#within <= indexedFew) return { ...all, isLast: true };
     const lengthMs = (((lastAt - firstAt) * wanted * spare) / found) * this.#widened;
-    this.#widened *= widening;
     const isDown = isDownwards(this.#search);
     if (isDown) {
       const end = Math.min(all.end, (after?.value ?? all.end) + 1);
@@ -176,6 +179,7 @@ export class TextReader {
     seen.keyMs = (performance.now() - startedAt) / Math.max(1, walked.looked);
     seen.looked += walked.looked;
     seen.met += walked.met;
+    if (way === "texts") this.#barren = walked.met > 0 ? 0 : this.#barren + walked.looked;
     return walked;
   }
 
@@ -183,7 +187,8 @@ export class TextReader {
   #chunkOf(way: "texts" | "tasks", wanted: number): number {
     const share = way === "texts" ? this.#share * this.#passes : this.#shareOfPassing;
     const most = Math.min(chunkMax, chunkMs / this.#seen[way].keyMs);
-    return Math.round(Math.max(chunkMin, Math.min(most, (wanted * spare) / share)));
+    const likely = (wanted * spare) / share + (way === "texts" ? this.#barren : 0);
+    return Math.round(Math.max(chunkMin, Math.min(most, likely)));
   }
 
   /** Which share of all texts has the words; 0 where none was met. */
@@ -220,7 +225,7 @@ export class TextReader {
   #cheapest(wanted: number): Way {
     const share = this.#share;
     const texts = this.#index.texts || textsUnknown;
-    const byTexts = (wanted / (share * this.#passes)) * (1 + taskCost * share);
+    const byTexts = this.#barren + (wanted / (share * this.#passes)) * (1 + taskCost * share);
     const costs: [Way, number][] = [["texts", Math.min(texts * this.#within, byTexts)]];
     const entries = (this.#rarest?.share ?? 0) * texts;
     if (this.#index.exists && !this.#isTooFrequent && entries <= trigramsIndexedMax) {

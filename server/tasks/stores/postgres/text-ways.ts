@@ -5,7 +5,7 @@ import { createdBounds } from "./created-bounds.ts";
 import type { ResultRow, Session } from "./database.ts";
 import { gatheredMax } from "./key-source.ts";
 import { keysOf, type Pair, Text } from "./search-statements.ts";
-import { onceOnly, shape, statement } from "./statement.ts";
+import { shape } from "./statement.ts";
 import type { Asked } from "./text-indexes.ts";
 import { likeAll, likeRarest, type Rarest } from "./text-rarity.ts";
 
@@ -112,17 +112,16 @@ export async function byIndex(
   const text = new Text();
   const conditions = [fits(text), ...createdBounds(text.add, search, after, "(created_at + 0)")];
   const passes = filter ? `WHERE ${passing(text, "found.task_id", filter)}` : "";
-  const rows = await withBitmaps(session, () =>
-    session.query(
-      onceOnly(
-        "findTexts",
-        `WITH found AS MATERIALIZED (
-          SELECT created_at, task_id FROM :schema.texts WHERE ${conditions.join(" AND ")} LIMIT ${indexedMax + 1})
-        SELECT count(*)::bigint, NULL FROM found UNION ALL (
-          SELECT created_at, task_id FROM found ${passes} ORDER BY ${orderOf(search)} LIMIT ${text.add(limit)}::integer)`,
-      ),
-      text.values,
+  const rows = await session.query(
+    shape(
+      "findTexts",
+      `WITH found AS MATERIALIZED (
+        SELECT created_at, task_id FROM :schema.texts WHERE ${conditions.join(" AND ")} LIMIT ${indexedMax + 1})
+      SELECT count(*)::bigint, NULL FROM found UNION ALL (
+        SELECT created_at, task_id FROM found ${passes} ORDER BY ${orderOf(search)} LIMIT ${text.add(limit)}::integer)`,
     ),
+    text.values,
+    withBitmaps,
   );
   const [[count], ...places] = rows as [[number], ...[number, string][]];
   return count > indexedMax ? undefined : places.map(([value, id]): Place => ({ value, id }));
@@ -148,30 +147,23 @@ export async function gather(
     likeRarest(asked, words, rares)(text),
     ...createdBounds(text.add, search, undefined, "(created_at + 0)"),
   ];
-  const rows = await withBitmaps(session, () =>
-    session.query(
-      onceOnly(
-        "gatherTexts",
-        `SELECT task_id FROM :schema.texts WHERE ${conditions.join(" AND ")} LIMIT ${gatheredMax + 1}`,
-      ),
-      text.values,
+  const rows = await session.query(
+    shape(
+      "gatherTexts",
+      `SELECT task_id FROM :schema.texts WHERE ${conditions.join(" AND ")} LIMIT ${gatheredMax + 1}`,
     ),
+    text.values,
+    withBitmaps,
   );
   return rows.map(([id]): Place => ({ value: null, id }));
 }
 
-/** Searches run without bitmaps, but an index of trigrams has nothing else to give; inside the search's transaction. */
-async function withBitmaps<Value>(session: Session, ask: () => Promise<Value>): Promise<Value> {
-  await session.query(setBitmaps, ["on", "off"]);
-  const value = await ask();
-  await session.query(setBitmaps, ["off", "on"]);
-  return value;
-}
+/** Searches run without bitmaps, but an index of trigrams has nothing else to give. */
+const withBitmaps = { on: settingBitmaps("on", "off"), off: settingBitmaps("off", "on") };
 
-const setBitmaps = statement(
-  "setBitmaps",
-  "SELECT set_config('enable_bitmapscan', $1, true), set_config('enable_indexscan', $2, true)",
-);
+function settingBitmaps(bitmaps: string, indexes: string): string {
+  return `SELECT set_config('enable_bitmapscan', '${bitmaps}', true), set_config('enable_indexscan', '${indexes}', true)`;
+}
 
 function orderOf(search: StoreSearch): string {
   return isDownwards(search) ? "created_at DESC, task_id DESC" : "created_at, task_id";
