@@ -78,13 +78,13 @@ export async function changeFound(
   const report = await dure.actOnTasks(search, action, {
     ...what,
     by: context.by,
-    ...(rate !== undefined && { perSecond: rate }),
-    onProgress: ({ done, skipped, matched }) => bar.update(done + skipped, matched, "task"),
+    ...(rate !== undefined && { rate }),
+    onProgress: ({ changed, skipped, matched }) => bar.update(changed + skipped, matched, "task"),
   });
   bar.end();
-  const { matched, done, skipped } = report;
-  output.document({ matched, done, skipped });
-  output.note(`${counted(done, "task")} ${verb}${skipped > 0 ? `, ${skipped} left as they are` : ""}.`);
+  const { matched, changed, skipped } = report;
+  output.document({ matched, changed, skipped });
+  output.note(`${counted(changed, "task")} ${verb}${skipped > 0 ? `, ${skipped} left as they are` : ""}.`);
   return 0;
 }
 

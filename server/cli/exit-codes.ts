@@ -9,7 +9,7 @@ export const exitUsage = 2;
 /** A module could not be loaded. */
 export const exitModule = 65;
 /** An error that has no code: a defect of Dure's, or of a program that it runs. */
-export const exitUnexpected = 70;
+const exitUnexpected = 70;
 /** A worker whose handlers do not end; whoever supervises it should start it again. */
 export const exitUnhealthy = 75;
 

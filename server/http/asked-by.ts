@@ -4,7 +4,7 @@ import type { AskedBy } from "../tasks/core/store-audit.ts";
 import type { Caller } from "./auth.ts";
 
 /** The dashboard says of itself that it is one; who says so falsely deceives nobody but about the way they came. */
-export const viaHeader = "x-dure-via";
+const viaHeader = "x-dure-via";
 export const requestIdHeader = "x-request-id";
 
 /** Of the other end of each connection of Dure's own server; a mounted handler is told by `authorize`. */

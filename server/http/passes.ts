@@ -33,7 +33,7 @@ export interface PassShelf {
   places(): string[];
 }
 
-export class MemoryShelf implements PassShelf {
+class MemoryShelf implements PassShelf {
   readonly #passes = new Map<string, Pass>();
   readonly #uses = new Map<string, number>();
 

@@ -10,7 +10,6 @@ const paths = {
   audit: "M3.5 2h9v12h-9zM6 5h4M6 8h4M6 11h2",
   search: "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10zM10.7 10.7 14 14",
   close: "M3.5 3.5l9 9M12.5 3.5l-9 9",
-  chevron: "M6 4l4 4-4 4",
   copy: "M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3",
   check: "M3 8.5 6.5 12 13 4.5",
   refresh: "M13 8a5 5 0 1 1-1.5-3.6M13.3 2v3h-3",

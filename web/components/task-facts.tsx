@@ -115,7 +115,7 @@ function Tags({ tags }: { tags: readonly string[] }) {
 }
 
 /** A value that leads to all tasks that have it. */
-export function SearchLink({ field, value, code = false }: { field: string; value: string; code?: boolean }) {
+function SearchLink({ field, value, code = false }: { field: string; value: string; code?: boolean }) {
   return (
     <Link to="/tasks" search={{ q: `${field}:${quoted(value)}` }} className={code ? "mono" : ""}>
       {value}

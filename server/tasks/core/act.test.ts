@@ -26,7 +26,7 @@ afterAll(() => dure.close());
 
 test("a dry run says how many, shows some, and changes nothing", async () => {
   const report = await dure.actOnTasks({ status: "FAILED" }, "retry", { dryRun: true });
-  expect(report).toMatchObject({ matched: 115, done: 0, skipped: 0 });
+  expect(report).toMatchObject({ matched: 115, changed: 0, skipped: 0 });
   expect(report.sample).toHaveLength(10);
   expect(await dure.countTasks({ status: "FAILED" })).toBe(115);
 });
@@ -48,9 +48,9 @@ test("a search for tasks that the action is not for finds none", async () => {
 test("every task that fits is retried once, though each fails again meanwhile", async () => {
   const seen: number[] = [];
   const report = await dure.actOnTasks({ query: "status:failed error:etimedout" }, "retry", {
-    onProgress: ({ done }) => seen.push(done),
+    onProgress: ({ changed }) => seen.push(changed),
   });
-  expect(report).toMatchObject({ matched: 115, done: 115, skipped: 0, aborted: false });
+  expect(report).toMatchObject({ matched: 115, changed: 115, skipped: 0, aborted: false });
   expect(seen).toEqual([100, 115]);
   await expect.poll(() => dure.countTasks({ status: "FAILED" })).toBe(115);
   const [task] = await dure.searchTasks({ status: "FAILED", limit: 1 });
@@ -59,7 +59,7 @@ test("every task that fits is retried once, though each fails again meanwhile", 
 
 test("tasks whose status the action is not for are not in the set", async () => {
   const report = await dure.actOnTasks({ payload: { order: { gt: 220 } } }, "cancel");
-  expect(report).toMatchObject({ matched: 20, done: 20, skipped: 0 });
+  expect(report).toMatchObject({ matched: 20, changed: 20, skipped: 0 });
   expect(await dure.countTasks({ status: "CANCELLED" })).toBe(20);
 });
 
@@ -67,11 +67,11 @@ test("a signal ends it between two tasks, and a rate is kept", async () => {
   const stop = new AbortController();
   const began = performance.now();
   const report = await dure.actOnTasks({ status: "COMPLETED" }, "delete", {
-    perSecond: 200,
+    rate: 200,
     signal: stop.signal,
     onProgress: () => stop.abort(),
   });
-  expect(report).toMatchObject({ matched: 115, done: 100, aborted: true });
+  expect(report).toMatchObject({ matched: 115, changed: 100, aborted: true });
   expect(performance.now() - began).toBeGreaterThan(350);
   expect(await dure.countTasks({ status: "COMPLETED" })).toBe(15);
 });
@@ -85,7 +85,7 @@ test("tasks whose texts wait to be indexed are acted on as well", async () => {
   await own.rebuildTexts();
   await enqueue(2_100);
   expect(await own.searchTaskPage({ text: "needle" })).toMatchObject({ complete: false, unindexed: 2_100 });
-  expect(await own.actOnTasks({ text: "needle" }, "cancel")).toMatchObject({ done: 2, skipped: 0 });
+  expect(await own.actOnTasks({ text: "needle" }, "cancel")).toMatchObject({ changed: 2, skipped: 0 });
   await own.close();
 });
 

@@ -20,7 +20,7 @@ export interface ActOptions {
   /** Does nothing, but says how many fit and shows some. Default false. */
   dryRun?: boolean;
   /** At most this many a second. Default: as fast as the store takes them. */
-  perSecond?: number;
+  rate?: number;
   /** Ends it between two tasks; what is done stays done. */
   signal?: AbortSignal;
   /** Told of the progress after each batch. */
@@ -32,7 +32,8 @@ export interface ActOptions {
 export interface ActReport {
   /** How many fit when it began and had a status that the action is for; may be an estimate, see `summarizeTasks`. */
   matched: number;
-  done: number;
+  /** How many the action was done to. */
+  changed: number;
   /** Changed or deleted by others meanwhile. */
   skipped: number;
   /** The first of those that fit, at most 10. */
@@ -74,7 +75,7 @@ export async function actOnTasksIn(
   const fixed = fixedSet(asked, action, before);
   const { tasks: sample } = await searchTaskPageIn(instance, { ...fixed, limit: sampleSize });
   const matched = await countSet(instance, fixed);
-  const report: ActReport = { matched, done: 0, skipped: 0, sample, aborted: false };
+  const report: ActReport = { matched, changed: 0, skipped: 0, sample, aborted: false };
   if (options.dryRun) return report;
   const target = searchedBy(instance, asked).query ?? "a filter";
   const told = (by: By, action: AuditAction, after: AuditState) =>
@@ -86,14 +87,14 @@ export async function actOnTasksIn(
       ...options,
       record: by.id,
       onPortion: (tasks, refused) => {
-        report.done += tasks.length - refused.length;
+        report.changed += tasks.length - refused.length;
         report.skipped += refused.length;
       },
       onPage: () => options.onProgress?.({ ...report }),
     });
   } finally {
-    const { done, skipped, aborted } = report;
-    await told(byOf(instance, options.by), "end-action", { action, changed: done, skipped, aborted });
+    const { changed, skipped, aborted } = report;
+    await told(byOf(instance, options.by), "end-action", { action, changed, skipped, aborted });
   }
   return report;
 }
@@ -138,7 +139,7 @@ export interface Refused {
   error: DureError;
 }
 
-export interface ActOnSetOptions extends Pick<ActOptions, "edit" | "perSecond" | "signal"> {
+export interface ActOnSetOptions extends Pick<ActOptions, "edit" | "rate" | "signal"> {
   /** The id of the action's record in the audit log, which the tasks remember. */
   record: string | undefined;
   /** Told what was acted on, in the order of the set, and which of it was refused. */
@@ -174,7 +175,7 @@ export function checkAct(what: string, action: TaskAction, options: ActOptions):
   checkOptions(what, options, {
     edit: () => (action === "edit" ? undefined : "edit is only for the action 'edit'."),
     dryRun: booleanRule,
-    perSecond: integerBetween(1, 1_000_000),
+    rate: integerBetween(1, 1_000_000),
     signal: () => undefined,
     onProgress: () => undefined,
     by: byRule,
@@ -192,9 +193,9 @@ async function actOnPage(
   instance: Instance,
   tasks: readonly Task[],
   action: TaskAction,
-  { edit, record, perSecond, signal, onPortion }: ActOnSetOptions,
+  { edit, record, rate, signal, onPortion }: ActOnSetOptions,
 ): Promise<boolean> {
-  const size = perSecond === undefined ? batchSize : Math.max(1, Math.floor(perSecond / 10));
+  const size = rate === undefined ? batchSize : Math.max(1, Math.floor(rate / 10));
   for (let start = 0; start < tasks.length; start += size) {
     if (signal?.aborted) return true;
     const portion = tasks.slice(start, start + size);
@@ -206,8 +207,8 @@ async function actOnPage(
       portion,
       errors.flatMap((error, index) => (error ? [{ task: portion[index]!, error }] : [])),
     );
-    if (perSecond !== undefined) {
-      await instance.clock.sleep(parseDuration((portion.length / perSecond) * 1_000, "perSecond"), signal);
+    if (rate !== undefined) {
+      await instance.clock.sleep(parseDuration((portion.length / rate) * 1_000, "rate"), signal);
     }
   }
   return false;

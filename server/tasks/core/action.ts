@@ -146,7 +146,7 @@ async function runAction(
   const aborted = await actOnSet(instance, { ...set, ...from }, action, {
     ...(edit && { edit }),
     record,
-    ...(rate !== undefined && { perSecond: rate }),
+    ...(rate !== undefined && { rate }),
     signal: context.signal,
     onPortion: (tasks, refused) => {
       result.changed += tasks.length - refused.length;

@@ -23,7 +23,7 @@ import type { TaskDefinition, TaskHandler, TaskOptions } from "./task.ts";
 /** `setTimeout` and the abort machinery are exact up to here; a longer attempt wants `'none'`. */
 const timeoutMsMax = 365 * 24 * 3_600_000;
 
-export const defaults = {
+const defaults = {
   queue: "default",
   priority: 0,
   maxAttempts: 1,

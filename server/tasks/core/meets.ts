@@ -42,7 +42,7 @@ export function meets(condition: Condition, subject: Subject): boolean {
 }
 
 /** What is searched of the task. */
-export function searchedText({ text, task }: Subject): string {
+function searchedText({ text, task }: Subject): string {
   if (text === undefined) return textOfTask(task);
   return typeof text === "string" ? text : text();
 }

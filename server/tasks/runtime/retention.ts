@@ -1,7 +1,7 @@
 /** Which finished tasks are kept: by age and by count, per status, and per type where a type has rules of its own. */
 import type { PruneRequest, StoreStats } from "../core/store.ts";
 
-export const endedStatuses = ["COMPLETED", "FAILED", "CANCELLED"] as const;
+const endedStatuses = ["COMPLETED", "FAILED", "CANCELLED"] as const;
 
 export type EndedStatus = (typeof endedStatuses)[number];
 
@@ -47,7 +47,7 @@ export function typesToWeigh(
 export type RoomFor = (type: string, status: EndedStatus) => number | undefined;
 
 /** The rule of a type: of its id, else of the first pattern that it fits, else of all. */
-export function ruleOf(retention: Retention, type: string, status: EndedStatus): KeptRule {
+function ruleOf(retention: Retention, type: string, status: EndedStatus): KeptRule {
   const own =
     retention.types.find(({ pattern }) => pattern === type) ??
     retention.types.find(({ pattern }) => fits(type, pattern));

@@ -15,7 +15,7 @@ export const lastCharacter = "\u{10ffff}";
 const wholeMax = 264;
 export const headSize = 200;
 /** In characters: the head, a character that none is greater than, and a digest. No key that was not cut is as long. */
-export const cutSize = headSize + 1 + 64;
+const cutSize = headSize + 1 + 64;
 
 /** The key of one value. */
 export function keyOf(attribute: number, value: AttributeKey): string {
@@ -128,7 +128,7 @@ export function foundKeyOf(key: string): string {
 }
 
 /** All of a long text's key: with another letter, so that it is told from what the index has. */
-export function wholeKeyOf(key: string): string {
+function wholeKeyOf(key: string): string {
   return key.replace(" s", " S");
 }
 

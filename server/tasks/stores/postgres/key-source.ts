@@ -2,7 +2,7 @@
  * The seam between a search with conditions and what finds its candidates sooner than walking all tasks would: an index of
  * attributes, or of texts. A source gives more tasks than fit, never fewer; each is tested on its row.
  */
-import type { Place, PlanSource, StoreSearch } from "../../core/store.ts";
+import type { Place, PlanSource } from "../../core/store.ts";
 import type { Session } from "./database.ts";
 
 export interface KeySource {
@@ -34,9 +34,6 @@ export interface Candidates {
   /** Where there may be more, also when there were none up to there; undefined when these are all. */
   next?: Place | undefined;
 }
-
-/** Finds a source for a search, or undefined when its conditions give none that is of use. */
-export type KeySourceMaker = (session: Session, search: StoreSearch) => Promise<KeySource | undefined>;
 
 /** Estimates are exact below this. */
 export const estimateMax = 1_000;

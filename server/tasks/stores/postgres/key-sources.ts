@@ -65,7 +65,7 @@ async function passingIn(session: Session, search: StoreSearch): Promise<Passing
 }
 
 /** Whether some part of the condition is of this kind. */
-export function mentions(condition: Condition, is: (part: Condition) => boolean): boolean {
+function mentions(condition: Condition, is: (part: Condition) => boolean): boolean {
   if (condition.kind === "not") return mentions(condition.part, is);
   if (condition.kind === "and" || condition.kind === "or")
     return condition.parts.some((part) => mentions(part, is));

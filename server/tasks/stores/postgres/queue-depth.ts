@@ -46,7 +46,7 @@ function isLimited({ queueDepthMax }: NewTask): boolean {
 }
 
 /** How many tasks wait in some queues, those that have taken room since included. */
-export class Room {
+class Room {
   readonly #waiting: Map<string, number>;
 
   constructor(waiting: Map<string, number>) {

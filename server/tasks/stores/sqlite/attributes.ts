@@ -18,7 +18,7 @@ const indexedAtOnce = 500;
 const behindMax = 100_000;
 
 /** The mark when every task is in the index. */
-export const allIndexed = Number.MAX_SAFE_INTEGER;
+const allIndexed = Number.MAX_SAFE_INTEGER;
 
 export class TaskAttributes {
   readonly #connection: Connection;
@@ -236,7 +236,7 @@ export function stateOf(status: number): number {
 }
 
 /** All values of both, by name, each once. */
-export function mergeAttributes(kept: Attributes, added: Attributes): Attributes {
+function mergeAttributes(kept: Attributes, added: Attributes): Attributes {
   const merged: Record<string, Attributes[string]> = { ...kept };
   for (const [name, given] of Object.entries(added)) {
     const before = merged[name];
