@@ -88,7 +88,16 @@ export interface EnqueueSettings {
 /** Those that a task meets first. */
 export const auditActions = [
   ...(["cancel", "retry", "edit", "delete", "enqueue", "run-again", "start-action", "end-action"] as const),
-  ...(["pause", "resume", "save-search", "delete-search", "log-in", "log-out"] as const),
+  ...([
+    "pause",
+    "resume",
+    "save-search",
+    "delete-search",
+    "log-in",
+    "log-out",
+    "create-token",
+    "revoke-token",
+  ] as const),
 ] satisfies readonly AuditAction[];
 
 export const api = {

@@ -116,6 +116,21 @@ const others = [
   ),
   {
     path: "/api/session",
+    method: "post",
+    operation: {
+      operationId: "post_session",
+      summary:
+        "Begins a session for who has a token, or what an address of dure dashboard carries; the answer sets its cookie",
+      security: [],
+      requestBody: {
+        required: true,
+        content: json({ type: "object", required: ["token"], properties: { token: { type: "string" } } }),
+      },
+      responses: { 200: { description: "Begun", content: json(flag("begun")) }, default: refused() },
+    },
+  },
+  {
+    path: "/api/session",
     method: "delete",
     operation: {
       operationId: "delete_session",

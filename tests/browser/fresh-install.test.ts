@@ -78,6 +78,9 @@ describe("S03, S12 the token", () => {
     const session = { cookie: begun.headers.get("set-cookie")!.split(";")[0]! };
     expect((await ask("api/stats", { headers: session })).status).toBe(200);
     await fresh.dure("tokens", "revoke", "somebody");
+    const { records } = (await (await asAdmin("api/audit?target=somebody")).json()) as any;
+    const told = records.map(({ action, via }: any) => `${action} ${via}`);
+    expect(told).toEqual(["revoke-token cli", "create-token cli"]);
     await expect.poll(async () => (await ask("api/stats", { headers })).status, { timeout: 5_000 }).toBe(401);
     await expect.poll(async () => (await ask("api/stats", { headers: session })).status).toBe(401);
   });
@@ -86,6 +89,7 @@ describe("S03, S12 the token", () => {
     const all = await fresh.operations();
     expect(all.length).toBeGreaterThan(25);
     for (const { method, path } of all) {
+      if (`${method} ${path}` === "POST api/session") continue;
       const answer = await ask(path, { method, headers: json, ...(method !== "GET" && { body: "{}" }) });
       expect([path, answer.status]).toEqual([path, 401]);
       expect(await answer.text()).not.toMatch(/order|receipt|\/app\/|SELECT/);
@@ -237,6 +241,61 @@ describe("S08, S26 headers and errors", () => {
       const text = await (await asAdmin(path)).text();
       expect(text).not.toMatch(/ {4}at |SELECT|node_modules|sqlite|\/app\//i);
     }
+  });
+});
+
+describe("S10, S14, S15, S19, S23, S32 with defaults", () => {
+  test("a viewer's token changes nothing by any route, and is shown no audit log", async () => {
+    const viewer = await fresh.dure("tokens", "create", "viewer");
+    const headers = { ...json, authorization: `Bearer ${viewer}` };
+    for (const { method, path } of await fresh.operations()) {
+      // Their own session is everybody's to begin and to end.
+      if ((method === "GET" && path !== "api/audit") || path === "api/session") continue;
+      const answer = await ask(path, { method, headers, ...(method !== "GET" && { body: "{}" }) });
+      expect([method, path, answer.status]).toEqual([method, path, 403]);
+    }
+    expect(await statusOf("order-18")).toBe("PENDING");
+  });
+
+  test.each([
+    "'; DROP TABLE tasks; --",
+    `" OR 1=1 --`,
+    "x') UNION SELECT sql FROM sqlite_schema --",
+    "NEAR(a b, 9) AND a*",
+    "%".repeat(500),
+    "(a+)+$ ".repeat(100),
+    "__proto__",
+    `${"(".repeat(49)}a${")".repeat(49)}`,
+  ])("%.30s is data wherever it stands", async (text) => {
+    const value = encodeURIComponent(text);
+    const names = ["q", "type", "queue", "status", "sort", "cursor", "updatedSince", "by", "target", value];
+    for (const path of ["tasks", "tasks/count", "summary", "audit", "history", "query/complete"]) {
+      for (const name of names) {
+        const { status } = await asAdmin(`api/${path}?${name}=${value}&text=${value}&position=3`);
+        expect([path, name, [200, 400].includes(status)]).toEqual([path, name, true]);
+      }
+    }
+    expect((await asAdmin(`api/tasks/${value}`)).status).toBe(404);
+    expect(await statusOf("order-18")).toBe("PENDING");
+  });
+
+  test("a payload that names prototypes is a payload, and who enqueued it is told", async () => {
+    const payload = `{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}`;
+    const body = `{"type":"send-receipt","id":"odd-1","delay":"1h","payload":${payload}}`;
+    expect((await asAdmin("api/tasks", { method: "POST", headers: json, body })).status).toBe(200);
+    const { task } = (await (await asAdmin("api/tasks/odd-1")).json()) as any;
+    expect(JSON.stringify(task.payload)).toBe(payload);
+    expect(JSON.stringify(await (await asAdmin("api/stats")).json())).not.toContain("polluted");
+    const { records } = (await (await asAdmin("api/audit?target=odd-1")).json()) as any;
+    expect(records).toMatchObject([{ action: "enqueue", who: "tests", via: "http", address: "127.0.0.1" }]);
+  });
+
+  test("a session is over once it is logged out", async () => {
+    const begun = await fetch(await fresh.link(), { redirect: "manual" });
+    const headers = { ...json, cookie: begun.headers.get("set-cookie")!.split(";")[0]! };
+    expect((await ask("api/stats", { headers })).status).toBe(200);
+    expect((await ask("api/session", { method: "DELETE", headers })).status).toBe(200);
+    expect((await ask("api/stats", { headers })).status).toBe(401);
   });
 });
 

@@ -1,6 +1,15 @@
 /** Sessions of the dashboard's own server, what begins them, and streams, which outlive the request that opened them. */
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { get, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -276,8 +285,9 @@ describe("a folder that keeps it", () => {
     const passes = new Passes(new PassFolder(folder));
     const token = passes.newToken("linked", "admin", undefined);
     const place = passes.token(token)!.place;
-    passes.end(place);
-    symlinkSync("/etc/hostname", join(folder, place));
+    const elsewhere = join(folder, "..", "elsewhere");
+    renameSync(join(folder, place), elsewhere);
+    symlinkSync(elsewhere, join(folder, place));
     expect(new Passes(new PassFolder(folder)).token(token)).toBeUndefined();
     chmodSync(folder, 0o750);
     await expect(listen(dure, { port: 0, accessFolder: folder })).rejects.toThrow(/open to other users/);

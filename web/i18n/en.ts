@@ -48,6 +48,8 @@ export const en = {
     "delete-search": "Delete a search",
     "log-in": "Log in",
     "log-out": "Log out",
+    "create-token": "Create a token",
+    "revoke-token": "Revoke a token",
   },
   mainNavigation: "Main",
   keyboardHelp: "Keyboard shortcuts",

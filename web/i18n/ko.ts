@@ -46,6 +46,8 @@ export const ko: Messages = {
     "delete-search": "검색 삭제",
     "log-in": "로그인",
     "log-out": "로그아웃",
+    "create-token": "토큰 생성",
+    "revoke-token": "토큰 폐기",
   },
   mainNavigation: "주 메뉴",
   keyboardHelp: "키보드 단축키",

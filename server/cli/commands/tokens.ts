@@ -2,8 +2,10 @@
 import type { Command } from "commander";
 import type { Role } from "../../http/contract.ts";
 import type { Admitted } from "../../http/passes.ts";
+import { byOf, recordIn } from "../../tasks/core/audit.ts";
 import { parseDuration } from "../../tasks/core/duration.ts";
 import { checkSearchName } from "../../tasks/core/names.ts";
+import type { AuditedChange } from "../../tasks/core/store-audit.ts";
 import { passesOf } from "../access-folder.ts";
 import { parseChoice } from "../arguments.ts";
 import type { Action, Context } from "../context.ts";
@@ -78,13 +80,16 @@ const columns: Column<Admitted>[] = [
   },
 ];
 
-function create(context: Context, name: string, { role, expires }: Options): void {
+async function create(context: Context, name: string, { role: word, expires }: Options): Promise<void> {
   checkSearchName(name);
+  const role = parseChoice(word, roles, "--role");
+  const lifeMs = expires === "never" ? undefined : parseDuration(expires, "--expires");
   const passes = passesOf(context);
   if (passes.tokens().some(({ pass }) => pass.name === name))
     throw new CommandError(`There is a token named ${name}; revoke it first, or choose another name.`);
-  const lifeMs = expires === "never" ? undefined : parseDuration(expires, "--expires");
-  const token = passes.newToken(name, parseChoice(role, roles, "--role"), lifeMs);
+  // Before it is made: there is no token of which nobody knows.
+  await tell(context, { action: "create-token", kind: "token", target: name, after: { role, expires } });
+  const token = passes.newToken(name, role, lifeMs);
   context.output.document({ name, role, token });
   context.output.print(token);
   context.output.note(
@@ -92,11 +97,18 @@ function create(context: Context, name: string, { role, expires }: Options): voi
   );
 }
 
-function revoke(context: Context, name: string): void {
+async function revoke(context: Context, name: string): Promise<void> {
   const passes = passesOf(context);
   const found = passes.tokens().filter(({ pass }) => pass.name === name);
   if (found.length === 0) throw new CommandError(`There is no token named ${name}.`);
   for (const { place } of found) passes.end(place);
   context.output.document({ revoked: name });
   context.output.note(`${name} is let in no more.`);
+  await tell(context, { action: "revoke-token", kind: "token", target: name });
+}
+
+/** In the audit log. */
+function tell(context: Context, change: AuditedChange): Promise<void> {
+  const { instance } = context.open();
+  return recordIn(instance, byOf(instance, context.by), change);
 }

@@ -16,11 +16,13 @@ export const auditActions = [
   "delete-search",
   "log-in",
   "log-out",
+  "create-token",
+  "revoke-token",
 ] as const;
 export type AuditAction = (typeof auditActions)[number];
 
-/** What it was done to: a task, all tasks that a search finds, a type, a queue, a saved search, or a session of the dashboard. */
-export const auditKinds = ["task", "tasks", "type", "queue", "search", "session"] as const;
+/** What it was done to: a task, all tasks that a search finds, a type, a queue, a saved search, a session of the dashboard, or a token. */
+export const auditKinds = ["task", "tasks", "type", "queue", "search", "session", "token"] as const;
 export type AuditKind = (typeof auditKinds)[number];
 
 /** From where: code, the command line, the HTTP API, the dashboard, which says so itself, or a worker that ends what was asked for. */
