@@ -221,6 +221,15 @@ onEachStore("texts", (world) => {
     expect(await ids("word", { sortBy: "id" })).toHaveLength(30);
   });
 
+  test("what is left is found after the oldest task was deleted", async () => {
+    await world.enqueue(own("a", { text: "the first one" }), own("b", { text: "the second one" }));
+    await index(world);
+    ok(await world.store.cancelTask("a"));
+    await index(world);
+    ok(await world.store.deleteTask("a"));
+    expect(await ids("the second one")).toEqual(["b"]);
+  });
+
   test("a number that is given again belongs to the new task", async () => {
     await world.enqueue(own("a", { text: "the first one" }), own("b", { text: "the second one" }));
     await index(world);

@@ -340,7 +340,9 @@ export const textSql = {
   widenBlock: `/* dure:widenBlock */ INSERT INTO text_blocks (block, first_at, last_at) VALUES (?1, ?2, ?3)
     ON CONFLICT (block) DO UPDATE SET first_at = min(first_at, ?2), last_at = max(last_at, ?3)
       WHERE first_at > ?2 OR last_at < ?3`,
-  dropBlocks: `/* dure:dropBlocks */ DELETE FROM text_blocks WHERE block < (SELECT min(seq) FROM tasks) / ?`,
+  /** The size is bound as a real number, by which the block that the oldest task is in would be dropped too. */
+  dropBlocks: `/* dure:dropBlocks */ DELETE FROM text_blocks
+    WHERE block < (SELECT min(seq) FROM tasks) / CAST(? AS INTEGER)`,
   textBlocks: "/* dure:textBlocks */ SELECT block, first_at, last_at FROM text_blocks ORDER BY block",
   freshTo: "/* dure:freshTo */ SELECT fresh_to FROM text_marks WHERE mark = 1",
   moveFresh: "/* dure:moveFresh */ UPDATE text_marks SET fresh_to = ?2 WHERE mark = 1 AND fresh_to = ?1",
