@@ -1,4 +1,5 @@
 /** Loading the modules that define tasks: which files, in which order, and what is said when one does not load. */
+import { spawnSync } from "node:child_process";
 import { existsSync, globSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -68,16 +69,27 @@ function loadError(file: string, error: unknown): Error {
   if (error instanceof DureError) {
     return new DureError(error.code, `${file}: ${error.message}`, { details: error.details, cause: error });
   }
-  return new CommandError(`${file} could not be loaded:\n${stackOf(error)}${hintFor(error)}`, exitModule, {
+  const shown = placeOfSyntaxError(file, error) ?? stackOf(error);
+  return new CommandError(`${file} could not be loaded:\n${shown}${hintFor(error)}`, exitModule, {
     cause: error,
   });
 }
 
-/** Without the places inside Node, where the loader called the loader. */
+/** The error itself does not tell where JavaScript is wrong. Undefined when it is in a module that this one imports. */
+function placeOfSyntaxError(file: string, error: unknown): string | undefined {
+  if (!(error instanceof SyntaxError) || stackOf(error).includes("\n")) return undefined;
+  const { stderr } = spawnSync(process.execPath, ["--check", resolve(file)], { encoding: "utf8" });
+  const end = stderr.indexOf(error.message);
+  return end < 0 ? undefined : stderr.slice(0, end + error.message.length).trimEnd();
+}
+
+/** Without the places inside Node, where the loader called the loader, and those of this command. */
 function stackOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const lines = (error.stack ?? error.message).split("\n");
-  return lines.filter((line) => !/^\s+at .*\(?node:internal\//.test(line)).join("\n");
+  const own = lines.findIndex((line) => line.includes(import.meta.url));
+  const before = own < 0 ? lines : lines.slice(0, own);
+  return before.filter((line) => !/^\s+at .*\(?node:(internal\/|diagnostics_channel)/.test(line)).join("\n");
 }
 
 function hintFor(error: unknown): string {

@@ -1,6 +1,6 @@
 /** From the words on the command line to an exit code: the commands, the options all of them take, and errors. */
 import { readFileSync } from "node:fs";
-import { Command, CommanderError, type Help } from "commander";
+import { Command, CommanderError, Help, type Option } from "commander";
 import { DureError } from "../tasks/core/errors.ts";
 import { addArchive } from "./commands/archive.ts";
 import { addAudit } from "./commands/audit.ts";
@@ -70,7 +70,7 @@ export function createProgram(): Command {
     .option("--no-color", "print without colours")
     .addHelpText("after", programHelp)
     .exitOverride()
-    .configureHelp({ showGlobalOptions: true, subcommandTerm })
+    .configureHelp({ showGlobalOptions: true, subcommandTerm, optionDescription })
     .configureOutput({ writeErr: () => {} });
   program.commandsGroup("Run tasks:");
   for (const add of [addDev, addWorker, addRun, addEnqueue]) add(program);
@@ -108,11 +108,17 @@ Examples:
   dure show 01JD8Z6Q5N0000000000000000    everything about one task
 
 Data goes to stdout, everything else to stderr. With --json, stdout is one JSON
-document: an array for searches, workers, definitions, doctor, cancel, retry and
-delete, else an object; an error is {"error": {"code", "message", "details"}} on
-stderr.
+document: an object, or an array from the commands searches, workers,
+definitions, doctor, cancel, retry and delete; an error is {"error": {"code",
+"message", "details"}} on stderr.
 Exit codes: 0 done, 1 something failed or is not well, 2 not understood, others
 one per kind of error.`;
+
+/** A default in words and one in numbers look alike: `(default: 3s)`, not `(default: "3s")`. */
+function optionDescription(this: Help, option: Option): string {
+  const described = Help.prototype.optionDescription.call(this, option);
+  return described.replace(/\(default: "([^"]*)"\)/, "(default: $1)");
+}
 
 /** `search [options]` says nothing that the reader of a list of commands needs. */
 function subcommandTerm(this: Help, command: Command): string {

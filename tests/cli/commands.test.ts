@@ -85,6 +85,11 @@ describe("dure run", () => {
     const { code, stderr } = await workspace.dure(["run", "broken.ts", "--database", "broken.db"]);
     expect(code).toBe(65);
     expect(stderr).toContain("error: broken.ts could not be loaded");
+    workspace.write("broken.mjs", "const x = 1;\nconst total = ;");
+    const plain = await workspace.dure(["run", "broken.mjs", "--database", "broken.db"]);
+    expect(plain.stderr).toMatch(
+      /broken\.mjs:2\n {2}const total = ;\n *\^\n[\s\S]*SyntaxError: Unexpected token ';'/,
+    );
   });
 
   test("says that a program defines nothing", async () => {

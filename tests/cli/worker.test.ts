@@ -74,6 +74,7 @@ describe("dure worker", () => {
     const { code, stderr } = await workspace.dure(["worker", "--dir", "tasks"]);
     expect(code).toBe(65);
     expect(stderr).toContain("tasks/bad.ts could not be loaded:\n  Error: no such thing");
+    expect(stderr).not.toContain("cli/modules.js");
   });
 
   test("says how to make a module of a file that Node takes for a script", async () => {
