@@ -1,12 +1,16 @@
 /**
- * Deep pages. Reading a hundred thousand keys only to pass over them takes long; counting them takes a fifth of that. So
+ * Deep pages. Reading a hundred thousand keys only to pass over them takes long; counting them takes a fifth of that, and
+ * in the order of creation the counts by the hour tell in which hours the page lies. Elsewhere, and within these hours,
  * the time is counted through, stretch by stretch, from where the order begins; a stretch that the page lies in is counted
  * again in smaller ones, until few keys are left to read. All counts are of the search's own snapshot.
  */
 import type { StoreSearch } from "../../core/store.ts";
+import { GroupSums } from "../group-sums.ts";
+import { hourMs } from "../hours.ts";
 import { isDownwards } from "../search-bounds.ts";
 import { spanStatement, stretchesStatement } from "./count-statements.ts";
 import type { Session } from "./database.ts";
+import { countByHours } from "./hour-counts.ts";
 import { isWhole, type Pair } from "./search-statements.ts";
 
 /** Fewer are read and passed over. */
@@ -40,6 +44,15 @@ interface Stretch {
   tasks: number;
 }
 
+/** Where to begin to count, after so many tasks: a stretch of a length, which the page is expected in after a share of it. */
+interface Begun {
+  near: number;
+  far: number;
+  length: number;
+  expected: number;
+  skipped: number;
+}
+
 /** The search as it is where that is as good: after a place, or by ids that are in no order of time. */
 export async function nearer(
   session: Session,
@@ -49,7 +62,7 @@ export async function nearer(
   offset: number,
 ): Promise<Nearer> {
   const isMixed = search.sortBy === "id" && pairs.some(({ ownIds }) => ownIds);
-  if (offset < skippedMin || search.after || isMixed || isWhole(search, pairs)) return { search, offset };
+  if (offset < skippedMin || search.after || isMixed) return { search, offset };
   const skip = new Skip(session, search, pairs);
   return (await skip.to(offset, limit)) ?? { search, offset };
 }
@@ -76,12 +89,17 @@ class Skip {
   }
 
   async to(offset: number, limit: number): Promise<Nearer | undefined> {
-    const span = await this.#span();
-    if (!span) return undefined;
-    let { near, far } = span;
-    let length = Math.ceil(((offset + limit) * expectedShare) / span.density);
-    let expected = 1 / expectedShare;
-    let skipped = 0;
+    const isByHours = this.#search.sortBy === "createdAt" && !this.#search.updated;
+    const begun = isByHours ? await this.#withinHours(offset, limit) : await this.#withinSpan(offset + limit);
+    if (!begun) return undefined;
+    const { near, far, skipped } = begun;
+    // The primary key has no more keys there than those of the page's hours, and many streams are dear to count.
+    if (near === far || isWhole(this.#search, this.#pairs)) return this.#between(near, far, offset - skipped);
+    return this.#counted(begun, offset, limit);
+  }
+
+  async #counted(begun: Begun, offset: number, limit: number): Promise<Nearer | undefined> {
+    let { near, far, length, expected, skipped } = begun;
     let counted: Stretch[] = [];
     for (let round = 0; round < roundsMax; round += 1) {
       const end = this.#nearest(near + this.#sign * length, far);
@@ -107,6 +125,34 @@ class Skip {
       length = nextLength(latest, offset + limit - skipped - sumOf(counted));
     }
     return undefined;
+  }
+
+  /** By the counts that are kept: the hours that the page lies in, as far as they are in the range. */
+  async #withinHours(offset: number, limit: number): Promise<Begun> {
+    const sums = new GroupSums({ time: "createdAt", bucketMs: hourMs });
+    const numbers = new Array<number>(this.#pairs.length).fill(0);
+    await countByHours(this.#session, this.#search, this.#pairs, numbers, sums);
+    const hours = sums.of(0).map(([at, tasks]): Stretch => {
+      const { start, end } = this.#range();
+      const from = Math.max(at, start ?? at);
+      const to = Math.min(at + hourMs, end ?? at + hourMs);
+      return this.#sign > 0 ? { near: from, far: to, tasks } : { near: to, far: from, tasks };
+    });
+    hours.sort((one, other) => this.#sign * (one.near - other.near));
+    const { before: skipped, tasks, stretches } = pageWithin(hours, offset, limit);
+    const [first, last] = [stretches[0], stretches.at(-1)];
+    if (!first || !last) return { near: 0, far: 0, length: 0, expected: 0, skipped: offset };
+    const { near, far } = { near: first.near, far: last.far };
+    return { near, far, length: Math.abs(far - near), expected: (offset - skipped) / tasks, skipped };
+  }
+
+  /** @param wanted tasks from where the order begins, as many as lie there at the density of all */
+  async #withinSpan(wanted: number): Promise<Begun | undefined> {
+    const span = await this.#span();
+    if (!span) return undefined;
+    const { near, far, density } = span;
+    const length = Math.ceil((wanted * expectedShare) / density);
+    return { near, far, length, expected: 1 / expectedShare, skipped: 0 };
   }
 
   /** From where to where the tasks lie, and about how many there are in a millisecond. */
