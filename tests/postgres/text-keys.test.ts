@@ -11,7 +11,7 @@ import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
 import { outline } from "../../server/tasks/stores/postgres/search.ts";
 import { planningOnce } from "../../server/tasks/stores/postgres/search-statements.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
-import type { TextIndex } from "../../server/tasks/stores/postgres/text-indexes.ts";
+import { stretchMs, type TextIndex } from "../../server/tasks/stores/postgres/text-indexes.ts";
 import { readTextIndex, textSource } from "../../server/tasks/stores/postgres/text-keys.ts";
 import { newTasks, settlementOf } from "../support/builders.ts";
 import { queryPostgres } from "../support/postgres.ts";
@@ -174,6 +174,29 @@ describe("candidates", () => {
       expect(places.map(({ id }) => id).slice(0, 3)).toEqual(["x03000", "x02997", "x02994"]);
     }, planningOnce);
     expect(asked.length).toBeLessThanOrEqual(6);
+  });
+
+  test("a word that is frequent where nobody looked is found by the index, in shorter stretches", async () => {
+    const every = stretchMs / 200;
+    // Between the places that are looked at of all times.
+    await schema.query(
+      `INSERT INTO :schema.texts (created_at, version, task_id, status, lanes, body)
+        SELECT ${clock.now()} + n::bigint * ${every}, 0, 'x' || lpad(n::text, 5, '0'), 3, ARRAY[1],
+          CASE WHEN n < 9000 AND n % 600 BETWEEN 40 AND 590 THEN 'needle' ELSE 'hay' END FROM generate_series(1, 12000) AS n`,
+    );
+    const facts = {
+      ...{ ...indexed, texts: 12_000_000, tasks: 12_000_000 },
+      ...{ firstAt: clock.now(), lastAt: clock.now() + 12_000 * every },
+    };
+    const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 };
+    const asked: string[] = [];
+    await database.snapshot(async (session) => {
+      const source = recording(asked, await textSource(session, search, facts, unfiltered));
+      let { places, next } = await source.keys(session, undefined, 5);
+      while (places.length === 0) ({ places, next } = await source.keys(session, next, 5));
+      expect(places.map(({ id }) => id).slice(0, 3)).toEqual(["x08990", "x08989", "x08988"]);
+    }, planningOnce);
+    expect([...new Set(asked)].sort()).toEqual(["findTexts", "spreadTexts"]);
   });
 
   test.each([

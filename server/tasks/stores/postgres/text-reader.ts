@@ -138,6 +138,11 @@ export class TextReader {
       wanted,
       this.#filter,
     );
+    if (!places && this.#widened > 1) {
+      // The words are frequent beyond a time that has none of them.
+      this.#widened = Math.max(1, this.#widened / widening.some);
+      return this.#byIndex(session, after, wanted);
+    }
     if (!places || places.length >= wanted) return places && { places, next: places.at(-1) };
     this.#widened *= places.length > 0 ? widening.some : widening.none;
     return { places, next: isLast ? undefined : { value: isDownwards(bounded) ? start : end, id: "" } };
