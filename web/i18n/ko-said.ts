@@ -206,8 +206,12 @@ export const sentences: readonly [english: string, korean: string][] = [
     "이 서버에 로그인하지 않았거나 볼 권한이 없습니다.",
   ],
   [
-    "The token is not the one of this server; it prints a new one at each start.",
-    "이 서버의 토큰이 아닙니다. 서버는 시작할 때마다 새 토큰을 출력합니다.",
+    "That lets nobody in here (any more): a link opens once; dure dashboard --link prints another.",
+    "여기서는 (더 이상) 통하지 않습니다. 링크는 한 번만 열립니다. dure dashboard --link로 새 링크를 받으세요.",
+  ],
+  [
+    "What is shown as [redacted] is not searched by: places in payloads and results not at all, attributes by whole values only.",
+    "[redacted]로 가려진 값으로는 검색할 수 없습니다. 페이로드와 결과의 값은 전혀, 속성은 전체 값으로만 찾을 수 있습니다.",
   ],
   ["This is a definition; enqueue a task of it instead.", "작업 정의입니다. 이 정의로 작업을 등록하세요."],
   [
@@ -217,7 +221,7 @@ export const sentences: readonly [english: string, korean: string][] = [
 ];
 
 export const refusals: { readonly [code: string]: string } = {
-  UNAUTHORIZED: "시작할 때 출력된 주소를 토큰과 함께 여세요.",
+  UNAUTHORIZED: "토큰으로 로그인하거나, dure dashboard --link가 출력하는 주소를 여세요.",
   FORBIDDEN: "이 동작을 할 권한이 없습니다.",
   NOT_FOUND: "그런 주소가 없습니다.",
   INVALID_REQUEST: "요청의 형식이 맞지 않습니다.",
