@@ -167,7 +167,7 @@ describe("candidates", () => {
     const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 };
     const asked: string[] = [];
     await database.snapshot(async (session) => {
-      const found = await textSource(session, search, { ...indexed, exists: false }, unfiltered);
+      const found = await textSource(session, search, indexed, unfiltered);
       const source = recording(asked, found);
       let { places, next } = await source.keys(session, undefined, 5);
       while (places.length === 0) ({ places, next } = await source.keys(session, next, 5));
