@@ -1,5 +1,5 @@
 /** Small choices kept in this browser. A browser that keeps nothing forgets them; nothing else depends on it. */
-export type Preference = "language" | "theme" | "columns" | "shortcuts";
+export type Preference = "language" | "theme" | "columns" | "phone-columns" | "shortcuts";
 
 export function recall(name: Preference): string | undefined {
   try {

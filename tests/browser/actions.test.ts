@@ -213,6 +213,14 @@ test("a column of a payload path is added, kept, and taken away", async () => {
   await page.getByText("Columns").click();
   await page.getByRole("checkbox", { name: "payload.email" }).click();
   await page.getByRole("columnheader", { name: "payload.email" }).waitFor({ state: "detached" });
+  // A phone has a choice of its own, which stands in a line of the card.
+  await page.setViewportSize({ width: 390, height: 800 });
+  await page.getByRole("checkbox", { name: "Queue" }).click();
+  await rows().first().getByText("Queue default").waitFor();
+  await page.getByRole("checkbox", { name: "Queue" }).click();
+  await rows().first().getByText("Queue default").waitFor({ state: "detached" });
+  await page.keyboard.press("Escape");
+  await page.getByRole("checkbox", { name: "Queue" }).waitFor({ state: "detached" });
 });
 
 test("the box completes fields and values, searches on Enter, and shows what it could not read", async () => {

@@ -2,6 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useWords } from "../i18n/language.tsx";
+import { useNarrow } from "../narrow.ts";
 import { queries } from "../queries.ts";
 import { useSeesPayloads } from "../role.ts";
 import { Button } from "./button.tsx";
@@ -9,34 +10,33 @@ import styles from "./columns-menu.module.css";
 import { inputClass } from "./field.tsx";
 import { Icon } from "./icon.tsx";
 import { Menu } from "./menu.tsx";
-import { type ColumnChoice, taskColumns } from "./task-columns.tsx";
+import { type ColumnChoice, columnsToChoose } from "./task-columns.tsx";
 
 export function ColumnsMenu({ choice }: { choice: ColumnChoice }) {
   const words = useWords();
+  const narrow = useNarrow();
   const { data: definitions } = useQuery(queries.definitions());
   const seesPayloads = useSeesPayloads();
   const names = (seesPayloads && definitions?.flatMap(({ attributes = [] }) => attributes)) || [];
   const attributes = [...new Set(names)].map((name) => `attribute.${name}`);
   const own = choice.own.filter((path) => !attributes.includes(path));
   return (
-    <div className={styles.menu}>
-      <Menu icon="columns" label={words.columns} className={styles.list}>
-        {() => (
-          <>
-            {taskColumns.map(({ key, word }) => (
-              <Choice key={key} name={key} label={word ? (words[word] as string) : key} choice={choice} />
-            ))}
-            {attributes.map((path) => (
-              <Choice key={path} name={path} label={path.slice("attribute.".length)} choice={choice} />
-            ))}
-            {own.map((path) => (
-              <Choice key={path} name={path} label={path} choice={choice} />
-            ))}
-            {seesPayloads && <OwnColumn choice={choice} />}
-          </>
-        )}
-      </Menu>
-    </div>
+    <Menu icon="columns" label={words.columns} className={styles.list}>
+      {() => (
+        <>
+          {columnsToChoose(narrow).map(({ key, word }) => (
+            <Choice key={key} name={key} label={word ? (words[word] as string) : key} choice={choice} />
+          ))}
+          {attributes.map((path) => (
+            <Choice key={path} name={path} label={path.slice("attribute.".length)} choice={choice} />
+          ))}
+          {own.map((path) => (
+            <Choice key={path} name={path} label={path} choice={choice} />
+          ))}
+          {seesPayloads && <OwnColumn choice={choice} />}
+        </>
+      )}
+    </Menu>
   );
 }
 

@@ -1,9 +1,9 @@
 /** A button that opens a box below itself; Escape, a press elsewhere and leaving it by the keyboard close it. */
 import {
   type FocusEvent,
-  type KeyboardEvent,
   type MouseEvent,
   type ReactNode,
+  useCallback,
   useEffect,
   useRef,
   useState,
@@ -31,32 +31,37 @@ export function Menu({
 }) {
   const menu = useRef<HTMLDetailsElement>(null);
   const [open, setOpen] = useState(false);
+  const close = useCallback(() => {
+    setOpen(false);
+    menu.current?.querySelector("summary")?.focus();
+  }, []);
   useEffect(() => {
     if (!open) return;
     const onPress = ({ target }: PointerEvent) => {
       if (!menu.current?.contains(target as Node)) setOpen(false);
     };
+    // Heard by the document: what had the focus may have left the box.
+    const onKeyDown = ({ key }: KeyboardEvent) => {
+      if (key === "Escape") close();
+    };
     document.addEventListener("pointerdown", onPress);
-    return () => document.removeEventListener("pointerdown", onPress);
-  }, [open]);
-  const close = () => {
-    setOpen(false);
-    menu.current?.querySelector("summary")?.focus();
-  };
+    document.addEventListener("keydown", onKeyDown);
+    return () => {
+      document.removeEventListener("pointerdown", onPress);
+      document.removeEventListener("keydown", onKeyDown);
+    };
+  }, [open, close]);
   // At once: by the browser's own event, the next key would come before the box is there.
   const toggle = (event: MouseEvent) => {
     event.preventDefault();
     setOpen(!open);
     if (!open) onOpen?.();
   };
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === "Escape" && open) close();
-  };
   const onBlur = ({ relatedTarget }: FocusEvent) => {
     if (relatedTarget && !menu.current?.contains(relatedTarget as Node)) setOpen(false);
   };
   return (
-    <details ref={menu} open={open} className={styles.menu} onKeyDown={onKeyDown} onBlur={onBlur}>
+    <details ref={menu} open={open} className={styles.menu} onBlur={onBlur}>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: a summary is pressed, and takes the focus */}
       <summary onClick={toggle}>
         <Icon name={icon} />

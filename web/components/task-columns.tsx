@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { useState } from "react";
 import type { Json, TaskDocument } from "../contract.ts";
 import type { Messages } from "../i18n/en.ts";
+import { useNarrow } from "../narrow.ts";
 import { recall, remember } from "../preferences.ts";
 import { StatusBadge } from "./status.tsx";
 import { TaskAbout } from "./task-about.tsx";
@@ -84,29 +85,38 @@ export const taskColumns: readonly TaskColumn[] = [
 ];
 
 const shownFirst = "status type about attempts took created";
+/** What the card of a task has on a phone whatever is chosen; the chosen ones stand below it. */
+const onCard = "status type about created";
 const ownColumnsMax = 6;
 
 export type ColumnChoice = ReturnType<typeof useTaskColumns>;
 
+/** Those that may be chosen. */
+export function columnsToChoose(narrow: boolean): readonly TaskColumn[] {
+  return narrow ? taskColumns.filter(({ key }) => !onCard.split(" ").includes(key)) : taskColumns;
+}
+
 /**
  * The columns shown and the way to change them: the known ones in their fixed order, and before the numbers the
- * reader's own, each a path like `payload.user.id` or `result.rows`.
+ * reader's own, each a path like `payload.user.id` or `result.rows`. A phone has a choice of its own, none at first.
  */
 export function useTaskColumns() {
-  const [shown, setShown] = useState<readonly string[]>(() => (recall("columns") ?? shownFirst).split(" "));
+  const narrow = useNarrow();
+  const [choices, setChoices] = useState(keptChoices);
+  const shown = narrow ? choices.phone : choices.wide;
   const own = shown.filter(isPath);
-  const known = taskColumns.filter(({ key }) => shown.includes(key));
+  const known = columnsToChoose(narrow).filter(({ key }) => shown.includes(key));
   const change = (next: readonly string[]) => {
-    remember("columns", next.join(" "));
-    setShown(next);
+    remember(narrow ? "phone-columns" : "columns", next.join(" "));
+    setChoices({ ...choices, [narrow ? "phone" : "wide"]: next });
   };
   return {
-    columns: withOwn(known, own),
+    columns: narrow || known.length + own.length > 0 ? withOwn(known, own) : taskColumns.slice(0, 3),
     own,
     has: (key: string) => shown.includes(key),
     toggle: (key: string) => {
       if (!shown.includes(key)) change([...shown, key]);
-      else if (shown.length > 1) change(shown.filter((one) => one !== key));
+      else if (narrow || shown.length > 1) change(shown.filter((one) => one !== key));
     },
     /** False when it is no path, or one too many. */
     add: (path: string) => {
@@ -117,6 +127,11 @@ export function useTaskColumns() {
   };
 }
 
+function keptChoices(): { wide: readonly string[]; phone: readonly string[] } {
+  const keys = (text: string) => text.split(" ").filter((key) => key !== "");
+  return { wide: keys(recall("columns") ?? shownFirst), phone: keys(recall("phone-columns") ?? "") };
+}
+
 function isPath(key: string): boolean {
   return /^(?:(?:payload|result)(?:\.[^\s.]+)+|attribute\.[\w.-]+)$/.test(key);
 }
@@ -124,8 +139,7 @@ function isPath(key: string): boolean {
 function withOwn(known: readonly TaskColumn[], own: readonly string[]): readonly TaskColumn[] {
   const firstNumber = known.findIndex(({ key }) => key === "attempts" || key === "took" || key === "created");
   const at = firstNumber < 0 ? known.length : firstNumber;
-  const columns = [...known.slice(0, at), ...own.map(pathColumn), ...known.slice(at)];
-  return columns.length > 0 ? columns : taskColumns.slice(0, 3);
+  return [...known.slice(0, at), ...own.map(pathColumn), ...known.slice(at)];
 }
 
 function pathColumn(path: string): TaskColumn {

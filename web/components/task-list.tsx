@@ -21,6 +21,8 @@ import { Ago } from "./time.tsx";
 
 const rowHeight = 36;
 const narrowRowHeight = 66;
+/** With a line for the chosen columns. */
+const narrowRowHeightMore = 90;
 /** The next page is asked for when this many rows are left below. */
 const askAhead = 30;
 
@@ -54,7 +56,8 @@ export function TaskList({
   const words = useWords();
   const narrow = useNarrow();
   const scroller = useRef<HTMLDivElement>(null);
-  const height = narrow ? narrowRowHeight : rowHeight;
+  const narrowHeight = columns.length > 0 ? narrowRowHeightMore : narrowRowHeight;
+  const height = narrow ? narrowHeight : rowHeight;
   const rows = useVirtualizer({
     count: tasks.length,
     getScrollElement: () => scroller.current,
@@ -188,7 +191,7 @@ function Row({
         </label>
       </span>
       {narrow ? (
-        <NarrowCells task={task}>
+        <NarrowCells task={task} columns={columns}>
           <Link ref={link} {...address} className={styles.link!} preload={false}>
             {task.type}
           </Link>
@@ -210,7 +213,16 @@ function Row({
   );
 }
 
-function NarrowCells({ task, children }: { task: TaskDocument; children: React.ReactNode }) {
+function NarrowCells({
+  task,
+  columns,
+  children,
+}: {
+  task: TaskDocument;
+  columns: readonly TaskColumn[];
+  children: React.ReactNode;
+}) {
+  const words = useWords();
   return (
     <span role="cell" className={styles.card}>
       <span className={styles.cardLine}>
@@ -223,6 +235,15 @@ function NarrowCells({ task, children }: { task: TaskDocument; children: React.R
         </span>
         <StatusBadge status={task.status} />
       </span>
+      {columns.length > 0 && (
+        <span className={styles.more}>
+          {columns.map(({ key, word, label, cell }) => (
+            <span key={key}>
+              {word ? (words[word] as string) : label} <b>{cell(task) || "–"}</b>
+            </span>
+          ))}
+        </span>
+      )}
     </span>
   );
 }
