@@ -193,7 +193,12 @@ test("a definition with a schema has a form, which writes the JSON", async () =>
 });
 
 test("a finished task is run again with changes", async () => {
+  const asked = page.waitForResponse(/\/api\/audit/);
   await page.goto(`${server.url}tasks/0f3a00000010-receipt`);
+  await (await asked).finished();
+  // Nobody has changed it.
+  await page.getByText("Created", { exact: true }).waitFor();
+  expect(await page.getByText("Asked for").count()).toBe(0);
   await page.getByRole("button", { name: "Run with changes" }).click();
   const payload = page.getByLabel("Payload (JSON)");
   await payload.fill((await payload.inputValue()).replace("41010", "7"));

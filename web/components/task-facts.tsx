@@ -46,7 +46,7 @@ export function TaskFacts({ task }: { task: TaskDocument }) {
   return (
     <dl className={styles.facts}>
       {facts
-        .filter(([, value]) => value !== undefined && value !== false && value !== "")
+        .filter(([, value]) => value !== undefined && value !== null && value !== false && value !== "")
         .map(([name, value]) => (
           <Fragment key={name}>
             <dt>{name}</dt>
