@@ -358,7 +358,7 @@ class Walk {
     );
     let entries = await this.#entries(search);
     const compare = comparator(search);
-    for (let limit = first; ; limit = Math.min(chunkMax, limit * 2)) {
+    for (let limit = first; ; ) {
       const { places, next, read } = await database.snapshot(async (session) => {
         const candidates = await source.keys(session, after, limit);
         return { ...candidates, read: await this.#read(session, candidates.places) };
@@ -375,6 +375,8 @@ class Walk {
       }
       if (!next) return;
       after = next;
+      // Where nothing was found, the next chunk is not likely to have many that do not fit.
+      if (places.length > 0) limit = Math.min(chunkMax, limit * 2);
     }
   }
 
