@@ -134,9 +134,9 @@ test("the Korean pages say nothing in English but what the tasks hold", async ()
     "": "최근 24시간",
     tasks: "집계",
     "tasks?q=statsu%3Afailed": "번째 글자부터 읽을 수 없습니다",
-    "tasks?q=nobody-has-this": "검색에 맞는 작업이 없습니다",
+    "tasks?q=nobody-has-this": "검색에 맞는 태스크가 없습니다",
     [`tasks/${failed!.id}`]: "다시 실행",
-    "tasks/gone": "이런 작업이 없습니다",
+    "tasks/gone": "이런 태스크가 없습니다",
     errors: "마지막",
     workers: "워커",
     definitions: "시도",
@@ -156,7 +156,7 @@ test("the Korean pages say nothing in English but what the tasks hold", async ()
   expect(await englishOn(page, data)).toEqual([]);
   await page.keyboard.press("Escape");
   await page.keyboard.press("Escape");
-  await page.getByRole("checkbox", { name: "불러온 작업 모두 선택" }).check();
+  await page.getByRole("checkbox", { name: "불러온 태스크 모두 선택" }).check();
   await page.getByRole("button", { name: "키보드 단축키" }).click();
   await page.getByRole("dialog").waitFor();
   expect(await englishOn(page, data)).toEqual([]);

@@ -24,8 +24,8 @@ afterAll(async () => {
 
 const views = [
   { path: "", en: "Overview", ko: "개요" },
-  { path: "tasks", en: "Tasks", ko: "작업" },
-  { path: "tasks?status=FAILED", en: "Tasks", ko: "작업" },
+  { path: "tasks", en: "Tasks", ko: "태스크" },
+  { path: "tasks?status=FAILED", en: "Tasks", ko: "태스크" },
   { path: "tasks/0f3a00000011-receipt", en: "nightly-report", ko: "nightly-report" },
   { path: "tasks/0f3a00000001-receipt", en: "send-receipt", ko: "send-receipt" },
   { path: "errors", en: "Errors", ko: "오류" },
