@@ -7,6 +7,7 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, ren
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { allLanes, hourSql } from "../server/tasks/stores/hours.ts";
+import { minuteSql } from "../server/tasks/stores/kept-counts.ts";
 import { insertFinished } from "./layouts/fill.ts";
 import { define, items, open, startCounter } from "./support/case.ts";
 import { forBuilding, openBare } from "./support/connection.ts";
@@ -15,6 +16,10 @@ import { typeName } from "./support/sample.ts";
 import { productSchema, tasksSchema } from "./support/schema.ts";
 
 const warmUpTasks = 400_000;
+const keptCounts = [
+  { table: "hour_tallies", stretch: "hour", of: hourSql },
+  { table: "minute_tallies", stretch: "minute", of: minuteSql },
+];
 
 if (process.argv[1] === import.meta.filename)
   console.log(await historyDatabase(Number(process.argv[2] ?? 1_000_000)));
@@ -75,9 +80,12 @@ function fill(path: string, count: number): void {
   database.exec(
     "INSERT INTO tallies (lane, status, tasks) SELECT lane, status, count(*) FROM tasks GROUP BY lane, status",
   );
-  for (const lane of ["lane", allLanes]) {
-    database.exec(`INSERT INTO hour_tallies (lane, state, hour, tasks)
-      SELECT ${lane}, CASE WHEN status >= 3 THEN status ELSE 0 END, ${hourSql("created_at")}, count(*) FROM tasks GROUP BY 1, 2, 3`);
+  for (const { table, stretch, of } of keptCounts) {
+    for (const lane of ["lane", allLanes]) {
+      database.exec(`INSERT INTO ${table} (lane, state, ${stretch}, tasks, changed) SELECT ${lane}, state, at, sum(tasks), sum(changed) FROM (
+        SELECT lane, CASE WHEN status >= 3 THEN status ELSE 0 END AS state, ${of("created_at")} AS at, 1 AS tasks, 0 AS changed FROM tasks
+        UNION ALL SELECT lane, status, ${of("updated_at")}, 0, 1 FROM tasks WHERE status >= 3) GROUP BY 1, 2, 3`);
+    }
   }
   database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   database.close();

@@ -12,6 +12,7 @@ const ofAnyStore = [
   "server/tasks/stores/findings.ts",
   "server/tasks/stores/group-sums.ts",
   "server/tasks/stores/hours.ts",
+  "server/tasks/stores/kept-counts.ts",
   "server/tasks/stores/near-orders.ts",
   "server/tasks/stores/search-bounds.ts",
   "server/tasks/stores/thread-time.ts",
@@ -38,6 +39,10 @@ const parts: Record<string, { parts: string[]; packages: RegExp }> = {
   "server/tasks/stores/audit-rows.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/tasks/stores/group-sums.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/tasks/stores/hours.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
+  "server/tasks/stores/kept-counts.ts": {
+    parts: ["server/tasks/core/", "server/tasks/stores/hours.ts"],
+    packages: /^$/,
+  },
   "server/tasks/stores/near-orders.ts": {
     parts: ["server/tasks/core/", "server/tasks/stores/search-bounds.ts"],
     packages: /^$/,

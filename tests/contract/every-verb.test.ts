@@ -39,6 +39,7 @@ const files = {
   stats: "store",
   checkHealth: "store",
   schemaVersion: "store",
+  keepsMinutes: "summarize-tasks",
   pace: "store",
   measureSkew: "store",
   readRecords: "records",

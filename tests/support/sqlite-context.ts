@@ -1,6 +1,6 @@
 /** What the SQLite store's writing thread works with, without the thread: its verbs can be called one by one. */
 import type { NewTask, Settled, Settlement, TaskStore, Written } from "../../server/tasks/core/store.ts";
-import { hourOf } from "../../server/tasks/stores/hours.ts";
+import { minuteOf } from "../../server/tasks/stores/kept-counts.ts";
 import { TaskAttributes } from "../../server/tasks/stores/sqlite/attributes.ts";
 import { type Claimed, claimTasks } from "../../server/tasks/stores/sqlite/claim.ts";
 import type { TaskRef } from "../../server/tasks/stores/sqlite/claimed-task.ts";
@@ -81,7 +81,7 @@ export class SqliteBench {
       id: row[1],
       fence: row[8] + 1,
       ref: {
-        ...{ seq: row[0], lane: row[2], hour: hourOf(row[5]), type: types.get(row[2])! },
+        ...{ seq: row[0], lane: row[2], minute: minuteOf(row[5]), type: types.get(row[2])! },
         ...{ startedAt: claimedAt, waitMs: claimedAt - row[4] },
       },
     }));

@@ -1,6 +1,6 @@
 /**
- * Counts by stretches of time that no counter keeps (minutes, and any of the latest change), within a budget: from the newest
- * tasks backwards, slice by slice, so that what was counted when the budget ran out is exact as far back as it goes.
+ * Counts by stretches of time that no counter keeps, or that are very many, within a budget: from the newest tasks backwards,
+ * slice by slice, so that what was counted when the budget ran out is exact as far back as it goes.
  */
 import type { Clock } from "./clock.ts";
 import type { Buckets, CountKey, StoreSearch, TaskCount, TaskStore } from "./store.ts";
@@ -12,6 +12,8 @@ const tasksPerMs = 50;
 const firstSliceMs = 10_000;
 /** A slice that took less than this part of the budget is followed by one twice as long. */
 const quickPart = 1 / 10;
+/** So many minutes are read at once, whatever the budget. */
+const minutesMax = 2_880;
 /** Before every instant that a task can have. */
 const beforeAll = -62_135_596_800_000;
 
@@ -31,7 +33,7 @@ export async function countByTime(
 ): Promise<CountsByTime> {
   const { budgetMs } = search;
   const began = clock.monotonic();
-  if (budgetMs === undefined || isKept(search, buckets) || (await isSmall(store, search, budgetMs)))
+  if (budgetMs === undefined || isKept(store, search, buckets) || (await isSmall(store, search, budgetMs)))
     return { counts: await store.summarizeTasks(search, buckets, by), isWhole: true };
   const field = buckets.time === "createdAt" ? "created" : "updated";
   const { start = beforeAll, end } = search[field] ?? {};
@@ -63,9 +65,14 @@ export async function countByTime(
   }
 }
 
-/** Stores keep counts by the hour of creation. */
-function isKept({ updated }: StoreSearch, { time, bucketMs }: Buckets): boolean {
-  return !updated && time === "createdAt" && bucketMs >= bucketsMs.hour;
+/** Counts of a range of either instant are kept, by the hour and by the minute, of which there may be very many. */
+function isKept(store: TaskStore, { created, updated }: StoreSearch, { time, bucketMs }: Buckets): boolean {
+  const [range, other] = time === "createdAt" ? [created, updated] : [updated, created];
+  if (other) return false;
+  if (!store.keepsMinutes) return time === "createdAt" && bucketMs >= bucketsMs.hour;
+  if (bucketMs >= bucketsMs.hour) return true;
+  const { start = Number.NEGATIVE_INFINITY, end = Number.POSITIVE_INFINITY } = range ?? {};
+  return end - start <= minutesMax * bucketsMs.minute;
 }
 
 async function isSmall(store: TaskStore, search: StoreSearch, budgetMs: number): Promise<boolean> {

@@ -124,6 +124,7 @@ function makeFile(path: string, number: number): void {
       ('waiting', 1, 1, 1, 0, 1, 1, 1, NULL, 1, 1, '{"widthPx":640}', 1)`);
   // From here on such files have counts by the hour, of each lane and of all.
   if (number >= 15)
-    database.exec("INSERT INTO hour_tallies VALUES (0, 0, 0, 1), (0, 3, 0, 1), (1, 0, 0, 1), (1, 3, 0, 1)");
+    database.exec(`INSERT INTO hour_tallies (lane, state, hour, tasks)
+      VALUES (0, 0, 0, 1), (0, 3, 0, 1), (1, 0, 0, 1), (1, 3, 0, 1)`);
   database.close();
 }

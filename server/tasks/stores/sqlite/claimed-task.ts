@@ -2,7 +2,7 @@
 import type { ClaimedTask, TaskSettings } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import { blankTask, Claimed } from "../claimed.ts";
-import { hourOf } from "../hours.ts";
+import { minuteOf } from "../kept-counts.ts";
 import { decode, type LaneInfo, readJson } from "./rows.ts";
 
 /** A row that a claim takes, in the order of `claimedColumns` in statements.ts; as it was before the claim. */
@@ -38,8 +38,8 @@ type ClaimedRest = [
 export interface TaskRef {
   readonly seq: number;
   readonly lane: number;
-  /** In which it was created; see stores/hours.ts. */
-  readonly hour: number;
+  /** In which it was created; see stores/kept-counts.ts. */
+  readonly minute: number;
   readonly type: string;
   /** The instant of the claim. */
   readonly startedAt: number;
@@ -103,7 +103,7 @@ function readPayload(json: string, types: string | null, task: Task): void {
 class Ref implements TaskRef {
   readonly seq: number;
   readonly lane: number;
-  readonly hour: number;
+  readonly minute: number;
   readonly type: string;
   readonly startedAt: number;
   readonly waitMs: number;
@@ -111,7 +111,7 @@ class Ref implements TaskRef {
   constructor(row: ClaimedRow, type: string, claimedAt: number) {
     this.seq = row[0];
     this.lane = row[2];
-    this.hour = hourOf(row[5]);
+    this.minute = minuteOf(row[5]);
     this.type = type;
     this.startedAt = claimedAt;
     this.waitMs = claimedAt - row[4];

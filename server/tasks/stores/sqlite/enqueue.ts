@@ -2,7 +2,7 @@
 import type { SQLInputValue } from "node:sqlite";
 import type { By, EnqueueRefusal, Written } from "../../core/store.ts";
 import { enqueuedChange } from "../../core/store-audit.ts";
-import { hourOf } from "../hours.ts";
+import { minuteOf } from "../kept-counts.ts";
 import { record } from "./audit.ts";
 import type { Rows } from "./protocol.ts";
 import type { Row } from "./rows.ts";
@@ -176,30 +176,30 @@ function insertTogether(context: WriteContext, run: NewRun, start: number): bool
     throw error;
   }
   context.tally.move(lane, 0, 1, insertBatch);
-  countHours(context, lane, run.createdAts, start, end);
+  countMinutes(context, lane, run.createdAts, start, end);
   return true;
 }
 
-/** Neighbours are mostly of one hour. */
-function countHours(
+/** Neighbours are mostly of one minute. */
+function countMinutes(
   { tally }: WriteContext,
   lane: number,
   createdAts: readonly number[],
   start: number,
   end: number,
 ): void {
-  let hour = hourOf(createdAts[start]!);
+  let minute = minuteOf(createdAts[start]!);
   let tasks = 1;
   for (let place = start + 1; place < end; place++) {
-    const next = hourOf(createdAts[place]!);
-    if (next !== hour) {
-      tally.hours.moveHour(lane, 0, 1, hour, tasks);
-      hour = next;
+    const next = minuteOf(createdAts[place]!);
+    if (next !== minute) {
+      tally.times.moveMinute(lane, 0, 1, minute, minute, tasks);
+      minute = next;
       tasks = 0;
     }
     tasks += 1;
   }
-  tally.hours.moveHour(lane, 0, 1, hour, tasks);
+  tally.times.moveMinute(lane, 0, 1, minute, minute, tasks);
 }
 
 /** Rows that one statement inserts are numbered one after another. */
@@ -249,7 +249,7 @@ function insertOne(
   if (run.attributes) addAttributesOf(context, run, place, Number(inserted.lastInsertRowid));
   if (isBig) connection.prepare(sql.insertBigPayload).run(inserted.lastInsertRowid, payload);
   context.tally.move(lane, 0, 1);
-  context.tally.hours.move(lane, 0, 1, run.createdAts[place]!);
+  context.tally.times.move(lane, 0, 1, run.createdAts[place]!, run.createdAts[place]!);
   return undefined;
 }
 

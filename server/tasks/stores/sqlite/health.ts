@@ -4,7 +4,8 @@ import { dirname } from "node:path";
 import { grouped } from "../../core/grouped.ts";
 import type { HealthFinding } from "../../core/store.ts";
 import { backlogFindings, workerFinding } from "../findings.ts";
-import { allLanes, hourSql } from "../hours.ts";
+import { allLanes } from "../hours.ts";
+import { minuteSql, minutesBefore1970 } from "../kept-counts.ts";
 import type { Connection } from "./connection.ts";
 import { listWorkers, stats } from "./read.ts";
 import { recoverStep } from "./sqlite-errors.ts";
@@ -56,12 +57,7 @@ function checkTallies(connection: Connection, full: boolean): HealthFinding {
     connection.rows(`/* dure:checkTallies */ SELECT lane, status, sum(counted) AS counted, sum(kept) AS kept FROM (
       SELECT lane, status, count(*) AS counted, 0 AS kept FROM tasks GROUP BY lane, status
       UNION ALL SELECT lane, status, 0, tasks FROM tallies) GROUP BY lane, status HAVING sum(counted) <> sum(kept)
-    UNION ALL SELECT lane, state, sum(counted), sum(kept) FROM (
-      SELECT lane, CASE WHEN status >= 3 THEN status ELSE 0 END AS state, ${hourSql("created_at")} AS hour,
-          count(*) AS counted, 0 AS kept FROM tasks GROUP BY 1, 2, 3
-      UNION ALL SELECT ${allLanes}, CASE WHEN status >= 3 THEN status ELSE 0 END, ${hourSql("created_at")}, count(*), 0
-        FROM tasks GROUP BY 2, 3
-      UNION ALL SELECT lane, state, hour, 0, tasks FROM hour_tallies) GROUP BY lane, state, hour HAVING sum(counted) <> sum(kept)`);
+    UNION ALL SELECT * FROM (${minutesOff}) UNION ALL SELECT * FROM (${hoursOff})`);
   if (off.length === 0) return { level: "ok", check, message: "The kept counts equal the counted ones." };
   return {
     level: "error",
@@ -70,6 +66,26 @@ function checkTallies(connection: Connection, full: boolean): HealthFinding {
     next: "Please report this: it is a defect of Dure. Tasks are not affected.",
   };
 }
+
+const stateSql = "CASE WHEN status >= 3 THEN status ELSE 0 END";
+const differs = "HAVING sum(tasks) <> 0 OR sum(changed) <> 0";
+
+/** Lane, state, how many tasks too few, and how many changed too few, of each minute of which counts are wrong. */
+const minutesOff = `SELECT lane, state, sum(tasks), sum(changed) FROM (
+    SELECT lane, ${stateSql} AS state, ${minuteSql("created_at")} AS minute, count(*) AS tasks, 0 AS changed FROM tasks GROUP BY 1, 2, 3
+    UNION ALL SELECT lane, status, ${minuteSql("max(updated_at, created_at)")}, 0, count(*) FROM tasks WHERE status >= 3 GROUP BY 1, 2, 3
+    UNION ALL SELECT lane, state, minute, -tasks, -changed FROM minute_tallies WHERE lane <> ${allLanes}
+  ) GROUP BY lane, state, minute ${differs}`;
+
+/** The same of sums: of all lanes, and of hours. */
+const hoursOff = `SELECT lane, state, sum(tasks), sum(changed) FROM (
+    SELECT lane, state, (minute + ${minutesBefore1970}) / 60 - ${minutesBefore1970 / 60} AS hour, tasks, changed FROM minute_tallies
+    UNION ALL SELECT lane, state, hour, -tasks, -changed FROM hour_tallies
+  ) GROUP BY lane, state, hour ${differs}
+  UNION ALL SELECT ${allLanes}, state, sum(tasks), sum(changed) FROM (
+    SELECT state, minute, CASE lane WHEN ${allLanes} THEN -tasks ELSE tasks END AS tasks,
+      CASE lane WHEN ${allLanes} THEN -changed ELSE changed END AS changed FROM minute_tallies
+  ) GROUP BY state, minute ${differs}`;
 
 /** The index of attributes against what the tasks have. */
 function checkAttributes(connection: Connection, full: boolean): HealthFinding {

@@ -148,7 +148,8 @@ const insert = `INSERT INTO history
 const isOfTypes = "(?4 IS NULL OR type IN (SELECT value FROM json_each(?4)))";
 
 export const historySql = {
-  startOfTask: "/* dure:startOfTask */ SELECT started_at, started_at - due_at FROM tasks WHERE seq = ?",
+  startOfTask:
+    "/* dure:startOfTask */ SELECT created_at, started_at, started_at - due_at FROM tasks WHERE seq = ?",
   insertHistoryChange: `/* dure:insertHistoryChange */ INSERT INTO history_changes
     (start, type, status, attempts, wait_max, run_max, waits, runs) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   readHistoryChanges: `/* dure:readHistoryChanges */ SELECT

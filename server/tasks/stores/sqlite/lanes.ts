@@ -1,8 +1,8 @@
 /** Lanes and tallies, as the writing thread keeps them: numbers for (type, queue) pairs, and exact counts. */
 import type { Connection } from "./connection.ts";
-import { type HourChanges, HourTally } from "./hour-tallies.ts";
 import { beforeAll } from "./instants.ts";
 import { sql } from "./statements.ts";
+import { type TimeChanges, TimeTally } from "./time-tallies.ts";
 
 /** What a reader of rows needs to know of a lane. */
 export type LaneName = [lane: number, type: string, queue: string, description: string | null];
@@ -136,13 +136,13 @@ export class WorkerLanes {
 export interface SavedTally {
   /** By `lane * 8 + status`. */
   changes: ReadonlyMap<number, number>;
-  hours: HourChanges;
+  times: TimeChanges;
 }
 
 /** Changes of the counts, gathered through a transaction and written once before it commits. */
 export class Tally {
   readonly #connection: Connection;
-  readonly hours: HourTally;
+  readonly times: TimeTally;
   readonly #changes = new Map<number, number>();
   /** Lanes in which tasks became PENDING or took another place, until it is cleared. */
   readonly readied = new Set<number>();
@@ -151,7 +151,7 @@ export class Tally {
 
   constructor(connection: Connection) {
     this.#connection = connection;
-    this.hours = new HourTally(connection);
+    this.times = new TimeTally(connection);
   }
 
   /**
@@ -197,24 +197,24 @@ export class Tally {
     for (const [key, at] of this.#changedAts) {
       this.#connection.prepare(sql.noteUnindexed).run(at, Math.floor(key / 8), key % 8);
     }
-    this.hours.write();
+    this.times.write();
     this.#changes.clear();
     this.#changedAts.clear();
   }
 
   forget(): void {
-    this.hours.forget();
+    this.times.forget();
     this.#changes.clear();
     this.#changedAts.clear();
   }
 
   /** The changes so far, so that a step that fails can take its own back. */
   save(): SavedTally {
-    return { changes: new Map(this.#changes), hours: this.hours.save() };
+    return { changes: new Map(this.#changes), times: this.times.save() };
   }
 
-  restore({ changes, hours }: SavedTally): void {
-    this.hours.restore(hours);
+  restore({ changes, times }: SavedTally): void {
+    this.times.restore(times);
     this.#changes.clear();
     for (const [key, change] of changes) this.#changes.set(key, change);
   }

@@ -65,7 +65,7 @@ export function cancelTask(
   if (requested) context.tally.touch(task[2], 2);
   else {
     context.tally.move(task[2], 1, 5, 1, now);
-    context.tally.hours.move(task[2], 1, 5, task[6]);
+    context.tally.times.move(task[2], 1, 5, task[6], now);
     context.attributes.moved(task[2], () => [task[0]], 1, 5);
   }
   const after = requested ? { status: "RUNNING", cancelRequested: true } : { status: "CANCELLED" };
@@ -90,7 +90,7 @@ export function retryTask(
     .prepare(sql.retryTask)
     .get(now, task[0], actionRecord(change)) as unknown as Row;
   context.tally.move(task[2], task[3], 1, 1, now);
-  context.tally.hours.move(task[2], task[3], 1, task[6]);
+  context.tally.times.move(task[2], task[3], 1, task[6], task[7]);
   context.attributes.moved(task[2], () => [task[0]], task[3], 1);
   recordOf(context, change, task, { action: "retry", after: { status: "PENDING" } }, now);
   context.changed = true;
@@ -129,7 +129,7 @@ export function deleteTask(
   if (task[3] < 3) return { kind: "rejected", reason: "not-finished", details: describe(task) };
   const stale = checkVersion(task, change);
   if (stale) return stale;
-  remove(context, task[0], task[2], task[3], task[6]);
+  remove(context, task[0], task[2], task[3], task[6], task[7]);
   removeTexts(context, [task[0]]);
   recordOf(context, change, task, { action: "delete" }, now);
   return { kind: "ok", value: undefined };
@@ -138,7 +138,8 @@ export function deleteTask(
 export function pruneTasks(context: WriteContext, request: PruneRequest): Written<number> {
   const status = statusNumbers[request.status];
   const prunable = findPrunable(context.connection, request, context.tally.save().changes);
-  for (const [, seq, lane, , createdAt] of prunable) remove(context, seq, lane, status, createdAt);
+  for (const [endedAt, seq, lane, , createdAt] of prunable)
+    remove(context, seq, lane, status, createdAt, endedAt);
   removeTexts(
     context,
     prunable.map(([, seq]) => seq),
@@ -183,13 +184,20 @@ function lanesOf(
   return rows as unknown as [number, number][];
 }
 
-function remove(context: WriteContext, seq: number, lane: number, status: number, createdAt: number): void {
+function remove(
+  context: WriteContext,
+  seq: number,
+  lane: number,
+  status: number,
+  createdAt: number,
+  endedAt: number,
+): void {
   context.attributes.removing(lane, seq, status);
   if (context.connection.prepare(sql.deleteTask).run(seq).changes === 0) return;
   context.connection.prepare(sql.deleteAttempts).run(seq);
   context.connection.prepare(sql.deleteBigPayload).run(seq);
   context.tally.move(lane, status, 0);
-  context.tally.hours.move(lane, status, 0, createdAt);
+  context.tally.times.move(lane, status, 0, createdAt, endedAt);
 }
 
 /** What the task remembers of an action that changes it. */

@@ -11,11 +11,11 @@ interface Group {
   workerId: string;
   lane: number;
   fence: number;
-  hour: number;
   /** JSON members, `"id":seq`. */
   members: string[];
   settlements: Settlement[];
   readonly type: string;
+  readonly minutes: number[];
   readonly times: number[];
 }
 
@@ -36,11 +36,11 @@ export class OutgoingSettlements {
 
   batch(): SettlementBatch {
     const groups = this.#groups.map(
-      ({ workerId, lane, fence, hour, members, type, times }): CompletedGroup => [
+      ({ workerId, lane, fence, minutes, members, type, times }): CompletedGroup => [
         workerId,
         lane,
         fence,
-        hour,
+        minutes,
         members.length,
         `{${members.join()}}`,
         type,
@@ -66,29 +66,31 @@ export class OutgoingSettlements {
   }
 
   #add(settlement: Settlement): void {
-    const { seq, startedAt, waitMs } = settlement.ref as TaskRef;
+    const { seq, minute, startedAt, waitMs } = settlement.ref as TaskRef;
     const group = this.#groupOf(settlement);
     group.members.push(`${JSON.stringify(settlement.taskId)}:${seq}`);
     group.settlements.push(settlement);
     // Tasks that were stored and claimed together come one after another.
-    const { times } = group;
+    const { minutes, times } = group;
+    if (minutes.at(-2) === minute) minutes[minutes.length - 1]! += 1;
+    else minutes.push(minute, 1);
     const last = times.length - 1;
     if (times[last - 2] === startedAt && times[last - 1] === waitMs) times[last]! += 1;
     else times.push(startedAt, waitMs, 1);
   }
 
-  /** Most tasks of a batch are of one lane and hour and in their first attempt, so the latest group is most often the one. */
+  /** Most tasks of a batch are of one lane and in their first attempt, so the latest group is most often the one. */
   #groupOf({ ref, workerId, fence }: Settlement): Group {
-    const { lane, hour, type } = ref as TaskRef;
+    const { lane, type } = ref as TaskRef;
     const isOne = (group: Group | undefined) =>
-      group?.lane === lane && group.hour === hour && group.fence === fence && group.workerId === workerId;
+      group?.lane === lane && group.fence === fence && group.workerId === workerId;
     const latest = this.#groups.at(-1);
     if (isOne(latest)) return latest!;
     const found = this.#groups.find(isOne);
     if (found) return found;
     const group: Group = {
-      ...{ workerId, lane, fence, hour, type },
-      ...{ members: [], settlements: [], times: [] },
+      ...{ workerId, lane, fence, type },
+      ...{ members: [], settlements: [], minutes: [], times: [] },
     };
     this.#groups.push(group);
     return group;

@@ -76,7 +76,7 @@ function dueAtOf(task: NewTask): number | null {
 }
 
 export function toSettlementRow(settlement: Settlement): SettlementRow {
-  const { seq, lane, hour, type, startedAt, waitMs } = settlement.ref as TaskRef;
+  const { seq, lane, minute, type, startedAt, waitMs } = settlement.ref as TaskRef;
   const { result, error, logs } = settlement;
   return [
     seq,
@@ -92,7 +92,7 @@ export function toSettlementRow(settlement: Settlement): SettlementRow {
     settlement.retryAt ?? null,
     logs && logs.length > 0 ? JSON.stringify(logs) : null,
     attributesJson(settlement.attributes),
-    hour,
+    minute,
     type,
     startedAt,
     waitMs,

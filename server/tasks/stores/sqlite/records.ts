@@ -146,7 +146,7 @@ function insertRecord(context: WriteContext, record: TaskRecord): number | bigin
     );
   if (inserted.changes === 0) return undefined;
   context.tally.move(lane, 0, status, 1, record.updatedAt);
-  context.tally.hours.move(lane, 0, status, record.createdAt);
+  context.tally.times.move(lane, 0, status, record.createdAt, record.updatedAt);
   if (attributes !== null) {
     context.attributes.add(
       record.type,

@@ -7,6 +7,7 @@ import type { SQLInputValue } from "node:sqlite";
 import { compareText } from "../../core/compare.ts";
 import { ulidStart } from "../../core/ids.ts";
 import type { Buckets, StoreSearch } from "../../core/store.ts";
+import { minuteMs } from "../kept-counts.ts";
 import { isDownwards, isSplit, boundsOf as streamBounds } from "../search-bounds.ts";
 import { beforeAll } from "./instants.ts";
 import { searchIndexes } from "./statements.ts";
@@ -118,22 +119,40 @@ export function keyCountsOfPairs(search: StoreSearch, pairs: readonly Pair[]): P
 }
 
 /**
- * How many tasks each pair has in each of the searches, which are alike but for their ranges, from each index that may have
- * some; `places` are those of the pairs it is asked of.
+ * How many tasks each pair has, from each index that may have some; `places` are those of the pairs it is asked of. With
+ * `freshOnly`, of those that wait the ones that were never changed.
  */
 export function countsOfPairs(
-  searches: readonly StoreSearch[],
+  search: StoreSearch,
   pairs: readonly Pair[],
+  freshOnly: boolean,
 ): (SearchStatement & { places: readonly number[] })[] {
-  const counted = searches.map(toCount);
+  const counted = toCount(search);
   const placeOf = new Map(pairs.map((pair, place) => [pair, place]));
-  return Array.from(byIndex(counted[0]!, pairs), ([from, pairs]) => {
-    const each = counted.map((search) => tasksOfEach(from, search));
-    const columns = each.map(({ tasks }) => `(SELECT count(*) FROM ${tasks})`);
-    const text = `${withPairs} SELECT ${columns.join(", ")} FROM pairs`;
-    const values = each.flatMap((one) => one.values);
-    return { text, values, places: pairs.map((pair) => placeOf.get(pair)!) };
+  return [...byIndex(counted, pairs)].flatMap(([from, members]) => {
+    const asked =
+      freshOnly && from !== "fresh" ? members.filter(({ status }) => status !== pending) : members;
+    if (asked.length === 0) return [];
+    const { tasks, values } = tasksOfEach(from, counted);
+    const text = `${withPairs} SELECT (SELECT count(*) FROM ${tasks}) FROM pairs`;
+    return [{ text, values, places: asked.map((pair) => placeOf.get(pair)!) }];
   });
+}
+
+/** The lane and status of each task that was created between two instants, the second excluded. */
+export function createdBetween(start: number, end: number): SearchStatement[] {
+  return [
+    {
+      text: `/* dure:summarizeTasks */ SELECT lane, status FROM tasks INDEXED BY tasks_id
+        WHERE own_id = 0 AND id >= ? AND id < ?`,
+      values: [ulidStart(start), ulidStart(end)],
+    },
+    {
+      text: `/* dure:summarizeTasks */ SELECT lane, status FROM tasks INDEXED BY tasks_own_id_created
+        WHERE own_id = 1 AND created_at >= ? AND created_at < ?`,
+      values: [start, end],
+    },
+  ];
 }
 
 /** No place, and in the order of the instant that is bounded. */
@@ -213,33 +232,40 @@ export function bucketsOfPairs(
   return Array.from(byIndex(counted, pairs), ([from, pairs]) => {
     const { key } = searchIndexes[from];
     const { tasks, values } = tasksOfEach(from, counted);
-    // Division cuts off towards zero, so instants are counted from before all of them.
-    const start = `(${key} - ${beforeAll}) / ${bucketMs} * ${bucketMs} + ${beforeAll}`;
-    const text = `${withNumberedPairs} SELECT number, ${start}, count(*) FROM pairs CROSS JOIN ${tasks} GROUP BY 1, 2`;
+    const text = `${withNumberedPairs} SELECT number, ${startSql(key, bucketMs)}, count(*) FROM pairs CROSS JOIN ${tasks} GROUP BY 1, 2`;
     return { text, values: [numbered(pairs), ...values] };
   });
 }
 
 /**
- * The same of stretches that are given, each counted by itself: where many tasks lie in each that is sooner than to sort
- * them by stretches. The search has no range of the instant but theirs, for an index walk stops at one bound on each side.
+ * Of tasks that wait and were changed: how many of each lane were created in each minute of a range, which are taken off, and
+ * how many were changed in each minute of the search's own, which are added.
  */
-export function stretchesOfPairs(
+export function cameBackOfPairs(
   search: StoreSearch,
-  pairs: readonly NumberedPair[],
-  time: Buckets["time"],
-  stretches: readonly { start: number; end: number }[],
-): SearchStatement[] {
-  const { after: _after, [time === "createdAt" ? "created" : "updated"]: _range, ...unranged } = search;
-  const counted: StoreSearch = { ...unranged, sortBy: time };
-  const given = JSON.stringify(stretches.map(({ start, end }) => [start, end]));
-  return Array.from(byIndex(counted, pairs), ([from, pairs]) => {
-    const { key } = searchIndexes[from];
+  pairs: readonly Pair[],
+  range: { start: number; end: number },
+): (SearchStatement & { sign: 1 | -1 })[] {
+  const { after: _after, created: _created, updated, ...unbounded } = search;
+  const given = JSON.stringify(pairs.map(({ lane, status }) => [lane, status]));
+  const statementOf = (from: "created" | "updated", counted: StoreSearch) => {
     const { tasks, values } = tasksOfEach(from, counted);
-    const text = `${withNumberedPairs}, stretches AS MATERIALIZED (SELECT value ->> 0 AS start, value ->> 1 AS stop FROM json_each(?))
-      SELECT number, start, (SELECT count(*) FROM ${tasks} AND ${key} >= start AND ${key} < stop) FROM pairs CROSS JOIN stretches`;
-    return { text, values: [numbered(pairs), given, ...values] };
-  });
+    const text = `${withPairs} SELECT pairs.lane, ${startSql(searchIndexes[from].key, minuteMs)}, count(*)
+      FROM pairs CROSS JOIN ${tasks} GROUP BY 1, 2`;
+    return { text, values: [given, ...values] };
+  };
+  return [
+    { ...statementOf("created", { ...unbounded, created: range, sortBy: "createdAt" }), sign: -1 },
+    {
+      ...statementOf("updated", { ...unbounded, ...(updated && { updated }), sortBy: "updatedAt" }),
+      sign: 1,
+    },
+  ];
+}
+
+/** The start of a stretch of time. Division cuts off towards zero, so instants are counted from before all of them. */
+function startSql(instant: string, lengthMs: number): string {
+  return `(${instant} - ${beforeAll}) / ${lengthMs} * ${lengthMs} + ${beforeAll}`;
 }
 
 const withNumberedPairs = `/* dure:summarizeTasks */ WITH pairs AS MATERIALIZED

@@ -10,9 +10,8 @@
 import type { SQLInputValue } from "node:sqlite";
 import type { Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import { GroupSums } from "../group-sums.ts";
-import { isCountedByHours } from "../hours.ts";
+import { keptTime } from "../kept-counts.ts";
 import type { Connection } from "./connection.ts";
-import { countByHours } from "./hour-counts.ts";
 import type { Rows } from "./protocol.ts";
 import type { DefinitionRow, Row } from "./rows.ts";
 import { comparator, isAfter, isPlace, type Key, keyOf, placeBefore } from "./search-key.ts";
@@ -30,6 +29,7 @@ import {
 } from "./search-statements.ts";
 import { sql } from "./statements.ts";
 import { statusNumbers } from "./statuses.ts";
+import { countByTime } from "./time-counts.ts";
 import { findTask, withNames } from "./write-context.ts";
 
 /** Found tasks, with the definitions among them by their place in the answer. */
@@ -59,9 +59,11 @@ export function countTasks(connection: Connection, search: StoreSearch): number 
   if (search.id !== undefined) return countById(connection, search);
   const pairs = findPairs(connection, search);
   if (!search.created && !search.updated) return pairs.reduce((sum, pair) => sum + pair.tasks, 0);
-  if (isCountedByHours(search, undefined)) {
+  const time = keptTime(search, undefined);
+  if (time) {
     const sums = new GroupSums();
-    countByHours(connection, search, pairs, new Array<number>(pairs.length).fill(0), sums);
+    const groups = new Array<number>(pairs.length).fill(0);
+    countByTime(connection, { search, time, buckets: undefined, pairs, groups, sums });
     return sums.of(0)[0]?.[1] ?? 0;
   }
   const settled = pairs.filter((pair) => pair.status !== 2);

@@ -4,6 +4,7 @@
  */
 import type { AttemptOutcome } from "../../core/attempt.ts";
 import type { Attributes, Settled, Written } from "../../core/store.ts";
+import { minuteOf } from "../kept-counts.ts";
 import { historySql } from "./history.ts";
 import { sql } from "./statements.ts";
 import { statusNames } from "./statuses.ts";
@@ -25,22 +26,22 @@ export type SettlementRow = [
   logs: string | null,
   attributes: string | null,
   /** In which it was created. */
-  hour: number,
+  minute: number,
   type: string,
   startedAt: number,
   waitMs: number,
 ];
 
 /**
- * Completions of one worker, lane, fence and hour of creation, without result and logs. `ended` is a JSON object of keys by
- * id; `times` has three numbers for tasks that were stored and claimed together: when they started, how long they had
+ * Completions of one worker, lane and fence, without result and logs. `ended` is a JSON object of keys by id; `minutes` has
+ * two numbers for tasks that were created together: the minute of it, and how many they are; `times` has three numbers for tasks that were stored and claimed together: when they started, how long they had
  * waited, how many they are.
  */
 export type CompletedGroup = [
   workerId: string,
   lane: number,
   fence: number,
-  hour: number,
+  minutes: readonly number[],
   tasks: number,
   ended: string,
   type: string,
@@ -95,10 +96,12 @@ function completeGroup(
   worker: number | undefined,
   now: number,
 ): SettledBatch["groups"][number] {
-  const [workerId, lane, fence, hour, tasks, ended, type, times] = group;
+  const [workerId, lane, fence, minutes, tasks, ended, type, times] = group;
   if (worker !== undefined && completeAll(context, group, worker, now)) {
     context.tally.move(lane, 2, 3, tasks, now);
-    context.tally.hours.moveHour(lane, 2, 3, hour, tasks);
+    const changed = minuteOf(now);
+    for (let at = 0; at < minutes.length; at += 2)
+      context.tally.times.moveMinute(lane, 2, 3, minutes[at]!, changed, minutes[at + 1]!);
     context.history.completed(type, now, times);
     context.attributes.moved(lane, () => Object.values(JSON.parse(ended)), 2, 3);
     return 0;
@@ -107,7 +110,8 @@ function completeGroup(
   const plain = [null, null, null, null, null, null, null] as const;
   return members.map(([id, seq]) => {
     const own = [seq, lane, id, fence, workerId, "completed"] as const;
-    return [id, settle(context, [...own, ...plain, hour, type, ...startOf(context, seq)], worker, now)];
+    const [minute, ...start] = startOf(context, seq);
+    return [id, settle(context, [...own, ...plain, minute, type, ...start], worker, now)];
   });
 }
 
@@ -128,10 +132,15 @@ function completeAll(
   return isDone;
 }
 
-/** Of the latest attempt. */
-function startOf({ connection }: WriteContext, seq: number): [startedAt: number, waitMs: number] {
-  const times = connection.prepare(historySql.startOfTask).get(seq) as [number, number] | undefined;
-  return times ?? [0, 0];
+/** When the task was created, and its latest attempt started. */
+function startOf(
+  { connection }: WriteContext,
+  seq: number,
+): [minute: number, startedAt: number, waitMs: number] {
+  const [createdAt, startedAt, waitMs] = (connection.prepare(historySql.startOfTask).get(seq) as
+    | [number, number, number]
+    | undefined) ?? [0, 0, 0];
+  return [minuteOf(createdAt), startedAt, waitMs];
 }
 
 /** `worker` is undefined for one that is not alive. */
@@ -154,7 +163,7 @@ function complete(context: WriteContext, row: SettlementRow, worker: number, now
   if (done.changes === 0) return answerStale(context, row);
   if (row[11] !== null) connection.prepare(sql.writeAttempt).run(seq, now, "completed", null, row[11]);
   context.tally.move(lane, 2, 3, 1, now);
-  context.tally.hours.moveHour(lane, 2, 3, row[13], 1);
+  context.tally.times.moveMinute(lane, 2, 3, row[13], minuteOf(now), 1);
   context.history.ended(row[14], 3, now, row[15], row[16]);
   context.attributes.moved(lane, () => [seq], 2, 3);
   if (row[12] !== null) context.attributes.extend(lane, seq, id, JSON.parse(row[12]) as Attributes);
@@ -170,7 +179,7 @@ function endOtherwise(context: WriteContext, row: SettlementRow, worker: number,
   const recorded = owned.cancelRequested ? "cancelled" : outcome;
   connection.prepare(sql.writeAttempt).run(seq, now, recorded, error, logs);
   context.tally.move(lane, 2, status, 1, now);
-  context.tally.hours.moveHour(lane, 2, status, row[13], 1);
+  context.tally.times.moveMinute(lane, 2, status, row[13], minuteOf(now), 1);
   if (status !== 1 || isFailure(outcome)) context.history.ended(row[14], status, now, row[15], row[16]);
   context.attributes.moved(lane, () => [seq], 2, status);
   if (status !== 1) {

@@ -85,6 +85,7 @@ export function createSqliteStore(options: SqliteStoreOptions): TaskStore {
 class SqliteStore implements TaskStore {
   readonly location: string;
   readonly pace = { pollMs: 1_000, reapMs: 500, lookMs: 2_000 };
+  readonly keepsMinutes = true;
   readonly #threads: StoreThreads;
   readonly #writer: ThreadLink;
   #lastStream = 0;

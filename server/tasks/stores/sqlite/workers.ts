@@ -1,7 +1,7 @@
 /** Workers on the writing thread: their start and end, heartbeats, and taking back what the dead ones held (T2, T9, T17). */
 import type { ErrorCode } from "../../core/errors.ts";
 import type { Beat, ReapedTask, TaskStore, WorkerRecord, Written } from "../../core/store.ts";
-import { hourOf } from "../hours.ts";
+import { minuteOf } from "../kept-counts.ts";
 import type { TaskRef } from "./claimed-task.ts";
 import { attributeSql, sql } from "./statements.ts";
 import { statusNames } from "./statuses.ts";
@@ -67,7 +67,7 @@ export function beat(
   return {
     alive: true,
     owned: owned.map(([seq, taskId, fence, lane, cancelRequestedAt, createdAt, startedAt, waitMs, type]) => {
-      const ref: TaskRef = { seq, lane, hour: hourOf(createdAt), type, startedAt, waitMs };
+      const ref: TaskRef = { seq, lane, minute: minuteOf(createdAt), type, startedAt, waitMs };
       return { taskId, fence, ref, cancelRequested: cancelRequestedAt !== null };
     }),
   };
@@ -144,7 +144,7 @@ function takeBack(
     connection.prepare(sql.writeAttempt).run(seq, now, "lost", error, null);
     const status = cancelRequestedAt !== null ? 5 : rerun === 1 && !spent ? 1 : 4;
     tally.move(lane, 2, status, 1, now);
-    tally.hours.move(lane, 2, status, createdAt);
+    tally.times.move(lane, 2, status, createdAt, now);
     const type = typeOf(context, lane);
     history.lost(type, status, now);
     attributes.moved(lane, () => [seq], 2, status);
@@ -185,7 +185,7 @@ function cancelOverdue(context: WriteContext, before: number, now: number): Reap
     connection.prepare(sql.writeAttempt).run(seq, now, "lost", error, null);
     connection.prepare(sql.endTask).run(5, now, null, seq);
     tally.move(lane, 2, 5, 1, now);
-    tally.hours.move(lane, 2, 5, createdAt);
+    tally.times.move(lane, 2, 5, createdAt, now);
     const type = typeOf(context, lane);
     history.lost(type, 5, now);
     attributes.moved(lane, () => [seq], 2, 5);
