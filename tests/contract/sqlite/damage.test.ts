@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { DureError } from "../../../server/tasks/core/errors.ts";
 import type { TaskStore } from "../../../server/tasks/core/store.ts";
@@ -91,6 +92,17 @@ test("a file cut off in the middle is refused or says what is missing", async ()
     await expect(useAll(path), `${size} bytes`).rejects.toMatchObject({ code: "DATABASE_CORRUPT" });
     removeFile();
   }
+});
+
+test("a task whose number is below zero, as only damage makes it, is found as a task and as no definition", async () => {
+  writeFileSync(path, sound);
+  const connection = new DatabaseSync(path);
+  connection.exec("UPDATE tasks SET seq = -9 WHERE id = 'a'");
+  connection.close();
+  await withStore(path, async (store) => {
+    const found = await tasksOf(store.searchTasks(newSearch({ limit: 1_000, definitions: true })));
+    expect(found.filter(({ id }) => id === "a")).toHaveLength(1);
+  });
 });
 
 test("an empty file is a new database", async () => {

@@ -284,7 +284,9 @@ function readKeys(
   const wanted: number[] = [];
   const places: FoundRows["definitions"] = [];
   keys.forEach(([, , seq], place) => {
-    if (seq < 0) places.push([place, definitions[-1 - seq]!]);
+    const definition = seq < 0 ? definitions[-1 - seq] : undefined;
+    // A task has such a number in a damaged file alone.
+    if (definition) places.push([place, definition]);
     else wanted.push(seq);
   });
   const rows = connection.prepare(sql.readTasks).all(JSON.stringify(wanted)) as unknown as Row[];
