@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import type { Condition } from "../../../server/tasks/core/condition.ts";
 import { DureError } from "../../../server/tasks/core/errors.ts";
 import type { TaskStore } from "../../../server/tasks/core/store.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
@@ -100,8 +101,12 @@ test("a task whose number is below zero, as only damage makes it, is found as a 
   connection.exec("UPDATE tasks SET seq = -9 WHERE id = 'a'");
   connection.close();
   await withStore(path, async (store) => {
-    const found = await tasksOf(store.searchTasks(newSearch({ limit: 1_000, definitions: true })));
-    expect(found.filter(({ id }) => id === "a")).toHaveLength(1);
+    const read: Condition = { kind: "exists", field: { of: "task", name: "maxAttempts" } };
+    for (const where of [undefined, read]) {
+      const search = newSearch({ limit: 1_000, definitions: true, ...(where && { where }) });
+      const found = await tasksOf(store.searchTasks(search));
+      expect(found.filter(({ id }) => id === "a")).toHaveLength(1);
+    }
   });
 });
 

@@ -17,6 +17,7 @@ import { nearKeys } from "./near-keys.ts";
 import type { Rows } from "./protocol.ts";
 import {
   type AttemptRow,
+  type DefinitionRow,
   jsonOf,
   namesOf,
   type Row,
@@ -318,15 +319,22 @@ class Walk {
   }
 
   #read(keys: readonly Key[]): Candidate[] {
-    const wanted = JSON.stringify(keys.filter(([, , seq]) => seq >= 0).map(([, , seq]) => seq));
+    const tasks = keys.filter((key) => !isPlace(key) && !this.#definitionOf(key));
+    const wanted = JSON.stringify(tasks.map(([, , seq]) => seq));
     const rows = this.#connection.prepare(sql.readTasks).all(wanted) as unknown as Row[];
     this.#names = namesOf(withNames(this.#connection, rows));
     let next = 0;
     return keys.map((key) => {
       if (isPlace(key)) return { key };
-      if (key[2] >= 0) return { key, row: rows[next++]! };
-      return { key, entry: toEntry(toDefinition(this.#definitions[-1 - key[2]]!), undefined) };
+      const definition = this.#definitionOf(key);
+      if (definition) return { key, entry: toEntry(toDefinition(definition), undefined) };
+      return { key, row: rows[next++]! };
     });
+  }
+
+  /** A task can have a number below zero in a damaged file alone. */
+  #definitionOf([, , seq]: Key): DefinitionRow | undefined {
+    return seq < 0 ? this.#definitions[-1 - seq] : undefined;
   }
 
   #names = namesOf({ lanes: [], workers: [] });
