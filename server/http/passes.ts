@@ -173,7 +173,8 @@ export class Passes {
     if (sessions.length < sessionsMax) return;
     const kept = sessions.map((place) => this.#at(place)).filter((one) => one !== undefined);
     kept.sort((a, b) => a.pass.createdAt - b.pass.createdAt);
-    for (const { place } of kept.slice(0, kept.length - sessionsMax + 1)) this.#shelf.take(place);
+    for (const { place } of kept.slice(0, Math.max(0, kept.length - sessionsMax + 1)))
+      this.#shelf.take(place);
   }
 }
 
