@@ -65,12 +65,16 @@ export class LiveLogs {
   }
 
   async #tellNew(task: Task): Promise<void> {
-    const last = (await this.#dure.listAttempts(task.id)).at(-1);
-    if (!last) return;
+    const attempts = await this.#dure.listAttempts(task.id);
     const told = this.#told.get(task.id);
-    const entries = last.logs.slice(told?.fence === last.fence ? told.count : 0);
-    this.#keepTold(task.id, last.fence, last.logs.length);
-    if (entries.length > 0) this.#tell(task, last.number, entries);
+    // One that was never met before may have ended long ago; after that no attempt is passed over, however short it was.
+    const from = told ? told.fence : (attempts.at(-1)?.fence ?? 0);
+    const last = attempts.at(-1);
+    this.#keepTold(task.id, last?.fence ?? 0, last?.logs.length ?? 0);
+    for (const { fence, logs, number } of attempts.filter(({ fence }) => fence >= from)) {
+      const entries = logs.slice(told?.fence === fence ? told.count : 0);
+      if (entries.length > 0) this.#tell(task, number, entries);
+    }
   }
 
   #keepTold(id: string, fence: number, count: number): void {
