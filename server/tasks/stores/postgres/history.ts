@@ -160,7 +160,7 @@ const write = statement(
 /** In the order of the keys, as older workers add theirs, so that none waits for another for ever. */
 const fold = statement(
   "foldHistory",
-  `WITH free AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(1148547685, hashtext('history')) AS mine),
+  `WITH free AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(1148547685, hashtext('history ' || (SELECT tableoid FROM :schema.migrations LIMIT 1))) AS mine),
   taken AS (
     DELETE FROM :schema.history_changes WHERE (SELECT mine FROM free) AND ctid = ANY(ARRAY(
       SELECT place FROM (

@@ -20,7 +20,7 @@ export async function foldTallies(context: Context): Promise<number> {
 
 const fold = statement(
   "foldTallies",
-  `WITH free AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(1148547685, hashtext('tallies')) AS mine),
+  `WITH free AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(1148547685, hashtext('tallies ' || (SELECT tableoid FROM :schema.migrations LIMIT 1))) AS mine),
   taken AS (
     DELETE FROM :schema.tally_changes WHERE (SELECT mine FROM free) AND ${hasty} AND ctid = ANY(ARRAY(
       SELECT ctid FROM :schema.tally_changes LIMIT ${talliesFoldedMax}))
