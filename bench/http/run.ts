@@ -13,8 +13,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
+import { seeded } from "../../tests/support/seeded.ts";
 import { kinds } from "../search/kinds.ts";
-import { seeded } from "../search/records.ts";
 import { percentile } from "../support/numbers.ts";
 import { createDure } from "../support/product.ts";
 

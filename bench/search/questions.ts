@@ -3,8 +3,9 @@
  * each of them is asked, and a question that one has no call for is not in its file.
  */
 import type { TaskRecord } from "../../server/tasks/core/store.ts";
+import { seeded } from "../../tests/support/seeded.ts";
 import type { BenchDure } from "../support/product.ts";
-import { dayMs, days, errors, plans, recordOf, seeded, types, users } from "./records.ts";
+import { dayMs, days, errors, plans, recordOf, types, users } from "./records.ts";
 
 const hourMs = 3_600_000;
 const statuses = ["PENDING", "COMPLETED", "FAILED", "CANCELLED"] as const;

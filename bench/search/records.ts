@@ -5,6 +5,7 @@
  */
 import { ulidStart } from "../../server/tasks/core/ids.ts";
 import type { AttemptRecord, TaskRecord } from "../../server/tasks/core/store.ts";
+import { seeded } from "../../tests/support/seeded.ts";
 
 export const dayMs = 86_400_000;
 export const days = 30;
@@ -19,17 +20,6 @@ export const errors = [
   "결제 승인이 거절되었습니다",
   "socket hang up",
 ];
-
-/** A generator of numbers from 0 to 1 that gives the same ones for the same seed. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 export type Mix = "history" | "waiting";
 

@@ -15,13 +15,14 @@ import Table from "cli-table3";
 import pc from "picocolors";
 import type { TaskSearchOptions } from "../../server/tasks/core/search.ts";
 import type { TaskSummaryOptions } from "../../server/tasks/core/summary.ts";
+import { seeded } from "../../tests/support/seeded.ts";
 import { percentile } from "../support/numbers.ts";
 import { knowsLetters, startServer } from "../support/postgres.ts";
 import { type BenchDure, createDure } from "../support/product.ts";
 import { compare } from "./beside.ts";
 import { fill, filledFile } from "./fill.ts";
 import { type Kind, kindsOf } from "./kinds.ts";
-import { type Mix, seeded } from "./records.ts";
+import type { Mix } from "./records.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -4,6 +4,7 @@ import type { ClaimedTask, TaskStore } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, newTasks, settlementOf, someError } from "../support/builders.ts";
 import { tasksOf } from "../support/found.ts";
+import { seeded } from "../support/seeded.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";
 
 /** Holds what the changes said, by id. */
@@ -158,7 +159,7 @@ onEachStore("readChanges", (world) => {
 
   for (const seed of [1, 2, 3]) {
     test(`random changes from several stores, seed ${seed}`, { timeout: 60_000 }, async () => {
-      const random = randomOf(seed);
+      const random = seeded(seed);
       const stores = [world.store, ...(world.shared ? [await world.connect(), await world.connect()] : [])];
       await world.enqueue(...newTasks(5));
       const followers = await Promise.all(stores.map((store) => new Follower(store).begin()));
@@ -208,14 +209,3 @@ onEachStore("readChanges", (world) => {
     });
   }
 });
-
-/** Numbers in [0, 1), the same for the same seed. */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}

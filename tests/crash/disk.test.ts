@@ -10,6 +10,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vi
 import { ensureBuilt } from "../support/cli.ts";
 import type { Disk } from "../support/power-loss.ts";
 import { crashedDisk, readTrace, someMoment, straceFlags } from "../support/power-loss.ts";
+import { seeded } from "../support/seeded.ts";
 import type { Answer, EnqueueSettings } from "./enqueue-program.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -121,7 +122,7 @@ describe.skipIf(!traceable)("power that fails (needs strace, allowed to trace)",
     const trace = readTrace(prefix, database, record);
     expect(trace.log).toHaveLength(2 * settings.count!);
     const seed = Math.floor(Math.random() * 2 ** 31);
-    const random = randomFrom(seed);
+    const random = seeded(seed);
     return Array.from({ length: crashes }, (_, crash) => {
       const moment = someMoment(trace, random);
       const disk = crashedDisk(trace, before, moment, random);
@@ -166,17 +167,6 @@ describe.skipIf(!traceable)("power that fails (needs strace, allowed to trace)",
       .map(({ answer }) => `${answer.id} ${answer.what}`);
   }
 });
-
-/** mulberry32 */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 function start(settings: EnqueueSettings, env: Record<string, string>): void {
   child = spawn(process.execPath, [program, JSON.stringify(settings)], {

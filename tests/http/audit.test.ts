@@ -12,6 +12,7 @@ import {
   type HttpHandler,
   listen,
 } from "../../server/http.ts";
+import { logInAndOut } from "../support/log-in-out.ts";
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const told: AuditEntry[] = [];
@@ -282,19 +283,8 @@ test("a session begins and ends where its record cannot be stored, and the serve
   const other = new DatabaseSync(file);
   other.exec("CREATE TRIGGER none BEFORE INSERT ON audit BEGIN SELECT raise(ABORT, 'no more room'); END");
   other.close();
-  const errors: string[] = [];
-  const token = "a token of some length";
-  const server = await listen(refusing, { port: 0, token, onError: (message) => errors.push(message) });
-  const base = `http://127.0.0.1:${server.port}`;
-  const login = await fetch(`${base}/?token=${encodeURIComponent(token)}`, { redirect: "manual" });
-  expect(login.status).toBe(303);
-  const cookie = login.headers.get("set-cookie")!.split(";")[0]!;
-  const headers = { cookie, origin: base, "content-type": "application/json" };
-  expect((await fetch(`${base}/api/tasks`, { headers })).status).toBe(200);
-  expect((await fetch(`${base}/api/session`, { method: "DELETE", headers })).status).toBe(200);
-  expect((await fetch(`${base}/api/tasks`, { headers })).status).toBe(401);
+  const errors = await logInAndOut(refusing);
   expect(errors).toEqual([expect.stringMatching(/^Log-ins and log-outs cannot be recorded.*no more room/s)]);
-  await server.close();
   await refusing.close();
   rmSync(folder, { recursive: true });
 });

@@ -4,6 +4,7 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../../server/tasks/core/clock.ts";
+import { seeded } from "./seeded.ts";
 
 interface Timer {
   at: number;
@@ -14,14 +15,14 @@ interface Timer {
 export class TestClock implements Clock {
   #now: number;
   #monotonic = 0;
-  #seed: number;
+  readonly random: () => number;
   #order = 0;
   readonly #timers = new Set<Timer>();
 
   /** @param startAt wall-clock time in milliseconds since 1970 */
   constructor(startAt = Date.UTC(2026, 10, 23), seed = 1) {
     this.#now = startAt;
-    this.#seed = seed;
+    this.random = seeded(seed);
   }
 
   now = (): number => this.#now;
@@ -50,14 +51,6 @@ export class TestClock implements Clock {
         resolve();
       }
     });
-  };
-
-  /** Mulberry32. */
-  random = (): number => {
-    this.#seed = (this.#seed + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(this.#seed ^ (this.#seed >>> 15), 1 | this.#seed);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
 
   /** How many timers wait for a later time. */

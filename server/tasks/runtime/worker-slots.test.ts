@@ -1,5 +1,6 @@
 /** A worker's two claims share its slots: whichever comes back with less than it might have filled, the other takes the rest. */
 import { expect, test } from "vitest";
+import { seeded } from "../../../tests/support/seeded.ts";
 import { startTestWorker, type TestWorker } from "../../../tests/support/worker.ts";
 import type { AttemptTransaction } from "../core/store.ts";
 
@@ -52,7 +53,7 @@ test("a free slot is never left to itself, though a claim that brought nothing h
 
 /** Works through some tasks, with answers as late as chance has it; how many are left though nothing happens any more. */
 async function leftAfter(seed: number, inTransactions: boolean): Promise<number> {
-  const random = chance(seed);
+  const random = seeded(seed);
   const sleep = () => worker.clock.sleep(Math.floor(random() ** 8 * 40));
   const worker: TestWorker = await startTestWorker(
     async (_task, context) => {
@@ -96,17 +97,6 @@ async function leftAfter(seed: number, inTransactions: boolean): Promise<number>
   }
   for (let looks = 0; looks < 50 && store.due.length > 0; looks += 1) await clock.advance(200);
   return store.due.length;
-}
-
-/** Mulberry32. */
-function chance(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 test.each([
