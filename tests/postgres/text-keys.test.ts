@@ -42,6 +42,16 @@ async function allOf(session: Session, source: KeySource, pageSize: number): Pro
   }
 }
 
+/** A third of so many texts has the word "needle", and all that come after them, up to `count`, are of other tasks. */
+async function writeBurst(textsBefore: number, count: number): Promise<void> {
+  await schema.query(
+    `INSERT INTO :schema.texts (created_at, version, task_id, body)
+      SELECT ${clock.now()} + n * 1000, 0, 'x' || lpad(n::text, 5, '0'),
+        CASE WHEN n > ${textsBefore} THEN 'other' WHEN n % 3 = 0 THEN 'needle' ELSE 'hay' END
+      FROM generate_series(1, ${count}) AS n`,
+  );
+}
+
 describe("candidates", () => {
   async function idsOf(
     make: (session: Session) => Promise<KeySource | undefined>,
@@ -144,11 +154,7 @@ describe("candidates", () => {
   });
 
   test("a burst of other tasks does not make a frequent word look rare", async () => {
-    await schema.query(
-      `INSERT INTO :schema.texts (created_at, version, task_id, body)
-        SELECT ${clock.now()} + n * 1000, 0, 'x' || lpad(n::text, 5, '0'),
-          CASE WHEN n > 2500 THEN 'other' WHEN n % 3 = 0 THEN 'needle' ELSE 'hay' END FROM generate_series(1, 4000) AS n`,
-    );
+    await writeBurst(2_500, 4_000);
     const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 };
     const asked: string[] = [];
     const ids = await idsOf(async (session) =>
@@ -159,11 +165,7 @@ describe("candidates", () => {
   });
 
   test("a long burst of other tasks is passed over in a few looks", async () => {
-    await schema.query(
-      `INSERT INTO :schema.texts (created_at, version, task_id, body)
-        SELECT ${clock.now()} + n * 1000, 0, 'x' || lpad(n::text, 5, '0'),
-          CASE WHEN n > 3000 THEN 'other' WHEN n % 3 = 0 THEN 'needle' ELSE 'hay' END FROM generate_series(1, 12000) AS n`,
-    );
+    await writeBurst(3_000, 12_000);
     const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 };
     const asked: string[] = [];
     await database.snapshot(async (session) => {

@@ -2,11 +2,9 @@
 import type { Buckets, StoreSearch } from "../core/store.ts";
 
 export const hourMs = 3_600_000;
-/** Hours from year 1, the earliest instant a task can have, to 1970. */
-const hoursBefore1970 = 17_259_888;
-/** No task was created before and after these. */
-const hoursMin = -hoursBefore1970;
-const hoursMax = 253_402_300_800_000 / hourMs;
+/** From year 1 to year 10000, in milliseconds since 1970; no task was created before and after. */
+const instantMin = -62_135_596_800_000;
+const instantMax = 253_402_300_800_000;
 
 /** The lane in counts by the hour that has the sums of all lanes. */
 export const allLanes = 0;
@@ -16,9 +14,14 @@ export function hourOf(instant: number): number {
   return Math.floor(instant / hourMs) | 0;
 }
 
-/** The same in SQL, where division cuts off towards zero. */
+/** The same in SQL. */
 export function hourSql(column: string): string {
-  return `((${column} + ${hoursBefore1970 * hourMs}) / ${hourMs} - ${hoursBefore1970})`;
+  return stretchSql(column, hourMs);
+}
+
+/** Stretches of time since 1970, in SQL, where division cuts off towards zero. */
+export function stretchSql(column: string, lengthMs: number): string {
+  return `((${column} + ${-instantMin}) / ${lengthMs} - ${-instantMin / lengthMs})`;
 }
 
 /** What a status is in counts by the hour, where waiting and running tasks are counted as one. */
@@ -66,15 +69,13 @@ export function isCountedByHours({ created, updated }: StoreSearch, buckets: Buc
   return buckets ? buckets.time === "createdAt" && buckets.bucketMs % hourMs === 0 : created !== undefined;
 }
 
-export interface Hours {
-  /** Whole ones, from this on, included, up to that, excluded. */
+/** Whole stretches of time since 1970, from one on, included, up to another, excluded. */
+export interface Whole {
   from: number;
   to: number;
-  /** What is counted besides. */
-  edges: Edge[];
 }
 
-/** A part of one hour: it is in the range and in no whole hour, or in a whole hour and not in the range. */
+/** A part of a stretch: it is in the range and in no whole stretch, or in a whole stretch and not in the range. */
 export interface Edge {
   /** Milliseconds since 1970. */
   start: number;
@@ -83,21 +84,33 @@ export interface Edge {
   sign: 1 | -1;
 }
 
-/** Of an hour that is partly in the range the shorter part is counted. @param range milliseconds since 1970; `start` included, `end` excluded */
-export function hoursOf({ start: given, end: until }: StoreSearch["created"] = {}): Hours {
-  const start = Math.max(given ?? -Infinity, hoursMin * hourMs);
-  const end = Math.min(until ?? Infinity, hoursMax * hourMs);
+/** The whole stretches of a range, and what is counted besides. */
+export interface Wholes extends Whole {
+  edges: Edge[];
+}
+
+export function hoursOf(range: StoreSearch["created"]): Wholes {
+  return wholesOf(range, hourMs);
+}
+
+/** Of a stretch that is partly in the range the shorter part is counted. @param range milliseconds since 1970; `start` included, `end` excluded */
+export function wholesOf(
+  { start: given, end: until }: StoreSearch["created"] = {},
+  lengthMs: number,
+): Wholes {
+  const start = Math.max(given ?? -Infinity, instantMin);
+  const end = Math.min(until ?? Infinity, instantMax);
   if (start >= end) return { from: 0, to: 0, edges: [] };
-  const first = Math.floor(start / hourMs);
-  const last = Math.ceil(end / hourMs);
-  const before: Edge = { start: first * hourMs, end: start, sign: -1 };
-  const behind: Edge = { start: end, end: last * hourMs, sign: -1 };
-  if (last - first === 1 && 2 * (end - start) <= hourMs)
+  const first = Math.floor(start / lengthMs);
+  const last = Math.ceil(end / lengthMs);
+  const before: Edge = { start: first * lengthMs, end: start, sign: -1 };
+  const behind: Edge = { start: end, end: last * lengthMs, sign: -1 };
+  if (last - first === 1 && 2 * (end - start) <= lengthMs)
     return { from: 0, to: 0, edges: [{ start, end, sign: 1 }] };
-  const isHead = last - first > 1 && 2 * (start - before.start) > hourMs;
-  const isTail = last - first > 1 && 2 * (behind.end - end) > hourMs;
-  const head: Edge = isHead ? { start, end: before.start + hourMs, sign: 1 } : before;
-  const tail: Edge = isTail ? { start: behind.end - hourMs, end, sign: 1 } : behind;
+  const isHead = last - first > 1 && 2 * (start - before.start) > lengthMs;
+  const isTail = last - first > 1 && 2 * (behind.end - end) > lengthMs;
+  const head: Edge = isHead ? { start, end: before.start + lengthMs, sign: 1 } : before;
+  const tail: Edge = isTail ? { start: behind.end - lengthMs, end, sign: 1 } : behind;
   return {
     from: isHead ? first + 1 : first,
     to: isTail ? last - 1 : last,

@@ -10,11 +10,11 @@ import {
   type Edge,
   groupsOfPairs,
   groupsOfStatuses,
-  type Hours,
   hourMs,
   hourSql,
   hoursOf,
   stateOf,
+  type Wholes,
 } from "../hours.ts";
 import type { Session } from "./database.ts";
 import {
@@ -73,7 +73,7 @@ export function hoursStatement(
   search: StoreSearch,
   pairs: readonly Pair[],
   numbers: readonly number[],
-  { from, to, edges }: Hours,
+  { from, to, edges }: Wholes,
 ): SearchStatement {
   const text = new Text();
   const within = (hour: string) =>

@@ -6,8 +6,8 @@
  */
 import type { Buckets, StoreSearch } from "../../core/store.ts";
 import type { GroupSums } from "../group-sums.ts";
-import { allLanes, groupsOfPairs, groupsOfStatuses, hourMs, stateOf } from "../hours.ts";
-import { type Edge, type KeptParts, keptParts, minuteMs, minuteOf } from "../kept-counts.ts";
+import { allLanes, type Edge, groupsOfPairs, groupsOfStatuses, hourMs, stateOf } from "../hours.ts";
+import { type KeptParts, keptParts, minuteMs, minuteOf } from "../kept-counts.ts";
 import type { Connection } from "./connection.ts";
 import { cameBackOfPairs, countsOfPairs, createdBetween, type Pair } from "./search-statements.ts";
 import { sql } from "./statements.ts";
