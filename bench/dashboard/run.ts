@@ -7,19 +7,17 @@
  *
  * A trace tells the frames that were drawn and how long the page's main thread was busy for each. Without a graphics card
  * Chromium draws by the processor, which takes most of a frame here; the busy time is what the page itself needs of the
- * 16.7 ms. Then tasks are enqueued and run while the page follows: 36,000 changes are ten a second for an hour.
+ * 16.7 ms. Then tasks are enqueued and run while the page follows; hour.ts does so by the clock.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
-import type { Browser, CDPSession, Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { openBrowser } from "../../tests/browser/support/browser.ts";
 import { filledFile } from "../search/fill.ts";
 import { percentile } from "../support/numbers.ts";
 import { createDure } from "../support/product.ts";
+import { memoryOf, startDashboard } from "./page.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -67,15 +65,6 @@ try {
 } finally {
   await browser.close();
   server.kill();
-}
-
-async function startDashboard(path: string): Promise<{ server: ChildProcess; url: string }> {
-  const main = fileURLToPath(new URL("../../dist/server/cli/main.js", import.meta.url));
-  const server = spawn(process.execPath, [main, "dashboard", "--port", "0", "--database", path, "--json"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const [first] = (await once(server.stdout, "data")) as [Buffer];
-  return { server, url: /http:\/\/[^\s"]+/.exec(first.toString())![0] };
 }
 
 /** From an address to the data of its view, nothing kept by the browser, while two hundred tasks a second run. */
@@ -184,7 +173,6 @@ function scrollSteadily(ms: number): string {
 
 async function follow(page: Page): Promise<void> {
   await openTasks(page, "");
-  const session = await page.context().newCDPSession(page);
   const { enqueue, end } = await startWorker();
   const table = new Table({ head: ["changes", "JS heap", "DOM nodes", "listeners"], style: { head: [] } });
   const changes = countOf(values.changes);
@@ -195,7 +183,7 @@ async function follow(page: Page): Promise<void> {
       await enqueue(batch);
       await sleep(50);
     }
-    const { heapMb, nodes, listeners } = await memory(session);
+    const { heapMb, nodes, listeners } = await memoryOf(page);
     heaps.push(heapMb);
     table.push([done.toLocaleString("en"), `${heapMb.toFixed(1)} MB`, nodes, listeners]);
   }
@@ -204,11 +192,4 @@ async function follow(page: Page): Promise<void> {
     `From the first quarter to the last the heap grew by ${(heaps.at(-1)! - heaps[0]!).toFixed(1)} MB.`,
   );
   await end();
-}
-
-async function memory(session: CDPSession): Promise<{ heapMb: number; nodes: number; listeners: number }> {
-  await session.send("HeapProfiler.collectGarbage");
-  const { usedSize } = await session.send("Runtime.getHeapUsage");
-  const { nodes, jsEventListeners: listeners } = await session.send("Memory.getDOMCounters");
-  return { heapMb: usedSize / 1e6, nodes, listeners };
 }
