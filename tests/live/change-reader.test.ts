@@ -103,7 +103,7 @@ test("a store that fails is asked again, and given up after a minute", async () 
   expect(listener.ended).toBe(trouble);
 });
 
-test("a watcher is told of what was deleted, when it looks", async () => {
+test("a watcher is told of what was deleted, when it looks; also of what it had not heard the end of", async () => {
   const instance = { clock, registry: new Registry(), store: async () => store, changes: reader };
   const begun = Promise.withResolvers<void>();
   const watcher = watchTasksIn(instance as unknown as Instance, {
@@ -116,14 +116,19 @@ test("a watcher is told of what was deleted, when it looks", async () => {
       told.push(`${change} ${task.id}${isDeleted ? " deleted" : ""}`);
   })();
   await begun.promise;
-  await enqueue("one", "two");
+  await enqueue("one", "two", "three");
   await advance(4_000, 500);
   ok(await store.cancelTask("one"));
   ok(await store.cancelTask("two"));
   await advance(4_000, 500);
   ok(await store.deleteTask("one"));
+  ok(await store.cancelTask("three"));
+  ok(await store.deleteTask("three"));
   await advance(12_000, 500);
   reader.close();
   await done;
-  expect(told).toEqual(["entered one", "entered two", "changed one", "changed two", "left one deleted"]);
+  expect(told).toEqual([
+    ...["entered one", "entered two", "entered three", "changed one", "changed two"],
+    ...["left one deleted", "left three deleted"],
+  ]);
 });

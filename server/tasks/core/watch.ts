@@ -50,6 +50,8 @@ const seedBudgetMs = 1_000;
 /** How often remembered tasks are looked up, for those that were deleted, and how many at once. */
 const lookMs = 10_000;
 const lookMax = 200;
+/** As many that had not ended when last heard of: that they ended may be unknown, if they were deleted at once. */
+const lookOpenMax = 100;
 
 const ownRules: Record<string, OptionRule> = {
   since: (value, name) =>
@@ -271,11 +273,12 @@ class Watch implements Follower {
     if (limitSize(this.#remembered, rememberedMax)) this.#knowsAll = false;
   }
 
-  /** Deletions are no changes: the remembered tasks that may be deleted, being finished, are looked up in turn. */
+  /** Deletions are no changes: the remembered tasks are looked up in turn, above all those that have ended. */
   async *#deletions(store: TaskStore): AsyncGenerator<TaskChange> {
-    const looked = [...this.#remembered.values()]
-      .filter(({ status }) => isFinished(status))
-      .slice(0, lookMax);
+    const { ended = [], open = [] } = Object.groupBy(this.#remembered.values(), ({ status }) =>
+      isFinished(status) ? "ended" : "open",
+    );
+    const looked = [...ended.slice(0, lookMax), ...open.slice(0, lookOpenMax)];
     if (looked.length === 0) return;
     const records = await store.readRecords({ ids: looked.map(({ id }) => id) });
     const there = new Set(records.map(({ id }) => id));
