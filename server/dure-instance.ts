@@ -3,7 +3,13 @@ import type { DureSettings } from "./dure-options.ts";
 import { makeStore } from "./dure-store.ts";
 import { exitWhenBlocked } from "./dure-watchdog.ts";
 import { StartedWorker } from "./dure-worker.ts";
-import { type ActOptions, type ActReport, actOnTasksIn, type TaskAction } from "./tasks/core/act.ts";
+import {
+  type ActionSearch,
+  type ActOptions,
+  type ActReport,
+  actOnTasksIn,
+  type TaskAction,
+} from "./tasks/core/act.ts";
 import {
   type ActionPayload,
   type ActionResult,
@@ -187,12 +193,12 @@ export class DureInstance {
     return deleteTaskIn(this.instance, id, options);
   }
 
-  actOnTasks(search: TaskSearchOptions, action: TaskAction, options?: ActOptions): Promise<ActReport> {
+  actOnTasks(search: ActionSearch, action: TaskAction, options?: ActOptions): Promise<ActReport> {
     return this.#heldAlive(() => actOnTasksIn(this.instance, search, action, options));
   }
 
   startAction(
-    search: TaskSearchOptions,
+    search: ActionSearch,
     action: TaskAction,
     options?: StartActionOptions,
   ): Promise<Task<ActionPayload, ActionResult>> {

@@ -5,7 +5,7 @@
 import { DureInstance } from "./dure-instance.ts";
 import type { DureOptions } from "./dure-options.ts";
 import { resolveDureOptions } from "./dure-options.ts";
-import type { ActOptions, ActReport, TaskAction } from "./tasks/core/act.ts";
+import type { ActionSearch, ActOptions, ActReport, TaskAction } from "./tasks/core/act.ts";
 import type { ActionPayload, ActionResult, StartActionOptions } from "./tasks/core/action.ts";
 import type { Attempt } from "./tasks/core/attempt.ts";
 import type { AuditOptions, AuditPage } from "./tasks/core/audit.ts";
@@ -104,14 +104,14 @@ export interface Dure {
    * Cancels, retries, deletes or edits every task that fits; with `dryRun` only says how many.
    * @throws DureError INVALID_OPTION, INVALID_QUERY
    */
-  actOnTasks(search: TaskSearchOptions, action: TaskAction, options?: ActOptions): Promise<ActReport>;
+  actOnTasks(search: ActionSearch, action: TaskAction, options?: ActOptions): Promise<ActReport>;
   /**
    * `actOnTasks` as a task of its own, of the type `dure.act-on-tasks`: a worker does it, with progress, also after this
    * process has ended; cancel the task to end it early. The set of tasks is fixed now.
    * @throws DureError INVALID_OPTION, INVALID_QUERY
    */
   startAction(
-    search: TaskSearchOptions,
+    search: ActionSearch,
     action: TaskAction,
     options?: StartActionOptions,
   ): Promise<Task<ActionPayload, ActionResult>>;

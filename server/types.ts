@@ -3,7 +3,7 @@
  * nothing at run time. `index.ts` refers to it, so that declarations that a compiler writes can name what they need.
  */
 export type { Kept, KeptByCount, RetentionOptions } from "./dure-options.ts";
-export type { ActOptions, ActReport, TaskAction } from "./tasks/core/act.ts";
+export type { ActionSearch, ActOptions, ActReport, TaskAction } from "./tasks/core/act.ts";
 export type { ActionPayload, ActionResult, StartActionOptions } from "./tasks/core/action.ts";
 export type {
   AbortKind,

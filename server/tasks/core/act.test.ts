@@ -89,6 +89,28 @@ test("tasks whose texts wait to be indexed are acted on as well", async () => {
   await own.close();
 });
 
+test("a search that is a page of a list is refused, and nothing is done", async () => {
+  const left = await dure.countTasks({ status: "PENDING" });
+  for (const dropped of [
+    { limit: 1 },
+    { offset: 1 },
+    { sortBy: "id" },
+    { sortOrder: "asc" },
+    { cursor: "x" },
+  ]) {
+    await expect(dure.actOnTasks(dropped as object, "cancel")).rejects.toMatchObject({
+      code: "INVALID_OPTION",
+    });
+    await expect(dure.startAction(dropped as object, "cancel")).rejects.toMatchObject({
+      code: "INVALID_OPTION",
+    });
+  }
+  await expect(dure.actOnTasks(undefined as never, "cancel")).rejects.toMatchObject({
+    code: "INVALID_OPTION",
+  });
+  expect(await dure.countTasks({ status: "PENDING" })).toBe(left);
+});
+
 test("what cannot be asked is refused", async () => {
   await expect(dure.actOnTasks({}, "explode" as never)).rejects.toMatchObject({ code: "INVALID_OPTION" });
   await expect(dure.actOnTasks({}, "edit")).rejects.toMatchObject({ code: "INVALID_OPTION" });

@@ -8,11 +8,21 @@ import { cancelTaskIn, deleteTaskIn, type EditOptions, editTaskIn, retryTaskIn }
 import { booleanRule, checkOptions, integerBetween, oneOf } from "./options.ts";
 import type { TaskSearchOptions } from "./search.ts";
 import { searchedBy } from "./searched-by.ts";
+import { showValue } from "./show.ts";
 import type { AskedBy, AuditAction, AuditState, By } from "./store-audit.ts";
 import { summarizeTasksIn } from "./summary.ts";
 import type { Task, TaskStatusName } from "./task.ts";
 
 export type TaskAction = "cancel" | "retry" | "delete" | "edit";
+
+/** Pages and orders are of lists; an action is done to all that fits, and would not stop at a `limit`. */
+const ofLists = ["limit", "offset", "sortBy", "sortOrder", "cursor", "updatedSince"] as const;
+
+/** What an action is done to: the filters of a search. */
+export type ActionSearch = Omit<
+  TaskSearchOptions,
+  "limit" | "offset" | "sortBy" | "sortOrder" | "cursor" | "updatedSince"
+>;
 
 export interface ActOptions {
   /** Of `edit`: what to change. */
@@ -64,11 +74,12 @@ const statusesFor: Record<TaskAction, readonly TaskStatusName[]> = {
  */
 export async function actOnTasksIn(
   instance: Instance,
-  search: TaskSearchOptions,
+  search: ActionSearch,
   action: TaskAction,
   options: ActOptions = {},
 ): Promise<ActReport> {
   checkAct("actOnTasks", action, options);
+  checkActionSearch("actOnTasks", search);
   // Nothing happens to what is only counted: without an end of its own the kept counts tell how much that is.
   const before = options.dryRun ? undefined : new Date(instance.clock.now() + 1);
   const asked = await fixedSearch(instance, search);
@@ -104,14 +115,7 @@ export async function actOnTasksIn(
  * no action changes; what is changed from then on has left the set.
  */
 export function fixedSet(
-  {
-    cursor: _cursor,
-    limit: _limit,
-    offset: _offset,
-    sortBy: _by,
-    sortOrder: _order,
-    ...search
-  }: TaskSearchOptions,
+  search: ActionSearch,
   action: TaskAction,
   before: Date | undefined,
 ): TaskSearchOptions {
@@ -186,6 +190,22 @@ export function checkAct(what: string, action: TaskAction, options: ActOptions):
       `${what}: the action 'edit' needs what to change, as edit: { priority: 5 }.`,
     );
   }
+}
+
+/** @throws DureError INVALID_OPTION for what would be dropped, and the action done to more than was meant */
+export function checkActionSearch(what: string, search: TaskSearchOptions): void {
+  if (typeof search !== "object" || search === null) {
+    throw new DureError(
+      "INVALID_OPTION",
+      `${what}: the search is ${showValue(search)}; it must be filters, or {} for all tasks.`,
+    );
+  }
+  const dropped = ofLists.filter((name) => search[name] !== undefined);
+  if (dropped.length === 0) return;
+  throw new DureError(
+    "INVALID_OPTION",
+    `${what}: ${dropped.join(", ")} would not be kept, since an action is done to all that fits; narrow that by filters, such as a range of createdAt.`,
+  );
 }
 
 /** Answers whether the signal ended it. */

@@ -3,10 +3,12 @@
  * changed what.
  */
 import {
+  type ActionSearch,
   type ActOptions,
   actionType,
   actOnSet,
   checkAct,
+  checkActionSearch,
   countSet,
   fixedSet,
   type TaskAction,
@@ -19,7 +21,6 @@ import { fixedSearch, toStoreSearch } from "./find.ts";
 import type { Instance } from "./instance.ts";
 import { checkOptions, integerBetween } from "./options.ts";
 import type { RegisteredDefinition } from "./registry.ts";
-import type { TaskSearchOptions } from "./search.ts";
 import { searchedBy } from "./searched-by.ts";
 import type { AskedBy, AuditState, By } from "./store-audit.ts";
 import type { Task } from "./task.ts";
@@ -77,13 +78,14 @@ export interface ActionResult {
  */
 export async function startActionIn(
   instance: Instance,
-  search: TaskSearchOptions,
+  search: ActionSearch,
   action: TaskAction,
   options: StartActionOptions = {},
 ): Promise<Task<ActionPayload, ActionResult>> {
   const { edit, by, ...rest } = options;
   checkAct("startAction", action, { edit });
   checkOptions("startAction", { by }, { by: byRule });
+  checkActionSearch("startAction", search);
   checkOptions("startAction", rest, { rate: integerBetween(1, 1_000_000) });
   const fixed = await fixedSearch(instance, search);
   toStoreSearch(instance, fixed);
@@ -134,7 +136,7 @@ async function runAction(
   context: TaskContext,
 ): Promise<ActionResult> {
   const { action, query, filter, before, edit, rate } = payload;
-  const search: TaskSearchOptions = query === undefined ? { ...filter } : { query };
+  const search: ActionSearch = query === undefined ? { ...filter } : { query };
   const set = fixedSet({ ...search, budget: "none" }, action, before);
   const place = placeOf(context.lastProgress);
   const matched = place?.matched ?? (await countSet(instance, { ...set, budget: "1s" }));
