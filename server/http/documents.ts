@@ -6,6 +6,7 @@ import type { Attempt } from "../tasks/core/attempt.ts";
 import type { ExplanationReason } from "../tasks/core/explain.ts";
 import type { Pause } from "../tasks/core/pauses.ts";
 import type { SavedSearch } from "../tasks/core/saved-searches.ts";
+import { isSecretKey } from "../tasks/core/secret-keys.ts";
 import { redactedText, withoutSecrets } from "../tasks/core/secret-text.ts";
 import type { Attributes, AuditRecord, StoredDefinition, WorkerRecord } from "../tasks/core/store.ts";
 import type { AuditState } from "../tasks/core/store-audit.ts";
@@ -31,11 +32,8 @@ import { HttpError } from "./errors.ts";
 /** Says whether the value under this key is a secret, which nobody is shown. */
 export type Redact = (key: string) => boolean;
 
-const secretKeys =
-  /passw(or)?d|secret|token|authori[sz]ation|cookie|api[-_]?key|private[-_]?key|credential|^ssn$|card[-_]?number|^cvc$|^cvv$|^pin$/i;
-
 /** By the names of keys that mostly hold secrets. */
-export const redactByName: Redact = (key) => secretKeys.test(key);
+export const redactByName: Redact = isSecretKey;
 
 /** In the place of what only those see who may see payloads. */
 const hiddenText = "[hidden]";

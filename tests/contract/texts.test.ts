@@ -56,6 +56,48 @@ onEachStore("texts", (world) => {
     }
   });
 
+  test("secrets are in no text, yet what stands at a place of a payload is found there", async () => {
+    const secrets = {
+      password: "hunter-2",
+      nested: [{ apiKey: { id: "hunter-3" } }],
+      headers: [
+        ["Authorization", "Bearer hunter-4"],
+        ["accept", "text/plain"],
+      ],
+      labels: ["secret-santa", "gift wrapped"],
+    };
+    await world.enqueue(own("a", secrets), own("b", { user: "hunter-b" }));
+    const [claimed] = await world.claim({ limit: 1 });
+    const log = {
+      at: new Date(startAt),
+      level: "info" as const,
+      message: "sent",
+      fields: { token: "hunter-5" },
+    };
+    await world.settle(claimed!, "completed", {
+      result: { json: '{"session":{"cookie":"hunter-6"}}' },
+      logs: [log],
+    });
+    const at = async (path: string[], prefix: string, of: "payload" | "result" = "payload") => {
+      const where: Condition = { kind: "prefix", field: { of, path }, prefix };
+      return (await tasksOf(world.store.searchTasks(newSearch({ where })))).map(({ id }) => id);
+    };
+    for (const indexed of [false, true]) {
+      if (indexed) await index(world);
+      expect(await ids("hunter")).toEqual(["b"]);
+      expect(await ids("bearer")).toEqual([]);
+      for (const shown of ["authorization", "text/plain", "secret-santa", "gift wrapped", "sent"])
+        expect([shown, await ids(shown)]).toEqual([shown, ["a"]]);
+      expect(await at(["password"], "hunter")).toEqual(["a"]);
+      expect(await at(["nested", "apiKey", "id"], "hunter")).toEqual(["a"]);
+      expect(await at(["session", "cookie"], "hunter", "result")).toEqual(["a"]);
+      expect(await at(["labels"], "gift")).toEqual(["a"]);
+      expect(await at(["headers"], "text/")).toEqual(["a"]);
+      for (const path of [["headers"], ["headers", "0"], ["headers", "0", "1"], ["headers", "1"]])
+        expect([path, await at(path, "Bearer")]).toEqual([path, []]);
+    }
+  });
+
   test("by relevance: a value of its own, a whole word, often, the newest; a page at a time", async () => {
     const texts = ["tea cups", "tea", "two teas", "no t e a", "a cup of tea", "tea", "tea tea"];
     await world.enqueue(

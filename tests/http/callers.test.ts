@@ -168,6 +168,20 @@ test("what is redacted is not spelt by questions either", async () => {
   for (const query of guesses)
     expect((await ask("POST", "actions", { action: "cancel", q: query, dryRun: true })).status).toBe(403);
   expect((await get(`tasks?q=${encodeURIComponent(whole)}`)).tasks).toHaveLength(1);
+  const headers = new Map([["Cookie", canary]]);
+  await dure.enqueueTask("charge-card", { headers, place: "Seoul" }, { id: "headers", delay: "1h" });
+  for (const [query, found] of [
+    ["seoul", ["headers"]],
+    ["cookie", ["headers"]],
+    ["type:charge-card canary", []],
+    ["payload.headers:c*", []],
+    ["payload.headers:C*", ["headers"]],
+    [`payload.headers.0.1:"${canary}"`, []],
+  ] as const)
+    expect([
+      query,
+      (await get(`tasks?q=${encodeURIComponent(query)}`)).tasks.map(({ id }: any) => id),
+    ]).toEqual([query, found]);
   expect((await get("tasks?q=payload.order:1")).tasks).toEqual([]);
   const open = createHttpHandler(dure, { authorize: () => "viewer", redact: false });
   const answer = await open(new Request("http://localhost/api/tasks?q=payload.user.password:c*"));

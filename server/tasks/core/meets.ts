@@ -12,6 +12,7 @@ import { isOfGroup } from "./error-group.ts";
 import { relevanceOf, textsAskedFor } from "./relevance.ts";
 import type { TaskSortField } from "./search.ts";
 import { textOfTask } from "./searchable-text.ts";
+import { withoutSecretEntries } from "./secret-keys.ts";
 import type { Attributes } from "./store.ts";
 import type { Task } from "./task.ts";
 import { encodeValue } from "./value.ts";
@@ -111,18 +112,22 @@ function jsonOf(of: "payload" | "result", { task, json }: Subject): string | und
 
 function listed(value: unknown): readonly unknown[] {
   if (value === undefined || value === null) return [];
-  return Array.isArray(value) ? value.flatMap(listed) : [value];
+  return Array.isArray(value) ? withoutSecretEntries(value).flatMap(listed) : [value];
 }
 
-/** At a path in JSON. A list stands for each of its items, and a number in the path for one of them. */
+/**
+ * At a path in JSON. A list stands for each of its items, and a number in the path for one of them. A pair in a list of pairs has no
+ * name in the path by which one would know that it holds a secret, so what it holds is not there.
+ */
 export function valuesAt(value: unknown, path: readonly string[]): readonly unknown[] {
   const [key, ...rest] = path;
   if (key === undefined) return listed(value);
   if (typeof value !== "object" || value === null) return [];
   if (!Array.isArray(value)) return Object.hasOwn(value, key) ? valuesAt((value as any)[key], rest) : [];
-  const items = value.flatMap((item) => valuesAt(item, path));
-  return /^\d+$/.test(key) && Number(key) < value.length
-    ? [...items, ...valuesAt(value[Number(key)], rest)]
+  const open = withoutSecretEntries(value);
+  const items = open.flatMap((item) => valuesAt(item, path));
+  return /^\d+$/.test(key) && Number(key) < open.length
+    ? [...items, ...valuesAt(open[Number(key)], rest)]
     : items;
 }
 

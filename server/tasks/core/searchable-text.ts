@@ -1,6 +1,7 @@
-/** What the full-text index holds of a task: its texts and numbers, folded, without the names of fields. */
+/** What the full-text index holds of a task: its texts and numbers, folded, without the names of fields and what secrets they hold. */
 import type { Attempt, StoredError } from "./attempt.ts";
 import { foldText } from "./condition.ts";
+import { isSecretKey, withoutSecretEntries } from "./secret-keys.ts";
 import type { Task } from "./task.ts";
 import { encodeValue } from "./value.ts";
 
@@ -95,6 +96,12 @@ function addJson(lines: Lines, value: unknown, depth = 0): void {
   if (typeof value === "string") lines.add(value);
   else if (typeof value === "number") lines.add(String(value));
   else if (typeof value === "object" && value !== null) {
-    for (const item of Object.values(value)) addJson(lines, item, depth + 1);
+    for (const item of openValues(value)) addJson(lines, item, depth + 1);
   }
+}
+
+function openValues(value: object): readonly unknown[] {
+  if (Array.isArray(value)) return withoutSecretEntries(value);
+  const keys = Object.keys(value).filter((key) => !isSecretKey(key));
+  return keys.map((key) => (value as Record<string, unknown>)[key]);
 }

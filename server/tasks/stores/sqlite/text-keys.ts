@@ -9,6 +9,7 @@
  */
 import { type Comparable, type Condition, type Field, foldText } from "../../core/condition.ts";
 import { sharedText } from "../../core/error-group.ts";
+import { isSecretKey } from "../../core/secret-keys.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
@@ -161,9 +162,10 @@ function textWithin(condition: Condition): string | undefined {
   return undefined;
 }
 
+/** Secrets are in no text (secret-keys.ts). */
 function isSearchable(field: Field): boolean {
   if (field.of === "task") return field.name === "error" || field.name === "tag";
-  return field.of !== "attribute";
+  return field.of !== "attribute" && !field.path.some(isSecretKey);
 }
 
 function textOfValue(value: Comparable | null): string | undefined {
