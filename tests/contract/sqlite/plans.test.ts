@@ -15,6 +15,7 @@ import { countStatements, findPairs, searchStatements } from "../../../server/ta
 import { bucketsOfPairs, cameBackOfPairs } from "../../../server/tasks/stores/sqlite/search-statements.ts";
 import { sql } from "../../../server/tasks/stores/sqlite/statements.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
+import { keptSql } from "../../../server/tasks/stores/sqlite/time-statements.ts";
 import { newSearch, newTask, newTasks, newWorker, settlementOf, startAt } from "../../support/builders.ts";
 import { claimRequest, ok } from "../../support/stores.ts";
 import { narrowings } from "../../support/table.ts";
@@ -100,6 +101,18 @@ test("counts by stretches of time are bounded in an index", () => {
         /SEARCH tasks USING (COVERING )?INDEX tasks_lane_\w+ \(lane=\?( AND status=\?)? AND (cre|upd)ated_at>\? AND (cre|upd)ated_at<\?\)/,
       );
       expect(planOf(text)).not.toMatch(/SCAN tasks/);
+    }
+  }
+});
+
+test("kept counts of a lane are read in one go, and none is sorted", () => {
+  for (const [stretch, shapes] of Object.entries(keptSql)) {
+    for (const textOf of Object.values(shapes)) {
+      for (const time of ["createdAt", "updatedAt"] as const) {
+        const plan = planOf(textOf(time));
+        expect(plan).toContain(`SEARCH kept USING PRIMARY KEY (lane=? AND ${stretch}>? AND ${stretch}<?)`);
+        expect(plan).not.toMatch(/SCAN kept|TEMP B-TREE/);
+      }
     }
   }
 });

@@ -126,5 +126,10 @@ function makeFile(path: string, number: number): void {
   if (number >= 15)
     database.exec(`INSERT INTO hour_tallies (lane, state, hour, tasks)
       VALUES (0, 0, 0, 1), (0, 3, 0, 1), (1, 0, 0, 1), (1, 3, 0, 1)`);
+  // And by the minute, and of both by the change that ended a task.
+  if (number >= 21)
+    database.exec(`UPDATE hour_tallies SET changed = 1 WHERE state = 3;
+      INSERT INTO minute_tallies (lane, minute, state, tasks, changed)
+      VALUES (0, 0, 0, 1, 0), (0, 0, 3, 1, 1), (1, 0, 0, 1, 0), (1, 0, 3, 1, 1)`);
   database.close();
 }

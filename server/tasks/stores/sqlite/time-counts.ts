@@ -6,18 +6,20 @@
  */
 import type { Buckets, StoreSearch } from "../../core/store.ts";
 import type { GroupSums } from "../group-sums.ts";
-import { allLanes, type Edge, groupsOfPairs, groupsOfStatuses, hourMs, stateOf } from "../hours.ts";
+import {
+  allLanes,
+  type Edge,
+  groupsOfPairs,
+  groupsOfStatuses,
+  hourMs,
+  stateOf,
+  type Whole,
+} from "../hours.ts";
 import { type KeptParts, keptParts, minuteMs, minuteOf } from "../kept-counts.ts";
 import type { Connection } from "./connection.ts";
 import { cameBackOfPairs, countsOfPairs, createdBetween, type Pair } from "./search-statements.ts";
 import { sql } from "./statements.ts";
-import {
-  hoursOfPairs,
-  keptStates,
-  minuteSumsOfLanes,
-  minutesOfLanes,
-  sumsOfPairs,
-} from "./time-statements.ts";
+import { keptSql, keptStates } from "./time-statements.ts";
 
 const pending = 1;
 const running = 2;
@@ -44,66 +46,113 @@ export function countByTime(connection: Connection, counted: Counted): void {
   for (const edge of parts.edges) addEdge(connection, counted, edge);
 }
 
-/** The pairs that kept counts have, or those of all lanes in their place. */
-function keptPairs({ search, pairs, groups }: Counted): [lane: number, state: number, group: number][] {
-  const byStatus = groupsOfStatuses(search, pairs, groups);
-  const kept = byStatus
-    ? Array.from(byStatus, ([status, group]) => [allLanes, status, group] as const)
-    : pairs.map(({ lane, status }, place) => [lane, status, groups[place]!] as const);
-  return kept
-    .filter(([, status]) => status !== running)
-    .map(([lane, status, group]) => [lane, stateOf(status), group]);
-}
-
-function addHours(connection: Connection, counted: Counted, { hours: { from, to } }: KeptParts): void {
-  const text = counted.buckets ? hoursOfPairs(counted.time) : sumsOfPairs(counted.time);
-  const rows = connection.prepare(text).all(JSON.stringify(keptPairs(counted)), from, to);
-  for (const [group, hour, tasks] of rows as unknown as [number, number, number][]) {
-    counted.sums.add(group, hour * hourMs, tasks);
-  }
+function addHours(connection: Connection, counted: Counted, { hours }: KeptParts): void {
+  const read = readerOf(connection, counted, "hour", counted.buckets !== undefined);
+  for (const [group, hour, tasks] of read(hours)) counted.sums.add(group, hour * hourMs, tasks);
 }
 
 function addMinutes(connection: Connection, counted: Counted, { minutes }: KeptParts): void {
-  const pairs = keptPairs(counted);
-  const groups = new Map(pairs.map(([lane, state, group]) => [lane * 8 + state, group]));
-  const lanes = JSON.stringify([...new Set(pairs.map(([lane]) => lane))]);
   const isByMinute = counted.buckets !== undefined && counted.buckets.bucketMs < hourMs;
-  const read = isByMinute ? readMinutes : readMinuteSums;
-  for (const { from, to, sign } of minutes) {
-    for (const [lane, state, minute, tasks] of read(connection, counted.time, lanes, from, to)) {
-      const group = groups.get(lane * 8 + state);
-      if (group !== undefined) counted.sums.add(group, minute * minuteMs, sign * tasks);
-    }
+  // Else they lie in one hour.
+  const read = readerOf(connection, counted, "minute", isByMinute);
+  for (const { sign, ...whole } of minutes) {
+    for (const [group, minute, tasks] of read(whole))
+      counted.sums.add(group, minute * minuteMs, sign * tasks);
   }
 }
 
-type MinuteCount = [lane: number, state: number, minute: number, tasks: number];
+type KeptCount = [group: number, at: number, tasks: number];
 
-function readMinutes(
+/** What reads kept counts: of each stretch, or the sums of all, which count for the first. */
+function readerOf(
   connection: Connection,
-  time: Buckets["time"],
-  lanes: string,
-  from: number,
-  to: number,
-): MinuteCount[] {
-  return connection.prepare(minutesOfLanes(time)).all(lanes, from, to) as unknown as MinuteCount[];
+  counted: Counted,
+  stretch: keyof typeof keptSql,
+  isOfEach: boolean,
+): (whole: Whole) => Iterable<KeptCount> {
+  const kept = keptSql[stretch];
+  const pairs = keptPairs(counted);
+  const lanes = JSON.stringify([...new Set(pairs.map(({ lane }) => lane))]);
+  const ofLanes = groupsOfLanes(counted, pairs);
+  const groups = new Map(pairs.map(({ lane, status, group }) => [lane * 8 + stateOf(status), group]));
+  const shape = ofLanes ? (isOfEach ? "eachOfAll" : "sumsOfAll") : isOfEach ? "each" : "sums";
+  const statement = connection.prepare(kept[shape](counted.time));
+  return ({ from, to }) => {
+    const rows: unknown = statement.all(lanes, from, to);
+    switch (shape) {
+      case "each":
+        return ofEach(rows as [number, number, number, number][], groups);
+      case "eachOfAll":
+        return ofEachOfAll(rows as [number, string][], ofLanes!);
+      case "sums":
+        return ofSums(rows as [number, string][], groups, from);
+      case "sumsOfAll":
+        return (rows as [number, number][]).map(([lane, tasks]) => [ofLanes!.get(lane)!, from, tasks]);
+    }
+  };
 }
 
-/** Of minutes that lie in one hour. */
-function readMinuteSums(
-  connection: Connection,
-  time: Buckets["time"],
-  lanes: string,
-  from: number,
-  to: number,
-): MinuteCount[] {
-  const rows = connection.prepare(minuteSumsOfLanes(time)).all(lanes, from, to);
-  return (rows as unknown as [number, string][]).flatMap(([lane, json]) => {
-    const sums = JSON.parse(json) as (number | null)[];
-    return sums.flatMap((tasks, place): MinuteCount[] =>
-      tasks === null ? [] : [[lane, keptStates[place]!, from, tasks]],
-    );
-  });
+/** A lane and status that kept counts have, or all lanes in their place; RUNNING tasks are counted with those that wait. */
+interface KeptPair {
+  lane: number;
+  status: number;
+  group: number;
+}
+
+function keptPairs({ search, pairs, groups }: Counted): KeptPair[] {
+  const byStatus = groupsOfStatuses(search, pairs, groups);
+  const kept = byStatus
+    ? Array.from(byStatus, ([status, group]) => ({ lane: allLanes, status, group }))
+    : pairs.map(({ lane, status }, place) => ({ lane, status, group: groups[place]! }));
+  return kept.filter(({ status }) => status !== running);
+}
+
+/** By lane the one group that all of its tasks count for; undefined where states are told apart, or some left out. */
+function groupsOfLanes(
+  { search }: Counted,
+  kept: readonly KeptPair[],
+): ReadonlyMap<number, number> | undefined {
+  if (search.statuses) return undefined;
+  const groups = new Map<number, number>();
+  for (const { lane, group } of kept) {
+    if ((groups.get(lane) ?? group) !== group) return undefined;
+    groups.set(lane, group);
+  }
+  return groups;
+}
+
+function* ofEach(
+  rows: readonly [lane: number, state: number, at: number, tasks: number][],
+  groups: ReadonlyMap<number, number>,
+): Generator<KeptCount> {
+  for (const [lane, state, at, tasks] of rows) {
+    const group = groups.get(lane * 8 + state);
+    if (group !== undefined) yield [group, at, tasks];
+  }
+}
+
+function* ofEachOfAll(
+  rows: readonly [lane: number, json: string][],
+  groups: ReadonlyMap<number, number>,
+): Generator<KeptCount> {
+  for (const [lane, json] of rows) {
+    const group = groups.get(lane)!;
+    const counts = Object.entries(JSON.parse(json) as Record<string, number>);
+    for (const [at, tasks] of counts) yield [group, Number(at), tasks];
+  }
+}
+
+function* ofSums(
+  rows: readonly [lane: number, json: string][],
+  groups: ReadonlyMap<number, number>,
+  at: number,
+): Generator<KeptCount> {
+  for (const [lane, json] of rows) {
+    for (const [place, tasks] of (JSON.parse(json) as (number | null)[]).entries()) {
+      const group = tasks === null ? undefined : groups.get(lane * 8 + keptStates[place]!);
+      if (group !== undefined) yield [group, at, tasks!];
+    }
+  }
 }
 
 /**
@@ -125,12 +174,10 @@ function addCameBack(
 }
 
 /** Counts those of the range, and takes those of whole hours and minutes off what waits. */
-function addRunning(
-  connection: Connection,
-  { search, time, pairs, groups, sums }: Counted,
-  whole: KeptParts,
-): void {
+function addRunning(connection: Connection, counted: Counted, whole: KeptParts): void {
+  const { search, time, pairs, groups, sums } = counted;
   const groupOf = groupsOfPairs(search, pairs, groups);
+  const ofLanes = groupsOfLanes(counted, keptPairs(counted));
   const range = time === "createdAt" ? search.created : search.updated;
   const { start = Number.NEGATIVE_INFINITY, end = Number.POSITIVE_INFINITY } = range ?? {};
   const rows = connection.prepare(sql.runningTasks).all() as unknown as [
@@ -141,7 +188,8 @@ function addRunning(
     number,
   ][];
   for (const [, , lane, createdAt, updatedAt] of rows) {
-    const waits = groupOf(lane, pending);
+    // Where all states of a lane are read, those that wait are, even if none does.
+    const waits = groupOf(lane, pending) ?? ofLanes?.get(lane) ?? ofLanes?.get(allLanes);
     if (waits !== undefined && createdAt >= whole.start && createdAt < whole.end)
       sums.add(waits, createdAt, -1);
     const at = time === "createdAt" ? createdAt : updatedAt;
@@ -150,12 +198,15 @@ function addRunning(
   }
 }
 
+type MinuteCount = [lane: number, state: number, minute: number, tasks: number];
+
 /** Only pairs that have tasks in the minute are looked at, or its tasks one by one. */
 function addEdge(connection: Connection, counted: Counted, edge: Edge): void {
   const { time, pairs } = counted;
   const lanes = [...new Set(pairs.map(({ lane }) => lane))];
   const minute = minuteOf(edge.start);
-  const rows = readMinutes(connection, time, JSON.stringify(lanes), minute, minute + 1);
+  const statement = connection.prepare(keptSql.minute.each(time));
+  const rows = statement.all(JSON.stringify(lanes), minute, minute + 1) as unknown as MinuteCount[];
   const kept = new Map(rows.map(([lane, state, , tasks]) => [lane * 8 + state, tasks]));
   const all = [...kept.values()].reduce((sum, tasks) => sum + tasks, 0);
   if (time === "createdAt" && all <= edgeTasksMax) {

@@ -8,11 +8,10 @@ const tasksBy = {
 
 export const keptStates = [0, 3, 4, 5] as const;
 
-const ofPairs = `WITH pairs AS MATERIALIZED
-  (SELECT value ->> 0 AS lane, value ->> 1 AS state, value ->> 2 AS number FROM json_each(?1))`;
-const whole = "kept.lane = pairs.lane AND kept.state = pairs.state AND hour >= ?2 AND hour < ?3";
+type Time = keyof typeof tasksBy;
+type Stretch = "hour" | "minute";
 
-function tallySql(name: string, stretch: "hour" | "minute") {
+function tallySql(name: string, stretch: Stretch) {
   const place = `lane = ? AND state = ? AND ${stretch} = ?`;
   return {
     add: `/* dure:addTo${name} */ INSERT INTO ${stretch}_tallies (tasks, changed, lane, state, ${stretch}) VALUES (?, ?, ?, ?, ?)
@@ -26,28 +25,31 @@ function tallySql(name: string, stretch: "hour" | "minute") {
 export const hourSql = tallySql("Hour", "hour");
 export const minuteSql = tallySql("Minute", "minute");
 
-/** The hours of pairs as JSON, `[lane, state, group]` each: the group, the hour, and how many tasks, not added up. */
-export function hoursOfPairs(time: keyof typeof tasksBy): string {
-  return `/* dure:hoursOfPairs */ ${ofPairs}
-    SELECT number, hour, ${tasksBy[time]} FROM pairs CROSS JOIN hour_tallies AS kept WHERE ${whole}`;
-}
+/** Each takes lanes as JSON, and from which stretch on, up to which. Of a lane they lie side by side, the states of each together. */
+export const keptSql = { hour: keptOf("hour"), minute: keptOf("minute") } as const;
 
-/** The same, where only the sum of each pair is asked for: the hour is the first one. */
-export function sumsOfPairs(time: keyof typeof tasksBy): string {
-  return `/* dure:sumsOfPairs */ ${ofPairs}
-    SELECT number, ?2, (SELECT coalesce(sum(${tasksBy[time]}), 0) FROM hour_tallies AS kept WHERE ${whole}) FROM pairs`;
-}
-
-/** Of lanes as JSON: the lane, and as JSON how many tasks of each of `keptStates` are in some minutes. */
-export function minuteSumsOfLanes(time: keyof typeof tasksBy): string {
-  const sums = keptStates.map((state) => `sum(${tasksBy[time]}) FILTER (WHERE kept.state = ${state})`);
-  return `/* dure:minuteSumsOfLanes */ SELECT value, (SELECT json_array(${sums}) FROM minute_tallies AS kept
-    WHERE kept.lane = value AND minute >= ?2 AND minute < ?3) FROM json_each(?1)`;
-}
-
-/** The minutes of lanes as JSON: the lane, the state, the minute, and how many tasks. */
-export function minutesOfLanes(time: keyof typeof tasksBy): string {
-  return `/* dure:minutesOfLanes */ WITH lanes AS MATERIALIZED (SELECT value AS lane FROM json_each(?1))
-    SELECT kept.lane, kept.state, minute, ${tasksBy[time]} FROM lanes CROSS JOIN minute_tallies AS kept
-      WHERE kept.lane = lanes.lane AND minute >= ?2 AND minute < ?3`;
+function keptOf(stretch: Stretch) {
+  const within = `${stretch} >= ?2 AND ${stretch} < ?3`;
+  const ofLane = `FROM ${stretch}_tallies AS kept WHERE kept.lane = value AND ${within}`;
+  return {
+    /** The lane, the state, the stretch, and how many tasks. */
+    each: (
+      time: Time,
+    ) => `/* dure:keptOfLanes */ WITH lanes AS MATERIALIZED (SELECT value AS lane FROM json_each(?1))
+      SELECT kept.lane, kept.state, ${stretch}, ${tasksBy[time]} FROM lanes CROSS JOIN ${stretch}_tallies AS kept
+        WHERE kept.lane = lanes.lane AND ${within}`,
+    /** The lane, and as JSON how many tasks of all states there are in each stretch. */
+    eachOfAll: (
+      time: Time,
+    ) => `/* dure:keptOfLanes */ SELECT value, (SELECT json_group_object(${stretch}, tasks)
+      FROM (SELECT ${stretch}, sum(${tasksBy[time]}) AS tasks ${ofLane} GROUP BY ${stretch})) FROM json_each(?1)`,
+    /** The lane, and as JSON how many tasks there are of each of `keptStates`. */
+    sums: (time: Time) => {
+      const sums = keptStates.map((state) => `sum(${tasksBy[time]}) FILTER (WHERE kept.state = ${state})`);
+      return `/* dure:keptSums */ SELECT value, (SELECT json_array(${sums}) ${ofLane}) FROM json_each(?1)`;
+    },
+    /** The lane, and how many tasks of all states. */
+    sumsOfAll: (time: Time) =>
+      `/* dure:keptSums */ SELECT value, (SELECT coalesce(sum(${tasksBy[time]}), 0) ${ofLane}) FROM json_each(?1)`,
+  } as const;
 }
