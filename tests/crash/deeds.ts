@@ -1,5 +1,6 @@
 /** What handlers of the crash tests do: each is told by its payload, and some of them behave only on later claims. */
 import type { EnqueueOptions, Task, TaskContext } from "dure";
+import { endThreads } from "../support/store-threads.ts";
 import { oddResult, oddThrow } from "./odd-values.ts";
 
 /** The payload of every task of the crash tests. */
@@ -59,6 +60,8 @@ export const deeds = {
     }
   },
   "exit-process": () => process.exit(0),
+  /** All that this process's store has. */
+  "end-threads": () => endThreads(),
 
   "stray-rejection": async ({ ms = 0 }) => {
     void Promise.reject(new Error("nobody awaits me"));

@@ -135,3 +135,21 @@ test("a handler that changes its payload changes it for nobody else", async () =
   });
   expect(await world.outcomes(id)).toEqual(["failed", "failed"]);
 });
+
+test("the store's threads die: the worker starts others, goes on, and says so; nothing is lost or settled twice", async () => {
+  world = new CrashWorld();
+  const settings = { worker: { lease: "1s" } };
+  const [worker, other] = await Promise.all([world.start(settings), world.start(settings)]);
+  const tasks = await world.enqueueAll(Array.from({ length: 150 }, (_, n) => ({ does: "wait", ms: n % 30 })));
+  // The second death in a row is not mended at once, so that the other worker may find the first one dead.
+  for (let deaths = 0; deaths < 2; deaths += 1) {
+    const { id } = await world.enqueue({ does: "end-threads", calmFrom: 2 });
+    await world.started(id);
+    tasks.push(await world.ended(id));
+  }
+  for (const { status } of await world.allEnded(tasks)) expect(status).toBe("COMPLETED");
+  other.stop();
+  await other.ended;
+  await expectAlive(worker.pid);
+  await world.until("a word about it", () => /The thread that writes .+ has died/.test(world.log()));
+});

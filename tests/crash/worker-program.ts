@@ -7,6 +7,7 @@
 import { appendFileSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import type { DureOptions, TaskContext, TaskOptions, WorkerOptions } from "dure";
+import { noteThreads } from "../support/store-threads.ts";
 import type { Deed, DeedWorld } from "./deeds.ts";
 import { act } from "./deeds.ts";
 import { jumpTo } from "./jumping-clock.ts";
@@ -26,6 +27,7 @@ export interface ProgramSettings {
 }
 
 enableCompileCache();
+noteThreads();
 const { createDure } = await import("dure");
 const settings: ProgramSettings = JSON.parse(process.argv[2]!);
 if (settings.jumpMs !== undefined) jumpTo(settings.jumpMs);

@@ -3,7 +3,7 @@
  * that neither a commit nor a search ever blocks the server's event loop. The reader is started by the first read.
  */
 import type { Clock } from "../../core/clock.ts";
-import type { LeaseHandle, LeaseRequest } from "../../core/store.ts";
+import type { Beat, LeaseHandle, LeaseRequest } from "../../core/store.ts";
 import { leaseHandle } from "./lease-handle.ts";
 import { ThreadLink } from "./thread-link.ts";
 import type { VerbAnswer, VerbArgument, VerbName } from "./verbs.ts";
@@ -23,6 +23,8 @@ export class StoreThreads {
   readonly #listeners = new Set<() => void>();
   readonly #leases = new Map<string, LeaseRequest>();
   #reader: Promise<ThreadLink> | undefined;
+  /** What a worker's next beat tells: which threads died, and that others took their place. */
+  readonly #deaths = new Set<string>();
   #closing: Promise<void> | undefined;
 
   constructor(options: Required<SqliteStoreOptions>) {
@@ -53,9 +55,9 @@ export class StoreThreads {
   }
 
   holdLease(request: LeaseRequest): LeaseHandle {
-    const { workerId, beatMs, maxBlockMs } = request;
+    const { workerId } = request;
     this.#leases.set(workerId, request);
-    this.writer.tell("holdLease", { workerId, beatMs, maxBlockMs });
+    this.#tellLease(request);
     return leaseHandle(this.writer, new Int32Array(this.#pulse), workerId, () =>
       this.#leases.delete(workerId),
     );
@@ -74,7 +76,13 @@ export class StoreThreads {
 
   async #openReader(): Promise<ThreadLink> {
     const reader = this.#link("reader");
-    await reader.open();
+    try {
+      await reader.open();
+    } catch (error) {
+      // The next read tries again.
+      this.#reader = undefined;
+      throw error;
+    }
     return reader;
   }
 
@@ -84,7 +92,30 @@ export class StoreThreads {
       changed: () => {
         for (const listener of this.#listeners) listener();
       },
-      beat: (workerId, beat) => this.#leases.get(workerId)?.onBeat(beat),
+      beat: (workerId, beat) => this.#leases.get(workerId)?.onBeat(this.#withDeaths(beat)),
+      startedAgain: ({ message }) => {
+        this.#deaths.add(message);
+        if (role === "writer") this.#tellAgain();
+      },
     });
+  }
+
+  /** Said once, by one who is alive and listened to. */
+  #withDeaths(beat: Beat): Beat {
+    if (this.#deaths.size === 0 || !beat.alive || beat.trouble !== undefined) return beat;
+    const trouble = [...this.#deaths].join(" ");
+    this.#deaths.clear();
+    return { ...beat, trouble };
+  }
+
+  #tellLease({ workerId, beatMs, maxBlockMs }: LeaseRequest): void {
+    this.writer.tell("holdLease", { workerId, beatMs, maxBlockMs });
+  }
+
+  /** Everything that the writing thread has beside the database; and whatever was changed meanwhile, nobody was told of. */
+  #tellAgain(): void {
+    for (const lease of this.#leases.values()) this.#tellLease(lease);
+    if (this.#listeners.size > 0) this.writer.tell("watch", true);
+    for (const listener of this.#listeners) listener();
   }
 }

@@ -1,5 +1,6 @@
 /** TaskStore on SQLite: one method per verb, no rules of its own. The database lives in threads; see store-threads.ts. */
 import type { Attempt } from "../../core/attempt.ts";
+import { DureError } from "../../core/errors.ts";
 import { nearest } from "../../core/names.ts";
 import type {
   AlertStateWrite,
@@ -111,7 +112,7 @@ class SqliteStore implements TaskStore {
   saveDefinitions(
     definitions: Parameters<TaskStore["saveDefinitions"]>[0],
   ): Promise<Written<void, "id-taken">> {
-    return this.#writer.call("saveDefinitions", definitions);
+    return this.#writer.write("saveDefinitions", definitions);
   }
 
   async listDefinitions(): Promise<StoredDefinition[]> {
@@ -130,7 +131,7 @@ class SqliteStore implements TaskStore {
     }
     if (by) return this.#enqueueBy(tasks, by);
     if (Array.isArray(tasks)) {
-      const answer = await this.#writer.call("enqueueTasks", toNewRuns(tasks));
+      const answer = await this.#writer.write("enqueueTasks", toNewRuns(tasks));
       return existingTasks(answer, tasks.length);
     }
     return this.#enqueueStream(tasks as AsyncIterable<readonly NewTask[]>);
@@ -190,7 +191,7 @@ class SqliteStore implements TaskStore {
   }
 
   registerWorker(worker: Parameters<TaskStore["registerWorker"]>[0]): Promise<Written<void>> {
-    return this.#writer.call("registerWorker", worker);
+    return this.#writer.write("registerWorker", worker);
   }
 
   holdLease(request: LeaseRequest): LeaseHandle {
@@ -198,7 +199,7 @@ class SqliteStore implements TaskStore {
   }
 
   stopWorker(workerId: string): Promise<Written<void, "owns-tasks">> {
-    return this.#writer.call("stopWorker", workerId);
+    return this.#writer.write("stopWorker", workerId);
   }
 
   async listWorkers(): Promise<WorkerRecord[]> {
@@ -206,7 +207,7 @@ class SqliteStore implements TaskStore {
   }
 
   async claimTasks(request: ClaimRequest): Promise<Written<ClaimReply, "worker-dead">> {
-    const answer = await this.#writer.call("claimTasks", request);
+    const answer = await this.#writer.write("claimTasks", request);
     if (answer.kind !== "ok") return answer;
     const { rows, lanes, claimedAt, nextDueAt } = answer.value;
     const { lane } = namesOf({ lanes, workers: [] });
@@ -233,12 +234,12 @@ class SqliteStore implements TaskStore {
 
   async settleTasks(settlements: readonly Settlement[]): Promise<Written<Settled[]>> {
     const outgoing = new OutgoingSettlements(settlements);
-    const answer = await this.#writer.call("settleTasks", outgoing.batch());
+    const answer = await this.#writer.write("settleTasks", outgoing.batch());
     return answer.kind === "ok" ? { kind: "ok", value: outgoing.answers(answer.value) } : answer;
   }
 
   reportProgress(reports: Parameters<TaskStore["reportProgress"]>[0]): Promise<Written<void>> {
-    return this.#writer.call("reportProgress", reports.map(toProgressRow));
+    return this.#writer.write("reportProgress", reports.map(toProgressRow));
   }
 
   listCancelRequests(workerId: string): Promise<{ taskId: string; fence: number }[]> {
@@ -246,17 +247,17 @@ class SqliteStore implements TaskStore {
   }
 
   reapWorkers(request: Parameters<TaskStore["reapWorkers"]>[0]): ReturnType<TaskStore["reapWorkers"]> {
-    return this.#writer.call("reapWorkers", request);
+    return this.#writer.write("reapWorkers", request);
   }
 
   async cancelTask(id: string, expectedVersion?: number, by?: ChangeBy): ReturnType<TaskStore["cancelTask"]> {
-    const answer = await this.#writer.call("cancelTask", { id, expectedVersion, by });
+    const answer = await this.#writer.write("cancelTask", { id, expectedVersion, by });
     if (answer.kind !== "ok") return answer;
     return { kind: "ok", value: { ...answer.value, task: toTasks(answer.value.task)[0]! } };
   }
 
   async retryTask(id: string, expectedVersion?: number, by?: ChangeBy): ReturnType<TaskStore["retryTask"]> {
-    return changedTask(await this.#writer.call("retryTask", { id, expectedVersion, by }));
+    return changedTask(await this.#writer.write("retryTask", { id, expectedVersion, by }));
   }
 
   async editTask(
@@ -265,15 +266,15 @@ class SqliteStore implements TaskStore {
     expectedVersion?: number,
     by?: ChangeBy,
   ): ReturnType<TaskStore["editTask"]> {
-    return changedTask(await this.#writer.call("editTask", { id, edit, expectedVersion, by }));
+    return changedTask(await this.#writer.write("editTask", { id, edit, expectedVersion, by }));
   }
 
   deleteTask(id: string, expectedVersion?: number, by?: ChangeBy): ReturnType<TaskStore["deleteTask"]> {
-    return this.#writer.call("deleteTask", { id, expectedVersion, by });
+    return this.#writer.write("deleteTask", { id, expectedVersion, by });
   }
 
   pruneTasks(request: PruneRequest): Promise<Written<number>> {
-    return this.#writer.call("pruneTasks", request);
+    return this.#writer.write("pruneTasks", request);
   }
 
   async readPrunable(request: PruneRequest): Promise<ArchivedTask[]> {
@@ -286,13 +287,13 @@ class SqliteStore implements TaskStore {
       const found = await this.#read("readUnfilled", request);
       if (!found) return [];
       if (found.tasks.rows.length > 0) return toUnfilled(found);
-      await this.#writer.call("writeAttributes", { lane: found.lane, tasks: [] });
+      await this.#writer.write("writeAttributes", { lane: found.lane, tasks: [] });
     }
   }
 
   async writeAttributes(filled: readonly FilledTask[]): Promise<Written<void>> {
     if (filled.length === 0) return { kind: "ok", value: undefined };
-    return this.#writer.call("writeAttributes", toFilledRows(filled));
+    return this.#writer.write("writeAttributes", toFilledRows(filled));
   }
 
   async readUnindexed(request: Parameters<TaskStore["readUnindexed"]>[0]): Promise<UnindexedTask[]> {
@@ -304,14 +305,14 @@ class SqliteStore implements TaskStore {
     options?: Parameters<TaskStore["writeTexts"]>[1],
   ): Promise<Written<void>> {
     for (const portion of toTextPortions(texts, options)) {
-      const answer = await this.#writer.call("writeTexts", portion);
+      const answer = await this.#writer.write("writeTexts", portion);
       if (answer.kind !== "ok") return answer;
     }
     return { kind: "ok", value: undefined };
   }
 
   clearTexts(): Promise<Written<void>> {
-    return this.#writer.call("clearTexts", undefined);
+    return this.#writer.write("clearTexts", undefined);
   }
 
   readRecords(which: Parameters<TaskStore["readRecords"]>[0]): Promise<TaskRecord[]> {
@@ -319,15 +320,15 @@ class SqliteStore implements TaskStore {
   }
 
   writeRecords(records: readonly TaskRecord[]): ReturnType<TaskStore["writeRecords"]> {
-    return this.#writer.call("writeRecords", records);
+    return this.#writer.write("writeRecords", records);
   }
 
   seal(movedTo: string | undefined): ReturnType<TaskStore["seal"]> {
-    return this.#writer.call("seal", movedTo ?? null);
+    return this.#writer.write("seal", movedTo ?? null);
   }
 
   writeHistory(rows: readonly SpannedRow[]): Promise<Written<void>> {
-    return this.#writer.call("writeHistory", rows);
+    return this.#writer.write("writeHistory", rows);
   }
 
   readHistory(request: HistoryRead): Promise<HistoryRow[]> {
@@ -335,11 +336,11 @@ class SqliteStore implements TaskStore {
   }
 
   pruneHistory(request: HistoryPrune): Promise<Written<number>> {
-    return this.#writer.call("pruneHistory", request);
+    return this.#writer.write("pruneHistory", request);
   }
 
   saveSearch(search: SavedSearchContent, by?: By): Promise<Written<StoredSearch, "full">> {
-    return this.#writer.call("saveSearch", { search, by });
+    return this.#writer.write("saveSearch", { search, by });
   }
 
   listSearches(): Promise<StoredSearch[]> {
@@ -347,19 +348,19 @@ class SqliteStore implements TaskStore {
   }
 
   deleteSearch(name: string, by?: By): Promise<Written<boolean>> {
-    return this.#writer.call("deleteSearch", { name, by });
+    return this.#writer.write("deleteSearch", { name, by });
   }
 
   writeAlertState(write: AlertStateWrite): Promise<Written<number, "changed">> {
-    return this.#writer.call("writeAlertState", write);
+    return this.#writer.write("writeAlertState", write);
   }
 
   pause(pause: PauseName & { reason?: string }, by?: By): Promise<Written<StoredPause, "full">> {
-    return this.#writer.call("pause", { ...pause, by });
+    return this.#writer.write("pause", { ...pause, by });
   }
 
   resume(name: PauseName, by?: By): Promise<Written<boolean>> {
-    return this.#writer.call("resume", { ...name, by });
+    return this.#writer.write("resume", { ...name, by });
   }
 
   listPauses(): Promise<StoredPause[]> {
@@ -371,11 +372,11 @@ class SqliteStore implements TaskStore {
   }
 
   writeAudit(records: readonly AuditRecord[]): Promise<Written<void>> {
-    return this.#writer.call("writeAudit", records);
+    return this.#writer.write("writeAudit", records);
   }
 
   pruneAudit(request: AuditPrune): Promise<Written<number>> {
-    return this.#writer.call("pruneAudit", request);
+    return this.#writer.write("pruneAudit", request);
   }
 
   async stats(): Promise<StoreStats> {
@@ -391,7 +392,7 @@ class SqliteStore implements TaskStore {
   }
 
   nameApp(name: string, { rename }: { rename: boolean }): Promise<Written<string>> {
-    return this.#writer.call("nameApp", { name, rename });
+    return this.#writer.write("nameApp", { name, rename });
   }
 
   schemaVersion(): Promise<{ stored: number; known: number }> {
@@ -404,7 +405,7 @@ class SqliteStore implements TaskStore {
     by: By,
   ): Promise<Written<(Task | null)[], EnqueueRefusal>> {
     const tasks = await gathered(given);
-    const answer = await this.#writer.call("enqueueBy", { runs: toNewRuns(tasks), by });
+    const answer = await this.#writer.write("enqueueBy", { runs: toNewRuns(tasks), by });
     return existingTasks(answer, tasks.length);
   }
 
@@ -412,20 +413,31 @@ class SqliteStore implements TaskStore {
     parts: AsyncIterable<readonly NewTask[]>,
   ): Promise<Written<(Task | null)[], EnqueueRefusal>> {
     const stream = ++this.#lastStream;
+    const thread = this.#writer.lives;
     let tasks = 0;
     try {
       for await (const part of parts) {
         tasks += part.length;
         this.#writer.tell("enqueuePart", { stream, runs: toNewRuns(part) });
       }
+      if (this.#writer.lives !== thread) throw partsLost(this.location);
     } catch (error) {
-      await this.#writer.request("enqueueAbort", stream);
+      // A thread that has died holds nothing of them.
+      await this.#writer.request("enqueueAbort", stream).catch(() => undefined);
       throw error;
     }
-    return existingTasks((await this.#writer.request("enqueueEnd", stream)) as Enqueued, tasks);
+    const end = await this.#writer.request("enqueueEnd", stream, { isWrite: true });
+    return existingTasks(end as Enqueued, tasks);
   }
 
   #read<Name extends VerbName>(verb: Name, argument: VerbArgument<Name>): Promise<VerbAnswer<Name>> {
     return this.#threads.read(verb, argument);
   }
+}
+
+function partsLost(path: string): DureError {
+  return new DureError(
+    "DATABASE_UNAVAILABLE",
+    `The thread that writes ${path} died while it was given these tasks. Nothing was enqueued; enqueue them again.`,
+  );
 }

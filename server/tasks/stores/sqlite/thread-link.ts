@@ -1,6 +1,9 @@
 /**
  * The main thread's end of one store thread: requests out, answers back. Requests of the same turn of the event
  * loop travel in one message. The thread keeps the process alive only while an answer is awaited.
+ *
+ * A thread that dies, of memory or of an error of ours, is started anew: at once, or a second later when the one before it
+ * died lately too. What was asked of it fails, a write as `unknown`. Of ':memory:' nothing is left to go on with.
  */
 import { Worker } from "node:worker_threads";
 import { DureError } from "../../core/errors.ts";
@@ -12,11 +15,15 @@ import type { VerbAnswer, VerbArgument, VerbName } from "./verbs.ts";
 interface Pending {
   resolve(value: any): void;
   reject(error: unknown): void;
+  /** Whether what becomes of it is unknown when the thread dies. */
+  isWrite: boolean;
 }
 
 export interface ThreadLinkEvents {
   changed(): void;
   beat(workerId: string, beat: Beat): void;
+  /** In place of one that has died; what that one was told is to be told again. */
+  startedAgain(cause: Error): void;
 }
 
 /**
@@ -25,6 +32,9 @@ export interface ThreadLinkEvents {
  */
 const resourceLimits = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 2_000 };
 
+const restartMs = 1_000;
+const latelyMs = 10_000;
+
 const threadFile = new URL(import.meta.url.endsWith(".ts") ? "./thread.ts" : "./thread.js", import.meta.url);
 
 export class ThreadLink {
@@ -32,10 +42,14 @@ export class ThreadLink {
   readonly #events: ThreadLinkEvents;
   readonly #now: () => number;
   readonly #pending = new Pendings();
+  #opening: PromiseWithResolvers<void> | undefined;
   #worker: Worker | undefined;
+  #lives = 0;
+  #diedAt = Number.NEGATIVE_INFINITY;
   #outbox: Request[] = [];
-  /** Why nothing more can be asked: what opening met, the thread's death, or that it was closed. */
+  /** Why nothing can be asked now: what opening met, the thread's death, or that it was closed. */
   #failure: Error | undefined;
+  #closed = false;
 
   constructor(options: ThreadOptions, now: () => number, events: ThreadLinkEvents) {
     this.#options = options;
@@ -43,41 +57,68 @@ export class ThreadLink {
     this.#events = events;
   }
 
+  /** How many threads there have been: what was told to an earlier one is lost. */
+  get lives(): number {
+    return this.#lives;
+  }
+
   /** Starts the thread and waits until it has opened the database. */
   open(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const worker = new Worker(threadFile, {
-        workerData: this.#options,
-        name: `dure-${this.#options.role}`,
-        resourceLimits,
-      });
-      this.#worker = worker;
-      worker.on("error", (error) => this.#died(error));
-      worker.on("exit", () => this.#died(undefined));
-      worker.on("message", (message: "ready" | { failed: ThreadError } | Reply) => {
-        if (message === "ready") {
-          this.#hold();
-          resolve();
-        } else if ("answers" in message) this.#receive(message);
-        else if ("failed" in message) {
-          this.#failure = toError(message.failed);
-          void worker.terminate().then(() => reject(this.#failure));
-        }
-        // What remains is Node's: under --watch every thread tells here which modules it loads.
-      });
-      worker.once("error", reject);
+    this.#opening = Promise.withResolvers();
+    this.#start();
+    return this.#opening.promise;
+  }
+
+  #start(): void {
+    const worker = new Worker(threadFile, {
+      workerData: this.#options,
+      name: `dure-${this.#options.role}`,
+      resourceLimits,
+    });
+    this.#worker = worker;
+    this.#failure = undefined;
+    this.#lives += 1;
+    let cause: unknown;
+    worker.on("error", (error) => {
+      cause = error;
+    });
+    worker.on("exit", () => this.#ended(cause));
+    worker.on("message", (message: "ready" | { failed: ThreadError } | Reply) => {
+      if (message === "ready") {
+        this.#hold();
+        this.#opening?.resolve();
+        this.#opening = undefined;
+      } else if ("answers" in message) this.#receive(message);
+      else if ("failed" in message) {
+        this.#failure = toError(message.failed);
+        void worker.terminate();
+      }
+      // What remains is Node's: under --watch every thread tells here which modules it loads.
     });
   }
 
   /** @throws what the verb threw; DureError DATABASE_UNAVAILABLE when the thread is gone */
   call<Name extends VerbName>(verb: Name, argument: VerbArgument<Name>): Promise<VerbAnswer<Name>> {
-    return this.request(verb, argument) as Promise<VerbAnswer<Name>>;
+    return this.#request(verb, argument, false) as Promise<VerbAnswer<Name>>;
   }
 
-  request(verb: string, argument: unknown): Promise<unknown> {
+  /** As `call`; but `unknown` when the thread dies before it has answered. */
+  write<Name extends VerbName>(
+    verb: Name,
+    argument: VerbArgument<Name>,
+  ): Promise<VerbAnswer<Name> | { kind: "unknown"; cause: unknown }> {
+    return this.#request(verb, argument, true) as Promise<VerbAnswer<Name>>;
+  }
+
+  /** What is no verb of its own transaction. */
+  request(verb: string, argument: unknown, { isWrite = false } = {}): Promise<unknown> {
+    return this.#request(verb, argument, isWrite);
+  }
+
+  #request(verb: string, argument: unknown, isWrite: boolean): Promise<unknown> {
     if (this.#failure) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
-      const id = this.#pending.add({ resolve, reject });
+      const id = this.#pending.add({ resolve, reject, isWrite });
       if (this.#pending.size === 1) this.#hold();
       this.#post([id, verb, argument, this.#now()]);
     });
@@ -89,13 +130,17 @@ export class ThreadLink {
   }
 
   async close(): Promise<void> {
-    if (!this.#worker) return;
+    this.#closed = true;
     const worker = this.#worker;
-    if (this.#failure) return;
+    if (!worker || this.#failure) return;
     const exited = new Promise((resolve) => worker.once("exit", resolve));
-    await this.request("close", undefined);
+    try {
+      await this.request("close", undefined);
+    } catch (error) {
+      if (this.#worker === worker) throw error;
+    }
     this.#failure = closed(this.#options.path);
-    worker.ref();
+    if (this.#worker) worker.ref();
     await exited;
   }
 
@@ -144,15 +189,40 @@ export class ThreadLink {
     else this.#worker?.unref();
   }
 
-  #died(cause: unknown): void {
+  #ended(cause: unknown): void {
+    const isGone = this.#options.path === ":memory:";
+    this.#worker = undefined;
+    this.#outbox = [];
+    this.#failure ??= this.#deathOf(cause, isGone);
+    const failure = this.#failure;
+    for (const { resolve, reject, isWrite } of this.#pending.takeAll()) {
+      if (isWrite) resolve({ kind: "unknown", cause: failure });
+      else reject(failure);
+    }
+    if (this.#opening) this.#opening.reject(failure);
+    else if (!isGone && !this.#closed) this.#startAgain(failure);
+  }
+
+  #startAgain(cause: Error): void {
+    const now = performance.now();
+    const diedLately = now - this.#diedAt < latelyMs;
+    this.#diedAt = now;
+    const start = () => {
+      if (this.#closed) return;
+      this.#start();
+      this.#events.startedAgain(cause);
+    };
+    if (diedLately) setTimeout(start, restartMs).unref();
+    else start();
+  }
+
+  #deathOf(cause: unknown, isGone: boolean): DureError {
     const thread = `The thread that ${this.#options.role === "writer" ? "writes" : "reads"} ${this.#options.path}`;
-    const why = cause instanceof Error ? ` of ${cause.name}: ${cause.message}` : "";
-    this.#failure ??= new DureError(
-      "DATABASE_UNAVAILABLE",
-      `${thread} has died${why}. Restart this process.`,
-      { cause },
-    );
-    for (const { reject } of this.#pending.takeAll()) reject(this.#failure);
+    const why = cause instanceof Error ? ` of ${cause.name}: ${cause.message.replace(/\.$/, "")}` : "";
+    const next = isGone
+      ? ", and all that was in memory is gone with it. Restart this process."
+      : ". Another one is started in its place.";
+    return new DureError("DATABASE_UNAVAILABLE", `${thread} has died${why}${next}`, { cause });
   }
 }
 

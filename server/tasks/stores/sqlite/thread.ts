@@ -102,7 +102,10 @@ class StoreThread {
     enqueueEnd: (stream, id) => this.#streams.end(stream, id),
     enqueueAbort: (stream, id) => this.#streams.abort(stream, id),
     endClaimWait: (workerId) => this.#endClaimWait(workerId),
-    holdLease: (lease) => this.#leases.hold(lease),
+    holdLease: (lease) => {
+      this.#locks.retake(lease.workerId);
+      this.#leases.hold(lease);
+    },
     releaseLease: (workerId, id) => {
       this.#leases.release(workerId);
       this.#answer(id, null, null);

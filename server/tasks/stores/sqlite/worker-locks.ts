@@ -30,6 +30,17 @@ export class WorkerLocks {
     this.#held.set(workerId, lock);
   }
 
+  /** In place of a thread that died with it; whoever took it meanwhile buries that worker. */
+  retake(workerId: string): void {
+    if (!this.#folder || this.#held.has(workerId) || !existsSync(this.#file(workerId))) return;
+    try {
+      const lock = tryLock(this.#file(workerId));
+      if (lock) this.#held.set(workerId, lock);
+    } catch {
+      // Not to be had: that worker is buried, and its process takes another incarnation.
+    }
+  }
+
   release(workerId: string): void {
     this.#held.get(workerId)?.close();
     this.#held.delete(workerId);

@@ -1,0 +1,22 @@
+/** The threads that stores of this process have, and their death: what a process cannot see of them, and a test must bring about. */
+import { Worker } from "node:worker_threads";
+
+const threads = new Set<Worker>();
+const { postMessage } = Worker.prototype;
+
+/** From here on every thread that is told something can be ended. */
+export function noteThreads(): void {
+  Worker.prototype.postMessage = function (this: Worker, ...message: Parameters<typeof postMessage>) {
+    threads.add(this);
+    postMessage.apply(this, message);
+  };
+}
+
+/** As when a thread is out of memory: whatever it is at, it does no more. Answers how many there were. */
+export async function endThreads(): Promise<number> {
+  // One that has exited has no number any more.
+  const ended = [...threads].filter(({ threadId }) => threadId >= 0);
+  threads.clear();
+  await Promise.all(ended.map((thread) => thread.terminate()));
+  return ended.length;
+}
