@@ -1,6 +1,7 @@
 /** What the store's connections make of every fault: done again where that is certain to be right, else said. */
 import { globSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Database } from "../../server/tasks/stores/postgres/database.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
@@ -52,6 +53,22 @@ test("connections that died while idle are replaced without a word", async () =>
   await Promise.all([4, 5, 6].map((it) => database.query(insert, [it])));
   expect(await kept()).toEqual([1, 2, 3, 4, 5, 6]);
 });
+
+test.each(["while the program waits", "while the program's thread is blocked"])(
+  "a transaction whose session is ended for its idleness, %s, is done again",
+  async (when) => {
+    let runs = 0;
+    await database.transaction(async (session) => {
+      runs += 1;
+      await session.query(insert, [runs]);
+      if (runs > 1) return;
+      await session.query(statement("shortIdle", "SET LOCAL idle_in_transaction_session_timeout = 10"));
+      if (when.endsWith("waits")) await sleep(200);
+      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    });
+    expect(await kept()).toEqual([2]);
+  },
+);
 
 describe.each([true, false])("when an answer is lost (and the server saw the statement: %s)", (forward) => {
   test("a write is not known to be done", async () => {

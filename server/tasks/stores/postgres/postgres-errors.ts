@@ -12,6 +12,9 @@ interface ServerError {
   message: string;
 }
 
+/** The server ended a session that had asked nothing for too long within a transaction, which is undone; it reads no more. */
+const idleTooLong = "25P03";
+
 /** Codes of the operating system and of the driver that mean that nobody answers. */
 const networkCodes = new Set([
   "ECONNREFUSED",
@@ -185,5 +188,6 @@ export class NotSent extends Error {
 
 /** The connection was gone before the whole statement was on its way, so that the server cannot have carried it out. */
 export function wasNeverSent(error: unknown): boolean {
-  return (error as { syscall?: string } | null)?.syscall === "write";
+  const { syscall, message } = (error ?? {}) as { syscall?: string; message?: string };
+  return syscall === "write" || /is not queryable/.test(message ?? "") || sqlState(error) === idleTooLong;
 }
