@@ -52,6 +52,7 @@ export const exitCodes: Record<ErrorCode, number> = {
   DATABASE_OF_OTHER_APP: 59,
   WORKER_RUNNING: 60,
   INSTANCE_CLOSED: 61,
+  NODE_TOO_OLD: 62,
 };
 
 const signalNumbers: Partial<Record<NodeJS.Signals, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };

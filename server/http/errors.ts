@@ -28,6 +28,7 @@ export const httpStatuses: Record<ErrorCode, number> = {
   LEASE_LOST: 409,
   INVALID_QUERY: 400,
   INVALID_CURSOR: 400,
+  NODE_TOO_OLD: 500,
   DATABASE_UNAVAILABLE: 503,
   DATABASE_CORRUPT: 500,
   DATABASE_FULL: 507,

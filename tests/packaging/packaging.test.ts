@@ -1,5 +1,5 @@
 /** The package as users get it: what is in it, what it brings along, and that it works where it is installed. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
@@ -147,6 +147,56 @@ describe("where it is installed", () => {
     const code = `console.log(Object.keys(await import("dure/client")).join(" "))`;
     const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", code], program);
     expect(stdout.trim()).toBe("DureClient DureClientError createClient");
+  });
+
+  test("a CommonJS program may require every way in, and is given what an ES module imports", async () => {
+    const { exports: ways } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    const names = Object.keys(ways)
+      .filter((way) => !way.endsWith(".json"))
+      .map((way) => join("dure", way));
+    writeFileSync(
+      join(program, "ways.cjs"),
+      `(async () => {
+        for (const name of process.argv.slice(2)) {
+          const required = require(name);
+          const imported = await import(name);
+          const same = Object.keys(required).every((key) => imported[key] === required[key]);
+          console.log(name, same);
+        }
+      })();`,
+    );
+    const ended = await run(process.execPath, ["ways.cjs", ...names], program);
+    expect(ended.stderr).toBe("");
+    expect(ended.stdout.trim().split("\n")).toEqual(names.map((name) => `${name} true`));
+  });
+
+  describe("in a Node that is too old", () => {
+    const withoutSqlite = ["--no-experimental-sqlite"];
+    const node20 = "{value:{...process.versions,node:'20.20.2'}}";
+    const old = ["--import", `data:text/javascript,Object.defineProperty(process,'versions',${node20})`];
+    const count = (database: string) => `import { createDure } from "dure";
+      const dure = createDure({ database: "${database}" });
+      await dure.countTasks().then(() => console.log("counted"), ({ code, message }) => console.log(code, message));
+      await dure.close();`;
+    const tell = async (flags: string[], database: string) =>
+      (await run(process.execPath, [...flags, "--input-type=module", "--eval", count(database)], program))
+        .stdout;
+
+    test("it can be imported, and says what is needed once a file is to be opened", async () => {
+      const told = await tell(withoutSqlite, "none.db");
+      expect(told).toContain(`NODE_TOO_OLD This Node, ${process.version}, has no SQLite (node:sqlite)`);
+      expect(told).toContain(
+        `Dure needs Node 24.15 or later. Install a newer one, and start this program with it`,
+      );
+      expect(existsSync(join(program, "none.db"))).toBe(false);
+    });
+
+    test("PostgreSQL needs no SQLite, but the language of Node 22", async () => {
+      // Its settings are looked at by the store, so it was loaded.
+      const server = "postgres://127.0.0.1:1/none?pool_size=none";
+      expect(await tell(withoutSqlite, server)).toContain("pool_size");
+      expect(await tell(old, server)).toContain("is too old for Dure; Dure needs Node 24.15 or later");
+    });
   });
 
   test("what lies inside it is not imported by accident", async () => {

@@ -31,6 +31,7 @@ export const errorCodes = {
   LEASE_LOST: "an attempt's worker was taken for dead and its task given to another",
   INVALID_QUERY: "a query cannot be read; the message points at the column",
   INVALID_CURSOR: "a cursor is damaged, or belongs to another search",
+  NODE_TOO_OLD: "this Node lacks what the store needs",
   DATABASE_UNAVAILABLE: "the database cannot be opened or stopped answering",
   DATABASE_CORRUPT: "the database file is damaged or is not a Dure database",
   DATABASE_FULL: "the disk or the database is full",

@@ -305,7 +305,7 @@ export function checkSqliteVersion(version: string = process.versions.sqlite ?? 
   if (safe || (major === 3 && backported)) return;
   throw new DureError(
     "DATABASE_UNSAFE",
-    `This Node has SQLite ${version}, which can corrupt a database that several connections write; ` +
+    `This Node, ${process.version}, has SQLite ${version}, which can corrupt a database that several connections write; ` +
       `3.51.3 or later is needed. Use a newer Node: 24.15 or 26 and later have it.`,
     { details: { sqlite: version, needed: "3.51.3" } },
   );
