@@ -3,7 +3,7 @@
  * therefore looked for, and the rest once it has ended.
  */
 import type { Dure } from "../dure.ts";
-import type { LogEntry } from "../tasks/core/attempt.ts";
+import type { Attempt, LogEntry } from "../tasks/core/attempt.ts";
 import type { Task } from "../tasks/core/task.ts";
 
 /** So many that run are looked at, the latest. */
@@ -16,14 +16,17 @@ export type TellLog = (task: Task, attempt: number, entries: readonly LogEntry[]
 export class LiveLogs {
   readonly #dure: Dure;
   readonly #tell: TellLog;
+  readonly #begunAt: Date;
   readonly #followed = new Map<string, Task>();
   readonly #told = new Map<string, { fence: number; count: number }>();
   /** What is asked at the same time is told one after the other. */
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(dure: Dure, tell: TellLog) {
+  /** @param begunAt no attempt that started since then is passed over; on another clock than the worker's one may be */
+  constructor(dure: Dure, tell: TellLog, begunAt = new Date()) {
     this.#dure = dure;
     this.#tell = tell;
+    this.#begunAt = begunAt;
   }
 
   /** Tells of a task that runs what is logged from now on. */
@@ -67,8 +70,9 @@ export class LiveLogs {
   async #tellNew(task: Task): Promise<void> {
     const attempts = await this.#dure.listAttempts(task.id);
     const told = this.#told.get(task.id);
-    // One that was never met before may have ended long ago; after that no attempt is passed over, however short it was.
-    const from = told ? told.fence : (attempts.at(-1)?.fence ?? 0);
+    // The attempts of one that was never met before may have ended long ago; of these only the latest is told of.
+    const isNew = ({ startedAt }: Attempt) => startedAt >= this.#begunAt;
+    const from = told?.fence ?? (attempts.find(isNew) ?? attempts.at(-1))?.fence ?? 0;
     const last = attempts.at(-1);
     this.#keepTold(task.id, last?.fence ?? 0, last?.logs.length ?? 0);
     for (const { fence, logs, number } of attempts.filter(({ fence }) => fence >= from)) {
