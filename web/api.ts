@@ -3,7 +3,6 @@ import type { SearchAction } from "./acting.ts";
 import type {
   AttemptDocument,
   Attention,
-  AuditAction,
   AuditPage,
   Completion,
   DefinitionDocument,
@@ -84,21 +83,6 @@ export interface EnqueueSettings {
   idempotencyKey?: string;
   id?: string;
 }
-
-/** Those that a task meets first. */
-export const auditActions = [
-  ...(["cancel", "retry", "edit", "delete", "enqueue", "run-again", "start-action", "end-action"] as const),
-  ...([
-    "pause",
-    "resume",
-    "save-search",
-    "delete-search",
-    "log-in",
-    "log-out",
-    "create-token",
-    "revoke-token",
-  ] as const),
-] satisfies readonly AuditAction[];
 
 export const api = {
   tasks: (search: TaskSearch, page: { cursor?: string | undefined; limit: number }, signal?: AbortSignal) =>

@@ -1,4 +1,6 @@
 /** The dashboard's words in English. ko.ts has the same keys; the compiler compares them. */
+import type { AuditAction } from "../contract.ts";
+
 const number = new Intl.NumberFormat("en");
 /** Ends in one full stop, whatever an abbreviation at its end brought along. */
 const sentence = (text: string) => `${text.replace(/\.$/, "")}.`;
@@ -50,7 +52,7 @@ export const en = {
     "log-out": "Log out",
     "create-token": "Create a token",
     "revoke-token": "Revoke a token",
-  },
+  } satisfies Record<AuditAction, string>,
   mainNavigation: "Main",
   keyboardHelp: "Keyboard shortcuts",
   theme: "Theme",

@@ -2,14 +2,14 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
-import { type AuditFilter, auditActions } from "../api.ts";
+import type { AuditFilter } from "../api.ts";
 import { Button } from "../components/button.tsx";
 import { Empty, Failure } from "../components/empty.tsx";
 import { inputClass } from "../components/field.tsx";
 import { PageHeader, Panel } from "../components/page.tsx";
 import table from "../components/table.module.css";
 import { Ago } from "../components/time.tsx";
-import type { AuditDocument } from "../contract.ts";
+import type { AuditAction, AuditDocument } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
@@ -96,7 +96,7 @@ function Filters({ filter }: { filter: AuditFilter }) {
         onChange={(event) => show({ action: event.target.value })}
       >
         <option value="">{words.auditAllActions}</option>
-        {auditActions.map((action) => (
+        {(Object.keys(words.auditActions) as AuditAction[]).map((action) => (
           <option key={action} value={action}>
             {words.auditActions[action]}
           </option>
