@@ -8,7 +8,7 @@ const crash = "tests/crash/**/*.test.ts";
 // These hardly compute: they wait for leases to pass and connections to be given up, more than two at a time;
 // `npm test` runs them beside the checks.
 const waits = [
-  "tests/crash/{death,default-lease,handlers,pause,paused-types,skew}.test.ts",
+  "tests/crash/{death,lease,handlers,pause,paused-types,skew}.test.ts",
   "tests/postgres/{conflicts,connection-loss,database,failover,kills,lease-thread,notifications}.test.ts",
   "tests/postgres/{poolers,server-limits}.test.ts",
   "tests/{browser/fresh-install,contract/start-action}.test.ts",

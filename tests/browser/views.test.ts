@@ -56,7 +56,7 @@ describe.each(widths)("$name", ({ width }) => {
     await looksGood(page, "attempts compared");
     expect(complaints).toEqual([]);
     await page.context().close();
-  });
+  }, 90_000);
 });
 
 /** The page in one language: its heading, and how it looks in both themes. */

@@ -89,19 +89,6 @@ test("a second signal gives everything back at once", async () => {
   for (const { id } of tasks) expect(await world.outcomes(id)).toEqual(["released"]);
 });
 
-test("the lease is kept while handlers finish", async () => {
-  world = new CrashWorld();
-  const settings = { worker: { lease: "1s", stopGrace: "30s" } };
-  const stopping = await world.start(settings);
-  const tasks = await world.enqueueAll(Array.from({ length: 4 }, () => ({ does: "wait", ms: 4_000 })));
-  for (const { id } of tasks) await world.started(id);
-  await world.start(settings);
-  stopping.stop();
-  expect((await stopping.ended).code).toBe(0);
-  for (const { id } of tasks) expect(await world.outcomes(id)).toEqual(["completed"]);
-  expect(world.ledger.starts()).toHaveLength(4);
-});
-
 test("a hundred handlers that end while the worker stops are all on record", async () => {
   world = new CrashWorld();
   const worker = await world.start({ worker: { concurrency: 100 } });

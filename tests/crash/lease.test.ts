@@ -42,4 +42,18 @@ describe.each(crashDatabases)("on $name", ({ name, make }) => {
     expect(Math.max(...tookMs)).toBeLessThanOrEqual(20_000);
     expect(world.ledger.starts(lost[0]!.taskId)[1]!.pid).toBe(other!.pid);
   });
+
+  test("the lease is kept while the handlers of a worker that stops finish, and nobody takes their tasks", async () => {
+    const settings = { worker: { lease: "1s", stopGrace: "30s" } };
+    const stopping = await world.start(settings);
+    const tasks = await world.enqueueAll(Array.from({ length: 4 }, () => ({ does: "wait", ms: 4_000 })));
+    for (const { id } of tasks) await world.started(id);
+    stopping.stop();
+    // It judges by what it sees itself, so it has to be there for longer than a lease.
+    await world.start(settings);
+    expect((await stopping.ended).code).toBe(0);
+    for (const { id } of tasks) expect(await world.outcomes(id)).toEqual(["completed"]);
+    expect(world.ledger.starts()).toHaveLength(4);
+    await world.check();
+  });
 });
