@@ -96,7 +96,7 @@ async function startWorker() {
         await sleep(1_000);
       }
     },
-    { queue: "hour" },
+    { queue: "hour", timeout: "1d" },
   );
   await dure.start();
   const { id } = await report.enqueue(null);
