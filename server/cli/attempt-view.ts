@@ -89,10 +89,15 @@ function logText(output: Output, logs: readonly LogEntry[]): string {
   return logs
     .map(({ at, level, message, fields }) => {
       const time = at.toISOString().slice(11, 23);
-      const extra = fields && Object.keys(fields).length > 0 ? ` ${plainLine(JSON.stringify(fields))}` : "";
-      return `${output.colors.dim(time)} ${paintLevel(output, level)} ${plainLine(message)}${output.colors.dim(extra)}`;
+      const extra = output.colors.dim(fieldsText(fields));
+      return `${output.colors.dim(time)} ${paintLevel(output, level)} ${plainLine(message)}${extra}`;
     })
     .join("\n");
+}
+
+/** What a line of the log says beside its message, to be put behind it; empty when that is nothing. */
+export function fieldsText(fields: LogEntry["fields"]): string {
+  return fields && Object.keys(fields).length > 0 ? ` ${plainLine(JSON.stringify(fields))}` : "";
 }
 
 function paintLevel({ colors }: Output, level: LogLevel): string {

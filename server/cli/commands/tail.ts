@@ -7,6 +7,7 @@ import { formatDuration } from "../../tasks/core/duration.ts";
 import type { Task, TaskProgress } from "../../tasks/core/task.ts";
 import type { TaskChange, WatchOptions } from "../../tasks/core/watch.ts";
 import { collect, given, parseStatuses } from "../arguments.ts";
+import { fieldsText } from "../attempt-view.ts";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
 import { LiveLogs } from "../live-logs.ts";
@@ -164,8 +165,8 @@ class Lines {
     for (const entry of entries) this.#output.record({ id, type, attempt, log: entry });
     if (this.#lastId !== id) this.#output.print(headOf(this.#output, task, entries[0]!.at));
     this.#lastId = id;
-    for (const { at, level, message } of entries) {
-      const text = plainLine(`${formatInstant(at).slice(11)} ${level} ${message}`);
+    for (const { at, level, message, fields } of entries) {
+      const text = plainLine(`${formatInstant(at).slice(11)} ${level} ${message}`) + fieldsText(fields);
       this.#output.print(`           ${this.#output.colors.dim(text)}`);
     }
   }
