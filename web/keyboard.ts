@@ -24,7 +24,7 @@ export function useShortcuts(shortcuts: Shortcuts): void {
     let first: { key: string; at: number } | undefined;
     const onKey = (event: KeyboardEvent) => {
       if (!enabled || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-      if (document.querySelector("dialog[open]")) return;
+      if (event.defaultPrevented || document.querySelector("dialog[open], [data-menu][open]")) return;
       const sequence = first && event.timeStamp - first.at < sequenceMs ? `${first.key} ${event.key}` : "";
       const action = latest.current[sequence] ?? latest.current[event.key];
       first = { key: event.key, at: event.timeStamp };
@@ -38,10 +38,10 @@ export function useShortcuts(shortcuts: Shortcuts): void {
   }, []);
 }
 
+const typed = "input:not([type=checkbox]), textarea, select, [contenteditable]";
+
 function isTyping(target: EventTarget | null): boolean {
-  return (
-    target instanceof HTMLElement && target.closest("input, textarea, select, [contenteditable]") !== null
-  );
+  return target instanceof HTMLElement && target.closest(typed) !== null;
 }
 
 function enable(on: boolean): void {

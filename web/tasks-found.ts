@@ -113,9 +113,7 @@ function changed(old: TaskDocument, latest: TaskDocument | undefined): boolean {
 }
 
 /** The tasks selected among those listed; what leaves the list leaves the selection. */
-export function useSelection(
-  tasks: readonly TaskDocument[],
-): Selection & { chosen: TaskDocument[]; clear(): void } {
+export function useSelection(tasks: readonly TaskDocument[]): Selection & { chosen: TaskDocument[] } {
   const [ids, setIds] = useState<ReadonlySet<string>>(new Set());
   const chosen = useMemo(() => tasks.filter(({ id }) => ids.has(id)), [tasks, ids]);
   return {
@@ -128,6 +126,7 @@ export function useSelection(
         if (!next.delete(id)) next.add(id);
         return next;
       }),
+    add: (ids) => setIds((before) => new Set([...before, ...ids])),
     toggleAll: () => setIds(chosen.length === tasks.length ? new Set() : new Set(tasks.map(({ id }) => id))),
     clear: () => setIds(new Set()),
   };

@@ -323,11 +323,62 @@ test("j, k, Enter, x, / and g lead through the dashboard without a mouse", async
   expect(page.url()).toMatch(/\/tasks$/);
 });
 
+const focused = () =>
+  page.evaluate<string>(
+    "document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText",
+  );
+const focusedRow = () =>
+  page.evaluate<string | undefined>(
+    "document.activeElement.closest('[role=row]')?.getAttribute('aria-rowindex') ?? document.activeElement.id",
+  );
+
+test("the keyboard comes to a page that is opened, and back to the row that was left", async () => {
+  await openTasks("?status=FAILED");
+  for (const key of ["j", "j", "j", "Enter"]) await page.keyboard.press(key);
+  await page.getByRole("button", { name: "Run with changes" }).waitFor();
+  await expect.poll(focusedRow).toBe("content");
+  await page.goBack();
+  await expect.poll(focusedRow).toBe("4");
+  await page.keyboard.press("j");
+  expect(await focusedRow()).toBe("5");
+  await page.getByRole("link", { name: "Workers" }).press("Enter");
+  await page.getByRole("heading", { name: "Workers" }).waitFor();
+  await expect.poll(focusedRow).toBe("content");
+});
+
+test("from the keyboard a selection grows, is acted on, and is cleared; no step loses the focus", async () => {
+  await openTasks("?status=FAILED");
+  for (const key of ["j", "x", "Shift+J", "Shift+J"]) await page.keyboard.press(key);
+  await page.getByText("3 selected").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByText("3 selected").waitFor({ state: "detached" });
+  expect(await focusedRow()).toBe("4");
+  for (const key of ["Shift+K", "a", "ArrowRight", "ArrowLeft"]) await page.keyboard.press(key);
+  expect(await focused()).toMatch(/^Retry/);
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog", { name: "Retry 2 tasks?" }).waitFor();
+  expect(await focused()).toBe("Back");
+  await page.keyboard.press("Enter");
+  await expect.poll(focused).toMatch(/^Retry/);
+  for (const key of ["Enter", "Tab", "Enter"]) await page.keyboard.press(key);
+  await page.getByText("2 tasks done").waitFor();
+  await expect.poll(focusedRow).toBe("content");
+});
+
+test("with Shift, the mouse selects all between two tasks", async () => {
+  await openTasks();
+  const boxes = rows().getByRole("checkbox");
+  await boxes.nth(1).click();
+  await boxes.nth(4).click({ modifiers: ["Shift"] });
+  await page.getByText("4 selected").waitFor();
+});
+
 test("a server that asks for a token gets it, not by the address, and a wrong one is told", async () => {
   server.locked = true;
   await page.goto(`${server.url}workers`);
-  await page.getByLabel("Token").fill("a-token");
-  await page.getByRole("button", { name: "Open" }).click();
+  await page.getByLabel("Token").waitFor();
+  await page.keyboard.type("a-token");
+  await page.keyboard.press("Enter");
   await page.getByRole("alert").getByText("This token is not known here, or is over.").waitFor();
   expect(server.requests).toContain("POST session");
   expect(page.url()).toBe(`${server.url}workers`);

@@ -6,7 +6,12 @@ import { useToast } from "./toast.tsx";
 
 type Kind = "plain" | "main" | "danger" | "quiet";
 
-type ButtonProps = ButtonHTMLAttributes<HTMLButtonElement> & { kind?: Kind; small?: boolean };
+type ButtonProps = ButtonHTMLAttributes<HTMLButtonElement> & {
+  kind?: Kind;
+  small?: boolean;
+  /** What it was pressed for is under way: it does nothing, and keeps the focus, which one that is disabled loses. */
+  pending?: boolean;
+};
 
 /** Pressed by who may not, it says why and does nothing; so it can be reached by keyboard, and be asked on a phone. */
 export function RoleButton({ needs, ...rest }: ButtonProps & { needs: Role }) {
@@ -20,12 +25,23 @@ export function RoleButton({ needs, ...rest }: ButtonProps & { needs: Role }) {
   return <Button {...rest} title={missing} aria-disabled onClick={refuse} />;
 }
 
-export function Button({ kind = "plain", small = false, className = "", ...rest }: ButtonProps) {
+export function Button({
+  kind = "plain",
+  small = false,
+  pending = false,
+  className = "",
+  ...rest
+}: ButtonProps) {
   return (
     <button
       type="button"
       {...rest}
+      {...(pending && { "aria-disabled": true, onClick: doNothing })}
       className={`${styles.button} ${styles[kind]} ${small ? styles.small : ""} ${className}`}
     />
   );
+}
+
+function doNothing(event: MouseEvent): void {
+  event.preventDefault();
 }

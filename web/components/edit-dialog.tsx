@@ -39,7 +39,7 @@ export function EditDialog({ task, onClose }: { task: TaskDocument; onClose: () 
       footer={
         <>
           <Button onClick={onClose}>{words.cancelDialog}</Button>
-          <Button kind="main" type="submit" form={formId} disabled={saving.isPending}>
+          <Button kind="main" type="submit" form={formId} pending={saving.isPending}>
             {words.save}
           </Button>
         </>

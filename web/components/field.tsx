@@ -18,9 +18,15 @@ export function Field({
     <div className={styles.field}>
       <label htmlFor={id}>{label}</label>
       {children({ id, "aria-describedby": `${id}-help`, "aria-invalid": problem !== undefined })}
-      <p id={`${id}-help`} className={problem ? styles.problem : styles.help}>
-        {problem ?? help}
-      </p>
+      {problem ? (
+        <p id={`${id}-help`} className={styles.problem} role="alert">
+          {problem}
+        </p>
+      ) : (
+        <p id={`${id}-help`} className={styles.help}>
+          {help}
+        </p>
+      )}
     </div>
   );
 }

@@ -41,8 +41,10 @@ export function Menu({
       if (!menu.current?.contains(target as Node)) setOpen(false);
     };
     // Heard by the document: what had the focus may have left the box.
-    const onKeyDown = ({ key }: KeyboardEvent) => {
-      if (key === "Escape") close();
+    const onKeyDown = (event: KeyboardEvent) => {
+      if (event.key !== "Escape") return;
+      event.preventDefault();
+      close();
     };
     document.addEventListener("pointerdown", onPress);
     document.addEventListener("keydown", onKeyDown);
@@ -61,7 +63,7 @@ export function Menu({
     if (relatedTarget && !menu.current?.contains(relatedTarget as Node)) setOpen(false);
   };
   return (
-    <details ref={menu} open={open} className={styles.menu} onBlur={onBlur}>
+    <details ref={menu} data-menu open={open} className={styles.menu} onBlur={onBlur}>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: a summary is pressed, and takes the focus */}
       <summary onClick={toggle}>
         <Icon name={icon} />

@@ -60,7 +60,7 @@ export function PauseSwitch({ kind, name, isPaused }: { kind: PauseKind; name: s
       small
       kind={isPaused ? "plain" : "quiet"}
       aria-label={isPaused ? words.resumeName(name) : words.pauseType(name)}
-      disabled={change.isPending}
+      pending={change.isPending}
       onClick={() => change.mutate()}
     >
       <span className={styles.sign}>

@@ -121,7 +121,7 @@ function Delete({ name }: { name: string }) {
       kind={isAsked ? "danger" : "quiet"}
       aria-label={isAsked ? words.deleteSearchSure(name) : words.deleteSearch(name)}
       title={words.deleteSearch(name)}
-      disabled={deleting.isPending}
+      pending={deleting.isPending}
       onBlur={() => setAsked(false)}
       onClick={() => (isAsked ? deleting.mutate() : setAsked(true))}
     >
@@ -164,7 +164,7 @@ function SaveThis({ search }: { search: TaskSearch }) {
           saving.reset();
         }}
       />
-      <RoleButton needs="operator" small type="submit" disabled={saving.isPending}>
+      <RoleButton needs="operator" small type="submit" pending={saving.isPending}>
         {words.saveSearch}
       </RoleButton>
       {saving.error && (

@@ -51,7 +51,7 @@ export function SearchActionDialog({
         start.data ? (
           <>
             <Button onClick={onDone}>{words.close}</Button>
-            <Button disabled={stop.isPending || stop.isSuccess} onClick={() => stop.mutate(start.data.id)}>
+            <Button pending={stop.isPending || stop.isSuccess} onClick={() => stop.mutate(start.data.id)}>
               {words.stop}
             </Button>
           </>
@@ -60,7 +60,8 @@ export function SearchActionDialog({
             <Button onClick={onClose}>{words.cancelDialog}</Button>
             <Button
               kind={action === "delete" ? "danger" : "main"}
-              disabled={!preview.data?.count || start.isPending}
+              disabled={!preview.data?.count}
+              pending={start.isPending}
               onClick={() => start.mutate()}
             >
               {verb}

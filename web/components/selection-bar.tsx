@@ -3,7 +3,7 @@
  * all loaded tasks are selected, the whole search can be, too.
  */
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { type KeyboardEvent, useRef, useState } from "react";
 import {
   appliesTo,
   neededFor,
@@ -16,6 +16,7 @@ import type { TaskSearch } from "../api.ts";
 import type { TaskDocument } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
+import { useShortcuts } from "../keyboard.ts";
 import { queries } from "../queries.ts";
 import { Button, RoleButton } from "./button.tsx";
 import { SearchActionDialog } from "./search-action-dialog.tsx";
@@ -41,6 +42,8 @@ export function SelectionBar({
 }) {
   const words = useWords();
   const format = useFormat();
+  const bar = useRef<HTMLDivElement>(null);
+  useShortcuts({ a: () => buttonsOf(bar.current)[0]?.focus() });
   const [whole, setWhole] = useState(false);
   const [asking, setAsking] = useState<{ action: TaskAction; target: Target }>();
   const counts = useQuery({ ...queries.statusCounts(search), enabled: isAllLoaded });
@@ -62,7 +65,7 @@ export function SelectionBar({
   const selected = isWhole ? found : tasks.length;
   const selectedText = words.selected(format.about(selected, isEstimate));
   return (
-    <div className={styles.bar} role="toolbar" aria-label={selectedText}>
+    <div ref={bar} className={styles.bar} role="toolbar" aria-label={selectedText} onKeyDown={goAlong}>
       <span className={styles.count}>{selectedText}</span>
       {isAllLoaded && groups && !isWhole && (
         <Button small onClick={() => setWhole(true)}>
@@ -103,6 +106,18 @@ export function SelectionBar({
       )}
     </div>
   );
+}
+
+function buttonsOf(bar: HTMLElement | null): HTMLButtonElement[] {
+  return [...(bar?.querySelectorAll<HTMLButtonElement>(":scope > button:enabled") ?? [])];
+}
+
+/** The arrows go from button to button, as in every toolbar. */
+function goAlong({ key, currentTarget, target }: KeyboardEvent<HTMLElement>): void {
+  const by = { ArrowRight: 1, ArrowLeft: -1 }[key];
+  const buttons = buttonsOf(currentTarget);
+  const at = buttons.indexOf(target as HTMLButtonElement);
+  if (by && at >= 0) buttons.at((at + by) % buttons.length)?.focus();
 }
 
 function isSearchAction(action: TaskAction): action is SearchAction {

@@ -1,11 +1,13 @@
 /** The frame around every page: navigation, live mark, theme and language, shortcuts, and the token prompt. */
 import { Link, Outlet, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
+import { focusContent, useKeptFocus } from "../focus.ts";
 import { useSpeech, useWords } from "../i18n/language.tsx";
 import { useShortcuts } from "../keyboard.ts";
 import { ChangesContext, type LiveState, useLiveStream } from "../live.ts";
 import { useSessionState } from "../session.ts";
 import { themes, useTheme } from "../theme.ts";
+import { Brand } from "./brand.tsx";
 import { Icon, type IconName } from "./icon.tsx";
 import { Logout } from "./logout.tsx";
 import styles from "./shell.module.css";
@@ -27,10 +29,12 @@ export function Shell() {
   const { state, changes } = useLiveStream(session === "in");
   const [helpOpen, setHelpOpen] = useState(false);
   usePlaceShortcuts(() => setHelpOpen(true));
+  useKeptFocus();
   if (session === "unknown") return <Unknown />;
   if (session !== "in") return <TokenPrompt isLoggedOut={session === "out"} />;
   return (
     <ChangesContext value={changes}>
+      {/* Not a link: `<base href>` makes a bare fragment an address of the base page. */}
       <button type="button" className={styles.skip} onClick={focusContent}>
         {words.skipToContent}
       </button>
@@ -107,11 +111,6 @@ function focusSearch(): boolean {
   return box !== null;
 }
 
-/** Not a link: `<base href>` makes a bare fragment an address of the base page. */
-function focusContent() {
-  document.getElementById("content")?.focus();
-}
-
 function LiveMark({ state }: { state: LiveState }) {
   const words = useWords();
   const text = { live: words.live, reconnecting: words.reconnecting, offline: words.offline }[state];
@@ -150,21 +149,5 @@ function LanguageSwitch() {
     <button type="button" className={styles.footButton} lang={other} onClick={() => speak(other)}>
       {other === "ko" ? "한국어" : "English"}
     </button>
-  );
-}
-
-function Brand() {
-  return (
-    <svg width="22" height="22" viewBox="0 0 32 32" aria-hidden="true">
-      <rect width="32" height="32" rx="8" fill="var(--accent)" />
-      <path
-        d="M9 8.5h6.2a7.5 7.5 0 0 1 0 15H9z"
-        fill="none"
-        stroke="var(--on-accent)"
-        strokeWidth="3"
-        strokeLinejoin="round"
-      />
-      <circle cx="23.5" cy="16" r="2" fill="var(--on-accent)" />
-    </svg>
   );
 }

@@ -15,6 +15,10 @@ export function ShortcutHelp({ onClose }: { onClose: () => void }) {
     [["k"], words.shortcutPrevious],
     [["Enter"], words.shortcutOpen],
     [["x"], words.shortcutSelect],
+    [["Shift J"], words.shortcutExtendDown],
+    [["Shift K"], words.shortcutExtendUp],
+    [["a"], words.shortcutAct],
+    [["Esc"], words.shortcutClear],
     ...places.map(({ key, word }): [string[], string] => [["g", key], words.shortcutGo(words[word])]),
     [["?"], words.shortcutHelp],
   ];

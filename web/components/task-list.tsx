@@ -8,7 +8,7 @@
 // biome-ignore-all lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reached by the keyboard
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type CSSProperties, type MouseEvent, useEffect, useRef, useState } from "react";
+import { type CSSProperties, type MouseEvent, useEffect, useMemo, useRef, useState } from "react";
 import type { TaskDocument } from "../contract.ts";
 import { useWords } from "../i18n/language.tsx";
 import { useShortcuts } from "../keyboard.ts";
@@ -26,13 +26,19 @@ const narrowRowHeightMore = 90;
 /** The next page is asked for when this many rows are left below. */
 const askAhead = 30;
 
-/** Where each list was left, so that coming back to it finds the same rows. */
-const leftAt = new Map<string, number>();
+/** Where each list was left, so that coming back to it finds the same rows, and the keyboard on the same one. */
+const leftAt = new Map<string, { top?: number; active?: string }>();
+
+function leave(name: string, at: { top?: number; active?: string }): void {
+  leftAt.set(name, { ...leftAt.get(name), ...at });
+}
 
 export interface Selection {
   has(id: string): boolean;
   toggle(id: string): void;
+  add(ids: readonly string[]): void;
   toggleAll(): void;
+  clear(): void;
   size: number;
 }
 
@@ -63,11 +69,20 @@ export function TaskList({
     getScrollElement: () => scroller.current,
     estimateSize: () => height,
     overscan: 12,
-    initialOffset: leftAt.get(name) ?? 0,
+    initialOffset: leftAt.get(name)?.top ?? 0,
   });
   // biome-ignore lint/correctness/useExhaustiveDependencies: measured anew when rows change their height
   useEffect(() => rows.measure(), [rows, height]);
-  const active = useActiveRow(tasks, selection, (index) => rows.scrollToIndex(index));
+  const active = useActiveRow(name, tasks, selection, (index) => rows.scrollToIndex(index));
+  useShortcuts({
+    ...(selection.size > 0 && {
+      Escape: () => {
+        selection.clear();
+        scroller.current?.querySelector<HTMLElement>("[data-active=true] a")?.focus();
+      },
+    }),
+  });
+  const choose = useRangeChoice(tasks, selection);
   const shown = rows.getVirtualItems();
   const last = shown.at(-1)?.index ?? 0;
   useEffect(() => {
@@ -81,7 +96,7 @@ export function TaskList({
       tabIndex={0}
       role="region"
       aria-label={words.tasks}
-      onScroll={(event) => leftAt.set(name, event.currentTarget.scrollTop)}
+      onScroll={(event) => leave(name, { top: event.currentTarget.scrollTop })}
     >
       <div
         className={styles.table}
@@ -122,9 +137,9 @@ export function TaskList({
                 columns={columns}
                 narrow={narrow}
                 active={active.index === index}
-                onFocus={() => active.set(index)}
+                onFocus={() => active.set(task.id)}
                 selected={selection.has(task.id)}
-                onSelect={() => selection.toggle(task.id)}
+                onSelect={(isRange) => choose(task.id, isRange)}
               />
             );
           })}
@@ -156,13 +171,14 @@ function Row({
   active: boolean;
   onFocus: () => void;
   selected: boolean;
-  onSelect: () => void;
+  onSelect: (isRange: boolean) => void;
 }) {
   const words = useWords();
   const navigate = useNavigate();
   const link = useRef<HTMLAnchorElement>(null);
   useEffect(() => {
-    if (active) link.current?.focus({ preventScroll: true });
+    // A row that comes into view again takes the focus from nobody who types.
+    if (active && !document.activeElement?.closest(elsewhere)) link.current?.focus({ preventScroll: true });
   }, [active]);
   const open = (event: MouseEvent) => {
     if (event.target instanceof Element && event.target.closest("a, input, label")) return;
@@ -175,18 +191,21 @@ function Row({
       role="row"
       aria-rowindex={index + 2}
       data-selected={selected}
+      data-active={active}
       className={`${styles.row} ${narrow ? styles.narrow : ""}`}
       style={{ height, transform: `translateY(${top}px)` }}
       onClick={open}
       onFocus={onFocus}
     >
       <span role="cell" className={styles.check}>
-        <label>
+        <label onMouseDown={keepText}>
           <input
             type="checkbox"
             aria-label={words.selectTask(task.id)}
             checked={selected}
-            onChange={onSelect}
+            onChange={({ nativeEvent }) =>
+              onSelect("shiftKey" in nativeEvent && nativeEvent.shiftKey === true)
+            }
           />
         </label>
       </span>
@@ -256,22 +275,68 @@ function linkedColumn(columns: readonly TaskColumn[]): number {
   );
 }
 
-/** `j` and `k` go down and up, `x` selects; Enter is the focused link's own. */
-function useActiveRow(tasks: readonly TaskDocument[], selection: Selection, show: (index: number) => void) {
-  const [index, setIndex] = useState(-1);
+/** Where whoever types is left alone. */
+const elsewhere = "input:not([type=checkbox]), textarea, select, dialog, [data-menu][open]";
+
+/** A press with Shift would select the text up to here. */
+function keepText(event: MouseEvent): void {
+  if (event.shiftKey) event.preventDefault();
+}
+
+/** With Shift, all from the task that was chosen last to this one; without, this one alone. */
+function useRangeChoice(tasks: readonly TaskDocument[], selection: Selection) {
+  const last = useRef<string>(undefined);
+  return (id: string, isRange: boolean) => {
+    const [from, to] = [last.current, id]
+      .map((one) => tasks.findIndex((task) => task.id === one))
+      .sort(rising);
+    last.current = id;
+    if (!isRange || from === -1) selection.toggle(id);
+    else selection.add(tasks.slice(from, to! + 1).map((task) => task.id));
+  };
+}
+
+function rising(a: number, b: number): number {
+  return a - b;
+}
+
+/**
+ * `j` and `k` go down and up, with Shift they select on the way; `x` selects; Enter is the focused link's own.
+ */
+function useActiveRow(
+  name: string,
+  tasks: readonly TaskDocument[],
+  selection: Selection,
+  show: (index: number) => void,
+) {
+  const [id, setId] = useState(() => leftAt.get(name)?.active);
+  const index = useMemo(() => tasks.findIndex((task) => task.id === id), [tasks, id]);
+  const set = (next: string) => {
+    leave(name, { active: next });
+    setId(next);
+  };
   const move = (by: number) => {
     const next = Math.min(tasks.length - 1, Math.max(0, index + by));
-    if (tasks.length === 0) return;
+    const task = tasks[next];
+    if (!task) return;
     show(next);
-    setIndex(next);
+    set(task.id);
+    return task.id;
+  };
+  const extend = (by: number) => {
+    const from = tasks[index]?.id;
+    const to = move(by);
+    if (to) selection.add(from ? [from, to] : [to]);
   };
   useShortcuts({
     j: () => move(1),
     k: () => move(-1),
+    J: () => extend(1),
+    K: () => extend(-1),
     x: () => {
       const task = tasks[index];
       if (task) selection.toggle(task.id);
     },
   });
-  return { index, set: setIndex };
+  return { index, set };
 }

@@ -3,9 +3,10 @@
  * another server says who may come in there is no token: it is the one to sign in to.
  */
 import { useMutation } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useRef, useState } from "react";
 import { api } from "../api.ts";
 import { useWords } from "../i18n/language.tsx";
+import { Brand } from "./brand.tsx";
 import { Button } from "./button.tsx";
 import { Field, inputClass } from "./field.tsx";
 import { useTitle } from "./page.tsx";
@@ -14,6 +15,8 @@ import styles from "./token-prompt.module.css";
 export function TokenPrompt({ isLoggedOut }: { isLoggedOut: boolean }) {
   const words = useWords();
   const [token, setToken] = useState("");
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => input.current?.focus(), []);
   useTitle(words.token);
   const { mutate, error, isPending } = useMutation({
     mutationFn: () => api.logIn(token.trim()),
@@ -26,12 +29,14 @@ export function TokenPrompt({ isLoggedOut }: { isLoggedOut: boolean }) {
   return (
     <main className={styles.page}>
       <form className={styles.card} onSubmit={open}>
+        <Brand />
         <h1>{isLoggedOut ? words.loggedOutTitle : words.tokenTitle}</h1>
         <p>{isLoggedOut ? words.loggedOutText : words.tokenText}</p>
-        <Field label={words.token}>
+        <Field label={words.token} problem={error ? words.tokenRefused : undefined}>
           {(wiring) => (
             <input
               {...wiring}
+              ref={input}
               className={inputClass}
               type="password"
               autoComplete="off"
@@ -41,12 +46,7 @@ export function TokenPrompt({ isLoggedOut }: { isLoggedOut: boolean }) {
             />
           )}
         </Field>
-        {error && (
-          <p role="alert" className={styles.refused}>
-            {words.tokenRefused}
-          </p>
-        )}
-        <Button kind="main" type="submit" disabled={isPending}>
+        <Button kind="main" type="submit" pending={isPending}>
           {words.open}
         </Button>
       </form>
@@ -60,6 +60,7 @@ export function Unknown() {
   return (
     <main className={styles.page}>
       <div className={styles.card}>
+        <Brand />
         <h1>{words.unknownTitle}</h1>
         <p>{words.unknownText}</p>
         <Button kind="main" onClick={() => location.reload()}>

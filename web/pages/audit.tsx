@@ -10,7 +10,7 @@ import { PageHeader, Panel } from "../components/page.tsx";
 import table from "../components/table.module.css";
 import { Ago } from "../components/time.tsx";
 import type { AuditAction, AuditDocument } from "../contract.ts";
-import { useFormat } from "../format.ts";
+import { type Format, useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
 import { useMissingRole } from "../role.ts";
@@ -54,7 +54,7 @@ export function Audit() {
           {cameTo !== undefined && (
             <span role="status">{words.searchedBackTo(format.precise(new Date(cameTo)))}</span>
           )}
-          <Button onClick={() => fetchNextPage()} disabled={isFetchingNextPage}>
+          <Button onClick={() => fetchNextPage()} pending={isFetchingNextPage}>
             {cameTo === undefined ? words.showOlder : words.searchOn}
           </Button>
         </p>
@@ -109,6 +109,7 @@ function Filters({ filter }: { filter: AuditFilter }) {
 
 function Records({ records }: { records: readonly AuditDocument[] }) {
   const words = useWords();
+  const format = useFormat();
   return (
     <table className={table.table}>
       <thead>
@@ -131,9 +132,9 @@ function Records({ records }: { records: readonly AuditDocument[] }) {
             <td className={table.optional}>{words.auditActions[record.action]}</td>
             <td className={table.wrap}>
               <Target record={record} />
-              <span className={table.below}>{changeText(record)}</span>
+              <span className={table.below}>{changeText(record, format)}</span>
             </td>
-            <td className={`${table.wide} ${table.soft} ${table.optional}`}>{changeText(record)}</td>
+            <td className={`${table.wide} ${table.soft} ${table.optional}`}>{changeText(record, format)}</td>
             <td className={`${table.soft} ${table.optional}`}>
               {words.auditVias[record.via]}
               {record.address && ` · ${record.address}`}
@@ -167,16 +168,19 @@ function Target({ record: { kind, target } }: { record: AuditDocument }) {
 }
 
 /** `status PENDING → CANCELLED`. */
-function changeText({ before = {}, after = {} }: AuditDocument): string {
+function changeText({ before = {}, after = {} }: AuditDocument, format: Format): string {
   const names = new Set([...Object.keys(before), ...Object.keys(after)]);
   return [...names]
     .map((name) => {
       const values = [before[name], after[name]].filter((value) => value !== undefined);
-      return `${name} ${values.map(valueText).join(" → ")}`;
+      return `${name} ${values.map((value) => valueText(value, format)).join(" → ")}`;
     })
     .join(", ");
 }
 
-function valueText(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
+const instant = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
+
+function valueText(value: unknown, format: Format): string {
+  if (typeof value !== "string") return JSON.stringify(value);
+  return instant.test(value) ? format.precise(new Date(value)) : value;
 }

@@ -121,7 +121,7 @@ function EnqueueForm({
       )}
       <div className={styles.buttons}>
         <Link to="/definitions">{words.cancelDialog}</Link>
-        <RoleButton needs="operator" kind="main" type="submit" disabled={enqueueing.isPending}>
+        <RoleButton needs="operator" kind="main" type="submit" pending={enqueueing.isPending}>
           {words.enqueue}
         </RoleButton>
       </div>

@@ -102,7 +102,7 @@ function Found({
             {unfinished.hint && words.said(unfinished.hint)}
           </span>
           {found.isCut && found.hasMore && (
-            <Button small onClick={found.searchOn} disabled={found.loadingMore}>
+            <Button small onClick={found.searchOn} pending={found.loadingMore}>
               {found.loadingMore ? words.loadingMore : words.searchOn}
             </Button>
           )}
