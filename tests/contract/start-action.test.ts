@@ -194,6 +194,17 @@ describe.each(Object.entries(databases))("on %s", (name, makeDatabase) => {
     expect(await dure.countTasks({ priority: 7 })).toBe(2);
   });
 
+  test("reschedules to an instant, which the audit log tells", async () => {
+    await dure.enqueueTask("send-receipt", {}, { id: "later", delay: "1h" });
+    const runAt = new Date(Date.now() + 7_200_000);
+    const { id } = await dure.startAction({ id: "later" }, "edit", { edit: { runAt } });
+    await dure.start();
+    await dure.waitForTask(id, { timeout: "20s" });
+    expect((await dure.getTaskById("later"))?.dueAt).toEqual(runAt);
+    const { records } = await dure.readAudit({ target: id, actions: ["start-action"] });
+    expect(records[0]?.after).toMatchObject({ action: "edit", edit: { runAt: runAt.toISOString() } });
+  });
+
   test("what cannot be asked is refused at once", async () => {
     const code = (promise: Promise<unknown>) =>
       promise.then(

@@ -92,7 +92,8 @@ export async function actOnTasksIn(
   const told = (by: By, action: AuditAction, after: AuditState) =>
     recordIn(instance, by, { action, kind: "tasks", target, after });
   const by = byOf(instance, options.by);
-  await told(by, "start-action", { action, matched, edit: options.edit });
+  const { edit } = options;
+  await told(by, "start-action", { action, matched, ...(edit && { edit: editAsJson(edit) }) });
   try {
     report.aborted = await actOnSet(instance, fixed, action, {
       ...options,
@@ -190,6 +191,11 @@ export function checkAct(what: string, action: TaskAction, options: ActOptions):
       `${what}: the action 'edit' needs what to change, as edit: { priority: 5 }.`,
     );
   }
+}
+
+/** The audit log keeps JSON. */
+export function editAsJson({ runAt, ...edit }: NonNullable<ActOptions["edit"]>): AuditState {
+  return { ...edit, ...(runAt && { runAt: runAt.toISOString() }) };
 }
 
 /** @throws DureError INVALID_OPTION for what would be dropped, and the action done to more than was meant */

@@ -10,6 +10,7 @@ import {
   checkAct,
   checkActionSearch,
   countSet,
+  editAsJson,
   fixedSet,
   type TaskAction,
 } from "./act.ts";
@@ -102,7 +103,11 @@ export async function startActionIn(
   return enqueueOf(instance, instance.registry.get(actionType)!, payload, {
     runAt: before,
     description: `${action}: ${what}`.slice(0, 1_000),
-    by: { ...caller, action: "start-action", after: { action, of: what, matched, edit } },
+    by: {
+      ...caller,
+      action: "start-action",
+      after: { action, of: what, matched, ...(edit && { edit: editAsJson(edit) }) },
+    },
   });
 }
 
