@@ -61,4 +61,20 @@ onEachStore("reportProgress", (world) => {
     );
     expect(await world.get("a")).toEqual(before);
   });
+
+  test("a settlement does not overtake the report before it", async () => {
+    const ids = Array.from({ length: 12 }, (_, number) => `task-${number}`);
+    await Promise.all(ids.map((id) => world.enqueue(newTask({ id }))));
+    const claimed = await world.claim({ limit: ids.length });
+    await Promise.all(
+      claimed.flatMap((one, done) => [
+        world.store.reportProgress([
+          { ref: one.ref, taskId: one.task.id, fence: 1, workerId: "worker-1", progress: { done } },
+        ]),
+        world.settle(one, "completed"),
+      ]),
+    );
+    for (const [done, { task }] of claimed.entries())
+      expect(await world.get(task.id)).toMatchObject({ status: "COMPLETED", progress: { done } });
+  });
 });

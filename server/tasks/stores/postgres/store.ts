@@ -68,6 +68,7 @@ import { Notifier } from "./notifier.ts";
 import { listPauses, pause, resume } from "./pauses.ts";
 import * as read from "./read.ts";
 import { readRecords, seal, writeRecords } from "./records.ts";
+import { ReportsUnderWay } from "./reports.ts";
 import { plainText } from "./rows.ts";
 import { deleteSearch, listSearches, saveSearch, writeAlertState } from "./saved-searches.ts";
 import { knownVersion, prepareSchema, storedVersion } from "./schema.ts";
@@ -116,6 +117,7 @@ class PostgresStore implements TaskStore {
   readonly #notifier: Notifier;
   readonly #link: LeaseLink;
   readonly #listeners = new Set<(news?: News) => void>();
+  readonly #reports = new ReportsUnderWay();
   #skewWasMeasured = false;
   #closing: Promise<void> | undefined;
 
@@ -284,12 +286,13 @@ class PostgresStore implements TaskStore {
     return beginTransaction(this.#context, request);
   }
 
-  settleTasks(settlements: readonly Settlement[]): Promise<Written<Settled[]>> {
+  async settleTasks(settlements: readonly Settlement[]): Promise<Written<Settled[]>> {
+    await this.#reports.endOf(settlements);
     return settleTasks(this.#context, settlements);
   }
 
   reportProgress(reports: Parameters<TaskStore["reportProgress"]>[0]): Promise<Written<void>> {
-    return reportProgress(this.#context, reports);
+    return this.#reports.add(reports, reportProgress(this.#context, reports));
   }
 
   listCancelRequests(workerId: string): Promise<{ taskId: string; fence: number }[]> {
