@@ -139,7 +139,7 @@ export class DureClient {
     return (await this.call("POST /tasks", { body: { type, payload, ...settings }, signal })).task;
   }
 
-  /** At most 1,000; in the order given. */
+  /** At most 1,000, each by itself; in the order given. Where one is refused, `details.stored` has the ids of those that are stored. */
   async enqueueTasks(
     tasks: CallBody<"POST /tasks/batch">["tasks"],
     options?: RequestOptions,

@@ -397,6 +397,13 @@ function withoutToken(address: string): string {
 
 async function bodyOf(request: Request): Promise<unknown> {
   const text = await request.text();
+  if (text === "" && Number(request.headers.get("content-length")) > 0) {
+    throw new HttpError(
+      400,
+      "INVALID_REQUEST",
+      "The body was read before it came here, and is lost. Mount this handler before whatever reads bodies, such as express.json().",
+    );
+  }
   try {
     return text === "" ? {} : parseJson(text);
   } catch (error) {

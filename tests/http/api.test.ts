@@ -211,6 +211,22 @@ describe("changing", () => {
     expect(answer.tasks.map(({ payload }: any) => payload.order)).toEqual([1, 2, 3]);
   });
 
+  test("many of which one is refused: which, and what is stored", async () => {
+    const tasks = ["send-receipt", "send-recept", "send-receipt"].map((type) => ({
+      type,
+      payload: {},
+      delay: "1h",
+    }));
+    const { code, message, details } = (await (
+      await change("POST", "/api/tasks/batch", { tasks })
+    ).json()) as any;
+    expect({ code, index: details.index }).toEqual({ code: "TASK_NOT_DEFINED", index: 1 });
+    expect(message).toMatch(/^tasks\[1\]: No task "send-recept"/);
+    expect(details.stored).toEqual([expect.any(String), null, expect.any(String)]);
+    for (const id of [details.stored[0], details.stored[2]])
+      expect(await dure.getTaskById(id)).toMatchObject({ status: "PENDING" });
+  });
+
   test.each<[string, string, unknown, number, string]>([
     ["POST", "/api/tasks", { type: "send-recept", payload: {} }, 404, "TASK_NOT_DEFINED"],
     ["POST", "/api/tasks", { type: "send-receipt", payload: {}, colour: "red" }, 400, "INVALID_REQUEST"],

@@ -217,14 +217,14 @@ export const taskRoutes = [
     path: "tasks/batch",
     role: "operator",
     answer: z.object({ tasks: z.array(task) }),
-    summary: `Enqueues at most ${batchMax} tasks, one after another; answers them in order`,
+    summary: `Enqueues at most ${batchMax} tasks, each by itself; answers them in order. Where one is refused, details.index names the first such and details.stored the ids of those that are stored, null for the others`,
     body: z.strictObject({ tasks: z.array(newTask).max(batchMax) }),
     run: async ({ dure, documents, body, charge, enqueuedBy: by }) => {
       charge(body.tasks.length);
-      const stored = body.tasks.map(({ type, payload, ...options }) =>
+      const asked = body.tasks.map(({ type, payload, ...options }) =>
         dure.enqueueTask(type, payload, { ...options, ...(by && { by }) }),
       );
-      return { tasks: (await Promise.all(stored)).map((task) => documents.task(task)) };
+      return { tasks: (await allStored(asked)).map((task) => documents.task(task)) };
     },
   }),
   route({
@@ -309,6 +309,18 @@ export const taskRoutes = [
     },
   }),
 ];
+
+/** @throws DureError of the first that was refused, with its `index` and the ids of those that are `stored`, null for the others */
+async function allStored(asked: readonly Promise<Task>[]): Promise<Task[]> {
+  const ends = await Promise.allSettled(asked);
+  const index = ends.findIndex(({ status }) => status === "rejected");
+  if (index < 0) return Promise.all(asked);
+  const { reason } = ends[index] as PromiseRejectedResult;
+  if (!(reason instanceof DureError)) throw reason;
+  const stored = ends.map((end) => (end.status === "fulfilled" ? end.value.id : null));
+  const details = { ...reason.details, index, stored };
+  throw new DureError(reason.code, `tasks[${index}]: ${reason.message}`, { details, cause: reason });
+}
 
 async function attributesOf(dure: Dure, tasks: readonly Task[]): Promise<Map<string, Attributes>> {
   const store = await dure.instance.store();
