@@ -91,6 +91,12 @@ export const api = {
     get<{ count: number; exact?: boolean }>("tasks/count", filterQuery(search), signal),
   task: async (id: string, signal?: AbortSignal): Promise<TaskDetail> =>
     taskDetail(await get<TaskDetail | FlatDetail>(`tasks/${encodeURIComponent(id)}`, {}, signal)),
+  /** Why it is where it is, the most important reason first, in the server's words. */
+  reasons: async (id: string, signal?: AbortSignal) => {
+    const path = `tasks/${encodeURIComponent(id)}/explain`;
+    const { reasons } = await get<{ reasons: { message: string }[] }>(path, {}, signal);
+    return reasons.map(({ message }) => message);
+  },
   enqueue: (body: { type: string; payload: Json } & EnqueueSettings) =>
     send<{ task: TaskDocument } | TaskDocument>("POST", "tasks", body).then(taskOf),
   // What is done to a task is done to the one that was looked at: one that has changed since is refused.

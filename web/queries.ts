@@ -91,6 +91,13 @@ export const queries = {
       queryFn: ({ signal }) => api.task(id, signal),
       refetchInterval: ({ state }) => state.data?.task.status === "RUNNING" && runningEveryMs,
     }),
+  reasons: (id: string) =>
+    queryOptions({
+      queryKey: ["task", id, "reasons"],
+      queryFn: ({ signal }) => api.reasons(id, signal),
+      refetchInterval: unheardEveryMs,
+      retry: false,
+    }),
   /** Asked anew whenever it is shown. */
   actionPreview: (action: SearchAction, search: TaskSearch) =>
     queryOptions({

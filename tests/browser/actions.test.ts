@@ -44,6 +44,7 @@ test("a failed task is retried after a question", async () => {
   await dialog.getByRole("button", { name: "Retry" }).click();
   await page.getByText("1 task done").waitFor();
   await page.getByText("Why it waits").waitFor();
+  await page.getByText("It is behind 812 other tasks of priority 0 or higher.").waitFor();
   expect(server.requests).toContain("POST tasks/0f3a00000011-receipt/retry");
 });
 

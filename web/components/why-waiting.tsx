@@ -1,4 +1,4 @@
-/** Why a pending task is not running, as far as the API can tell. */
+/** Why a pending task is not running: what the page knows itself, else what the API says of its turn. */
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { PauseDocument, TaskDocument, WorkerDocument } from "../contract.ts";
@@ -20,7 +20,9 @@ export function WhyWaiting({ task }: { task: TaskDocument }) {
   const unserved = workers && !workers.some((worker) => runs(worker, task.type));
   const pausedName = paused?.type ?? paused?.queue ?? "";
   const waitsForTime = dueAt !== undefined && dueAt.getTime() > now;
-  let reason = words.waitsForWorker;
+  const isDue = !paused && !unserved && !waitsForTime;
+  const { data: reasons } = useQuery({ ...queries.reasons(task.id), enabled: isDue });
+  let reason = reasons ? reasons.map(words.said).join(" ") : words.waitsForWorker;
   if (paused) {
     const since = format.dayTime(new Date(paused.pausedAt));
     reason = words.waitsPaused(pausedName, since, paused.reason);

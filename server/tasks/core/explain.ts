@@ -3,6 +3,7 @@ import type { Attempt } from "./attempt.ts";
 import type { Condition } from "./condition.ts";
 import { DureError } from "./errors.ts";
 import { findNearIdsIn } from "./find.ts";
+import { grouped } from "./grouped.ts";
 import type { Instance } from "./instance.ts";
 import { didYouMean } from "./names.ts";
 import { describePause, pausesOf } from "./pauses.ts";
@@ -15,7 +16,7 @@ import type { Task } from "./task.ts";
  * - `taken-back`: its worker died or gave it back, and it waits to run again.
  * - `paused`: somebody paused its type or its queue.
  * - `no-worker`: no worker that runs defines its type, or takes its queue.
- * - `behind`: others are due before it. `busy`: it is next, and every slot is taken. `next`: it is next.
+ * - `behind`: others are due before it. `busy`: every slot of its workers is taken. `next`: it is next, and there is room.
  * - `quarantine`: its worker died more than once, so it runs alone on a worker.
  * - `running`; `cancelling`: it runs and was asked to stop.
  * - `completed`, `failed`, `cancelled`: it has ended; `why` says what ended it.
@@ -171,7 +172,7 @@ async function whyItWaits(
     const message = `${task.crashes} workers died while they ran it, so it is run alone, one such task at a time.`;
     reasons.push({ code: "quarantine", message });
   }
-  if (workers.length > 0) reasons.push(await itsTurn(store, task, surroundings));
+  if (workers.length > 0) reasons.push(...(await itsTurn(store, task, surroundings)));
   return reasons;
 }
 
@@ -205,20 +206,35 @@ function noWorker({ type, queue }: Task): ExplanationReason {
   return { code: "no-worker", message };
 }
 
-async function itsTurn(store: TaskStore, task: Task, surroundings: Surroundings): Promise<ExplanationReason> {
+/** How many go before it, and whether there is room for any of them. */
+async function itsTurn(
+  store: TaskStore,
+  task: Task,
+  surroundings: Surroundings,
+): Promise<ExplanationReason[]> {
   const { count: ahead, errorMax } = await countAhead(store, task, surroundings);
+  const taken = slotsTaken(surroundings.workers);
   if (ahead > 0) {
     const about = errorMax > 0 ? "about " : "";
-    const message = `It is behind ${about}${ahead} other task(s) of priority ${task.priority ?? 0} or higher.`;
-    return { code: "behind", message, ahead, aheadErrorMax: errorMax };
+    const others = `${about}${grouped(ahead)} other ${ahead === 1 ? "task" : "tasks"}`;
+    const message = `It is behind ${others} of priority ${task.priority ?? 0} or higher.`;
+    const behind = { code: "behind", message, ahead, aheadErrorMax: errorMax } as const;
+    if (taken === undefined) return [behind];
+    return [behind, { code: "busy", message: `Every slot of its workers is taken: ${taken}.` }];
   }
-  const { workers } = surroundings;
-  if (workers.some(({ running, concurrency }) => running < concurrency))
-    return { code: "next", message: "It is the next to run, and a worker has room for it." };
+  if (taken !== undefined) {
+    const message = `It is the next to run, and every slot of its workers is taken: ${taken}.`;
+    return [{ code: "busy", message }];
+  }
+  return [{ code: "next", message: "It is the next to run, and a worker has room for it." }];
+}
+
+/** Such as `3 of 3`; undefined while a worker has room. */
+function slotsTaken(workers: readonly WorkerRecord[]): string | undefined {
+  if (workers.some(({ running, concurrency }) => running < concurrency)) return undefined;
   const running = workers.reduce((sum, worker) => sum + worker.running, 0);
   const slots = workers.reduce((sum, worker) => sum + worker.concurrency, 0);
-  const message = `It is the next to run, and every slot of its workers is taken: ${running} of ${slots}.`;
-  return { code: "busy", message };
+  return `${running} of ${slots}`;
 }
 
 /** Tasks of the types that its workers run which are claimed before it: of a higher priority, or due before it. */

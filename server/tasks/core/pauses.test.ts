@@ -89,7 +89,10 @@ describe("why a task waits", () => {
     }
     await dure.enqueueTask("send-receipt", {}, { priority: 5 });
     const { id } = await dure.enqueueTask("send-receipt", {});
-    expect((await dure.explainTask(id)).reasons).toMatchObject([{ code: "behind", ahead: 1 }]);
+    expect((await dure.explainTask(id)).reasons).toMatchObject([
+      { code: "behind", ahead: 1, message: "It is behind 1 other task of priority 0 or higher." },
+      { code: "busy", message: "Every slot of its workers is taken: 10 of 10." },
+    ]);
     release();
   });
 

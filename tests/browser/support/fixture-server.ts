@@ -430,6 +430,10 @@ const following: { [action: string]: TaskDocument["status"] } = { retry: "PENDIN
 function actOn(world: World, method: string, id: string, action: string | undefined, body: any): Reply {
   const task = world.tasks.find((one) => one.id === id);
   if (!task) return notFound(`task ${id}`);
+  if (method === "GET" && action === "explain") {
+    const message = "It is behind 812 other tasks of priority 0 or higher.";
+    return { body: { task, reasons: [{ code: "behind", message, ahead: 812, aheadErrorMax: 0 }] } };
+  }
   if (method === "GET") return { body: { task, attempts: world.attempts.get(id) ?? [] } };
   if (method === "DELETE") world.tasks.splice(world.tasks.indexOf(task), 1);
   if (method === "PATCH") Object.assign(task, body);
