@@ -16,6 +16,12 @@ function offered(marked: string) {
   return { from, to, texts: items.map(({ text }) => text) };
 }
 
+test("attributes are found by their whole names, too", () => {
+  const textsOf = (text: string) => completeQuery(text, text.length, sources).items.map((item) => item.text);
+  expect(textsOf("attribute.")).toEqual(["userId:", "attribute.status:", "attribute."]);
+  expect(textsOf("attribute.us")).toEqual(["userId:"]);
+});
+
 test("an empty query is offered every field, attributes among them", () => {
   const { texts } = offered("|");
   expect(texts).toEqual(

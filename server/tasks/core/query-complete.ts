@@ -128,6 +128,7 @@ function fieldOffers({ attributes = [], searches = [] }: CompletionSources): Off
   const declared = attributeNames(attributes).map((name) => ({
     text: queryField(name) ? `attribute.${name}:` : `${name}:`,
     detail: "an attribute",
+    alias: [`attribute.${name}`],
   }));
   const others = Object.entries(otherDetails).map(([name, detail]) => ({
     text: ["has", "text", "sort"].includes(name) ? `${name}:` : `${name}.`,
