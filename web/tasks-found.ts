@@ -24,7 +24,8 @@ export function useFoundTasks(search: TaskSearch) {
   const unfinished = lastPage && !lastPage.complete ? lastPage : undefined;
   // A page that ran out of time goes on only when asked, or every scroll would cost a whole budget.
   const isCut =
-    unfinished !== undefined && (!unfinished.unindexed || unfinished.searchedBackTo !== undefined);
+    unfinished !== undefined &&
+    ((!unfinished.unindexed && !unfinished.unfilled) || unfinished.searchedBackTo !== undefined);
   const searchOn = useCallback(() => {
     fetchNextPage();
   }, [fetchNextPage]);
@@ -39,6 +40,7 @@ export function useFoundTasks(search: TaskSearch) {
     loadingMore: isFetchingNextPage,
     hasMore: hasNextPage,
     unfinished,
+    hint: lastPage?.hint,
     isCut,
     error: result.error,
     readAtMs: result.dataUpdatedAt,

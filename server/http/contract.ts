@@ -107,6 +107,8 @@ export const taskPage = z.object({
   searchedBackTo: instant.optional(),
   /** So many tasks may be missing: their texts are not indexed yet. */
   unindexed: amount.optional(),
+  /** So many tasks were judged without an attribute that waits to be filled in. */
+  unfilled: amount.optional(),
   hint: z.string().optional(),
 });
 export type TaskPage = z.infer<typeof taskPage>;

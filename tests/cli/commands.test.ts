@@ -166,7 +166,6 @@ describe("dure search", () => {
   test.each([
     [["--id", "receipt-71"], '"receipt-17"'],
     [["id:receipt-1 status:failed"], '"receipt-17"'],
-    [["type:resize-imgae"], '"resize-image"'],
   ])("that finds nothing by %j names the nearest that is there", async (args, near) => {
     const { code, stdout, stderr } = await workspace.dure(["search", ...args]);
     expect({ code, stdout, stderr }).toEqual({
@@ -174,6 +173,12 @@ describe("dure search", () => {
       stdout: "",
       stderr: `No task fits. Did you mean ${near}?\n`,
     });
+  });
+
+  test("that finds nothing says which type or attribute nothing has", async () => {
+    const ofType = 'No task "resize-imgae" is defined in this database. Did you mean "resize-image"?';
+    const { stderr } = await workspace.dure(["search", "type:resize-imgae usrId:7"]);
+    expect(stderr).toBe(`No task fits.\n${ofType} No definition declares an attribute "usrId".\n`);
   });
 });
 

@@ -211,8 +211,24 @@ onEachStore("attributes", (world) => {
     await world.settle((await world.claim({ limit: 1 }))[0]!, "completed");
     await world.claim({ limit: 1 });
     ok(await world.store.saveDefinitions([{ ...newDefinition(), attributes: ["userId", "user"] }]));
+    const byUser = newSearch({ where: equals("user", 0) });
+    expect(await world.store.searchTasks(byUser)).toMatchObject({ tasks: [], unfilled: 25 });
+    expect(await world.store.countTasks(byUser)).toEqual({ count: 0, errorMax: 25 });
+    expect(await world.store.explainSearch(byUser)).toMatchObject({ unfilled: 25 });
+    expect(await world.store.searchTasks({ ...byUser, types: ["send-receipt"] })).not.toHaveProperty(
+      "unfilled",
+    );
+    const byOther = newSearch({ where: equals("userId", "u3") });
+    expect(await world.store.searchTasks(byOther)).not.toHaveProperty("unfilled");
     const seen = new Set<string>();
     for (let round = 0; round < 10; round++) {
+      // The newest have been filled in: a page that needs no others is whole.
+      const newest = { start: startAt - 8 };
+      const ofNewest = await world.store.searchTasks({ ...byUser, created: newest });
+      if (round === 1) expect(ofNewest).toMatchObject({ tasks: [{ payload: { user: 0 } }] });
+      expect(ofNewest.unfilled !== undefined).toBe(round === 0);
+      const firstOne = await world.store.searchTasks({ ...byUser, limit: 1 });
+      expect(firstOne.unfilled !== undefined).toBe(round === 0);
       const unfilled = await world.store.readUnfilled({ types, limit: 10 });
       if (unfilled.length === 0) break;
       expect((await world.store.stats()).filling).toHaveLength(1);
@@ -229,6 +245,8 @@ onEachStore("attributes", (world) => {
     expect(seen.size).toBe(25);
     expect(await world.store.readUnfilled({ types, limit: 10 })).toEqual([]);
     expect((await world.store.stats()).filling ?? []).toEqual([]);
+    expect(await world.store.searchTasks(byUser)).not.toHaveProperty("unfilled");
+    expect(await world.store.explainSearch(byUser)).not.toHaveProperty("unfilled");
     const where = equals("user", 0, 1, 2, 24);
     const found = await tasksOf(world.store.searchTasks(newSearch({ where })));
     expect(found.map(({ payload }) => payload.user)).toEqual([0, 2, 24]);

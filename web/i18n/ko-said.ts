@@ -184,9 +184,42 @@ export const sentences: readonly [english: string, korean: string][] = [
   ["or more", "이상"],
 
   [
+    "It is behind {} other {} of priority {} or higher.",
+    "우선순위 {2} 이상인 다른 태스크 {0}개가 먼저 실행됩니다.",
+  ],
+  ["about {}", "약 {0}"],
+  ["Every slot of its workers is taken: {} of {}.", "워커의 자리 {1}개 중 {0}개를 쓰고 있습니다."],
+  [
+    "It is the next to run, and every slot of its workers is taken: {} of {}.",
+    "다음 차례이지만 워커의 자리 {1}개 중 {0}개를 쓰고 있습니다.",
+  ],
+  ["It is the next to run, and a worker has room for it.", "다음 차례이고, 빈 워커가 있습니다."],
+  [
+    "{} workers died while they ran it, so it is run alone, one such task at a time.",
+    "실행하던 워커 {0}개가 죽어서, 이런 태스크는 한 번에 하나씩 따로 실행합니다.",
+  ],
+  [
+    "It was taken back from {}, which died or was taken for dead.",
+    "{0}이(가) 죽었거나 응답이 없어 되돌려 받은 태스크입니다.",
+  ],
+  ["It was given back by {}, which stopped.", "{0}이(가) 멈추면서 돌려준 태스크입니다."],
+  ["worker {}", "워커 {0}"],
+  [
+    'No worker that runs defines "{}" and takes queue "{}". Start one that does: dure worker <files>.',
+    '유형 "{0}"을(를) 정의하고 큐 "{1}"을(를) 맡은 실행 중인 워커가 없습니다. dure worker <파일>로 시작하세요.',
+  ],
+
+  [
     "The texts of about {} tasks are not indexed yet, and were not looked at. Ask again when running workers have indexed them, which the stats tell; or with no budget: then every task is looked at.{}",
     "태스크 약 {0}개의 글은 아직 색인되지 않아 확인하지 않았습니다. 실행 중인 워커가 색인한 뒤 다시 검색하세요.{1}",
   ],
+  [
+    "About {} older tasks wait for an attribute to be filled in, and are judged without it. Ask again when running workers that define their types have done so, which the stats tell.{}",
+    "이전 태스크 약 {0}개에는 속성이 아직 채워지지 않아, 없는 것으로 보고 검색했습니다. 유형을 정의한 워커가 채운 뒤 다시 검색하세요.{1}",
+  ],
+  ['No definition declares an attribute "{}".{}', '속성 "{0}"을(를) 선언한 정의가 없습니다. {1}'],
+  ['No task "{}" is defined in this database.{}', '이 데이터베이스에는 "{0}" 태스크의 정의가 없습니다. {1}'],
+  ["Did you mean {}?{}", "혹시 {0}인가요? {1}"],
   [
     "Nothing but a look at each task tells which of them fit. Narrow it by status, type or a range of time, declare what you ask for as an attribute, or give it a longer budget.",
     "태스크를 하나씩 확인해야 하는 검색입니다. 상태, 유형, 기간으로 좁히거나 찾는 값을 속성으로 선언하세요.",

@@ -89,7 +89,7 @@ function Found({
   if (found.tasks.length === 0) {
     if (found.error) return invalid ? <Help /> : <Failure error={found.error} onRetry={found.refresh} />;
     if (found.loading) return <p className={styles.loading}>{words.loading}</p>;
-    if (!found.unfinished) return <NoTasks search={search} />;
+    if (!found.unfinished) return <NoTasks search={search} hint={found.hint} />;
   }
   const { unfinished } = found;
   return (
@@ -121,7 +121,7 @@ function Found({
   );
 }
 
-function NoTasks({ search }: { search: TaskSearch }) {
+function NoTasks({ search, hint }: { search: TaskSearch; hint: string | undefined }) {
   const words = useWords();
   const searched = search.q || search.status || search.type;
   if (!searched) {
@@ -132,7 +132,7 @@ function NoTasks({ search }: { search: TaskSearch }) {
     );
   }
   return (
-    <Empty title={words.noTasksTitle} text={words.noTasksText}>
+    <Empty title={words.noTasksTitle} text={hint === undefined ? words.noTasksText : words.said(hint)}>
       <Link to="/tasks">{words.showAllTasks}</Link>
       {search.q && <SearchExamples />}
     </Empty>

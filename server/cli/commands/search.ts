@@ -257,19 +257,23 @@ function noteRest(output: Output, page: TaskPage, total: number | undefined, nea
   const { tasks, nextCursor, previousCursor } = page;
   const real = tasks.filter(({ isDefinition }) => !isDefinition).length;
   if (tasks.length === 0)
-    output.note(page.complete ? `No task fits.${questionOf(near)}` : "No task was found so far.");
+    output.note(
+      page.complete
+        ? `No task fits.${questionOf(page.hint === undefined ? near : [])}`
+        : "No task was found so far.",
+    );
   else if (total === undefined) output.note(`${counted(real, "task")}; --count tells how many there are.`);
   else if (real === total) output.note(`${counted(total, "task")}.`);
   else output.note(`${formatCount(real)} of ${counted(total, "task")}.`);
   if (!page.complete) noteIncomplete(output, page);
+  if (page.hint !== undefined) output.note(page.hint);
   if (nextCursor !== undefined) output.note(`Next page: add --cursor ${nextCursor}`);
   if (previousCursor !== undefined) output.note(`Previous page: add --cursor ${previousCursor}`);
 }
 
 /** The search ended before the page was full, or texts are not indexed yet. */
-function noteIncomplete(output: Output, { searchedBackTo, unindexed, hint }: TaskPage): void {
+function noteIncomplete(output: Output, { searchedBackTo, unindexed, unfilled }: TaskPage): void {
   const came = searchedBackTo === undefined ? "" : `: it came to ${formatInstant(searchedBackTo)}`;
-  if (came !== "" || unindexed === undefined)
+  if (came !== "" || (unindexed === undefined && unfilled === undefined))
     output.note(`The search's time was up${came}. The cursor goes on from there; --budget gives it longer.`);
-  if (hint !== undefined) output.note(hint);
 }

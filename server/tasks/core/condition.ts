@@ -63,6 +63,15 @@ export interface Bound {
   isIncluded: boolean;
 }
 
+/** The names of the attributes that it looks at, each once. */
+export function attributesIn(condition: Condition | undefined): string[] {
+  if (!condition) return [];
+  if (condition.kind === "not") return attributesIn(condition.part);
+  if (condition.kind === "and" || condition.kind === "or")
+    return [...new Set(condition.parts.flatMap(attributesIn))];
+  return "field" in condition && condition.field.of === "attribute" ? [condition.field.name] : [];
+}
+
 /** Case and forms of a character that mean the same are made one: NFKC, lower case, and one sigma wherever it stands. */
 export function foldText(text: string): string {
   return text.normalize("NFKC").toLowerCase().replaceAll("ς", "σ");

@@ -45,9 +45,28 @@ test.each<[TaskSearchOptions, RegExp[]]>([
   [{ sortBy: "priority", type: "resize-image" }, [/Sort by createdAt, updatedAt or id.*priority/]],
   [{ offset: 200_000 }, [/by cursor/]],
   [{ query: "priority:>3 queue:default" }, []],
+  [{ query: "usrId:3" }, [/No definition declares an attribute "usrId"\. Did you mean "userId"\?/]],
+  [{ type: "resize-imgae" }, [/No task "resize-imgae" is defined.* Did you mean "resize-image"\?/]],
 ])("%j could be cheaper", async (options, wanted) => {
   const { hints } = await explain(options);
   expect(hints).toEqual(wanted.map((hint) => expect.stringMatching(hint)));
+});
+
+test("a search that finds nothing says which of its names nothing has", async () => {
+  const page = (options: TaskSearchOptions) => dure.searchTaskPage({ definitions: false, ...options });
+  const attribute = 'No definition declares an attribute "usrId". Did you mean "userId"?';
+  expect(await page({ query: "usrId:3 OR limit:5" })).toEqual({
+    tasks: [],
+    complete: true,
+    hint: `${attribute} No definition declares an attribute "limit".`,
+  });
+  expect(await page({ type: "resize-imgae" })).toMatchObject({
+    hint: expect.stringContaining("resize-image"),
+  });
+  for (const fits of [{ query: "userId:99" }, { type: "resize-image", status: "FAILED" as const }]) {
+    expect(await page(fits)).toEqual({ tasks: [], complete: true });
+  }
+  expect(await page({ query: "-usrId:3" })).not.toHaveProperty("hint");
 });
 
 test("it is refused what a search is refused", async () => {

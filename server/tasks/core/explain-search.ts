@@ -1,11 +1,12 @@
 /** explainSearch: which way a search is served, what that costs, and what would make it cheaper. */
 import type { Condition, Field } from "./condition.ts";
 import { describeCondition, describeField } from "./condition-text.ts";
-import { readPageSearch } from "./find.ts";
+import { hintOfUnfilled, readPageSearch } from "./find.ts";
 import { grouped } from "./grouped.ts";
 import type { Instance } from "./instance.ts";
 import type { TaskSearchOptions } from "./search.ts";
 import type { PlanSource, SearchPlan, StoreSearch } from "./store.ts";
+import { unknownNames } from "./unknown-names.ts";
 
 /** What the store says it would do, in words, and what to make of it. */
 export interface SearchExplanation extends SearchPlan {
@@ -27,13 +28,18 @@ export async function explainSearchIn(
   options: TaskSearchOptions = {},
 ): Promise<SearchExplanation> {
   const search = await readPageSearch(instance, options);
-  const plan = await (await instance.store()).explainSearch(search);
+  const store = await instance.store();
+  const plan = await store.explainSearch(search);
   const parts = partsOf(search.where);
   return {
     ...plan,
     summary: summaryOf(search, plan),
     tested: parts.map(describeCondition),
-    hints: hintsFor(search, plan, parts),
+    hints: [
+      ...(await unknownNames(instance, store, search)),
+      ...(plan.unfilled ? [hintOfUnfilled(plan.unfilled)] : []),
+      ...hintsFor(search, plan, parts),
+    ],
   };
 }
 

@@ -7,6 +7,12 @@ import type { Task } from "./task.ts";
 const task = (id: string, at: number) => ({ id, createdAt: new Date(at) }) as Task;
 const search = newSearch({ limit: 2 });
 
+test("a page that judged tasks without an attribute is not complete, and says so", () => {
+  const page = toPage({ tasks: [], unfilled: 12_000 }, search, "");
+  expect(page).toMatchObject({ tasks: [], complete: false, unfilled: 12_000 });
+  expect(page.hint).toContain("About 12,000 older tasks");
+});
+
 test("a page is not complete while texts wait to be indexed, and goes on all the same", () => {
   const tasks = [task("c", 3), task("b", 2), task("a", 1)];
   const page = toPage({ tasks, unindexed: 12_000 }, search, "");

@@ -25,6 +25,7 @@ import type { DateRange, TaskPage, TaskSearchOptions, TaskSortField } from "./se
 import { showValue } from "./show.ts";
 import type { Found, Place, StoreSearch, TaskStore } from "./store.ts";
 import type { Task, TaskStatusName } from "./task.ts";
+import { unknownNames } from "./unknown-names.ts";
 
 const limitMax = 10_000;
 const nearIdMin = 3;
@@ -65,7 +66,10 @@ export async function searchTaskPageIn(
   const { search, fingerprint } = readSearch(instance, others, saved);
   const store = await instance.store();
   const found = await store.searchTasks(pageOf(search));
-  return toPage(found, search, fingerprint);
+  const page = toPage(found, search, fingerprint);
+  const unknown = page.tasks.length === 0 ? await unknownNames(instance, store, search) : [];
+  if (unknown.length === 0) return page;
+  return { ...page, hint: [...unknown, ...(page.hint ? [page.hint] : [])].join(" ") };
 }
 
 /** Before anything of it is read; the rest is checked where it is read. @throws DureError INVALID_OPTION */
@@ -259,7 +263,7 @@ function placeOf(text: string, search: StoreSearch, fingerprint: string): NonNul
 
 /** `found` has one task more than the limit when there is a further page in the direction of reading. */
 export function toPage(
-  { tasks: found, stoppedAt: stop, isPartial, unindexed, values }: Found,
+  { tasks: found, stoppedAt: stop, isPartial, unindexed, unfilled, values }: Found,
   search: StoreSearch,
   fingerprint: string,
 ): TaskPage {
@@ -271,7 +275,7 @@ export function toPage(
   const cursorAt = cursorsOf(search, fingerprint);
   const page: TaskPage = {
     tasks: backwards ? tasks.toReversed() : tasks,
-    complete: !isPartial && !unindexed && (further || !stop),
+    complete: !isPartial && !unindexed && !unfilled && (further || !stop),
   };
   const placeAt = (index: number) => placeOfTask(search, tasks[index]!, values?.[index]);
   // Those that are ranked stay the same however long a search may take.
@@ -285,17 +289,27 @@ export function toPage(
   const at = stoppedAt && instantOf(search, stoppedAt);
   const isCut = isPartial || (stop !== undefined && !further);
   const ownHint = search.sortBy === "relevance" ? relevanceHint : hint;
-  const hints = [...(unindexed ? [hintOfUnindexed(unindexed)] : []), ...(isCut ? [ownHint] : [])];
+  const hints = [
+    ...(unindexed ? [hintOfUnindexed(unindexed)] : []),
+    ...(unfilled ? [hintOfUnfilled(unfilled)] : []),
+    ...(isCut ? [ownHint] : []),
+  ];
   return {
     ...page,
     ...(at && { searchedBackTo: at }),
     ...(unindexed && { unindexed }),
+    ...(unfilled && { unfilled }),
     hint: hints.join(" "),
   };
 }
 
 function hintOfUnindexed(tasks: number): string {
   return `The texts of about ${grouped(tasks)} tasks are not indexed yet, and were not looked at. ${unindexedHint}`;
+}
+
+/** Also of a plan. */
+export function hintOfUnfilled(tasks: number): string {
+  return `About ${grouped(tasks)} older tasks wait for an attribute to be filled in, and are judged without it. Ask again when running workers that define their types have done so, which the stats tell.`;
 }
 
 function cursorsOf(search: StoreSearch, fingerprint: string): (place: Place, backwards: boolean) => string {

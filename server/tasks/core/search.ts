@@ -72,7 +72,7 @@ export interface TaskPage {
   previousCursor?: string;
   /**
    * False when the search's budget ran out before the page was full, and `nextCursor` goes on from there; and when texts
-   * are not indexed yet: `unindexed`.
+   * are not indexed yet, or attributes not filled in: `unindexed`, `unfilled`.
    */
   complete: boolean;
   /** With `updatedSince`: pass it to the next page, or later. When `complete` is false, there is more already. */
@@ -81,7 +81,9 @@ export interface TaskPage {
   searchedBackTo?: Date;
   /** About how many tasks a search for a text has not looked at, because their texts wait to be indexed. */
   unindexed?: number;
-  /** What would make it complete, when it is not. */
+  /** About how many tasks were judged without an attribute that their definition has gained and that waits to be filled in. */
+  unfilled?: number;
+  /** What would make it complete, when it is not; and when nothing was found, which name that it asks for nothing has. */
   hint?: string;
 }
 

@@ -40,6 +40,8 @@ export interface Found {
   values?: readonly number[];
   /** About how many tasks were not looked at, because their texts wait to be indexed; set when there are such. */
   unindexed?: number;
+  /** About how many tasks were judged without an attribute that waits to be filled in; set when there are such. */
+  unfilled?: number;
 }
 
 /**
@@ -63,6 +65,8 @@ export interface SearchPlan {
   candidates: number;
   /** Set when there may be many more. */
   isAtLeast?: true;
+  /** About how many tasks wait for an attribute that is asked for to be filled in; set when there are such. */
+  unfilled?: number;
   /** Whether all of them are read and sorted before the first is answered: nothing has them in the order asked for. */
   isSorted: boolean;
 }

@@ -234,6 +234,7 @@ async function summarizeByWalk(
       tasks,
       stoppedAt,
       unindexed = 0,
+      unfilled = 0,
     } = await store.searchTasks({
       ...search,
       ...(after && { after }),
@@ -252,7 +253,8 @@ async function summarizeByWalk(
     }
     const last = tasks.at(-1);
     if (!stoppedAt && (tasks.length < pageSize || !last)) {
-      return { ...listed(), total: { count: seen, errorMax: unindexed }, complete: unindexed === 0 };
+      const errorMax = unindexed + unfilled;
+      return { ...listed(), total: { count: seen, errorMax }, complete: errorMax === 0 };
     }
     if (stoppedAt || seen >= tasksMax || clock.monotonic() > endsAt) {
       return { ...listed(), total: await store.countTasks(search), complete: false, sampled: seen };

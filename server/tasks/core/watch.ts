@@ -201,7 +201,7 @@ class Watch implements Follower {
   async #begin(store: TaskStore): Promise<void> {
     await this.#join();
     this.#told = this.#read;
-    const { tasks, stoppedAt, isPartial, unindexed } = await store.searchTasks({
+    const { tasks, stoppedAt, isPartial, unindexed, unfilled } = await store.searchTasks({
       ...this.#search,
       sortBy: "createdAt",
       descending: true,
@@ -211,7 +211,7 @@ class Watch implements Follower {
       budgetMs: seedBudgetMs,
     });
     for (const task of tasks) this.#remember(task);
-    this.#knowsAll = tasks.length < seedMax && !stoppedAt && !isPartial && !unindexed;
+    this.#knowsAll = tasks.length < seedMax && !stoppedAt && !isPartial && !unindexed && !unfilled;
   }
 
   async #join(): Promise<void> {

@@ -101,3 +101,15 @@ function generatedBefore(id: string): number {
   }
   return none;
 }
+
+/**
+ * The instant of creation, in milliseconds, before which a task must have been created to belong on the page and not be on
+ * it. What is newer is on no later page either.
+ * @param lastCreatedAt of the last task of the page, when that is full
+ */
+export function oldestOfPage(search: StoreSearch, lastCreatedAt: number | undefined): number {
+  const { sortBy, descending, after, created } = search;
+  const isNewestFirst = sortBy === "createdAt" && descending && !after?.backwards;
+  const last = isNewestFirst ? lastCreatedAt : undefined;
+  return Math.max(created?.start ?? 0, last ?? 0);
+}

@@ -2,7 +2,17 @@
  * Filling in attributes that a definition has gained, for the tasks that were stored before: lane by lane, from the newest
  * to the oldest, a few at a time. Tasks that are RUNNING meanwhile are filled in too; see `unknownState`.
  */
-import type { FilledTask, StoredDefinition, TaskStore, UnfilledTask, Written } from "../../core/store.ts";
+import { attributesIn } from "../../core/condition.ts";
+import type {
+  FilledTask,
+  StoredDefinition,
+  StoreSearch,
+  TaskStore,
+  UnfilledTask,
+  Written,
+} from "../../core/store.ts";
+import { oldestOfPage } from "../search-bounds.ts";
+import type { NamedAttribute } from "./attribute-names.ts";
 import { arrayLiteral, isFound, keysOf } from "./attribute-values.ts";
 import { stateOf, unknownState } from "./attributes.ts";
 import type { Context } from "./context.ts";
@@ -75,6 +85,34 @@ export function writeAttributes(context: Context, filled: readonly FilledTask[])
     return { kind: "ok", value: undefined };
   });
 }
+
+/**
+ * About how many tasks a search judges without an attribute that it asks for.
+ * @param names all that there are, where the search wanted to know
+ * @param lastCreatedAt of a full page
+ */
+export async function countUnfilled(
+  session: Pick<Session, "query">,
+  search: StoreSearch,
+  names: readonly NamedAttribute[] = [],
+  lastCreatedAt?: number,
+): Promise<number> {
+  const { where, types } = search;
+  const filling = names.filter(({ isFilling, type }) => isFilling && (!types || types.includes(type)));
+  if (filling.length === 0) return 0;
+  const asked = attributesIn(where);
+  const numbers = filling.filter(({ name }) => asked.includes(name)).map(({ attribute }) => attribute);
+  const [row] = await session.query(unfilled, [numbers, oldestOfPage(search, lastCreatedAt)]);
+  return row![0] as number;
+}
+
+const unfilled = statement(
+  "unfilled",
+  `SELECT coalesce(sum(greatest(counted.tasks - attribute_fills.done, 0)), 0)::bigint
+    FROM :schema.attribute_fills JOIN (SELECT lane, sum(tasks) AS tasks FROM (${sums}) AS sums GROUP BY lane) AS counted
+      USING (lane)
+    WHERE attributes && $1::integer[] AND below_at >= $2::bigint`,
+);
 
 const declare = statement(
   "declareAttributes",

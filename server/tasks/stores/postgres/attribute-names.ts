@@ -7,6 +7,8 @@ export interface NamedAttribute {
   attribute: number;
   type: string;
   name: string;
+  /** Whether older tasks of the type wait for it to be filled in. */
+  isFilling: boolean;
 }
 
 export class AttributeNames {
@@ -51,7 +53,9 @@ export class AttributeNames {
   /** Every attribute there is; read anew, since another process may have made one a moment ago. */
   async all(session = this.#session): Promise<readonly NamedAttribute[]> {
     const rows = await session.query(allNames);
-    return rows.map(([attribute, type, name]): NamedAttribute => ({ attribute, type, name }));
+    return rows.map(
+      ([attribute, type, name, isFilling]): NamedAttribute => ({ attribute, type, name, isFilling }),
+    );
   }
 
   forget(): void {
@@ -72,5 +76,6 @@ const insertName = statement(
 );
 const allNames = statement(
   "allAttributes",
-  "SELECT attribute, type, name FROM :schema.attribute_names ORDER BY attribute",
+  `SELECT attribute, type, name, EXISTS (SELECT 1 FROM :schema.attribute_fills WHERE attribute = ANY(attributes))
+    FROM :schema.attribute_names ORDER BY attribute`,
 );

@@ -10,6 +10,7 @@ import { rankedMax } from "../../core/relevance.ts";
 import type { Count, Found, Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import { isNear, isOfRange, type NearOrder, nearIndexes } from "../near-orders.ts";
+import { countUnfilled } from "./attribute-fills.ts";
 import type { NamedAttribute } from "./attribute-names.ts";
 import { type Chunk, comparator, type Placed, placed, placeOf, withEntries } from "./chunks.ts";
 import type { Context } from "./context.ts";
@@ -43,14 +44,20 @@ const sortedPagesMax = 10;
 
 export async function searchTasks(context: Context, search: StoreSearch): Promise<Found> {
   if (!needsWalk(search)) return { tasks: await plain.searchTasks(context, search) };
-  return new Walk(context, search).page();
+  const walk = new Walk(context, search);
+  const found = await walk.page();
+  const last = found.tasks.length >= search.limit ? found.tasks.at(-1) : undefined;
+  const unfilled = await countUnfilled(context.database, search, walk.names, last?.createdAt.getTime());
+  return unfilled > 0 ? { ...found, unfilled } : found;
 }
 
 /** What `searchTasks` would do. */
 export async function explainSearch(context: Context, search: StoreSearch): Promise<SearchPlan> {
-  return needsWalk(search) || search.id !== undefined
-    ? new Walk(context, search).plan()
-    : plain.planInOrder(context, search);
+  if (!needsWalk(search) && search.id === undefined) return plain.planInOrder(context, search);
+  const walk = new Walk(context, search);
+  const plan = await walk.plan();
+  const unfilled = await countUnfilled(context.database, search, walk.names);
+  return { ...plan, ...(unfilled > 0 && { unfilled }) };
 }
 
 /** Exact, or as good as the budget allows. */
@@ -64,11 +71,13 @@ export async function countTasks(context: Context, search: StoreSearch): Promise
     definitions: false,
   };
   if (!where) return { count: await plain.countTasks(context, unplaced), errorMax: 0 };
-  const { met, seen, isWhole, unindexed } = await new Walk(context, { ...unplaced, where }).count();
-  if (isWhole) return { count: met, errorMax: unindexed };
+  const walk = new Walk(context, { ...unplaced, where });
+  const { met, seen, isWhole, unindexed } = await walk.count();
+  const unfilled = await countUnfilled(context.database, search, walk.names);
+  if (isWhole) return { count: met, errorMax: unindexed + unfilled };
   const total = Math.max(seen + unindexed, await plain.countTasks(context, unplaced));
   const count = Math.round((met / Math.max(1, seen)) * total);
-  return { count, errorMax: Math.max(count - met, met + total - seen - count) };
+  return { count, errorMax: Math.max(count - met, met + total - seen - count) + unfilled };
 }
 
 function needsWalk({ where, sortBy }: StoreSearch): boolean {
@@ -88,8 +97,8 @@ class Walk {
   readonly #context: Context;
   readonly #search: StoreSearch;
   readonly #endsAt: number;
-  /** All that there were when the search began. */
-  #names: readonly NamedAttribute[] | undefined;
+  /** All that there were when the search began, as far as it wanted to know. */
+  names: readonly NamedAttribute[] | undefined;
 
   constructor(context: Context, search: StoreSearch) {
     this.#context = context;
@@ -413,8 +422,8 @@ class Walk {
   }
 
   async #attributes(session: Session): Promise<readonly NamedAttribute[]> {
-    const names = this.#names ?? (await this.#context.attributes.all(session));
-    this.#names = names;
+    const names = this.names ?? (await this.#context.attributes.all(session));
+    this.names = names;
     return names;
   }
 

@@ -2,7 +2,16 @@
  * Filling in attributes that a definition has gained, for the tasks that were stored before: lane by lane, from the newest
  * to the oldest, a few at a time. It waits for nothing and is taken up where it was left.
  */
-import type { Attributes, StoredDefinition, StoreStats, TaskStore, Written } from "../../core/store.ts";
+import { attributesIn } from "../../core/condition.ts";
+import type {
+  Attributes,
+  StoredDefinition,
+  StoreSearch,
+  StoreStats,
+  TaskStore,
+  Written,
+} from "../../core/store.ts";
+import { oldestOfPage } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
 import type { Rows } from "./protocol.ts";
 import type { Row } from "./rows.ts";
@@ -75,6 +84,17 @@ function tasksBelow(connection: Connection, lane: number, at: number, id: string
     ...connection.prepare(fillSql.runningBelow).all(...place),
   ] as unknown as PlaceRow[];
   return rows.sort((a, b) => b[1] - a[1] || (a[2] < b[2] ? 1 : -1)).slice(0, limit);
+}
+
+/** About how many tasks a search judges without an attribute that it asks for. @param lastCreatedAt of a full page */
+export function countUnfilled(connection: Connection, search: StoreSearch, lastCreatedAt?: number): number {
+  const names = attributesIn(search.where);
+  if (names.length === 0) return 0;
+  const types = search.types ? JSON.stringify(search.types) : null;
+  const [tasks] = connection
+    .prepare(fillSql.unfilled)
+    .get(JSON.stringify(names), types, oldestOfPage(search, lastCreatedAt)) as unknown as [number];
+  return tasks;
 }
 
 /** Types that are being filled in, for `stats`. */

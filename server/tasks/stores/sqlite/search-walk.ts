@@ -9,6 +9,7 @@ import { searchableText } from "../../core/searchable-text.ts";
 import type { Attributes, Count, Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import { isNear, type NearOrder, nearIndexes } from "../near-orders.ts";
+import { countUnfilled } from "./attribute-fills.ts";
 import type { Connection } from "./connection.ts";
 import type { KeySource } from "./key-source.ts";
 import { estimateMax, gatheredMax } from "./key-source.ts";
@@ -45,14 +46,18 @@ const passedBetween = 1_000;
 
 export function searchTasks(connection: Connection, search: StoreSearch): FoundRows {
   if (!needsWalk(search)) return plain.searchTasks(connection, nearer(connection, search));
-  return new Walk(connection, search).page();
+  const found = new Walk(connection, search).page();
+  const { rows } = found.tasks;
+  const last = rows.length >= search.limit ? rows.at(-1) : undefined;
+  const unfilled = countUnfilled(connection, search, last?.[6]);
+  return unfilled > 0 ? { ...found, unfilled } : found;
 }
 
 /** What `searchTasks` would do. */
 export function explainSearch(connection: Connection, search: StoreSearch): SearchPlan {
-  return needsWalk(search) || search.id !== undefined
-    ? new Walk(connection, search).plan()
-    : plain.planInOrder(connection, search);
+  if (!needsWalk(search) && search.id === undefined) return plain.planInOrder(connection, search);
+  const unfilled = countUnfilled(connection, search);
+  return { ...new Walk(connection, search).plan(), ...(unfilled > 0 && { unfilled }) };
 }
 
 /** Exact, or as good as the budget allows. */
@@ -62,13 +67,14 @@ export function countTasks(connection: Connection, search: StoreSearch): Count {
   if (!where) return { count: plain.countTasks(connection, unplaced), errorMax: 0 };
   const walk = new Walk(connection, { ...unplaced, where });
   const { met, seen, isWhole, unindexed, total: candidates } = walk.count();
-  if (isWhole) return { count: met, errorMax: unindexed };
+  const unfilled = countUnfilled(connection, { ...unplaced, where });
+  if (isWhole) return { count: met, errorMax: unindexed + unfilled };
   const total = Math.max(
     seen + unindexed,
     Math.min(plain.countTasks(connection, unplaced), candidates ?? Number.POSITIVE_INFINITY),
   );
   const count = Math.round((met / Math.max(1, seen)) * total);
-  return { count, errorMax: Math.max(count - met, met + total - seen - count) };
+  return { count, errorMax: Math.max(count - met, met + total - seen - count) + unfilled };
 }
 
 function needsWalk({ where, sortBy }: StoreSearch): boolean {

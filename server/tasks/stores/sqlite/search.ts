@@ -39,6 +39,7 @@ export interface FoundRows {
   stoppedAt?: Place;
   isPartial?: true;
   unindexed?: number;
+  unfilled?: number;
   values?: number[];
 }
 
