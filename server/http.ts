@@ -5,7 +5,8 @@ import type { Authorize } from "./http/auth.ts";
 import { DureError } from "./tasks/core/errors.ts";
 
 export type { AuditEntry, HttpHandler, HttpOptions } from "./http/app.ts";
-export type { Authorize, Caller, Role } from "./http/auth.ts";
+export type { Authorize, Caller } from "./http/auth.ts";
+export type { Role } from "./http/contract.ts";
 export type { Redact } from "./http/documents.ts";
 export type { Listening, ListenOptions } from "./http/listen.ts";
 export { listen } from "./http/listen.ts";

@@ -22,7 +22,7 @@ export type Status = z.infer<typeof status>;
 
 /** A viewer reads, an operator changes tasks, an admin deletes them too. */
 export const role = z.enum(["viewer", "operator", "admin"]);
-export type Role = z.infer<typeof role>;
+export type Role = "viewer" | "operator" | "admin";
 
 export interface StoredError {
   name: string;

@@ -4,10 +4,15 @@ import { dirname, join } from "node:path";
 import { root } from "./markdown.ts";
 
 /** Every name that an entry of the package exports, in its order, with the file that declares it. */
-export function exportedNames(entry: "index" | "types"): Map<string, string> {
+export function exportedNames(
+  entry: "index" | "types" | "http" | "client" | "postgres",
+): Map<string, string> {
   const file = join(root, `dist/server/${entry}.d.ts`);
   const names = new Map<string, string>();
-  for (const [, list, path] of readFileSync(file, "utf8").matchAll(/\{([^}]*)\} from "(.*?)\.ts";/g)) {
+  const text = readFileSync(file, "utf8");
+  for (const [, name] of text.matchAll(/^export (?:declare )?(?:interface|type|function|class) (\w+)/gm))
+    names.set(name!, file);
+  for (const [, list, path] of text.matchAll(/^export (?:type )?\{([^}]*)\} from "(.*?)\.ts";/gm)) {
     for (const name of list!.split(",")) {
       if (name.trim() !== "") names.set(name.trim(), join(dirname(file), `${path}.d.ts`));
     }

@@ -11,19 +11,26 @@ import { headingsOf, read, rowNamesOf, sectionsOf } from "./markdown.ts";
 
 describe("api.md", () => {
   const file = "docs/reference/api.md";
-  const titled = (level: number) =>
-    headingsOf(file)
+  /** The titles of a level, of the whole page or of what a package's entry exports. */
+  const titled = (level: number, entry: string) => {
+    const headings = headingsOf(file);
+    const start = headings.findIndex(({ title }) => title === `From \`${entry}\``);
+    const after = headings.findIndex(({ level }, index) => index > start && level === 2);
+    return headings
+      .slice(level === 3 ? 0 : start, level === 3 || after < 0 ? headings.length : after)
       .filter((heading) => heading.level === level)
       .map(({ title }) => title.replaceAll("`", ""));
+  };
 
   describe.each([
     ["dure", "index", 3],
+    ["dure/http", "http", 4],
     ["dure/types", "types", 4],
-  ] as const)("of %s", (_, entry, level) => {
+  ] as const)("of %s", (name, entry, level) => {
     const names = exportedNames(entry);
 
     test("has one entry per exported name and no other", () => {
-      expect(titled(level).sort()).toEqual([...names.keys()].sort());
+      expect(titled(level, name).sort()).toEqual([...names.keys()].sort());
     });
 
     test.each([...names])("has the signature of %s", (name, declaredIn) => {
@@ -32,13 +39,19 @@ describe("api.md", () => {
   });
 });
 
+test.each(["client", "postgres"] as const)("api.md names all that dure/%s exports", (entry) => {
+  const section = sectionsOf("docs/reference/api.md", 2).get(`From \`dure/${entry}\``)!;
+  const named = new Set(section.match(/\w+/g));
+  expect([...exportedNames(entry).keys()].filter((name) => !named.has(name))).toEqual([]);
+});
+
 describe("options.md", () => {
   const sections = sectionsOf("docs/reference/options.md", 2);
   const interfaces = [...sections.keys()].filter((title) => title.startsWith("`"));
 
   test("has every interface of options that the signatures take", () => {
     const taken = new Set(read("docs/reference/api.md").match(/\b\w+Options\b/g));
-    taken.delete("ChangeOptions");
+    for (const name of ["ChangeOptions", "RequestOptions", "WatchTasksOptions"]) taken.delete(name);
     taken.add("RetentionOptions");
     expect(interfaces.map((title) => title.replaceAll("`", "")).sort()).toEqual([...taken].sort());
   });
