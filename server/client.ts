@@ -96,7 +96,7 @@ export class DureClient {
     } while (cursor !== undefined);
   }
 
-  /** How many fit: `{ count }`, exact. */
+  /** How many fit: `{ count, exact, errorMax }`; where it would take longer than a second, an estimate, off by at most `errorMax`. */
   countTasks(
     query: CallQuery<"GET /tasks/count"> = {},
     options?: RequestOptions,

@@ -101,7 +101,8 @@ export interface Dure {
   /** With its attempts and logs. @throws DureError TASK_NOT_FOUND, STATUS_CONFLICT until it has ended, VERSION_CONFLICT */
   deleteTask(id: string, options?: ChangeOptions): Promise<void>;
   /**
-   * Cancels, retries, deletes or edits every task that fits; with `dryRun` only says how many.
+   * Cancels, retries, deletes or edits every task that fits and whose status allows it, the oldest first; with `dryRun` only says
+   * how many. What anybody changes after the start is left alone, and counted as skipped.
    * @throws DureError INVALID_OPTION, INVALID_QUERY
    */
   actOnTasks(search: ActionSearch, action: TaskAction, options?: ActOptions): Promise<ActReport>;
