@@ -33,6 +33,28 @@ test("changes of the counts are folded while tasks are stored, by several proces
   }
 });
 
+test("changes of the counts are folded while tasks are deleted", async () => {
+  const schema = await createTestSchema();
+  const store = createPostgresStore({ url: schema.url });
+  try {
+    await store.open();
+    const tasks = Array.from({ length: 260 }, () => newTask());
+    ok(await store.enqueueTasks(tasks));
+    for (const { id } of tasks) ok(await store.cancelTask(id));
+    // Neither are so many alone that they would be folded.
+    for (const { id } of tasks.slice(0, 130)) ok(await store.deleteTask(id));
+    for (let n = 0; n < 130; n += 1) ok(await store.pruneTasks({ status: "CANCELLED", limit: 1 }));
+    await store.close();
+    const [{ changes }] = (await schema.query(
+      "SELECT count(*)::integer AS changes FROM :schema.tally_changes",
+    )) as [{ changes: number }];
+    expect(changes).toBeLessThan(130);
+  } finally {
+    await store.close();
+    await schema.drop();
+  }
+});
+
 test("what a copy adds to the counts is folded at once", async () => {
   const schema = await createTestSchema();
   const [from, to] = [

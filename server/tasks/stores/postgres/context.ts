@@ -20,6 +20,8 @@ export interface Context {
   tasksAdded(options?: { wereTold: boolean }): void;
   /** Tasks ended, or were asked to: wakes those who wait for that. */
   tasksChanged(): void;
+  /** Tasks were deleted: the counts changed, and nobody needs to be told. */
+  tasksDeleted(): void;
   /** So many attempts came to their ends by one write, and were added to the history. */
   attemptsEnded(attempts: number): void;
 }

@@ -146,12 +146,15 @@ export async function deleteTask(
       recorded: () => ({ action: "delete" }),
     },
   );
-  return answer.kind === "ok" ? { kind: "ok", value: undefined } : answer;
+  if (answer.kind !== "ok") return answer;
+  context.tasksDeleted();
+  return { kind: "ok", value: undefined };
 }
 
 export function pruneTasks(context: Context, request: PruneRequest): Promise<Written<number>> {
   return context.database.written(async () => {
     const [row] = await context.database.query(prune, prunableParameters(request));
+    if (row![0] > 0) context.tasksDeleted();
     return { kind: "ok", value: row![0] };
   });
 }

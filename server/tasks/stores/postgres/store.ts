@@ -151,6 +151,7 @@ class PostgresStore implements TaskStore {
         this.#notifier.tell("ends");
         this.#folding.counted();
       },
+      tasksDeleted: () => this.#folding.counted(),
       attemptsEnded: (attempts) => this.#folding.ended(attempts),
     };
     this.#folding = new Folding(this.#context);
