@@ -1,9 +1,10 @@
 /** The rows of attributes follow their tasks, whatever becomes of these. */
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { compareText } from "../../server/tasks/core/compare.ts";
 import type { Bound, Condition } from "../../server/tasks/core/condition.ts";
 import { meets } from "../../server/tasks/core/meets.ts";
-import type { AttributeKey, Attributes, TaskStore } from "../../server/tasks/core/store.ts";
+import type { AttributeKey, Attributes, Place, TaskStore } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import {
   type AttributeCondition,
@@ -19,6 +20,7 @@ import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts
 import { newDefinition, newSearch, newTask, newWorker, settlementOf } from "../support/builders.ts";
 import fc from "../support/fast-check.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import { seeded } from "../support/seeded.ts";
 import { claimRequest, ok } from "../support/stores.ts";
 import { TestClock } from "../support/test-clock.ts";
 
@@ -332,4 +334,51 @@ describe("conditions in SQL", () => {
       await database.close();
     }
   });
+});
+
+test("many streams give their keys in order, page by page, each task once", async () => {
+  const random = seeded(7);
+  const pick = <Value>(values: readonly Value[]) => values[Math.floor(random() * values.length)]!;
+  const tasks = Array.from({ length: 300 }, (_, n) => ({
+    ...newTask({
+      id: `t${n}`,
+      type: `type-${Math.floor(12 * random() ** 3)}`,
+      createdAt: 1_000 * pick([1, 2, 3, 4, 5]) + (n % 7),
+    }),
+    attributes: { plan: [...new Set([pick(["a", "b", "c"]), pick(["a", "b", "c"])])] },
+  }));
+  ok(await store.enqueueTasks(tasks));
+  const database = new Database(parseLocation(schema.url));
+  await database.open();
+  try {
+    const names = await new AttributeNames(database).all();
+    const values = ["a", "b"];
+    const where = { kind: "equals", field: { of: "attribute", name: "plan" }, values } as const;
+    for (const descending of [true, false]) {
+      for (const [limit, created] of [
+        [4, undefined],
+        [40, { start: 2_000, end: 5_003 }],
+      ] as const) {
+        const search = newSearch({ where, descending, limit, ...(created && { created }) });
+        const source = (await attributeSource(database, search, names))!;
+        const found: string[] = [];
+        for (let after: Place | undefined, pages = 0; pages < 300; pages += 1) {
+          const { places, next } = await source.keys(database, after, limit);
+          found.push(...places.map(({ id }) => id));
+          if (!next) break;
+          after = next;
+        }
+        const sign = descending ? -1 : 1;
+        const wanted = tasks
+          .filter(({ attributes, createdAt }) => {
+            const isWithin = !created || (createdAt >= created.start && createdAt < created.end);
+            return isWithin && attributes.plan.some((value) => values.includes(value));
+          })
+          .sort((a, b) => sign * (a.createdAt - b.createdAt || compareText(a.id, b.id)));
+        expect(found).toEqual(wanted.map(({ id }) => id));
+      }
+    }
+  } finally {
+    await database.close();
+  }
 });

@@ -3,7 +3,6 @@
  * the index has in the order of creation; the server merges them. Ranges, prefixes and other orders are gathered, as long as
  * they are few.
  */
-import { compareText } from "../../core/compare.ts";
 import type { Condition } from "../../core/condition.ts";
 import type { Place, StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
@@ -22,15 +21,15 @@ import { createdBounds } from "./created-bounds.ts";
 import type { Session } from "./database.ts";
 import { estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { statusNumbers } from "./rows.ts";
+import { instantMax, instantMin, type SearchStatement, Text } from "./search-statements.ts";
 import { shape } from "./statement.ts";
 
 /** More streams than this are not merged by the server: the plan would take longer than the page. */
 const mergedStreamsMax = 24;
 /** More than this are gathered. */
 const streamsMax = 2_000;
-/** Keys that are read of each of many streams at first. */
-const depthMin = 8;
-const depthMax = 2_000;
+/** Of many streams so many times as many first keys are looked at as are wanted, to find out how far the page may reach. */
+const headsSpare = 2;
 
 /** Where the index is looked at: keys that are equal, or ranges of them. */
 interface Spot {
@@ -66,7 +65,9 @@ export async function attributeSource(
       isOrdered: true,
       keys: async (session, after, limit) => {
         const places = await orderedKeys(session, search, spot, after, limit);
-        return { places, next: places.length < limit ? undefined : places.at(-1) };
+        // A task that has several of the values comes several times.
+        const once = places.filter(({ id }, place) => id !== places[place - 1]?.id);
+        return { places: once, next: places.length < limit ? undefined : places.at(-1) };
       },
     };
   }
@@ -133,11 +134,6 @@ function statesOf({ statuses }: StoreSearch): number[] {
   return [...new Set([...states, unknownState])];
 }
 
-class Text {
-  readonly values: unknown[] = [];
-  readonly add = (value: unknown): string => `$${this.values.push(value)}`;
-}
-
 interface Streams {
   keys: string[];
   states: number[];
@@ -158,17 +154,19 @@ async function orderedKeys(
 ): Promise<Place[]> {
   const streams = streamsOf(search, spot);
   if (streams.keys.length === 0) return [];
-  if (streams.keys.length <= mergedStreamsMax) return mergedKeys(session, search, streams, after, limit);
-  return headsMerged(session, search, streams, after, limit);
+  const ways = streams.keys.length <= mergedStreamsMax ? mergedKeys : foremostKeys;
+  const { statement, values } = ways(search, streams, after, limit);
+  const rows = await session.query(statement, values);
+  return rows.map(([value, id]): Place => ({ value, id }));
 }
 
-async function mergedKeys(
-  session: Session,
+/** Merged by the server. */
+function mergedKeys(
   search: StoreSearch,
   { keys, states }: Streams,
   after: Place | undefined,
   limit: number,
-): Promise<Place[]> {
+): SearchStatement {
   const text = new Text();
   const order = orderOf(search);
   const most = text.add(limit);
@@ -178,72 +176,51 @@ async function mergedKeys(
     return `(SELECT created_at, task_id FROM :schema.attributes WHERE ${conditions.join(" AND ")}
         ORDER BY ${order} LIMIT ${most}::integer)`;
   });
-  // A task that has several of the values is in several streams.
-  const distinct = new Set(keys).size > 1 ? "DISTINCT" : "";
-  const rows = await session.query(
-    shape(
+  return {
+    statement: shape(
       "attributeKeys",
-      `SELECT ${distinct} created_at, task_id FROM (${streams.join("\n UNION ALL ")}) AS streams
+      `SELECT created_at, task_id FROM (${streams.join("\n UNION ALL ")}) AS streams
         ORDER BY ${order} LIMIT ${most}::integer`,
     ),
-    text.values,
-  );
-  return rows.map(([value, id]): Place => ({ value, id }));
+    values: text.values,
+  };
 }
 
 /**
- * Reads the first keys of every stream, and merges them as far as all are known: up to the foremost of the last keys that
- * were read of streams that have more. Goes on from there, deeper.
+ * The first keys of each stream tell how far the page reaches at most (`edge`), since as many as are wanted lie before that; up
+ * to there the streams are read that have one there.
  */
-async function headsMerged(
-  session: Session,
-  search: StoreSearch,
-  streams: Streams,
-  after: Place | undefined,
-  limit: number,
-): Promise<Place[]> {
-  const sign = isDownwards(search) ? -1 : 1;
-  const compare = (a: Place, b: Place) => sign * (a.value! - b.value! || compareText(a.id, b.id));
-  const found: Place[] = [];
-  let depth = Math.max(depthMin, Math.ceil((2 * limit) / streams.keys.length));
-  for (let place = after; found.length < limit; depth = Math.min(depthMax, depth * 2)) {
-    const heads = await headsOf(session, search, streams, place, depth);
-    const lasts = heads.filter((head) => head.length === depth).map((head) => head.at(-1)!);
-    const known = lasts.sort(compare)[0];
-    const keys = heads.flat().sort(compare);
-    for (const key of keys) {
-      if (known && compare(key, known) > 0) break;
-      // A task that has several of the values is in several streams.
-      if (key.id !== found.at(-1)?.id) found.push(key);
-    }
-    if (!known) break;
-    place = known;
-  }
-  return found.slice(0, limit);
-}
-
-async function headsOf(
-  session: Session,
+function foremostKeys(
   search: StoreSearch,
   { keys, states }: Streams,
   after: Place | undefined,
-  depth: number,
-): Promise<Place[][]> {
+  limit: number,
+): SearchStatement {
   const text = new Text();
-  const given = `unnest(${text.add(keys)}::text[], ${text.add(states)}::smallint[])`;
-  const bounds = ["key = stream.key", "state = stream.state", ...createdBounds(text.add, search, after)];
-  const rows = await session.query(
-    shape(
-      "attributeHeads",
-      `SELECT stream.number, head.created_at, head.task_id
-        FROM ${given} WITH ORDINALITY AS stream (key, state, number) CROSS JOIN LATERAL (
-          SELECT created_at, task_id FROM :schema.attributes WHERE ${bounds.join(" AND ")}
-          ORDER BY ${orderOf(search)} LIMIT ${text.add(depth)}::integer) AS head`,
+  const order = orderOf(search);
+  const most = `${text.add(limit)}::integer`;
+  const bounds = createdBounds(text.add, search, after).join(" AND ") || "true";
+  const keysOf = (stream: string, most: string, within = "true") =>
+    `SELECT created_at, task_id FROM :schema.attributes
+      WHERE key = ${stream}.key AND state = ${stream}.state AND ${bounds} AND ${within} ORDER BY ${order} LIMIT ${most}`;
+  const depth = `${text.add(Math.ceil((headsSpare * limit) / keys.length))}::integer`;
+  const isWithin = isDownwards(search)
+    ? `created_at >= coalesce((SELECT created_at FROM edge), ${instantMin})`
+    : `created_at <= coalesce((SELECT created_at FROM edge), ${instantMax})`;
+  return {
+    statement: shape(
+      "attributeForemost",
+      `WITH heads AS MATERIALIZED (
+        SELECT stream.key, stream.state, head.* FROM unnest(${text.add(keys)}::text[], ${text.add(states)}::smallint[]) AS stream (key, state)
+        CROSS JOIN LATERAL (${keysOf("stream", depth)}) AS head),
+      edge AS MATERIALIZED (SELECT created_at FROM heads ORDER BY ${order} LIMIT 1 OFFSET ${text.add(limit - 1)}::integer)
+      SELECT keys.created_at, keys.task_id
+      FROM (SELECT key, state FROM heads WHERE ${isWithin} GROUP BY key, state) AS foremost
+        CROSS JOIN LATERAL (${keysOf("foremost", most, isWithin)}) AS keys
+      ORDER BY ${order} LIMIT ${most}`,
     ),
-    text.values,
-  );
-  const heads = Map.groupBy(rows, ([number]) => number as number);
-  return [...heads.values()].map((head) => head.map(([, value, id]): Place => ({ value, id })));
+    values: text.values,
+  };
 }
 
 function orderOf(search: StoreSearch): string {

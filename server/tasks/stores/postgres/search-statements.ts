@@ -61,8 +61,8 @@ const mergedStreamsMax = 400;
 const fresh = 0;
 const running = 2;
 /** No task's instants reach these. */
-const instantMin = -1e15;
-const instantMax = 1e15;
+export const instantMin = -1e15;
+export const instantMax = 1e15;
 
 const isLate = `tasks.status <> 2 AND tasks.status <> 0 AND tasks.updated_at - tasks.created_at > ${lateMs}`;
 
