@@ -21,8 +21,15 @@ export function isOfRange({ created, updated }: StoreSearch): boolean {
   return created !== undefined || updated !== undefined;
 }
 
-/** The indexes that a search by such an order reads; both stores name them alike. */
-export function nearIndexes(order: NearOrder, search: StoreSearch): string[] {
+/**
+ * The indexes that a search by such an order reads; both stores name them alike.
+ * @param areDelayedApart whether tasks that wait are found by when they were created, but for those that were due later
+ */
+export function nearIndexes(
+  order: NearOrder,
+  search: StoreSearch,
+  areDelayedApart = isOfRange(search),
+): string[] {
   const isWithin = isOfRange(search);
   if (order === "startedAt")
     return [
@@ -31,7 +38,7 @@ export function nearIndexes(order: NearOrder, search: StoreSearch): string[] {
       ...(isWithin ? ["tasks_started_oddly"] : []),
       "tasks_running",
     ];
-  const waiting = ["tasks_claim", "tasks_claim_suspect", ...(isWithin ? ["tasks_delayed"] : [])];
+  const waiting = ["tasks_claim", "tasks_claim_suspect", ...(areDelayedApart ? ["tasks_delayed"] : [])];
   return ["tasks_lane_created", "tasks_due", ...waiting, "tasks_running"];
 }
 

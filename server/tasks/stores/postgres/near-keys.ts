@@ -42,7 +42,7 @@ export async function nearPlaces(
     const isWaitingToo = order === "dueAt" && way === "ranges";
     const { statement, values } = nearStatement(search, order, pairs, reach, isWaitingToo);
     const rows = (await session.query(statement, values)) as NearRow[];
-    const near = nearPart(search, order, ofKind(rows, "near"), nearLimit(order, reach));
+    const near = nearPart(search, order, ofKind(rows, "near"), nearLimit(order, reach, isWaitingToo));
     if (isBehind(search, near.end)) {
       if (performance.now() > endsAt) return { places: [], next: search.after };
       continue;
@@ -125,6 +125,9 @@ function nearPart(search: StoreSearch, order: NearOrder, rows: NearRow[], most: 
   return { places: found.take(edge), end: placeBeforeInstant(search, edge) };
 }
 
+/** So many more are read than are wanted: those that are due at the last instant are left to the next chunk. */
+const spareTies = 10;
+
 async function waitingPart(
   session: Session,
   search: StoreSearch,
@@ -133,20 +136,23 @@ async function waitingPart(
 ): Promise<Part> {
   const lanes = [...new Set(pairs.filter(({ status }) => status < 2).map(({ lane }) => lane))];
   if (lanes.length === 0) return { places: [] };
-  const waiting = waitingStatement(search, lanes, most);
+  const reach = most + spareTies;
+  const waiting = waitingStatement(search, lanes, reach);
   const rows = (await session.query(waiting.statement, waiting.values)) as WaitingRow[];
   const fitting = (found: readonly WaitingRow[]) =>
     found
       .filter(([, , createdAt]) => isWithin(search.created, createdAt))
       .filter(([, , , updatedAt]) => isWithin(search.updated, updatedAt))
       .map(([value, id]): Place => ({ value, id }));
-  if (rows.length < most) return { places: fitting(rows) };
+  if (rows.length < reach) return { places: fitting(rows) };
   // More may be due at the last instant; the index has them in another order than that of their ids.
   const dueAt = rows.at(-1)![0];
+  const before = rows.filter(([at]) => at !== dueAt);
+  if (before.length >= most) return { places: fitting(before), end: placeBeforeInstant(search, dueAt) };
   const { after } = search;
   const from = { value: dueAt, id: after?.value === dueAt ? after.id : placeBeforeInstant(search, dueAt).id };
   const tied = dueAtStatement(search, lanes, from, most);
   const ties = (await session.query(tied.statement, tied.values)) as WaitingRow[];
   const end = ties.length < most ? placeAfterInstant(search, dueAt) : { value: dueAt, id: ties.at(-1)![1] };
-  return { places: [...fitting(rows.filter(([at]) => at !== dueAt)), ...fitting(ties)], end };
+  return { places: [...fitting(before), ...fitting(ties)], end };
 }

@@ -51,9 +51,12 @@ export type Elsewhere = keyof typeof elsewhere;
 
 /** By start, some more are read in the other order, so that those that ran at one time need no second look. */
 const aheadOf = 20;
+/** By due time, of those that wait many may be due later than they were created. */
+const delayedSpare = 2;
 
-export function nearLimit(order: NearOrder, limit: number): number {
-  return order === "startedAt" ? limit + aheadOf : limit;
+export function nearLimit(order: NearOrder, limit: number, isWaitingToo: boolean): number {
+  if (order === "startedAt") return limit + aheadOf;
+  return isWaitingToo ? limit * delayedSpare : limit;
 }
 
 /**
@@ -72,7 +75,8 @@ export function nearStatement(
   const isShared = ({ status }: Pair) =>
     order === "dueAt" ? status >= 3 || isWaitingToo : status >= 3 && status !== 5;
   const key = columns[order];
-  const near = keysOf(text, otherSearch(search, order), settled.filter(isShared), nearLimit(order, limit));
+  const most = nearLimit(order, limit, isWaitingToo);
+  const near = keysOf(text, otherSearch(search, order), settled.filter(isShared), most);
   const parts = [
     `SELECT 'near' AS kind, keys.value AS changed, keys.id, own.value FROM (${near}) AS keys
       CROSS JOIN LATERAL (SELECT ${key} AS value FROM :schema.tasks WHERE tasks.id = keys.id OFFSET 0) AS own`,

@@ -9,7 +9,7 @@ import { meets, type Subject, sortValueIn } from "../../core/meets.ts";
 import { rankedMax } from "../../core/relevance.ts";
 import type { Count, Found, Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
-import { isNear, isOfRange, type NearOrder, nearIndexes } from "../near-orders.ts";
+import { isNear, type NearOrder, nearIndexes } from "../near-orders.ts";
 import { countUnfilled } from "./attribute-fills.ts";
 import type { NamedAttribute } from "./attribute-names.ts";
 import { type Chunk, comparator, type Placed, placed, placeOf, withEntries } from "./chunks.ts";
@@ -39,6 +39,8 @@ const sourceChunkMin = 50;
 const chunkMax = 2_000;
 /** Candidates that an order without an index is looked for among; further ones are not sorted. */
 const sortedMax = 200_000;
+/** Where a smaller share of a chunk was found by the one way to those that wait, the other is tried. */
+const fewShare = 0.25;
 /** So few pages are sorted sooner than an order is walked through. */
 const sortedPagesMax = 10;
 
@@ -143,7 +145,7 @@ class Walk {
     if (isNear(search.sortBy) && (await this.#isNear())) {
       const wanted = Math.min(total, search.offset + search.limit);
       return {
-        ...{ source: search.where ? "walk" : "order", indexes: nearIndexes(search.sortBy, search) },
+        ...{ source: search.where ? "walk" : "order", indexes: nearIndexes(search.sortBy, search, true) },
         ...{ candidates: search.where ? total : wanted, isSorted: false },
       };
     }
@@ -225,7 +227,8 @@ class Walk {
     let left = where ? 0 : offset;
     const isBackwards = after?.backwards ?? false;
     const endsAt = this.#endsAt;
-    let way: WaitingWay = isOfRange(this.#search) ? "ranges" : "lines";
+    // Of many priorities there are more lines than there are lanes.
+    let way: WaitingWay = "ranges";
     const first = where ? chunkMin : Math.min(chunkMax, offset + wanted);
     for (let limit = first; ; limit = Math.min(chunkMax, limit * 2)) {
       const search = { ...this.#search, ...(after && { after }) };
@@ -238,7 +241,7 @@ class Walk {
       if (last) yield { tasks: read.map(({ task }) => task), last, subjects: read };
       if (!next) return;
       // Where the one way passes over many, the other may not.
-      if (places.length === 0 && isOfRange(search)) way = way === "lines" ? "ranges" : "lines";
+      if (places.length < limit * fewShare) way = way === "lines" ? "ranges" : "lines";
       after = { ...next, backwards: isBackwards };
     }
   }
