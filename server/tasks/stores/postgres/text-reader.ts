@@ -32,8 +32,8 @@ const trigramsIndexedMax = 1_500_000;
 const indexedFew = 1_000;
 /** Of more stretches it is not asked at once. */
 const stretchesMax = 128;
-/** Where it gave too few, it is asked for a time so many times as long; where it gave none, the words are rarer than thought. */
-const widening = { some: 8, none: 64 };
+/** Where it gave too few, it is asked for a time so many times as long; where it gave too many, so many times as short. */
+const widening = 8;
 /** To ask the index at all, and to pass over an entry of it. */
 const askCost = 2_000;
 const entryCost = 0.1;
@@ -140,11 +140,11 @@ export class TextReader {
     );
     if (!places && this.#widened > 1) {
       // The words are frequent beyond a time that has none of them.
-      this.#widened = Math.max(1, this.#widened / widening.some);
+      this.#widened = Math.max(1, this.#widened / widening);
       return this.#byIndex(session, after, wanted);
     }
     if (!places || places.length >= wanted) return places && { places, next: places.at(-1) };
-    this.#widened *= places.length > 0 ? widening.some : widening.none;
+    this.#widened *= widening;
     return { places, next: isLast ? undefined : { value: isDownwards(bounded) ? start : end, id: "" } };
   }
 

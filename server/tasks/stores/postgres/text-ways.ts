@@ -9,8 +9,9 @@ import { shape } from "./statement.ts";
 import type { Asked } from "./text-indexes.ts";
 import { likeAll, likeRarest, type Rarest } from "./text-rarity.ts";
 
-/** Of more texts at once the indexes are not asked, since they come at once or not at all. */
-const indexedMax = 5_000;
+/** Of more texts at once the indexes are not asked, since they come at once or not at all, each from a place of its own. */
+const indexedMin = 1_000;
+const indexedPerWanted = 4;
 
 /** How many tasks pass the plain filters of a search, and of which pairs they are. */
 export interface Passing {
@@ -110,13 +111,14 @@ export async function byIndex(
   filter: Passing | undefined,
 ): Promise<Place[] | undefined> {
   const text = new Text();
+  const most = Math.max(indexedMin, indexedPerWanted * limit);
   const conditions = [fits(text), ...createdBounds(text.add, search, after, "(created_at + 0)")];
   const passes = filter ? `WHERE ${passing(text, "found.task_id", filter)}` : "";
   const rows = await session.query(
     shape(
       "findTexts",
       `WITH found AS MATERIALIZED (
-        SELECT created_at, task_id FROM :schema.texts WHERE ${conditions.join(" AND ")} LIMIT ${indexedMax + 1})
+        SELECT created_at, task_id FROM :schema.texts WHERE ${conditions.join(" AND ")} LIMIT ${text.add(most + 1)}::integer)
       SELECT count(*)::bigint, NULL FROM found UNION ALL (
         SELECT created_at, task_id FROM found ${passes} ORDER BY ${orderOf(search)} LIMIT ${text.add(limit)}::integer)`,
     ),
@@ -124,7 +126,7 @@ export async function byIndex(
     withBitmaps,
   );
   const [[count], ...places] = rows as [[number], ...[number, string][]];
-  return count > indexedMax ? undefined : places.map(([value, id]): Place => ({ value, id }));
+  return count > most ? undefined : places.map(([value, id]): Place => ({ value, id }));
 }
 
 /** Whether the task with that id is of one of the pairs. */
