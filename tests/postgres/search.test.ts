@@ -3,18 +3,20 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { fillPostgres } from "../../bench/postgres/fill.ts";
 import { compareText } from "../../server/tasks/core/compare.ts";
 import { sortValueOf } from "../../server/tasks/core/meets.ts";
-import type { StoreSearch, TaskStore } from "../../server/tasks/core/store.ts";
+import type { StoreSearch, TaskRecord, TaskStore } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
-import { newSearch, newTasks } from "../support/builders.ts";
+import { newId, newSearch, newTasks, newWorker } from "../support/builders.ts";
 import { countOf, tasksOf } from "../support/found.ts";
 import { everySearch } from "../support/month.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
-import { ok } from "../support/stores.ts";
+import { seeded } from "../support/seeded.ts";
+import { claimRequest, ok } from "../support/stores.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
-const lateMs = 3_600_000;
+const hourMs = 3_600_000;
+const lateMs = hourMs;
 /** Of the combinations of filters and orders every so-many-th is tried. */
 const stride = 7;
 
@@ -139,4 +141,78 @@ function comparator({ sortBy, descending }: StoreSearch): (a: Task, b: Task) => 
   if (sortBy === "id") return (a, b) => sign * compareText(a.id, b.id);
   return (a, b) =>
     sign * ((sortValueOf(sortBy, a) ?? 0) - (sortValueOf(sortBy, b) ?? 0) || compareText(a.id, b.id));
+}
+
+test("pages far behind, and counts, of any order and ranges agree with what is kept by the hour", async () => {
+  const other = await createTestSchema();
+  const plain = createPostgresStore({ url: other.url });
+  await plain.open();
+  try {
+    const random = seeded(5);
+    const start = Date.now() - 5 * 24 * hourMs;
+    const records = Array.from({ length: 4_000 }, (_, n) => recordAt(start + n * 104_000, random));
+    ok(await plain.writeRecords(records));
+    ok(await plain.registerWorker({ ...newWorker(), id: "worker-1" }));
+    ok(await plain.claimTasks(claimRequest({ workerId: "worker-1", limit: 20 })));
+    all = await tasksOf(plain.searchTasks(newSearch({ limit: 10_000 })));
+    expect(all.filter((task) => took(task) > lateMs).length).toBeGreaterThan(100);
+    const [early, late] = [start + 7.3 * hourMs, start + 100.6 * hourMs];
+    const ranges = [
+      undefined,
+      { start: early },
+      { end: late },
+      { start: early, end: late },
+      { start: early + hourMs, end: late + 9 * hourMs },
+    ];
+    for (const [n, created] of ranges.entries())
+      for (const [m, updated] of ranges.entries())
+        for (const sortBy of ["createdAt", "updatedAt", "id"] as const)
+          for (const descending of [true, false]) {
+            const statuses = [undefined, undefined, ["COMPLETED", "PENDING"]][
+              (n + m) % 3
+            ] as StoreSearch["statuses"];
+            const search = newSearch({
+              ...(created && { created }),
+              ...(updated && { updated }),
+              ...(statuses && { statuses }),
+              ...{ sortBy, descending, limit: 20 },
+            });
+            const offset = 2_000 + Math.floor(random() * 900);
+            const found = await tasksOf(plain.searchTasks({ ...search, offset }));
+            expect({ search, offset, ids: found.map(({ id }) => id) }).toEqual({
+              ...{ search, offset, ids: plainly(search, offset) },
+            });
+            expect(await countOf(plain.countTasks(search)), JSON.stringify(search)).toBe(
+              all.filter(fits(search)).length,
+            );
+          }
+  } finally {
+    await plain.close();
+    await other.drop();
+  }
+});
+
+/** Some wait, some came back, and of the others some were changed hours and days after they were created. */
+function recordAt(createdAt: number, random: () => number): TaskRecord {
+  const fate = random();
+  const tookMs = Math.floor(random() < 0.05 ? 70 * hourMs * random() : 0.7 * hourMs * random());
+  const status = fate < 0.1 ? "PENDING" : fate < 0.9 ? "COMPLETED" : "CANCELLED";
+  const isFresh = fate < 0.05;
+  const updatedAt = isFresh ? createdAt : createdAt + tookMs;
+  return {
+    ...{ id: newId(createdAt), type: "resize-image", queue: "default", ownId: false, priority: 0 },
+    ...{
+      createdAt,
+      dueAt: createdAt,
+      updatedAt,
+      maxAttempts: 3,
+      snoozes: 0,
+      crashes: 0,
+      rerunAfterCrash: true,
+    },
+    ...{ status, payload: { json: "{}" }, history: [], version: isFresh ? 1 : 3 },
+    ...{ attempts: isFresh ? 0 : 1, fence: isFresh ? 0 : 1 },
+    ...(status !== "PENDING" && { startedAt: createdAt, completedAt: updatedAt, workerId: "worker-0" }),
+    ...(status === "COMPLETED" && { result: { json: "1" } }),
+  };
 }

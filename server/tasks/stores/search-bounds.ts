@@ -113,3 +113,11 @@ export function oldestOfPage(search: StoreSearch, lastCreatedAt: number | undefi
   const last = isNewestFirst ? lastCreatedAt : undefined;
   return Math.max(created?.start ?? 0, last ?? 0);
 }
+
+export function latest(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.max(one, other);
+}
+
+export function earliest(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
+}

@@ -1,8 +1,11 @@
 /** The SQL of counts: of all that fit, by lane, status and stretch of time, and between given instants. */
 import type { Buckets, StoreSearch } from "../../core/store.ts";
+import { lateMs } from "../search-bounds.ts";
 import {
   columnsOf,
   groupsOf,
+  instantMax,
+  instantMin,
   movingConditions,
   ownOf,
   type Pair,
@@ -19,8 +22,7 @@ import { shape } from "./statement.ts";
 /** How many tasks of the pairs fit; for searches with a range of time. */
 export function countStatement(search: StoreSearch, pairs: readonly Pair[]): SearchStatement {
   const { after: _after, ...unplaced } = search;
-  const byUpdate = search.updated !== undefined && search.created === undefined;
-  const counting: StoreSearch = { ...unplaced, sortBy: byUpdate ? "updatedAt" : "createdAt" };
+  const counting: StoreSearch = { ...unplaced, sortBy: nearerInstant(search) };
   const text = new Text();
   const { settled, moving } = split(pairs);
   const parts = groupsOf(settled, (pair) => streamsOf(counting, pair)).map((group) => {
@@ -41,6 +43,15 @@ export function countStatement(search: StoreSearch, pairs: readonly Pair[]): Sea
     ),
     values: text.values,
   };
+}
+
+/** The instant by which fewer late tasks are looked at: from the earliest that are asked for, or up to the last ones. */
+function nearerInstant({ created, updated }: StoreSearch): "createdAt" | "updatedAt" {
+  if (!created || !updated) return updated ? "updatedAt" : "createdAt";
+  const { start = instantMin, end } = created;
+  const byCreation = updated.start === undefined ? 0 : Math.max(0, updated.start - lateMs - start);
+  const byUpdate = end === undefined ? 0 : Math.max(0, (updated.end ?? instantMax) - end - lateMs);
+  return byUpdate < byCreation ? "updatedAt" : "createdAt";
 }
 
 /** How many tasks of each lane and status fit, by stretches of time where they are asked for. */

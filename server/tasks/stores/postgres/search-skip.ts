@@ -7,11 +7,12 @@
 import type { StoreSearch } from "../../core/store.ts";
 import { GroupSums } from "../group-sums.ts";
 import { hourMs } from "../hours.ts";
-import { isDownwards } from "../search-bounds.ts";
+import { earliest, isDownwards, lateMs, latest } from "../search-bounds.ts";
 import { spanStatement, stretchesStatement } from "./count-statements.ts";
 import type { Session } from "./database.ts";
 import { countByHours } from "./hour-counts.ts";
-import { isWhole, type Pair } from "./search-statements.ts";
+import { countInRanges, rangeOf } from "./range-counts.ts";
+import { instantMax, instantMin, isWhole, type Pair, split } from "./search-statements.ts";
 
 /** Fewer are read and passed over. */
 const skippedMin = 2_000;
@@ -28,6 +29,10 @@ const evenFew = 32;
 const pairsMany = 100;
 /** Of what the density of tasks makes expect, so much is counted at once. */
 const expectedShare = 1.1;
+/** Counting whole hours takes a look for each pair, too: deeper pages are worth that. */
+const offsetPerPair = 100;
+/** Hours are looked at from which not too many lie before, each further away than the one before. */
+const placesMax = 3;
 /** Where tasks are sparse, the next stretches are no longer than so many times those before. */
 const growthMax = 8;
 
@@ -90,7 +95,9 @@ class Skip {
 
   async to(offset: number, limit: number): Promise<Nearer | undefined> {
     const isByHours = this.#search.sortBy === "createdAt" && !this.#search.updated;
-    const begun = isByHours ? await this.#withinHours(offset, limit) : await this.#withinSpan(offset + limit);
+    const begun = isByHours
+      ? await this.#withinHours(offset, limit)
+      : ((await this.#nearHours(offset, limit)) ?? (await this.#withinSpan(offset + limit)));
     if (!begun) return undefined;
     const { near, far, skipped } = begun;
     // The primary key has no more keys there than those of the page's hours, and many streams are dear to count.
@@ -129,21 +136,67 @@ class Skip {
 
   /** By the counts that are kept: the hours that the page lies in, as far as they are in the range. */
   async #withinHours(offset: number, limit: number): Promise<Begun> {
-    const sums = new GroupSums({ time: "createdAt", bucketMs: hourMs });
-    const numbers = new Array<number>(this.#pairs.length).fill(0);
-    await countByHours(this.#session, this.#search, this.#pairs, numbers, sums);
-    const hours = sums.of(0).map(([at, tasks]): Stretch => {
-      const { start, end } = this.#range();
-      const from = Math.max(at, start ?? at);
-      const to = Math.min(at + hourMs, end ?? at + hourMs);
-      return this.#sign > 0 ? { near: from, far: to, tasks } : { near: to, far: from, tasks };
-    });
-    hours.sort((one, other) => this.#sign * (one.near - other.near));
+    const hours = await this.#hours(this.#search, this.#pairs);
     const { before: skipped, tasks, stretches } = pageWithin(hours, offset, limit);
     const [first, last] = [stretches[0], stretches.at(-1)];
     if (!first || !last) return { near: 0, far: 0, length: 0, expected: 0, skipped: offset };
     const { near, far } = { near: first.near, far: last.far };
     return { near, far, length: Math.abs(far - near), expected: (offset - skipped) / tasks, skipped };
+  }
+
+  /**
+   * In another order, or with a range of the other instant: nearly all lie where they were created or up to an hour behind.
+   * So for an hour in front of the page, by creation, all that lie before it are counted, of which whole hours are kept.
+   * Undefined where that is no gain, or late tasks are so many that the page is among them.
+   */
+  async #nearHours(offset: number, limit: number): Promise<Begun | undefined> {
+    if (offset < this.#pairs.length * offsetPerPair) return undefined;
+    const { created, updated, ...unbounded } = this.#search;
+    const start = latest(created?.start, updated?.start === undefined ? undefined : updated.start - lateMs);
+    const end = earliest(created?.end, updated?.end);
+    const hours = await this.#hours(
+      { ...unbounded, created: rangeOf(start, end) },
+      split(this.#pairs).settled,
+    );
+    const keptWithin = (start = instantMin, end = instantMax) =>
+      sumOf(hours.filter(({ near, far }) => Math.min(near, far) >= start && Math.max(near, far) <= end));
+    const { tasks, stretches } = pageWithin(hours, offset, limit);
+    if (stretches.length === 0) return undefined;
+    const density = tasks / Math.abs(stretches.at(-1)!.far - stretches[0]!.near);
+    // Downwards, what was created in the hour before the place may lie before it.
+    const isShifted = this.#sign < 0 && this.#search.sortBy === "updatedAt";
+    let place = hours.indexOf(stretches[0]!) - (isShifted ? lateMs / hourMs : 0);
+    for (let tried = 0; tried < placesMax && place > 0; tried += 1, place -= 2 ** tried) {
+      const { near } = hours[place]!;
+      const skipped = await countInRanges(this.#session, this.#before(near), this.#pairs, keptWithin);
+      if (skipped > offset) continue;
+      const { start = instantMin, end = instantMax } = this.#range();
+      const length = Math.ceil(((offset + limit - skipped) * expectedShare) / density);
+      return { near, far: this.#sign > 0 ? end : start, length, expected: 1 / expectedShare, skipped };
+    }
+    return undefined;
+  }
+
+  /** What lies before an instant in the order. */
+  #before(instant: number): StoreSearch {
+    const range = this.#search.sortBy === "updatedAt" ? "updated" : "created";
+    const { start, end } = this.#search[range] ?? {};
+    const before =
+      this.#sign > 0 ? rangeOf(start, earliest(end, instant)) : rangeOf(latest(start, instant), end);
+    return { ...this.#search, [range]: before };
+  }
+
+  /** Of the kept counts, in the search's order. */
+  async #hours(search: StoreSearch, pairs: readonly Pair[]): Promise<Stretch[]> {
+    const sums = new GroupSums({ time: "createdAt", bucketMs: hourMs });
+    await countByHours(this.#session, search, pairs, new Array<number>(pairs.length).fill(0), sums);
+    const { start, end } = search.created ?? {};
+    const hours = sums.of(0).map(([at, tasks]): Stretch => {
+      const from = Math.max(at, start ?? at);
+      const to = Math.min(at + hourMs, end ?? at + hourMs);
+      return this.#sign > 0 ? { near: from, far: to, tasks } : { near: to, far: from, tasks };
+    });
+    return hours.sort((one, other) => this.#sign * (one.near - other.near));
   }
 
   /** @param wanted tasks from where the order begins, as many as lie there at the density of all */
@@ -231,12 +284,4 @@ function nextLength(latest: readonly Stretch[], wanted: number): number {
 
 function sumOf(stretches: readonly Stretch[]): number {
   return stretches.reduce((sum, { tasks }) => sum + tasks, 0);
-}
-
-function latest(one: number | undefined, other: number | undefined): number | undefined {
-  return one === undefined || other === undefined ? (one ?? other) : Math.max(one, other);
-}
-
-function earliest(one: number | undefined, other: number | undefined): number | undefined {
-  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
 }

@@ -6,14 +6,11 @@
 import { compareText } from "../../core/compare.ts";
 import type { SearchPlan, StoredDefinition, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
-import { GroupSums } from "../group-sums.ts";
-import { hoursOf, isCountedByHours } from "../hours.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Context } from "./context.ts";
-import { countStatement } from "./count-statements.ts";
 import type { ResultRow, Session } from "./database.ts";
 import { findTask } from "./find-task.ts";
-import { countByHours, hoursStatement } from "./hour-counts.ts";
+import { countInRanges } from "./range-counts.ts";
 import {
   type DefinitionRow,
   definitionColumns,
@@ -65,30 +62,24 @@ export async function countTasks(context: Context, search: StoreSearch): Promise
     const [row] = await context.database.read(keptCount, filtersOf(search));
     return row![0];
   }
-  const isByHours = isCountedByHours(search, undefined);
-  return context.database.snapshot(
-    async (session) => {
-      const { pairs } = await outline(session, { ...search, definitions: false });
-      if (isByHours) {
-        const sums = new GroupSums();
-        await countByHours(session, search, pairs, new Array<number>(pairs.length).fill(0), sums);
-        return sums.of(0)[0]?.[1] ?? 0;
-      }
-      const { statement: count, values } = countStatement(search, pairs);
-      const [row] = await session.query(count, values);
-      return row![0];
-    },
-    isByHours ? planningOnce : planning,
-  );
+  return context.database.snapshot(async (session) => {
+    const { pairs } = await outline(session, { ...search, definitions: false });
+    return countInRanges(session, search, pairs);
+  }, planningOnce);
 }
 
 /** The statements that a search and its count would run now; for tests of their plans. */
 export async function searchStatements(session: Session, search: StoreSearch): Promise<SearchStatement[]> {
   const { pairs } = await outline(session, search);
-  const count = isCountedByHours(search, undefined)
-    ? hoursStatement(search, pairs, new Array<number>(pairs.length).fill(0), hoursOf(search.created))
-    : countStatement(search, pairs);
-  return [pageStatement(search, pairs, search.limit, search.offset), count];
+  const counts: SearchStatement[] = [];
+  const recording: Session = {
+    query: (statement, values = []) => {
+      counts.push({ statement, values: [...values] });
+      return session.query(statement, values);
+    },
+  };
+  await countInRanges(recording, search, pairs);
+  return [pageStatement(search, pairs, search.limit, search.offset), ...counts];
 }
 
 /** The plan of a search without conditions, in an order that indexes have; the server tells which it uses. */
