@@ -53,6 +53,8 @@ function settingsOf(settings: Record<string, string>): string {
 
 /** Of so few streams each is read as far as the page may reach. */
 const fewStreamsMax = 24;
+/** Of more, the first of each are looked at, altogether so many times as many keys as are wanted. */
+const headsSpare = 4;
 /** From so many keys on they are merged by the server, if the streams are not too many for its planner. */
 const mergedKeysMin = 2_000;
 const mergedStreamsMax = 400;
@@ -221,8 +223,8 @@ function wholeStreams(
 }
 
 /**
- * At most `keysMax` streams can have a key on the page: those whose first keys are foremost. With so many first keys, no
- * key behind the last of them (`edge`) can be on it.
+ * The first keys of each stream, `headsSpare` times as many as are wanted, tell how far the page reaches at most: with
+ * `keysMax` of them before it, no key behind the last of these (`edge`) can be on it, and only streams that have one of them are read.
  */
 function foremostStreams(
   text: Text,
@@ -232,8 +234,9 @@ function foremostStreams(
   withValue: boolean,
 ): string[] {
   const groups = groupsOf(pairs, (pair) => streamsOf(search, pair));
+  const depth = Math.ceil((headsSpare * keysMax) / pairs.length);
   const heads = groups.map((group, place) => {
-    const head = keysWhere(text, search, group, ownOf("pair"), 1, withValue);
+    const head = keysWhere(text, search, group, ownOf("pair"), withValue ? depth : 1, withValue);
     return `SELECT ${place} AS part, pair.lane, pair.status, head.* FROM ${unnested(text, group)}
       CROSS JOIN LATERAL (${head}) AS head`;
   });
@@ -242,7 +245,8 @@ function foremostStreams(
   const parts = groups.map((group, place) => {
     const edge = withValue ? "(SELECT value FROM edge)" : undefined;
     const keys = keysWhere(text, search, group, ownOf("foremost"), keysMax, withValue, edge);
-    return `SELECT keys.* FROM foremost CROSS JOIN LATERAL (${keys}) AS keys WHERE foremost.part = ${place}`;
+    return `SELECT keys.* FROM (SELECT DISTINCT lane, status FROM foremost WHERE part = ${place}) AS foremost
+      CROSS JOIN LATERAL (${keys}) AS keys`;
   });
   return [
     `WITH foremost AS MATERIALIZED (
