@@ -10,8 +10,8 @@ const crash = "tests/crash/**/*.test.ts";
 const waits = [
   "tests/crash/{death,lease,handlers,pause,paused-types,skew}.test.ts",
   "tests/postgres/{conflicts,connection-loss,database,failover,kills,lease-thread,notifications}.test.ts",
-  "tests/postgres/{poolers,server-limits}.test.ts",
-  "tests/{browser/fresh-install,contract/start-action}.test.ts",
+  "tests/postgres/{poolers,server-limits,tx-crash}.test.ts",
+  "tests/{browser/fresh-install,contract/start-action,live/watch}.test.ts",
 ];
 // Nothing in these is timed.
 const untimed = "tests/crash/{context,disk,memory,races}.test.ts";
@@ -22,7 +22,7 @@ export default defineConfig({
     environment: "node",
     pool: "forks",
     globalSetup: "tests/support/postgres-setup.ts",
-    setupFiles: "tests/support/clean-prototypes.ts",
+    setupFiles: ["tests/support/start-bundles.ts", "tests/support/clean-prototypes.ts"],
     testTimeout: 30_000,
     maxWorkers: 2,
     projects: [

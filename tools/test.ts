@@ -6,6 +6,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { relative } from "node:path";
+import { makeThreadBundles } from "./thread-bundles.ts";
 
 const report = ".vitest-report.json";
 const maxMinutes = 25;
@@ -27,6 +28,7 @@ run("tsc", "--noEmit");
 run("tsc", "-p", "tsconfig.web.json");
 run("biome", "check", "--error-on-warnings", ".");
 run("node", "tools/build.ts");
+process.env.DURE_TEST_THREADS = JSON.stringify(await makeThreadBundles());
 
 const running = new Set<ChildProcess>();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => endAll(signal));

@@ -74,7 +74,7 @@ test.each([hourMs, -hourMs])(
     world = new CrashWorld();
     const settings = { worker: { lease: "1s" } };
     const [first, second] = await Promise.all([world.start(settings), world.start(settings)]);
-    const tasks = await world.enqueueAll(Array.from({ length: 16 }, () => ({ does: "wait", ms: 3_000 })));
+    const tasks = await world.enqueueAll(Array.from({ length: 16 }, () => ({ does: "wait", ms: 2_200 })));
     for (const { id } of tasks) await world.started(id);
     await first.jump(jumpMs);
     await world.allEnded(tasks);
