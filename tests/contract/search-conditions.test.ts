@@ -82,6 +82,30 @@ onEachStore("searchTasks with conditions", (world) => {
     expect(idsOf(await tasksOf(world.store.searchTasks(newSearch({ where }))))).toEqual(["long"]);
   });
 
+  test("a place in a payload is found however its names are written, in long payloads and in lists", async () => {
+    const long = { text: "lorem ipsum ".repeat(8_000), order: { amount: 7 } };
+    const written = { json: String.raw`{"\u006frder":{"\u0061mount":7}}` };
+    await world.enqueue(
+      newTask({ id: "long", payload: long }),
+      newTask({ id: "list", payload: [{ order: [{ amount: 7 }] }] }),
+      { ...newTask({ id: "written" }), payload: written },
+      newTask({ id: "in a name", payload: { 'order"amount"': { "order.amount": 7 } } }),
+      newTask({ id: "in a value", payload: { order: "amount", amount: "order" } }),
+    );
+    const range: Condition = {
+      kind: "range",
+      field: payload("order", "amount"),
+      from: { value: 5, isIncluded: true },
+    };
+    const exists: Condition = { kind: "exists", field: payload("order", "amount") };
+    for (const where of [range, exists, { kind: "and", parts: [exists, range] } as const]) {
+      const tasks = await tasksOf(world.store.searchTasks(newSearch({ where })));
+      expect(idsOf(tasks).sort()).toEqual(["list", "long", "written"]);
+    }
+    const none: Condition = { kind: "equals", field: payload("order", "amount"), values: [null, 8] };
+    expect(await countOf(world.store.countTasks(newSearch({ where: none })))).toBe(all.length + 2);
+  });
+
   test("pages by cursor and by offset give the whole, forward and back", async () => {
     const where: Condition = {
       kind: "range",

@@ -84,14 +84,16 @@ export async function readPageSearch(instance: Instance, options: TaskSearchOpti
 
 /** One more than is wanted tells whether there is a next page. */
 function pageOf(search: StoreSearch): StoreSearch {
-  return byChange({ ...search, limit: search.limit + 1 });
+  return ofEnded({ ...search, limit: search.limit + 1 });
 }
 
-/** Nothing changes a task after its end: those that have ended are in the order of their last change. */
-function byChange(search: StoreSearch): StoreSearch {
-  if (search.sortBy !== "completedAt") return search;
+/** Nothing changes a task after its end: those that have ended are in the order of their last change. Others have no duration. */
+function ofEnded(search: StoreSearch): StoreSearch {
+  const { sortBy } = search;
+  if (sortBy !== "completedAt" && sortBy !== "duration") return search;
   const statuses = (search.statuses ?? ended).filter((status) => ended.includes(status));
-  return { ...search, sortBy: "updatedAt", statuses, definitions: false };
+  const ofThem: StoreSearch = { ...search, statuses, definitions: false };
+  return sortBy === "duration" ? ofThem : { ...ofThem, sortBy: "updatedAt" };
 }
 
 const ended: readonly TaskStatusName[] = ["COMPLETED", "FAILED", "CANCELLED"];

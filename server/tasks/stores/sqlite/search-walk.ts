@@ -16,6 +16,7 @@ import { estimateMax, gatheredMax } from "./key-source.ts";
 import { keySourceOf, withEntries } from "./key-sources.ts";
 import { nearKeys } from "./near-keys.ts";
 import type { Rows } from "./protocol.ts";
+import { type RowFilter, readRows, rowFilterOf } from "./row-filter.ts";
 import {
   type AttemptRow,
   type DefinitionRow,
@@ -93,6 +94,7 @@ interface Candidate {
   key: Key;
   /** Below zero in its key: the definition's entry. */
   entry?: Task;
+  /** Neither this nor an entry: a place, or a task that cannot meet the conditions. */
   row?: Row;
 }
 
@@ -101,12 +103,14 @@ class Walk {
   readonly #search: StoreSearch;
   readonly #definitions: ReturnType<typeof plain.definitionsWithoutTasks>;
   readonly #endsAt: number;
+  readonly #filter: RowFilter | undefined;
 
   constructor(connection: Connection, search: StoreSearch) {
     this.#connection = connection;
     this.#search = search;
     this.#definitions = search.definitions ? plain.definitionsWithoutTasks(connection, search) : [];
     this.#endsAt = performance.now() + (search.budgetMs ?? Number.POSITIVE_INFINITY);
+    this.#filter = search.where && rowFilterOf(search.where);
   }
 
   page(): FoundRows {
@@ -326,15 +330,18 @@ class Walk {
 
   #read(keys: readonly Key[]): Candidate[] {
     const tasks = keys.filter((key) => !isPlace(key) && !this.#definitionOf(key));
-    const wanted = JSON.stringify(tasks.map(([, , seq]) => seq));
-    const rows = this.#connection.prepare(sql.readTasks).all(wanted) as unknown as Row[];
+    const seqs = tasks.map(([, , seq]) => seq);
+    const rows = readRows(this.#connection, seqs, this.#filter);
     this.#names = namesOf(withNames(this.#connection, rows));
     let next = 0;
     return keys.map((key) => {
       if (isPlace(key)) return { key };
       const definition = this.#definitionOf(key);
       if (definition) return { key, entry: toEntry(toDefinition(definition), undefined) };
-      return { key, row: rows[next++]! };
+      const row = rows[next];
+      if (row?.[0] !== key[2]) return { key };
+      next += 1;
+      return { key, row };
     });
   }
 
@@ -356,7 +363,7 @@ class Walk {
   /** Undefined when it does not meet the conditions. */
   #meeting(candidate: Candidate): Subject | undefined {
     const { where } = this.#search;
-    if (isPlace(candidate.key)) return undefined;
+    if (!candidate.row && !candidate.entry) return undefined;
     const subject = this.#subjectOf(candidate);
     return where === undefined || meets(where, subject) ? subject : undefined;
   }

@@ -187,6 +187,11 @@ export const sql = {
   // CROSS JOIN: in the order of the list.
   readTasks: `/* dure:readTasks */ SELECT ${columns} FROM (SELECT value AS wanted FROM json_each(?))
     CROSS JOIN tasks ON seq = wanted`,
+  /** Those whose JSON may have a text in it; a long payload is not in the row. See row-filter.ts. */
+  readByPayload: `/* dure:readByPayload */ SELECT ${columns} FROM (SELECT value AS wanted FROM json_each(?1))
+    CROSS JOIN tasks ON seq = wanted WHERE payload IS NULL OR instr(payload, ?2) > 0 OR instr(payload, '\\u') > 0`,
+  readByResult: `/* dure:readByResult */ SELECT ${columns} FROM (SELECT value AS wanted FROM json_each(?1))
+    CROSS JOIN tasks ON seq = wanted WHERE instr(result, ?2) > 0 OR instr(result, '\\u') > 0`,
   readDueTasks: `/* dure:readDueTasks */ SELECT ${claimedColumns} FROM (SELECT value AS wanted FROM json_each(?))
     CROSS JOIN tasks ON seq = wanted`,
   claimTasks: `/* dure:claimTasks */ UPDATE tasks SET status = 2, worker = ?1, fence = fence + 1, attempts = attempts + 1,

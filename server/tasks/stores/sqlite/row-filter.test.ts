@@ -1,0 +1,50 @@
+import { expect, test } from "vitest";
+import { newTask, newTasks } from "../../../../tests/support/builders.ts";
+import { SqliteBench } from "../../../../tests/support/sqlite-context.ts";
+import type { Condition, Field } from "../../core/condition.ts";
+import { type RowFilter, readRows, rowFilterOf } from "./row-filter.ts";
+
+const at = (of: "payload" | "result", ...path: string[]): Field => ({ of, path });
+const from = { value: 5, isIncluded: true };
+const amount: Condition = { kind: "range", field: at("payload", "order", "amount"), from };
+const rows: Condition = { kind: "exists", field: at("result", "rows") };
+const tagged: Condition = { kind: "exists", field: { of: "task", name: "tag" } };
+
+test("a condition tells which name stands in the JSON of all that meet it, the longest that is plain", () => {
+  const expected: [Condition, RowFilter | undefined][] = [
+    [amount, { of: "payload", text: '"amount"' }],
+    [rows, { of: "result", text: '"rows"' }],
+    [
+      { kind: "and", parts: [tagged, rows, amount] },
+      { of: "payload", text: '"amount"' },
+    ],
+    [
+      { kind: "range", field: at("payload", "0", "größe", "x"), from },
+      { of: "payload", text: '"x"' },
+    ],
+    [
+      { kind: "equals", field: at("payload", "x"), values: [1] },
+      { of: "payload", text: '"x"' },
+    ],
+    [{ kind: "equals", field: at("payload", "x"), values: [1, null] }, undefined],
+    [{ kind: "range", field: at("payload", "0", "größe"), from }, undefined],
+    [{ kind: "or", parts: [amount, amount] }, undefined],
+    [{ kind: "not", part: amount }, undefined],
+    [tagged, undefined],
+  ];
+  for (const [where, filter] of expected)
+    expect({ where, filter: rowFilterOf(where) }).toEqual({ where, filter });
+});
+
+test("only rows that may meet it are read", () => {
+  const bench = new SqliteBench();
+  const payload = { order: { amount: 7 } };
+  bench.enqueue(...newTasks(50, { payload: null }), newTask({ id: "with it", payload }), ...newTasks(50));
+  const [[most]] = bench.connection.prepare("SELECT max(seq) FROM tasks").all() as unknown as [[number]];
+  const seqs = Array.from({ length: most }, (_, place) => most - place);
+  expect(readRows(bench.connection, seqs, undefined)).toHaveLength(101);
+  const found = readRows(bench.connection, seqs, rowFilterOf(amount));
+  expect(found.map(([, id]) => id)).toEqual(["with it"]);
+  expect(readRows(bench.connection, seqs, rowFilterOf(rows))).toEqual([]);
+  bench.close();
+});
