@@ -355,7 +355,6 @@ export const textSql = {
   /** The size is bound as a real number, by which the block that the oldest task is in would be dropped too. */
   dropBlocks: `/* dure:dropBlocks */ DELETE FROM text_blocks
     WHERE block < (SELECT min(seq) FROM tasks) / CAST(? AS INTEGER)`,
-  textBlocks: "/* dure:textBlocks */ SELECT block, first_at, last_at FROM text_blocks ORDER BY block",
   freshTo: "/* dure:freshTo */ SELECT fresh_to FROM text_marks WHERE mark = 1",
   moveFresh: "/* dure:moveFresh */ UPDATE text_marks SET fresh_to = ?2 WHERE mark = 1 AND fresh_to = ?1",
   /** Numbers of tasks that are gone are given again to new ones. */
@@ -371,6 +370,10 @@ export const textSql = {
   changedAfter: `/* dure:changedAfter */ SELECT seq, updated_at, id, version FROM tasks INDEXED BY tasks_lane_updated
     WHERE status <> 2 AND version > 1 AND lane = ?1 AND status = ?2 AND (updated_at, id) > (?3, ?4)
     ORDER BY updated_at, id LIMIT ?5`,
+  /** Of every lane and status. */
+  changed: `/* dure:changed */ SELECT seq FROM tallies CROSS JOIN tasks INDEXED BY tasks_lane_updated
+    WHERE unindexed_at IS NOT NULL AND tasks.status <> 2 AND version > 1 AND tasks.lane = tallies.lane
+      AND tasks.status = tallies.status AND (updated_at, id) > (unindexed_at, unindexed_id) LIMIT ?`,
   countChanged: `/* dure:countChanged */ SELECT count(*) FROM (SELECT 1 FROM tasks INDEXED BY tasks_lane_updated
     WHERE status <> 2 AND version > 1 AND lane = ?1 AND status = ?2 AND (updated_at, id) > (?3, ?4) AND seq <= ?5 LIMIT ?6)`,
   countOfPairs: `/* dure:countOfPairs */ SELECT count(*) FROM (SELECT value AS wanted FROM json_each(?1)) CROSS JOIN tasks ON seq = wanted

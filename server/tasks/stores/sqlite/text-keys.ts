@@ -13,10 +13,11 @@ import { isSecretKey } from "../../core/secret-keys.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
-import { Candidates, createdBounds, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
+import { Candidates, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { findPairs, runningKeys } from "./search.ts";
 import { comparator, firstId, type Key, lastId, placeKey } from "./search-key.ts";
 import { sourceSql as sql, textSql } from "./statements.ts";
+import { type SeqRange, TextBlocks } from "./text-blocks.ts";
 import { type Match, matchOf } from "./text-match.ts";
 import { blockSize, countUnindexed, unindexedSeqs } from "./texts.ts";
 
@@ -30,22 +31,19 @@ const walkedCost = 4;
 /** So many of the newest that have the text tell how frequent it is. */
 const sampleSize = 200;
 
-type Block = [block: number, firstAt: number, lastAt: number];
-
 /** The source of the longest text that must occur, be it asked for or part of a value in a payload or result. */
 export function textSource(connection: Connection, search: StoreSearch): KeySource | undefined {
   const [longest] = search.where ? hintsOf(search.where).sort((a, b) => b.text.length - a.text.length) : [];
   if (longest === undefined) return undefined;
   const { text, isText } = longest;
-  const blocks = connection.prepare(textSql.textBlocks).all() as unknown as Block[];
   const unindexed = unindexedSeqs(connection, isText ? unindexedMax : unindexedValuesMax);
   // What stands at a place is found wherever it is.
   if (!isText && (!unindexed || connection.prepare(textSql.isTruncated).get())) return undefined;
   const left = unindexed ? 0 : countUnindexed(connection, findPairs(connection, search));
   if (left > 0 && (search.budgetMs === undefined || 2 * left > countIn(connection, search))) return undefined;
-  const match = matchOf(connection, search, text, (newest) => spread(newest, lastOf(blocks)));
-  const wanted = wantedBlocks(search, blocks, isDownwards(search));
-  const range = rangeOf(wanted);
+  const blocks = new TextBlocks(connection, search);
+  const match = matchOf(connection, search, text, (newest) => spread(newest, blocks.newest));
+  const { range } = blocks;
   const most = search.sortBy === "createdAt" ? sampleSize : gatheredMax + 1;
   const found = newestOf(connection, match, range, most);
   if (found.length > gatheredMax) return undefined;
@@ -65,7 +63,7 @@ export function textSource(connection: Connection, search: StoreSearch): KeySour
   return {
     ...source,
     total: () => countAll(connection, match) + besides.length,
-    keys: () => inOrder(connection, search, match, wanted, besides),
+    keys: () => inOrder(connection, search, match, blocks, besides),
   };
 }
 
@@ -92,10 +90,6 @@ function runningSeqs(connection: Connection, search: StoreSearch): number[] {
 /** Which share of the tasks has the text, judged by how far apart the newest that have it lie. */
 function spread(found: readonly [number][], last: number): number {
   return Math.min(1, found.length / Math.max(1, last - found.at(-1)![0]));
-}
-
-function lastOf(blocks: readonly Block[]): number {
-  return ((blocks.at(-1)?.[0] ?? 0) + 1) * blockSize - 1;
 }
 
 /**
@@ -190,7 +184,7 @@ function* inOrder(
   connection: Connection,
   search: StoreSearch,
   { text }: Match,
-  wanted: readonly WantedBlock[],
+  blocks: TextBlocks,
   besides: readonly number[],
 ): Generator<Key, undefined> {
   const candidates = new Candidates(connection, search);
@@ -198,7 +192,7 @@ function* inOrder(
   const downwards = isDownwards(search);
   const seen = new Set(besides);
   let held = candidates.among(besides);
-  for (const { seqs, nextAt } of byBlock(connection, text, wanted, downwards)) {
+  for (const { seqs, nextAt } of byBlock(connection, text, blocks, downwards)) {
     held = [...held, ...candidates.among(seqs.filter((seq) => !seen.has(seq)))].sort(compare);
     const end = held.findIndex(([at]) => nextAt !== undefined && (downwards ? at <= nextAt : at >= nextAt));
     yield* held.splice(0, end === -1 ? held.length : end);
@@ -208,65 +202,34 @@ function* inOrder(
   return undefined;
 }
 
-/** In the order of reading, each with the foremost instant of it and all that come after it. */
-type WantedBlock = [block: number, foremostAt: number];
-
-function wantedBlocks(search: StoreSearch, blocks: readonly Block[], downwards: boolean): WantedBlock[] {
-  const { from, to } = createdBounds(search);
-  const within = blocks.filter(([, first, last]) => last >= from && first <= to);
-  // From the last to be read to the first.
-  const backwards = downwards ? within : within.toReversed();
-  let foremost = downwards ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
-  return backwards
-    .map(([block, first, last]): WantedBlock => {
-      foremost = downwards ? Math.max(foremost, last) : Math.min(foremost, first);
-      return [block, foremost];
-    })
-    .reverse();
-}
-
-/** Both included. */
-interface SeqRange {
-  first: number;
-  last: number;
-}
-
-function rangeOf(wanted: readonly WantedBlock[]): SeqRange {
-  const ends = [wanted[0], wanted.at(-1)].map((block) => block?.[0] ?? -1);
-  return { first: Math.min(...ends) * blockSize, last: (Math.max(...ends) + 1) * blockSize - 1 };
-}
-
 interface BlockOfTexts {
   seqs: number[];
-  /** No task of the blocks to come was created before it in the order of reading; undefined when none comes. */
+  /** No task that is still to be read was created before it in the order of reading; undefined when none comes. */
   nextAt: number | undefined;
 }
 
+/** Those of each block that has any. */
 function* byBlock(
   connection: Connection,
   match: string,
-  wanted: readonly WantedBlock[],
+  blocks: TextBlocks,
   downwards: boolean,
 ): Generator<BlockOfTexts, undefined> {
-  const { first, last } = rangeOf(wanted);
+  const { first, last } = blocks.range;
   const text = downwards ? sql.textsDownwards : sql.textsUpwards;
   const statement = connection.borrow(text);
   const rows = statement.iterate(match, first, last) as unknown as IterableIterator<[seq: number]>;
   try {
-    let place = 0;
     let seqs: number[] = [];
+    let reached: number | undefined;
     for (const [seq] of rows) {
       const block = Math.floor(seq / blockSize);
-      while (
-        place < wanted.length &&
-        wanted[place]![0] !== block &&
-        isBefore(wanted[place]![0], block, downwards)
-      ) {
-        place += 1;
-        yield { seqs, nextAt: wanted[place]?.[1] };
+      if (reached !== undefined && block !== reached) {
+        yield { seqs, nextAt: blocks.foremostFrom(block) };
         seqs = [];
       }
-      if (wanted[place]?.[0] === block) seqs.push(seq);
+      reached = block;
+      seqs.push(seq);
     }
     yield { seqs, nextAt: undefined };
   } finally {
@@ -274,8 +237,4 @@ function* byBlock(
     connection.giveBack(text, statement);
   }
   return undefined;
-}
-
-function isBefore(block: number, other: number, downwards: boolean): boolean {
-  return downwards ? block > other : block < other;
 }

@@ -249,12 +249,8 @@ export function unindexedSeqs(connection: Connection, limit: number): number[] |
   const fresh = connection.prepare(textSql.afterFresh).all(freshTo(connection), limit + 1) as unknown as [
     number,
   ][];
-  const seqs = fresh.map(([seq]) => seq);
-  for (const [lane, status, at, id] of places(connection)) {
-    if (seqs.length > limit) return undefined;
-    seqs.push(...changedAfter(connection, lane, status, at, id, limit + 1).map(([seq]) => seq));
-  }
-  return seqs.length > limit ? undefined : seqs;
+  const changed = connection.prepare(textSql.changed).all(limit + 1) as unknown as [number][];
+  return fresh.length + changed.length > limit ? undefined : [...fresh, ...changed].map(([seq]) => seq);
 }
 
 /** About how many tasks are not indexed as they are now. */
