@@ -1,10 +1,12 @@
 /**
- * Deep pages. Reading a hundred thousand keys only to pass over them takes long; counting them takes a tenth of that. So
- * an instant is looked for before which nearly as many keys lie as are to be passed over, and the search goes on there.
+ * Deep pages. Reading a hundred thousand keys only to pass over them takes long; counting them takes a tenth of that, and
+ * kept counts need not be counted. So an instant is looked for before which nearly as many keys lie as are to be passed over,
+ * and the search goes on there.
  */
 import type { StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
+import { minuteOfPage, type Span, type Stretch } from "./kept-skip.ts";
 import { definitionsWithoutTasks, findPairs, keysInOrder, runningKeys } from "./search.ts";
 import { placeBefore } from "./search-key.ts";
 import { isWhole, keyCountsOfPairs, type Pair } from "./search-statements.ts";
@@ -22,19 +24,18 @@ export function nearer(connection: Connection, search: StoreSearch): StoreSearch
   const pairs = findPairs(connection, search);
   if (search.sortBy === "id" && pairs.some(({ ownIds }) => ownIds)) return search;
   const keys = new KeyCount(connection, search, pairs);
-  return keys.span ? placed(search, keys, keys.span) : search;
-}
-
-/** Between which instants all keys lie; the end is excluded. Milliseconds since 1970. */
-interface Span {
-  start: number;
-  end: number;
+  if (!keys.span) return search;
+  const minute = minuteOfPage(connection, search, pairs, keys.span, keys.definitions);
+  if (minute === "end") return { ...search, offset: 0, limit: 0 };
+  return placed(search, keys, keys.span, minute ?? { ...keys.span, passed: 0, keys: keys.total });
 }
 
 class KeyCount {
   readonly span: Span | undefined;
   /** At least as many as there are. */
   readonly total: number;
+  /** When definitions were created that are among the keys. */
+  readonly definitions: readonly number[];
   readonly #connection: Connection;
   readonly #search: StoreSearch;
   readonly #settled: readonly Pair[];
@@ -47,8 +48,9 @@ class KeyCount {
     this.#search = { ...search, sortBy: search.sortBy === "updatedAt" ? "updatedAt" : "createdAt" };
     this.#settled = pairs.filter(({ status }) => status !== 2);
     const definitions = search.definitions ? definitionsWithoutTasks(connection, search) : [];
+    this.definitions = definitions.map((row) => row[8]);
     const running = runningKeys(connection, this.#search, pairs);
-    this.#others = [...running.map(([at]) => at), ...definitions.map((row) => row[8])];
+    this.#others = [...running.map(([at]) => at), ...this.definitions];
     this.total = pairs.reduce((sum, { tasks }) => sum + tasks, definitions.length);
     this.span = this.#findSpan();
   }
@@ -90,18 +92,19 @@ class KeyCount {
   }
 }
 
-function placed(search: StoreSearch, keys: KeyCount, span: Span): StoreSearch {
+/** @param begun where to look: how many keys lie before it is known */
+function placed(search: StoreSearch, keys: KeyCount, span: Span, begun: Stretch): StoreSearch {
   const down = isDownwards(search);
   // Distances from where the reading begins.
   const between = (from: number, to: number): Span =>
     down
       ? { start: span.end - to, end: span.end - from }
       : { start: span.start + from, end: span.start + to };
-  let near = 0;
-  let passed = 0;
-  let far = span.end - span.start;
+  let near = Math.max(0, down ? span.end - begun.end : begun.start - span.start);
+  let far = Math.min(span.end - span.start, down ? span.end - begun.start : begun.end - span.start);
+  let { passed } = begun;
   // Keys between near and far, if all lie as densely as those counted last; more than there are at first.
-  let left = keys.total;
+  let left = begun.keys;
   let isTooFar = false;
   for (let round = 0; round < roundsMax && search.offset - passed > restMax && far - near > 1; round += 1) {
     // Where they lay more densely than was thought, half of the time is tried, so that no crowd keeps it from ending.
