@@ -93,7 +93,8 @@ async function startWorker() {
       for (let n = 0; !ending.signal.aborted; n += 1) {
         progress(n % 100, 100);
         log.info("one more page", { page: n });
-        await sleep(1_000);
+        // The thousand lines that an attempt keeps are there after some minutes; until then its page grows with them.
+        await sleep(tickMs);
       }
     },
     { queue: "hour", timeout: "1d" },
