@@ -13,8 +13,9 @@ import {
 import { attributeSource } from "../../server/tasks/stores/postgres/attribute-keys.ts";
 import { AttributeNames } from "../../server/tasks/stores/postgres/attribute-names.ts";
 import { readKey } from "../../server/tasks/stores/postgres/attribute-values.ts";
-import { Database } from "../../server/tasks/stores/postgres/database.ts";
+import { Database, type Session } from "../../server/tasks/stores/postgres/database.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
+import { planningOnce } from "../../server/tasks/stores/postgres/search-statements.ts";
 import { onceOnly } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newDefinition, newSearch, newTask, newWorker, settlementOf } from "../support/builders.ts";
@@ -350,6 +351,19 @@ test("many streams give their keys in order, page by page, each task once", asyn
   ok(await store.enqueueTasks(tasks));
   const database = new Database(parseLocation(schema.url));
   await database.open();
+  const plans = new Set<string>();
+  const explaining: Session = {
+    query: async (statement, values) => {
+      const text = statement.text.replace(/^\/\*.*?\*\/\s*/, "");
+      const [row] = await database.snapshot(
+        (session) => session.query(onceOnly("explain", `EXPLAIN (FORMAT JSON) ${text}`), values),
+        planningOnce,
+      );
+      for (const [, name] of JSON.stringify(row).matchAll(/"Index Name":"(\w+)"/g)) plans.add(name!);
+      if (/Seq Scan/.test(JSON.stringify(row))) plans.add("all");
+      return database.query(statement, values);
+    },
+  };
   try {
     const names = await new AttributeNames(database).all();
     const values = ["a", "b"];
@@ -363,7 +377,7 @@ test("many streams give their keys in order, page by page, each task once", asyn
         const source = (await attributeSource(database, search, names))!;
         const found: string[] = [];
         for (let after: Place | undefined, pages = 0; pages < 300; pages += 1) {
-          const { places, next } = await source.keys(database, after, limit);
+          const { places, next } = await source.keys(pages === 0 ? explaining : database, after, limit);
           found.push(...places.map(({ id }) => id));
           if (!next) break;
           after = next;
@@ -378,6 +392,7 @@ test("many streams give their keys in order, page by page, each task once", asyn
         expect(found).toEqual(wanted.map(({ id }) => id));
       }
     }
+    expect([...plans]).toEqual(["attributes_key"]);
   } finally {
     await database.close();
   }
