@@ -188,6 +188,26 @@ test("what is redacted is not spelt by questions either", async () => {
   expect(((await answer.json()) as any).tasks).toHaveLength(1);
 });
 
+test("a page of large payloads is shorter than asked for, and the next goes on", async () => {
+  caller = { role: "viewer" };
+  for (let n = 0; n < 6; n++)
+    await dure.enqueueTask(
+      "charge-card",
+      { large: "x".repeat(1_000_000) },
+      { id: `large-${n}`, delay: "1h" },
+    );
+  const ids: string[] = [];
+  const sizes: number[] = [];
+  for (let cursor = ""; sizes.length < 5; ) {
+    const page = await get(`tasks?q=id:large-*&limit=200${cursor}`);
+    sizes.push(page.tasks.length);
+    ids.push(...page.tasks.map(({ id }: any) => id));
+    if (!page.nextCursor) break;
+    cursor = `&cursor=${page.nextCursor}`;
+  }
+  expect([sizes, ids]).toEqual([[4, 2], [5, 4, 3, 2, 1, 0].map((n) => `large-${n}`)]);
+});
+
 test("whom authorize says nothing of may not call, and no role but the three may do anything", async () => {
   for (const [said, status] of [
     [undefined, 401],

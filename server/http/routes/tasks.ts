@@ -19,6 +19,7 @@ import {
   taskPage,
 } from "../contract.ts";
 import { HttpError } from "../errors.ts";
+import { fittingPage } from "../fitting-page.ts";
 import { type Call, route } from "../route.ts";
 
 const pageMax = 200;
@@ -108,21 +109,24 @@ export const taskRoutes = [
     query: listQuery,
     run: async ({ dure, documents, query }) => {
       const { sort, order, limit, offset, cursor, updatedSince, definitions, attributes } = query;
-      const page = await dure.searchTaskPage({
+      const search = {
         ...searchOf(query),
         ...(sort && { sortBy: sort }),
         ...(order && { sortOrder: order }),
         ...(offset !== undefined && { offset }),
         ...(cursor !== undefined && { cursor }),
         ...(updatedSince !== undefined && { updatedSince }),
-        limit,
         definitions,
+      };
+      const ask = (limit: number) => dure.searchTaskPage({ ...search, limit });
+      const { page, tasks } = await fittingPage(limit, ask, async (asked) => {
+        const found = attributes ? await attributesOf(dure, asked.tasks) : undefined;
+        return (task) => documents.task(task, found?.get(task.id));
       });
-      const found = attributes ? await attributesOf(dure, page.tasks) : undefined;
-      const { tasks, searchedBackTo, ...rest } = page;
+      const { tasks: _tasks, searchedBackTo, ...rest } = page;
       return {
         ...rest,
-        tasks: tasks.map((task) => documents.task(task, found?.get(task.id))),
+        tasks,
         ...(searchedBackTo && { searchedBackTo: searchedBackTo.toISOString() }),
       };
     },
