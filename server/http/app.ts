@@ -12,7 +12,7 @@ import { Documents, type Redact, redactByName } from "./documents.ts";
 import { EnqueueLimit, usualEnqueuesPerMinute } from "./enqueue-limit.ts";
 import { describeError, errorAnswer, HttpError } from "./errors.ts";
 import { Events } from "./events.ts";
-import { checkHost, checkOrigin, securityHeaders } from "./guards.ts";
+import { checkHost, checkIsOpened, checkOrigin, securityHeaders } from "./guards.ts";
 import { openApi } from "./open-api.ts";
 import { Pages } from "./pages.ts";
 import { checkAsksWhatIsShown, refusal } from "./payload-right.ts";
@@ -108,7 +108,7 @@ export function createApp(dure: Dure, access: Access, options: HttpOptions = {})
     auditEnqueues,
     answer: (error) => {
       const { status, body } = errorAnswer(error);
-      if (status >= 500) onError(describeError(error));
+      if (status >= 500 && !(error instanceof HttpError)) onError(describeError(error));
       const { retryAfterMs } = body.details as { retryAfterMs?: number };
       const again = retryAfterMs && { "retry-after": String(Math.ceil(retryAfterMs / 1_000)) };
       return Response.json(body, { status, headers: { ...securityHeaders, ...again } });
@@ -203,8 +203,9 @@ function addApi(app: Hono, site: Site): void {
   });
   // Before what takes any word there for an id.
   app.get("/api/tasks/watch", async (context) => {
-    const caller = await gate.admit(context.req.raw, "viewer");
-    return watches.open(context.req.raw, caller);
+    const request = context.req.raw;
+    const caller = await gate.admit(request, "viewer");
+    return watches.open(request, caller, gate.whose(request, caller));
   });
   for (const route of routes) {
     app.on(route.method, `/api/${route.path}`, async (context) => {
@@ -235,8 +236,9 @@ function addApi(app: Hono, site: Site): void {
     return context.json({ ended: true }, 200, { "set-cookie": cookie });
   });
   app.get("/api/events", async (context) => {
-    await gate.admit(context.req.raw, "viewer");
-    return events.open(context.req.raw);
+    const request = context.req.raw;
+    const caller = await gate.admit(request, "viewer");
+    return events.open(request, gate.whose(request, caller));
   });
   app.all("/api/*", () => {
     throw new HttpError(
@@ -363,6 +365,7 @@ function addPages(app: Hono, site: Site): void {
     const token = context.req.query("token");
     // Whoever only looks whether an address is there (HEAD) uses up no link.
     if (token !== undefined && context.req.method === "GET") {
+      checkIsOpened(context.req.raw);
       const cookie = await logIn(site, context.req.raw, token).catch((error) => {
         // Whoever opens a link again is either still logged in, or asked for another by the page.
         if (!isRefusedVisitor(error, context.req.header("accept"))) throw error;

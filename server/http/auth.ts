@@ -68,6 +68,11 @@ export class Gate {
     return this.#sessionOf(request) !== undefined;
   }
 
+  /** Tells one caller from another: by name, else by session; undefined where `authorize` names nobody. */
+  whose(request: Request, { name }: Caller): string | undefined {
+    return name ?? this.#sessionOf(request)?.place ?? (this.#authorize ? undefined : givenPlace);
+  }
+
   /** @throws HttpError 403 */
   check(role: Role, needed: Role): void {
     if (ranks[role] >= ranks[needed]) return;
@@ -104,7 +109,7 @@ export class Gate {
   login(request: Request, secret: string): { cookie: string; caller: Caller } | undefined {
     const passes = this.#passes;
     if (!passes) return undefined;
-    const { caller, startedBy } = this.#looked(request, () => {
+    const { caller, startedBy } = this.#looked(request, secret, () => {
       const link = passes.link(secret);
       if (link) return { caller: callerOf(link), startedBy: undefined };
       const token = this.#tokenOf(secret);
@@ -136,7 +141,7 @@ export class Gate {
       return typeof caller === "string" ? { role: caller } : (caller ?? null);
     }
     const bearer = bearerOf(request);
-    if (bearer !== undefined) return this.#looked(request, () => this.#tokenOf(bearer)).caller;
+    if (bearer !== undefined) return this.#looked(request, bearer, () => this.#tokenOf(bearer)).caller;
     const session = this.#sessionOf(request);
     if (!session) return null;
     this.#passes?.noteUse(session.place);
@@ -158,10 +163,14 @@ export class Gate {
     return found && { caller: callerOf(found.pass), place: found.place };
   }
 
-  /** @throws HttpError 401 when nothing is found, 429 after too many of those */
-  #looked<Found>(request: Request, look: () => Found | undefined): Found {
+  /**
+   * After too many that are wrong nothing that somebody chose is looked at, and of what Dure made only whether it is right: nobody
+   * guesses 256 bits, and whoever has them must not be kept out by others who guess.
+   * @throws HttpError 401 when nothing is found, 429 after too many of those
+   */
+  #looked<Found>(request: Request, secret: string, look: () => Found | undefined): Found {
     const address = addressOf(request);
-    if (this.#failures.areTooMany(address))
+    if (this.#failures.areTooMany(address) && !this.#passes?.isMade(secret))
       throw new HttpError(429, "TOO_MANY_ATTEMPTS", "Too many wrong tokens; wait a minute.");
     const found = look();
     if (found !== undefined) return found;

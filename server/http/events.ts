@@ -1,10 +1,9 @@
 /** Live changes by server-sent events: a hint that something changed, never what. One listener, however many streams. */
 import type { Dure } from "../dure.ts";
 import type { Gate } from "./auth.ts";
-import { HttpError } from "./errors.ts";
 import { forgetShown } from "./shared-answers.ts";
+import { StreamPlaces } from "./stream-places.ts";
 
-const streamsMax = 50;
 /** From a change to its hint. */
 const hintMs = 200;
 /** Hints are at least this far apart, and farther where many listen: all of them together are told no more often than this. */
@@ -16,6 +15,8 @@ const usualHeartbeatMs = 15_000;
 interface Stream {
   send(bytes: Uint8Array): void;
   end(): void;
+  /** Gives its place back. */
+  leave(): void;
   request: Request;
 }
 
@@ -23,6 +24,7 @@ export class Events {
   readonly #dure: Dure;
   readonly #gate: Pick<Gate, "isStillAdmitted">;
   readonly #heartbeatMs: number;
+  readonly #places = new StreamPlaces();
   readonly #streams = new Set<Stream>();
   #stopListening: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -36,12 +38,12 @@ export class Events {
     this.#heartbeatMs = heartbeatMs;
   }
 
-  /** @throws HttpError 503 when too many are open */
-  async open(request: Request): Promise<Response> {
-    if (this.#streams.size >= streamsMax) {
-      throw new HttpError(503, "TOO_MANY_STREAMS", `${streamsMax} live connections are open; close one.`);
-    }
-    const body = this.#streamTo(request);
+  /**
+   * @param caller whose it is, where one can be told from another
+   * @throws HttpError 429, 503 when too many are open
+   */
+  async open(request: Request, caller?: string): Promise<Response> {
+    const body = this.#streamTo(request, this.#places.take(caller));
     await this.#listen();
     return new Response(body, {
       headers: {
@@ -52,12 +54,13 @@ export class Events {
     });
   }
 
-  #streamTo(request: Request): ReadableStream<Uint8Array> {
+  #streamTo(request: Request, leave: () => void): ReadableStream<Uint8Array> {
     let stream: Stream;
     return new ReadableStream<Uint8Array>({
       start: (controller) => {
         stream = {
           request,
+          leave,
           send: (bytes) => {
             // A reader that does not read is left behind; it asks anew when it comes back.
             if ((controller.desiredSize ?? 0) > -1_000) controller.enqueue(bytes);
@@ -129,6 +132,7 @@ export class Events {
 
   #remove(stream: Stream): void {
     if (!this.#streams.delete(stream)) return;
+    stream.leave();
     if (this.#streams.size === 0) this.#stop();
   }
 

@@ -33,6 +33,12 @@ export function checkOrigin(request: Request): void {
   throw new HttpError(403, "OTHER_ORIGIN", "A change must come from the dashboard's own page.");
 }
 
+/** An address that logs in is opened by somebody; no image, frame or script of a page tries it, or uses it up. */
+export function checkIsOpened(request: Request): void {
+  if ((request.headers.get("sec-fetch-dest") ?? "document") === "document") return;
+  throw new HttpError(403, "OTHER_ORIGIN", "An address that logs in is opened in a window of its own.");
+}
+
 function hostOf(origin: string): string | undefined {
   return URL.canParse(origin) ? new URL(origin).host : undefined;
 }

@@ -1,4 +1,5 @@
 /** The address that logs in. */
 export function linkTo(host: string, port: number, secret: string): string {
-  return `http://${host.includes(":") ? `[${host}]` : host}:${port}/?token=${secret}`;
+  const name = host === "localhost" ? "127.0.0.1" : host;
+  return `http://${name.includes(":") ? `[${name}]` : name}${port === 0 ? "" : `:${port}`}/?token=${secret}`;
 }

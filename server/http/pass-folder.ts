@@ -5,12 +5,14 @@
 import {
   closeSync,
   constants,
+  fchownSync,
   fstatSync,
   lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
+  type Stats,
   unlinkSync,
   utimesSync,
   writeFileSync,
@@ -36,6 +38,8 @@ interface Read {
 export class PassFolder implements PassShelf {
   readonly #folder: string;
   readonly #now: () => number;
+  /** Whose the folder is, where root works in another's: so are its files. */
+  readonly #owner: { uid: number; gid: number } | undefined;
   readonly #read = new Map<string, Read>();
 
   /** @throws DureError INVALID_OPTION when others may look into the folder, or it is another's */
@@ -43,7 +47,8 @@ export class PassFolder implements PassShelf {
     this.#folder = folder;
     this.#now = now;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    checkOwn(folder);
+    const { uid, gid } = checkOwn(folder);
+    this.#owner = isRoot() && uid !== 0 ? { uid, gid } : undefined;
   }
 
   put(place: string, pass: Pass): void {
@@ -53,7 +58,12 @@ export class PassFolder implements PassShelf {
       0o600,
     );
     try {
+      if (this.#owner) fchownSync(file, this.#owner.uid, this.#owner.gid);
       writeFileSync(file, JSON.stringify(pass));
+    } catch (error) {
+      // A disk that is full takes the file, and nothing into it.
+      unlinkSync(this.#path(place));
+      throw error;
     } finally {
       closeSync(file);
     }
@@ -87,7 +97,8 @@ export class PassFolder implements PassShelf {
   }
 
   places(): string[] {
-    return readdirSync(this.#folder).filter((name) => placePattern.test(name));
+    const names = ignoringAbsence(() => readdirSync(this.#folder)) ?? [];
+    return names.filter((name) => placePattern.test(name));
   }
 
   #path(place: string): string {
@@ -142,16 +153,21 @@ function ignoringAbsence<Value>(work: () => Value): Value | undefined {
   }
 }
 
-function checkOwn(folder: string): void {
+function isRoot(): boolean {
+  return process.getuid?.() === 0;
+}
+
+/** Whoever is root may do so in the folder of whom the database belongs to. */
+function checkOwn(folder: string): Stats {
   const stat = lstatSync(folder);
   const problem = !stat.isDirectory()
     ? "is no folder"
-    : process.getuid && stat.uid !== process.getuid()
-      ? "belongs to another user"
+    : process.getuid && !isRoot() && stat.uid !== process.getuid()
+      ? `belongs to another user (${stat.uid}), who made it first; \`chown -R ${process.getuid()} '${folder}'\` gives it to the one who runs this`
       : process.platform !== "win32" && (stat.mode & 0o077) !== 0
         ? "is open to other users; chmod 700 closes it"
         : undefined;
-  if (problem === undefined) return;
+  if (problem === undefined) return stat;
   throw new DureError(
     "INVALID_OPTION",
     `${folder}, which keeps who may log in to the dashboard, ${problem}.`,

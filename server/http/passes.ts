@@ -64,6 +64,49 @@ class MemoryShelf implements PassShelf {
   }
 }
 
+/** Keeps in memory what the other has no room for, so that one can log in while a disk is full; the next start knows nothing of it. */
+export class SpareShelf implements PassShelf {
+  readonly #kept: PassShelf;
+  readonly #spare = new MemoryShelf();
+  readonly #tell: (error: unknown) => void;
+
+  /** @param tell of what the other did not take */
+  constructor(kept: PassShelf, tell: (error: unknown) => void) {
+    this.#kept = kept;
+    this.#tell = tell;
+  }
+
+  put(place: string, pass: Pass): void {
+    try {
+      this.#kept.put(place, pass);
+    } catch (error) {
+      this.#tell(error);
+      this.#spare.put(place, pass);
+    }
+  }
+
+  get(place: string): Pass | undefined {
+    return this.#spare.get(place) ?? this.#kept.get(place);
+  }
+
+  usedAt(place: string): number | undefined {
+    return this.#spare.usedAt(place) ?? this.#kept.usedAt(place);
+  }
+
+  noteUse(place: string, at: number): void {
+    const shelf = this.#spare.get(place) ? this.#spare : this.#kept;
+    shelf.noteUse(place, at);
+  }
+
+  take(place: string): boolean {
+    return this.#spare.take(place) || this.#kept.take(place);
+  }
+
+  places(): string[] {
+    return [...this.#spare.places(), ...this.#kept.places()];
+  }
+}
+
 export const sessionMsMax = 12 * 3_600_000;
 const idleMsMax = 3_600_000;
 const linkMsMax = 12 * 3_600_000;
@@ -131,6 +174,11 @@ export class Passes {
     if (!isOver) return found;
     this.#shelf.take(found.place);
     return undefined;
+  }
+
+  /** Whether it is of a token or a link that was made here, and lets in. */
+  isMade(secret: string): boolean {
+    return (["token", "link"] as const).some((kind) => this.#at(placeOf(kind, secret)) !== undefined);
   }
 
   noteUse(place: string): void {

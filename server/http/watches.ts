@@ -6,8 +6,8 @@ import type { Documents } from "./documents.ts";
 import { HttpError } from "./errors.ts";
 import { checkAsksWhatIsShown } from "./payload-right.ts";
 import { searchOf, watchQuery } from "./routes/tasks.ts";
+import { StreamPlaces } from "./stream-places.ts";
 
-const streamsMax = 50;
 /** Keeps proxies from closing a stream on which nothing happens; whoever may not read any more is let go of then. */
 const usualHeartbeatMs = 15_000;
 
@@ -18,7 +18,7 @@ export class Watches {
   readonly #heartbeatMs: number;
   /** Each ends when its caller may not read any more. */
   readonly #checks = new Set<() => Promise<void>>();
-  #open = 0;
+  readonly #places = new StreamPlaces();
 
   constructor(
     dure: Dure,
@@ -39,15 +39,13 @@ export class Watches {
 
   /**
    * The header `Last-Event-ID` goes on where an earlier stream ended, as browsers send it by themselves; so does `since`.
-   * @throws HttpError 400, 503 when too many are open; DureError INVALID_QUERY, INVALID_CURSOR
+   * @param whose the caller's, where one can be told from another
+   * @throws HttpError 400, 429, 503 when too many are open; DureError INVALID_QUERY, INVALID_CURSOR
    */
-  async open(request: Request, caller: Caller = { role: "viewer" }): Promise<Response> {
-    if (this.#open >= streamsMax) {
-      throw new HttpError(503, "TOO_MANY_STREAMS", `${streamsMax} live connections are open; close one.`);
-    }
-    this.#open += 1;
+  async open(request: Request, caller: Caller = { role: "viewer" }, whose?: string): Promise<Response> {
+    const leave = this.#places.take(whose);
     try {
-      const body = await this.#streamOf(request, caller);
+      const body = await this.#streamOf(request, caller, leave);
       return new Response(body, {
         headers: {
           "content-type": "text/event-stream",
@@ -56,12 +54,12 @@ export class Watches {
         },
       });
     } catch (error) {
-      this.#open -= 1;
+      leave();
       throw error;
     }
   }
 
-  async #streamOf(request: Request, caller: Caller): Promise<ReadableStream<Uint8Array>> {
+  async #streamOf(request: Request, caller: Caller, leave: () => void): Promise<ReadableStream<Uint8Array>> {
     const given = watchQuery.safeParse(Object.fromEntries(new URL(request.url).searchParams));
     if (!given.success) {
       const problems = given.error.issues.map(({ path, message }) => `query.${path.join(".")}: ${message}`);
@@ -80,22 +78,23 @@ export class Watches {
       ...(since !== undefined && { since }),
       signal: AbortSignal.any([request.signal, denied.signal]),
     });
-    return this.#written(changes, documents, async () => {
+    const check = async () => {
       if (!(await this.#gate.isStillAdmitted(request, seesPayloads))) denied.abort();
-    });
+    };
+    return this.#written(changes, documents, check, leave);
   }
 
   #written(
     changes: AsyncIterator<TaskChange, undefined>,
     documents: Documents,
     check: () => Promise<void>,
+    leave: () => void,
   ): ReadableStream<Uint8Array> {
     const encoder = new TextEncoder();
     let heartbeat: NodeJS.Timeout | undefined;
     const end = () => {
-      if (heartbeat) this.#open -= 1;
+      leave();
       clearInterval(heartbeat);
-      heartbeat = undefined;
       this.#checks.delete(check);
     };
     return new ReadableStream<Uint8Array>({

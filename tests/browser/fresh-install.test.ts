@@ -33,7 +33,7 @@ const statusOf = (id: string) => fresh.statusOf(id);
 const exchange = (head: string, isLast?: boolean) => fresh.exchange(head, isLast);
 
 describe("S01 where it listens", () => {
-  test.skipIf(!existsSync("/proc/net/tcp"))("on one loopback address and on no other", () => {
+  test.skipIf(!existsSync("/proc/net/tcp"))("on the loopback addresses and on no other", () => {
     const hex = port.toString(16).toUpperCase().padStart(4, "0");
     const listening = ["tcp", "tcp6"].flatMap((name) =>
       readFileSync(`/proc/net/${name}`, "utf8")
@@ -42,7 +42,11 @@ describe("S01 where it listens", () => {
         .filter((parts) => parts[3] === "0A" && parts[1]?.endsWith(`:${hex}`))
         .map((parts) => parts[1]),
     );
-    expect(listening).toEqual([`0100007F:${hex}`]);
+    const hasIpv6 = Object.values(networkInterfaces()).some((all) =>
+      all?.some(({ address }) => address === "::1"),
+    );
+    const six = `${"0".repeat(24)}01000000:${hex}`;
+    expect(listening).toEqual([`0100007F:${hex}`, ...(hasIpv6 ? [six] : [])]);
   });
 
   test("nobody on this machine's other addresses is answered", async () => {
@@ -475,6 +479,49 @@ describe("S27, S36 a page of another origin, in a browser that is logged in", { 
     expect(await page.locator("body").textContent()).not.toContain("order");
     expect(await statusOf("order-18")).toBe("PENDING");
     await context.close();
+  });
+});
+
+describe("S13, S30 one who asks too much", () => {
+  test("enqueues 60,000 a minute, refused ones included; others go on", async () => {
+    const flood = await fresh.dure("tokens", "create", "flood", "--role", "operator");
+    const post = async (token: string, path: string, body: string) => {
+      const headers = { ...json, authorization: `Bearer ${token}` };
+      const answer = await ask(path, { method: "POST", headers, body });
+      await answer.body?.cancel();
+      return answer.status;
+    };
+    const refused = JSON.stringify({ type: "send-receipt", payload: {}, id: "\r\n" });
+    const batch = `{"tasks":[${Array(1_000).fill(refused).join()}]}`;
+    // A thousand come back each second.
+    const told: number[] = [];
+    while (told.at(-1) !== 429 && told.length < 300) told.push(await post(flood, "api/tasks/batch", batch));
+    expect([told.slice(0, 60).every((status) => status === 400), told.at(-1)]).toEqual([true, 429]);
+    const one = JSON.stringify({ type: "send-receipt", payload: {}, delay: "1h" });
+    expect(await post(token, "api/tasks", one)).toBe(200);
+  });
+
+  test("guesses twenty tokens a minute, whoever he says he is, and keeps nobody out", async () => {
+    const told: number[] = [];
+    for (let n = 0; n < 25; n++) {
+      const headers = { authorization: `Bearer wrong ${n}`, "x-forwarded-for": `192.0.2.${n}` };
+      told.push((await ask("api/stats", { headers })).status);
+    }
+    expect(new Set(told.slice(20))).toEqual(new Set([429]));
+    expect((await asAdmin("api/stats")).status).toBe(200);
+    expect((await fetch(await fresh.link(), { redirect: "manual" })).status).toBe(303);
+  });
+
+  test("holds twenty live streams, and leaves the others theirs", async () => {
+    const stop = new AbortController();
+    const open = async (token: string) =>
+      (await ask("api/events", { headers: { authorization: `Bearer ${token}` }, signal: stop.signal }))
+        .status;
+    const greedy = await fresh.dure("tokens", "create", "greedy");
+    for (let n = 0; n < 20; n++) expect(await open(greedy)).toBe(200);
+    expect(await open(greedy)).toBe(429);
+    expect(await open(token)).toBe(200);
+    stop.abort();
   });
 });
 

@@ -13,6 +13,8 @@ const perTask = branchesShown * branchesShown;
 const tagsMax = 20;
 /** Without what only a payload, an error or a log line may hold. */
 const oneLine = hostileTexts.filter((text) => !/\p{Cc}/u.test(text));
+/** A description takes a thousand characters. */
+const savedTexts = Array.from({ length: 60 }, (_, index) => oneLine.slice(index * 8, index * 8 + 8));
 let browser: Browser;
 let dure: Dure;
 let server: Listening;
@@ -56,6 +58,11 @@ beforeAll(async () => {
     await dure.waitForTask(`javascript:hacked-${index}`);
   }
   await dure.stop();
+  for (const [index, texts] of savedTexts.entries())
+    await dure.saveSearch(`javascript:saved-${index}`, {
+      query: `error:${JSON.stringify(texts[0])}`,
+      description: texts.join(" "),
+    });
   for (const who of oneLine.slice(0, 40)) await dure.pause({ queue: "mail" }, { by: who, reason: who });
   await dure.saveSearch("javascript:alert", { query: `error:${JSON.stringify(oneLine[0])}` });
   server = await listen(dure, { port: 0 });
@@ -125,6 +132,16 @@ test.each([true, false])(
     await look("workers", []);
     await look("", []);
     await page.goto(`http://127.0.0.1:${server.port}/tasks`);
+    await page.locator("summary", { hasText: "Saved" }).click();
+    const rows = page.getByRole("listitem").filter({ hasText: "javascript:saved-" });
+    await expect.poll(() => rows.count(), { timeout: 15_000 }).toBe(savedTexts.length);
+    const menu = (await rows.allTextContents()).join(" ");
+    expect(savedTexts.filter(([text]) => !menu.includes(JSON.stringify(text)))).toEqual([]);
+    const titles = (
+      await rows.locator("[title]").evaluateAll((found) => found.map(({ title }) => title))
+    ).join(" ");
+    expect(savedTexts.flat().filter((text) => !titles.includes(text))).toEqual([]);
+    expect(await page.evaluate(madeOfTexts)).toEqual([]);
     await page.mouse.move(400, 400);
     expect(await page.evaluate("globalThis.hacked")).toBeUndefined();
     expect(trouble).toEqual([]);

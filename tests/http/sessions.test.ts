@@ -2,6 +2,8 @@
 import { once } from "node:events";
 import {
   chmodSync,
+  chownSync,
+  existsSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -9,11 +11,13 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { get, type IncomingMessage } from "node:http";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { passesOf } from "../../server/cli/access-folder.ts";
 import { createDure, type Dure } from "../../server/dure.ts";
 import { setAddress } from "../../server/http/asked-by.ts";
 import { Gate } from "../../server/http/auth.ts";
@@ -86,6 +90,66 @@ test("a stream ends once its reader may not read any more", async () => {
   expect(await textOf()).toContain("still here");
   admitted = false;
   while (!(await reader.read()).done);
+});
+
+test.each(["api/events", "api/tasks/watch"])("one caller does not hold all streams of %s", async (path) => {
+  const cookies = await Promise.all([1, 2, 3].map(() => login(server)));
+  const stop = new AbortController();
+  // An answer that nobody holds is closed when memory is cleared up.
+  const held = new Set<Response>();
+  const open = async (cookie: string) => {
+    const answer = await fetch(at(server, path), { headers: { cookie }, signal: stop.signal });
+    held.add(answer);
+    return answer.status;
+  };
+  const openMany = (cookie: string) => Promise.all(Array.from({ length: 21 }, () => open(cookie)));
+  for (const cookie of cookies.slice(0, 2))
+    expect((await openMany(cookie)).sort()).toEqual([...Array(20).fill(200), 429]);
+  expect((await openMany(cookies[2]!)).sort(), "fifty in all").toEqual([
+    ...Array(10).fill(200),
+    ...Array(11).fill(503),
+  ]);
+  stop.abort();
+  const statusNow = async () => {
+    const answer = await fetch(at(server, path), { headers: { cookie: cookies[0]! } });
+    await answer.body?.cancel();
+    return answer.status;
+  };
+  await expect.poll(statusNow, { timeout: 10_000 }).toBe(200);
+  expect(held.size).toBe(63);
+});
+
+test("localhost is every loopback address there is", async () => {
+  expect((await fetch(`http://127.0.0.1:${server.port}/healthz`)).status).toBe(200);
+  const hasIpv6 = Object.values(networkInterfaces()).some((all) =>
+    all?.some(({ address }) => address === "::1"),
+  );
+  const asked = fetch(`http://[::1]:${server.port}/healthz`).then(({ status }) => status);
+  await (hasIpv6 ? expect(asked).resolves.toBe(200) : expect(asked).rejects.toThrow());
+});
+
+test.skipIf(process.platform === "win32")("a socket of the file system is its owner's alone", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "dure-socket-"));
+  const socket = join(folder, "dure.sock");
+  const listening = await listen(dure, { socket, host: "tasks.example" });
+  expect(statSync(socket).mode & 0o777).toBe(0o600);
+  expect([listening.port, listening.url]).toEqual([
+    0,
+    expect.stringMatching(/^http:\/\/tasks\.example\/\?token=/),
+  ]);
+  const statusFor = async (host: string, path = "/healthz") => {
+    const asked = get({ socketPath: socket, path, headers: { host } });
+    const [answer] = (await once(asked, "response")) as [IncomingMessage];
+    answer.resume();
+    return answer.statusCode;
+  };
+  expect(await statusFor("tasks.example")).toBe(200);
+  expect(await statusFor("tasks.example", "/api/stats")).toBe(401);
+  expect(await statusFor("localhost")).toBe(421);
+  await expect(listen(dure, { socket })).rejects.toMatchObject({ code: "EADDRINUSE" });
+  await listening.close();
+  expect(existsSync(socket)).toBe(false);
+  rmSync(folder, { recursive: true });
 });
 
 test.each([
@@ -217,6 +281,35 @@ describe("what lets in (S03, S12, S32)", () => {
     expect(kept.filter((secret) => passes.session(secret, () => false) === undefined)).toEqual([]);
   });
 
+  test("who guesses keeps nobody out whose token or link was made here", async () => {
+    const passes = new Passes();
+    const token = passes.newToken("ci", "viewer", undefined);
+    const link = passes.newLink();
+    const gate = new Gate({ passes });
+    const request = (bearer: string) =>
+      setAddress(
+        new Request("http://localhost/", { headers: { authorization: `Bearer ${bearer}` } }),
+        "127.0.0.1",
+      );
+    for (let n = 0; n < 25; n++)
+      await expect(gate.admit(request(`wrong ${n}`), "viewer")).rejects.toMatchObject({
+        status: n < 20 ? 401 : 429,
+      });
+    expect(await gate.admit(request(token), "viewer")).toEqual({ role: "viewer", name: "ci" });
+    expect(gate.login(request(""), link)?.caller).toEqual({ role: "admin" });
+    expect(() => gate.login(request(""), link), "it has been used").toThrow(/Too many/);
+  });
+
+  test("no image or frame of a page opens a link", async () => {
+    const link = server.link();
+    for (const dest of ["image", "iframe", "empty"])
+      expect((await fetch(link, { headers: { "sec-fetch-dest": dest }, redirect: "manual" })).status).toBe(
+        403,
+      );
+    const opened = await fetch(link, { headers: { "sec-fetch-dest": "document" }, redirect: "manual" });
+    expect(opened.status).toBe(303);
+  });
+
   test("wrong ones are looked at so often a minute from one address, and from all together", async () => {
     let now = 1_000_000;
     const gate = new Gate({ token: "a token of some length" }, () => now);
@@ -289,6 +382,44 @@ describe("a folder that keeps it", () => {
       .poll(async () => (await fetch(at(second, "api/audit"), { headers })).status, { timeout: 5_000 })
       .toBe(401);
     await second.close();
+  });
+
+  test("that takes no files lets one log in until the server ends, and the log says so", async () => {
+    const said: string[] = [];
+    const gone = join(folder, "..", "gone");
+    const own = await listen(dure, { port: 0, accessFolder: gone, onError: (text) => said.push(text) });
+    rmSync(gone, { recursive: true });
+    const cookie = await login(own);
+    expect((await fetch(at(own, "api/session"), { headers: { cookie } })).status).toBe(200);
+    expect(said.join("\n")).toMatch(/kept in memory, and end with this process: .*gone: .*ENOENT/);
+    const headers = { cookie, "content-type": "application/json" };
+    await fetch(at(own, "api/session"), { method: "DELETE", headers });
+    expect((await fetch(at(own, "api/session"), { headers: { cookie } })).status).toBe(401);
+    await own.close();
+    writeFileSync(gone, "");
+    const nowhere = await listen(dure, {
+      port: 0,
+      accessFolder: join(gone, "access"),
+      onError: (text) => said.push(text),
+    });
+    expect(said.at(-1)).toMatch(/ENOTDIR/);
+    expect(await login(nowhere)).toMatch(/^dure_session/);
+    await nowhere.close();
+  });
+
+  test.skipIf(process.getuid?.() !== 0)("that root makes is the owner's of the database", async () => {
+    const database = join(folder, "..", "theirs.db");
+    writeFileSync(database, "");
+    chownSync(database, 12_345, 12_346);
+    const context = { database, isFile: true } as Parameters<typeof passesOf>[0];
+    const token = passesOf(context).newToken("ci", "viewer", undefined);
+    const made = `${database}-access`;
+    const kept = [made, ...readdirSync(made).map((name) => join(made, name))].map((path) => statSync(path));
+    expect(kept.map(({ uid, gid, mode }) => [uid, gid, mode & 0o777])).toEqual([
+      [12_345, 12_346, 0o700],
+      [12_345, 12_346, 0o600],
+    ]);
+    expect(passesOf(context).token(token)?.pass.name).toBe("ci");
   });
 
   test("that others may look into, or that is a link, is refused, and so are links in it", async () => {

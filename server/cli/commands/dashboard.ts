@@ -12,6 +12,7 @@ import { firstStop } from "../signals.ts";
 interface Options {
   host: string;
   port: string;
+  socket?: string;
   link?: boolean;
 }
 
@@ -25,8 +26,12 @@ export function addDashboard(program: Command): void {
         "Whoever is logged in stays so for twelve hours, also when it starts again. Programs use dure tokens, or DURE_TOKEN of 16 " +
         "characters or more. Only this machine reaches it unless --host names another address.",
     )
-    .option("--host <address>", "listen here", "127.0.0.1")
+    .option("--host <address>", "listen here", "localhost")
     .option("--port <n>", "listen on this port; 0 for any", String(dashboardPort))
+    .option(
+      "--socket <path>",
+      "listen on this socket instead, which only its owner may use; --host is what it is called by",
+    )
     .option("--link", "only print another such address of the dashboard that runs at that host and port")
     .addHelpText(
       "after",
@@ -35,13 +40,15 @@ Examples:
   dure dashboard
   dure dashboard --port 8080
   dure dashboard --link
+  dure dashboard --socket /run/app/dure.sock --host tasks.example.com
   dure dashboard --database postgres://localhost/app`,
     )
     .action(withContext(dashboard));
 }
 
 const dashboard: Action<Options> = async (context, options) => {
-  const port = parsePort(options.port);
+  // What listens on a socket has no port in its addresses.
+  const port = options.socket === undefined ? parsePort(options.port) : 0;
   if (options.link) return printLink(context, options.host, port);
   const dure = context.open();
   const token = process.env.DURE_TOKEN;
@@ -50,10 +57,15 @@ const dashboard: Action<Options> = async (context, options) => {
   const listening = await listen(dure, {
     host: options.host,
     port,
+    ...given(options.socket, (socket) => ({ socket })),
     ...given(token, (one) => ({ token: one })),
     ...given(accessFolderOf(context), (accessFolder) => ({ accessFolder })),
   }).catch((error) => {
     if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
+    if (options.socket !== undefined)
+      throw new CommandError(
+        `${options.socket} is there already; remove it if nobody listens, or name another.`,
+      );
     throw new CommandError(`Port ${port} is taken. Name another with --port, or 0 for any that is free.`);
   });
   await dure.instance.store();
