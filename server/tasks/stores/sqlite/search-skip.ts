@@ -20,13 +20,13 @@ const roundsMax = 40;
 /** The same page, as one after a place with less to pass over; where SQL can skip to it by itself, as it was. */
 export function nearer(connection: Connection, search: StoreSearch): StoreSearch {
   if (search.offset < skippedMin || search.after || search.id !== undefined) return search;
-  if (isWhole(search) && connection.prepare(sql.hasOwnIds).get() === undefined) return search;
   const pairs = findPairs(connection, search);
   if (search.sortBy === "id" && pairs.some(({ ownIds }) => ownIds)) return search;
   const keys = new KeyCount(connection, search, pairs);
   if (!keys.span) return search;
   const minute = minuteOfPage(connection, search, pairs, keys.span, keys.definitions);
   if (minute === "end") return { ...search, offset: 0, limit: 0 };
+  if (!minute && isWhole(search) && connection.prepare(sql.hasOwnIds).get() === undefined) return search;
   return placed(search, keys, keys.span, minute ?? { ...keys.span, passed: 0, keys: keys.total });
 }
 

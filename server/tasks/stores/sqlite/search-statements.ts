@@ -49,10 +49,17 @@ export function generatedStatement(search: StoreSearch): SearchStatement {
   const { conditions, values, add } = gather();
   const { created, updated, after } = search;
   const earliestEnd = Math.min(created?.end ?? Infinity, updated?.end ?? Infinity);
-  if (created?.start !== undefined) add("id >= ?", ulidStart(created.start));
-  if (earliestEnd < Infinity) add("id < ?", ulidStart(earliestEnd));
+  const place = after && generatedPlace(search);
+  const down = isDownwards(search);
+  const from = created?.start === undefined ? undefined : ulidStart(created.start);
+  const to = earliestEnd < Infinity ? ulidStart(earliestEnd) : undefined;
+  // An index walk begins at one bound: of a place and of the range the one that is further on.
+  const edge = down ? to : from;
+  const isBeyond = place && (edge === undefined || compareText(place.id, edge) * (down ? -1 : 1) >= 0);
+  if (from !== undefined && (down || !isBeyond)) add("id >= ?", from);
+  if (to !== undefined && (!down || !isBeyond)) add("id < ?", to);
+  if (isBeyond) add(`id ${place.than} ?`, place.id);
   addUpdated(search, add);
-  if (after) addGeneratedPlace(search, add);
   return wholeStatement("tasks_id", ["own_id = 0", ...conditions], "id", search, values);
 }
 
@@ -318,14 +325,14 @@ function addUpdated({ updated }: StoreSearch, add: Add): void {
 }
 
 /** The place may be that of a task whose id was chosen: generated ids of its instant are before or after it by their text. */
-function addGeneratedPlace(search: StoreSearch, add: Add): void {
+function generatedPlace(search: StoreSearch): { than: "<" | ">" | ">="; id: string } {
   const { value, id } = search.after!;
   const down = isDownwards(search);
   const first = search.sortBy === "id" ? id : ulidStart(value!);
   const end = search.sortBy === "id" ? id : ulidStart(value! + 1);
-  if (compareText(id, first) < 0) add(down ? "id < ?" : "id >= ?", first);
-  else if (compareText(id, end) > 0) add(down ? "id < ?" : "id >= ?", end);
-  else add(down ? "id < ?" : "id > ?", id);
+  if (compareText(id, first) < 0) return { than: down ? "<" : ">=", id: first };
+  if (compareText(id, end) > 0) return { than: down ? "<" : ">=", id: end };
+  return { than: down ? "<" : ">", id };
 }
 
 function gather(): { conditions: string[]; values: SQLInputValue[]; add: Add } {
