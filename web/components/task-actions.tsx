@@ -36,7 +36,7 @@ export function ActionDialog({
         ) : (
           <>
             <Button onClick={onClose}>{words.cancelDialog}</Button>
-            <Button kind="main" onClick={run}>
+            <Button kind={action === "delete" ? "danger" : "main"} onClick={run}>
               {verb}
             </Button>
           </>
