@@ -4,68 +4,44 @@ import { seeded } from "../../../tests/support/seeded.ts";
 import { startTestWorker, type TestWorker } from "../../../tests/support/worker.ts";
 import type { AttemptTransaction } from "../core/store.ts";
 
-/** A worker with two slots whose claims are answered when the test says so; what each brings is decided then. */
-async function startAskedWorker() {
+test("a free slot is never left to itself, though a claim that brought nothing had it", async () => {
   const handlers = new Map<string, () => void>();
   const { store, clock } = await startTestWorker(
     ({ id }) => new Promise<void>((resolve) => handlers.set(id, resolve)),
     { concurrency: 2 },
   );
+  // What each claim brings is decided when it is answered.
   const claims: { suspect: boolean; answer: () => void }[] = [];
   const claimNow = store.claimTasks;
   store.claimTasks = async (request) => {
     await new Promise<void>((answer) => claims.push({ suspect: request.suspect, answer }));
     return claimNow(request);
   };
-  const turn = () => clock.advance(0);
-  return {
-    store,
-    handlers,
-    claims,
-    answer: (suspect: boolean) => {
-      const [claim] = claims.splice(
-        claims.findIndex((one) => one.suspect === suspect),
-        1,
-      );
-      claim!.answer();
-      return turn();
-    },
-    end: (id: string) => {
-      handlers.get(id)!();
-      return turn();
-    },
-    hint: () => {
-      store.hint();
-      return turn();
-    },
+  const answer = async (suspect: boolean) => {
+    const [claim] = claims.splice(
+      claims.findIndex((one) => one.suspect === suspect),
+      1,
+    );
+    claim!.answer();
+    await clock.advance(0);
   };
-}
-
-test("a second claim goes out beside the first while claims bring what they ask for, and then no more", async () => {
-  const { store, claims, answer, end, hint } = await startAskedWorker();
-  for (const id of ["one", "two", "three"]) store.add(id);
-  await hint();
-  await answer(true);
-  // The claim that waits asks for the first slot, the claim ahead for the second.
-  await end("one");
-  await end("two");
-  expect(claims.map(({ suspect }) => suspect)).toEqual([true, false]);
-  await answer(true);
-  await answer(false);
-  // The claim ahead brought nothing.
-  await end("three");
-  expect(claims.map(({ suspect }) => suspect)).toEqual([true]);
-});
-
-test("a free slot is never left to itself, though a claim that brought nothing had it", async () => {
-  const { store, handlers, claims, answer, end, hint } = await startAskedWorker();
+  const end = async (id: string) => {
+    handlers.get(id)!();
+    await clock.advance(0);
+  };
+  const hint = async () => {
+    store.hint();
+    await clock.advance(0);
+  };
   store.add("one");
   store.add("two");
   await hint();
   await answer(true);
   store.add("suspect-1", { crashes: 1 });
   store.add("suspect-2", { crashes: 1 });
+  // The claim that waits asks for one slot; a hint and an end later the claim ahead has the other.
   await end("one");
+  await hint();
   await end("two");
   expect(claims.map(({ suspect }) => suspect)).toEqual([true, false]);
   await answer(true);

@@ -1,11 +1,11 @@
 /**
  * The worker: claim, execute, settle, within its concurrency.
  *
- * A claim asks for as many tasks as there are free slots, because a claimed task counts as RUNNING. While claims bring as
- * much as they ask for, a second one is under way beside the first, so that the store works while this thread runs
- * handlers. Handlers start only after the claim's reply, a few hundred in one turn of the event loop. What ends in one turn
- * is settled together and its slots are claimed again in that same turn, so that the store commits both at once while this
- * thread runs the next handlers.
+ * A claim asks for as many tasks as there are free slots, because a claimed task counts as RUNNING. When a hint comes while
+ * one is under way, a second may go out beside it; in a drain there is one at a time (docs/design/storage-postgres.md has
+ * what two gave). Handlers start only after the claim's reply, a few hundred in one turn of the event loop. What ends in one
+ * turn is settled together and its slots are claimed again in that same turn, so that the store commits both at once while
+ * this thread runs the next handlers.
  *
  * An attempt that does not end within its grace period is closed without its handler; the handler is then a zombie.
  * Past as many zombies as slots (at least ten) the worker claims no more and says that it is unhealthy.
@@ -68,7 +68,7 @@ export class Worker implements AttemptHost {
   readonly #reporter: Reporter;
   readonly #transactions: Transactions;
   readonly #loop: Loop;
-  /** A second claim, under way while this thread runs what the first has brought; only while there is plenty. */
+  /** A second claim, beside the one that waits, for slots that are free while there may be more. */
   readonly #ahead: Loop;
   /** Claimed and not yet ended, by task id. */
   readonly #running = new IdMap<RunningAttempt>();
@@ -78,10 +78,8 @@ export class Worker implements AttemptHost {
   #suspect: RunningAttempt | undefined;
   #stopping = false;
   #unhealthy = false;
-  /** Whether the store may have due tasks that the last claim did not bring, and no claim has gone out since. */
+  /** Whether the store may have due tasks that the last claim did not bring. */
   #mayHaveMore = true;
-  /** Whether the claim that was answered last brought as much as it asked for. */
-  #hasPlenty = false;
   #turnScheduled = false;
   /** Slots that claims under way may fill. */
   #claiming = 0;
@@ -246,7 +244,7 @@ export class Worker implements AttemptHost {
     const { types, queues } = this.#parts.registry.claimed(this.#parts.queues);
     if (workerId === undefined || types.length === 0) return Number.POSITIVE_INFINITY;
     if (waits) this.#starved = limit <= 0;
-    if (limit <= 0 || (!waits && !this.#hasPlenty)) return Number.POSITIVE_INFINITY;
+    if (limit <= 0 || (!waits && !this.#mayHaveMore)) return Number.POSITIVE_INFINITY;
     this.#mayHaveMore = false;
     this.#claimsStarted += 1;
     this.#claiming += limit;
@@ -295,8 +293,8 @@ export class Worker implements AttemptHost {
     const now = this.clock.monotonic();
     if (reply.claimed.length > 0) this.#takenAt = now;
     for (const claimed of reply.claimed) this.#take(claimed, workerId, now);
-    this.#hasPlenty = reply.claimed.length >= limit;
-    if (this.#hasPlenty) {
+    if (reply.claimed.length >= limit) {
+      this.#mayHaveMore = true;
       this.#wakeNextTurn();
       return Number.POSITIVE_INFINITY;
     }
@@ -403,7 +401,7 @@ export class Worker implements AttemptHost {
     attempt.over = true;
     if (attempt.transaction) void this.#transactions.end(attempt, settlement);
     else this.#parts.settler.add(settlement);
-    if (this.#mayHaveMore || this.#hasPlenty) this.#wakeNextTurn();
+    if (this.#mayHaveMore) this.#wakeNextTurn();
   }
 
   /** Claims go out in the turn in which the settlements of this one do, so that one commit serves both. */
