@@ -263,6 +263,7 @@ onEachStore("searchTasks with any options", (world) => {
   test("goes from page to page by cursor, to the end and back", async () => {
     const instance = {
       clock: { now: () => startAt },
+      registry: { get: () => undefined },
       store: async () => world.store,
     } as unknown as Instance;
     await fc.assert(

@@ -1,8 +1,7 @@
 /**
  * Searches with conditions, and orders that no index has. Candidates come from an index of attributes or texts where one
- * finds few (key-sources.ts), else the tasks that pass the plain filters are walked in the search's order. Each is tested,
- * a chunk at a time, and the clock is looked at between chunks. Every chunk is a snapshot of its own: a place in the order
- * is a place in any of them. What has no order by index is gathered, newest first, and sorted.
+ * finds few (key-sources.ts), else the tasks that pass the plain filters are walked in the search's order. Each is tested, a
+ * chunk at a time, each a snapshot of its own, with a look at the clock. What has no order by index is gathered and sorted.
  */
 import type { Condition } from "../../core/condition.ts";
 import { meets, type Subject, sortValueIn } from "../../core/meets.ts";

@@ -1,7 +1,6 @@
 /**
- * TaskStore on PostgreSQL: one method per verb, no rules of its own. Statements run on a pool of connections of this
- * thread; heartbeats and notifications have a thread and a connection of their own (lease-link.ts), so that neither a
- * handler that blocks the event loop nor a busy pool costs a worker its lease.
+ * TaskStore on PostgreSQL: one method per verb, no rules of its own. Statements run on a pool of this thread; heartbeats and
+ * notifications have a thread and a connection of their own (lease-link.ts), so that nothing that blocks costs a lease.
  */
 import type { Attempt } from "../../core/attempt.ts";
 import type { Clock } from "../../core/clock.ts";

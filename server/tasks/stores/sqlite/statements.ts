@@ -11,35 +11,9 @@ const payload =
 
 /** The columns of a task row, in the order that rows.ts reads them. */
 const columns = [
-  "seq",
-  "id",
-  "lane",
-  "status",
-  "priority",
-  "due_at",
-  "created_at",
-  "updated_at",
-  "started_at",
-  "completed_at",
-  "attempts",
-  "max_attempts",
-  "fence",
-  "crashes",
-  "snoozes",
-  "version",
-  "worker",
-  "cancel_requested_at",
-  payload,
-  "payload_types",
-  "result",
-  "result_types",
-  "error",
-  "description",
-  "tags",
-  "idempotency",
-  "settings",
-  "progress",
-  "attributes",
+  "seq, id, lane, status, priority, due_at, created_at, updated_at, started_at, completed_at, attempts, max_attempts",
+  `fence, crashes, snoozes, version, worker, cancel_requested_at, ${payload}`,
+  "payload_types, result, result_types, error, description, tags, idempotency, settings, progress, attributes",
 ].join(", ");
 
 /** What a claim cannot know beforehand, in the order that rows.ts reads it; what most tasks have none of is one column. */
