@@ -6,8 +6,10 @@
  */
 import pg from "pg";
 import { allLanes, hourSql } from "../../server/tasks/stores/hours.ts";
+import { Database } from "../../server/tasks/stores/postgres/database.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
-import { inSchema } from "../../server/tasks/stores/postgres/statement.ts";
+import { fillMinutes } from "../../server/tasks/stores/postgres/minute-fill.ts";
+import { inSchema, onceOnly } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 
 const batch = 100_000;
@@ -41,8 +43,9 @@ export async function fillPostgres(
       await run(insertTasks, [first, Math.min(first + batch, count) - 1, count, mix === "waiting"]);
     await run(tallyUp);
     await run(tallyHours);
+    await tallyMinutes(url);
     if (analyse)
-      for (const table of ["tasks", "lanes", "tallies", "hour_tallies"])
+      for (const table of ["tasks", "lanes", "tallies", "hour_tallies", "minute_tallies", "ended_tallies"])
         await run(`VACUUM (ANALYZE) :schema.${table}`);
   } finally {
     await client.end();
@@ -93,6 +96,15 @@ const tallyHours = `INSERT INTO :schema.hour_tallies AS kept (lane, state, hour,
     SELECT lane, CASE WHEN status >= 3 THEN status ELSE 0 END AS state, ${hourSql("created_at")} AS hour FROM :schema.tasks) AS own
   GROUP BY GROUPING SETS ((lane, state, hour), (state, hour))
   ON CONFLICT (lane, state, hour) DO UPDATE SET tasks = excluded.tasks`;
+
+/** As after the migration that began these counts. */
+async function tallyMinutes(url: string): Promise<void> {
+  const database = new Database(parseLocation(url));
+  await database.open();
+  await database.query(onceOnly("noteGap", "INSERT INTO :schema.minute_gaps DEFAULT VALUES"));
+  while ((await fillMinutes({ database }, 0)) === "counted");
+  await database.close();
+}
 
 if (process.argv[1] === import.meta.filename) {
   const [url, count = 1_000_000, mix] = process.argv.slice(2);

@@ -1,18 +1,25 @@
 import { beforeEach, expect, test } from "vitest";
-import type { Buckets, CountKey, StoreSearch, TaskCount } from "../../server/tasks/core/store.ts";
-import type { Task } from "../../server/tasks/core/task.ts";
+import type {
+  Buckets,
+  ClaimedTask,
+  CountKey,
+  StoreSearch,
+  TaskCount,
+} from "../../server/tasks/core/store.ts";
+import type { Task, TaskStatusName } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, settlementOf, startAt } from "../support/builders.ts";
 import { tasksOf } from "../support/found.ts";
-import { ok, onEachStore } from "../support/stores.ts";
+import { seeded } from "../support/seeded.ts";
+import { ok, onEachStore, type World } from "../support/stores.ts";
 
 const hourMs = 3_600_000;
+const types = ["resize-image", "send-receipt"];
 const aligned = Math.floor(startAt / hourMs) * hourMs;
 
 onEachStore("summarizeTasks", (world) => {
   let all: Task[] = [];
 
   beforeEach(async () => {
-    const types = ["resize-image", "send-receipt"];
     const tasks = Array.from({ length: 60 }, (_, n) => {
       const createdAt = startAt - 6 * hourMs + n * 360_000;
       return newTask({
@@ -193,7 +200,105 @@ onEachStore("summarizeTasks", (world) => {
     expect(findings.filter(({ level }) => level === "error")).toEqual([]);
     expect(left.length).toBe(60 - 8);
   });
+
+  test("keeps the counts by time through random lives, across hours and days", async () => {
+    const random = seeded(7);
+    const pick = <Value>(values: readonly Value[]): Value => values[Math.floor(random() * values.length)]!;
+    const lives = new Lives(world, random);
+    // Of each kind one after the other, and then as chance has it; the day ends soon.
+    await world.clock.advance(23 * hourMs + 58 * 60_000);
+    for (let round = 0; round < 4; round += 1) {
+      for (let step = 0; step < 24; step += 1) {
+        await lives.step(step < 8 && round === 0 ? step : undefined);
+        await world.clock.advance(
+          pick([0, 1, 900, 31_000, 60_000, 17 * 60_000, round === 2 ? 11 * hourMs : 1]),
+        );
+      }
+      const tasks = await tasksOf(world.store.searchTasks(newSearch({ limit: 1_000 })));
+      const now = world.clock.now();
+      for (let question = 0; question < 6; question += 1) {
+        const [from, to] = [now - random() * 30 * hourMs, now - (random() - 0.2) * hourMs].map(Math.floor);
+        const range = pick([{}, { start: from! }, { end: to! }, { start: from!, end: to! }]);
+        const time = pick(["createdAt", "updatedAt"] as const);
+        const filter = pick([{}, { statuses: ["PENDING", "FAILED"] as const }, { types: ["resize-image"] }]);
+        const search = newSearch({
+          ...filter,
+          ...(time === "createdAt" ? { created: range } : { updated: range }),
+        });
+        const buckets = pick([
+          undefined,
+          ...[60_000, hourMs, 24 * hourMs].map((bucketMs) => ({ time, bucketMs })),
+        ]);
+        const counts = await world.store.summarizeTasks(search, buckets);
+        expect({ search, buckets, counts: sorted(counts) }).toEqual({
+          search,
+          buckets,
+          counts: sorted(expected(tasks, search, buckets)),
+        });
+      }
+    }
+    expect(world.store.keepsMinutes).toBe(true);
+  });
 });
+
+/** Tasks that come, run, end, come back and go as chance has it. */
+class Lives {
+  readonly #world: World;
+  readonly #random: () => number;
+  #held: ClaimedTask[] = [];
+
+  constructor(world: World, random: () => number) {
+    this.#world = world;
+    this.#random = random;
+  }
+
+  async step(kind = Math.floor(this.#random() * 8)): Promise<void> {
+    const { store, clock } = this.#world;
+    if (kind === 0) await this.#enqueue();
+    else if (kind === 1) this.#held.push(...(await this.#world.claim({ types, limit: 1 + this.#draw(12) })));
+    else if (kind === 2 || kind === 3) await this.#settle();
+    else if (kind === 4) await this.#each(["PENDING", "RUNNING"], (id) => store.cancelTask(id));
+    else if (kind === 5) await this.#each(["FAILED", "CANCELLED"], (id) => store.retryTask(id));
+    else if (kind === 6) await this.#each(["COMPLETED", "FAILED", "CANCELLED"], (id) => store.deleteTask(id));
+    else {
+      const before = clock.now() - this.#draw(2 * hourMs);
+      ok(await store.pruneTasks({ status: "COMPLETED", before, limit: 1 + this.#draw(9) }));
+      // There, and then, changes are folded.
+      await store.stats();
+    }
+  }
+
+  async #enqueue(): Promise<void> {
+    const now = this.#world.clock.now();
+    const tasks = Array.from({ length: 1 + this.#draw(30) }, (_, n) => {
+      // Some arrive late, some are due later, and the clock of some is ahead.
+      const createdAt = now + [0, 0, -50_000, -26 * hourMs, 40_000][this.#draw(5)]! - n;
+      const dueAt = createdAt + [0, 0, 0, hourMs][this.#draw(4)]!;
+      return newTask({ type: types[this.#draw(2)]!, maxAttempts: 1 + this.#draw(2), createdAt, dueAt });
+    });
+    ok(await this.#world.store.enqueueTasks(tasks));
+  }
+
+  async #settle(): Promise<void> {
+    const some = this.#held.splice(0, 1 + this.#draw(9));
+    const outcomes = ["completed", "completed", "failed", "released", "cancelled"] as const;
+    const retryAt = this.#world.clock.now() + this.#draw(hourMs);
+    const settlements = some.map((one) =>
+      settlementOf(one, outcomes[this.#draw(5)]!, this.#draw(2) === 0 ? { retryAt } : {}),
+    );
+    ok(await this.#world.store.settleTasks(settlements));
+  }
+
+  async #each(statuses: TaskStatusName[], change: (id: string) => Promise<unknown>): Promise<void> {
+    const search = newSearch({ statuses, limit: 1 + this.#draw(4), offset: this.#draw(9) });
+    for (const { id } of await tasksOf(this.#world.store.searchTasks(search))) await change(id);
+  }
+
+  /** A number from 0 on, below another. */
+  #draw(below: number): number {
+    return Math.floor(this.#random() * below);
+  }
+}
 
 function expected(all: readonly Task[], search: StoreSearch, buckets: Buckets | undefined): TaskCount[] {
   const within = (at: Date, range: { start?: number; end?: number } | undefined) =>

@@ -2,8 +2,11 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { TaskStore } from "../../server/tasks/core/store.ts";
 import { readMigrations, stopsOlderWorkers } from "../../server/tasks/stores/migrate.ts";
+import { Database } from "../../server/tasks/stores/postgres/database.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
+import { fillMinutes } from "../../server/tasks/stores/postgres/minute-fill.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
-import { newSearch, newTask, newWorker, settlementOf } from "../support/builders.ts";
+import { newSearch, newTask, newWorker, settlementOf, startAt } from "../support/builders.ts";
 import { countOf, tasksOf } from "../support/found.ts";
 import { OlderWorker, recorded } from "../support/older-worker.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
@@ -122,6 +125,100 @@ async function addsItsHistory(older: OlderWorker, store: TaskStore): Promise<voi
   const runs = Object.values(sum!.runs.counts).reduce((total, count) => total + count, 0);
   expect(runs).toBe(Object.values(own!.runs.counts).reduce((total, count) => total + count, 0) + 6);
 }
+
+describe("counts by the minute", () => {
+  const search = newSearch({ updated: { start: 0 } });
+  const buckets = { time: "updatedAt", bucketMs: 60_000 } as const;
+
+  test("are taken from the indexes while an older worker writes, and made anew when it has ended", async () => {
+    const schema = await createTestSchema();
+    closing.push(schema.drop);
+    await makeEmptySchema(schema, recorded.schema);
+    const older = await OlderWorker.start(schema.url, schema.quoted, "older");
+    closing.push(() => older.end());
+    const complete = async (id: string) => {
+      await older.enqueue(id);
+      for (const claimed of await older.claim()) expect(await older.complete(claimed)).toBe(true);
+    };
+    await complete("before");
+    await older.enqueue("waits");
+
+    const database = new Database(parseLocation(schema.url));
+    closing.push(() => database.close());
+    const store = createPostgresStore({ url: schema.url });
+    closing.push(() => store.close());
+    await store.open();
+    await database.open();
+    const fill = async (rest: number) => {
+      let pieces = 0;
+      while ((await fillMinutes({ database }, rest)) === "counted") pieces += 1;
+      return pieces;
+    };
+    const counted = async () => {
+      const counts = await store.summarizeTasks(search, buckets, ["status"]);
+      const sums: Record<string, number> = {};
+      for (const { status, count } of counts) sums[status!] = (sums[status!] ?? 0) + count;
+      return sums;
+    };
+    const gaps = async () =>
+      (await schema.query("SELECT count(*)::integer AS rows FROM :schema.minute_gaps"))[0].rows;
+
+    expect(await counted()).toEqual({ COMPLETED: 1, PENDING: 1 });
+    expect(store.keepsMinutes).toBe(false);
+    expect(await fill(60_000)).toBeGreaterThan(1);
+    expect(await counted()).toEqual({ COMPLETED: 1, PENDING: 1 });
+    expect(store.keepsMinutes).toBe(true);
+    ok(await store.enqueueTasks([newTask({ type: "send-receipt" })]));
+    expect(await gaps(), "this build leaves none").toBe(0);
+
+    await complete("beside");
+    await older.enqueue("waits too");
+    expect(await counted()).toEqual({ COMPLETED: 3, PENDING: 2 });
+    expect(store.keepsMinutes).toBe(false);
+    expect(await gaps()).toBeGreaterThan(1);
+    expect(await fill(60_000), "it may go on").toBe(0);
+    expect(await gaps()).toBe(1);
+    await schema.query(`INSERT INTO :schema.tally_changes (lane, status, tasks, hour)
+      SELECT 1, 1, 0, 0 FROM generate_series(1, 12000)`);
+    expect(await gaps(), "where nobody folds they are few, too").toBeLessThan(11_000);
+    expect(await fill(0)).toBeGreaterThan(1);
+    expect(await counted()).toEqual({ COMPLETED: 3, PENDING: 2 });
+    expect(store.keepsMinutes).toBe(true);
+    const findings = await store.checkHealth({ full: true });
+    expect(findings.find(({ check }) => check === "counts")).toMatchObject({ level: "ok" });
+  });
+
+  test("are made of many tasks in pieces, while others are written and deleted", async () => {
+    const schema = await createTestSchema();
+    closing.push(schema.drop);
+    await makeEmptySchema(schema, newest);
+    const store = createPostgresStore({ url: schema.url });
+    closing.push(() => store.close());
+    await store.open();
+    const of = (count: number, type: string) =>
+      Array.from({ length: count }, (_, n) => newTask({ type, createdAt: startAt - n * 20_000 }));
+    ok(await store.enqueueTasks([...of(300, "resize-image"), ...of(40, "send-receipt")]));
+    await schema.query(`TRUNCATE :schema.minute_changes, :schema.minute_tallies, :schema.ended_tallies;
+      INSERT INTO :schema.minute_gaps DEFAULT VALUES`);
+    const database = new Database(parseLocation(schema.url));
+    closing.push(() => database.close());
+    await database.open();
+    for (let piece = 0; (await fillMinutes({ database }, 0, 50)) === "counted"; piece += 1) {
+      if (piece % 3 === 0) ok(await store.enqueueTasks(of(5, "send-receipt")));
+      if (piece % 3 === 1) await store.stats();
+      const waits = newSearch({ statuses: ["PENDING"], limit: 1, offset: piece });
+      const [waiting] = await tasksOf(store.searchTasks(waits));
+      ok(await store.cancelTask(waiting!.id));
+      if (piece % 2 === 0) ok(await store.deleteTask(waiting!.id));
+    }
+    const findings = await store.checkHealth({ full: true });
+    expect(findings.find(({ check }) => check === "counts")).toMatchObject({ level: "ok" });
+    const counts = await store.summarizeTasks(newSearch(), { time: "createdAt", bucketMs: 60_000 });
+    expect(store.keepsMinutes).toBe(true);
+    const total = counts.reduce((sum, { count }) => sum + count, 0);
+    expect(total).toBe(await countOf(store.countTasks(newSearch())));
+  });
+});
 
 describe("a migration that older workers must have stopped for", () => {
   const stopping = migrations.find(stopsOlderWorkers)!;

@@ -160,7 +160,7 @@ export interface TaskStore {
   /** For messages: the file's path, or the server's address without its password. */
   readonly location: string;
   readonly pace: Pace;
-  /** Whether it keeps counts by the minute, and by the change that ended a task; those by the hour of creation all stores keep. */
+  /** Whether it has counts by the minute, and by the change that ended a task, now; those by the hour of creation it always has. */
   readonly keepsMinutes?: boolean;
 
   /** Opens and migrates. Called once, before every other verb. */

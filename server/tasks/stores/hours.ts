@@ -9,12 +9,7 @@ const instantMax = 253_402_300_800_000;
 /** The lane in counts by the hour that has the sums of all lanes. */
 export const allLanes = 0;
 
-/** Hours since 1970; as an integer, for a field that holds fractions costs each claimed task an object of its own. */
-export function hourOf(instant: number): number {
-  return Math.floor(instant / hourMs) | 0;
-}
-
-/** The same in SQL. */
+/** Hours since 1970, in SQL. */
 export function hourSql(column: string): string {
   return stretchSql(column, hourMs);
 }

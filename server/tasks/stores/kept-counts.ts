@@ -25,6 +25,11 @@ export function hourOfMinute(minute: number): number {
   return Math.floor(minute / 60);
 }
 
+/** The same in SQL, where division cuts off towards zero. */
+export function hourOfMinuteSql(minute: string): string {
+  return `((${minute} + ${minutesBefore1970}) / 60 - ${minutesBefore1970 / 60})`;
+}
+
 /** The instant by which kept counts can answer; undefined where none can. */
 export function keptTime(
   { created, updated }: StoreSearch,

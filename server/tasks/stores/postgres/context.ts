@@ -12,6 +12,8 @@ export interface Context {
   readonly attributes: AttributeNames;
   readonly floors: Floors;
   readonly lookout: Lookout;
+  /** What was last known of the counts by the minute: see minute-fill.ts. */
+  readonly minutes: { areKept: boolean };
   /** The instant for statements; null for the database's own clock. Tests give theirs. */
   now(): number | null;
   /** What tells others of tasks right behind the statement that stores them; undefined when `tasksAdded` is to do so. */

@@ -1,10 +1,11 @@
 /** Large batches of new tasks, by COPY: a fifth faster than arrays. Those with attributes, or with ids of their own, go by enqueue.ts. */
 import type { NewTask } from "../../core/store.ts";
-import { hourOf } from "../hours.ts";
+import { hourOfMinuteSql, minuteOf } from "../kept-counts.ts";
 import type { Context } from "./context.ts";
 import { type CopyIn, copyLine } from "./copy-in.ts";
 import type { OpenTransaction, Session } from "./database.ts";
 import { columnNames, keyOf, lateMs, sizeOfTask } from "./enqueue.ts";
+import { byMinute, notingSums } from "./minute-changes.ts";
 import { portions } from "./portions.ts";
 import { plainText } from "./rows.ts";
 import { nowOf, statement } from "./statement.ts";
@@ -91,23 +92,26 @@ export async function tallyTasks(
 ): Promise<void> {
   const counts = new Map<
     string,
-    { lane: number; hour: number; count: number; first: number; last: number }
+    { lane: number; minute: number; count: number; first: number; last: number }
   >();
   for (const task of tasks) {
     const found = laneOf(context, task);
     const lane = typeof found === "number" ? found : await found;
     const { createdAt } = task;
-    const hour = hourOf(createdAt);
-    const key = `${lane} ${hour}`;
-    const known = counts.get(key) ?? { lane, hour, count: 0, first: createdAt, last: createdAt };
-    const first = Math.min(known.first, createdAt);
-    counts.set(key, { ...known, count: known.count + 1, first, last: Math.max(known.last, createdAt) });
+    const minute = minuteOf(createdAt);
+    const key = `${lane} ${minute}`;
+    const known = counts.get(key);
+    if (known) {
+      known.count += 1;
+      known.first = Math.min(known.first, createdAt);
+      known.last = Math.max(known.last, createdAt);
+    } else counts.set(key, { lane, minute, count: 1, first: createdAt, last: createdAt });
   }
   const columns = [...counts.values()];
   await session.query(tallyLanes, [
     columns.map(({ lane }) => lane),
     columns.map(({ count }) => count),
-    columns.map(({ hour }) => hour),
+    columns.map(({ minute }) => minute),
     columns.map(({ first }) => first),
     columns.map(({ last }) => last),
   ]);
@@ -155,8 +159,11 @@ function lineOf(task: NewTask, lane: number, { now, xact }: Storing): string {
 const copyAll = statement("copyTasks", `COPY :schema.tasks (${columnNames}, stored_in) FROM STDIN`);
 const tallyLanes = statement(
   "tallyTasks",
-  `INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at)
-    SELECT lane, 1, tasks, hour, first_at, last_at
-    FROM unnest($1::integer[], $2::bigint[], $3::integer[], $4::bigint[], $5::bigint[]) AS added (lane, tasks, hour, first_at, last_at)`,
+  `WITH added AS MATERIALIZED (
+    SELECT * FROM unnest($1::integer[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+      AS added (lane, tasks, minute, first_at, last_at)),
+  minuted AS (${notingSums("SELECT lane, NULL::smallint, 0, tasks, minute, NULL::bigint FROM added")})
+  INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at, ${byMinute})
+    SELECT lane, 1, sum(tasks), ${hourOfMinuteSql("minute")}, min(first_at), max(last_at), true FROM added GROUP BY 1, 4`,
 );
 const begin = statement("beginStoring", `SELECT ${nowOf("$1")}, pg_current_xact_id()::text`);

@@ -11,6 +11,7 @@ import { arrayText, unlessEmpty } from "./arrays.ts";
 import { arrayLiteral, isFound, keysOf } from "./attribute-values.ts";
 import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
+import { byMinute, notingNew } from "./minute-changes.ts";
 import { portions, sizeOfTexts } from "./portions.ts";
 import { plainText, type TaskRow, taskColumns, toTask } from "./rows.ts";
 import { type Behind, nowOf, statement } from "./statement.ts";
@@ -212,7 +213,7 @@ export const columnNames = `id, lane, own_id, priority, due_at, created_at, upda
       payload_types, description, tags, idempotency, settings`;
 const clock = `clock AS MATERIALIZED (SELECT ${nowOf("$15")} AS at)`;
 /** With the first and last creation, for those who index texts. */
-const tallying = "INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at)";
+const tallying = `INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at, ${byMinute})`;
 /** The attributes of the tasks that were added. */
 const attributing = `attributed AS (INSERT INTO :schema.attributes (created_at, state, key, task_id)
     SELECT created_at, 0, own.key, id FROM added CROSS JOIN LATERAL unnest(attributes) AS own (key)
@@ -231,7 +232,7 @@ function insertingStatements({ attributes, callers = false }: { attributes: bool
       ? "pg_current_xact_id()"
       : `CASE WHEN ${createdAt} < ${at} - ${lateMs} THEN pg_current_xact_id() END`;
   const returned = `id, lane, created_at${only(", attributes")}`;
-  const and = only(`, ${attributing}`);
+  const and = `${only(`, ${attributing}`)}, minuted AS (${notingNew("added")})`;
   // A task that is due when it is created is due at once, whatever the clock of the process that made it says.
   const many = `INSERT INTO :schema.tasks (${names})
     SELECT id, coalesce(lane, ($2::integer[])[1]), coalesce(own_id, ($3::boolean[])[1]),
@@ -250,8 +251,9 @@ function insertingStatements({ attributes, callers = false }: { attributes: bool
       CASE WHEN $5::bigint <= $6::bigint THEN least($5::bigint, ${nowOf("$15")}) ELSE $5::bigint END, $6::bigint,
       $6::bigint, $7::integer, $8::boolean, $9::text, $10::text, $11::text, $12::text, $13::text,
       $14::text, ${storedIn("$6::bigint", nowOf("$15"))}${only(", $16::text[]")})`;
-  const tallyingOne = `${tallying} SELECT lane, 1, 1, ${hourSql("created_at")}, created_at, created_at FROM added`;
-  const tallyingMany = `${tallying} SELECT lane, 1, count(*), ${hourSql("created_at")}, min(created_at), max(created_at) FROM added GROUP BY 1, 4`;
+  const tallyingOne = `${tallying} SELECT lane, 1, 1, ${hourSql("created_at")}, created_at, created_at, true FROM added`;
+  const tallyingMany = `${tallying} SELECT lane, 1, count(*), ${hourSql("created_at")}, min(created_at), max(created_at), true
+    FROM added GROUP BY 1, 4`;
   return {
     one: statement(
       `insertTask${suffix}`,

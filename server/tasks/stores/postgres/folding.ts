@@ -4,6 +4,8 @@
  */
 import type { Context } from "./context.ts";
 import { foldHistory } from "./history.ts";
+import { MinuteFill } from "./minute-fill.ts";
+import { foldMinutes, minutesFoldedMax } from "./minute-tallies.ts";
 import { foldTallies, talliesFoldedMax } from "./tallies.ts";
 
 /** After so much of this process it folds. */
@@ -12,12 +14,23 @@ const attemptsBetween = 20_000;
 /** One after the other, while there is more; then the next write goes on. */
 const foldsMax = 10;
 
+/** Folds the counts. Answers whether there may be more to fold. */
+export async function foldCounts(context: Context): Promise<boolean> {
+  const [tallies, minutes] = [await foldTallies(context), await foldMinutes(context)];
+  return tallies === talliesFoldedMax || minutes === minutesFoldedMax;
+}
+
 export class Folding {
   readonly #tallies: Folder;
   readonly #history: Folder;
+  readonly #fill: MinuteFill;
 
   constructor(context: Context) {
-    this.#tallies = new Folder(writesBetween, async () => (await foldTallies(context)) === talliesFoldedMax);
+    this.#fill = new MinuteFill(context);
+    this.#tallies = new Folder(writesBetween, () => {
+      this.#fill.begin();
+      return foldCounts(context);
+    });
     this.#history = new Folder(attemptsBetween, () => foldHistory(context));
     // A process that soon ends again may have to fold what those before it left.
     this.#history.beginDue();
@@ -33,9 +46,14 @@ export class Folding {
     this.#history.wrote(Math.max(attempts, attemptsBetween / writesBetween));
   }
 
+  /** Counts what is not counted yet, if anything is: what workers are to do. */
+  beginFill(): void {
+    this.#fill.begin();
+  }
+
   /** Resolves when no folding is under way. */
-  async idle(): Promise<void> {
-    await Promise.all([this.#tallies.idle(), this.#history.idle()]);
+  async close(): Promise<void> {
+    await Promise.all([this.#tallies.idle(), this.#history.idle(), this.#fill.close()]);
   }
 }
 

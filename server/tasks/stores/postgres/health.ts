@@ -2,21 +2,24 @@
 import type { HealthFinding, StoreStats } from "../../core/store.ts";
 import { backlogFindings, workerFinding } from "../findings.ts";
 import { allLanes, hourSql } from "../hours.ts";
+import { minuteSql } from "../kept-counts.ts";
 import { isFound } from "./attribute-values.ts";
 import { stateOf, unknownState } from "./attributes.ts";
 import type { Context } from "./context.ts";
+import { foldCounts } from "./folding.ts";
+import { movesOf } from "./minute-tallies.ts";
 import { isNotPaused, pausedForLook } from "./pauses.ts";
 import { statusNames } from "./rows.ts";
 import { serverFindings } from "./server-health.ts";
 import { nowOf, onceOnly, statement } from "./statement.ts";
-import { foldTallies, sums } from "./tallies.ts";
+import { sums } from "./tallies.ts";
 import { textIndexStatements } from "./text-indexes.ts";
 import { readTextIndex } from "./text-keys.ts";
 import { listWorkers } from "./workers.ts";
 
 export async function stats(context: Context): Promise<StoreStats> {
   // Best done where sums are wanted; that it fails, on a standby for instance, is no matter.
-  await foldTallies(context).catch(() => undefined);
+  await foldCounts(context).catch(() => undefined);
   return context.database.snapshot(async (session) => {
     const counts = await session.query(countByType);
     const [facts] = await session.query(storeFacts, [context.now(), context.database.location.schema]);
@@ -157,8 +160,28 @@ const wrongTallies = onceOnly(
         WHERE hour IS NOT NULL
       UNION ALL SELECT lane, CASE WHEN status >= 3 THEN status ELSE 0 END, hour, -tasks FROM :schema.tally_changes
         WHERE hour IS NOT NULL) AS by_hours
-    GROUP BY lane, state, hour HAVING sum(tasks) <> 0`,
+    GROUP BY lane, state, hour HAVING sum(tasks) <> 0
+    UNION ALL SELECT lane, state FROM (${byMinutes()}) AS minutes
+    WHERE NOT EXISTS (SELECT 1 FROM :schema.minute_gaps)`,
 );
+
+/** Where what is kept by the minute, and by the hour of the end, is not what is counted. */
+function byMinutes(): string {
+  const state = "CASE WHEN status >= 3 THEN status ELSE 0 END";
+  return `SELECT lane, state, minute FROM (
+      SELECT coalesce(lane, ${allLanes}) AS lane, state, minute, sum(tasks) AS tasks, sum(ended) AS ended FROM (
+        SELECT lane, ${state} AS state, ${minuteSql("created_at")} AS minute, 1 AS tasks, 0 AS ended FROM :schema.tasks
+        UNION ALL SELECT lane, status, ${minuteSql("updated_at")}, 0, 1 FROM :schema.tasks WHERE status >= 3
+        UNION ALL SELECT lane, state, minute, -tasks, -ended FROM (${movesOf(":schema.minute_changes AS changes")}) AS moves
+      ) AS counted GROUP BY GROUPING SETS ((lane, state, minute), (state, minute))
+      UNION ALL SELECT lane, state, kept.hour::bigint * 60 + cell.minute, -cell.tasks, -cell.ended
+        FROM :schema.minute_tallies AS kept CROSS JOIN LATERAL unnest(minutes, kept.tasks, kept.ended) AS cell (minute, tasks, ended)
+    ) AS both_counts GROUP BY lane, state, minute HAVING sum(tasks) <> 0 OR sum(ended) <> 0
+    UNION ALL SELECT lane, state, hour FROM (
+      SELECT lane, state, hour, tasks FROM :schema.ended_tallies
+      UNION ALL SELECT lane, state, hour, -(SELECT sum(ended) FROM unnest(ended) AS own (ended)) FROM :schema.minute_tallies
+    ) AS by_hours GROUP BY lane, state, hour HAVING sum(tasks) <> 0`;
+}
 
 const fillsLeft = statement(
   "fillsLeft",

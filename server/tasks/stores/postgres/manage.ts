@@ -3,12 +3,14 @@ import type { ChangeBy, PruneRequest, StoredDefinition, TaskEdit, Written } from
 import { type AuditedChange, editState } from "../../core/store-audit.ts";
 import type { Task, TaskStatusName } from "../../core/task.ts";
 import { hourSql } from "../hours.ts";
+import { minuteSql } from "../kept-counts.ts";
 import { declareAttributes } from "./attribute-fills.ts";
 import { deletingAttributes, movingAttributes, stateOf } from "./attributes.ts";
 import { record } from "./audit.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow, Session } from "./database.ts";
 import { lockIds, Refused } from "./enqueue.ts";
+import { byMinute, notingDeleted, notingSums } from "./minute-changes.ts";
 import { plainText, statusNames, statusNumbers, type TaskRow, taskColumns, toTask } from "./rows.ts";
 import { nowOf, type Statement, statement } from "./statement.ts";
 import { sums } from "./tallies.ts";
@@ -281,19 +283,30 @@ function marked(name: string, record: number, textOf: (mark: string) => string):
   };
 }
 
+/** What ends or is to run again; `before` and `changed` have the task. */
+function notingChanged(to: number): string {
+  const isEnd = to >= 3;
+  const [was, state, task] = isEnd ? ["0", String(to), "changed"] : ["before.status", "0", "before"];
+  return notingSums(`SELECT before.lane, ${was}, ${state}, 1, ${minuteSql("changed.created_at")}, ${minuteSql(`${task}.updated_at`)}
+      FROM before, changed`);
+}
+
 /** An update of one task, with its counts moved from PENDING or its old status to the new one. */
 function changing(name: string, set: string, from: string, to: number): Marking {
   return marked(
     name,
     3,
-    (mark) => `WITH before AS (SELECT lane, greatest(status, 1) AS status FROM :schema.tasks WHERE id = $1),
+    (
+      mark,
+    ) => `WITH before AS (SELECT lane, greatest(status, 1) AS status, created_at, updated_at FROM :schema.tasks WHERE id = $1),
     changed AS (UPDATE :schema.tasks SET ${set}, version = tasks.version + 1${mark} WHERE id = $1 AND status ${from}
       RETURNING ${taskColumns}, tasks.attributes),
     moved AS (${movingAttributes("(SELECT changed.*, before.status AS was FROM changed, before)", stateOf("task.was"), stateOf(String(to)))}),
-    tallied AS (INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at)
-      SELECT before.lane, moves.status, moves.tasks, ${hourSql("changed.created_at")}, moves.at, moves.at FROM before, changed
+    tallied AS (INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at, ${byMinute})
+      SELECT before.lane, moves.status, moves.tasks, ${hourSql("changed.created_at")}, moves.at, moves.at, true FROM before, changed
         CROSS JOIN LATERAL (VALUES (before.status, -1, NULL), (${to}, 1, changed.updated_at)) AS moves (status, tasks, at)
-      WHERE before.status <> ${to})
+      WHERE before.status <> ${to}),
+    minuted AS (${notingChanged(to)})
     SELECT * FROM changed`,
   );
 }
@@ -336,12 +349,13 @@ const editPending = marked(
 const deleteEnded = statement(
   "deleteTask",
   `WITH deleted AS (DELETE FROM :schema.tasks WHERE id = $1 AND status >= 3
-    RETURNING id, lane, status, created_at, attributes),
+    RETURNING id, lane, status, created_at, updated_at, attributes),
   forgotten AS (DELETE FROM :schema.attempts WHERE task_id IN (SELECT id FROM deleted)),
   unread AS (DELETE FROM :schema.texts WHERE task_id IN (SELECT id FROM deleted)),
   unfound AS (${deletingAttributes("deleted")}),
-  tallied AS (INSERT INTO :schema.tally_changes (lane, status, tasks, hour)
-    SELECT lane, status, -1, ${hourSql("created_at")} FROM deleted)
+  tallied AS (INSERT INTO :schema.tally_changes (lane, status, tasks, hour, ${byMinute})
+    SELECT lane, status, -1, ${hourSql("created_at")}, true FROM deleted),
+  minuted AS (${notingDeleted("deleted")})
   SELECT id FROM deleted`,
 );
 
@@ -365,12 +379,13 @@ const prune = statement(
       AND status = $1::smallint AND updated_at < $2::bigint FOR UPDATE SKIP LOCKED),
   deleted AS (
     DELETE FROM :schema.tasks WHERE ctid = ANY(ARRAY(SELECT place FROM chosen))
-    RETURNING id, lane, status, created_at, attributes),
+    RETURNING id, lane, status, created_at, updated_at, attributes),
   forgotten AS (DELETE FROM :schema.attempts WHERE task_id = ANY(ARRAY(SELECT id FROM deleted))),
   unread AS (DELETE FROM :schema.texts WHERE task_id = ANY(ARRAY(SELECT id FROM deleted))),
   unfound AS (${deletingAttributes("deleted")}),
   tallied AS (
-    INSERT INTO :schema.tally_changes (lane, status, tasks, hour)
-    SELECT lane, status, -count(*), ${hourSql("created_at")} FROM deleted GROUP BY 1, 2, 4)
+    INSERT INTO :schema.tally_changes (lane, status, tasks, hour, ${byMinute})
+    SELECT lane, status, -count(*), ${hourSql("created_at")}, true FROM deleted GROUP BY 1, 2, 4),
+  minuted AS (${notingDeleted("deleted")})
   SELECT count(*)::integer FROM deleted`,
 );

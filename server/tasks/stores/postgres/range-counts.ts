@@ -10,8 +10,8 @@ import { hourMs } from "../hours.ts";
 import { earliest, lateMs, latest } from "../search-bounds.ts";
 import { countStatement } from "./count-statements.ts";
 import type { Session } from "./database.ts";
-import { countByHours } from "./hour-counts.ts";
 import { type Pair, split } from "./search-statements.ts";
+import { allOf, countByHours } from "./time-counts.ts";
 
 /** Fewer hours are counted by the indexes. */
 const hoursMin = 2;
@@ -69,7 +69,7 @@ export function rangeOf(
 
 async function countKept(session: Session, search: StoreSearch, pairs: readonly Pair[]): Promise<number> {
   const sums = new GroupSums();
-  await countByHours(session, search, pairs, new Array<number>(pairs.length).fill(0), sums);
+  await countByHours(session, allOf(search, "createdAt", pairs), sums);
   return sums.of(0)[0]?.[1] ?? 0;
 }
 

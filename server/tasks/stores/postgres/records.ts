@@ -7,11 +7,12 @@ import { arrayLiteral, attributesOf, keysOf } from "./attribute-values.ts";
 import { addingAttributes, stateOf } from "./attributes.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow, Session } from "./database.ts";
+import { foldCounts } from "./folding.ts";
+import { byMinute, notingStored } from "./minute-changes.ts";
 import { portions, sizeOfTexts } from "./portions.ts";
 import { movedState } from "./postgres-errors.ts";
 import { plainText, statusNames, statusNumbers } from "./rows.ts";
 import { literal, onceOnly, quoted, statement } from "./statement.ts";
-import { foldTallies } from "./tallies.ts";
 
 export async function readRecords(
   context: Context,
@@ -113,7 +114,7 @@ export async function writeRecords(
     );
     if (answer.kind === "ok") context.tasksAdded();
     // Each call has changes of as many hours as it has tasks, and is followed by others: nobody else would fold so many.
-    await foldTallies(context).catch(() => undefined);
+    await foldCounts(context).catch(() => undefined);
     return answer;
   } catch (error) {
     if (error instanceof KeyTaken)
@@ -303,8 +304,9 @@ const insertRecords = statement(
     ON CONFLICT DO NOTHING RETURNING id, lane, status, created_at, updated_at, attributes),
   attributed AS (${addingAttributes("added", "task.attributes", stateOf("task.status"))}),
   counted AS (
-    INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at)
-    SELECT lane, greatest(status, 1), count(*), ${hourSql("created_at")}, min(${changedAt}), max(${changedAt}) FROM added GROUP BY 1, 2, 4)
+    INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at, ${byMinute})
+    SELECT lane, greatest(status, 1), count(*), ${hourSql("created_at")}, min(${changedAt}), max(${changedAt}), true FROM added GROUP BY 1, 2, 4),
+  minuted AS (${notingStored("added")})
   SELECT id FROM added`,
 );
 const insertAttempts = statement(

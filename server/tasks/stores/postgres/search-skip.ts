@@ -10,9 +10,9 @@ import { hourMs } from "../hours.ts";
 import { earliest, isDownwards, lateMs, latest } from "../search-bounds.ts";
 import { spanStatement, stretchesStatement } from "./count-statements.ts";
 import type { Session } from "./database.ts";
-import { countByHours } from "./hour-counts.ts";
 import { countInRanges, rangeOf } from "./range-counts.ts";
 import { instantMax, instantMin, isWhole, type Pair, split } from "./search-statements.ts";
+import { allOf, countByHours } from "./time-counts.ts";
 
 /** Fewer are read and passed over. */
 const skippedMin = 2_000;
@@ -188,8 +188,9 @@ class Skip {
 
   /** Of the kept counts, in the search's order. */
   async #hours(search: StoreSearch, pairs: readonly Pair[]): Promise<Stretch[]> {
-    const sums = new GroupSums({ time: "createdAt", bucketMs: hourMs });
-    await countByHours(this.#session, search, pairs, new Array<number>(pairs.length).fill(0), sums);
+    const buckets = { time: "createdAt", bucketMs: hourMs } as const;
+    const sums = new GroupSums(buckets);
+    await countByHours(this.#session, { ...allOf(search, buckets.time, pairs), buckets }, sums);
     const { start, end } = search.created ?? {};
     const hours = sums.of(0).map(([at, tasks]): Stretch => {
       const from = Math.max(at, start ?? at);

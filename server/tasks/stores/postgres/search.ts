@@ -6,6 +6,8 @@
 import { compareText } from "../../core/compare.ts";
 import type { SearchPlan, StoredDefinition, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
+import { GroupSums } from "../group-sums.ts";
+import { keptTime } from "../kept-counts.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow, Session } from "./database.ts";
@@ -14,6 +16,7 @@ import { countInRanges } from "./range-counts.ts";
 import {
   type DefinitionRow,
   definitionColumns,
+  plainText,
   statusNumbers,
   type TaskRow,
   toDefinition,
@@ -30,6 +33,17 @@ import {
 } from "./search-statements.ts";
 import { onceOnly, statement } from "./statement.ts";
 import { sums } from "./tallies.ts";
+import { allOf, countByTime } from "./time-counts.ts";
+
+/** No type and no queue holds U+0000, which the server would not take, nor what it becomes. */
+export function askable(search: StoreSearch): StoreSearch {
+  const { types, queues } = search;
+  return {
+    ...search,
+    ...(types && { types: types.map((type) => plainText(type)!) }),
+    ...(queues && { queues: queues.map((queue) => plainText(queue)!) }),
+  };
+}
 
 /** A task or an entry of a definition, with its place in the order. */
 export interface Placed {
@@ -64,8 +78,21 @@ export async function countTasks(context: Context, search: StoreSearch): Promise
   }
   return context.database.snapshot(async (session) => {
     const { pairs } = await outline(session, { ...search, definitions: false });
-    return countInRanges(session, search, pairs);
+    return countPairs(context, session, search, pairs);
   }, planningOnce);
+}
+
+/** By the counts that are kept, as far as they are. */
+async function countPairs(
+  context: Pick<Context, "minutes">,
+  session: Session,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+): Promise<number> {
+  const time = keptTime(search, undefined);
+  const counted = new GroupSums();
+  const isCounted = time && (await countByTime(context, session, allOf(search, time, pairs), counted));
+  return isCounted ? (counted.of(0)[0]?.[1] ?? 0) : countInRanges(session, search, pairs);
 }
 
 /** The statements that a search and its count would run now; for tests of their plans. */
@@ -78,7 +105,7 @@ export async function searchStatements(session: Session, search: StoreSearch): P
       return session.query(statement, values);
     },
   };
-  await countInRanges(recording, search, pairs);
+  await countPairs({ minutes: { areKept: true } }, recording, search, pairs);
   return [pageStatement(search, pairs, search.limit, search.offset), ...counts];
 }
 

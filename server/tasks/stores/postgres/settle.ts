@@ -8,12 +8,14 @@
 import type { AttemptOutcome } from "../../core/attempt.ts";
 import type { Settled, Settlement, TaskStore, Written } from "../../core/store.ts";
 import { hourSql } from "../hours.ts";
+import { hourOfMinuteSql, minuteSql } from "../kept-counts.ts";
 import { arrayText, unlessEmpty } from "./arrays.ts";
 import { arrayLiteral, keysOf } from "./attribute-values.ts";
 import { addingAttributes, movingAttributes } from "./attributes.ts";
 import type { TaskRef } from "./claimed-task.ts";
 import type { Context } from "./context.ts";
 import { addingToHistory } from "./history.ts";
+import { byMinute, notingEnded, notingSums } from "./minute-changes.ts";
 import { portions, sizeOfTexts } from "./portions.ts";
 import { plainText, statusNames } from "./rows.ts";
 import { few, nowOf, statement } from "./statement.ts";
@@ -245,11 +247,17 @@ export const completeTasks = statement(
       started_at - due_at AS wait_ms, completed_at - started_at AS run_ms),
   moved AS (${movingAttributes("done", "0", "3")}),
   counts AS MATERIALIZED (
-    SELECT lane, ${hourSql("created_at")} AS hour, count(*) AS tasks, min(updated_at) AS first_at, max(updated_at) AS last_at
-    FROM done GROUP BY 1, 2),
+    SELECT lane, ${minuteSql("created_at")} AS created, ${minuteSql("updated_at")} AS ended, count(*) AS tasks,
+      min(updated_at) AS first_at, max(updated_at) AS last_at
+    FROM done GROUP BY 1, 2, 3),
+  hours AS MATERIALIZED (
+    SELECT lane, ${hourOfMinuteSql("created")} AS hour, sum(tasks) AS tasks, min(first_at) AS first_at, max(last_at) AS last_at
+    FROM counts GROUP BY 1, 2),
   tallied AS (
-    INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at)
-    SELECT lane, 2, -tasks, hour, NULL, NULL FROM counts UNION ALL SELECT lane, 3, tasks, hour, first_at, last_at FROM counts),
+    INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at, ${byMinute})
+    SELECT lane, 2, -tasks, hour, NULL, NULL, true FROM hours
+    UNION ALL SELECT lane, 3, tasks, hour, first_at, last_at, true FROM hours),
+  minuted AS (${notingSums("SELECT lane, 0, 3, tasks, created, ended FROM counts")}),
   noted AS (${addingToHistory("done")})
   SELECT count(*)::integer, CASE WHEN count(*) < cardinality($4) THEN array_agg(seq::float8) END FROM done`,
 );
@@ -292,9 +300,10 @@ export const settleTasksById = statement(
     ON CONFLICT (task_id, fence) DO UPDATE SET ended_at = excluded.ended_at, outcome = excluded.outcome,
       error = excluded.error, logs = coalesce(excluded.logs, attempts.logs)),
   tallied AS (
-    INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at)
-    SELECT lane, 2, -count(*), ${hourSql("created_at")}, NULL, NULL FROM ended GROUP BY 1, 4
-    UNION ALL SELECT lane, status, count(*), ${hourSql("created_at")}, min(updated_at), max(updated_at) FROM ended GROUP BY 1, 2, 4),
+    INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at, ${byMinute})
+    SELECT lane, 2, -count(*), ${hourSql("created_at")}, NULL, NULL, true FROM ended GROUP BY 1, 4
+    UNION ALL SELECT lane, status, count(*), ${hourSql("created_at")}, min(updated_at), max(updated_at), true FROM ended GROUP BY 1, 2, 4),
+  minuted AS (${notingEnded("ended")}),
   noted AS (${addingToHistory("(SELECT * FROM ended WHERE status <> 1 OR outcome IN ('failed', 'timed-out'))")}),
   moved AS (${movingAttributes("(SELECT * FROM ended WHERE status >= 3)", "0", "task.status")}),
   attributed AS (${addingAttributes("(SELECT * FROM ended WHERE status = 3)", "task.added", "task.status")})

@@ -63,14 +63,15 @@ import { listeningFinding } from "./listening.ts";
 import { parseLocation } from "./location.ts";
 import { Lookout } from "./look.ts";
 import * as manage from "./manage.ts";
+import { readKept } from "./minute-fill.ts";
 import { Notifier } from "./notifier.ts";
 import { listPauses, pause, resume } from "./pauses.ts";
 import * as read from "./read.ts";
 import { readRecords, seal, writeRecords } from "./records.ts";
 import { ReportsUnderWay } from "./reports.ts";
-import { plainText } from "./rows.ts";
 import { deleteSearch, listSearches, saveSearch, writeAlertState } from "./saved-searches.ts";
 import { knownVersion, prepareSchema, storedVersion } from "./schema.ts";
+import { askable } from "./search.ts";
 import { countTasks, explainSearch, searchTasks } from "./search-walk.ts";
 import { reportProgress, settleTasks } from "./settle.ts";
 import { nowOf, statement } from "./statement.ts";
@@ -96,16 +97,6 @@ export function createPostgresStore(options: PostgresStoreOptions): TaskStore {
 const pace: Pace = { pollMs: 2_000, reapMs: 60_000 };
 /** While notifications are seen to arrive, polling finds what nobody told of: whoever stored it died in that instant. */
 const toldPace: Pace = { ...pace, pollMs: 5_000 };
-
-/** No type and no queue holds U+0000, which the server would not take, nor what it becomes. */
-function askable(search: StoreSearch): StoreSearch {
-  const { types, queues } = search;
-  return {
-    ...search,
-    ...(types && { types: types.map((type) => plainText(type)!) }),
-    ...(queues && { queues: queues.map((queue) => plainText(queue)!) }),
-  };
-}
 
 class PostgresStore implements TaskStore {
   readonly location: string;
@@ -137,6 +128,7 @@ class PostgresStore implements TaskStore {
       attributes,
       floors: new Floors(),
       lookout: new Lookout(),
+      minutes: { areKept: true },
       now: () => clock?.now() ?? null,
       // Where a worker of this process may take them at once, telling others must not take the processor from it meanwhile.
       tellBehind: () => (this.#listeners.size > 0 ? undefined : this.#notifier.behind("tasks")),
@@ -161,6 +153,10 @@ class PostgresStore implements TaskStore {
     });
   }
 
+  get keepsMinutes(): boolean {
+    return this.#context.minutes.areKept;
+  }
+
   get pace(): Pace {
     return this.#link.listens ? toldPace : pace;
   }
@@ -169,6 +165,7 @@ class PostgresStore implements TaskStore {
     await this.#database.open();
     try {
       await prepareSchema(this.#database);
+      await readKept(this.#context);
     } catch (error) {
       await this.#database.close();
       throw error;
@@ -258,6 +255,7 @@ class PostgresStore implements TaskStore {
   }
 
   registerWorker(worker: Parameters<TaskStore["registerWorker"]>[0]): Promise<Written<void>> {
+    this.#folding.beginFill();
     return workers.registerWorker(this.#context, worker);
   }
 
@@ -440,7 +438,7 @@ class PostgresStore implements TaskStore {
 
   async #close(): Promise<void> {
     await this.#enqueues.idle();
-    await this.#folding.idle();
+    await this.#folding.close();
     await this.#link.close();
     await this.#notifier.close();
     await this.#database.close();

@@ -1,16 +1,17 @@
-/** Counts by type, queue and status, from the tallies; by hours of creation from theirs, else from the indexes. */
+/** Counts by type, queue and status, from the tallies; by time from theirs, else from the indexes. */
 import type { Buckets, CountKey, StoreSearch, TaskCount } from "../../core/store.ts";
 import { countKeys } from "../../core/store-search.ts";
 import { GroupSums, groupsBy } from "../group-sums.ts";
 import { isCountedByHours } from "../hours.ts";
+import { keptTime } from "../kept-counts.ts";
 import type { Context } from "./context.ts";
 import { summaryStatement } from "./count-statements.ts";
-import { countByHours } from "./hour-counts.ts";
 import { statusNames } from "./rows.ts";
 import { outline } from "./search.ts";
 import { planning, planningOnce } from "./search-statements.ts";
 import { statement } from "./statement.ts";
 import { sums } from "./tallies.ts";
+import { countByHours, countByTime } from "./time-counts.ts";
 
 export async function summarizeTasks(
   context: Context,
@@ -18,7 +19,9 @@ export async function summarizeTasks(
   buckets: Buckets | undefined,
   by: readonly CountKey[] = countKeys,
 ): Promise<TaskCount[]> {
-  if (isCountedByHours(search, buckets)) return summarizeByHours(context, search, buckets, by);
+  const time = keptTime(search, buckets);
+  const kept = time && (await summarizeByTime(context, search, time, buckets, by));
+  if (kept) return kept;
   if (buckets || search.created || search.updated) return countByIndex(context, search, buckets);
   const rows = await context.database.read(talliesByLane);
   const { types, queues, statuses } = search;
@@ -35,12 +38,14 @@ export async function summarizeTasks(
     });
 }
 
-async function summarizeByHours(
+/** Undefined where the counts that would answer are not kept now. */
+async function summarizeByTime(
   context: Context,
   search: StoreSearch,
+  time: Buckets["time"],
   buckets: Buckets | undefined,
   by: readonly CountKey[],
-): Promise<TaskCount[]> {
+): Promise<TaskCount[] | undefined> {
   const sums = new GroupSums(buckets);
   const groups = await context.database.snapshot(async (session) => {
     const { pairs } = await outline(session, { ...search, definitions: false });
@@ -50,10 +55,13 @@ async function summarizeByHours(
       return { type, queue, status: statusNames[status]! };
     });
     const { groups, numbers } = groupsBy(named, by);
-    await countByHours(session, search, pairs, numbers, sums);
+    const counted = { search, time, buckets, pairs, groups: numbers };
+    if (await countByTime(context, session, counted, sums)) return groups;
+    if (!isCountedByHours(search, buckets)) return undefined;
+    await countByHours(session, counted, sums);
     return groups;
   }, planningOnce);
-  return sums.counts(groups);
+  return groups && sums.counts(groups);
 }
 
 async function countByIndex(

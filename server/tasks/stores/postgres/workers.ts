@@ -6,6 +6,7 @@ import type { TaskRef } from "./claimed-task.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow } from "./database.ts";
 import { addingToHistory } from "./history.ts";
+import { byMinute, notingEnded } from "./minute-changes.ts";
 import { plainText, statusNames, toWorkerRecord, workerColumns } from "./rows.ts";
 import { few, nowOf, statement } from "./statement.ts";
 
@@ -228,9 +229,10 @@ export const reap = statement(
     ON CONFLICT (task_id, fence) DO UPDATE SET ended_at = excluded.ended_at, outcome = excluded.outcome,
       error = excluded.error),
   tallied AS (
-    INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at)
-    SELECT lane, 2, -count(*), ${hourSql("created_at")}, NULL, NULL FROM taken GROUP BY 1, 4
-    UNION ALL SELECT lane, next, count(*), ${hourSql("created_at")}, min(updated_at), max(updated_at) FROM taken GROUP BY 1, 2, 4),
+    INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at, ${byMinute})
+    SELECT lane, 2, -count(*), ${hourSql("created_at")}, NULL, NULL, true FROM taken GROUP BY 1, 4
+    UNION ALL SELECT lane, next, count(*), ${hourSql("created_at")}, min(updated_at), max(updated_at), true FROM taken GROUP BY 1, 2, 4),
+  minuted AS (${notingEnded("taken", "next")}),
   noted AS (${addingToHistory("(SELECT lane, next AS status, NULL::bigint AS wait_ms, NULL::bigint AS run_ms FROM taken)")})
   SELECT id, NULL, NULL, NULL FROM buried UNION ALL
   SELECT NULL, id, next, (SELECT type FROM :schema.lanes WHERE lanes.lane = taken.lane) FROM taken`,
