@@ -15,6 +15,7 @@ import { Events } from "./events.ts";
 import { checkHost, checkIsOpened, checkOrigin, securityHeaders } from "./guards.ts";
 import { openApi } from "./open-api.ts";
 import { Pages } from "./pages.ts";
+import { parsed } from "./parsed.ts";
 import { checkAsksWhatIsShown, refusal } from "./payload-right.ts";
 import type { Call, Route } from "./route.ts";
 import { actionRoutes } from "./routes/actions.ts";
@@ -220,7 +221,7 @@ function addApi(app: Hono, site: Site): void {
   app.post("/api/session", async (context) => {
     const request = context.req.raw;
     checkOrigin(request);
-    const { token } = parsed(logInBody, await bodyOf(request), "body") as z.infer<typeof logInBody>;
+    const { token } = parsed(logInBody, await bodyOf(request), "body");
     const cookie = await logIn(site, request, token);
     if (cookie === undefined) throw new HttpError(404, "NOT_FOUND", "Nobody logs in here by a token.");
     return context.json({ begun: true }, 200, { "set-cookie": cookie });
@@ -412,13 +413,4 @@ async function bodyOf(request: Request): Promise<unknown> {
   } catch (error) {
     throw new HttpError(400, "NOT_JSON", `The body cannot be read as JSON: ${(error as Error).message}.`);
   }
-}
-
-function parsed(schema: z.ZodType, value: unknown, what: "body" | "query"): unknown {
-  const found = schema.safeParse(value);
-  if (found.success) return found.data;
-  const problems = found.error.issues
-    .slice(0, 10)
-    .map(({ path, message }) => `${[what, ...path].join(".")}: ${message}`);
-  throw new HttpError(400, "INVALID_REQUEST", problems.join("; "));
 }

@@ -4,6 +4,7 @@ import type { TaskChange } from "../tasks/core/watch.ts";
 import type { Caller, Gate } from "./auth.ts";
 import type { Documents } from "./documents.ts";
 import { HttpError } from "./errors.ts";
+import { parsed } from "./parsed.ts";
 import { checkAsksWhatIsShown } from "./payload-right.ts";
 import { searchOf, watchQuery } from "./routes/tasks.ts";
 import { StreamPlaces } from "./stream-places.ts";
@@ -60,12 +61,8 @@ export class Watches {
   }
 
   async #streamOf(request: Request, caller: Caller, leave: () => void): Promise<ReadableStream<Uint8Array>> {
-    const given = watchQuery.safeParse(Object.fromEntries(new URL(request.url).searchParams));
-    if (!given.success) {
-      const problems = given.error.issues.map(({ path, message }) => `query.${path.join(".")}: ${message}`);
-      throw new HttpError(400, "INVALID_REQUEST", problems.slice(0, 10).join("; "));
-    }
-    const { since: asked, ...filters } = given.data;
+    const given = Object.fromEntries(new URL(request.url).searchParams);
+    const { since: asked, ...filters } = parsed(watchQuery, given, "query");
     const seesPayloads = caller.payloads !== false;
     const documents = this.#documents.shownTo(seesPayloads);
     await checkAsksWhatIsShown(this.#dure, { seesPayloads, documents }, filters);

@@ -236,6 +236,7 @@ describe("changing", () => {
     ["POST", "/api/tasks/order-2/retry", { expectedVersion: 99 }, 409, "VERSION_CONFLICT"],
     ["DELETE", "/api/tasks/order-2?expectedVersion=99", {}, 409, "VERSION_CONFLICT"],
     ["GET", "/api/tasks?limit=1000", undefined, 400, "INVALID_REQUEST"],
+    ["GET", "/api/tasks?stauts=failed", undefined, 400, "INVALID_REQUEST"],
     ["GET", "/api/tasks?sort=id;drop", undefined, 400, "INVALID_REQUEST"],
     ["GET", "/api/summary?budget=none", undefined, 400, "INVALID_OPTION"],
     ["GET", "/api/summary?budget=6s", undefined, 400, "INVALID_OPTION"],

@@ -1,0 +1,24 @@
+/** What a request gives, by the schema of its route. */
+import { z } from "zod";
+import { didYouMean } from "../tasks/core/names.ts";
+import { HttpError } from "./errors.ts";
+
+const problemsMax = 10;
+
+/** @throws HttpError 400 with every problem, unknown parameters of an address among them */
+export function parsed<Output>(schema: z.ZodType<Output>, value: unknown, what: "body" | "query"): Output {
+  const unknown = what === "query" && schema instanceof z.ZodObject ? unknownIn(schema.shape, value) : [];
+  const found = schema.safeParse(value);
+  if (found.success && unknown.length === 0) return found.data;
+  const issues = found.error?.issues ?? [];
+  const problems = issues.map(({ path, message }) => `${[what, ...path].join(".")}: ${message}`);
+  throw new HttpError(400, "INVALID_REQUEST", [...unknown, ...problems].slice(0, problemsMax).join("; "));
+}
+
+/** Bodies are strict by their schemas; an address with a slip in it would ask for more than was meant. */
+function unknownIn(shape: object, given: unknown): string[] {
+  const known = Object.keys(shape);
+  return Object.keys(given as object)
+    .filter((name) => !Object.hasOwn(shape, name))
+    .map((name) => `query.${name}: there is no such parameter.${didYouMean(name, known)}`);
+}
