@@ -219,6 +219,7 @@ export const sentences: readonly [english: string, korean: string][] = [
   ],
   ['No definition declares an attribute "{}".{}', '속성 "{0}"을(를) 선언한 정의가 없습니다. {1}'],
   ['No task "{}" is defined in this database.{}', '이 데이터베이스에는 "{0}" 태스크의 정의가 없습니다. {1}'],
+  ["Nothing is in a range that ends before it begins ({}).{}", "끝이 시작보다 앞선 범위입니다({0}). {1}"],
   ["Did you mean {}?{}", "혹시 {0}인가요? {1}"],
   [
     "Nothing but a look at each task tells which of them fit. Narrow it by status, type or a range of time, declare what you ask for as an attribute, or give it a longer budget.",

@@ -63,6 +63,13 @@ test("a search that finds nothing says which of its names nothing has", async ()
   expect(await page({ type: "resize-imgae" })).toMatchObject({
     hint: expect.stringContaining("resize-image"),
   });
+  expect((await page({ query: "priority:10..1" })).hint).toBe(
+    "Nothing is in a range that ends before it begins (priority:>=10 priority:<=1).",
+  );
+  expect((await page({ query: "created:1h..2h" })).hint).toMatch(
+    /before it begins \(createdAt:>=.* createdAt:<.*\)\.$/,
+  );
+  expect(await page({ query: "priority:7..7 OR priority:10..1" })).not.toHaveProperty("hint");
   for (const fits of [{ query: "userId:99" }, { type: "resize-image", status: "FAILED" as const }]) {
     expect(await page(fits)).toEqual({ tasks: [], complete: true });
   }

@@ -6,7 +6,7 @@ import { grouped } from "./grouped.ts";
 import type { Instance } from "./instance.ts";
 import type { TaskSearchOptions } from "./search.ts";
 import type { PlanSource, SearchPlan, StoreSearch } from "./store.ts";
-import { unknownNames } from "./unknown-names.ts";
+import { whyNothingFits } from "./why-nothing-fits.ts";
 
 /** What the store says it would do, in words, and what to make of it. */
 export interface SearchExplanation extends SearchPlan {
@@ -36,7 +36,7 @@ export async function explainSearchIn(
     summary: summaryOf(search, plan),
     tested: parts.map(describeCondition),
     hints: [
-      ...(await unknownNames(instance, store, search)),
+      ...(await whyNothingFits(instance, store, search)),
       ...(plan.unfilled ? [hintOfUnfilled(plan.unfilled)] : []),
       ...hintsFor(search, plan, parts),
     ],

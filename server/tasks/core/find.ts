@@ -25,7 +25,7 @@ import type { DateRange, TaskPage, TaskSearchOptions, TaskSortField } from "./se
 import { showValue } from "./show.ts";
 import type { Found, Place, StoreSearch, TaskStore } from "./store.ts";
 import type { Task, TaskStatusName } from "./task.ts";
-import { unknownNames } from "./unknown-names.ts";
+import { whyNothingFits } from "./why-nothing-fits.ts";
 
 const limitMax = 10_000;
 const nearIdMin = 3;
@@ -67,9 +67,9 @@ export async function searchTaskPageIn(
   const store = await instance.store();
   const found = await store.searchTasks(pageOf(search));
   const page = toPage(found, search, fingerprint);
-  const unknown = page.tasks.length === 0 ? await unknownNames(instance, store, search) : [];
-  if (unknown.length === 0) return page;
-  return { ...page, hint: [...unknown, ...(page.hint ? [page.hint] : [])].join(" ") };
+  const why = page.tasks.length === 0 ? await whyNothingFits(instance, store, search) : [];
+  if (why.length === 0) return page;
+  return { ...page, hint: [...why, ...(page.hint ? [page.hint] : [])].join(" ") };
 }
 
 /** Before anything of it is read; the rest is checked where it is read. @throws DureError INVALID_OPTION */

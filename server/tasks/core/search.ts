@@ -83,7 +83,7 @@ export interface TaskPage {
   unindexed?: number;
   /** About how many tasks were judged without an attribute that their definition has gained and that waits to be filled in. */
   unfilled?: number;
-  /** What would make it complete, when it is not; and when nothing was found, which name that it asks for nothing has. */
+  /** What would make it complete, when it is not; and when nothing was found, why nothing can fit. */
   hint?: string;
 }
 
