@@ -3,7 +3,6 @@ import type { Dure } from "../dure.ts";
 import type { TaskChange } from "../tasks/core/watch.ts";
 import type { Caller, Gate } from "./auth.ts";
 import type { Documents } from "./documents.ts";
-import { HttpError } from "./errors.ts";
 import { parsed } from "./parsed.ts";
 import { checkAsksWhatIsShown } from "./payload-right.ts";
 import { searchOf, watchQuery } from "./routes/tasks.ts";

@@ -11,6 +11,7 @@ import type {
   UnfilledTask,
   Written,
 } from "../../core/store.ts";
+import type { Task } from "../../core/task.ts";
 import { oldestOfPage } from "../search-bounds.ts";
 import type { NamedAttribute } from "./attribute-names.ts";
 import { arrayLiteral, isFound, keysOf } from "./attribute-values.ts";
@@ -84,6 +85,17 @@ export function writeAttributes(context: Context, filled: readonly FilledTask[])
     });
     return { kind: "ok", value: undefined };
   });
+}
+
+/** For an answer: nothing where no task is. @param last of a full page */
+export async function unfilledIn(
+  { database }: Context,
+  search: StoreSearch,
+  names: readonly NamedAttribute[] | undefined,
+  last?: Task,
+): Promise<{ unfilled?: number }> {
+  const unfilled = await countUnfilled(database, search, names, last?.createdAt.getTime());
+  return unfilled > 0 ? { unfilled } : {};
 }
 
 /**

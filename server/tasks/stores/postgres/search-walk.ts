@@ -9,7 +9,7 @@ import { rankedMax } from "../../core/relevance.ts";
 import type { Count, Found, Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import { isNear, type NearOrder, nearIndexes } from "../near-orders.ts";
-import { countUnfilled } from "./attribute-fills.ts";
+import { countUnfilled, unfilledIn } from "./attribute-fills.ts";
 import type { NamedAttribute } from "./attribute-names.ts";
 import { type Chunk, comparator, type Placed, placed, placeOf, withEntries } from "./chunks.ts";
 import type { Context } from "./context.ts";
@@ -48,8 +48,7 @@ export async function searchTasks(context: Context, search: StoreSearch): Promis
   const walk = new Walk(context, search);
   const found = await walk.page();
   const last = found.tasks.length >= search.limit ? found.tasks.at(-1) : undefined;
-  const unfilled = await countUnfilled(context.database, search, walk.names, last?.createdAt.getTime());
-  return unfilled > 0 ? { ...found, unfilled } : found;
+  return { ...found, ...(await unfilledIn(context, search, walk.names, last)) };
 }
 
 /** What `searchTasks` would do. */
@@ -57,8 +56,7 @@ export async function explainSearch(context: Context, search: StoreSearch): Prom
   if (!needsWalk(search) && search.id === undefined) return plain.planInOrder(context, search);
   const walk = new Walk(context, search);
   const plan = await walk.plan();
-  const unfilled = await countUnfilled(context.database, search, walk.names);
-  return { ...plan, ...(unfilled > 0 && { unfilled }) };
+  return { ...plan, ...(await unfilledIn(context, search, walk.names)) };
 }
 
 /** Exact, or as good as the budget allows. */

@@ -86,13 +86,21 @@ function tasksBelow(connection: Connection, lane: number, at: number, id: string
   return rows.sort((a, b) => b[1] - a[1] || (a[2] < b[2] ? 1 : -1)).slice(0, limit);
 }
 
+/** Of the names ?1, of the types ?2 or of all, not newer than ?3; reads nothing while no attribute is filled in. */
+const unfilled = `/* dure:unfilled */ SELECT coalesce(sum(max(0,
+    (SELECT sum(tasks) FROM tallies WHERE tallies.lane = attribute_fills.lane) - done)), 0)
+  FROM attribute_fills CROSS JOIN lanes USING (lane)
+  WHERE below_at >= ?3 AND (?2 IS NULL OR type IN (SELECT value FROM json_each(?2))) AND EXISTS (
+    SELECT 1 FROM json_each(attributes) AS gained JOIN attribute_names ON attribute = gained.value
+    WHERE name IN (SELECT value FROM json_each(?1)))`;
+
 /** About how many tasks a search judges without an attribute that it asks for. @param lastCreatedAt of a full page */
 export function countUnfilled(connection: Connection, search: StoreSearch, lastCreatedAt?: number): number {
   const names = attributesIn(search.where);
   if (names.length === 0) return 0;
   const types = search.types ? JSON.stringify(search.types) : null;
   const [tasks] = connection
-    .prepare(fillSql.unfilled)
+    .prepare(unfilled)
     .get(JSON.stringify(names), types, oldestOfPage(search, lastCreatedAt)) as unknown as [number];
   return tasks;
 }

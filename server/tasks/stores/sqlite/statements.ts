@@ -288,13 +288,6 @@ export const fillSql = {
   allFills: `/* dure:allFills */ SELECT type, sum(max(0, done_of.tasks - done)) AS tasks FROM attribute_fills
       JOIN lanes USING (lane) JOIN (SELECT lane, sum(tasks) AS tasks FROM tallies GROUP BY lane) AS done_of USING (lane)
     GROUP BY type`,
-  /** Of the names ?1, of the types ?2 or of all, not newer than ?3; reads nothing while no attribute is filled in. */
-  unfilled: `/* dure:unfilled */ SELECT coalesce(sum(max(0,
-        (SELECT sum(tasks) FROM tallies WHERE tallies.lane = attribute_fills.lane) - done)), 0)
-    FROM attribute_fills CROSS JOIN lanes USING (lane)
-    WHERE below_at >= ?3 AND (?2 IS NULL OR type IN (SELECT value FROM json_each(?2))) AND EXISTS (
-      SELECT 1 FROM json_each(attributes) AS gained JOIN attribute_names ON attribute = gained.value
-      WHERE name IN (SELECT value FROM json_each(?1)))`,
   freshBelow: `/* dure:freshBelow */ SELECT seq, created_at, id FROM tasks INDEXED BY tasks_lane_fresh
     WHERE version = 1 AND lane = ?1 AND (created_at, id) < (?2, ?3) ORDER BY created_at DESC, id DESC LIMIT ?4`,
   changedBelow: `/* dure:changedBelow */ SELECT seq, created_at, id FROM tasks INDEXED BY tasks_lane_created
