@@ -147,6 +147,33 @@ test("an action on a whole search is stopped by a button, or goes on when its di
   expect(server.requests).not.toContain("POST tasks/action-2/cancel");
 });
 
+test("pressing twice what starts an action does not stop it, by keyboard or mouse", async () => {
+  await openTasks("?status=COMPLETED");
+  for (const by of ["keyboard", "mouse"]) {
+    await page.getByRole("checkbox", { name: "Select all loaded tasks" }).check();
+    await page.getByRole("button", { name: /^Select all \d+ that/ }).click();
+    await page.getByRole("button", { name: "Delete" }).click();
+    const dialog = page.getByRole("dialog");
+    const starting = dialog.getByRole("button", { name: "Delete" });
+    const reached = () => dialog.getByRole("progressbar").getAttribute("value");
+    const { x, y, width, height } = (await starting.boundingBox())!;
+    const press = async () => {
+      if (by === "keyboard") await page.keyboard.press("Enter");
+      else await page.mouse.click(x + width / 2, y + height / 2);
+    };
+    await starting.focus();
+    await press();
+    await dialog.getByRole("button", { name: "Stop" }).waitFor();
+    await press();
+    if (by === "mouse") await dialog.waitFor({ state: "detached" });
+    else await expect.poll(reached, { timeout: 8_000 }).not.toBe("0");
+    expect(server.requests.filter((request) => request.endsWith("/cancel"))).toEqual([]);
+    await page.keyboard.press("Escape");
+    await page.reload();
+    await rows().first().waitFor();
+  }
+});
+
 test("an action under way is stopped by a button, and says how far it came", async () => {
   server.slowMs = 60;
   await openTasks("?status=COMPLETED");

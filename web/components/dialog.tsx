@@ -13,6 +13,9 @@ import { Icon } from "./icon.tsx";
 const firstField =
   "[data-dialog-body] :is(input:not([type=checkbox]), textarea, select), [data-dialog-footer] button";
 
+/** For a button at the other end of the footer: what a second press on the last button must not reach. */
+export const apart = styles.apart!;
+
 export function Dialog({
   title,
   onClose,

@@ -12,7 +12,7 @@ import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
 import { useTelling } from "../telling.ts";
 import { Button } from "./button.tsx";
-import { Dialog } from "./dialog.tsx";
+import { apart, Dialog } from "./dialog.tsx";
 import { StatusMark } from "./icon.tsx";
 import styles from "./search-action-dialog.module.css";
 import { Progress, useActionTexts } from "./task-actions.tsx";
@@ -48,17 +48,28 @@ export function SearchActionDialog({
       title={question(preview.data?.count ?? count)}
       onClose={start.data ? onDone : onClose}
       footer={
+        // Other buttons than before: the focus goes to the dialog, where a second Enter does nothing.
         start.data ? (
           <>
-            <Button onClick={onDone}>{words.close}</Button>
-            <Button pending={stop.isPending || stop.isSuccess} onClick={() => stop.mutate(start.data.id)}>
+            <Button
+              key="stop"
+              className={apart}
+              pending={stop.isPending || stop.isSuccess}
+              onClick={() => stop.mutate(start.data.id)}
+            >
               {words.stop}
+            </Button>
+            <Button key="close" onClick={onDone}>
+              {words.close}
             </Button>
           </>
         ) : (
           <>
-            <Button onClick={onClose}>{words.cancelDialog}</Button>
+            <Button key="back" onClick={onClose}>
+              {words.cancelDialog}
+            </Button>
             <Button
+              key="start"
               kind={action === "delete" ? "danger" : "main"}
               disabled={!preview.data?.count}
               pending={start.isPending}

@@ -6,7 +6,7 @@ import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { useTelling } from "../telling.ts";
 import { Button } from "./button.tsx";
-import { Dialog } from "./dialog.tsx";
+import { apart, Dialog } from "./dialog.tsx";
 import styles from "./task-actions.module.css";
 import { useToast } from "./toast.tsx";
 
@@ -32,7 +32,9 @@ export function ActionDialog({
       onClose={onClose}
       footer={
         running ? (
-          <Button onClick={stop}>{words.stop}</Button>
+          <Button className={apart} onClick={stop}>
+            {words.stop}
+          </Button>
         ) : (
           <>
             <Button onClick={onClose}>{words.cancelDialog}</Button>
