@@ -343,7 +343,10 @@ export const savedSearch = z.object({
       count: amount.optional(),
       /** Since when the count is out of bounds. */
       since: instant.optional(),
+      /** When the alert's task was enqueued, while the count is out of bounds. */
       enqueuedAt: instant.optional(),
+      /** When it last was, also where the count is back since. */
+      lastEnqueuedAt: instant.optional(),
       /** Why the look came to nothing. */
       problem: z.string().optional(),
     })

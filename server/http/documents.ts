@@ -10,6 +10,7 @@ import { isSecretKey } from "../tasks/core/secret-keys.ts";
 import { redactedText, withoutSecrets } from "../tasks/core/secret-text.ts";
 import type { Attributes, AuditRecord, StoredDefinition, WorkerRecord } from "../tasks/core/store.ts";
 import type { AuditState } from "../tasks/core/store-audit.ts";
+import type { AlertTask } from "../tasks/core/store-saved.ts";
 import type { TaskGroup } from "../tasks/core/summary.ts";
 import type { Task, TaskProgress } from "../tasks/core/task.ts";
 import { encodeValue } from "../tasks/core/value.ts";
@@ -98,15 +99,26 @@ export class Documents {
    * A payload as somebody edited it who was shown `original`: what they left alone stays as it is.
    * @throws HttpError 422 when what was hidden from them cannot be told any more
    */
-  edited(given: Json, original: unknown): unknown {
+  edited(given: Json, original: unknown, name = "payload"): unknown {
     const payload = editedPayload(given, this.#value(original, "payload"), original);
-    const path = this.#pathOfHidden(payload as Json, "payload");
+    const path = this.#pathOfHidden(payload as Json, name);
     if (path === undefined) return payload;
     throw new HttpError(
       422,
       "INVALID_PAYLOAD",
       `${path} is hidden, and what stood there cannot be told any more; write its value.`,
     );
+  }
+
+  /**
+   * A task of an alert as somebody edited it who was shown `original`; another type is not given what was hidden.
+   * @throws HttpError 422 as `edited`
+   */
+  editedAlertTask(given: AlertTask, original: AlertTask | undefined, name: string): AlertTask {
+    if (given.payload === undefined) return given;
+    const before = original?.type === given.type ? original.payload : undefined;
+    const payload = this.edited(given.payload as Json, before, `${name}.payload`);
+    return { ...given, payload: payload as NonNullable<AlertTask["payload"]> };
   }
 
   errorGroup(group: ErrorGroup): ErrorGroup {
@@ -254,6 +266,12 @@ class HiddenDocuments extends Documents {
   /** They edit what they have not seen: what they give is all of it. */
   override edited(given: Json): unknown {
     return given;
+  }
+
+  /** A payload that is left out stays as it is; one that is given is all of it. */
+  override editedAlertTask(given: AlertTask, original: AlertTask | undefined): AlertTask {
+    if (given.payload !== undefined || original?.type !== given.type) return given;
+    return original;
   }
 
   override hides(field: string): boolean {

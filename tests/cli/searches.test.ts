@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createProgram } from "../../server/cli/program.ts";
 import { createDure } from "../../server/dure.ts";
@@ -98,6 +99,18 @@ test("an alert is saved with its bounds, stays when the query changes, and goes 
   );
   expect(without).not.toHaveProperty("alert");
   expect(without).not.toHaveProperty("description");
+});
+
+test("an alert that is over says when it last went off", async () => {
+  const alert = ["--alert-over", "9", "--enqueue", "page"];
+  await run("searches", "save", "late", "status:pending", ...alert);
+  const [checkedAt, lastEnqueuedAt] = [Date.now() - 5_000, Date.now() - 2 * 3_600_000];
+  const file = new DatabaseSync(join(folder, "tasks.db"));
+  file
+    .prepare("UPDATE saved_searches SET alert_state = ?")
+    .run(JSON.stringify({ checkedAt, count: 3, lastEnqueuedAt }));
+  file.close();
+  expect((await run("searches")).stdout).toMatch(/3, \d+s ago, alerted last 2h ago/);
 });
 
 test.each([

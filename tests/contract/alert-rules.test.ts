@@ -134,6 +134,9 @@ onEachStore("alert rules", (world) => {
     expect(new Set(starts).size).toBe(2);
     expect(await sinces("page")).toEqual(starts.map((at) => [at, 2]));
     expect(await sinces("all-clear")).toEqual(starts.map((at) => [at, 0]));
+    const { alertState } = (await listSearchesIn(instance))[0]!;
+    expect(alertState).toMatchObject({ count: 0, lastEnqueuedAt: new Date(starts[1]!) });
+    expect(alertState?.enqueuedAt).toBeUndefined();
   });
 
   test("a count under the bound is out of it too", async () => {

@@ -6,15 +6,17 @@ import { type AuditEntry, createHttpHandler, type HttpHandler, type Role } from 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 let dure: Dure;
 let handler: HttpHandler;
+let payloads: boolean;
 const audited: AuditEntry[] = [];
 
 beforeEach(async () => {
   audited.length = 0;
+  payloads = true;
   dure = createDure({ database: ":memory:", logger: silent });
   dure.defineTask("page", async () => undefined);
   for (const order of [1, 2, 3]) await dure.enqueueTask("page", { order });
   handler = createHttpHandler(dure, {
-    authorize: (request) => (request.headers.get("x-role") ?? "operator") as Role,
+    authorize: (request) => ({ role: (request.headers.get("x-role") ?? "operator") as Role, payloads }),
     onAudit: (entry) => audited.push(entry),
   });
 });
@@ -104,4 +106,46 @@ test("secrets of an alert's payload are not shown", async () => {
   await dure.saveSearch("late", { query: "", alert: { over: 1, enqueue: { type: "page", payload } } });
   const { body } = await ask("GET", "searches");
   expect(body.searches[0].alert.enqueue.payload).toEqual({ team: "mail", apiKey: "[redacted]" });
+});
+
+test("a rule that is saved as it was shown keeps its secrets, which no other type is given", async () => {
+  dure.defineTask("echo", async ({ payload }) => payload);
+  const payload = { team: "mail", apiKey: "hunter2" };
+  await dure.saveSearch("late", {
+    query: "",
+    alert: { over: 1, enqueue: { type: "page", payload }, recovered: { type: "page", payload } },
+  });
+  const { alert } = (await ask("GET", "searches")).body.searches[0];
+  alert.over = 7;
+  alert.enqueue.payload.team = "phone";
+  expect((await ask("PUT", "searches/late", { query: "", alert })).status).toBe(200);
+  expect((await dure.listSearches())[0]?.alert).toEqual({
+    over: 7,
+    enqueue: { type: "page", payload: { ...payload, team: "phone" } },
+    recovered: { type: "page", payload },
+  });
+  alert.recovered.type = "echo";
+  expect(await ask("PUT", "searches/late", { query: "", alert })).toMatchObject({
+    status: 422,
+    body: {
+      code: "INVALID_PAYLOAD",
+      message: expect.stringMatching(/^alert\.recovered\.payload\.apiKey is hid/),
+    },
+  });
+  expect((await dure.listSearches())[0]?.alert?.recovered?.type).toBe("page");
+});
+
+test("who may not see payloads changes a rule without losing the one it has", async () => {
+  payloads = false;
+  const payload = { team: "mail" };
+  await dure.saveSearch("late", { query: "", alert: { over: 1, enqueue: { type: "page", payload } } });
+  const { alert } = (await ask("GET", "searches")).body.searches[0];
+  expect(alert).toEqual({ over: 1, enqueue: { type: "page" } });
+  await ask("PUT", "searches/late", { query: "", alert: { ...alert, over: 7 } });
+  expect((await dure.listSearches())[0]?.alert).toEqual({ over: 7, enqueue: { type: "page", payload } });
+  await ask("PUT", "searches/late", {
+    query: "",
+    alert: { ...alert, enqueue: { type: "page", payload: {} } },
+  });
+  expect((await dure.listSearches())[0]?.alert?.enqueue).toEqual({ type: "page", payload: {} });
 });

@@ -135,13 +135,14 @@ function alertText({ over, under, for: span, enqueue }: AlertRule): string {
 function stateText({ alert, alertState }: SavedSearch, now: number): string | undefined {
   if (!alert) return undefined;
   if (!alertState) return "not looked at yet";
-  const { count, since, enqueuedAt, problem, checkedAt } = alertState;
+  const { count, since, enqueuedAt, lastEnqueuedAt, problem, checkedAt } = alertState;
   if (problem !== undefined) return `failed: ${problem}`;
   const found = count === undefined ? "counting" : formatCount(count);
   if (enqueuedAt) return `${found}, alerted ${formatRelative(enqueuedAt, now)}`;
+  const last = lastEnqueuedAt ? `, alerted last ${formatRelative(lastEnqueuedAt, now)}` : "";
   return since
-    ? `${found}, out of bounds since ${formatRelative(since, now)}`
-    : `${found}, ${formatRelative(checkedAt, now)}`;
+    ? `${found}, out of bounds since ${formatRelative(since, now)}${last}`
+    : `${found}, ${formatRelative(checkedAt, now)}${last}`;
 }
 
 function columns(output: Output, now: number): Column<SavedSearch>[] {

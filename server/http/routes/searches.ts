@@ -1,7 +1,8 @@
 /** Saved searches: a query under a name, which every query may use as `@name`, with an optional alert rule. */
 import { z } from "zod";
+import type { AlertRule } from "../../tasks/core/saved-searches.ts";
 import { savedSearch as savedSearchDocument } from "../contract.ts";
-import { route } from "../route.ts";
+import { type Call, route } from "../route.ts";
 
 const alertTask = z.strictObject({ type: z.string(), payload: z.record(z.string(), z.unknown()).optional() });
 const savedSearch = z.strictObject({
@@ -40,7 +41,9 @@ export const searchRoutes = [
     body: savedSearch,
     run: async ({ dure, documents, params, body, by, audit }) => {
       audit({ query: body.query, ...(body.alert && { enqueue: body.alert.enqueue.type }) });
-      return { search: documents.search(await dure.saveSearch(params.name!, { ...body, by })) };
+      const alert = body.alert && (await editedAlert({ dure, documents }, params.name!, body.alert));
+      const given = { ...body, ...(alert && { alert }), by };
+      return { search: documents.search(await dure.saveSearch(params.name!, given)) };
     },
   }),
   route({
@@ -55,3 +58,20 @@ export const searchRoutes = [
     },
   }),
 ];
+
+/** What was hidden from who edits an alert stays what it was. */
+async function editedAlert(
+  { dure, documents }: Pick<Call, "dure" | "documents">,
+  name: string,
+  alert: AlertRule,
+): Promise<AlertRule> {
+  const before = (await dure.listSearches()).find((search) => search.name === name)?.alert;
+  const { enqueue, recovered } = alert;
+  return {
+    ...alert,
+    enqueue: documents.editedAlertTask(enqueue, before?.enqueue, "alert.enqueue"),
+    ...(recovered && {
+      recovered: documents.editedAlertTask(recovered, before?.recovered, "alert.recovered"),
+    }),
+  };
+}

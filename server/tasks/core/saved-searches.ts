@@ -53,8 +53,10 @@ export interface SavedSearchAlert {
   count?: number;
   /** Since when the count is out of bounds. */
   since?: Date;
-  /** When the task was enqueued that the rule asks for. */
+  /** When the task was enqueued that the rule asks for; absent while the count is not, or not long enough, out of bounds. */
   enqueuedAt?: Date;
+  /** When the rule last enqueued its task, also where the count is back since. */
+  lastEnqueuedAt?: Date;
   /** Why the latest look came to nothing. */
   problem?: string;
 }
@@ -142,12 +144,14 @@ function toSavedSearch({ revision: _revision, alertState, ...search }: StoredSea
   return { ...search, ...(alertState && { alertState: toSavedAlert(alertState) }) };
 }
 
-function toSavedAlert({ checkedAt, count, since, enqueuedAt, problem }: AlertState): SavedSearchAlert {
+function toSavedAlert(state: AlertState): SavedSearchAlert {
+  const { checkedAt, count, since, enqueuedAt, lastEnqueuedAt, problem } = state;
   return {
     checkedAt: new Date(checkedAt),
     ...(count !== undefined && { count }),
     ...(since !== undefined && { since: new Date(since) }),
     ...(enqueuedAt !== undefined && { enqueuedAt: new Date(enqueuedAt) }),
+    ...(lastEnqueuedAt !== undefined && { lastEnqueuedAt: new Date(lastEnqueuedAt) }),
     ...(problem !== undefined && { problem }),
   };
 }

@@ -31,6 +31,8 @@ export interface AlertState {
   since?: number;
   /** When the episode's task was enqueued. */
   enqueuedAt?: number;
+  /** When the rule last enqueued its task, in this episode or an earlier one. */
+  lastEnqueuedAt?: number;
   /** Why the latest look came to nothing. */
   problem?: string;
 }

@@ -129,18 +129,19 @@ class Look {
 
   async #judge(state: AlertState): Promise<AlertState> {
     const { name, alert } = this.#search;
-    const { checkedAt, since = checkedAt, enqueuedAt } = state;
+    const { checkedAt, since = checkedAt, enqueuedAt, lastEnqueuedAt } = state;
     const count = await this.#count();
     if (!isOutOfBounds(alert, count)) {
       if (enqueuedAt !== undefined && alert.recovered)
         await this.#enqueue(alert.recovered, `recovered ${since} ${name}`, count, since);
-      return { checkedAt, count };
+      return { checkedAt, count, ...(lastEnqueuedAt !== undefined && { lastEnqueuedAt }) };
     }
     const episode = { ...state, count, since };
     if (enqueuedAt !== undefined || checkedAt < since + forMsOf(alert)) return episode;
     if (!(await this.#write(episode))) return episode;
     await this.#enqueue(alert.enqueue, `alert ${since} ${name}`, count, since);
-    return { ...episode, enqueuedAt: this.#parts.instance.clock.now() };
+    const now = this.#parts.instance.clock.now();
+    return { ...episode, enqueuedAt: now, lastEnqueuedAt: now };
   }
 
   async #count(): Promise<number> {
