@@ -165,7 +165,8 @@ export const api = {
   resume: (kind: PauseKind, name: string) => send<{ resumed: boolean }>("DELETE", pausePath(kind, name)),
   searches: async (signal?: AbortSignal) =>
     (await get<{ searches: SavedSearchDocument[] }>("searches", {}, signal)).searches,
-  saveSearch: async (name: string, body: { query: string }) =>
+  /** The alert stays where it is left out; null takes it away. */
+  saveSearch: async (name: string, body: { query: string; alert?: SavedSearchDocument["alert"] | null }) =>
     (await send<{ search: SavedSearchDocument }>("PUT", `searches/${encodeURIComponent(name)}`, body)).search,
   deleteSearch: (name: string) => send<unknown>("DELETE", `searches/${encodeURIComponent(name)}`),
   complete: (text: string, position: number, signal?: AbortSignal) =>

@@ -23,6 +23,7 @@ const paths = {
   filter: "M2.5 4h11M4.5 8h7M6.5 12h3",
   pause: "M5.5 3.5v9M10.5 3.5v9",
   resume: "M5 3.2v9.6L12.5 8z",
+  bell: "M3.5 11.5h9L11.3 9.8V6.7a3.3 3.3 0 0 0-6.6 0v3.1zM6.8 13.7h2.4",
   bookmark: "M4 2.5h8v11l-4-3-4 3z",
 } as const;
 

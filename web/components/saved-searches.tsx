@@ -1,6 +1,7 @@
 /** Saved searches: opens one, keeps the one that is looked at, deletes one. Others see them too: they are in the store. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, lazy, Suspense, useState } from "react";
+import { type AlertRule, spanMs } from "../alert-rule.ts";
 import { api, type TaskSearch } from "../api.ts";
 import type { SavedSearchDocument } from "../contract.ts";
 import { useFormat } from "../format.ts";
@@ -8,12 +9,14 @@ import { useWords } from "../i18n/language.tsx";
 import { queries } from "../queries.ts";
 import { queryOf } from "../saved-query.ts";
 import { useTelling } from "../telling.ts";
-import { RoleButton } from "./button.tsx";
+import { Button, RoleButton } from "./button.tsx";
 import { inputClass } from "./field.tsx";
 import { Icon } from "./icon.tsx";
 import { Menu } from "./menu.tsx";
 import styles from "./saved-searches.module.css";
 import { useToast } from "./toast.tsx";
+
+const AlertDialog = lazy(async () => ({ default: (await import("./alert-dialog.tsx")).AlertDialog }));
 
 export function SavedSearches({ search, onOpen }: { search: TaskSearch; onOpen: (query: string) => void }) {
   const words = useWords();
@@ -27,34 +30,47 @@ export function SavedSearches({ search, onOpen }: { search: TaskSearch; onOpen: 
       title={words.alertsNow(alerts)}
     />
   );
+  const [alertOf, setAlertOf] = useState<string>();
+  const watched = data?.find(({ name }) => name === alertOf);
   return (
-    <Menu
-      icon="bookmark"
-      label={words.savedSearches}
-      mark={mark}
-      className={styles.list}
-      onOpen={() => void refetch()}
-    >
-      {(close) => (
-        <>
-          {data?.length === 0 && <p className={styles.none}>{words.noSavedSearches}</p>}
-          <ul>
-            {data?.map((saved) => (
-              <Saved
-                key={saved.name}
-                saved={saved}
-                isHere={search.q === `@${saved.name}`}
-                onOpen={() => {
-                  onOpen(`@${saved.name}`);
-                  close();
-                }}
-              />
-            ))}
-          </ul>
-          <SaveThis search={search} />
-        </>
+    <>
+      <Menu
+        icon="bookmark"
+        label={words.savedSearches}
+        mark={mark}
+        className={styles.list}
+        onOpen={() => void refetch()}
+      >
+        {(close) => (
+          <>
+            {data?.length === 0 && <p className={styles.none}>{words.noSavedSearches}</p>}
+            <ul>
+              {data?.map((saved) => (
+                <Saved
+                  key={saved.name}
+                  saved={saved}
+                  isHere={search.q === `@${saved.name}`}
+                  onOpen={() => {
+                    onOpen(`@${saved.name}`);
+                    close();
+                  }}
+                  onAlert={() => {
+                    close();
+                    setAlertOf(saved.name);
+                  }}
+                />
+              ))}
+            </ul>
+            <SaveThis search={search} />
+          </>
+        )}
+      </Menu>
+      {watched && (
+        <Suspense>
+          <AlertDialog saved={watched} onClose={() => setAlertOf(undefined)} />
+        </Suspense>
       )}
-    </Menu>
+    </>
   );
 }
 
@@ -66,13 +82,16 @@ function Saved({
   saved,
   isHere,
   onOpen,
+  onAlert,
 }: {
   saved: SavedSearchDocument;
   isHere: boolean;
   onOpen: () => void;
+  onAlert: () => void;
 }) {
   const words = useWords();
-  const { name, query, description } = saved;
+  const { name, query, description, alert } = saved;
+  const alertLabel = alert ? words.alertOf(name) : words.alertAddTo(name);
   return (
     <li className={styles.saved}>
       <button
@@ -86,6 +105,9 @@ function Saved({
         <code>{query || words.allStatuses}</code>
         <AlertNote saved={saved} />
       </button>
+      <Button small kind="quiet" aria-label={alertLabel} title={alertLabel} onClick={onAlert}>
+        <Icon name="bell" size={14} />
+      </Button>
       <Delete name={name} />
     </li>
   );
@@ -94,11 +116,27 @@ function Saved({
 function AlertNote({ saved }: { saved: SavedSearchDocument }) {
   const words = useWords();
   const format = useFormat();
-  const { alertState } = saved;
+  const { alert, alertState } = saved;
+  if (!alert) return null;
   if (alertState?.problem) return <span className={styles.bad}>{words.alertFails(alertState.problem)}</span>;
-  if (!isAlerting(saved) || !alertState?.since) return null;
+  if (!isAlerting(saved) || !alertState?.since) return <AlertRuleText rule={alert} />;
   const since = format.dayTime(new Date(alertState.since));
   return <span className={styles.bad}>{words.alertSince(format.count(alertState.count ?? 0), since)}</span>;
+}
+
+function AlertRuleText({ rule: { over, under, for: span, enqueue } }: { rule: AlertRule }) {
+  const words = useWords();
+  const format = useFormat();
+  const bounds = [
+    ...(over === undefined ? [] : [words.alertSaysOver(over)]),
+    ...(under === undefined ? [] : [words.alertSaysUnder(under)]),
+  ];
+  const ms = spanMs(span);
+  return (
+    <span className={styles.rule}>
+      {words.alertSays(bounds, ms > 0 ? format.span(ms) : undefined, enqueue.type)}
+    </span>
+  );
 }
 
 /** The first press asks, the second does it. */
