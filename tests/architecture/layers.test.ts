@@ -14,6 +14,7 @@ const ofAnyStore = [
   "server/tasks/stores/hours.ts",
   "server/tasks/stores/kept-counts.ts",
   "server/tasks/stores/near-orders.ts",
+  "server/tasks/stores/row-filter.ts",
   "server/tasks/stores/search-bounds.ts",
   "server/tasks/stores/thread-time.ts",
 ];
@@ -47,6 +48,7 @@ const parts: Record<string, { parts: string[]; packages: RegExp }> = {
     parts: ["server/tasks/core/", "server/tasks/stores/search-bounds.ts"],
     packages: /^$/,
   },
+  "server/tasks/stores/row-filter.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/tasks/stores/search-bounds.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/tasks/stores/thread-time.ts": { parts: [], packages: /^$/ },
   "server/tasks/stores/findings.ts": { parts: ["server/tasks/core/"], packages: /^$/ },

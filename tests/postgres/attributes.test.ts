@@ -15,7 +15,7 @@ import { AttributeNames } from "../../server/tasks/stores/postgres/attribute-nam
 import { readKey } from "../../server/tasks/stores/postgres/attribute-values.ts";
 import { Database, type Session } from "../../server/tasks/stores/postgres/database.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
-import { planningOnce } from "../../server/tasks/stores/postgres/search-statements.ts";
+import { planningOnce } from "../../server/tasks/stores/postgres/planning.ts";
 import { onceOnly } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newDefinition, newSearch, newTask, newWorker, settlementOf } from "../support/builders.ts";

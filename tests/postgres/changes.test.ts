@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import type { TaskStore } from "../../server/tasks/core/store.ts";
 import { decodeChangeCursor, encodeChangeCursor } from "../../server/tasks/core/store-changes.ts";
 import { changes, lateChanges } from "../../server/tasks/stores/postgres/change-statements.ts";
-import { planning } from "../../server/tasks/stores/postgres/search-statements.ts";
+import { planning } from "../../server/tasks/stores/postgres/planning.ts";
 import { inSchema } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newTask, newTasks, newWorker, settlementOf } from "../support/builders.ts";

@@ -13,12 +13,9 @@ import {
   nearStatement,
   waitingStatement,
 } from "../../server/tasks/stores/postgres/near-statements.ts";
-import { outline, searchStatements } from "../../server/tasks/stores/postgres/search.ts";
-import {
-  planning,
-  planningOnce,
-  type SearchStatement,
-} from "../../server/tasks/stores/postgres/search-statements.ts";
+import { planning, planningOnce } from "../../server/tasks/stores/postgres/planning.ts";
+import { maybeStatement, outline, searchStatements } from "../../server/tasks/stores/postgres/search.ts";
+import type { SearchStatement } from "../../server/tasks/stores/postgres/search-statements.ts";
 import { slowestStatement } from "../../server/tasks/stores/postgres/slow-keys.ts";
 import { literal, onceOnly, type Statement } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
@@ -138,7 +135,8 @@ describe.each([
           ];
         });
         const tied = dueAtStatement(search, lanes, { value: 1e12, id: "" }, 30);
-        for (const one of [page!, ...skips, slowest, ...nears, tied]) {
+        const maybe = maybeStatement(search, pairs, { of: "payload", text: '"id"' }, 20);
+        for (const one of [page!, ...skips, slowest, ...nears, tied, maybe]) {
           const plans = await genericPlansOf(session, one);
           if (plans.some((plan) => readsAll(plan) || sortsMuch(plan))) bad.push([search, shown(plans)]);
         }

@@ -2,9 +2,13 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { fillPostgres } from "../../bench/postgres/fill.ts";
 import { compareText } from "../../server/tasks/core/compare.ts";
+import type { Condition } from "../../server/tasks/core/condition.ts";
 import { sortValueOf } from "../../server/tasks/core/meets.ts";
 import type { StoreSearch, TaskRecord, TaskStore } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
+import { Database } from "../../server/tasks/stores/postgres/database.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
+import { maybeStatement, outline } from "../../server/tasks/stores/postgres/search.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newId, newSearch, newTasks, newWorker } from "../support/builders.ts";
 import { countOf, tasksOf } from "../support/found.ts";
@@ -74,6 +78,44 @@ test("two hundred types are searched as two are", async () => {
   const search = newSearch({ types, sortBy: "updatedAt", limit: 20 });
   const ids = (await tasksOf(store.searchTasks(search))).map(({ id }) => id);
   expect(ids).toEqual(plainly(search, 0));
+});
+
+test("of tasks that lack the name of what is asked for, none but the last is sent, and others are found behind them", async () => {
+  const other = await createTestSchema();
+  const plain = createPostgresStore({ url: other.url });
+  const database = new Database(parseLocation(other.url));
+  await plain.open();
+  await database.open();
+  try {
+    const start = Date.now() - 10_000;
+    const tasks = Array.from({ length: 1_500 }, (_, n) => {
+      const payload = n % 500 === 0 || (n > 900 && n % 2 === 0) ? { order: { amount: n } } : { nothing: n };
+      return newTasks(1, { createdAt: start + n, payload })[0]!;
+    });
+    ok(await plain.enqueueTasks(tasks));
+    const amount = { of: "payload", path: ["order", "amount"] } as const;
+    const where: Condition = { kind: "range", field: amount, from: { value: 3, isIncluded: true } };
+    const wanted = tasks.filter((_, n) => n > 0 && (n % 500 === 0 || (n > 900 && n % 2 === 0)));
+    for (const descending of [true, false]) {
+      const search = newSearch({ where, descending, limit: 1_000 });
+      const ids = (await tasksOf(plain.searchTasks(search))).map(({ id }) => id);
+      expect(ids).toEqual((descending ? wanted.toReversed() : wanted).map(({ id }) => id));
+      expect(await countOf(plain.countTasks(search))).toBe(wanted.length);
+    }
+    const oldest = newSearch({ descending: false, limit: 800 });
+    const sent = await database.snapshot(async (session) => {
+      const { pairs } = await outline(session, oldest);
+      const { statement, values } = maybeStatement(oldest, pairs, { of: "payload", text: '"amount"' }, 100);
+      return session.query(statement, values);
+    });
+    expect(sent.map(([place, , id]) => [place, id])).toEqual(
+      [1, 501, 800].map((place) => [place, tasks[place - 1]!.id]),
+    );
+  } finally {
+    await database.close();
+    await plain.close();
+    await other.drop();
+  }
 });
 
 test("where no id was chosen, the order of ids serves for the order of creation", async () => {

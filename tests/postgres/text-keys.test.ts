@@ -8,8 +8,8 @@ import { AttributeNames } from "../../server/tasks/stores/postgres/attribute-nam
 import { Database, type Session } from "../../server/tasks/stores/postgres/database.ts";
 import type { KeySource } from "../../server/tasks/stores/postgres/key-source.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
+import { planningOnce } from "../../server/tasks/stores/postgres/planning.ts";
 import { outline } from "../../server/tasks/stores/postgres/search.ts";
-import { planningOnce } from "../../server/tasks/stores/postgres/search-statements.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { stretchMs, type TextIndex } from "../../server/tasks/stores/postgres/text-indexes.ts";
 import { readTextIndex, textSource } from "../../server/tasks/stores/postgres/text-keys.ts";

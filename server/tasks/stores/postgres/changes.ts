@@ -11,8 +11,8 @@ import { decodeChangeCursor, encodeChangeCursor } from "../../core/store-changes
 import { changes, lateChanges, oldestWriter, present } from "./change-statements.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow, Session } from "./database.ts";
+import { planning } from "./planning.ts";
 import { type TaskRow, toTask } from "./rows.ts";
-import { planning } from "./search-statements.ts";
 
 /** A cursor's state. Numbers of transactions are of 64 bits, as decimal text or, being below 2^53, as numbers. */
 interface ChangePlace {

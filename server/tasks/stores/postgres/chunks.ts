@@ -5,10 +5,15 @@ import type { Place, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import { isDownwards } from "../search-bounds.ts";
 
+export const chunkMin = 200;
+export const chunkMax = 2_000;
+
 /** Candidates that were read together, and the last place that was looked at. */
 export interface Chunk {
   tasks: Task[];
   last: Place;
+  /** How many were looked at, where not all of them are here. */
+  seen?: number;
   /** The tasks with what conditions ask for, where it was read with them. */
   subjects?: Subject[];
 }

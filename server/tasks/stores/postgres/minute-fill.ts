@@ -12,7 +12,7 @@ import { hourOfMinute, minuteOf, minuteSql, minutesBefore1970 } from "../kept-co
 import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
 import { addingToMinutes, minutesLock, movesOf, placeOfMinute } from "./minute-tallies.ts";
-import { planning } from "./search-statements.ts";
+import { planning } from "./planning.ts";
 import { hasty, onceOnly, statement } from "./statement.ts";
 
 /** While an older version writes, going over all is no use: it is done when that has been over for so long. */

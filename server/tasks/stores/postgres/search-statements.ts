@@ -7,7 +7,7 @@
  * Generated ids are in the order of creation, so where no task has a chosen id, the primary key is the whole list.
  *
  * Every stream says its order and its limit: only then does the planner consider merging. Searches run with sorts and
- * bitmaps made unattractive (`planning`), since without fresh statistics it takes every stream for a few rows.
+ * bitmaps made unattractive (planning.ts), since without fresh statistics it takes every stream for a few rows.
  */
 import { compareText } from "../../core/compare.ts";
 import { ulidStart } from "../../core/ids.ts";
@@ -34,21 +34,6 @@ export interface StreamSearch extends StoreSearch {
 export interface SearchStatement {
   statement: Statement;
   values: unknown[];
-}
-
-/** What the planner is told in a search's transaction: walk the indexes in their order, one row after another. */
-const walking = {
-  ...{ enable_bitmapscan: "off", enable_hashjoin: "off", enable_mergejoin: "off" },
-  ...{ enable_seqscan: "off", enable_sort: "off", max_parallel_workers_per_gather: "0" },
-};
-export const planning = settingsOf(walking);
-/** The same for statements by streams: a plan that was made once serves for all values, since there is one way to walk. */
-export const planningOnce = settingsOf({ ...walking, plan_cache_mode: "force_generic_plan" });
-
-/** For this transaction alone, so that a pooler may stand between. */
-function settingsOf(settings: Record<string, string>): string {
-  const parts = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', true)`);
-  return `SELECT ${parts.join(", ")}`;
 }
 
 /** Of so few streams each is read as far as the page may reach. */
@@ -84,30 +69,41 @@ export const columnsOf: Record<Stream, string[]> = {
   ownId: ["tasks.id"],
 };
 
-/** The tasks from `offset` on in the order that is asked for: the instant sorted by, then `taskColumns`. */
+/** Which tasks of a page are sent: those that meet a condition, and the last of all. */
+export interface Sent {
+  condition(text: Text): string;
+  most: number;
+}
+
+/**
+ * The tasks from `offset` on in the order that is asked for: the instant sorted by, then `taskColumns`. Where only some are
+ * sent, each begins with its place on the page, from 1.
+ */
 export function pageStatement(
   search: StoreSearch,
   pairs: readonly Pair[],
   limit: number,
   offset: number,
+  sent?: Sent,
 ): SearchStatement {
   const text = new Text();
   const keys = isWhole(search, pairs)
     ? wholeKeys(text, search)
     : streamKeys(text, search, pairs, offset + limit);
+  const [columns, inPage] = [keys.order.join(", "), keys.order.map((column) => `page.${column}`)];
+  const page = `SELECT ${columns} FROM (${keys.text}) AS keys ORDER BY ${ordered(search, keys.order)}
+        LIMIT ${text.add(limit)} OFFSET ${text.add(offset)}`;
+  const last = "(SELECT id FROM page ORDER BY place DESC LIMIT 1)";
   return {
     statement: shape(
       "searchTasks",
       `WITH page AS MATERIALIZED (
-        SELECT ${keys.order.join(", ")} FROM (${keys.text}) AS keys ORDER BY ${ordered(search, keys.order)}
-        LIMIT ${text.add(limit)} OFFSET ${text.add(offset)})
-      SELECT ${sortColumn(search, "tasks")}, ${taskColumns}
+        ${sent ? `SELECT row_number() OVER ()::integer AS place, ${columns} FROM (${page}) AS ordered` : page})
+      SELECT ${sent ? "page.place, " : ""}${sortColumn(search, "tasks")}, ${taskColumns}
       FROM page
-        CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.id = page.id OFFSET 0) AS tasks
-      ORDER BY ${ordered(
-        search,
-        keys.order.map((column) => `page.${column}`),
-      )}`,
+        CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.id = page.id
+          ${sent ? `AND (${sent.condition(text)} OR tasks.id = ${last})` : ""} OFFSET 0) AS tasks
+      ORDER BY ${ordered(search, inPage)} ${sent ? `LIMIT ${text.add(sent.most)}` : ""}`,
     ),
     values: text.values,
   };

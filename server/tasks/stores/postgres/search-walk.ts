@@ -11,15 +11,24 @@ import type { Task } from "../../core/task.ts";
 import { isNear, type NearOrder, nearIndexes } from "../near-orders.ts";
 import { countUnfilled, unfilledIn } from "./attribute-fills.ts";
 import type { NamedAttribute } from "./attribute-names.ts";
-import { type Chunk, comparator, type Placed, placed, placeOf, withEntries } from "./chunks.ts";
+import {
+  type Chunk,
+  chunkMax,
+  chunkMin,
+  comparator,
+  type Placed,
+  placed,
+  placeOf,
+  withEntries,
+} from "./chunks.ts";
 import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
 import { estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { findKeySource } from "./key-sources.ts";
 import { nearPlaces, type WaitingWay } from "./near-keys.ts";
+import { planning, planningOnce } from "./planning.ts";
 import { statusNumbers, type TaskRow, toTask } from "./rows.ts";
 import * as plain from "./search.ts";
-import { planning, planningOnce } from "./search-statements.ts";
 import { isSlowest, slowestStatement } from "./slow-keys.ts";
 import {
   attributesByTask,
@@ -31,11 +40,10 @@ import {
 } from "./subjects.ts";
 import { madeTexts, textsOf } from "./task-texts.ts";
 import { textIndexes } from "./text-indexes.ts";
+import { walkedChunks } from "./walked-chunks.ts";
 
-const chunkMin = 200;
 /** What a source gives is likely to fit. */
 const sourceChunkMin = 50;
-const chunkMax = 2_000;
 /** Candidates that an order without an index is looked for among; further ones are not sorted. */
 const sortedMax = 200_000;
 /** Where a smaller share of a chunk was found by the one way to those that wait, the other is tried. */
@@ -123,7 +131,7 @@ class Walk {
     const newestFirst: StoreSearch = { ...rest, ...all, sortBy: "createdAt", descending: true };
     const source = await this.#source(newestFirst);
     const found = await this.#gathered(
-      source ? this.#fromSource(source, newestFirst) : this.#chunks(newestFirst),
+      source ? this.#fromSource(source, newestFirst) : walkedChunks(this.#context, newestFirst),
     );
     return source?.unindexed ? { ...found, unindexed: source.unindexed } : found;
   }
@@ -167,9 +175,9 @@ class Walk {
     let seen = 0;
     const source = await this.#source();
     const unindexed = source?.unindexed ?? 0;
-    for await (const chunk of source ? this.#fromSource(source) : this.#chunks(this.#search)) {
+    for await (const chunk of source ? this.#fromSource(source) : walkedChunks(this.#context, this.#search)) {
       met += (await this.#meeting(chunk)).length;
-      seen += chunk.tasks.length;
+      seen += chunk.seen ?? chunk.tasks.length;
       if (performance.now() > this.#endsAt) return { met, seen, isWhole: false, unindexed };
     }
     return { met, seen, isWhole: true, unindexed };
@@ -177,7 +185,7 @@ class Walk {
 
   async #walked(): Promise<Found> {
     const source = await this.#source();
-    if (!source) return (await this.#over(this.#chunks(this.#search))).found;
+    if (!source) return (await this.#over(walkedChunks(this.#context, this.#search))).found;
     const chunks = this.#fromSource(source);
     const found = source.isOrdered ? (await this.#over(chunks)).found : await this.#gathered(chunks);
     return source.unindexed ? { ...found, unindexed: source.unindexed } : found;
@@ -309,24 +317,6 @@ class Walk {
       const whole = tasks.get(task.id) ?? (task.version === undefined ? task : undefined);
       return whole ? [{ task: whole, value }] : [];
     });
-  }
-
-  /** All tasks that pass the plain filters, in order, from the search's place on. */
-  async *#chunks(search: StoreSearch): AsyncGenerator<Chunk> {
-    const { where: _where, ...rest } = search;
-    const isBackwards = search.after?.backwards ?? false;
-    let { after } = search;
-    for (let limit = chunkMin; ; limit = Math.min(chunkMax, limit * 2)) {
-      const tasks = await plain.searchTasks(this.#context, {
-        ...rest,
-        ...(after && { after }),
-        limit,
-        offset: 0,
-      });
-      if (tasks.length > 0) yield { tasks, last: placeOf(search, tasks.at(-1)!) };
-      if (tasks.length < limit || search.id !== undefined) return;
-      after = { ...placeOf(search, tasks.at(-1)!), backwards: isBackwards };
-    }
   }
 
   async #source(search = this.#search): Promise<KeySource | undefined> {

@@ -8,10 +8,12 @@ import type { SearchPlan, StoredDefinition, StoreSearch } from "../../core/store
 import type { Task } from "../../core/task.ts";
 import { GroupSums } from "../group-sums.ts";
 import { keptTime } from "../kept-counts.ts";
+import type { RowFilter } from "../row-filter.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow, Session } from "./database.ts";
 import { findTask } from "./find-task.ts";
+import { planning, planningOnce } from "./planning.ts";
 import { countInRanges } from "./range-counts.ts";
 import {
   type DefinitionRow,
@@ -24,13 +26,7 @@ import {
   toTask,
 } from "./rows.ts";
 import { nearer } from "./search-skip.ts";
-import {
-  type Pair,
-  pageStatement,
-  planning,
-  planningOnce,
-  type SearchStatement,
-} from "./search-statements.ts";
+import { type Pair, pageStatement, type SearchStatement, type Text } from "./search-statements.ts";
 import { onceOnly, statement } from "./statement.ts";
 import { sums } from "./tallies.ts";
 import { allOf, countByTime } from "./time-counts.ts";
@@ -65,6 +61,37 @@ export async function searchTasks(context: Context, search: StoreSearch): Promis
     first,
     definitions.map((definition) => entryOf(search, definition)),
   );
+}
+
+/**
+ * Those of the next tasks that may meet a condition, at most so many, and the last one in any case; and how many were looked
+ * at. Of a search without definitions.
+ */
+export async function searchMaybe(
+  context: Context,
+  search: StoreSearch,
+  filter: RowFilter,
+  most: number,
+): Promise<{ seen: number; tasks: Task[] }> {
+  const rows = await context.database.snapshot(async (session) => {
+    const { pairs } = await outline(session, search);
+    const page = maybeStatement(search, pairs, filter, most);
+    return session.query(page.statement, page.values);
+  }, planningOnce);
+  const lanes = await context.lanes.named(new Set(rows.map((row) => row[3] as number)));
+  return { seen: rows.at(-1)?.[0] ?? 0, tasks: rows.map((row) => toTask(row.slice(2) as TaskRow, lanes)) };
+}
+
+export function maybeStatement(
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  { of, text: name }: RowFilter,
+  most: number,
+): SearchStatement {
+  const has = (text: string) => `strpos(tasks.${of}, ${text}) > 0`;
+  // What has letters written as numbers may have the name in other words.
+  const condition = (text: Text) => `${has(text.add(name))} OR ${has("'\\u'")}`;
+  return pageStatement(search, pairs, search.limit, search.offset, { condition, most });
 }
 
 export async function countTasks(context: Context, search: StoreSearch): Promise<number> {

@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { newTask, newTasks } from "../../../../tests/support/builders.ts";
 import { SqliteBench } from "../../../../tests/support/sqlite-context.ts";
 import type { Condition, Field } from "../../core/condition.ts";
-import { type RowFilter, readRows, rowFilterOf } from "./row-filter.ts";
+import { type RowFilter, rowFilterOf } from "../row-filter.ts";
+import { readRows } from "./row-filter.ts";
 
 const at = (of: "payload" | "result", ...path: string[]): Field => ({ of, path });
 const from = { value: 5, isIncluded: true };

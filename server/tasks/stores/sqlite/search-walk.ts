@@ -9,6 +9,7 @@ import { searchableText } from "../../core/searchable-text.ts";
 import type { Attributes, Count, Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import { isNear, type NearOrder, nearIndexes } from "../near-orders.ts";
+import { type RowFilter, rowFilterOf } from "../row-filter.ts";
 import { countUnfilled } from "./attribute-fills.ts";
 import type { Connection } from "./connection.ts";
 import type { KeySource } from "./key-source.ts";
@@ -16,7 +17,7 @@ import { estimateMax, gatheredMax } from "./key-source.ts";
 import { keySourceOf, withEntries } from "./key-sources.ts";
 import { nearKeys } from "./near-keys.ts";
 import type { Rows } from "./protocol.ts";
-import { type RowFilter, readRows, rowFilterOf } from "./row-filter.ts";
+import { readRows } from "./row-filter.ts";
 import {
   type AttemptRow,
   type DefinitionRow,

@@ -1,0 +1,57 @@
+/**
+ * All tasks that pass the plain filters, in order, a chunk at a time. Of those that cannot meet the conditions only so many are
+ * read as have to be passed over, and none is sent.
+ */
+import type { Place, StoreSearch } from "../../core/store.ts";
+import type { Task } from "../../core/task.ts";
+import { type RowFilter, rowFilterOf } from "../row-filter.ts";
+import { type Chunk, chunkMax, chunkMin, placeOf } from "./chunks.ts";
+import type { Context } from "./context.ts";
+import * as plain from "./search.ts";
+
+/** So many are looked at in one chunk at most, while that takes no longer than so many milliseconds. */
+const passedMax = 10_000;
+const passingMsMax = 40;
+
+/** From the search's place on. */
+export function walkedChunks(context: Context, search: StoreSearch): AsyncGenerator<Chunk> {
+  const { where, ...all } = search;
+  const filter = where && search.id === undefined ? rowFilterOf(where) : undefined;
+  return filter ? maybeMeeting(context, all, filter) : whole(context, all);
+}
+
+async function* whole(context: Context, search: StoreSearch): AsyncGenerator<Chunk> {
+  let next: Partial<StoreSearch> = {};
+  for (let limit = chunkMin; ; limit = Math.min(chunkMax, limit * 2)) {
+    const tasks = await plain.searchTasks(context, { ...search, ...next, limit, offset: 0 });
+    if (tasks.length > 0) yield { tasks, last: placeOf(search, tasks.at(-1)!) };
+    if (tasks.length < limit || search.id !== undefined) return;
+    next = behind(search, tasks);
+  }
+}
+
+async function* maybeMeeting(
+  context: Context,
+  search: StoreSearch,
+  filter: RowFilter,
+): AsyncGenerator<Chunk> {
+  // A definition has no value at any place.
+  const all: StoreSearch = { ...search, definitions: false, offset: 0 };
+  let next: Partial<StoreSearch> = {};
+  for (let limit = chunkMin, most = chunkMin; ; ) {
+    const beganAt = performance.now();
+    const { seen, tasks } = await plain.searchMaybe(context, { ...all, ...next, limit }, filter, most);
+    const tookMs = performance.now() - beganAt;
+    if (tasks.length > 0) yield { tasks, last: placeOf(search, tasks.at(-1)!), seen };
+    const isFull = tasks.length === most;
+    if (!isFull && seen < limit) return;
+    next = behind(search, tasks);
+    if (isFull) most = Math.min(chunkMax, most * 2);
+    else if (tookMs < passingMsMax / 2) limit = Math.min(passedMax, limit * 2);
+    if (tookMs > passingMsMax) limit = Math.max(chunkMin, Math.floor(limit / 2));
+  }
+}
+
+function behind(search: StoreSearch, tasks: readonly Task[]): { after: Place & { backwards: boolean } } {
+  return { after: { ...placeOf(search, tasks.at(-1)!), backwards: search.after?.backwards ?? false } };
+}
