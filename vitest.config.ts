@@ -23,7 +23,9 @@ export default defineConfig({
     pool: "forks",
     globalSetup: "tests/support/postgres-setup.ts",
     setupFiles: ["tests/support/start-bundles.ts", "tests/support/clean-prototypes.ts"],
-    testTimeout: 30_000,
+    // Only what hangs takes so long; what a test promises about time it looks at itself.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     maxWorkers: 2,
     projects: [
       {

@@ -39,7 +39,7 @@ afterAll(async () => {
   await dure?.close();
 });
 
-test("enqueues, is told of changes, and finds the result, all from a page", { timeout: 30_000 }, async () => {
+test("enqueues, is told of changes, and finds the result, all from a page", async () => {
   const page = await browser.newPage();
   await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
   // As text: what runs in the page is not compiled with what runs here.

@@ -135,7 +135,7 @@ async function countInSchema(): Promise<number> {
 
 function countIn(path: string): number {
   if (!existsSync(path)) return 0;
-  const database = new DatabaseSync(path, { readOnly: true });
+  const database = new DatabaseSync(path, { readOnly: true, timeout: 10_000 });
   try {
     return database.prepare("SELECT count(*) AS tasks FROM tasks").get()!.tasks as number;
   } catch {

@@ -79,7 +79,7 @@ describe("looking after the database", () => {
 
   test("doctor says how to save a damaged file, and what it says does so", async () => {
     const path = join(workspace.folder, ".dure/tasks.db");
-    const sound = new DatabaseSync(path, { readOnly: true });
+    const sound = new DatabaseSync(path, { readOnly: true, timeout: 10_000 });
     const pages = sound.prepare("SELECT pageno FROM dbstat WHERE name = 'tasks'").all();
     const { tasks } = sound.prepare("SELECT count(*) AS tasks FROM tasks").get()!;
     sound.close();

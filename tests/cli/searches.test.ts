@@ -105,7 +105,7 @@ test("an alert that is over says when it last went off", async () => {
   const alert = ["--alert-over", "9", "--enqueue", "page"];
   await run("searches", "save", "late", "status:pending", ...alert);
   const [checkedAt, lastEnqueuedAt] = [Date.now() - 5_000, Date.now() - 2 * 3_600_000];
-  const file = new DatabaseSync(join(folder, "tasks.db"));
+  const file = new DatabaseSync(join(folder, "tasks.db"), { timeout: 10_000 });
   file
     .prepare("UPDATE saved_searches SET alert_state = ?")
     .run(JSON.stringify({ checkedAt, count: 3, lastEnqueuedAt }));

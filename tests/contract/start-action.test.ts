@@ -107,7 +107,7 @@ describe.each(Object.entries(databases))("on %s", (name, makeDatabase) => {
     expect(attempt!.logs.at(-1)!.message).toBe(`delete: ${30 - left} changed, 0 skipped of 30.`);
   });
 
-  test("goes on where it was when its worker stops", { timeout: 40_000 }, async () => {
+  test("goes on where it was when its worker stops", async () => {
     await send(60);
     const { id } = await dure.startAction({ query: "status:failed" }, "retry", { rate: 10 });
     await expect

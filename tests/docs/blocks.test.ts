@@ -25,16 +25,12 @@ test("every program compiles under strict", async () => {
 }, 60_000);
 
 describe("a program runs as pasted", () => {
-  test.each(runnable)(
-    "$place",
-    async (block) => {
-      const { code, stdout, stderr } = await project.run(project.write(fileOf(block), block.code));
-      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-      expect(stdout).not.toBe("");
-      if (block.printed !== undefined) expect(trimmed(stdout)).toBe(trimmed(block.printed));
-    },
-    30_000,
-  );
+  test.each(runnable)("$place", async (block) => {
+    const { code, stdout, stderr } = await project.run(project.write(fileOf(block), block.code));
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).not.toBe("");
+    if (block.printed !== undefined) expect(trimmed(stdout)).toBe(trimmed(block.printed));
+  });
 });
 
 /** The blocks of a document, each with the `text prints` block that follows it. */

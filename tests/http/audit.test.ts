@@ -196,7 +196,7 @@ describe("reading", () => {
     expect(names(await read("target=h&to=2020-01-01T00:00:00Z"))).toEqual([]);
   });
 
-  test("goes on where a page has looked at as much as it may", { timeout: 30_000 }, async () => {
+  test("goes on where a page has looked at as much as it may", async () => {
     const store = await dure.instance.store();
     const one = { kind: "task", target: "many", via: "cli" } as const;
     await store.writeAudit(
@@ -280,7 +280,7 @@ test("a session begins and ends where its record cannot be stored, and the serve
   const file = join(folder, "tasks.db");
   const refusing = createDure({ database: file, logger: silent });
   await refusing.countTasks();
-  const other = new DatabaseSync(file);
+  const other = new DatabaseSync(file, { timeout: 10_000 });
   other.exec("CREATE TRIGGER none BEFORE INSERT ON audit BEGIN SELECT raise(ABORT, 'no more room'); END");
   other.close();
   const errors = await logInAndOut(refusing);

@@ -103,7 +103,7 @@ test("an idle worker only looks, until there is something or it is told", async 
   expect(await claim()).toEqual({ claimed: [], nextDueAt: dueAt });
   ok(await other.enqueueTasks([newTask({ createdAt, priority: -3 })]));
   expect((await claim()).claimed).toHaveLength(1);
-  await expect.poll(async () => (await claim()).claimed.length, { timeout: 2_000 }).toBe(1);
+  await expect.poll(async () => (await claim()).claimed.length, { timeout: 10_000 }).toBe(1);
   expect(await claim()).toEqual({ claimed: [], nextDueAt: dueAt + 1e6 });
   await store.reapWorkers({
     suspects: [{ workerId: "worker-1", renewals: 0 }],

@@ -97,7 +97,7 @@ test("a file cut off in the middle is refused or says what is missing", async ()
 
 test("a task whose number is below zero, as only damage makes it, is found as a task and as no definition", async () => {
   writeFileSync(path, sound);
-  const connection = new DatabaseSync(path);
+  const connection = new DatabaseSync(path, { timeout: 10_000 });
   connection.exec("UPDATE tasks SET seq = -9 WHERE id = 'a'");
   connection.close();
   await withStore(path, async (store) => {

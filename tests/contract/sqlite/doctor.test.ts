@@ -30,7 +30,7 @@ afterEach(async () => {
 
 /** Behind the store's back. */
 function tamper(sql: string): void {
-  const other = new DatabaseSync(path, { defensive: false });
+  const other = new DatabaseSync(path, { defensive: false, timeout: 10_000 });
   other.exec(sql);
   other.close();
 }

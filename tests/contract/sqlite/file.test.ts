@@ -111,7 +111,7 @@ test.each([
 
 test("a database of another program is left as it is", async () => {
   mkdirSync(join(folder, "data"));
-  const other = new DatabaseSync(path);
+  const other = new DatabaseSync(path, { timeout: 10_000 });
   other.exec("CREATE TABLE theirs (a)");
   other.close();
   const before = readFileSync(path);
@@ -129,7 +129,7 @@ test("a file that is no database is left as it is", async () => {
 test("a newer schema is refused by its number (F155)", async () => {
   const { known } = await (await open()).schemaVersion();
   await stores[0]!.close();
-  const newer = new DatabaseSync(path);
+  const newer = new DatabaseSync(path, { timeout: 10_000 });
   newer.exec(`PRAGMA user_version = ${known + 1}`);
   newer.close();
   const refused = open();
@@ -146,7 +146,7 @@ test("a worker that has the file open starts nothing more once a newer schema is
   const { claimed } = ok(await store.claimTasks(claimRequest()));
   const waiting = store.claimTasks(claimRequest({ waitMs: 500 }));
   const { known } = await store.schemaVersion();
-  const newer = new DatabaseSync(path);
+  const newer = new DatabaseSync(path, { timeout: 10_000 });
   newer.exec(`PRAGMA user_version = ${known + 1}`);
   ok(await store.enqueueTasks([newTask({ id: "late" })]));
   const refused = {
@@ -164,7 +164,7 @@ test("a worker that has the file open starts nothing more once a newer schema is
 
 test("a write lock that another process does not let go of is told, by what holds it (F69)", async () => {
   await open();
-  const other = new DatabaseSync(path);
+  const other = new DatabaseSync(path, { timeout: 10_000 });
   other.exec("BEGIN IMMEDIATE");
   const connection = new Connection({ path, durability: "full", role: "writer", busyWaitMs: 50 });
   try {
@@ -186,7 +186,7 @@ test("a write lock that another process does not let go of is told, by what hold
 
 test("while another process holds the write lock the event loop goes on, and the call is done once it lets go (F71)", async () => {
   const store = await open();
-  const other = new DatabaseSync(path);
+  const other = new DatabaseSync(path, { timeout: 10_000 });
   other.exec("BEGIN IMMEDIATE");
   let answered = false;
   const answer = store.enqueueTasks([newTask()]).finally(() => {

@@ -23,7 +23,7 @@ beforeEach(async () => {
   path = join(folder, "tasks.db");
   store = createSqliteStore({ path, clock: new TestClock() });
   await store.open();
-  database = new DatabaseSync(path);
+  database = new DatabaseSync(path, { timeout: 10_000 });
 });
 
 afterEach(async () => {
@@ -187,7 +187,7 @@ test("nothing stays of the texts of deleted tasks", async () => {
   expect(count("texts_docsize")).toBe(500);
   expect(count("text_blocks")).toBeLessThan(3);
   expect(await found("some text")).toBe(0);
-}, 20_000);
+});
 
 test("attributes come and go with a transaction of the caller's", async () => {
   const errors = async () =>
@@ -257,5 +257,4 @@ test.each(Array.from({ length: 12 }, (_, seed) => seed))(
     }
     for (const one of stores) await one.close();
   },
-  20_000,
 );

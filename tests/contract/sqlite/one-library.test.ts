@@ -52,7 +52,7 @@ test("any number of connections of Node's own is one library", async () => {
   const other = createDure({ database: path });
   await sendReceipt.enqueue({ order: 17 });
   expect(await other.countTasks()).toBe(1);
-  const own = new DatabaseSync(path);
+  const own = new DatabaseSync(path, { timeout: 10_000 });
   own.exec("BEGIN IMMEDIATE");
   await sendReceipt.enqueue({ order: 18 }, { tx: own });
   own.exec("COMMIT");

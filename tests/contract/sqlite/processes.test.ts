@@ -41,7 +41,7 @@ test("of twenty processes that open a new file at once, one migrates and none fa
 
 test("a store that only looks opens and searches while another process holds the write lock", async () => {
   await examine(async () => undefined);
-  const writer = new DatabaseSync(path);
+  const writer = new DatabaseSync(path, { timeout: 10_000 });
   writer.exec("BEGIN IMMEDIATE");
   try {
     const store = createSqliteStore({ path, clock: new TestClock() });
@@ -110,7 +110,7 @@ test("what is forked, clustered or a thread inherits nothing that is open, and w
   expect(ran.sort()).toEqual(ids.sort());
   await dure.close();
   await examine(async () => undefined);
-}, 30_000);
+});
 
 /** What it tells, once it has ended. */
 async function sharedBy(started: NodeJS.EventEmitter): Promise<Shared> {

@@ -86,7 +86,7 @@ test("of a file of an older schema as well, with the history that it has", async
   await withStore(from, async (store) =>
     ok(await store.pruneHistory({ span: "minute", before: 0, limit: 1 })),
   );
-  const older = new DatabaseSync(from);
+  const older = new DatabaseSync(from, { timeout: 10_000 });
   older.exec("DROP TABLE history_changes; PRAGMA user_version = 18");
   older.close();
   expect(await recoverDatabase({ from, to })).toMatchObject({ tasks: 1_503, lost: 0, unreadable: [] });
@@ -211,7 +211,7 @@ async function errorsOf(store: TaskStore): Promise<unknown[]> {
 }
 
 function pagesOf(table: string): Page[] {
-  const database = new DatabaseSync(join(folder, "sound.db"), { readOnly: true });
+  const database = new DatabaseSync(join(folder, "sound.db"), { readOnly: true, timeout: 10_000 });
   const pages = database
     .prepare("SELECT pageno, pagetype, ncell FROM dbstat WHERE name = ? ORDER BY path")
     .all(table);

@@ -35,7 +35,7 @@ async function open(): Promise<TaskStore> {
 /** As docs/start.md says. */
 function backUp(): string {
   const copy = join(folder, "backup.db");
-  const reader = new DatabaseSync(path);
+  const reader = new DatabaseSync(path, { timeout: 10_000 });
   reader.prepare("VACUUM INTO ?").run(copy);
   reader.close();
   return copy;

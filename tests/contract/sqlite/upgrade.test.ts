@@ -101,7 +101,7 @@ describe("a migration that older workers must have stopped for", () => {
 
 /** Answers the number of its schema. */
 function change(path: string, sql: string): number {
-  const database = new DatabaseSync(path);
+  const database = new DatabaseSync(path, { timeout: 10_000 });
   try {
     database.exec(sql);
     return database.prepare("PRAGMA user_version").get()!.user_version as number;
@@ -112,7 +112,7 @@ function change(path: string, sql: string): number {
 
 /** A file as the version with so many migrations left it: one task has ended, one waits. */
 function makeFile(path: string, number: number): void {
-  const database = new DatabaseSync(path);
+  const database = new DatabaseSync(path, { timeout: 10_000 });
   database.exec("PRAGMA journal_mode = WAL");
   for (const { sql } of migrations.slice(0, number)) database.exec(sql);
   database.exec(`PRAGMA user_version = ${number}; PRAGMA application_id = ${applicationId};
