@@ -67,8 +67,14 @@ async function openDialog(bell: string): Promise<void> {
 test("an alert is made where the search is saved, from the keyboard, and is in the audit log", async () => {
   await page.goto(address());
   await menu().focus();
-  for (const key of ["Enter", "Tab", "Tab", "Enter"]) await page.keyboard.press(key);
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Add an alert to stuck-emails" }).waitFor();
+  for (const key of ["Tab", "Tab", "Enter"]) await page.keyboard.press(key);
   await dialog().getByText("Running workers count this search every 30 seconds.").waitFor();
+  const over = dialog().getByLabel("More than");
+  await expect
+    .poll(() => over.evaluate((element) => element === element.ownerDocument.activeElement))
+    .toBe(true);
   await page.keyboard.type("100");
   await dialog().getByLabel("For", { exact: true }).fill("10");
   await dialog().getByLabel("Task to enqueue then").selectOption("call-somebody");
@@ -76,7 +82,7 @@ test("an alert is made where the search is saved, from the keyboard, and is in t
   await dialog().getByText("When it is back in bounds").click();
   await dialog().getByLabel("Task to enqueue when it is back").selectOption("all-clear");
   expect(await violations(page)).toEqual([]);
-  await dialog().getByLabel("More than").press("Enter");
+  await over.press("Enter");
   await page.getByText("The alert of stuck-emails is saved.").waitFor();
   await dialog().waitFor({ state: "detached" });
   expect(await page.evaluate("document.activeElement.textContent")).toMatch(/^Saved/);

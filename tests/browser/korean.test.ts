@@ -7,6 +7,7 @@ import type { DureError } from "../../server/tasks/core/errors.ts";
 import { parseQuery } from "../../server/tasks/core/query.ts";
 import { completeQuery } from "../../server/tasks/core/query-complete.ts";
 import { queryFields } from "../../server/tasks/core/query-fields.ts";
+import { en } from "../../web/i18n/en.ts";
 import { refusals, said, sentences } from "../../web/i18n/ko-said.ts";
 
 const serverFolder = join(import.meta.dirname, "../../server");
@@ -97,6 +98,12 @@ test("every detail of a completion", () => {
 test("every code of an answer, but for faults that are never told", () => {
   const told = errorCodes.filter((code) => !(code in httpStatuses) || httpStatuses[code as never] < 500);
   expect(told.filter((code) => refusals[code] === undefined)).toEqual(["ENQUEUE_LIMIT"]);
+});
+
+test("a database that takes no writes is told by its code, in English too", () => {
+  for (const code of ["DATABASE_READ_ONLY", "DATABASE_FULL", "DATABASE_UNAVAILABLE", "COMMIT_UNKNOWN"])
+    expect(en.refusal(code, "The log says why.")).toMatch(/written to|full|not answer|not known/);
+  expect(en.refusal("INVALID_QUERY", "What it is.")).toBe("What it is.");
 });
 
 test("what the Korean table translates is what the server says", () => {

@@ -289,12 +289,34 @@ test("all that a search finds is cancelled by a worker, beyond what is loaded", 
   await page.getByRole("button", { name: "Cancel" }).click();
   const dialog = page.getByRole("dialog", { name: "Cancel 150 tasks?" });
   await dialog.getByRole("button", { name: "Cancel" }).click();
-  await dialog.getByText("It waits for a free worker.", { exact: false }).waitFor();
+  await page
+    .getByRole("dialog", { name: "Cancelling 150 tasks" })
+    .getByText("It waits for a free worker.", { exact: false })
+    .waitFor();
   await dure.start();
   await page.getByText("150 tasks done").waitFor();
   await dure.stop();
   expect(await dure.countTasks({ status: "CANCELLED", tag: "bulk" })).toBe(150);
   expect(trouble).toEqual([]);
+});
+
+test("a task that somebody stopped shows that, and no fault", async () => {
+  const began = Promise.withResolvers<void>();
+  dure.defineTask("long-report", async (_task, { signal }) => {
+    began.resolve();
+    await new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  });
+  const { id } = await dure.enqueueTask("long-report", {});
+  await dure.start();
+  await began.promise;
+  await dure.cancelTask(id);
+  await dure.waitForTask(id).catch(() => undefined);
+  await dure.stop();
+  await page.goto(at(`tasks/${id}`));
+  await page.getByRole("button", { name: "Run again" }).waitFor();
+  await page.getByText("Attempt 1").waitFor();
+  expect((await dure.getTaskById(id))?.status).toBe("CANCELLED");
+  expect(await page.getByText("AbortReason").count()).toBe(0);
 });
 
 test.each([

@@ -98,6 +98,9 @@ test("an unknown address and an unknown task say so and show the way on", async 
   expect(page.url()).toBe(server.url);
   await page.goto(`${server.url}tasks/gone`);
   await page.getByText("There is no such task").waitFor();
+  await page.goto(`${server.url}definitions/gone/enqueue`);
+  await page.getByText("No definition “gone” is known").waitFor();
+  expect(await page.getByRole("button", { name: "Enqueue" }).count()).toBe(0);
   await page.context().close();
 });
 
@@ -114,12 +117,26 @@ test("an empty store says what to do first", async () => {
   for (const [path, text] of Object.entries(first)) {
     await page.goto(own.url + path);
     await page.getByText(text).waitFor();
+    await page.getByRole("button", { name: "Copy the code" }).waitFor();
     expect(await violations(page), path).toEqual([]);
   }
   await page.goto(`${own.url}errors`);
   await page.getByText("No task has failed").waitFor();
   await page.context().close();
   await own.close();
+});
+
+test("a page that hears of no change any more says so, and that it does again", async () => {
+  const { page } = await openPage({ locale: "en-US", viewport: { width: 390, height: 800 } });
+  await page.route("**/api/events", (route) => route.abort());
+  await page.goto(`${server.url}tasks`);
+  const lost = page.getByText("There is no live connection: what you see may be old.");
+  await lost.waitFor({ timeout: 15_000 });
+  expect(await violations(page)).toEqual([]);
+  expect(await wideElements(page)).toBe(0);
+  await page.unroute("**/api/events");
+  await lost.waitFor({ state: "detached", timeout: 15_000 });
+  await page.context().close();
 });
 
 test("names as long as they may be fit a phone and a small window", async () => {

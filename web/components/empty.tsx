@@ -4,6 +4,7 @@ import { ApiError } from "../api.ts";
 import { useWords } from "../i18n/language.tsx";
 import { useTelling } from "../telling.ts";
 import { Button } from "./button.tsx";
+import { CopyButton } from "./copy-button.tsx";
 import styles from "./empty.module.css";
 
 export function Empty({ title, text, children }: { title: string; text?: string; children?: ReactNode }) {
@@ -36,10 +37,12 @@ export function Failure({ error, onRetry }: { error: Error; onRetry?: () => void
 
 /** Code to copy: what to write or to run first. */
 export function Snippet({ children }: { children: string }) {
+  const words = useWords();
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: it may scroll, and then the keyboard must reach it
-    <pre className={styles.snippet} tabIndex={0}>
-      {children}
-    </pre>
+    <div className={styles.snippet}>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it may scroll, and then the keyboard must reach it */}
+      <pre tabIndex={0}>{children}</pre>
+      <CopyButton text={children} label={words.copyCode} />
+    </div>
   );
 }

@@ -36,7 +36,7 @@ export function SearchActionDialog({
 }) {
   const words = useWords();
   const tell = useTelling();
-  const [question, explanation, verb] = useActionTexts(action);
+  const [question, explanation, verb, underWay] = useActionTexts(action);
   const preview = useQuery(queries.actionPreview(action, search));
   const start = useMutation({ mutationFn: () => api.startAction(action, search) });
   const started = useStarted(start.data?.id, onDone);
@@ -45,7 +45,7 @@ export function SearchActionDialog({
   const total = started.task?.progress?.total ?? preview.data?.count ?? count;
   return (
     <Dialog
-      title={question(preview.data?.count ?? count)}
+      title={start.data ? underWay(total) : question(preview.data?.count ?? count)}
       onClose={start.data ? onDone : onClose}
       footer={
         // Other buttons than before: the focus goes to the dialog, where a second Enter does nothing.
@@ -83,18 +83,20 @@ export function SearchActionDialog({
     >
       <p>{explanation}</p>
       <Sample tasks={preview.data?.sample} counting={preview.isPending} />
-      <p className={styles.note}>
-        {words.actionInBackground}{" "}
+      <p className={styles.note}>{words.actionInBackground}</p>
+      <Progress reached={start.data && (started.task?.progress?.done ?? 0)} count={total} />
+      <div className={styles.state}>
+        <p className={styles.note} role="status">
+          {stop.isPending || stop.isSuccess
+            ? words.stopping
+            : started.task?.status === "PENDING" && words.waitsForWorker}
+        </p>
         {start.data && (
           <Link to="/tasks/$id" params={{ id: start.data.id }}>
             {words.actionOpen}
           </Link>
         )}
-      </p>
-      <Progress reached={start.data && (started.task?.progress?.done ?? 0)} count={total} />
-      <p className={styles.note} role="status">
-        {started.task?.status === "PENDING" && words.waitsForWorker}
-      </p>
+      </div>
       {error && (
         <p className={styles.error} role="alert">
           {tell(error)}

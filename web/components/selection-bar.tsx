@@ -17,6 +17,7 @@ import type { TaskDocument } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
 import { useShortcuts } from "../keyboard.ts";
+import { useNarrow } from "../narrow.ts";
 import { queries } from "../queries.ts";
 import { Button, RoleButton } from "./button.tsx";
 import { SearchActionDialog } from "./search-action-dialog.tsx";
@@ -29,6 +30,8 @@ export function SelectionBar({
   tasks,
   search,
   isAllLoaded,
+  loaded,
+  onSelectLoaded,
   onClear,
   onDone,
 }: {
@@ -37,11 +40,15 @@ export function SelectionBar({
   search: TaskSearch;
   /** Whether they are all that is loaded, and more would follow. */
   isAllLoaded: boolean;
+  /** How many tasks are. */
+  loaded: number;
+  onSelectLoaded: () => void;
   onClear: () => void;
   onDone: () => void;
 }) {
   const words = useWords();
   const format = useFormat();
+  const narrow = useNarrow();
   const bar = useRef<HTMLDivElement>(null);
   useShortcuts({ a: () => buttonsOf(bar.current)[0]?.focus() });
   const [whole, setWhole] = useState(false);
@@ -67,6 +74,12 @@ export function SelectionBar({
   return (
     <div ref={bar} className={styles.bar} role="toolbar" aria-label={selectedText} onKeyDown={goAlong}>
       <span className={styles.count}>{selectedText}</span>
+      {/* A phone's list has no head with a box for it. */}
+      {narrow && tasks.length < loaded && (
+        <Button small onClick={onSelectLoaded}>
+          {words.selectLoaded(loaded)}
+        </Button>
+      )}
       {isAllLoaded && groups && !isWhole && (
         <Button small onClick={() => setWhole(true)}>
           {words.selectWhole(format.about(found, sampled !== undefined))}

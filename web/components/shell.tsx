@@ -1,6 +1,6 @@
 /** The frame around every page: navigation, live mark, theme and language, shortcuts, and the token prompt. */
 import { Link, Outlet, useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { focusContent, useKeptFocus } from "../focus.ts";
 import { useSpeech, useWords } from "../i18n/language.tsx";
 import { useShortcuts } from "../keyboard.ts";
@@ -27,6 +27,7 @@ export function Shell() {
   const words = useWords();
   const session = useSessionState();
   const { state, changes } = useLiveStream(session === "in");
+  const isLost = useLasting(session === "in" && state !== "live");
   const [helpOpen, setHelpOpen] = useState(false);
   usePlaceShortcuts(() => setHelpOpen(true));
   useKeptFocus();
@@ -38,32 +39,39 @@ export function Shell() {
       <button type="button" className={styles.skip} onClick={focusContent}>
         {words.skipToContent}
       </button>
-      <div className={styles.frame}>
-        <header className={styles.side}>
-          <Link to="/" className={styles.brand}>
-            <Brand />
-            Dure
-          </Link>
-          <Navigation />
-          <div className={styles.foot}>
-            <LiveMark state={state} />
-            <Logout />
-            <ThemeSwitch />
-            <LanguageSwitch />
-            <button
-              type="button"
-              className={styles.footButton}
-              aria-label={words.keyboardHelp}
-              title={`${words.keyboardHelp} (?)`}
-              onClick={() => setHelpOpen(true)}
-            >
-              <Icon name="keyboard" />
-            </button>
-          </div>
-        </header>
-        <main id="content" className={styles.content} tabIndex={-1}>
-          <Outlet />
-        </main>
+      <div className={styles.whole}>
+        {isLost && (
+          <p className={styles.lost} role="status">
+            {words.notLive}
+          </p>
+        )}
+        <div className={styles.frame}>
+          <header className={styles.side}>
+            <Link to="/" className={styles.brand}>
+              <Brand />
+              Dure
+            </Link>
+            <Navigation />
+            <div className={styles.foot}>
+              <LiveMark state={state} />
+              <Logout />
+              <ThemeSwitch />
+              <LanguageSwitch />
+              <button
+                type="button"
+                className={styles.footButton}
+                aria-label={words.keyboardHelp}
+                title={`${words.keyboardHelp} (?)`}
+                onClick={() => setHelpOpen(true)}
+              >
+                <Icon name="keyboard" />
+              </button>
+            </div>
+          </header>
+          <main id="content" className={styles.content} tabIndex={-1}>
+            <Outlet />
+          </main>
+        </div>
       </div>
       {helpOpen && <ShortcutHelp onClose={() => setHelpOpen(false)} />}
     </ChangesContext>
@@ -109,6 +117,23 @@ function focusSearch(): boolean {
   box?.focus();
   box?.select();
   return box !== null;
+}
+
+/** A stream that comes back sooner is not worth a line. */
+const lostAfterMs = 4_000;
+
+/** Whether something holds for longer than a moment. */
+function useLasting(holds: boolean): boolean {
+  const [lasts, setLasts] = useState(false);
+  useEffect(() => {
+    if (!holds) return;
+    const timer = setTimeout(() => setLasts(true), lostAfterMs);
+    return () => {
+      clearTimeout(timer);
+      setLasts(false);
+    };
+  }, [holds]);
+  return lasts;
 }
 
 function LiveMark({ state }: { state: LiveState }) {

@@ -24,11 +24,11 @@ export function ActionDialog({
 }) {
   const words = useWords();
   const { run, stop, reached } = useAction(action, target, onDone);
-  const [question, explanation, verb] = useActionTexts(action);
+  const [question, explanation, verb, underWay] = useActionTexts(action);
   const running = reached !== undefined;
   return (
     <Dialog
-      title={question(target.count)}
+      title={running ? underWay(target.count) : question(target.count)}
       onClose={onClose}
       footer={
         running ? (
@@ -51,14 +51,14 @@ export function ActionDialog({
   );
 }
 
-/** The question that an action begins with, what it does, and its verb. */
+/** The question that an action begins with, what it does, its verb, and what it is called while it is under way. */
 export function useActionTexts(action: TaskAction) {
   const words = useWords();
   const texts = {
-    retry: [words.confirmRetry, words.retryExplained, words.retry],
-    cancel: [words.confirmCancel, words.cancelExplained, words.cancel],
-    runAgain: [words.confirmRunAgain, words.runAgainExplained, words.runAgain],
-    delete: [words.confirmDelete, words.deleteExplained, words.delete],
+    retry: [words.confirmRetry, words.retryExplained, words.retry, words.retrying],
+    cancel: [words.confirmCancel, words.cancelExplained, words.cancel, words.cancelling],
+    runAgain: [words.confirmRunAgain, words.runAgainExplained, words.runAgain, words.runningAgain],
+    delete: [words.confirmDelete, words.deleteExplained, words.delete, words.deleting],
   } as const;
   return texts[action];
 }

@@ -7,12 +7,21 @@ const sentence = (text: string) => `${text.replace(/\.$/, "")}.`;
 const plural = (count: number, one: string, many: string) =>
   `${number.format(count)} ${count === 1 ? one : many}`;
 
+/** What the server says only in its log, told by its code. */
+const faults: { readonly [code: string]: string } = {
+  DATABASE_READ_ONLY: "The database cannot be written to, so nothing was changed; the server's log says why.",
+  DATABASE_FULL: "The disk or the database is full, so nothing was changed.",
+  DATABASE_UNAVAILABLE: "The database does not answer; the server's log says why.",
+  DATABASE_CORRUPT: "The database is damaged; the server's log says where.",
+  COMMIT_UNKNOWN: "The connection was lost: whether that was changed is not known. Look again.",
+};
+
 export const en = {
   locale: "en",
   /** What the server says, where it says the same in every language: completions, objections, hints. */
   said: (text: string) => text,
   /** A refusal of the server's; `issues` are what it lists of the program's own. */
-  refusal: (_code: string, message: string, _issues?: readonly string[]) => message,
+  refusal: (code: string, message: string, _issues?: readonly string[]) => faults[code] ?? message,
   skipToContent: "Skip to content",
   overview: "Overview",
   tasks: "Tasks",
@@ -63,6 +72,7 @@ export const en = {
   live: "Live",
   reconnecting: "Reconnecting…",
   offline: "Not live",
+  notLive: "There is no live connection: what you see may be old. Trying again…",
   readAt: (time: string) => `Read at ${time}`,
   refresh: "Refresh",
   close: "Close",
@@ -201,6 +211,7 @@ export const en = {
   noTasksYetTitle: "No tasks yet",
   noTasksYetText: "Define one and enqueue it; it appears here at once.",
   selectAll: "Select all loaded tasks",
+  selectLoaded: (count: number) => `Select the ${number.format(count)} loaded`,
   selectTask: (id: string) => `Select task ${id}`,
   selected: (count: string) => `${count} selected`,
   selectWhole: (count: string) => `Select all ${count} that this search finds`,
@@ -221,6 +232,11 @@ export const en = {
   confirmCancel: (count: number) => `Cancel ${plural(count, "task", "tasks")}?`,
   confirmDelete: (count: number) => `Delete ${plural(count, "task", "tasks")}?`,
   confirmRunAgain: (count: number) => `Run ${plural(count, "task", "tasks")} again?`,
+  retrying: (count: number) => `Retrying ${plural(count, "task", "tasks")}`,
+  cancelling: (count: number) => `Cancelling ${plural(count, "task", "tasks")}`,
+  deleting: (count: number) => `Deleting ${plural(count, "task", "tasks")}`,
+  runningAgain: (count: number) => `Running ${plural(count, "task", "tasks")} again`,
+  stopping: "Asked to stop",
   retryExplained:
     "They become pending again with a fresh count of attempts. Only failed and cancelled tasks can be retried.",
   cancelExplained: "Pending tasks never start. Running ones are asked to stop, and may still succeed first.",
@@ -351,6 +367,8 @@ export const en = {
   definitionsNoneText: "A definition appears once a program that calls defineTask has opened the database.",
   timeout: "Time-out",
   noTimeout: "none",
+  definitionGone: (type: string) => `No definition “${type}” is known`,
+  copyCode: "Copy the code",
   enqueueTitle: (type: string) => `Enqueue ${type}`,
   payloadJson: "Payload (JSON)",
   payloadInvalid: (problem: string) => `This is not JSON: ${problem}`,

@@ -290,6 +290,7 @@ export const refusals: { readonly [code: string]: string } = {
   WORKER_RUNNING: "워커가 실행 중이어서 할 수 없습니다.",
   WAIT_TIMEOUT: "제때 끝나지 않았습니다.",
   DATABASE_UNAVAILABLE: "데이터베이스가 응답하지 않습니다. 서버 로그를 확인하세요.",
+  DATABASE_CORRUPT: "데이터베이스가 손상되었습니다. 서버 로그를 확인하세요.",
   DATABASE_FULL: "디스크나 데이터베이스가 가득 찼습니다.",
   DATABASE_READ_ONLY: "데이터베이스에 쓸 수 없습니다.",
   DATABASE_MOVED: "태스크가 다른 데이터베이스로 옮겨졌습니다.",

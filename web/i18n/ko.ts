@@ -59,6 +59,7 @@ export const ko: Messages = {
   live: "실시간",
   reconnecting: "다시 연결하는 중…",
   offline: "실시간 아님",
+  notLive: "실시간 연결이 끊겨 지금과 다를 수 있습니다. 다시 연결하는 중…",
   readAt: (time) => `${time} 기준`,
   refresh: "새로 고침",
   close: "닫기",
@@ -196,6 +197,7 @@ export const ko: Messages = {
   noTasksYetTitle: "아직 태스크가 없습니다",
   noTasksYetText: "태스크를 정의하고 등록하면 바로 여기에 나타납니다.",
   selectAll: "불러온 태스크 모두 선택",
+  selectLoaded: (count) => `불러온 ${number.format(count)}개 선택`,
   selectTask: (id) => `태스크 ${id} 선택`,
   selected: (count) => `${count}개 선택`,
   selectWhole: (count) => `검색된 ${count}개 모두 선택`,
@@ -216,6 +218,11 @@ export const ko: Messages = {
   confirmCancel: (count) => `${tasks(count)}를 취소할까요?`,
   confirmDelete: (count) => `${tasks(count)}를 삭제할까요?`,
   confirmRunAgain: (count) => `${tasks(count)}를 다시 실행할까요?`,
+  retrying: (count) => `${tasks(count)} 재시도 중`,
+  cancelling: (count) => `${tasks(count)} 취소 중`,
+  deleting: (count) => `${tasks(count)} 삭제 중`,
+  runningAgain: (count) => `${tasks(count)} 다시 실행하는 중`,
+  stopping: "중지를 요청했습니다",
   retryExplained:
     "시도 횟수가 처음부터 다시 세어지며 대기 상태가 됩니다. 실패하거나 취소된 태스크만 재시도할 수 있습니다.",
   cancelExplained:
@@ -341,6 +348,8 @@ export const ko: Messages = {
   definitionsNoneText: "defineTask를 호출한 프로그램이 데이터베이스를 열면 나타납니다.",
   timeout: "제한 시간",
   noTimeout: "없음",
+  definitionGone: (type) => `“${type}” 정의를 찾을 수 없습니다`,
+  copyCode: "코드 복사",
   enqueueTitle: (type) => `${type} 등록`,
   payloadJson: "페이로드 (JSON)",
   payloadInvalid: (problem) => {

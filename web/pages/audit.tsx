@@ -6,6 +6,7 @@ import type { AuditFilter } from "../api.ts";
 import { Button } from "../components/button.tsx";
 import { Empty, Failure } from "../components/empty.tsx";
 import { inputClass } from "../components/field.tsx";
+import { Icon } from "../components/icon.tsx";
 import { PageHeader, Panel } from "../components/page.tsx";
 import table from "../components/table.module.css";
 import { Ago } from "../components/time.tsx";
@@ -37,7 +38,9 @@ export function Audit() {
   return (
     <>
       <PageHeader title={words.audit} readAtMs={dataUpdatedAt}>
-        <Button onClick={() => refetch()}>{words.refresh}</Button>
+        <Button kind="quiet" aria-label={words.refresh} title={words.refresh} onClick={() => refetch()}>
+          <Icon name="refresh" />
+        </Button>
       </PageHeader>
       <Filters key={JSON.stringify(filter)} filter={filter} />
       {error && !data && <Failure error={error} onRetry={refetch} />}

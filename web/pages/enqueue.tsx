@@ -4,7 +4,7 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useMemo, useState } from "react";
 import { api, type EnqueueSettings } from "../api.ts";
 import { Button, RoleButton } from "../components/button.tsx";
-import { Failure } from "../components/empty.tsx";
+import { Empty, Failure } from "../components/empty.tsx";
 import { EnqueueMore, noTexts, settingsOf } from "../components/enqueue-more.tsx";
 import { Field, inputClass } from "../components/field.tsx";
 import { PageHeader, Panel } from "../components/page.tsx";
@@ -35,7 +35,12 @@ export function Enqueue() {
     <>
       <PageHeader title={words.enqueueTitle(type)} />
       {error && <Failure error={error} />}
-      {ready && (
+      {ready && !definition && (
+        <Empty title={words.definitionGone(type)} text={words.definitionsNoneText}>
+          <Link to="/definitions">{words.definitions}</Link>
+        </Empty>
+      )}
+      {ready && definition && (
         <div className={styles.narrow}>
           <Panel>
             <EnqueueForm type={type} definition={definition} source={source.data?.task} />
@@ -52,13 +57,13 @@ function EnqueueForm({
   source,
 }: {
   type: string;
-  definition: DefinitionDocument | undefined;
+  definition: DefinitionDocument;
   /** The task to run with changes. */
   source: TaskDocument | undefined;
 }) {
   const words = useWords();
   const tell = useTelling();
-  const fields = useMemo(() => payloadFields(definition?.payloadSchema), [definition]);
+  const fields = useMemo(() => payloadFields(definition.payloadSchema), [definition]);
   const enqueueing = useEnqueueing(type, source);
   const refused = enqueueing.error ? tell(enqueueing.error) : undefined;
   // The text is the truth; the form writes it.

@@ -42,6 +42,8 @@ function Detail({ detail: { task, attempts } }: { detail: TaskDetail }) {
   const words = useWords();
   const seesPayloads = useSeesPayloads();
   const latest = attempts.at(-1);
+  // Somebody asked for it: no fault, and where its handler was then is nobody's question.
+  const wasStopped = task.status === "CANCELLED" && latest?.error?.name === "AbortReason";
   return (
     <article className={styles.page}>
       <header className={styles.header}>
@@ -61,7 +63,7 @@ function Detail({ detail: { task, attempts } }: { detail: TaskDetail }) {
         <TaskButtons task={task} />
       </header>
       <Notes task={task} />
-      {task.error && <ErrorPanel task={task} error={latest?.error} />}
+      {task.error && !wasStopped && <ErrorPanel task={task} error={latest?.error} />}
       <div className={styles.columns}>
         <div className={styles.main}>
           <Panel

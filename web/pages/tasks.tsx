@@ -54,6 +54,8 @@ export function Tasks() {
           tasks={selection.chosen}
           search={search}
           isAllLoaded={found.hasMore && selection.size === found.tasks.length}
+          loaded={found.tasks.length}
+          onSelectLoaded={selection.toggleAll}
           onClear={selection.clear}
           onDone={found.refresh}
         />
