@@ -5,6 +5,7 @@ import type { Connection } from "./connection.ts";
 import { lanesOf } from "./key-source.ts";
 import { sourceSql as sql } from "./statements.ts";
 import { statusNumbers } from "./statuses.ts";
+import { TrigramShares } from "./trigram-shares.ts";
 
 /** So many of the newest tell how frequent a trigram is; at most so many trigrams are looked at, and so many asked for. */
 const probeSize = 50;
@@ -69,8 +70,18 @@ function shareOf(
   trigram: string,
   spread: (newest: readonly [number][]) => number,
 ): number {
-  const newest = connection.prepare(sql.someTexts).all(quoted(trigram), probeSize) as unknown as [number][];
-  return newest.length < probeSize ? 0 : spread(newest);
+  return sharesOf(connection).of(trigram, () => {
+    const newest = connection.prepare(sql.someTexts).all(quoted(trigram), probeSize) as unknown as [number][];
+    return newest.length < probeSize ? 0 : spread(newest);
+  });
+}
+
+const shares = new WeakMap<Connection, TrigramShares>();
+
+function sharesOf(connection: Connection): TrigramShares {
+  const known = shares.get(connection) ?? new TrigramShares();
+  shares.set(connection, known);
+  return known;
 }
 
 function quoted(text: string): string {
