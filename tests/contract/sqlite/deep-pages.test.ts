@@ -7,6 +7,8 @@ import { claimRequest, ok } from "../../support/stores.ts";
 import { TestClock } from "../../support/test-clock.ts";
 
 const count = 6_000;
+const hourMs = 3_600_000;
+const outcomes = ["completed", "failed", "snoozed"] as const;
 
 test.each([
   { of: "chosen and generated ids", hasOwnIds: true },
@@ -43,13 +45,67 @@ test.each([
     { queues: ["default"], created: { start: startAt + 48_000_000 } },
     { updated: { start: startAt + 48_500_000, end: startAt + 49_999_999 } },
   ];
+  const pages = await expectPages(store, hasOwnIds ? filters : whole, [1_999, 2_000, 2_637, 4_100]);
+  expect(pages).toBe(hasOwnIds ? 252 : 84);
+  await store.close();
+});
+
+test("so is one with a range of the other instant, whether tasks ended soon, late or not yet", async () => {
+  const clock = new TestClock();
+  const store = createSqliteStore({ path: ":memory:", clock });
+  await store.open();
+  await store.registerWorker(newWorker());
+  // Ten hours with 500 tasks each; a fifth of those that come are left for hours later, or for ever.
+  for (let hour = 0; hour < 10; hour += 1) {
+    const tasks = Array.from({ length: 500 }, (_, place) => {
+      const createdAt = startAt + hour * hourMs + place * 7_000;
+      const isLeft = place % 5 === 0 && hour < 9;
+      return newTask({
+        createdAt,
+        dueAt: isLeft ? createdAt + (2 + (place % 4)) * hourMs : createdAt,
+        queue: place % 3 ? "default" : "mail",
+      });
+    });
+    await store.enqueueTasks(tasks);
+    for (let part = 0; part < 6; part += 1) {
+      await clock.advance(hourMs / 6);
+      const { claimed } = ok(await store.claimTasks(claimRequest({ limit: 100 })));
+      const ended = claimed.slice(part === 5 ? 20 : 0);
+      const retryAt = startAt + (hour + 2 + part) * hourMs;
+      await store.settleTasks(
+        ended.map((one, place) => {
+          const outcome = outcomes[place % 3]!;
+          return settlementOf(one, outcome, outcome === "snoozed" ? { retryAt } : {});
+        }),
+      );
+    }
+  }
+  const at = (hours: number) => startAt + Math.floor(hours * hourMs) + 12_345;
+  const filters: Partial<StoreSearch>[] = [
+    { created: { start: at(1.3) } },
+    { updated: { end: at(7.6) } },
+    { created: { start: at(0.2), end: at(8.4) }, queues: ["default"] },
+    { updated: { start: at(0.2), end: at(8.4) }, statuses: ["COMPLETED", "PENDING"] },
+    { created: { start: at(0.5), end: at(8.4) }, updated: { start: at(2), end: at(9) } },
+  ];
+  const pages = await expectPages(store, filters, [2_000, 2_345, 2_900]);
+  expect(pages).toBe(180);
+  await store.close();
+});
+
+/** Each order of each filter, at each offset and at the end. Answers how many pages that were. */
+async function expectPages(
+  store: ReturnType<typeof createSqliteStore>,
+  filters: readonly Partial<StoreSearch>[],
+  offsets: readonly number[],
+): Promise<number> {
   let pages = 0;
-  for (const filter of hasOwnIds ? filters : whole) {
+  for (const filter of filters) {
     for (const sortBy of ["createdAt", "updatedAt", "id"] as const) {
       for (const descending of [true, false]) {
         const search = newSearch({ ...filter, sortBy, descending, definitions: false });
         const all = (await store.searchTasks({ ...search, limit: count + 1 })).tasks.map(({ id }) => id);
-        for (const offset of [1_999, 2_000, 2_637, 4_100, all.length - 3, all.length, count + 9]) {
+        for (const offset of [...offsets, all.length - 3, all.length, count + 9]) {
           const { tasks: page } = await store.searchTasks({
             ...search,
             limit: 9,
@@ -64,6 +120,5 @@ test.each([
       }
     }
   }
-  expect(pages).toBe(hasOwnIds ? 252 : 84);
-  await store.close();
-});
+  return pages;
+}

@@ -12,7 +12,12 @@ import {
   lineSql,
 } from "../../../server/tasks/stores/sqlite/order-statements.ts";
 import { countStatements, findPairs, searchStatements } from "../../../server/tasks/stores/sqlite/search.ts";
-import { bucketsOfPairs, cameBackOfPairs } from "../../../server/tasks/stores/sqlite/search-statements.ts";
+import {
+  bucketsOfPairs,
+  cameBackOfPairs,
+  lanesWithCameBack,
+  lateOutside,
+} from "../../../server/tasks/stores/sqlite/search-statements.ts";
 import { sql } from "../../../server/tasks/stores/sqlite/statements.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
 import { keptSql } from "../../../server/tasks/stores/sqlite/time-statements.ts";
@@ -110,6 +115,23 @@ test("counts by stretches of time are bounded in an index", () => {
       expect(planOf(text)).not.toMatch(/SCAN tasks/);
     }
   }
+});
+
+test("what kept counts leave to be looked up is bounded in an index", () => {
+  const range = { start: startAt - 60_000, end: startAt + 60_000 };
+  const pairs = findPairs(connection, newSearch()).filter(({ status }) => status !== 2);
+  for (const [sortBy, key] of [
+    ["createdAt", "created"],
+    ["updatedAt", "updated"],
+  ] as const) {
+    const { text } = lateOutside(newSearch({ sortBy }), pairs, range, { end: startAt }, 60_000);
+    expect(planOf(text)).toContain(
+      `SEARCH tasks USING COVERING INDEX tasks_late_${key} (lane=? AND status=? AND ${key}_at>? AND ${key}_at<?)`,
+    );
+  }
+  expect(planOf(lanesWithCameBack(pairs).text)).toContain(
+    "SEARCH tasks USING COVERING INDEX tasks_lane_updated (lane=? AND status=?)",
+  );
 });
 
 test("kept counts of a lane are read in one go, and none is sorted", () => {

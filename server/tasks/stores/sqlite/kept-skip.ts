@@ -1,11 +1,18 @@
-/** In which minute a page far inside a list begins: kept counts say it by the hour, then by the minute of that hour. */
+/**
+ * Where a page far inside a list begins: kept counts say it by the hour, then by the minute of that hour.
+ *
+ * A range of the other instant filters nothing in most of what it leaves: a task is changed within `lateMs` of its creation,
+ * or it is late, and late tasks have indexes of their own. So between the edges of such a range kept counts tell too, once
+ * late tasks that it leaves out are taken off.
+ */
 import type { StoreSearch } from "../../core/store.ts";
 import { GroupSums } from "../group-sums.ts";
 import { groupsOfStatuses, hourMs } from "../hours.ts";
-import { keptTime, minuteMs } from "../kept-counts.ts";
-import { isDownwards } from "../search-bounds.ts";
+import { minuteMs } from "../kept-counts.ts";
+import { isDownwards, lateMs } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
-import type { Pair } from "./search-statements.ts";
+import { runningKeys } from "./search.ts";
+import { lateOutside, type Pair } from "./search-statements.ts";
 import { countByTime } from "./time-counts.ts";
 
 /** Kept counts that are read: of more, keys are counted sooner. */
@@ -25,50 +32,67 @@ export interface Stretch extends Span {
   keys: number;
 }
 
+/** A part of the span: of some, kept counts tell how many keys they have. */
+export interface Section extends Span {
+  isKept: boolean;
+}
+
+/** The parts of the span in the order of reading. */
+export function sectionsOf(search: StoreSearch, span: Span): Section[] {
+  const other = rangeOfOther(search);
+  if (!other) return [{ ...span, isKept: true }];
+  const { start = Number.NEGATIVE_INFINITY, end = Number.POSITIVE_INFINITY } = other;
+  const isByChange = search.sortBy === "updatedAt";
+  // What was changed so long after the start was created after it; what was created so long before the end was changed before it.
+  const from = clamped(Math.ceil((isByChange ? start + lateMs : start) / minuteMs) * minuteMs, span);
+  const to = clamped(Math.floor((isByChange ? end : end - lateMs) / minuteMs) * minuteMs, span);
+  if (from >= to) return [{ ...span, isKept: false }];
+  const sections = [
+    { start: span.start, end: from, isKept: false },
+    { start: from, end: to, isKept: true },
+    { start: to, end: span.end, isKept: false },
+  ].filter((section) => section.start < section.end);
+  return isDownwards(search) ? sections.reverse() : sections;
+}
+
+function clamped(at: number, { start, end }: Span): number {
+  return Math.min(end, Math.max(start, at));
+}
+
+function rangeOfOther({ sortBy, created, updated }: StoreSearch): StoreSearch["created"] {
+  return sortBy === "updatedAt" ? created : updated;
+}
+
 /**
- * Undefined where kept counts do not tell; `end` where there are fewer keys than are to be passed over.
+ * The minute of the page; how many keys are passed where it lies beyond the section; undefined where there are too many kept
+ * counts to be read.
+ * @param passed how many keys lie before the section
  * @param definitions when those were created that are among the keys
  */
 export function minuteOfPage(
   connection: Connection,
   search: StoreSearch,
   pairs: readonly Pair[],
-  span: Span,
+  section: Span & { passed: number },
   definitions: readonly number[],
-): Stretch | "end" | undefined {
-  const time = search.sortBy === "updatedAt" ? "updatedAt" : "createdAt";
-  if (keptTime(search, { time, bucketMs: hourMs }) !== time) return undefined;
-  const field = time === "updatedAt" ? "updated" : "created";
-  const groups = pairs.map(() => 0);
-  const lanes = groupsOfStatuses(search, pairs, groups) ? 1 : new Set(pairs.map(({ lane }) => lane)).size;
-  const isDown = isDownwards(search);
-  /** In the order of reading. */
-  const counts = (stretch: Span, bucketMs: number) => {
-    const given = search[field];
-    const start = Math.max(stretch.start, given?.start ?? stretch.start);
-    const end = Math.min(stretch.end, given?.end ?? stretch.end);
-    const buckets = { time, bucketMs } as const;
-    const sums = new GroupSums(buckets);
-    const counted = { ...search, [field]: { start, end } };
-    countByTime(connection, { search: counted, time, buckets, pairs, groups, sums });
-    for (const at of definitions) if (at >= start && at < end) sums.add(0, at, 1);
-    return sums.of(0).sort(([a], [b]) => (isDown ? b - a : a - b));
-  };
-  let passed = 0;
+): Stretch | number | undefined {
+  const counter = new KeptCounter(connection, search, pairs, section, definitions);
+  let { passed } = section;
   let read = 0;
-  let start = Math.floor(span.start / hourMs) * hourMs;
-  let end = Math.ceil(span.end / hourMs) * hourMs;
+  let start = Math.floor(section.start / hourMs) * hourMs;
+  let end = Math.ceil(section.end / hourMs) * hourMs;
   for (let hours = firstHours; start < end; hours *= 2) {
     const lengthMs = Math.min(end - start, hours * hourMs);
-    read += (lengthMs / hourMs) * lanes * statesOfLane;
+    read += (lengthMs / hourMs) * counter.lanes * statesOfLane;
     if (read > keptMax) return undefined;
+    const isDown = isDownwards(search);
     const stretch = isDown ? { start: end - lengthMs, end } : { start, end: start + lengthMs };
-    for (const [hour, keys] of counts(stretch, hourMs)) {
+    for (const [hour, keys] of counter.keysBy(hourMs, stretch)) {
       if (passed + keys <= search.offset) {
         passed += keys;
         continue;
       }
-      for (const [minute, keys] of counts({ start: hour, end: hour + hourMs }, minuteMs)) {
+      for (const [minute, keys] of counter.keysBy(minuteMs, { start: hour, end: hour + hourMs })) {
         if (passed + keys > search.offset) return { start: minute, end: minute + minuteMs, passed, keys };
         passed += keys;
       }
@@ -78,5 +102,87 @@ export function minuteOfPage(
     if (isDown) end = stretch.start;
     else start = stretch.end;
   }
-  return "end";
+  return passed;
+}
+
+/** The keys of a section by hours or minutes. */
+class KeptCounter {
+  /** Whose counts are read. */
+  readonly lanes: number;
+  readonly #connection: Connection;
+  readonly #search: StoreSearch;
+  /** Without a range of the other instant. */
+  readonly #unbounded: StoreSearch;
+  readonly #pairs: readonly Pair[];
+  readonly #groups: readonly number[];
+  readonly #section: Span;
+  readonly #definitions: readonly number[];
+  readonly #running: readonly number[];
+
+  constructor(
+    connection: Connection,
+    search: StoreSearch,
+    pairs: readonly Pair[],
+    section: Span,
+    definitions: readonly number[],
+  ) {
+    this.#connection = connection;
+    this.#search = search;
+    this.#unbounded = withoutOther(search);
+    this.#pairs = pairs;
+    this.#groups = pairs.map(() => 0);
+    this.#section = section;
+    this.#definitions = definitions;
+    this.lanes = groupsOfStatuses(search, pairs, this.#groups)
+      ? 1
+      : new Set(pairs.map(({ lane }) => lane)).size;
+    this.#running = rangeOfOther(search) ? this.#runningOutside() : [];
+  }
+
+  /** In the order of reading. */
+  keysBy(bucketMs: number, stretch: Span): [at: number, keys: number][] {
+    const isByChange = this.#search.sortBy === "updatedAt";
+    const field = isByChange ? "updated" : "created";
+    const given = this.#search[field];
+    const start = Math.max(stretch.start, this.#section.start, given?.start ?? stretch.start);
+    const end = Math.min(stretch.end, this.#section.end, given?.end ?? stretch.end);
+    if (start >= end) return [];
+    const time = isByChange ? "updatedAt" : "createdAt";
+    const buckets = { time, bucketMs } as const;
+    const sums = new GroupSums(buckets);
+    const [pairs, groups] = [this.#pairs, this.#groups];
+    const search = { ...this.#unbounded, [field]: { start, end } };
+    countByTime(this.#connection, { search, time, buckets, pairs, groups, sums });
+    const addEach = (instants: readonly number[], sign: 1 | -1) => {
+      for (const at of instants) if (at >= start && at < end) sums.add(0, at, sign);
+    };
+    addEach(this.#definitions, 1);
+    addEach(this.#running, -1);
+    for (const [at, tasks] of this.#late({ start, end }, bucketMs)) sums.add(0, at, -tasks);
+    return sums.of(0).sort(([a], [b]) => (isDownwards(search) ? b - a : a - b));
+  }
+
+  /** How many late tasks the other range leaves out. */
+  #late({ start, end }: Span, bucketMs: number): [at: number, tasks: number][] {
+    const other = rangeOfOther(this.#search);
+    if (!other) return [];
+    const settled = this.#pairs.filter(({ status }) => status !== 2);
+    const { text, values } = lateOutside(this.#search, settled, { start, end }, other, bucketMs);
+    return this.#connection.prepare(text).all(...values) as unknown as [number, number][];
+  }
+
+  /** RUNNING tasks that the other range leaves out. */
+  #runningOutside(): number[] {
+    const within = runningKeys(this.#connection, this.#search, this.#pairs);
+    const inside = new Set(within.map(([, , seq]) => seq));
+    return runningKeys(this.#connection, this.#unbounded, this.#pairs)
+      .filter(([, , seq]) => !inside.has(seq))
+      .map(([at]) => at);
+  }
+}
+
+function withoutOther(search: StoreSearch): StoreSearch {
+  const { created, updated, ...rest } = search;
+  if (search.sortBy === "updatedAt") return { ...rest, ...(updated && { updated }) };
+  return { ...rest, ...(created && { created }) };
 }

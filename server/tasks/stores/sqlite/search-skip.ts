@@ -6,7 +6,7 @@
 import type { StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
-import { minuteOfPage, type Span, type Stretch } from "./kept-skip.ts";
+import { minuteOfPage, type Span, type Stretch, sectionsOf } from "./kept-skip.ts";
 import { definitionsWithoutTasks, findPairs, keysInOrder, runningKeys } from "./search.ts";
 import { placeBefore } from "./search-key.ts";
 import { isWhole, keyCountsOfPairs, type Pair } from "./search-statements.ts";
@@ -24,10 +24,33 @@ export function nearer(connection: Connection, search: StoreSearch): StoreSearch
   if (search.sortBy === "id" && pairs.some(({ ownIds }) => ownIds)) return search;
   const keys = new KeyCount(connection, search, pairs);
   if (!keys.span) return search;
-  const minute = minuteOfPage(connection, search, pairs, keys.span, keys.definitions);
-  if (minute === "end") return { ...search, offset: 0, limit: 0 };
-  if (!minute && isWhole(search) && connection.prepare(sql.hasOwnIds).get() === undefined) return search;
-  return placed(search, keys, keys.span, minute ?? { ...keys.span, passed: 0, keys: keys.total });
+  const begun = beginOfPage(connection, search, pairs, keys, keys.span);
+  if (begun === "end") return { ...search, offset: 0, limit: 0 };
+  if (!begun && isWhole(search) && connection.prepare(sql.hasOwnIds).get() === undefined) return search;
+  return placed(search, keys, keys.span, begun ?? { ...keys.span, passed: 0, keys: keys.total });
+}
+
+/** Undefined where kept counts do not tell; `end` where there are fewer keys than are to be passed over. */
+function beginOfPage(
+  connection: Connection,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  keys: KeyCount,
+  span: Span,
+): Stretch | "end" | undefined {
+  let passed = 0;
+  for (const { isKept, ...section } of sectionsOf(search, span)) {
+    if (isKept) {
+      const minute = minuteOfPage(connection, search, pairs, { ...section, passed }, keys.definitions);
+      if (typeof minute !== "number") return minute;
+      passed = minute;
+      continue;
+    }
+    const counted = keys.within(section, search.offset - passed + 1);
+    if (passed + counted > search.offset) return { ...section, passed, keys: keys.total };
+    passed += counted;
+  }
+  return "end";
 }
 
 class KeyCount {

@@ -187,12 +187,12 @@ export const withPairs = `/* dure:searchTasks */ WITH pairs AS MATERIALIZED
 function tasksOfEach(from: SearchIndex, search: StoreSearch): { tasks: string; values: SQLInputValue[] } {
   const { index, condition } = searchIndexes[from];
   const { conditions, values } = boundsOf(search, from);
-  const own = [
-    "tasks.lane = pairs.lane",
-    condition.replaceAll("status", "tasks.status").replace("?", "pairs.status"),
-    ...conditions,
-  ];
+  const own = ["tasks.lane = pairs.lane", ofPairs(condition), ...conditions];
   return { tasks: `tasks INDEXED BY ${index} WHERE ${own.join(" AND ")}`, values };
+}
+
+function ofPairs(condition: string): string {
+  return condition.replaceAll("status", "tasks.status").replace("?", "pairs.status");
 }
 
 /** What counts one pair's tasks. */
@@ -244,6 +244,16 @@ export function bucketsOfPairs(
   });
 }
 
+/** The lanes among those of the pairs, which wait, in which any task was changed before. */
+export function lanesWithCameBack(pairs: readonly Pair[]): SearchStatement {
+  const { index, condition } = searchIndexes.updated;
+  const ofPair = `tasks.lane = pairs.lane AND ${ofPairs(condition)}`;
+  return {
+    text: `${withPairs} SELECT lane FROM pairs WHERE EXISTS (SELECT 1 FROM tasks INDEXED BY ${index} WHERE ${ofPair})`,
+    values: [JSON.stringify(pairs.map(({ lane, status }) => [lane, status]))],
+  };
+}
+
 /**
  * Of tasks that wait and were changed: how many of each lane were created in each minute of a range, which are taken off, and
  * how many were changed in each minute of the search's own, which are added.
@@ -268,6 +278,30 @@ export function cameBackOfPairs(
       sign: 1,
     },
   ];
+}
+
+/** How many late tasks of the pairs a range of the other instant leaves out, by the start of a stretch of the one sorted by. */
+export function lateOutside(
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  { start, end }: { start: number; end: number },
+  other: { start?: number; end?: number },
+  bucketMs: number,
+): SearchStatement {
+  const [from, otherKey] =
+    search.sortBy === "updatedAt"
+      ? (["lateUpdated", "created_at"] as const)
+      : (["lateCreated", "updated_at"] as const);
+  const { index, key, condition } = searchIndexes[from];
+  const ofPair = `tasks.lane = pairs.lane AND ${ofPairs(condition)}`;
+  return {
+    text: `${withPairs} SELECT ${startSql(key, bucketMs)}, count(*) FROM pairs CROSS JOIN tasks INDEXED BY ${index}
+      WHERE ${ofPair} AND ${key} >= ? AND ${key} < ? AND (${otherKey} < ? OR ${otherKey} >= ?) GROUP BY 1`,
+    values: [
+      JSON.stringify(pairs.map(({ lane, status }) => [lane, status])),
+      ...[start, end, other.start ?? Number.MIN_SAFE_INTEGER, other.end ?? Number.MAX_SAFE_INTEGER],
+    ],
+  };
 }
 
 /** The start of a stretch of time. Division cuts off towards zero, so instants are counted from before all of them. */

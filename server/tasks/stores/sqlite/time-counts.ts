@@ -17,7 +17,13 @@ import {
 } from "../hours.ts";
 import { type KeptParts, keptParts, minuteMs, minuteOf } from "../kept-counts.ts";
 import type { Connection } from "./connection.ts";
-import { cameBackOfPairs, countsOfPairs, createdBetween, type Pair } from "./search-statements.ts";
+import {
+  cameBackOfPairs,
+  countsOfPairs,
+  createdBetween,
+  lanesWithCameBack,
+  type Pair,
+} from "./search-statements.ts";
 import { sql } from "./statements.ts";
 import { keptSql, keptStates } from "./time-statements.ts";
 
@@ -137,8 +143,8 @@ function* ofEachOfAll(
 ): Generator<KeptCount> {
   for (const [lane, json] of rows) {
     const group = groups.get(lane)!;
-    const counts = Object.entries(JSON.parse(json) as Record<string, number>);
-    for (const [at, tasks] of counts) yield [group, Number(at), tasks];
+    const [stretches, counts] = JSON.parse(json) as [number[], number[]];
+    for (const [place, at] of stretches.entries()) yield [group, at, counts[place]!];
   }
 }
 
@@ -165,12 +171,25 @@ function addCameBack(
   { start, end }: KeptParts,
 ): void {
   const groupOf = groupsOfPairs(search, pairs, groups);
-  const waiting = pairs.filter(({ status }) => status === pending);
+  const waiting = withCameBack(
+    connection,
+    pairs.filter(({ status }) => status === pending),
+  );
   if (waiting.length === 0) return;
   for (const { text, values, sign } of cameBackOfPairs(search, waiting, { start, end })) {
     const rows = connection.prepare(text).all(...values) as unknown as [number, number, number][];
     for (const [lane, at, tasks] of rows) sums.add(groupOf(lane, pending)!, at, sign * tasks);
   }
+}
+
+/** Mostly none: a look at each lane costs less than two. */
+function withCameBack(connection: Connection, waiting: readonly Pair[]): Pair[] {
+  if (waiting.length === 0) return [];
+  const { text, values } = lanesWithCameBack(waiting);
+  const lanes = new Set(
+    (connection.prepare(text).all(...values) as unknown as [number][]).map(([lane]) => lane),
+  );
+  return waiting.filter(({ lane }) => lanes.has(lane));
 }
 
 /** Counts those of the range, and takes those of whole hours and minutes off what waits. */
@@ -203,16 +222,21 @@ type MinuteCount = [lane: number, state: number, minute: number, tasks: number];
 /** Only pairs that have tasks in the minute are looked at, or its tasks one by one. */
 function addEdge(connection: Connection, counted: Counted, edge: Edge): void {
   const { time, pairs } = counted;
-  const lanes = [...new Set(pairs.map(({ lane }) => lane))];
-  const minute = minuteOf(edge.start);
-  const statement = connection.prepare(keptSql.minute.each(time));
-  const rows = statement.all(JSON.stringify(lanes), minute, minute + 1) as unknown as MinuteCount[];
-  const kept = new Map(rows.map(([lane, state, , tasks]) => [lane * 8 + state, tasks]));
-  const all = [...kept.values()].reduce((sum, tasks) => sum + tasks, 0);
-  if (time === "createdAt" && all <= edgeTasksMax) {
-    addEachCreated(connection, counted, edge);
-    return;
+  const ofMinute = (lanes: readonly number[]) => {
+    const minute = minuteOf(edge.start);
+    const statement = connection.prepare(keptSql.minute.each(time));
+    return statement.all(JSON.stringify(lanes), minute, minute + 1) as unknown as MinuteCount[];
+  };
+  if (time === "createdAt") {
+    const all = ofMinute([allLanes]).reduce((sum, [, , , tasks]) => sum + tasks, 0);
+    if (all === 0) return;
+    if (all <= edgeTasksMax) {
+      addEachCreated(connection, counted, edge);
+      return;
+    }
   }
+  const rows = ofMinute([...new Set(pairs.map(({ lane }) => lane))]);
+  const kept = new Map(rows.map(([lane, state, , tasks]) => [lane * 8 + state, tasks]));
   const mayHave = ({ lane, status }: Pair) => (kept.get(lane * 8 + stateOf(status)) ?? 0) > 0;
   const places = pairs.flatMap((pair, place) => (pair.status !== running && mayHave(pair) ? [place] : []));
   addEdgeOfPairs(connection, counted, edge, places);
