@@ -24,12 +24,14 @@ export class Groups {
     count: number,
   ): TaskGroup {
     this.total += count;
-    const parts = this.#keys.map((key) => (key in bucketsMs ? at : values[key]));
-    const name = JSON.stringify(parts);
+    let name = "";
+    for (const key of this.#keys) name += nameOf(key in bucketsMs ? at : values[key]);
     let group = this.#groups.get(name);
     if (!group) {
-      const entries = this.#keys.map((key, index) => [key, key in bucketsMs ? new Date(at!) : parts[index]]);
-      group = { ...Object.fromEntries(entries), count: 0 } as TaskGroup;
+      group = {} as TaskGroup;
+      for (const key of this.#keys)
+        (group as Record<SummaryKey, unknown>)[key] = key in bucketsMs ? new Date(at!) : values[key];
+      group.count = 0;
       this.#groups.set(name, group);
     }
     group.count += count;
@@ -59,9 +61,9 @@ export class Groups {
 
   list(): TaskGroup[] {
     const at = (group: TaskGroup) => (group.minute ?? group.hour ?? group.day)?.getTime() ?? 0;
-    return [...this.#groups.values()]
-      .sort((a, b) => at(a) - at(b) || b.count - a.count)
-      .map((group) => ({ ...group, ...this.#percentilesOf(group) }));
+    return Array.from(this.#groups.values(), (group) => ({ group, at: at(group) }))
+      .sort((a, b) => a.at - b.at || b.group.count - a.group.count)
+      .map(({ group }) => (this.#times.size > 0 ? { ...group, ...this.#percentilesOf(group) } : group));
   }
 
   #percentilesOf(group: TaskGroup): Pick<TaskGroup, "waitMs" | "runMs"> {
@@ -70,6 +72,11 @@ export class Groups {
     const runMs = times && percentilesOf(times.runs);
     return { ...(waitMs && { waitMs }), ...(runMs && { runMs }) };
   }
+}
+
+/** Different for different values, and one after another too. */
+function nameOf(value: unknown): string {
+  return typeof value === "string" ? `${value.length}:${value}` : `${value};`;
 }
 
 function oneDuration(ms: number): Durations {

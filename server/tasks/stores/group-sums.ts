@@ -42,13 +42,32 @@ export class GroupSums {
     return [...(this.#sums.get(group) ?? [])].filter(([, tasks]) => tasks > 0);
   }
 
-  counts(groups: readonly Pick<TaskCount, CountKey>[]): TaskCount[] {
-    return groups.flatMap((group, number) =>
-      this.of(number).map(([at, count]) => ({
-        ...group,
-        ...(this.#bucketMs !== undefined && { at }),
-        count,
-      })),
-    );
+  counts(groups: readonly CountedGroup[]): TaskCount[] {
+    return countsOf({ groups, cells: this.cells(), isByTime: this.#bucketMs !== undefined });
   }
+
+  /** Group, start of the stretch and how many tasks, one after another: of plain numbers a message is made and read at once. */
+  cells(): number[] {
+    return [...this.#sums.keys()]
+      .sort((a, b) => a - b)
+      .flatMap((group) => this.of(group).flatMap(([at, tasks]) => [group, at, tasks]));
+  }
+}
+
+type CountedGroup = Pick<TaskCount, CountKey>;
+
+/** What a summary has counted, as it travels between threads. */
+export interface CountedCells {
+  groups: readonly CountedGroup[];
+  cells: readonly number[];
+  isByTime: boolean;
+}
+
+export function countsOf({ groups, cells, isByTime }: CountedCells): TaskCount[] {
+  const counts: TaskCount[] = [];
+  for (let next = 0; next < cells.length; next += 3) {
+    const [group, at, count] = [groups[cells[next]!]!, cells[next + 1]!, cells[next + 2]!];
+    counts.push(isByTime ? { ...group, at, count } : { ...group, count });
+  }
+  return counts;
 }

@@ -59,6 +59,7 @@ import { gathered } from "../../core/store-new-task.ts";
 import type { Task } from "../../core/task.ts";
 import type { Transaction } from "../../core/transaction.ts";
 import { unusable } from "../../core/transaction.ts";
+import { countsOf } from "../group-sums.ts";
 import { archivedOf, attemptsOf, changedTask, existingTasks, toTasks } from "./answers.ts";
 import { enqueueInTransaction } from "./callers-transaction.ts";
 import type { ChangePlace } from "./changes.ts";
@@ -161,8 +162,12 @@ class SqliteStore implements TaskStore {
     return this.#read("countTasks", search);
   }
 
-  summarizeTasks(search: StoreSearch, buckets?: Buckets, by?: readonly CountKey[]): Promise<TaskCount[]> {
-    return this.#read("summarizeTasks", { search, buckets, by });
+  async summarizeTasks(
+    search: StoreSearch,
+    buckets?: Buckets,
+    by?: readonly CountKey[],
+  ): Promise<TaskCount[]> {
+    return countsOf(await this.#read("summarizeTasks", { search, buckets, by }));
   }
 
   async readChanges({ since, limit }: ChangesRequest): Promise<Changes> {

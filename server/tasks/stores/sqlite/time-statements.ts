@@ -38,10 +38,10 @@ function keptOf(stretch: Stretch) {
     ) => `/* dure:keptOfLanes */ WITH lanes AS MATERIALIZED (SELECT value AS lane FROM json_each(?1))
       SELECT kept.lane, kept.state, ${stretch}, ${tasksBy[time]} FROM lanes CROSS JOIN ${stretch}_tallies AS kept
         WHERE kept.lane = lanes.lane AND ${within}`,
-    /** The lane, and as JSON how many tasks of all states there are in each stretch. */
+    /** The lane, and as JSON two lists: stretches, and how many tasks of all states there are in each. */
     eachOfAll: (
       time: Time,
-    ) => `/* dure:keptOfLanes */ SELECT value, (SELECT json_group_object(${stretch}, tasks)
+    ) => `/* dure:keptOfLanes */ SELECT value, (SELECT json_array(json_group_array(${stretch}), json_group_array(tasks))
       FROM (SELECT ${stretch}, sum(${tasksBy[time]}) AS tasks ${ofLane} GROUP BY ${stretch})) FROM json_each(?1)`,
     /** The lane, and as JSON how many tasks there are of each of `keptStates`. */
     sums: (time: Time) => {
