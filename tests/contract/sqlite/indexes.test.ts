@@ -94,6 +94,21 @@ test("tasks are found by attributes before the index has them, and after", async
   expect(await idsOf()).toEqual(before);
 });
 
+test("what came in parts is put into the index though nothing else is written", async () => {
+  async function* parts() {
+    for (let part = 0; part < 3; part += 1) yield newTasks(400, { attributes: { userId: part } });
+  }
+  ok(await store.enqueueTasks(parts()));
+  await expect.poll(entries).toBe(1_200);
+});
+
+test("what is written faster than it is indexed waits for the index", async () => {
+  const batches = Array.from({ length: 12 }, (_, userId) => newTasks(10_000, { attributes: { userId } }));
+  for (const written of await Promise.all(batches.map((tasks) => store.enqueueTasks(tasks)))) ok(written);
+  // They came at once, 20,000 more than may lie behind the index.
+  expect(entries()).toBeGreaterThanOrEqual(10_000);
+});
+
 test("what a process leaves behind the index, the next one that opens the file puts there", async () => {
   ok(await store.enqueueTasks(newTasks(1_200, { attributes: { userId: 7 } })));
   await expect.poll(entries).toBe(1_200);

@@ -71,6 +71,8 @@ export class Connection {
   readonly #sameFile: SameFile;
   readonly #oneLibrary: OneLibrary;
   readonly #busyWaitMs: number;
+  /** What was read once in the snapshot at hand, by its name. */
+  #readOnce: Map<string, unknown> | undefined;
 
   constructor(options: ConnectionOptions) {
     this.path = options.path;
@@ -172,11 +174,20 @@ export class Connection {
     this.#oneLibrary.check();
     this.#sameFile.check();
     this.#database.exec("BEGIN");
+    this.#readOnce = new Map();
     try {
       return read();
     } finally {
+      this.#readOnce = undefined;
       this.#database.exec("COMMIT");
     }
+  }
+
+  /** The same again for as long as a snapshot lasts; nobody may change what it gives. */
+  once<Value>(name: string, read: () => Value): Value {
+    if (!this.#readOnce) return read();
+    if (!this.#readOnce.has(name)) this.#readOnce.set(name, read());
+    return this.#readOnce.get(name) as Value;
   }
 
   /** A number that differs from the last one when another connection has committed in between. */

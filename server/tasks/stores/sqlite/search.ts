@@ -360,19 +360,24 @@ export function isWithin(range: { start?: number; end?: number } | undefined, at
 // Pairs
 
 export function findPairs(connection: Connection, search: StoreSearch): Pair[] {
-  const rows = (search.types
-    ? connection.prepare(sql.pairsOfTypes).all(JSON.stringify([...new Set(search.types)]))
-    : connection.prepare(sql.pairs).all()) as unknown as [number, string, string, number, number, number][];
   const statuses = search.statuses && new Set<number>(search.statuses.map((name) => statusNumbers[name]));
   const queues = search.queues && new Set(search.queues);
-  return rows
-    .map(([lane, type, queue, ownIds, status, tasks]) => ({
-      lane,
-      type,
-      queue,
-      ownIds: ownIds === 1,
-      status,
-      tasks,
-    }))
-    .filter((pair) => (!statuses || statuses.has(pair.status)) && (!queues || queues.has(pair.queue)));
+  return pairsOf(connection, search.types).filter(
+    (pair) => (!statuses || statuses.has(pair.status)) && (!queues || queues.has(pair.queue)),
+  );
 }
+
+/** A search asks for them several times. */
+function pairsOf(connection: Connection, types: StoreSearch["types"]): readonly Pair[] {
+  const wanted = types && JSON.stringify([...new Set(types)]);
+  return connection.once(`pairs ${wanted}`, () => {
+    const rows = (wanted === undefined
+      ? connection.prepare(sql.pairs).all()
+      : connection.prepare(sql.pairsOfTypes).all(wanted)) as unknown as PairRow[];
+    return rows.map(([lane, type, queue, ownIds, status, tasks]) => {
+      return { lane, type, queue, ownIds: ownIds === 1, status, tasks };
+    });
+  });
+}
+
+type PairRow = [lane: number, type: string, queue: string, ownIds: number, status: number, tasks: number];

@@ -30,6 +30,8 @@ const ioError = 10;
 /** So long after the last write the index of attributes is filled. */
 const indexAfterMs = 2;
 const indexAgainMs = 1_000;
+/** Steps of the index between two batches of requests, where it is far behind: as many tasks as the largest batches bring. */
+const stepsMax = 20;
 
 class StoreThread {
   readonly #port: MessagePort;
@@ -138,14 +140,20 @@ class StoreThread {
   }
 
   #run(): void {
-    if (this.#streams.isOpen || this.#queue.length === 0) return;
+    if (this.#streams.isOpen) return;
+    if (this.#queue.length > 0) this.#runQueue();
+    // Writes wait for it then, though not for long at once: heartbeats are made here too.
+    for (let steps = 0; steps < stepsMax && this.#context.attributes.isFarBehind; steps += 1)
+      if (!this.#indexMore()) break;
+    if (this.#queue.length > 0) this.#runLater();
+    else this.#indexSoon();
+  }
+
+  #runQueue(): void {
     const requests = this.#takeRequests();
     const writes = requests.filter(([, verb]) => verb in writeVerbs).sort(claimsLast);
     if (writes.length > 0) this.#write(writes);
     for (const request of requests) if (!(request[1] in writeVerbs)) this.#read(request);
-    if (this.#context.attributes.isFarBehind) this.#indexMore();
-    if (this.#queue.length > 0) this.#runLater();
-    else this.#indexSoon();
   }
 
   /** The index of attributes is filled when nothing else is to be done. */
