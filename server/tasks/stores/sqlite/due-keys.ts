@@ -38,18 +38,28 @@ export function dueKeys(connection: Connection, search: StoreSearch): Iterator<K
 
 /** Few of the lines may pass the ranges, or few of those within the ranges may be due when they were created. */
 function waitingKeys(connection: Connection, search: StoreSearch, waiting: readonly Pair[]): Iterator<Key>[] {
+  if (waiting.length === 0) return [];
+  const { within, lines } = waysToWaiting(connection, search, waiting);
+  return isOfRange(search) ? [sooner([within(), lines], comparator(search))] : [lines()];
+}
+
+/** Either gives all tasks that wait, in order; `within` is of use where a range bounds them. */
+export function waysToWaiting(
+  connection: Connection,
+  search: StoreSearch,
+  waiting: readonly Pair[],
+): { within: () => Iterator<Key>; lines: () => Iterator<Key> } {
   const lanes = waiting.map(({ lane }) => lane);
-  const lines = () => [
-    ...linesOf(connection, search, lanes, false),
-    ...linesOf(connection, search, lanes, true),
-  ];
-  if (waiting.length === 0 || !isOfRange(search)) return lines();
-  const compare = comparator(search);
-  const within = () => [
-    undelayedKeys(connection, search, undelayedSearch(search, ["PENDING"])),
-    ...elsewhereKeys(connection, search, "delayed", waiting),
-  ];
-  return [sooner([mergeInOrder(within(), compare), mergeInOrder(lines(), compare)], compare)];
+  const merged = (streams: readonly Iterator<Key>[]) => mergeInOrder(streams, comparator(search));
+  return {
+    within: () =>
+      merged([
+        undelayedKeys(connection, search, undelayedSearch(search, ["PENDING"])),
+        ...elsewhereKeys(connection, search, "delayed", waiting),
+      ]),
+    lines: () =>
+      merged([...linesOf(connection, search, lanes, false), ...linesOf(connection, search, lanes, true)]),
+  };
 }
 
 function* undelayedKeys(
@@ -85,7 +95,6 @@ function linesOf(
   lanes: readonly number[],
   isSuspect: boolean,
 ): Iterator<Key>[] {
-  if (lanes.length === 0) return [];
   const { from, to } = sortedBetween(search);
   const text = lineSql(isSuspect, isDownwards(search)).heads;
   const rows = connection.prepare(text).all(JSON.stringify(lanes), from, to) as unknown as [

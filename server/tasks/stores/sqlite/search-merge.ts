@@ -44,20 +44,25 @@ export function* mergeInOrder(
   }
 }
 
+/** So long the first of two ways is followed alone: mostly it has a page by then, and the other one is not begun. */
+const aloneMs = 1;
+
 /**
  * The keys that two ways both give in the same order, from the one that is ahead. They are followed in turn, for as long one
- * as the other, so that it takes at most twice as long as the shorter way alone.
+ * as the other, so that it takes little more than twice as long as the shorter way alone.
  */
 export function* sooner(
-  ways: readonly [Iterator<Key>, Iterator<Key>],
+  [first, second]: readonly [first: Iterator<Key>, second: () => Iterator<Key>],
   compare: (a: Key, b: Key) => number,
 ): Generator<Key, undefined> {
+  const ways: Iterator<Key>[] = [first];
   const spent: [number, number] = [0, 0];
   let latest: Key | undefined;
   try {
     for (;;) {
-      const turn = spent[0] <= spent[1] ? 0 : 1;
+      const turn = spent[0] <= spent[1] + aloneMs ? 0 : 1;
       const began = performance.now();
+      ways[turn] ??= second();
       const next = ways[turn].next();
       spent[turn] += performance.now() - began;
       if (next.done) return undefined;
