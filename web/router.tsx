@@ -20,6 +20,7 @@ export const overviewRoute = createRoute({
   validateSearch: (search: Record<string, unknown>): HistoryChoice => ({
     period: text(search.period),
     type: text(search.type),
+    by: text(search.by),
   }),
   component: lazyRouteComponent(() => import("./pages/overview.tsx"), "Overview"),
 });

@@ -79,6 +79,17 @@ async function act(id: string, action: string): Promise<void> {
   await page.getByText("1 task done").waitFor();
 }
 
+test("a task that is due later is run now by a button, which another has not", async () => {
+  const task = server.world.tasks.find(({ id }) => id === "0f3a00000001-receipt")!;
+  task.dueAt = new Date(Date.now() + 3_600_000).toISOString();
+  await page.goto(`${server.url}tasks/${task.id}`);
+  const button = page.getByRole("button", { name: "Run now" });
+  await button.click();
+  await page.getByRole("status").getByText("It is due now.").waitFor();
+  await button.waitFor({ state: "detached" });
+  expect(Date.parse(task.dueAt)).toBeLessThanOrEqual(Date.now());
+});
+
 test("the priority of a pending task is edited", async () => {
   await page.goto(`${server.url}tasks/0f3a00000001-receipt`);
   await page.getByRole("button", { name: "Edit" }).click();

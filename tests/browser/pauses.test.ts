@@ -50,6 +50,25 @@ test("a paused queue stands above the types, with its reason, and is resumed the
   await page.getByText("reports goes on.").waitFor();
 });
 
+test("a queue is paused where queues are counted, each count leading to its tasks", async () => {
+  await page.goto(`${server.url}?period=hour`);
+  await page.getByRole("navigation", { name: "Counts of" }).getByRole("link", { name: "Queue" }).click();
+  await expect.poll(() => new URL(page.url()).search).toBe("?period=hour&by=queue");
+  const row = page.getByRole("row").filter({ has: page.getByRole("rowheader", { name: /^reports/ }) });
+  const count = server.world.tasks.filter(
+    ({ queue, status }) => queue === "reports" && status === "COMPLETED",
+  ).length;
+  await row
+    .getByRole("link", { name: String(count), exact: true })
+    .first()
+    .waitFor();
+  await page.getByRole("button", { name: "Pause reports" }).click();
+  await row.getByText("paused", { exact: true }).waitFor();
+  expect(server.world.pauses).toMatchObject([{ queue: "reports" }]);
+  await row.getByRole("link", { name: "reports" }).click();
+  await expect.poll(() => new URL(page.url()).search).toBe("?q=queue%3Areports");
+});
+
 test("a task says that its type is paused, in both languages", async () => {
   const task = server.world.tasks.find(({ status }) => status === "PENDING")!;
   server.world.pauses.push({ type: task.type, pausedAt: new Date().toISOString(), reason: "no mail server" });

@@ -166,6 +166,34 @@ test("names as long as they may be fit a phone and a small window", async () => 
   await own.close();
 });
 
+test("a payload of objects is told by what they hold", async () => {
+  const world = makeWorld({ size: 12, now: Date.now() });
+  const payload = { user: { id: 7, plan: { name: "free" } }, list: [1], none: {}, note: "x" };
+  for (const task of world.tasks) Object.assign(task, { payload, status: "COMPLETED" });
+  const own = await startFixtureServer({ world, files: built.files, basePath: "/" });
+  const { page } = await openPage({ locale: "en-US" });
+  await page.goto(`${own.url}tasks`);
+  await page
+    .getByText("user.id: 7 · user.plan.name: free · list: [1] · none: {} · note: x")
+    .first()
+    .waitFor();
+  await page.context().close();
+  await own.close();
+});
+
+test("a search that has found nothing so far and a time in which nothing ended say so", async () => {
+  const { page } = await openPage({ locale: "en-US" });
+  const found = { tasks: [], nextCursor: "on", complete: false, searchedBackTo: new Date().toISOString() };
+  await page.route("**/api/tasks?*", (route) => route.fulfill({ json: found }));
+  await page.route("**/api/history*", (route) => route.fulfill({ json: { buckets: [] } }));
+  await page.goto(`${server.url}tasks?q=payload.nothing%3A42`);
+  await page.getByText("None was found so far").waitFor();
+  expect(await page.getByRole("table").count()).toBe(0);
+  await page.goto(server.url);
+  await page.getByText("Nothing ended in this time").waitFor();
+  await page.context().close();
+});
+
 test("types stand in the order in which people count", async () => {
   const world = makeWorld({ size: 12, now: Date.now() });
   const ids = ["type-10", "type-2", "type-1"];

@@ -60,6 +60,9 @@ function EndedChart({ steps, step, period, range }: ChartProps) {
       className={styles.ended!}
     >
       <Plot {...range} data={data} makeStyle={barStyle} />
+      {sum("completed") + sum("failed") === 0 && step === undefined && (
+        <p className={styles.none}>{words.historyNone}</p>
+      )}
     </Chart>
   );
 }

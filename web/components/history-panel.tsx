@@ -14,6 +14,8 @@ import { Panel } from "./page.tsx";
 export interface HistoryChoice {
   period?: string | undefined;
   type?: string | undefined;
+  /** Of the counts below. */
+  by?: string | undefined;
 }
 
 /** What is asked for a choice. */

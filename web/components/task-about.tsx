@@ -1,9 +1,12 @@
 /** The one line that says most about a task: its error, its progress, its description, or its payload. */
 import type { Json, TaskDocument } from "../contract.ts";
 import { useFormat } from "../format.ts";
+import { isObject } from "../payload-schema.ts";
 import styles from "./task-about.module.css";
 
 const shownMax = 200;
+const partsMax = 8;
+const partMax = 80;
 
 export function TaskAbout({ task }: { task: TaskDocument }) {
   if (task.status === "FAILED" || (task.status === "PENDING" && task.error)) {
@@ -38,13 +41,22 @@ function payloadLine(payload: Json | undefined): string | undefined {
   if (payload === undefined || payload === null) return undefined;
   if (typeof payload !== "object") return String(payload).slice(0, shownMax);
   if (Array.isArray(payload)) return JSON.stringify(payload.slice(0, 20)).slice(0, shownMax);
-  const parts = Object.entries(payload)
-    .slice(0, 8)
-    .map(
-      ([key, value]) =>
-        `${key}: ${typeof value === "string" ? value.slice(0, 80) : JSON.stringify(value)?.slice(0, 80)}`,
-    );
+  const parts: string[] = [];
+  addValues(payload, "", parts);
   return parts.length > 0 ? parts.join(" · ").slice(0, shownMax) : undefined;
+}
+
+/** What stands at the ends of objects, by its path: `user.plan: free`. */
+function addValues(object: { [key: string]: Json }, prefix: string, parts: string[]): void {
+  for (const [key, value] of Object.entries(object)) {
+    if (parts.length === partsMax) return;
+    if (isObject(value) && Object.keys(value).length > 0) addValues(value, `${prefix}${key}.`, parts);
+    else parts.push(`${prefix}${key}: ${short(value)}`);
+  }
+}
+
+function short(value: Json): string {
+  return (typeof value === "string" ? value : JSON.stringify(value)).slice(0, partMax);
 }
 
 function firstLine(text: string): string {

@@ -2,11 +2,11 @@
 import { usePrefetchQuery, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useMemo } from "react";
+import { type CountedBy, CountTable } from "../components/count-table.tsx";
 import { Empty, Failure, Snippet } from "../components/empty.tsx";
-import { HistoryPanel, historyOf } from "../components/history-panel.tsx";
+import { type HistoryChoice, HistoryPanel, historyOf } from "../components/history-panel.tsx";
 import { StatusMark } from "../components/icon.tsx";
 import { PageHeader, Panel } from "../components/page.tsx";
-import { TypeTable } from "../components/type-table.tsx";
 import { type Attention, type Stats, statuses } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
@@ -38,6 +38,7 @@ function Content({ stats }: { stats: Stats }) {
   const { data: workers } = useQuery(queries.workers());
   const { data: definitions } = useQuery(queries.definitions());
   const choice = overviewRoute.useSearch();
+  const by = choice.by === "queue" ? "queue" : "type";
   const types = useMemo(() => [...new Set(stats.byType.map(({ type }) => type))].sort(naturally), [stats]);
   const { data: attention } = useQuery(queries.attention());
   if (stats.byType.length === 0 && definitions?.length === 0) {
@@ -54,10 +55,36 @@ function Content({ stats }: { stats: Stats }) {
         <AttentionList items={attention} />
       </Panel>
       <HistoryPanel choice={choice} types={types} />
-      <Panel title={words.byType} flush>
-        <TypeTable stats={stats} />
+      <Panel
+        title={by === "queue" ? words.byQueue : words.byType}
+        actions={<By choice={choice} by={by} />}
+        flush
+      >
+        <CountTable stats={stats} by={by} />
       </Panel>
     </div>
+  );
+}
+
+/** What the counts are of. */
+function By({ choice, by }: { choice: HistoryChoice; by: CountedBy }) {
+  const words = useWords();
+  return (
+    <nav className={styles.choices} aria-label={words.countsOf}>
+      {(["type", "queue"] as const).map((one) => (
+        <Link
+          key={one}
+          to="/"
+          search={{ ...choice, by: one === "type" ? undefined : one }}
+          replace
+          resetScroll={false}
+          aria-current={one === by}
+          className={one === by ? `${styles.choice} ${styles.here}` : styles.choice!}
+        >
+          {words[one]}
+        </Link>
+      ))}
+    </nav>
   );
 }
 

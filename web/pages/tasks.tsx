@@ -103,22 +103,26 @@ function Found({
               words.searchedBackTo(format.precise(new Date(unfinished.searchedBackTo)))}{" "}
             {unfinished.hint && words.said(unfinished.hint)}
           </span>
-          {found.isCut && found.hasMore && (
+          {(found.isCut || found.tasks.length === 0) && found.hasMore && (
             <Button small onClick={found.searchOn} pending={found.loadingMore}>
               {found.loadingMore ? words.loadingMore : words.searchOn}
             </Button>
           )}
         </div>
       )}
-      <TaskList
-        key={found.name}
-        name={found.name}
-        tasks={found.tasks}
-        columns={columns}
-        selection={selection}
-        ending={found.loadingMore ? words.loadingMore : found.hasMore ? "" : words.endOfList}
-        onNearEnd={found.more}
-      />
+      {found.tasks.length === 0 ? (
+        <Empty title={words.noneSoFar} />
+      ) : (
+        <TaskList
+          key={found.name}
+          name={found.name}
+          tasks={found.tasks}
+          columns={columns}
+          selection={selection}
+          ending={found.loadingMore ? words.loadingMore : found.hasMore ? "" : words.endOfList}
+          onNearEnd={found.more}
+        />
+      )}
     </>
   );
 }

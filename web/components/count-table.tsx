@@ -1,7 +1,8 @@
-/** Each type with its counts by status; every count is a link to its tasks. */
+/** Each type or each queue with its counts by status; every count is a link to its tasks. */
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useMemo } from "react";
+import type { PauseKind, TaskSearch } from "../api.ts";
 import { type Stats, type Status, statuses } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";
@@ -9,25 +10,29 @@ import { naturally } from "../natural.ts";
 import { queries } from "../queries.ts";
 import { PausedMark, PausedQueues, PauseSwitch } from "./pauses.tsx";
 import styles from "./table.module.css";
+import { quoted } from "./task-facts.tsx";
 
-interface TypeRow {
-  type: string;
+interface Row {
+  name: string;
   counts: Record<Status, number>;
 }
 
-export function TypeTable({ stats }: { stats: Stats }) {
+/** What is counted apart, and paused as one. */
+export type CountedBy = PauseKind;
+
+export function CountTable({ stats, by }: { stats: Stats; by: CountedBy }) {
   const words = useWords();
   const format = useFormat();
-  const rows = useMemo(() => rowsOf(stats), [stats]);
+  const rows = useMemo(() => rowsOf(stats, by), [stats, by]);
   const { data: pauses } = useQuery(queries.pauses());
-  const pausedTypes = new Map(pauses?.map((pause) => [pause.type, pause]));
+  const paused = new Map(pauses?.map((pause) => [pause[by], pause]));
   return (
     <>
-      <PausedQueues pauses={pauses ?? []} />
+      {by === "type" && <PausedQueues pauses={pauses ?? []} />}
       <table className={styles.table}>
         <thead>
           <tr>
-            <th>{words.type}</th>
+            <th>{words[by]}</th>
             {statuses.map((status) => (
               <th key={status} className={numberClass(status)}>
                 {words[status]}
@@ -38,24 +43,24 @@ export function TypeTable({ stats }: { stats: Stats }) {
           </tr>
         </thead>
         <tbody>
-          {rows.map(({ type, counts }) => (
-            <tr key={type}>
+          {rows.map(({ name, counts }) => (
+            <tr key={name}>
               <th className={styles.wide}>
-                <Link to="/tasks" search={{ type }} className={styles.clear!}>
-                  {type}
+                <Link to="/tasks" search={searchOf(by, name)} className={styles.clear!}>
+                  {name}
                 </Link>
-                <PausedMark pause={pausedTypes.get(type)} />
+                <PausedMark pause={paused.get(name)} />
               </th>
               {statuses.map((status) => (
                 <td key={status} className={numberClass(status)}>
-                  <CountLink type={type} status={status} count={counts[status]} />
+                  <CountLink search={searchOf(by, name)} status={status} count={counts[status]} />
                 </td>
               ))}
               <td className={`${styles.number} ${styles.soft} ${styles.optional}`}>
                 {format.percent(failedShare(counts))}
               </td>
               <td className={styles.number}>
-                <PauseSwitch kind="type" name={type} isPaused={pausedTypes.has(type)} />
+                <PauseSwitch kind={by} name={name} isPaused={paused.has(name)} />
               </td>
             </tr>
           ))}
@@ -70,27 +75,35 @@ function numberClass(status: Status): string {
   return rare ? `${styles.number} ${styles.optional}` : styles.number!;
 }
 
-function CountLink({ type, status, count }: { type: string; status: Status; count: number }) {
+function CountLink({ search, status, count }: { search: TaskSearch; status: Status; count: number }) {
   const format = useFormat();
   if (count === 0) return <span className={styles.zero}>0</span>;
   return (
-    <Link to="/tasks" search={{ type, status }} className={status === "FAILED" ? styles.bad! : styles.clear!}>
+    <Link
+      to="/tasks"
+      search={{ ...search, status }}
+      className={status === "FAILED" ? styles.bad! : styles.clear!}
+    >
       {format.count(count)}
     </Link>
   );
 }
 
-function rowsOf(stats: Stats): TypeRow[] {
-  const rows = new Map<string, TypeRow>();
-  for (const { type, status, count } of stats.byType) {
-    const row = rows.get(type) ?? {
-      type,
+function searchOf(by: CountedBy, name: string): TaskSearch {
+  return by === "type" ? { type: name } : { q: `queue:${quoted(name)}` };
+}
+
+function rowsOf(stats: Stats, by: CountedBy): Row[] {
+  const rows = new Map<string, Row>();
+  for (const { [by]: name, status, count } of stats.byType) {
+    const row = rows.get(name) ?? {
+      name,
       counts: { PENDING: 0, RUNNING: 0, COMPLETED: 0, FAILED: 0, CANCELLED: 0 },
     };
     row.counts[status] += count;
-    rows.set(type, row);
+    rows.set(name, row);
   }
-  return [...rows.values()].sort((one, other) => naturally(one.type, other.type));
+  return [...rows.values()].sort((one, other) => naturally(one.name, other.name));
 }
 
 function failedShare({ FAILED, COMPLETED }: Record<Status, number>): number {
