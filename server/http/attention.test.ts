@@ -15,7 +15,7 @@ function facts(pending: Record<string, number>, more: Partial<Facts> = {}): Fact
     stats: { byType, workers: { alive: 1, dead: 0, stopped: 0 } },
     workers: [worker(["send-receipt"])],
     paused: { types: new Set(), queues: new Set() },
-    ...{ failed: none, ended: none, arrived: none, departed: none, stuck: 0 },
+    ...{ failed: none, ended: none, arrived: none, departed: none, stuck: 0, searches: [] },
     ...more,
   };
 }
@@ -32,6 +32,21 @@ test("a healthy store needs no attention", () => {
 test("pending tasks without any worker come first, and make what waits no news of its own", () => {
   const found = attentionOf(late({ "send-receipt": 4 }, 900_000, { workers: [worker([], "dead")] }));
   expect(found).toEqual([{ kind: "no-workers", count: 4, query: "status:pending" }]);
+});
+
+test("an alert that has gone off, or that fails, leads to its search; one in bounds is no news", () => {
+  const at = new Date();
+  const searches = [
+    { name: "calm", alertState: { checkedAt: at, count: 3, lastEnqueuedAt: at } },
+    { name: "soon", alertState: { checkedAt: at, count: 300, since: at } },
+    { name: "stuck", alertState: { checkedAt: at, count: 134, since: at, enqueuedAt: at } },
+    { name: "torn", alertState: { checkedAt: at, problem: "No task is defined." } },
+    { name: "unwatched" },
+  ];
+  expect(attentionOf(facts({}, { searches }))).toEqual([
+    { kind: "alert", name: "stuck", count: 134, query: "@stuck" },
+    { kind: "alert-fails", name: "torn", query: "@torn" },
+  ]);
 });
 
 test("a type that waits and that no live worker runs is named", () => {

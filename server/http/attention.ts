@@ -1,4 +1,5 @@
 /** What needs attention first, worked out from counts, and the search behind each. */
+import type { SavedSearch } from "../tasks/core/saved-searches.ts";
 import type { Attention, Stats, WorkerDocument } from "./contract.ts";
 
 /** What is counted for one type, of a stretch of time. */
@@ -17,6 +18,7 @@ export interface Facts {
   departed: Counts;
   /** Tasks that have been running for longer than `stuckAfter`. */
   stuck: number;
+  searches: readonly Pick<SavedSearch, "name" | "alertState">[];
 }
 
 /** A due task that waits longer than this is worth a look. */
@@ -28,7 +30,7 @@ const typesMax = 5;
 
 export const stuckAfter = "15m";
 
-/** Worst first: nobody works, types nobody runs, what fails most, what is stuck, piles up, waits; workers that fell silent. */
+/** Worst first: nobody works, alerts that somebody asked for, types nobody runs, what fails most, what is stuck, piles up, waits; workers that fell silent. */
 export function attentionOf(facts: Facts): Attention[] {
   const { stats, workers, paused, stuck } = facts;
   const alive = workers.filter(({ state }) => state === "alive");
@@ -42,6 +44,7 @@ export function attentionOf(facts: Facts): Attention[] {
   const isLate = nobody.length === 0 && oldestMs >= waitWorthTellingMs;
   return [
     ...nobody,
+    ...alerting(facts),
     ...(nobody.length === 0 ? unserved(waiting, alive) : []),
     ...failing(facts),
     ...(stuck > 0
@@ -65,6 +68,17 @@ export function attentionOf(facts: Facts): Attention[] {
       : []),
     ...(stats.workers.dead > 0 ? [{ kind: "dead-workers", count: stats.workers.dead } as const] : []),
   ];
+}
+
+function alerting({ searches }: Facts): Attention[] {
+  return searches
+    .flatMap(({ name, alertState }): Attention[] => {
+      const { problem, enqueuedAt, count } = alertState ?? {};
+      const query = `@${name}`;
+      if (problem !== undefined) return [{ kind: "alert-fails", name, query }];
+      return enqueuedAt ? [{ kind: "alert", name, count: count ?? 0, query }] : [];
+    })
+    .slice(0, typesMax);
 }
 
 function unserved(waiting: Counts, alive: Facts["workers"]): Attention[] {

@@ -312,6 +312,10 @@ export const attention = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("backlog"), type: z.string(), count, query }),
   z.object({ kind: z.literal("oldest-due"), ms: amount, query }),
   z.object({ kind: z.literal("dead-workers"), count }),
+  /** The count of a saved search is out of the bounds of its alert, which has gone off. */
+  z.object({ kind: z.literal("alert"), name: z.string(), count, query }),
+  /** The alert of a saved search cannot be looked at, or cannot enqueue its task. */
+  z.object({ kind: z.literal("alert-fails"), name: z.string(), query }),
 ]);
 export type Attention = z.infer<typeof attention>;
 

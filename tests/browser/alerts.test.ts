@@ -184,6 +184,9 @@ test("an alert that went off leads to its tasks", async () => {
     .poll(async () => (await dure.listSearches())[0]!.alertState?.enqueuedAt, { timeout: 15_000 })
     .toBeDefined();
   await dure.stop();
+  await page.goto(new URL("/", address()).href);
+  await page.getByRole("link", { name: "The saved search stuck-emails is out of bounds: 0 tasks" }).click();
+  await page.waitForURL(/\?q=%40stuck-emails$/);
   await openDialog("Alert of stuck-emails");
   await dialog().getByRole("link", { name: "The tasks that it enqueued" }).click();
   await page

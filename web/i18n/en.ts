@@ -318,6 +318,9 @@ export const en = {
   attentionBacklog: (type: string, count: number) =>
     `${type} piles up: ${number.format(count)} more came than ended in the last hour`,
   attentionOldestDue: (time: string) => `The oldest due task has waited ${time}`,
+  attentionAlert: (name: string, count: number) =>
+    `The saved search ${name} is out of bounds: ${plural(count, "task", "tasks")}`,
+  attentionAlertFails: (name: string) => `The alert of the saved search ${name} fails`,
   attentionDead: (count: number) => `${plural(count, "worker", "workers")} stopped without a word`,
   attentionNoWorkers: (count: number) =>
     `No worker is running, and ${plural(count, "task is", "tasks are")} pending`,

@@ -300,6 +300,8 @@ export const ko: Messages = {
   attentionBacklog: (type, count) =>
     `${type}: 지난 한 시간 동안 끝난 것보다 들어온 것이 ${number.format(count)}개 더 많아 쌓이는 중`,
   attentionOldestDue: (time) => `가장 오래된 태스크가 ${time} 동안 기다리는 중`,
+  attentionAlert: (name, count) => `저장된 검색 ${name}이(가) 기준을 벗어남: ${tasks(count)}`,
+  attentionAlertFails: (name) => `저장된 검색 ${name}의 알림이 실패하고 있습니다`,
   attentionDead: (count) => `워커 ${number.format(count)}개가 알림 없이 멈춤`,
   attentionNoWorkers: (count) => `실행 중인 워커가 없고 ${tasks(count)}가 대기 중`,
   history: "처리 이력",

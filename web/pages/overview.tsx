@@ -165,7 +165,7 @@ function AttentionList({ items }: { items: readonly Attention[] | undefined }) {
   return (
     <ul>
       {items.map((item) => (
-        <li key={`${item.kind} ${"type" in item ? item.type : ""}`}>
+        <li key={`${item.kind} ${"type" in item ? item.type : ""} ${"name" in item ? item.name : ""}`}>
           <AttentionLink item={item} />
         </li>
       ))}
@@ -176,7 +176,7 @@ function AttentionList({ items }: { items: readonly Attention[] | undefined }) {
 function AttentionLink({ item }: { item: Attention }) {
   const format = useFormat();
   const text = useAttentionText(item);
-  const className = `${styles.attention} ${item.kind === "failing" ? styles.failing : styles.warning}`;
+  const className = `${styles.attention} ${isBad(item) ? styles.failing : styles.warning}`;
   const share = item.kind === "failing" && <Share share={format.percent(item.share)} />;
   if (!("query" in item) || item.kind === "no-workers") {
     return (
@@ -191,6 +191,10 @@ function AttentionLink({ item }: { item: Attention }) {
       {share}
     </Link>
   );
+}
+
+function isBad({ kind }: Attention): boolean {
+  return kind === "failing" || kind === "alert";
 }
 
 function Share({ share }: { share: string }) {
@@ -219,6 +223,10 @@ function useAttentionText(item: Attention): string {
       return words.attentionBacklog(item.type, item.count);
     case "oldest-due":
       return words.attentionOldestDue(format.span(item.ms));
+    case "alert":
+      return words.attentionAlert(item.name, item.count);
+    case "alert-fails":
+      return words.attentionAlertFails(item.name);
     case "dead-workers":
       return words.attentionDead(item.count);
   }

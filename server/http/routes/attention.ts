@@ -31,7 +31,7 @@ async function attentionIn(dure: Dure): Promise<Attention[]> {
     types: new Set(pauses.flatMap(({ type }) => type ?? [])),
     queues: new Set(pauses.flatMap(({ queue }) => queue ?? [])),
   };
-  const [stats, workers, failed, ended, arrived, departed, stuck] = await Promise.all([
+  const [stats, workers, failed, ended, arrived, departed, stuck, searches] = await Promise.all([
     dure.stats(),
     dure.listWorkers(),
     countByType(dure, { status: "FAILED", updatedAtRange: { start: new Date(now - dayMs) } }),
@@ -39,9 +39,10 @@ async function attentionIn(dure: Dure): Promise<Attention[]> {
     countByType(dure, { createdAtRange: { start: new Date(now - hourMs) } }),
     endedByType(dure, new Date(now - hourMs), "minute"),
     dure.summarizeTasks({ query: `status:running started:<${stuckAfter}`, by: [] }),
+    dure.listSearches(),
   ]);
   return attentionOf({
-    ...{ stats, workers, paused },
+    ...{ stats, workers, paused, searches },
     ...{ failed, ended, arrived, departed, stuck: stuck.total.count },
   });
 }
