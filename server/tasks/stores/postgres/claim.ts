@@ -56,7 +56,7 @@ export async function claimTasks(
     }
     if (request.waitMs !== undefined && lookout.wasIdle(request.workerId)) {
       const claimed = await claimFirst(context, request);
-      lookout.claimed(request.workerId, claimed.length < request.limit ? 0 : claimed.length, news);
+      lookout.claimed(request, claimed.length, news, false);
       if (claimed.length > 0) return { kind: "ok", value: { claimed, nextDueAt: askAgainAt } };
     }
     // One who claims beside another claim of its own, while there is plenty.
@@ -65,7 +65,8 @@ export async function claimTasks(
       if (claimed.length > 0) return { kind: "ok", value: await withRest(context, request, claimed) };
     }
     const answer = await claim(context, request);
-    lookout.claimed(request.workerId, answer.kind === "ok" ? answer.value.claimed.length : 1, news);
+    if (answer.kind === "ok") lookout.claimed(request, answer.value.claimed.length, news, true);
+    else lookout.forget(request.workerId);
     return answer;
   });
 }

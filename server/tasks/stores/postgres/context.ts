@@ -4,12 +4,15 @@ import type { Database } from "./database.ts";
 import type { Floors } from "./floors.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Lookout } from "./look.ts";
+import type { Lull } from "./lull.ts";
 import type { Behind } from "./statement.ts";
 
 export interface Context {
   readonly database: Database;
   readonly lanes: Lanes;
   readonly attributes: AttributeNames;
+  /** For statements that may wait until no task waits. */
+  readonly lull: Lull;
   readonly floors: Floors;
   readonly lookout: Lookout;
   /** What was last known of the counts by the minute: see minute-fill.ts. */

@@ -17,8 +17,8 @@ const foldedMax = 10_000;
 const foldedAttemptsMax = 50_000;
 
 /** Does nothing while another process does so. Answers whether there may be more to fold. */
-export async function foldHistory({ database }: Context): Promise<boolean> {
-  const [row] = await database.query(fold);
+export async function foldHistory({ lull }: Context): Promise<boolean> {
+  const [row] = await lull.query(fold);
   const [changes, attempts] = row!;
   return changes === foldedMax || attempts >= foldedAttemptsMax;
 }

@@ -13,6 +13,8 @@ export class Lookout {
   #news = 0;
   /** How much news there was when a worker's claim brought nothing. */
   readonly #idleSince = new Map<string, number>();
+  /** Workers for whom the small claim is the better one. */
+  readonly #sated = new Set<string>();
   /** What they asked for. */
   readonly #oneLane = new Map<string, string>();
 
@@ -29,14 +31,23 @@ export class Lookout {
     return this.#idleSince.get(workerId) === this.#news;
   }
 
-  /** Whether its last claim brought nothing, or only what it was woken for. */
+  /** Whether its last claim brought less than it asked for, so that one lane is likely to have all that the next one brings. */
   wasIdle(workerId: string): boolean {
-    return this.#idleSince.has(workerId);
+    return this.#sated.has(workerId);
   }
 
-  /** What a claim brought that was sent when there was so much news. */
-  claimed(workerId: string, count: number, news: number): void {
-    if (count === 0) this.#idleSince.set(workerId, news);
+  /**
+   * What a claim brought that was sent when there was so much news.
+   * @param isAll whether it would have brought all that is due; else it looked at some only
+   */
+  claimed(request: ClaimRequest, count: number, news: number, isAll: boolean): void {
+    const { workerId, limit } = request;
+    const isLess = count < limit;
+    // One from several lanes would be followed by one for each of them.
+    if (isLess && (!isAll || count === 0 || this.hasOneLane(request))) this.#sated.add(workerId);
+    else this.#sated.delete(workerId);
+    // One that looked at some is followed by a look at all.
+    if (isAll ? count === 0 : isLess) this.#idleSince.set(workerId, news);
     else this.#idleSince.delete(workerId);
   }
 
@@ -53,6 +64,7 @@ export class Lookout {
 
   forget(workerId: string): void {
     this.#idleSince.delete(workerId);
+    this.#sated.delete(workerId);
     this.#oneLane.delete(workerId);
   }
 }

@@ -17,7 +17,7 @@ export const minutesLock =
 
 /** Folds at most so many changes; does nothing while another process does. Answers how many were folded. */
 export async function foldMinutes(context: Context): Promise<number> {
-  const [row] = await context.database.query(fold);
+  const [row] = await context.lull.query(fold);
   return row![0];
 }
 

@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import type { News } from "../../core/store.ts";
 import type { Database } from "./database.ts";
+import type { Lull } from "./lull.ts";
 import { type Behind, statement } from "./statement.ts";
 
 const burst = 50;
@@ -15,6 +16,7 @@ export class Notifier {
   /** Tells a process's own notifications from those of others. */
   readonly sender = Math.random().toString(36).slice(2, 10);
   readonly #database: Database;
+  readonly #lull: Lull;
   readonly #waiting = new Set<News>();
   #tokens = burst;
   #filledAt = performance.now();
@@ -23,7 +25,9 @@ export class Notifier {
   /** Whether one is under way behind a statement, whose connection it keeps. */
   #isBehind = false;
 
-  constructor(database: Database) {
+  /** @param lull what is told of is stored already, and a worker of this process may be at it */
+  constructor(database: Database, lull: Lull) {
+    this.#lull = lull;
     this.#database = database;
   }
 
@@ -96,7 +100,8 @@ export class Notifier {
     return true;
   }
 
-  #send(): Promise<void> {
+  async #send(): Promise<void> {
+    await this.#lull.come();
     const news = [...this.#waiting].join(" ");
     this.#waiting.clear();
     return this.#notify(news);

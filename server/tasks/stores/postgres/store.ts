@@ -62,6 +62,7 @@ import { LeaseLink } from "./lease-link.ts";
 import { listeningFinding } from "./listening.ts";
 import { parseLocation } from "./location.ts";
 import { Lookout } from "./look.ts";
+import { Lull } from "./lull.ts";
 import * as manage from "./manage.ts";
 import { readKept } from "./minute-fill.ts";
 import { Notifier } from "./notifier.ts";
@@ -115,17 +116,18 @@ class PostgresStore implements TaskStore {
     const location = parseLocation(url);
     this.location = location.shown;
     this.#database = new Database(location);
-    const lanes = new Lanes(this.#database);
-    const attributes = new AttributeNames(this.#database);
+    const [lanes, attributes] = [new Lanes(this.#database), new AttributeNames(this.#database)];
     this.#database.connected = () => {
       lanes.forget();
       attributes.forget();
     };
-    this.#notifier = new Notifier(this.#database);
+    const lull = new Lull(this.#database);
+    this.#notifier = new Notifier(this.#database, lull);
     this.#context = {
       database: this.#database,
       lanes,
       attributes,
+      lull,
       floors: new Floors(),
       lookout: new Lookout(),
       minutes: { areKept: true },
@@ -211,7 +213,7 @@ class PostgresStore implements TaskStore {
 
   enqueueTasks(...[tasks, tx, by]: Parameters<TaskStore["enqueueTasks"]>): Promise<Enqueued> {
     if (tx !== undefined) return enqueueInTransaction(this.#context, tasks, tx, by);
-    return this.#enqueues.enqueue(tasks, by);
+    return this.#context.lull.during(() => this.#enqueues.enqueue(tasks, by));
   }
 
   getTask(id: string): Promise<Task | undefined> {
@@ -274,7 +276,7 @@ class PostgresStore implements TaskStore {
   }
 
   claimTasks(request: ClaimRequest): Promise<Written<ClaimReply, "worker-dead">> {
-    return claimTasks(this.#context, request);
+    return this.#context.lull.during(() => claimTasks(this.#context, request));
   }
 
   /** Claims are never held back here. */
@@ -286,7 +288,7 @@ class PostgresStore implements TaskStore {
 
   async settleTasks(settlements: readonly Settlement[]): Promise<Written<Settled[]>> {
     await this.#reports.endOf(settlements);
-    return settleTasks(this.#context, settlements);
+    return this.#context.lull.during(() => settleTasks(this.#context, settlements));
   }
 
   reportProgress(reports: Parameters<TaskStore["reportProgress"]>[0]): Promise<Written<void>> {
@@ -427,8 +429,8 @@ class PostgresStore implements TaskStore {
   }
 
   async schemaVersion(): Promise<{ stored: number; known: number }> {
-    const { schema } = this.#database.location;
-    return { stored: await storedVersion(this.#database, schema), known: knownVersion };
+    const stored = await storedVersion(this.#database, this.#database.location.schema);
+    return { stored, known: knownVersion };
   }
 
   #changed(news?: News): void {

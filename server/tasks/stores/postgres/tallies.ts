@@ -14,7 +14,7 @@ export const talliesFoldedMax = 10_000;
 
 /** Folds at most so many changes, and notes where texts are to be indexed; does nothing while another process does. Answers how many were folded. */
 export async function foldTallies(context: Context): Promise<number> {
-  const [row] = await context.database.query(fold);
+  const [row] = await context.lull.query(fold);
   return row![0];
 }
 

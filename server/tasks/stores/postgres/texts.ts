@@ -25,6 +25,8 @@ const memoryAlone = "32MB";
  */
 const gatheredOfFew = "128kB";
 const fewTexts = 200;
+/** Beside tasks that come and run, so many texts are one statement: about a millisecond of the server's time. */
+const portionSize = 20;
 
 /** In milliseconds, the first and the last instant included. */
 type TakenPiece = [
@@ -56,16 +58,16 @@ export async function readUnindexed(
   context: Context,
   { limit }: Parameters<TaskStore["readUnindexed"]>[0],
 ): Promise<UnindexedTask[]> {
-  const { database } = context;
+  const { lull } = context;
   // Most often there is nothing: a small question, where folding is a large statement.
-  const [mayBe] = await database.query(mayBeUnindexed);
+  const [mayBe] = await lull.query(mayBeUnindexed);
   if (!mayBe![0]) return [];
   await foldTallies(context);
   const found: Found[] = [];
   const seen = new Set<string>();
   for (let looks = 1; found.length === 0 || (looks <= looksMax && found.length < limit); looks += 1) {
     const wanted = limit - found.length;
-    const taken = (await database.query(takeWork, [
+    const taken = (await lull.query(takeWork, [
       context.now(),
       takenMsMax,
       piecesMax,
@@ -90,11 +92,7 @@ interface Found {
 }
 
 /** Tasks of these pieces. Those in which there are none are done with. */
-async function readPieces(
-  { database }: Context,
-  taken: readonly TakenPiece[],
-  limit: number,
-): Promise<Found[]> {
+async function readPieces({ lull }: Context, taken: readonly TakenPiece[], limit: number): Promise<Found[]> {
   // One more than a piece is thought to have tells that it has no more.
   let left = limit;
   const most = taken.map(([, , , , , tasks]) => {
@@ -104,10 +102,10 @@ async function readPieces(
   });
   const columns = [1, 2, 3, 4].map((column) => taken.map((piece) => piece[column]!));
   // A statement of its own: it sees all tasks of the notes that the pieces were made of.
-  const rows = await database.query(unindexedTasks, [...columns, most]);
+  const rows = await lull.query(unindexedTasks, [...columns, most]);
   const byPlace = Map.groupBy(rows, ([place]) => place as number);
   const empty = taken.filter((_, index) => !byPlace.has(index + 1)).map(([work]) => work);
-  if (empty.length > 0) await database.query(endWork, [empty]);
+  if (empty.length > 0) await lull.query(endWork, [empty]);
   return [...byPlace].flatMap(([place, own]) => {
     const isWhole = own.length < most[place - 1]!;
     const piece: Piece = {
@@ -121,7 +119,7 @@ async function readPieces(
 
 async function withAttempts(context: Context, found: readonly Found[]): Promise<UnindexedTask[]> {
   if (found.length === 0) return [];
-  const attempts = await context.database.query(attemptsOf, [found.map(({ row }) => row[0])]);
+  const attempts = await context.lull.query(attemptsOf, [found.map(({ row }) => row[0])]);
   const byTask = Map.groupBy(attempts, ([taskId]) => taskId as string);
   const lanes = await context.lanes.named(new Set(found.map(({ row }) => row[1])));
   return found.map(({ row, piece }) => {
@@ -138,18 +136,27 @@ export function writeTexts(
   isAlone: boolean,
 ): Promise<Written<void>> {
   return context.database.written(async () => {
-    const half = isAlone ? Math.ceil(texts.length / 2) : texts.length;
-    const halves = [texts.slice(0, half), texts.slice(half)].filter(({ length }) => length > 0);
-    await Promise.all(halves.map((some) => keep(context, some, isAlone)));
+    if (isAlone) {
+      const halves = inPortions(texts, Math.ceil(texts.length / 2));
+      await Promise.all(halves.map((half) => keep(context, half, isAlone)));
+    } else {
+      const size = context.lull.isInVain ? texts.length : portionSize;
+      for (const portion of inPortions(texts, size)) await keep(context, portion, isAlone);
+    }
     // Not before all of its texts are stored is a piece done with.
     await endPieces(context, texts);
     return { kind: "ok", value: undefined };
   });
 }
 
-async function keep({ database }: Context, texts: readonly IndexedText[], isAlone: boolean): Promise<void> {
+function inPortions(texts: readonly IndexedText[], size: number): (readonly IndexedText[])[] {
+  const count = Math.ceil(texts.length / Math.max(1, size));
+  return Array.from({ length: count }, (_, place) => texts.slice(place * size, (place + 1) * size));
+}
+
+async function keep({ lull }: Context, texts: readonly IndexedText[], isAlone: boolean): Promise<void> {
   const refs = texts.map(({ ref }) => ref as TextRef);
-  await database.query(keepTexts, [
+  await lull.query(keepTexts, [
     refs.map(({ id }) => id),
     refs.map(({ createdAt }) => createdAt),
     refs.map(({ version }) => version),
@@ -159,13 +166,13 @@ async function keep({ database }: Context, texts: readonly IndexedText[], isAlon
   ]);
 }
 
-async function endPieces({ database }: Context, texts: readonly IndexedText[]): Promise<void> {
+async function endPieces({ lull }: Context, texts: readonly IndexedText[]): Promise<void> {
   const pieces = [...new Set(texts.map(({ ref }) => (ref as TextRef).piece))];
   const ended = pieces.filter(({ nextAt }) => nextAt === undefined);
   const begun = pieces.filter(({ nextAt }) => nextAt !== undefined);
-  if (ended.length > 0) await database.query(endWork, [ended.map(({ work }) => work)]);
+  if (ended.length > 0) await lull.query(endWork, [ended.map(({ work }) => work)]);
   if (begun.length === 0) return;
-  await database.query(continueWork, [
+  await lull.query(continueWork, [
     begun.map(({ work }) => work),
     begun.map(({ nextAt }) => nextAt),
     begun.map(({ read }) => read),
