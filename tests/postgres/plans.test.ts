@@ -135,7 +135,7 @@ describe.each([
           ];
         });
         const tied = dueAtStatement(search, lanes, { value: 1e12, id: "" }, 30);
-        const maybe = maybeStatement(search, pairs, { of: "payload", text: '"id"' }, 20);
+        const maybe = maybeStatement(search, pairs, { of: "payload", text: '"id"' }, 20, 1_000);
         for (const one of [page!, ...skips, slowest, ...nears, tied, maybe]) {
           const plans = await genericPlansOf(session, one);
           if (plans.some((plan) => readsAll(plan) || sortsMuch(plan))) bad.push([search, shown(plans)]);

@@ -105,7 +105,13 @@ test("of tasks that lack the name of what is asked for, none but the last is sen
     const oldest = newSearch({ descending: false, limit: 800 });
     const sent = await database.snapshot(async (session) => {
       const { pairs } = await outline(session, oldest);
-      const { statement, values } = maybeStatement(oldest, pairs, { of: "payload", text: '"amount"' }, 100);
+      const { statement, values } = maybeStatement(
+        oldest,
+        pairs,
+        { of: "payload", text: '"amount"' },
+        100,
+        1_000,
+      );
       return session.query(statement, values);
     });
     expect(sent.map(([place, , id]) => [place, id])).toEqual(

@@ -34,6 +34,8 @@ export class CuttingProxy {
   readonly #target: { host: string; port: number };
   readonly #connections = new Set<Connection>();
   readonly #losses = new Set<Loss>();
+  /** Bytes that the server has sent. */
+  received = 0;
   /** How many connections were accepted so far. */
   accepted = 0;
 
@@ -159,6 +161,7 @@ class Connection {
       for (const message of fromClient.read(bytes)) this.#toServer(message);
     });
     server.on("data", (bytes: Buffer) => {
+      proxy.received += bytes.length;
       if (this.#answersRaw) {
         this.#answersRaw = false;
         this.#send(this.#client, bytes);

@@ -118,12 +118,12 @@ export const taskRoutes = [
         ...(updatedSince !== undefined && { updatedSince }),
         definitions,
       };
-      const ask = (limit: number) => dure.searchTaskPage({ ...search, limit });
+      const ask = (room: TaskSearchOptions) => dure.searchTaskPage({ ...search, ...room });
       const { page, tasks } = await fittingPage(limit, ask, async (asked) => {
         const found = attributes ? await attributesOf(dure, asked.tasks) : undefined;
         return (task) => documents.task(task, found?.get(task.id));
       });
-      const { tasks: _tasks, searchedBackTo, ...rest } = page;
+      const { tasks: _tasks, isCut: _isCut, searchedBackTo, ...rest } = page;
       return {
         ...rest,
         tasks,

@@ -137,6 +137,7 @@ const ownRules: Record<string, OptionRule> = {
   updatedAtRange: rangeRule,
   limit: integerBetween(1, limitMax),
   offset: integerBetween(0, Number.MAX_SAFE_INTEGER),
+  bytesMax: integerBetween(1, Number.MAX_SAFE_INTEGER),
   sortBy: oneOf(...sortFields),
   sortOrder: oneOf("asc", "desc"),
   definitions: booleanRule,
@@ -193,6 +194,7 @@ export function readSearch(
     updatedAtRange,
     limit,
     offset,
+    bytesMax,
     sortBy,
     sortOrder,
     definitions,
@@ -217,6 +219,7 @@ export function readSearch(
     descending: (sortOrder ?? parsed?.sortOrder ?? "desc") === "desc",
     limit: limit ?? defaultLimit,
     offset: offset ?? 0,
+    ...(bytesMax !== undefined && { bytesMax }),
     definitions: definitions ?? true,
   };
   const asked = parsed
@@ -263,21 +266,22 @@ function placeOf(text: string, search: StoreSearch, fingerprint: string): NonNul
   return { value: cursor.value, id: cursor.id, backwards: cursor.backwards };
 }
 
-/** `found` has one task more than the limit when there is a further page in the direction of reading. */
+/** `found` has one task more than the limit, or is cut, when there is a further page in the direction of reading. */
 export function toPage(
-  { tasks: found, stoppedAt: stop, isPartial, unindexed, unfilled, values }: Found,
+  { tasks: found, isCut, stoppedAt: stop, isPartial, unindexed, unfilled, values }: Found,
   search: StoreSearch,
   fingerprint: string,
 ): TaskPage {
   // A page that is still short of its offset has no place to go on from: what was passed over is not counted in it.
   const stoppedAt = search.offset > 0 && found.length === 0 ? undefined : stop;
-  const further = found.length > search.limit;
-  const tasks = further ? found.slice(0, search.limit) : found;
+  const further = isCut === true || found.length > search.limit;
+  const tasks = found.slice(0, search.limit);
   const backwards = search.after?.backwards ?? false;
   const cursorAt = cursorsOf(search, fingerprint);
   const page: TaskPage = {
     tasks: backwards ? tasks.toReversed() : tasks,
     complete: !isPartial && !unindexed && !unfilled && (further || !stop),
+    ...(isCut && found.length <= search.limit && { isCut }),
   };
   const placeAt = (index: number) => placeOfTask(search, tasks[index]!, values?.[index]);
   // Those that are ranked stay the same however long a search may take.
@@ -289,12 +293,12 @@ export function toPage(
   if (behind && hasBehind) page[backwards ? "nextCursor" : "previousCursor"] = cursorAt(behind, !backwards);
   if (page.complete) return page;
   const at = stoppedAt && instantOf(search, stoppedAt);
-  const isCut = isPartial || (stop !== undefined && !further);
+  const isEarly = isPartial || (stop !== undefined && !further);
   const ownHint = search.sortBy === "relevance" ? relevanceHint : hint;
   const hints = [
     ...(unindexed ? [hintOfUnindexed(unindexed)] : []),
     ...(unfilled ? [hintOfUnfilled(unfilled)] : []),
-    ...(isCut ? [ownHint] : []),
+    ...(isEarly ? [ownHint] : []),
   ];
   return {
     ...page,
@@ -337,6 +341,7 @@ function fingerprintOf(search: Partial<StoreSearch>): string {
     after: _after,
     limit: _limit,
     offset: _offset,
+    bytesMax: _bytes,
     sortBy: _sortBy,
     descending: _order,
     budgetMs: _budget,

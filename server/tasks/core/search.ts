@@ -38,6 +38,12 @@ export interface TaskSearchOptions<Payload = any, Result = any> extends TaskFilt
   updatedAtRange?: DateRange;
   /** 1 to 10,000. Default 50. */
   limit?: number;
+  /**
+   * The most bytes of payloads, results and errors, as they are stored, that a page brings; its first task comes however
+   * large it is. A page that is full of them ends before `limit`, and `nextCursor` goes on. With `updatedSince` it may be
+   * exceeded by a few tasks. Default: no bound.
+   */
+  bytesMax?: number;
   /** Skips this many first. Default 0. For deep pages a cursor is faster and does not move. */
   offset?: number;
   /** Default 'createdAt'. */
@@ -75,6 +81,8 @@ export interface TaskPage {
    * are not indexed yet, or attributes not filled in: `unindexed`, `unfilled`.
    */
   complete: boolean;
+  /** Set when the next task did not fit into `bytesMax`, so that there are fewer than `limit`. */
+  isCut?: true;
   /** With `updatedSince`: pass it to the next page, or later. When `complete` is false, there is more already. */
   updatedCursor?: string;
   /** Where the search came to, when it is not complete: everything on this side of it was looked at. */

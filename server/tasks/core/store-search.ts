@@ -20,6 +20,11 @@ export interface StoreSearch {
   descending: boolean;
   limit: number;
   offset: number;
+  /**
+   * How many bytes of payloads, results and errors (`valueBytes`) the answer has at most; its first task comes however
+   * large it is. Absent for any. What is read at once is bounded likewise, whatever is found.
+   */
+  bytesMax?: number;
   /** Continue strictly after this place in the order, or, with `backwards`, strictly before it. */
   after?: Place & { backwards: boolean };
   /** Whether definitions that have no task yet are listed as well. */
@@ -29,6 +34,8 @@ export interface StoreSearch {
 /** What a search found. */
 export interface Found {
   tasks: Task[];
+  /** Set when the next task that was found did not fit into `bytesMax`. */
+  isCut?: true;
   /** Where it stopped when its budget ran out: all before this place, in the order of reading, was looked at. */
   stoppedAt?: Place;
   /**

@@ -8,14 +8,11 @@ import { isDownwards } from "../search-bounds.ts";
 export const chunkMin = 200;
 export const chunkMax = 2_000;
 
-/** Candidates that were read together, and the last place that was looked at. */
+/** Candidates that were read together, those of them that meet the conditions, and the last place that was looked at. */
 export interface Chunk {
-  tasks: Task[];
+  met: readonly Subject[];
+  seen: number;
   last: Place;
-  /** How many were looked at, where not all of them are here. */
-  seen?: number;
-  /** The tasks with what conditions ask for, where it was read with them. */
-  subjects?: Subject[];
 }
 
 export interface Placed {

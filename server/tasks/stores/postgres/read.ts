@@ -28,7 +28,7 @@ export async function getTask(context: Context, id: string): Promise<Task | unde
   if (task) return task;
   const [row] = await context.database.read(definitionById, [plainText(id)]);
   if (!row) return undefined;
-  const [latest] = await searchTasks(context, {
+  const { tasks } = await searchTasks(context, {
     types: [id],
     sortBy: "createdAt",
     descending: true,
@@ -36,7 +36,7 @@ export async function getTask(context: Context, id: string): Promise<Task | unde
     offset: 0,
     definitions: false,
   });
-  return toEntry(toDefinition(row as DefinitionRow), latest);
+  return toEntry(toDefinition(row as DefinitionRow), tasks[0]);
 }
 
 export function listAttempts(context: Context, taskId: string): Promise<Attempt[]> {

@@ -32,11 +32,25 @@ export const taskColumns = `tasks.id, tasks.lane, tasks.status, tasks.priority, 
   tasks.cancel_requested_at, tasks.payload, tasks.payload_types, tasks.result, tasks.result_types, tasks.error,
   tasks.description, tasks.tags, tasks.idempotency, tasks.settings, tasks.progress`;
 
+/** Of the payload, the result and the error. The server knows it of what it keeps apart without reading that. */
+const valueBytes = `(octet_length(tasks.payload) + coalesce(octet_length(tasks.payload_types), 0)
+    + coalesce(octet_length(tasks.result), 0) + coalesce(octet_length(tasks.result_types), 0)
+    + coalesce(octet_length(tasks.error), 0))`;
+
+/** The same with how large the values are behind them, and without values that are larger than this. */
+export function columnsWithin(bytes: string): string {
+  const within = taskColumns.replaceAll(
+    /tasks\.(payload|payload_types|result|result_types|error)\b/g,
+    (column) => `CASE WHEN ${valueBytes} <= ${bytes}::bigint THEN ${column} END`,
+  );
+  return `${within}, ${valueBytes}`;
+}
+
 /** The same without what a task was given and has given. */
 export const bareColumns = `tasks.id, tasks.lane, tasks.status, tasks.priority, tasks.due_at, tasks.created_at,
   tasks.updated_at, tasks.started_at, tasks.completed_at, tasks.attempts, tasks.max_attempts, tasks.fence,
   tasks.crashes, tasks.snoozes, tasks.version, NULL, tasks.cancel_requested_at, 'null', NULL, NULL, NULL, NULL, NULL,
-  NULL, NULL, NULL, NULL`;
+  NULL, NULL, NULL, NULL, ${valueBytes}`;
 
 export type TaskRow = [
   id: string,
@@ -66,6 +80,8 @@ export type TaskRow = [
   idempotency: string | null,
   settings: string | null,
   progress: string | null,
+  /** Where it was asked for: how large the values are. */
+  bytes?: number,
 ];
 
 /** Never throws: a payload or result that cannot be read is left out and named in `unreadable`. */

@@ -13,7 +13,7 @@ import { compareText } from "../../core/compare.ts";
 import { ulidStart } from "../../core/ids.ts";
 import type { Place, StoreSearch } from "../../core/store.ts";
 import { boundsOf, isDownwards, isSplit, lateMs, type Stream } from "../search-bounds.ts";
-import { taskColumns } from "./rows.ts";
+import { columnsWithin, taskColumns } from "./rows.ts";
 import { type Statement, shape } from "./statement.ts";
 
 /** A (lane, stored status) pair that may have tasks. */
@@ -78,12 +78,14 @@ export interface Sent {
 /**
  * The tasks from `offset` on in the order that is asked for: the instant sorted by, then `taskColumns`. Where only some are
  * sent, each begins with its place on the page, from 1.
+ * @param share for `columnsWithin` so many bytes in place of `taskColumns`
  */
 export function pageStatement(
   search: StoreSearch,
   pairs: readonly Pair[],
   limit: number,
   offset: number,
+  share?: number,
   sent?: Sent,
 ): SearchStatement {
   const text = new Text();
@@ -94,12 +96,13 @@ export function pageStatement(
   const page = `SELECT ${columns} FROM (${keys.text}) AS keys ORDER BY ${ordered(search, keys.order)}
         LIMIT ${text.add(limit)} OFFSET ${text.add(offset)}`;
   const last = "(SELECT id FROM page ORDER BY place DESC LIMIT 1)";
+  const row = share === undefined ? taskColumns : columnsWithin(text.add(share));
   return {
     statement: shape(
       "searchTasks",
       `WITH page AS MATERIALIZED (
         ${sent ? `SELECT row_number() OVER ()::integer AS place, ${columns} FROM (${page}) AS ordered` : page})
-      SELECT ${sent ? "page.place, " : ""}${sortColumn(search, "tasks")}, ${taskColumns}
+      SELECT ${sent ? "page.place, " : ""}${sortColumn(search, "tasks")}, ${row}
       FROM page
         CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.id = page.id
           ${sent ? `AND (${sent.condition(text)} OR tasks.id = ${last})` : ""} OFFSET 0) AS tasks

@@ -3,14 +3,13 @@
  * finds few (key-sources.ts), else the tasks that pass the plain filters are walked in the search's order. Each is tested, a
  * chunk at a time, each a snapshot of its own, with a look at the clock. What has no order by index is gathered and sorted.
  */
-import type { Condition } from "../../core/condition.ts";
-import { meets, type Subject, sortValueIn } from "../../core/meets.ts";
+import { meets, sortValueIn } from "../../core/meets.ts";
 import { rankedMax } from "../../core/relevance.ts";
 import type { Count, Found, Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import { isNear, type NearOrder, nearIndexes } from "../near-orders.ts";
 import { countUnfilled, unfilledIn } from "./attribute-fills.ts";
-import type { NamedAttribute } from "./attribute-names.ts";
+import { CandidateReader } from "./candidate-reader.ts";
 import {
   type Chunk,
   chunkMax,
@@ -27,19 +26,10 @@ import { estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { findKeySource } from "./key-sources.ts";
 import { nearPlaces, type WaitingWay } from "./near-keys.ts";
 import { planning, planningOnce } from "./planning.ts";
-import { statusNumbers, type TaskRow, toTask } from "./rows.ts";
 import * as plain from "./search.ts";
 import { isSlowest, slowestStatement } from "./slow-keys.ts";
-import {
-  attributesByTask,
-  isOrderedByText,
-  needsOf,
-  readSubjects,
-  readTexts,
-  subjectOf,
-} from "./subjects.ts";
-import { madeTexts, textsOf } from "./task-texts.ts";
 import { textIndexes } from "./text-indexes.ts";
+import { portionBytesMax } from "./value-sizes.ts";
 import { walkedChunks } from "./walked-chunks.ts";
 
 /** What a source gives is likely to fit. */
@@ -52,11 +42,11 @@ const fewShare = 0.25;
 const sortedPagesMax = 10;
 
 export async function searchTasks(context: Context, search: StoreSearch): Promise<Found> {
-  if (!needsWalk(search)) return { tasks: await plain.searchTasks(context, search) };
+  if (!needsWalk(search)) return plain.searchTasks(context, search);
   const walk = new Walk(context, search);
   const found = await walk.page();
   const last = found.tasks.length >= search.limit ? found.tasks.at(-1) : undefined;
-  return { ...found, ...(await unfilledIn(context, search, walk.names, last)) };
+  return { ...found, ...(await unfilledIn(context, search, walk.reader.names, last)) };
 }
 
 /** What `searchTasks` would do. */
@@ -64,7 +54,7 @@ export async function explainSearch(context: Context, search: StoreSearch): Prom
   if (!needsWalk(search) && search.id === undefined) return plain.planInOrder(context, search);
   const walk = new Walk(context, search);
   const plan = await walk.plan();
-  return { ...plan, ...(await unfilledIn(context, search, walk.names)) };
+  return { ...plan, ...(await unfilledIn(context, search, walk.reader.names)) };
 }
 
 /** Exact, or as good as the budget allows. */
@@ -80,7 +70,7 @@ export async function countTasks(context: Context, search: StoreSearch): Promise
   if (!where) return { count: await plain.countTasks(context, unplaced), errorMax: 0 };
   const walk = new Walk(context, { ...unplaced, where });
   const { met, seen, isWhole, unindexed } = await walk.count();
-  const unfilled = await countUnfilled(context.database, search, walk.names);
+  const unfilled = await countUnfilled(context.database, search, walk.reader.names);
   if (isWhole) return { count: met, errorMax: unindexed + unfilled };
   const total = Math.max(seen + unindexed, await plain.countTasks(context, unplaced));
   const count = Math.round((met / Math.max(1, seen)) * total);
@@ -104,13 +94,13 @@ class Walk {
   readonly #context: Context;
   readonly #search: StoreSearch;
   readonly #endsAt: number;
-  /** All that there were when the search began, as far as it wanted to know. */
-  names: readonly NamedAttribute[] | undefined;
+  readonly reader: CandidateReader;
 
   constructor(context: Context, search: StoreSearch) {
     this.#context = context;
     this.#search = search;
     this.#endsAt = performance.now() + (search.budgetMs ?? Number.POSITIVE_INFINITY);
+    this.reader = new CandidateReader(context, search, this.#endsAt);
   }
 
   page(): Promise<Found> {
@@ -131,7 +121,7 @@ class Walk {
     const newestFirst: StoreSearch = { ...rest, ...all, sortBy: "createdAt", descending: true };
     const source = await this.#source(newestFirst);
     const found = await this.#gathered(
-      source ? this.#fromSource(source, newestFirst) : walkedChunks(this.#context, newestFirst),
+      source ? this.#fromSource(source, newestFirst) : this.#chunks(newestFirst),
     );
     return source?.unindexed ? { ...found, unindexed: source.unindexed } : found;
   }
@@ -175,9 +165,9 @@ class Walk {
     let seen = 0;
     const source = await this.#source();
     const unindexed = source?.unindexed ?? 0;
-    for await (const chunk of source ? this.#fromSource(source) : walkedChunks(this.#context, this.#search)) {
-      met += (await this.#meeting(chunk)).length;
-      seen += chunk.seen ?? chunk.tasks.length;
+    for await (const chunk of source ? this.#fromSource(source) : this.#chunks()) {
+      met += chunk.met.length;
+      seen += chunk.seen;
       if (performance.now() > this.#endsAt) return { met, seen, isWhole: false, unindexed };
     }
     return { met, seen, isWhole: true, unindexed };
@@ -185,7 +175,7 @@ class Walk {
 
   async #walked(): Promise<Found> {
     const source = await this.#source();
-    if (!source) return (await this.#over(walkedChunks(this.#context, this.#search))).found;
+    if (!source) return (await this.#over(this.#chunks())).found;
     const chunks = this.#fromSource(source);
     const found = source.isOrdered ? (await this.#over(chunks)).found : await this.#gathered(chunks);
     return source.unindexed ? { ...found, unindexed: source.unindexed } : found;
@@ -196,19 +186,26 @@ class Walk {
     chunks: AsyncGenerator<Chunk>,
     offset = this.#search.offset,
   ): Promise<{ found: Found; isExhausted: boolean }> {
-    const { limit } = this.#search;
+    const { limit, bytesMax = Number.POSITIVE_INFINITY } = this.#search;
     const found: Task[] = [];
-    for await (const chunk of chunks) {
-      const { last } = chunk;
-      found.push(...(await this.#meeting(chunk)).map(({ task }) => task));
-      if (found.length >= offset + limit) {
-        return { found: { tasks: found.slice(offset, offset + limit) }, isExhausted: false };
+    const answer = async (isExhausted: boolean, how: Partial<Found> = {}) => ({
+      found: { tasks: await this.reader.whole(found), ...how },
+      isExhausted,
+    });
+    let left = offset;
+    let bytes = 0;
+    for await (const { met, last } of chunks) {
+      for (const { task } of met) {
+        left -= 1;
+        if (left >= 0) continue;
+        const size = this.reader.sizes.of(task);
+        if (size > 0 && bytes > 0 && bytes + size > bytesMax) return answer(false, { isCut: true });
+        bytes += size;
+        if (found.push(task) === limit) return answer(false);
       }
-      if (performance.now() > this.#endsAt) {
-        return { found: { tasks: found.slice(offset), stoppedAt: last }, isExhausted: false };
-      }
+      if (performance.now() > this.#endsAt) return answer(false, { stoppedAt: last });
     }
-    return { found: { tasks: found.slice(offset) }, isExhausted: true };
+    return answer(true);
   }
 
   /** Whether the order is walked through sooner than all that may fit are sorted. */
@@ -221,8 +218,8 @@ class Walk {
     if (!created && !updated) return true;
     const fewest = sortedPagesMax * (search.offset + search.limit);
     const { where: _where, ...plainly } = unplaced;
-    const { length } = await plain.searchTasks(this.#context, { ...plainly, offset: fewest, limit: 1 });
-    return length > 0;
+    const { tasks } = await plain.searchTasks(this.#context, { ...plainly, offset: fewest, limit: 1 });
+    return tasks.length > 0;
   }
 
   /** In an order that most tasks share with another one. Without conditions, those before the offset are not read. */
@@ -239,11 +236,12 @@ class Walk {
       const search = { ...this.#search, ...(after && { after }) };
       const { places, next, read } = await this.#context.database.snapshot(async (session) => {
         const found = await nearPlaces(session, search, order, { limit, way, endsAt });
-        return { ...found, read: await this.#read(session, found.places.slice(left)) };
+        const read = await this.reader.read(session, found.places.slice(left));
+        return { ...found, ...(read.stoppedAt && { next: read.stoppedAt }), read };
       }, planningOnce);
       left = Math.max(0, left - places.length);
       const last = next ?? places.at(-1);
-      if (last) yield { tasks: read.map(({ task }) => task), last, subjects: read };
+      if (last) yield { ...read, last };
       if (!next) return;
       // Where the one way passes over many, the other may not.
       if (places.length < limit * fewShare) way = way === "lines" ? "ranges" : "lines";
@@ -256,35 +254,37 @@ class Walk {
     const { where, limit: wanted, offset } = this.#search;
     let { after } = this.#search;
     for (let limit = where ? chunkMin : offset + wanted; ; limit = Math.min(chunkMax, limit * 2)) {
-      const rows = await this.#context.database.snapshot(async (session) => {
+      const { places, read } = await this.#context.database.snapshot(async (session) => {
         const { pairs } = await plain.outline(session, { ...this.#search, definitions: false });
-        const { statement, values } = slowestStatement(
-          { ...this.#search, ...(after && { after }) },
-          pairs,
-          limit,
-        );
-        return session.query(statement, values);
+        const placed = { ...this.#search, ...(after && { after }) };
+        const { statement, values } = slowestStatement(placed, pairs, limit);
+        const rows = (await session.query(statement, values)) as [number, string][];
+        const places = rows.map(([value, id]): Place => ({ value, id }));
+        return { places, read: await this.reader.read(session, places) };
       }, planningOnce);
-      const lanes = await this.#context.lanes.named(new Set(rows.map((row) => row[2] as number)));
-      const tasks = rows.map((row) => toTask(row.slice(1) as TaskRow, lanes));
-      const last = tasks.at(-1);
+      const last = read.stoppedAt ?? places.at(-1);
       if (!last) return;
-      yield { tasks, last: placeOf(this.#search, last) };
-      if (tasks.length < limit) return;
-      after = { ...placeOf(this.#search, last), backwards: this.#search.after?.backwards ?? false };
+      yield { ...read, last };
+      if (places.length < limit) return;
+      after = { ...last, backwards: this.#search.after?.backwards ?? false };
     }
   }
 
   /** Ends at the budget with the best of what was looked at, which need not be the best of all. */
   async #gathered(chunks: AsyncGenerator<Chunk>): Promise<Found> {
-    const { after, limit, offset, sortBy } = this.#search;
+    const { after, limit, offset, sortBy, bytesMax } = this.#search;
+    const { sizes } = this.reader;
     const found: Placed[] = [];
     const most = sortedMost(this.#search);
     let isWhole = true;
-    for await (const chunk of chunks) {
-      for (const subject of await this.#meeting(chunk)) {
+    let held = 0;
+    for await (const { met } of chunks) {
+      for (const subject of met) {
+        const { task } = subject;
         const value = sortValueIn(this.#search, subject);
-        if (value !== undefined) found.push({ task: subject.task, value: value ?? 0 });
+        if (value === undefined) continue;
+        held += sizes.of(task);
+        found.push({ task: held > portionBytesMax ? sizes.without(task) : task, value: value ?? 0 });
       }
       if (performance.now() > this.#endsAt || found.length > most) {
         isWhole = false;
@@ -295,28 +295,22 @@ class Walk {
     const compare = comparator(this.#search);
     const place = after && placed(after);
     const beyond = place ? found.filter((one) => compare(place, one) < 0) : found;
-    const page = await this.#whole(beyond.sort(compare).slice(offset, offset + limit));
+    const page = beyond.sort(compare).slice(offset, offset + limit);
+    const values = new Map(page.map(({ task, value }) => [task.id, value]));
+    const ordered = page.map(({ task }) => task);
+    const fits = sizes.fitting(ordered, bytesMax);
+    const tasks = await this.reader.whole(ordered.slice(0, fits));
     return {
-      tasks: page.map(({ task }) => task),
-      ...(sortBy === "relevance" && { values: page.map(({ value }) => value) }),
+      tasks,
+      ...(fits < page.length && { isCut: true }),
+      ...(sortBy === "relevance" && { values: tasks.map(({ id }) => values.get(id)!) }),
       ...(!isWhole && { isPartial: true }),
     };
   }
 
-  /** With the values of the tasks, where they were put in order without. What was deleted meanwhile is left out. */
-  async #whole(page: readonly Placed[]): Promise<readonly Placed[]> {
-    if (!isOrderedByText(this.#search)) return page;
-    const { database, lanes: known } = this.#context;
-    const ids = page.map(({ task }) => task.id);
-    const asked: Pick<Session, "query"> = { query: (statement, values) => database.read(statement, values) };
-    const rows = await readSubjects(asked, ids, null, { attributes: false, text: false });
-    const lanes = await known.named(new Set(rows.map(([, , , lane]) => lane)));
-    const tasks = new Map(rows.map(([, , ...row]) => [row[0] as string, toTask(row as TaskRow, lanes)]));
-    return page.flatMap(({ task, value }) => {
-      // A definition has no row.
-      const whole = tasks.get(task.id) ?? (task.version === undefined ? task : undefined);
-      return whole ? [{ task: whole, value }] : [];
-    });
+  /** All tasks that pass the plain filters, in order, from the search's place on. */
+  #chunks(search = this.#search): AsyncGenerator<Chunk> {
+    return walkedChunks(this.#context, search, this.reader);
   }
 
   async #source(search = this.#search): Promise<KeySource | undefined> {
@@ -324,7 +318,7 @@ class Walk {
     // Those that run are few.
     if (search.statuses?.every((name) => name === "RUNNING")) return undefined;
     const source = await this.#context.database.snapshot(
-      (session) => findKeySource(this.#context, session, search, (asked) => this.#attributes(asked)),
+      (session) => findKeySource(this.#context, session, search, (asked) => this.reader.attributes(asked)),
       planningOnce,
     );
     return source && (await this.#walksSooner(source)) ? undefined : source;
@@ -360,18 +354,23 @@ class Walk {
     for (let limit = first; ; ) {
       const { places, next, read } = await database.snapshot(async (session) => {
         const candidates = await source.keys(session, after, limit);
-        return { ...candidates, read: await this.#read(session, candidates.places) };
+        const read = await this.reader.read(session, candidates.places);
+        return { ...candidates, ...(read.stoppedAt && { next: read.stoppedAt }), read };
       }, planningOnce);
       const isHere = (entry: Placed) => !next || !source.isOrdered || compare(entry, placed(next)) <= 0;
-      const subjects = withEntries(search, read, entries.filter(isHere));
+      const here = entries.filter(isHere);
       entries = entries.filter((entry) => !isHere(entry));
-      const last = next ?? places.at(-1) ?? (subjects[0] && placeOf(search, subjects.at(-1)!.task));
+      const { where } = search;
+      const met = withEntries(
+        search,
+        read.met,
+        here.filter(({ task }) => !where || meets(where, { task })),
+      );
+      const end = here.at(-1)?.task;
+      const last = next ?? places.at(-1) ?? (end && placeOf(search, end));
       if (!last) return;
       // Also where none of them passes the plain filters: the clock is looked at after each chunk.
-      for (let start = 0; start === 0 || start < subjects.length; start += chunkMax) {
-        const some = subjects.slice(start, start + chunkMax);
-        yield { tasks: some.map(({ task }) => task), last, subjects: some };
-      }
+      yield { met, seen: read.seen + here.length, last };
       if (!next) return;
       after = next;
       // Where nothing was found, the next chunk is not likely to have many that do not fit.
@@ -385,53 +384,6 @@ class Walk {
     const outline = (session: Session) => plain.outline(session, search);
     const { definitions } = await this.#context.database.snapshot(outline, planning);
     return definitions.map((definition) => plain.entryOf(search, definition));
-  }
-
-  /** The tasks there that pass the plain filters, in the order of their places, with what conditions ask for. */
-  async #read(session: Session, places: readonly Place[]): Promise<Subject[]> {
-    if (places.length === 0) return [];
-    const statuses = this.#search.statuses?.flatMap((name) => statusNumbers[name]) ?? null;
-    const wants = needsOf(this.#search.where);
-    const names = wants.attributes ? await this.#attributes(session) : [];
-    const ids = places.map(({ id }) => id);
-    const rows = isOrderedByText(this.#search)
-      ? await readTexts(session, ids, statuses)
-      : await readSubjects(session, ids, statuses, wants);
-    const lanes = await this.#context.lanes.named(new Set(rows.map((row) => row[3])));
-    const read = rows.map(([keys, text, ...row]) => ({ keys, text, task: toTask(row as TaskRow, lanes) }));
-    const fitting = read.filter(({ task }) => plain.fits(this.#search, task));
-    const bare = wants.text ? fitting.filter(({ text }) => text === null).map(({ task }) => task) : [];
-    const texts = await madeTexts(session, bare);
-    const subjects = new Map(
-      fitting.map(({ keys, text, task }): [string, Subject] => [
-        task.id,
-        subjectOf(task, names, keys, text ?? texts.get(task.id)),
-      ]),
-    );
-    return places.map(({ id }) => subjects.get(id)).filter((subject) => subject !== undefined);
-  }
-
-  async #attributes(session: Session): Promise<readonly NamedAttribute[]> {
-    const names = this.names ?? (await this.#context.attributes.all(session));
-    this.names = names;
-    return names;
-  }
-
-  async #meeting({ tasks, subjects }: Chunk): Promise<Subject[]> {
-    const { where } = this.#search;
-    if (!where) return tasks.map((task) => ({ task }));
-    const all = subjects ?? (await this.#subjectsOf(tasks, where));
-    return all.filter((subject) => meets(where, subject));
-  }
-
-  async #subjectsOf(tasks: readonly Task[], where: Condition): Promise<Subject[]> {
-    const ids = tasks.map(({ id }) => id);
-    const { database } = this.#context;
-    const wants = needsOf(where);
-    const names = wants.attributes ? await this.#attributes(database) : [];
-    const keys = wants.attributes ? await attributesByTask(database, ids) : undefined;
-    const texts = wants.text ? await textsOf(database, tasks) : undefined;
-    return tasks.map((task) => subjectOf(task, names, keys?.get(task.id), texts?.get(task.id)));
   }
 }
 

@@ -4,7 +4,7 @@
  * definitions without tasks are put in here. Everything of one search is read from one snapshot.
  */
 import { compareText } from "../../core/compare.ts";
-import type { SearchPlan, StoredDefinition, StoreSearch } from "../../core/store.ts";
+import type { Found, SearchPlan, StoredDefinition, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import { GroupSums } from "../group-sums.ts";
 import { keptTime } from "../kept-counts.ts";
@@ -30,6 +30,7 @@ import { type Pair, pageStatement, type SearchStatement, type Text } from "./sea
 import { onceOnly, statement } from "./statement.ts";
 import { sums } from "./tallies.ts";
 import { allOf, countByTime } from "./time-counts.ts";
+import { portionBytesMax, shareOf, ValueSizes } from "./value-sizes.ts";
 
 /** No type and no queue holds U+0000, which the server would not take, nor what it becomes. */
 export function askable(search: StoreSearch): StoreSearch {
@@ -47,37 +48,75 @@ export interface Placed {
   value: number;
 }
 
-export async function searchTasks(context: Context, search: StoreSearch): Promise<Task[]> {
-  if (search.id !== undefined) return searchById(context, search, search.id);
-  const { rows, first, definitions } = await context.database.snapshot(
-    (session) => readPage(session, search),
-    planningOnce,
-  );
+export async function searchTasks(context: Context, search: StoreSearch): Promise<Found> {
+  if (search.id !== undefined) return { tasks: await searchById(context, search, search.id) };
+  const { bytesMax } = search;
+  if (bytesMax !== undefined) {
+    const { tasks, isCut } = await searchWithin(context, { ...search, bytesMax });
+    return { tasks, ...(isCut && { isCut }) };
+  }
+  const page = await context.database.snapshot((session) => readPage(session, search), planningOnce);
+  return { tasks: await pageOf(context, search, page) };
+}
+
+/** By no id: what fits. */
+function searchWithin(
+  context: Context,
+  search: StoreSearch & { bytesMax: number },
+): Promise<{ tasks: Task[]; isCut: boolean }> {
+  return context.database.snapshot(async (session) => {
+    const sizes = new ValueSizes();
+    const share = shareOf(search.bytesMax, search.limit);
+    const page = await readPage(session, search, share);
+    for (const row of page.rows) sizes.note(row.slice(1) as TaskRow, share);
+    const all = await pageOf(context, search, page);
+    const fits = sizes.fitting(all, search.bytesMax);
+    const tasks = await sizes.whole(session, all.slice(0, fits), (numbers) => context.lanes.named(numbers));
+    return { tasks, isCut: fits < all.length };
+  }, planningOnce);
+}
+
+/** By no id: all of them, those with larger values without these. */
+export async function searchLeaving(
+  context: Context,
+  search: StoreSearch,
+  sizes: ValueSizes,
+  share: number,
+): Promise<Task[]> {
+  const page = await context.database.snapshot((session) => readPage(session, search, share), planningOnce);
+  for (const row of page.rows) sizes.note(row.slice(1) as TaskRow, share);
+  return pageOf(context, search, page);
+}
+
+async function pageOf(
+  context: Context,
+  search: StoreSearch,
+  { rows, first, definitions }: Page,
+): Promise<Task[]> {
   const lanes = await context.lanes.named(new Set(rows.map((row) => row[2] as number)));
   const tasks = rows.map((row): Placed => ({ task: toTask(row.slice(1) as TaskRow, lanes), value: row[0] }));
-  return merge(
-    search,
-    tasks,
-    first,
-    definitions.map((definition) => entryOf(search, definition)),
-  );
+  const entries = definitions.map((definition) => entryOf(search, definition));
+  return merge(search, tasks, first, entries);
 }
 
 /**
  * Those of the next tasks that may meet a condition, at most so many, and the last one in any case; and how many were looked
- * at. Of a search without definitions.
+ * at. Those with larger values are without these. Of a search without definitions.
  */
 export async function searchMaybe(
   context: Context,
   search: StoreSearch,
   filter: RowFilter,
   most: number,
+  sizes: ValueSizes,
 ): Promise<{ seen: number; tasks: Task[] }> {
+  const share = shareOf(portionBytesMax, most);
   const rows = await context.database.snapshot(async (session) => {
     const { pairs } = await outline(session, search);
-    const page = maybeStatement(search, pairs, filter, most);
+    const page = maybeStatement(search, pairs, filter, most, share);
     return session.query(page.statement, page.values);
   }, planningOnce);
+  for (const row of rows) sizes.note(row.slice(2) as TaskRow, share);
   const lanes = await context.lanes.named(new Set(rows.map((row) => row[3] as number)));
   return { seen: rows.at(-1)?.[0] ?? 0, tasks: rows.map((row) => toTask(row.slice(2) as TaskRow, lanes)) };
 }
@@ -87,11 +126,12 @@ export function maybeStatement(
   pairs: readonly Pair[],
   { of, text: name }: RowFilter,
   most: number,
+  share: number,
 ): SearchStatement {
   const has = (text: string) => `strpos(tasks.${of}, ${text}) > 0`;
   // What has letters written as numbers may have the name in other words.
   const condition = (text: Text) => `${has(text.add(name))} OR ${has("'\\u'")}`;
-  return pageStatement(search, pairs, search.limit, search.offset, { condition, most });
+  return pageStatement(search, pairs, search.limit, search.offset, share, { condition, most });
 }
 
 export async function countTasks(context: Context, search: StoreSearch): Promise<number> {
@@ -163,21 +203,22 @@ interface Page {
 /**
  * The tasks that can be on the page, whatever the definitions among them: each definition may push a task one place
  * further, so reading starts as many tasks before the offset.
+ * @param share values of more bytes are not in the rows
  */
-async function readPage(session: Session, search: StoreSearch): Promise<Page> {
+async function readPage(session: Session, search: StoreSearch, share?: number): Promise<Page> {
   const { definitions, pairs } = await outline(session, search);
   const { offset, limit } = search;
   const end = offset + limit;
   const first = Math.max(0, offset - definitions.length);
-  const read = async (from: number) => {
+  const read = async (from: number): Promise<Page> => {
     const near = await nearer(session, search, pairs, end - from, from);
-    const page = pageStatement(near.search, pairs, end - from, near.offset);
-    return session.query(page.statement, page.values);
+    const page = pageStatement(near.search, pairs, end - from, near.offset, share);
+    const rows = await session.query(page.statement, page.values);
+    return { rows, first: from, definitions };
   };
-  const rows = await read(first);
+  const page = await read(first);
   // Past the last task nothing tells how many definitions came before; then all is read.
-  if (rows.length > 0 || first === 0 || definitions.length === 0) return { rows, first, definitions };
-  return { rows: await read(0), first: 0, definitions };
+  return page.rows.length > 0 || first === 0 || definitions.length === 0 ? page : read(0);
 }
 
 function merge(search: StoreSearch, tasks: readonly Placed[], first: number, entries: Placed[]): Task[] {

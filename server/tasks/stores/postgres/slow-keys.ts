@@ -7,7 +7,6 @@ import type { Place, StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Session } from "./database.ts";
 import { gatheredMax, type KeySource } from "./key-source.ts";
-import { taskColumns } from "./rows.ts";
 import { type Pair, type SearchStatement, Text, unnested } from "./search-statements.ts";
 import { shape } from "./statement.ts";
 
@@ -27,7 +26,7 @@ export function isSlowest(search: StoreSearch): boolean {
   return offset + limit <= slowestMax && (after?.value ?? slowMs) >= slowMs;
 }
 
-/** The slowest of the pairs from the search's place on: how long, then `taskColumns`. */
+/** The slowest of the pairs from the search's place on: how long, and the id. */
 export function slowestStatement(
   { after }: StoreSearch,
   pairs: readonly Pair[],
@@ -41,14 +40,10 @@ export function slowestStatement(
   return {
     statement: shape(
       "slowestTasks",
-      `WITH page AS MATERIALIZED (
-        SELECT keys.value, keys.id FROM ${given} CROSS JOIN LATERAL (
+      `SELECT keys.value, keys.id FROM ${given} CROSS JOIN LATERAL (
           SELECT ${duration} AS value, tasks.id FROM :schema.tasks WHERE ${slow}${beyond}
           ORDER BY ${duration} DESC, tasks.id DESC LIMIT ${most}) AS keys
-        ORDER BY keys.value DESC, keys.id DESC LIMIT ${most})
-      SELECT page.value, ${taskColumns}
-      FROM page CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.id = page.id OFFSET 0) AS tasks
-      ORDER BY page.value DESC, page.id DESC`,
+        ORDER BY keys.value DESC, keys.id DESC LIMIT ${most}`,
     ),
     values: text.values,
   };

@@ -1,12 +1,12 @@
 /** What is read of candidates to test conditions on them: their rows, and what conditions ask for beside. */
-import type { Condition } from "../../core/condition.ts";
+import type { Condition, Field } from "../../core/condition.ts";
 import type { Subject } from "../../core/meets.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import type { NamedAttribute } from "./attribute-names.ts";
 import { attributesOf } from "./attribute-values.ts";
 import type { Database, Session } from "./database.ts";
-import { bareColumns, taskColumns } from "./rows.ts";
+import { bareColumns, columnsWithin } from "./rows.ts";
 import { statement } from "./statement.ts";
 
 export function subjectOf(
@@ -23,13 +23,19 @@ export function subjectOf(
   };
 }
 
-/** What the conditions need beside the task's row. */
-export function needsOf(where: Condition | undefined): { attributes: boolean; text: boolean } {
+/** What the conditions need beside the task's row; and whether they need what it was given, has given or failed with. */
+export function needsOf(where: Condition | undefined): Wants & { values: boolean } {
+  const asks = (is: (part: Condition) => boolean) => where !== undefined && asksFor(where, is);
+  const text = asks(({ kind }) => kind === "text");
   return {
-    attributes:
-      where !== undefined && asksFor(where, (part) => "field" in part && part.field.of === "attribute"),
-    text: where !== undefined && asksFor(where, ({ kind }) => kind === "text"),
+    attributes: asks((part) => "field" in part && part.field.of === "attribute"),
+    text,
+    values: text || asks((part) => "field" in part && isValue(part.field)),
   };
+}
+
+function isValue(field: Field): boolean {
+  return field.of === "payload" || field.of === "result" || (field.of === "task" && field.name === "error");
 }
 
 function asksFor(condition: Condition, is: (part: Condition) => boolean): boolean {
@@ -44,44 +50,47 @@ export function isOrderedByText({ sortBy, where }: StoreSearch): boolean {
   return sortBy === "relevance" && where !== undefined && !asksFor(where, (part) => "field" in part);
 }
 
-/** Attributes, text and task of each of `ids`: a row for those of these statuses. */
+/** What is asked of candidates beside their rows. */
+export interface Wants {
+  attributes: boolean;
+  text: boolean;
+}
+
+/** Attributes, text and task of each of `ids`, without larger values: a row for those of these statuses. */
 export async function readSubjects(
   session: Pick<Session, "query">,
   ids: readonly string[],
   statuses: readonly number[] | null,
-  wants: { attributes: boolean; text: boolean },
+  wants: Wants,
+  bytesMax = Number.MAX_SAFE_INTEGER,
 ): Promise<SubjectRow[]> {
-  const rows = await session.query(subjectsByIds, [ids, statuses, wants.attributes, wants.text]);
+  const rows = await session.query(subjectsByIds, [ids, statuses, wants.attributes, wants.text, bytesMax]);
   return rows as SubjectRow[];
 }
 
 /** Attributes, text, and the task's row. */
 export type SubjectRow = [keys: string[] | null, text: string | null, ...task: any[]];
 
-/** The same, where the tasks are without their values; those that have no text are as they are. */
+/** The same, where none of the tasks has its values. */
 export async function readTexts(
   session: Session,
   ids: readonly string[],
   statuses: readonly number[] | null,
 ): Promise<SubjectRow[]> {
-  const rows = (await session.query(textsOfSubjects, [ids, statuses])) as SubjectRow[];
-  const bare = rows.filter(([, text]) => text === null).map(([, , id]) => id as string);
-  if (bare.length === 0) return rows;
-  const whole = await readSubjects(session, bare, statuses, { attributes: false, text: true });
-  return [...rows.filter(([, text]) => text !== null), ...whole];
+  return (await session.query(textsOfSubjects, [ids, statuses])) as SubjectRow[];
 }
 
 const subjectsByIds = statement(
   "tasksByIds",
   `SELECT CASE WHEN $3::boolean THEN tasks.attributes END,
       CASE WHEN $4::boolean THEN (SELECT texts.body FROM :schema.texts
-        WHERE texts.task_id = tasks.id AND texts.version = tasks.version) END, ${taskColumns}
+        WHERE texts.task_id = tasks.id AND texts.version = tasks.version) END, ${columnsWithin("$5")}
     FROM unnest($1::text[]) AS wanted (id)
     CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.id = wanted.id OFFSET 0) AS tasks
     WHERE $2::smallint[] IS NULL OR tasks.status = ANY($2)`,
 );
 
-/** As `taskColumns`. */
+/** As `columnsWithin`. */
 const textsOfSubjects = statement(
   "textsOfTasks",
   `SELECT NULL, texts.body, ${bareColumns}

@@ -5,27 +5,49 @@
 import type { Place, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import { type RowFilter, rowFilterOf } from "../row-filter.ts";
+import type { CandidateReader } from "./candidate-reader.ts";
 import { type Chunk, chunkMax, chunkMin, placeOf } from "./chunks.ts";
 import type { Context } from "./context.ts";
 import * as plain from "./search.ts";
+import { noValues, portionBytesMax, shareOf } from "./value-sizes.ts";
 
 /** So many are looked at in one chunk at most, while that takes no longer than so many milliseconds. */
 const passedMax = 10_000;
 const passingMsMax = 40;
 
 /** From the search's place on. */
-export function walkedChunks(context: Context, search: StoreSearch): AsyncGenerator<Chunk> {
+export function walkedChunks(
+  context: Context,
+  search: StoreSearch,
+  reader: CandidateReader,
+): AsyncGenerator<Chunk> {
   const { where, ...all } = search;
   const filter = where && search.id === undefined ? rowFilterOf(where) : undefined;
-  return filter ? maybeMeeting(context, all, filter) : whole(context, all);
+  // What only is put in order needs no values for that.
+  const bytesMax = where ? portionBytesMax : noValues;
+  return filter ? maybeMeeting(context, all, reader, filter) : whole(context, all, reader, bytesMax);
 }
 
-async function* whole(context: Context, search: StoreSearch): AsyncGenerator<Chunk> {
+async function* whole(
+  context: Context,
+  search: StoreSearch,
+  reader: CandidateReader,
+  bytesMax: number,
+): AsyncGenerator<Chunk> {
+  if (search.id !== undefined) {
+    const { tasks } = await plain.searchTasks(context, { ...search, offset: 0 });
+    if (tasks.length > 0) yield { ...(await reader.test(tasks)), last: placeOf(search, tasks.at(-1)!) };
+    return;
+  }
   let next: Partial<StoreSearch> = {};
   for (let limit = chunkMin; ; limit = Math.min(chunkMax, limit * 2)) {
-    const tasks = await plain.searchTasks(context, { ...search, ...next, limit, offset: 0 });
-    if (tasks.length > 0) yield { tasks, last: placeOf(search, tasks.at(-1)!) };
-    if (tasks.length < limit || search.id !== undefined) return;
+    const part = { ...search, ...next, limit, offset: 0 };
+    const tasks = await plain.searchLeaving(context, part, reader.sizes, shareOf(bytesMax, limit));
+    if (tasks.length > 0) {
+      const { stoppedAt, ...tested } = await reader.test(tasks);
+      yield { ...tested, last: stoppedAt ?? placeOf(search, tasks.at(-1)!) };
+    }
+    if (tasks.length < limit) return;
     next = behind(search, tasks);
   }
 }
@@ -33,6 +55,7 @@ async function* whole(context: Context, search: StoreSearch): AsyncGenerator<Chu
 async function* maybeMeeting(
   context: Context,
   search: StoreSearch,
+  reader: CandidateReader,
   filter: RowFilter,
 ): AsyncGenerator<Chunk> {
   // A definition has no value at any place.
@@ -40,9 +63,18 @@ async function* maybeMeeting(
   let next: Partial<StoreSearch> = {};
   for (let limit = chunkMin, most = chunkMin; ; ) {
     const beganAt = performance.now();
-    const { seen, tasks } = await plain.searchMaybe(context, { ...all, ...next, limit }, filter, most);
+    const { seen, tasks } = await plain.searchMaybe(
+      context,
+      { ...all, ...next, limit },
+      filter,
+      most,
+      reader.sizes,
+    );
     const tookMs = performance.now() - beganAt;
-    if (tasks.length > 0) yield { tasks, last: placeOf(search, tasks.at(-1)!), seen };
+    if (tasks.length > 0) {
+      const { met, stoppedAt } = await reader.test(tasks);
+      yield { met, seen, last: stoppedAt ?? placeOf(search, tasks.at(-1)!) };
+    }
     const isFull = tasks.length === most;
     if (!isFull && seen < limit) return;
     next = behind(search, tasks);

@@ -43,9 +43,9 @@ test("only rows that may meet it are read", () => {
   bench.enqueue(...newTasks(50, { payload: null }), newTask({ id: "with it", payload }), ...newTasks(50));
   const [[most]] = bench.connection.prepare("SELECT max(seq) FROM tasks").all() as unknown as [[number]];
   const seqs = Array.from({ length: most }, (_, place) => most - place);
-  expect(readRows(bench.connection, seqs, undefined)).toHaveLength(101);
-  const found = readRows(bench.connection, seqs, rowFilterOf(amount));
+  expect([...readRows(bench.connection, seqs, undefined)]).toHaveLength(101);
+  const found = [...readRows(bench.connection, seqs, rowFilterOf(amount))];
   expect(found.map(([, id]) => id)).toEqual(["with it"]);
-  expect(readRows(bench.connection, seqs, rowFilterOf(rows))).toEqual([]);
+  expect([...readRows(bench.connection, seqs, rowFilterOf(rows))]).toEqual([]);
   bench.close();
 });

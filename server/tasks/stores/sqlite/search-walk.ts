@@ -17,7 +17,7 @@ import { estimateMax, gatheredMax } from "./key-source.ts";
 import { keySourceOf, withEntries } from "./key-sources.ts";
 import { nearKeys } from "./near-keys.ts";
 import type { Rows } from "./protocol.ts";
-import { readRows } from "./row-filter.ts";
+import { readBareRows, readRows } from "./row-filter.ts";
 import {
   type AttemptRow,
   type DefinitionRow,
@@ -29,6 +29,7 @@ import {
   toDefinition,
   toEntry,
 } from "./rows.ts";
+import { inPortions, Room, readTasks, rowsIn } from "./rows-within.ts";
 import type { FoundRows } from "./search.ts";
 import * as plain from "./search.ts";
 import { comparator, isAfter, isNotBefore, isPlace, type Key, keyOf } from "./search-key.ts";
@@ -99,12 +100,19 @@ interface Candidate {
   row?: Row;
 }
 
+/** What is put in order waits without its row. */
+interface Gathered extends Pick<Candidate, "key" | "entry"> {
+  at: [value: number, id: string];
+}
+
 class Walk {
   readonly #connection: Connection;
   readonly #search: StoreSearch;
   readonly #definitions: ReturnType<typeof plain.definitionsWithoutTasks>;
   readonly #endsAt: number;
   readonly #filter: RowFilter | undefined;
+  /** Whether candidates are read without their values, which nothing is asked of. */
+  #isBare = false;
 
   constructor(connection: Connection, search: StoreSearch) {
     this.#connection = connection;
@@ -221,32 +229,39 @@ class Walk {
     chunks: Iterable<Candidate[]>,
     offset = this.#search.offset,
   ): { found: FoundRows; isExhausted: boolean } {
-    const { limit } = this.#search;
+    const { limit, bytesMax } = this.#search;
     const found: Candidate[] = [];
+    const room = new Room(bytesMax);
+    let left = offset;
     for (const chunk of chunks) {
       for (const candidate of chunk) {
-        if (this.#isMet(candidate)) found.push(candidate);
-        if (found.length === offset + limit)
-          return { found: this.#answer(found.slice(offset)), isExhausted: false };
+        if (!this.#isMet(candidate)) continue;
+        left -= 1;
+        if (left >= 0) continue;
+        if (candidate.row && !room.takes(candidate.row))
+          return { found: { ...this.#answer(found), isCut: true }, isExhausted: false };
+        if (found.push(candidate) === limit) return { found: this.#answer(found), isExhausted: false };
       }
       if (performance.now() <= this.#endsAt) continue;
       const stoppedAt = this.#placeOf(chunk.at(-1)!);
-      return { found: this.#answer(found.slice(offset), stoppedAt), isExhausted: false };
+      return { found: this.#answer(found, stoppedAt), isExhausted: false };
     }
-    return { found: this.#answer(found.slice(offset)), isExhausted: true };
+    return { found: this.#answer(found), isExhausted: true };
   }
 
   /** Ends at the budget with the best of what was looked at, which need not be the best of all. */
   #gathered(): FoundRows {
     const { after: place, limit, offset, ...rest } = this.#search;
-    const found: { candidate: Candidate; at: [value: number, id: string] }[] = [];
+    this.#isBare = rest.where === undefined;
+    const found: Gathered[] = [];
     const most = rest.sortBy === "relevance" ? rankedMax : sortedMax;
     let isWhole = true;
     for (const chunk of this.#chunks({ ...rest, limit, offset: 0, sortBy: "createdAt", descending: true })) {
       for (const candidate of chunk) {
         const subject = this.#meeting(candidate);
         const value = subject && sortValueIn(rest, subject);
-        if (typeof value === "number") found.push({ candidate, at: [value, candidate.key[1]] });
+        const { key, entry } = candidate;
+        if (typeof value === "number") found.push({ key, at: [value, key[1]], ...(entry && { entry }) });
       }
       if (performance.now() > this.#endsAt || found.length > most) {
         isWhole = false;
@@ -258,10 +273,23 @@ class Walk {
     const order = (a: [number, string], b: [number, string]) => compare([...a, 0], [...b, 0]);
     const beyond = place ? found.filter(({ at }) => order([place.value ?? 0, place.id], at) < 0) : found;
     beyond.sort((a, b) => order(a.at, b.at));
-    const page = beyond.slice(offset, offset + limit);
-    const answer = this.#answer(page.map(({ candidate }) => candidate));
+    const { page, isCut } = this.#withRows(beyond.slice(offset, offset + limit));
+    const answer = this.#answer(page);
     if (rest.sortBy === "relevance") answer.values = page.map(({ at: [value] }) => value);
-    return isWhole ? answer : { ...answer, isPartial: true };
+    return { ...answer, ...(isCut && { isCut }), ...(!isWhole && { isPartial: true }) };
+  }
+
+  /** Up to the first that does not fit into the answer. */
+  #withRows(page: readonly Gathered[]): { page: (Gathered & Candidate)[]; isCut?: true } {
+    const seqs = page.filter(({ entry }) => !entry).map(({ key: [, , seq] }) => seq);
+    const { rows, cutAt } = readTasks(this.#connection, seqs, this.#search.bytesMax);
+    const rowOf = new Map(rows.map((row) => [row[0], row]));
+    const end = cutAt === undefined ? page.length : page.findIndex(({ key }) => key[2] === cutAt);
+    const whole = page.slice(0, end).map((one): Gathered & Candidate => {
+      const row = rowOf.get(one.key[2]);
+      return row ? { ...one, row } : one;
+    });
+    return { page: whole, ...(cutAt !== undefined && { isCut: true }) };
   }
 
   *#chunks(search: StoreSearch): Generator<Candidate[]> {
@@ -284,11 +312,11 @@ class Walk {
           if (next.done) break;
           if (!isPlace(next.value)) chunk.push(next.value);
           else if (performance.now() > this.#endsAt && isEnd(search, next.value)) {
-            yield this.#read([...chunk, next.value]);
+            yield* this.#read([...chunk, next.value]);
             chunk.length = 0;
           }
         }
-        if (chunk.length > 0) yield this.#read(chunk);
+        if (chunk.length > 0) yield* this.#read(chunk);
         if (chunk.length < chunkSize) return;
       }
     } finally {
@@ -324,26 +352,28 @@ class Walk {
       offset: 0,
     });
     const [row] = tasks.rows;
-    if (row) return this.#read([[0, row[1], row[0]]])[0];
+    if (row) return this.#read([[0, row[1], row[0]]]).next().value?.[0];
     const [entry] = definitions;
     return entry && { key: [0, entry[1][0], -1], entry: toEntry(toDefinition(entry[1]), undefined) };
   }
 
-  #read(keys: readonly Key[]): Candidate[] {
+  /** In several chunks where their rows are large. */
+  *#read(keys: readonly Key[]): Generator<Candidate[], undefined> {
     const tasks = keys.filter((key) => !isPlace(key) && !this.#definitionOf(key));
     const seqs = tasks.map(([, , seq]) => seq);
-    const rows = readRows(this.#connection, seqs, this.#filter);
-    this.#names = namesOf(withNames(this.#connection, rows));
-    let next = 0;
-    return keys.map((key) => {
-      if (isPlace(key)) return { key };
-      const definition = this.#definitionOf(key);
-      if (definition) return { key, entry: toEntry(toDefinition(definition), undefined) };
-      const row = rows[next];
-      if (row?.[0] !== key[2]) return { key };
-      next += 1;
-      return { key, row };
-    });
+    const rows = this.#isBare
+      ? readBareRows(this.#connection, seqs)
+      : readRows(this.#connection, seqs, this.#filter);
+    for (const chunk of inPortions(keys, rows, this.#search.bytesMax)) {
+      this.#names = namesOf(withNames(this.#connection, rowsIn(chunk)));
+      yield chunk.map((candidate): Candidate => {
+        const definition = isPlace(candidate.key) ? undefined : this.#definitionOf(candidate.key);
+        return definition
+          ? { key: candidate.key, entry: toEntry(toDefinition(definition), undefined) }
+          : candidate;
+      });
+    }
+    return undefined;
   }
 
   /** A task can have a number below zero in a damaged file alone. */
@@ -401,8 +431,7 @@ class Walk {
   }
 
   #answer(page: readonly Candidate[], stoppedAt?: Place): FoundRows {
-    const rows = page.flatMap(({ row }) => (row ? [row] : []));
-    const tasks: Rows = withNames(this.#connection, rows);
+    const tasks: Rows = withNames(this.#connection, rowsIn(page));
     const definitions = page.flatMap(({ key, row }, place): FoundRows["definitions"] =>
       row ? [] : [[place, this.#definitions.find(([id]) => id === key[1])!]],
     );

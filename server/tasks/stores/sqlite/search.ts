@@ -13,7 +13,8 @@ import { GroupSums } from "../group-sums.ts";
 import { keptTime } from "../kept-counts.ts";
 import type { Connection } from "./connection.ts";
 import type { Rows } from "./protocol.ts";
-import type { DefinitionRow, Row } from "./rows.ts";
+import type { DefinitionRow } from "./rows.ts";
+import { readTasks } from "./rows-within.ts";
 import { comparator, isAfter, isPlace, type Key, keyOf, placeBefore } from "./search-key.ts";
 import { mergeInOrder } from "./search-merge.ts";
 import {
@@ -36,6 +37,7 @@ import { findTask, withNames } from "./write-context.ts";
 export interface FoundRows {
   tasks: Rows;
   definitions: [place: number, definition: DefinitionRow][];
+  isCut?: true;
   stoppedAt?: Place;
   isPartial?: true;
   unindexed?: number;
@@ -53,7 +55,7 @@ export function searchTasks(connection: Connection, search: StoreSearch): FoundR
   const definitions = search.definitions ? definitionsWithoutTasks(connection, search) : [];
   const streams = openStreams(connection, search, definitions);
   const keys = merge(streams, search);
-  return readKeys(connection, keys, definitions);
+  return readKeys(connection, keys, definitions, search.bytesMax);
 }
 
 export function countTasks(connection: Connection, search: StoreSearch): number {
@@ -277,10 +279,12 @@ function merge(streams: Iterator<Key>[], search: StoreSearch): Key[] {
   return found;
 }
 
+/** Up to the first task that does not fit. */
 function readKeys(
   connection: Connection,
   keys: readonly Key[],
   definitions: readonly DefinitionRow[],
+  bytesMax: number | undefined,
 ): FoundRows {
   const wanted: number[] = [];
   const places: FoundRows["definitions"] = [];
@@ -290,8 +294,11 @@ function readKeys(
     if (definition) places.push([place, definition]);
     else wanted.push(seq);
   });
-  const rows = connection.prepare(sql.readTasks).all(JSON.stringify(wanted)) as unknown as Row[];
-  return { tasks: withNames(connection, rows), definitions: places };
+  const { rows, cutAt } = readTasks(connection, wanted, bytesMax);
+  const tasks = withNames(connection, rows);
+  if (cutAt === undefined) return { tasks, definitions: places };
+  const end = keys.findIndex(([, , seq]) => seq === cutAt);
+  return { tasks, definitions: places.filter(([place]) => place < end), isCut: true };
 }
 
 // What lies in memory: RUNNING tasks, definitions

@@ -16,6 +16,10 @@ const columns = [
   "payload_types, result, result_types, error, description, tags, idempotency, settings, progress, attributes",
 ].join(", ");
 
+const bareColumns = columns
+  .replace(payload, "'null'")
+  .replace("payload_types, result, result_types", "NULL, NULL, NULL");
+
 /** What a claim cannot know beforehand, in the order that rows.ts reads it; what most tasks have none of is one column. */
 const claimedColumns = `seq, id, lane, priority, due_at, created_at, attempts, max_attempts, fence, version, ${payload},
     CASE WHEN crashes = 0 AND snoozes = 0
@@ -160,6 +164,9 @@ export const sql = {
     WHERE status = 1 AND crashes > 0 AND lane = ?1 AND priority = ?2 AND due_at > ?3 ORDER BY due_at LIMIT 1`,
   // CROSS JOIN: in the order of the list.
   readTasks: `/* dure:readTasks */ SELECT ${columns} FROM (SELECT value AS wanted FROM json_each(?))
+    CROSS JOIN tasks ON seq = wanted`,
+  /** In place of what a task was given and has given, nothing. */
+  readBareTasks: `/* dure:readBareTasks */ SELECT ${bareColumns} FROM (SELECT value AS wanted FROM json_each(?))
     CROSS JOIN tasks ON seq = wanted`,
   /** Those whose JSON may have a text in it; a long payload is not in the row. See row-filter.ts. */
   readByPayload: `/* dure:readByPayload */ SELECT ${columns} FROM (SELECT value AS wanted FROM json_each(?1))
