@@ -68,7 +68,10 @@ export interface AuditEntry {
 export interface HttpOptions {
   /** Where it is mounted, such as '/ops/dure'. Default '/'. */
   basePath?: string;
-  /** Names that this server is called by, without a port; 'any' to leave that to whatever stands before it. Default: loopback. */
+  /**
+   * Names that this server is called by; `localhost:8080` with that port alone, `tasks.example` with any. 'any' leaves that to
+   * whatever stands before it. Default: that for a mounted handler; of `listen` where it listens.
+   */
   hosts?: readonly string[] | "any";
   /** Which values are shown as [redacted], by their keys; false shows all. Default: names that mostly hold secrets. */
   redact?: Redact | false;
@@ -160,7 +163,7 @@ interface Site {
 
 function guard(app: Hono, { answer }: Site, hosts: HttpOptions["hosts"]): void {
   app.use(async (context, next) => {
-    checkHost(context.req.raw, hosts === "any" ? null : hosts);
+    checkHost(context.req.raw, hosts === undefined || hosts === "any" ? null : hosts);
     await next();
     if (whole.has(context.res)) return;
     for (const [name, value] of Object.entries(securityHeaders)) context.res.headers.set(name, value);

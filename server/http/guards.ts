@@ -1,18 +1,23 @@
 /** What a request must be before anything looks at it: for this host, and not sent by another site's page. */
 import { HttpError } from "./errors.ts";
 
-const loopback = ["localhost", "127.0.0.1", "[::1]"];
-
-/** @param hosts names that this server is called by, without a port; undefined for loopback only, null for any */
-export function checkHost(request: Request, hosts: readonly string[] | null | undefined): void {
+/**
+ * @param hosts names that this server is called by; those that name a port are meant with that port alone. null for any
+ * @throws HttpError WRONG_HOST
+ */
+export function checkHost(request: Request, hosts: readonly string[] | null): void {
   if (hosts === null) return;
-  const host = request.headers.get("host") ?? new URL(request.url).host;
-  const name = host.replace(/:\d+$/, "").toLowerCase();
-  if ((hosts ?? loopback).includes(name)) return;
+  const host = (request.headers.get("host") ?? new URL(request.url).host).toLowerCase();
+  const name = host.replace(/:\d+$/, "");
+  // Browsers leave the scheme's own port out.
+  const said = host === name ? [name, `${name}:443`, `${name}:80`] : [name, host];
+  if (hosts.some((one) => said.includes(one.toLowerCase()))) return;
+  const shown = /^[\w.:[\]-]{1,255}$/.test(host) ? host : "that name";
   throw new HttpError(
     421,
     "WRONG_HOST",
-    "This server is not called by that name. Name it with --host, or open the address that was printed.",
+    `This server is not called ${shown}. Open the address that was printed; or, if this is a tunnel or a proxy of yours, ` +
+      `start it with --allow-host ${shown === host ? host : "<name>"} (in code, name it in hosts).`,
   );
 }
 

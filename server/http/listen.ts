@@ -26,6 +26,8 @@ export interface ListenOptions extends HttpOptions {
    * its owner may look into it. Default: none, in memory.
    */
   accessFolder?: string;
+  /** Further names that it is called by, beside where it listens: a tunnel's `localhost:8080`. Each as in `hosts`. */
+  allowHosts?: readonly string[];
 }
 
 /** A server that listens. */
@@ -40,28 +42,32 @@ export interface Listening {
   close(): Promise<void>;
 }
 
-const loopback = ["127.0.0.1", "::1", "localhost"];
+const loopback = ["localhost", "127.0.0.1", "[::1]"];
 
 /** @throws DureError INVALID_OPTION, or the system's error when the port is taken */
 export async function listen(dure: Dure, options: ListenOptions = {}): Promise<Listening> {
-  const { host = "localhost", port = dashboardPort, socket, token, accessFolder, hosts, ...rest } = options;
+  const { host = "localhost", port = dashboardPort, socket, token, accessFolder, ...others } = options;
+  const { hosts, allowHosts = [], ...rest } = others;
   if (token !== undefined && token.length < 16) {
     throw new DureError(
       "INVALID_OPTION",
       "The token is too short; give at least 16 characters, or none: then links and the tokens of dure tokens let in.",
     );
   }
-  const named = hosts ?? (loopback.includes(host) ? undefined : [host]);
   const { onError = console.error } = rest;
   const passes = new Passes(accessFolder === undefined ? undefined : shelfIn(accessFolder, onError));
   passes.forgetExpired();
   const access = { passes, ...(token !== undefined && { token }) };
-  const handler = createApp(dure, access, { ...rest, ...(named !== undefined && { hosts: named }) });
+  // Which port it is may not be known before it listens; until then nobody can ask.
+  const own: string[] = [...allowHosts];
+  const names = hosts === undefined ? own : hosts === "any" ? hosts : [...hosts, ...allowHosts];
+  const handler = createApp(dure, access, { ...rest, hosts: names });
   const servers = socket
     ? [await start(handler, { path: socket })]
     : await startAll(handler, host === "localhost" ? ["127.0.0.1", "::1"] : [host], port);
   const address = servers[0]!.address() as AddressInfo | string;
   const shownPort = typeof address === "string" ? 0 : address.port;
+  own.push(...namesOf(host, shownPort));
   const link = () => linkTo(host, shownPort, passes.newLink());
   return {
     url: link(),
@@ -69,6 +75,13 @@ export async function listen(dure: Dure, options: ListenOptions = {}): Promise<L
     port: shownPort,
     close: async () => void (await Promise.all(servers.map(closed))),
   };
+}
+
+/** What is called by a socket of the file system has whatever port stands before it. */
+function namesOf(host: string, port: number): string[] {
+  const name = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+  const names = loopback.includes(name) ? loopback : [name];
+  return port === 0 ? names : names.map((one) => `${one}:${port}`);
 }
 
 /** One can log in where nothing can be written, too. @throws DureError INVALID_OPTION for a folder that must not be used */

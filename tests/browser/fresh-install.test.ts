@@ -145,6 +145,15 @@ describe("S04 the name it is called by", () => {
     }
   });
 
+  test("its own names with another port, or without, are refused, and what to do is said", async () => {
+    for (const host of ["127.0.0.1:8080", "localhost:8080", "[::1]:8080", "localhost"]) {
+      const head = `GET /api/stats HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${token}\r\n\r\n`;
+      const answer = await exchange(head);
+      expect(answer).toMatch(/^HTTP\/1\.1 421 /);
+      expect(answer).toContain(`--allow-host ${host}`);
+    }
+  });
+
   test("two names, and an address that names another, are refused", async () => {
     const own = `Host: 127.0.0.1:${port}`;
     const authorization = `Authorization: Bearer ${token}`;
@@ -266,6 +275,7 @@ describe("S10, S14, S15, S19, S23, S32 with defaults", () => {
     `" OR 1=1 --`,
     "x') UNION SELECT sql FROM sqlite_schema --",
     "NEAR(a b, 9) AND a*",
+    "NEAR(",
     "%".repeat(500),
     "(a+)+$ ".repeat(100),
     "__proto__",
@@ -281,6 +291,19 @@ describe("S10, S14, S15, S19, S23, S32 with defaults", () => {
     }
     expect((await asAdmin(`api/tasks/${value}`)).status).toBe(404);
     expect(await statusOf("order-18")).toBe("PENDING");
+  });
+
+  test("no text to look for is longer than 256 characters", async () => {
+    for (const [length, status] of [
+      [256, 200],
+      [257, 400],
+      [5_000, 400],
+      [10_000, 431],
+    ] as const)
+      expect([length, (await asAdmin(`api/tasks?q=${"%25".repeat(length)}`)).status]).toEqual([
+        length,
+        status,
+      ]);
   });
 
   test("a payload that names prototypes is a payload, and who enqueued it is told", async () => {
@@ -523,14 +546,20 @@ describe("S13, S30 one who asks too much", () => {
 
   test("holds twenty live streams, and leaves the others theirs", async () => {
     const stop = new AbortController();
-    const open = async (token: string) =>
-      (await ask("api/events", { headers: { authorization: `Bearer ${token}` }, signal: stop.signal }))
-        .status;
+    // An answer that nothing refers to is given up by the garbage collector, and its connection with it.
+    const held: Response[] = [];
+    const open = async (token: string) => {
+      const headers = { authorization: `Bearer ${token}` };
+      const answer = await ask("api/events", { headers, signal: stop.signal });
+      held.push(answer);
+      return answer.status;
+    };
     const greedy = await fresh.dure("tokens", "create", "greedy");
     for (let n = 0; n < 20; n++) expect(await open(greedy)).toBe(200);
     expect(await open(greedy)).toBe(429);
     expect(await open(token)).toBe(200);
     stop.abort();
+    expect(held).toHaveLength(22);
   });
 });
 

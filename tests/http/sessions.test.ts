@@ -128,6 +128,41 @@ test("localhost is every loopback address there is", async () => {
   await (hasIpv6 ? expect(asked).resolves.toBe(200) : expect(asked).rejects.toThrow());
 });
 
+test("a name is compared with its port, where it names one", async () => {
+  const own = await listen(dure, { port: 0, allowHosts: ["localhost:8080", "tasks.example"] });
+  const given = await listen(dure, { port: 0, hosts: ["Tasks.example:8443", "secure.example:443"] });
+  const statusFor = async ({ port }: { port: number }, host: string) => {
+    const asked = get({ host: "127.0.0.1", port, path: "/healthz", headers: { host }, agent: false });
+    const [answer] = (await once(asked, "response")) as [IncomingMessage];
+    answer.resume();
+    return answer.statusCode;
+  };
+  try {
+    for (const host of [
+      `localhost:${own.port}`,
+      `[::1]:${own.port}`,
+      "LOCALHOST:8080",
+      "tasks.example:1",
+      "tasks.example",
+    ])
+      expect([host, await statusFor(own, host)]).toEqual([host, 200]);
+    for (const host of [
+      "localhost",
+      "127.0.0.1:8080",
+      "tasks.example.evil",
+      `evil.example:${own.port}`,
+      "localhost:80",
+    ])
+      expect([host, await statusFor(own, host)]).toEqual([host, 421]);
+    for (const host of ["tasks.example:8443", "secure.example", "secure.example:443"])
+      expect([host, await statusFor(given, host)]).toEqual([host, 200]);
+    for (const host of ["tasks.example", "tasks.example:443", `127.0.0.1:${given.port}`])
+      expect([host, await statusFor(given, host)]).toEqual([host, 421]);
+  } finally {
+    await Promise.all([own.close(), given.close()]);
+  }
+});
+
 test.skipIf(process.platform === "win32")("a socket of the file system is its owner's alone", async () => {
   const folder = mkdtempSync(join(tmpdir(), "dure-socket-"));
   const socket = join(folder, "dure.sock");

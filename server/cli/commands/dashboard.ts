@@ -13,6 +13,7 @@ interface Options {
   host: string;
   port: string;
   socket?: string;
+  allowHost?: string[];
   link?: boolean;
 }
 
@@ -32,6 +33,10 @@ export function addDashboard(program: Command): void {
       "--socket <path>",
       "listen on this socket instead, which only its owner may use; --host is what it is called by",
     )
+    .option(
+      "--allow-host <name...>",
+      "answer to this name, too, such as localhost:8080 of a tunnel; without a port with any",
+    )
     .option("--link", "only print another such address of the dashboard that runs at that host and port")
     .addHelpText(
       "after",
@@ -40,6 +45,7 @@ Examples:
   dure dashboard
   dure dashboard --port 8080
   dure dashboard --link
+  dure dashboard --allow-host localhost:8080
   dure dashboard --socket /run/app/dure.sock --host tasks.example.com
   dure dashboard --database postgres://localhost/app`,
     )
@@ -58,6 +64,7 @@ const dashboard: Action<Options> = async (context, options) => {
     host: options.host,
     port,
     ...given(options.socket, (socket) => ({ socket })),
+    ...given(options.allowHost, (allowHosts) => ({ allowHosts })),
     ...given(token, (one) => ({ token: one })),
     ...given(accessFolderOf(context), (accessFolder) => ({ accessFolder })),
   }).catch((error) => {

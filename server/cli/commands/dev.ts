@@ -21,6 +21,7 @@ interface Options extends WorkingOptions {
   port: string;
   /** False with --no-dashboard. */
   dashboard: boolean;
+  allowHost?: string[];
 }
 
 /** Adds the command. */
@@ -39,6 +40,7 @@ export function addDev(program: Command): void {
     .option(...queuesOption)
     .option("--stop-grace <duration>", "how long a restart lets tasks go on", "3s")
     .option("--port <n>", "of the dashboard; another is taken where it is in use", String(dashboardPort))
+    .option("--allow-host <name...>", "of the dashboard: as of dure dashboard")
     .option("--no-dashboard", "without the dashboard")
     .addHelpText(
       "after",
@@ -74,17 +76,24 @@ const dev: Action<Options> = async (context, options) => {
       ...(queues === undefined ? [] : ["--queues", queues.join(",")]),
     ],
   );
-  const served = options.dashboard ? await serveDashboard(context, port) : undefined;
+  const served = options.dashboard ? await serveDashboard(context, port, options.allowHost) : undefined;
   loop.start();
   await firstStop(() => loop.stop());
   context.output.note("Finishing what is running. A second signal ends at once.");
   await Promise.all([loop.stop(), served?.close()]);
 };
 
-async function serveDashboard(context: Context, port: number): Promise<Listening> {
+async function serveDashboard(
+  context: Context,
+  port: number,
+  allowHosts: readonly string[] | undefined,
+): Promise<Listening> {
   const dure = context.openOrCreate();
   const { listen } = await import("../../http/listen.ts");
-  const kept = given(accessFolderOf(context), (accessFolder) => ({ accessFolder }));
+  const kept = {
+    ...given(accessFolderOf(context), (accessFolder) => ({ accessFolder })),
+    ...given(allowHosts, (names) => ({ allowHosts: names })),
+  };
   const listening = await listen(dure, { port, ...kept }).catch((error) => {
     if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
     return listen(dure, { port: 0, ...kept });

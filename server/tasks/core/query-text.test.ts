@@ -255,12 +255,17 @@ test("a query that is too large is refused at a column, and the largest is taken
       .reduce((inner) => `-(${inner} tag:x)`, "tag:y");
   const path = (count: number) => `payload${".k".repeat(count)}:1`;
   const list = (count: number) => `tag:${Array(count).fill("x").join(",")}`;
-  for (const query of [terms(1_000), terms(1_000, "-"), levels(20), path(20), list(1_000)]) {
+  const text = (length: number) => `a:1 ${"%".repeat(length)}`;
+  const phrase = (length: number) => `"${"x ".repeat(length / 2)}"`;
+  const fits = [terms(1_000), terms(1_000, "-"), levels(20), path(20), list(1_000), text(256), phrase(256)];
+  for (const query of fits) {
     toPlainFilters("searchTasks(options)", { and: [{ and: [parseQuery(query, time).filter] }] });
   }
   const tooLarge: [string, number][] = [
     [terms(1_001), 6_001],
     [levels(21), 43],
+    [text(257), 5],
+    [phrase(258), 1],
     [path(21), 1],
     [list(1_001), 2_005],
     ["x".repeat(10_001), 10_001],
