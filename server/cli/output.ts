@@ -1,6 +1,7 @@
 /** Where a command writes: data to stdout, prose to stderr. With --json, one JSON document and no prose. */
 import pc from "picocolors";
 import { indent, jsonText, plainLines } from "./text.ts";
+import { widthOf, wrapped } from "./width.ts";
 
 type Colors = ReturnType<typeof pc.createColors>;
 
@@ -50,19 +51,35 @@ export class Output {
 
   /** Prose: what happened, what to do next. */
   note(text: string): void {
-    if (!this.json) process.stderr.write(`${plainLines(text)}\n`);
+    if (!this.json) process.stderr.write(`${fitted(plainLines(text))}\n`);
   }
 
   /** Prose that should not be overlooked. */
   warn(text: string): void {
-    if (!this.json) process.stderr.write(`${this.noteColors.yellow("warning:")} ${plainLines(text)}\n`);
+    if (!this.json)
+      process.stderr.write(
+        `${this.noteColors.yellow("warning:")} ${fitted(plainLines(text), "warning: ")}\n`,
+      );
   }
 
   /** The end of a command that could not do what it was told; as JSON with --json. */
   error(text: string, document: Record<string, unknown>): void {
     if (this.json) process.stderr.write(`${jsonText({ error: document })}\n`);
-    else process.stderr.write(`${this.noteColors.red("error:")} ${indent(plainLines(text)).trimStart()}\n`);
+    else
+      process.stderr.write(`${this.noteColors.red("error:")} ${fitted(plainLines(text), "error: ", "  ")}\n`);
   }
+}
+
+/**
+ * Prose behind a label of so many columns. Broken between words where a terminal would break it within one; where a word is longer
+ * than a line, an address for instance, its line is left as it is.
+ */
+function fitted(text: string, label = "", margin = ""): string {
+  const width = process.stderr.isTTY ? process.stderr.columns || 80 : Number.POSITIVE_INFINITY;
+  const room = width - Math.max(label.length, margin.length);
+  const isTooLong = (line: string) => line.split(" ").some((word) => widthOf(word) > room);
+  const lines = text.split("\n").flatMap((line) => (isTooLong(line) ? line : wrapped(line, room)));
+  return indent(lines.join("\n"), margin).slice(lines[0] === "" ? 0 : margin.length);
 }
 
 /** NO_COLOR and FORCE_COLOR as everywhere; else only on a terminal that can. */

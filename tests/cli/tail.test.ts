@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createProgram } from "../../server/cli/program.ts";
 import { createDure, type Dure } from "../../server/dure.ts";
@@ -91,6 +92,38 @@ test("what running tasks log is told as it comes, each line once", async () => {
     expect.stringMatching(/^info asked the mail server \{/),
     "warn it was slow",
   ]);
+});
+
+test("in a terminal what does not fit stands below, and no word is broken", async () => {
+  const isTTY = Object.getOwnPropertyDescriptor(process.stdout, "isTTY");
+  const columns = Object.getOwnPropertyDescriptor(process.stdout, "columns");
+  Object.defineProperties(process.stdout, {
+    isTTY: { value: true, configurable: true },
+    columns: { value: 60, configurable: true },
+  });
+  try {
+    const message = "the mail server took no letter to anybody of order 4711 within ten minutes";
+    dure.defineTask("send-letter", async (_task, context) => {
+      context.log.info(message);
+      throw new Error(message);
+    });
+    const act = async () => {
+      await dure.start();
+      await dure.enqueueTask("send-letter", {}, { id: "letter-1" });
+    };
+    await tail(["--logs", "--no-color"], act, () => said.stdout.split("within ten minutes").length > 2);
+    const lines = stripVTControlCharacters(said.stdout).split("\n");
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(60);
+    const below = lines.filter((line) => line.startsWith(" ")).map((line) => line.trim());
+    expect(below.join(" ").split(message)).toHaveLength(3);
+  } finally {
+    for (const [name, before] of [
+      ["isTTY", isTTY],
+      ["columns", columns],
+    ] as const)
+      if (before) Object.defineProperty(process.stdout, name, before);
+      else delete (process.stdout as any)[name];
+  }
 });
 
 test("with --json a document on each line, and from before by --since", async () => {

@@ -1,5 +1,6 @@
 /** `dure tail`: what changes in a search, a line for each change, until it is ended. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { stripVTControlCharacters } from "node:util";
 import type { Command } from "commander";
 import type { Dure } from "../../dure.ts";
 import type { LogEntry } from "../../tasks/core/attempt.ts";
@@ -16,6 +17,7 @@ import { firstStop } from "../signals.ts";
 import { paintStatus, taskDocument } from "../task-view.ts";
 import { plainLine } from "../text.ts";
 import { durationMsOf, formatInstant, parseSpan } from "../times.ts";
+import { widthOf, wrapped } from "../width.ts";
 
 interface Options {
   type?: string[];
@@ -30,6 +32,8 @@ const earlierMax = 1_000;
 /** With --logs so many that run already are followed, and looked at this often. */
 const runningMax = 100;
 const lookEveryMs = 1_000;
+/** Under the status of the line above. */
+const margin = " ".repeat(11);
 const marks = { entered: "+", changed: "~", left: "-" } as const;
 
 /** Adds the command. */
@@ -167,7 +171,11 @@ class Lines {
     this.#lastId = id;
     for (const { at, level, message, fields } of entries) {
       const text = plainLine(`${formatInstant(at).slice(11)} ${level} ${message}`) + fieldsText(fields);
-      this.#output.print(`           ${this.#output.colors.dim(text)}`);
+      this.#output.print(
+        below(this.#output, text)
+          .map((line) => margin + this.#output.colors.dim(line))
+          .join("\n"),
+      );
     }
   }
 }
@@ -177,6 +185,12 @@ function headOf({ colors }: Output, { type, id }: Task, at: Date): string {
   return [colors.dim(formatInstant(at).slice(11)), ".", plainLine(type), plainLine(id)].join("  ");
 }
 
+/** As lines that fit below another one. */
+function below({ width }: Output, text: string): string[] {
+  return wrapped(text, width - margin.length);
+}
+
+/** An error that does not fit behind the rest stands below it. */
 function lineOf(output: Output, { change, task, isDeleted }: TaskChange): string {
   const { colors } = output;
   const status = isDeleted ? "deleted" : task.status;
@@ -187,9 +201,13 @@ function lineOf(output: Output, { change, task, isDeleted }: TaskChange): string
     paintStatus(output, status.padEnd(9), status),
     plainLine(task.type),
     plainLine(task.id),
-    more(task),
-  ];
-  return facts.filter((fact) => fact !== "").join("  ");
+  ].join("  ");
+  const told = more(task);
+  if (told === "") return facts;
+  const line = `${facts}  ${told}`;
+  return widthOf(stripVTControlCharacters(line)) <= output.width
+    ? line
+    : [facts, ...below(output, told).map((one) => margin + one)].join("\n");
 }
 
 function more(task: Task): string {

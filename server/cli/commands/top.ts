@@ -72,7 +72,7 @@ class Top {
 
   /** The first reading comes before the screen, so that a database that is not there is told as everywhere. */
   async run(): Promise<void> {
-    this.#reading = await this.#reader.read(listMax);
+    this.#reading = await this.#reader.read(Math.max(listMax, process.stdout.rows || 0));
     this.#screen = new Screen({ onKey: (name) => this.#onKey(name), onResize: () => this.#draw() });
     try {
       void firstStop(async () => this.#screen?.close()).then(() => this.#ended.resolve());
