@@ -12,12 +12,12 @@ const answersMax = 100;
 /** No answer is older, whatever a caller would take. */
 const ageMsMax = 1_000;
 
-interface Kept {
+interface KeptAnswer {
   answer: Promise<unknown>;
   until: number;
 }
 
-type Answers = Map<string, Kept>;
+type Answers = Map<string, KeptAnswer>;
 
 const counted = new WeakMap<Dure, Answers>();
 const shown = new WeakMap<Dure, Answers>();
@@ -63,7 +63,7 @@ export function forgetShown(dure: Dure): void {
 }
 
 function answersOf(kind: WeakMap<Dure, Answers>, dure: Dure): Answers {
-  const known = kind.get(dure) ?? new Map<string, Kept>();
+  const known = kind.get(dure) ?? new Map<string, KeptAnswer>();
   kind.set(dure, known);
   return known;
 }
@@ -77,7 +77,7 @@ function answerIn<Answer>(
   const found = known.get(key);
   if (found && performance.now() < found.until) return found.answer as Promise<Answer>;
   if (known.size >= answersMax) known.clear();
-  const kept: Kept = { answer: ask(), until: performance.now() + keptMs };
+  const kept: KeptAnswer = { answer: ask(), until: performance.now() + keptMs };
   known.set(key, kept);
   const forget = () => {
     if (known.get(key) === kept) known.delete(key);

@@ -5,6 +5,7 @@ import { DureError } from "../../tasks/core/errors.ts";
 import type { SearchExplanation } from "../../tasks/core/explain-search.ts";
 import { didYouMean, questionOf } from "../../tasks/core/names.ts";
 import type { DateRange, TaskPage, TaskSearchOptions } from "../../tasks/core/search.ts";
+import { sortFields } from "../../tasks/core/sort-fields.ts";
 import type { SummaryKey } from "../../tasks/core/summary.ts";
 import { searchArchive } from "../archive-view.ts";
 import { collect, collectWhole, given, parseChoice, parseInteger, parseStatuses } from "../arguments.ts";
@@ -52,18 +53,6 @@ const summedBy = "status, type, queue, minute, hour, day or attribute.<name>";
 
 /** As searchTasks has it. */
 const limitMax = 10_000;
-
-const sortFields = [
-  "createdAt",
-  "updatedAt",
-  "startedAt",
-  "completedAt",
-  "dueAt",
-  "duration",
-  "priority",
-  "relevance",
-  "id",
-] as const;
 
 /** Adds the command. */
 export function addSearch(program: Command): void {

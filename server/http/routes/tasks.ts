@@ -6,6 +6,7 @@ import { DureError } from "../../tasks/core/errors.ts";
 import { findNearIdsIn } from "../../tasks/core/find.ts";
 import { didYouMean } from "../../tasks/core/names.ts";
 import type { TaskSearchOptions } from "../../tasks/core/search.ts";
+import { sortFields } from "../../tasks/core/sort-fields.ts";
 import type { Attributes } from "../../tasks/core/store.ts";
 import type { Task } from "../../tasks/core/task.ts";
 import {
@@ -39,17 +40,6 @@ export const filterQuery = {
   to: instant.optional(),
 };
 export const boolean = z.enum(["true", "false"]).transform((text) => text === "true");
-const sortFields = [
-  "createdAt",
-  "updatedAt",
-  "startedAt",
-  "completedAt",
-  "dueAt",
-  "duration",
-  "priority",
-  "relevance",
-  "id",
-] as const;
 
 export const taskFilters = z.object(filterQuery);
 const listQuery = taskFilters.extend({

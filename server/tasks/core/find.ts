@@ -21,8 +21,9 @@ import {
 import { parseQuery, type SavedQueries } from "./query.ts";
 import { rankedMax, textsAskedFor } from "./relevance.ts";
 import { savedQueriesFor } from "./saved-searches.ts";
-import type { DateRange, TaskPage, TaskSearchOptions, TaskSortField } from "./search.ts";
+import type { DateRange, TaskPage, TaskSearchOptions } from "./search.ts";
 import { showValue } from "./show.ts";
+import { sortFields } from "./sort-fields.ts";
 import type { Found, Place, StoreSearch, TaskStore } from "./store.ts";
 import type { Task, TaskStatusName } from "./task.ts";
 import { whyNothingFits } from "./why-nothing-fits.ts";
@@ -32,17 +33,6 @@ const nearIdMin = 3;
 const defaultLimit = 50;
 const defaultBudgetMs = 1_000;
 const budgetMsMax = 3_600_000;
-const sortFields = [
-  "createdAt",
-  "updatedAt",
-  "startedAt",
-  "completedAt",
-  "dueAt",
-  "duration",
-  "priority",
-  "relevance",
-  "id",
-] as const satisfies readonly TaskSortField[];
 const hint =
   "Nothing but a look at each task tells which of them fit. Narrow it by status, type or a range of time, declare what you ask for as an attribute, or give it a longer budget.";
 

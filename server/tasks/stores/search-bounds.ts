@@ -3,6 +3,7 @@
  * narrow as it can be, and at most one for each end, since an index walk stops at one bound only.
  */
 import { compareText } from "../core/compare.ts";
+import type { Condition } from "../core/condition.ts";
 import { ulidStart, ulidTime } from "../core/ids.ts";
 import type { StoreSearch } from "../core/store.ts";
 
@@ -120,4 +121,16 @@ export function latest(one: number | undefined, other: number | undefined): numb
 
 export function earliest(one: number | undefined, other: number | undefined): number | undefined {
   return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
+}
+
+/** How long, in milliseconds, each task that meets the condition ran at least; undefined where it says nothing of it. */
+export function leastDuration(where: Condition): number | undefined {
+  if (where.kind === "and") {
+    const bounds = where.parts.map(leastDuration).filter((bound) => bound !== undefined);
+    return bounds.length > 0 ? Math.max(...bounds) : undefined;
+  }
+  if (where.kind !== "range" || where.field.of !== "task" || where.field.name !== "duration")
+    return undefined;
+  const bound = where.from?.value;
+  return typeof bound === "number" ? bound : undefined;
 }

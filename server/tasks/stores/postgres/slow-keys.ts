@@ -2,9 +2,8 @@
  * Tasks by how long they ran. An index has those that ran for a second or longer; there are never many a second of them,
  * and they are what is asked for.
  */
-import type { Condition } from "../../core/condition.ts";
 import type { Place, StoreSearch } from "../../core/store.ts";
-import { isDownwards } from "../search-bounds.ts";
+import { isDownwards, leastDuration } from "../search-bounds.ts";
 import type { Session } from "./database.ts";
 import { gatheredMax, type KeySource } from "./key-source.ts";
 import { type Pair, type SearchStatement, Text, unnested } from "./search-statements.ts";
@@ -55,7 +54,7 @@ export async function slowSource(
   search: StoreSearch,
   pairsOf: () => Promise<readonly Pair[]>,
 ): Promise<KeySource | undefined> {
-  const least = search.where && leastOf(search.where);
+  const least = search.where && leastDuration(search.where);
   if (least === undefined || least < slowMs) return undefined;
   const text = new Text();
   const given = unnested(text, groupOf(await pairsOf()));
@@ -81,15 +80,4 @@ export async function slowSource(
 function groupOf(pairs: readonly Pair[]): { lanes: number[]; statuses: number[] } {
   const ended = pairs.filter(({ status }) => status >= 3);
   return { lanes: ended.map(({ lane }) => lane), statuses: ended.map(({ status }) => status) };
-}
-
-function leastOf(where: Condition): number | undefined {
-  if (where.kind === "and") {
-    const bounds = where.parts.map(leastOf).filter((bound) => bound !== undefined);
-    return bounds.length > 0 ? Math.max(...bounds) : undefined;
-  }
-  if (where.kind !== "range" || where.field.of !== "task" || where.field.name !== "duration")
-    return undefined;
-  const bound = where.from?.value;
-  return typeof bound === "number" ? bound : undefined;
 }

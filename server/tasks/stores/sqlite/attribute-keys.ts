@@ -11,7 +11,14 @@ import type { Task } from "../../core/task.ts";
 import { isDownwards } from "../search-bounds.ts";
 import { type StoredKey, stateOf, storedKey } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
-import { Candidates, createdBounds, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
+import {
+  Candidates,
+  candidatesAmong,
+  createdBounds,
+  estimateMax,
+  gatheredMax,
+  type KeySource,
+} from "./key-source.ts";
 import { comparator, firstId, isPlace, type Key, lastId, placeKey } from "./search-key.ts";
 import { mergeInOrder } from "./search-merge.ts";
 import { attributeSql, sourceSql as sql } from "./statements.ts";
@@ -58,7 +65,7 @@ export function attributeSource(connection: Connection, search: StoreSearch): Ke
           mergeInOrder(
             [
               inOrder(connection, search, entries(connection, search, spot, states)),
-              allOf(connection, search, best!.beyond),
+              candidatesAmong(connection, search, best!.beyond),
             ],
             comparator(search),
           ),
@@ -68,7 +75,7 @@ export function attributeSource(connection: Connection, search: StoreSearch): Ke
   const gathered = gather(connection, search, spot, states);
   if (!gathered) return undefined;
   for (const seq of best!.beyond) gathered.add(seq);
-  return { ...source, total: () => gathered.size, keys: () => allOf(connection, search, gathered) };
+  return { ...source, total: () => gathered.size, keys: () => candidatesAmong(connection, search, gathered) };
 }
 
 /** Tasks that the index does not have yet. */
@@ -203,15 +210,6 @@ function gather(
     if (seqs.size > gatheredMax) return undefined;
   }
   return seqs;
-}
-
-function* allOf(
-  connection: Connection,
-  search: StoreSearch,
-  seqs: Iterable<number>,
-): Generator<Key, undefined> {
-  yield* new Candidates(connection, search).among(seqs);
-  return undefined;
 }
 
 /** The tasks that the entries are of, in the order of the search, which is that of their creation. */

@@ -69,6 +69,16 @@ export class Candidates {
   }
 }
 
+/** As a source gives them. */
+export function* candidatesAmong(
+  connection: Connection,
+  search: StoreSearch,
+  seqs: Iterable<number>,
+): Generator<Key, undefined> {
+  yield* new Candidates(connection, search).among(seqs);
+  return undefined;
+}
+
 type PlaceRow = [seq: number, id: string, lane: number, status: number, createdAt: number, updatedAt: number];
 
 function isWithin(at: number, range: { start?: number; end?: number } | undefined): boolean {

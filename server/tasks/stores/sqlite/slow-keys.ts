@@ -3,9 +3,8 @@
  * and they are what is asked for.
  */
 import type { SQLInputValue } from "node:sqlite";
-import type { Condition } from "../../core/condition.ts";
 import type { StoreSearch } from "../../core/store.ts";
-import { isDownwards } from "../search-bounds.ts";
+import { isDownwards, leastDuration } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
 import { Candidates, gatheredMax, type KeySource } from "./key-source.ts";
 import { findPairs } from "./search.ts";
@@ -40,7 +39,7 @@ export function slowestKeys(
 
 /** The source of a lower bound of a second or more that must hold. */
 export function slowSource(connection: Connection, search: StoreSearch): KeySource | undefined {
-  const least = search.where && leastOf(search.where);
+  const least = search.where && leastDuration(search.where);
   if (least === undefined || least < slowMs) return undefined;
   const text = `/* dure:slowTasks */ SELECT seq ${slow} AND ${duration} >= ? LIMIT ?`;
   const seqs: number[] = [];
@@ -72,17 +71,6 @@ function within({ created, updated }: StoreSearch): { conditions: string[]; valu
   ];
   const given = bounds.filter(([, value]) => value !== undefined);
   return { conditions: given.map(([condition]) => condition), values: given.map(([, value]) => value!) };
-}
-
-function leastOf(where: Condition): number | undefined {
-  if (where.kind === "and") {
-    const bounds = where.parts.map(leastOf).filter((bound) => bound !== undefined);
-    return bounds.length > 0 ? Math.max(...bounds) : undefined;
-  }
-  if (where.kind !== "range" || where.field.of !== "task" || where.field.name !== "duration")
-    return undefined;
-  const bound = where.from?.value;
-  return typeof bound === "number" ? bound : undefined;
 }
 
 function endedPairs(connection: Connection, search: StoreSearch) {

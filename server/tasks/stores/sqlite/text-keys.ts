@@ -13,7 +13,7 @@ import { isSecretKey } from "../../core/secret-keys.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
-import { Candidates, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
+import { Candidates, candidatesAmong, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { findPairs, runningKeys } from "./search.ts";
 import { comparator, firstId, type Key, lastId, placeKey } from "./search-key.ts";
 import { sourceSql as sql, textSql } from "./statements.ts";
@@ -58,7 +58,7 @@ export function textSource(connection: Connection, search: StoreSearch): KeySour
   };
   if (found.length < most) {
     const seqs = [...besides, ...found.map(([seq]) => seq)];
-    return { ...source, total: () => seqs.length, keys: () => allOf(connection, search, seqs) };
+    return { ...source, total: () => seqs.length, keys: () => candidatesAmong(connection, search, seqs) };
   }
   return {
     ...source,
@@ -169,15 +169,6 @@ function textOfValue(value: Comparable | null): string | undefined {
 
 function longestLine(text: string): string {
   return text.split("\n").sort((a, b) => b.length - a.length)[0]!;
-}
-
-function* allOf(
-  connection: Connection,
-  search: StoreSearch,
-  seqs: Iterable<number>,
-): Generator<Key, undefined> {
-  yield* new Candidates(connection, search).among(seqs);
-  return undefined;
 }
 
 function* inOrder(
