@@ -29,7 +29,7 @@ export interface Tested {
   met: Subject[];
   /** How many were looked at. */
   seen: number;
-  /** The last place that was looked at, when the time was over before all were. */
+  /** The last place that was looked at, when the time was over before all were, or more was found than fits. */
   stoppedAt?: Place;
 }
 
@@ -41,6 +41,8 @@ interface Candidate {
 
 export class CandidateReader {
   readonly sizes = new ValueSizes();
+  /** Set where whoever asks takes tasks in their order and stops at the one that does not fit: further ones need not be read. */
+  bytesMax: number | undefined;
   /** All that there were when the search began, as far as it wanted to know. */
   names: readonly NamedAttribute[] | undefined;
   readonly #context: Context;
@@ -95,7 +97,7 @@ export class CandidateReader {
     return { query: (statement, values) => database.read(statement, values) };
   }
 
-  /** Those whose values were left, and are asked for, are read; `seen` are all, unless the time is over before. */
+  /** Those whose values were left, and are asked for, are read; `seen` are all, unless it is enough before. */
   async #tested(
     session: Pick<Session, "query">,
     candidates: readonly Candidate[],
@@ -108,15 +110,22 @@ export class CandidateReader {
     for (const subject of await test(near)) met.set(subject.task.id, subject);
     const left = candidates.filter(isLeft).map(({ task }) => task);
     let seen = candidates.length;
-    for (const portion of this.sizes.portions(left)) {
-      if (portion[0] !== left[0] && performance.now() > this.#endsAt) {
+    const large: Task[] = [];
+    for (const portion of this.sizes.portions(left, this.bytesMax)) {
+      // One that does not fit is taken where it is the first.
+      const isEnough =
+        performance.now() > this.#endsAt || this.sizes.fitting(large, this.bytesMax) < large.length;
+      if (portion[0] !== left[0] && isEnough) {
         seen = candidates.findIndex(({ task }) => task === portion[0]);
         break;
       }
       const ids = portion.map(({ id }) => id);
       const whole = await this.#candidates(await readSubjects(session, ids, null, this.#wants));
-      for (const subject of await this.#testedOf(session, whole))
-        met.set(subject.task.id, { ...subject, task: this.sizes.without(subject.task) });
+      for (const subject of await this.#testedOf(session, whole)) {
+        const task = this.sizes.without(subject.task);
+        met.set(task.id, { ...subject, task });
+        large.push(task);
+      }
     }
     return { met: candidates.slice(0, seen).flatMap(({ task }) => met.get(task.id) ?? []), seen };
   }

@@ -192,6 +192,7 @@ class Walk {
       found: { tasks: await this.reader.whole(found), ...how },
       isExhausted,
     });
+    this.reader.bytesMax = offset === 0 ? this.#search.bytesMax : undefined;
     let left = offset;
     let bytes = 0;
     for await (const { met, last } of chunks) {
@@ -274,6 +275,7 @@ class Walk {
   async #gathered(chunks: AsyncGenerator<Chunk>): Promise<Found> {
     const { after, limit, offset, sortBy, bytesMax } = this.#search;
     const { sizes } = this.reader;
+    this.reader.bytesMax = undefined;
     const found: Placed[] = [];
     const most = sortedMost(this.#search);
     let isWhole = true;

@@ -59,11 +59,11 @@ export class ValueSizes {
     return end === -1 ? tasks.length : end;
   }
 
-  /** The tasks in parts of so many bytes. */
-  portions(tasks: readonly Task[]): Task[][] {
+  /** The tasks in parts of so many bytes, at most `portionBytesMax`. */
+  portions(tasks: readonly Task[], bytesMax = portionBytesMax): Task[][] {
     const portions: Task[][] = [];
     for (let rest = tasks; rest.length > 0; rest = rest.slice(portions.at(-1)!.length))
-      portions.push(rest.slice(0, this.fitting(rest, portionBytesMax)));
+      portions.push(rest.slice(0, this.fitting(rest, Math.min(bytesMax, portionBytesMax))));
     return portions;
   }
 
