@@ -46,11 +46,13 @@ export class GroupSums {
     return countsOf({ groups, cells: this.cells(), isByTime: this.#bucketMs !== undefined });
   }
 
-  /** Group, start of the stretch and how many tasks, one after another: of plain numbers a message is made and read at once. */
-  cells(): number[] {
-    return [...this.#sums.keys()]
-      .sort((a, b) => a - b)
-      .flatMap((group) => this.of(group).flatMap(([at, tasks]) => [group, at, tasks]));
+  /** Group, start of the stretch and how many tasks, one after another: such a list is sent to another thread at once. */
+  cells(): Float64Array {
+    const cells: number[] = [];
+    for (const group of [...this.#sums.keys()].sort((a, b) => a - b)) {
+      for (const [at, tasks] of this.#sums.get(group)!) if (tasks > 0) cells.push(group, at, tasks);
+    }
+    return Float64Array.from(cells);
   }
 }
 
@@ -59,7 +61,7 @@ type CountedGroup = Pick<TaskCount, CountKey>;
 /** What a summary has counted, as it travels between threads. */
 export interface CountedCells {
   groups: readonly CountedGroup[];
-  cells: readonly number[];
+  cells: Float64Array;
   isByTime: boolean;
 }
 
