@@ -52,7 +52,7 @@ const prepare = `INSERT INTO :schema.lanes (type, queue, own_ids) VALUES ('bench
   INSERT INTO :schema.workers (id, state, host, pid, concurrency, types, lease_ms, started_at, beat_at)
     VALUES ('worker', 'alive', 'host', 1, 1, '[]', 1, 1, 1)`;
 /** In a row of a claim's answer, after what tells of the claim: place, number, id, fence. */
-const [place, seq, id, fence] = [7, 8, 9, 12];
+const [place, seq, id, fence] = [8, 9, 10, 13];
 
 const server = await startServer();
 const template = await server.createDatabase("costs");

@@ -114,6 +114,19 @@ test("an idle worker only looks, until there is something or it is told", async 
   expect((await store.claimTasks(claimRequest())).kind).toBe("rejected");
 });
 
+test("a claim that brings what it asks for tells whether other workers are alive", async () => {
+  const store = await open();
+  ok(await store.enqueueTasks(newTasks(6, { createdAt })));
+  await store.registerWorker(newWorker());
+  const claim = async (limit: number) => ok(await store.claimTasks(claimRequest({ limit, suspect: true })));
+  expect((await claim(2)).isAlone).toBe(true);
+  await store.registerWorker(newWorker("worker-2"));
+  expect((await claim(2)).isAlone).toBe(false);
+  await store.stopWorker("worker-2");
+  expect((await claim(2)).isAlone).toBe(true);
+  expect(await claim(2)).toEqual({ claimed: [] });
+});
+
 test("a worker that waited gets what it is woken for first, and all that is due in the end", async () => {
   const store = await open();
   await store.registerWorker(newWorker());

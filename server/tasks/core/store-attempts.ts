@@ -36,6 +36,8 @@ export interface ClaimReply {
   nextDueAt?: number;
   /** True when the store may have held the answer back; the caller need not wait again. */
   waited?: boolean;
+  /** Whether no other worker was alive; told, if at all, by a claim that brought what it asked for. */
+  isAlone?: boolean;
 }
 
 /**

@@ -100,7 +100,7 @@ test("waits for a while after each step, and longer when there is nothing", asyn
   });
 });
 
-test("takes a fifth of the time while tasks run, and goes on at once in larger steps while nobody has work to do", async () => {
+test("takes a fifth of the time while tasks run, a tenth while more are due than there are slots, and goes on at once in larger steps while nobody has work to do", async () => {
   await withStore(async (store, clock) => {
     ok(await store.enqueueTasks(Array.from({ length: 4_700 }, () => newTask())));
     const steps: number[] = [];
@@ -120,15 +120,17 @@ test("takes a fifth of the time while tasks run, and goes on at once in larger s
     expect(await indexer.tick()).toBeLessThan(10);
     expect(steps).toEqual(Array.from({ length: 8 }, () => 500));
     expect(await lag()).toBe(700);
-    let isRunning = true;
-    indexer.start(() => isRunning);
+    const worker = { isAtWork: true, isPressed: false };
+    indexer.start(worker);
     expect(await indexer.tick()).toBe(4 * 50);
-    isRunning = false;
-    expect(await lag()).toBe(600);
+    worker.isPressed = true;
+    expect(await indexer.tick()).toBe(9 * 50);
+    worker.isPressed = worker.isAtWork = false;
+    expect(await lag()).toBe(500);
     expect(await indexer.tick()).toBeLessThan(10);
-    expect(steps.slice(8)).toEqual([100, 500, 500]);
+    expect(steps.slice(8)).toEqual([100, 100, 500, 500]);
     expect(await lag()).toBe(0);
-    isRunning = true;
+    worker.isAtWork = true;
     ok(await store.enqueueTasks([newTask()]));
     // Caught up: a step costs the store several commits, whether it is of one task or of a hundred.
     expect(await indexer.tick()).toBe(1_000);

@@ -4,7 +4,7 @@
  * be done the store knows, so any worker goes on where another stopped; two at once only do the same twice.
  *
  * While tasks come or run it takes a fifth of the time at most: after each step it waits four times as long as the step
- * took. While there is nothing else to do, its steps are larger and follow each other.
+ * took; and a tenth while tasks wait for a free slot, since to run them is more urgent than to find them. While there is nothing else to do, its steps are larger and follow each other.
  */
 import { extractAttributes, type RegisteredAttribute } from "../core/attributes.ts";
 import type { Clock } from "../core/clock.ts";
@@ -31,8 +31,8 @@ const stepsMax = 8;
 /** Folding long texts lets others run in between. */
 const blockMsMax = 5;
 const fillBatch = 200;
-/** Of the time that a step took. */
-const pauseShare = 4;
+/** Of the time that a step took: while tasks come or run, and while more are due than this worker has slots for. */
+const pauseShare = { busy: 4, pressed: 9 };
 const pauseMsMin = 10;
 const idlePauseMs = 1;
 const pauseMsMax = 2_000;
@@ -60,7 +60,7 @@ export class Indexer {
   /** Ends the wait for a look that a change has asked for. */
   #cancelLook: (() => void) | undefined;
   #stopListening: (() => void) | undefined;
-  #isRunning: () => boolean = () => false;
+  #worker = { isAtWork: false, isPressed: false };
   /** By the monotonic clock, when the store told of a change last. */
   #changedAt = Number.NEGATIVE_INFINITY;
   #reported = false;
@@ -69,10 +69,10 @@ export class Indexer {
     this.#parts = parts;
   }
 
-  /** @param isRunning whether this process runs tasks, or did a moment ago */
-  start(isRunning: () => boolean): void {
+  /** @param worker whether it runs tasks, or did a moment ago, and whether more are due than it has slots for */
+  start(worker: { readonly isAtWork: boolean; readonly isPressed: boolean }): void {
     const { clock, logger } = this.#parts;
-    this.#isRunning = isRunning;
+    this.#worker = worker;
     this.#loop = new Loop({ name: "indexing of tasks", clock, logger, tick: () => this.#paced() });
     this.#loop.start();
   }
@@ -92,7 +92,8 @@ export class Indexer {
     const indexed = fullText ? await this.#index(store) : 0;
     if (!filled && indexed === 0) return quietMs * (0.75 + clock.random() / 2);
     if (!this.#isBusy()) return idlePauseMs;
-    const pauseMs = Math.min(pauseMsMax, Math.max(pauseMsMin, pauseShare * (clock.monotonic() - beganAt)));
+    const share = this.#worker.isPressed ? pauseShare.pressed : pauseShare.busy;
+    const pauseMs = Math.min(pauseMsMax, Math.max(pauseMsMin, share * (clock.monotonic() - beganAt)));
     return filled || indexed >= fewTexts ? pauseMs : Math.max(pauseMs, idleMs);
   }
 
@@ -122,7 +123,7 @@ export class Indexer {
 
   /** Whether others have work to do, here or in another process. */
   #isBusy(): boolean {
-    return this.#isRunning() || this.#parts.clock.monotonic() - this.#changedAt < idleMs;
+    return this.#worker.isAtWork || this.#parts.clock.monotonic() - this.#changedAt < idleMs;
   }
 
   async #fill(store: TaskStore): Promise<boolean> {

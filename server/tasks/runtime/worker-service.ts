@@ -149,7 +149,7 @@ export class WorkerService {
     this.#historyPruner.start();
     this.#clockFollower.start();
     this.#parts.pruner?.start();
-    this.#parts.indexer?.start(() => this.#worker.isAtWork);
+    this.#parts.indexer?.start(this.#worker);
     this.#parts.alerts?.start();
   }
 

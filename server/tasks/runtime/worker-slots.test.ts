@@ -4,35 +4,55 @@ import { seeded } from "../../../tests/support/seeded.ts";
 import { startTestWorker, type TestWorker } from "../../../tests/support/worker.ts";
 import type { AttemptTransaction } from "../core/store.ts";
 
-test("a free slot is never left to itself, though a claim that brought nothing had it", async () => {
+/** A worker with two slots whose claims are answered when the test says so; what each brings is decided then. */
+async function startAskedWorker(isAlone: boolean) {
   const handlers = new Map<string, () => void>();
   const { store, clock } = await startTestWorker(
     ({ id }) => new Promise<void>((resolve) => handlers.set(id, resolve)),
     { concurrency: 2 },
   );
-  // What each claim brings is decided when it is answered.
   const claims: { suspect: boolean; answer: () => void }[] = [];
   const claimNow = store.claimTasks;
   store.claimTasks = async (request) => {
     await new Promise<void>((answer) => claims.push({ suspect: request.suspect, answer }));
-    return claimNow(request);
+    const answer = await claimNow(request);
+    return answer.kind === "ok" ? { ...answer, value: { ...answer.value, isAlone } } : answer;
   };
-  const answer = async (suspect: boolean) => {
+  const turn = () => clock.advance(0);
+  const answer = (suspect: boolean) => {
     const [claim] = claims.splice(
       claims.findIndex((one) => one.suspect === suspect),
       1,
     );
     claim!.answer();
-    await clock.advance(0);
+    return turn();
   };
-  const end = async (id: string) => {
+  const end = (id: string) => {
     handlers.get(id)!();
-    await clock.advance(0);
+    return turn();
   };
-  const hint = async () => {
+  const hint = () => {
     store.hint();
-    await clock.advance(0);
+    return turn();
   };
+  return { store, handlers, claims, answer, end, hint };
+}
+
+test.each([
+  [true, [true, false]],
+  [false, [true]],
+])("claims go out beside each other in a drain where no other worker is alive: %s", async (isAlone, sent) => {
+  const { store, claims, answer, end, hint } = await startAskedWorker(isAlone);
+  for (const id of ["one", "two", "three"]) store.add(id);
+  await hint();
+  await answer(true);
+  await end("one");
+  await end("two");
+  expect(claims.map(({ suspect }) => suspect)).toEqual(sent);
+});
+
+test("a free slot is never left to itself, though a claim that brought nothing had it", async () => {
+  const { store, handlers, claims, answer, end, hint } = await startAskedWorker(false);
   store.add("one");
   store.add("two");
   await hint();
@@ -52,7 +72,7 @@ test("a free slot is never left to itself, though a claim that brought nothing h
 });
 
 /** Works through some tasks, with answers as late as chance has it; how many are left though nothing happens any more. */
-async function leftAfter(seed: number, inTransactions: boolean): Promise<number> {
+async function leftAfter(seed: number, inTransactions: boolean, isAlone: boolean): Promise<number> {
   const random = seeded(seed);
   const sleep = () => worker.clock.sleep(Math.floor(random() ** 8 * 40));
   const worker: TestWorker = await startTestWorker(
@@ -71,7 +91,7 @@ async function leftAfter(seed: number, inTransactions: boolean): Promise<number>
     await sleep();
     const answer = await claimTasks(request);
     await sleep();
-    return answer;
+    return answer.kind === "ok" ? { ...answer, value: { ...answer.value, isAlone } } : answer;
   };
   store.settleTasks = async (settlements) => {
     await sleep();
@@ -100,10 +120,12 @@ async function leftAfter(seed: number, inTransactions: boolean): Promise<number>
 }
 
 test.each([
-  ["settled together", false],
-  ["that end by their own transaction's commit", true],
-])("whatever is answered first, tasks %s are all run", async (_how, inTransactions) => {
+  ["settled together", false, false],
+  ["settled together, of one worker", false, true],
+  ["that end by their own transaction's commit", true, false],
+  ["that end by their own transaction's commit, of one worker", true, true],
+])("whatever is answered first, tasks %s are all run", async (_how, inTransactions, isAlone) => {
   for (let seed = 1; seed <= 40; seed += 1) {
-    expect({ seed, left: await leftAfter(seed * 7_919, inTransactions) }).toEqual({ seed, left: 0 });
+    expect({ seed, left: await leftAfter(seed * 7_919, inTransactions, isAlone) }).toEqual({ seed, left: 0 });
   }
 });

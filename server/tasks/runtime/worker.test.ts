@@ -381,19 +381,19 @@ test("a settled end is told to those who wait", async () => {
 });
 
 test("a worker whose tasks end at once counts as at work until a second after the last", async () => {
-  let isAtWork = () => false;
-  const start = (given: () => boolean) => {
-    isAtWork = given;
+  let worker: Parameters<Indexer["start"]>[0] | undefined;
+  const start: Indexer["start"] = (given) => {
+    worker = given;
   };
   const indexer = { start, stop: async () => {} } as Indexer;
   const { store, clock, service } = await startTestWorker(async () => undefined, { indexer });
-  expect(isAtWork()).toBe(false);
+  expect(worker?.isAtWork).toBe(false);
   store.add("a");
   store.hint();
   await clock.advance(0);
   expect(store.settled).toHaveLength(1);
-  expect(isAtWork()).toBe(true);
+  expect(worker?.isAtWork).toBe(true);
   await clock.advance(1_000);
-  expect(isAtWork()).toBe(false);
+  expect(worker?.isAtWork).toBe(false);
   await service.stop();
 });

@@ -2,8 +2,8 @@
  * The worker: claim, execute, settle, within its concurrency.
  *
  * A claim asks for as many tasks as there are free slots, because a claimed task counts as RUNNING. When a hint comes while
- * one is under way, a second may go out beside it; in a drain there is one at a time (docs/design/storage-postgres.md has
- * what two gave). Handlers start only after the claim's reply, a few hundred in one turn of the event loop. What ends in one
+ * one is under way, a second may go out beside it; and in a drain, while claims bring what they ask for and the store says that
+ * no other worker is alive (docs/design/storage-postgres.md has what two give). Handlers start only after the claim's reply, a few hundred in one turn of the event loop. What ends in one
  * turn is settled together and its slots are claimed again in that same turn, so that the store commits both at once while
  * this thread runs the next handlers.
  *
@@ -80,6 +80,9 @@ export class Worker implements AttemptHost {
   #unhealthy = false;
   /** Whether the store may have due tasks that the last claim did not bring. */
   #mayHaveMore = true;
+  #isPressed = false;
+  /** Whether no other worker is alive that the next claim would be taken from. */
+  #isAlone = false;
   #turnScheduled = false;
   /** Slots that claims under way may fill. */
   #claiming = 0;
@@ -134,6 +137,11 @@ export class Worker implements AttemptHost {
   /** Whether tasks run, or did a moment ago: those that end at once are hardly ever seen running. */
   get isAtWork(): boolean {
     return this.#running.size > 0 || this.clock.monotonic() - this.#takenAt < atWorkMs;
+  }
+
+  /** Whether more tasks are due than it has slots for, as the latest claim tells. */
+  get isPressed(): boolean {
+    return this.#isPressed;
   }
 
   /** Claims are counted so that a reconcile can tell a claim whose reply is on its way from one that was lost. */
@@ -244,7 +252,7 @@ export class Worker implements AttemptHost {
     const { types, queues } = this.#parts.registry.claimed(this.#parts.queues);
     if (workerId === undefined || types.length === 0) return Number.POSITIVE_INFINITY;
     if (waits) this.#starved = limit <= 0;
-    if (limit <= 0 || (!waits && !this.#mayHaveMore)) return Number.POSITIVE_INFINITY;
+    if (limit <= 0 || (!waits && !this.#mayHaveMore && !this.#mayClaimAhead)) return Number.POSITIVE_INFINITY;
     this.#mayHaveMore = false;
     this.#claimsStarted += 1;
     this.#claiming += limit;
@@ -277,6 +285,11 @@ export class Worker implements AttemptHost {
     }
   }
 
+  /** A second claim in a drain would only hold rows that another worker then passes over. */
+  get #mayClaimAhead(): boolean {
+    return this.#isPressed && this.#isAlone;
+  }
+
   #free(): number {
     if (this.#stopping || this.#unhealthy || this.#parts.settler.failing) return 0;
     return this.#parts.concurrency - this.#running.size - this.#claiming;
@@ -293,7 +306,9 @@ export class Worker implements AttemptHost {
     const now = this.clock.monotonic();
     if (reply.claimed.length > 0) this.#takenAt = now;
     for (const claimed of reply.claimed) this.#take(claimed, workerId, now);
-    if (reply.claimed.length >= limit) {
+    this.#isPressed = reply.claimed.length >= limit;
+    this.#isAlone = reply.isAlone ?? this.#isAlone;
+    if (this.#isPressed) {
       this.#mayHaveMore = true;
       this.#wakeNextTurn();
       return Number.POSITIVE_INFINITY;
@@ -401,7 +416,7 @@ export class Worker implements AttemptHost {
     attempt.over = true;
     if (attempt.transaction) void this.#transactions.end(attempt, settlement);
     else this.#parts.settler.add(settlement);
-    if (this.#mayHaveMore) this.#wakeNextTurn();
+    if (this.#mayHaveMore || this.#mayClaimAhead) this.#wakeNextTurn();
   }
 
   /** Claims go out in the turn in which the settlements of this one do, so that one commit serves both. */

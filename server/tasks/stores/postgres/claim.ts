@@ -28,7 +28,8 @@ const smallBytesMax = 256 * 1024;
 /**
  * A row of the answer: about the claim in the first, the columns of a task, after nulls, in each of the others. When it was,
  * by the store's clock; whether the worker is alive; when the next task is due; whether others held some that are due;
- * how long it took to step to the first task; whether the table is small; how many lanes the worker claims from.
+ * how long it took to step to the first task; whether the table is small; how many lanes the worker claims from; whether it is
+ * the only one alive.
  */
 type AnswerRow = [
   at: number,
@@ -38,9 +39,10 @@ type AnswerRow = [
   stepMs: number,
   isSmall: boolean,
   lanes: number,
+  isAlone: boolean,
   ...claimed: ClaimedRow,
 ];
-const ownColumns = 7;
+const ownColumns = 8;
 const noOwnColumns = Array(ownColumns).fill("NULL").join(", ");
 
 export async function claimTasks(
@@ -105,14 +107,17 @@ async function claimFirst(
 async function claim(context: Context, request: ClaimRequest): Promise<Written<ClaimReply, "worker-dead">> {
   const limit = Math.max(0, request.limit);
   const rows = await claimOnce(context, request, { limit, suspect: request.suspect && limit > 0 });
-  const [, alive, nextDueAt, missed] = rows[0]!;
+  const [, alive, nextDueAt, missed, , , , isAlone] = rows[0]!;
   if (!alive) return { kind: "rejected", reason: "worker-dead", details: { id: request.workerId } };
   const claimed = await toClaims(context, rows, request.workerId);
   if (missed) {
     const rest = { limit: limit - claimed.length, suspect: false, laneByLane: true };
     claimed.push(...(await toClaims(context, await claimOnce(context, request, rest), request.workerId)));
   }
-  return { kind: "ok", value: nextDueAt === null ? { claimed } : { claimed, nextDueAt } };
+  return {
+    kind: "ok",
+    value: { claimed, ...(claimed.length >= limit && { isAlone }), ...(nextDueAt !== null && { nextDueAt }) },
+  };
 }
 
 interface Round {
@@ -257,7 +262,7 @@ export const claimFirstDue = statement(
     INSERT INTO :schema.tally_changes (lane, status, tasks)
     SELECT level.lane, moved.status, moved.sign * count(*) FROM level, claimed, (VALUES (1, -1), (2, 1)) AS moved (status, sign)
     GROUP BY 1, 2, moved.sign)
-  SELECT clock.at, true, NULL::bigint, false, 0::float8, false, 0, ${noClaimedColumns} FROM clock
+  SELECT clock.at, true, NULL::bigint, false, 0::float8, false, 0, false, ${noClaimedColumns} FROM clock
     UNION ALL SELECT ${noOwnColumns}, claimed.* FROM claimed`,
 );
 
@@ -330,6 +335,7 @@ export const claimDue = statement(
   SELECT clock.at, EXISTS (SELECT 1 FROM me), rest.due_at, rest.missed,
     extract(epoch FROM coalesce((SELECT min(found_at) FROM due), clock_timestamp()) - clock.began)::float8 * 1000,
     (SELECT pg_relation_size($7::text::regclass) < ${smallBytesMax}),
-    (SELECT count(*)::integer FROM mine), ${noClaimedColumns}
+    (SELECT count(*)::integer FROM mine),
+    NOT EXISTS (SELECT 1 FROM :schema.workers WHERE state = 'alive' AND id <> $2), ${noClaimedColumns}
   FROM clock LEFT JOIN rest ON true UNION ALL SELECT ${noOwnColumns}, claimed.* FROM claimed`,
 );
