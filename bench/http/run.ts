@@ -6,7 +6,7 @@
  * The server is `dure dashboard` in a process of its own. A worker in this one runs some two hundred tasks a second while
  * questions are asked and while much changes.
  */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -28,6 +28,8 @@ const { values, positionals } = parseArgs({
 });
 const database = positionals[0]!;
 const token = "bench-token-0123456789";
+/** One caller may hold no more live connections. */
+const perCaller = 20;
 const main = fileURLToPath(new URL("../../dist/server/cli/main.js", import.meta.url));
 const server = spawn(process.execPath, [main, "dashboard", "--port", "0", "--database", database, "--json"], {
   env: { ...process.env, DURE_TOKEN: token },
@@ -116,9 +118,15 @@ async function startLoad(): Promise<() => Promise<void>> {
 /** Opens so many dashboards; what the server's process uses of a core while nothing changes, and while much does. */
 async function dashboards(count: number): Promise<void> {
   const ending = new AbortController();
+  const callers = Array.from({ length: Math.ceil(count / perCaller) }, (_, n) => `bench-${n}`);
+  const tokens = callers.map((name) => tokensCommand("create", name, "--expires", "1h").token);
   let events = 0;
   for (let n = 0; n < count; n += 1) {
-    const { body } = await fetch(new URL("events", base), { headers, signal: ending.signal });
+    const { body, ok, status } = await fetch(new URL("events", base), {
+      headers: { authorization: `Bearer ${tokens[Math.floor(n / perCaller)]}` },
+      signal: ending.signal,
+    });
+    if (!ok) throw new Error(`Dashboard ${n + 1} is refused: ${status}`);
     void follow(body!, () => {
       events += 1;
     }).catch(() => undefined);
@@ -130,11 +138,24 @@ async function dashboards(count: number): Promise<void> {
   const busy = await used();
   await stopLoad();
   ending.abort();
+  for (const name of callers) tokensCommand("revoke", name);
   const perStream = events / count / Number(values.seconds);
   console.log(
     `${count} open dashboards: ${idle.toFixed(1)} % of a core while nothing changes, ${busy.toFixed(1)} % while ` +
       `200 tasks a second run (${perStream.toFixed(1)} events a second each).`,
   );
+}
+
+function tokensCommand(...words: string[]): { token: string } {
+  const { stdout } = spawnSync(process.execPath, [
+    main,
+    "tokens",
+    ...words,
+    "--database",
+    database,
+    "--json",
+  ]);
+  return JSON.parse(stdout.toString());
 }
 
 /** As a page does: every hint is heard, and followed once a second at most. */
