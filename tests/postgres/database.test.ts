@@ -170,6 +170,32 @@ test("snapshots are not compiled by servers with JIT, and nothing of that outliv
   expect(await database.read(jit)).toEqual(before);
 });
 
+test("two questions in one go are of one snapshot, and sent before the first is answered", async () => {
+  await schema.query("INSERT INTO :schema.kept VALUES (1)");
+  const sent: string[] = [];
+  const [first, second] = await database.snapshot((session) =>
+    session.inOneGo(() => {
+      const ask = (name: string) => session.query(select).finally(() => sent.push(`${name} answered`));
+      const asked: [Promise<unknown[]>, Promise<unknown[]>] = [ask("first"), ask("second")];
+      sent.push("both asked");
+      return asked;
+    }),
+  );
+  expect([first, second, sent]).toEqual([[[1]], [[1]], ["both asked", "first answered", "second answered"]]);
+  const wrong = onceOnly("wrong", "SELECT nothing FROM :schema.kept");
+  for (const [one, other] of [
+    [wrong, select],
+    [select, wrong],
+  ] as const) {
+    const both = database.snapshot((session) =>
+      session.inOneGo(() => [session.query(one), session.query(other)]),
+    );
+    await expect(both).rejects.toThrow("nothing");
+  }
+  proxy.cut();
+  expect(await database.read(select)).toEqual([[1]]);
+});
+
 test("a refusal leaves the connection clean", async () => {
   await database.query(insert, [1]);
   await expect(database.transaction((session) => session.query(insert, [1]))).rejects.toThrow();

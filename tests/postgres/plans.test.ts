@@ -212,7 +212,11 @@ async function recorded(work: () => Promise<void>): Promise<Map<Statement, reado
     return transaction.call(this, (session) => work({ ...session, ...recording(session) })) as never;
   };
   Database.prototype.snapshot = function (work, settings) {
-    return snapshot.call(this, (session) => work(settings ? session : recording(session)), settings) as never;
+    return snapshot.call(
+      this,
+      (session) => work(settings ? session : { ...session, ...recording(session) }),
+      settings,
+    ) as never;
   };
   try {
     await work();

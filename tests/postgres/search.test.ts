@@ -124,6 +124,38 @@ test("of tasks that lack the name of what is asked for, none but the last is sen
   }
 });
 
+test("tasks of lanes and statuses that had none at the last search are found", async () => {
+  const other = await createTestSchema();
+  const plain = createPostgresStore({ url: other.url });
+  await plain.open();
+  try {
+    const search = newSearch({ types: ["resize-image"] });
+    const found = async () => (await tasksOf(plain.searchTasks(search))).map(({ id }) => id);
+    expect(await found()).toEqual([]);
+    const at = Date.now();
+    const [first, second, third] = ["a", "b", "a"].map(
+      (queue, n) => newTasks(1, { queue, createdAt: at + n })[0]!,
+    );
+    ok(await plain.enqueueTasks([first!]));
+    expect(await found()).toEqual([first!.id]);
+    ok(await plain.enqueueTasks([second!]));
+    expect(await found()).toEqual([second!.id, first!.id]);
+    ok(await plain.registerWorker({ ...newWorker(), types: ["resize-image"] }));
+    ok(await plain.claimTasks(claimRequest({ types: ["resize-image"], limit: 5 })));
+    expect(await found()).toEqual([second!.id, first!.id]);
+    ok(await plain.cancelTask(first!.id));
+    ok(await plain.enqueueTasks([third!]));
+    expect(await found()).toEqual([third!.id, second!.id, first!.id]);
+    ok(await plain.cancelTask(third!.id));
+    expect(await found()).toEqual([third!.id, second!.id, first!.id]);
+    ok(await plain.deleteTask(third!.id));
+    expect(await found()).toEqual([second!.id, first!.id]);
+  } finally {
+    await plain.close();
+    await other.drop();
+  }
+});
+
 test("where no id was chosen, the order of ids serves for the order of creation", async () => {
   const other = await createTestSchema();
   const plain = createPostgresStore({ url: other.url });

@@ -34,6 +34,12 @@ export interface Session {
   query(statement: Statement, values?: readonly unknown[], settings?: Settings): Promise<ResultRow[]>;
 }
 
+/** Several reads of one snapshot. */
+export interface Snapshot extends Session {
+  /** Two statements that are sent together, and answered one after the other. */
+  inOneGo<First, Second>(ask: () => [Promise<First>, Promise<Second>]): Promise<[First, Second]>;
+}
+
 /** SQL that sets something for the rest of a transaction, and that sets it back. */
 export interface Settings {
   on: string;
@@ -147,7 +153,7 @@ export class Database implements Session {
    * @param settings a statement that sets what holds for this transaction only
    * @throws DureError DATABASE_…
    */
-  async snapshot<Value>(work: (session: Session) => Promise<Value>, settings = ""): Promise<Value> {
+  async snapshot<Value>(work: (session: Snapshot) => Promise<Value>, settings = ""): Promise<Value> {
     const before = settings ? [...reading, settings] : reading;
     for (let losses = 1; ; losses += 1) {
       try {
@@ -309,7 +315,7 @@ export class Database implements Session {
   /** Begins together with the first question, and gives out the value before it ends. */
   async #look<Value>(
     client: pg.ClientBase,
-    work: (session: Session) => Promise<Value>,
+    work: (session: Snapshot) => Promise<Value>,
     before: readonly string[],
     give: (value: Value) => void,
   ): Promise<void> {
@@ -321,8 +327,13 @@ export class Database implements Session {
       next = settings ? [settings.off] : [];
       return this.#send(client, statement, values, queryTimeoutMs, first);
     };
+    const together: Snapshot["inOneGo"] = async (ask) => {
+      const [first, second, both] = inOneGo(client, ask);
+      await both;
+      return [await first, await second];
+    };
     try {
-      give(await work({ query }));
+      give(await work({ query, inOneGo: together }));
     } catch (error) {
       if (isConnectionLoss(error)) throw new NotSent(error);
       if (isOpen) await client.query("ROLLBACK").catch(() => undefined);

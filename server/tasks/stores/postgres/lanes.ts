@@ -3,6 +3,7 @@
  * standby that was promoted, or a backup that was restored, may not have the latest, and give their numbers to others.
  */
 import type { Session } from "./database.ts";
+import { KnownPairs } from "./known-pairs.ts";
 import { statement } from "./statement.ts";
 
 /** What a reader of rows needs to know of a lane. */
@@ -21,6 +22,8 @@ const descriptionMsMax = 1_000;
 const oldDescriptionMsMax = 30_000;
 
 export class Lanes {
+  /** Those of them that have tasks, as searches know it. */
+  readonly pairs = new KnownPairs();
   readonly #session: Session;
   readonly #byName = new Map<string, number>();
   readonly #byNumber = new Map<number, Lane>();
@@ -58,6 +61,7 @@ export class Lanes {
     this.#forgotten += 1;
     this.#byName.clear();
     this.#byNumber.clear();
+    this.pairs.forget();
     this.forgetDescriptions();
   }
 

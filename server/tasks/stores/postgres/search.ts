@@ -11,7 +11,7 @@ import { keptTime } from "../kept-counts.ts";
 import type { RowFilter } from "../row-filter.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Context } from "./context.ts";
-import type { ResultRow, Session } from "./database.ts";
+import type { ResultRow, Session, Snapshot } from "./database.ts";
 import { findTask } from "./find-task.ts";
 import { planning, planningOnce } from "./planning.ts";
 import { countInRanges } from "./range-counts.ts";
@@ -55,7 +55,7 @@ export async function searchTasks(context: Context, search: StoreSearch): Promis
     const { tasks, isCut } = await searchWithin(context, { ...search, bytesMax });
     return { tasks, ...(isCut && { isCut }) };
   }
-  const page = await context.database.snapshot((session) => readPage(session, search), planningOnce);
+  const page = await context.database.snapshot((session) => readPage(context, session, search), planningOnce);
   return { tasks: await pageOf(context, search, page) };
 }
 
@@ -67,7 +67,7 @@ function searchWithin(
   return context.database.snapshot(async (session) => {
     const sizes = new ValueSizes();
     const share = shareOf(search.bytesMax, search.limit);
-    const page = await readPage(session, search, share);
+    const page = await readPage(context, session, search, share);
     for (const row of page.rows) sizes.note(row.slice(1) as TaskRow, share);
     const all = await pageOf(context, search, page);
     const fits = sizes.fitting(all, search.bytesMax);
@@ -83,7 +83,10 @@ export async function searchLeaving(
   sizes: ValueSizes,
   share: number,
 ): Promise<Task[]> {
-  const page = await context.database.snapshot((session) => readPage(session, search, share), planningOnce);
+  const page = await context.database.snapshot(
+    (session) => readPage(context, session, search, share),
+    planningOnce,
+  );
   for (const row of page.rows) sizes.note(row.slice(1) as TaskRow, share);
   return pageOf(context, search, page);
 }
@@ -111,11 +114,11 @@ export async function searchMaybe(
   sizes: ValueSizes,
 ): Promise<{ seen: number; tasks: Task[] }> {
   const share = shareOf(portionBytesMax, most);
-  const rows = await context.database.snapshot(async (session) => {
-    const { pairs } = await outline(session, search);
-    const page = maybeStatement(search, pairs, filter, most, share);
-    return session.query(page.statement, page.values);
-  }, planningOnce);
+  const maybe = (pairs: readonly Pair[]) => maybeStatement(search, pairs, filter, most, share);
+  const { rows } = await context.database.snapshot(
+    (session) => outlined(context, session, search, maybe),
+    planningOnce,
+  );
   for (const row of rows) sizes.note(row.slice(2) as TaskRow, share);
   const lanes = await context.lanes.named(new Set(rows.map((row) => row[3] as number)));
   return { seen: rows.at(-1)?.[0] ?? 0, tasks: rows.map((row) => toTask(row.slice(2) as TaskRow, lanes)) };
@@ -205,9 +208,19 @@ interface Page {
  * further, so reading starts as many tasks before the offset.
  * @param share values of more bytes are not in the rows
  */
-async function readPage(session: Session, search: StoreSearch, share?: number): Promise<Page> {
-  const { definitions, pairs } = await outline(session, search);
+async function readPage(
+  context: Context,
+  session: Snapshot,
+  search: StoreSearch,
+  share?: number,
+): Promise<Page> {
   const { offset, limit } = search;
+  if (offset === 0) {
+    const foremost = (pairs: readonly Pair[]) => pageStatement(search, pairs, limit, 0, share);
+    const { rows, definitions } = await outlined(context, session, search, foremost);
+    return { rows, first: 0, definitions };
+  }
+  const { definitions, pairs } = await outline(session, search);
   const end = offset + limit;
   const first = Math.max(0, offset - definitions.length);
   const read = async (from: number): Promise<Page> => {
@@ -219,6 +232,23 @@ async function readPage(session: Session, search: StoreSearch, share?: number): 
   const page = await read(first);
   // Past the last task nothing tells how many definitions came before; then all is read.
   return page.rows.length > 0 || first === 0 || definitions.length === 0 ? page : read(0);
+}
+
+/** What a statement by the search's pairs gives, which is sent together with the question which these are, where they may be known. */
+async function outlined(
+  { lanes }: Context,
+  session: Snapshot,
+  search: StoreSearch,
+  statementOf: (pairs: readonly Pair[]) => SearchStatement,
+): Promise<Outline & { rows: ResultRow[] }> {
+  const read = ({ statement, values }: SearchStatement) => session.query(statement, values);
+  const known = lanes.pairs.look(search);
+  const likely = known.pairs && statementOf(known.pairs);
+  const [found, rows] = likely
+    ? await session.inOneGo(() => [outline(session, search), read(likely)])
+    : [await outline(session, search)];
+  const areAll = known.saw(found.pairs);
+  return { ...found, rows: rows && areAll ? rows : await read(statementOf(found.pairs)) };
 }
 
 function merge(search: StoreSearch, tasks: readonly Placed[], first: number, entries: Placed[]): Task[] {

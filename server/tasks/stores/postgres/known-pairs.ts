@@ -1,0 +1,81 @@
+/**
+ * Which pairs had tasks when searches last looked. A page of these is asked for together with the question which pairs there
+ * are, one wait for the server instead of two; and once more where the answer has others. A pair without tasks costs a look.
+ */
+import type { StoreSearch } from "../../core/store.ts";
+import type { Pair } from "./search-statements.ts";
+
+/** Of so many combinations of filters, and so many pairs of all of them. */
+const filtersMax = 500;
+const pairsMax = 20_000;
+/** Pairs that have lost their tasks are forgotten after so long, in milliseconds. */
+const ageMsMax = 10_000;
+
+interface Known {
+  pairs: readonly Pair[];
+  /** The keys of these. A search keeps both as they were when it began, so neither is ever changed. */
+  keys: ReadonlySet<number>;
+  since: number;
+}
+
+/** What was known when a search began. */
+export interface Look {
+  /** Undefined where nobody has looked yet. */
+  pairs: readonly Pair[] | undefined;
+  /** Takes note of those there are. Answers whether all of them were known. */
+  saw(pairs: readonly Pair[]): boolean;
+}
+
+export class KnownPairs {
+  readonly #byFilters = new Map<string, Known>();
+  #count = 0;
+  #forgotten = 0;
+
+  look(search: StoreSearch): Look {
+    const filters = filtersOf(search);
+    const known = this.#byFilters.get(filters);
+    const forgotten = this.#forgotten;
+    return {
+      pairs: known?.pairs,
+      saw: (found) => {
+        const others = found.filter((pair) => !known?.keys.has(keyOf(pair)));
+        const isOld = known === undefined || performance.now() - known.since > ageMsMax;
+        // The answer of a server that is gone says nothing of another one's.
+        if ((isOld || others.length > 0) && forgotten === this.#forgotten)
+          this.#keep(
+            filters,
+            isOld ? found : [...known.pairs, ...others],
+            isOld ? performance.now() : known.since,
+          );
+        return known !== undefined && others.length === 0;
+      },
+    };
+  }
+
+  /** A number of a lane may stand for another one from now on. */
+  forget(): void {
+    this.#forgotten += 1;
+    this.#clear();
+  }
+
+  #keep(filters: string, pairs: readonly Pair[], since: number): void {
+    this.#count -= this.#byFilters.get(filters)?.pairs.length ?? 0;
+    this.#byFilters.delete(filters);
+    if (this.#byFilters.size >= filtersMax || this.#count + pairs.length > pairsMax) this.#clear();
+    this.#byFilters.set(filters, { pairs, keys: new Set(pairs.map(keyOf)), since });
+    this.#count += pairs.length;
+  }
+
+  #clear(): void {
+    this.#byFilters.clear();
+    this.#count = 0;
+  }
+}
+
+function keyOf({ lane, status }: Pair): number {
+  return lane * 8 + status;
+}
+
+function filtersOf({ types, queues, statuses }: StoreSearch): string {
+  return JSON.stringify([types ?? null, queues ?? null, statuses ?? null]);
+}
