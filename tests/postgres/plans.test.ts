@@ -145,6 +145,21 @@ describe.each([
     expect(bad.slice(0, 3)).toEqual([]);
   });
 
+  test("of parts of minutes all tasks of many types are read at once, not a page of the index for each", async () => {
+    const start = Date.now() - 9 * dayMs;
+    await database.snapshot(async (session) => {
+      const search = newSearch({ created: { start: start + 1, end: start + dayMs + 1 } });
+      const [, count] = await searchStatements(session, search);
+      const plans = (await plansOf(session, "ANALYZE, TIMING OFF", count!)).filter(
+        (plan) => plan["Relation Name"] === "tasks" && plan["Actual Loops"]! > 0,
+      );
+      const indexes = new Set(plans.map((plan) => plan["Index Name"]));
+      expect([...indexes].filter((name) => !name!.startsWith("tasks_lane_own"))).toContain("tasks_pkey");
+      const looks = plans.filter(({ "Index Name": name }) => name === "tasks_lane_created");
+      expect(looks.reduce((sum, plan) => sum + plan["Actual Loops"]!, 0)).toBeLessThan(20);
+    }, planning);
+  });
+
   test("a page at offset 50,000 is merged, not sorted", async () => {
     const deep = newSearch({ offset: 50_000 });
     const merged = [

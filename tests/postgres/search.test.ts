@@ -4,7 +4,7 @@ import { fillPostgres } from "../../bench/postgres/fill.ts";
 import { compareText } from "../../server/tasks/core/compare.ts";
 import type { Condition } from "../../server/tasks/core/condition.ts";
 import { sortValueOf } from "../../server/tasks/core/meets.ts";
-import type { StoreSearch, TaskRecord, TaskStore } from "../../server/tasks/core/store.ts";
+import type { StoreSearch, TaskCount, TaskRecord, TaskStore } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { Database } from "../../server/tasks/stores/postgres/database.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
@@ -79,6 +79,65 @@ test("two hundred types are searched as two are", async () => {
   const ids = (await tasksOf(store.searchTasks(search))).map(({ id }) => id);
   expect(ids).toEqual(plainly(search, 0));
 });
+
+test("counts by time of many types, parts of minutes included, are those of a look at every task", async () => {
+  const random = seeded(5);
+  const anyTime = () => all[Math.floor(random() * all.length)]!.createdAt.getTime();
+  for (let n = 0; n < 60; n += 1) {
+    // Where tasks are, so that parts of minutes have some.
+    const start = anyTime() - Math.floor(70_000 * random());
+    const end = (n % 3 === 0 ? start : anyTime()) + Math.floor(90_000 * random());
+    const statuses = [undefined, ["PENDING", "FAILED"], ["COMPLETED"]][n % 3] as StoreSearch["statuses"];
+    const search = newSearch({ created: { start, end }, ...(statuses && { statuses }) });
+    const bucketMs = [60_000, hourMs][n % 2]!;
+    const counts = new Map<string, number>();
+    for (const task of all.filter(fits(search))) {
+      const at = Math.floor(task.createdAt.getTime() / bucketMs) * bucketMs;
+      const key = `${task.type} ${task.queue} ${task.status} ${at}`;
+      counts.set(key, (counts.get(key) ?? 0) + 1);
+    }
+    const found = await store.summarizeTasks(search, { time: "createdAt", bucketMs });
+    expect({ search, bucketMs, counts: found.map((one) => [keyOf(one), one.count]).sort() }).toEqual({
+      ...{ search, bucketMs, counts: [...counts].sort() },
+    });
+  }
+});
+
+test("parts of minutes in which very many tasks were created are counted too", async () => {
+  const other = await createTestSchema();
+  const plain = createPostgresStore({ url: other.url });
+  await plain.open();
+  try {
+    const minute = Math.floor(Date.now() / 60_000 - 10) * 60_000;
+    const random = seeded(7);
+    const tasks = Array.from({ length: 4_500 }, (_, n): TaskRecord => {
+      const own = n % 9 === 0 ? { id: `order-${n}`, ownId: true } : {};
+      return { ...recordAt(minute + n * 10, random), type: `type-${n % 15}`, ...own };
+    });
+    // The counts are folded with the last of them.
+    for (let n = 0; n < tasks.length; n += 1_500) ok(await plain.writeRecords(tasks.slice(n, n + 1_500)));
+    const [{ kept }] = await other.query(
+      "SELECT (SELECT sum(part) FROM :schema.minute_tallies, unnest(tasks) AS part WHERE lane = 0)::integer AS kept",
+    );
+    expect(kept).toBe(4_500);
+    for (const [start, end] of [
+      [7, 30_000],
+      [1_000, 1_250],
+      [44_000, 61_000],
+    ] as const) {
+      const created = { start: minute + start, end: minute + end };
+      const wanted = tasks.filter(({ createdAt }) => createdAt >= created.start && createdAt < created.end);
+      expect(await countOf(plain.countTasks(newSearch({ created })))).toBe(wanted.length);
+    }
+  } finally {
+    await plain.close();
+    await other.drop();
+  }
+});
+
+function keyOf({ type, queue, status, at }: TaskCount): string {
+  return `${type} ${queue} ${status} ${at}`;
+}
 
 test("of tasks that lack the name of what is asked for, none but the last is sent, and others are found behind them", async () => {
   const other = await createTestSchema();

@@ -4,6 +4,7 @@
  * have them with those that wait, so that they are taken off there. What waits is kept by its creation: of those that came
  * back, few, the indexes tell when they did.
  */
+import { ulidStart } from "../../core/ids.ts";
 import type { Buckets, StoreSearch } from "../../core/store.ts";
 import type { GroupSums } from "../group-sums.ts";
 import { allLanes, groupsOfPairs, groupsOfStatuses, hourMs, hoursOf, stateOf } from "../hours.ts";
@@ -28,6 +29,9 @@ import { shape } from "./statement.ts";
 const pending = 1;
 const cameBack = 1;
 const running = 2;
+/** Of more pairs, so few tasks of a minute are read sooner than each pair is counted. */
+const pairsMany = 24;
+const readMax = 2_000;
 
 /** What is counted: the pairs, and of each, by its place, the group it counts for. */
 export interface Counted {
@@ -211,14 +215,59 @@ class TimeParts {
     ];
   }
 
-  /** Only pairs that have tasks in the minute are looked at, where that is kept. */
+  /**
+   * Of many pairs, few of which have a task in the minute, each takes a look at a page of the index; so where few tasks were created in it,
+   * and their ids tell when, all of these are read.
+   */
   edges(): string[] {
+    const { edges, areByMinute } = this.#parts;
+    const { pairs } = this.#counted;
+    const generated = pairs.filter(({ ownIds }) => !ownIds);
+    const isAlike = areByMinute && !this.#isByEnd && edges.every(({ start }) => start >= 0);
+    if (edges.length === 0 || !isAlike || generated.length <= pairsMany) return this.#edgesOf(() => true);
+    const areFew = `(${this.#inMinutes()}) <= ${readMax}`;
+    return [
+      this.#edgesOfAll(areFew),
+      ...this.#edgesOf(({ ownIds }) => !ownIds, `NOT ${areFew}`),
+      ...this.#edgesOf(({ ownIds }) => ownIds),
+    ];
+  }
+
+  /** By the primary key. */
+  #edgesOfAll(condition: string): string {
+    const { edges } = this.#parts;
+    const { add } = this.#text;
+    const ids = (instants: readonly number[]) => `${add(instants.map(ulidStart))}::text[]`;
+    return `SELECT 'changed', task.lane, task.state, edge.start, sum(edge.sign)::bigint
+      FROM unnest(${add(edges.map(({ start }) => start))}::bigint[], ${add(edges.map(({ sign }) => sign))}::integer[],
+          ${ids(edges.map(({ start }) => start))}, ${ids(edges.map(({ end }) => end))}) AS edge (start, sign, first_id, end_id)
+        CROSS JOIN LATERAL (SELECT lane, CASE WHEN status >= 3 THEN status ELSE 0 END AS state FROM :schema.tasks
+          WHERE tasks.id >= edge.first_id AND tasks.id < edge.end_id AND NOT own_id AND status <> ${running} OFFSET 0) AS task
+      WHERE ${condition} GROUP BY 2, 3, 4`;
+  }
+
+  /** How many tasks were created in the minutes of the edges. */
+  #inMinutes(): string {
+    const minutes = this.#parts.edges.map(({ start }) => minuteOf(start));
+    const { add } = this.#text;
+    return `SELECT coalesce(sum(cell.tasks), 0) FROM unnest(${add(minutes)}::bigint[], ${add(minutes.map(hourOfMinute))}::integer[])
+          AS own (minute, hour)
+        CROSS JOIN LATERAL (SELECT minutes, tasks FROM :schema.minute_tallies AS kept
+          WHERE kept.lane = ${allLanes} AND kept.state = ANY('{0,3,4,5}') AND kept.hour = own.hour OFFSET 0) AS kept
+        CROSS JOIN LATERAL unnest(kept.minutes, kept.tasks) AS cell (minute, tasks)
+      WHERE cell.minute = own.minute - own.hour::bigint * 60`;
+  }
+
+  /** Only pairs that have tasks in the minute are looked at, where that is kept. */
+  #edgesOf(isCounted: (pair: Pair) => boolean, condition = "true"): string[] {
     const { search, pairs, groups, time } = this.#counted;
     const { edges, areByMinute } = this.#parts;
     const { after: _after, created: _created, updated: _updated, ...unbounded } = search;
     const counting: StoreSearch = { ...unbounded, sortBy: time };
     const isSettled = ({ status }: Pair) => status !== running && !(this.#isByEnd && status === cameBack);
-    const settled = pairs.map((pair, place) => ({ ...pair, group: groups[place]! })).filter(isSettled);
+    const settled = pairs
+      .map((pair, place) => ({ ...pair, group: groups[place]! }))
+      .filter((pair) => isSettled(pair) && isCounted(pair));
     if (settled.length === 0) return [];
     const groupOf = new Map(settled.map(({ lane, status, group }) => [lane * 8 + status, group]));
     const { add } = this.#text;
@@ -226,7 +275,7 @@ class TimeParts {
     const edge = `unnest(${add(edges.map(({ start }) => start))}::bigint[], ${add(edges.map(({ end }) => end))}::bigint[],
         ${add(edges.map(({ sign }) => sign))}::integer[], ${add(minutes)}::bigint[])
         AS edge (start, stop, sign, minute)`;
-    const mayHave = areByMinute ? `WHERE ${this.#mayHave(minutes)}` : "";
+    const mayHave = areByMinute ? `AND ${this.#mayHave(minutes)}` : "";
     return groupsOf(settled, (pair) => streamsOf(counting, pair)).map((group) => {
       const given = group.lanes.map((lane, place) => groupOf.get(lane * 8 + group.statuses[place]!)!);
       const instant = columnsOf[group.stream][0]!;
@@ -236,7 +285,7 @@ class TimeParts {
         FROM unnest(${add(group.lanes)}::integer[], ${add(group.statuses)}::smallint[], ${add(given)}::integer[])
           AS pair (lane, status, number) CROSS JOIN ${edge}
         CROSS JOIN LATERAL (SELECT count(*) AS tasks FROM :schema.tasks WHERE ${conditions.join(" AND ")}) AS counted
-        ${mayHave} GROUP BY 2, 4`;
+        WHERE ${condition} ${mayHave} GROUP BY 2, 4`;
     });
   }
 
