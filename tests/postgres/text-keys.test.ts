@@ -65,14 +65,15 @@ describe("candidates", () => {
     }, planningOnce);
   }
 
-  const indexed: TextIndex = {
+  /** A source keeps there what it has read. */
+  const indexed = (): TextIndex => ({
     exists: true,
     knowsLetters: true,
     texts: 1_000_000,
     tasks: 1_000_000,
     firstAt: 0,
     lastAt: 4_102_444_800_000,
-  };
+  });
 
   /** The source, and the names of the statements that it runs. */
   function recording(asked: string[], source: KeySource | undefined): KeySource {
@@ -110,7 +111,7 @@ describe("candidates", () => {
     await fill();
     const where: Condition = { kind: "text", text: foldText(text) };
     const search = { ...anySearch, where };
-    const ids = await idsOf((session) => textSource(session, search, indexed, unfiltered));
+    const ids = await idsOf((session) => textSource(session, search, indexed(), unfiltered));
     const rows = await schema.query(
       "SELECT task_id FROM :schema.texts WHERE position($1 in body) > 0 ORDER BY 1 DESC",
       [foldText(text)],
@@ -120,9 +121,9 @@ describe("candidates", () => {
   });
 
   test.each<[string, TextIndex, number]>([
-    ["texts one after another", { ...indexed, exists: false, texts: 1e4, tasks: 1e4 }, 9_000],
-    ["tasks that pass, each with its text", { ...indexed, texts: 1e7, tasks: 1e7 }, 100],
-    ["the index", { ...indexed, texts: 1_001, tasks: 1e7 }, 1e6],
+    ["texts one after another", { ...indexed(), exists: false, texts: 1e4, tasks: 1e4 }, 9_000],
+    ["tasks that pass, each with its text", { ...indexed(), texts: 1e7, tasks: 1e7 }, 100],
+    ["the index", { ...indexed(), texts: 1_001, tasks: 1e7 }, 1e6],
   ])("by %s, with filters, in both orders, page by page", async (_way, facts, passing) => {
     const types = ["resize-image", "send-mail"];
     const tasks = newTasks(2_400, { createdAt: clock.now() }).map((one, at) => {
@@ -158,10 +159,10 @@ describe("candidates", () => {
     const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 };
     const asked: string[] = [];
     const ids = await idsOf(async (session) =>
-      recording(asked, await textSource(session, search, indexed, unfiltered)),
+      recording(asked, await textSource(session, search, indexed(), unfiltered)),
     );
     expect(ids?.slice(0, 3)).toEqual(["x02499", "x02496", "x02493"]);
-    expect([...new Set(asked)].sort()).toEqual(["spreadTexts", "walkTexts"]);
+    expect([...new Set(asked)].sort()).toEqual(["spanOfTexts", "spreadTexts", "walkTexts"]);
   });
 
   test("a long burst of other tasks is passed over in a few looks", async () => {
@@ -169,7 +170,7 @@ describe("candidates", () => {
     const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 };
     const asked: string[] = [];
     await database.snapshot(async (session) => {
-      const found = await textSource(session, search, indexed, unfiltered);
+      const found = await textSource(session, search, indexed(), unfiltered);
       const source = recording(asked, found);
       let { places, next } = await source.keys(session, undefined, 5);
       while (places.length === 0) ({ places, next } = await source.keys(session, next, 5));
@@ -187,7 +188,7 @@ describe("candidates", () => {
           CASE WHEN n < 9000 AND n % 600 BETWEEN 40 AND 590 THEN 'needle' ELSE 'hay' END FROM generate_series(1, 12000) AS n`,
     );
     const facts = {
-      ...{ ...indexed, texts: 12_000_000, tasks: 12_000_000 },
+      ...{ ...indexed(), texts: 12_000_000, tasks: 12_000_000 },
       ...{ firstAt: clock.now(), lastAt: clock.now() + 12_000 * every },
     };
     const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 };
@@ -198,7 +199,44 @@ describe("candidates", () => {
       while (places.length === 0) ({ places, next } = await source.keys(session, next, 5));
       expect(places.map(({ id }) => id).slice(0, 3)).toEqual(["x08990", "x08989", "x08988"]);
     }, planningOnce);
-    expect([...new Set(asked)].sort()).toEqual(["findTexts", "spreadTexts"]);
+    expect([...new Set(asked)].sort()).toEqual(["findTexts", "spanOfTexts", "spreadTexts"]);
+  });
+
+  test("words that were met nowhere, nor their trigrams, are asked for at once, and texts of all times are looked at once", async () => {
+    const facts = {
+      ...indexed(),
+      texts: 12_000_000,
+      firstAt: clock.now(),
+      lastAt: clock.now() + 12_000 * 1_800_000,
+    };
+    await schema.query(
+      `INSERT INTO :schema.texts (created_at, version, task_id, status, lanes, body)
+        SELECT ${clock.now()} + n::bigint * 1800000, 0, 'x' || lpad(n::text, 5, '0'), 3, ARRAY[1],
+          CASE n WHEN 3333 THEN 'needle' WHEN 5555 THEN 'pin' ELSE 'hay' END FROM generate_series(1, 12000) AS n`,
+    );
+    const asked: string[] = [];
+    for (const [text, id] of [
+      ["needle", "x03333"],
+      ["nothing of this", undefined],
+    ] as const) {
+      const search: StoreSearch = { ...anySearch, where: { kind: "text", text } };
+      const ids = await idsOf(async (session) =>
+        recording(asked, await textSource(session, search, facts, unfiltered)),
+      );
+      expect(ids).toEqual(id ? [id] : []);
+    }
+    expect(asked).toEqual(["spreadTexts", "spanOfTexts", "findTexts", "spanOfTexts", "findTexts"]);
+    // What came since is found, though the texts that were looked at are older.
+    await schema.query(
+      `INSERT INTO :schema.texts (created_at, version, task_id, status, lanes, body)
+        SELECT ${clock.now()} + (12000 + n::bigint) * 1800000, 0, 'y' || lpad(n::text, 5, '0'), 3, ARRAY[1],
+          CASE n WHEN 1200 THEN 'needle' ELSE 'hay' END FROM generate_series(1, 3000) AS n`,
+    );
+    for (const descending of [true, false]) {
+      const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, descending };
+      const ids = await idsOf((session) => textSource(session, search, facts, unfiltered));
+      expect(ids).toEqual(descending ? ["y01200", "x03333"] : ["x03333", "y01200"]);
+    }
   });
 
   test.each([
@@ -210,7 +248,7 @@ describe("candidates", () => {
         SELECT ${clock.now()} + n::bigint * 1800000, 0, 'x' || lpad(n::text, 5, '0'), n % 5, ARRAY[n % 7],
           CASE WHEN n BETWEEN 3001 AND 6000 AND n % 100 = 0 THEN 'a b1 needle' ELSE 'hay' END FROM generate_series(1, 9000) AS n`,
     );
-    const facts = { ...indexed, firstAt: clock.now(), lastAt: clock.now() + 9000 * 1_800_000 };
+    const facts = { ...indexed(), firstAt: clock.now(), lastAt: clock.now() + 9000 * 1_800_000 };
     // The two first letters of a word are a trigram with what is before them.
     for (const text of ["needle", " b1"]) {
       const search: StoreSearch = { ...anySearch, where: { kind: "text", text }, limit: 3, descending };
@@ -233,7 +271,7 @@ describe("candidates", () => {
     );
     const where: Condition = { kind: "text", text: "needle" };
     const ids = await idsOf(
-      (session) => textSource(session, { ...anySearch, where }, { ...indexed, texts: 1_000 }, unfiltered),
+      (session) => textSource(session, { ...anySearch, where }, { ...indexed(), texts: 1_000 }, unfiltered),
       100,
     );
     expect(ids).toHaveLength(6_000);
@@ -250,10 +288,10 @@ describe("candidates", () => {
     );
     const where: Condition = { kind: "text", text: "needle" };
     expect(
-      await idsOf((session) => textSource(session, { ...anySearch, where }, indexed, unfiltered)),
+      await idsOf((session) => textSource(session, { ...anySearch, where }, indexed(), unfiltered)),
     ).toEqual(["needle"]);
     const byId: StoreSearch = { ...anySearch, where, sortBy: "id" };
-    expect(await idsOf((session) => textSource(session, byId, indexed, unfiltered))).toEqual(["needle"]);
+    expect(await idsOf((session) => textSource(session, byId, indexed(), unfiltered))).toEqual(["needle"]);
     const facts = await readTextIndex(database, schema.name);
     expect(facts.exists).toBe(true);
   });

@@ -7,6 +7,7 @@
 import type { StoreSearch } from "../../core/store.ts";
 import type { Pair, Text } from "./search-statements.ts";
 import { quoted } from "./statement.ts";
+import type { TextSample } from "./text-rarity.ts";
 
 /** Of what a text says of its task's status: 0 until it has ended; nothing where a worker of an older version wrote it. */
 const parts = [
@@ -44,6 +45,8 @@ export interface TextIndex {
   /** Between which instants their tasks were created, in milliseconds since 1970. */
   firstAt: number;
   lastAt: number;
+  /** Some of the texts, once they have been read. */
+  sample?: TextSample;
 }
 
 /** As the migration makes them. */
@@ -94,10 +97,4 @@ export function byTextIndexes(
   const here = `${has(lanes)}${within}`;
   const conditions = wanted.map(({ status }) => `(status = ${status} AND ${fits}${here})`);
   return `(${[...conditions, `(status IS NULL AND ${fits}${within})`].join(" OR ")})`;
-}
-
-/** Whether a text is of what is asked for, or does not say. @param statuses `$n` of what is asked for, or of null; `lanes` too */
-export function isOfAsked(statuses: string, lanes: string): string {
-  return `(status IS NULL OR ((${statuses}::smallint[] IS NULL OR status = ANY(${statuses}::smallint[]))
-    AND (${lanes}::integer[] IS NULL OR lanes && ${lanes}::integer[])))`;
 }

@@ -1,10 +1,9 @@
 /** How rare words are, and how the index of trigrams is best asked for them. */
 import type { Session } from "./database.ts";
 import { plainText } from "./rows.ts";
-import { Text } from "./search-statements.ts";
-import { shape } from "./statement.ts";
-import type { TextIndex } from "./text-indexes.ts";
-import { type Asked, byTextIndexes, isOfAsked } from "./text-indexes.ts";
+import type { Text } from "./search-statements.ts";
+import { statement } from "./statement.ts";
+import { type Asked, byTextIndexes, type TextIndex } from "./text-indexes.ts";
 
 /** The trigrams of the words that are looked at, and those that the index is asked for. */
 const trigramsMax = 16;
@@ -60,11 +59,36 @@ export function trigramsOf(word: string, knowsLetters: boolean): string[] {
     .map((place) => characters.slice(place, place + 3).join(""));
 }
 
+/** Of long texts the beginning. */
+const sampledMax = 2_000;
+
 /** Texts from all the time that there are texts of. */
-const spread = `SELECT here.body, here.status, here.lanes FROM (SELECT min(created_at) AS first, max(created_at) AS last FROM :schema.texts) AS span
+const textsOfAllTimes = statement(
+  "spreadTexts",
+  `SELECT here.status, here.lanes, left(here.body, ${sampledMax})
+    FROM (SELECT min(created_at) AS first, max(created_at) AS last FROM :schema.texts) AS span
     CROSS JOIN generate_series(0, ${spreadPlaces - 1}) AS place CROSS JOIN LATERAL (
       SELECT body, status, lanes FROM :schema.texts WHERE created_at >= span.first + (span.last - span.first) / ${spreadPlaces} * place
-      ORDER BY created_at, task_id LIMIT ${spreadTexts}) AS here`;
+      ORDER BY created_at, task_id LIMIT ${spreadTexts}) AS here`,
+);
+const spanOfTexts = statement(
+  "spanOfTexts",
+  "SELECT coalesce(min(created_at), 0), coalesce(max(created_at), 0) FROM :schema.texts",
+);
+
+/** Texts of all times, which are read once for as long as what the index can do is known. */
+export type TextSample = readonly { status: number | null; lanes: number[] | null; body: string }[];
+
+async function readSample(session: Session): Promise<TextSample> {
+  const rows = await session.query(textsOfAllTimes);
+  return rows.map(([status, lanes, body]) => ({ status, lanes, body }));
+}
+
+function isOfAsked({ statuses, lanes }: Asked, text: TextSample[number]): boolean {
+  if (text.status === null) return true;
+  const isOfLanes = !lanes || text.lanes?.some((lane) => lanes.includes(lane));
+  return (!statuses || statuses.includes(text.status)) && isOfLanes === true;
+}
 
 export interface Spread {
   /** When the first and the last task of all texts were created, in milliseconds since 1970. */
@@ -85,32 +109,27 @@ export async function lookAround(
   session: Session,
   asked: Asked,
   words: readonly string[],
-  { knowsLetters }: TextIndex,
+  index: TextIndex,
 ): Promise<{ spread: Spread; rarest: Rarest }> {
-  const trigrams = [...new Set(words.flatMap((word) => trigramsOf(word, knowsLetters)))];
+  const trigrams = [...new Set(words.flatMap((word) => trigramsOf(word, index.knowsLetters)))];
   const step = Math.ceil(trigrams.length / trigramsMax);
   const looked = trigrams.filter((_, place) => place % step === 0);
-  const text = new Text();
-  const fits = likeAll(text, words);
-  const isHere = isOfAsked(text.add(asked.statuses ?? null), text.add(asked.lanes ?? null));
-  const [first, ...rows] = await session.query(
-    shape(
-      "spreadTexts",
-      `WITH sample AS MATERIALIZED (
-        SELECT body, ${fits} AS fits, ${isHere} AS here FROM (${spread}) AS texts)
-      SELECT NULL::text, count(*)::integer, count(*) FILTER (WHERE fits)::integer,
-          count(*) FILTER (WHERE fits AND here)::integer,
-          (SELECT coalesce(min(created_at), 0) FROM :schema.texts), (SELECT coalesce(max(created_at), 0) FROM :schema.texts)
-        FROM sample
-      UNION ALL
-      SELECT trigram, count(*)::integer, 0, 0, 0, 0 FROM unnest(${text.add(looked)}::text[]) AS trigram CROSS JOIN sample
-        WHERE here AND position(trigram IN body) > 0 GROUP BY trigram`,
-    ),
-    text.values,
+  index.sample ??= await readSample(session);
+  const texts = index.sample;
+  // Nothing that came since may be passed over.
+  const [span] = await session.query(spanOfTexts);
+  const [firstAt, lastAt] = span as [number, number];
+  const plain = words.map((word) => plainText(word)!);
+  const met = texts.filter(({ body }) => plain.every((word) => body.includes(word)));
+  const here = texts.filter((text) => isOfAsked(asked, text));
+  const counts = new Map(
+    looked.map((trigram) => [trigram, here.filter(({ body }) => body.includes(trigram)).length]),
   );
-  const [, ofAll, met, metHere, firstAt, lastAt] = first as [null, number, number, number, number, number];
-  const counts = new Map(rows as [string, number][]);
-  return { spread: { looked: ofAll, met, metHere, firstAt, lastAt }, rarest: rarestOf(looked, counts) };
+  const metHere = met.filter((text) => isOfAsked(asked, text)).length;
+  return {
+    spread: { looked: texts.length, met: met.length, metHere, firstAt, lastAt },
+    rarest: rarestOf(looked, counts),
+  };
 }
 
 function rarestOf(looked: readonly string[], counts: ReadonlyMap<string, number>): Rarest {

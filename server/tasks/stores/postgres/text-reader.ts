@@ -30,6 +30,9 @@ const indexedCost = 4;
 const trigramsIndexedMax = 1_500_000;
 /** So few the index is asked for without regard to their time. */
 const indexedFew = 1_000;
+/** Words are surely rare that were not met, and have so many trigrams of which the rarest is in no larger share of texts. */
+const surelyRareTrigrams = 2;
+const surelyRareShare = 0.002;
 /** Of more stretches it is not asked at once. */
 const stretchesMax = 128;
 /** Where it gave too few, it is asked for a time so many times as long; where it gave too many, so many times as short. */
@@ -66,8 +69,9 @@ export class TextReader {
   #rarest: Rarest | undefined;
   /** How many times as long as it was thought to take the next stretch is that the index is asked for. */
   #widened = 1;
-  /** The index has more of them than what was looked at told. */
+  /** The index has more of them than what was looked at told; and more of all times than of what is surely rare. */
   #isTooFrequent = false;
+  #areMany = false;
 
   constructor(search: StoreSearch, words: readonly string[], index: TextIndex, filter: Passing | undefined) {
     this.#search = search;
@@ -138,6 +142,10 @@ export class TextReader {
       wanted,
       this.#filter,
     );
+    if (!places && isLast && this.#isSurelyRare) {
+      this.#areMany = true;
+      return this.#byIndex(session, after, wanted);
+    }
     if (!places && this.#widened > 1) {
       // The words are frequent beyond a time that has none of them.
       this.#widened = Math.max(1, this.#widened / widening);
@@ -156,7 +164,7 @@ export class TextReader {
       end: Math.min(range.end ?? lastAt + 1, lastAt + 1),
     };
     const found = this.#foundByIndex;
-    if (found * this.#within <= indexedFew) return { ...all, isLast: true };
+    if (found * this.#within <= indexedFew || this.#isSurelyRare) return { ...all, isLast: true };
     const lengthMs = (((lastAt - firstAt) * wanted * spare) / found) * this.#widened;
     const isDown = isDownwards(this.#search);
     if (isDown) {
@@ -216,6 +224,13 @@ export class TextReader {
     const here = statuses || lanes ? this.#sample.found.length + metHere : this.#sample.met + met;
     const texts = this.#index.texts || textsUnknown;
     return (Math.max(here, 0.5) / Math.max(1, this.#sample.looked + looked)) * texts;
+  }
+
+  /** Whether neither the words nor several of their trigrams were met: of ten million texts, 1,500 without them tell little by themselves. */
+  get #isSurelyRare(): boolean {
+    if (this.#areMany || !this.#rarest) return false;
+    const { trigrams, share } = this.#rarest;
+    return trigrams.length >= surelyRareTrigrams && share <= surelyRareShare && this.#share === 0;
   }
 
   /** About how many of them are read: all, or those of the stretches that are likely to have so many. */
