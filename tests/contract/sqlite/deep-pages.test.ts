@@ -2,7 +2,14 @@
 import { expect, test } from "vitest";
 import type { StoreSearch } from "../../../server/tasks/core/store.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
-import { newSearch, newTask, newWorker, settlementOf, startAt } from "../../support/builders.ts";
+import {
+  newDefinition,
+  newSearch,
+  newTask,
+  newWorker,
+  settlementOf,
+  startAt,
+} from "../../support/builders.ts";
 import { claimRequest, ok } from "../../support/stores.ts";
 import { TestClock } from "../../support/test-clock.ts";
 
@@ -93,6 +100,29 @@ test("so is one with a range of the other instant, whether tasks ended soon, lat
   await store.close();
 });
 
+test("so is one with definitions among the tasks, which lie by their names in the order of ids", async () => {
+  const clock = new TestClock();
+  const store = createSqliteStore({ path: ":memory:", clock });
+  await store.open();
+  await clock.advance(hourMs);
+  ok(await store.saveDefinitions(["0-first", "nightly-report", "send-receipt"].map(newDefinition)));
+  await store.enqueueTasks(
+    Array.from({ length: 4_000 }, (_, place) => newTask({ createdAt: startAt + place * 2_000 })),
+  );
+  const filters: Partial<StoreSearch>[] = [
+    {},
+    { statuses: ["PENDING"] },
+    { created: { start: startAt + 1 } },
+  ];
+  const pages = await expectPages(
+    store,
+    filters.map((filter) => ({ ...filter, definitions: true })),
+    [2_000, 2_002, 3_500],
+  );
+  expect(pages).toBe(108);
+  await store.close();
+});
+
 /** Each order of each filter, at each offset and at the end. Answers how many pages that were. */
 async function expectPages(
   store: ReturnType<typeof createSqliteStore>,
@@ -103,7 +133,7 @@ async function expectPages(
   for (const filter of filters) {
     for (const sortBy of ["createdAt", "updatedAt", "id"] as const) {
       for (const descending of [true, false]) {
-        const search = newSearch({ ...filter, sortBy, descending, definitions: false });
+        const search = newSearch({ ...filter, sortBy, descending });
         const all = (await store.searchTasks({ ...search, limit: count + 1 })).tasks.map(({ id }) => id);
         for (const offset of [...offsets, all.length - 3, all.length, count + 9]) {
           const { tasks: page } = await store.searchTasks({

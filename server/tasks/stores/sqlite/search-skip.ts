@@ -8,7 +8,7 @@ import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
 import { minuteOfPage, type Span, type Stretch, sectionsOf } from "./kept-skip.ts";
 import { definitionsWithoutTasks, findPairs, keysInOrder, runningKeys } from "./search.ts";
-import { placeBefore } from "./search-key.ts";
+import { isAfter, placeBefore } from "./search-key.ts";
 import { isWhole, keyCountsOfPairs, type Pair } from "./search-statements.ts";
 import { sql } from "./statements.ts";
 
@@ -20,6 +20,7 @@ const roundsMax = 40;
 /** The same page, as one after a place with less to pass over; where SQL can skip to it by itself, as it was. */
 export function nearer(connection: Connection, search: StoreSearch): StoreSearch {
   if (search.offset < skippedMin || search.after || search.id !== undefined) return search;
+  if (search.sortBy === "id" && search.definitions) return nearerById(connection, search);
   const pairs = findPairs(connection, search);
   if (search.sortBy === "id" && pairs.some(({ ownIds }) => ownIds)) return search;
   const keys = new KeyCount(connection, search, pairs);
@@ -28,6 +29,17 @@ export function nearer(connection: Connection, search: StoreSearch): StoreSearch
   if (begun === "end") return { ...search, offset: 0, limit: 0 };
   if (!begun && isWhole(search) && connection.prepare(sql.hasOwnIds).get() === undefined) return search;
   return placed(search, keys, keys.span, begun ?? { ...keys.span, passed: 0, keys: keys.total });
+}
+
+/** Ids of definitions tell no time: so many tasks are passed over as lie before the page wherever the definitions do. */
+function nearerById(connection: Connection, search: StoreSearch): StoreSearch {
+  const definitions = definitionsWithoutTasks(connection, search);
+  const asked = search.offset - definitions.length;
+  const found = nearer(connection, { ...search, definitions: false, offset: asked });
+  const { after, limit } = found;
+  if (!after) return { ...search, limit };
+  const before = definitions.filter(([id]) => !isAfter(found, [0, id, 0])).length;
+  return { ...found, definitions: true, offset: found.offset + definitions.length - before };
 }
 
 /** Undefined where kept counts do not tell; `end` where there are fewer keys than are to be passed over. */
