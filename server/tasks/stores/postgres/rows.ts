@@ -37,13 +37,16 @@ const valueBytes = `(octet_length(tasks.payload) + coalesce(octet_length(tasks.p
     + coalesce(octet_length(tasks.result), 0) + coalesce(octet_length(tasks.result_types), 0)
     + coalesce(octet_length(tasks.error), 0))`;
 
+/** What a FROM has of the table for `columnsWithin`, behind an OFFSET that keeps it from being worked out for each column. */
+export const sizedTasks = `tasks.*, ${valueBytes} AS bytes`;
+
 /** The same with how large the values are behind them, and without values that are larger than this. */
 export function columnsWithin(bytes: string): string {
   const within = taskColumns.replaceAll(
     /tasks\.(payload|payload_types|result|result_types|error)\b/g,
-    (column) => `CASE WHEN ${valueBytes} <= ${bytes}::bigint THEN ${column} END`,
+    (column) => `CASE WHEN tasks.bytes <= ${bytes}::bigint THEN ${column} END`,
   );
-  return `${within}, ${valueBytes}`;
+  return `${within}, tasks.bytes`;
 }
 
 /** The same without what a task was given and has given. */

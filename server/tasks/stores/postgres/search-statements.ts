@@ -13,7 +13,7 @@ import { compareText } from "../../core/compare.ts";
 import { ulidStart } from "../../core/ids.ts";
 import type { Place, StoreSearch } from "../../core/store.ts";
 import { boundsOf, isDownwards, isSplit, lateMs, type Stream } from "../search-bounds.ts";
-import { columnsWithin, taskColumns } from "./rows.ts";
+import { columnsWithin, sizedTasks, taskColumns } from "./rows.ts";
 import { type Statement, shape } from "./statement.ts";
 
 /** A (lane, stored status) pair that may have tasks. */
@@ -104,7 +104,7 @@ export function pageStatement(
         ${sent ? `SELECT row_number() OVER ()::integer AS place, ${columns} FROM (${page}) AS ordered` : page})
       SELECT ${sent ? "page.place, " : ""}${sortColumn(search, "tasks")}, ${row}
       FROM page
-        CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.id = page.id
+        CROSS JOIN LATERAL (SELECT ${share === undefined ? "*" : sizedTasks} FROM :schema.tasks WHERE tasks.id = page.id
           ${sent ? `AND (${sent.condition(text)} OR tasks.id = ${last})` : ""} OFFSET 0) AS tasks
       ORDER BY ${ordered(search, inPage)} ${sent ? `LIMIT ${text.add(sent.most)}` : ""}`,
     ),

@@ -6,7 +6,7 @@ import type { Task } from "../../core/task.ts";
 import type { NamedAttribute } from "./attribute-names.ts";
 import { attributesOf } from "./attribute-values.ts";
 import type { Database, Session } from "./database.ts";
-import { bareColumns, columnsWithin } from "./rows.ts";
+import { bareColumns, columnsWithin, sizedTasks } from "./rows.ts";
 import { statement } from "./statement.ts";
 
 export function subjectOf(
@@ -86,7 +86,7 @@ const subjectsByIds = statement(
       CASE WHEN $4::boolean THEN (SELECT texts.body FROM :schema.texts
         WHERE texts.task_id = tasks.id AND texts.version = tasks.version) END, ${columnsWithin("$5")}
     FROM unnest($1::text[]) AS wanted (id)
-    CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.id = wanted.id OFFSET 0) AS tasks
+    CROSS JOIN LATERAL (SELECT ${sizedTasks} FROM :schema.tasks WHERE tasks.id = wanted.id OFFSET 0) AS tasks
     WHERE $2::smallint[] IS NULL OR tasks.status = ANY($2)`,
 );
 
