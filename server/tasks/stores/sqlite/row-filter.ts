@@ -2,24 +2,24 @@
 import type { RowFilter } from "../row-filter.ts";
 import type { Connection } from "./connection.ts";
 import type { Row } from "./rows.ts";
-import { rowsOf } from "./rows-within.ts";
+import { allRows, areSmall, rowsOf } from "./rows-within.ts";
 import { sql } from "./statements.ts";
 
-/** The rows of these tasks that may meet the condition, in their order, one by one. */
+/** The rows of these tasks that may meet the condition, in their order; one by one where they are large. */
 export function readRows(
   connection: Connection,
   seqs: readonly number[],
   filter: RowFilter | undefined,
-): Generator<Row, undefined> {
+): readonly Row[] | Generator<Row, undefined> {
   const wanted = JSON.stringify(seqs);
-  return filter
-    ? rowsOf(connection, readBy[filter.of], [wanted, filter.text])
-    : rowsOf(connection, sql.readTasks, [wanted]);
+  const text = filter ? readBy[filter.of] : sql.readTasks;
+  const values = filter ? [wanted, filter.text] : [wanted];
+  return areSmall(connection, wanted) ? allRows(connection, text, values) : rowsOf(connection, text, values);
 }
 
 /** Without what they were given and have given. */
-export function readBareRows(connection: Connection, seqs: readonly number[]): Generator<Row, undefined> {
-  return rowsOf(connection, sql.readBareTasks, [JSON.stringify(seqs)]);
+export function readBareRows(connection: Connection, seqs: readonly number[]): readonly Row[] {
+  return allRows(connection, sql.readBareTasks, [JSON.stringify(seqs)]);
 }
 
 const readBy = { payload: sql.readByPayload, result: sql.readByResult } as const;

@@ -165,6 +165,10 @@ export const sql = {
   // CROSS JOIN: in the order of the list.
   readTasks: `/* dure:readTasks */ SELECT ${columns} FROM (SELECT value AS wanted FROM json_each(?))
     CROSS JOIN tasks ON seq = wanted`,
+  /** How large the payloads and results of these are, without reading them. */
+  valueBytes: `/* dure:valueBytes */ SELECT coalesce(sum(coalesce(octet_length(payload), (SELECT octet_length(big_payloads.payload)
+      FROM big_payloads WHERE big_payloads.seq = tasks.seq), 0) + coalesce(octet_length(result), 0)), 0)
+    FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN tasks ON seq = wanted`,
   /** In place of what a task was given and has given, nothing. */
   readBareTasks: `/* dure:readBareTasks */ SELECT ${bareColumns} FROM (SELECT value AS wanted FROM json_each(?))
     CROSS JOIN tasks ON seq = wanted`,
