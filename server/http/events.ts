@@ -26,6 +26,7 @@ export class Events {
   readonly #heartbeatMs: number;
   readonly #places = new StreamPlaces();
   readonly #streams = new Set<Stream>();
+  #listening: Promise<void> | undefined;
   #stopListening: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
@@ -40,11 +41,16 @@ export class Events {
 
   /**
    * @param caller whose it is, where one can be told from another
-   * @throws HttpError 429, 503 when too many are open
+   * @throws HttpError 429, 503 when too many are open; DureError DATABASE_UNAVAILABLE
    */
   async open(request: Request, caller?: string): Promise<Response> {
     const body = this.#streamTo(request, this.#places.take(caller));
-    await this.#listen();
+    try {
+      await this.#listen();
+    } catch (error) {
+      await body.cancel();
+      throw error;
+    }
     return new Response(body, {
       headers: {
         "content-type": "text/event-stream",
@@ -91,9 +97,16 @@ export class Events {
     }
   }
 
-  async #listen(): Promise<void> {
-    if (this.#stopListening) return;
-    this.#stopListening = () => undefined;
+  /** Once for all that are opened meanwhile; anew for those after a failure. */
+  #listen(): Promise<void> {
+    this.#listening ??= this.#beginListening().catch((error) => {
+      this.#listening = undefined;
+      throw error;
+    });
+    return this.#listening;
+  }
+
+  async #beginListening(): Promise<void> {
     const store = await this.#dure.instance.store();
     this.#stopListening = store.onChange(() => {
       this.#timer ??= setTimeout(() => this.#hint(), this.#untilHintMs()).unref();
@@ -136,9 +149,12 @@ export class Events {
     if (this.#streams.size === 0) this.#stop();
   }
 
+  /** While it begins to listen nothing is there to be stopped: it then looks whether anybody is left. */
   #stop(): void {
-    this.#stopListening?.();
+    if (!this.#stopListening) return;
+    this.#stopListening();
     this.#stopListening = undefined;
+    this.#listening = undefined;
     clearInterval(this.#heartbeat);
     clearTimeout(this.#timer);
     this.#timer = undefined;

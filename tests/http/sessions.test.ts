@@ -92,6 +92,21 @@ test("a stream ends once its reader may not read any more", async () => {
   while (!(await reader.read()).done);
 });
 
+test("a stream that could not be opened takes no place, and those after it are live", async () => {
+  let isThere = false;
+  const store = async () => (isThere ? dure.instance.store() : Promise.reject(new Error("no database")));
+  const begun = { instance: { store } } as unknown as Dure;
+  const events = new Events(begun, { isStillAdmitted: async () => true }, 5);
+  const open = () => events.open(new Request("http://localhost/"), "anna");
+  for (let tries = 0; tries < 21; tries += 1) await expect(open()).rejects.toThrow("no database");
+  isThere = true;
+  const reader = (await open()).body!.getReader();
+  const textOf = async () => new TextDecoder().decode((await reader.read()).value);
+  expect(await textOf()).toContain("hello");
+  expect(await textOf()).toContain("still here");
+  await reader.cancel();
+});
+
 test.each(["api/events", "api/tasks/watch"])("one caller does not hold all streams of %s", async (path) => {
   const cookies = await Promise.all([1, 2, 3].map(() => login(server)));
   const stop = new AbortController();
