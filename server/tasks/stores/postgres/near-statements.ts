@@ -10,6 +10,8 @@ import {
 } from "../near-orders.ts";
 import { isDownwards, lateMs } from "../search-bounds.ts";
 import {
+  instantMax,
+  instantMin,
   keysOf,
   movingConditions,
   type Pair,
@@ -48,6 +50,9 @@ export const elsewhere = {
 } as const;
 
 export type Elsewhere = keyof typeof elsewhere;
+
+/** After every id, byte by byte. */
+const lastId = "\u{10ffff}";
 
 /** By start, some more are read in the other order, so that those that ran at one time need no second look. */
 const aheadOf = 20;
@@ -146,7 +151,7 @@ function elsewhereKeys(
     ORDER BY found.value ${direction}, found.id ${direction} LIMIT ${most}`;
 }
 
-/** A walk stops at one bound on each side. */
+/** A walk stops at one bound on each side. All are always there, so that searches with and without ranges are one text. */
 function elsewhereBounds(text: Text, search: StoreSearch, key: string, place: Elsewhere): string[] {
   const { after, created, updated } = search;
   const sorted = sortedBetween(search);
@@ -154,22 +159,19 @@ function elsewhereBounds(text: Text, search: StoreSearch, key: string, place: El
   const from = Math.max(sorted.from, usual?.from ?? sorted.from);
   const to = Math.min(sorted.to, usual?.to ?? sorted.to);
   const down = isDownwards(search);
-  const bounds: string[] = [];
-  const add = (column: string, operator: string, value: number | undefined) => {
-    if (value !== undefined) bounds.push(`${column} ${operator} ${text.add(value)}::bigint`);
-  };
+  const at = (value: number) => `${text.add(value)}::bigint`;
   const isBound = after !== undefined && after.value === (down ? to : from);
-  if (isBound) {
-    const place = `(${text.add(after.value)}::bigint, ${text.add(after.id)}::text)`;
-    bounds.push(`(${key}, tasks.id) ${down ? "<" : ">"} ${place}`);
-  }
-  if (!isBound || down) add(key, ">=", from);
-  if (!isBound || !down) add(key, "<=", to);
-  add("tasks.created_at", ">=", created?.start);
-  add("tasks.created_at", "<", created?.end);
-  add("tasks.updated_at", ">=", updated?.start);
-  add("tasks.updated_at", "<", updated?.end);
-  return bounds;
+  // Beyond the place, or all of an instant: no task has the id "", nor one that begins with this character.
+  const [nearest, id] = isBound ? [after.value as number, after.id] : [down ? to : from, down ? lastId : ""];
+  const beyond = `(${key}, tasks.id) ${down ? "<" : ">"} (${at(nearest)}, ${text.add(id)}::text)`;
+  return [
+    beyond,
+    down ? `${key} >= ${at(from)}` : `${key} <= ${at(to)}`,
+    `tasks.created_at >= ${at(created?.start ?? instantMin)}`,
+    `tasks.created_at < ${at(created?.end ?? instantMax)}`,
+    `tasks.updated_at >= ${at(updated?.start ?? instantMin)}`,
+    `tasks.updated_at < ${at(updated?.end ?? instantMax)}`,
+  ];
 }
 
 /** Of tasks that wait: when they are due, and what tells whether they fit. */

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { everySearch } from "../../../../tests/support/month.ts";
+import { nearStatement } from "./near-statements.ts";
 import { type Pair, pageStatement } from "./search-statements.ts";
 
 /** Of lanes of generated ids, in an order that chance gives. */
@@ -18,4 +19,19 @@ test("thousands of searches are few texts, so that each is soon prepared", () =>
   expect(searches).toBeGreaterThan(10_000);
   // Two instants, two directions, with late tasks apart or not; by id beyond a place it is another text.
   expect(texts.size).toBeLessThanOrEqual(12);
+});
+
+test("so are those by start and by due time", () => {
+  for (const [sortBy, most] of [
+    ["startedAt", 12],
+    ["dueAt", 4],
+  ] as const) {
+    const texts = new Set<string>();
+    for (const { after, ...search } of everySearch()) {
+      const place = after && { after: { value: 1e12, id: "x", backwards: false } };
+      texts.add(nearStatement({ ...search, sortBy, ...place }, sortBy, pairs, 50).statement.text);
+    }
+    // Two directions; by start also with late tasks apart or not, and with a range of the starts or not.
+    expect(texts.size).toBeLessThanOrEqual(most);
+  }
 });
