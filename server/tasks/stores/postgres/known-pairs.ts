@@ -1,6 +1,7 @@
 /**
  * Which pairs had tasks when searches last looked. A page of these is asked for together with the question which pairs there
- * are, one wait for the server instead of two; and once more where the answer has others. A pair without tasks costs a look.
+ * are, one wait for the server instead of two; and once more where the answer has others. A pair without tasks costs a look. Tasks come
+ * to run and end all the time, and all of them are one look: so each lane is taken to have some.
  */
 import type { StoreSearch } from "../../core/store.ts";
 import type { Pair } from "./search-statements.ts";
@@ -9,7 +10,7 @@ import type { Pair } from "./search-statements.ts";
 const filtersMax = 500;
 const pairsMax = 20_000;
 /** Pairs that have lost their tasks are forgotten after so long, in milliseconds. */
-const ageMsMax = 10_000;
+const ageMsMax = 60_000;
 
 interface Known {
   pairs: readonly Pair[];
@@ -44,7 +45,7 @@ export class KnownPairs {
         if ((isOld || others.length > 0) && forgotten === this.#forgotten)
           this.#keep(
             filters,
-            isOld ? found : [...known.pairs, ...others],
+            withRunning(search, isOld ? found : [...known.pairs, ...others]),
             isOld ? performance.now() : known.since,
           );
         return known !== undefined && others.length === 0;
@@ -70,6 +71,18 @@ export class KnownPairs {
     this.#byFilters.clear();
     this.#count = 0;
   }
+}
+
+const running = 2;
+
+function withRunning({ statuses }: StoreSearch, pairs: readonly Pair[]): readonly Pair[] {
+  if (statuses && !statuses.includes("RUNNING")) return pairs;
+  const byKey = new Map(pairs.map((pair) => [keyOf(pair), pair]));
+  for (const { lane, ownIds } of pairs) {
+    const pair: Pair = { lane, ownIds, status: running, tasks: 0 };
+    if (!byKey.has(keyOf(pair))) byKey.set(keyOf(pair), pair);
+  }
+  return [...byKey.values()];
 }
 
 function keyOf({ lane, status }: Pair): number {
