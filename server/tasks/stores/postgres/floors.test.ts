@@ -26,6 +26,15 @@ test("looking at everything takes a twentieth of the time at most", () => {
   expect(floors.at(8_000)).toHaveLength(0);
 });
 
+test("one claim at a time looks at everything, also where it fails to tell what it saw", () => {
+  const floors = new Floors();
+  floors.claimed(1, 0, at - 60_000, 7, at);
+  floors.saw(0, true, 10);
+  expect(floors.at(200)).toHaveLength(0);
+  expect(floors.at(201)).toHaveLength(1);
+  expect(floors.at(10_200)).toHaveLength(0);
+});
+
 test("a claim with floors says nothing of what is before them", () => {
   const floors = new Floors();
   floors.claimed(1, 0, at - 60_000, 7, at);

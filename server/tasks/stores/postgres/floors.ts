@@ -22,6 +22,8 @@ const slowMs = 2;
 const youngMs = 2_000;
 /** At most this share of the time goes into looking at everything. */
 const fullShare = 0.05;
+/** After this, whoever looked at everything has failed. */
+const fullMsMax = 10_000;
 const floorsMax = 1_000;
 
 export class Floors {
@@ -31,7 +33,16 @@ export class Floors {
 
   /** The floors for a claim at this instant (monotonic); none when it is to look at everything. */
   at(now: number): readonly Floor[] {
-    return this.#isSlow && now < this.#fullAt ? [...this.#floors.values()] : [];
+    if (!this.#isSlow) return [];
+    if (now < this.#fullAt) return [...this.#floors.values()];
+    // Those who claim beside it do not look at everything too.
+    this.#fullAt = now + fullMsMax;
+    return [];
+  }
+
+  /** Whether claims step over so much that they are better told where to begin. */
+  get isSlow(): boolean {
+    return this.#isSlow;
   }
 
   /** How long a claim took to step to its first task, or to find none; `wasFull` when it looked at everything. */
