@@ -226,6 +226,12 @@ describe("candidates", () => {
       expect(ids).toEqual(id ? [id] : []);
     }
     expect(asked).toEqual(["spreadTexts", "spanOfTexts", "findTexts", "spanOfTexts", "findTexts"]);
+    // That few of those that were looked at are of what is asked for says nothing of the words.
+    const failed: StoreSearch = { ...anySearch, where: { kind: "text", text: "hay" }, statuses: ["FAILED"] };
+    const looks: string[] = [];
+    const passing = async () => ({ pairs: [], tasks: 5 });
+    await idsOf(async (session) => recording(looks, await textSource(session, failed, facts, passing)));
+    expect(looks).not.toContain("findTexts");
     // What came since is found, though the texts that were looked at are older.
     await schema.query(
       `INSERT INTO :schema.texts (created_at, version, task_id, status, lanes, body)

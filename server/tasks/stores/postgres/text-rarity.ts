@@ -42,6 +42,8 @@ export interface Rarest {
   trigrams: string[];
   /** About which share of all texts has the rarest one, and is of what is asked for. */
   share: number;
+  /** About which share of all texts has the second rarest one, whatever is asked for: few that were looked at may be of that. */
+  shareOfAll: number;
 }
 
 /**
@@ -128,11 +130,21 @@ export async function lookAround(
   const metHere = met.filter((text) => isOfAsked(asked, text)).length;
   return {
     spread: { looked: texts.length, met: met.length, metHere, firstAt, lastAt },
-    rarest: rarestOf(looked, counts),
+    rarest: {
+      ...rarestOf(looked, counts),
+      shareOfAll: looked.map((trigram) => shareOf(texts, trigram)).sort((a, b) => a - b)[1] ?? 1,
+    },
   };
 }
 
-function rarestOf(looked: readonly string[], counts: ReadonlyMap<string, number>): Rarest {
+function shareOf(texts: TextSample, trigram: string): number {
+  return texts.filter(({ body }) => body.includes(trigram)).length / (spreadPlaces * spreadTexts);
+}
+
+function rarestOf(
+  looked: readonly string[],
+  counts: ReadonlyMap<string, number>,
+): Pick<Rarest, "trigrams" | "share"> {
   const countOf = (trigram: string) => counts.get(trigram) ?? 0;
   const rares = looked.toSorted((a, b) => countOf(a) - countOf(b)).slice(0, raresMax);
   const isRare = (trigram: string) => countOf(trigram) <= rareShare * spreadPlaces * spreadTexts;

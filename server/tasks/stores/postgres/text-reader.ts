@@ -30,8 +30,7 @@ const indexedCost = 4;
 const trigramsIndexedMax = 1_500_000;
 /** So few the index is asked for without regard to their time. */
 const indexedFew = 1_000;
-/** Words are surely rare that were not met, and have so many trigrams of which the rarest is in no larger share of texts. */
-const surelyRareTrigrams = 2;
+/** Words are surely rare that were not met, and have two trigrams that are in no larger share of texts. */
 const surelyRareShare = 0.002;
 /** Of more stretches it is not asked at once. */
 const stretchesMax = 128;
@@ -229,8 +228,7 @@ export class TextReader {
   /** Whether neither the words nor several of their trigrams were met: of ten million texts, 1,500 without them tell little by themselves. */
   get #isSurelyRare(): boolean {
     if (this.#areMany || !this.#rarest) return false;
-    const { trigrams, share } = this.#rarest;
-    return trigrams.length >= surelyRareTrigrams && share <= surelyRareShare && this.#share === 0;
+    return this.#rarest.shareOfAll <= surelyRareShare && this.#share === 0;
   }
 
   /** About how many of them are read: all, or those of the stretches that are likely to have so many. */
