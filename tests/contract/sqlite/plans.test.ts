@@ -125,12 +125,13 @@ test("what kept counts leave to be looked up is bounded in an index", () => {
     ["updatedAt", "updated"],
   ] as const) {
     const { text } = lateOutside(newSearch({ sortBy }), pairs, range, { end: startAt }, 60_000);
+    // The index has no version, though it holds but later ones; late tasks are few.
     expect(planOf(text)).toContain(
-      `SEARCH tasks USING COVERING INDEX tasks_late_${key} (lane=? AND status=? AND ${key}_at>? AND ${key}_at<?)`,
+      `SEARCH tasks USING INDEX tasks_late_${key} (lane=? AND status=? AND ${key}_at>? AND ${key}_at<?)`,
     );
   }
   expect(planOf(lanesWithCameBack(pairs).text)).toContain(
-    "SEARCH tasks USING COVERING INDEX tasks_lane_updated (lane=? AND status=?)",
+    "SEARCH tasks EXISTS USING INDEX tasks_lane_updated (lane=? AND status=?)",
   );
 });
 
