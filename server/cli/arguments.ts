@@ -1,5 +1,6 @@
 /** Options as commander gives them, texts, to what the interface takes. Wrong ones are answered with the nearest. */
 import { grouped } from "../tasks/core/grouped.ts";
+import { parseJson } from "../tasks/core/json-text.ts";
 import { didYouMean } from "../tasks/core/names.ts";
 import { showValue } from "../tasks/core/show.ts";
 import type { TaskStatusName } from "../tasks/core/task.ts";
@@ -48,6 +49,18 @@ export function parseChoice<Choice extends string>(
   throw new CommandError(
     `${option} is ${showValue(text)}; it must be one of ${choices.join(", ")}.${didYouMean(text, choices)}`,
   );
+}
+
+/** @param what "The payload", as errors name it @param remedy what else would do @throws CommandError */
+export function parsePayload(json: string, what: string, remedy = ""): unknown {
+  try {
+    return parseJson(json);
+  } catch (error) {
+    throw new CommandError(
+      `${what} ${showValue(json)} is not JSON: ${(error as Error).message}. Text wants its quotes, and the shell ` +
+        `wants quotes around it all: '{"widthPx":640}', '"text"'${remedy}.`,
+    );
+  }
 }
 
 /** @throws CommandError with the nearest */

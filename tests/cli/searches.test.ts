@@ -54,6 +54,61 @@ test("a search that was saved is found by its name, listed, and gone once delete
   expect((await run("searches")).stderr).toMatch(/No search is saved yet/);
 });
 
+test("an alert's payloads are given as JSON, and stay for the same type when they are left out", async () => {
+  const save = (...options: string[]) =>
+    document("searches", "save", "late", "status:pending", "--alert-over", "9", ...options);
+  const given = [
+    "--payload",
+    '{"team":"mail"}',
+    "--recovered",
+    "page",
+    "--recovered-payload",
+    '{"is":"over"}',
+  ];
+  const tasks = {
+    enqueue: { type: "page", payload: { team: "mail" } },
+    recovered: { type: "page", payload: { is: "over" } },
+  };
+  expect((await save("--enqueue", "page", ...given)).alert).toEqual({ over: 9, ...tasks });
+  expect((await save("--enqueue", "page", "--for", "5m", "--recovered", "page")).alert).toEqual({
+    ...{ over: 9, for: "5m" },
+    ...tasks,
+  });
+  const { alert } = await save(
+    "--enqueue",
+    "send-receipt",
+    "--recovered",
+    "page",
+    "--recovered-payload",
+    "{}",
+  );
+  expect(alert).toMatchObject({
+    enqueue: { type: "send-receipt" },
+    recovered: { type: "page", payload: {} },
+  });
+  expect(alert.enqueue).not.toHaveProperty("payload");
+});
+
+test.each([
+  [["--payload", "{team"], /^--payload .*is not JSON/],
+  [["--payload", "[1]"], /must be an object/],
+  [["--recovered-payload", "{}"], /--recovered <type>/],
+])("%j is refused", async (options, message) => {
+  const saving = run(
+    "searches",
+    "save",
+    "late",
+    "status:failed",
+    "--alert-over",
+    "9",
+    "--enqueue",
+    "page",
+    ...options,
+  );
+  await expect(saving).rejects.toThrow(message);
+  expect(await document("searches")).toEqual([]);
+});
+
 test("an alert is saved with its bounds, stays when the query changes, and goes with --no-alert", async () => {
   const alert = [
     "--alert-over",

@@ -5,11 +5,9 @@ import type { Dure } from "../../dure.ts";
 import type { EnqueueOptions } from "../../tasks/core/enqueue.ts";
 import { resultOf } from "../../tasks/core/enqueue.ts";
 import { DureError } from "../../tasks/core/errors.ts";
-import { parseJson } from "../../tasks/core/json-text.ts";
-import { showValue } from "../../tasks/core/show.ts";
 import type { AskedBy } from "../../tasks/core/store-audit.ts";
 import type { Task } from "../../tasks/core/task.ts";
-import { collectWhole, given, parseInteger } from "../arguments.ts";
+import { collectWhole, given, parseInteger, parsePayload } from "../arguments.ts";
 import type { Action, Context } from "../context.ts";
 import { withContext } from "../context.ts";
 import { CommandError } from "../exit-codes.ts";
@@ -112,15 +110,11 @@ function enqueueOptions(options: Options): EnqueueOptions {
 
 async function readPayload(text: string | undefined): Promise<unknown> {
   if (text === undefined) return undefined;
-  const json = text === "-" ? await readInput() : text;
-  try {
-    return parseJson(json);
-  } catch (error) {
-    throw new CommandError(
-      `The payload ${showValue(json)} is not JSON: ${(error as Error).message}. Text wants its quotes, and the shell ` +
-        `wants quotes around it all: '{"widthPx":640}', '"text"'; or pass - and write it to stdin.`,
-    );
-  }
+  return parsePayload(
+    text === "-" ? await readInput() : text,
+    "The payload",
+    "; or pass - and write it to stdin",
+  );
 }
 
 async function readInput(): Promise<string> {

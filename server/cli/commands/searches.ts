@@ -2,8 +2,13 @@
 import type { Command } from "commander";
 import { DureError } from "../../tasks/core/errors.ts";
 import { didYouMean } from "../../tasks/core/names.ts";
-import type { AlertRule, SavedSearch, SaveSearchOptions } from "../../tasks/core/saved-searches.ts";
-import { given, parseChoice, parseInteger } from "../arguments.ts";
+import type {
+  AlertRule,
+  AlertTask,
+  SavedSearch,
+  SaveSearchOptions,
+} from "../../tasks/core/saved-searches.ts";
+import { given, parseChoice, parseInteger, parsePayload } from "../arguments.ts";
 import { type Action, type Context, withContext } from "../context.ts";
 import { CommandError } from "../exit-codes.ts";
 import type { Output } from "../output.ts";
@@ -18,7 +23,9 @@ interface Options {
   alertUnder?: string;
   for?: string;
   enqueue?: string;
+  payload?: string;
   recovered?: string;
+  recoveredPayload?: string;
   /** False with --no-alert. */
   alert: boolean;
 }
@@ -43,7 +50,9 @@ export function addSearches(program: Command): void {
     .option("--alert-under <n>", "out of bounds below this many tasks")
     .option("--for <duration>", "for this long without a break (default: at the first look)")
     .option("--enqueue <type>", "the task to enqueue then")
+    .option("--payload <json>", "of that task, an object (default: as it was saved for this type)")
     .option("--recovered <type>", "the task to enqueue when the count is back")
+    .option("--recovered-payload <json>", "of that task, likewise")
     .option("--no-alert", "take the alert away")
     .addHelpText(
       "after",
@@ -51,7 +60,7 @@ export function addSearches(program: Command): void {
 Examples:
   dure searches save stuck 'type:send-receipt status:pending created:<10m'
   dure search '@stuck queue:mail'
-  dure searches save bad status:failed --alert-over 9 --for 5m --enqueue page
+  dure searches save bad status:failed --alert-over 9 --for 5m --enqueue page --payload '{"team":"mail"}'
   dure searches delete stuck`,
     )
     .action(withContext(searches));
@@ -90,7 +99,13 @@ async function save(context: Context, name: string, query: string, options: Opti
     throw new CommandError(
       `"dure searches save ${name}" needs a query, in single quotes: 'status:failed type:resize-image'.`,
     );
-  const saved = await context.open().saveSearch(name, { query, ...changesOf(options), by: context.by });
+  const dure = context.open();
+  const changes = changesOf(options);
+  if (changes.alert) {
+    const earlier = (await dure.listSearches()).find((search) => search.name === name)?.alert;
+    changes.alert = withPayloads(changes.alert, earlier);
+  }
+  const saved = await dure.saveSearch(name, { query, ...changes, by: context.by });
   const { output } = context;
   output.document(saved);
   output.print(`@${saved.name}`);
@@ -107,19 +122,45 @@ function changesOf(options: Options): Omit<SaveSearchOptions, "query"> {
   };
 }
 
-function alertOf({ alertOver, alertUnder, for: span, enqueue, recovered }: Options): AlertRule | undefined {
+function alertOf(options: Options): AlertRule | undefined {
+  const { alertOver, alertUnder, for: span, enqueue, payload, recovered, recoveredPayload } = options;
   if (alertOver === undefined && alertUnder === undefined) {
-    if (span === undefined && enqueue === undefined && recovered === undefined) return undefined;
+    if ([span, enqueue, payload, recovered, recoveredPayload].every((text) => text === undefined))
+      return undefined;
     throw new CommandError("An alert needs a bound: --alert-over <n> or --alert-under <n>.");
   }
   if (enqueue === undefined) throw new CommandError("An alert needs the task to enqueue: --enqueue <type>.");
+  if (recovered === undefined && recoveredPayload !== undefined)
+    throw new CommandError("--recovered-payload needs the task it is of: --recovered <type>.");
   if (span !== undefined) parseSpan(span, "--for");
   return {
     ...given(alertOver, (text) => ({ over: parseInteger(text, "--alert-over") })),
     ...given(alertUnder, (text) => ({ under: parseInteger(text, "--alert-under") })),
     ...given(span, (text) => ({ for: text })),
-    enqueue: { type: enqueue },
-    ...given(recovered, (type) => ({ recovered: { type } })),
+    enqueue: taskOf(enqueue, payload, "--payload"),
+    ...given(recovered, (type) => ({ recovered: taskOf(type, recoveredPayload, "--recovered-payload") })),
+  };
+}
+
+/** What the payload may be, the store says. */
+function taskOf(type: string, json: string | undefined, option: string): AlertTask {
+  return {
+    type,
+    ...given(json, (text) => ({ payload: parsePayload(text, option) as AlertTask["payload"] })),
+  };
+}
+
+/** A payload that is left out stays as it was, for the same type only. */
+function withPayloads(
+  { enqueue, recovered, ...bounds }: AlertRule,
+  earlier: AlertRule | undefined,
+): AlertRule {
+  const kept = (task: AlertTask, before: AlertTask | undefined): AlertTask =>
+    task.payload === undefined && before?.type === task.type ? before : task;
+  return {
+    ...bounds,
+    enqueue: kept(enqueue, earlier?.enqueue),
+    ...(recovered && { recovered: kept(recovered, earlier?.recovered) }),
   };
 }
 
