@@ -26,6 +26,7 @@ export default defineConfig({
     // Only what hangs takes so long; what a test promises about time it looks at itself.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 15_000 } },
     maxWorkers: 2,
     projects: [
       {

@@ -152,9 +152,7 @@ test("what an alert has found is told; a change of it keeps what was hidden; it 
   await openDialog("Alert of stuck-emails");
   await dialog().getByText("Nobody has looked yet").waitFor();
   await dure.start();
-  await expect
-    .poll(() => dure.countTasks({ type: "call-somebody", definitions: false }), { timeout: 15_000 })
-    .toBe(1);
+  await expect.poll(() => dure.countTasks({ type: "call-somebody", definitions: false })).toBe(1);
   await dure.stop();
   await openDialog("Alert of stuck-emails");
   await expect
@@ -180,9 +178,7 @@ test("an alert that went off leads to its tasks", async () => {
     alert: { under: 1, enqueue: { type: "call-somebody" } },
   });
   await dure.start();
-  await expect
-    .poll(async () => (await dure.listSearches())[0]!.alertState?.enqueuedAt, { timeout: 15_000 })
-    .toBeDefined();
+  await expect.poll(async () => (await dure.listSearches())[0]!.alertState?.enqueuedAt).toBeDefined();
   await dure.stop();
   await page.goto(new URL("/", address()).href);
   await page.getByRole("link", { name: "The saved search stuck-emails is out of bounds: 0 tasks" }).click();

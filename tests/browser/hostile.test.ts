@@ -113,9 +113,7 @@ test.each([true, false])(
     const look = async (path: string, shown: readonly string[]) => {
       await page.goto(`http://127.0.0.1:${server.port}/${path}`);
       await page.getByRole("heading", { level: 1 }).waitFor();
-      await expect
-        .poll(async () => (await seen()).includes(lineOf(shown.at(-1) ?? "")), { timeout: 15_000 })
-        .toBe(true);
+      await expect.poll(async () => (await seen()).includes(lineOf(shown.at(-1) ?? ""))).toBe(true);
       const all = await seen();
       expect(shown.filter((text) => !all.includes(lineOf(text)))).toEqual([]);
       expect(await page.evaluate(madeOfTexts)).toEqual([]);
@@ -134,7 +132,7 @@ test.each([true, false])(
     await page.goto(`http://127.0.0.1:${server.port}/tasks`);
     await page.locator("summary", { hasText: "Saved" }).click();
     const rows = page.getByRole("listitem").filter({ hasText: "javascript:saved-" });
-    await expect.poll(() => rows.count(), { timeout: 15_000 }).toBe(savedTexts.length);
+    await expect.poll(() => rows.count()).toBe(savedTexts.length);
     const menu = (await rows.allTextContents()).join(" ");
     expect(savedTexts.filter(([text]) => !menu.includes(JSON.stringify(text)))).toEqual([]);
     const titles = (

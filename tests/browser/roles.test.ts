@@ -58,8 +58,7 @@ afterAll(async () => {
 const button = (name: string) => page.getByRole("button", { name: new RegExp(`^${name}(?: \\d+)?$`) });
 const open = (path: string) =>
   page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/${path}`);
-const isDimmed = (name: string) =>
-  expect.poll(() => button(name).getAttribute("aria-disabled"), { timeout: 5_000 }).toBe("true");
+const isDimmed = (name: string) => expect.poll(() => button(name).getAttribute("aria-disabled")).toBe("true");
 
 test("whom the server around it does not know is sent there, and asked for no token", async () => {
   role = null;

@@ -273,9 +273,9 @@ test("the history is of the period and type that the address says, and its table
   );
   await page.goto(server.url);
   const rows = page.getByRole("table", { name: /with their wait and run times/ }).getByRole("row");
-  await expect.poll(() => rows.count(), { timeout: 10_000 }).toBe(1 + 24);
+  await expect.poll(() => rows.count()).toBe(1 + 24);
   await page.getByRole("link", { name: "1h", exact: true }).click();
-  await expect.poll(() => rows.count(), { timeout: 10_000 }).toBe(1 + 60);
+  await expect.poll(() => rows.count()).toBe(1 + 60);
   await page.getByRole("combobox", { name: "Type" }).selectOption("send-receipt");
   await expect.poll(() => new URL(page.url()).search).toBe("?period=hour&type=send-receipt");
   await page.reload();

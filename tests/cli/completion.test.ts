@@ -97,7 +97,7 @@ describe("dure complete", { timeout: 30_000 }, () => {
     [["-d", ".dure/tasks.db", "delete", "order-18", ""], ["order-18"]],
   ])("reads from the database what follows %j", async (words, answers) => {
     // A busy machine may need longer than a key press is given.
-    await expect.poll(() => answersTo(words), { timeout: 15_000 }).toEqual(answers);
+    await expect.poll(() => answersTo(words)).toEqual(answers);
   });
 
   test("says nothing of a database that is not there, and makes none", async () => {

@@ -52,9 +52,9 @@ async function tail(
 ): Promise<void> {
   const before = new Set<unknown>(signals.flatMap((signal) => process.listeners(signal)));
   const ended = createProgram().parseAsync(["--database", database, "tail", ...args], { from: "user" });
-  await expect.poll(hasBegun, { timeout: 10_000 }).toBe(true);
+  await expect.poll(hasBegun).toBe(true);
   await act();
-  await expect.poll(isEnough, { timeout: 10_000 }).toBe(true);
+  await expect.poll(isEnough).toBe(true);
   for (const listener of process.listeners("SIGINT"))
     if (!before.has(listener)) (listener as unknown as (signal: string) => void)("SIGINT");
   await ended;
@@ -82,7 +82,7 @@ test("what running tasks log is told as it comes, each line once", async () => {
   const act = async () => {
     await dure.start();
     await dure.enqueueTask("send-receipt", { waits: true }, { id: "receipt-1" });
-    await expect.poll(() => said.stdout, { timeout: 10_000 }).toContain("info asked the mail server");
+    await expect.poll(() => said.stdout).toContain("info asked the mail server");
     expect(said.stdout).not.toContain("COMPLETED");
     release();
   };

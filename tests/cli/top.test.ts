@@ -161,7 +161,7 @@ class Terminal {
   }
 
   sees(text: string): Promise<void> {
-    return expect.poll(() => this.said, { timeout: 10_000 }).toContain(text);
+    return expect.poll(() => this.said).toContain(text);
   }
 }
 

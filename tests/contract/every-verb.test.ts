@@ -82,6 +82,7 @@ test("no file of rules is left out", () => {
       ...Object.values(files),
       "alert-rules",
       "archive-attributes",
+      "bytes-max",
       "complete-query",
       "moving-pages",
       "near-orders",

@@ -56,7 +56,7 @@ describe.each(Object.entries(databases))("on %s", (name, makeDatabase) => {
 
   function ended(count: number) {
     const search: TaskSearchOptions = { type: "send-receipt", status: ["COMPLETED", "FAILED"] };
-    return expect.poll(() => dure.countTasks(search), { timeout: 10_000 }).toBe(count);
+    return expect.poll(() => dure.countTasks(search)).toBe(count);
   }
 
   const attemptsOf = async (search: TaskSearchOptions) => {
@@ -97,7 +97,7 @@ describe.each(Object.entries(databases))("on %s", (name, makeDatabase) => {
   test("is cancelled as any task, and what is done stays done", async () => {
     await send(60);
     const { id } = await dure.startAction({ status: "FAILED" }, "delete", { rate: 10 });
-    await expect.poll(() => dure.countTasks({ status: "FAILED" }), { timeout: 10_000 }).toBeLessThan(28);
+    await expect.poll(() => dure.countTasks({ status: "FAILED" })).toBeLessThan(28);
     await dure.cancelTask(id);
     const task = await dure.waitForTask(id, { timeout: "20s" });
     expect(task.status).toBe("CANCELLED");
@@ -110,9 +110,7 @@ describe.each(Object.entries(databases))("on %s", (name, makeDatabase) => {
   test("goes on where it was when its worker stops", async () => {
     await send(60);
     const { id } = await dure.startAction({ query: "status:failed" }, "retry", { rate: 10 });
-    await expect
-      .poll(async () => (await dure.getTaskById(id))?.progress?.done ?? 0, { timeout: 10_000 })
-      .toBeGreaterThan(2);
+    await expect.poll(async () => (await dure.getTaskById(id))?.progress?.done ?? 0).toBeGreaterThan(2);
     await dure.stop();
     expect(await dure.getTaskById(id)).toMatchObject({ status: "PENDING", attempts: 0 });
     await dure.start();

@@ -42,7 +42,7 @@ async function hold(store: TaskStore, request: Partial<LeaseRequest> = {}) {
     ...request,
   });
   lease.alive();
-  await expect.poll(() => beats.length, { timeout: 5_000 }).toBeGreaterThan(0);
+  await expect.poll(() => beats.length).toBeGreaterThan(0);
   return { beats, lease };
 }
 
@@ -77,7 +77,7 @@ test("beats go on after a restart of the server", async () => {
   const { beats } = await hold(store);
   await server.restart("immediate");
   const before = beats.length;
-  await expect.poll(() => beats.length, { timeout: 10_000 }).toBeGreaterThan(before + 3);
+  await expect.poll(() => beats.length).toBeGreaterThan(before + 3);
   expect(beats.at(-1)).toMatchObject({ alive: true });
 });
 
@@ -85,7 +85,7 @@ test("beats go on, well within a lease, when the connection falls silent", async
   const proxy = await CuttingProxy.start(schema.url);
   closing.push(() => proxy.close());
   const { beats } = await hold(await open(proxy.url(schema.url)));
-  await expect.poll(() => proxy.silence(/LISTEN/), { timeout: 5_000 }).toBe(1);
+  await expect.poll(() => proxy.silence(/LISTEN/)).toBe(1);
   await sleep(50);
   const before = beats.length;
   const began = performance.now();
@@ -100,9 +100,9 @@ test("a store that only listens finds out as well, and hears again", async () =>
   const heard: (News | undefined)[] = [];
   listener.onChange((news) => heard.push(news));
   // A connection that fell silent before it listened would never be told of.
-  await expect.poll(() => heard, { timeout: 5_000 }).toEqual([undefined]);
-  await expect.poll(() => listener.pace.pollMs, { timeout: 5_000 }).toBe(5_000);
-  await expect.poll(() => proxy.silence(/LISTEN/), { timeout: 5_000 }).toBe(1);
+  await expect.poll(() => heard).toEqual([undefined]);
+  await expect.poll(() => listener.pace.pollMs).toBe(5_000);
+  await expect.poll(() => proxy.silence(/LISTEN/)).toBe(1);
   // Within 15 s of silence, when it is given up and when it is replaced; the rest is for a machine that is busy.
   await expect
     .poll(() => heard, { timeout: 25_000, interval: 100 })
@@ -116,7 +116,7 @@ test("what another process does is heard by its kind, and what this one does onc
   const [store, other] = [await open(schema.url), await open(schema.url)];
   const heard: (News | undefined)[] = [];
   store.onChange((news) => heard.push(news));
-  await expect.poll(() => heard, { timeout: 5_000 }).toEqual([undefined]);
+  await expect.poll(() => heard).toEqual([undefined]);
   ok(await other.enqueueTasks([newTask({ id: "a" })]));
   await expect.poll(() => heard).toEqual([undefined, "tasks"]);
   ok(await store.cancelTask("a"));
@@ -131,12 +131,12 @@ test("tasks are looked for more seldom while notifications are seen to arrive", 
   const heard: (News | undefined)[] = [];
   expect(store.pace.pollMs).toBe(2_000);
   store.onChange((news) => heard.push(news));
-  await expect.poll(() => store.pace.pollMs, { timeout: 5_000 }).toBe(5_000);
+  await expect.poll(() => store.pace.pollMs).toBe(5_000);
   heard.length = 0;
   proxy.refuses = true;
   proxy.cut(/LISTEN/);
   // Whoever waits for the next look is told to look now.
-  await expect.poll(() => heard, { timeout: 5_000 }).toEqual([undefined]);
+  await expect.poll(() => heard).toEqual([undefined]);
   expect(store.pace.pollMs).toBe(2_000);
 });
 

@@ -87,13 +87,13 @@ describe.each(poolers)("through $name", ({ missing, start }) => {
         maxBlockMs: 60_000,
         onBeat,
       });
-      await expect.poll(async () => (await schema.query(waiting)).length, { timeout: 10_000 }).toBe(1);
+      await expect.poll(async () => (await schema.query(waiting)).length).toBe(1);
       // It is handed over with the answer to the beat.
       await schema.query("SELECT pg_notify($1, 'somebody tasks')", [channelOf(schema.name)]);
       await direct.query("COMMIT");
-      await expect.poll(() => store.pace.pollMs, { timeout: 10_000 }).toBe(5_000);
+      await expect.poll(() => store.pace.pollMs).toBe(5_000);
       const before = beats;
-      await expect.poll(() => beats, { timeout: 10_000 }).toBeGreaterThan(before + 2);
+      await expect.poll(() => beats).toBeGreaterThan(before + 2);
       await lease.release();
       expect(await settingOf(shared.url(schema.url), "plan_cache_mode")).toBe("auto");
     } finally {

@@ -65,9 +65,9 @@ test("its tasks run again under another worker, and the attempts of before are a
   await expect.poll(() => starts.length).toBe(1);
   await backUp();
   await dure.editTask("waited", { runAt: new Date() });
-  await expect.poll(() => starts.length, { timeout: 10_000 }).toBe(2);
+  await expect.poll(() => starts.length).toBe(2);
   const seen = await renewals();
-  await expect.poll(renewals, { timeout: 10_000 }).toBeGreaterThan(seen);
+  await expect.poll(renewals).toBeGreaterThan(seen);
   await restore();
 
   // At once, so that the worker of before may be given it with the fence that it runs it by.
@@ -76,7 +76,7 @@ test("its tasks run again under another worker, and the attempts of before are a
   expect(await Promise.all(before.map(({ reason }) => reason))).toEqual(["lease-lost", "lease-lost"]);
   for (const { end } of before) end("of before");
   const again = () => starts.slice(2).map(({ id }) => id);
-  await expect.poll(() => again().sort(), { timeout: 15_000 }).toEqual(["ran", "waited"]);
+  await expect.poll(() => again().sort()).toEqual(["ran", "waited"]);
   for (const { end } of starts.slice(2)) end("of after");
   for (const id of ["ran", "waited"])
     expect(await dure.waitForTask(id, { timeout: "10s" })).toMatchObject({ result: "of after" });
