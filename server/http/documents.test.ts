@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { Pause } from "../tasks/core/pauses.ts";
+import type { SavedSearch } from "../tasks/core/saved-searches.ts";
 import type { Task } from "../tasks/core/task.ts";
 import { Documents, redactByName } from "./documents.ts";
 
@@ -60,6 +61,22 @@ test("what somebody wrote is shown without the secrets in it", () => {
     expect(JSON.stringify(shown)).not.toContain(canary);
     expect(JSON.stringify(shown)).toContain("postgres://app:[redacted]@db");
   }
+});
+
+test("what keeps an alert from its work is shown without secrets, and not to who sees no payloads", () => {
+  const search = {
+    name: "stuck",
+    query: "status:pending",
+    alertState: {
+      checkedAt: new Date(0),
+      problem: `INVALID_PAYLOAD: password=${canary} is too long for order 17`,
+    },
+  } as SavedSearch;
+  const problemFor = (seesPayloads: boolean) =>
+    documents.shownTo(seesPayloads).search(search).alertState?.problem;
+  expect(problemFor(true)).toMatch(/^INVALID_PAYLOAD: .*order 17$/);
+  expect(problemFor(true)).not.toContain(canary);
+  expect(problemFor(false)).toBe("[hidden]");
 });
 
 test("a pair whose secret is hidden comes back as it was, or is refused", () => {

@@ -149,8 +149,16 @@ export class Documents {
     return jsonOf(definition) as unknown as DefinitionDocument;
   }
 
-  search(search: SavedSearch): SavedSearchDocument {
-    return this.#redacted(jsonOf(search)) as unknown as SavedSearchDocument;
+  /** What keeps an alert from its work may quote the payload that it would have enqueued. */
+  search({ alertState, ...search }: SavedSearch): SavedSearchDocument {
+    const { problem, ...state } = alertState ?? {};
+    const shown = {
+      ...search,
+      ...(alertState && {
+        alertState: { ...state, ...(problem !== undefined && { problem: this.text(problem) }) },
+      }),
+    };
+    return this.#redacted(jsonOf(shown)) as unknown as SavedSearchDocument;
   }
 
   pause(pause: Pause): PauseDocument {
@@ -250,8 +258,13 @@ class HiddenDocuments extends Documents {
     return super.reason({ ...reason, message });
   }
 
-  override search({ alert, ...search }: SavedSearch): SavedSearchDocument {
-    return super.search({ ...search, ...(alert && { alert: withoutPayloads(alert) }) } as SavedSearch);
+  override search({ alert, alertState, ...search }: SavedSearch): SavedSearchDocument {
+    const problem = alertState?.problem === undefined ? {} : { problem: hiddenText };
+    return super.search({
+      ...search,
+      ...(alert && { alert: withoutPayloads(alert) }),
+      ...(alertState && { alertState: { ...alertState, ...problem } }),
+    } as SavedSearch);
   }
 
   override auditRecord({ target, before, after, ...record }: AuditRecord): AuditDocument {
