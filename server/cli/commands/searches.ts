@@ -60,7 +60,7 @@ export function addSearches(program: Command): void {
 Examples:
   dure searches save stuck 'type:send-receipt status:pending created:<10m'
   dure search '@stuck queue:mail'
-  dure searches save bad status:failed --alert-over 9 --for 5m --enqueue page --payload '{"team":"mail"}'
+  dure searches save bad status:failed --alert-over 9 --for 5m --enqueue page
   dure searches delete stuck`,
     )
     .action(withContext(searches));
