@@ -144,7 +144,7 @@ test("a worker that has the file open starts nothing more once a newer schema is
   ok(await store.registerWorker(newWorker()));
   ok(await store.enqueueTasks([newTask({ id: "begun" })]));
   const { claimed } = ok(await store.claimTasks(claimRequest()));
-  const waiting = store.claimTasks(claimRequest({ waitMs: 500 }));
+  const waiting = store.claimTasks(claimRequest({ waitMs: 3_000 }));
   const { known } = await store.schemaVersion();
   const newer = new DatabaseSync(path, { timeout: 10_000 });
   newer.exec(`PRAGMA user_version = ${known + 1}`);
