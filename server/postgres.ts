@@ -63,13 +63,7 @@ export function fromKnex(trx: KnexTransaction): TransactionClient {
 
 /** `prisma.$transaction(async (tx) => sendReceipt.enqueue(payload, { tx: fromPrisma(tx) }))` */
 export function fromPrisma(tx: PrismaTransaction): TransactionClient {
-  return adapted(tx, async (text, values) => {
-    try {
-      return rowsOf(await tx.$queryRawUnsafe(text, ...values));
-    } catch (error) {
-      throw withState(error);
-    }
-  });
+  return adapted(tx, async (text, values) => rowsOf(await tx.$queryRawUnsafe(text, ...values)));
 }
 
 /** `sql.begin(async (sql) => sendReceipt.enqueue(payload, { tx: fromPostgresJs(sql) }))` */
@@ -95,11 +89,4 @@ function adapted(
 /** Drivers answer with rows, or with a result that has them. */
 function rowsOf(result: any): { rows: unknown[] } {
   return { rows: Array.isArray(result) ? [...result] : (result?.rows ?? []) };
-}
-
-/** Prisma keeps what the server said inside an error of its own. */
-function withState(error: any): unknown {
-  const state = error?.meta?.driverAdapterError?.cause?.originalCode ?? error?.meta?.code;
-  if (typeof state !== "string") return error;
-  return Object.assign(new Error(error.message, { cause: error }), { code: state });
 }

@@ -1,9 +1,10 @@
 /** The adapters of `dure/postgres`, each over the real library: one transaction with the caller's own table (I13). */
+import { PrismaPg } from "@prisma/adapter-pg";
 import { drizzle as drizzlePg } from "drizzle-orm/node-postgres";
 import { integer, pgSchema } from "drizzle-orm/pg-core";
 import { drizzle as drizzlePostgresJs } from "drizzle-orm/postgres-js";
 import createKnex from "knex";
-import { CamelCasePlugin, Kysely, PostgresDialect } from "kysely";
+import { CamelCasePlugin, Kysely, PostgresDialect, sql } from "kysely";
 import pg from "pg";
 import postgres from "postgres";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -14,13 +15,17 @@ import {
   fromKysely,
   fromPostgresJs,
   fromPrisma,
+  type PrismaTransaction,
   type TransactionClient,
 } from "../../server/postgres.ts";
 import { createTestSchema, postgresUrl, type TestSchema } from "../support/postgres.ts";
+import { PrismaClient } from "../support/prisma.ts";
 
 /** A transaction of the caller's: its own insert, then what the test does; and a handle outside any transaction. */
 interface Library {
   transact(work: (tx: TransactionClient) => Promise<void>): Promise<void>;
+  /** A statement of its own, outside any transaction. */
+  ask(text: string): PromiseLike<unknown>;
   outside: TransactionClient;
   close(): Promise<unknown>;
 }
@@ -30,6 +35,8 @@ const order = 17;
 function ordersOf(schema: TestSchema) {
   return pgSchema(schema.name).table("orders", { id: integer().primaryKey() });
 }
+
+const failing = "BEGIN RAISE EXCEPTION 'others wrote it' USING ERRCODE = '40001'; END";
 
 const libraries: Record<string, (url: string, schema: TestSchema) => Library> = {
   "Drizzle over pg": (url, schema) => {
@@ -41,6 +48,7 @@ const libraries: Record<string, (url: string, schema: TestSchema) => Library> = 
           await tx.insert(ordersOf(schema)).values({ id: order });
           await work(fromDrizzle(tx));
         }),
+      ask: (text) => db.execute(text),
       outside: fromDrizzle(db),
       close: () => pool.end(),
     };
@@ -54,6 +62,7 @@ const libraries: Record<string, (url: string, schema: TestSchema) => Library> = 
           await tx.insert(ordersOf(schema)).values({ id: order });
           await work(fromDrizzle(tx));
         }),
+      ask: (text) => db.execute(text),
       outside: fromDrizzle(db),
       close: () => sql.end(),
     };
@@ -69,6 +78,7 @@ const libraries: Record<string, (url: string, schema: TestSchema) => Library> = 
           await trx.withSchema(schema.name).insertInto("orders").values({ id: order }).execute();
           await work(fromKysely(trx));
         }),
+      ask: (text) => sql.raw(text).execute(db),
       outside: fromKysely(db),
       close: () => db.destroy(),
     };
@@ -81,41 +91,22 @@ const libraries: Record<string, (url: string, schema: TestSchema) => Library> = 
           await trx("orders").withSchema(schema.name).insert({ id: order });
           await work(fromKnex(trx));
         }),
+      ask: (text) => knex.raw(text),
       outside: fromKnex(knex),
       close: () => knex.destroy(),
     };
   },
-  // Prisma makes its client from a schema before a program runs; this is the one method of it that is used.
-  "Prisma, by its documented shape": (url, schema) => {
-    const pool = new pg.Pool({ connectionString: url, max: 2 });
-    const handle = (client: Pick<pg.ClientBase, "query">) => ({
-      $queryRawUnsafe: async (text: string, ...values: unknown[]) => {
-        try {
-          return (await client.query(text, values)).rows;
-        } catch (error) {
-          const { code, message } = error as { code: string; message: string };
-          const meta = { driverAdapterError: { cause: { originalCode: code } } };
-          throw Object.assign(new Error(`Raw query failed. ${message}`), { code: "P2010", meta });
-        }
-      },
-    });
+  Prisma: (url, schema) => {
+    const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: url, max: 1 }) });
     return {
-      transact: async (work) => {
-        const client = await pool.connect();
-        try {
-          await client.query("BEGIN");
-          await client.query(`INSERT INTO ${schema.quoted}.orders VALUES ($1)`, [order]);
-          await work(fromPrisma(handle(client)));
-          await client.query("COMMIT");
-        } catch (error) {
-          await client.query("ROLLBACK");
-          throw error;
-        } finally {
-          client.release();
-        }
-      },
-      outside: fromPrisma(handle(pool)),
-      close: () => pool.end(),
+      transact: (work) =>
+        prisma.$transaction(async (tx: PrismaTransaction) => {
+          await tx.$queryRawUnsafe(`INSERT INTO ${schema.quoted}.orders VALUES ($1)`, order);
+          await work(fromPrisma(tx));
+        }),
+      ask: (text) => prisma.$executeRawUnsafe(text),
+      outside: fromPrisma(prisma),
+      close: () => prisma.$disconnect(),
     };
   },
   "postgres.js": (url, schema) => {
@@ -126,6 +117,7 @@ const libraries: Record<string, (url: string, schema: TestSchema) => Library> = 
           await tx`INSERT INTO ${tx(schema.name)}.orders VALUES (${order})`;
           await work(fromPostgresJs(tx));
         }) as Promise<void>,
+      ask: (text) => sql.unsafe(text),
       outside: fromPostgresJs(sql),
       close: () => sql.end(),
     };
@@ -203,5 +195,21 @@ describe.each(Object.entries(libraries))("%s", (_, open) => {
     expect(error.code).toBe("TRANSACTION_UNUSABLE");
     expect(error.message).toContain("no transaction open");
     expect(await dure.countTasks()).toBe(0);
+  });
+
+  test("what the server undid because of others is thrown as the library throws it, for the caller's own retry", async () => {
+    await schema.query(`CREATE FUNCTION :schema.fail() RETURNS trigger LANGUAGE plpgsql AS $$ ${failing} $$;
+      CREATE TRIGGER fail BEFORE INSERT ON :schema.tasks FOR EACH ROW EXECUTE FUNCTION :schema.fail()`);
+    const own: any = await Promise.resolve(library.ask(`DO $$ ${failing} $$`)).catch((thrown) => thrown);
+    let thrown: any;
+    const work = library.transact(async (tx) => {
+      thrown = await sendReceipt.enqueue({ order }, { tx }).catch((refused) => refused);
+      throw thrown;
+    });
+    expect(await work.catch((rethrown) => rethrown)).toBe(thrown);
+    expect(own.message).toContain("others wrote it");
+    expect(thrown.constructor).toBe(own.constructor);
+    expect(thrown.code).toBe(own.code);
+    expect(await orders()).toEqual([]);
   });
 });

@@ -199,11 +199,18 @@ function readRow(row: Record<string, string> | string[]): ResultRow {
 /** What a query builder threw may hold what the server said. */
 function stateWithin(error: unknown): string | undefined {
   for (let inner = error as any, depth = 0; inner && depth < 5; inner = inner.cause, depth += 1) {
-    const state = sqlState(inner);
-    // Five characters, a digit among them; those of Prisma's own begin with P1 and up, those of the network have none.
-    if (state !== undefined && /^(?=.*\d)(?!P[1-9])[0-9A-Z]{5}$/.test(state)) return state;
+    // Prisma's own errors say it in `meta`, which depends on its version.
+    const { meta } = inner;
+    const said = [sqlState(inner), meta?.driverAdapterError?.cause?.originalCode, meta?.code];
+    const state = said.find(isState);
+    if (state !== undefined) return state;
   }
   return undefined;
+}
+
+/** Five characters, a digit among them; those of Prisma's own begin with P1 and up, those of the network have none. */
+function isState(code: unknown): code is string {
+  return typeof code === "string" && /^(?=.*\d)(?!P[1-9])[0-9A-Z]{5}$/.test(code);
 }
 
 function explained(error: unknown, shown: string): unknown {
