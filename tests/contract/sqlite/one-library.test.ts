@@ -1,16 +1,13 @@
 /** Two SQLite libraries in one process on one file (F81): the locks of both would be worth nothing. */
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import Better from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createDure } from "../../../server/index.ts";
 import { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
 import { hasSecondLibrary, sqliteLibraries } from "../../../server/tasks/stores/sqlite/one-library.ts";
-
-const source = resolve(import.meta.dirname, "../../support/second-library.c");
-const compiler = ["cc", "gcc", "clang"].find((name) => spawnSync(name, ["--version"]).status === 0);
 
 let folder: string;
 let path: string;
@@ -44,6 +41,16 @@ describe("what is mapped tells of a second library", () => {
     const maps = files.map((file) => `7f22-7f33 r-xp 00000000 fe:00 17   /srv/my app/${file}`).join("\n");
     expect(sqliteLibraries(`${maps}\n${maps}\n`)).toEqual(["better_sqlite3.node", "libsqlite3.so.0.8.6"]);
   });
+
+  test("by its package where the file itself is named after the machine", () => {
+    const files = [
+      "node_modules/better-sqlite3/prebuilds/linux-x64.node",
+      "node_modules/pg-native/addon.node",
+      "own.node",
+    ];
+    const maps = files.map((file) => `7f22-7f33 r-xp 00000000 fe:00 17   /srv/sqlite/${file}\n`);
+    expect(sqliteLibraries(maps.join(""))).toEqual(["better-sqlite3/prebuilds/linux-x64.node"]);
+  });
 });
 
 test("any number of connections of Node's own is one library", async () => {
@@ -65,27 +72,30 @@ test("any number of connections of Node's own is one library", async () => {
   await dure.close();
 });
 
-const possible = process.platform === "linux" && compiler !== undefined && loads("libsqlite3.so.0");
-
-describe.skipIf(!possible)("a real one (needs Linux, a C compiler and the system's SQLite)", () => {
-  let loader: DatabaseSync;
-  let library: string;
-
-  beforeEach(() => {
-    library = join(folder, "second-library.so");
-    const built = spawnSync(compiler!, ["-shared", "-fPIC", "-o", library, source, "-ldl"], {
-      encoding: "utf8",
+describe("better-sqlite3", () => {
+  test("is no `tx`, whatever it has open", async () => {
+    const dure = createDure({ database: path });
+    const sendReceipt = dure.defineTask("send-receipt", async () => undefined);
+    await dure.stats();
+    const second = new Better(":memory:");
+    second.exec("BEGIN IMMEDIATE");
+    await expect(sendReceipt.enqueue({ order: 17 }, { tx: second as any })).rejects.toMatchObject({
+      code: "TRANSACTION_UNUSABLE",
+      message: expect.stringContaining("another library than node:sqlite, such as better-sqlite3"),
     });
-    expect(built.stderr).toBe("");
-    loader = new DatabaseSync(":memory:", { allowExtension: true });
-    vi.stubEnv("SECOND_LIBRARY_FILE", path);
+    second.close();
+    expect(await dure.countTasks()).toBe(0);
+    await dure.close();
   });
-  afterEach(() => {
-    loader.close();
-    vi.unstubAllEnvs();
-  });
-  const openSecond = () => loader.loadExtension(library, "open_second");
-  const closeSecond = () => loader.loadExtension(library, "close_second");
+});
+
+// Where nothing tells what a process has mapped it is not noticed.
+describe.runIf(process.platform === "linux")("better-sqlite3 on the same file", () => {
+  let second: Better.Database;
+  const openSecond = () => {
+    second = new Better(path);
+    second.prepare("SELECT count(*) FROM sqlite_schema").get();
+  };
 
   test("is refused when it was there first, by name, and nothing is written", async () => {
     const before = createDure({ database: path });
@@ -98,12 +108,12 @@ describe.skipIf(!possible)("a real one (needs Linux, a C compiler and the system
     await expect(refused).rejects.toMatchObject({
       code: "DATABASE_UNSAFE",
       message: expect.stringMatching(
-        /^A second SQLite library in this process has .*tasks\.db open \(libsqlite3\.so/,
+        /^A second SQLite library in this process has .*tasks\.db open \(better-sqlite3\/.*\.node\)/,
       ),
       details: { location: path },
     });
     await dure.close().catch(() => undefined);
-    closeSecond();
+    second.close();
     const after = createDure({ database: path });
     expect(await after.countTasks()).toBe(0);
     await after.close();
@@ -121,12 +131,8 @@ describe.skipIf(!possible)("a real one (needs Linux, a C compiler and the system
     vi.spyOn(performance, "now").mockReturnValue(now + 6_000);
     expect(write).toThrow("A second SQLite library");
     expect(() => connection.snapshot(() => undefined)).toThrow("A second SQLite library");
-    closeSecond();
+    second.close();
     expect(write).toThrow("A second SQLite library");
     connection.close();
   });
 });
-
-function loads(library: string): boolean {
-  return spawnSync("ldconfig", ["-p"], { encoding: "utf8" }).stdout?.includes(library) ?? false;
-}

@@ -10,6 +10,7 @@ import { DureError } from "../../core/errors.ts";
 
 /** What /proc/self/maps calls files that were deleted since, beside their name. */
 const deleted = / \(deleted\)$/;
+const isLibrary = /\.(node|so[\d.]*)$/;
 const sqliteLike = /sqlite|sqlcipher|libsql/i;
 
 /** Looked up that often, at most: it takes half a millisecond. */
@@ -67,10 +68,16 @@ export function hasSecondLibrary(maps: string, path: string): boolean {
   return first.length > 1;
 }
 
-/** The names of mapped files that look like an SQLite library. */
+/** The names of mapped files that look like an SQLite library, with their package's where their own does not say so. */
 export function sqliteLibraries(maps: string): string[] {
-  const files = maps.split("\n").map((line) => basename(line.replace(deleted, "")));
-  return [...new Set(files)].filter((file) => /\.(node|so[\d.]*)$/.test(file) && sqliteLike.test(file));
+  const files = maps.split("\n").map((line) => line.replace(deleted, ""));
+  const names = files.flatMap((file) => {
+    const inPackage = file.split("/node_modules/").slice(1).at(-1) ?? "";
+    return [basename(file), inPackage]
+      .filter((name) => isLibrary.test(name) && sqliteLike.test(name))
+      .slice(0, 1);
+  });
+  return [...new Set(names)];
 }
 
 function readMaps(): string | undefined {
