@@ -36,7 +36,7 @@ const variants: Record<string, string> = {
   "without tasks_lane_created": "DROP INDEX :schema.tasks_lane_created",
   "without tasks_lane_updated": "DROP INDEX :schema.tasks_lane_updated",
   "without tasks_running": "DROP INDEX :schema.tasks_running",
-  "primary key filled to 50 %": "ALTER INDEX :schema.tasks_pkey SET (fillfactor = 50)",
+  "primary key filled to 90 %": "ALTER INDEX :schema.tasks_pkey SET (fillfactor = 90)",
   "without CHECKs": `DO $$ DECLARE name text; BEGIN
     FOR name IN SELECT conname FROM pg_constraint WHERE conrelid = ':schema.tasks'::regclass AND contype = 'c'
     LOOP EXECUTE format('ALTER TABLE :schema.tasks DROP CONSTRAINT %I', name); END LOOP; END $$`,

@@ -40,6 +40,11 @@ describe.each(migrations.slice(0, -1))("a database of schema $number", ({ number
     ok(await store.settleTasks(claimed.map((one) => settlementOf(one, "completed"))));
     const found = await tasksOf(store.searchTasks(newSearch({ statuses: ["COMPLETED"] })));
     expect(found.map(({ id }) => id).sort()).toEqual(["ended", "waiting"]);
+    // The key has room on its pages for the versions of a row that a claim and a settlement add.
+    const [key] = await schema.query(
+      "SELECT reloptions FROM pg_class WHERE oid = ':schema.tasks_pkey'::regclass",
+    );
+    expect(key.reloptions).toEqual(["fillfactor=50"]);
   });
 });
 
