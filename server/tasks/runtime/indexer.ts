@@ -28,8 +28,8 @@ const textBatch = { busy: 100, idle: 500 };
 const fewTexts = textBatch.busy / 2;
 /** Steps in one go while nobody has anything to do, the texts of each read while those of the last are written. */
 const stepsMax = 8;
-/** Folding long texts lets others run in between. */
-const blockMsMax = 5;
+/** Making texts lets others run in between: a search that waits for this thread, while others have work to do. */
+const blockMsMax = { busy: 1, idle: 5 };
 const fillBatch = 200;
 /** Of the time that a step took: while tasks come or run, and while more are due than this worker has slots for. */
 const pauseShare = { busy: 4, pressed: 9 };
@@ -197,7 +197,7 @@ export class Indexer {
     let beganAt = clock.monotonic();
     for (const one of unindexed) {
       texts.push({ ref: one.ref, text: this.#textOf(one) });
-      if (clock.monotonic() - beganAt < blockMsMax) continue;
+      if (clock.monotonic() - beganAt < blockMsMax[this.#isBusy() ? "busy" : "idle"]) continue;
       await clock.sleep(1);
       beganAt = clock.monotonic();
     }

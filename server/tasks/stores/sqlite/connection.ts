@@ -190,6 +190,11 @@ export class Connection {
     return this.#readOnce.get(name) as Value;
   }
 
+  /** What `once` has read of that name in this snapshot. */
+  known<Value>(name: string): Value | undefined {
+    return this.#readOnce?.get(name) as Value | undefined;
+  }
+
   /** A number that differs from the last one when another connection has committed in between. */
   dataVersion(): number {
     return (this.prepare("PRAGMA data_version").get() as unknown as [number])[0];

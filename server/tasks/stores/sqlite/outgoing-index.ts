@@ -2,13 +2,17 @@
 import type { FilledTask, IndexedText, TaskStore, UnfilledTask, UnindexedTask } from "../../core/store.ts";
 import type { FilledRows, UnfilledRows } from "./attribute-fills.ts";
 import { jsonOf, namesOf, toAttempts, toBareTask, toTask } from "./rows.ts";
-import type { TextMarks, TextRows, UnindexedRequest, UnindexedRows } from "./texts.ts";
+import type { StoreThreads } from "./store-threads.ts";
+import type { TextMarks, TextRows, UnindexedRows } from "./texts.ts";
 
 /**
  * In UTF-16 code units: one portion holds the write lock for a few milliseconds. Larger ones cost half as much a text, for
  * each is a segment of the index, and segments are merged again and again.
  */
 const portionSizeMax = { shared: 16_000, alone: 128_000 };
+
+/** Tasks whose rows are read in one go, which takes less than a millisecond. */
+const readAtOnce = 50;
 
 type FillRef = [lane: number, seq: number, createdAt: number, id: string];
 
@@ -36,14 +40,24 @@ interface TextRef {
   marks: TextMarks;
 }
 
-export function toUnindexedRequest({
-  limit,
-  after,
-}: Parameters<TaskStore["readUnindexed"]>[0]): UnindexedRequest {
-  return { limit, ...(after && { after: (after.ref as TextRef).marks }) };
+/** By portions, since searches wait for the reading thread meanwhile, and others for this one. */
+export async function readUnindexed(
+  threads: Pick<StoreThreads, "read">,
+  { limit, after }: Parameters<TaskStore["readUnindexed"]>[0],
+): Promise<UnindexedTask[]> {
+  const { seqs, marks } = await threads.read("findUnindexed", {
+    limit,
+    ...(after && { after: (after.ref as TextRef).marks }),
+  });
+  const tasks: UnindexedTask[] = [];
+  for (let from = 0; from < seqs.length; from += readAtOnce) {
+    const rows = await threads.read("readUnindexed", seqs.slice(from, from + readAtOnce));
+    tasks.push(...toUnindexed(rows, marks));
+  }
+  return tasks;
 }
 
-export function toUnindexed({ tasks, attempts, workers, marks }: UnindexedRows): UnindexedTask[] {
+function toUnindexed({ tasks, attempts, workers }: UnindexedRows, marks: TextMarks): UnindexedTask[] {
   const names = namesOf({ lanes: tasks.lanes, workers: [...tasks.workers, ...workers] });
   const bySeq = Map.groupBy(attempts, ([seq]) => seq);
   return tasks.rows.map((row) => {

@@ -66,13 +66,7 @@ import type { ChangePlace } from "./changes.ts";
 import { toClaimedTask } from "./claimed-task.ts";
 import type { Enqueued } from "./enqueue.ts";
 import { toNewRuns, toProgressRow } from "./outgoing.ts";
-import {
-  toFilledRows,
-  toTextPortions,
-  toUnfilled,
-  toUnindexed,
-  toUnindexedRequest,
-} from "./outgoing-index.ts";
+import { readUnindexed, toFilledRows, toTextPortions, toUnfilled } from "./outgoing-index.ts";
 import { OutgoingSettlements } from "./outgoing-settlements.ts";
 import { namesOf, toDefinition, toEntry } from "./rows.ts";
 import { type SqliteStoreOptions, StoreThreads } from "./store-threads.ts";
@@ -301,8 +295,8 @@ class SqliteStore implements TaskStore {
     return this.#writer.write("writeAttributes", toFilledRows(filled));
   }
 
-  async readUnindexed(request: Parameters<TaskStore["readUnindexed"]>[0]): Promise<UnindexedTask[]> {
-    return toUnindexed(await this.#read("readUnindexed", toUnindexedRequest(request)));
+  readUnindexed(request: Parameters<TaskStore["readUnindexed"]>[0]): Promise<UnindexedTask[]> {
+    return readUnindexed(this.#threads, request);
   }
 
   async writeTexts(

@@ -16,8 +16,8 @@ import { type WriteContext, withNames, workerNames } from "./write-context.ts";
 
 /** Neighbouring seqs whose creation is known together. */
 export const blockSize = 1_024;
-/** Fresh tasks looked at in one go; many may have ended meanwhile and need nothing. */
-const freshScanMax = 5_000;
+/** Fresh tasks looked at in one go, while searches wait; many may have ended meanwhile and need nothing. */
+const freshScanMax = 1_000;
 /** Of each lane and status, more are not counted. */
 const lagCountMax = 10_000;
 /** So many of the tasks that are not indexed tell how many are of a type. */
@@ -30,7 +30,7 @@ const goldenRatio = (1 + Math.sqrt(5)) / 2;
  */
 export interface TextMarks {
   fresh?: { from: number; to: number; met: string[] };
-  changed: { place: Unindexed; reached: [at: number, id: string]; met: string[] }[];
+  changed: { place: Place; reached: [at: number, id: string]; met: string[] }[];
 }
 
 export interface UnindexedRequest {
@@ -39,12 +39,17 @@ export interface UnindexedRequest {
   after?: TextMarks;
 }
 
+export interface Unindexed {
+  seqs: number[];
+  marks: TextMarks;
+}
+
+/** What texts are made of. */
 export interface UnindexedRows {
   tasks: Rows;
   attempts: [seq: number, ...attempt: AttemptRow][];
   /** Those of the attempts. */
   workers: Rows["workers"];
-  marks: TextMarks;
 }
 
 /** Texts of tasks that were read with the marks `of`, which are moved by the last of one answer's. */
@@ -54,21 +59,20 @@ export interface TextRows {
   isLast: boolean;
 }
 
-export function readUnindexed(connection: Connection, { limit, after }: UnindexedRequest): UnindexedRows {
+/** Which tasks; their rows are read by and by. */
+export function findUnindexed(connection: Connection, { limit, after }: UnindexedRequest): Unindexed {
   const marks: TextMarks = { changed: [] };
   const changed = changedSeqs(connection, Math.ceil(limit / 2), marks, after);
-  const seqs = [...changed, ...freshSeqs(connection, limit - changed.length, marks, after)];
-  const rows = connection.prepare(sql.readTasks).all(JSON.stringify(seqs)) as unknown as Row[];
-  const attempts = connection
-    .prepare(textSql.attemptsOf)
-    .all(JSON.stringify(seqs)) as unknown as UnindexedRows["attempts"];
+  return { seqs: [...changed, ...freshSeqs(connection, limit - changed.length, marks, after)], marks };
+}
+
+/** One that has changed since it was found is met again: the marks know its version. */
+export function readUnindexed(connection: Connection, seqs: readonly number[]): UnindexedRows {
+  const wanted = JSON.stringify(seqs);
+  const rows = connection.prepare(sql.readTasks).all(wanted) as unknown as Row[];
+  const attempts = connection.prepare(textSql.attemptsOf).all(wanted) as unknown as UnindexedRows["attempts"];
   const workers = new Set(attempts.map(([, , , worker]) => worker).filter((worker) => worker !== null));
-  return {
-    tasks: withNames(connection, rows),
-    attempts,
-    workers: workerNames(connection, workers),
-    marks,
-  };
+  return { tasks: withNames(connection, rows), attempts, workers: workerNames(connection, workers) };
 }
 
 function changedSeqs(
@@ -81,7 +85,7 @@ function changedSeqs(
   for (const stored of places(connection)) {
     if (seqs.length >= limit) break;
     const before = after?.changed.find(({ place }) => isSame(place, stored));
-    const place: Unindexed = before ? [stored[0], stored[1], ...before.reached] : stored;
+    const place: Place = before ? [stored[0], stored[1], ...before.reached] : stored;
     const rows = changedAfter(connection, ...place, limit - seqs.length);
     const last = rows.at(-1);
     if (!last) continue;
@@ -91,14 +95,14 @@ function changedSeqs(
   return seqs;
 }
 
-function isSame(a: Unindexed, b: Unindexed): boolean {
+function isSame(a: Place, b: Place): boolean {
   return a.every((value, index) => value === b[index]);
 }
 
-type Unindexed = [lane: number, status: number, at: number, id: string];
+type Place = [lane: number, status: number, at: number, id: string];
 
-function places(connection: Connection): Unindexed[] {
-  return connection.prepare(textSql.unindexed).all() as unknown as Unindexed[];
+function places(connection: Connection): Place[] {
+  return connection.prepare(textSql.unindexed).all() as unknown as Place[];
 }
 
 function changedAfter(
@@ -210,7 +214,7 @@ function moveFresh(connection: Connection, { from, to, met }: NonNullable<TextMa
   connection.prepare(textSql.moveFresh).run(from, reached);
 }
 
-function moveChanged(connection: Connection, place: Unindexed, known: ReadonlySet<string>): void {
+function moveChanged(connection: Connection, place: Place, known: ReadonlySet<string>): void {
   const [lane, status, at, id] = place;
   const rows = changedAfter(connection, lane, status, at, id, known.size + 1);
   const unknown = rows.findIndex((row) => !known.has(nameOf(row)));
@@ -266,7 +270,7 @@ export function countUnindexed(
 ): number {
   const [newest] = connection.prepare(textSql.newestSeq).get() as unknown as [number];
   const fresh = freshTo(connection);
-  const isAsked = ([lane, status]: Unindexed) =>
+  const isAsked = ([lane, status]: Place) =>
     !pairs || pairs.some((pair) => pair.lane === lane && pair.status === status);
   // Those that are fresh as well are counted there.
   const counts = places(connection)

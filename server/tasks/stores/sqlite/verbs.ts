@@ -18,7 +18,7 @@ import { deleteSearch, listSearches, saveSearch, writeAlertState } from "./saved
 import { countTasks, explainSearch, searchTasks } from "./search-walk.ts";
 import { reportProgress, settleTasks } from "./settle.ts";
 import { summarizeTasks } from "./summary.ts";
-import { clearTexts, readUnindexed, writeTexts } from "./texts.ts";
+import { clearTexts, findUnindexed, readUnindexed, writeTexts } from "./texts.ts";
 import { beat, reapWorkers, registerWorker, stopWorker } from "./workers.ts";
 import type { WriteContext } from "./write-context.ts";
 
@@ -63,6 +63,7 @@ export const readVerbs = {
   readPrunable: read.readPrunable,
   readRecords,
   readUnfilled,
+  findUnindexed,
   readUnindexed,
   listDefinitions: (connection: Connection, _argument: undefined) => read.listDefinitions(connection),
   listWorkers: (connection: Connection, _argument: undefined) => read.listWorkers(connection),
