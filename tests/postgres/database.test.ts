@@ -196,6 +196,48 @@ test("two questions in one go are of one snapshot, and sent before the first is 
   expect(await database.read(select)).toEqual([[1]]);
 });
 
+describe("reads of one snapshot", () => {
+  const backend = onceOnly("backend", "SELECT pg_backend_pid()");
+  const readPid = async (): Promise<number> =>
+    (await database.snapshot((session) => session.query(backend)))[0]![0];
+
+  test("one after another are on one connection, whatever is asked beside them", async () => {
+    const first = await readPid();
+    const slow = statement("sleepBeside", "SELECT pg_sleep(0.05)");
+    const beside = Array.from({ length: 4 }, () => database.query(slow));
+    const pids = [];
+    for (let n = 0; n < 20; n += 1) {
+      pids.push(await readPid());
+      await database.query(select);
+    }
+    expect(new Set(pids)).toEqual(new Set([first]));
+    await Promise.all(beside);
+  });
+
+  test("that came at once leave each statement a connection", async () => {
+    await database.close();
+    database = await open(`${proxy.url(schema.url)}&pool_size=2`);
+    for (let it = 0; it < 20; it += 1) {
+      const pages = [readPid(), readPid(), readPid()];
+      const slow = statement("sleepAmongReads", "SELECT pg_sleep(0.01)");
+      await Promise.all([...pages, database.query(slow), database.query(slow), database.query(insert, [it])]);
+    }
+    expect(await kept()).toHaveLength(20);
+  });
+
+  test("go on after their connection died while it was kept, or in the end of what it was used for", async () => {
+    const first = await readPid();
+    proxy.cut();
+    const second = await readPid();
+    expect(second).not.toBe(first);
+    // The one before may not have been sent when this begins to listen.
+    const lost = proxy.loseAnswer(/^COMMIT/, { forward: true });
+    const third = await readPid();
+    await lost;
+    expect(new Set([second, third, await readPid()]).size).toBe(2);
+  });
+});
+
 test("a refusal leaves the connection clean", async () => {
   await database.query(insert, [1]);
   await expect(database.transaction((session) => session.query(insert, [1]))).rejects.toThrow();

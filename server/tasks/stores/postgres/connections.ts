@@ -6,6 +6,7 @@
 import type pg from "pg";
 import { DureError } from "../../core/errors.ts";
 import { Driver } from "./driver.ts";
+import { KeptConnections } from "./kept-connections.ts";
 import type { Location } from "./location.ts";
 import {
   ConnectionLost,
@@ -18,6 +19,9 @@ import {
 
 /** How long `close` waits for answers. */
 const closeGraceMs = 5_000;
+
+/** May `hold` its connection until something has ended. */
+type Work<Value> = (client: pg.PoolClient, hold: (until: Promise<unknown>) => void) => Promise<Value>;
 
 export class Connections {
   readonly #location: Location;
@@ -32,6 +36,7 @@ export class Connections {
   #silentSince = Number.NEGATIVE_INFINITY;
   #ended: Promise<void> | undefined;
   readonly #clients = new Set<pg.PoolClient>();
+  readonly #kept = new KeptConnections();
   /** Refuses those who wait for a connection. */
   readonly #connecting = new Set<() => void>();
 
@@ -62,6 +67,7 @@ export class Connections {
     const cut = setTimeout(() => {
       for (const client of this.#clients) client.connection.stream.destroy();
     }, closeGraceMs);
+    this.#kept.end();
     const ended = Promise.all([this.#pool?.end(), this.#lent?.end()]);
     for (const refuse of this.#connecting) refuse();
     await ended;
@@ -75,10 +81,29 @@ export class Connections {
   }
 
   /** Runs `work` on a connection of the pool; one that is of no more use leaves the pool. @param work may `hold` it for longer */
-  async use<Value>(
-    work: (client: pg.PoolClient, hold: (until: Promise<unknown>) => void) => Promise<Value>,
+  async use<Value>(work: Work<Value>): Promise<Value> {
+    return this.#on(await this.#take(this.#pool), work, ({ client, broken, held }) => {
+      if (held) void held.then((lost) => client.release(broken || lost));
+      else client.release(broken);
+    });
+  }
+
+  /** `use` for what only reads: on the connection that was read on before, even while that is held. */
+  async read<Value>(work: Work<Value>): Promise<Value> {
+    return this.#on(await this.#take(this.#pool, true), work, ({ client, broken, held }) => {
+      const ended = held ?? Promise.resolve(false);
+      const isWaitedFor = (this.#pool?.waitingCount ?? 0) > 0;
+      if (broken || this.#kept.isLost(client)) client.release(true);
+      else if (isWaitedFor || !this.#kept.keep(client, ended))
+        void ended.then((lost) => client.release(lost));
+    });
+  }
+
+  async #on<Value>(
+    client: pg.PoolClient,
+    work: Work<Value>,
+    end: (used: { client: pg.PoolClient; broken: boolean; held: Promise<boolean> | undefined }) => void,
   ): Promise<Value> {
-    const client = await this.#take(this.#pool);
     const askedAt = performance.now();
     let broken = false;
     let held: Promise<boolean> | undefined;
@@ -100,16 +125,16 @@ export class Connections {
       }
       throw error;
     } finally {
-      if (held) void held.then((lost) => client.release(broken || lost));
-      else client.release(broken);
+      end({ client, broken, held });
     }
   }
 
-  async #take(pool: pg.Pool | undefined): Promise<pg.PoolClient> {
+  /** @param reads whether it is for what only reads */
+  async #take(pool: pg.Pool | undefined, reads = false): Promise<pg.PoolClient> {
     if (!pool) throw new DureError("DATABASE_UNAVAILABLE", `${this.#location.shown} is not open.`);
     try {
       for (;;) {
-        const client = await this.#clientOf(pool);
+        const client = this.#keptOf(pool, reads) ?? (await this.#clientOf(pool));
         if ((this.#answeredAt.get(client) ?? Number.POSITIVE_INFINITY) >= this.#silentSince) return client;
         client.release(true);
       }
@@ -120,6 +145,11 @@ export class Connections {
         throw error;
       throw new NotSent(error);
     }
+  }
+
+  #keptOf(pool: pg.Pool, reads: boolean): pg.PoolClient | undefined {
+    const isLeft = pool !== this.#pool || pool.idleCount > 0 || pool.totalCount < this.#location.poolSize;
+    return reads || !isLeft ? this.#kept.take() : undefined;
   }
 
   /** The pool forgets who waits for a connection when it ends; they are told here. */
@@ -150,7 +180,10 @@ export class Connections {
       onConnect: (client) => {
         this.#clients.add(client);
         this.#onConnect();
-        client.on("end", () => this.#clients.delete(client));
+        client.on("end", () => {
+          this.#clients.delete(client);
+          this.#kept.lose(client);
+        });
       },
     });
   }

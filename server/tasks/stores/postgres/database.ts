@@ -145,7 +145,8 @@ export class Database implements Session {
     work: (session: OpenTransaction) => Promise<Value>,
     timeoutMs = queryTimeoutMs,
   ): Promise<Value> {
-    return this.#retrying(() => this.#inTurn((client) => this.#transact(client, work, timeoutMs)));
+    const transact = () => this.#connections.use((client) => this.#transact(client, work, timeoutMs));
+    return this.#retrying(() => this.#inTurn(transact));
   }
 
   /**
@@ -158,7 +159,8 @@ export class Database implements Session {
     for (let losses = 1; ; losses += 1) {
       try {
         return await new Promise<Value>((resolve, reject) => {
-          const look = (client: pg.PoolClient) => this.#look(client, work, before, resolve);
+          const look = () =>
+            this.#connections.read((client, hold) => this.#look(client, work, before, resolve, hold));
           this.#retrying(() => this.#inTurn(look)).catch(reject);
         });
       } catch (error) {
@@ -282,9 +284,9 @@ export class Database implements Session {
   }
 
   /** A transaction may ask something on another connection before it ends. */
-  #inTurn<Value>(work: (client: pg.PoolClient) => Promise<Value>): Promise<Value> {
+  #inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
     const late = () => new NotSent(new Error("All connections of the pool are in use: timeout expired"));
-    return this.#turns.while(() => this.#connections.use(work), queryTimeoutMs, late);
+    return this.#turns.while(work, queryTimeoutMs, late);
   }
 
   async #send(
@@ -312,12 +314,13 @@ export class Database implements Session {
     }
   }
 
-  /** Begins together with the first question, and gives out the value before it ends. */
+  /** Begins together with the first question, gives out the value before it ends, and the connection while it does. */
   async #look<Value>(
     client: pg.ClientBase,
     work: (session: Snapshot) => Promise<Value>,
     before: readonly string[],
     give: (value: Value) => void,
+    hold: (until: Promise<unknown>) => void,
   ): Promise<void> {
     let isOpen = false;
     let next = before;
@@ -340,10 +343,11 @@ export class Database implements Session {
       throw error;
     }
     if (!isOpen) return;
-    await client.query("COMMIT").catch((cause) => {
+    const ended = client.query("COMMIT").catch((cause) => {
       // The next one must not go on in it.
       throw new ConnectionLost("The end of a transaction was not answered.", { cause });
     });
+    hold(ended);
   }
 
   async #transact<Value>(

@@ -2,15 +2,13 @@
 import { createHash } from "node:crypto";
 import { inSchema, type Statement } from "./statement.ts";
 
-/** So many different texts that are made for each call may be prepared, when they have come so many times before. */
+/** So many different texts that are made for each call are prepared: the first that come. */
 const shapesMax = 200;
-const shapeTimesMin = 1;
 
 export class PreparedTexts {
   readonly #schema: string;
   readonly #texts = new Map<Statement, { name: string; text: string }>();
-  /** How often each text of a shape has come. */
-  readonly #shapes = new Map<string, number>();
+  readonly #shapes = new Set<string>();
   /** Numbers the prepared statements; see `startOver`. */
   #plans = 0;
 
@@ -29,14 +27,12 @@ export class PreparedTexts {
     return found;
   }
 
-  /** Whether it is to be prepared; a text that is made for each call, when it has come often enough. */
+  /** Whether it is to be prepared. A text that is made for each call is planned once then, not when it comes the first time and again. */
   isWorthIt({ once, isShape, text }: Statement): boolean {
     if (!once) return true;
     if (!isShape) return false;
-    const times = this.#shapes.get(text) ?? 0;
-    if (times === shapeTimesMin) return true;
-    if (times > 0 || this.#shapes.size < shapesMax) this.#shapes.set(text, times + 1);
-    return false;
+    if (this.#shapes.size < shapesMax) this.#shapes.add(text);
+    return this.#shapes.has(text);
   }
 
   /** Everything gets a plan of its own from now on. */
