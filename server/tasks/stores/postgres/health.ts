@@ -15,6 +15,7 @@ import { nowOf, onceOnly, statement } from "./statement.ts";
 import { sums } from "./tallies.ts";
 import { textIndexStatements } from "./text-indexes.ts";
 import { readTextIndex } from "./text-keys.ts";
+import { allStates, hoursOfDay } from "./time-parts.ts";
 import { listWorkers } from "./workers.ts";
 
 export async function stats(context: Context): Promise<StoreStats> {
@@ -161,9 +162,25 @@ const wrongTallies = onceOnly(
       UNION ALL SELECT lane, CASE WHEN status >= 3 THEN status ELSE 0 END, hour, -tasks FROM :schema.tally_changes
         WHERE hour IS NOT NULL) AS by_hours
     GROUP BY lane, state, hour HAVING sum(tasks) <> 0
+    UNION ALL SELECT lane, state FROM (${byDays()}) AS days
     UNION ALL SELECT lane, state FROM (${byMinutes()}) AS minutes
     WHERE NOT EXISTS (SELECT 1 FROM :schema.minute_gaps)`,
 );
+
+/** Where what is kept by the day is not what is kept by the hour. */
+function byDays(): string {
+  const hours = (
+    table: string,
+    byEnd: boolean,
+  ) => `SELECT ${byEnd} AS by_end, lane, coalesce(state, ${allStates}) AS state, hour, -sum(tasks)
+      FROM :schema.${table} WHERE lane <> ${allLanes} GROUP BY GROUPING SETS ((lane, state, hour), (lane, hour))`;
+  return `SELECT lane, state FROM (
+      SELECT by_end, lane, state, day * ${hoursOfDay} + place - 1 AS hour, own.tasks
+        FROM :schema.day_tallies CROSS JOIN LATERAL unnest(tasks) WITH ORDINALITY AS own (tasks, place)
+      UNION ALL ${hours("hour_tallies", false)}
+      UNION ALL ${hours("ended_tallies", true)}) AS both_counts
+    GROUP BY by_end, lane, state, hour HAVING sum(tasks) <> 0`;
+}
 
 /** Where what is kept by the minute, and by the hour of the end, is not what is counted. */
 function byMinutes(): string {

@@ -24,6 +24,8 @@ const oldDescriptionMsMax = 30_000;
 export class Lanes {
   /** Those of them that have tasks, as searches know it. */
   readonly pairs = new KnownPairs();
+  /** Whether some were of chosen ids when all were read. */
+  haveChosenIds = false;
   readonly #session: Session;
   readonly #byName = new Map<string, number>();
   readonly #byNumber = new Map<number, Lane>();
@@ -77,6 +79,7 @@ export class Lanes {
     const lanes = rows.map(
       ([lane, type, queue, ownIds, description]): Lane => ({ lane, type, queue, ownIds, description }),
     );
+    this.haveChosenIds = lanes.some(({ ownIds }) => ownIds);
     for (const found of lanes) {
       this.#byName.set(`${found.type} ${found.queue} ${found.ownIds}`, found.lane);
       this.#byNumber.set(found.lane, found);

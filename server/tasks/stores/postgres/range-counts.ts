@@ -11,7 +11,7 @@ import { earliest, lateMs, latest } from "../search-bounds.ts";
 import { countStatement } from "./count-statements.ts";
 import type { Session } from "./database.ts";
 import { type Pair, split } from "./search-statements.ts";
-import { allOf, countByHours } from "./time-counts.ts";
+import { allOf, countByHours, toOne } from "./time-counts.ts";
 
 /** Fewer hours are counted by the indexes. */
 const hoursMin = 2;
@@ -69,7 +69,7 @@ export function rangeOf(
 
 async function countKept(session: Session, search: StoreSearch, pairs: readonly Pair[]): Promise<number> {
   const sums = new GroupSums();
-  await countByHours(session, allOf(search, "createdAt", pairs), sums);
+  await countByHours(session, allOf(search, "createdAt", pairs), toOne(sums));
   return sums.of(0)[0]?.[1] ?? 0;
 }
 

@@ -12,7 +12,7 @@ import { spanStatement, stretchesStatement } from "./count-statements.ts";
 import type { Session } from "./database.ts";
 import { countInRanges, rangeOf } from "./range-counts.ts";
 import { instantMax, instantMin, isWhole, type Pair, split } from "./search-statements.ts";
-import { allOf, countByHours } from "./time-counts.ts";
+import { allOf, countByHours, toOne } from "./time-counts.ts";
 
 /** Fewer are read and passed over. */
 const skippedMin = 2_000;
@@ -190,7 +190,7 @@ class Skip {
   async #hours(search: StoreSearch, pairs: readonly Pair[]): Promise<Stretch[]> {
     const buckets = { time: "createdAt", bucketMs: hourMs } as const;
     const sums = new GroupSums(buckets);
-    await countByHours(this.#session, { ...allOf(search, buckets.time, pairs), buckets }, sums);
+    await countByHours(this.#session, { ...allOf(search, buckets.time, pairs), buckets }, toOne(sums));
     const { start, end } = search.created ?? {};
     const hours = sums.of(0).map(([at, tasks]): Stretch => {
       const from = Math.max(at, start ?? at);

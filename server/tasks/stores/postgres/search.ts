@@ -6,7 +6,6 @@
 import { compareText } from "../../core/compare.ts";
 import type { Found, SearchPlan, StoredDefinition, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
-import { GroupSums } from "../group-sums.ts";
 import { keptTime } from "../kept-counts.ts";
 import type { RowFilter } from "../row-filter.ts";
 import { isDownwards } from "../search-bounds.ts";
@@ -29,7 +28,7 @@ import { nearer } from "./search-skip.ts";
 import { type Pair, pageStatement, type SearchStatement, type Text } from "./search-statements.ts";
 import { onceOnly, statement } from "./statement.ts";
 import { sums } from "./tallies.ts";
-import { allOf, countByTime } from "./time-counts.ts";
+import { type Add, askedOf, countByTime } from "./time-counts.ts";
 import { portionBytesMax, shareOf, ValueSizes } from "./value-sizes.ts";
 
 /** No type and no queue holds U+0000, which the server would not take, nor what it becomes. */
@@ -146,23 +145,26 @@ export async function countTasks(context: Context, search: StoreSearch): Promise
     const [row] = await context.database.read(keptCount, filtersOf(search));
     return row![0];
   }
-  return context.database.snapshot(async (session) => {
-    const { pairs } = await outline(session, { ...search, definitions: false });
-    return countPairs(context, session, search, pairs);
+  return context.database.snapshot((session) => {
+    const pairs = async () => (await outline(session, { ...search, definitions: false })).pairs;
+    return countFitting(context, session, search, pairs);
   }, planningOnce);
 }
 
-/** By the counts that are kept, as far as they are. */
-async function countPairs(
-  context: Pick<Context, "minutes">,
+/** By the counts that are kept, as far as they are; else the pairs are asked for. */
+async function countFitting(
+  context: Parameters<typeof countByTime>[0],
   session: Session,
   search: StoreSearch,
-  pairs: readonly Pair[],
+  pairs: () => Promise<readonly Pair[]>,
 ): Promise<number> {
   const time = keptTime(search, undefined);
-  const counted = new GroupSums();
-  const isCounted = time && (await countByTime(context, session, allOf(search, time, pairs), counted));
-  return isCounted ? (counted.of(0)[0]?.[1] ?? 0) : countInRanges(session, search, pairs);
+  let sum = 0;
+  const add: Add = (_lane, _status, _at, tasks) => {
+    sum += tasks;
+  };
+  if (time && (await countByTime(context, session, askedOf(search, time), add))) return sum;
+  return countInRanges(session, search, await pairs());
 }
 
 /** The statements that a search and its count would run now; for tests of their plans. */
@@ -175,7 +177,8 @@ export async function searchStatements(session: Session, search: StoreSearch): P
       return session.query(statement, values);
     },
   };
-  await countPairs({ minutes: { areKept: true } }, recording, search, pairs);
+  const known = { minutes: { areKept: true }, lanes: { haveChosenIds: true } };
+  await countFitting(known, recording, search, async () => pairs);
   return [pageStatement(search, pairs, search.limit, search.offset), ...counts];
 }
 

@@ -1,17 +1,18 @@
 /** Counts by type, queue and status, from the tallies; by time from theirs, else from the indexes. */
 import type { Buckets, CountKey, StoreSearch, TaskCount } from "../../core/store.ts";
 import { countKeys } from "../../core/store-search.ts";
-import { GroupSums, groupsBy } from "../group-sums.ts";
+import { GroupSums } from "../group-sums.ts";
 import { isCountedByHours } from "../hours.ts";
 import { keptTime } from "../kept-counts.ts";
 import type { Context } from "./context.ts";
 import { summaryStatement } from "./count-statements.ts";
+import type { Lane } from "./lanes.ts";
 import { planning, planningOnce } from "./planning.ts";
 import { statusNames } from "./rows.ts";
 import { outline } from "./search.ts";
 import { statement } from "./statement.ts";
 import { sums } from "./tallies.ts";
-import { countByHours, countByTime } from "./time-counts.ts";
+import { type Add, askedOf, countByHours, countByTime } from "./time-counts.ts";
 
 export async function summarizeTasks(
   context: Context,
@@ -46,22 +47,53 @@ async function summarizeByTime(
   buckets: Buckets | undefined,
   by: readonly CountKey[],
 ): Promise<TaskCount[] | undefined> {
-  const sums = new GroupSums(buckets);
-  const groups = await context.database.snapshot(async (session) => {
-    const { pairs } = await outline(session, { ...search, definitions: false });
-    const lanes = await context.lanes.named(new Set(pairs.map(({ lane }) => lane)));
-    const named = pairs.map(({ lane, status }) => {
-      const { type, queue } = lanes.get(lane) ?? { type: "?", queue: "?" };
-      return { type, queue, status: statusNames[status]! };
-    });
-    const { groups, numbers } = groupsBy(named, by);
-    const counted = { search, time, buckets, pairs, groups: numbers };
-    if (await countByTime(context, session, counted, sums)) return groups;
-    if (!isCountedByHours(search, buckets)) return undefined;
-    await countByHours(session, counted, sums);
-    return groups;
+  const apart = { lanes: by.includes("type") || by.includes("queue"), states: by.includes("status") };
+  const asked = askedOf(search, time, buckets, apart);
+  const cells: [lane: number, status: number, at: number, tasks: number][] = [];
+  const isCounted = await context.database.snapshot(async (session) => {
+    cells.length = 0;
+    const add: Add = (...cell) => cells.push(cell);
+    if (await countByTime(context, session, asked, add)) return true;
+    if (!isCountedByHours(search, buckets)) return false;
+    await countByHours(session, asked, add);
+    return true;
   }, planningOnce);
-  return groups && sums.counts(groups);
+  if (!isCounted) return undefined;
+  const lanes = apart.lanes
+    ? await context.lanes.namedAtOnce(new Set(cells.map(([lane]) => lane)))
+    : undefined;
+  const groups = new Groups(by);
+  const sums = new GroupSums(buckets);
+  for (const [lane, status, at, tasks] of cells)
+    sums.add(groups.of(lane, status, lanes?.get(lane)), at, tasks);
+  return sums.counts(groups.all);
+}
+
+/** The groups that lanes and statuses count for, by the keys that are asked for. */
+class Groups {
+  readonly all: Pick<TaskCount, CountKey>[] = [];
+  readonly #by: readonly CountKey[];
+  readonly #ofPairs = new Map<number, number>();
+  readonly #ofNames = new Map<string, number>();
+
+  constructor(by: readonly CountKey[]) {
+    this.#by = by;
+  }
+
+  of(lane: number, status: number, { type = "?", queue = "?" }: Partial<Lane> = {}): number {
+    const pair = lane * 8 + status;
+    let group = this.#ofPairs.get(pair);
+    if (group === undefined) {
+      const named = { type, queue, status: statusNames[status] };
+      const name = JSON.stringify(this.#by.map((key) => named[key]));
+      group =
+        this.#ofNames.get(name) ??
+        this.all.push(Object.fromEntries(this.#by.map((key) => [key, named[key]]))) - 1;
+      this.#ofNames.set(name, group);
+      this.#ofPairs.set(pair, group);
+    }
+    return group;
+  }
 }
 
 async function countByIndex(

@@ -1,0 +1,359 @@
+/**
+ * The SQL of counts by the time, which time-counts.ts adds up: what is kept of whole hours and minutes, what is not folded yet, and
+ * what has to be counted. No part needs to know which lanes have tasks, so that all of it is one question, asked at once. What is
+ * read of many lanes comes as arrays: a row for each count takes longer to be sent and read than to be found.
+ */
+import { ulidStart } from "../../core/ids.ts";
+import { allLanes, hourMs } from "../hours.ts";
+import { hourOfMinute, type KeptParts, minuteMs, minuteOf, minuteSql } from "../kept-counts.ts";
+import { instantMax, instantMin, Text } from "./search-statements.ts";
+import type { Asked } from "./time-counts.ts";
+
+/** Tasks that wait are stored as 0 or 1; kept counts have them as the state 0. */
+const cameBack = 1;
+const running = 2;
+/** The state, in sums by the day, of all states together. */
+export const allStates = -1;
+/** So few tasks of a minute are read sooner than those of each lane and status are counted. */
+const readMax = 2_000;
+export const hoursOfDay = 24;
+
+/** What a row tells of, in the order of its columns; `places` and `tasks` are lists as the server writes them. */
+export type Row = [
+  kind: "gap" | "many" | "chosen" | "days" | "hours" | "minutes" | "pairs" | "one" | "runs" | "ran",
+  lane: number,
+  state: number,
+  at: number,
+  places: string | null,
+  tasks: string,
+];
+
+/** Whose tasks are counted one by one: those of ids that tell when they were created, of others, or all. */
+export type Counting = "generated" | "chosen" | "all";
+
+/** Which rows of the kept counts are read: the sums of all lanes, those of some lanes, or of each lane. */
+type Lanes = "sums" | "some" | "each";
+
+/**
+ * Ranges are values, also those that are empty or have no end, so that nearly all questions of a kind are of one text, which is
+ * planned once.
+ */
+export class TimeParts {
+  readonly text = new Text();
+  readonly #asked: Asked;
+  readonly #parts: KeptParts;
+  readonly #areByMinute: boolean;
+  readonly #lanes: Lanes;
+  readonly #isByEnd: boolean;
+  readonly #states: readonly number[];
+
+  constructor(asked: Asked, parts: KeptParts, areByMinute: boolean) {
+    const { search, time, statuses } = asked;
+    this.#asked = asked;
+    this.#parts = parts;
+    this.#areByMinute = areByMinute;
+    this.#lanes = search.types || search.queues ? "some" : asked.areLanesApart ? "each" : "sums";
+    this.#isByEnd = time === "updatedAt";
+    this.#states = [1, 3, 4, 5].filter((status) => statuses.has(status)).map((one) => (one === 1 ? 0 : one));
+  }
+
+  /** What stands before the parts: which lanes are asked for, where not all are. */
+  with(): string {
+    if (this.#lanes !== "some") return "";
+    const { types, queues } = this.#asked.search;
+    const given = [this.text.add(types ?? null), this.text.add(queues ?? null)].map(
+      (one) => `${one}::text[]`,
+    );
+    return `WITH own AS MATERIALIZED (SELECT lane FROM :schema.lanes
+      WHERE (${given[0]} IS NULL OR type = ANY(${given[0]})) AND (${given[1]} IS NULL OR queue = ANY(${given[1]})))\n`;
+  }
+
+  /** Whether the counts by the minute lack something. */
+  gap(): string {
+    return "SELECT 'gap', 0, 0, 0::bigint, NULL::text, '0' WHERE EXISTS (SELECT 1 FROM :schema.minute_gaps)";
+  }
+
+  /** Those that run and are in the range, and those that are kept with what waits. */
+  running(): string[] {
+    const { search, statuses } = this.#asked;
+    const { start, end } = this.#parts;
+    const range = this.#isByEnd ? search.updated : search.created;
+    const of = (kind: string, instant: string, within: string) =>
+      `SELECT '${kind}', lane, ${running}, ${startOf(instant)}, NULL::text, count(*)::text
+        FROM :schema.tasks WHERE tasks.status = ${running} AND ${within} ${this.#ofOwn("tasks.lane")} GROUP BY 2, 4`;
+    const instant = this.#isByEnd ? "tasks.updated_at" : "tasks.created_at";
+    return [
+      ...(statuses.has(running)
+        ? [of("runs", instant, this.#within(instant, range?.start, range?.end))]
+        : []),
+      ...(statuses.has(1)
+        ? [of("ran", "tasks.created_at", this.#within("tasks.created_at", start, end))]
+        : []),
+    ];
+  }
+
+  hours(): string[] {
+    const { from, to } = this.#parts.hours;
+    const changed = `SELECT 'one', lane, ${stateSql("status")}, hour::bigint * ${hourMs}, NULL::text, sum(tasks)::text
+      FROM :schema.tally_changes WHERE hour >= ${this.text.add(from)}::integer AND hour < ${this.text.add(to)}::integer
+        ${this.#isByEnd ? "AND status < 3" : ""} ${this.#ofOwn("lane")} GROUP BY 2, 3, 4`;
+    const kept = this.#sources().map((source) =>
+      this.#lanes === "each" ? this.#days(source) : this.#hoursOf(source),
+    );
+    return [...kept, changed];
+  }
+
+  #hoursOf({ isByEnd, states }: Source): string {
+    const { from, to } = this.#parts.hours;
+    const within = `kept.hour >= ${this.text.add(from)}::integer AND kept.hour < ${this.text.add(to)}::integer`;
+    const kept = this.#kept(`${isByEnd ? "ended" : "hour"}_tallies`, "hour, tasks", states, within);
+    return this.#asked.buckets === undefined
+      ? `SELECT 'one', kept.lane, kept.state::integer, 0::bigint, NULL::text, sum(kept.tasks)::text FROM ${kept} GROUP BY 2, 3`
+      : `SELECT 'hours', kept.lane, kept.state::integer, 0::bigint, array_agg(kept.hour)::text, array_agg(kept.tasks)::text
+          FROM ${kept} GROUP BY 2, 3`;
+  }
+
+  /** Of each day a row: lanes, and for each of them a list of its hours. By day_tallies_pkey. */
+  #days({ isByEnd, states }: Source): string {
+    const { from, to } = this.#parts.hours;
+    const { add } = this.text;
+    const areAll = !this.#asked.areStatesApart && states.length > 1;
+    return `SELECT 'days', 0, kept.state::integer, kept.day::bigint, array_agg(kept.lane)::text, array_agg(kept.tasks)::text
+      FROM :schema.day_tallies AS kept WHERE kept.by_end = ${isByEnd} AND kept.state = ANY(${add(areAll ? [allStates] : states)}::smallint[])
+        AND kept.day >= ${add(Math.floor(from / hoursOfDay))}::integer AND kept.day < ${add(Math.ceil(to / hoursOfDay))}::integer
+      GROUP BY 3, 4`;
+  }
+
+  minutes(): string[] {
+    const { minutes, hours } = this.#parts;
+    const isOfEach = this.#asked.buckets !== undefined && this.#asked.buckets.bucketMs % hourMs !== 0;
+    const states = this.#isByEnd ? this.#states : undefined;
+    const sums = states ? "CASE WHEN kept.state = 0 THEN kept.tasks ELSE kept.ended END" : "kept.tasks";
+    const parts = [isOfEach ? this.#eachMinute(sums) : this.#partsOfHours(sums)];
+    for (const { isByEnd } of this.#sources()) {
+      const whole = { from: hours.from * 60, to: hours.to * 60, sign: 1 as const };
+      parts.push(this.#changed(isByEnd, isByEnd ? [...minutes, whole] : minutes));
+    }
+    return parts;
+  }
+
+  /** As they are kept: what is not of the range is passed over when they are added up. */
+  #eachMinute(sums: string): string {
+    const { minutes } = this.#parts;
+    const { from, to } = minutes[0] ?? { from: 0, to: 0 };
+    const [first, last] = [this.text.add(hourOfMinute(from)), this.text.add(hourOfMinute(to - 1))];
+    const within = `kept.hour >= ${first}::integer AND kept.hour <= ${last}::integer`;
+    const kept = this.#kept("minute_tallies", "hour, minutes, tasks, ended", this.#states, within);
+    return `SELECT 'minutes', kept.lane, kept.state::integer, kept.hour::bigint, kept.minutes::text, (${sums})::text FROM ${kept}`;
+  }
+
+  /** Sums of parts of hours. The minutes that are kept are in order, so a part of them is a slice, found without a look at each. */
+  #partsOfHours(sums: string): string {
+    const { minutes } = this.#parts;
+    const { add } = this.text;
+    const hours = minutes.map(({ from }) => hourOfMinute(from));
+    const firsts = minutes.map(({ from }, place) => from - hours[place]! * 60);
+    const lasts = minutes.map(({ to }, place) => to - 1 - hours[place]! * 60);
+    const part = `unnest(${add(hours)}::integer[], ${add(firsts)}::integer[], ${add(lasts)}::integer[],
+        ${add(minutes.map(({ sign }) => sign))}::integer[]) AS part (hour, first, last, sign)`;
+    const kept = this.#kept(
+      "minute_tallies",
+      "minutes, tasks, ended",
+      this.#states,
+      "kept.hour = part.hour",
+      part,
+    );
+    const place = (minute: string) => `width_bucket((${minute})::smallint, kept.minutes)`;
+    return `SELECT 'pairs', 0, 0, hour::bigint * ${hourMs}, array_agg(lane * 8 + state)::text, array_agg(sign * tasks)::text
+      FROM (
+        SELECT part.hour, part.sign, kept.lane, kept.state, (
+            SELECT sum(own.tasks) FROM unnest((${sums})[${place("part.first - 1")} + 1 : ${place("part.last")}]) AS own (tasks)
+          ) AS tasks FROM ${kept} OFFSET 0) AS sums
+      WHERE tasks <> 0 GROUP BY 4`;
+  }
+
+  /** What is not folded yet. */
+  #changed(isByEnd: boolean, stretches: KeptParts["minutes"]): string {
+    const minute = isByEnd ? "ended" : "created";
+    const { add } = this.text;
+    return `SELECT 'one', lane, moved.state::integer, ${minute} * ${minuteMs}, NULL::text, sum(part.sign * moved.tasks)::text
+      FROM :schema.minute_changes CROSS JOIN unnest(${add(stretches.map(({ from }) => from))}::bigint[],
+          ${add(stretches.map(({ to }) => to))}::bigint[], ${add(stretches.map(({ sign }) => sign))}::integer[]) AS part (start, stop, sign)
+        CROSS JOIN LATERAL (VALUES (was, -tasks), (state, tasks)) AS moved (state, tasks)
+      WHERE ${minute} >= part.start AND ${minute} < part.stop AND moved.state ${this.#statesOf(isByEnd)} ${this.#ofOwn("lane")}
+      GROUP BY 2, 3, 4`;
+  }
+
+  /**
+   * Of tasks that wait and were changed, few, those that were created in whole minutes are taken off, and those that were changed
+   * in the range are added. By tasks_lane_created and tasks_lane_updated.
+   */
+  cameBack(): string[] {
+    if (!this.#isByEnd || !this.#states.includes(0)) return [];
+    const { search } = this.#asked;
+    const { start, end } = this.#parts;
+    const isBack = `tasks.status = ${cameBack} AND tasks.status <> 2 AND tasks.status <> 0`;
+    const from = this.#lanes === "some" ? "own" : ":schema.lanes AS own";
+    const having = `(SELECT own.lane FROM ${from} WHERE EXISTS (
+        SELECT 1 FROM :schema.tasks WHERE tasks.lane = own.lane AND ${isBack}) OFFSET 0) AS own`;
+    const of = (instant: string, sign: string, within: string) =>
+      `SELECT 'one', own.lane, 0, back.at, NULL::text, (${sign} back.tasks)::text FROM ${having}
+        CROSS JOIN LATERAL (SELECT ${startOf(instant)} AS at, count(*) AS tasks FROM :schema.tasks
+          WHERE tasks.lane = own.lane AND ${isBack} AND ${within} GROUP BY 1) AS back`;
+    const { updated } = search;
+    return [
+      of("tasks.created_at", "-", this.#within("tasks.created_at", start, end)),
+      of("tasks.updated_at", "", this.#within("tasks.updated_at", updated?.start, updated?.end)),
+    ];
+  }
+
+  // Parts of minutes
+
+  /** Whether the tasks of all lanes are read where they are few. */
+  get areRead(): boolean {
+    const areAfter1970 = this.#parts.edges.every(({ start }) => start >= 0);
+    return this.#areByMinute && !this.#isByEnd && this.#lanes !== "some" && areAfter1970;
+  }
+
+  /**
+   * Of many lanes and states, few of which have a task in the minute, each takes a look at a page of the index; so where few
+   * tasks were created in it, all of these are read, by the primary key: their ids tell when. Else a row says that they are many.
+   */
+  edgesOfAll(): string[] {
+    const { edges } = this.#parts;
+    if (edges.length === 0) return [];
+    const { add } = this.text;
+    const minutes = edges.map(({ start }) => minuteOf(start));
+    const areMany = `(SELECT coalesce(sum(cell.tasks), 0) FROM unnest(${add(minutes.map(hourOfMinute))}::integer[],
+          ${add(minutes.map((minute) => minute - hourOfMinute(minute) * 60))}::integer[]) AS own (hour, minute)
+        CROSS JOIN LATERAL (SELECT kept.tasks[array_position(kept.minutes, own.minute::smallint)] AS tasks
+          FROM :schema.minute_tallies AS kept
+          WHERE kept.lane = ${allLanes} AND kept.state = ANY('{0,3,4,5}') AND kept.hour = own.hour OFFSET 0) AS cell) > ${readMax}`;
+    const ids = (instants: readonly number[]) => `${add(instants.map(ulidStart))}::text[]`;
+    return [
+      `SELECT 'many', 0, 0, 0::bigint, NULL::text, '0' WHERE ${areMany}`,
+      `SELECT 'pairs', 0, 0, edge.start, array_agg(task.lane * 8 + task.state)::text, array_agg(edge.sign)::text
+        FROM unnest(${add(edges.map(({ start }) => start))}::bigint[], ${add(edges.map(({ sign }) => sign))}::integer[],
+            ${ids(edges.map(({ start }) => start))}, ${ids(edges.map(({ end }) => end))}) AS edge (start, sign, first_id, end_id)
+          CROSS JOIN LATERAL (SELECT lane, ${stateSql("status")} AS state FROM :schema.tasks
+            WHERE tasks.id >= edge.first_id AND tasks.id < edge.end_id AND NOT own_id AND status <> ${running} OFFSET 0) AS task
+        WHERE NOT (${areMany}) GROUP BY 4`,
+    ];
+  }
+
+  /** Whether there are lanes of chosen ids. */
+  chosen(): string {
+    return "SELECT 'chosen', 0, 0, 0::bigint, NULL::text, '0' WHERE EXISTS (SELECT 1 FROM :schema.lanes WHERE own_ids)";
+  }
+
+  /** Those of lanes and statuses that have a task in the minute, where that is kept; else of all that have tasks. */
+  edgesOfPairs(counting: Counting): string[] {
+    const { edges } = this.#parts;
+    if (edges.length === 0) return [];
+    const onCreated = this.#isByEnd ? "(0, 0)" : "(0, 0), (0, 1), (3, 3), (4, 4), (5, 5)";
+    const parts = [this.#edgesBy("created_at", onCreated, "tasks.status <> 2", counting)];
+    const ended = "(3, 3), (4, 4), (5, 5)";
+    if (this.#isByEnd)
+      parts.push(this.#edgesBy("updated_at", ended, "tasks.status <> 2 AND tasks.status <> 0", counting));
+    return parts;
+  }
+
+  /** @param stored which statuses tasks of a state are stored with */
+  #edgesBy(instant: string, stored: string, indexed: string, counting: Counting): string {
+    const { edges } = this.#parts;
+    const { add } = this.text;
+    const minutes = edges.map(({ start }) => minuteOf(start));
+    const edge = `unnest(${add(edges.map(({ start }) => start))}::bigint[], ${add(edges.map(({ end }) => end))}::bigint[],
+        ${add(edges.map(({ sign }) => sign))}::integer[], ${add(minutes)}::bigint[], ${add(minutes.map(hourOfMinute))}::integer[])
+        AS edge (start, stop, sign, minute, hour)`;
+    const isKind = counting === "chosen" ? "own_ids" : "NOT own_ids";
+    const ofKind =
+      counting === "all" ? "" : `AND pair.lane = ANY(ARRAY(SELECT lane FROM :schema.lanes WHERE ${isKind}))`;
+    return `SELECT 'one', pair.lane, stored.status, pair.start, NULL::text, sum(pair.sign * counted.tasks)::text
+      FROM (${this.#areByMinute ? this.#havingMinute(edge, instant === "updated_at") : this.#havingTasks(edge)}) AS pair
+        JOIN (VALUES ${stored}) AS stored (state, status) ON stored.state = pair.state
+        CROSS JOIN LATERAL (SELECT count(*) AS tasks FROM :schema.tasks WHERE tasks.lane = pair.lane AND tasks.status = stored.status
+          AND ${indexed} AND tasks.${instant} >= pair.start AND tasks.${instant} < pair.stop) AS counted
+      WHERE true ${ofKind} GROUP BY 2, 3, 4`;
+  }
+
+  /** Lanes and states that may have tasks in the minute. By minute_tallies_hour: all lanes lie side by side. */
+  #havingMinute(edge: string, isByEnd: boolean): string {
+    const minute = isByEnd ? "ended" : "created";
+    const within =
+      "kept.hour = edge.hour AND (edge.minute - edge.hour::bigint * 60)::smallint = ANY(kept.minutes)";
+    const each = this.#lanes === "some" ? "some" : "each";
+    const kept = this.#kept("minute_tallies", "hour", this.#states, within, edge, each);
+    return `SELECT kept.lane, kept.state, edge.start, edge.stop, edge.sign FROM ${kept}
+      UNION SELECT lane, moved.state, edge.start, edge.stop, edge.sign FROM :schema.minute_changes
+        CROSS JOIN LATERAL (VALUES (was), (state)) AS moved (state) JOIN ${edge} ON ${minute} = edge.minute
+        WHERE moved.state ${this.#statesOf(isByEnd)} ${this.#ofOwn("lane")}`;
+  }
+
+  #havingTasks(edge: string): string {
+    return `SELECT lane, ${stateSql("status")} AS state, edge.start, edge.stop, edge.sign
+      FROM (SELECT lane, status FROM :schema.tallies UNION SELECT lane, status FROM :schema.tally_changes) AS pairs
+        CROSS JOIN ${edge} WHERE status <> ${running} ${this.#ofOwn("lane")}`;
+  }
+
+  /** Which of the kept counts tell of which states: what waits is kept by its creation. */
+  #sources(): Source[] {
+    if (!this.#isByEnd) return [{ isByEnd: false, states: this.#states }];
+    return [
+      { isByEnd: false, states: this.#states.filter((state) => state === 0) },
+      { isByEnd: true, states: this.#states.filter((state) => state !== 0) },
+    ];
+  }
+
+  #statesOf(isByEnd: boolean): string {
+    return isByEnd ? ">= 3" : this.#isByEnd ? "= 0" : ">= 0";
+  }
+
+  /** What stands behind FROM: rows of a table of kept counts, as `kept`; beside `other`, if given, of which they may depend. */
+  #kept(
+    table: string,
+    columns: string,
+    states: readonly number[],
+    within: string,
+    other?: string,
+    lanes = this.#lanes,
+  ): string {
+    const given = `${this.text.add(states)}::smallint[]`;
+    const [of, with_] =
+      lanes === "some"
+        ? [
+            "kept.lane = own.lane AND kept.state = wanted.state",
+            `own CROSS JOIN unnest(${given}) AS wanted (state)`,
+          ]
+        : [
+            `kept.lane ${lanes === "sums" ? "=" : "<>"} ${allLanes} AND kept.state = ANY(${given})`,
+            undefined,
+          ];
+    const before = [other, with_].filter((one) => one !== undefined).map((one) => `${one} CROSS JOIN `);
+    return `${before.join("")}LATERAL (SELECT lane, state, ${columns} FROM :schema.${table} AS kept
+        WHERE ${of} AND ${within} OFFSET 0) AS kept`;
+  }
+
+  #ofOwn(lane: string): string {
+    return this.#lanes === "some" ? `AND ${lane} = ANY(ARRAY(SELECT lane FROM own))` : "";
+  }
+
+  #within(instant: string, start: number | undefined, end: number | undefined): string {
+    const { add } = this.text;
+    return `${instant} >= ${add(start ?? instantMin)}::bigint AND ${instant} < ${add(end ?? instantMax)}::bigint`;
+  }
+}
+
+interface Source {
+  isByEnd: boolean;
+  states: readonly number[];
+}
+
+function stateSql(status: string): string {
+  return `CASE WHEN ${status} >= 3 THEN ${status}::integer ELSE 0 END`;
+}
+
+/** The start of the minute of an instant. */
+function startOf(instant: string): string {
+  return `${minuteSql(instant)} * ${minuteMs}`;
+}
