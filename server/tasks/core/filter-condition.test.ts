@@ -58,6 +58,17 @@ describe("what is wrong is said, all of it", () => {
     expect(filterProblems(filter).join(" ")).toContain(words);
   });
 
+  test("a bigint is asked for as a whole: its text has another order than its numbers", () => {
+    expect(toPlainFilters("search", { payload: { grams: 12n } }).where).toEqual({
+      kind: "equals",
+      field: { of: "payload", path: ["grams"] },
+      values: ["12"],
+    });
+    expect(filterProblems({ payload: { grams: { gt: 5n } } })).toEqual([
+      "payload.grams.gt is 5n; a bigint is kept as text, whose order is not that of its numbers. It can be asked for as a whole.",
+    ]);
+  });
+
   test("matchers that stand in each other without end, and filters without number", () => {
     const cyclic: Record<string, unknown> = {};
     cyclic.not = cyclic;

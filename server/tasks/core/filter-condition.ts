@@ -337,6 +337,12 @@ class Reader {
     const [key, value] = entries[0]!;
     if (entries.length > 1)
       this.#problem(`${path} has both ${entries[0]![0]} and ${entries[1]![0]}; give one of them.`);
+    if (typeof value === "bigint") {
+      this.#problem(
+        `${path}.${key} is ${showValue(value)}; a bigint is kept as text, whose order is not that of its numbers. It can be asked for as a whole.`,
+      );
+      return undefined;
+    }
     const bound = this.#value(field, kind, value, `${path}.${key}`);
     if (typeof bound === "boolean" || bound === null) {
       this.#problem(`${path}.${key} is ${showValue(value)}; expected a number, a text or a Date.`);

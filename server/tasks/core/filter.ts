@@ -8,12 +8,15 @@ import type { TaskStatus, TaskStatusName } from "./task.ts";
  */
 export type Match<Value> = Value | readonly Value[] | null | Matcher<Value>;
 
+/** What has an order. A bigint is kept as text, which has another order than its numbers. */
+export type Ordered<Value> = Exclude<Value, boolean | bigint>;
+
 /** Comparisons that must all hold. */
 export interface Matcher<Value> {
-  gt?: Value;
-  gte?: Value;
-  lt?: Value;
-  lte?: Value;
+  gt?: Ordered<Value>;
+  gte?: Ordered<Value>;
+  lt?: Ordered<Value>;
+  lte?: Ordered<Value>;
   /** Any of these. */
   in?: readonly (Value | null)[];
   not?: Match<Value>;
@@ -27,16 +30,23 @@ export interface Matcher<Value> {
 
 type Plain = string | number | boolean | bigint | Date | null | undefined;
 
-/** A match of a value of this type; of an object, a match for each key that matters; of a list, of one of its items. */
+/**
+ * A match of a value of this type; of an object, a match for each key that matters; of a list, of one of its items. What may be
+ * one of several values is one match of all of them, so that a list may name any.
+ */
 export type PathMatch<Value> = 0 extends 1 & Value
   ? any
-  : Value extends Plain
-    ? Match<NonNullable<Value>>
-    : Value extends readonly (infer Item)[]
-      ? PathMatch<Item>
-      : Value extends object
-        ? { [Key in keyof Value]?: PathMatch<Value[Key]> }
-        : Match<unknown>;
+  : unknown extends Value
+    ? Match<unknown>
+    : PlainMatch<Extract<Value, Plain>> | PlaceMatch<Exclude<Value, Plain>>;
+
+type PlainMatch<Value> = [Value] extends [never] ? never : Match<NonNullable<Value>>;
+
+type PlaceMatch<Value> = Value extends readonly (infer Item)[]
+  ? PathMatch<Item>
+  : Value extends object
+    ? { [Key in keyof Value]?: PathMatch<Value[Key]> }
+    : never;
 
 export type AttributeValue = string | number | boolean | Date;
 

@@ -30,3 +30,33 @@ await resizeImage.search({ or: [{ payload: { user: { name: "kim" } } }] });
 await resizeImage.search({ result: { bytes: 1 } });
 // @ts-expect-error: the type is the definition's
 await resizeImage.search({ type: "send-receipt" });
+
+interface Parcel {
+  size: "small" | "large";
+  isFragile: boolean;
+  code: string | number | null;
+  to: { kind: "shop"; shop: "north" | "south" } | { kind: "home"; street: string };
+  stops: ("kept" | "left")[];
+  weightGrams: bigint;
+}
+
+const sendParcel = defineTask("send-parcel", async (_task: Task<Parcel>) => undefined);
+
+// Of a value that is one of several, any may be named together.
+await sendParcel.search({
+  payload: {
+    size: ["small", "large"],
+    isFragile: [true, false],
+    code: [1, "b"],
+    to: { shop: { in: ["north", "south"] } },
+    stops: ["kept", "left"],
+    weightGrams: 5n,
+  },
+  or: [{ payload: { size: { not: ["small", "large"] } } }, { payload: { code: null, to: { kind: "home" } } }],
+});
+// @ts-expect-error: none of its values
+await sendParcel.search({ payload: { size: ["small", "medium"] } });
+// @ts-expect-error: true and false have no order
+await sendParcel.search({ payload: { isFragile: { gt: false } } });
+// @ts-expect-error: a bigint is kept as text, whose order is another one
+await sendParcel.search({ payload: { weightGrams: { gt: 5n } } });
