@@ -1,9 +1,10 @@
 /** explainTask: why a task is where it is, and what happens to it next. Computed when asked; never another status. */
 import type { Attempt } from "./attempt.ts";
-import type { Condition } from "./condition.ts";
+import type { Condition, TaskField } from "./condition.ts";
 import { DureError } from "./errors.ts";
 import { findNearIdsIn } from "./find.ts";
 import { grouped } from "./grouped.ts";
+import { ulidTime } from "./ids.ts";
 import type { Instance } from "./instance.ts";
 import { didYouMean } from "./names.ts";
 import { describePause, pausesOf } from "./pauses.ts";
@@ -237,49 +238,69 @@ function slotsTaken(workers: readonly WorkerRecord[]): string | undefined {
   return `${running} of ${slots}`;
 }
 
-/** Tasks of the types that its workers run which are claimed before it: of a higher priority, or due before it. */
-function countAhead(store: TaskStore, task: Task, { workers, pauses, now }: Surroundings) {
+/**
+ * Tasks that its workers run and claim before it: of a higher priority, or due before it, or, of one instant, stored before it.
+ * Ids tell which was stored first, unless callers chose them: then those of its instant are what it may be off by.
+ */
+async function countAhead(store: TaskStore, task: Task, { workers, pauses, now }: Surroundings) {
   const priority = task.priority ?? 0;
-  const dueAt = task.dueAt ?? task.createdAt;
+  const dueAt = (task.dueAt ?? task.createdAt).getTime();
+  const createdAt = task.createdAt.getTime();
+  const inTurn = (...parts: Condition[]): Condition => ({
+    kind: "and",
+    parts: [equals("priority", [priority]), ...parts],
+  });
+  const atOnce = [equals("dueAt", [dueAt]), equals("createdAt", [createdAt])];
   const first: Condition[] = [
     range("priority", { from: { value: priority, isIncluded: false } }),
-    {
-      kind: "and",
-      parts: [
-        { kind: "equals", field: { of: "task", name: "priority" }, values: [priority] },
-        range("dueAt", { to: { value: dueAt.getTime(), isIncluded: false } }),
-      ],
-    },
+    inTurn(range("dueAt", { to: { value: dueAt, isIncluded: false } })),
+    inTurn(equals("dueAt", [dueAt]), range("createdAt", { to: { value: createdAt, isIncluded: false } })),
+    inTurn(...atOnce, range("id", { to: { value: task.id, isIncluded: false } })),
   ];
-  const due = range("dueAt", { to: { value: now, isIncluded: true } });
   const paused = (kind: StoredPause["kind"]) =>
     pauses.filter((pause) => pause.kind === kind).map(({ name }) => name);
   const types = new Set(workers.flatMap((worker) => worker.types));
   for (const type of paused("type")) types.delete(type);
-  const search: StoreSearch = {
-    types: [...types],
-    statuses: ["PENDING"],
-    where: { kind: "and", parts: [due, { kind: "or", parts: first }, ...notIn(paused("queue"))] },
-    budgetMs: aheadBudgetMs,
-    sortBy: "createdAt",
-    descending: false,
-    limit: 1,
-    offset: 0,
-    definitions: false,
+  const count = (...parts: Condition[]) => {
+    const search: StoreSearch = {
+      types: [...types],
+      statuses: ["PENDING"],
+      where: { kind: "and", parts: [...parts, ...takenBy(workers), ...notIn(paused("queue"))] },
+      budgetMs: aheadBudgetMs,
+      sortBy: "createdAt",
+      descending: false,
+      limit: 1,
+      offset: 0,
+      definitions: false,
+    };
+    return store.countTasks(search);
   };
-  return store.countTasks(search);
+  const due = range("dueAt", { to: { value: now, isIncluded: true } });
+  const ahead = await count(due, { kind: "or", parts: first });
+  if (ulidTime(task.id) !== undefined) return ahead;
+  const others = await count(inTurn(...atOnce), { kind: "not", part: equals("id", [task.id]) });
+  return { ...ahead, errorMax: ahead.errorMax + others.count + others.errorMax };
+}
+
+/** What some worker runs of those queues that it takes; nothing to ask where one of them takes all queues. */
+function takenBy(workers: readonly WorkerRecord[]): Condition[] {
+  if (!workers.some(({ queues }) => queues)) return [];
+  const parts = workers.map(({ types, queues }): Condition => {
+    const ofTypes = equals("type", types);
+    return queues ? { kind: "and", parts: [ofTypes, equals("queue", queues)] } : ofTypes;
+  });
+  return [{ kind: "or", parts }];
 }
 
 /** Tasks of paused queues are passed over by whoever claims. */
 function notIn(queues: readonly string[]): Condition[] {
-  if (queues.length === 0) return [];
-  const field = { of: "task", name: "queue" } as const;
-  return [{ kind: "not", part: { kind: "equals", field, values: queues } }];
+  return queues.length === 0 ? [] : [{ kind: "not", part: equals("queue", queues) }];
 }
 
-function range(
-  name: "priority" | "dueAt",
-  bounds: Pick<Condition & { kind: "range" }, "from" | "to">,
-): Condition {
+function equals(name: TaskField, values: readonly (string | number)[]): Condition {
+  return { kind: "equals", field: { of: "task", name }, values };
+}
+
+function range(name: TaskField, bounds: Pick<Condition & { kind: "range" }, "from" | "to">): Condition {
   return { kind: "range", field: { of: "task", name }, ...bounds };
 }
