@@ -248,7 +248,7 @@ describe("plans that the server keeps", () => {
       "'{}', '{}', '{}', '{}', '{}', '{}'",
     ],
     ["beat", renewLease, "text, bigint, integer", "'w', NULL, NULL"],
-    ["reap", reap, "bigint, text[], bigint[], integer, bigint", "NULL, '{}', '{}', 3, 1000"],
+    ["reap", reap, "bigint, text[], bigint[], integer, bigint, integer", "NULL, '{}', '{}', 3, 1000, 1000"],
     ["cancel requests", cancelRequests, "text", "'w'"],
   ];
 

@@ -121,6 +121,21 @@ describe("migrations", () => {
     ok(await again.enqueueTasks([newTask()]));
   });
 
+  test("takes the time that it needs, and is waited for, whatever time the role gives a statement", async () => {
+    const schema = await makeSchema();
+    await openStore(schema.url);
+    const next = makeNextVersion(`${nextMigration}SELECT pg_sleep(1);\n`);
+    renumber(next, await versionOf(schema));
+    const { createPostgresStore: createNext } = await import(
+      join(next, "server/tasks/stores/postgres/store.ts")
+    );
+    const hasty = encodeURIComponent("-c statement_timeout=500ms -c lock_timeout=200ms");
+    const stores: TaskStore[] = [1, 2].map(() => createNext({ url: `${schema.url}&options=${hasty}` }));
+    closing.push(() => Promise.all(stores.map((store) => store.close())));
+    await Promise.all(stores.map((store) => store.open()));
+    expect(await columnsNamed(schema, "colour")).toBe(2);
+  });
+
   test("workers of one version go on while the next one migrates and works beside them", async () => {
     const schema = await makeSchema();
     const world = await FaultWorld.open({ url: schema.url });

@@ -6,10 +6,14 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import type { ClaimedTask } from "../../server/tasks/core/store.ts";
+import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import { newTasks, newWorker, settlementOf } from "../support/builders.ts";
 import { FaultWorld } from "../support/fault-world.ts";
 import { createTestSchema } from "../support/postgres.ts";
 import { giveTo, postgresBinaries } from "../support/postgres-binaries.ts";
 import { PostgresServer } from "../support/postgres-server.ts";
+import { claimRequest, ok } from "../support/stores.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -54,6 +58,46 @@ describe("time-outs that the role is given", () => {
     expect(await world.caller.searchTasks({ status: "COMPLETED" })).not.toEqual([]);
     await world.check();
   });
+});
+
+test("what the server does not do in the time that it has is asked for in parts: claims, ends, taking back, deleting", async () => {
+  const schema = await createTestSchema();
+  closing.push(() => schema.drop());
+  const store = createPostgresStore({
+    url: `${schema.url}&options=${encodeURIComponent("-c statement_timeout=400ms")}`,
+  });
+  closing.push(() => store.close());
+  await store.open();
+  ok(await store.registerWorker(newWorker()));
+  const count = 60;
+  ok(await store.enqueueTasks(newTasks(count * 2)));
+  // Each row takes as long as on a server that has much to do: all of them more than twice as long as a statement may.
+  await schema.query(`CREATE FUNCTION :schema.linger() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN PERFORM pg_sleep(0.01); RETURN coalesce(NEW, OLD); END $$;
+    CREATE TRIGGER linger BEFORE UPDATE OR DELETE ON :schema.tasks FOR EACH ROW EXECUTE FUNCTION :schema.linger()`);
+  const claim = async () => {
+    const claimed: ClaimedTask[] = [];
+    while (claimed.length < count)
+      claimed.push(...ok(await store.claimTasks(claimRequest({ limit: count - claimed.length }))).claimed);
+    return claimed;
+  };
+  const settled = ok(await store.settleTasks((await claim()).map((one) => settlementOf(one, "completed"))));
+  expect(settled.map(({ kind }) => kind)).toEqual(Array(count).fill("settled"));
+
+  await claim();
+  const [worker] = await store.listWorkers();
+  const suspects = [{ workerId: "worker-1", renewals: worker!.renewals }];
+  const reaped = ok(await store.reapWorkers({ suspects, crashBudget: 3, cancelGraceMs: 10_000 }));
+  expect(reaped).toMatchObject({ buried: ["worker-1"], tasks: { length: count } });
+  const lost = await schema.query(
+    "SELECT DISTINCT error->>'message' AS message FROM (SELECT error::json FROM :schema.attempts) AS of",
+  );
+  expect(lost).toEqual([{ message: "The worker died while it ran this task: no heartbeat." }]);
+
+  expect(ok(await store.pruneTasks({ status: "COMPLETED", limit: count }))).toBe(count);
+  expect(await store.checkHealth({ full: true })).toContainEqual(
+    expect.objectContaining({ check: "counts", level: "ok" }),
+  );
 });
 
 describe("connections", () => {

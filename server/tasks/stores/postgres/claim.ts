@@ -16,6 +16,7 @@
 import type { ClaimedTask, ClaimReply, ClaimRequest, Written } from "../../core/store.ts";
 import { type ClaimedRow, claimedColumns, inOrder, noClaimedColumns, toClaimedTask } from "./claimed-task.ts";
 import type { Context } from "./context.ts";
+import { orFewer } from "./fewer.ts";
 import { lookForTasks } from "./look.ts";
 import { isNotPaused, pausedForClaim } from "./pauses.ts";
 import { few, nowOf, quoted, statement } from "./statement.ts";
@@ -45,32 +46,40 @@ type AnswerRow = [
 const ownColumns = 8;
 const noOwnColumns = Array(ownColumns).fill("NULL").join(", ");
 
-export async function claimTasks(
+export function claimTasks(
+  context: Context,
+  request: ClaimRequest,
+): Promise<Written<ClaimReply, "worker-dead">> {
+  return context.database.written(async () => {
+    const claiming = orFewer(request.limit, (limit) => claimUpTo(context, { ...request, limit }));
+    return (await claiming).answer;
+  });
+}
+
+async function claimUpTo(
   context: Context,
   request: ClaimRequest,
 ): Promise<Written<ClaimReply, "worker-dead">> {
   const { lookout } = context;
   const { news } = lookout;
-  return context.database.written(async () => {
-    if (lookout.expectsNothing(request.workerId)) {
-      const { alive, isDue, dueAt } = await lookForTasks(context, request);
-      if (alive && !isDue) return { kind: "ok", value: nothing(dueAt) };
-    }
-    if (request.waitMs !== undefined && lookout.wasIdle(request.workerId)) {
-      const claimed = await claimFirst(context, request);
-      lookout.claimed(request, claimed.length, news, false);
-      if (claimed.length > 0) return { kind: "ok", value: { claimed, nextDueAt: askAgainAt } };
-    }
-    // One who claims beside another claim of its own, while there is plenty.
-    if (request.waitMs === undefined && !request.suspect && lookout.hasOneLane(request)) {
-      const claimed = await claimFirst(context, request);
-      if (claimed.length > 0) return { kind: "ok", value: await withRest(context, request, claimed) };
-    }
-    const answer = await claim(context, request);
-    if (answer.kind === "ok") lookout.claimed(request, answer.value.claimed.length, news, true);
-    else lookout.forget(request.workerId);
-    return answer;
-  });
+  if (lookout.expectsNothing(request.workerId)) {
+    const { alive, isDue, dueAt } = await lookForTasks(context, request);
+    if (alive && !isDue) return { kind: "ok", value: nothing(dueAt) };
+  }
+  if (request.waitMs !== undefined && lookout.wasIdle(request.workerId)) {
+    const claimed = await claimFirst(context, request);
+    lookout.claimed(request, claimed.length, news, false);
+    if (claimed.length > 0) return { kind: "ok", value: { claimed, nextDueAt: askAgainAt } };
+  }
+  // One who claims beside another claim of its own, while there is plenty.
+  if (request.waitMs === undefined && !request.suspect && lookout.hasOneLane(request)) {
+    const claimed = await claimFirst(context, request);
+    if (claimed.length > 0) return { kind: "ok", value: await withRest(context, request, claimed) };
+  }
+  const answer = await claim(context, request);
+  if (answer.kind === "ok") lookout.claimed(request, answer.value.claimed.length, news, true);
+  else lookout.forget(request.workerId);
+  return answer;
 }
 
 /** There may be more in lower priorities, or in lanes that are new. Whatever becomes of that, the caller gets what it has. */

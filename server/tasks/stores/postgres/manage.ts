@@ -10,6 +10,7 @@ import { record } from "./audit.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow, Session } from "./database.ts";
 import { lockIds, Refused } from "./enqueue.ts";
+import { orFewer } from "./fewer.ts";
 import { byMinute, notingDeleted, notingSums } from "./minute-changes.ts";
 import { plainText, statusNames, statusNumbers, type TaskRow, taskColumns, toTask } from "./rows.ts";
 import { nowOf, type Statement, statement } from "./statement.ts";
@@ -155,9 +156,17 @@ export async function deleteTask(
 
 export function pruneTasks(context: Context, request: PruneRequest): Promise<Written<number>> {
   return context.database.written(async () => {
-    const [row] = await context.database.query(prune, prunableParameters(request));
-    if (row![0] > 0) context.tasksDeleted();
-    return { kind: "ok", value: row![0] };
+    let deleted = 0;
+    for (let most = request.limit, last = most; last === most && deleted < request.limit; ) {
+      const left = Math.min(most, request.limit - deleted);
+      const { answer, limit } = await orFewer(left, (limit) =>
+        context.database.query(prune, prunableParameters({ ...request, limit })),
+      );
+      [last, most] = [answer[0]![0] as number, limit];
+      deleted += last;
+      if (last > 0) context.tasksDeleted();
+    }
+    return { kind: "ok", value: deleted };
   });
 }
 

@@ -62,7 +62,10 @@ async function checkServer(database: Database): Promise<void> {
 
 async function migrate(session: Session, database: Database): Promise<void> {
   const { schema, shown } = database.location;
+  await session.query(takeTime);
   await session.query(lockMigrations, [lockSpace, schema]);
+  // A lock on a table keeps everybody from it, so that time-out holds again.
+  await session.query(waitAsUsual);
   // A schema made by an administrator may be all that we have a right to.
   const [[exists]] = (await session.query(findSchema, [schema])) as [[boolean]];
   if (!exists) await session.query(onceOnly("createSchema", `CREATE SCHEMA ${quoted(schema)}`));
@@ -117,6 +120,12 @@ const newestMigration = statement(
   "newestMigration",
   "SELECT coalesce(max(number), 0) FROM :schema.migrations",
 );
+/** An index of many tasks takes longer than a role may give its statements, and so does waiting for whoever makes it. */
+const takeTime = statement(
+  "takeTime",
+  "SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true)",
+);
+const waitAsUsual = statement("waitAsUsual", "SET LOCAL lock_timeout TO DEFAULT");
 const lockMigrations = statement(
   "lockMigrations",
   "SELECT pg_advisory_xact_lock($1::integer, hashtext($2::text))",

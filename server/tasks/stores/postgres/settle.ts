@@ -14,6 +14,7 @@ import { arrayLiteral, keysOf } from "./attribute-values.ts";
 import { addingAttributes, movingAttributes } from "./attributes.ts";
 import type { TaskRef } from "./claimed-task.ts";
 import type { Context } from "./context.ts";
+import { inParts } from "./fewer.ts";
 import { addingToHistory } from "./history.ts";
 import { byMinute, notingEnded, notingSums } from "./minute-changes.ts";
 import { portions, sizeOfTexts } from "./portions.ts";
@@ -37,7 +38,7 @@ export async function settleTasks(
     const placed = settlements.map((settlement, index) => ({ index, settlement }));
     for (const [workerId, group] of Map.groupBy(placed, ({ settlement }) => settlement.workerId)) {
       for (const portion of portions(group, sizeOf))
-        await settleOfWorker(context, workerId, portion, answers);
+        await inParts(portion, (part) => settleOfWorker(context, workerId, part, answers));
     }
     if (settlements.length > 0) {
       context.tasksChanged();

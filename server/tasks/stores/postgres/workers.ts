@@ -5,6 +5,7 @@ import { movingAttributes } from "./attributes.ts";
 import type { TaskRef } from "./claimed-task.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow } from "./database.ts";
+import { orFewer } from "./fewer.ts";
 import { addingToHistory } from "./history.ts";
 import { byMinute, notingEnded } from "./minute-changes.ts";
 import { plainText, statusNames, toWorkerRecord, workerColumns } from "./rows.ts";
@@ -80,26 +81,41 @@ export async function listCancelRequests(
   return rows.map(([taskId, fence]) => ({ taskId, fence }));
 }
 
+/** What one statement takes back. Those that a dead worker still owns afterwards are as good as anybody's: see `orphaned`. */
+const reapedMax = 1_000;
+
 export async function reapWorkers(context: Context, request: ReapRequest): Promise<Written<Reaped>> {
-  const { suspects, crashBudget, cancelGraceMs } = request;
   return context.database.written(async () => {
-    const rows = await context.database.query(reap, [
-      context.now(),
-      suspects.map(({ workerId }) => workerId),
-      suspects.map(({ renewals }) => renewals),
-      crashBudget,
-      cancelGraceMs,
-    ]);
     const value: Reaped = { buried: [], tasks: [] };
-    for (const [workerId, taskId, status, type] of rows) {
-      if (workerId !== null) value.buried.push(workerId);
-      else value.tasks.push({ id: taskId, type, status: statusNames[status]! });
+    for (let most = reapedMax, taken = most; taken === most; ) {
+      const { answer, limit } = await orFewer(most, (limit) => reapSome(context, request, limit));
+      value.buried.push(...answer.buried);
+      for (const task of answer.tasks) value.tasks.push(task);
+      [taken, most] = [answer.tasks.length, limit];
     }
-    if (value.tasks.some(({ status }) => status === "PENDING")) context.tasksAdded();
-    if (value.tasks.some(({ status }) => status !== "PENDING")) context.tasksChanged();
-    if (value.tasks.length > 0) context.attemptsEnded(value.tasks.length);
     return { kind: "ok", value };
   });
+}
+
+async function reapSome(context: Context, request: ReapRequest, limit: number): Promise<Reaped> {
+  const { suspects, crashBudget, cancelGraceMs } = request;
+  const rows = await context.database.query(reap, [
+    context.now(),
+    suspects.map(({ workerId }) => workerId),
+    suspects.map(({ renewals }) => renewals),
+    crashBudget,
+    cancelGraceMs,
+    limit,
+  ]);
+  const some: Reaped = { buried: [], tasks: [] };
+  for (const [workerId, taskId, status, type] of rows) {
+    if (workerId !== null) some.buried.push(workerId);
+    else some.tasks.push({ id: taskId, type, status: statusNames[status]! });
+  }
+  if (some.tasks.some(({ status }) => status === "PENDING")) context.tasksAdded();
+  if (some.tasks.some(({ status }) => status !== "PENDING")) context.tasksChanged();
+  if (some.tasks.length > 0) context.attemptsEnded(some.tasks.length);
+  return some;
 }
 
 const insertWorker = statement(
@@ -175,7 +191,7 @@ export const cancelRequests = statement(
  * Buries the suspects whose renewals stand where they were seen, and takes back their tasks and those that name a
  * worker who is not alive: to PENDING with one crash more, to FAILED when the crash budget is spent or the task must
  * not run again, to CANCELLED when that was asked for. Tasks whose owner had its time to obey a cancel request become
- * CANCELLED. The attempts are recorded as lost. A row of the answer is a buried worker or a task.
+ * CANCELLED. The attempts are recorded as lost. So many tasks at most; a row of the answer is a buried worker or a task.
  */
 export const reap = statement(
   "reapWorkers",
@@ -186,17 +202,20 @@ export const reap = statement(
     RETURNING workers.id, workers.worker),
   ${owners},
   gone AS (
-    SELECT worker, 'no heartbeat' AS why FROM buried UNION ALL SELECT worker, 'worker gone' FROM orphaned),
+    SELECT worker, 'no heartbeat' AS why FROM buried UNION ALL
+    SELECT worker, CASE WHEN EXISTS (SELECT 1 FROM :schema.workers AS dead WHERE dead.worker = orphaned.worker
+      AND dead.id = ANY ($2::text[])) THEN 'no heartbeat' ELSE 'worker gone' END FROM orphaned),
   candidates AS MATERIALIZED (
     SELECT owned.id, owned.seq, gone.why FROM gone CROSS JOIN LATERAL (
       SELECT tasks.id, tasks.seq FROM :schema.tasks WHERE tasks.status = 2 AND tasks.worker = gone.worker
-      ORDER BY tasks.worker LIMIT (SELECT 1000000 FROM clock)) AS owned
+      ORDER BY tasks.worker LIMIT (SELECT $6::integer FROM clock)) AS owned
     UNION ALL
     SELECT overdue.id, overdue.seq, NULL FROM (
       SELECT id, seq, worker FROM :schema.tasks WHERE status = 2 AND cancel_requested_at IS NOT NULL
         AND cancel_requested_at < (SELECT at FROM clock) - $5::bigint
-      ORDER BY cancel_requested_at LIMIT (SELECT 1000000 FROM clock)) AS overdue
-    WHERE worker NOT IN (SELECT worker FROM gone)),
+      ORDER BY cancel_requested_at LIMIT (SELECT $6::integer FROM clock)) AS overdue
+    WHERE worker NOT IN (SELECT worker FROM gone)
+    LIMIT (SELECT $6::integer FROM clock)),
   lost AS MATERIALIZED (
     SELECT tasks.id, tasks.seq, tasks.lane, tasks.fence, tasks.attempts, tasks.worker, tasks.started_at, tasks.created_at,
       tasks.attributes, why,
