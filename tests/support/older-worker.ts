@@ -114,6 +114,13 @@ export class OlderWorker {
 
   async #ask(name: string, values: unknown[]): Promise<any[]> {
     const text = recorded.statements[name]!.replaceAll(":schema", this.#schema);
-    return (await this.#client.query({ name, text, values, rowMode: "array" })).rows;
+    for (;;) {
+      try {
+        return (await this.#client.query({ name, text, values, rowMode: "array" })).rows;
+      } catch (error) {
+        // Several migrations are one transaction, which takes its locks in another order; that build's store asks again, too.
+        if ((error as { code?: string }).code !== "40P01") throw error;
+      }
+    }
   }
 }
