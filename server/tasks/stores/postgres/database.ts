@@ -36,8 +36,10 @@ export interface Session {
 
 /** Several reads of one snapshot. */
 export interface Snapshot extends Session {
-  /** Two statements that are sent together, and answered one after the other. */
-  inOneGo<First, Second>(ask: () => [Promise<First>, Promise<Second>]): Promise<[First, Second]>;
+  /** Statements that are sent together, and answered one after the other. */
+  inOneGo<Asked extends readonly Promise<unknown>[]>(
+    ask: () => readonly [...Asked],
+  ): Promise<{ [Place in keyof Asked]: Awaited<Asked[Place]> }>;
 }
 
 /** SQL that sets something for the rest of a transaction, and that sets it back. */
@@ -112,12 +114,12 @@ export class Database implements Session {
           this.#send(client, statement, values, stepTimeoutMs);
         const known = await values({ query: send });
         if (!behind) return send(statement, known);
-        const [answer, told, both] = inOneGo(client, () => [
+        const { asked, ended } = inOneGo(client, () => [
           send(statement, known),
           send(behind.statement, behind.values),
         ]);
-        hold(behind.sent(both.then(() => told)));
-        return answer;
+        hold(behind.sent(ended.then(() => asked[1])));
+        return asked[0]!;
       }),
     );
   }
@@ -331,9 +333,9 @@ export class Database implements Session {
       return this.#send(client, statement, values, queryTimeoutMs, first);
     };
     const together: Snapshot["inOneGo"] = async (ask) => {
-      const [first, second, both] = inOneGo(client, ask);
-      await both;
-      return [await first, await second];
+      const { asked, ended } = inOneGo(client, ask);
+      await ended;
+      return Promise.all(asked) as never;
     };
     try {
       give(await work({ query, inOneGo: together }));

@@ -107,21 +107,21 @@ export class Driver {
 }
 
 /**
- * Two statements sent together, each a transaction of its own: the server begins the second when the first is committed, and
- * does not wait until its answer has been here. An older driver knows no pipeline, and sends the second after that answer.
- * @returns what was asked, and when both are over
+ * Statements sent together, each a transaction of its own unless one is open: the server begins the next when the one before is over, and
+ * does not wait until its answer has been here. An older driver knows no pipeline, and sends the next after that answer.
+ * @returns what was asked, and when all are over
  */
-export function inOneGo<First, Second>(
+export function inOneGo<Asked extends readonly Promise<unknown>[]>(
   client: pg.ClientBase,
-  ask: () => [Promise<First>, Promise<Second>],
-): [first: Promise<First>, second: Promise<Second>, both: Promise<unknown>] {
+  ask: () => Asked,
+): { asked: Asked; ended: Promise<unknown> } {
   const mode = client as unknown as { pipeline: boolean };
   mode.pipeline = true;
   const asked = ask();
-  const both = Promise.allSettled(asked).then(() => {
+  const ended = Promise.allSettled(asked).then(() => {
     mode.pipeline = false;
   });
-  return [...asked, both];
+  return { asked, ended };
 }
 
 /** COMMIT on a connection that was lent; an aborted transaction is an error here, not a rollback that looks like success. */

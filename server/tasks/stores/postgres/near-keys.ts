@@ -7,7 +7,8 @@ import { compareText } from "../../core/compare.ts";
 import type { Place, StoreSearch } from "../../core/store.ts";
 import { ByStart, type NearOrder, placeAfterInstant, placeBeforeInstant, quickMs } from "../near-orders.ts";
 import { isDownwards } from "../search-bounds.ts";
-import type { Session } from "./database.ts";
+import type { Context } from "./context.ts";
+import type { Session, Snapshot } from "./database.ts";
 import type { Candidates } from "./key-source.ts";
 import {
   dueAtStatement,
@@ -18,7 +19,7 @@ import {
   type WaitingRow,
   waitingStatement,
 } from "./near-statements.ts";
-import { isWithin, outline } from "./search.ts";
+import { isWithin, outlined } from "./search.ts";
 import type { Pair } from "./search-statements.ts";
 
 /**
@@ -32,19 +33,30 @@ export type WaitingWay = "lines" | "ranges";
  * @param endsAt when none is looked for any further
  */
 export async function nearPlaces(
-  session: Session,
+  context: Context,
+  session: Snapshot,
   search: StoreSearch,
   order: NearOrder,
   { limit, way, endsAt }: { limit: number; way: WaitingWay; endsAt: number },
 ): Promise<Candidates> {
-  const { pairs } = await outline(session, { ...search, definitions: false });
-  for (let reach = limit; ; reach *= 2) {
-    const isWaitingToo = order === "dueAt" && way === "ranges";
+  const isWaitingToo = order === "dueAt" && way === "ranges";
+  const isInLines = order === "dueAt" && !isWaitingToo;
+  const read = (pairs: readonly Pair[], reach: number) => {
     const { statement, values } = nearStatement(search, order, pairs, reach, isWaitingToo);
-    const rows = (await session.query(statement, values)) as NearRow[];
+    return session.query(statement, values) as Promise<NearRow[]>;
+  };
+  const {
+    pairs,
+    value: [firstRows, inLines],
+  } = await outlined(context, session, { ...search, definitions: false }, (pairs) =>
+    Promise.all([read(pairs, limit), isInLines ? readLines(session, search, pairs, limit) : undefined]),
+  );
+  let rows = firstRows;
+  for (let reach = limit; ; reach *= 2) {
     const near = nearPart(search, order, ofKind(rows, "near"), nearLimit(order, reach, isWaitingToo));
     if (isBehind(search, near.end)) {
       if (performance.now() > endsAt) return { places: [], next: search.after };
+      rows = await read(pairs, reach * 2);
       continue;
     }
     const parts = [
@@ -53,7 +65,7 @@ export async function nearPlaces(
         limited(ofKind(rows, from).map(placeOfRow), reach),
       ),
       { places: ofKind(rows, "running").map(placeOfRow) },
-      ...(order === "dueAt" && !isWaitingToo ? [await waitingPart(session, search, pairs, limit)] : []),
+      ...(inLines ? [await waitingPart(session, search, inLines, limit)] : []),
     ];
     return joined(search, parts, limit);
   }
@@ -128,23 +140,35 @@ function nearPart(search: StoreSearch, order: NearOrder, rows: NearRow[], most: 
 /** So many more are read than are wanted: those that are due at the last instant are left to the next chunk. */
 const spareTies = 10;
 
-async function waitingPart(
+interface InLines {
+  lanes: readonly number[];
+  rows: WaitingRow[];
+}
+
+async function readLines(
   session: Session,
   search: StoreSearch,
   pairs: readonly Pair[],
   most: number,
-): Promise<Part> {
+): Promise<InLines> {
   const lanes = [...new Set(pairs.filter(({ status }) => status < 2).map(({ lane }) => lane))];
-  if (lanes.length === 0) return { places: [] };
-  const reach = most + spareTies;
-  const waiting = waitingStatement(search, lanes, reach);
-  const rows = (await session.query(waiting.statement, waiting.values)) as WaitingRow[];
+  if (lanes.length === 0) return { lanes, rows: [] };
+  const { statement, values } = waitingStatement(search, lanes, most + spareTies);
+  return { lanes, rows: (await session.query(statement, values)) as WaitingRow[] };
+}
+
+async function waitingPart(
+  session: Session,
+  search: StoreSearch,
+  { lanes, rows }: InLines,
+  most: number,
+): Promise<Part> {
   const fitting = (found: readonly WaitingRow[]) =>
     found
       .filter(([, , createdAt]) => isWithin(search.created, createdAt))
       .filter(([, , , updatedAt]) => isWithin(search.updated, updatedAt))
       .map(([value, id]): Place => ({ value, id }));
-  if (rows.length < reach) return { places: fitting(rows) };
+  if (rows.length < most + spareTies) return { places: fitting(rows) };
   // More may be due at the last instant; the index has them in another order than that of their ids.
   const dueAt = rows.at(-1)![0];
   const before = rows.filter(([at]) => at !== dueAt);

@@ -15,7 +15,7 @@ import { instantMax, instantMin, isWhole, type Pair, split } from "./search-stat
 import { allOf, countByHours, toOne } from "./time-counts.ts";
 
 /** Fewer are read and passed over. */
-const skippedMin = 2_000;
+export const skippedMin = 2_000;
 /** So many keys of a page's stretches are read, beside those of the page. */
 const restMax = 1_000;
 const roundsMax = 40;

@@ -236,7 +236,7 @@ class Walk {
     for (let limit = first; ; limit = Math.min(chunkMax, limit * 2)) {
       const search = { ...this.#search, ...(after && { after }) };
       const { places, next, read } = await this.#context.database.snapshot(async (session) => {
-        const found = await nearPlaces(session, search, order, { limit, way, endsAt });
+        const found = await nearPlaces(this.#context, session, search, order, { limit, way, endsAt });
         const read = await this.reader.read(session, found.places.slice(left));
         return { ...found, ...(read.stoppedAt && { next: read.stoppedAt }), read };
       }, planningOnce);

@@ -24,7 +24,7 @@ import {
   toEntry,
   toTask,
 } from "./rows.ts";
-import { nearer } from "./search-skip.ts";
+import { nearer, skippedMin } from "./search-skip.ts";
 import { type Pair, pageStatement, type SearchStatement, type Text } from "./search-statements.ts";
 import { onceOnly, statement } from "./statement.ts";
 import { sums } from "./tallies.ts";
@@ -113,9 +113,12 @@ export async function searchMaybe(
   sizes: ValueSizes,
 ): Promise<{ seen: number; tasks: Task[] }> {
   const share = shareOf(portionBytesMax, most);
-  const maybe = (pairs: readonly Pair[]) => maybeStatement(search, pairs, filter, most, share);
-  const { rows } = await context.database.snapshot(
-    (session) => outlined(context, session, search, maybe),
+  const { value: rows } = await context.database.snapshot(
+    (session) =>
+      outlined(context, session, search, (pairs) => {
+        const { statement, values } = maybeStatement(search, pairs, filter, most, share);
+        return session.query(statement, values);
+      }),
     planningOnce,
   );
   for (const row of rows) sizes.note(row.slice(2) as TaskRow, share);
@@ -218,10 +221,12 @@ async function readPage(
   share?: number,
 ): Promise<Page> {
   const { offset, limit } = search;
-  if (offset === 0) {
-    const foremost = (pairs: readonly Pair[]) => pageStatement(search, pairs, limit, 0, share);
-    const { rows, definitions } = await outlined(context, session, search, foremost);
-    return { rows, first: 0, definitions };
+  if (offset === 0 || (offset < skippedMin && !search.definitions)) {
+    const { value: rows, definitions } = await outlined(context, session, search, (pairs) => {
+      const page = pageStatement(search, pairs, limit, offset, share);
+      return session.query(page.statement, page.values);
+    });
+    return { rows, first: offset, definitions };
   }
   const { definitions, pairs } = await outline(session, search);
   const end = offset + limit;
@@ -237,21 +242,22 @@ async function readPage(
   return page.rows.length > 0 || first === 0 || definitions.length === 0 ? page : read(0);
 }
 
-/** What a statement by the search's pairs gives, which is sent together with the question which these are, where they may be known. */
-async function outlined(
+/** What is asked by the search's pairs, which is sent together with the question which these are, where they may be known. */
+export async function outlined<Value>(
   { lanes }: Context,
   session: Snapshot,
   search: StoreSearch,
-  statementOf: (pairs: readonly Pair[]) => SearchStatement,
-): Promise<Outline & { rows: ResultRow[] }> {
-  const read = ({ statement, values }: SearchStatement) => session.query(statement, values);
+  ask: (pairs: readonly Pair[]) => Promise<Value>,
+): Promise<Outline & { value: Value }> {
   const known = lanes.pairs.look(search);
-  const likely = known.pairs && statementOf(known.pairs);
-  const [found, rows] = likely
-    ? await session.inOneGo(() => [outline(session, search), read(likely)])
-    : [await outline(session, search)];
-  const areAll = known.saw(found.pairs);
-  return { ...found, rows: rows && areAll ? rows : await read(statementOf(found.pairs)) };
+  const likely = known.pairs;
+  if (!likely) {
+    const found = await outline(session, search);
+    known.saw(found.pairs);
+    return { ...found, value: await ask(found.pairs) };
+  }
+  const [found, value] = await session.inOneGo(() => [outline(session, search), ask(likely)]);
+  return { ...found, value: known.saw(found.pairs) ? value : await ask(found.pairs) };
 }
 
 function merge(search: StoreSearch, tasks: readonly Placed[], first: number, entries: Placed[]): Task[] {
