@@ -11,7 +11,7 @@ const amount: Condition = { kind: "range", field: at("payload", "order", "amount
 const rows: Condition = { kind: "exists", field: at("result", "rows") };
 const tagged: Condition = { kind: "exists", field: { of: "task", name: "tag" } };
 
-test("a condition tells which name stands in the JSON of all that meet it, the longest that is plain", () => {
+test("a condition tells which value or name stands in the JSON of all that meet it, the longest that is plain", () => {
   const expected: [Condition, RowFilter | undefined][] = [
     [amount, { of: "payload", text: '"amount"' }],
     [rows, { of: "result", text: '"rows"' }],
@@ -28,6 +28,23 @@ test("a condition tells which name stands in the JSON of all that meet it, the l
       { of: "payload", text: '"x"' },
     ],
     [{ kind: "equals", field: at("payload", "x"), values: [1, null] }, undefined],
+    [
+      { kind: "equals", field: at("payload", "number"), values: [-777] },
+      { of: "payload", text: "-777" },
+    ],
+    [
+      { kind: "equals", field: at("payload", "number"), values: [777, 888] },
+      { of: "payload", text: '"number"' },
+    ],
+    [
+      { kind: "equals", field: at("payload", "number"), values: [0.00001] },
+      { of: "payload", text: '"number"' },
+    ],
+    [
+      { kind: "and", parts: [amount, { kind: "equals", field: at("result", "x"), values: ["a@b.c"] }] },
+      { of: "result", text: "a@b.c" },
+    ],
+    [{ kind: "equals", field: at("result", "größe"), values: ['say "a"'] }, undefined],
     [{ kind: "range", field: at("payload", "0", "größe"), from }, undefined],
     [{ kind: "or", parts: [amount, amount] }, undefined],
     [{ kind: "not", part: amount }, undefined],

@@ -354,8 +354,9 @@ export const textSql = {
   changed: `/* dure:changed */ SELECT seq FROM tallies CROSS JOIN tasks INDEXED BY tasks_lane_updated
     WHERE unindexed_at IS NOT NULL AND tasks.status <> 2 AND version > 1 AND tasks.lane = tallies.lane
       AND tasks.status = tallies.status AND (updated_at, id) > (unindexed_at, unindexed_id) LIMIT ?`,
-  countChanged: `/* dure:countChanged */ SELECT count(*) FROM (SELECT 1 FROM tasks INDEXED BY tasks_lane_updated
-    WHERE status <> 2 AND version > 1 AND lane = ?1 AND status = ?2 AND (updated_at, id) > (?3, ?4) AND seq <= ?5 LIMIT ?6)`,
+  /** Of so many, those that are not new. */
+  countChanged: `/* dure:countChanged */ SELECT count(*) FILTER (WHERE seq <= ?5) FROM (SELECT seq FROM tasks INDEXED BY tasks_lane_updated
+    WHERE status <> 2 AND version > 1 AND lane = ?1 AND status = ?2 AND (updated_at, id) > (?3, ?4) LIMIT ?6)`,
   countOfPairs: `/* dure:countOfPairs */ SELECT count(*) FROM (SELECT value AS wanted FROM json_each(?1)) CROSS JOIN tasks ON seq = wanted
     WHERE (lane, status) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))`,
   /** Done when nothing has changed after the place that was reached; by another place than the one read, left alone. */

@@ -19,13 +19,14 @@ import { comparator, firstId, type Key, lastId, placeKey } from "./search-key.ts
 import { sourceSql as sql, textSql } from "./statements.ts";
 import { type SeqRange, TextBlocks } from "./text-blocks.ts";
 import { type Match, matchOf } from "./text-match.ts";
-import { blockSize, countUnindexed, unindexedSeqs } from "./texts.ts";
+import { unindexedWith } from "./text-unindexed.ts";
+import { blockSize, countUnindexed } from "./texts.ts";
 
 /** A shorter text has no trigram. */
 const sizeMin = 3;
 const unindexedMax = 2_000;
 /** A value at a place is sooner compared than a text made. */
-const unindexedValuesMax = 20_000;
+const unindexedValuesMax = 100_000;
 /** To read a task and make its text takes so many times as long as to find one by the index and pass it over. */
 const walkedCost = 4;
 /** So many of the newest that have the text tell how frequent it is. */
@@ -36,7 +37,7 @@ export function textSource(connection: Connection, search: StoreSearch): KeySour
   const [longest] = search.where ? hintsOf(search.where).sort((a, b) => b.text.length - a.text.length) : [];
   if (longest === undefined) return undefined;
   const { text, isText } = longest;
-  const unindexed = unindexedSeqs(connection, isText ? unindexedMax : unindexedValuesMax);
+  const unindexed = unindexedWith(connection, text, isText ? unindexedMax : unindexedValuesMax);
   // What stands at a place is found wherever it is.
   if (!isText && (!unindexed || connection.prepare(textSql.isTruncated).get())) return undefined;
   const left = unindexed ? 0 : countUnindexed(connection, findPairs(connection, search));

@@ -18,10 +18,10 @@ import { type WriteContext, withNames, workerNames } from "./write-context.ts";
 export const blockSize = 1_024;
 /** Fresh tasks looked at in one go, while searches wait; many may have ended meanwhile and need nothing. */
 const freshScanMax = 1_000;
-/** Of each lane and status, more are not counted. */
+/** Of each lane and status, more are not looked at. */
 const lagCountMax = 10_000;
 /** So many of the tasks that are not indexed tell how many are of a type. */
-const sampleSize = 500;
+const sampleSize = 200;
 const goldenRatio = (1 + Math.sqrt(5)) / 2;
 
 /**
@@ -161,7 +161,7 @@ function isFresh([, , status, version]: FreshRow): boolean {
   return status === 2 || (status === 1 && version === 1);
 }
 
-function freshTo(connection: Connection): number {
+export function freshTo(connection: Connection): number {
   const row = connection.prepare(textSql.freshTo).get() as unknown as [number] | undefined;
   return row?.[0] ?? 0;
 }
