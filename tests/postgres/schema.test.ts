@@ -1,5 +1,5 @@
 /** F38 to F40, F63 to F65: making the schema and bringing it up to date, and databases that cannot be worked with. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -74,19 +74,9 @@ describe("migrations", () => {
 
   test("processes that are killed while they migrate leave all or nothing, and the next one goes on", async () => {
     const schema = await makeSchema();
-    const program = join(tmpdir(), `dure-open-${process.pid}.mjs`);
-    closing.push(() => rmSync(program, { force: true }));
-    const store = resolve(import.meta.dirname, "../../server/tasks/stores/postgres/store.ts");
-    writeFileSync(
-      program,
-      `import { createPostgresStore } from ${JSON.stringify(store)};
-       process.stdout.write("go");
-       await createPostgresStore({ url: ${JSON.stringify(schema.url)} }).open();
-       process.exit(0);`,
-    );
+    const root = resolve(import.meta.dirname, "../..");
     for (let round = 0; round < 8; round += 1) {
-      const child = spawn(process.execPath, [program], { stdio: ["ignore", "pipe", "inherit"] });
-      await new Promise((done) => child.stdout.once("data", done));
+      const child = await startOpening(root, schema.url);
       await sleep(round * 5);
       child.kill("SIGKILL");
       await new Promise((done) => child.on("close", done));
@@ -100,6 +90,34 @@ describe("migrations", () => {
     }
     const opened = await openStore(schema.url);
     expect((await opened.checkHealth({ full: true })).filter(({ level }) => level === "error")).toEqual([]);
+  });
+
+  test("a process that is killed half-way through a migration leaves nothing of it, and the next one makes it", async () => {
+    const schema = await makeSchema();
+    await openStore(schema.url);
+    const before = await versionOf(schema);
+    const next = makeNextVersion(
+      `${nextMigration}SELECT pg_sleep(2);\nALTER TABLE :schema.colours ADD late text;\n`,
+    );
+    renumber(next, before);
+    const child = await startOpening(next, schema.url);
+    const asleep = async () =>
+      (
+        await queryPostgres(
+          "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%dure:migration:%'",
+        )
+      ).length;
+    await expect.poll(asleep).toBe(1);
+    child.kill("SIGKILL");
+    await new Promise((done) => child.on("close", done));
+    // Its session ends with its statement, and does not go on to commit.
+    await expect.poll(asleep).toBe(0);
+    expect(await columnsNamed(schema, "colour")).toBe(0);
+    expect(await versionOf(schema)).toBe(before);
+    const after = await startOpening(next, schema.url);
+    expect(await new Promise((done) => after.on("close", done))).toBe(0);
+    expect(await columnsNamed(schema, "colour")).toBe(2);
+    expect(await columnsNamed(schema, "late")).toBe(1);
   });
 
   test("a migration that fails half-way changes nothing", async () => {
@@ -124,12 +142,12 @@ describe("migrations", () => {
   test("takes the time that it needs, and is waited for, whatever time the role gives a statement", async () => {
     const schema = await makeSchema();
     await openStore(schema.url);
-    const next = makeNextVersion(`${nextMigration}SELECT pg_sleep(1);\n`);
+    const next = makeNextVersion(`${nextMigration}SELECT pg_sleep(2);\n`);
     renumber(next, await versionOf(schema));
     const { createPostgresStore: createNext } = await import(
       join(next, "server/tasks/stores/postgres/store.ts")
     );
-    const hasty = encodeURIComponent("-c statement_timeout=500ms -c lock_timeout=200ms");
+    const hasty = encodeURIComponent("-c statement_timeout=1s -c lock_timeout=500ms");
     const stores: TaskStore[] = [1, 2].map(() => createNext({ url: `${schema.url}&options=${hasty}` }));
     closing.push(() => Promise.all(stores.map((store) => store.close())));
     await Promise.all(stores.map((store) => store.open()));
@@ -285,6 +303,20 @@ describe("values out of range", () => {
     }
   });
 });
+
+/** A process of this or another version's code that opens a store, and ends with 0 when it is open; it is about to. */
+async function startOpening(root: string, url: string): Promise<ChildProcess> {
+  const store = join(root, "server/tasks/stores/postgres/store.ts");
+  const program = `const { createPostgresStore } = await import(${JSON.stringify(store)});
+    process.stdout.write("go");
+    await createPostgresStore({ url: ${JSON.stringify(url)} }).open();
+    process.exit(0);`;
+  const flags = ["--input-type=module", "--eval", program];
+  const child = spawn(process.execPath, flags, { stdio: ["ignore", "pipe", "inherit"] });
+  closing.push(() => child.kill("SIGKILL"));
+  await new Promise((done) => child.stdout.once("data", done));
+  return child;
+}
 
 async function versionOf(schema: TestSchema): Promise<number> {
   const [{ number }] = await schema.query("SELECT max(number) AS number FROM :schema.migrations");
