@@ -64,6 +64,31 @@ export function registerAttributes(sources: AttributeSources = {}): RegisteredAt
   );
 }
 
+/** What could be taken, and why others could not. */
+export interface Taken {
+  attributes: Attributes | undefined;
+  errors: readonly unknown[];
+}
+
+/** The attributes of a task that is there already: one that cannot be taken is left out. */
+export function takeAttributes(
+  { id, attributes: declared }: { id: string; attributes: readonly RegisteredAttribute[] },
+  from: "payload" | "result",
+  value: unknown,
+): Taken {
+  let attributes: Attributes | undefined;
+  const errors: unknown[] = [];
+  for (const one of declared) {
+    try {
+      const found = extractAttributes(id, [one], from, value);
+      if (found) attributes = { ...attributes, ...found };
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  return { attributes, errors };
+}
+
 /**
  * The attributes that a payload or result has; undefined when it has none.
  * @throws DureError INVALID_PAYLOAD naming the attribute, for an extractor that throws or gives what cannot be searched

@@ -235,6 +235,7 @@ async function findDefinition(instance: Instance, type: string): Promise<Registe
     tags: found.tags,
     schema: undefined,
     attributes: [],
+    lacksAttributes: (found.attributes ?? []).length > 0,
     definedAt: "another process",
   };
 }
@@ -330,7 +331,7 @@ function newTask(
   const now = instance.clock.now();
   const id = options?.id ?? instance.ids.taskId();
   const dueAt = options === undefined ? now : dueAtOf(options, now);
-  const own = options === undefined ? undefined : settingsOf(options);
+  const own = settingsOf(definition, options);
   const task: NewTask = {
     id,
     type: definition.id,
@@ -389,9 +390,13 @@ function mergeTags(definition: RegisteredDefinition, tags: readonly string[]): r
   );
 }
 
-function settingsOf(options: EnqueueOptions): TaskSettings | undefined {
-  if (options.timeout === undefined && options.backoff === undefined) return undefined;
+function settingsOf(
+  { lacksAttributes = false }: RegisteredDefinition,
+  options: EnqueueOptions = {},
+): TaskSettings | undefined {
+  if (options.timeout === undefined && options.backoff === undefined && !lacksAttributes) return undefined;
   return {
+    ...(lacksAttributes && { lacksAttributes }),
     ...(options.timeout === undefined
       ? {}
       : { timeoutMs: options.timeout === "none" ? null : parseDuration(options.timeout, "timeout") }),

@@ -22,6 +22,8 @@ export interface RegisteredDefinition {
   readonly rerunAfterCrash: boolean;
   readonly schema: StandardSchemaV1 | undefined;
   readonly attributes: readonly RegisteredAttribute[];
+  /** Whether it declares attributes that only another process can take. */
+  readonly lacksAttributes?: boolean;
   /** `file:line:column` of the defineTask call, for messages. */
   readonly definedAt: string;
 }

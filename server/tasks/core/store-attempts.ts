@@ -56,7 +56,10 @@ export interface Settlement {
   /** Milliseconds since 1970. For `failed` and `timed-out`: absent means no further attempt. For `snoozed`: required. */
   retryAt?: number;
   logs?: LogEntry[];
-  /** Of the definition's attributes, those the result has; only with `completed`. Kept beside those of the payload. */
+  /**
+   * Of the definition's attributes, those the result has, with `completed`; and those of the payload where they were not taken
+   * when the task was enqueued. Kept beside those that the task has.
+   */
   attributes?: Attributes;
 }
 

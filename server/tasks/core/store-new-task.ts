@@ -42,6 +42,8 @@ export interface TaskSettings {
   backoff?: BackoffPolicy;
   /** How many tasks of its chain came before it, when a handler enqueued it; see origin.ts. */
   depth?: number;
+  /** Its definition declares attributes, and whoever enqueued it had not the code that takes them: its worker does. */
+  lacksAttributes?: true;
 }
 
 /** All tasks of a call, those that come in parts included. */

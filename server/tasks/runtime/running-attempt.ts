@@ -5,6 +5,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { AbortKind, TaskContext, TaskLog } from "../core/attempt.ts";
 import { AbortReason } from "../core/attempt.ts";
+import { type Taken, takeAttributes } from "../core/attributes.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Origin, OriginLimits } from "../core/origin.ts";
 import type { RegisteredDefinition } from "../core/registry.ts";
@@ -57,6 +58,8 @@ export class RunningAttempt implements Origin {
   /** How many tasks its handler has enqueued. */
   children = 0;
   declare childSettings?: TaskSettings;
+  /** Of its payload, where whoever enqueued it could not take them; as it was before the handler had it. */
+  declare taken?: Taken;
   /** Made on the handler's first `context.tx()`. */
   transaction: Promise<AttemptTransaction> | undefined;
   abortReason: AbortReason | undefined;
@@ -74,6 +77,8 @@ export class RunningAttempt implements Origin {
     this.workerId = workerId;
     this.host = host;
     this.context = new AttemptContext(this);
+    if (claimed.settings?.lacksAttributes)
+      this.taken = takeAttributes(definition, "payload", claimed.task.payload);
   }
 
   get task(): Task {

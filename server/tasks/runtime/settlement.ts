@@ -1,5 +1,5 @@
 /** How an attempt's end becomes a Settlement: result or error, next attempt or none. Nothing here fails. */
-import { extractAttributes } from "../core/attributes.ts";
+import { takeAttributes } from "../core/attributes.ts";
 import { backoffMs, defaultBackoff, resolveBackoff } from "../core/backoff.ts";
 import { parseDuration } from "../core/duration.ts";
 import { DureError, NonRetryableError, RetryAfter, Snooze } from "../core/errors.ts";
@@ -28,7 +28,7 @@ export function settleSuccess(attempt: RunningAttempt, value: unknown, rules: Se
     const result = envelope ? value.data : value;
     settlement = settlementOf(attempt, "completed");
     if (result !== undefined) settlement.result = encodeValue(result, "result", rules.valueSizeMax);
-    if (attempt.definition.attributes.length > 0) takeAttributes(settlement, attempt, result, rules);
+    if (attempt.definition.attributes.length > 0) addResultAttributes(settlement, attempt, result, rules);
   } catch (error) {
     // The work was done: doing it again would not make its result storable.
     settlement = settlementOf(attempt, "failed");
@@ -37,21 +37,17 @@ export function settleSuccess(attempt: RunningAttempt, value: unknown, rules: Se
   return settlement;
 }
 
-/** The work is done: an attribute that cannot be taken from its result is left out, and told of. */
-function takeAttributes(
+/** The work is done: an attribute that cannot be taken is left out, and told of. */
+function addResultAttributes(
   settlement: Settlement,
-  { definition, task }: RunningAttempt,
+  { definition, task, taken }: RunningAttempt,
   result: unknown,
   { logger }: SettlementRules,
 ): void {
-  for (const one of definition.attributes) {
-    try {
-      const attributes = extractAttributes(definition.id, [one], "result", result);
-      if (attributes) settlement.attributes = { ...settlement.attributes, ...attributes };
-    } catch (error) {
-      logger.warn(`Task ${task.id} completed without an attribute: ${describeError(error)}`);
-    }
-  }
+  const { attributes, errors } = takeAttributes(definition, "result", result);
+  if (attributes) settlement.attributes = { ...settlement.attributes, ...attributes };
+  for (const error of [...(taken?.errors ?? []), ...errors])
+    logger.warn(`Task ${task.id} completed without an attribute: ${describeError(error)}`);
 }
 
 /** The settlement of an attempt whose handler threw `error`. */
@@ -175,6 +171,7 @@ function settlementOf(attempt: RunningAttempt, outcome: Settlement["outcome"]): 
   const { ref, fence, task } = attempt.claimed;
   const settlement: Settlement = { ref, taskId: task.id, fence, workerId: attempt.workerId, outcome };
   if (attempt.log) settlement.logs = attempt.log.entries();
+  if (attempt.taken?.attributes) settlement.attributes = attempt.taken.attributes;
   return settlement;
 }
 

@@ -11,7 +11,7 @@ import { hourSql } from "../hours.ts";
 import { hourOfMinuteSql, minuteSql } from "../kept-counts.ts";
 import { arrayText, unlessEmpty } from "./arrays.ts";
 import { arrayLiteral, keysOf } from "./attribute-values.ts";
-import { addingAttributes, movingAttributes } from "./attributes.ts";
+import { addingAttributes, movingAttributes, stateOf } from "./attributes.ts";
 import type { TaskRef } from "./claimed-task.ts";
 import type { Context } from "./context.ts";
 import { inParts } from "./fewer.ts";
@@ -127,7 +127,7 @@ async function settleById(
   if (rows.some(([, status]) => statusNames[status] === "PENDING")) context.tasksAdded();
 }
 
-/** The keys of what results gave, each settlement's as an array's literal; null where none gave any. */
+/** The keys of what payloads and results gave, each settlement's as an array's literal; null where none gave any. */
 async function attributeKeysOf(
   { database, attributes: names }: Context,
   settlements: readonly Settlement[],
@@ -269,6 +269,12 @@ const next = `CASE WHEN given.outcome = 'completed' THEN 3
         WHEN tasks.cancel_requested_at IS NOT NULL OR given.outcome = 'cancelled' THEN 5
         WHEN ${uncharged} OR (given.retry_at IS NOT NULL AND tasks.attempts < tasks.max_attempts) THEN 1 ELSE 4 END`;
 
+/** The keys that the tasks had not before, as this statement still sees them: an earlier attempt may have brought the same. */
+const gaining = `(SELECT ended.id, ended.created_at, ended.status, ARRAY(
+      SELECT key FROM unnest(ended.added) AS own (key) WHERE key <> ALL(coalesce(before.attributes, '{}'))) AS added
+    FROM ended JOIN :schema.tasks AS before ON before.id = ended.id
+    WHERE ended.added IS NOT NULL AND ${few("before.seq")})`;
+
 export const settleTasksById = statement(
   "settleTasks",
   `WITH clock AS MATERIALIZED (SELECT ${nowOf("$1")} AS at), me AS MATERIALIZED (${ownWorker}),
@@ -282,7 +288,8 @@ export const settleTasksById = statement(
       error = CASE ${next} WHEN 3 THEN NULL WHEN 1 THEN coalesce(given.message, tasks.error) ELSE given.message END,
       attempts = tasks.attempts - (${next} = 1 AND ${uncharged})::integer,
       snoozes = tasks.snoozes + (${next} = 1 AND given.outcome = 'snoozed')::integer,
-      attributes = CASE ${next} WHEN 3 THEN tasks.attributes || given.attributes::text[] ELSE tasks.attributes END,
+      attributes = CASE WHEN given.attributes IS NULL THEN tasks.attributes ELSE tasks.attributes || ARRAY(
+        SELECT key FROM unnest(given.attributes::text[]) AS own (key) WHERE key <> ALL(coalesce(tasks.attributes, '{}'))) END,
       cancel_requested_at = NULL, version = tasks.version + 1
     FROM clock, me, unnest($3::integer[], $4::bigint[], $5::text[], $6::integer[], $7::text[], $8::text[], $9::text[],
         $10::text[], $11::text[], $12::bigint[], $13::text[], $14::text[], $15::bigint[])
@@ -307,7 +314,7 @@ export const settleTasksById = statement(
   minuted AS (${notingEnded("ended")}),
   noted AS (${addingToHistory("(SELECT * FROM ended WHERE status <> 1 OR outcome IN ('failed', 'timed-out'))")}),
   moved AS (${movingAttributes("(SELECT * FROM ended WHERE status >= 3)", "0", "task.status")}),
-  attributed AS (${addingAttributes("(SELECT * FROM ended WHERE status = 3)", "task.added", "task.status")})
+  attributed AS (${addingAttributes(gaining, "task.added", stateOf("task.status"))})
   SELECT place, status, due_at FROM ended`,
 );
 

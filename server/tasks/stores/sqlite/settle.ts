@@ -182,8 +182,12 @@ function endOtherwise(context: WriteContext, row: SettlementRow, worker: number,
   context.tally.times.moveMinute(lane, 2, status, row[13], minuteOf(now), 1);
   if (status !== 1 || isFailure(outcome)) context.history.ended(row[14], status, now, row[15], row[16]);
   context.attributes.moved(lane, () => [seq], 2, status);
+  const gained = () => {
+    if (row[12] !== null) context.attributes.extend(lane, seq, id, JSON.parse(row[12]) as Attributes);
+  };
   if (status !== 1) {
     connection.prepare(sql.endTask).run(status, now, errorMessage, seq);
+    gained();
     return { kind: "settled", status: statusNames[status]! };
   }
   context.changed = true;
@@ -191,6 +195,7 @@ function endOtherwise(context: WriteContext, row: SettlementRow, worker: number,
   const dueAt = retryAt ?? now;
   const snoozed = outcome === "snoozed" ? 1 : 0;
   connection.prepare(sql.putBackTask).run(dueAt, now, errorMessage, uncharged, snoozed, 0, seq);
+  gained();
   return { kind: "settled", status: "PENDING", dueAt };
 }
 
