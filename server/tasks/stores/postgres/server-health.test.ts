@@ -133,14 +133,14 @@ test.each<[string, Server, string[]]>([
     {
       held: [
         ["session", "4711", "billing", "shop", "idle in transaction", 12 * 60_000],
-        ["session", "4712", "", "shop", "active", 3 * 60_000],
+        ["session", "4712", "", "shop", "active", 80_000],
         ["prepared", "transfer-17", null, "bank", null, 90 * 60_000],
         ["slot", "replica_2", null, null, null, null],
       ],
     },
     [
       "warning transactions: A transaction of billing (user shop, process 4711, idle in transaction) has been open for 12 minutes: until it ends no row that was changed since can be cleaned away, and claims slow down. -> End it there, or: SELECT pg_terminate_backend(4711); and set idle_in_transaction_session_timeout.",
-      "warning transactions: A transaction of an unnamed program (user shop, process 4712, active) has been open for 3 minutes: until it ends no row that was changed since can be cleaned away, and claims slow down. -> End it there, or: SELECT pg_terminate_backend(4712); and set idle_in_transaction_session_timeout.",
+      "warning transactions: A transaction of an unnamed program (user shop, process 4712, active) has been open for a minute: until it ends no row that was changed since can be cleaned away, and claims slow down. -> End it there, or: SELECT pg_terminate_backend(4712); and set idle_in_transaction_session_timeout.",
       `warning transactions: A prepared transaction "transfer-17" of bank has been open for 90 minutes: until it ends no row that was changed since can be cleaned away, and claims slow down. -> COMMIT PREPARED 'transfer-17' or ROLLBACK PREPARED 'transfer-17', as its owner.`,
       `warning transactions: The replication slot "replica_2" is held back: until it ends no row that was changed since can be cleaned away, and claims slow down. -> Bring its reader back, or: SELECT pg_drop_replication_slot('replica_2');`,
     ],

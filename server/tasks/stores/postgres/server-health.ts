@@ -166,7 +166,8 @@ type HeldOpen = [
 ];
 
 function heldFinding([kind, name, application, user, state, ageMs]: HeldOpen): HealthFinding {
-  const since = ageMs === null ? "" : ` for ${Math.round(ageMs / 60_000)} minutes`;
+  const minutes = ageMs === null ? undefined : Math.round(ageMs / 60_000);
+  const since = minutes === undefined ? "" : minutes === 1 ? " for a minute" : ` for ${minutes} minutes`;
   const effect = "until it ends no row that was changed since can be cleaned away, and claims slow down";
   const facts = { level: "warning", check: "transactions" } as const;
   if (kind === "slot") {
