@@ -14,8 +14,10 @@ export async function searchArchive(
   context: Context,
   folder: string,
   wanted: TaskSearchOptions,
-  { count, explain }: { count?: boolean; explain?: boolean },
+  { count, explain, by }: { count?: boolean; explain?: boolean; by?: readonly string[] },
 ): Promise<void> {
+  if (by !== undefined)
+    throw new CommandError("--by counts tasks of the database; of an archive --count says how many fit.");
   if (explain) throw new CommandError("--explain is for the database; an archive is read file by file.");
   const { output } = context;
   const dure = context.openArchive(folder);

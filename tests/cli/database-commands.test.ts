@@ -167,5 +167,11 @@ describe("looking after the database", () => {
     const printed = await workspace.dure(["show", "picture-1", "--archive", "archive"]);
     expect(printed.stdout).toContain("attempts");
     expect(await workspace.dure(["show", "nobody", "--archive", "archive"])).toMatchObject({ stdout: "" });
+    const counted = await workspace.dure(["search", "--archive", "archive", "--by", "status"]);
+    expect(counted).toMatchObject({
+      code: 2,
+      stdout: "",
+      stderr: expect.stringContaining("--by counts tasks of"),
+    });
   });
 });

@@ -36,7 +36,7 @@ test("what is answered by an index needs no advice", async () => {
 test.each<[TaskSearchOptions, RegExp[]]>([
   [
     { query: "payload.user.id:>42" },
-    [/Declare an attribute of payload\.user\.id.*attribute\.id/, /Add a type/],
+    [/Declare an attribute of payload\.user\.id.*attribute\.userId/, /Add a type/],
   ],
   [{ query: "payload.user.id:>42 type:resize-image" }, [/Declare an attribute/]],
   [{ text: "ab", status: "PENDING" }, [/"ab" is too short/]],

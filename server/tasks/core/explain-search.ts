@@ -1,6 +1,7 @@
 /** explainSearch: which way a search is served, what that costs, and what would make it cheaper. */
 import type { Condition, Field } from "./condition.ts";
 import { describeCondition, describeField } from "./condition-text.ts";
+import { filterKeys } from "./filter-condition.ts";
 import { hintOfUnfilled, readPageSearch } from "./find.ts";
 import { grouped } from "./grouped.ts";
 import type { Instance } from "./instance.ts";
@@ -117,8 +118,16 @@ function hintForText(text: string): string {
 
 function hintForPath(field: Field): string {
   const shown = describeField(field);
-  const name = (field.of === "task" || field.of === "attribute" ? undefined : field.path.at(-1)) ?? "value";
+  const name = field.of === "task" || field.of === "attribute" ? "value" : nameFor(field);
   return `Declare an attribute of ${shown}, and ask for attribute.${name}: only an index of it finds its tasks without reading others.`;
+}
+
+/** What an attribute of a place may be called: its key, or `userId` where every task has an `id` of its own. */
+function nameFor({ path }: Extract<Field, { path: readonly string[] }>): string {
+  const keys = path.filter((key) => !/^\d+$/.test(key));
+  const last = keys.at(-1) ?? "value";
+  if (!filterKeys.includes(last)) return last;
+  return `${keys.at(-2) ?? "own"}${last[0]!.toUpperCase()}${last.slice(1)}`;
 }
 
 function fieldsOf(condition: Condition): Field[] {

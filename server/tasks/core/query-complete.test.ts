@@ -59,6 +59,17 @@ test("a value with a space is offered in quotes, and found with and without them
   expect(offered('type:"nightly r|')).toEqual({ from: 5, to: 15, texts: ['"nightly report"'] });
 });
 
+test("a number and the same number as text are one offer, as they are one question", () => {
+  const known = { attributes: { userId: ["42", "43", "42"] } };
+  const texts = completeQuery("userId:4", 8, known).items.map(({ text }) => text);
+  expect(texts).toEqual(["42", "43"]);
+});
+
+test("a place in a payload is not taken for a slip of what stands before its dot", () => {
+  expect(offered("payload.us|").texts).toEqual([]);
+  expect(offered("paylod|").texts).toEqual(["payload."]);
+});
+
 test("text in quotes is offered nothing", () => {
   expect(offered('"sta|').texts).toEqual([]);
 });

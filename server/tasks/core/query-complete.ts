@@ -116,6 +116,8 @@ function fitting(typed: string, offers: readonly Offer[]): Offer[] {
     (offer) => !begin.includes(offer) && isOne(offer, (known) => known.includes(wanted)),
   );
   if (begin.length + have.length > 0) return [...begin, ...have];
+  // What keys a payload has, nobody knows.
+  if (/^(payload|result)\../.test(wanted)) return [];
   const near = nearest(
     wanted,
     offers.map((offer) => bare(offer).replace(/:$/, "")),
@@ -170,7 +172,8 @@ function valueOffers(field: Token, sources: CompletionSources): Offer[] {
   const attribute = name.replace(/^attribute\./, "");
   const byName = attributes as Readonly<Record<string, readonly string[]>>;
   const isKnown = !Array.isArray(attributes) && Object.hasOwn(attributes, attribute);
-  return named(isKnown ? byName[attribute]! : [], "a value of this attribute");
+  // The number 42 and the text "42" are asked for by the same.
+  return named(isKnown ? [...new Set(byName[attribute]!)] : [], "a value of this attribute");
 }
 
 function sorted(name: string, sign: string): Offer {

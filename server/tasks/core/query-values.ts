@@ -32,8 +32,10 @@ export function matchOf(kind: FieldKind, match: QueryMatch, time: QueryTime): un
       return messageMatch(match);
     case "group":
       return groupMatch(match);
-    case "status":
-      return only(match).map(statusOf);
+    case "status": {
+      const values = only(match);
+      return values.length === 1 && isAny(values[0]!) ? Object.keys(following) : values.map(statusOf);
+    }
     case "number":
       return orderedMatch(match, numberOf);
     case "duration":
@@ -82,7 +84,8 @@ function boundOf(
   time: QueryTime,
   edge: Edge,
 ): string | number | Date {
-  const { text, isQuoted } = value;
+  const { isQuoted } = value;
+  const text = boundText(value);
   if (!isQuoted && isNumber(text)) return Number(text);
   const instant = isQuoted ? undefined : instantOf(text, time);
   if (instant === undefined) return text;
@@ -119,9 +122,19 @@ function only(match: QueryMatch): readonly QueryValue[] {
 
 const nowhere: QueryValue = { start: 0, end: 0, text: "", isQuoted: false, isPrefix: false };
 
+/** Of a bound the star would be dropped. */
+function boundText(value: QueryValue): string {
+  if (value.isPrefix)
+    throw new ValueProblem(
+      value,
+      "* cannot stand in a comparison or a range; leave it out, or put it in quotes",
+    );
+  return value.text;
+}
+
 function textMatch(match: QueryMatch): unknown {
-  if (match.kind === "compare") return { [operators[match.operator]]: match.value.text };
-  if (match.kind === "range") return rangeOf(match, ({ text }) => text);
+  if (match.kind === "compare") return { [operators[match.operator]]: boundText(match.value) };
+  if (match.kind === "range") return rangeOf(match, boundText);
   const { values } = match;
   const [first] = values;
   if (values.length === 1 && isAny(first!)) return { exists: true };
@@ -180,12 +193,20 @@ function rangeOf(
   return { ...(from && { gte: read(from) }), ...(to && { lte: readTo(to) }) };
 }
 
+/** A number or a time has no beginning to ask for. */
+function refuseStar(value: QueryValue): void {
+  if (value.isPrefix)
+    throw new ValueProblem(value, "* stands for how a text goes on; write a range such as 5..9 or >=5");
+}
+
 function numberOf(value: QueryValue): number {
+  refuseStar(value);
   if (isNumber(value.text)) return Number(value.text);
   throw new ValueProblem(value, `"${value.text}" is no number`);
 }
 
 function durationOf(value: QueryValue): number {
+  refuseStar(value);
   if (durationProblem(value.text, "") === undefined) return parseDuration(value.text, "duration");
   throw new ValueProblem(value, `"${value.text}" is no duration; write it like 500ms, 30s, 5m or 1h30m`);
 }
@@ -198,6 +219,7 @@ interface Period {
 
 function instantMatch(match: QueryMatch, time: QueryTime): unknown {
   const read = (value: QueryValue): Period => {
+    refuseStar(value);
     const period = instantOf(value.text, time);
     if (period) return period;
     throw new ValueProblem(

@@ -13,6 +13,7 @@ describe("a query is the filter that says the same", () => {
     ["status:failed", { status: ["FAILED"] }],
     ["STATUS:Failed,cancelled", { status: ["FAILED", "CANCELLED"] }],
     ["type:email*", { type: { prefix: "email" } }],
+    ["status:*", { status: ["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"] }],
     ["type:a,b queue:slow", { type: ["a", "b"], queue: "slow" }],
     ["type:email:send/now", { type: "email:send/now" }],
     ["type:리포트-생성", { type: "리포트-생성" }],
@@ -106,6 +107,10 @@ test("sort says the order, a sign its direction", () => {
 
 describe("what cannot be read is pointed at", () => {
   test.each<[string, number, string]>([
+    ["priority:5*", 10, "* stands for how a text goes on; write a range such as 5..9 or >=5"],
+    ["created:>2026-11-01*", 10, "* stands for how a text goes on; write a range such as 5..9 or >=5"],
+    ["type:>a*", 7, "* cannot stand in a comparison or a range; leave it out, or put it in quotes"],
+    ["userId:1*..9", 8, "* cannot stand in a comparison or a range; leave it out, or put it in quotes"],
     ["status:faild", 8, "pending, running, completed, failed and cancelled"],
     ["statsu:failed", 1, 'did you mean "status"'],
     ["tag:a created:soon", 15, "2026-11-23"],

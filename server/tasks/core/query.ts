@@ -211,7 +211,7 @@ class QueryReader {
       throw queryError(
         this.#query,
         value ?? span,
-        `sort takes one of ${known.join(", ")}, with - before it for the latest or greatest first`,
+        `sort takes one of ${known.join(", ")}, with + before it for the least or oldest first, or - for the greatest or latest`,
       );
     }
     if (!isTop || this.#sort.sortBy) {
