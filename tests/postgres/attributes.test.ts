@@ -4,13 +4,19 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { compareText } from "../../server/tasks/core/compare.ts";
 import type { Bound, Condition } from "../../server/tasks/core/condition.ts";
 import { meets } from "../../server/tasks/core/meets.ts";
-import type { AttributeKey, Attributes, Place, TaskStore } from "../../server/tasks/core/store.ts";
+import type {
+  AttributeKey,
+  Attributes,
+  Place,
+  StoreSearch,
+  TaskStore,
+} from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import {
   type AttributeCondition,
   attributeSql,
 } from "../../server/tasks/stores/postgres/attribute-conditions.ts";
-import { attributeSource } from "../../server/tasks/stores/postgres/attribute-keys.ts";
+import { askAttributes, attributeSource } from "../../server/tasks/stores/postgres/attribute-keys.ts";
 import { AttributeNames } from "../../server/tasks/stores/postgres/attribute-names.ts";
 import { readKey } from "../../server/tasks/stores/postgres/attribute-values.ts";
 import { Database, type Session } from "../../server/tasks/stores/postgres/database.ts";
@@ -67,6 +73,9 @@ async function check(): Promise<void> {
   const order = (all: object[]) => all.map((one) => JSON.stringify(one, Object.keys(one).sort())).sort();
   expect(order(kept)).toEqual(order(wanted));
 }
+
+const sourceOf = async (session: Session, search: StoreSearch, names: Parameters<typeof askAttributes>[2]) =>
+  attributeSource(session, search, await askAttributes(session, search, names));
 
 function taskWith(attributes: Attributes, facts: object = {}) {
   return { ...newTask(), ...facts, attributes };
@@ -325,7 +334,7 @@ describe("conditions in SQL", () => {
           );
           expect(found.filter(([, is]) => is === "null")).toEqual([]);
           expect(found.flatMap(([id, is]) => (is === "true" ? [id] : [])).sort()).toEqual([...wanted].sort());
-          const source = await attributeSource(database, newSearch({ where }), names);
+          const source = await sourceOf(database, newSearch({ where }), names);
           const keys = await source?.keys(database, undefined, 100);
           if (keys) expect(keys.places.map(({ id }) => id)).toEqual(expect.arrayContaining(wanted));
         }),
@@ -335,6 +344,34 @@ describe("conditions in SQL", () => {
       await database.close();
     }
   });
+});
+
+test("what another process has made since this one looked is found: a task, a value, an attribute of another type", async () => {
+  const where: Condition = {
+    kind: "equals",
+    field: { of: "attribute", name: "userId" },
+    values: ["u1"],
+  };
+  const found = async () =>
+    (await store.searchTasks(newSearch({ where, limit: 50 }))).tasks.map(({ id }) => id);
+  const other = createPostgresStore({ url: schema.url, clock });
+  await other.open();
+  try {
+    const wanted: string[] = [];
+    for (const [id, type] of [
+      ["a", "resize-image"],
+      ["b", "resize-image"],
+      ["c", "send-receipt"],
+    ] as const) {
+      expect(await found()).toEqual(wanted);
+      ok(await other.enqueueTasks([taskWith({ userId: "u1" }, { id, type })]));
+      await clock.advance(1);
+      wanted.unshift(id);
+    }
+    expect(await found()).toEqual(wanted);
+  } finally {
+    await other.close();
+  }
 });
 
 test("many streams give their keys in order, page by page, each task once", async () => {
@@ -374,7 +411,7 @@ test("many streams give their keys in order, page by page, each task once", asyn
         [40, { start: 2_000, end: 5_003 }],
       ] as const) {
         const search = newSearch({ where, descending, limit, ...(created && { created }) });
-        const source = (await attributeSource(database, search, names))!;
+        const source = (await sourceOf(database, search, names))!;
         const found: string[] = [];
         for (let after: Place | undefined, pages = 0; pages < 300; pages += 1) {
           const { places, next } = await source.keys(pages === 0 ? explaining : database, after, limit);

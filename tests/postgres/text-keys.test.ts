@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Condition } from "../../server/tasks/core/condition.ts";
 import { foldText } from "../../server/tasks/core/condition.ts";
 import type { Place, StoreSearch } from "../../server/tasks/core/store.ts";
-import { attributeSource } from "../../server/tasks/stores/postgres/attribute-keys.ts";
+import { askAttributes, attributeSource } from "../../server/tasks/stores/postgres/attribute-keys.ts";
 import { AttributeNames } from "../../server/tasks/stores/postgres/attribute-names.ts";
 import { Database, type Session } from "../../server/tasks/stores/postgres/database.ts";
 import type { KeySource } from "../../server/tasks/stores/postgres/key-source.ts";
@@ -311,8 +311,12 @@ describe("candidates", () => {
     const claimed = await claim(6);
     ok(await store.settleTasks(claimed.map((one) => settlementOf(one, "completed"))));
     const names = await new AttributeNames(database).all();
-    const ask = (where: Condition, more: Partial<StoreSearch> = {}) =>
-      idsOf((session) => attributeSource(session, { ...anySearch, ...more, where }, names));
+    const ask = (where: Condition, more: Partial<StoreSearch> = {}) => {
+      const search = { ...anySearch, ...more, where };
+      return idsOf(async (session) =>
+        attributeSource(session, search, await askAttributes(database, search, names)),
+      );
+    };
     const field = (name: string) => ({ of: "attribute", name }) as const;
     const ids = (fits: (at: number) => boolean) =>
       Array.from({ length: 20 }, (_, at) => at)

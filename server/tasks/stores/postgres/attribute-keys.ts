@@ -17,8 +17,9 @@ import {
 } from "./attribute-conditions.ts";
 import type { NamedAttribute } from "./attribute-names.ts";
 import { unknownState } from "./attributes.ts";
+import { firstOfSource } from "./chunks.ts";
 import { createdBounds } from "./created-bounds.ts";
-import type { Session } from "./database.ts";
+import { allOver, type Session } from "./database.ts";
 import { estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { statusNumbers } from "./rows.ts";
 import { instantMax, instantMin, type SearchStatement, Text } from "./search-statements.ts";
@@ -38,25 +39,48 @@ interface Spot {
   ranges: KeyRange[];
 }
 
+/** A part that must hold, about how many candidates it has, and its first keys where they were asked for. */
+interface Asked {
+  spot: Spot;
+  estimate: number;
+  first?: Place[];
+}
+
 /**
- * The source with the fewest candidates among the parts of `where` that must hold.
+ * Asks at once how many candidates each of the parts of `where` has that must hold, and for the first keys where there is one part, and
+ * the index has it in order: most often these are the page.
  * @param attributes all that there are
+ */
+export function askAttributes(
+  session: Pick<Session, "query">,
+  search: StoreSearch,
+  attributes: readonly NamedAttribute[],
+): Promise<Asked[]> {
+  const spots = search.where ? spotsOf(search.where, search, attributes) : [];
+  const [spot] = spots;
+  if (spots.length === 1 && isOrdered(search, spot!))
+    return allOver([
+      estimateOf(session, search, spot!),
+      orderedKeys(session, search, spot!, search.after, firstOfSource(search)),
+    ]).then(([estimate, first]) => [{ spot: spot!, estimate, first }]);
+  return allOver(
+    spots.map(async (spot): Promise<Asked> => ({ spot, estimate: await estimateOf(session, search, spot) })),
+  );
+}
+
+/**
+ * The source with the fewest candidates of those that were asked.
  * @param tasks about how many there are: where many fit, walking over the tasks finds a page of them sooner
  */
 export async function attributeSource(
   session: Session,
   search: StoreSearch,
-  attributes: readonly NamedAttribute[],
+  asked: readonly Asked[],
   tasks = Number.POSITIVE_INFINITY,
 ): Promise<KeySource | undefined> {
-  const spots = search.where ? spotsOf(search.where, search, attributes) : [];
-  let best: { spot: Spot; estimate: number } | undefined;
-  for (const spot of spots) {
-    const estimate = await estimateOf(session, search, spot);
-    if (!best || estimate < best.estimate) best = { spot, estimate };
-  }
+  const [best] = [...asked].sort((a, b) => a.estimate - b.estimate);
   if (!best) return undefined;
-  const { spot, estimate } = best;
+  const { spot, estimate, first } = best;
   if (isOrdered(search, spot)) {
     return {
       name: spot.name,
@@ -64,7 +88,8 @@ export async function attributeSource(
       estimate,
       isOrdered: true,
       keys: async (session, after, limit) => {
-        const places = await orderedKeys(session, search, spot, after, limit);
+        const isFirst = first !== undefined && after === search.after && limit === firstOfSource(search);
+        const places = isFirst ? first : await orderedKeys(session, search, spot, after, limit);
         // A task that has several of the values comes several times.
         const once = places.filter(({ id }, place) => id !== places[place - 1]?.id);
         return { places: once, next: places.length < limit ? undefined : places.at(-1) };
@@ -146,7 +171,7 @@ function streamsOf(search: StoreSearch, { keys }: Spot): Streams {
 }
 
 async function orderedKeys(
-  session: Session,
+  session: Pick<Session, "query">,
   search: StoreSearch,
   spot: Spot,
   after: Place | undefined,
@@ -241,7 +266,7 @@ async function gather(session: Session, search: StoreSearch, spot: Spot, most: n
   return rows.map(([id]): Place => ({ value: null, id }));
 }
 
-async function estimateOf(session: Session, search: StoreSearch, spot: Spot): Promise<number> {
+async function estimateOf(session: Pick<Session, "query">, search: StoreSearch, spot: Spot): Promise<number> {
   if (isEmpty(spot)) return 0;
   const { text, from } = found(search, spot);
   const [row] = await session.query(

@@ -15,6 +15,8 @@ export class AttributeNames {
   readonly #session: Session;
   readonly #byName = new Map<string, number>();
   #forgotten = 0;
+  /** Those that there were when all were last read, the most that can be told without asking. */
+  known: readonly NamedAttribute[] | undefined;
 
   constructor(session: Session) {
     this.#session = session;
@@ -53,14 +55,16 @@ export class AttributeNames {
   /** Every attribute there is; read anew, since another process may have made one a moment ago. */
   async all(session = this.#session): Promise<readonly NamedAttribute[]> {
     const rows = await session.query(allNames);
-    return rows.map(
+    this.known = rows.map(
       ([attribute, type, name, isFilling]): NamedAttribute => ({ attribute, type, name, isFilling }),
     );
+    return this.known;
   }
 
   forget(): void {
     this.#forgotten += 1;
     this.#byName.clear();
+    this.known = undefined;
   }
 }
 

@@ -7,6 +7,13 @@ import { isDownwards } from "../search-bounds.ts";
 
 export const chunkMin = 200;
 export const chunkMax = 2_000;
+/** What a source gives is likely to fit. */
+const sourceChunkMin = 50;
+
+/** How many candidates of a source are read first. */
+export function firstOfSource({ offset, limit }: StoreSearch): number {
+  return Math.min(chunkMin, Math.max(sourceChunkMin, offset + limit));
+}
 
 /** Candidates that were read together, those of them that meet the conditions, and the last place that was looked at. */
 export interface Chunk {

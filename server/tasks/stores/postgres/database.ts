@@ -48,6 +48,14 @@ export interface Settings {
   off: string;
 }
 
+/** All answers, and not before all are over: what was sent together ends together. */
+export async function allOver<Asked extends readonly unknown[]>(
+  asked: readonly [...{ [Place in keyof Asked]: Promise<Asked[Place]> }],
+): Promise<Asked> {
+  await Promise.allSettled(asked);
+  return (await Promise.all(asked)) as unknown as Asked;
+}
+
 /** A transaction that is open. */
 export interface OpenTransaction extends Session {
   /** Begins a statement that ends in FROM STDIN, and takes rows in the text format of COPY (`copyLine`). */
@@ -335,7 +343,7 @@ export class Database implements Session {
     const together: Snapshot["inOneGo"] = async (ask) => {
       const { asked, ended } = inOneGo(client, ask);
       await ended;
-      return Promise.all(asked) as never;
+      return (await Promise.all(asked)) as never;
     };
     try {
       give(await work({ query, inOneGo: together }));

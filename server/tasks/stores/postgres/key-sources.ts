@@ -2,10 +2,10 @@
 import type { Condition } from "../../core/condition.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import { isAttributeCondition } from "./attribute-conditions.ts";
-import { attributeSource } from "./attribute-keys.ts";
+import { askAttributes, attributeSource } from "./attribute-keys.ts";
 import type { NamedAttribute } from "./attribute-names.ts";
 import type { Context } from "./context.ts";
-import type { Database, Session } from "./database.ts";
+import type { Database, Session, Snapshot } from "./database.ts";
 import type { KeySource } from "./key-source.ts";
 import { outline } from "./search.ts";
 import { slowSource } from "./slow-keys.ts";
@@ -25,17 +25,16 @@ const indexes = new WeakMap<Database, { readAt: number; index: TextIndex }>();
  */
 export async function findKeySource(
   context: Context,
-  session: Session,
+  session: Snapshot,
   search: StoreSearch,
   names: (session: Session) => Promise<readonly NamedAttribute[]>,
 ): Promise<KeySource | undefined> {
   if (!search.where) return undefined;
-  const asksAttributes = mentions(search.where, isAttributeCondition);
-  const attributes = asksAttributes ? await names(session) : [];
-  const index = await textIndexOf(context, session);
-  const byAttribute = asksAttributes
-    ? await attributeSource(session, search, attributes, index.tasks || undefined)
+  const asked = mentions(search.where, isAttributeCondition)
+    ? await askedOf(context, session, search, names)
     : undefined;
+  const index = await textIndexOf(context, session);
+  const byAttribute = asked && (await attributeSource(session, search, asked, index.tasks || undefined));
   // So few are read at once; nothing finds them sooner.
   if (byAttribute && byAttribute.estimate < search.limit) return byAttribute;
   let known: Promise<Passing> | undefined;
@@ -52,6 +51,27 @@ export async function findKeySource(
   if (missesMany(unindexed, search) || (!asksText && unindexed.left > 0)) return best;
   const texts = await textSource(session, search, index, passing);
   return fewer(best, texts && withUnindexed(search, texts, unindexed));
+}
+
+/** Which attributes there are is asked together with what is asked of them, by what is known of them. */
+async function askedOf(
+  { attributes }: Context,
+  session: Snapshot,
+  search: StoreSearch,
+  names: (session: Session) => Promise<readonly NamedAttribute[]>,
+): ReturnType<typeof askAttributes> {
+  const { known } = attributes;
+  if (!known) return askAttributes(session, search, await names(session));
+  const [all, asked] = await session.inOneGo(() => [names(session), askAttributes(session, search, known)]);
+  return areSame(all, known) ? asked : askAttributes(session, search, all);
+}
+
+function areSame(some: readonly NamedAttribute[], others: readonly NamedAttribute[]): boolean {
+  const isSame = ({ attribute, type, name }: NamedAttribute, place: number) => {
+    const other = others[place]!;
+    return attribute === other.attribute && type === other.type && name === other.name;
+  };
+  return some.length === others.length && some.every(isSame);
 }
 
 function fewer(one: KeySource | undefined, other: KeySource | undefined): KeySource | undefined {

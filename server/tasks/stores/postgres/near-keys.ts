@@ -8,7 +8,7 @@ import type { Place, StoreSearch } from "../../core/store.ts";
 import { ByStart, type NearOrder, placeAfterInstant, placeBeforeInstant, quickMs } from "../near-orders.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Context } from "./context.ts";
-import type { Session, Snapshot } from "./database.ts";
+import { allOver, type Session, type Snapshot } from "./database.ts";
 import type { Candidates } from "./key-source.ts";
 import {
   dueAtStatement,
@@ -49,7 +49,7 @@ export async function nearPlaces(
     pairs,
     value: [firstRows, inLines],
   } = await outlined(context, session, { ...search, definitions: false }, (pairs) =>
-    Promise.all([read(pairs, limit), isInLines ? readLines(session, search, pairs, limit) : undefined]),
+    allOver([read(pairs, limit), isInLines ? readLines(session, search, pairs, limit) : nothing]),
   );
   let rows = firstRows;
   for (let reach = limit; ; reach *= 2) {
@@ -139,6 +139,8 @@ function nearPart(search: StoreSearch, order: NearOrder, rows: NearRow[], most: 
 
 /** So many more are read than are wanted: those that are due at the last instant are left to the next chunk. */
 const spareTies = 10;
+
+const nothing = Promise.resolve(undefined);
 
 interface InLines {
   lanes: readonly number[];

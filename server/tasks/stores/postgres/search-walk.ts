@@ -9,20 +9,21 @@ import type { Count, Found, Place, SearchPlan, StoreSearch } from "../../core/st
 import type { Task } from "../../core/task.ts";
 import { isNear, type NearOrder, nearIndexes } from "../near-orders.ts";
 import { countUnfilled, unfilledIn } from "./attribute-fills.ts";
-import { CandidateReader } from "./candidate-reader.ts";
+import { CandidateReader, type Tested } from "./candidate-reader.ts";
 import {
   type Chunk,
   chunkMax,
   chunkMin,
   comparator,
+  firstOfSource,
   type Placed,
   placed,
   placeOf,
   withEntries,
 } from "./chunks.ts";
 import type { Context } from "./context.ts";
-import type { Session } from "./database.ts";
-import { estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
+import type { Session, Snapshot } from "./database.ts";
+import { type Candidates, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { findKeySource } from "./key-sources.ts";
 import { nearPlaces, type WaitingWay } from "./near-keys.ts";
 import { planning, planningOnce } from "./planning.ts";
@@ -32,8 +33,6 @@ import { textIndexes } from "./text-indexes.ts";
 import { portionBytesMax } from "./value-sizes.ts";
 import { walkedChunks } from "./walked-chunks.ts";
 
-/** What a source gives is likely to fit. */
-const sourceChunkMin = 50;
 /** Candidates that an order without an index is looked for among; further ones are not sorted. */
 const sortedMax = 200_000;
 /** Where a smaller share of a chunk was found by the one way to those that wait, the other is tried. */
@@ -174,7 +173,8 @@ class Walk {
   }
 
   async #walked(): Promise<Found> {
-    const source = await this.#source();
+    this.reader.bytesMax = this.#bytesMaxFrom(this.#search.offset);
+    const source = await this.#source(this.#search, true);
     if (!source) return (await this.#over(this.#chunks())).found;
     const chunks = this.#fromSource(source);
     const found = source.isOrdered ? (await this.#over(chunks)).found : await this.#gathered(chunks);
@@ -192,7 +192,7 @@ class Walk {
       found: { tasks: await this.reader.whole(found), ...how },
       isExhausted,
     });
-    this.reader.bytesMax = offset === 0 ? this.#search.bytesMax : undefined;
+    this.reader.bytesMax = this.#bytesMaxFrom(offset);
     let left = offset;
     let bytes = 0;
     for await (const { met, last } of chunks) {
@@ -207,6 +207,10 @@ class Walk {
       if (performance.now() > this.#endsAt) return answer(false, { stoppedAt: last });
     }
     return answer(true);
+  }
+
+  #bytesMaxFrom(offset: number): number | undefined {
+    return offset === 0 ? this.#search.bytesMax : undefined;
   }
 
   /** Whether the order is walked through sooner than all that may fit are sorted. */
@@ -315,27 +319,32 @@ class Walk {
     return walkedChunks(this.#context, search, this.reader);
   }
 
-  async #source(search = this.#search): Promise<KeySource | undefined> {
+  /** @param begins whether its first candidates are read, too, where they come in order: most often these are the page */
+  async #source(search = this.#search, begins = false): Promise<BegunSource | undefined> {
     if (search.id !== undefined) return undefined;
     // Those that run are few.
     if (search.statuses?.every((name) => name === "RUNNING")) return undefined;
-    const source = await this.#context.database.snapshot(
-      (session) => findKeySource(this.#context, session, search, (asked) => this.reader.attributes(asked)),
-      planningOnce,
-    );
-    return source && (await this.#walksSooner(source)) ? undefined : source;
+    const names = (session: Session) => this.reader.attributes(session);
+    return this.#context.database.snapshot(async (session) => {
+      const source = await findKeySource(this.#context, session, search, names);
+      if (!source || (await this.#walksSooner(session, source))) return undefined;
+      if (!begins || !source.isOrdered) return source;
+      return {
+        ...source,
+        begun: await this.#readFrom(session, source, search.after, firstOf(source, search)),
+      };
+    }, planningOnce);
   }
 
   /** Whether a page comes sooner from the tasks that pass the plain filters: when few pass, and the source gives many. */
-  async #walksSooner({ isOrdered, isFiltered, estimate }: KeySource): Promise<boolean> {
+  async #walksSooner(session: Snapshot, { isOrdered, isFiltered, estimate }: KeySource): Promise<boolean> {
     if (!isOrdered || isFiltered || estimate < estimateMax) return false;
     const { types, statuses, queues, limit, offset } = this.#search;
     if (!types && !statuses && !queues) return false;
-    const anything = { sortBy: "createdAt", descending: true, limit, offset: 0, definitions: false } as const;
     const filters = { ...(types && { types }), ...(statuses && { statuses }), ...(queues && { queues }) };
-    const [all, passing] = await Promise.all([
-      plain.countTasks(this.#context, anything),
-      plain.countTasks(this.#context, { ...anything, ...filters }),
+    const [all, passing] = await session.inOneGo(() => [
+      plain.countKept(session, {}),
+      plain.countKept(session, filters),
     ]);
     const wanted = offset + limit;
     const walked = Math.min(passing, (wanted * all) / estimate);
@@ -343,22 +352,28 @@ class Walk {
     return walked < looked;
   }
 
-  async *#fromSource(source: KeySource, search = this.#search): AsyncGenerator<Chunk> {
+  async #readFrom(
+    session: Session,
+    source: KeySource,
+    after: Place | undefined,
+    limit: number,
+  ): Promise<ReadCandidates> {
+    const candidates = await source.keys(session, after, limit);
+    const read = await this.reader.read(session, candidates.places);
+    return { ...candidates, ...(read.stoppedAt && { next: read.stoppedAt }), read };
+  }
+
+  async *#fromSource(source: BegunSource, search = this.#search): AsyncGenerator<Chunk> {
     const { database } = this.#context;
     let after: Place | undefined = search.after;
-    const { limit: wanted, offset } = search;
-    const first = Math.min(
-      source.isFiltered ? chunkMax : chunkMin,
-      Math.max(sourceChunkMin, offset + wanted),
-    );
+    let { begun } = source;
     let entries = await this.#entries(search);
     const compare = comparator(search);
-    for (let limit = first; ; ) {
-      const { places, next, read } = await database.snapshot(async (session) => {
-        const candidates = await source.keys(session, after, limit);
-        const read = await this.reader.read(session, candidates.places);
-        return { ...candidates, ...(read.stoppedAt && { next: read.stoppedAt }), read };
-      }, planningOnce);
+    for (let limit = firstOf(source, search); ; ) {
+      const { places, next, read } =
+        begun ??
+        (await database.snapshot((session) => this.#readFrom(session, source, after, limit), planningOnce));
+      begun = undefined;
       const isHere = (entry: Placed) => !next || !source.isOrdered || compare(entry, placed(next)) <= 0;
       const here = entries.filter(isHere);
       entries = entries.filter((entry) => !isHere(entry));
@@ -387,6 +402,18 @@ class Walk {
     const { definitions } = await this.#context.database.snapshot(outline, planning);
     return definitions.map((definition) => plain.entryOf(search, definition));
   }
+}
+
+/** The first candidates of a source, and where there may be more. */
+interface ReadCandidates extends Candidates {
+  read: Tested;
+}
+
+type BegunSource = KeySource & { begun?: ReadCandidates };
+
+function firstOf({ isFiltered }: KeySource, search: StoreSearch): number {
+  if (!isFiltered) return firstOfSource(search);
+  return Math.min(chunkMax, Math.max(firstOfSource(search), search.offset + search.limit));
 }
 
 const indexNames = { texts: textIndexes, attributes: ["attributes_key"], slow: ["tasks_slow"] };

@@ -145,13 +145,22 @@ export async function countTasks(context: Context, search: StoreSearch): Promise
     return (await searchById(context, { ...unplaced, offset: 0, definitions: false }, search.id)).length;
   }
   if (!search.created && !search.updated) {
-    const [row] = await context.database.read(keptCount, filtersOf(search));
-    return row![0];
+    const session: Session = { query: (statement, values) => context.database.read(statement, values) };
+    return countKept(session, search);
   }
   return context.database.snapshot((session) => {
     const pairs = async () => (await outline(session, { ...search, definitions: false })).pairs;
     return countFitting(context, session, search, pairs);
   }, planningOnce);
+}
+
+/** Of types, queues and statuses alone. */
+export async function countKept(
+  session: Session,
+  filters: Pick<StoreSearch, "types" | "queues" | "statuses">,
+): Promise<number> {
+  const [row] = await session.query(keptCount, filtersOf(filters));
+  return row![0];
 }
 
 /** By the counts that are kept, as far as they are; else the pairs are asked for. */
@@ -242,7 +251,7 @@ async function readPage(
   return page.rows.length > 0 || first === 0 || definitions.length === 0 ? page : read(0);
 }
 
-/** What is asked by the search's pairs, which is sent together with the question which these are, where they may be known. */
+/** What is asked by the search's pairs, as statements that are sent at once, which is sent together with the question which these are, where they may be known. */
 export async function outlined<Value>(
   { lanes }: Context,
   session: Snapshot,
@@ -251,13 +260,12 @@ export async function outlined<Value>(
 ): Promise<Outline & { value: Value }> {
   const known = lanes.pairs.look(search);
   const likely = known.pairs;
-  if (!likely) {
-    const found = await outline(session, search);
-    known.saw(found.pairs);
-    return { ...found, value: await ask(found.pairs) };
-  }
-  const [found, value] = await session.inOneGo(() => [outline(session, search), ask(likely)]);
-  return { ...found, value: known.saw(found.pairs) ? value : await ask(found.pairs) };
+  const [found, first] = likely
+    ? await session.inOneGo(() => [outline(session, search), ask(likely)])
+    : [await outline(session, search)];
+  if (known.saw(found.pairs)) return { ...found, value: first! };
+  const [value] = await session.inOneGo(() => [ask(found.pairs)]);
+  return { ...found, value };
 }
 
 function merge(search: StoreSearch, tasks: readonly Placed[], first: number, entries: Placed[]): Task[] {
@@ -351,7 +359,11 @@ function storedPairs({ status, tasks, ...pair }: Pair): Pair[] {
 }
 
 /** The values of `counted`. */
-function filtersOf({ types, queues, statuses }: StoreSearch): unknown[] {
+function filtersOf({
+  types,
+  queues,
+  statuses,
+}: Pick<StoreSearch, "types" | "queues" | "statuses">): unknown[] {
   return [types ?? null, queues ?? null, statuses?.flatMap((name) => statusNumbers[name]) ?? null];
 }
 
