@@ -111,12 +111,8 @@ async function ask(
   areByMinute = true,
 ): Promise<Row[]> {
   const of = new TimeParts(asked, parts, areByMinute);
-  const before = of.with();
-  const texts = textOf(of).map((part) => `(${part})`);
-  return (await session.query(
-    shape("sumTimes", before + texts.join("\n UNION ALL ")),
-    of.text.values,
-  )) as Row[];
+  const text = of.textOf(textOf(of));
+  return (await session.query(shape("sumTimes", text), of.text.values)) as Row[];
 }
 
 function addRows(rows: readonly Row[], { statuses }: Asked, { hours, minutes }: KeptParts, give: Add): void {

@@ -46,6 +46,8 @@ export class TimeParts {
   readonly #lanes: Lanes;
   readonly #isByEnd: boolean;
   readonly #states: readonly number[];
+  /** What several parts are made of, by its name; read once. */
+  readonly #shared = new Map<string, string>();
 
   constructor(asked: Asked, parts: KeptParts, areByMinute: boolean) {
     const { search, time, statuses } = asked;
@@ -55,17 +57,25 @@ export class TimeParts {
     this.#lanes = search.types || search.queues ? "some" : asked.areLanesApart ? "each" : "sums";
     this.#isByEnd = time === "updatedAt";
     this.#states = [1, 3, 4, 5].filter((status) => statuses.has(status)).map((one) => (one === 1 ? 0 : one));
+    if (this.#lanes !== "some") return;
+    const [types, queues] = [search.types, search.queues].map((names) => this.text.add(names ?? null));
+    this.#shared.set(
+      "own",
+      `SELECT lane FROM :schema.lanes WHERE (${types}::text[] IS NULL OR type = ANY(${types}::text[]))
+        AND (${queues}::text[] IS NULL OR queue = ANY(${queues}::text[]))`,
+    );
   }
 
-  /** What stands before the parts: which lanes are asked for, where not all are. */
-  with(): string {
-    if (this.#lanes !== "some") return "";
-    const { types, queues } = this.#asked.search;
-    const given = [this.text.add(types ?? null), this.text.add(queues ?? null)].map(
-      (one) => `${one}::text[]`,
-    );
-    return `WITH own AS MATERIALIZED (SELECT lane FROM :schema.lanes
-      WHERE (${given[0]} IS NULL OR type = ANY(${given[0]})) AND (${given[1]} IS NULL OR queue = ANY(${given[1]})))\n`;
+  /** The whole text, of parts that were made before. */
+  textOf(parts: readonly string[]): string {
+    const shared = [...this.#shared].map(([name, query]) => `${name} AS MATERIALIZED (${query})`);
+    const before = shared.length > 0 ? `WITH ${shared.join(",\n ")}\n` : "";
+    return before + parts.map((part) => `(${part})`).join("\n UNION ALL ");
+  }
+
+  #share(name: string, query: () => string): string {
+    if (!this.#shared.has(name)) this.#shared.set(name, query());
+    return name;
   }
 
   /** Whether the counts by the minute lack something. */
@@ -194,10 +204,13 @@ export class TimeParts {
     const { start, end } = this.#parts;
     const isBack = `tasks.status = ${cameBack} AND tasks.status <> 2 AND tasks.status <> 0`;
     const from = this.#lanes === "some" ? "own" : ":schema.lanes AS own";
-    const having = `(SELECT own.lane FROM ${from} WHERE EXISTS (
-        SELECT 1 FROM :schema.tasks WHERE tasks.lane = own.lane AND ${isBack}) OFFSET 0) AS own`;
+    const back = this.#share(
+      "came_back",
+      () => `SELECT own.lane FROM ${from} WHERE EXISTS (
+        SELECT 1 FROM :schema.tasks WHERE tasks.lane = own.lane AND ${isBack})`,
+    );
     const of = (instant: string, sign: string, within: string) =>
-      `SELECT 'one', own.lane, 0, back.at, NULL::text, (${sign} back.tasks)::text FROM ${having}
+      `SELECT 'one', own.lane, 0, back.at, NULL::text, (${sign} back.tasks)::text FROM ${back} AS own
         CROSS JOIN LATERAL (SELECT ${startOf(instant)} AS at, count(*) AS tasks FROM :schema.tasks
           WHERE tasks.lane = own.lane AND ${isBack} AND ${within} GROUP BY 1) AS back`;
     const { updated } = search;
@@ -224,11 +237,15 @@ export class TimeParts {
     if (edges.length === 0) return [];
     const { add } = this.text;
     const minutes = edges.map(({ start }) => minuteOf(start));
-    const areMany = `(SELECT coalesce(sum(cell.tasks), 0) FROM unnest(${add(minutes.map(hourOfMinute))}::integer[],
+    const crowd = this.#share(
+      "crowd",
+      () => `SELECT coalesce(sum(cell.tasks), 0) AS tasks FROM unnest(${add(minutes.map(hourOfMinute))}::integer[],
           ${add(minutes.map((minute) => minute - hourOfMinute(minute) * 60))}::integer[]) AS own (hour, minute)
         CROSS JOIN LATERAL (SELECT kept.tasks[array_position(kept.minutes, own.minute::smallint)] AS tasks
           FROM :schema.minute_tallies AS kept
-          WHERE kept.lane = ${allLanes} AND kept.state = ANY('{0,3,4,5}') AND kept.hour = own.hour OFFSET 0) AS cell) > ${readMax}`;
+          WHERE kept.lane = ${allLanes} AND kept.state = ANY('{0,3,4,5}') AND kept.hour = own.hour OFFSET 0) AS cell`,
+    );
+    const areMany = `(SELECT tasks FROM ${crowd}) > ${readMax}`;
     const ids = (instants: readonly number[]) => `${add(instants.map(ulidStart))}::text[]`;
     return [
       `SELECT 'many', 0, 0, 0::bigint, NULL::text, '0' WHERE ${areMany}`,
@@ -260,40 +277,50 @@ export class TimeParts {
 
   /** @param stored which statuses tasks of a state are stored with */
   #edgesBy(instant: string, stored: string, indexed: string, counting: Counting): string {
-    const { edges } = this.#parts;
-    const { add } = this.text;
-    const minutes = edges.map(({ start }) => minuteOf(start));
-    const edge = `unnest(${add(edges.map(({ start }) => start))}::bigint[], ${add(edges.map(({ end }) => end))}::bigint[],
-        ${add(edges.map(({ sign }) => sign))}::integer[], ${add(minutes)}::bigint[], ${add(minutes.map(hourOfMinute))}::integer[])
-        AS edge (start, stop, sign, minute, hour)`;
     const isKind = counting === "chosen" ? "own_ids" : "NOT own_ids";
     const ofKind =
       counting === "all" ? "" : `AND pair.lane = ANY(ARRAY(SELECT lane FROM :schema.lanes WHERE ${isKind}))`;
+    const held = this.#share("held", () => (this.#areByMinute ? this.#havingMinute() : this.#havingTasks()));
     return `SELECT 'one', pair.lane, stored.status, pair.start, NULL::text, sum(pair.sign * counted.tasks)::text
-      FROM (${this.#areByMinute ? this.#havingMinute(edge, instant === "updated_at") : this.#havingTasks(edge)}) AS pair
-        JOIN (VALUES ${stored}) AS stored (state, status) ON stored.state = pair.state
+      FROM ${held} AS pair JOIN (VALUES ${stored}) AS stored (state, status) ON stored.state = pair.state
         CROSS JOIN LATERAL (SELECT count(*) AS tasks FROM :schema.tasks WHERE tasks.lane = pair.lane AND tasks.status = stored.status
           AND ${indexed} AND tasks.${instant} >= pair.start AND tasks.${instant} < pair.stop) AS counted
       WHERE true ${ofKind} GROUP BY 2, 3, 4`;
   }
 
+  #edges(): string {
+    const { edges } = this.#parts;
+    const { add } = this.text;
+    const minutes = edges.map(({ start }) => minuteOf(start));
+    return this.#share(
+      "edge",
+      () => `SELECT * FROM unnest(${add(edges.map(({ start }) => start))}::bigint[], ${add(edges.map(({ end }) => end))}::bigint[],
+          ${add(edges.map(({ sign }) => sign))}::integer[], ${add(minutes)}::bigint[], ${add(minutes.map(hourOfMinute))}::integer[])
+        AS edge (start, stop, sign, minute, hour)`,
+    );
+  }
+
   /** Lanes and states that may have tasks in the minute. By minute_tallies_hour: all lanes lie side by side. */
-  #havingMinute(edge: string, isByEnd: boolean): string {
-    const minute = isByEnd ? "ended" : "created";
+  #havingMinute(): string {
+    const edge = this.#edges();
     const within =
       "kept.hour = edge.hour AND (edge.minute - edge.hour::bigint * 60)::smallint = ANY(kept.minutes)";
     const each = this.#lanes === "some" ? "some" : "each";
     const kept = this.#kept("minute_tallies", "hour", this.#states, within, edge, each);
-    return `SELECT kept.lane, kept.state, edge.start, edge.stop, edge.sign FROM ${kept}
-      UNION SELECT lane, moved.state, edge.start, edge.stop, edge.sign FROM :schema.minute_changes
-        CROSS JOIN LATERAL (VALUES (was), (state)) AS moved (state) JOIN ${edge} ON ${minute} = edge.minute
-        WHERE moved.state ${this.#statesOf(isByEnd)} ${this.#ofOwn("lane")}`;
+    const changed = this.#sources().map(
+      ({
+        isByEnd,
+      }) => `UNION SELECT lane, moved.state, edge.start, edge.stop, edge.sign FROM :schema.minute_changes
+        CROSS JOIN LATERAL (VALUES (was), (state)) AS moved (state) JOIN ${edge} ON ${isByEnd ? "ended" : "created"} = edge.minute
+        WHERE moved.state ${this.#statesOf(isByEnd)} ${this.#ofOwn("lane")}`,
+    );
+    return `SELECT kept.lane, kept.state, edge.start, edge.stop, edge.sign FROM ${kept} ${changed.join(" ")}`;
   }
 
-  #havingTasks(edge: string): string {
+  #havingTasks(): string {
     return `SELECT lane, ${stateSql("status")} AS state, edge.start, edge.stop, edge.sign
       FROM (SELECT lane, status FROM :schema.tallies UNION SELECT lane, status FROM :schema.tally_changes) AS pairs
-        CROSS JOIN ${edge} WHERE status <> ${running} ${this.#ofOwn("lane")}`;
+        CROSS JOIN ${this.#edges()} WHERE status <> ${running} ${this.#ofOwn("lane")}`;
   }
 
   /** Which of the kept counts tell of which states: what waits is kept by its creation. */
