@@ -124,19 +124,25 @@ describe("connections", () => {
   test("a pool that the application keeps busy costs no worker its lease", async () => {
     const schema = await createTestSchema();
     closing.push(() => schema.drop());
-    const world = await openWorld({ url: `${schema.url}&pool_size=2`, workers: 1, worker: { lease: "1s" } });
+    const world = await openWorld({ url: `${schema.url}&pool_size=2`, worker: { lease: "2s" } });
     world.workMs = 2_000;
-    const worker = world.workers[0]!;
-    for (let count = 0; count < 5; count += 1) await world.enqueue();
-    // Fifty at once keep both connections busy for as long as they go on.
-    const end = performance.now() + 2_500;
-    const busy = Array.from({ length: 50 }, async () => {
-      while (performance.now() < end) await worker.stats();
-    });
-    await Promise.all(busy);
+    for (let count = 0; count < 10; count += 1) await world.enqueue();
+    await world.until("every start", () => world.starts === 10);
+    const holder = new pg.Client({ connectionString: schema.url.replace(/\?.*/, "") });
+    await holder.connect();
+    closing.push(() => holder.end());
+    await holder.query(`BEGIN; LOCK TABLE ${schema.quoted}.saved_searches`);
+    // What the application asks of one hangs, and with it every connection of its pool; the other one looks on.
+    const asked = [1, 2, 3].map(() => world.workers[0]!.listSearches());
+    const hanging = `SELECT FROM pg_stat_activity WHERE wait_event = 'relation' AND query LIKE '%saved_searches%'`;
+    await world.until("all that hangs", async () => (await schema.query(hanging)).length === 2);
+    await sleep(5_000);
+    await holder.query("COMMIT");
+    await Promise.all(asked);
     world.workMs = 1;
     await world.check();
-    expect((await world.caller.stats()).workers).toMatchObject({ alive: 1, dead: 0 });
+    expect((await world.caller.stats()).workers).toMatchObject({ alive: 2, dead: 0 });
+    expect(world.logged.filter((line) => /taken for dead|Took back/.test(line))).toEqual([]);
   });
 });
 
