@@ -34,6 +34,7 @@ import { booleanRule, checkOptions, type OptionRule } from "./tasks/core/options
 import type { Pause, PauseOptions, PauseTarget } from "./tasks/core/pauses.ts";
 import { listPausesIn, pauseIn, resumeIn } from "./tasks/core/pauses.ts";
 import type { Completion } from "./tasks/core/query-complete.ts";
+import { formatQueryIn, parseQueryIn, type QueryFilter } from "./tasks/core/query-options.ts";
 import { completeQueryIn } from "./tasks/core/query-sources.ts";
 import { Registry } from "./tasks/core/registry.ts";
 import type { SavedSearch, SaveSearchOptions } from "./tasks/core/saved-searches.ts";
@@ -152,6 +153,14 @@ export class DureInstance {
 
   completeQuery(text: string, position?: number): Promise<Completion> {
     return completeQueryIn(this.instance, text, position);
+  }
+
+  parseQuery(text: string): Promise<QueryFilter> {
+    return parseQueryIn(this.instance, text);
+  }
+
+  formatQuery(options: TaskSearchOptions): Promise<string | undefined> {
+    return formatQueryIn(this.instance, options);
   }
 
   getTaskById(id: string): Promise<Task | undefined> {

@@ -20,6 +20,7 @@ import { defaultInstance, provideDefaultInstance } from "./tasks/core/instance.t
 import type { CancelReply, ChangeOptions, EditOptions } from "./tasks/core/manage.ts";
 import type { Pause, PauseOptions, PauseTarget } from "./tasks/core/pauses.ts";
 import type { Completion } from "./tasks/core/query-complete.ts";
+import type { QueryFilter } from "./tasks/core/query-options.ts";
 import type { SavedSearch, SaveSearchOptions } from "./tasks/core/saved-searches.ts";
 import type { TaskPage, TaskSearchOptions } from "./tasks/core/search.ts";
 import type {
@@ -73,6 +74,14 @@ export interface Dure {
   explainSearch(options?: TaskSearchOptions): Promise<SearchExplanation>;
   /** What may stand at a place of a query that is being written: fields, values, ids. Never fails for what is written there. */
   completeQuery(text: string, position?: number): Promise<Completion>;
+  /**
+   * A query as the options that ask for the same: spans such as `created:>2h` are instants from now on, and saved searches
+   * what they stand for.
+   * @throws DureError INVALID_OPTION, INVALID_QUERY
+   */
+  parseQuery(text: string): Promise<QueryFilter>;
+  /** Filters and order as one line of text; undefined for what no query can say. @throws DureError INVALID_OPTION, INVALID_QUERY */
+  formatQuery(options: TaskSearchOptions): Promise<string | undefined>;
   /** Oldest first, the running one included; empty when there is no such task. */
   listAttempts(taskId: string): Promise<Attempt[]>;
   /**

@@ -25,6 +25,7 @@ export type { HistoryBucket, HistoryOptions } from "./tasks/core/history.ts";
 export type { CancelReply, ChangeOptions, EditOptions } from "./tasks/core/manage.ts";
 export type { Pause, PauseOptions, PauseTarget } from "./tasks/core/pauses.ts";
 export type { Completion } from "./tasks/core/query-complete.ts";
+export type { QueryFilter } from "./tasks/core/query-options.ts";
 export type { SavedSearch, SavedSearchAlert, SaveSearchOptions } from "./tasks/core/saved-searches.ts";
 export type { DateRange, TaskSortField } from "./tasks/core/search.ts";
 export type { ArchivedTask, HealthFinding, StoredDefinition, StoreStats } from "./tasks/core/store.ts";

@@ -117,7 +117,7 @@ function matchTerms(name: string, kind: Kind, match: unknown): string[] {
   const terms = rangeTerms(name, kind, { gt, gte, lt, lte });
   if (values !== undefined) terms.push(equalTerm(name, kind, values as unknown[]));
   if (not !== undefined) terms.push(negated(matchTerms(name, kind, not)));
-  if (prefix !== undefined) terms.push(`${name}:${quote(String(prefix))}*`);
+  if (prefix !== undefined) terms.push(`${name}:${word(String(prefix))}*`);
   if (contains !== undefined) terms.push(containsTerm(name, kind, String(contains)));
   if (exists !== undefined) terms.push(existsTerm(name, exists === true));
   return terms;

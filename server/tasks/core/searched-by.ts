@@ -2,7 +2,7 @@
 import type { TaskFilter } from "./filter.ts";
 import { rangeFilter } from "./find.ts";
 import type { Instance } from "./instance.ts";
-import { parseQuery } from "./query.ts";
+import { parseQuery, type SavedQueries } from "./query.ts";
 import { formatQuery } from "./query-text.ts";
 import type { TaskSearchOptions } from "./search.ts";
 
@@ -16,6 +16,17 @@ export interface SearchedBy {
 
 /** What `created:>2h` meant when it was asked for, it means for good. */
 export function searchedBy(instance: Instance, search: TaskSearchOptions): SearchedBy {
+  const filter = { and: filtersOf(instance, search) };
+  const text = formatQuery({ filter });
+  return text !== undefined && text.length <= queryMax ? { query: text } : { filter };
+}
+
+/** All that must hold, of the query and of the other options. */
+export function filtersOf(
+  instance: Instance,
+  search: TaskSearchOptions,
+  saved?: SavedQueries,
+): readonly TaskFilter[] {
   const {
     query,
     createdAtRange,
@@ -29,12 +40,10 @@ export function searchedBy(instance: Instance, search: TaskSearchOptions): Searc
     budget: _budget,
     ...filter
   } = search;
-  const parts = [
-    ...(query === undefined ? [] : [parseQuery(query, { now: instance.clock.now() }).filter]),
+  return [
+    ...(query === undefined ? [] : [parseQuery(query, { now: instance.clock.now() }, saved).filter]),
     filter,
     ...rangeFilter("createdAt", createdAtRange),
     ...rangeFilter("updatedAt", updatedAtRange),
   ];
-  const text = formatQuery({ filter: { and: parts } });
-  return text !== undefined && text.length <= queryMax ? { query: text } : { filter: { and: parts } };
 }
