@@ -85,6 +85,7 @@ test("no file of rules is left out", () => {
       "attributes-elsewhere",
       "bytes-max",
       "complete-query",
+      "due-ranges",
       "explain-task",
       "moving-pages",
       "near-orders",

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { StoreSearch, TaskStore } from "../../../server/tasks/core/store.ts";
 import { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
+import { delayedSql } from "../../../server/tasks/stores/sqlite/due-range-keys.ts";
 import { elsewhereStatements } from "../../../server/tasks/stores/sqlite/elsewhere-keys.ts";
 import {
   type Elsewhere,
@@ -94,6 +95,16 @@ test("the orders by start and by due time are read from the indexes that they na
   expect(plans.size).toBeGreaterThan(40);
   const bad = [...plans].filter(([text, plan]) => !isServed(text, plan) || /SCAN tasks/.test(plan));
   expect(bad).toEqual([]);
+});
+
+test("tasks that are due within a range are read from the index of those that were not due at once", () => {
+  for (const text of Object.values(delayedSql)) {
+    const plan = planOf(text);
+    expect(plan).toMatch(
+      /SEARCH tasks USING (COVERING )?INDEX tasks_delayed \(lane=\? AND status=\? AND due_at>\? AND due_at<\?\)/,
+    );
+    expect(plan).not.toMatch(/SCAN tasks/);
+  }
 });
 
 test("counts by stretches of time are bounded in an index", () => {

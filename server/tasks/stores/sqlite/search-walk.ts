@@ -12,6 +12,7 @@ import { isNear, type NearOrder, nearIndexes } from "../near-orders.ts";
 import { type RowFilter, rowFilterOf } from "../row-filter.ts";
 import { countUnfilled } from "./attribute-fills.ts";
 import type { Connection } from "./connection.ts";
+import { dueWithinKeys, isDueWithin } from "./due-range-keys.ts";
 import type { KeySource } from "./key-source.ts";
 import { estimateMax, gatheredMax } from "./key-source.ts";
 import { keySourceOf, withEntries } from "./key-sources.ts";
@@ -145,7 +146,8 @@ class Walk {
     const source = this.#sourceOf(walked);
     if (!source) {
       const { indexes } = plain.planInOrder(this.#connection, walked);
-      return { source: "walk", indexes, candidates: total, isSorted };
+      const delayed = isDueWithin(this.#connection, walked) ? ["tasks_delayed"] : [];
+      return { source: "walk", indexes: [...indexes, ...delayed], candidates: total, isSorted };
     }
     const { index, name: of, estimate } = source;
     return {
@@ -332,7 +334,11 @@ class Walk {
 
   #keys(search: StoreSearch): Iterator<Key> {
     this.#source = this.#sourceOf(search);
-    if (!this.#source) return plain.keysInOrder(this.#connection, search, this.#definitions);
+    if (!this.#source)
+      return (
+        dueWithinKeys(this.#connection, search) ??
+        plain.keysInOrder(this.#connection, search, this.#definitions)
+      );
     const entries = this.#definitions
       .map((row, index) => keyOf(search, row[8], row[8], row[0], -1 - index))
       .filter((key) => isAfter(search, key))
