@@ -269,6 +269,28 @@ describe("candidates", () => {
     }
   });
 
+  test("words that are frequent, but not among what passes the filters, are asked of the index of that", async () => {
+    await schema.query(
+      `INSERT INTO :schema.texts (created_at, version, task_id, status, lanes, body)
+        SELECT ${clock.now()} + n::bigint * 1800000, 0, 'x' || lpad(n::text, 5, '0'), CASE n % 3 WHEN 0 THEN 4 ELSE 3 END, ARRAY[1],
+          CASE n % 3 WHEN 0 THEN 'needle' ELSE 'hay' END FROM generate_series(1, 9000) AS n`,
+    );
+    const facts = { ...indexed(), firstAt: clock.now(), lastAt: clock.now() + 9_000 * 1_800_000 };
+    const search: StoreSearch = {
+      ...{ ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 },
+      statuses: ["COMPLETED"],
+    };
+    const pairs = [{ lane: 1, ownIds: false, status: 3, tasks: 600_000 }];
+    const asked: string[] = [];
+    const ids = await idsOf(async (session) =>
+      recording(asked, await textSource(session, search, facts, async () => ({ pairs, tasks: 600_000 }))),
+    );
+    expect(ids).toEqual([]);
+    // The first thousand tell.
+    expect(asked).not.toContain("walkTexts");
+    expect(asked).toContain("findTexts");
+  });
+
   test("a word that the index has more often than it seemed is walked for", async () => {
     await schema.query(
       `INSERT INTO :schema.texts (created_at, version, task_id, body)

@@ -191,13 +191,14 @@ export class TextReader {
     seen.keyMs = (performance.now() - startedAt) / Math.max(1, walked.looked);
     seen.looked += walked.looked;
     seen.met += walked.met;
+    seen.fitted += walked.found.length;
     if (way === "texts") this.#barren = walked.met > 0 ? 0 : this.#barren + walked.looked;
     return walked;
   }
 
   /** How many to look at for so many that fit. */
   #chunkOf(way: "texts" | "tasks", wanted: number): number {
-    const share = way === "texts" ? this.#share * this.#passes : this.#shareOfPassing;
+    const share = way === "texts" ? this.#shareThatFits : this.#shareOfPassing;
     const most = Math.min(chunkMax, chunkMs / this.#seen[way].keyMs);
     const likely = (wanted * spare) / share + (way === "texts" ? this.#barren : 0);
     return Math.round(Math.max(chunkMin, Math.min(most, likely)));
@@ -210,10 +211,22 @@ export class TextReader {
     return (met + spread.met) / Math.max(1, looked + spread.looked);
   }
 
+  /**
+   * Which share of all texts has the words and passes the filters: as if the one had nothing to do with the other, until what was looked
+   * at tells. The words of an error are seldom in tasks that completed, however frequent both are.
+   */
+  get #shareThatFits(): number {
+    const likely = this.#share * this.#passes;
+    if (!this.#filter || likely === 0) return likely;
+    const { looked, fitted } = this.#seen.texts;
+    const spread = this.#spread ?? { looked: 0, metHere: 0 };
+    return (fitted + spread.metHere + 1) / (looked + spread.looked + 1 / likely);
+  }
+
   /** Of those that pass the filters, among which the words may be rarer or more frequent than among all. */
   get #shareOfPassing(): number {
     const { looked, met } = this.#seen.tasks;
-    return looked >= chunkMin ? Math.max(met, 0.5) / looked : this.#share;
+    return looked >= chunkMin ? Math.max(met, 0.5) / looked : this.#shareThatFits / this.#passes;
   }
 
   /** About how many the index has: of the statuses and lanes asked for; until that is known, of what passes the filters. */
@@ -243,7 +256,7 @@ export class TextReader {
   #cheapest(wanted: number): Way {
     const share = this.#share;
     const texts = this.#index.texts || textsUnknown;
-    const byTexts = this.#barren + (wanted / (share * this.#passes)) * (1 + taskCost * share);
+    const byTexts = this.#barren + (wanted / this.#shareThatFits) * (1 + taskCost * share);
     const costs: [Way, number][] = [["texts", Math.min(texts * this.#within, byTexts)]];
     const entries = (this.#rarest?.share ?? 0) * texts;
     if (this.#index.exists && !this.#isTooFrequent && entries <= trigramsIndexedMax) {
@@ -281,12 +294,14 @@ function stretchesOf(start: number, end: number, { firstAt, lastAt }: TextIndex)
 interface Seen {
   looked: number;
   met: number;
+  /** Those of them that pass the filters, too. */
+  fitted: number;
   /** What one took, the last time. */
   keyMs: number;
 }
 
 function unseen(): Seen {
-  return { looked: 0, met: 0, keyMs: chunkMs / firstChunk };
+  return { looked: 0, met: 0, fitted: 0, keyMs: chunkMs / firstChunk };
 }
 
 /** As if tasks were stored evenly over the time that there are texts of. */
