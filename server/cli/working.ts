@@ -18,6 +18,8 @@ export interface WorkingOptions {
   queues?: string[];
   stopGrace?: string;
   name?: string;
+  /** False with --no-full-text. */
+  fullText?: boolean;
 }
 
 /** As createDure has it. */
@@ -57,6 +59,7 @@ export class Working {
     outliveReader();
     this.dure = context.openOrCreate({
       worker: { ...workerOptions(options), onUnhealthy: () => this.#unhealthy.resolve("unhealthy") },
+      ...(options.fullText === false && { fullText: false }),
     });
   }
 

@@ -50,6 +50,18 @@ describe("dure worker", () => {
     },
   );
 
+  test("leaves texts alone when it is told to, and words are found all the same", async () => {
+    workspace.write("tasks.ts", definitions);
+    const worker = workspace.start(["worker", "tasks.ts", "--no-full-text"]);
+    await worker.sees("Running 3 definitions");
+    await workspace.dure(["enqueue", "resize-image", '{"widthPx":7,"title":"한글 제목"}', "--wait"]);
+    const { tasks } = await workspace.json("search", "한글 제목");
+    expect(tasks).toHaveLength(1);
+    expect((await workspace.json("stats")).textLag).toBe(1);
+    worker.child.kill("SIGTERM");
+    await worker.ended;
+  });
+
   test("a second signal ends at once, with the signal's number", async () => {
     workspace.write(
       "tasks.ts",

@@ -20,7 +20,7 @@ export function addReindex(program: Command): void {
     .description(
       "Forgets the index that searches by text use, and makes it anew; until it is done they find what is indexed so far. " +
         "Running workers help, and go on after Ctrl-C. With --clear it only forgets, which frees its space; workers index " +
-        "again unless they run with fullText: false. Asks first on a terminal; elsewhere it wants --yes.",
+        "again unless they run with fullText: false (dure worker --no-full-text). Asks first on a terminal; elsewhere it wants --yes.",
     )
     .option("--clear", "only forget")
     .option("-y, --yes", "do not ask")

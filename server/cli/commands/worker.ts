@@ -27,6 +27,7 @@ export function addWorker(program: Command): void {
     .option(...queuesOption)
     .option(...graceOption)
     .option("--name <name>", "shown in lists of workers (default: host and process id)")
+    .option("--no-full-text", "do not index the texts of tasks")
     .addHelpText(
       "after",
       `
