@@ -237,6 +237,12 @@ onEachStore("texts", (world) => {
     expect(await ids("the clock went back")).toHaveLength(1);
   });
 
+  test("the lag is told in tasks, however often each has changed", async () => {
+    await world.enqueue(...Array.from({ length: 8 }, () => newTask()));
+    for (const claimed of await world.claim({ limit: 8 })) await world.settle(claimed, "completed");
+    expect((await world.store.stats()).textLag).toBe(8);
+  });
+
   test("forgotten, all are to be indexed again", async () => {
     const tasks = Array.from({ length: 30 }, (_, at) =>
       own(`own-${at}`, { text: `word ${at}` }, { dueAt: 0 }),
