@@ -108,7 +108,8 @@ export class Events {
 
   async #beginListening(): Promise<void> {
     const store = await this.#dure.instance.store();
-    this.#stopListening = store.onChange(() => {
+    this.#stopListening = store.onChange((news) => {
+      if (news === "soon") return;
       this.#timer ??= setTimeout(() => this.#hint(), this.#untilHintMs()).unref();
     });
     this.#heartbeat = setInterval(() => void this.#beat(), this.#heartbeatMs).unref();

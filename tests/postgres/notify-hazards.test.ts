@@ -8,6 +8,7 @@ import { Database } from "../../server/tasks/stores/postgres/database.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
 import { channelOf } from "../../server/tasks/stores/postgres/notifier.ts";
 import { serverFindings } from "../../server/tasks/stores/postgres/server-health.ts";
+import { quoted } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newTasks, newWorker } from "../support/builders.ts";
 import { CuttingProxy } from "../support/cutting-proxy.ts";
@@ -133,10 +134,15 @@ test("a notification is sent together with the statement that it tells of, not a
   await store.open();
   const [first, second] = newTasks(2);
   const told = () => proxy.statements(/dure:notify/).length;
-  await store.enqueueTasks([first!]);
-  await expect.poll(told).toBe(1);
+  const heard: unknown[] = [];
   const holder = await connect(schema.url.replace(/\?.*/, ""));
   closing.push(() => holder.end());
+  holder.on("notification", (message) => heard.push(message));
+  await holder.query(`LISTEN ${quoted(channelOf(schema.name))}`);
+  await store.enqueueTasks([first!]);
+  // Its announcement, and what is sent behind it: while that is under way the next is told of by itself.
+  await expect.poll(() => heard.length).toBe(2);
+  expect(told()).toBe(1);
   await holder.query(`BEGIN; LOCK TABLE ${schema.quoted}.tasks`);
   const answer = store.enqueueTasks([second!]);
   await expect.poll(told).toBe(2);

@@ -143,8 +143,11 @@ export interface TaskEdit {
   dueAt?: number;
 }
 
-/** What changed: tasks may be claimed, or tasks came to their ends or were asked to. */
-export type News = "tasks" | "ends";
+/**
+ * What changed: tasks may be claimed (`tasks`), or are stored and nobody has to look for them (`stored`), or tasks came to their
+ * ends or were asked to (`ends`). Or nothing has, but a claim that is made now may bring what is being stored (`soon`).
+ */
+export type News = "tasks" | "stored" | "ends" | "soon";
 
 /** How often to ask a store for what it was not heard to tell; in milliseconds. */
 export interface Pace {

@@ -60,7 +60,8 @@ export class ChangeReader implements ChangeSource {
   #add(store: TaskStore, follower: Follower, cursor: string): void {
     if (this.#followers.size === 0) this.#cursor = cursor;
     this.#followers.add(follower);
-    this.#stopListening ??= store.onChange(() => {
+    this.#stopListening ??= store.onChange((news) => {
+      if (news === "soon") return;
       this.#isHinted = true;
       this.#wake?.();
     });

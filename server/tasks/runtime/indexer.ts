@@ -106,7 +106,8 @@ export class Indexer {
     if (this.#begun) return this.tick();
     this.#begun = true;
     const store = await this.#parts.store();
-    this.#stopListening ??= store.onChange(() => {
+    this.#stopListening ??= store.onChange((news) => {
+      if (news === "soon") return;
       this.#changedAt = this.#parts.clock.monotonic();
       this.#lookSoon();
     });

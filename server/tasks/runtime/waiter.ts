@@ -98,7 +98,7 @@ export class Waiter {
     if (this.#isTold) return;
     this.#isTold = true;
     store.onChange((news) => {
-      if (news !== "tasks") this.onChange();
+      if (news === undefined || news === "ends") this.onChange();
     });
   }
 

@@ -140,8 +140,8 @@ export class WorkerService {
       watchSuddenExit(() => this.#worker.running.values().map(({ task }) => task), logger),
       registry.onAdd(() => this.#worker.claimAnew()),
       store.onChange((news) => {
-        if (news !== "ends") this.#worker.wake();
-        if (news !== "tasks") this.#lease.onChange();
+        if (news === undefined || news === "tasks" || news === "soon") this.#worker.wake();
+        if (news === undefined || news === "ends") this.#lease.onChange();
       }),
     ];
     this.#worker.start();

@@ -14,12 +14,14 @@
  * back; no settlement of a buried worker is accepted.
  */
 import type { ClaimedTask, ClaimReply, ClaimRequest, Written } from "../../core/store.ts";
+import { type Announced, awaitInsert } from "./announcements.ts";
 import { type ClaimedRow, claimedColumns, inOrder, noClaimedColumns, toClaimedTask } from "./claimed-task.ts";
 import type { Context } from "./context.ts";
+import type { ResultRow } from "./database.ts";
 import { orFewer } from "./fewer.ts";
 import { lookForTasks } from "./look.ts";
 import { isNotPaused, pausedForClaim } from "./pauses.ts";
-import { few, nowOf, quoted, statement } from "./statement.ts";
+import { few, nowOf, quoted, type Statement, statement } from "./statement.ts";
 
 /** A due time that has passed: the caller asks again at once. */
 const askAgainAt = 0;
@@ -67,7 +69,7 @@ async function claimUpTo(
     if (alive && !isDue) return { kind: "ok", value: nothing(dueAt) };
   }
   if (request.waitMs !== undefined && lookout.wasIdle(request.workerId)) {
-    const claimed = await claimFirst(context, request);
+    const claimed = await claimFirst(context, request, { isIdle: true });
     lookout.claimed(request, claimed.length, news, false);
     if (claimed.length > 0) return { kind: "ok", value: { claimed, nextDueAt: askAgainAt } };
   }
@@ -106,11 +108,31 @@ function nothing(dueAt: number | undefined): ClaimReply {
 async function claimFirst(
   context: Context,
   { workerId, types, queues, limit }: ClaimRequest,
+  { isIdle = false } = {},
 ): Promise<ClaimedTask[]> {
   if (limit <= 0 || context.floors.isSlow) return [];
   const values = [context.now(), workerId, types, queues ?? null, limit];
-  const rows = (await context.database.query(claimFirstDue, values)) as AnswerRow[];
+  const announced = isIdle ? context.lookout.announcements.take() : undefined;
+  const rows = (await queryBehind(context, announced, claimFirstDue, values)) as AnswerRow[];
   return rows.length === 0 ? [] : toClaims(context, rows, workerId);
+}
+
+/** A statement that is sent behind a wait for what was announced. */
+async function queryBehind(
+  { database }: Context,
+  announced: Announced | undefined,
+  statement: Statement,
+  values: readonly unknown[],
+): Promise<ResultRow[]> {
+  if (!announced) return database.query(statement, values);
+  try {
+    const [waits, rows] = await database.queryBoth([awaitInsert, [announced.number]], [statement, values]);
+    for (const [didWait] of waits ?? [[undefined]]) announced.end(didWait);
+    return rows;
+  } catch (error) {
+    announced.end(false);
+    throw error;
+  }
 }
 
 async function claim(context: Context, request: ClaimRequest): Promise<Written<ClaimReply, "worker-dead">> {

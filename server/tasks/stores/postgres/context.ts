@@ -1,4 +1,5 @@
 /** What every verb of the PostgreSQL store works with. */
+import type { NewTask } from "../../core/store.ts";
 import type { AttributeNames } from "./attribute-names.ts";
 import type { Database } from "./database.ts";
 import type { Floors } from "./floors.ts";
@@ -20,7 +21,7 @@ export interface Context {
   /** The instant for statements; null for the database's own clock. Tests give theirs. */
   now(): number | null;
   /** What tells others of tasks right behind the statement that stores them; undefined when `tasksAdded` is to do so. */
-  tellBehind(): Behind | undefined;
+  tellBehind(tasks: readonly NewTask[]): Behind | undefined;
   /** Tasks became claimable: wakes this process's worker at once and others, unless they were told, by a notification, soon. */
   tasksAdded(options?: { wereTold: boolean }): void;
   /** Tasks ended, or were asked to: wakes those who wait for that. */

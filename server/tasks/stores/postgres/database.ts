@@ -113,21 +113,42 @@ export class Database implements Session {
   /** `query` with values that are made once the connection is there, with its help; if it is new, `connected` was called before. */
   queryWith(
     statement: Statement,
-    values: (session: Session) => Promise<readonly unknown[]>,
+    values: (session: Session, number?: string) => Promise<readonly unknown[]>,
     behind?: Behind,
   ): Promise<ResultRow[]> {
     return this.#retrying(() =>
       this.#connections.use(async (client, hold) => {
         const send: Session["query"] = (statement, values = []) =>
           this.#send(client, statement, values, stepTimeoutMs);
-        const known = await values({ query: send });
+        const known = await values({ query: send }, behind?.ahead?.number);
         if (!behind) return send(statement, known);
-        const { asked, ended } = inOneGo(client, () => [
-          send(statement, known),
-          send(behind.statement, behind.values),
-        ]);
+        const ahead = this.#connections.driver.pipelines ? behind.ahead : undefined;
+        const { asked, ended } = inOneGo(client, () => {
+          // That the connection was lost the others tell.
+          if (ahead) send(ahead.statement, ahead.values).catch(ahead.failed);
+          return [send(statement, known), send(behind.statement, behind.values)];
+        });
         hold(behind.sent(ended.then(() => asked[1])));
         return asked[0]!;
+      }),
+    );
+  }
+
+  /**
+   * Two statements that are sent together, and commit each by itself: the second does not depend on what becomes of the first,
+   * whose rows are undefined when it failed. @throws ConnectionLost, DureError DATABASE_…, of the second
+   */
+  queryBoth(
+    first: Parameters<Database["query"]>,
+    second: Parameters<Database["query"]>,
+  ): Promise<[ResultRow[] | undefined, ResultRow[]]> {
+    return this.#retrying(() =>
+      this.#connections.use(async (client) => {
+        const send = ([statement, values = []]: Parameters<Database["query"]>) =>
+          this.#send(client, statement, values, stepTimeoutMs);
+        const { asked, ended } = inOneGo(client, () => [send(first), send(second)] as const);
+        await ended;
+        return [await asked[0].catch(() => undefined), await asked[1]];
       }),
     );
   }

@@ -20,12 +20,15 @@ export interface PoolOptions {
 
 export class Driver {
   readonly queryAfter: QueryAfter;
+  /** Whether statements can be sent before those ahead of them are answered; an older driver cannot. */
+  readonly pipelines: boolean;
   readonly #pg: typeof pg;
   readonly #location: Location;
   #host = 0;
 
   private constructor(driver: typeof pg, location: Location) {
     this.queryAfter = makeQueryAfter(driver);
+    this.pipelines = "pipeline" in new driver.Client();
     this.#pg = driver;
     this.#location = location;
   }

@@ -150,7 +150,7 @@ export class EnqueueBatch {
       });
       context.tasksAdded();
     } else {
-      const told = context.tellBehind();
+      const told = context.tellBehind(tasks);
       await insertTasks(context, database, tasks, told);
       context.tasksAdded({ wereTold: told !== undefined });
     }

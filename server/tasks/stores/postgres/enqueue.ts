@@ -45,13 +45,14 @@ async function insertPortion(
 ): Promise<void> {
   // One row takes a third less time without arrays.
   const isOne = tasks.length === 1;
-  const values = async (asked: Session) => {
+  const values = async (asked: Session, number?: string) => {
     const columns = await toColumns(context, tasks, asked);
-    return columns.map(isOne ? onlyValue : asText);
+    const given = columns.map(isOne ? onlyValue : asText);
+    return number === undefined || !isOne ? given : [...given, number];
   };
   const { database } = context;
   const inserting = tasks.some(hasAttributes) ? withAttributes : plain;
-  const statement = isOne ? inserting.one : inserting.all;
+  const statement = isOne ? (behind?.ahead ? inserting.announced : inserting.one) : inserting.all;
   if (session === database) await database.queryWith(statement, values, behind).finally(behind?.done);
   else await session.query(statement, await values(database));
 }
@@ -246,11 +247,14 @@ function insertingStatements({ attributes, callers = false }: { attributes: bool
       AS given (id, lane, own_id, priority, due_at, created_at, max_attempts, rerun_after_crash, payload, payload_types,
         description, tags, idempotency, settings${only(", attributes")})`;
   // With the types of its values, which a client of a caller's may not know.
-  const one = `INSERT INTO :schema.tasks (${names})
-    VALUES ($1::text, $2::integer, $3::boolean, $4::smallint,
+  const row = `$1::text, $2::integer, $3::boolean, $4::smallint,
       CASE WHEN $5::bigint <= $6::bigint THEN least($5::bigint, ${nowOf("$15")}) ELSE $5::bigint END, $6::bigint,
       $6::bigint, $7::integer, $8::boolean, $9::text, $10::text, $11::text, $12::text, $13::text,
-      $14::text, ${storedIn("$6::bigint", nowOf("$15"))}${only(", $16::text[]")})`;
+      $14::text, ${storedIn("$6::bigint", nowOf("$15"))}${only(", $16::text[]")}`;
+  const one = `INSERT INTO :schema.tasks (${names}) VALUES (${row})`;
+  // Never waits for the lock, and is stored without it: it is for those who heard of it.
+  const announced = `INSERT INTO :schema.tasks (${names}) SELECT ${row}
+      WHERE pg_try_advisory_xact_lock($${attributes ? 17 : 16}::bigint) IS NOT NULL`;
   const tallyingOne = `${tallying} SELECT lane, 1, 1, ${hourSql("created_at")}, created_at, created_at, true FROM added`;
   const tallyingMany = `${tallying} SELECT lane, 1, count(*), ${hourSql("created_at")}, min(created_at), max(created_at), true
     FROM added GROUP BY 1, 4`;
@@ -258,6 +262,10 @@ function insertingStatements({ attributes, callers = false }: { attributes: bool
     one: statement(
       `insertTask${suffix}`,
       `WITH added AS (${one} RETURNING ${returned})${and} ${tallyingOne}`,
+    ),
+    announced: statement(
+      `insertAnnouncedTask${suffix}`,
+      `WITH added AS (${announced} RETURNING ${returned})${and} ${tallyingOne}`,
     ),
     all: statement(
       `insertTasks${suffix}`,

@@ -3,8 +3,9 @@
  * changes, and never keeps the process alive by itself. One that dies is started anew, with all that it held.
  */
 import { Worker } from "node:worker_threads";
-import type { Beat, LeaseRequest as Lease, LeaseHandle, News } from "../../core/store.ts";
+import type { Beat, LeaseRequest as Lease, LeaseHandle } from "../../core/store.ts";
 import { threadTimeMs } from "../thread-time.ts";
+import type { Told } from "./announcements.ts";
 import type { LeaseReply, LeaseRequest, LeaseThreadOptions } from "./lease-protocol.ts";
 
 const threadFile = new URL(
@@ -15,8 +16,8 @@ const maxYoungGenerationSizeMb = 4;
 const restartMs = 1_000;
 
 export interface LeaseLinkEvents {
-  /** By another process. Without `news`, anything may have. */
-  changed(news?: News): void;
+  /** By another process. Without `told`, anything may have. */
+  changed(told?: Told): void;
   /** Others, and this process's own thread, are to hear that notifications arrive. */
   prove(): void;
 }
@@ -108,7 +109,7 @@ export class LeaseLink {
   }
 
   #receive(message: LeaseReply): void {
-    if (message.kind === "changed") this.#events.changed(message.news);
+    if (message.kind === "changed") this.#events.changed(message.told);
     else if (message.kind === "prove") this.#events.prove();
     else if (message.kind === "listening") this.#hears(message.works);
     else if (message.kind === "beat") {

@@ -1,5 +1,6 @@
 /** The messages between the store (main thread) and the thread that holds its leases and listens. */
-import type { Beat, News } from "../../core/store.ts";
+import type { Beat } from "../../core/store.ts";
+import type { Told } from "./announcements.ts";
 
 /** What the thread is started with. */
 export interface LeaseThreadOptions {
@@ -20,8 +21,8 @@ export type LeaseReply =
   /** `askedAt`: see thread-time.ts. */
   | { kind: "beat"; workerId: string; beat: Beat; askedAt: number }
   | { kind: "released"; number: number }
-  /** Something may have changed; without `news`, anything. */
-  | { kind: "changed"; news?: News }
+  /** Something may have changed; without `told`, anything. */
+  | { kind: "changed"; told?: Told }
   /** Something is to be notified, to see whether it arrives. */
   | { kind: "prove" }
   /** Whether notifications arrive; without `works`, that is not known. */

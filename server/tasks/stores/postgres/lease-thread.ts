@@ -4,14 +4,14 @@
  * allowed; the pulse tells whether the main thread still turns.
  */
 import { parentPort, workerData } from "node:worker_threads";
-import type { News } from "../../core/store.ts";
 import { sayBlocked } from "../blocked.ts";
 import { threadTimeMs } from "../thread-time.ts";
+import type { Told } from "./announcements.ts";
 import { Database } from "./database.ts";
 import type { LeaseReply, LeaseRequest, LeaseThreadOptions } from "./lease-protocol.ts";
 import { LinkConnection } from "./link-connection.ts";
 import { parseLocation } from "./location.ts";
-import { newsOf } from "./notifier.ts";
+import { readTold } from "./notifier.ts";
 import { renewLease, toBeat } from "./workers.ts";
 
 interface Held {
@@ -39,7 +39,7 @@ class LeaseThread {
       database: this.#database,
       sender,
       isNeeded: () => this.#watching || this.#held.size > 0,
-      heard: (payload) => this.#heard(payload === undefined ? undefined : newsOf(payload)),
+      heard: (payload) => this.#heard(payload === undefined ? undefined : readTold(payload)),
       prove: () => reply({ kind: "prove" }),
       listening: (works) => reply(works === undefined ? { kind: "listening" } : { kind: "listening", works }),
     });
@@ -116,8 +116,8 @@ class LeaseThread {
     if (this.#watching) this.#connection.need();
   }
 
-  #heard(news: News | undefined): void {
-    if (this.#watching) reply(news ? { kind: "changed", news } : { kind: "changed" });
+  #heard(told: Told | undefined): void {
+    if (this.#watching) reply(told ? { kind: "changed", told } : { kind: "changed" });
   }
 
   async #close(): Promise<void> {

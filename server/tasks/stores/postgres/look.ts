@@ -4,12 +4,14 @@
  * and changes nothing, so that many idle workers cost the server little.
  */
 import type { ClaimRequest } from "../../core/store.ts";
+import { Announcements } from "./announcements.ts";
 import type { Context } from "./context.ts";
 import { isNotPaused, pausedForLook } from "./pauses.ts";
 import { few, nowOf, statement } from "./statement.ts";
 
 /** What is known of each worker's claims: whether it has nothing to expect, and of how many lanes its tasks are. */
 export class Lookout {
+  readonly announcements = new Announcements();
   #news = 0;
   /** How much news there was when a worker's claim brought nothing. */
   readonly #idleSince = new Map<string, number>();

@@ -4,13 +4,16 @@
  * is sent after that, by itself, and seldom: some at once, then a few each second whatever happens.
  */
 import { createHash } from "node:crypto";
-import type { News } from "../../core/store.ts";
+import type { News, NewTask } from "../../core/store.ts";
+import { isAnnounced, newNumber, type Told } from "./announcements.ts";
 import type { Database } from "./database.ts";
 import type { Lull } from "./lull.ts";
-import { type Behind, statement } from "./statement.ts";
+import { type Behind, type Statement, statement } from "./statement.ts";
 
 const burst = 50;
 const perSecond = 30;
+/** Where an announcement could not be sent at once, the statements after it are not held up by another. */
+const silenceMs = 60_000;
 
 export class Notifier {
   /** Tells a process's own notifications from those of others. */
@@ -24,6 +27,8 @@ export class Notifier {
   #timer: NodeJS.Timeout | undefined;
   /** Whether one is under way behind a statement, whose connection it keeps. */
   #isBehind = false;
+  /** Until then nothing is announced. */
+  #silentUntil = Number.NEGATIVE_INFINITY;
 
   /** @param lull what is told of is stored already, and a worker of this process may be at it */
   constructor(database: Database, lull: Lull) {
@@ -35,15 +40,19 @@ export class Notifier {
    * A notification to be sent on the connection of the statement that it tells of, right behind it: a round trip sooner,
    * and hardly ever lost with the process that stored something. Undefined when it is `tell`'s turn, as while another is
    * under way: where NOTIFY hangs, one connection hangs with it, not all of the pool.
+   * @param tasks what is stored; it may be told of before that, too: see announcements.ts
    */
-  behind(news: News): Behind | undefined {
+  behind(news: News, tasks: readonly NewTask[]): Behind | undefined {
     const isBusy = this.#isBehind || this.#sending || this.#timer;
     if (!this.#database.location.listen || isBusy || !this.#mayTell()) return undefined;
     this.#isBehind = true;
     let under: Promise<unknown> | undefined;
+    const mayAnnounce = isAnnounced(tasks) && performance.now() >= this.#silentUntil;
+    const ahead = mayAnnounce ? this.#announcement() : undefined;
     return {
       statement: notify,
-      values: this.#valuesOf(news),
+      values: this.#valuesOf(ahead ? `${news} ${ahead.number}` : news),
+      ...(ahead && { ahead }),
       sent: (ended) => {
         under = ended;
         return ended;
@@ -52,6 +61,18 @@ export class Notifier {
         void Promise.allSettled([under]).then(() => {
           this.#isBehind = false;
         }),
+    };
+  }
+
+  #announcement(): NonNullable<Behind["ahead"]> {
+    const number = newNumber();
+    return {
+      number,
+      statement: announce,
+      values: this.#valuesOf(`soon ${number}`),
+      failed: () => {
+        this.#silentUntil = performance.now() + silenceMs;
+      },
     };
   }
 
@@ -125,9 +146,10 @@ export function isCheck(payload: string): boolean {
 }
 
 /** What a notification tells; undefined for anything, or for what is not known here. */
-export function newsOf(payload: string): News | undefined {
-  const [, ...news] = payload.split(" ");
-  return news.length === 1 && (news[0] === "tasks" || news[0] === "ends") ? news[0] : undefined;
+export function readTold(payload: string): Told | undefined {
+  const [, news, number] = payload.split(" ");
+  if (number === undefined) return news === "tasks" || news === "ends" ? { news } : undefined;
+  return (news === "tasks" || news === "soon") && /^\d+$/.test(number) ? { news, number } : undefined;
 }
 
 const channelBytesMax = 63;
@@ -144,8 +166,15 @@ export function channelOf(schema: string): string {
  * connection would hang on it. Nor is it worth a
  * wait for the disk, which the server would make because it counts as a write: what it tells of is stored already.
  */
-export const notify = statement(
-  "notify",
-  `SELECT pg_notify($1, $2)
-    FROM set_config('lock_timeout', '500ms', true) AS bounded, set_config('synchronous_commit', 'off', true) AS hasty`,
-);
+export const notify = notifying("notify", 500);
+
+/** Whoever keeps that lock holds up the statement that is announced, so it is hardly waited for. */
+const announce = notifying("announce", 2);
+
+function notifying(name: string, timeoutMs: number): Statement {
+  return statement(
+    name,
+    `SELECT pg_notify($1, $2)
+    FROM set_config('lock_timeout', '${timeoutMs}ms', true) AS bounded, set_config('synchronous_commit', 'off', true) AS hasty`,
+  );
+}

@@ -10,10 +10,12 @@ export interface Statement {
   readonly isShape?: true;
 }
 
-/** A statement that is sent right behind another, commits by itself, and of whose fate nobody asks. */
+/** A statement that is sent right behind another, and may be right before it too; each commits by itself, and nobody asks of its fate. */
 export interface Behind {
   statement: Statement;
   values: readonly unknown[];
+  /** What is sent before the other one, which is given `number` then: see announcements.ts. */
+  ahead?: { statement: Statement; values: readonly unknown[]; number: string; failed(): void };
   /** Takes note that it was sent; answers what it was given. */
   sent<Ended extends Promise<unknown>>(ended: Ended): Ended;
   /** It is not sent any more, and may never have been. */

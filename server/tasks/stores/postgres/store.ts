@@ -133,7 +133,7 @@ class PostgresStore implements TaskStore {
       minutes: { areKept: true },
       now: () => clock?.now() ?? null,
       // Where a worker of this process may take them at once, telling others must not take the processor from it meanwhile.
-      tellBehind: () => (this.#listeners.size > 0 ? undefined : this.#notifier.behind("tasks")),
+      tellBehind: (tasks) => (this.#listeners.size > 0 ? undefined : this.#notifier.behind("tasks", tasks)),
       tasksAdded: ({ wereTold } = { wereTold: false }) => {
         this.#changed("tasks");
         if (!wereTold) this.#notifier.tell("tasks");
@@ -150,7 +150,7 @@ class PostgresStore implements TaskStore {
     this.#folding = new Folding(this.#context);
     this.#enqueues = new EnqueueBatch(this.#context);
     this.#link = new LeaseLink(url, this.#notifier.sender, {
-      changed: (news) => this.#changed(news),
+      changed: (told) => this.#context.lookout.announcements.hear(told, (news) => this.#changed(news)),
       prove: () => this.#notifier.prove(),
     });
   }
@@ -434,7 +434,7 @@ class PostgresStore implements TaskStore {
   }
 
   #changed(news?: News): void {
-    if (news !== "ends") this.#context.lookout.tell();
+    if (news !== "ends" && news !== "stored") this.#context.lookout.tell();
     for (const listener of this.#listeners) listener(news);
   }
 
