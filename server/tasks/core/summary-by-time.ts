@@ -38,7 +38,9 @@ export async function countByTime(
   const field = buckets.time === "createdAt" ? "created" : "updated";
   const { start = beforeAll, end } = search[field] ?? {};
   const counts: TaskCount[] = [];
-  let sliceMs = firstSliceMs;
+  // Of kept counts a slice has so many minutes, however many tasks they have.
+  const leastMs = isKeptByMinute(store, search, buckets) ? minutesMax * bucketsMs.minute : firstSliceMs;
+  let sliceMs = leastMs;
   let to = end;
   for (;;) {
     const sliceBegan = clock.monotonic();
@@ -47,10 +49,10 @@ export async function countByTime(
       ...(to !== undefined && { end: to }),
     });
     // The stretch before the last one may have many times as many.
-    while (sliceMs > firstSliceMs) {
+    while (sliceMs > leastMs) {
       const { count } = await store.countTasks({ ...search, [field]: sliceOf(sliceMs) });
       if (count <= budgetMs * tasksPerMs) break;
-      sliceMs = Math.max(firstSliceMs, Math.floor((sliceMs * budgetMs * tasksPerMs) / count));
+      sliceMs = Math.max(leastMs, Math.floor((sliceMs * budgetMs * tasksPerMs) / count));
       if (clock.monotonic() - began >= budgetMs) return { counts, isWhole: false };
     }
     const slice = sliceOf(sliceMs);
@@ -66,13 +68,20 @@ export async function countByTime(
 }
 
 /** Counts of a range of either instant are kept, by the hour and by the minute, of which there may be very many. */
-function isKept(store: TaskStore, { created, updated }: StoreSearch, { time, bucketMs }: Buckets): boolean {
-  const [range, other] = time === "createdAt" ? [created, updated] : [updated, created];
-  if (other) return false;
-  if (!store.keepsMinutes) return time === "createdAt" && bucketMs >= bucketsMs.hour;
+function isKept(store: TaskStore, search: StoreSearch, buckets: Buckets): boolean {
+  const { time, bucketMs } = buckets;
+  const { created, updated } = search;
+  if (!isKeptByMinute(store, search, buckets))
+    return !store.keepsMinutes && !updated && time === "createdAt" && bucketMs >= bucketsMs.hour;
   if (bucketMs >= bucketsMs.hour) return true;
+  const range = time === "createdAt" ? created : updated;
   const { start = Number.NEGATIVE_INFINITY, end = Number.POSITIVE_INFINITY } = range ?? {};
   return end - start <= minutesMax * bucketsMs.minute;
+}
+
+function isKeptByMinute(store: TaskStore, { created, updated }: StoreSearch, { time }: Buckets): boolean {
+  const other = time === "createdAt" ? updated : created;
+  return store.keepsMinutes === true && other === undefined;
 }
 
 async function isSmall(store: TaskStore, search: StoreSearch, budgetMs: number): Promise<boolean> {

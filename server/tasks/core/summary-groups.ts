@@ -10,7 +10,8 @@ const valuesMax = 100;
 
 export class Groups {
   readonly #keys: readonly SummaryKey[];
-  readonly #groups = new Map<string, TaskGroup>();
+  /** By their other values, and then by time: of a long stretch there are very many, and a number is found sooner. */
+  readonly #groups = new Map<string, Map<number | undefined, TaskGroup>>();
   readonly #times = new Map<TaskGroup, { waits: DurationSum; runs: DurationSum }>();
   total = 0;
 
@@ -25,14 +26,19 @@ export class Groups {
   ): TaskGroup {
     this.total += count;
     let name = "";
-    for (const key of this.#keys) name += nameOf(key in bucketsMs ? at : values[key]);
-    let group = this.#groups.get(name);
+    for (const key of this.#keys) if (!(key in bucketsMs)) name += nameOf(values[key]);
+    let ofName = this.#groups.get(name);
+    if (!ofName) {
+      ofName = new Map();
+      this.#groups.set(name, ofName);
+    }
+    let group = ofName.get(at);
     if (!group) {
       group = {} as TaskGroup;
       for (const key of this.#keys)
         (group as Record<SummaryKey, unknown>)[key] = key in bucketsMs ? new Date(at!) : values[key];
       group.count = 0;
-      this.#groups.set(name, group);
+      ofName.set(at, group);
     }
     group.count += count;
     return group;
@@ -49,7 +55,7 @@ export class Groups {
   /** Those of the values that most tasks have. */
   top(attribute: AttributeName, leftOut: number): Pick<TaskSummary, "groups" | "valuesLeftOut"> {
     const totals = new Map<unknown, number>();
-    for (const group of this.#groups.values()) {
+    for (const group of this.#all()) {
       totals.set(group[attribute], (totals.get(group[attribute]) ?? 0) + group.count);
     }
     const order = [...totals].sort(([, a], [, b]) => b - a).map(([value]) => value);
@@ -61,9 +67,14 @@ export class Groups {
 
   list(): TaskGroup[] {
     const at = (group: TaskGroup) => (group.minute ?? group.hour ?? group.day)?.getTime() ?? 0;
-    return Array.from(this.#groups.values(), (group) => ({ group, at: at(group) }))
+    return this.#all()
+      .map((group) => ({ group, at: at(group) }))
       .sort((a, b) => a.at - b.at || b.group.count - a.group.count)
       .map(({ group }) => (this.#times.size > 0 ? { ...group, ...this.#percentilesOf(group) } : group));
+  }
+
+  #all(): TaskGroup[] {
+    return [...this.#groups.values()].flatMap((ofName) => [...ofName.values()]);
   }
 
   #percentilesOf(group: TaskGroup): Pick<TaskGroup, "waitMs" | "runMs"> {

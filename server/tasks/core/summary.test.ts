@@ -207,7 +207,9 @@ describe.each(Object.entries(databases))("summarizeTasks by an attribute on %s",
   });
 
   describe("by stretches of time that no counter keeps", () => {
+    const updatedAtRange = { start: new Date(0) };
     const search = { type: "sliced", by: ["status", "minute"], budget: "1ms" } as const;
+    const uncounted = { ...search, updatedAtRange } as const;
     const now = Date.now();
 
     beforeAll(async () => {
@@ -248,10 +250,22 @@ describe.each(Object.entries(databases))("summarizeTasks by an attribute on %s",
         at += 0.09;
         return [];
       });
-      await dure.summarizeTasks(search);
+      await dure.summarizeTasks(uncounted);
       const lengths = slices.mock.calls.slice(1).map(([{ created }]) => created!.end! - created!.start!);
       expect(lengths.length).toBeGreaterThan(5);
       expect(Math.max(...lengths)).toBeLessThanOrEqual(50 * 250);
+      vi.restoreAllMocks();
+    });
+
+    test("of kept counts a slice is as many minutes, however many tasks they have", async () => {
+      const store = await dure.instance.store();
+      vi.spyOn(dure.instance.clock, "monotonic").mockReturnValue(0);
+      const counted = vi.spyOn(store, "countTasks").mockResolvedValue({ count: 1e9, errorMax: 0 });
+      const slices = vi.spyOn(store, "summarizeTasks").mockResolvedValue([]);
+      const start = new Date(now - 29 * 86_400_000);
+      const { complete } = await dure.summarizeTasks({ ...search, createdAtRange: { start } });
+      expect([complete, slices.mock.calls.length]).toEqual([true, 15]);
+      expect(counted.mock.calls.length).toBeLessThan(20);
       vi.restoreAllMocks();
     });
 
@@ -263,7 +277,7 @@ describe.each(Object.entries(databases))("summarizeTasks by an attribute on %s",
         at += 0.15;
         return [{ type: "sliced", queue: "default", status: "PENDING", at: 0, count: 7 }];
       });
-      const { groups, complete, sampled, total } = await dure.summarizeTasks(search);
+      const { groups, complete, sampled, total } = await dure.summarizeTasks(uncounted);
       expect([sum(groups), complete, sampled, total.count]).toEqual([49, false, 49, 85]);
       const [[newest], [older]] = slices.mock.calls as [[any], [any]];
       expect(newest.created.end).toBeUndefined();
