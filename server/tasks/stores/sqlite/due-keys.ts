@@ -16,7 +16,7 @@ import type { Pair } from "./search-statements.ts";
 import { sql } from "./statements.ts";
 
 /** Read of a line at first: most of many lines have little on the page. */
-const firstOfLine = 8;
+const firstOfLine = 4;
 
 /** In the search's order, from its place on; among them places. */
 export function dueKeys(connection: Connection, search: StoreSearch): Iterator<Key> {

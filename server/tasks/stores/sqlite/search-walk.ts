@@ -5,8 +5,7 @@
  */
 import { meets, type Subject, sortValueIn } from "../../core/meets.ts";
 import { rankedMax } from "../../core/relevance.ts";
-import { searchableText } from "../../core/searchable-text.ts";
-import type { Attributes, Count, Place, SearchPlan, StoreSearch } from "../../core/store.ts";
+import type { Count, Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import { isNear, type NearOrder, nearIndexes } from "../near-orders.ts";
 import { type RowFilter, rowFilterOf } from "../row-filter.ts";
@@ -19,25 +18,15 @@ import { keySourceOf, withEntries } from "./key-sources.ts";
 import { nearKeys } from "./near-keys.ts";
 import type { Rows } from "./protocol.ts";
 import { readBareRows, readRows } from "./row-filter.ts";
-import {
-  type AttemptRow,
-  type DefinitionRow,
-  jsonOf,
-  namesOf,
-  type Row,
-  toAttempts,
-  toBareTask,
-  toDefinition,
-  toEntry,
-} from "./rows.ts";
+import { type DefinitionRow, type Row, toDefinition, toEntry } from "./rows.ts";
 import { inPortions, Room, readTasks, rowsIn } from "./rows-within.ts";
 import type { FoundRows } from "./search.ts";
 import * as plain from "./search.ts";
 import { comparator, isAfter, isNotBefore, isPlace, type Key, keyOf } from "./search-key.ts";
 import { nearer } from "./search-skip.ts";
+import { Subjects } from "./search-subject.ts";
 import { slowestKeys } from "./slow-keys.ts";
-import { sql } from "./statements.ts";
-import { withNames, workerNames } from "./write-context.ts";
+import { withNames } from "./write-context.ts";
 
 /** The first chunk is as large as the page, and each after it twice as large as the one before. */
 const chunkSizeMax = 500;
@@ -112,6 +101,7 @@ class Walk {
   readonly #definitions: ReturnType<typeof plain.definitionsWithoutTasks>;
   readonly #endsAt: number;
   readonly #filter: RowFilter | undefined;
+  readonly #subjects: Subjects;
   /** Whether candidates are read without their values, which nothing is asked of. */
   #isBare = false;
 
@@ -121,6 +111,7 @@ class Walk {
     this.#definitions = search.definitions ? plain.definitionsWithoutTasks(connection, search) : [];
     this.#endsAt = performance.now() + (search.budgetMs ?? Number.POSITIVE_INFINITY);
     this.#filter = search.where && rowFilterOf(search.where);
+    this.#subjects = new Subjects(connection);
   }
 
   page(): FoundRows {
@@ -371,7 +362,7 @@ class Walk {
       ? readBareRows(this.#connection, seqs)
       : readRows(this.#connection, seqs, this.#filter);
     for (const chunk of inPortions(keys, rows, this.#search.bytesMax)) {
-      this.#names = namesOf(withNames(this.#connection, rowsIn(chunk)));
+      this.#subjects.begin(rowsIn(chunk));
       yield chunk.map((candidate): Candidate => {
         const definition = isPlace(candidate.key) ? undefined : this.#definitionOf(candidate.key);
         return definition
@@ -387,49 +378,19 @@ class Walk {
     return seq < 0 ? this.#definitions[-1 - seq] : undefined;
   }
 
-  #names = namesOf({ lanes: [], workers: [] });
-
-  #taskOf({ row, entry }: Candidate): Task {
-    return entry ?? toBareTask(row!, this.#names);
-  }
-
+  /** Without conditions nothing is made of a row. */
   #isMet(candidate: Candidate): boolean {
+    if (this.#search.where === undefined) return (candidate.row ?? candidate.entry) !== undefined;
     return this.#meeting(candidate) !== undefined;
   }
 
   /** Undefined when it does not meet the conditions. */
   #meeting(candidate: Candidate): Subject | undefined {
     const { where } = this.#search;
-    if (!candidate.row && !candidate.entry) return undefined;
-    const subject = this.#subjectOf(candidate);
+    const { row, entry } = candidate;
+    if (!row && !entry) return undefined;
+    const subject = entry ? { task: entry } : this.#subjects.of(row!);
     return where === undefined || meets(where, subject) ? subject : undefined;
-  }
-
-  #subjectOf(candidate: Candidate): Subject {
-    const { row } = candidate;
-    const task = this.#taskOf(candidate);
-    if (!row) return { task };
-    const json = jsonOf(row);
-    const attributes = row[28] === null ? {} : (JSON.parse(row[28]) as Attributes);
-    let text: string | undefined;
-    return {
-      ...{ task, json, attributes },
-      text: () => {
-        text ??= searchableText(task, this.#attemptsOf(row), json);
-        return text;
-      },
-    };
-  }
-
-  #attemptsOf(row: Row) {
-    const rows = this.#connection.prepare(sql.listAttempts).all(row[0]) as unknown as AttemptRow[];
-    const workers = new Set(rows.map((attempt) => attempt[2]).filter((worker) => worker !== null));
-    const names = withNames(this.#connection, [row]);
-    return toAttempts(
-      row,
-      rows,
-      namesOf({ lanes: names.lanes, workers: workerNames(this.#connection, workers) }),
-    );
   }
 
   #placeOf({ key: [value, id] }: Candidate): Place {

@@ -369,6 +369,7 @@ export function isWithin(range: { start?: number; end?: number } | undefined, at
 export function findPairs(connection: Connection, search: StoreSearch): Pair[] {
   const statuses = search.statuses && new Set<number>(search.statuses.map((name) => statusNumbers[name]));
   const queues = search.queues && new Set(search.queues);
+  if (statuses?.size === 0) return [];
   return pairsOf(connection, search.types, statuses).filter(
     (pair) => (!statuses || statuses.has(pair.status)) && (!queues || queues.has(pair.queue)),
   );
