@@ -6,10 +6,13 @@ import type { Condition } from "../../server/tasks/core/condition.ts";
 import { sortValueOf } from "../../server/tasks/core/meets.ts";
 import type { StoreSearch, TaskCount, TaskRecord, TaskStore } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
-import { Database } from "../../server/tasks/stores/postgres/database.ts";
+import { Database, type Session } from "../../server/tasks/stores/postgres/database.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
+import { planningOnce } from "../../server/tasks/stores/postgres/planning.ts";
 import { maybeStatement, outline } from "../../server/tasks/stores/postgres/search.ts";
+import { onceOnly } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import { readSubjects } from "../../server/tasks/stores/postgres/subjects.ts";
 import { newId, newSearch, newTasks, newWorker } from "../support/builders.ts";
 import { countOf, tasksOf } from "../support/found.ts";
 import { everySearch } from "../support/month.ts";
@@ -53,6 +56,29 @@ test("every search and count finds what a plain filter and sort over all tasks f
     expect(await countOf(store.countTasks(search)), JSON.stringify(search)).toBe(
       all.filter(fits(unplaced)).length,
     );
+  }
+});
+
+test("tasks are read by their ids through a bitmap, for which the server reads several pages at a time", async () => {
+  const database = new Database(parseLocation(schema.url));
+  await database.open();
+  try {
+    const ids = all.slice(0, 50).map(({ id }) => id);
+    const plans: string[] = [];
+    const rows = await database.snapshot(async (session) => {
+      const explaining: Pick<Session, "query"> = {
+        query: async (statement, values, settings) => {
+          const explain = onceOnly("explainTasks", `EXPLAIN (COSTS OFF) ${statement.text}`);
+          plans.push((await session.query(explain, values, settings)).join());
+          return session.query(statement, values);
+        },
+      };
+      return readSubjects(explaining, ids, null, { attributes: false, text: false });
+    }, planningOnce);
+    expect(rows.map(([, , id]) => id).sort()).toEqual(ids.sort());
+    expect(plans).toEqual([expect.stringContaining("Bitmap Heap Scan on tasks")]);
+  } finally {
+    await database.close();
   }
 });
 

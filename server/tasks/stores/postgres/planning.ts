@@ -12,3 +12,10 @@ function settingsOf(settings: Record<string, string>): string {
   const parts = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', true)`);
   return `SELECT ${parts.join(", ")}`;
 }
+
+/** For a statement alone: of an index of trigrams, which has nothing else to give; and of rows by their ids, which lie anywhere. */
+export const withBitmaps = { on: settingBitmaps("on", "off"), off: settingBitmaps("off", "on") };
+
+function settingBitmaps(bitmaps: string, indexes: string): string {
+  return `SELECT set_config('enable_bitmapscan', '${bitmaps}', true), set_config('enable_indexscan', '${indexes}', true)`;
+}

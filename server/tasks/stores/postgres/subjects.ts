@@ -6,6 +6,7 @@ import type { Task } from "../../core/task.ts";
 import type { NamedAttribute } from "./attribute-names.ts";
 import { attributesOf } from "./attribute-values.ts";
 import type { Database, Session } from "./database.ts";
+import { withBitmaps } from "./planning.ts";
 import { bareColumns, columnsWithin, sizedTasks } from "./rows.ts";
 import { statement } from "./statement.ts";
 
@@ -56,7 +57,10 @@ export interface Wants {
   text: boolean;
 }
 
-/** Attributes, text and task of each of `ids`, without larger values: a row for those of these statuses. */
+/**
+ * Attributes, text and task of each of `ids`, without larger values: a row for those of these statuses, in any order. By a bitmap, for which
+ * the server reads pages that it does not have several at a time: one after another fifty of them are fifty waits for the disk.
+ */
 export async function readSubjects(
   session: Pick<Session, "query">,
   ids: readonly string[],
@@ -64,7 +68,8 @@ export async function readSubjects(
   wants: Wants,
   bytesMax = Number.MAX_SAFE_INTEGER,
 ): Promise<SubjectRow[]> {
-  const rows = await session.query(subjectsByIds, [ids, statuses, wants.attributes, wants.text, bytesMax]);
+  const values = [ids, statuses, wants.attributes, wants.text, bytesMax];
+  const rows = await session.query(subjectsByIds, values, withBitmaps);
   return rows as SubjectRow[];
 }
 
@@ -85,8 +90,7 @@ const subjectsByIds = statement(
   `SELECT CASE WHEN $3::boolean THEN tasks.attributes END,
       CASE WHEN $4::boolean THEN (SELECT texts.body FROM :schema.texts
         WHERE texts.task_id = tasks.id AND texts.version = tasks.version) END, ${columnsWithin("$5")}
-    FROM unnest($1::text[]) AS wanted (id)
-    CROSS JOIN LATERAL (SELECT ${sizedTasks} FROM :schema.tasks WHERE tasks.id = wanted.id OFFSET 0) AS tasks
+    FROM (SELECT ${sizedTasks} FROM :schema.tasks WHERE tasks.id = ANY($1::text[]) OFFSET 0) AS tasks
     WHERE $2::smallint[] IS NULL OR tasks.status = ANY($2)`,
 );
 

@@ -4,6 +4,7 @@ import { isDownwards } from "../search-bounds.ts";
 import { createdBounds } from "./created-bounds.ts";
 import type { ResultRow, Session } from "./database.ts";
 import { gatheredMax } from "./key-source.ts";
+import { withBitmaps } from "./planning.ts";
 import { keysOf, type Pair, Text } from "./search-statements.ts";
 import { shape } from "./statement.ts";
 import type { Asked } from "./text-indexes.ts";
@@ -158,13 +159,6 @@ export async function gather(
     withBitmaps,
   );
   return rows.map(([id]): Place => ({ value: null, id }));
-}
-
-/** Searches run without bitmaps, but an index of trigrams has nothing else to give. */
-const withBitmaps = { on: settingBitmaps("on", "off"), off: settingBitmaps("off", "on") };
-
-function settingBitmaps(bitmaps: string, indexes: string): string {
-  return `SELECT set_config('enable_bitmapscan', '${bitmaps}', true), set_config('enable_indexscan', '${indexes}', true)`;
 }
 
 function orderOf(search: StoreSearch): string {
