@@ -158,6 +158,20 @@ describe("a worker", () => {
     await expect(ask(url, "CREATE TABLE :schema.x (y integer)")).rejects.toThrow(/permission denied/);
     await expect(ask(url, "DELETE FROM :schema.migrations")).rejects.toThrow(/permission denied/);
   });
+
+  test("borrows the owner's rights for no table of its own", async () => {
+    const functions = (await ask(
+      url,
+      `SELECT proname AS name FROM pg_proc WHERE prosecdef AND pronamespace = (':schema')::regnamespace ORDER BY 1`,
+    )) as { name: string }[];
+    expect(functions.map(({ name }) => name)).toEqual(["add_to_days", "note_minute_gap"]);
+    for (const { name } of functions) {
+      const rows = name === "add_to_days" ? "REFERENCING NEW TABLE AS now_is FOR EACH STATEMENT" : "";
+      const borrowing = `CREATE TEMPORARY TABLE ended_tallies (lane integer, state smallint, hour integer, tasks bigint);
+        CREATE TRIGGER borrowed AFTER INSERT ON ended_tallies ${rows} EXECUTE FUNCTION :schema.${name}()`;
+      await expect(ask(url, borrowing), name).rejects.toThrow(/permission denied for function/);
+    }
+  });
 });
 
 test("functions that others put into public are not called in the place of the server's", async () => {

@@ -65,6 +65,9 @@ CREATE FUNCTION :schema.note_minute_gap() RETURNS trigger LANGUAGE plpgsql SECUR
     RETURN NULL; -- after the statement
   END $note$;
 
+-- Else whoever may make a table of that name, a temporary one too, could let it write to a table of their own, with its owner's rights.
+REVOKE ALL ON FUNCTION :schema.note_minute_gap() FROM PUBLIC;
+
 CREATE TRIGGER minute_gap AFTER INSERT ON :schema.tally_changes
   FOR EACH ROW WHEN (NEW.hour IS NOT NULL AND NEW.by_minute IS NULL) EXECUTE FUNCTION :schema.note_minute_gap();
 

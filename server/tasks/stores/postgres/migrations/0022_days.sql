@@ -51,6 +51,9 @@ CREATE FUNCTION :schema.add_to_days() RETURNS trigger LANGUAGE plpgsql SECURITY 
     RETURN NULL; -- after the statement
   END $days$;
 
+-- As with note_minute_gap: it writes to wherever the table of its trigger lies.
+REVOKE ALL ON FUNCTION :schema.add_to_days() FROM PUBLIC;
+
 CREATE TRIGGER days_inserted AFTER INSERT ON :schema.hour_tallies
   REFERENCING NEW TABLE AS now_is FOR EACH STATEMENT EXECUTE FUNCTION :schema.add_to_days();
 CREATE TRIGGER days_updated AFTER UPDATE ON :schema.hour_tallies
