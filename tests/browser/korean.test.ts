@@ -26,6 +26,8 @@ const unreadable = [
   ...[
     "x".repeat(10_001),
     "a\\",
+    "priority:5*",
+    "type:>a*",
     'error:"abc',
     'a"b"',
     deep(51, "a"),

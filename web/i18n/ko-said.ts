@@ -92,8 +92,16 @@ export const sentences: readonly [english: string, korean: string][] = [
   ["@{} cannot be read: {}", "@{0}을(를) 읽을 수 없습니다: {1}"],
   ['text takes one text, such as text:"rate limit"', 'text에는 text:"rate limit"처럼 글 하나만 씁니다'],
   [
-    "sort takes one of {}, with - before it for the latest or greatest first",
-    "sort에는 {0} 가운데 하나를 씁니다. 앞에 -를 붙이면 늦거나 큰 것부터입니다",
+    "sort takes one of {}, with + before it for the least or oldest first, or - for the greatest or latest",
+    "sort에는 {0} 가운데 하나를 씁니다. 앞에 +를 붙이면 작거나 오래된 것부터, -를 붙이면 크거나 늦은 것부터입니다",
+  ],
+  [
+    "* stands for how a text goes on; write a range such as 5..9 or >=5",
+    "*는 글의 나머지를 뜻합니다. 5..9나 >=5처럼 범위로 쓰세요",
+  ],
+  [
+    "* cannot stand in a comparison or a range; leave it out, or put it in quotes",
+    "*는 비교나 범위에 쓸 수 없습니다. 빼거나 따옴표로 감싸세요",
   ],
   [
     "sort says the order of the whole search; write it once, outside of OR and NOT",
