@@ -1,23 +1,30 @@
 /** A task is told of before it is stored, so that a claim waits for its commit: see announcements.ts. */
 import pg from "pg";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import type { News, TaskStore } from "../../server/tasks/core/store.ts";
 import { channelOf } from "../../server/tasks/stores/postgres/notifier.ts";
 import { quoted } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newTask, newWorker } from "../support/builders.ts";
 import { CuttingProxy } from "../support/cutting-proxy.ts";
-import { createTestSchema, queryPostgres, type TestSchema } from "../support/postgres.ts";
+import { PostgresServer } from "../support/postgres-server.ts";
 import { claimRequest, ok } from "../support/stores.ts";
 
 vi.setConfig({ testTimeout: 40_000 });
 
-const closing: (() => Promise<unknown>)[] = [];
-let schema: TestSchema;
+// A server of their own, since whoever notifies much keeps an announcement waiting, which gives up soon.
+let server: PostgresServer;
+let databases = 0;
+let url: string;
 
+const closing: (() => Promise<unknown>)[] = [];
+
+beforeAll(async () => {
+  server = await PostgresServer.start();
+});
+afterAll(() => server.remove());
 beforeEach(async () => {
-  schema = await createTestSchema();
-  closing.push(schema.drop);
+  url = await server.createDatabase(`announced_${++databases}`);
 });
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
@@ -31,7 +38,7 @@ async function open(url: string): Promise<TaskStore> {
 }
 
 async function connect(): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: schema.url.split("?")[0]! });
+  const client = new pg.Client({ connectionString: url });
   closing.push(() => client.end());
   await client.connect();
   return client;
@@ -45,7 +52,7 @@ async function listen(): Promise<string[]> {
   const heard: string[] = [];
   const listener = await connect();
   listener.on("notification", ({ payload = "" }) => heard.push(payload.split(" ").slice(1).join(" ")));
-  await listener.query(`LISTEN ${quoted(channelOf(schema.name))}`);
+  await listener.query(`LISTEN ${quoted(channelOf("dure"))}`);
   return heard;
 }
 
@@ -63,33 +70,31 @@ async function idleWorker(url: string): Promise<{ store: TaskStore; told: (News 
 
 test("an insert is announced, holds the lock it was announced by until its end, and is told of again", async () => {
   const heard = await listen();
-  const store = await open(schema.url);
+  const store = await open(url);
   ok(await store.enqueueTasks([newTask()]));
   await expect.poll(() => heard).toHaveLength(2);
   heard.length = 0;
   // Its key is taken by a transaction that is open, so the insert has to wait for that.
   const holder = await connect();
-  await holder.query(`BEGIN; CREATE TEMPORARY TABLE one AS SELECT * FROM ${schema.quoted}.tasks;
+  await holder.query(`BEGIN; CREATE TEMPORARY TABLE one AS SELECT * FROM dure.tasks;
     UPDATE one SET id = 'other', idempotency = 'resize-image key'; ALTER TABLE one DROP COLUMN seq`);
   const { rows } = await holder.query(
     "SELECT string_agg(quote_ident(attname), ', ') AS names FROM pg_attribute WHERE attrelid = 'one'::regclass AND attnum > 0 AND NOT attisdropped",
   );
-  await holder.query(
-    `INSERT INTO ${schema.quoted}.tasks (${rows[0].names}) SELECT ${rows[0].names} FROM one`,
-  );
+  await holder.query(`INSERT INTO dure.tasks (${rows[0].names}) SELECT ${rows[0].names} FROM one`);
   const answer = store.enqueueTasks([newTask({ idempotencyKey: "key" })]);
   await expect.poll(() => heard).toEqual([expect.stringMatching(/^soon \d+$/)]);
   const number = heard[0]!.split(" ")[1];
-  await expect.poll(() => queryPostgres(lockOf, [number])).toEqual([{ granted: true }]);
+  await expect.poll(() => server.query(lockOf, [number])).toEqual([{ granted: true }]);
   await holder.query("ROLLBACK");
   expect(await answer).toEqual({ kind: "ok", value: [null] });
-  expect(await queryPostgres(lockOf, [number])).toEqual([]);
+  expect(await server.query(lockOf, [number])).toEqual([]);
   await expect.poll(() => heard).toEqual([`soon ${number}`, `tasks ${number}`]);
 });
 
 test("tasks that come together, or are not due yet, are not announced", async () => {
   const heard = await listen();
-  const store = await open(schema.url);
+  const store = await open(url);
   ok(await store.enqueueTasks([newTask(), newTask()]));
   await expect.poll(() => heard).toEqual(["tasks"]);
   ok(await store.enqueueTasks([newTask({ dueAt: Date.now() + 3_600_000 })]));
@@ -97,9 +102,9 @@ test("tasks that come together, or are not due yet, are not announced", async ()
 });
 
 test("a worker that hears of a task before it is stored waits for that, and claims it once", async () => {
-  const proxy = await CuttingProxy.start(schema.url);
+  const proxy = await CuttingProxy.start(url);
   closing.push(() => proxy.close());
-  const { store, told } = await idleWorker(`${proxy.url(schema.url)}&prepare=off`);
+  const { store, told } = await idleWorker(`${proxy.url(url)}?prepare=off`);
   const claimed: string[] = [];
   const claim = async () => {
     const answer = ok(await store.claimTasks(claimRequest({ waitMs: 1_000 })));
@@ -109,7 +114,7 @@ test("a worker that hears of a task before it is stored waits for that, and clai
   store.onChange((news) => {
     if (news === "soon" || news === "tasks") claims.push(claim());
   });
-  const other = await open(schema.url);
+  const other = await open(url);
   const task = newTask();
   ok(await other.enqueueTasks([task]));
   // Whether it waited is a matter of milliseconds; it is claimed in any case.
@@ -124,14 +129,14 @@ test("a worker that hears of a task before it is stored waits for that, and clai
 });
 
 test("an insert that does not end is given up, and the claim brings what else there is", async () => {
-  const { store, told } = await idleWorker(schema.url);
+  const { store, told } = await idleWorker(url);
   const holder = await connect();
   await holder.query("BEGIN; SELECT pg_advisory_xact_lock(4503599627370497)");
-  const other = await open(`${schema.url}&listen=off`);
+  const other = await open(`${url}?listen=off`);
   const task = newTask();
   ok(await other.enqueueTasks([task]));
-  const notify = (payload: string) =>
-    queryPostgres("SELECT pg_notify($1, $2)", [channelOf(schema.name), payload]);
+  const teller = await connect();
+  const notify = (payload: string) => teller.query("SELECT pg_notify($1, $2)", [channelOf("dure"), payload]);
   await notify("elsewhere soon 4503599627370497");
   await expect.poll(() => told).toEqual(["soon"]);
   const { claimed } = ok(await store.claimTasks(claimRequest({ waitMs: 1_000 })));
@@ -140,4 +145,41 @@ test("an insert that does not end is given up, and the claim brings what else th
   await notify("elsewhere soon 4503599627370498");
   await notify("elsewhere tasks 4503599627370497");
   await expect.poll(() => told).toEqual(["soon", "tasks"]);
+});
+
+/** A server that forgets what nobody waited for, when it is killed; and who listens to what is sent to it. */
+async function startForgetful(): Promise<{ server: PostgresServer; proxy: CuttingProxy; store: TaskStore }> {
+  const server = await PostgresServer.start({ settings: { wal_writer_delay: "10s" } });
+  closing.push(() => server.remove());
+  const proxy = await CuttingProxy.start(server.url());
+  closing.push(() => proxy.close());
+  const store = await open(`${proxy.url(server.url())}?prepare=off`);
+  return { server, proxy, store };
+}
+
+async function hasAfterKill(server: PostgresServer, id: string): Promise<boolean> {
+  await server.kill();
+  await server.start();
+  return (await server.query("SELECT id FROM dure.tasks WHERE id = $1", [id])).length === 1;
+}
+
+test.each([{}, { idempotencyKey: "key" }])(
+  "what was announced %j is on the disk when that is said",
+  async (given) => {
+    const { server, proxy, store } = await startForgetful();
+    const task = newTask(given);
+    ok(await store.enqueueTasks([task]));
+    expect(proxy.statements(/dure:insertAnnouncedTask/)).toHaveLength(1);
+    expect(await hasAfterKill(server, task.id)).toBe(true);
+  },
+);
+
+test("a task that is seen before it is on the disk is not said to be stored when its connection is lost", async () => {
+  const { server, proxy, store } = await startForgetful();
+  const task = newTask();
+  const lost = proxy.loseAnswer(/dure:onDisk/, { forward: false });
+  ok(await store.enqueueTasks([task]));
+  await lost;
+  expect(proxy.statements(/dure:findExisting/)).toHaveLength(1);
+  expect(await hasAfterKill(server, task.id)).toBe(true);
 });

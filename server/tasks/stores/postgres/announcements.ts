@@ -1,6 +1,6 @@
 /**
- * Announcements: a task is told of before it is stored. While its commit waits for the disk, workers of other processes are
- * woken, ask for it, and wait in the server until that commit is over, so that nothing is left to be done then but the claim.
+ * Announcements: a task is told of before it is stored. While it is inserted, workers of other processes are
+ * woken, ask for it, and wait in the server until that is over, so that nothing is left to be done then but the claim.
  *
  * An insert is announced under a random number, and holds a lock of that number from its beginning until after it is visible.
  * Whoever heard of it waits for the lock in a transaction of its own, and claims in the next. All of it is a hint: who does not

@@ -22,7 +22,7 @@ import {
   toDureError,
 } from "./postgres-errors.ts";
 import { PreparedTexts } from "./prepared-texts.ts";
-import type { Behind, Statement } from "./statement.ts";
+import { type Behind, onDisk, type Statement } from "./statement.ts";
 import { Turns } from "./turns.ts";
 
 /** A result row: the columns in the order of the statement; int8 as number. */
@@ -126,12 +126,29 @@ export class Database implements Session {
         const { asked, ended } = inOneGo(client, () => {
           // That the connection was lost the others tell.
           if (ahead) send(ahead.statement, ahead.values).catch(ahead.failed);
-          return [send(statement, known), send(behind.statement, behind.values)];
+          const both = [send(statement, known), send(behind.statement, behind.values)];
+          return behind.isHasty ? [...both, send(onDisk)] : both;
         });
         hold(behind.sent(ended.then(() => asked[1])));
-        return asked[0]!;
+        return this.#durably(asked[0]!, asked[2], behind);
       }),
     );
+  }
+
+  /** What was answered, once it is on the disk. */
+  async #durably(
+    asked: Promise<ResultRow[]>,
+    stored: Promise<unknown> | undefined,
+    { ahead }: Behind,
+  ): Promise<ResultRow[]> {
+    const rows = await asked;
+    try {
+      await stored;
+    } catch (cause) {
+      ahead?.failed();
+      throw new ConnectionLost("A write was done, and nobody knows whether it is on the disk.", { cause });
+    }
+    return rows;
   }
 
   /**

@@ -14,7 +14,7 @@ import type { Session } from "./database.ts";
 import { byMinute, notingNew } from "./minute-changes.ts";
 import { portions, sizeOfTexts } from "./portions.ts";
 import { plainText, type TaskRow, taskColumns, toTask } from "./rows.ts";
-import { type Behind, nowOf, statement } from "./statement.ts";
+import { type Behind, hasty, nowOf, onDisk, statement } from "./statement.ts";
 
 export type Enqueued = Written<(Task | null)[], EnqueueRefusal>;
 
@@ -157,6 +157,8 @@ async function meetExisting(context: Context, session: Session, task: NewTask, i
     found[17] === payload.json &&
     found[18] === (payload.types ?? null) &&
     (!sameId || found[1] === lane);
+  // Stored a moment ago by this very call, whose answer was lost; maybe not on the disk yet.
+  if (isSame && sameId && !task.ownId) await session.query(onDisk);
   if (isSame) return toTask(found, await context.lanes.named([found[1]]));
   if (sameId) throw new Refused("id-taken", { index, id, owner: "task" });
   throw new Refused("idempotency-conflict", { index, id, key, existingId: found?.[0] });
@@ -252,9 +254,10 @@ function insertingStatements({ attributes, callers = false }: { attributes: bool
       $6::bigint, $7::integer, $8::boolean, $9::text, $10::text, $11::text, $12::text, $13::text,
       $14::text, ${storedIn("$6::bigint", nowOf("$15"))}${only(", $16::text[]")}`;
   const one = `INSERT INTO :schema.tasks (${names}) VALUES (${row})`;
-  // Never waits for the lock, and is stored without it: it is for those who heard of it.
+  // Never waits for the lock, which is for those who heard of it. Without a key it is seen before it is on the disk: `onDisk` follows.
   const announced = `INSERT INTO :schema.tasks (${names}) SELECT ${row}
-      WHERE pg_try_advisory_xact_lock($${attributes ? 17 : 16}::bigint) IS NOT NULL`;
+      WHERE pg_try_advisory_xact_lock($${attributes ? 17 : 16}::bigint) IS NOT NULL
+        AND CASE WHEN $13::text IS NULL THEN ${hasty} ELSE true END`;
   const tallyingOne = `${tallying} SELECT lane, 1, 1, ${hourSql("created_at")}, created_at, created_at, true FROM added`;
   const tallyingMany = `${tallying} SELECT lane, 1, count(*), ${hourSql("created_at")}, min(created_at), max(created_at), true
     FROM added GROUP BY 1, 4`;

@@ -52,7 +52,8 @@ export class Notifier {
     return {
       statement: notify,
       values: this.#valuesOf(ahead ? `${news} ${ahead.number}` : news),
-      ...(ahead && { ahead }),
+      // A key may be met by others, who answer by it at once; so it is not seen before it is on the disk.
+      ...(ahead && { ahead, isHasty: tasks[0]!.idempotencyKey === undefined }),
       sent: (ended) => {
         under = ended;
         return ended;

@@ -16,6 +16,8 @@ export interface Behind {
   values: readonly unknown[];
   /** What is sent before the other one, which is given `number` then: see announcements.ts. */
   ahead?: { statement: Statement; values: readonly unknown[]; number: string; failed(): void };
+  /** The other one commits without a wait for the disk, so that others see it at once; `onDisk` is sent last, and the answer waits for it. */
+  isHasty?: boolean;
   /** Takes note that it was sent; answers what it was given. */
   sent<Ended extends Promise<unknown>>(ended: Ended): Ended;
   /** It is not sent any more, and may never have been. */
@@ -56,6 +58,9 @@ export function nowOf(parameter: string): string {
  * and is done again if the server crashes. The log keeps the order of commits, so nothing later outlives what it rests on.
  */
 export const hasty = "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'";
+
+/** Ends when all that was committed before it is on the disk: the log keeps the order, and this is a write of nothing into it. */
+export const onDisk = statement("onDisk", "SELECT pg_logical_emit_message(true, 'dure', ''::text)");
 
 /** A text as SQL takes it, for the few places where no parameter may stand. */
 export function literal(text: string): string {
