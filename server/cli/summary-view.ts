@@ -8,10 +8,14 @@ import { formatInstant } from "./times.ts";
 /** The groups, and what is to be known of their counts. */
 export function printSummary(output: Output, by: readonly SummaryKey[], summary: TaskSummary): void {
   output.document(summary);
-  const { groups, total, sampled, valuesLeftOut = 0 } = summary;
+  const { groups, total, sampled, valuesLeftOut = 0, unfilled = 0 } = summary;
   if (groups.length > 0) output.print(renderTable(output, columns(by), groups));
   output.note(`${counted(total.count, "task")}.`);
   if (valuesLeftOut > 0) output.note(`${formatCount(valuesLeftOut)} rarer values are left out.`);
+  if (unfilled > 0)
+    output.note(
+      `${counted(unfilled, "task")} were counted without an attribute that workers have yet to fill in.`,
+    );
   if (sampled === undefined) return;
   output.note(`The counts are of the newest ${formatCount(sampled)}; --budget none counts them all.`);
 }

@@ -253,6 +253,8 @@ export const summary = z.object({
   sampled: count.optional(),
   /** So many more values has the attribute that is asked for. */
   valuesLeftOut: count.optional(),
+  /** About so many tasks were counted without an attribute that waits to be filled in. */
+  unfilled: amount.optional(),
 });
 
 /** What ended in one stretch of time. */

@@ -65,7 +65,19 @@ describe.each(Object.entries(databases))("on %s", (_name, makeDatabase) => {
     await send(2, { labels: ["vip", "new"] }, { timeout: "1m" });
     await send(3);
     await send(4, {}, { maxAttempts: 3, backoff: { first: "1h", jitter: "none" } });
-    expect(await found("order:1")).toEqual([]);
+    expect(await elsewhere.searchTaskPage({ query: "order:1" })).toMatchObject({
+      tasks: [],
+      complete: false,
+      unfilled: 4,
+      hint: expect.stringContaining("running workers that define their types"),
+    });
+    expect(await elsewhere.summarizeTasks({ query: "order:1" })).toMatchObject({
+      total: { count: 0, errorMax: 4 },
+      complete: false,
+    });
+    expect(await elsewhere.searchTaskPage({ query: "order:1 status:failed" })).toMatchObject({
+      complete: true,
+    });
     await worker.start();
     for (const order of [1, 2, 3]) await worker.waitForTask(`order-${order}`);
     await expect.poll(() => found("order:4 status:pending attempts:1")).toEqual(["order-4"]);
@@ -73,9 +85,33 @@ describe.each(Object.entries(databases))("on %s", (_name, makeDatabase) => {
     expect(await found("order:3 status:failed attempts:2")).toEqual(["order-3"]);
     expect(await found("labels:vip")).toEqual(["order-2"]);
     expect(await found("labels:new sent:false")).toEqual(["order-2"]);
-    expect((await worker.summarizeTasks({ by: ["attribute.order"] })).groups).toHaveLength(4);
+    await expect
+      .poll(() => worker.summarizeTasks({ by: ["attribute.order"] }))
+      .toMatchObject({ groups: { length: 4 }, complete: true });
     await worker.cancelTask("order-4");
     expect(await found("order:4 status:cancelled")).toEqual(["order-4"]);
     expect((await worker.checkHealth({ full: true })).filter(({ level }) => level === "error")).toEqual([]);
+  });
+
+  test("by a running worker before they run", async () => {
+    const later = { delay: "1h", id: "later" } as const;
+    await elsewhere.enqueueTask("send-receipt", { order: 1, labels: ["vip"] }, later);
+    await elsewhere.enqueueTask("send-receipt", { labels: { not: "searchable" } }, { delay: "1h" });
+    expect(await elsewhere.searchTaskPage({ query: "labels:vip" })).toMatchObject({ unfilled: 2 });
+    const byLabel = { by: ["attribute.labels"] } as const;
+    const byHour = { by: ["attribute.labels", "hour"] } as const;
+    for (const asked of [byLabel, byHour])
+      expect(await elsewhere.summarizeTasks(asked)).toMatchObject({
+        groups: [],
+        complete: false,
+        unfilled: 2,
+      });
+    await worker.start();
+    await expect
+      .poll(() => elsewhere.searchTaskPage({ query: "labels:vip status:pending" }))
+      .toMatchObject({ tasks: [{ id: "later", attempts: 0 }], complete: true });
+    expect((await elsewhere.stats()).filling ?? []).toEqual([]);
+    for (const asked of [byLabel, byHour])
+      expect(await elsewhere.summarizeTasks(asked)).toMatchObject({ groups: [{ count: 1 }], complete: true });
   });
 });

@@ -1,5 +1,6 @@
 /** Attributes are found as `meets` says, whatever becomes of their tasks. */
 import { expect, test } from "vitest";
+import { lackingAttributes } from "../../server/tasks/core/attributes.ts";
 import { compareText } from "../../server/tasks/core/compare.ts";
 import type { Comparable, Condition } from "../../server/tasks/core/condition.ts";
 import { meets } from "../../server/tasks/core/meets.ts";
@@ -253,5 +254,84 @@ onEachStore("attributes", (world) => {
     const kept = newSearch({ where: equals("userId", "u3") });
     expect(await world.store.countTasks(kept)).toMatchObject({ count: 1 });
     expect((await world.store.listDefinitions())[0]!.attributes).toEqual(["userId", "user"]);
+  });
+
+  test("who lacks them is told, found by workers of its type, and supplied once", async () => {
+    const types = ["resize-image", "send-receipt"];
+    ok(await world.store.saveDefinitions([{ ...newDefinition(), attributes: ["user", "sent"] }]));
+    const firstAt = startAt - 100;
+    const lacking = (user: number, more: object = {}) =>
+      newTask({ createdAt: firstAt + user, payload: { user }, attributes: lackingAttributes, ...more });
+    await world.enqueue(newTask({ createdAt: firstAt - 1, payload: { user: 7 }, attributes: { user: 7 } }));
+    await world.enqueue(...Array.from({ length: 12 }, (_, user) => lacking(user)));
+    await world.enqueue(lacking(20, { id: "own", ownId: true, queue: "slow", dueAt: startAt + 3_600_000 }));
+    const byUser = newSearch({ where: equals("user", 7) });
+    const search = async (more: object = {}) => {
+      const { tasks, unfilled = 0 } = await world.store.searchTasks({ ...byUser, ...more });
+      return [tasks.length, unfilled];
+    };
+    expect(await search()).toEqual([1, 13]);
+    expect(await search({ limit: 1, created: { end: firstAt } })).toEqual([1, 0]);
+    expect(await search({ created: { start: firstAt + 10 } })).toEqual([0, 3]);
+    expect(await search({ statuses: ["FAILED"] })).toEqual([0, 0]);
+    expect(await search({ types: ["send-receipt"] })).toEqual([0, 0]);
+    expect(await search({ where: equals("userId", 7) })).toEqual([0, 0]);
+    expect(await world.store.countTasks(byUser)).toEqual({ count: 1, errorMax: 13 });
+    expect(await world.store.explainSearch(byUser)).toMatchObject({ unfilled: 13 });
+    expect((await world.store.stats()).filling).toEqual([{ type: "resize-image", tasks: 13 }]);
+    expect(await world.store.readUnfilled({ types: ["send-receipt"], limit: 5 })).toEqual([]);
+
+    const [, done, failed, gone] = await world.claim({ limit: 5 });
+    await world.settle(done!, "completed", { attributes: { user: done!.task.payload.user, sent: true } });
+    await world.settle(failed!, "failed");
+    await world.settle(gone!, "failed");
+    ok(await world.store.deleteTask(gone!.task.id));
+    expect(await search({ statuses: ["FAILED"] })).toEqual([0, 1]);
+    expect(await search()).toEqual([1, 12]);
+    const copied = (await world.store.readRecords({ ids: ["own"] }))[0]!;
+    ok(await world.store.cancelTask("own"));
+    ok(await world.store.deleteTask("own"));
+    ok(await world.store.writeRecords([copied]));
+
+    const supplied: string[] = [];
+    for (;;) {
+      const unfilled = await world.store.readUnfilled({ types, limit: 5 });
+      if (unfilled.length === 0) break;
+      supplied.push(...unfilled.map(({ task }) => task.id));
+      const filled = unfilled.map(({ ref, task: { payload }, attributes }) => {
+        expect(attributes).toEqual(["user", "sent"]);
+        return { ref, attributes: (payload.user < 20 ? { user: payload.user } : {}) as Attributes };
+      });
+      ok(await world.store.writeAttributes(filled));
+      ok(await world.store.writeAttributes(filled));
+    }
+    expect(new Set(supplied).size).toBe(supplied.length);
+    expect(supplied).toHaveLength(12);
+    expect(supplied).toEqual(expect.arrayContaining(["own", done!.task.id, failed!.task.id]));
+    expect(await search()).toEqual([2, 0]);
+    expect(await world.store.countTasks(newSearch({ where: equals("user", 1, 2, 3, 11) }))).toEqual({
+      count: [1, 2, 3, 11].filter((user) => user !== gone!.task.payload.user).length,
+      errorMax: 0,
+    });
+    expect(await search({ statuses: ["FAILED"], where: equals("user", failed!.task.payload.user) })).toEqual([
+      1, 0,
+    ]);
+    expect(await world.store.readAttributes(["own", done!.task.id])).toEqual([
+      [done!.task.id, { user: done!.task.payload.user, sent: true }],
+    ]);
+    expect((await world.store.stats()).filling ?? []).toEqual([]);
+    const findings = await world.store.checkHealth({ full: true });
+    expect(findings.find(({ check }) => check === "attributes")).toMatchObject({ level: "ok" });
+  });
+
+  test("that it lacks them is no attribute of a task", async () => {
+    ok(await world.store.saveDefinitions([{ ...newDefinition(), attributes: ["user"] }]));
+    await world.enqueue(newTask({ attributes: lackingAttributes }));
+    const [claimed] = await world.claim({ limit: 1 });
+    await world.settle(claimed!, "completed");
+    expect(await world.store.readAttributes([claimed!.task.id])).toEqual([]);
+    const [archived] = await world.store.readPrunable({ status: "COMPLETED", limit: 1 });
+    expect(archived).toHaveProperty("task.id", claimed!.task.id);
+    expect(archived).not.toHaveProperty("attributes");
   });
 });

@@ -222,7 +222,7 @@ export const sentences: readonly [english: string, korean: string][] = [
     "태스크 약 {0}개의 글은 아직 색인되지 않아 확인하지 않았습니다. 실행 중인 워커가 색인한 뒤 다시 검색하세요.{1}",
   ],
   [
-    "About {} older tasks wait for an attribute to be filled in, and are judged without it. Ask again when running workers that define their types have done so, which the stats tell.{}",
+    "About {} tasks wait for an attribute to be filled in, and are judged without it. Ask again when running workers that define their types have done so, which the stats tell.{}",
     "이전 태스크 약 {0}개에는 속성이 아직 채워지지 않아, 없는 것으로 보고 검색했습니다. 유형을 정의한 워커가 채운 뒤 다시 검색하세요.{1}",
   ],
   ['No definition declares an attribute "{}".{}', '속성 "{0}"을(를) 선언한 정의가 없습니다. {1}'],

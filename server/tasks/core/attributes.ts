@@ -25,6 +25,20 @@ export interface RegisteredAttribute {
   readonly extract: (value: any) => Extracted;
 }
 
+/**
+ * A task that was enqueued where nobody could take its attributes has this one, until a worker has. It moves and goes with the task as
+ * every other does, so a store finds such tasks by its index. No definition can declare it: names begin with a letter.
+ */
+export const lackingName = "?";
+export const lackingAttributes: Attributes = { [lackingName]: true };
+
+/** Those that a definition has declared; undefined for none. */
+export function declaredOf(attributes: Attributes): Attributes | undefined {
+  if (!(lackingName in attributes)) return attributes;
+  const { [lackingName]: _, ...declared } = attributes;
+  return Object.keys(declared).length > 0 ? declared : undefined;
+}
+
 const attributesMax = 20;
 const valuesMax = 20;
 const textMax = 1_000;

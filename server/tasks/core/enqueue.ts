@@ -1,6 +1,6 @@
 /** EnqueueOptions; a definition and a payload become a new task, checked, with its defaults filled in. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { extractAttributes } from "./attributes.ts";
+import { extractAttributes, lackingAttributes } from "./attributes.ts";
 import { byOf, byRule } from "./audit.ts";
 import type { Backoff } from "./backoff.ts";
 import { resolveBackoff } from "./backoff.ts";
@@ -354,7 +354,9 @@ function newTask(
   };
   const queueDepthMax = instance.queueDepthMax(task.queue);
   if (queueDepthMax !== undefined) task.queueDepthMax = queueDepthMax;
-  if (definition.attributes.length > 0) {
+  if (definition.lacksAttributes) {
+    task.attributes = lackingAttributes;
+  } else if (definition.attributes.length > 0) {
     const attributes = extractAttributes(definition.id, definition.attributes, "payload", payload);
     if (attributes) task.attributes = attributes;
   }

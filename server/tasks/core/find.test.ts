@@ -10,7 +10,7 @@ const search = newSearch({ limit: 2 });
 test("a page that judged tasks without an attribute is not complete, and says so", () => {
   const page = toPage({ tasks: [], unfilled: 12_000 }, search, "");
   expect(page).toMatchObject({ tasks: [], complete: false, unfilled: 12_000 });
-  expect(page.hint).toContain("About 12,000 older tasks");
+  expect(page.hint).toContain("About 12,000 tasks");
 });
 
 test("a page is not complete while texts wait to be indexed, and goes on all the same", () => {

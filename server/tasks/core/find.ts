@@ -305,7 +305,7 @@ function hintOfUnindexed(tasks: number): string {
 
 /** Also of a plan. */
 export function hintOfUnfilled(tasks: number): string {
-  return `About ${grouped(tasks)} older tasks wait for an attribute to be filled in, and are judged without it. Ask again when running workers that define their types have done so, which the stats tell.`;
+  return `About ${grouped(tasks)} tasks wait for an attribute to be filled in, and are judged without it. Ask again when running workers that define their types have done so, which the stats tell.`;
 }
 
 function cursorsOf(search: StoreSearch, fingerprint: string): (place: Place, backwards: boolean) => string {

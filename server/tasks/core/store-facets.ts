@@ -1,4 +1,5 @@
 /** What a store is asked when tasks are counted by the values of an attribute, and what it answers. */
+import type { StoreSearch } from "./store-search.ts";
 import type { TaskStatusName } from "./task.ts";
 
 export interface AttributeCountRequest {
@@ -25,6 +26,22 @@ export interface AttributeCounts {
   leftOut: number;
   /** False when the budget ran out before all tasks were counted. */
   isWhole: boolean;
+  /** About how many tasks wait for the attribute to be filled in; set when there are such. */
+  unfilled?: number;
+}
+
+/** A search for the tasks that have the attribute. */
+export function having({ name, types, created }: AttributeCountRequest): StoreSearch {
+  return {
+    where: { kind: "exists", field: { of: "attribute", name } },
+    ...(types && { types }),
+    ...(created && { created }),
+    sortBy: "createdAt",
+    descending: true,
+    limit: 1,
+    offset: 0,
+    definitions: false,
+  };
 }
 
 /** Values of one type that are kept, and how many more may be waiting to be compared with them. */

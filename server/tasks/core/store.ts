@@ -309,8 +309,8 @@ export interface TaskStore {
   readPrunable(request: PruneRequest): Promise<ArchivedTask[]>;
 
   /**
-   * Tasks of these types that were stored before their definition had some attribute, newest first and at most `limit`, of
-   * one type, with the names that it has gained. What is read comes again until `writeAttributes` was given it.
+   * Tasks of these types that were enqueued where nobody could take their attributes, those that wait first as far as that is cheap; else those that were
+   * stored before their definition had some attribute, newest first. At most `limit`, of one type, with the names to take. What is read comes again until `writeAttributes` was given it.
    */
   readUnfilled(request: { types: readonly string[]; limit: number }): Promise<UnfilledTask[]>;
   /**

@@ -1,5 +1,6 @@
 /** summarizeTasks: how many tasks there are of each status, type, queue and stretch of time. */
 
+import type { Condition } from "./condition.ts";
 import type { Percentiles } from "./duration-counts.ts";
 import { toStoreSearch } from "./find.ts";
 import type { Instance } from "./instance.ts";
@@ -72,6 +73,8 @@ export interface TaskSummary {
   sampled?: number;
   /** Of an attribute the 100 values that most tasks have are listed; this many others are not. Absent for none. */
   valuesLeftOut?: number;
+  /** About how many tasks were counted without an attribute that waits to be filled in. */
+  unfilled?: number;
 }
 
 const pageSize = 1_000;
@@ -105,9 +108,9 @@ export async function summarizeTasksIn(
     return summarizeBySample(instance, left, keys, time, attribute!);
   }
   if (counted) return counted;
-  return search.where || search.id !== undefined || attribute !== undefined
-    ? summarizeByWalk(instance, search, keys, time)
-    : summarizeByCount(instance, search, keys, time);
+  if (!search.where && search.id === undefined && attribute === undefined)
+    return summarizeByCount(instance, search, keys, time);
+  return summarizeByWalk(instance, search, keys, time);
 }
 
 /** With what is left of its budget, of which a sample takes something even when all is spent. */
@@ -161,7 +164,7 @@ async function summarizeByAttribute(
   const states = statesOf(search, keys.includes("status"));
   const { where, id, queues, updated } = search;
   if (!isIndexed || !states || where || id !== undefined || queues || updated) return undefined;
-  const { counts, leftOut, isWhole } = await store.countAttribute({
+  const { counts, leftOut, isWhole, unfilled } = await store.countAttribute({
     name: attribute.slice(attributePrefix.length),
     ...(types && { types }),
     ...(created && { created }),
@@ -178,7 +181,8 @@ async function summarizeByAttribute(
   return {
     ...groups.top(attribute, leftOut),
     total: await store.countTasks(search),
-    complete: isCertain,
+    complete: isCertain && !unfilled,
+    ...(unfilled && { unfilled }),
   };
 }
 
@@ -198,6 +202,14 @@ async function summarizeBySample(
   const having = declaring.length > 0 ? { ...search, types: declaring } : search;
   const sample = await summarizeByWalk(instance, having, keys, time, false, sampleMax);
   return { ...sample, total: await store.countTasks(search) };
+}
+
+/** About how many tasks of a search wait for what it asks for, or for this attribute, to be filled in. */
+async function unfilledOf(store: TaskStore, search: StoreSearch, attribute: AttributeName): Promise<number> {
+  const name = attribute.slice(attributePrefix.length);
+  const having: Condition = { kind: "exists", field: { of: "attribute", name } };
+  const where: Condition = search.where ? { kind: "and", parts: [search.where, having] } : having;
+  return (await store.explainSearch({ ...search, where })).unfilled ?? 0;
 }
 
 /** The states of the index of attributes; undefined when it does not tell enough. */
@@ -254,7 +266,13 @@ async function summarizeByWalk(
     const last = tasks.at(-1);
     if (!stoppedAt && (tasks.length < pageSize || !last)) {
       const errorMax = unindexed + unfilled;
-      return { ...listed(), total: { count: seen, errorMax }, complete: errorMax === 0 };
+      const lacking = attribute ? await unfilledOf(store, search, attribute) : unfilled;
+      return {
+        ...listed(),
+        total: { count: seen, errorMax },
+        complete: errorMax + lacking === 0,
+        ...(lacking > 0 && { unfilled: lacking }),
+      };
     }
     if (stoppedAt || seen >= tasksMax || clock.monotonic() > endsAt) {
       return { ...listed(), total: await store.countTasks(search), complete: false, sampled: seen };

@@ -2,6 +2,7 @@
  * Filling in attributes that a definition has gained, for the tasks that were stored before: lane by lane, from the newest
  * to the oldest, a few at a time. Tasks that are RUNNING meanwhile are filled in too; see `unknownState`.
  */
+import { lackingName } from "../../core/attributes.ts";
 import { attributesIn } from "../../core/condition.ts";
 import type {
   FilledTask,
@@ -18,6 +19,14 @@ import { arrayLiteral, isFound, keysOf } from "./attribute-values.ts";
 import { stateOf, unknownState } from "./attributes.ts";
 import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
+import {
+  countLacking,
+  isLackedBySome,
+  type LackingRef,
+  lockTasks,
+  readLacking,
+  supplyAttributes,
+} from "./lacking-attributes.ts";
 import { type TaskRow, taskColumns, toTask } from "./rows.ts";
 import { few, statement } from "./statement.ts";
 import { sums } from "./tallies.ts";
@@ -49,6 +58,7 @@ export async function readUnfilled(
     const [fill] = await database.query(nextFill, [types]);
     if (!fill) return [];
     const [lane, type, attributes, belowAt, belowId] = fill;
+    if (lane === null) return readLacking(context, { type, attribute: attributes[0], limit });
     const rows = (await database.query(tasksBelow, [lane, belowAt, belowId, limit])) as TaskRow[];
     if (rows.length === 0) {
       await database.query(endFill, [lane, belowAt, belowId]);
@@ -68,8 +78,9 @@ export async function readUnfilled(
 export function writeAttributes(context: Context, filled: readonly FilledTask[]): Promise<Written<void>> {
   const { database, attributes: names } = context;
   return database.written(async () => {
-    const last = filled.at(-1)?.ref as FillRef | undefined;
-    if (!last) return { kind: "ok", value: undefined };
+    const last = filled.at(-1)?.ref as FillRef | LackingRef | undefined;
+    if (last && "lacking" in last) await supplyAttributes(context, filled);
+    if (!last || "lacking" in last) return { kind: "ok", value: undefined };
     const given = filled.map(({ ref, attributes }) => ({ ...(ref as FillRef), attributes }));
     const numberOf = await names.ofAll(given);
     const tasks: { id: string; keys: string }[] = [];
@@ -113,9 +124,11 @@ export async function countUnfilled(
   const filling = names.filter(({ isFilling, type }) => isFilling && (!types || types.includes(type)));
   if (filling.length === 0) return 0;
   const asked = attributesIn(where);
+  const lacking = await countLacking(session, search, names, asked, lastCreatedAt);
   const numbers = filling.filter(({ name }) => asked.includes(name)).map(({ attribute }) => attribute);
+  if (numbers.length === 0) return lacking;
   const [row] = await session.query(unfilled, [numbers, oldestOfPage(search, lastCreatedAt)]);
-  return row![0] as number;
+  return lacking + (row![0] as number);
 }
 
 const unfilled = statement(
@@ -141,8 +154,12 @@ const declare = statement(
 
 const nextFill = statement(
   "nextFill",
-  `SELECT lane, type, attributes, below_at, below_id FROM :schema.attribute_fills JOIN :schema.lanes USING (lane)
-    WHERE type = ANY($1::text[]) ORDER BY lane LIMIT 1`,
+  `SELECT lane, type, attributes, below_at, below_id FROM (
+      SELECT lane, type, attributes, below_at, below_id FROM :schema.attribute_fills JOIN :schema.lanes USING (lane)
+      UNION ALL
+      SELECT NULL, type, ARRAY[attribute], NULL, NULL FROM :schema.attribute_names
+      WHERE name = '${lackingName}' AND ${isLackedBySome("attribute_names")}) AS fills
+    WHERE type = ANY($1::text[]) ORDER BY lane NULLS FIRST LIMIT 1`,
 );
 
 const isBelow = "tasks.lane = $1 AND (tasks.created_at, tasks.id) < ($2::bigint, $3::text)";
@@ -164,12 +181,6 @@ const tasksBelow = statement(
 const endFill = statement(
   "endFill",
   "DELETE FROM :schema.attribute_fills WHERE lane = $1 AND below_at = $2::bigint AND below_id = $3",
-);
-
-/** In the order in which settlements lock them. */
-const lockTasks = statement(
-  "lockTasksToFill",
-  "SELECT id FROM :schema.tasks WHERE id = ANY($1::text[]) ORDER BY seq FOR UPDATE",
 );
 
 const addKeys = statement(

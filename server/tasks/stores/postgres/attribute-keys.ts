@@ -151,7 +151,7 @@ function isOrdered(search: StoreSearch, { keys, ranges }: Spot): boolean {
   return keys.length * statesOf(search).length <= streamsMax;
 }
 
-function statesOf({ statuses }: StoreSearch): number[] {
+export function statesOf({ statuses }: Pick<StoreSearch, "statuses">): number[] {
   if (!statuses) return [0, unknownState, 3, 4, 5];
   const states = statuses.map((name) =>
     name === "PENDING" || name === "RUNNING" ? 0 : statusNumbers[name][0]!,

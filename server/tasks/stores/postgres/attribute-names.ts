@@ -1,13 +1,15 @@
 /** The numbers of attributes, by type and name; remembered until a connection is new, as lanes are. */
+import { lackingName } from "../../core/attributes.ts";
 import type { Attributes } from "../../core/store.ts";
 import type { Session } from "./database.ts";
+import { isLackedBySome } from "./lacking-attributes.ts";
 import { statement } from "./statement.ts";
 
 export interface NamedAttribute {
   attribute: number;
   type: string;
   name: string;
-  /** Whether older tasks of the type wait for it to be filled in. */
+  /** Whether older tasks of the type wait for it to be filled in; of `lackingName`, whether there is a task that has it. */
   isFilling: boolean;
 }
 
@@ -80,6 +82,7 @@ const insertName = statement(
 );
 const allNames = statement(
   "allAttributes",
-  `SELECT attribute, type, name, EXISTS (SELECT 1 FROM :schema.attribute_fills WHERE attribute = ANY(attributes))
+  `SELECT attribute, type, name, CASE WHEN name = '${lackingName}' THEN ${isLackedBySome("attribute_names")}
+      ELSE EXISTS (SELECT 1 FROM :schema.attribute_fills WHERE attribute = ANY(attributes)) END
     FROM :schema.attribute_names ORDER BY attribute`,
 );

@@ -1,11 +1,14 @@
 /** Counts by the values of an attribute, from its index, and the attributes of single tasks. */
+import { declaredOf } from "../../core/attributes.ts";
 import type { Attributes } from "../../core/store.ts";
 import {
   type AttributeCount,
   type AttributeCountRequest,
   type AttributeCounts,
+  having,
   TopValues,
 } from "../../core/store-facets.ts";
+import { countUnfilled } from "./attribute-fills.ts";
 import { attributesOf, headOf } from "./attribute-values.ts";
 import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
@@ -17,19 +20,22 @@ const chunkSize = 50_000;
 
 export function countAttribute(
   { database, attributes }: Context,
-  { name, types, created = {}, budgetMs }: AttributeCountRequest,
+  request: AttributeCountRequest,
 ): Promise<AttributeCounts> {
+  const { name, types, created = {}, budgetMs } = request;
   const endsAt = performance.now() + (budgetMs ?? Number.POSITIVE_INFINITY);
   return database.snapshot(async (session) => {
     const answer: AttributeCounts = { counts: [], leftOut: 0, isWhole: true };
-    for (const one of await attributes.all(session)) {
+    const names = await attributes.all(session);
+    for (const one of names) {
       if (one.name !== name || (types && !types.includes(one.type))) continue;
       const top = new TopValues(one.type);
       if (!(await countValues(session, one.attribute, created, endsAt, top))) answer.isWhole = false;
       answer.counts.push(...top.list());
       answer.leftOut += top.leftOut;
     }
-    return answer;
+    const unfilled = await countUnfilled(session, having(request), names);
+    return unfilled > 0 ? { ...answer, unfilled } : answer;
   });
 }
 
@@ -80,7 +86,10 @@ export async function readAttributesIn(
   const rows = await session.query(attributesOfIds, [ids]);
   if (rows.length === 0) return [];
   const names = new Map((await attributes.all(session)).map(({ attribute, name }) => [attribute, name]));
-  return rows.map(([id, keys]) => [id, attributesOf(keys, (attribute) => names.get(attribute))]);
+  return rows.flatMap(([id, keys]): [string, Attributes][] => {
+    const attributes = declaredOf(attributesOf(keys, (attribute) => names.get(attribute)));
+    return attributes ? [[id, attributes]] : [];
+  });
 }
 
 /** What the rows of a chunk say, by key and state, and in the last row where it ended and how many they were. */

@@ -7,6 +7,7 @@ import { isFound } from "./attribute-values.ts";
 import { stateOf, unknownState } from "./attributes.ts";
 import type { Context } from "./context.ts";
 import { foldCounts } from "./folding.ts";
+import { lackingByType } from "./lacking-attributes.ts";
 import { movesOf } from "./minute-tallies.ts";
 import { isNotPaused, pausedForLook } from "./pauses.ts";
 import { statusNames } from "./rows.ts";
@@ -204,10 +205,12 @@ function byMinutes(): string {
 
 const fillsLeft = statement(
   "fillsLeft",
-  `SELECT lanes.type, sum(greatest(counted.tasks - attribute_fills.done, 0))::bigint
-    FROM :schema.attribute_fills JOIN :schema.lanes USING (lane)
-      JOIN (SELECT lane, sum(tasks) AS tasks FROM (${sums}) AS sums GROUP BY lane) AS counted USING (lane)
-    GROUP BY lanes.type ORDER BY lanes.type`,
+  `SELECT type, sum(tasks)::bigint FROM (
+      SELECT lanes.type, greatest(counted.tasks - attribute_fills.done, 0) AS tasks
+      FROM :schema.attribute_fills JOIN :schema.lanes USING (lane)
+        JOIN (SELECT lane, sum(tasks) AS tasks FROM (${sums}) AS sums GROUP BY lane) AS counted USING (lane)
+      UNION ALL ${lackingByType}) AS fills
+    GROUP BY type ORDER BY type`,
 );
 
 const wrongAttributes = onceOnly(

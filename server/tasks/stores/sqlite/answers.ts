@@ -1,5 +1,6 @@
 /** What the threads answered, as the port gives it. */
 import type { Attempt } from "../../core/attempt.ts";
+import { declaredOf } from "../../core/attributes.ts";
 import type { ArchivedTask, Attributes, EnqueueRefusal, Written } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import type { Enqueued } from "./enqueue.ts";
@@ -18,11 +19,12 @@ export function attemptsOf({ task, attempts, workers }: RecordRows): Attempt[] {
 }
 
 export function archivedOf(record: RecordRows): ArchivedTask {
-  const attributes = (record.task.rows[0] as Row)[28];
+  const json = (record.task.rows[0] as Row)[28];
+  const attributes = json === null ? undefined : declaredOf(JSON.parse(json) as Attributes);
   return {
     task: toTasks(record.task)[0]!,
     attempts: attemptsOf(record),
-    ...(attributes !== null && { attributes: JSON.parse(attributes) as Attributes }),
+    ...(attributes && { attributes }),
   };
 }
 

@@ -13,6 +13,7 @@ import type {
 } from "../../core/store.ts";
 import { oldestOfPage } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
+import { countLacking, lackingByType, readLacking } from "./lacking-attributes.ts";
 import type { Rows } from "./protocol.ts";
 import type { Row } from "./rows.ts";
 import { fillSql, sql } from "./statements.ts";
@@ -26,12 +27,15 @@ export interface UnfilledRows {
   lane: number;
   tasks: Rows;
   attributes: string[];
+  /** Any of the lanes of a type, not all tasks of this one. */
+  isLacking?: true;
 }
 
 /** As they were read; none ends the lane when it has none left. */
 export interface FilledRows {
   lane: number;
   tasks: [seq: number, createdAt: number, id: string, attributes: Attributes][];
+  isLacking?: true;
 }
 
 /** Remembers what a definition declares; what it has gained is to be filled in for older tasks. */
@@ -53,6 +57,8 @@ export function readUnfilled(
   connection: Connection,
   { types, limit }: Parameters<TaskStore["readUnfilled"]>[0],
 ): UnfilledRows | undefined {
+  const lacking = readLacking(connection, types, limit);
+  if (lacking) return lacking;
   const fills = connection
     .prepare(fillSql.fills)
     .all(JSON.stringify([...new Set(types)])) as unknown as Fill[];
@@ -64,8 +70,15 @@ export function readUnfilled(
   return undefined;
 }
 
-export function writeAttributes(context: WriteContext, { lane, tasks }: FilledRows): Written<void> {
+export function writeAttributes(
+  context: WriteContext,
+  { lane, tasks, isLacking }: FilledRows,
+): Written<void> {
   const { connection } = context;
+  if (isLacking) {
+    for (const [seq, , id, attributes] of tasks) context.attributes.supply(lane, seq, id, attributes);
+    return { kind: "ok", value: undefined };
+  }
   for (const [seq, , id, attributes] of tasks) context.attributes.extend(lane, seq, id, attributes);
   const last = tasks.at(-1);
   if (last) connection.prepare(fillSql.moveFill).run(lane, last[1], last[2], tasks.length);
@@ -102,12 +115,13 @@ export function countUnfilled(connection: Connection, search: StoreSearch, lastC
   const [tasks] = connection
     .prepare(unfilled)
     .get(JSON.stringify(names), types, oldestOfPage(search, lastCreatedAt)) as unknown as [number];
-  return tasks;
+  return tasks + countLacking(connection, search, names, lastCreatedAt);
 }
 
 /** Types that are being filled in, for `stats`. */
 export function fillsUnderWay(connection: Connection): NonNullable<StoreStats["filling"]> {
-  return connection
-    .rows(fillSql.allFills)
-    .map(({ type, tasks }) => ({ type: type as string, tasks: Number(tasks) }));
+  const filling = new Map(lackingByType(connection));
+  for (const { type, tasks } of connection.rows(fillSql.allFills) as { type: string; tasks: number }[])
+    filling.set(type, (filling.get(type) ?? 0) + Number(tasks));
+  return Array.from(filling, ([type, tasks]) => ({ type, tasks }));
 }

@@ -5,6 +5,7 @@
  * New tasks are not in the index at first: it is filled behind the writes, in order of seq and many at a time, up to a
  * mark. So to enqueue costs nothing more, and what ends at once is indexed once. Searches look at the rows beyond the mark.
  */
+import { lackingAttributes, lackingName } from "../../core/attributes.ts";
 import type { Attributes } from "../../core/store.ts";
 import type { Connection } from "./connection.ts";
 import { attributeSql as sql } from "./statements.ts";
@@ -16,6 +17,8 @@ export type StoredKey = string | number | Uint8Array;
 const indexedAtOnce = 500;
 /** More than this may not lie behind the mark: a search looks at each of them. */
 const behindMax = 100_000;
+
+const lackingJson = JSON.stringify(lackingAttributes);
 
 /** The mark when every task is in the index. */
 const allIndexed = Number.MAX_SAFE_INTEGER;
@@ -98,6 +101,8 @@ export class TaskAttributes {
     // No stored task has a greater seq.
     if (this.#markNow() === allIndexed) this.#setMark(seq - 1);
     if (seq > this.#markNow()) {
+      // By its name searches know that there are such tasks.
+      if (json === lackingJson) this.of(type, lackingName);
       this.#behind += 1;
       return;
     }
@@ -138,13 +143,34 @@ export class TaskAttributes {
   /** Adds values to a task that may have some; those of a name that it has stay, and the new ones beside them. */
   extend(lane: number, seq: number, id: string, added: Attributes): void {
     const row = this.#connection.prepare(sql.attributesOfTask).get(seq, id) as TaskEntry | undefined;
-    if (!row) return;
+    if (row) this.#extend(lane, row, row[2] === null ? {} : JSON.parse(row[2]), added);
+  }
+
+  /** The same for a task that lacks them, which it does no longer. */
+  supply(lane: number, seq: number, id: string, added: Attributes): void {
+    const row = this.#connection.prepare(sql.attributesOfTask).get(seq, id) as TaskEntry | undefined;
+    if (!row || row[2] === null) return;
     const [, createdAt, json, status] = row;
-    const kept = json === null ? {} : (JSON.parse(json) as Attributes);
-    const merged = JSON.stringify(mergeAttributes(kept, added));
-    if (merged === json || merged === "{}") return;
+    const { [lackingName]: isLacking, ...kept } = JSON.parse(json) as Attributes;
+    if (isLacking === undefined) return;
+    if (seq <= this.#markNow()) {
+      const attribute = this.of(this.#typeOf(lane), lackingName);
+      this.#connection.prepare(sql.deleteAttribute).run(attribute, yes, stateOf(status), createdAt, seq);
+    }
+    this.#extend(lane, row, kept, added);
+  }
+
+  #extend(
+    lane: number,
+    [seq, createdAt, json, status]: TaskEntry,
+    kept: Attributes,
+    added: Attributes,
+  ): void {
+    const merged = attributesJson(mergeAttributes(kept, added));
+    if (merged === json) return;
     this.#connection.prepare(sql.setAttributes).run(merged, seq);
-    if (seq <= this.#markNow()) this.#insert(this.#typeOf(lane), seq, createdAt, stateOf(status), merged);
+    if (merged !== null && seq <= this.#markNow())
+      this.#insert(this.#typeOf(lane), seq, createdAt, stateOf(status), merged);
   }
 
   /** The number of an attribute; made when it is new. */

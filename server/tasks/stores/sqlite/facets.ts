@@ -1,11 +1,14 @@
 /** Counts by the values of an attribute, from its index, and the attributes of single tasks. */
+import { declaredOf } from "../../core/attributes.ts";
 import type { Attributes } from "../../core/store.ts";
 import {
   type AttributeCount,
   type AttributeCountRequest,
   type AttributeCounts,
+  having,
   TopValues,
 } from "../../core/store-facets.ts";
+import { countUnfilled } from "./attribute-fills.ts";
 import { type StoredKey, stateOf } from "./attributes.ts";
 import type { Connection } from "./connection.ts";
 import { sourceSql } from "./statements.ts";
@@ -29,7 +32,8 @@ export function countAttribute(connection: Connection, request: AttributeCountRe
     answer.counts.push(...top.list());
     answer.leftOut += top.leftOut;
   }
-  return answer;
+  const unfilled = countUnfilled(connection, having(request));
+  return unfilled > 0 ? { ...answer, unfilled } : answer;
 }
 
 type Value = AttributeCount["value"];
@@ -106,7 +110,10 @@ export function readAttributes(connection: Connection, ids: readonly string[]): 
     string,
     string,
   ][];
-  return rows.map(([id, attributes]) => [id, JSON.parse(attributes)]);
+  return rows.flatMap(([id, json]): [string, Attributes][] => {
+    const attributes = declaredOf(JSON.parse(json));
+    return attributes ? [[id, attributes]] : [];
+  });
 }
 
 function givenValue(value: StoredKey): string | number | boolean {

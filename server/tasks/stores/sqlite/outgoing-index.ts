@@ -14,12 +14,12 @@ const portionSizeMax = { shared: 16_000, alone: 128_000 };
 /** Tasks whose rows are read in one go, which takes less than a millisecond. */
 const readAtOnce = 50;
 
-type FillRef = [lane: number, seq: number, createdAt: number, id: string];
+type FillRef = [lane: number, seq: number, createdAt: number, id: string, isLacking?: true];
 
-export function toUnfilled({ lane, tasks, attributes }: UnfilledRows): UnfilledTask[] {
+export function toUnfilled({ lane, tasks, attributes, isLacking }: UnfilledRows): UnfilledTask[] {
   const names = namesOf(tasks);
   return tasks.rows.map((row) => {
-    const ref: FillRef = [lane, row[0], row[6], row[1]];
+    const ref: FillRef = [lane, row[0], row[6], row[1], isLacking];
     return { ref, task: toTask(row, names), attributes };
   });
 }
@@ -30,7 +30,8 @@ export function toFilledRows(filled: readonly FilledTask[]): FilledRows {
     const [, seq, createdAt, id] = ref as FillRef;
     return [seq, createdAt, id, attributes];
   });
-  return { lane: (filled[0]!.ref as FillRef)[0], tasks };
+  const [lane, , , , isLacking] = filled[0]!.ref as FillRef;
+  return { lane, tasks, ...(isLacking && { isLacking }) };
 }
 
 interface TextRef {
