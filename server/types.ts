@@ -13,14 +13,20 @@ export type {
   StoredError,
   TaskLog,
 } from "./tasks/core/attempt.ts";
-export type { AttributeSource, AttributeSources, Extracted } from "./tasks/core/attributes.ts";
+export type {
+  AttributeSource,
+  AttributeSources,
+  AttributesOf,
+  Extracted,
+  ExtractedByName,
+} from "./tasks/core/attributes.ts";
 export type { AuditOptions, AuditPage } from "./tasks/core/audit.ts";
 export type { BackoffFunction, BackoffOptions } from "./tasks/core/backoff.ts";
 export type { Percentiles } from "./tasks/core/duration-counts.ts";
 export type { EnqueueItem } from "./tasks/core/enqueue.ts";
 export type { ExplanationCode, ExplanationReason, TaskExplanation } from "./tasks/core/explain.ts";
 export type { SearchExplanation } from "./tasks/core/explain-search.ts";
-export type { AttributeValue, Match, PathMatch } from "./tasks/core/filter.ts";
+export type { AttributeMatches, AttributeValue, Match, PathMatch } from "./tasks/core/filter.ts";
 export type { HistoryBucket, HistoryOptions } from "./tasks/core/history.ts";
 export type { CancelReply, ChangeOptions, EditOptions } from "./tasks/core/manage.ts";
 export type { Pause, PauseOptions, PauseTarget } from "./tasks/core/pauses.ts";

@@ -8,15 +8,25 @@ import type { AttributeKey, Attributes } from "./store.ts";
 /** What an extractor may give: a value, several, or none. */
 export type Extracted = AttributeValue | readonly AttributeValue[] | null | undefined;
 
+/** What each attribute gives, by its name. */
+export type ExtractedByName = Readonly<Record<string, Extracted>>;
+
 /** From the payload, at enqueue; or from the result, when the task completes. */
-export type AttributeSource<Payload = any, Result = any> =
-  | ((payload: Payload) => Extracted)
-  | { result: (result: Result) => Extracted };
+export type AttributeSource<Payload = any, Result = any, Given = Extracted> =
+  | ((payload: Payload) => Given)
+  | { result: (result: Result) => Given };
 
 /** By name: 1 to 64 letters, digits, `_`, `.` and `-`, beginning with a letter or `_`; no filter's name. At most 20. */
-export type AttributeSources<Payload = any, Result = any> = Readonly<
-  Record<string, AttributeSource<Payload, Result>>
->;
+export type AttributeSources<Payload = any, Result = any, Given = ExtractedByName> = {
+  readonly [Name in keyof Given]: AttributeSource<Payload, Result, Given[Name]>;
+};
+
+/** The type of one value of each attribute, by name; any where the names are not known. */
+export type AttributesOf<Given> = string extends keyof Given
+  ? any
+  : { [Name in keyof Given]: NonNullable<ItemOf<Given[Name]>> };
+
+type ItemOf<Given> = Given extends readonly (infer Item)[] ? Item : Given;
 
 /** A declared attribute, checked. */
 export interface RegisteredAttribute {

@@ -50,8 +50,15 @@ type PlaceMatch<Value> = Value extends readonly (infer Item)[]
 
 export type AttributeValue = string | number | boolean | Date;
 
+/** A match for each attribute that matters; where it is not known which there are, of any name. */
+export type AttributeMatches<Attributes> = 0 extends 1 & Attributes
+  ? Readonly<Record<string, Match<AttributeValue>>>
+  : { readonly [Name in keyof Attributes]?: AttributeMatch<Attributes[Name]> };
+
+type AttributeMatch<Value> = 0 extends 1 & Value ? Match<AttributeValue> : Match<Value>;
+
 /** Every key given must hold. */
-export interface TaskFilter<Payload = any, Result = any> {
+export interface TaskFilter<Payload = any, Result = any, Attributes = any> {
   id?: Match<string>;
   /** Tasks of this definition; or of any of these. */
   type?: Match<string>;
@@ -83,12 +90,12 @@ export interface TaskFilter<Payload = any, Result = any> {
    */
   errorGroup?: string;
   /** Values that definitions declare as attributes, by name. */
-  attributes?: Readonly<Record<string, Match<AttributeValue>>>;
+  attributes?: AttributeMatches<Attributes>;
   payload?: PathMatch<Payload>;
   result?: PathMatch<Result>;
   /** Text that occurs in payload, result, error, description, tags or logs, whatever its case; all of a list. */
   text?: string | readonly string[];
-  and?: readonly TaskFilter<Payload, Result>[];
-  or?: readonly TaskFilter<Payload, Result>[];
-  not?: TaskFilter<Payload, Result> | readonly TaskFilter<Payload, Result>[];
+  and?: readonly TaskFilter<Payload, Result, Attributes>[];
+  or?: readonly TaskFilter<Payload, Result, Attributes>[];
+  not?: TaskFilter<Payload, Result, Attributes> | readonly TaskFilter<Payload, Result, Attributes>[];
 }

@@ -33,7 +33,8 @@ export type TaskSortField =
 /**
  * Every filter given must hold. Unknown keys are refused. Beside the specified ones, all of `TaskFilter`.
  */
-export interface TaskSearchOptions<Payload = any, Result = any> extends TaskFilter<Payload, Result> {
+export interface TaskSearchOptions<Payload = any, Result = any, Attributes = any>
+  extends TaskFilter<Payload, Result, Attributes> {
   createdAtRange?: DateRange;
   updatedAtRange?: DateRange;
   /** 1 to 10,000. Default 50. */

@@ -4,7 +4,7 @@
  */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { TaskContext } from "./attempt.ts";
-import type { AttributeSources } from "./attributes.ts";
+import type { AttributeSources, AttributesOf, ExtractedByName } from "./attributes.ts";
 import type { Backoff } from "./backoff.ts";
 import { define } from "./definition.ts";
 import type { Duration } from "./duration.ts";
@@ -108,7 +108,7 @@ export type TaskHandler<Payload = any, Result = any> = (
 ) => Promise<Result | TaskEnvelope<Result>>;
 
 /** Settings of a definition; tasks take them as defaults. */
-export interface TaskOptions<Payload = any, Result = any> {
+export interface TaskOptions<Payload = any, Result = any, Given = ExtractedByName> {
   /** Shown with the task wherever it is listed; at most 1,000 characters. */
   description?: string;
   /** Attempts charged before a task is FAILED: 1 to 1,000. Default 1. */
@@ -131,7 +131,7 @@ export interface TaskOptions<Payload = any, Result = any> {
    * Values to search tasks by, taken from each payload when it is enqueued (or from the result: `{ result: … }`), and
    * indexed. Texts, numbers, booleans, Dates, or lists of them. One that is added later is filled in for older tasks.
    */
-  attributes?: AttributeSources<Payload, Result>;
+  attributes?: AttributeSources<Payload, Result, Given>;
   /** Any Standard Schema (zod, valibot, arktype, …); types follow from it. Payloads are checked at enqueue. */
   payload?: StandardSchemaV1;
   /** Take the place of an earlier definition with the same id instead of throwing. Default false. */
@@ -139,7 +139,7 @@ export interface TaskOptions<Payload = any, Result = any> {
 }
 
 /** What defineTask returns: the way to enqueue, run and find tasks of one type. */
-export interface TaskDefinition<Payload = any, Result = any, Input = Payload> {
+export interface TaskDefinition<Payload = any, Result = any, Input = Payload, Attributes = any> {
   readonly id: string;
   readonly description?: string;
   readonly maxAttempts: number;
@@ -165,7 +165,9 @@ export interface TaskDefinition<Payload = any, Result = any, Input = Payload> {
    */
   run(payload: Input, options?: RunOptions): Promise<Result>;
   /** `searchTasks` among the tasks of this type. */
-  search(options?: Omit<TaskSearchOptions<Payload, Result>, "type">): Promise<Task<Payload, Result>[]>;
+  search(
+    options?: Omit<TaskSearchOptions<Payload, Result, Attributes>, "type">,
+  ): Promise<Task<Payload, Result>[]>;
 }
 
 /**
@@ -176,16 +178,25 @@ export interface TaskDefinition<Payload = any, Result = any, Input = Payload> {
  * @throws DureError TASK_ALREADY_DEFINED (naming both places) unless `replace: true`; INVALID_ID; INVALID_OPTION
  *   with every problem of the options at once.
  */
-export function defineTask<Schema extends StandardSchemaV1, Result = any>(
+export function defineTask<
+  Schema extends StandardSchemaV1,
+  Result = any,
+  Given extends ExtractedByName = ExtractedByName,
+>(
   id: string,
   handler: TaskHandler<StandardSchemaV1.InferOutput<Schema>, Result>,
-  options: TaskOptions<StandardSchemaV1.InferOutput<Schema>, Result> & { payload: Schema },
-): TaskDefinition<StandardSchemaV1.InferOutput<Schema>, Result, StandardSchemaV1.InferInput<Schema>>;
-export function defineTask<Payload = any, Result = any>(
+  options: TaskOptions<StandardSchemaV1.InferOutput<Schema>, Result, Given> & { payload: Schema },
+): TaskDefinition<
+  StandardSchemaV1.InferOutput<Schema>,
+  Result,
+  StandardSchemaV1.InferInput<Schema>,
+  AttributesOf<Given>
+>;
+export function defineTask<Payload = any, Result = any, Given extends ExtractedByName = ExtractedByName>(
   id: string,
   handler: TaskHandler<Payload, Result>,
-  options?: TaskOptions<Payload, Result>,
-): TaskDefinition<Payload, Result>;
+  options?: TaskOptions<Payload, Result, Given>,
+): TaskDefinition<Payload, Result, Payload, AttributesOf<Given>>;
 export function defineTask(id: string, handler: TaskHandler, options?: TaskOptions): TaskDefinition {
   return define(defaultInstance(), id, handler, options, defineTask);
 }
