@@ -91,6 +91,17 @@ onEachStore("explainSearch", (world) => {
     expect(tasks.map(({ id }) => id).sort()).toEqual(wanted.sort());
   });
 
+  test("a rare value at a path that is not declared is found by the texts", async () => {
+    await world.enqueue(newTask({ id: "printed", payload: { order: { number: 4711 }, widthPx: 640 } }));
+    await index(world);
+    const where = equals({ of: "payload", path: ["order", "number"] }, 4711);
+    for (const asked of [where, both(width, where)]) {
+      expect(await plan({ where: asked })).toMatchObject({ source: "texts", of: "full text", candidates: 1 });
+      const { tasks } = await world.store.searchTasks(newSearch({ where: asked }));
+      expect(tasks.map(({ id }) => id)).toEqual(["printed"]);
+    }
+  });
+
   test.each<[string, Condition]>([
     ["a path that is not declared", width],
     ["a text of two characters", { kind: "text", text: "et" }],

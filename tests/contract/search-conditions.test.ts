@@ -5,7 +5,7 @@ import type { TaskSortField } from "../../server/tasks/core/search.ts";
 import { searchableText } from "../../server/tasks/core/searchable-text.ts";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
-import { newSearch, newTask, settlementOf, startAt } from "../support/builders.ts";
+import { newSearch, newTask, settlementOf, someError, startAt } from "../support/builders.ts";
 import fc from "../support/fast-check.ts";
 import { countOf, tasksOf } from "../support/found.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";
@@ -80,6 +80,24 @@ onEachStore("searchTasks with conditions", (world) => {
     await indexAll(world);
     const where: Condition = { kind: "equals", field: payload("widthPx"), values: [987_654] };
     expect(idsOf(await tasksOf(world.store.searchTasks(newSearch({ where }))))).toEqual(["long"]);
+  });
+
+  test("an error of a task that runs again, before its text is written, is found", async () => {
+    await world.enqueue(newTask({ id: "again", type: "print-label", maxAttempts: 3 }));
+    await indexAll(world);
+    const request = { types: ["print-label"] };
+    const [first] = await world.claim(request);
+    const error = { ...someError, message: "mailbox 4711 is full" };
+    await world.settle(first!, "failed", { error, retryAt: world.clock.now() });
+    expect(await world.claim(request)).toHaveLength(1);
+    for (const kind of ["equals", "contains"] as const) {
+      const text = { values: [error.message], text: error.message };
+      const where = { kind, field: field("error"), ...text } as Condition;
+      for (const sortBy of ["createdAt", "priority"] as const) {
+        const tasks = await tasksOf(world.store.searchTasks(newSearch({ where, sortBy })));
+        expect({ kind, sortBy, ids: idsOf(tasks) }).toEqual({ kind, sortBy, ids: ["again"] });
+      }
+    }
   });
 
   test("a place in a payload is found however its names are written, in long payloads and in lists", async () => {

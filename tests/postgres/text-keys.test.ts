@@ -245,6 +245,26 @@ describe("candidates", () => {
     }
   });
 
+  test("where many texts have the rarest trigrams of a word, they are read a portion at a time", async () => {
+    const every = stretchMs / 200;
+    await schema.query(
+      `INSERT INTO :schema.texts (created_at, version, task_id, status, lanes, body)
+        SELECT ${clock.now()} + n::bigint * ${every}, 0, 'x' || lpad(n::text, 5, '0'), 3, ARRAY[1],
+          CASE WHEN n = 3333 THEN 'aaaaaaa' WHEN n % 10 = 5 THEN 'aaa' ELSE 'hay' END FROM generate_series(1, 12000) AS n`,
+    );
+    const facts = {
+      ...{ ...indexed(), texts: 1_000_000, tasks: 1_000_000 },
+      ...{ firstAt: clock.now(), lastAt: clock.now() + 12_000 * every },
+    };
+    const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "aaaaaaa" } };
+    const asked: string[] = [];
+    const ids = await idsOf(async (session) =>
+      recording(asked, await textSource(session, search, facts, unfiltered)),
+    );
+    expect(ids).toEqual(["x03333"]);
+    expect(asked.filter((name) => name === "findTexts").length).toBeGreaterThan(5);
+  });
+
   test.each([
     ["newest first", true],
     ["oldest first", false],

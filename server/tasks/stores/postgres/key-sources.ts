@@ -10,9 +10,10 @@ import type { KeySource } from "./key-source.ts";
 import { outline } from "./search.ts";
 import { slowSource } from "./slow-keys.ts";
 import type { TextIndex } from "./text-indexes.ts";
-import { isErrorGroup, readTextIndex, textSource } from "./text-keys.ts";
+import { readTextIndex, textSource } from "./text-keys.ts";
 import { missesMany, readUnindexed, withUnindexed } from "./text-unindexed.ts";
 import type { Passing } from "./text-ways.ts";
+import { valueSource } from "./value-keys.ts";
 
 /** What an index can do is asked again after this, in milliseconds: it may be made, and it grows. */
 const indexAgeMsMax = 60_000;
@@ -43,12 +44,11 @@ export async function findKeySource(
     return known;
   };
   const bySlowness = await slowSource(session, search, async () => (await passing()).pairs);
-  const best = fewer(byAttribute, bySlowness);
-  const asksText = mentions(search.where, ({ kind }) => kind === "text");
-  if (!asksText && !mentions(search.where, isErrorGroup)) return best;
+  const byValue = await valueSource(session, search, index, passing);
+  const best = fewer(fewer(byAttribute, bySlowness), byValue);
+  if (!mentions(search.where, ({ kind }) => kind === "text")) return best;
   const unindexed = await readUnindexed(session, search, passing);
-  // A group of errors is found whole, whatever is indexed.
-  if (missesMany(unindexed, search) || (!asksText && unindexed.left > 0)) return best;
+  if (missesMany(unindexed, search)) return best;
   const texts = await textSource(session, search, index, passing);
   return fewer(best, texts && withUnindexed(search, texts, unindexed));
 }

@@ -129,14 +129,19 @@ export async function searchMaybe(
 export function maybeStatement(
   search: StoreSearch,
   pairs: readonly Pair[],
-  { of, text: name }: RowFilter,
+  filter: RowFilter,
   most: number,
   share: number,
 ): SearchStatement {
-  const has = (text: string) => `strpos(tasks.${of}, ${text}) > 0`;
-  // What has letters written as numbers may have the name in other words.
-  const condition = (text: Text) => `${has(text.add(name))} OR ${has("'\\u'")}`;
+  const condition = (text: Text) => maybeHas(filter, text);
   return pageStatement(search, pairs, search.limit, search.offset, share, { condition, most });
+}
+
+/** SQL that says whether a task may meet the condition. */
+export function maybeHas({ of, text: name }: RowFilter, text: Text): string {
+  const has = (part: string) => `strpos(tasks.${of}, ${part}) > 0`;
+  // What has letters written as numbers may have the name in other words.
+  return `${has(text.add(name))} OR ${has("'\\u'")}`;
 }
 
 export async function countTasks(context: Context, search: StoreSearch): Promise<number> {

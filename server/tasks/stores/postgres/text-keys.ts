@@ -1,19 +1,18 @@
 /**
- * Candidates of a search by their text, or by the part of it that a group of errors shares, where every word has three letters or digits in a row, or two where it begins or
+ * Candidates of a search by their text, where every word has three letters or digits in a row, or two where it begins or
  * ends (text-reader.ts); on a database whose LC_CTYPE is C, of ASCII.
  */
 import type { Condition } from "../../core/condition.ts";
-import { sharedText } from "../../core/error-group.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import type { Session } from "./database.ts";
 import { gatheredMax, type KeySource } from "./key-source.ts";
 import { literal, onceOnly, quoted, statement } from "./statement.ts";
-import { askedOf, type TextIndex, textIndexes } from "./text-indexes.ts";
-import { lookAround, patternOf, trigramsOf } from "./text-rarity.ts";
+import { type Asked, askedOf, type TextIndex, textIndexes } from "./text-indexes.ts";
+import { lookAround, patternOf, type Rarest, textOf, trigramsOf, type Word } from "./text-rarity.ts";
 import { TextReader } from "./text-reader.ts";
 import { gather, type Passing } from "./text-ways.ts";
 
-/** The source of the texts that the parts of `where` ask for that must hold. */
+/** The source of the texts that `where` asks for and that must be there. */
 export async function textSource(
   session: Session,
   search: StoreSearch,
@@ -22,33 +21,56 @@ export async function textSource(
 ): Promise<KeySource | undefined> {
   const words = search.where ? wordsOf(search.where) : [];
   const isFound = index.exists && words.some((word) => isIndexed(word, index));
-  // Tasks that have failed are sooner walked over than all texts.
-  const isWalked = index.texts > 0 && search.where !== undefined && mentionsText(search.where);
-  if (words.length === 0 || (!isFound && !isWalked)) return undefined;
-  const named = { name: "full text", index: "texts" } as const;
+  if (words.length === 0 || (!isFound && index.texts === 0)) return undefined;
   if (search.sortBy !== "createdAt") {
     if (!isFound) return undefined;
     const asked = askedOf(search, (search.types ?? search.queues) && (await passing()).pairs);
     const { rarest } = await lookAround(session, asked, words, index);
-    const gathered = await gather(session, search, asked, words, rarest);
-    if (gathered.length > gatheredMax) return undefined;
-    return {
-      ...named,
-      estimate: gathered.length,
-      isOrdered: false,
-      keys: async () => ({ places: gathered }),
-    };
+    return gatheredSource(session, search, asked, words, rarest);
   }
-  const isFiltered = (search.types ?? search.queues ?? search.statuses) !== undefined;
-  const filter = isFiltered ? await passing() : undefined;
-  const reader = new TextReader(search, words, isFound ? index : { ...index, exists: false }, filter);
-  const sample = await reader.sample(session);
+  const known = isFound ? index : { ...index, exists: false };
+  const source = await orderedSource(session, search, words, known, await filterOf(search, passing));
+  return { ...source, ...(!isFound && { isWalk: true }) };
+}
+
+const named = { name: "full text", index: "texts" } as const;
+
+/** How many tasks pass the plain filters, where there are any. */
+export async function filterOf(
+  { types, queues, statuses }: StoreSearch,
+  passing: () => Promise<Passing>,
+): Promise<Passing | undefined> {
+  return (types ?? queues ?? statuses) && passing();
+}
+
+/** All that have the words, unless they are too many to be put in order. */
+export async function gatheredSource(
+  session: Session,
+  search: StoreSearch,
+  asked: Asked,
+  words: readonly Word[],
+  rarest: Rarest,
+): Promise<KeySource | undefined> {
+  const gathered = await gather(session, search, asked, words, rarest);
+  if (gathered.length > gatheredMax) return undefined;
+  return { ...named, estimate: gathered.length, isOrdered: false, keys: async () => ({ places: gathered }) };
+}
+
+/** @param isLikely whether most tasks that have the words meet the conditions, so that as many are read as are wanted */
+export async function orderedSource(
+  session: Session,
+  search: StoreSearch,
+  words: readonly Word[],
+  index: TextIndex,
+  filter: Passing | undefined,
+  isLikely = true,
+): Promise<KeySource> {
+  const reader = new TextReader(search, words, index, filter, isLikely);
   return {
     ...named,
-    estimate: sample,
+    estimate: await reader.sample(session),
     isOrdered: true,
     isFiltered: true,
-    ...(!isFound && { isWalk: true }),
     keys: (asked, after, limit) => reader.keys(asked, after, limit),
   };
 }
@@ -76,22 +98,11 @@ export async function readTextIndex(session: Session, schema: string): Promise<T
 
 function wordsOf(where: Condition): string[] {
   if (where.kind === "and") return where.parts.flatMap(wordsOf);
-  if (where.kind === "text") return [where.text];
-  const shared = isErrorGroup(where) ? sharedText(where.fingerprint) : "";
-  return shared === "" ? [] : [shared];
+  return where.kind === "text" ? [where.text] : [];
 }
 
-export function isErrorGroup(where: Condition): where is Extract<Condition, { kind: "group" }> {
-  return where.kind === "group" && where.field.of === "task" && where.field.name === "error";
-}
-
-/** Whether a text itself is asked for. */
-function mentionsText(where: Condition): boolean {
-  return where.kind === "and" ? where.parts.some(mentionsText) : where.kind === "text";
-}
-
-function isIndexed(word: string, { knowsLetters }: TextIndex): boolean {
-  return trigramsOf(word, knowsLetters).length > 0;
+export function isIndexed(word: Word, { knowsLetters }: TextIndex): boolean {
+  return trigramsOf(textOf(word), knowsLetters).length > 0;
 }
 
 const textIndexFacts = statement(

@@ -14,9 +14,27 @@ const spreadTexts = 25;
 /** Where even the rarest is in more of the texts, it does not narrow much. */
 const rareShare = 0.2;
 
+/** What texts are to have in them, as a part of any line or as a whole one. */
+export type Word = string | { line: string };
+
 /** Whether a text has all the words in it. */
-export function likeAll(text: Text, words: readonly string[], body = "body"): string {
-  return words.map((word) => `${body} LIKE ${text.add(patternOf(word))}::text`).join(" AND ");
+export function likeAll(text: Text, words: readonly Word[], body = "body"): string {
+  const lines = `(chr(10) || ${body} || chr(10))`;
+  const has = (word: Word) =>
+    `${typeof word === "string" ? body : lines} LIKE ${text.add(patternOf(asPart(word)))}::text`;
+  return words.map(has).join(" AND ");
+}
+
+function asPart(word: Word): string {
+  return typeof word === "string" ? word : `\n${word.line}\n`;
+}
+
+export function textOf(word: Word): string {
+  return typeof word === "string" ? word : word.line;
+}
+
+function hasIn(body: string, word: Word): boolean {
+  return (typeof word === "string" ? body : `\n${body}\n`).includes(plainText(asPart(word))!);
 }
 
 export function patternOf(text: string): string {
@@ -29,19 +47,21 @@ export function patternOf(text: string): string {
  */
 export function likeRarest(
   asked: Asked,
-  words: readonly string[],
+  words: readonly Word[],
   { trigrams }: Rarest,
   stretches?: readonly number[],
 ): (text: Text) => string {
-  if (trigrams.length === 0) return (text) => byTextIndexes(asked, text, likeAll(text, words), stretches);
+  const parts = trigrams.length > 0 ? trigrams : words.map(textOf);
   return (text) =>
-    `${byTextIndexes(asked, text, likeAll(text, trigrams), stretches)} AND ${likeAll(text, words, "(body || '')")}`;
+    `${byTextIndexes(asked, text, likeAll(text, parts), stretches)} AND ${likeAll(text, words, "(body || '')")}`;
 }
 
 export interface Rarest {
   trigrams: string[];
   /** About which share of all texts has the rarest one, and is of what is asked for. */
   share: number;
+  /** About which share of all texts has all the trigrams that the indexes are asked for, and is of what is asked for: those are read. */
+  shareRead: number;
   /** About which share of all texts has the second rarest one, whatever is asked for: few that were looked at may be of that. */
   shareOfAll: number;
 }
@@ -99,7 +119,8 @@ export interface Spread {
   looked: number;
   /** How many have the words. */
   met: number;
-  /** And are of what is asked for. */
+  /** How many are of what is asked for, and have the words, too. */
+  here: number;
   metHere: number;
 }
 
@@ -110,10 +131,10 @@ export interface Spread {
 export async function lookAround(
   session: Session,
   asked: Asked,
-  words: readonly string[],
+  words: readonly Word[],
   index: TextIndex,
 ): Promise<{ spread: Spread; rarest: Rarest }> {
-  const trigrams = [...new Set(words.flatMap((word) => trigramsOf(word, index.knowsLetters)))];
+  const trigrams = [...new Set(words.flatMap((word) => trigramsOf(textOf(word), index.knowsLetters)))];
   const step = Math.ceil(trigrams.length / trigramsMax);
   const looked = trigrams.filter((_, place) => place % step === 0);
   index.sample ??= await readSample(session);
@@ -121,17 +142,19 @@ export async function lookAround(
   // Nothing that came since may be passed over.
   const [span] = await session.query(spanOfTexts);
   const [firstAt, lastAt] = span as [number, number];
-  const plain = words.map((word) => plainText(word)!);
-  const met = texts.filter(({ body }) => plain.every((word) => body.includes(word)));
+  const met = texts.filter(({ body }) => words.every((word) => hasIn(body, word)));
   const here = texts.filter((text) => isOfAsked(asked, text));
   const counts = new Map(
     looked.map((trigram) => [trigram, here.filter(({ body }) => body.includes(trigram)).length]),
   );
   const metHere = met.filter((text) => isOfAsked(asked, text)).length;
+  const rarest = rarestOf(looked, counts);
+  const read = here.filter(({ body }) => rarest.trigrams.every((trigram) => body.includes(trigram)));
   return {
-    spread: { looked: texts.length, met: met.length, metHere, firstAt, lastAt },
+    spread: { looked: texts.length, met: met.length, here: here.length, metHere, firstAt, lastAt },
     rarest: {
-      ...rarestOf(looked, counts),
+      ...rarest,
+      shareRead: read.length / Math.max(1, texts.length),
       shareOfAll: looked.map((trigram) => shareOf(texts, trigram)).sort((a, b) => a - b)[1] ?? 1,
     },
   };

@@ -12,7 +12,7 @@ import { createdRange } from "./created-bounds.ts";
 import type { Session } from "./database.ts";
 import type { Candidates } from "./key-source.ts";
 import { type Asked, askedOf, stretchMs, stretchOf, type TextIndex } from "./text-indexes.ts";
-import { likeRarest, lookAround, type Rarest, type Spread } from "./text-rarity.ts";
+import { likeRarest, lookAround, type Rarest, type Spread, type Word } from "./text-rarity.ts";
 import { byIndex, type Passing, type Walked, walkTasks, walkTexts } from "./text-ways.ts";
 
 /** Texts that are read before the ways are compared. */
@@ -32,6 +32,8 @@ const trigramsIndexedMax = 1_500_000;
 const indexedFew = 1_000;
 /** Words are surely rare that were not met, and have two trigrams that are in no larger share of texts. */
 const surelyRareShare = 0.002;
+/** So many texts, about, it reads at once at most, to see which of them have the words: some 5 µs each. */
+const readMax = 10_000;
 /** Of more stretches it is not asked at once. */
 const stretchesMax = 128;
 /** Where it gave too few, it is asked for a time so many times as long; where it gave too many, so many times as short. */
@@ -47,10 +49,12 @@ type Way = "texts" | "tasks" | "index";
 
 export class TextReader {
   readonly #search: StoreSearch;
-  readonly #words: readonly string[];
+  readonly #words: readonly Word[];
   readonly #index: TextIndex;
   readonly #filter: Passing | undefined;
   readonly #asked: Asked;
+  /** Whether most of those that have the words are what is wanted. */
+  readonly #isLikely: boolean;
   /** Which share of all tasks passes the filters. */
   readonly #passes: number;
   /** Which share of all texts lies between the instants that are asked for. */
@@ -72,7 +76,14 @@ export class TextReader {
   #isTooFrequent = false;
   #areMany = false;
 
-  constructor(search: StoreSearch, words: readonly string[], index: TextIndex, filter: Passing | undefined) {
+  constructor(
+    search: StoreSearch,
+    words: readonly Word[],
+    index: TextIndex,
+    filter: Passing | undefined,
+    isLikely: boolean,
+  ) {
+    this.#isLikely = isLikely;
     this.#search = search;
     this.#words = words;
     this.#index = index;
@@ -102,7 +113,8 @@ export class TextReader {
   }
 
   async #further(session: Session, after: Place | undefined, limit: number): Promise<Candidates> {
-    const wanted = Math.max(1, this.#search.offset + this.#search.limit - this.#given);
+    const page = this.#search.offset + this.#search.limit;
+    const wanted = this.#isLikely ? Math.max(1, page - this.#given) : Math.max(page, limit);
     let way = this.#cheapest(wanted);
     if (way === "index" && !this.#rarest) {
       const around = await lookAround(session, this.#asked, this.#words, this.#index);
@@ -163,8 +175,15 @@ export class TextReader {
       end: Math.min(range.end ?? lastAt + 1, lastAt + 1),
     };
     const found = this.#foundByIndex;
-    if (found * this.#within <= indexedFew || this.#isSurelyRare) return { ...all, isLast: true };
-    const lengthMs = (((lastAt - firstAt) * wanted * spare) / found) * this.#widened;
+    const isRare = found * this.#within <= indexedFew || this.#isSurelyRare;
+    const read = this.#rarest!.shareRead * (this.#index.texts || textsUnknown);
+    if (isRare && read * this.#within <= readMax) return { ...all, isLast: true };
+    const likely = (wanted * spare * this.#widened) / found;
+    const isBounded = read * this.#within > readMax;
+    const mostMs = isBounded
+      ? Math.min(((lastAt - firstAt) * readMax) / read, stretchesMax * stretchMs)
+      : Infinity;
+    const lengthMs = Math.min(mostMs, (lastAt - firstAt) * (isRare ? 1 : likely));
     const isDown = isDownwards(this.#search);
     if (isDown) {
       const end = Math.min(all.end, (after?.value ?? all.end) + 1);

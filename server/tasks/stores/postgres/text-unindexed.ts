@@ -25,25 +25,31 @@ export interface Unindexed {
   tasks: number;
 }
 
-/** Those that may be in the search, by their statuses and lanes. */
+/**
+ * Those that may be in the search, by their statuses and lanes.
+ * @param isWhole whether those that run and were indexed while they waited are among them, as they may have changed before they
+ *   were claimed; where too many run for that, all of them are `left`
+ */
 export async function readUnindexed(
   session: Session,
   search: StoreSearch,
   passing: () => Promise<Passing>,
+  { isWhole = false } = {},
 ): Promise<Unindexed> {
   const { statuses, types, queues } = search;
   const pairs = (types ?? queues) && (await passing()).pairs;
   const lanes = pairs && [...new Set(pairs.map(({ lane }) => lane))];
   const asked = statuses?.map((name) => Math.max(...[statusNumbers[name]].flat()));
-  const values = [runningMax, unindexedMax, lanes ?? null, asked ?? null];
+  const values = [runningMax, unindexedMax, lanes ?? null, asked ?? null, isWhole];
   const rows = await session.query(unindexedPlaces, values);
-  const [[waiting, tasks], ...places] = rows as [number, string][] as [
-    [number, string],
-    ...[number, string][],
+  const [[waiting, tasks, running], ...places] = rows as [
+    [number, string, number],
+    ...[number, string, null][],
   ];
+  const left = waiting > unindexedMax ? waiting : 0;
   return {
     places: places.map(([value, id]): Place => ({ value, id })),
-    left: waiting > unindexedMax ? waiting : 0,
+    left: isWhole && running > runningMax ? left + running : left,
     tasks: Number(tasks),
   };
 }
@@ -96,19 +102,21 @@ const unindexedPlaces = statement(
     UNION ALL SELECT lane, status, first_at, last_at, tasks FROM :schema.tally_changes WHERE first_at IS NOT NULL),
   noted AS MATERIALIZED (SELECT * FROM everything WHERE ($3::integer[] IS NULL OR lane = ANY($3::integer[]))
     AND ($4::smallint[] IS NULL OR status = ANY($4::smallint[]))),
+  running AS MATERIALIZED (
+    SELECT created_at, id FROM :schema.tasks WHERE status = 2
+      AND ($3::integer[] IS NULL OR lane = ANY($3::integer[])) AND ($4::smallint[] IS NULL OR 2 = ANY($4::smallint[]))
+      AND ($5::boolean OR (SELECT texts.status FROM :schema.texts WHERE texts.task_id = tasks.id) IS DISTINCT FROM 0)
+    ORDER BY created_at DESC, id DESC LIMIT $1::integer + 1),
   waiting AS MATERIALIZED (SELECT coalesce(sum(tasks), 0)::bigint AS tasks FROM noted),
   pieces AS MATERIALIZED (
     SELECT lane, status, min(first_at) AS first_at, max(last_at) AS last_at FROM noted
     WHERE (SELECT tasks FROM waiting) <= $2::integer GROUP BY lane, status, first_at / ${pieceMs})
   SELECT waiting.tasks, (SELECT coalesce(sum(tasks), 0)::bigint::text FROM (
-      SELECT tasks FROM :schema.tallies UNION ALL SELECT tasks FROM :schema.tally_changes) AS counted) FROM waiting
-  UNION ALL (
-    SELECT created_at, id FROM :schema.tasks WHERE status = 2
-      AND ($3::integer[] IS NULL OR lane = ANY($3::integer[])) AND ($4::smallint[] IS NULL OR 2 = ANY($4::smallint[]))
-      AND (SELECT texts.status FROM :schema.texts WHERE texts.task_id = tasks.id) IS DISTINCT FROM 0
-    ORDER BY created_at DESC, id DESC LIMIT $1::integer)
+      SELECT tasks FROM :schema.tallies UNION ALL SELECT tasks FROM :schema.tally_changes) AS counted),
+    (SELECT count(*)::bigint FROM running) FROM waiting
+  UNION ALL (SELECT created_at, id, NULL FROM running ORDER BY created_at DESC, id DESC LIMIT $1::integer)
   UNION ALL
-  SELECT found.created_at, found.id FROM pieces CROSS JOIN LATERAL (
+  SELECT found.created_at, found.id, NULL FROM pieces CROSS JOIN LATERAL (
     (SELECT waited.created_at, waited.id FROM (VALUES (0), (1)) AS pending (status) CROSS JOIN LATERAL (
       SELECT created_at, id FROM :schema.tasks WHERE pieces.status = 1 AND tasks.lane = pieces.lane
         AND tasks.status = pending.status AND tasks.status <> 2

@@ -8,7 +8,7 @@ import { withBitmaps } from "./planning.ts";
 import { keysOf, type Pair, Text } from "./search-statements.ts";
 import { shape } from "./statement.ts";
 import type { Asked } from "./text-indexes.ts";
-import { likeAll, likeRarest, type Rarest } from "./text-rarity.ts";
+import { likeAll, likeRarest, type Rarest, type Word } from "./text-rarity.ts";
 
 /** Of more texts at once the indexes are not asked, since they come at once or not at all, each from a place of its own. */
 const indexedMin = 1_000;
@@ -35,7 +35,7 @@ export interface Walked {
 export async function walkTexts(
   session: Session,
   search: StoreSearch,
-  words: readonly string[],
+  words: readonly Word[],
   after: Place | undefined,
   chunk: number,
   filter: Passing | undefined,
@@ -63,7 +63,7 @@ export async function walkTexts(
 export async function walkTasks(
   session: Session,
   search: StoreSearch,
-  words: readonly string[],
+  words: readonly Word[],
   after: Place | undefined,
   chunk: number,
   { pairs }: Passing,
@@ -142,7 +142,7 @@ export async function gather(
   session: Session,
   search: StoreSearch,
   asked: Asked,
-  words: readonly string[],
+  words: readonly Word[],
   rares: Rarest,
 ): Promise<Place[]> {
   const text = new Text();

@@ -7,11 +7,9 @@
  * moment ago. Behind a longer backlog it finds what is indexed, and says how many it has not looked at; without a budget,
  * which is to miss nothing, and while fewer are indexed than are not, tasks are walked over instead.
  */
-import { type Comparable, type Condition, type Field, foldText } from "../../core/condition.ts";
-import { sharedText } from "../../core/error-group.ts";
-import { isSecretKey } from "../../core/secret-keys.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
+import { hintsOf } from "../text-hints.ts";
 import type { Connection } from "./connection.ts";
 import { Candidates, candidatesAmong, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { findPairs, runningKeys } from "./search.ts";
@@ -22,8 +20,6 @@ import { type Match, matchOf } from "./text-match.ts";
 import { unindexedWith } from "./text-unindexed.ts";
 import { blockSize, countUnindexed } from "./texts.ts";
 
-/** A shorter text has no trigram. */
-const sizeMin = 3;
 const unindexedMax = 2_000;
 /** A value at a place is sooner compared than a text made. */
 const unindexedValuesMax = 100_000;
@@ -50,7 +46,7 @@ export function textSource(connection: Connection, search: StoreSearch): KeySour
   if (found.length > gatheredMax) return undefined;
   if (found.length === most && walksSooner(connection, search, match, spread(found, range.last)))
     return undefined;
-  const besides = [...(unindexed ?? []), ...runningSeqs(connection, search)];
+  const besides = [...(unindexed ?? []), ...runningSeqs(connection, search, isText)];
   const source = {
     name: "full text",
     index: "texts" as const,
@@ -82,9 +78,13 @@ function newestOf(
   return few.length < sampleSize ? few : ask(text, most);
 }
 
-/** A task that runs may be in the index with the status that it had before, where nobody looks for it. */
-function runningSeqs(connection: Connection, search: StoreSearch): number[] {
-  if (!search.statuses?.includes("RUNNING")) return [];
+/**
+ * A task that runs may be in the index with the status that it had before, where nobody looks for it; and without the error of its last
+ * attempt, which has to be found where that is a value.
+ */
+function runningSeqs(connection: Connection, search: StoreSearch, isText: boolean): number[] {
+  const { statuses } = search;
+  if (statuses ? !statuses.includes("RUNNING") : isText) return [];
   return runningKeys(connection, search, findPairs(connection, search)).map(([, , seq]) => seq);
 }
 
@@ -123,53 +123,6 @@ function countIn(connection: Connection, search: StoreSearch): number {
 function countAll(connection: Connection, { text }: Match): number {
   const most = Number.MAX_SAFE_INTEGER;
   return (connection.prepare(sql.countTexts).get(text, most) as unknown as [number])[0];
-}
-
-/** A text that every task has in it that meets the conditions. */
-interface Hint {
-  text: string;
-  /** Whether a text is what was asked for; else it is part of a value at some place. */
-  isText: boolean;
-}
-
-/** No query has a character U+0000. */
-function hintsOf(where: Condition): Hint[] {
-  if (where.kind === "and") return where.parts.flatMap(hintsOf);
-  const isText = where.kind === "text";
-  const text = isText ? where.text : textWithin(where);
-  if (text === undefined || text.includes("\0") || [...text].length < sizeMin) return [];
-  return [{ text, isText }];
-}
-
-/** What the text of a task has in it (searchable-text.ts) when it meets a comparison of a value that is indexed. */
-function textWithin(condition: Condition): string | undefined {
-  if (!("field" in condition) || !isSearchable(condition.field)) return undefined;
-  if (condition.kind === "contains") return longestLine(condition.text);
-  if (condition.kind === "group") return sharedText(condition.fingerprint);
-  if (condition.kind === "equals") {
-    const texts = new Set(condition.values.map(textOfValue));
-    const [text] = texts;
-    return texts.size === 1 && text !== undefined ? longestLine(text) : undefined;
-  }
-  // The last letter may be folded otherwise, together with what comes after it.
-  if (condition.kind === "prefix" && /^[ -~]*$/.test(condition.prefix))
-    return foldText(condition.prefix.slice(0, -1));
-  return undefined;
-}
-
-/** Secrets are in no text (secret-keys.ts). */
-function isSearchable(field: Field): boolean {
-  if (field.of === "task") return field.name === "error" || field.name === "tag";
-  return field.of !== "attribute" && !field.path.some(isSecretKey);
-}
-
-function textOfValue(value: Comparable | null): string | undefined {
-  if (typeof value === "number") return String(value);
-  return typeof value === "string" ? foldText(value) : undefined;
-}
-
-function longestLine(text: string): string {
-  return text.split("\n").sort((a, b) => b.length - a.length)[0]!;
 }
 
 function* inOrder(
