@@ -1,4 +1,4 @@
-/** Pages by cursor while tasks come, change, move and go: what was there all the time is met once, in every order. */
+/** Pages by cursor: what is there all the time is met once, in every order, while tasks come, change, move and go. */
 import { expect, test } from "vitest";
 import { searchTaskPageIn } from "../../server/tasks/core/find.ts";
 import type { Instance } from "../../server/tasks/core/instance.ts";
@@ -44,6 +44,29 @@ onEachStore("pages while rows move", (world) => {
     const once = order.sortBy === "updatedAt" ? met.map(({ id, version }) => `${id} ${version}`) : ids;
     expect(new Set(once).size).toBe(once.length);
     for (const at of order.sortBy === "updatedAt" ? [] : kept) expect(ids).toContain(nameOf(at));
+  });
+});
+
+onEachStore("pages by the end of tasks", (world) => {
+  test("skip nothing behind one that ended before it was created, by a clock that was ahead", async () => {
+    const { store, clock } = world;
+    const instance = { clock, store: async () => store } as unknown as Instance;
+    const ahead = newTask({ id: "a", createdAt: startAt + 40_000, dueAt: startAt });
+    await world.enqueue(ahead, newTask({ id: "b" }), newTask({ id: "c" }));
+    const claimed = await world.claim();
+    await clock.advance(5_000);
+    for (const one of claimed) await world.settle(one, "completed");
+    for (const sortOrder of ["desc", "asc"] as const) {
+      const search: TaskSearchOptions = { sortBy: "completedAt", sortOrder, limit: 1, definitions: false };
+      const met: string[] = [];
+      let page = await searchTaskPageIn(instance, search);
+      for (;;) {
+        met.push(...page.tasks.map(({ id }) => id));
+        if (!page.nextCursor) break;
+        page = await searchTaskPageIn(instance, { ...search, cursor: page.nextCursor });
+      }
+      expect(met).toEqual(sortOrder === "desc" ? ["a", "c", "b"] : ["b", "c", "a"]);
+    }
   });
 });
 

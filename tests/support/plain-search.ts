@@ -19,10 +19,13 @@ export function ordered(
   const sign = sortOrder === "desc" ? -1 : 1;
   const value = (task: Task): number | undefined =>
     sortBy === "id" ? 0 : sortBy === "priority" ? task.priority! : numberAt(task, sortBy);
+  // Of clocks that disagree, none ends a task before it was created.
+  const placed = (task: Task) =>
+    sortBy === "completedAt" ? Math.max(value(task)!, task.createdAt.getTime()) : value(task)!;
   return known
     .map(({ task }) => task)
     .filter((task) => value(task) !== undefined)
-    .sort((a, b) => sign * (value(a)! - value(b)! || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id))));
+    .sort((a, b) => sign * (placed(a) - placed(b) || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id))));
 }
 
 function numberAt(task: Task, name: string): number | undefined {
@@ -46,6 +49,7 @@ export function fits(asked: any, known: Known): boolean {
       case "limit":
       case "offset":
       case "budget":
+      case "definitions":
       case "sortBy":
       case "sortOrder":
         return true;
@@ -64,10 +68,7 @@ export function fits(asked: any, known: Known): boolean {
         );
       case "payload":
       case "result":
-        return fitsPlace(
-          value,
-          task[key] === undefined ? undefined : JSON.parse(encodeValue(task[key], key).json),
-        );
+        return fitsPlace(value, storedOf(known, key));
       case "tag":
         return holds(value, task.tags ?? [], (date) => date.getTime());
       case "duration":
@@ -82,6 +83,17 @@ export function fits(asked: any, known: Known): boolean {
         return holds(value, listOf((task as any)[key]), (date) => date.getTime());
     }
   });
+}
+
+const stored = new WeakMap<Known, { payload?: unknown; result?: unknown }>();
+
+/** As JSON has it; made once. */
+function storedOf(known: Known, key: "payload" | "result"): unknown {
+  const { task } = known;
+  const made = stored.get(known) ?? {};
+  stored.set(known, made);
+  if (task[key] !== undefined) made[key] ??= JSON.parse(encodeValue(task[key], key).json);
+  return made[key];
 }
 
 function listOf(value: any): unknown[] {

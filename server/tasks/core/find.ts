@@ -56,7 +56,7 @@ export async function searchTaskPageIn(
   const { search, fingerprint } = readSearch(instance, others, saved);
   const store = await instance.store();
   const found = await store.searchTasks(pageOf(search));
-  const page = toPage(found, search, fingerprint);
+  const page = toPage(placedByEnd(found, search), search, fingerprint);
   const why = page.tasks.length === 0 ? await whyNothingFits(instance, store, search) : [];
   if (why.length === 0) return page;
   return { ...page, hint: [...why, ...(page.hint ? [page.hint] : [])].join(" ") };
@@ -77,13 +77,22 @@ function pageOf(search: StoreSearch): StoreSearch {
   return ofEnded({ ...search, limit: search.limit + 1 });
 }
 
-/** Nothing changes a task after its end: those that have ended are in the order of their last change. Others have no duration. */
+/**
+ * Nothing changes a task after its end: those that have ended are in the order of their last change, which is never before
+ * their creation, whatever the clock of who enqueued them said. Others have no duration.
+ */
 function ofEnded(search: StoreSearch): StoreSearch {
   const { sortBy } = search;
   if (sortBy !== "completedAt" && sortBy !== "duration") return search;
   const statuses = (search.statuses ?? ended).filter((status) => ended.includes(status));
   const ofThem: StoreSearch = { ...search, statuses, definitions: false };
   return sortBy === "duration" ? ofThem : { ...ofThem, sortBy: "updatedAt" };
+}
+
+/** Their places are those of the order that the store read. */
+function placedByEnd(found: Found, { sortBy }: StoreSearch): Found {
+  if (sortBy !== "completedAt") return found;
+  return { ...found, values: found.tasks.map(({ updatedAt }) => updatedAt.getTime()) };
 }
 
 const ended: readonly TaskStatusName[] = ["COMPLETED", "FAILED", "CANCELLED"];
