@@ -12,6 +12,14 @@ import {
   elsewhereIndexes,
   lineSql,
 } from "../../../server/tasks/stores/sqlite/order-statements.ts";
+import {
+  firstOfPriority,
+  firstPriorities,
+  lateAmong,
+  ofPriority,
+  prioritizedIndex,
+  waitingUnprioritized,
+} from "../../../server/tasks/stores/sqlite/priority-statements.ts";
 import { countStatements, findPairs, searchStatements } from "../../../server/tasks/stores/sqlite/search.ts";
 import {
   bucketsOfPairs,
@@ -95,6 +103,33 @@ test("the orders by start and by due time are read from the indexes that they na
   expect(plans.size).toBeGreaterThan(40);
   const bad = [...plans].filter(([text, plan]) => !isServed(text, plan) || /SCAN tasks/.test(plan));
   expect(bad).toEqual([]);
+});
+
+test("the order by priority is read from the index of tasks that were given one", () => {
+  const first = `SEARCH tasks USING COVERING INDEX ${prioritizedIndex} (lane=? AND status=? AND priority`;
+  for (const isDown of [true, false]) expect(planOf(firstPriorities(isDown))).toContain(first);
+  for (const search of searches()) {
+    for (const isGenerated of [true, false]) {
+      const part = { isGenerated, hasLate: false, beyond: search.after?.id };
+      const byPriority: StoreSearch = { ...search, sortBy: "priority" };
+      for (const { text } of [ofPriority(byPriority, part), firstOfPriority(byPriority, part)]) {
+        const plan = planOf(text);
+        expect(plan).toContain(`${first}=?`);
+        expect(plan).not.toMatch(/TEMP B-TREE|SCAN tasks/);
+        expect(text.match(/id >=? \?/g) ?? [], text).toHaveLength(Number(plan.includes("id>?")));
+        expect(text.match(/id < \?/g) ?? [], text).toHaveLength(Number(plan.includes("id<?")));
+      }
+    }
+  }
+  expect(planOf(lateAmong)).toContain(
+    "SEARCH tasks EXISTS USING INDEX tasks_late_updated (lane=? AND status=? AND updated_at>?)",
+  );
+  for (const { count, keys } of waitingUnprioritized) {
+    for (const text of [count, keys])
+      expect(planOf(text)).toMatch(
+        /SEARCH tasks USING (COVERING )?INDEX tasks_claim\w* \(lane=\? AND priority=\?\)/,
+      );
+  }
 });
 
 test("tasks that are due within a range are read from the index of those that were not due at once", () => {

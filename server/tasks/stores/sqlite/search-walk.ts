@@ -16,6 +16,7 @@ import type { KeySource } from "./key-source.ts";
 import { estimateMax, gatheredMax } from "./key-source.ts";
 import { keySourceOf, withEntries } from "./key-sources.ts";
 import { nearKeys } from "./near-keys.ts";
+import { priorityIndexes, priorityKeys } from "./priority-keys.ts";
 import type { Rows } from "./protocol.ts";
 import { readBareRows, readRows } from "./row-filter.ts";
 import { type DefinitionRow, type Row, toDefinition, toEntry } from "./rows.ts";
@@ -78,6 +79,11 @@ function isIndexed(sortBy: StoreSearch["sortBy"]): sortBy is "createdAt" | "upda
   return sortBy === "createdAt" || sortBy === "updatedAt" || sortBy === "id";
 }
 
+/** Orders of which each index has a part. */
+function isInParts(sortBy: StoreSearch["sortBy"]): sortBy is NearOrder | "priority" {
+  return isNear(sortBy) || sortBy === "priority";
+}
+
 function firstChunk({ limit, offset }: StoreSearch): number {
   return Math.min(chunkSizeMax, Math.max(1, offset + limit));
 }
@@ -132,7 +138,7 @@ class Walk {
       return { source: "slow", of, indexes: ["tasks_slow"], candidates: total, isSorted: false };
     }
     const isSorted = !isIndexed(search.sortBy) && !this.#isNear();
-    if (!isSorted && isNear(search.sortBy)) return this.#planNear(search.sortBy, total);
+    if (!isSorted && isInParts(search.sortBy)) return this.#planNear(search.sortBy, total);
     const walked: StoreSearch = isSorted ? { ...search, sortBy: "createdAt", descending: true } : search;
     const source = this.#sourceOf(walked);
     if (!source) {
@@ -149,21 +155,27 @@ class Walk {
     };
   }
 
-  #planNear(sortBy: NearOrder, total: number): SearchPlan {
+  #planNear(sortBy: NearOrder | "priority", total: number): SearchPlan {
     const { where, offset, limit } = this.#search;
     return {
       source: where ? "walk" : "order",
-      indexes: nearIndexes(sortBy, this.#search),
+      indexes:
+        sortBy === "priority"
+          ? priorityIndexes(this.#connection, this.#search)
+          : nearIndexes(sortBy, this.#search),
       candidates: where ? total : Math.min(total, offset + limit),
       isSorted: false,
     };
   }
 
-  /** Undefined in an order that is not near another one, and where all that may fit are sorted sooner. */
+  /** Undefined in an order that is not put together from others, and where all that may fit are sorted sooner. */
   #near(): FoundRows | undefined {
     if (!this.#isNear()) return undefined;
     const { where, offset, ...search } = this.#search;
-    const keys = nearKeys(this.#connection, this.#search);
+    const keys =
+      search.sortBy === "priority"
+        ? priorityKeys(this.#connection, this.#search, this.#definitions)
+        : nearKeys(this.#connection, this.#search);
     if (where !== undefined || offset === 0) return this.#walked(this.#chunksOf(keys, this.#search)).found;
     const stoppedAt = this.#pass(keys, offset);
     if (stoppedAt) return this.#answer([], stoppedAt);
@@ -172,7 +184,7 @@ class Walk {
 
   #isNear(): boolean {
     const { id, sortBy, where, created, updated } = this.#search;
-    if (id !== undefined || !isNear(sortBy)) return false;
+    if (id !== undefined || !isInParts(sortBy)) return false;
     const newestFirst: StoreSearch = { ...this.#search, sortBy: "createdAt", descending: true };
     if (where && (this.#sourceOf(newestFirst)?.estimate ?? Number.POSITIVE_INFINITY) < gatheredMax)
       return false;

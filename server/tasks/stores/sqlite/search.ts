@@ -312,8 +312,9 @@ export function runningKeys(connection: Connection, search: StoreSearch, pairs: 
       ([, , lane, created, updated]) =>
         lanes.has(lane) && fits(search, undefined, undefined, 2, created, updated),
     )
-    .map(([seq, id, , created, updated, startedAt, dueAt]): Key => {
+    .map(([seq, id, , created, updated, startedAt, dueAt, priority]): Key => {
       if (search.sortBy === "startedAt") return [startedAt, id, seq];
+      if (search.sortBy === "priority") return [priority, id, seq];
       if (search.sortBy === "dueAt") return [dueAt, id, seq];
       return keyOf(search, created, updated, id, seq);
     })
@@ -328,6 +329,7 @@ type RunningRow = [
   updatedAt: number,
   startedAt: number,
   dueAt: number,
+  priority: number,
 ];
 
 export function definitionsWithoutTasks(connection: Connection, search: StoreSearch): DefinitionRow[] {

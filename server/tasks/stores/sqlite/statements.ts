@@ -219,7 +219,7 @@ export const sql = {
   cancelRequests: `/* dure:cancelRequests */ SELECT id, fence FROM tasks INDEXED BY tasks_running
     WHERE status = 2 AND worker = (SELECT worker FROM workers WHERE id = ?) AND cancel_requested_at IS NOT NULL`,
 
-  runningTasks: `/* dure:runningTasks */ SELECT seq, id, lane, created_at, updated_at, started_at, due_at
+  runningTasks: `/* dure:runningTasks */ SELECT seq, id, lane, created_at, updated_at, started_at, due_at, priority
     FROM tasks INDEXED BY tasks_running
     WHERE status = 2 AND worker IS NOT NULL`,
 
