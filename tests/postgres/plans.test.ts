@@ -128,9 +128,11 @@ describe.each([
         const nears = (["startedAt", "dueAt"] as const).flatMap((sortBy) => {
           const { after: _place, where: _where, ...near } = { ...search, sortBy };
           const placed = { ...near, after: { value: 1e12, id: "x", backwards: false } };
+          const reach = { limit: 30, depth: 30, isWaitingToo: false };
+          const whole = { ...reach, isWaitingToo: sortBy === "dueAt", tasks: { from: 0, share: 1_000 } };
           return [
-            ...[near, placed].map((one) => nearStatement(one, sortBy, pairs, 30)),
-            nearStatement(near, sortBy, pairs, 30, sortBy === "dueAt"),
+            ...[near, placed].map((one) => nearStatement(one, sortBy, pairs, reach)),
+            ...[near, placed].map((one) => nearStatement(one, sortBy, pairs, { ...whole, fewMax: 300 })),
             waitingStatement(near, lanes, 30),
           ];
         });

@@ -132,6 +132,11 @@ function narrowed(
   };
 }
 
+/** The instant of which, and beyond which, quick ones may have started, once all up to an instant of their change were read. */
+export function edgeOfStarts(isDownwards: boolean, changedAt: number): number {
+  return isDownwards ? changedAt : changedAt - quickMs + 1;
+}
+
 /**
  * Tasks that were read in the order of their last change, which come to the order of their start. Those that are not read
  * yet start at the instant that was come to, or further on in the direction of reading, but for less than `quickMs`.
@@ -156,9 +161,8 @@ export class ByStart<Started> {
     this.#waiting.push(one);
   }
 
-  /** The instant of which, and beyond which, there may still be others, once all up to an instant of change were read. */
   edge(changedAt: number): number {
-    return this.#isDownwards ? changedAt : changedAt - quickMs + 1;
+    return edgeOfStarts(this.#isDownwards, changedAt);
   }
 
   /** Those before the edge, in order; all without one. */

@@ -76,6 +76,13 @@ export class CandidateReader {
     return { met, seen, ...(stoppedAt && { stoppedAt }) };
   }
 
+  /** Of a search without conditions, tasks that were read in its order, those with more bytes of values without these. */
+  async take(rows: readonly TaskRow[], share: number): Promise<Tested> {
+    for (const row of rows) this.sizes.note(row, share);
+    const lanes = await this.#context.lanes.named(new Set(rows.map((row) => row[1])));
+    return { met: rows.map((row) => ({ task: toTask(row, lanes) })), seen: rows.length };
+  }
+
   /** Of tasks in the order of the search. */
   async test(tasks: readonly Task[]): Promise<Tested> {
     if (!this.#search.where) return { met: tasks.map((task) => ({ task })), seen: tasks.length };

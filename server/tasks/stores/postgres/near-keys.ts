@@ -5,20 +5,21 @@
  */
 import { compareText } from "../../core/compare.ts";
 import type { Place, StoreSearch } from "../../core/store.ts";
-import { ByStart, type NearOrder, placeAfterInstant, placeBeforeInstant, quickMs } from "../near-orders.ts";
+import { edgeOfStarts, type NearOrder, placeAfterInstant, placeBeforeInstant } from "../near-orders.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Context } from "./context.ts";
 import { allOver, type Session, type Snapshot } from "./database.ts";
 import type { Candidates } from "./key-source.ts";
 import {
   dueAtStatement,
-  elsewhereOf,
   type NearRow,
-  nearLimit,
+  nearMost,
   nearStatement,
+  type Reach,
   type WaitingRow,
   waitingStatement,
 } from "./near-statements.ts";
+import type { TaskRow } from "./rows.ts";
 import { isWithin, outlined } from "./search.ts";
 import type { Pair } from "./search-statements.ts";
 
@@ -28,21 +29,35 @@ import type { Pair } from "./search-statements.ts";
  */
 export type WaitingWay = "lines" | "ranges";
 
-/**
- * The next places beyond the search's, at most `limit`, of tasks that pass the plain filters; and where there may be more.
- * @param endsAt when none is looked for any further
- */
+export interface NearAsked {
+  limit: number;
+  way: WaitingWay;
+  /** When none is looked for any further. */
+  endsAt: number;
+  /** Where not more tasks than so many have the search's instants, these are sorted instead. */
+  fewMax?: number | undefined;
+  /** The tasks behind so many places are wanted, too, as `columnsWithin` so many bytes. */
+  tasks?: { from: number; share: number } | undefined;
+}
+
+export interface NearPlaces extends Candidates {
+  /** Those that were asked for, in the order of their places. */
+  rows?: TaskRow[];
+}
+
+/** The next places beyond the search's, at most `limit`, of tasks that pass the plain filters; and where there may be more. */
 export async function nearPlaces(
   context: Context,
   session: Snapshot,
   search: StoreSearch,
   order: NearOrder,
-  { limit, way, endsAt }: { limit: number; way: WaitingWay; endsAt: number },
-): Promise<Candidates> {
+  { limit, way, endsAt, fewMax, tasks }: NearAsked,
+): Promise<NearPlaces> {
   const isWaitingToo = order === "dueAt" && way === "ranges";
   const isInLines = order === "dueAt" && !isWaitingToo;
-  const read = (pairs: readonly Pair[], reach: number) => {
-    const { statement, values } = nearStatement(search, order, pairs, reach, isWaitingToo);
+  const reach = (depth: number): Reach => ({ limit, depth, isWaitingToo, fewMax, tasks });
+  const read = (pairs: readonly Pair[], depth: number) => {
+    const { statement, values } = nearStatement(search, order, pairs, reach(depth));
     return session.query(statement, values) as Promise<NearRow[]>;
   };
   const {
@@ -52,28 +67,46 @@ export async function nearPlaces(
     allOver([read(pairs, limit), isInLines ? readLines(session, search, pairs, limit) : nothing]),
   );
   let rows = firstRows;
-  for (let reach = limit; ; reach *= 2) {
-    const near = nearPart(search, order, ofKind(rows, "near"), nearLimit(order, reach, isWaitingToo));
-    if (isBehind(search, near.end)) {
+  for (let depth = limit; ; depth *= 2) {
+    const end = endOf(search, order, rows, nearMost(order, reach(depth)));
+    if (isBehind(search, end)) {
       if (performance.now() > endsAt) return { places: [], next: search.after };
-      rows = await read(pairs, reach * 2);
+      rows = await read(pairs, depth * 2);
       continue;
     }
-    const parts = [
-      near,
-      ...elsewhereOf(search, order, isWaitingToo).map((from) =>
-        limited(ofKind(rows, from).map(placeOfRow), reach),
-      ),
-      { places: ofKind(rows, "running").map(placeOfRow) },
-      ...(inLines ? [await waitingPart(session, search, inLines, limit)] : []),
+    const found = rows.flatMap(([, , , value, id]): Place[] => (id === null ? [] : [{ value, id }]));
+    const last = found.length < limit ? undefined : found.at(-1)!;
+    const parts: Part[] = [
+      { places: found, ...(end && { end }) },
+      { places: [], ...(last && { end: last }) },
     ];
-    return joined(search, parts, limit);
+    if (inLines) parts.push(await waitingPart(session, search, inLines, limit));
+    const { places, next } = joined(search, parts, limit);
+    return { places, next, ...(tasks && { rows: rowsOf(rows, places.slice(tasks.from)) }) };
   }
+}
+
+/** How far all of those in the other order are there; all of them where that is undefined. */
+function endOf(
+  search: StoreSearch,
+  order: NearOrder,
+  [row]: readonly NearRow[],
+  most: number,
+): Place | undefined {
+  const [read, changedAt, id] = row!;
+  if (changedAt === null || id === null || read < most) return undefined;
+  if (order === "dueAt") return { value: changedAt, id };
+  return placeBeforeInstant(search, edgeOfStarts(isDownwards(search), changedAt));
 }
 
 /** Where many changed in one second, those that were read may all have started at instants of which more are to be read. */
 function isBehind(search: StoreSearch, end: Place | undefined): boolean {
   return end !== undefined && search.after !== undefined && comparator(search)(search.after, end) >= 0;
+}
+
+function rowsOf(rows: readonly NearRow[], places: readonly Place[]): TaskRow[] {
+  const wanted = new Set(places.map(({ id }) => id));
+  return rows.flatMap(([, , , , id, ...task]) => (id !== null && wanted.has(id) ? [task as TaskRow] : []));
 }
 
 /** Places, and how far all of their kind are there; all where that is undefined. */
@@ -98,43 +131,6 @@ function joined(search: StoreSearch, parts: readonly Part[], limit: number): Can
 export function comparator(search: StoreSearch): (a: Place, b: Place) => number {
   const sign = isDownwards(search) ? -1 : 1;
   return (a, b) => sign * ((a.value ?? 0) - (b.value ?? 0) || compareText(a.id, b.id));
-}
-
-function ofKind(rows: readonly NearRow[], kind: NearRow[0]): NearRow[] {
-  return rows.filter((row) => row[0] === kind);
-}
-
-function placeOfRow([, , id, value]: NearRow): Place {
-  return { value, id };
-}
-
-/** As far as they go. */
-function limited(places: Place[], most: number): Part {
-  return places.length < most ? { places } : { places, end: places.at(-1)! };
-}
-
-function nearPart(search: StoreSearch, order: NearOrder, rows: NearRow[], most: number): Part {
-  // The server joins what it has read in whichever order it likes.
-  const changed = rows.map(([, changedAt, id, value]) => ({ changedAt, place: { value, id } }));
-  const compare = comparator(search);
-  changed.sort((a, b) =>
-    compare({ value: a.changedAt, id: a.place.id }, { value: b.changedAt, id: b.place.id }),
-  );
-  const last = changed.length < most ? undefined : changed.at(-1)!;
-  if (order === "dueAt") {
-    const places = changed
-      .filter(({ changedAt, place }) => changedAt === place.value)
-      .map(({ place }) => place);
-    return { places, ...(last && { end: { value: last.changedAt, id: last.place.id } }) };
-  }
-  const found = new ByStart<Place>(search, ({ value }) => value!, compare);
-  for (const { changedAt, place } of changed) {
-    const { value } = place;
-    if (value !== null && value <= changedAt && changedAt - value < quickMs) found.add(place);
-  }
-  if (!last) return { places: found.take() };
-  const edge = found.edge(last.changedAt);
-  return { places: found.take(edge), end: placeBeforeInstant(search, edge) };
 }
 
 /** So many more are read than are wanted: those that are due at the last instant are left to the next chunk. */

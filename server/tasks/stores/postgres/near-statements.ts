@@ -9,6 +9,7 @@ import {
   usualStarts,
 } from "../near-orders.ts";
 import { isDownwards, lateMs } from "../search-bounds.ts";
+import { columnsWithin, sizedTasks } from "./rows.ts";
 import {
   instantMax,
   instantMin,
@@ -20,15 +21,18 @@ import {
   split,
   Text,
   unnested,
+  wholeStreams,
 } from "./search-statements.ts";
 import { shape } from "./statement.ts";
 
-/** `changedAt` is what those that are near are read in the order of; the others have none. */
+/** One place, or none; and how far those that are near were read, which all rows say. */
 export type NearRow = [
-  kind: "near" | "running" | Elsewhere,
-  changedAt: number,
-  id: string,
+  read: number,
+  changedAt: number | null,
+  changedId: string | null,
   value: number | null,
+  id: string | null,
+  ...task: unknown[],
 ];
 
 const columns: Record<NearOrder, string> = { startedAt: "tasks.started_at", dueAt: "tasks.due_at" };
@@ -56,48 +60,106 @@ const lastId = "\u{10ffff}";
 
 /** By start, some more are read in the other order, so that those that ran at one time need no second look. */
 const aheadOf = 20;
-/** By due time, of those that wait many may be due later than they were created. */
-const delayedSpare = 2;
+/** As many again: of those that wait many may be due later, and of those that ended many may have run for longer. */
+const otherSpare = 2;
 
-export function nearLimit(order: NearOrder, limit: number, isWaitingToo: boolean): number {
-  if (order === "startedAt") return limit + aheadOf;
-  return isWaitingToo ? limit * delayedSpare : limit;
+export interface Reach {
+  /** So many of the first places are answered. */
+  limit: number;
+  /** So deep each part is read; at least `limit`. */
+  depth: number;
+  /** By due time: also of those that wait. */
+  isWaitingToo: boolean;
+  /** Where not more than so many tasks have the search's instants, these are sorted instead. */
+  fewMax?: number | undefined;
+  /** Of the places behind so many the tasks are in the rows, as `columnsWithin` so many bytes. */
+  tasks?: { from: number; share: number } | undefined;
 }
 
-/**
- * Rows of `NearRow`: those in the other order, those elsewhere, and those that run.
- * @param isWaitingToo by due time: also of those that wait
- */
+/** How many are read in the other order. */
+export function nearMost(order: NearOrder, { depth, isWaitingToo }: Reach): number {
+  if (order === "startedAt") return depth * otherSpare + aheadOf;
+  return isWaitingToo ? depth * otherSpare : depth;
+}
+
+/** Rows of `NearRow`: the first places in order, of those in the other order, those elsewhere and those that run. */
 export function nearStatement(
   search: StoreSearch,
   order: NearOrder,
   pairs: readonly Pair[],
-  limit: number,
-  isWaitingToo = false,
+  reach: Reach,
 ): SearchStatement {
   const text = new Text();
+  const down = isDownwards(search);
+  const [direction, back] = down ? ["DESC", "ASC"] : ["ASC", "DESC"];
   const { settled, moving } = split(pairs);
   const isShared = ({ status }: Pair) =>
-    order === "dueAt" ? status >= 3 || isWaitingToo : status >= 3 && status !== 5;
+    order === "dueAt" ? status >= 3 || reach.isWaitingToo : status >= 3 && status !== 5;
   const key = columns[order];
-  const most = nearLimit(order, limit, isWaitingToo);
-  const near = keysOf(text, otherSearch(search, order), settled.filter(isShared), most);
+  const own = (keys: string) =>
+    `CROSS JOIN LATERAL (SELECT ${key} AS value FROM :schema.tasks WHERE tasks.id = ${keys}.id OFFSET 0) AS own`;
+  const few = reach.fewMax && settled.length > 0 ? fewKeys(text, search, settled, reach.fewMax) : undefined;
+  const [ifMany, ifFew] = few
+    ? ["", "NOT"].map((not) => `WHERE ${not} (SELECT are_many FROM counted)`)
+    : ["", ""];
+  const near = keysOf(text, otherSearch(search, order), settled.filter(isShared), nearMost(order, reach));
   const parts = [
-    `SELECT 'near' AS kind, keys.value AS changed, keys.id, own.value FROM (${near}) AS keys
-      CROSS JOIN LATERAL (SELECT ${key} AS value FROM :schema.tasks WHERE tasks.id = keys.id OFFSET 0) AS own`,
-    ...elsewhereOf(search, order, isWaitingToo).map((from) =>
-      elsewhereKeys(text, search, key, from, settled.filter(mayBeIn(from)), limit),
-    ),
+    `SELECT value, id FROM near WHERE ${nearOnes[order]}`,
+    ...elsewhereOf(search, order, reach.isWaitingToo).map((from) => {
+      const keys = elsewhereKeys(text, search, key, from, settled.filter(mayBeIn(from)), reach.depth);
+      return few ? `SELECT * FROM (${keys}) AS keys ${ifMany}` : keys;
+    }),
   ];
+  if (few) parts.push(`SELECT own.value, few.id FROM few ${own("few")} ${ifFew}`);
   if (moving.length > 0) {
     const { after: _after, ...unplaced } = search;
     const conditions = movingConditions(text, unplaced, moving).join(" AND ");
-    parts.push(`SELECT 'running', 0, tasks.id, ${key} FROM :schema.tasks WHERE ${conditions}`);
+    parts.push(`SELECT ${key}, tasks.id FROM :schema.tasks WHERE ${conditions}`);
   }
+  const { after } = search;
+  const place = [text.add(after?.value ?? (down ? instantMax : instantMin)), text.add(after?.id ?? "")];
+  const { tasks } = reach;
   return {
-    statement: shape("nearKeys", parts.map((part) => `(${part})`).join("\n UNION ALL ")),
+    statement: shape(
+      "nearKeys",
+      `WITH ${few ?? ""} near AS MATERIALIZED (
+        SELECT keys.value AS changed, keys.id, own.value FROM (${near}) AS keys ${own("keys")} ${ifMany}),
+      read AS MATERIALIZED (
+        SELECT counted.tasks, farthest.changed, farthest.id FROM (SELECT count(*)::integer AS tasks FROM near) AS counted
+          LEFT JOIN LATERAL (SELECT changed, id FROM near ORDER BY changed ${back}, id ${back} LIMIT 1) AS farthest ON true),
+      page AS MATERIALIZED (
+        SELECT row_number() OVER () AS place, ordered.* FROM (
+          SELECT value, id FROM (${parts.map((part) => `(${part})`).join("\n UNION ALL ")}) AS found
+          WHERE (value, id) ${down ? "<" : ">"} (${place[0]}::bigint, ${place[1]}::text)
+          ORDER BY value ${direction}, id ${direction} LIMIT ${text.add(reach.limit)}) AS ordered)
+      SELECT read.tasks, read.changed, read.id, page.value, page.id ${tasks ? `, ${columnsWithin(text.add(tasks.share))}` : ""}
+      FROM read LEFT JOIN page ON true ${tasks ? `LEFT JOIN LATERAL (${taskBehind(text.add(tasks.from))}) AS tasks ON true` : ""}
+      ORDER BY page.place`,
+    ),
     values: text.values,
   };
+}
+
+function taskBehind(from: string): string {
+  return `SELECT ${sizedTasks} FROM :schema.tasks WHERE tasks.id = page.id AND page.place > ${from}::bigint OFFSET 0`;
+}
+
+/** Of what was read in the other order, what is in the order asked for as well. */
+const nearOnes: Record<NearOrder, string> = {
+  startedAt: `changed - value BETWEEN 0 AND ${quickMs - 1}`,
+  dueAt: "changed = value",
+};
+
+/** `few`: all that have the search's instants, if they are not more than so many; `counted` tells whether they are. */
+function fewKeys(
+  text: Text,
+  { after: _after, ...search }: StoreSearch,
+  settled: readonly Pair[],
+  most: number,
+): string {
+  const streams = wholeStreams(text, { ...search, sortBy: "createdAt" }, settled, most + 1, true);
+  return `few AS MATERIALIZED (SELECT id FROM (${streams.join(" UNION ALL ")}) AS streams LIMIT ${text.add(most + 1)}),
+    counted AS MATERIALIZED (SELECT count(*) > ${text.add(most)}::integer AS are_many FROM few),`;
 }
 
 function otherSearch(search: StoreSearch, order: NearOrder): StreamSearch {
@@ -114,7 +176,8 @@ export function elsewhereOf(search: StoreSearch, order: NearOrder, isWaitingToo:
 
 function mayBeIn(from: Elsewhere): (pair: Pair) => boolean {
   if (from === "due") return ({ status }) => status >= 3;
-  return from === "delayed" ? ({ status }) => status < 2 : () => true;
+  // What was never changed was never started.
+  return from === "delayed" ? ({ status }) => status < 2 : ({ status }) => status > 0;
 }
 
 /** Of the pairs whose first keys are foremost, as in search-statements.ts. */
@@ -147,7 +210,7 @@ function elsewhereKeys(
     edge AS MATERIALIZED (
       SELECT coalesce((SELECT value FROM foremost ORDER BY value ${direction} LIMIT 1 OFFSET ${most} - 1),
         ${farthest}::bigint) AS value)
-    SELECT '${from}', 0, found.id, found.value FROM foremost CROSS JOIN LATERAL (${keys("foremost", [edge], most)}) AS found
+    SELECT found.value, found.id FROM foremost CROSS JOIN LATERAL (${keys("foremost", [edge], most)}) AS found
     ORDER BY found.value ${direction}, found.id ${direction} LIMIT ${most}`;
 }
 

@@ -208,7 +208,7 @@ function streamsOfPair(
   });
 }
 
-function wholeStreams(
+export function wholeStreams(
   text: Text,
   search: StoreSearch,
   pairs: readonly Pair[],

@@ -30,7 +30,7 @@ import { planning, planningOnce } from "./planning.ts";
 import * as plain from "./search.ts";
 import { isSlowest, slowestStatement } from "./slow-keys.ts";
 import { textIndexes } from "./text-indexes.ts";
-import { portionBytesMax } from "./value-sizes.ts";
+import { portionBytesMax, shareOf } from "./value-sizes.ts";
 import { walkedChunks } from "./walked-chunks.ts";
 
 /** Candidates that an order without an index is looked for among; further ones are not sorted. */
@@ -39,6 +39,8 @@ const sortedMax = 200_000;
 const fewShare = 0.25;
 /** So few pages are sorted sooner than an order is walked through. */
 const sortedPagesMax = 10;
+/** More tasks than these are counted and sorted by statements of their own. */
+const sortedAtOnceMax = 2_000;
 
 export async function searchTasks(context: Context, search: StoreSearch): Promise<Found> {
   if (!needsWalk(search)) return plain.searchTasks(context, search);
@@ -108,8 +110,11 @@ class Walk {
 
   async #sorted(): Promise<Found> {
     const { sortBy, where, offset } = this.#search;
-    if (isNear(sortBy) && (await this.#isNear()))
-      return (await this.#over(this.#near(sortBy), where ? offset : 0)).found;
+    if (isNear(sortBy)) {
+      const fewMax = this.#fewMax();
+      if (fewMax !== undefined || (await this.#isNear()))
+        return (await this.#over(this.#near(sortBy, fewMax), where ? offset : 0)).found;
+    }
     if (isSlowest(this.#search)) {
       const { found, isExhausted } = await this.#over(this.#slowest());
       // Those that took less than a second are in no order.
@@ -213,6 +218,14 @@ class Walk {
     return offset === 0 ? this.#search.bytesMax : undefined;
   }
 
+  /** Tasks that are sorted sooner than an order is walked through, where one statement may tell whether there are more. */
+  #fewMax(): number | undefined {
+    const { id, where, created, updated, offset, limit } = this.#search;
+    if (id !== undefined || where || (!created && !updated)) return undefined;
+    const fewMax = sortedPagesMax * (offset + limit);
+    return fewMax > sortedAtOnceMax ? undefined : fewMax;
+  }
+
   /** Whether the order is walked through sooner than all that may fit are sorted. */
   async #isNear(): Promise<boolean> {
     const { id, where, created, updated, after: _after, ...search } = this.#search;
@@ -228,7 +241,7 @@ class Walk {
   }
 
   /** In an order that most tasks share with another one. Without conditions, those before the offset are not read. */
-  async *#near(order: NearOrder): AsyncGenerator<Chunk> {
+  async *#near(order: NearOrder, fewMax: number | undefined): AsyncGenerator<Chunk> {
     const { where, limit: wanted, offset } = this.#search;
     let { after } = this.#search;
     let left = where ? 0 : offset;
@@ -239,9 +252,15 @@ class Walk {
     const first = where ? chunkMin : Math.min(chunkMax, offset + wanted);
     for (let limit = first; ; limit = Math.min(chunkMax, limit * 2)) {
       const search = { ...this.#search, ...(after && { after }) };
+      const share = shareOf(portionBytesMax, limit);
+      // What is in lines is not known before these were read.
+      const tasks = where || way === "lines" ? undefined : { from: left, share };
+      const asked = { limit, way, endsAt, fewMax, tasks };
       const { places, next, read } = await this.#context.database.snapshot(async (session) => {
-        const found = await nearPlaces(this.#context, session, search, order, { limit, way, endsAt });
-        const read = await this.reader.read(session, found.places.slice(left));
+        const found = await nearPlaces(this.#context, session, search, order, asked);
+        const read = found.rows
+          ? await this.reader.take(found.rows, share)
+          : await this.reader.read(session, found.places.slice(left));
         return { ...found, ...(read.stoppedAt && { next: read.stoppedAt }), read };
       }, planningOnce);
       left = Math.max(0, left - places.length);

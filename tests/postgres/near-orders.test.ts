@@ -1,0 +1,80 @@
+/** How often a page by start or by due time waits for the server; what it answers the contract tells. */
+import pg from "pg";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { recordOf } from "../../bench/search/records.ts";
+import type { StoreSearch, TaskRecord, TaskStore } from "../../server/tasks/core/store.ts";
+import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import { newSearch, startAt } from "../support/builders.ts";
+import { tasksOf } from "../support/found.ts";
+import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import { ok } from "../support/stores.ts";
+
+/** A second lies between one task and the next. */
+const tasks = 900;
+const secondMs = 1_000;
+/** The last of all run for half a minute each, so that they end behind all others. */
+const slow = 60;
+const slowMs = 30_000;
+
+let schema: TestSchema;
+let store: TaskStore;
+
+beforeAll(async () => {
+  schema = await createTestSchema();
+  store = createPostgresStore({ url: schema.url });
+  await store.open();
+  ok(await store.writeRecords(Array.from({ length: tasks }, (_, n) => completed(n))));
+});
+
+afterAll(async () => {
+  await store?.close();
+  await schema?.drop();
+});
+
+const many = { created: { start: startAt + 100 * secondMs } };
+const few = { created: { start: startAt + 700 * secondMs } };
+
+test.each<[string, Partial<StoreSearch>]>([
+  ["the latest by start, behind whose ends slow ones ended", { sortBy: "startedAt" }],
+  ["the first by start of a range of many", { sortBy: "startedAt", descending: false, ...many }],
+  ["the latest by start of a range of few", { sortBy: "startedAt", ...few }],
+  ["the latest by due time", { sortBy: "dueAt" }],
+  ["the latest by due time of a range of many", { sortBy: "dueAt", ...many }],
+  ["the first by due time of a range of few", { sortBy: "dueAt", descending: false, ...few }],
+])("a page is one wait: %s", async (_which, asked) => {
+  const search = newSearch({ limit: 50, definitions: false, ...asked });
+  const first = search.descending ? tasks - 1 : (search.created!.start! - startAt) / secondMs;
+  const wanted = Array.from(
+    { length: 50 },
+    (_, n) => completed(search.descending ? first - n : first + n).id,
+  );
+  const ids = async () => (await tasksOf(store.searchTasks(search))).map(({ id }) => id);
+  // Only then are the lanes known.
+  expect(await ids()).toEqual(wanted);
+  const sent: string[] = [];
+  const { query } = pg.Client.prototype;
+  const spy = vi.spyOn(pg.Client.prototype, "query").mockImplementation(function (
+    this: pg.Client,
+    ...given: any[]
+  ) {
+    sent.push(/dure:(\w+)/.exec(given[0].text)?.[1] ?? "");
+    return (query as (...given: unknown[]) => unknown).apply(this, given);
+  } as never);
+  try {
+    expect(await ids()).toEqual(wanted);
+  } finally {
+    spy.mockRestore();
+  }
+  expect(sent.filter((name) => name !== "")).toEqual(["outline", "nearKeys"]);
+});
+
+function completed(n: number): TaskRecord {
+  const createdAt = startAt + n * secondMs;
+  const endedAt = createdAt + (n < tasks - slow ? 20 : slowMs);
+  return {
+    ...recordOf(n, tasks, startAt, "history"),
+    ...{ id: `task-${String(n).padStart(3, "0")}`, ownId: true, type: `type-${n % 3}`, queue: "default" },
+    ...{ status: "COMPLETED", dueAt: createdAt, createdAt, startedAt: createdAt },
+    ...{ updatedAt: endedAt, completedAt: endedAt, fence: 1, attempts: 1, version: 3, history: [] },
+  };
+}
