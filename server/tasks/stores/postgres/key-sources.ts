@@ -43,13 +43,17 @@ export async function findKeySource(
     known ??= passingIn(session, search);
     return known;
   };
+  const filter = async () => ((search.types ?? search.queues ?? search.statuses) ? passing() : undefined);
   const bySlowness = await slowSource(session, search, async () => (await passing()).pairs);
-  const byValue = await valueSource(session, search, index, passing);
+  const byValue = await valueSource(session, search, index, filter);
   const best = fewer(fewer(byAttribute, bySlowness), byValue);
   if (!mentions(search.where, ({ kind }) => kind === "text")) return best;
-  const unindexed = await readUnindexed(session, search, passing);
+  const passes = await filter();
+  const [unindexed, texts] = await session.inOneGo(() => [
+    readUnindexed(session, search, passes),
+    textSource(session, search, index, passes),
+  ]);
   if (missesMany(unindexed, search)) return best;
-  const texts = await textSource(session, search, index, passing);
   return fewer(best, texts && withUnindexed(search, texts, unindexed));
 }
 

@@ -77,6 +77,13 @@ export function askedOf({ statuses, types, queues }: StoreSearch, pairs?: readon
   };
 }
 
+/** Whether a text says that its task may be of what is asked for; what has changed since waits to be indexed. */
+export function isOfAsked(text: Text, { statuses, lanes }: Asked): string {
+  const isOfStatus = statuses ? `status = ANY(${text.add(statuses)}::smallint[])` : "true";
+  const isOfLane = lanes ? `lanes && ${text.add(lanes)}::integer[]` : "true";
+  return statuses || lanes ? `(status IS NULL OR (${isOfStatus} AND ${isOfLane}))` : "true";
+}
+
 /**
  * Those of what is asked for that fit, by the indexes.
  * @param fits a condition on `body`

@@ -12,36 +12,31 @@ import { lookAround, patternOf, type Rarest, textOf, trigramsOf, type Word } fro
 import { TextReader } from "./text-reader.ts";
 import { gather, type Passing } from "./text-ways.ts";
 
-/** The source of the texts that `where` asks for and that must be there. */
+/**
+ * The source of the texts that `where` asks for and that must be there.
+ * @param filter how many tasks pass the plain filters, where there are any
+ */
 export async function textSource(
   session: Session,
   search: StoreSearch,
   index: TextIndex,
-  passing: () => Promise<Passing>,
+  filter: Passing | undefined,
 ): Promise<KeySource | undefined> {
   const words = search.where ? wordsOf(search.where) : [];
   const isFound = index.exists && words.some((word) => isIndexed(word, index));
   if (words.length === 0 || (!isFound && index.texts === 0)) return undefined;
   if (search.sortBy !== "createdAt") {
     if (!isFound) return undefined;
-    const asked = askedOf(search, (search.types ?? search.queues) && (await passing()).pairs);
+    const asked = askedOf(search, filter?.pairs);
     const { rarest } = await lookAround(session, asked, words, index);
     return gatheredSource(session, search, asked, words, rarest);
   }
   const known = isFound ? index : { ...index, exists: false };
-  const source = await orderedSource(session, search, words, known, await filterOf(search, passing));
+  const source = await orderedSource(session, search, words, known, filter);
   return { ...source, ...(!isFound && { isWalk: true }) };
 }
 
 const named = { name: "full text", index: "texts" } as const;
-
-/** How many tasks pass the plain filters, where there are any. */
-export async function filterOf(
-  { types, queues, statuses }: StoreSearch,
-  passing: () => Promise<Passing>,
-): Promise<Passing | undefined> {
-  return (types ?? queues ?? statuses) && passing();
-}
 
 /** All that have the words, unless they are too many to be put in order. */
 export async function gatheredSource(

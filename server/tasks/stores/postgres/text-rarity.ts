@@ -98,6 +98,18 @@ const spanOfTexts = statement(
   "SELECT coalesce(min(created_at), 0), coalesce(max(created_at), 0) FROM :schema.texts",
 );
 
+/** When the first and the last task of all texts were created, in milliseconds since 1970. */
+export interface Span {
+  firstAt: number;
+  lastAt: number;
+}
+
+export async function readSpan(session: Session): Promise<Span> {
+  const [span] = await session.query(spanOfTexts);
+  const [firstAt, lastAt] = span as [number, number];
+  return { firstAt, lastAt };
+}
+
 /** Texts of all times, which are read once for as long as what the index can do is known. */
 export type TextSample = readonly { status: number | null; lanes: number[] | null; body: string }[];
 
@@ -112,10 +124,7 @@ function isOfAsked({ statuses, lanes }: Asked, text: TextSample[number]): boolea
   return (!statuses || statuses.includes(text.status)) && isOfLanes === true;
 }
 
-export interface Spread {
-  /** When the first and the last task of all texts were created, in milliseconds since 1970. */
-  firstAt: number;
-  lastAt: number;
+export interface Spread extends Span {
   looked: number;
   /** How many have the words. */
   met: number;
@@ -127,12 +136,14 @@ export interface Spread {
 /**
  * Looks at texts of all times: how many have the words, and which trigrams of the words are the rarest. A word is looked up
  * by all of its trigrams, and those that nearly every text has make that slow; the rarest alone give little more.
+ * @param known the span, where it was read in this snapshot
  */
 export async function lookAround(
   session: Session,
   asked: Asked,
   words: readonly Word[],
   index: TextIndex,
+  known?: Span,
 ): Promise<{ spread: Spread; rarest: Rarest }> {
   const trigrams = [...new Set(words.flatMap((word) => trigramsOf(textOf(word), index.knowsLetters)))];
   const step = Math.ceil(trigrams.length / trigramsMax);
@@ -140,8 +151,7 @@ export async function lookAround(
   index.sample ??= await readSample(session);
   const texts = index.sample;
   // Nothing that came since may be passed over.
-  const [span] = await session.query(spanOfTexts);
-  const [firstAt, lastAt] = span as [number, number];
+  const { firstAt, lastAt } = known ?? (await readSpan(session));
   const met = texts.filter(({ body }) => words.every((word) => hasIn(body, word)));
   const here = texts.filter((text) => isOfAsked(asked, text));
   const counts = new Map(

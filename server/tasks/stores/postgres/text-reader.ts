@@ -9,10 +9,18 @@
 import type { Place, StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 import { createdRange } from "./created-bounds.ts";
-import type { Session } from "./database.ts";
+import { allOver, type Session } from "./database.ts";
 import type { Candidates } from "./key-source.ts";
 import { type Asked, askedOf, stretchMs, stretchOf, type TextIndex } from "./text-indexes.ts";
-import { likeRarest, lookAround, type Rarest, type Spread, type Word } from "./text-rarity.ts";
+import {
+  likeRarest,
+  lookAround,
+  type Rarest,
+  readSpan,
+  type Span,
+  type Spread,
+  type Word,
+} from "./text-rarity.ts";
 import { byIndex, type Passing, type Walked, walkTasks, walkTexts } from "./text-ways.ts";
 
 /** Texts that are read before the ways are compared. */
@@ -28,6 +36,9 @@ const lookedUpCost = 10;
 const indexedCost = 4;
 /** Where its trigrams are in more texts, the index is not asked. */
 const trigramsIndexedMax = 1_500_000;
+/** Of more texts at once the indexes are not asked, since they come at once or not at all, each from a place of its own. */
+const indexedMin = 1_000;
+const indexedPerWanted = 4;
 /** So few the index is asked for without regard to their time. */
 const indexedFew = 1_000;
 /** Words are surely rare that were not met, and have two trigrams that are in no larger share of texts. */
@@ -68,6 +79,7 @@ export class TextReader {
   /** How many were given so far. */
   #given = 0;
   /** Looked at before the index is asked. */
+  #span: Span | undefined;
   #spread: Spread | undefined;
   #rarest: Rarest | undefined;
   /** How many times as long as it was thought to take the next stretch is that the index is asked for. */
@@ -75,6 +87,8 @@ export class TextReader {
   /** The index has more of them than what was looked at told; and more of all times than of what is surely rare. */
   #isTooFrequent = false;
   #areMany = false;
+  /** Whether even the shortest stretch has more of them than are asked for; to read these is less than to walk through a burst of others. */
+  #isDense = false;
 
   constructor(
     search: StoreSearch,
@@ -93,9 +107,18 @@ export class TextReader {
     this.#within = shareWithin(search, index);
   }
 
+  get #page(): number {
+    return this.#search.offset + this.#search.limit;
+  }
+
   /** About how many texts have the words. */
   async sample(session: Session): Promise<number> {
-    this.#sample = await this.#read(session, "texts", this.#search.after, firstChunk);
+    const [sample, span] = await allOver([
+      this.#read(session, "texts", this.#search.after, firstChunk, Math.max(1, this.#page)),
+      readSpan(session),
+    ] as const);
+    this.#sample = sample;
+    this.#span = span;
     const { met, looked, next } = this.#sample;
     return next ? Math.ceil((met / looked) * this.#index.texts) : met;
   }
@@ -104,37 +127,48 @@ export class TextReader {
   async keys(session: Session, after: Place | undefined, limit: number): Promise<Candidates> {
     const { found, looked, next } = this.#sample;
     const isFirst = isSame(after, this.#search.after) && looked > 0;
+    const first = isFirst && (!next || found.length >= limit) ? atMost(limit, found, next) : undefined;
     const candidates =
-      isFirst && (found.length > 0 || !next)
-        ? atMost(limit, found, next)
-        : await this.#further(session, isFirst ? next : after, limit);
+      first ?? (await this.#further(session, isFirst ? next : after, limit, isFirst ? found : []));
     this.#given += candidates.places.length;
     return candidates;
   }
 
-  async #further(session: Session, after: Place | undefined, limit: number): Promise<Candidates> {
-    const page = this.#search.offset + this.#search.limit;
-    const wanted = this.#isLikely ? Math.max(1, page - this.#given) : Math.max(page, limit);
+  /** @param before those before that place which were found already */
+  async #further(
+    session: Session,
+    after: Place | undefined,
+    limit: number,
+    before: readonly Place[] = [],
+  ): Promise<Candidates> {
+    const { places, next } = await this.#beyond(session, after, limit, before.length);
+    return { places: [...before, ...places], next };
+  }
+
+  async #beyond(
+    session: Session,
+    after: Place | undefined,
+    limit: number,
+    found: number,
+  ): Promise<Candidates> {
+    const page = this.#page - found;
+    const wanted = this.#isLikely ? Math.max(1, page - this.#given) : Math.max(1, page, limit);
     let way = this.#cheapest(wanted);
     if (way === "index" && !this.#rarest) {
-      const around = await lookAround(session, this.#asked, this.#words, this.#index);
+      const around = await lookAround(session, this.#asked, this.#words, this.#index, this.#span);
       this.#spread = around.spread;
       this.#rarest = around.rarest;
       way = this.#cheapest(wanted);
     }
     if (way === "index") {
-      const candidates = await this.#byIndex(session, after, Math.max(limit, wanted));
+      const candidates = await this.#byIndex(session, after, wanted);
       if (candidates) return candidates;
       this.#isTooFrequent = true;
-      return this.#further(session, after, limit);
+      return this.#beyond(session, after, limit, found);
     }
-    const { found, next } = await this.#read(
-      session,
-      way,
-      after,
-      this.#chunkOf(way, Math.min(limit, wanted)),
-    );
-    return atMost(limit, found, next);
+    const chunk = this.#chunkOf(way, Math.min(limit, wanted));
+    const walked = await this.#read(session, way, after, chunk, limit);
+    return atMost(limit, walked.found, walked.next);
   }
 
   /** Of the next stretch of time that is likely to have so many; undefined when there are too many. */
@@ -143,14 +177,14 @@ export class TextReader {
     after: Place | undefined,
     wanted: number,
   ): Promise<Candidates | undefined> {
-    const { start, end, isLast } = this.#stretchAfter(after, wanted);
+    const { start, end, isLast, likelyMs } = this.#stretchAfter(after, wanted);
     const bounded: StoreSearch = isLast ? this.#search : { ...this.#search, created: { start, end } };
     const places = await byIndex(
       session,
       bounded,
       likeRarest(this.#asked, this.#words, this.#rarest!, stretchesOf(start, end, this.#index)),
       after,
-      wanted,
+      { limit: wanted, most: this.#isDense ? readMax : Math.max(indexedMin, indexedPerWanted * wanted) },
       this.#filter,
     );
     if (!places && isLast && this.#isSurelyRare) {
@@ -162,8 +196,13 @@ export class TextReader {
       this.#widened = Math.max(1, this.#widened / widening);
       return this.#byIndex(session, after, wanted);
     }
+    if (!places && !this.#isDense && this.#barren > 0) {
+      this.#isDense = true;
+      return this.#byIndex(session, after, wanted);
+    }
     if (!places || places.length >= wanted) return places && { places, next: places.at(-1) };
-    this.#widened *= widening;
+    const isHow = places.length && ((wanted * spare) / places.length) * ((end - start) / likelyMs);
+    this.#widened *= isHow ? Math.min(widening, isHow) : widening;
     return { places, next: isLast ? undefined : { value: isDownwards(bounded) ? start : end, id: "" } };
   }
 
@@ -177,22 +216,24 @@ export class TextReader {
     const found = this.#foundByIndex;
     const isRare = found * this.#within <= indexedFew || this.#isSurelyRare;
     const read = this.#rarest!.shareRead * (this.#index.texts || textsUnknown);
-    if (isRare && read * this.#within <= readMax) return { ...all, isLast: true };
+    if (isRare && read * this.#within <= readMax)
+      return { ...all, isLast: true, likelyMs: all.end - all.start };
     const likely = (wanted * spare * this.#widened) / found;
     const isBounded = read * this.#within > readMax;
     const mostMs = isBounded
       ? Math.min(((lastAt - firstAt) * readMax) / read, stretchesMax * stretchMs)
       : Infinity;
-    const lengthMs = Math.min(mostMs, (lastAt - firstAt) * (isRare ? 1 : likely));
+    const likelyMs = (lastAt - firstAt) * likely;
+    const lengthMs = Math.min(mostMs, isRare ? lastAt - firstAt : likelyMs);
     const isDown = isDownwards(this.#search);
     if (isDown) {
       const end = Math.min(all.end, (after?.value ?? all.end) + 1);
       const start = Math.floor((end - lengthMs) / stretchMs) * stretchMs;
-      return { start: Math.max(start, all.start), end, isLast: start <= all.start };
+      return { start: Math.max(start, all.start), end, isLast: start <= all.start, likelyMs };
     }
     const start = Math.max(all.start, after?.value ?? all.start);
     const end = Math.ceil((start + lengthMs) / stretchMs) * stretchMs;
-    return { start, end: Math.min(end, all.end), isLast: end >= all.end };
+    return { start, end: Math.min(end, all.end), isLast: end >= all.end, likelyMs };
   }
 
   async #read(
@@ -200,11 +241,20 @@ export class TextReader {
     way: "texts" | "tasks",
     after: Place | undefined,
     chunk: number,
+    most: number,
   ): Promise<Walked> {
     const startedAt = performance.now();
     const walked =
       way === "texts"
-        ? await walkTexts(session, this.#search, this.#words, after, chunk, this.#filter)
+        ? await walkTexts(
+            session,
+            this.#search,
+            this.#words,
+            after,
+            { chunk, most },
+            this.#asked,
+            this.#filter,
+          )
         : await walkTasks(session, this.#search, this.#words, after, chunk, this.#filter!);
     const seen = this.#seen[way];
     seen.keyMs = (performance.now() - startedAt) / Math.max(1, walked.looked);
@@ -297,6 +347,8 @@ interface Stretch {
   end: number;
   /** Whether nothing that is asked for comes after it. */
   isLast: boolean;
+  /** How long one was thought to take. */
+  likelyMs: number;
 }
 
 /** Those that the index is asked for; undefined where these are nearly all, or too many. */

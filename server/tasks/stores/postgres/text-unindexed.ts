@@ -33,11 +33,11 @@ export interface Unindexed {
 export async function readUnindexed(
   session: Session,
   search: StoreSearch,
-  passing: () => Promise<Passing>,
+  filter: Passing | undefined,
   { isWhole = false } = {},
 ): Promise<Unindexed> {
   const { statuses, types, queues } = search;
-  const pairs = (types ?? queues) && (await passing()).pairs;
+  const pairs = (types ?? queues) && filter?.pairs;
   const lanes = pairs && [...new Set(pairs.map(({ lane }) => lane))];
   const asked = statuses?.map((name) => Math.max(...[statusNumbers[name]].flat()));
   const values = [runningMax, unindexedMax, lanes ?? null, asked ?? null, isWhole];

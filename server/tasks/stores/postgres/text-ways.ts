@@ -2,17 +2,13 @@
 import type { Place, StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
 import { createdBounds } from "./created-bounds.ts";
-import type { ResultRow, Session } from "./database.ts";
+import type { Session } from "./database.ts";
 import { gatheredMax } from "./key-source.ts";
 import { withBitmaps } from "./planning.ts";
 import { keysOf, type Pair, Text } from "./search-statements.ts";
 import { shape } from "./statement.ts";
-import type { Asked } from "./text-indexes.ts";
+import { type Asked, isOfAsked } from "./text-indexes.ts";
 import { likeAll, likeRarest, type Rarest, type Word } from "./text-rarity.ts";
-
-/** Of more texts at once the indexes are not asked, since they come at once or not at all, each from a place of its own. */
-const indexedMin = 1_000;
-const indexedPerWanted = 4;
 
 /** How many tasks pass the plain filters of a search, and of which pairs they are. */
 export interface Passing {
@@ -31,32 +27,43 @@ export interface Walked {
   next: Place | undefined;
 }
 
-/** Reads texts in order. */
+/** Reads texts in order, until so many fit; what a text tells of its task's lane and status is asked before the task is. */
 export async function walkTexts(
   session: Session,
   search: StoreSearch,
   words: readonly Word[],
   after: Place | undefined,
-  chunk: number,
+  { chunk, most }: { chunk: number; most: number },
+  asked: Asked,
   filter: Passing | undefined,
 ): Promise<Walked> {
   const text = new Text();
   const bounds = ["true", ...createdBounds(text.add, search, after)];
-  const passes = filter ? `CASE WHEN met THEN ${passing(text, "looked.task_id", filter)} END` : "met";
+  const passes = filter ? passing(text, "looked.task_id", filter) : "true";
   const rows = await session.query(
     shape(
       "walkTexts",
       `WITH looked AS MATERIALIZED (
-        SELECT created_at, task_id, ${likeAll(text, words)} AS met, row_number() OVER () AS place FROM (
-          SELECT * FROM :schema.texts WHERE ${bounds.join(" AND ")}
-          ORDER BY ${orderOf(search)} LIMIT ${text.add(chunk)}::integer) AS chunk),
-      latest AS (SELECT max(place) AS place FROM looked)
-      SELECT created_at, task_id, met, place, ${passes} AS fits FROM looked
-      WHERE met OR place = (SELECT place FROM latest) ORDER BY place`,
+        SELECT *, row_number() OVER () AS place, count(*) FILTER (WHERE met) OVER (ROWS UNBOUNDED PRECEDING) AS met_so_far FROM (
+          SELECT created_at, task_id, ${likeAll(text, words)} AS met, ${isOfAsked(text, asked)} AS may_fit FROM (
+            SELECT * FROM :schema.texts WHERE ${bounds.join(" AND ")}
+            ORDER BY ${orderOf(search)} LIMIT ${text.add(chunk)}::integer) AS chunk) AS tested)
+      SELECT created_at, task_id, place, met_so_far FROM looked WHERE place = (SELECT max(place) FROM looked)
+      UNION ALL (
+        SELECT created_at, task_id, place, met_so_far FROM (
+          SELECT * FROM looked WHERE met AND may_fit ORDER BY place OFFSET 0) AS looked
+        WHERE ${passes} ORDER BY place LIMIT ${text.add(most)}::integer)`,
     ),
     text.values,
   );
-  return walkedOver(rows, chunk);
+  const [latest, ...fitting] = rows as [at: number, id: string, place: number, met: number][];
+  const isFull = fitting.length === most;
+  const [at, id, looked, met] = (isFull ? fitting.at(-1) : latest) ?? [0, "", 0, 0];
+  return {
+    found: fitting.map(([value, task]): Place => ({ value, id: task })),
+    ...{ looked, met },
+    next: isFull || looked === chunk ? { value: at, id } : undefined,
+  };
 }
 
 /** Reads tasks that pass the filters in their order, and looks up the text of each. */
@@ -84,44 +91,39 @@ export async function walkTasks(
         SELECT value, id, coalesce((SELECT ${likeAll(text, words)} FROM :schema.texts WHERE texts.task_id = page.id), false)
           AS met, row_number() OVER () AS place FROM page),
       latest AS (SELECT max(place) AS place FROM looked)
-      SELECT value, id, met, place, met FROM looked WHERE met OR place = (SELECT place FROM latest) ORDER BY place`,
+      SELECT value, id, met, place FROM looked WHERE met OR place = (SELECT place FROM latest) ORDER BY place`,
     ),
     text.values,
   );
-  return walkedOver(rows, chunk);
-}
-
-function walkedOver(rows: readonly ResultRow[], chunk: number): Walked {
   const last = rows.at(-1);
   const looked = last?.[3] ?? 0;
+  const found = rows.filter(([, , met]) => met).map(([value, id]): Place => ({ value, id }));
   return {
-    found: rows.filter(([, , , , fits]) => fits).map(([value, id]): Place => ({ value, id })),
-    looked,
-    met: rows.filter(([, , met]) => met).length,
+    ...{ found, looked, met: found.length },
     next: looked < chunk ? undefined : { value: last![0], id: last![1] },
   };
 }
 
-/** All texts beyond a place that the index knows, put in order; undefined when they are too many. */
+/** The first texts beyond a place that the index knows; undefined when there are more than `most`. */
 export async function byIndex(
   session: Session,
   search: StoreSearch,
   fits: (text: Text) => string,
   after: Place | undefined,
-  limit: number,
+  { limit, most }: { limit: number; most: number },
   filter: Passing | undefined,
 ): Promise<Place[] | undefined> {
   const text = new Text();
-  const most = Math.max(indexedMin, indexedPerWanted * limit);
   const conditions = [fits(text), ...createdBounds(text.add, search, after, "(created_at + 0)")];
-  const passes = filter ? `WHERE ${passing(text, "found.task_id", filter)}` : "";
+  const passes = filter ? passing(text, "found.task_id", filter) : "true";
   const rows = await session.query(
     shape(
       "findTexts",
       `WITH found AS MATERIALIZED (
         SELECT created_at, task_id FROM :schema.texts WHERE ${conditions.join(" AND ")} LIMIT ${text.add(most + 1)}::integer)
       SELECT count(*)::bigint, NULL FROM found UNION ALL (
-        SELECT created_at, task_id FROM found ${passes} ORDER BY ${orderOf(search)} LIMIT ${text.add(limit)}::integer)`,
+        SELECT created_at, task_id FROM (SELECT * FROM found ORDER BY ${orderOf(search)} OFFSET 0) AS found
+        WHERE ${passes} ORDER BY ${orderOf(search)} LIMIT ${text.add(limit)}::integer)`,
     ),
     text.values,
     withBitmaps,

@@ -6,13 +6,13 @@
 import type { Place, StoreSearch } from "../../core/store.ts";
 import { rowFilterOf } from "../row-filter.ts";
 import { hintsOf } from "../text-hints.ts";
-import type { Session } from "./database.ts";
+import type { Session, Snapshot } from "./database.ts";
 import { gatheredMax, type KeySource } from "./key-source.ts";
 import { maybeHas } from "./search.ts";
 import { Text } from "./search-statements.ts";
 import { shape } from "./statement.ts";
 import { askedOf, type TextIndex } from "./text-indexes.ts";
-import { filterOf, gatheredSource, isIndexed, orderedSource } from "./text-keys.ts";
+import { gatheredSource, isIndexed, orderedSource } from "./text-keys.ts";
 import { lookAround, type Word } from "./text-rarity.ts";
 import { readUnindexed, withUnindexed } from "./text-unindexed.ts";
 import type { Passing } from "./text-ways.ts";
@@ -22,25 +22,27 @@ const frequentShare = 0.05;
 const cutMax = 500;
 
 export async function valueSource(
-  session: Session,
+  session: Snapshot,
   search: StoreSearch,
   index: TextIndex,
-  passing: () => Promise<Passing>,
+  passing: () => Promise<Passing | undefined>,
 ): Promise<KeySource | undefined> {
   const hints = (search.where ? hintsOf(search.where) : []).filter(({ isText }) => !isText);
   const words = hints.map(({ text, isLine }): Word => (isLine ? { line: text } : text));
   if (!index.exists || !words.some((word) => isIndexed(word, index))) return undefined;
-  const filter = await filterOf(search, passing);
+  const filter = await passing();
   const asked = askedOf(search, filter?.pairs);
-  const { spread, rarest } = await lookAround(session, asked, words, index);
+  const [{ spread, rarest }, unindexed, cut] = await session.inOneGo(() => [
+    lookAround(session, asked, words, index),
+    readUnindexed(session, search, filter, { isWhole: true }),
+    readCut(session, search),
+  ]);
   const isInOrder = search.sortBy === "createdAt";
   const all = (spread.metHere / Math.max(1, spread.looked)) * index.texts;
   if (spread.metHere > frequentShare * spread.here || (!isInOrder && all > gatheredMax)) return undefined;
-  const unindexed = await readUnindexed(session, search, passing, { isWhole: true });
-  const cut = unindexed.left > 0 ? undefined : await readCut(session, search);
-  if (!cut) return undefined;
+  if (!cut || unindexed.left > 0) return undefined;
   const source = isInOrder
-    ? await orderedSource(session, search, words, index, filter, false)
+    ? (await session.inOneGo(() => [orderedSource(session, search, words, index, filter, false)]))[0]
     : await gatheredSource(session, search, asked, words, rarest);
   return source && withUnindexed(search, source, { ...unindexed, places: [...unindexed.places, ...cut] });
 }
