@@ -62,7 +62,7 @@ import { Indexer } from "./tasks/runtime/indexer.ts";
 import { closedError, LazyStore } from "./tasks/runtime/lazy-store.ts";
 import { guard } from "./tasks/runtime/logger.ts";
 import { describeError } from "./tasks/runtime/loop.ts";
-import type { Pruned } from "./tasks/runtime/pruner.ts";
+import type { Pruned, PruneOptions } from "./tasks/runtime/pruner.ts";
 import { Pruner } from "./tasks/runtime/pruner.ts";
 import { attemptStorage } from "./tasks/runtime/running-attempt.ts";
 import type { SystemClock } from "./tasks/runtime/system-clock.ts";
@@ -280,8 +280,11 @@ export class DureInstance {
     return this.#heldAlive(() => rebuildTexts(store, this.#makeIndexer(true), options));
   }
 
-  prune(): Promise<Pruned> {
-    return this.#heldAlive(() => this.#pruner.pruneNow());
+  async prune(options: PruneOptions = {}): Promise<Pruned> {
+    checkOptions("prune(options)", options, { dryRun: booleanRule });
+    if (!options.dryRun) return this.#heldAlive(() => this.#pruner.pruneNow());
+    const wouldDelete = await this.#heldAlive(() => this.#pruner.countNow());
+    return { archived: 0, deleted: 0, wouldDelete };
   }
 
   async start(): Promise<void> {

@@ -35,7 +35,7 @@ import type { defineTask, Task } from "./tasks/core/task.ts";
 import { type WaitForTaskOptions, waitForTaskIn } from "./tasks/core/wait.ts";
 import type { TaskChange, WatchOptions } from "./tasks/core/watch.ts";
 import type { ArchiveCount, ArchivePage } from "./tasks/runtime/archive-search.ts";
-import type { Pruned } from "./tasks/runtime/pruner.ts";
+import type { Pruned, PruneOptions } from "./tasks/runtime/pruner.ts";
 import type { RebuildOptions, Rebuilt } from "./tasks/runtime/text-rebuild.ts";
 
 /** A Dure instance: everything the free functions do, on its own database and registry. */
@@ -179,8 +179,11 @@ export interface Dure {
    * @throws DureError INVALID_OPTION, DATABASE_…
    */
   rebuildTexts(options?: RebuildOptions): Promise<Rebuilt>;
-  /** Archives (when told to) and deletes what is past its retention, now; running workers do so by themselves. */
-  prune(): Promise<Pruned>;
+  /**
+   * Archives (when told to) and deletes what is past its retention, now; running workers do so by themselves. A dry run counts it.
+   * @throws DureError INVALID_OPTION, DATABASE_…
+   */
+  prune(options?: PruneOptions): Promise<Pruned>;
   /**
    * Starts a worker in this process; resolves when it claims.
    * @throws DureError WORKER_RUNNING, INSTANCE_CLOSED, DATABASE_…

@@ -54,5 +54,5 @@ export type { SqliteDatabase, Transaction, TransactionClient } from "./tasks/cor
 export type { WaitForTaskOptions } from "./tasks/core/wait.ts";
 export type { TaskChange, WatchOptions } from "./tasks/core/watch.ts";
 export type { ArchiveCount, ArchivePage } from "./tasks/runtime/archive-search.ts";
-export type { Pruned } from "./tasks/runtime/pruner.ts";
+export type { Pruned, PruneOptions } from "./tasks/runtime/pruner.ts";
 export type { RebuildOptions, Rebuilt } from "./tasks/runtime/text-rebuild.ts";

@@ -8,6 +8,7 @@ import { collect, given, parseInteger } from "./arguments.ts";
 import type { Context } from "./context.ts";
 import { CommandError, exitModule, exitUnhealthy } from "./exit-codes.ts";
 import { outliveReader } from "./output.ts";
+import { parseRetention } from "./retention-rules.ts";
 import { firstStop } from "./signals.ts";
 import { counted } from "./text.ts";
 import { parseSpan } from "./times.ts";
@@ -20,6 +21,8 @@ export interface WorkingOptions {
   name?: string;
   /** False with --no-full-text. */
   fullText?: boolean;
+  retention?: string[];
+  archiveTo?: string;
 }
 
 /** As createDure has it. */
@@ -60,6 +63,10 @@ export class Working {
     this.dure = context.openOrCreate({
       worker: { ...workerOptions(options), onUnhealthy: () => this.#unhealthy.resolve("unhealthy") },
       ...(options.fullText === false && { fullText: false }),
+      retention: {
+        ...given(options.retention, parseRetention),
+        ...given(options.archiveTo, (archiveTo) => ({ archiveTo })),
+      },
     });
   }
 

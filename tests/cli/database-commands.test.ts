@@ -143,6 +143,24 @@ describe("looking after the database", () => {
     ).toBe("1 task past retention\n");
     const keep = ["prune", "--keep", "0", "--dry-run", "--database", "old.db"];
     expect((await workspace.dure(keep)).stdout).toBe("2 tasks past retention\n");
+    const pastRetention = async (...args: string[]) =>
+      (await workspace.json("prune", "--dry-run", "--database", "old.db", ...args)).wouldDelete;
+    expect(await pastRetention("--max-size", "1B")).toBe(2);
+    expect(await pastRetention("--max-size", "1MB")).toBe(0);
+    expect(await pastRetention("--retention", "failed=0")).toBe(1);
+    expect(await pastRetention("--retention", "all=1B", "--retention", "resize-*:completed=forever")).toBe(1);
+    const unknown = await workspace.dure([
+      "prune",
+      "--retention",
+      "resize-imgae:all=0",
+      "--yes",
+      "--database",
+      "old.db",
+    ]);
+    expect(unknown).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('Did you mean "resize-image"?'),
+    });
     expect(await workspace.json("prune", "--failed", "0s", "--yes", "--database", "old.db")).toEqual({
       deleted: 1,
     });

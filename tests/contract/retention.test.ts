@@ -89,7 +89,8 @@ onEachStore("retention", (world_) => {
           auditMs: null,
           archive: undefined,
         });
-        await pruner.pruneNow();
+        const counted = await pruner.countNow();
+        expect((await pruner.pruneNow()).deleted).toBe(counted);
         const left = new Set(
           (await tasksOf(store.searchTasks(newSearch({ limit: 1_000 })))).map(({ id }) => id),
         );
@@ -128,7 +129,8 @@ onEachStore("retention", (world_) => {
       auditMs: null,
       archive: undefined,
     });
-    await pruner.pruneNow();
+    const counted = await pruner.countNow();
+    expect((await pruner.pruneNow()).deleted).toBe(counted);
     const left = (await tasksOf(store.searchTasks(newSearch({ sortBy: "id", limit: 100 })))).map(
       ({ id }) => id,
     );

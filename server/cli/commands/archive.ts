@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
-import { countPast, pruneWithBar } from "../retention.ts";
+import { pruneWithBar } from "../retention.ts";
 import { counted } from "../text.ts";
 import { parseSpan } from "../times.ts";
 
@@ -36,12 +36,11 @@ Examples:
 
 const archive: Action<Options> = async (context, { to, before }) => {
   const keptMs = parseSpan(before, "--before");
-  const kept = { COMPLETED: keptMs, FAILED: keptMs, CANCELLED: keptMs };
   const dure = context.open({
     retention: { completed: keptMs, failed: keptMs, cancelled: keptMs, audit: false, archiveTo: to },
   });
-  const total = await countPast(dure, kept, Date.now());
-  const { archived, deleted } = await pruneWithBar(context.output, dure, kept, total);
+  const { wouldDelete = 0 } = await dure.prune({ dryRun: true });
+  const { archived, deleted } = await pruneWithBar(context.output, dure, wouldDelete);
   context.output.document({ archived, deleted, folder: resolve(to) });
   context.output.print(`${counted(archived, "task")} moved${archived > 0 ? ` to ${to}` : ""}`);
   if (archived === 0) context.output.note(`No task ended more than ${before} ago.`);

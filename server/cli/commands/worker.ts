@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
 import { defaultFolder, loadModules, modulesIn, modulesNamed, requireDefinitions } from "../modules.ts";
+import { retentionOption } from "../retention-rules.ts";
 import { counted } from "../text.ts";
 import type { WorkingOptions } from "../working.ts";
 import { concurrencyOption, graceOption, queuesOption, Working } from "../working.ts";
@@ -28,6 +29,8 @@ export function addWorker(program: Command): void {
     .option(...graceOption)
     .option("--name <name>", "shown in lists of workers (default: host and process id)")
     .option("--no-full-text", "do not index the texts of tasks")
+    .option(...retentionOption)
+    .option("--archive-to <folder>", "what retention deletes is first written there, as compressed NDJSON")
     .addHelpText(
       "after",
       `
@@ -35,7 +38,8 @@ Examples:
   dure worker                                every module in ${defaultFolder}
   dure worker tasks/receipts.ts              one module
   dure worker 'dist/tasks/*.js' -c 50        compiled, 50 tasks at once
-  dure worker --queues mail,reports          only these queues`,
+  dure worker --queues mail,reports          only these queues
+  dure worker --retention failed=90d,2GB     what is kept (30 days unless said)`,
     )
     .action(withContext(work));
 }

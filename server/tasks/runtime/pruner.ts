@@ -49,6 +49,13 @@ interface Held {
 export interface Pruned {
   archived: number;
   deleted: number;
+  /** Only of a dry run: how many tasks are past their retention. */
+  wouldDelete?: number;
+}
+
+export interface PruneOptions {
+  /** Only counts what would be deleted; by size, about. Default false. */
+  dryRun?: boolean;
 }
 
 export class Pruner {
@@ -99,6 +106,23 @@ export class Pruner {
       }
     }
     return total;
+  }
+
+  /** How many tasks `pruneNow` would delete. */
+  async countNow(): Promise<number> {
+    this.#held = undefined;
+    const store = await this.#parts.store();
+    const requests = await this.#requests();
+    const byAge = requests.filter(({ keep }) => keep === undefined);
+    let tasks = 0;
+    for (const request of byAge) tasks += await countPast(store, request);
+    for (const { status, types = [], keep = 0 } of requests.filter(({ keep }) => keep !== undefined)) {
+      const [type = ""] = types;
+      const own = byAge.find((request) => request.status === status && request.types?.includes(type));
+      const gone = own ? await countPast(store, { ...own, types }) : 0;
+      tasks += Math.max(0, countOf(await this.#readHeld(), type, status) - keep - gone);
+    }
+    return tasks;
   }
 
   /** Answers whether there are more. */
@@ -163,6 +187,26 @@ export class Pruner {
     await archive.append(tasks);
     return { archived: tasks.length, deleted: await deleteThese(store, tasks) };
   }
+}
+
+/** How many tasks ended before the instant of a request. */
+async function countPast(store: TaskStore, { status, types, before }: PruneRequest): Promise<number> {
+  const { count } = await store.countTasks({
+    statuses: [status],
+    ...(types && { types }),
+    ...(before !== undefined && { updated: { end: before } }),
+    sortBy: "createdAt",
+    descending: true,
+    limit: 1,
+    offset: 0,
+    definitions: false,
+  });
+  return count;
+}
+
+function countOf({ byType }: Held, type: string, status: PruneRequest["status"]): number {
+  const own = byType.filter((entry) => entry.type === type && entry.status === status);
+  return own.reduce((sum, { count }) => sum + count, 0);
 }
 
 /**
