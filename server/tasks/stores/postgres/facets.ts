@@ -10,6 +10,7 @@ import {
 } from "../../core/store-facets.ts";
 import { countUnfilled } from "./attribute-fills.ts";
 import { attributesOf, headOf } from "./attribute-values.ts";
+import { stateOf, unknownState } from "./attributes.ts";
 import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
 import { statusNames } from "./rows.ts";
@@ -92,6 +93,16 @@ export async function readAttributesIn(
   });
 }
 
+/**
+ * Whether no other row tells the same with the task's state: one may have been filled in while a settlement that brought the same
+ * was under way.
+ */
+function isAlone(row: string): string {
+  return `NOT EXISTS (SELECT 1 FROM :schema.tasks JOIN :schema.attributes AS twin ON twin.key = ${row}.key
+        AND twin.state = ${stateOf("tasks.status")} AND twin.created_at = ${row}.created_at AND twin.task_id = ${row}.task_id
+      WHERE tasks.id = ${row}.task_id)`;
+}
+
 /** What the rows of a chunk say, by key and state, and in the last row where it ended and how many they were. */
 const countChunk = statement(
   "countAttribute",
@@ -101,7 +112,7 @@ const countChunk = statement(
     ORDER BY key, state, created_at, task_id LIMIT $8),
   known AS (
     SELECT key, CASE state WHEN 2 THEN (SELECT status FROM :schema.tasks WHERE tasks.id = chunk.task_id) ELSE state END AS state
-    FROM chunk WHERE ($6::bigint IS NULL OR created_at >= $6) AND ($7::bigint IS NULL OR created_at < $7)),
+    FROM chunk WHERE (state <> ${unknownState} OR ${isAlone("chunk")}) AND ($6::bigint IS NULL OR created_at >= $6) AND ($7::bigint IS NULL OR created_at < $7)),
   counted AS (SELECT key, state, count(*)::integer AS tasks FROM known GROUP BY key, state ORDER BY key, state)
   SELECT key, state, tasks, NULL::bigint, NULL::text FROM counted
   UNION ALL
