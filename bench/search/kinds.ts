@@ -272,6 +272,15 @@ export const kinds: readonly Kind[] = [
     search: (random, now) => ({ ...specified(random, now), sortBy: "dueAt" }),
     share: 0.3,
   },
+  ...(["completedAt", "duration", "priority"] as const).map(
+    (sortBy): Kind => ({
+      name: `${sortBy}, any specified options`,
+      targets: page,
+      ask: "page",
+      search: (random, now) => ({ ...specified(random, now), sortBy }),
+      share: 0.3,
+    }),
+  ),
   {
     name: "count by type and status",
     targets: counts,

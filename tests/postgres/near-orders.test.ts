@@ -1,4 +1,4 @@
-/** How often a page by start or by due time waits for the server; what it answers the contract tells. */
+/** How often a page by start, by due time or by priority waits for the server; what it answers the contract tells. */
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { recordOf } from "../../bench/search/records.ts";
@@ -16,6 +16,8 @@ const secondMs = 1_000;
 const slow = 60;
 const slowMs = 30_000;
 
+const all = Array.from({ length: tasks }, (_, n) => completed(n));
+
 let schema: TestSchema;
 let store: TaskStore;
 
@@ -23,7 +25,7 @@ beforeAll(async () => {
   schema = await createTestSchema();
   store = createPostgresStore({ url: schema.url });
   await store.open();
-  ok(await store.writeRecords(Array.from({ length: tasks }, (_, n) => completed(n))));
+  ok(await store.writeRecords(all));
 });
 
 afterAll(async () => {
@@ -41,13 +43,12 @@ test.each<[string, Partial<StoreSearch>]>([
   ["the latest by due time", { sortBy: "dueAt" }],
   ["the latest by due time of a range of many", { sortBy: "dueAt", ...many }],
   ["the first by due time of a range of few", { sortBy: "dueAt", descending: false, ...few }],
+  ["the most urgent", { sortBy: "priority" }],
+  ["the least urgent of a range of many", { sortBy: "priority", descending: false, ...many }],
+  ["the most urgent of a range of few", { sortBy: "priority", ...few }],
 ])("a page is one wait: %s", async (_which, asked) => {
   const search = newSearch({ limit: 50, definitions: false, ...asked });
-  const first = search.descending ? tasks - 1 : (search.created!.start! - startAt) / secondMs;
-  const wanted = Array.from(
-    { length: 50 },
-    (_, n) => completed(search.descending ? first - n : first + n).id,
-  );
+  const wanted = firstOf(search);
   const ids = async () => (await tasksOf(store.searchTasks(search))).map(({ id }) => id);
   // Only then are the lanes known.
   expect(await ids()).toEqual(wanted);
@@ -68,13 +69,29 @@ test.each<[string, Partial<StoreSearch>]>([
   expect(sent.filter((name) => name !== "")).toEqual(["outline", "nearKeys"]);
 });
 
+function firstOf({ sortBy, descending, created }: StoreSearch): string[] {
+  const value = (record: TaskRecord) => record[sortBy as "startedAt" | "dueAt" | "priority"]!;
+  const sign = descending ? -1 : 1;
+  return all
+    .filter(({ createdAt }) => createdAt >= (created?.start ?? startAt))
+    .sort((a, b) => sign * (value(a) - value(b) || (a.id < b.id ? -1 : 1)))
+    .slice(0, 50)
+    .map(({ id }) => id);
+}
+
 function completed(n: number): TaskRecord {
   const createdAt = startAt + n * secondMs;
   const endedAt = createdAt + (n < tasks - slow ? 20 : slowMs);
   return {
     ...recordOf(n, tasks, startAt, "history"),
     ...{ id: `task-${String(n).padStart(3, "0")}`, ownId: true, type: `type-${n % 3}`, queue: "default" },
-    ...{ status: "COMPLETED", dueAt: createdAt, createdAt, startedAt: createdAt },
+    ...{
+      status: "COMPLETED",
+      priority: n % 10 === 0 ? 5 : 0,
+      dueAt: createdAt,
+      createdAt,
+      startedAt: createdAt,
+    },
     ...{ updatedAt: endedAt, completedAt: endedAt, fence: 1, attempts: 1, version: 3, history: [] },
   };
 }

@@ -125,7 +125,7 @@ describe.each([
         ];
         const slowest = slowestStatement({ ...search, after: { value: 5_000, id: "x" } as never }, pairs, 50);
         const lanes = [...new Set(pairs.filter(({ status }) => status < 2).map(({ lane }) => lane))];
-        const nears = (["startedAt", "dueAt"] as const).flatMap((sortBy) => {
+        const nears = (["startedAt", "dueAt", "priority"] as const).flatMap((sortBy) => {
           const { after: _place, where: _where, ...near } = { ...search, sortBy };
           const placed = { ...near, after: { value: 1e12, id: "x", backwards: false } };
           const reach = { limit: 30, depth: 30, isWaitingToo: false };
@@ -305,7 +305,7 @@ function shownValue(value: unknown): string {
   if (value === null) return "NULL";
   return typeof value === "number"
     ? String(value)
-    : literal(Array.isArray(value) ? `{${value.join()}}` : String(value));
+    : literal(Array.isArray(value) ? `{${value.map((one) => JSON.stringify(one)).join()}}` : String(value));
 }
 
 function flat(plan: Plan): Plan[] {

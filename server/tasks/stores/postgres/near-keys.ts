@@ -4,8 +4,8 @@
  * of them was read to.
  */
 import { compareText } from "../../core/compare.ts";
-import type { Place, StoreSearch } from "../../core/store.ts";
-import { edgeOfStarts, type NearOrder, placeAfterInstant, placeBeforeInstant } from "../near-orders.ts";
+import type { Place, StoredDefinition, StoreSearch } from "../../core/store.ts";
+import { edgeOfStarts, placeAfterInstant, placeBeforeInstant } from "../near-orders.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Context } from "./context.ts";
 import { allOver, type Session, type Snapshot } from "./database.ts";
@@ -15,6 +15,7 @@ import {
   type NearRow,
   nearMost,
   nearStatement,
+  type PartedOrder,
   type Reach,
   type WaitingRow,
   waitingStatement,
@@ -38,9 +39,13 @@ export interface NearAsked {
   fewMax?: number | undefined;
   /** The tasks behind so many places are wanted, too, as `columnsWithin` so many bytes. */
   tasks?: { from: number; share: number } | undefined;
+  /** Whether definitions without tasks are asked for. */
+  definitions: boolean;
 }
 
 export interface NearPlaces extends Candidates {
+  /** Those that were asked for, whatever their place. */
+  definitions: StoredDefinition[];
   /** Those that were asked for, in the order of their places. */
   rows?: TaskRow[];
 }
@@ -50,8 +55,8 @@ export async function nearPlaces(
   context: Context,
   session: Snapshot,
   search: StoreSearch,
-  order: NearOrder,
-  { limit, way, endsAt, fewMax, tasks }: NearAsked,
+  order: PartedOrder,
+  { limit, way, endsAt, fewMax, tasks, definitions: hasDefinitions }: NearAsked,
 ): Promise<NearPlaces> {
   const isWaitingToo = order === "dueAt" && way === "ranges";
   const isInLines = order === "dueAt" && !isWaitingToo;
@@ -60,17 +65,19 @@ export async function nearPlaces(
     const { statement, values } = nearStatement(search, order, pairs, reach(depth));
     return session.query(statement, values) as Promise<NearRow[]>;
   };
+  const { after: _after, ...unplaced } = search;
   const {
     pairs,
+    definitions,
     value: [firstRows, inLines],
-  } = await outlined(context, session, { ...search, definitions: false }, (pairs) =>
+  } = await outlined(context, session, { ...unplaced, definitions: hasDefinitions }, (pairs) =>
     allOver([read(pairs, limit), isInLines ? readLines(session, search, pairs, limit) : nothing]),
   );
   let rows = firstRows;
   for (let depth = limit; ; depth *= 2) {
     const end = endOf(search, order, rows, nearMost(order, reach(depth)));
     if (isBehind(search, end)) {
-      if (performance.now() > endsAt) return { places: [], next: search.after };
+      if (performance.now() > endsAt) return { places: [], next: search.after, definitions };
       rows = await read(pairs, depth * 2);
       continue;
     }
@@ -82,20 +89,20 @@ export async function nearPlaces(
     ];
     if (inLines) parts.push(await waitingPart(session, search, inLines, limit));
     const { places, next } = joined(search, parts, limit);
-    return { places, next, ...(tasks && { rows: rowsOf(rows, places.slice(tasks.from)) }) };
+    return { places, next, definitions, ...(tasks && { rows: rowsOf(rows, places.slice(tasks.from)) }) };
   }
 }
 
 /** How far all of those in the other order are there; all of them where that is undefined. */
 function endOf(
   search: StoreSearch,
-  order: NearOrder,
+  order: PartedOrder,
   [row]: readonly NearRow[],
   most: number,
 ): Place | undefined {
   const [read, changedAt, id] = row!;
   if (changedAt === null || id === null || read < most) return undefined;
-  if (order === "dueAt") return { value: changedAt, id };
+  if (order !== "startedAt") return { value: changedAt, id };
   return placeBeforeInstant(search, edgeOfStarts(isDownwards(search), changedAt));
 }
 

@@ -9,6 +9,7 @@ import {
   usualStarts,
 } from "../near-orders.ts";
 import { isDownwards, lateMs } from "../search-bounds.ts";
+import { areNotEnough, prioritizedKeys, unprioritizedKeys } from "./priority-statements.ts";
 import { columnsWithin, sizedTasks } from "./rows.ts";
 import {
   instantMax,
@@ -35,7 +36,14 @@ export type NearRow = [
   ...task: unknown[],
 ];
 
-const columns: Record<NearOrder, string> = { startedAt: "tasks.started_at", dueAt: "tasks.due_at" };
+/** An order of which each index has a part. */
+export type PartedOrder = NearOrder | "priority";
+
+const columns: Record<PartedOrder, string> = {
+  startedAt: "tasks.started_at",
+  dueAt: "tasks.due_at",
+  priority: "tasks.priority",
+};
 
 const started = `tasks.status <> 2 AND tasks.started_at IS NOT NULL AND (tasks.status NOT IN (3, 4)
       OR tasks.updated_at - tasks.started_at NOT BETWEEN 0 AND ${quickMs - 1})`;
@@ -77,15 +85,15 @@ export interface Reach {
 }
 
 /** How many are read in the other order. */
-export function nearMost(order: NearOrder, { depth, isWaitingToo }: Reach): number {
+export function nearMost(order: PartedOrder, { depth, isWaitingToo }: Reach): number {
   if (order === "startedAt") return depth * otherSpare + aheadOf;
-  return isWaitingToo ? depth * otherSpare : depth;
+  return isWaitingToo || order === "priority" ? depth * otherSpare : depth;
 }
 
 /** Rows of `NearRow`: the first places in order, of those in the other order, those elsewhere and those that run. */
 export function nearStatement(
   search: StoreSearch,
-  order: NearOrder,
+  order: PartedOrder,
   pairs: readonly Pair[],
   reach: Reach,
 ): SearchStatement {
@@ -93,24 +101,16 @@ export function nearStatement(
   const down = isDownwards(search);
   const [direction, back] = down ? ["DESC", "ASC"] : ["ASC", "DESC"];
   const { settled, moving } = split(pairs);
-  const isShared = ({ status }: Pair) =>
-    order === "dueAt" ? status >= 3 || reach.isWaitingToo : status >= 3 && status !== 5;
   const key = columns[order];
-  const own = (keys: string) =>
-    `CROSS JOIN LATERAL (SELECT ${key} AS value FROM :schema.tasks WHERE tasks.id = ${keys}.id OFFSET 0) AS own`;
+  const own = (keys: string, value = key) =>
+    `CROSS JOIN LATERAL (SELECT ${value} AS value FROM :schema.tasks WHERE tasks.id = ${keys}.id OFFSET 0) AS own`;
   const few = reach.fewMax && settled.length > 0 ? fewKeys(text, search, settled, reach.fewMax) : undefined;
-  const [ifMany, ifFew] = few
-    ? ["", "NOT"].map((not) => `WHERE ${not} (SELECT are_many FROM counted)`)
-    : ["", ""];
-  const near = keysOf(text, otherSearch(search, order), settled.filter(isShared), nearMost(order, reach));
-  const parts = [
-    `SELECT value, id FROM near WHERE ${nearOnes[order]}`,
-    ...elsewhereOf(search, order, reach.isWaitingToo).map((from) => {
-      const keys = elsewhereKeys(text, search, key, from, settled.filter(mayBeIn(from)), reach.depth);
-      return few ? `SELECT * FROM (${keys}) AS keys ${ifMany}` : keys;
-    }),
-  ];
-  if (few) parts.push(`SELECT own.value, few.id FROM few ${own("few")} ${ifFew}`);
+  const ifMany = few ? "(SELECT are_many FROM counted)" : "true";
+  const { others, near, behind } = sourcesOf(text, search, order, pairs, reach);
+  const where = (keys: string) => `(SELECT value, id FROM (${keys}) AS keys WHERE ${ifMany})`;
+  const parts = [`SELECT value, id FROM near WHERE ${nearOnes[order]}`, "SELECT value, id FROM others"];
+  if (behind) parts.push(`SELECT value, id FROM (${behind}) AS keys WHERE ${ifMany}`);
+  if (few) parts.push(`SELECT own.value, few.id FROM few ${own("few")} WHERE NOT ${ifMany}`);
   if (moving.length > 0) {
     const { after: _after, ...unplaced } = search;
     const conditions = movingConditions(text, unplaced, moving).join(" AND ");
@@ -122,8 +122,9 @@ export function nearStatement(
   return {
     statement: shape(
       "nearKeys",
-      `WITH ${few ?? ""} near AS MATERIALIZED (
-        SELECT keys.value AS changed, keys.id, own.value FROM (${near}) AS keys ${own("keys")} ${ifMany}),
+      `WITH ${few ?? ""} others AS MATERIALIZED (${others.map(where).join("\n UNION ALL ")}),
+      near AS MATERIALIZED (
+        SELECT keys.value AS changed, keys.id, own.value FROM (${near}) AS keys ${own("keys", nearValues[order])} WHERE ${ifMany}),
       read AS MATERIALIZED (
         SELECT counted.tasks, farthest.changed, farthest.id FROM (SELECT count(*)::integer AS tasks FROM near) AS counted
           LEFT JOIN LATERAL (SELECT changed, id FROM near ORDER BY changed ${back}, id ${back} LIMIT 1) AS farthest ON true),
@@ -140,15 +141,57 @@ export function nearStatement(
   };
 }
 
+/**
+ * Queries of keys, `value, id`: of the tasks that are elsewhere; of those in the other order; and of those that come behind both, which are
+ * read where the page is not full before.
+ */
+function sourcesOf(
+  text: Text,
+  search: StoreSearch,
+  order: PartedOrder,
+  pairs: readonly Pair[],
+  reach: Reach,
+): { others: string[]; near: string; behind?: string } {
+  const { settled } = split(pairs);
+  const most = nearMost(order, reach);
+  if (order === "priority")
+    return {
+      others: [prioritizedKeys(text, search, settled, reach.limit, "before")],
+      near: unprioritizedKeys(text, search, pairs, reach.limit, most),
+      behind: `SELECT * FROM (${prioritizedKeys(text, search, settled, reach.limit, "behind")}) AS keys
+        WHERE ${areNotEnough(text, reach.limit, most)}`,
+    };
+  const key = columns[order];
+  return {
+    others: elsewhereOf(search, order, reach.isWaitingToo).map((from) =>
+      elsewhereKeys(text, search, key, from, settled.filter(mayBeIn(from)), reach.depth),
+    ),
+    near: keysOf(text, otherSearch(search, order), settled.filter(sharesOf(order, reach)), most),
+  };
+}
+
 function taskBehind(from: string): string {
   return `SELECT ${sizedTasks} FROM :schema.tasks WHERE tasks.id = page.id AND page.place > ${from}::bigint OFFSET 0`;
 }
 
 /** Of what was read in the other order, what is in the order asked for as well. */
-const nearOnes: Record<NearOrder, string> = {
+const nearOnes: Record<PartedOrder, string> = {
   startedAt: `changed - value BETWEEN 0 AND ${quickMs - 1}`,
   dueAt: "changed = value",
+  priority: "value = 0",
 };
+
+/** What of these tells that. Tasks that run are read by themselves, and lie among all by id. */
+const nearValues: Record<PartedOrder, string> = {
+  ...columns,
+  priority: "CASE WHEN tasks.status <> 2 THEN tasks.priority END",
+};
+
+/** Which pairs have tasks in the other order. */
+function sharesOf(order: NearOrder, { isWaitingToo }: Reach): (pair: Pair) => boolean {
+  if (order === "dueAt") return ({ status }) => status >= 3 || isWaitingToo;
+  return ({ status }) => status >= 3 && status !== 5;
+}
 
 /** `few`: all that have the search's instants, if they are not more than so many; `counted` tells whether they are. */
 function fewKeys(
@@ -169,15 +212,16 @@ function otherSearch(search: StoreSearch, order: NearOrder): StreamSearch {
   return { ...quickSearch(search), ...(after && { startedBeyond: { ...after, isDown } }) };
 }
 
-export function elsewhereOf(search: StoreSearch, order: NearOrder, isWaitingToo: boolean): Elsewhere[] {
+function elsewhereOf(search: StoreSearch, order: NearOrder, isWaitingToo: boolean): Elsewhere[] {
   if (order === "dueAt") return isWaitingToo ? ["due", "delayed"] : ["due"];
   return usualStarts(search) ? ["startedUsually", "startedOddly"] : ["started"];
 }
 
 function mayBeIn(from: Elsewhere): (pair: Pair) => boolean {
   if (from === "due") return ({ status }) => status >= 3;
+  if (from === "delayed") return ({ status }) => status < 2;
   // What was never changed was never started.
-  return from === "delayed" ? ({ status }) => status < 2 : ({ status }) => status > 0;
+  return ({ status }) => status > 0;
 }
 
 /** Of the pairs whose first keys are foremost, as in search-statements.ts. */
@@ -192,30 +236,39 @@ function elsewhereKeys(
   const down = isDownwards(search);
   const direction = down ? "DESC" : "ASC";
   const condition = elsewhere[from];
-  const bounds = elsewhereBounds(text, search, key, from);
+  const { beyond, last, within } = elsewhereBounds(text, search, key, from);
   const lanes = pairs.map(({ lane }) => lane);
   const statuses = pairs.map(({ status }) => status);
   const most = text.add(limit);
-  const keys = (pair: string, conditions: readonly string[], limited: string) => {
-    const own = [`tasks.lane = ${pair}.lane`, `tasks.status = ${pair}.status`, condition, ...conditions];
-    return `SELECT ${key} AS value, tasks.id FROM :schema.tasks WHERE ${[...own, ...bounds].join(" AND ")}
+  const keys = (pair: string, edge: string, limited: string) => {
+    const own = [`tasks.lane = ${pair}.lane`, `tasks.status = ${pair}.status`, condition, beyond, ...within];
+    return `SELECT ${key} AS value, tasks.id FROM :schema.tasks
+      WHERE ${own.join(" AND ")} AND (${key}, tasks.id) ${down ? ">=" : "<="} ${edge}
       ORDER BY ${key} ${direction}, tasks.id ${direction} LIMIT ${limited}`;
   };
-  const edge = `${key} ${down ? ">=" : "<="} (SELECT value FROM edge)`;
-  const farthest = down ? "-1e15" : "1e15";
   return `WITH foremost AS MATERIALIZED (
       SELECT pair.lane, pair.status, head.value, head.id FROM ${unnested(text, { lanes, statuses })}
-        CROSS JOIN LATERAL (${keys("pair", [], "1")}) AS head
+        CROSS JOIN LATERAL (${keys("pair", `(${last[0]}, ${last[1]})`, "1")}) AS head
         ORDER BY head.value ${direction}, head.id ${direction} LIMIT ${most}),
     edge AS MATERIALIZED (
-      SELECT coalesce((SELECT value FROM foremost ORDER BY value ${direction} LIMIT 1 OFFSET ${most} - 1),
-        ${farthest}::bigint) AS value)
-    SELECT found.value, found.id FROM foremost CROSS JOIN LATERAL (${keys("foremost", [edge], most)}) AS found
+      SELECT coalesce(farthest.value, ${last[0]}) AS value, coalesce(farthest.id, ${last[1]}) AS id
+      FROM (SELECT 1) AS one LEFT JOIN LATERAL (
+        SELECT value, id FROM foremost ORDER BY value ${direction}, id ${direction} LIMIT 1 OFFSET ${most} - 1) AS farthest ON true)
+    SELECT found.value, found.id FROM foremost
+      CROSS JOIN LATERAL (${keys("foremost", "((SELECT value FROM edge), (SELECT id FROM edge))", most)}) AS found
     ORDER BY found.value ${direction}, found.id ${direction} LIMIT ${most}`;
 }
 
-/** A walk stops at one bound on each side. All are always there, so that searches with and without ranges are one text. */
-function elsewhereBounds(text: Text, search: StoreSearch, key: string, place: Elsewhere): string[] {
+/**
+ * A walk stops at one bound on each side: beyond a place, and at the last one. All are always there, so that searches with and
+ * without ranges are one text.
+ */
+function elsewhereBounds(
+  text: Text,
+  search: StoreSearch,
+  key: string,
+  place: Elsewhere,
+): { beyond: string; last: [value: string, id: string]; within: string[] } {
   const { after, created, updated } = search;
   const sorted = sortedBetween(search);
   const usual = place === "startedUsually" ? usualStarts(search) : undefined;
@@ -226,15 +279,16 @@ function elsewhereBounds(text: Text, search: StoreSearch, key: string, place: El
   const isBound = after !== undefined && after.value === (down ? to : from);
   // Beyond the place, or all of an instant: no task has the id "", nor one that begins with this character.
   const [nearest, id] = isBound ? [after.value as number, after.id] : [down ? to : from, down ? lastId : ""];
-  const beyond = `(${key}, tasks.id) ${down ? "<" : ">"} (${at(nearest)}, ${text.add(id)}::text)`;
-  return [
-    beyond,
-    down ? `${key} >= ${at(from)}` : `${key} <= ${at(to)}`,
-    `tasks.created_at >= ${at(created?.start ?? instantMin)}`,
-    `tasks.created_at < ${at(created?.end ?? instantMax)}`,
-    `tasks.updated_at >= ${at(updated?.start ?? instantMin)}`,
-    `tasks.updated_at < ${at(updated?.end ?? instantMax)}`,
-  ];
+  return {
+    beyond: `(${key}, tasks.id) ${down ? "<" : ">"} (${at(nearest)}, ${text.add(id)}::text)`,
+    last: [at(down ? from : to), `${text.add(down ? "" : lastId)}::text`],
+    within: [
+      `tasks.created_at >= ${at(created?.start ?? instantMin)}`,
+      `tasks.created_at < ${at(created?.end ?? instantMax)}`,
+      `tasks.updated_at >= ${at(updated?.start ?? instantMin)}`,
+      `tasks.updated_at < ${at(updated?.end ?? instantMax)}`,
+    ],
+  };
 }
 
 /** Of tasks that wait: when they are due, and what tells whether they fit. */

@@ -21,14 +21,17 @@ test("thousands of searches are few texts, so that each is soon prepared", () =>
   expect(texts.size).toBeLessThanOrEqual(12);
 });
 
-test("so are those by start and by due time", () => {
+test("so are those by start, by due time and by priority", () => {
   for (const [sortBy, most] of [
     ["startedAt", 20],
     ["dueAt", 8],
+    ["priority", 24],
   ] as const) {
     const texts = new Set<string>();
     for (const { after, ...search } of everySearch()) {
-      const place = after && { after: { value: 1e12, id: "x", backwards: false } };
+      const place = after && {
+        after: { value: sortBy === "priority" ? 0 : 1e12, id: "x", backwards: false },
+      };
       const fewMax = search.created || search.updated ? 500 : undefined;
       const reach = { limit: 50, depth: 50, isWaitingToo: true, fewMax, tasks: { from: 0, share: 1_000 } };
       texts.add(nearStatement({ ...search, sortBy, ...place }, sortBy, pairs, reach).statement.text);

@@ -135,7 +135,7 @@ export function isWhole(search: StoreSearch, pairs: readonly Pair[]): boolean {
   return search.sortBy !== "updatedAt" && !pairs.some(({ ownIds }) => ownIds);
 }
 
-function wholeKeys(text: Text, search: StoreSearch): Keys {
+export function wholeKeys(text: Text, search: StoreSearch): Keys {
   const { created, after } = search;
   const conditions: string[] = [];
   const add = (operator: string, id: string | undefined) => {
@@ -159,7 +159,7 @@ function idAt(value: number, id: string): string {
   return compareText(id, end) > 0 ? end : id;
 }
 
-function streamKeys(text: Text, search: StoreSearch, pairs: readonly Pair[], keysMax: number): Keys {
+export function streamKeys(text: Text, search: StoreSearch, pairs: readonly Pair[], keysMax: number): Keys {
   const isMixed = search.sortBy === "id" && pairs.some(({ ownIds }) => ownIds);
   if (!isMixed) return { text: mergedKeys(text, search, pairs, keysMax, true), order: ["value", "id"] };
   // Ids of both kinds: each kind is merged in its own order.
@@ -318,7 +318,7 @@ export function split(pairs: readonly Pair[]): { settled: Pair[]; moving: Pair[]
   };
 }
 
-function ordered(search: StoreSearch, columns: readonly string[]): string {
+export function ordered(search: StoreSearch, columns: readonly string[]): string {
   const direction = isDownwards(search) ? "DESC" : "ASC";
   return columns.map((column) => `${column} ${direction}`).join(", ");
 }

@@ -7,7 +7,7 @@ import { meets, sortValueIn } from "../../core/meets.ts";
 import { rankedMax } from "../../core/relevance.ts";
 import type { Count, Found, Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
-import { isNear, type NearOrder, nearIndexes } from "../near-orders.ts";
+import { nearIndexes } from "../near-orders.ts";
 import { countUnfilled, unfilledIn } from "./attribute-fills.ts";
 import { CandidateReader, type Tested } from "./candidate-reader.ts";
 import {
@@ -25,18 +25,18 @@ import type { Context } from "./context.ts";
 import type { Session, Snapshot } from "./database.ts";
 import { type Candidates, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { findKeySource } from "./key-sources.ts";
-import { nearPlaces, type WaitingWay } from "./near-keys.ts";
+import type { PartedOrder } from "./near-statements.ts";
+import { hasEntries, isParted, nearChunks } from "./near-walk.ts";
 import { planning, planningOnce } from "./planning.ts";
+import { prioritizedIndex } from "./priority-statements.ts";
 import * as plain from "./search.ts";
 import { isSlowest, slowestStatement } from "./slow-keys.ts";
 import { textIndexes } from "./text-indexes.ts";
-import { portionBytesMax, shareOf } from "./value-sizes.ts";
+import { portionBytesMax } from "./value-sizes.ts";
 import { walkedChunks } from "./walked-chunks.ts";
 
 /** Candidates that an order without an index is looked for among; further ones are not sorted. */
 const sortedMax = 200_000;
-/** Where a smaller share of a chunk was found by the one way to those that wait, the other is tried. */
-const fewShare = 0.25;
 /** So few pages are sorted sooner than an order is walked through. */
 const sortedPagesMax = 10;
 /** More tasks than these are counted and sorted by statements of their own. */
@@ -110,10 +110,14 @@ class Walk {
 
   async #sorted(): Promise<Found> {
     const { sortBy, where, offset } = this.#search;
-    if (isNear(sortBy)) {
+    if (isParted(sortBy)) {
       const fewMax = this.#fewMax();
-      if (fewMax !== undefined || (await this.#isNear()))
-        return (await this.#over(this.#near(sortBy, fewMax), where ? offset : 0)).found;
+      if (fewMax !== undefined || (await this.#isNear())) {
+        const isPassed = !where && !hasEntries(this.#search);
+        const asked = { order: sortBy, endsAt: this.#endsAt, fewMax, passed: isPassed ? offset : 0 };
+        const chunks = nearChunks(this.#context, this.#search, this.reader, asked);
+        return (await this.#over(chunks, isPassed ? 0 : offset)).found;
+      }
     }
     if (isSlowest(this.#search)) {
       const { found, isExhausted } = await this.#over(this.#slowest());
@@ -141,10 +145,10 @@ class Walk {
       const of = "those that ran for a second or longer, first";
       return { source: "slow", of, indexes: ["tasks_slow"], candidates: total, isSorted: false };
     }
-    if (isNear(search.sortBy) && (await this.#isNear())) {
+    if (isParted(search.sortBy) && (await this.#isNear())) {
       const wanted = Math.min(total, search.offset + search.limit);
       return {
-        ...{ source: search.where ? "walk" : "order", indexes: nearIndexes(search.sortBy, search, true) },
+        ...{ source: search.where ? "walk" : "order", indexes: await this.#partedIndexes(search.sortBy) },
         ...{ candidates: search.where ? total : wanted, isSorted: false },
       };
     }
@@ -162,6 +166,13 @@ class Walk {
       ...(estimate >= estimateMax && total > estimate && { isAtLeast: true }),
       isSorted: !isOrdered,
     };
+  }
+
+  async #partedIndexes(order: PartedOrder): Promise<string[]> {
+    if (order !== "priority") return nearIndexes(order, this.#search, true);
+    const { where: _where, after: _after, ...filters } = this.#search;
+    const { indexes } = await plain.planInOrder(this.#context, { ...filters, sortBy: "id" });
+    return [prioritizedIndex, ...indexes];
   }
 
   async count(): Promise<{ met: number; seen: number; isWhole: boolean; unindexed: number }> {
@@ -238,39 +249,6 @@ class Walk {
     const { where: _where, ...plainly } = unplaced;
     const { tasks } = await plain.searchTasks(this.#context, { ...plainly, offset: fewest, limit: 1 });
     return tasks.length > 0;
-  }
-
-  /** In an order that most tasks share with another one. Without conditions, those before the offset are not read. */
-  async *#near(order: NearOrder, fewMax: number | undefined): AsyncGenerator<Chunk> {
-    const { where, limit: wanted, offset } = this.#search;
-    let { after } = this.#search;
-    let left = where ? 0 : offset;
-    const isBackwards = after?.backwards ?? false;
-    const endsAt = this.#endsAt;
-    // Of many priorities there are more lines than there are lanes.
-    let way: WaitingWay = "ranges";
-    const first = where ? chunkMin : Math.min(chunkMax, offset + wanted);
-    for (let limit = first; ; limit = Math.min(chunkMax, limit * 2)) {
-      const search = { ...this.#search, ...(after && { after }) };
-      const share = shareOf(portionBytesMax, limit);
-      // What is in lines is not known before these were read.
-      const tasks = where || way === "lines" ? undefined : { from: left, share };
-      const asked = { limit, way, endsAt, fewMax, tasks };
-      const { places, next, read } = await this.#context.database.snapshot(async (session) => {
-        const found = await nearPlaces(this.#context, session, search, order, asked);
-        const read = found.rows
-          ? await this.reader.take(found.rows, share)
-          : await this.reader.read(session, found.places.slice(left));
-        return { ...found, ...(read.stoppedAt && { next: read.stoppedAt }), read };
-      }, planningOnce);
-      left = Math.max(0, left - places.length);
-      const last = next ?? places.at(-1);
-      if (last) yield { ...read, last };
-      if (!next) return;
-      // Where the one way passes over many, the other may not.
-      if (places.length < limit * fewShare) way = way === "lines" ? "ranges" : "lines";
-      after = { ...next, backwards: isBackwards };
-    }
   }
 
   /** The tasks that ran for a second or longer, the slowest first. */
