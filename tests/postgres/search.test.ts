@@ -44,6 +44,24 @@ afterAll(async () => {
   await schema?.drop();
 });
 
+test("of the pairs that have tasks only those are told that are not known", async () => {
+  const database = new Database(parseLocation(schema.url));
+  await database.open();
+  const search = newSearch({ definitions: false });
+  const { pairs } = await outline(database, search);
+  expect(pairs.length).toBeGreaterThan(10);
+  const known = pairs.slice(1).map(({ lane, status }) => lane * 8 + status);
+  const waits = ({ lane, status }: { lane: number; status: number }) => lane === pairs[0]!.lane && status < 2;
+  const others = waits(pairs[0]!) ? pairs.filter(waits) : pairs.slice(0, 1);
+  const told = await outline(
+    database,
+    search,
+    known.filter((key) => !others.some(({ lane, status }) => key === lane * 8 + status)),
+  );
+  expect(told.pairs).toEqual(others);
+  await database.close();
+});
+
 test("every search and count finds what a plain filter and sort over all tasks finds", async () => {
   expect(all.filter((task) => took(task) > lateMs).length).toBeGreaterThan(20);
   let tried = 0;

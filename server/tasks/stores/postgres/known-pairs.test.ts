@@ -32,6 +32,15 @@ test("a pair that was not known is told, and known then; one that lost its tasks
   expect(known.look(search).pairs).toEqual([pair(1, 3)]);
 });
 
+test("it is enough to ask for other pairs than the known ones, until some may have lost their tasks", () => {
+  expect(known.look(search).keys).toBeUndefined();
+  known.look(search).saw([pair(1, 3), pair(2, 4)]);
+  expect(known.look(search).keys).toEqual([11, 20]);
+  vi.spyOn(performance, "now").mockReturnValue(performance.now() + 70_000);
+  expect(known.look(search).keys).toBeUndefined();
+  vi.restoreAllMocks();
+});
+
 test("what one server answered is not taken for another's", () => {
   known.look(search).saw([pair(1, 3)]);
   const look = known.look(search);

@@ -23,6 +23,8 @@ interface Known {
 export interface Look {
   /** Undefined where nobody has looked yet. */
   pairs: readonly Pair[] | undefined;
+  /** The numbers of these, where it is enough to ask for others. Else some may have lost their tasks since. */
+  keys: readonly number[] | undefined;
   /** Takes note of those there are. Answers whether all of them were known. */
   saw(pairs: readonly Pair[]): boolean;
 }
@@ -36,11 +38,12 @@ export class KnownPairs {
     const filters = filtersOf(search);
     const known = this.#byFilters.get(filters);
     const forgotten = this.#forgotten;
+    const isOld = known === undefined || performance.now() - known.since > ageMsMax;
     return {
       pairs: known?.pairs,
+      keys: isOld ? undefined : [...known.keys],
       saw: (found) => {
         const others = found.filter((pair) => !known?.keys.has(keyOf(pair)));
-        const isOld = known === undefined || performance.now() - known.since > ageMsMax;
         // The answer of a server that is gone says nothing of another one's.
         if ((isOld || others.length > 0) && forgotten === this.#forgotten)
           this.#keep(
@@ -84,6 +87,9 @@ function withRunning({ statuses }: StoreSearch, pairs: readonly Pair[]): readonl
   }
   return [...byKey.values()];
 }
+
+/** The number of a pair, in SQL. */
+export const pairKey = "lane * 8 + status";
 
 function keyOf({ lane, status }: Pair): number {
   return lane * 8 + status;

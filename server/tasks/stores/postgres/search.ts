@@ -12,6 +12,7 @@ import { isDownwards } from "../search-bounds.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow, Session, Snapshot } from "./database.ts";
 import { findTask } from "./find-task.ts";
+import { pairKey } from "./known-pairs.ts";
 import { planning, planningOnce } from "./planning.ts";
 import { countInRanges } from "./range-counts.ts";
 import {
@@ -263,14 +264,14 @@ export async function outlined<Value>(
   search: StoreSearch,
   ask: (pairs: readonly Pair[]) => Promise<Value>,
 ): Promise<Outline & { value: Value }> {
-  const known = lanes.pairs.look(search);
-  const likely = known.pairs;
+  const { pairs: likely, keys, saw } = lanes.pairs.look(search);
   const [found, first] = likely
-    ? await session.inOneGo(() => [outline(session, search), ask(likely)])
+    ? await session.inOneGo(() => [outline(session, search, keys), ask(likely)])
     : [await outline(session, search)];
-  if (known.saw(found.pairs)) return { ...found, value: first! };
-  const [value] = await session.inOneGo(() => [ask(found.pairs)]);
-  return { ...found, value };
+  const pairs = likely && keys ? [...likely, ...found.pairs] : found.pairs;
+  if (saw(pairs)) return { ...found, pairs, value: first! };
+  const [value] = await session.inOneGo(() => [ask(pairs)]);
+  return { ...found, pairs, value };
 }
 
 function merge(search: StoreSearch, tasks: readonly Placed[], first: number, entries: Placed[]): Task[] {
@@ -342,8 +343,13 @@ interface Outline {
   definitions: StoredDefinition[];
 }
 
-export async function outline(session: Session, search: StoreSearch): Promise<Outline> {
-  const [row] = await session.query(outlineOf, [...filtersOf(search), search.definitions]);
+/** @param known the numbers of pairs that need not be told */
+export async function outline(
+  session: Session,
+  search: StoreSearch,
+  known: readonly number[] | null = null,
+): Promise<Outline> {
+  const [row] = await session.query(outlineOf, [...filtersOf(search), search.definitions, known]);
   const [pairs, definitions] = row as [
     [lane: number, ownIds: boolean, status: number, tasks: number][],
     DefinitionRow[],
@@ -384,6 +390,7 @@ const outlineOf = statement(
         lane = ANY(ARRAY(SELECT lane FROM :schema.lanes WHERE own_ids)), status, tasks)), '[]')
       FROM sums
       WHERE ($3::smallint[] IS NULL OR status = ANY($3::smallint[]))
+        AND ($5::integer[] IS NULL OR ${pairKey} NOT IN (SELECT unnest($5::integer[])))
         AND (($1::text[] IS NULL AND $2::text[] IS NULL) OR lane = ANY(ARRAY(
           SELECT lane FROM :schema.lanes WHERE ($1::text[] IS NULL OR type = ANY($1::text[]))
             AND ($2::text[] IS NULL OR queue = ANY($2::text[])))))),
