@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { NewTask, StoreSearch, TaskStore } from "../../../server/tasks/core/store.ts";
 import { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
+import { delayedWithin } from "../../../server/tasks/stores/sqlite/delays.ts";
 import { waysToWaiting } from "../../../server/tasks/stores/sqlite/due-keys.ts";
 import { findPairs } from "../../../server/tasks/stores/sqlite/search.ts";
 import { isPlace, type Key } from "../../../server/tasks/stores/sqlite/search-key.ts";
@@ -43,6 +44,7 @@ afterAll(async () => {
 });
 
 const ranges: Partial<StoreSearch>[] = [
+  {},
   { created: { start: startAt + 100_000, end: startAt + 200_000 } },
   { created: { end: startAt + 50_000 } },
   { updated: { start: startAt + 250_000 } },
@@ -54,7 +56,7 @@ test.each(ranges.flatMap((range) => [true, false].map((descending) => ({ ...rang
     const search = newSearch({ ...given, sortBy: "dueAt" });
     const waiting = findPairs(connection, search);
     const { within, lines } = waysToWaiting(connection, search, waiting);
-    const { start = 0, end = Number.POSITIVE_INFINITY } = (given.created ?? given.updated)!;
+    const { start = 0, end = Number.POSITIVE_INFINITY } = given.created ?? given.updated ?? {};
     const expected = tasks
       .filter(({ createdAt }) => createdAt >= start && createdAt < end)
       .map(({ dueAt, createdAt }) => dueAt ?? createdAt)
@@ -65,6 +67,35 @@ test.each(ranges.flatMap((range) => [true, false].map((descending) => ({ ...rang
     expect(keysOf(lines())).toEqual(keys);
   },
 );
+
+test("a range of creation bounds when those may be due that were not due then", () => {
+  const boundsOf = (range: Partial<StoreSearch>) => {
+    const search = newSearch({ ...range, sortBy: "dueAt" });
+    const parts = delayedWithin(connection, search, findPairs(connection, search));
+    return parts.filter(({ pairs }) => pairs.length > 0).map(({ within }) => within);
+  };
+  const at = startAt + 100_000;
+  const delays = tasks.map(({ dueAt, createdAt }) => dueAt - createdAt).filter((delay) => delay !== 0);
+  const [least, greatest] = [Math.min(...delays), Math.max(...delays)];
+  expect(boundsOf({ created: { end: at } })).toMatchObject([{ to: at - 1 + greatest }]);
+  expect(boundsOf({ updated: { end: at } })).toMatchObject([{ to: at - 1 + greatest }]);
+  expect(boundsOf({ created: { start: at } })).toMatchObject([{ from: at + least }]);
+  // None of them was changed.
+  expect(boundsOf({ updated: { start: at } })).toMatchObject([{ from: at + least }]);
+  expect(boundsOf({ created: { start: at }, types: ["send-receipt"] })).toEqual([]);
+});
+
+test("where tasks came back, the start of a range of their change bounds nothing", async () => {
+  const search = newSearch({ updated: { start: startAt + 250_000 }, sortBy: "dueAt" });
+  const late = newTask({ createdAt: startAt, dueAt: startAt + 1_000, type: "nightly-report" });
+  ok(await store.enqueueTasks([late]));
+  ok(await store.editTask(late.id, { dueAt: startAt + 2_000 }));
+  const parts = delayedWithin(connection, search, findPairs(connection, search));
+  const back = parts.filter(({ pairs }) => pairs.some(({ type }) => type === "nightly-report"));
+  expect(back).toHaveLength(1);
+  expect(back[0]!.pairs).toHaveLength(1);
+  expect(back[0]!.within.from).toBeLessThan(startAt);
+});
 
 test("the second way is begun where the first one takes long, and each key is given once", () => {
   const keys = Array.from({ length: 9 }, (_, at): Key => [at, "", at]);
@@ -79,7 +110,7 @@ test("the second way is begun where the first one takes long, and each key is gi
   }
   const compare = ([a]: Key, [b]: Key) => a - b;
   expect([...sooner([way("quick", 0), () => way("never", 0)], compare)]).toEqual(keys);
-  expect([...sooner([way("slow", 3), () => way("other", 0)], compare)]).toEqual(keys);
+  expect([...sooner([way("slow", 10), () => way("other", 0)], compare)]).toEqual(keys);
   expect(begun.filter((name) => name !== "never")).toEqual(["quick", "slow", "other"]);
 });
 

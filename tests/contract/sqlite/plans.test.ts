@@ -8,6 +8,7 @@ import { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
 import { delayedSql } from "../../../server/tasks/stores/sqlite/due-range-keys.ts";
 import { elsewhereStatements } from "../../../server/tasks/stores/sqlite/elsewhere-keys.ts";
 import {
+  delaysSql,
   type Elsewhere,
   elsewhereIndexes,
   lineSql,
@@ -100,6 +101,8 @@ test("the orders by start and by due time are read from the indexes that they na
       plans.set(ofInstant, planOf(ofInstant).replace("USE TEMP B-TREE FOR ORDER BY", ""));
     }
   }
+  plans.set(delaysSql, planOf(delaysSql));
+  expect(planOf(delaysSql)).toMatch(/SEARCH tasks USING (COVERING )?INDEX tasks_delays \(lane=\?\)/);
   expect(plans.size).toBeGreaterThan(40);
   const bad = [...plans].filter(([text, plan]) => !isServed(text, plan) || /SCAN tasks/.test(plan));
   expect(bad).toEqual([]);

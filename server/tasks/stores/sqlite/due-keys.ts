@@ -1,12 +1,13 @@
 /**
  * Keys of tasks in the order of their due time; see near-orders.ts. Tasks that wait lie in lines, one for each lane and
  * priority, which the index of the claim has in that order, but for those of one instant. The lines know nothing of ranges of
- * other instants, so with one there is a second way to tasks that wait, as to those that have ended.
+ * other instants, and there are many of many priorities, so there is a second way to tasks that wait, as to those that have ended.
  */
 import type { StoreSearch } from "../../core/store.ts";
-import { isOfRange, sortedBetween, undelayedSearch } from "../near-orders.ts";
+import { sortedBetween, undelayedSearch } from "../near-orders.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
+import { delayedWithin } from "./delays.ts";
 import { elsewhereKeys } from "./elsewhere-keys.ts";
 import { lineSql } from "./order-statements.ts";
 import { findPairs, headed, isWithin, keysInOrder, runningKeys } from "./search.ts";
@@ -36,14 +37,17 @@ export function dueKeys(connection: Connection, search: StoreSearch): Iterator<K
   );
 }
 
-/** Few of the lines may pass the ranges, or few of those within the ranges may be due when they were created. */
+/**
+ * Few of the lines may pass the ranges, and of many priorities there are many lines; or few of those within the ranges may be
+ * due when they were created.
+ */
 function waitingKeys(connection: Connection, search: StoreSearch, waiting: readonly Pair[]): Iterator<Key>[] {
   if (waiting.length === 0) return [];
   const { within, lines } = waysToWaiting(connection, search, waiting);
-  return isOfRange(search) ? [sooner([within(), lines], comparator(search))] : [lines()];
+  return [sooner([within(), lines], comparator(search))];
 }
 
-/** Either gives all tasks that wait, in order; `within` is of use where a range bounds them. */
+/** Either gives all tasks that wait, in order. */
 export function waysToWaiting(
   connection: Connection,
   search: StoreSearch,
@@ -51,12 +55,13 @@ export function waysToWaiting(
 ): { within: () => Iterator<Key>; lines: () => Iterator<Key> } {
   const lanes = waiting.map(({ lane }) => lane);
   const merged = (streams: readonly Iterator<Key>[]) => mergeInOrder(streams, comparator(search));
+  const delayed = () =>
+    delayedWithin(connection, search, waiting).flatMap(({ pairs, within }) =>
+      elsewhereKeys(connection, search, "delayed", pairs, within),
+    );
   return {
     within: () =>
-      merged([
-        undelayedKeys(connection, search, undelayedSearch(search, ["PENDING"])),
-        ...elsewhereKeys(connection, search, "delayed", waiting),
-      ]),
+      merged([undelayedKeys(connection, search, undelayedSearch(search, ["PENDING"])), ...delayed()]),
     lines: () =>
       merged([...linesOf(connection, search, lanes, false), ...linesOf(connection, search, lanes, true)]),
   };

@@ -12,17 +12,27 @@ import { headed, headedPairsMin, iterate } from "./search.ts";
 import { type Key, placeBefore } from "./search-key.ts";
 import { type Pair, type SearchStatement, withPairs } from "./search-statements.ts";
 
-/** @param pairs those whose tasks may be in the index */
+/** Both included. */
+export interface Between {
+  from: number;
+  to: number;
+}
+
+/**
+ * @param pairs those whose tasks may be in the index
+ * @param within what their tasks are sorted by lies there, whatever the search says of it
+ */
 export function elsewhereKeys(
   connection: Connection,
   search: StoreSearch,
   from: Elsewhere,
   pairs: readonly Pair[],
+  within?: Between,
 ): Iterator<Key>[] {
-  const { text, values } = streamStatement(search, from);
+  const { text, values } = streamStatement(search, from, within);
   const open = ({ lane, status }: Pair) => iterate(connection, text, [lane, status, ...values]);
   if (pairs.length < headedPairsMin) return pairs.map(open);
-  const heads = headsStatement(search, from);
+  const heads = headsStatement(search, from, within);
   const places = JSON.stringify(pairs.map(({ lane, status }) => [lane, status]));
   const rows = connection.prepare(heads.text).all(places, ...heads.values) as unknown as [number | null][];
   return rows.flatMap(([head], place) =>
@@ -36,29 +46,30 @@ export function elsewhereStatements(search: StoreSearch, from: Elsewhere): Searc
 }
 
 /** Takes lane and status before its values. */
-function streamStatement(search: StoreSearch, from: Elsewhere): SearchStatement {
+function streamStatement(search: StoreSearch, from: Elsewhere, within?: Between): SearchStatement {
   const { key } = elsewhereIndexes[from];
-  const { tasks, values } = tasksOf(search, from, "?", "?");
+  const { tasks, values } = tasksOf(search, from, within, "?", "?");
   return { text: `/* dure:searchTasks */ SELECT ${key}, id, seq FROM ${tasks}`, values };
 }
 
 /** Takes the pairs as JSON before its values. */
-function headsStatement(search: StoreSearch, from: Elsewhere): SearchStatement {
+function headsStatement(search: StoreSearch, from: Elsewhere, within?: Between): SearchStatement {
   const { key } = elsewhereIndexes[from];
-  const { tasks, values } = tasksOf(search, from, "pairs.lane", "pairs.status");
+  const { tasks, values } = tasksOf(search, from, within, "pairs.lane", "pairs.status");
   return { text: `${withPairs} SELECT (SELECT ${key} FROM ${tasks} LIMIT 1) FROM pairs`, values };
 }
 
 function tasksOf(
   search: StoreSearch,
   place: Elsewhere,
+  within: Between | undefined,
   lane: string,
   status: string,
 ): { tasks: string; values: SQLInputValue[] } {
   const { index, key, condition } = elsewhereIndexes[place];
   const down = isDownwards(search);
   const { after, created, updated } = search;
-  const { from, to } = boundsOf(search, place);
+  const { from, to } = boundsOf(search, place, within);
   const conditions = [`tasks.lane = ${lane}`, `tasks.status = ${status}`, condition];
   const values: SQLInputValue[] = [];
   const add = (text: string, value: number | undefined) => {
@@ -85,8 +96,11 @@ function tasksOf(
   };
 }
 
-function boundsOf(search: StoreSearch, place: Elsewhere): { from: number; to: number } {
-  const { from, to } = sortedBetween(search);
+function boundsOf(search: StoreSearch, place: Elsewhere, within: Between | undefined): Between {
   const usual = place === "startedUsually" ? usualStarts(search) : undefined;
-  return usual ? { from: Math.max(from, usual.from), to: Math.min(to, usual.to) } : { from, to };
+  const bounds = [sortedBetween(search), usual, within].filter((one) => one !== undefined);
+  return {
+    from: Math.max(...bounds.map(({ from }) => from)),
+    to: Math.min(...bounds.map(({ to }) => to)),
+  };
 }

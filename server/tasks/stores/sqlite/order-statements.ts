@@ -1,6 +1,7 @@
 /** The SQL of the orders by start and by due time; see near-orders.ts. */
 import { quickMs } from "../near-orders.ts";
 import { lateMs } from "../search-bounds.ts";
+import { withPairs } from "./search-statements.ts";
 
 const started = `status <> 2 AND started_at IS NOT NULL
       AND (status NOT IN (3, 4) OR updated_at - started_at NOT BETWEEN 0 AND ${quickMs - 1})`;
@@ -25,6 +26,14 @@ export const elsewhereIndexes = {
 } as const;
 
 export type Elsewhere = keyof typeof elsewhereIndexes;
+
+const delay = "due_at - created_at";
+const delayOf = (direction: "ASC" | "DESC") =>
+  `(SELECT ${delay} FROM tasks INDEXED BY tasks_delays WHERE tasks.lane = pairs.lane
+    AND tasks.status = 1 AND due_at <> created_at ORDER BY ${delay} ${direction} LIMIT 1)`;
+
+/** By how long after their creation tasks that wait are due, of pairs as JSON: least and greatest; null where all are due at once. */
+export const delaysSql = `${withPairs} SELECT min(${delayOf("ASC")}), max(${delayOf("DESC")}) FROM pairs`;
 
 /** Tasks that wait, by lane and priority, in the order in which they are due. */
 export function lineSql(isSuspect: boolean, isDownwards: boolean) {

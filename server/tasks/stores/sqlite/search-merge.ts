@@ -45,7 +45,7 @@ export function* mergeInOrder(
 }
 
 /** So long the first of two ways is followed alone: mostly it has a page by then, and the other one is not begun. */
-const aloneMs = 1;
+const aloneMs = 4;
 
 /**
  * The keys that two ways both give in the same order, from the one that is ahead. They are followed in turn, for as long one
