@@ -6,6 +6,8 @@ import type { Buckets, StoreSearch } from "../core/store.ts";
 import { type Edge, hourMs, stretchSql, type Whole, wholesOf } from "./hours.ts";
 
 export const minuteMs = 60_000;
+export const dayMs = 86_400_000;
+const hoursOfDay = 24;
 /** Minutes from year 1, the earliest instant a task can have, to 1970. */
 export const minutesBefore1970 = 1_035_593_280;
 
@@ -65,4 +67,12 @@ export function keptParts(range: StoreSearch["created"], buckets: Buckets | unde
     sign: edge.sign,
   }));
   return { hours: { from: hours.from, to: hours.to }, minutes, ...whole };
+}
+
+/** Whole days of whole hours, as far as they lie before a day, and the hours that are left of them. */
+export function daysOf({ from, to }: Whole, before: number): { days: Whole; hours: KeptParts["minutes"] } {
+  const until = Math.max(from, Math.min(to, before * hoursOfDay));
+  const { edges, ...days } = wholesOf({ start: from * hourMs, end: until * hourMs }, dayMs);
+  const hours = edges.map(({ start, end, sign }) => ({ from: start / hourMs, to: end / hourMs, sign }));
+  return { days, hours: until < to ? [...hours, { from: until, to, sign: 1 }] : hours };
 }

@@ -68,6 +68,7 @@ function checkTallies(connection: Connection, full: boolean): HealthFinding {
 }
 
 const stateSql = "CASE WHEN status >= 3 THEN status ELSE 0 END";
+const hoursBefore1970 = minutesBefore1970 / 60;
 const differs = "HAVING sum(tasks) <> 0 OR sum(changed) <> 0";
 
 /** Lane, state, how many tasks too few, and how many changed too few, of each minute of which counts are wrong. */
@@ -77,11 +78,16 @@ const minutesOff = `SELECT lane, state, sum(tasks), sum(changed) FROM (
     UNION ALL SELECT lane, state, minute, -tasks, -changed FROM minute_tallies WHERE lane <> ${allLanes}
   ) GROUP BY lane, state, minute ${differs}`;
 
-/** The same of sums: of all lanes, and of hours. */
+/** The same of sums: of all lanes, of hours, and of days. */
 const hoursOff = `SELECT lane, state, sum(tasks), sum(changed) FROM (
     SELECT lane, state, (minute + ${minutesBefore1970}) / 60 - ${minutesBefore1970 / 60} AS hour, tasks, changed FROM minute_tallies
     UNION ALL SELECT lane, state, hour, -tasks, -changed FROM hour_tallies
   ) GROUP BY lane, state, hour ${differs}
+  UNION ALL SELECT lane, state, sum(tasks), sum(changed) FROM (
+    SELECT lane, state, (hour + ${hoursBefore1970}) / 24 - ${hoursBefore1970 / 24} AS day, tasks, changed FROM hour_tallies
+      WHERE hour < (SELECT day FROM day_mark) * 24
+    UNION ALL SELECT lane, state, day, -tasks, -changed FROM day_tallies
+  ) GROUP BY lane, state, day ${differs}
   UNION ALL SELECT ${allLanes}, state, sum(tasks), sum(changed) FROM (
     SELECT state, minute, CASE lane WHEN ${allLanes} THEN -tasks ELSE tasks END AS tasks,
       CASE lane WHEN ${allLanes} THEN -changed ELSE changed END AS changed FROM minute_tallies

@@ -53,6 +53,8 @@ function newBatch(withAttributes: boolean): string {
 
 export const sql = {
   // Lanes and tallies
+  lastLane: "/* dure:lastLane */ SELECT coalesce(max(lane), 0) FROM lanes",
+  dayMark: "/* dure:dayMark */ SELECT day FROM day_mark",
   findLane: "/* dure:findLane */ SELECT lane FROM lanes WHERE type = ? AND queue = ? AND own_ids = ?",
   insertLane:
     "/* dure:insertLane */ INSERT INTO lanes (type, queue, own_ids) VALUES (?, ?, ?) RETURNING lane",

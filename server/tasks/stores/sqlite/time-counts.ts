@@ -15,7 +15,7 @@ import {
   stateOf,
   type Whole,
 } from "../hours.ts";
-import { type KeptParts, keptParts, minuteMs, minuteOf } from "../kept-counts.ts";
+import { dayMs, daysOf, type KeptParts, keptParts, minuteMs, minuteOf } from "../kept-counts.ts";
 import type { Connection } from "./connection.ts";
 import {
   cameBackOfPairs,
@@ -31,6 +31,8 @@ const pending = 1;
 const running = 2;
 /** Of a minute that has no more tasks than so many, those of a part of it are read one by one: they lie side by side. */
 const edgeTasksMax = 600;
+/** All lanes of a stretch are read where at least one of so many is asked for: else those that are, one by one. */
+const readInOneGo = 4;
 
 /** What is counted: the pairs, and of each, by its place, the group it counts for. */
 interface Counted {
@@ -52,42 +54,49 @@ export function countByTime(connection: Connection, counted: Counted): void {
   for (const edge of parts.edges) addEdge(connection, counted, edge);
 }
 
-function addHours(connection: Connection, counted: Counted, { hours }: KeptParts): void {
-  const read = readerOf(connection, counted, "hour", counted.buckets !== undefined);
-  for (const [group, hour, tasks] of read(hours)) counted.sums.add(group, hour * hourMs, tasks);
+function addHours(connection: Connection, counted: Counted, { hours: whole }: KeptParts): void {
+  const { buckets, sums } = counted;
+  const isByDay = buckets === undefined || buckets.bucketMs % dayMs === 0;
+  const { days, hours } = daysOf(whole, isByDay ? dayMark(connection) : Number.NEGATIVE_INFINITY);
+  if (days.from < days.to) {
+    for (const [group, day, tasks] of timeReaderOf(connection, counted, "day", buckets !== undefined)(days))
+      sums.add(group, day * dayMs, tasks);
+  }
+  const read = laneReaderOf(connection, counted, buckets !== undefined && !isByDay);
+  for (const { sign, ...some } of hours)
+    for (const [group, hour, tasks] of read(some)) sums.add(group, hour * hourMs, sign * tasks);
+}
+
+/** Of the days before it, counts are kept. */
+function dayMark(connection: Connection): number {
+  return (connection.prepare(sql.dayMark).get() as unknown as [number])[0];
 }
 
 function addMinutes(connection: Connection, counted: Counted, { minutes }: KeptParts): void {
-  const isByMinute = counted.buckets !== undefined && counted.buckets.bucketMs < hourMs;
+  const { buckets, sums } = counted;
   // Else they lie in one hour.
-  const read = readerOf(connection, counted, "minute", isByMinute);
-  for (const { sign, ...whole } of minutes) {
-    for (const [group, minute, tasks] of read(whole))
-      counted.sums.add(group, minute * minuteMs, sign * tasks);
-  }
+  const isByMinute = buckets !== undefined && buckets.bucketMs < hourMs;
+  const read = timeReaderOf(connection, counted, "minute", isByMinute);
+  for (const { sign, ...whole } of minutes)
+    for (const [group, minute, tasks] of read(whole)) sums.add(group, minute * minuteMs, sign * tasks);
 }
 
 type KeptCount = [group: number, at: number, tasks: number];
 
-/** What reads kept counts: of each stretch, or the sums of all, which count for the first. */
-function readerOf(
-  connection: Connection,
-  counted: Counted,
-  stretch: keyof typeof keptSql,
-  isOfEach: boolean,
-): (whole: Whole) => Iterable<KeptCount> {
-  const kept = keptSql[stretch];
-  const pairs = keptPairs(counted);
-  const lanes = JSON.stringify([...new Set(pairs.map(({ lane }) => lane))]);
-  const ofLanes = groupsOfLanes(counted, pairs);
-  const groups = new Map(pairs.map(({ lane, status, group }) => [lane * 8 + stateOf(status), group]));
+/** What reads kept counts: of each stretch, or sums, which count for any of them. */
+type KeptReader = (whole: Whole) => Iterable<KeptCount>;
+
+/** Of hours, which lie by lane. */
+function laneReaderOf(connection: Connection, counted: Counted, isOfEach: boolean): KeptReader {
+  const { lanes, groups, ofLanes } = keptGroups(counted);
   const shape = ofLanes ? (isOfEach ? "eachOfAll" : "sumsOfAll") : isOfEach ? "each" : "sums";
-  const statement = connection.prepare(kept[shape](counted.time));
+  const statement = connection.prepare(keptSql.hour[shape](counted.time));
+  const json = JSON.stringify(lanes);
   return ({ from, to }) => {
-    const rows: unknown = statement.all(lanes, from, to);
+    const rows: unknown = statement.all(json, from, to);
     switch (shape) {
       case "each":
-        return ofEach(rows as [number, number, number, number][], groups);
+        return ofEach(rows as [number, string][], groups);
       case "eachOfAll":
         return ofEachOfAll(rows as [number, string][], ofLanes!);
       case "sums":
@@ -95,6 +104,63 @@ function readerOf(
       case "sumsOfAll":
         return (rows as [number, number][]).map(([lane, tasks]) => [ofLanes!.get(lane)!, from, tasks]);
     }
+  };
+}
+
+/** Of minutes and days, of which all lanes lie side by side. */
+function timeReaderOf(
+  connection: Connection,
+  counted: Counted,
+  stretch: "minute" | "day",
+  isOfEach: boolean,
+): KeptReader {
+  const { lanes, groups, ofLanes } = keptGroups(counted);
+  const groupOf = (pair: number) => (ofLanes ? ofLanes.get(Math.floor(pair / 8)) : groups.get(pair));
+  const read = keptReader(connection, counted.time, stretch, lanes, isOfEach);
+  return function* (whole) {
+    for (const [at, json] of read(whole)) {
+      const [pairs, counts] = JSON.parse(json) as [number[], number[]];
+      for (const [place, pair] of pairs.entries()) {
+        const group = groupOf(pair);
+        if (group !== undefined) yield [group, at, counts[place]!];
+      }
+    }
+  };
+}
+
+/** Reads all lanes where many of them are asked for: others may be among what it gives. */
+function keptReader(
+  connection: Connection,
+  time: Counted["time"],
+  stretch: "minute" | "day",
+  lanes: readonly number[],
+  isOfEach: boolean,
+): (whole: Whole) => [at: number, json: string][] {
+  const kept = keptSql[stretch];
+  const [lastLane] = connection.prepare(sql.lastLane).get() as unknown as [number];
+  if (lanes[0] !== allLanes && lanes.length * readInOneGo >= lastLane) {
+    const statement = connection.prepare((isOfEach ? kept.eachOfAllLanes : kept.sumsOfAllLanes)(time));
+    return ({ from, to }) => statement.all(from, to) as unknown as [number, string][];
+  }
+  const statement = connection.prepare(kept.each(time));
+  const json = JSON.stringify(lanes);
+  return ({ from, to }) => statement.all(json, from, to) as unknown as [number, string][];
+}
+
+interface KeptGroups {
+  lanes: readonly number[];
+  /** By `lane * 8 + state`. */
+  groups: ReadonlyMap<number, number>;
+  /** By lane, where the states of each are of one group. */
+  ofLanes: ReadonlyMap<number, number> | undefined;
+}
+
+function keptGroups(counted: Counted): KeptGroups {
+  const pairs = keptPairs(counted);
+  return {
+    lanes: [...new Set(pairs.map(({ lane }) => lane))],
+    groups: new Map(pairs.map(({ lane, status, group }) => [lane * 8 + stateOf(status), group])),
+    ofLanes: groupsOfLanes(counted, pairs),
   };
 }
 
@@ -128,12 +194,16 @@ function groupsOfLanes(
 }
 
 function* ofEach(
-  rows: readonly [lane: number, state: number, at: number, tasks: number][],
+  rows: readonly [lane: number, json: string][],
   groups: ReadonlyMap<number, number>,
 ): Generator<KeptCount> {
-  for (const [lane, state, at, tasks] of rows) {
-    const group = groups.get(lane * 8 + state);
-    if (group !== undefined) yield [group, at, tasks];
+  for (const [lane, json] of rows) {
+    const [places, counts] = JSON.parse(json) as [number[], number[]];
+    for (const [index, place] of places.entries()) {
+      const at = Math.floor(place / 8);
+      const group = groups.get(lane * 8 + (place - at * 8));
+      if (group !== undefined) yield [group, at, counts[index]!];
+    }
   }
 }
 
@@ -217,29 +287,36 @@ function addRunning(connection: Connection, counted: Counted, whole: KeptParts):
   }
 }
 
-type MinuteCount = [lane: number, state: number, minute: number, tasks: number];
-
 /** Only pairs that have tasks in the minute are looked at, or its tasks one by one. */
 function addEdge(connection: Connection, counted: Counted, edge: Edge): void {
   const { time, pairs } = counted;
-  const ofMinute = (lanes: readonly number[]) => {
-    const minute = minuteOf(edge.start);
-    const statement = connection.prepare(keptSql.minute.each(time));
-    return statement.all(JSON.stringify(lanes), minute, minute + 1) as unknown as MinuteCount[];
-  };
   if (time === "createdAt") {
-    const all = ofMinute([allLanes]).reduce((sum, [, , , tasks]) => sum + tasks, 0);
-    if (all === 0) return;
-    if (all <= edgeTasksMax) {
+    const all = tasksInMinute(connection, time, edge, [allLanes]);
+    const tasks = [...all.values()].reduce((sum, one) => sum + one, 0);
+    if (tasks === 0) return;
+    if (tasks <= edgeTasksMax) {
       addEachCreated(connection, counted, edge);
       return;
     }
   }
-  const rows = ofMinute([...new Set(pairs.map(({ lane }) => lane))]);
-  const kept = new Map(rows.map(([lane, state, , tasks]) => [lane * 8 + state, tasks]));
+  const kept = tasksInMinute(connection, time, edge, [...new Set(pairs.map(({ lane }) => lane))]);
   const mayHave = ({ lane, status }: Pair) => (kept.get(lane * 8 + stateOf(status)) ?? 0) > 0;
   const places = pairs.flatMap((pair, place) => (pair.status !== running && mayHave(pair) ? [place] : []));
   addEdgeOfPairs(connection, counted, edge, places);
+}
+
+/** Of the minute of an edge, by `lane * 8 + state`. */
+function tasksInMinute(
+  connection: Connection,
+  time: Counted["time"],
+  edge: Edge,
+  lanes: readonly number[],
+): ReadonlyMap<number, number> {
+  const minute = minuteOf(edge.start);
+  const [row] = keptReader(connection, time, "minute", lanes, true)({ from: minute, to: minute + 1 });
+  if (!row) return new Map();
+  const [pairs, counts] = JSON.parse(row[1]) as [number[], number[]];
+  return new Map(pairs.map((pair, place) => [pair, counts[place]!]));
 }
 
 function addEachCreated(
