@@ -326,6 +326,33 @@ export const kinds: readonly Kind[] = [
     share: 0.2,
   },
   {
+    name: "facets by status, type and hour, one day",
+    targets: counts,
+    ask: "summary",
+    search: (random, now) => ({
+      by: ["status", "type", "hour"],
+      createdAtRange: someTime(random, now, dayMs),
+    }),
+    share: 0.2,
+  },
+  {
+    name: "facets by type and minute, an hour",
+    targets: counts,
+    ask: "summary",
+    search: (random, now) => ({ by: ["type", "minute"], createdAtRange: someTime(random, now, hourMs) }),
+    share: 0.2,
+  },
+  {
+    name: "facets by type and day, some days",
+    targets: counts,
+    ask: "summary",
+    search: (random, now) => ({
+      by: ["type", "day"],
+      createdAtRange: someTime(random, now, Math.floor(random() * days) * dayMs),
+    }),
+    share: 0.2,
+  },
+  {
     name: "facets by status and hour of the change, one day",
     targets: counts,
     ask: "summary",

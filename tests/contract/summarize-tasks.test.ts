@@ -179,6 +179,32 @@ onEachStore("summarizeTasks", (world) => {
     }
   });
 
+  test("few types among many, and whole days with parts of others", async () => {
+    const random = seeded(5);
+    const tasks = Array.from({ length: 400 }, (_, n) => {
+      const createdAt = startAt - Math.floor(4 * 24 * hourMs * random());
+      return newTask({ type: `type-${n % 9}`, createdAt, dueAt: createdAt });
+    });
+    ok(await world.store.enqueueTasks(tasks));
+    const added = await tasksOf(world.store.searchTasks(newSearch({ limit: 1_000 })));
+    for (let question = 0; question < 72; question += 1) {
+      const start = startAt - Math.floor(4 * 24 * hourMs * random());
+      const end = start + Math.floor([2, 24, 72][question % 3]! * hourMs * random());
+      const of = [["type-3"], ["type-3", "type-5"], undefined][Math.floor(question / 3) % 3];
+      const bucketMs = [undefined, 60_000, hourMs, 24 * hourMs][Math.floor(question / 9) % 4];
+      const search = newSearch({ ...(of && { types: of }), created: { start, end } });
+      const buckets = bucketMs ? { time: "createdAt" as const, bucketMs } : undefined;
+      const byType = toKeys(["type"]);
+      const counts = (await world.store.summarizeTasks(search, buckets, ["type"])).map(byType);
+      const wanted = expected(added, search, buckets).map(byType);
+      expect({ search, buckets, counts: sorted(counts) }).toEqual({
+        search,
+        buckets,
+        counts: sorted(wanted),
+      });
+    }
+  });
+
   test("keeps the counts by time through retries, cancels, deletions and prunes", async () => {
     const of = (status: string) => all.filter((task) => task.status === status).map(({ id }) => id);
     const [retried, deleted] = of("FAILED");

@@ -25,7 +25,9 @@ async function differing({ query }: TestSchema): Promise<unknown[]> {
         SELECT false, lane, state, hour, tasks FROM :schema.hour_tallies
         UNION ALL SELECT true, lane, state, hour, tasks FROM :schema.ended_tallies) AS kept (by_end, lane, state, hour, tasks)
         CROSS JOIN LATERAL (VALUES (state), (-1)) AS moved (state) WHERE lane <> 0
-    ) AS both_counts GROUP BY 1, 2, 3, 4 HAVING sum(days) <> sum(hours)`);
+    ) AS both_counts GROUP BY 1, 2, 3, 4 HAVING sum(days) <> sum(hours)
+    UNION ALL SELECT by_end, state, lane, day * 24, total, NULL FROM :schema.day_tallies
+      WHERE total <> (SELECT sum(own.tasks) FROM unnest(day_tallies.tasks) AS own (tasks))`);
 }
 
 /** Folds as a program of an older version does: all in one statement, by a table of what is to be added. */

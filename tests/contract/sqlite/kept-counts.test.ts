@@ -1,68 +1,20 @@
-/** The counts by time of a file: of few lanes among many, and kept by whatever program writes them. */
+/** The counts by time of a file are kept by whatever program writes it. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, expect, test } from "vitest";
-import type { TaskStore } from "../../../server/tasks/core/store.ts";
 import { readMigrations } from "../../../server/tasks/stores/migrate.ts";
 import { applicationId } from "../../../server/tasks/stores/sqlite/connection.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
-import { newSearch, newTask, startAt } from "../../support/builders.ts";
-import { seeded } from "../../support/seeded.ts";
-import { ok } from "../../support/stores.ts";
 import { TestClock } from "../../support/test-clock.ts";
 
-const minuteMs = 60_000;
-const hourMs = 60 * minuteMs;
-const dayMs = 24 * hourMs;
 const migrations = readMigrations(
   new URL("../../../server/tasks/stores/sqlite/migrations/", import.meta.url),
 );
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
-});
-
-async function open(path: string): Promise<TaskStore> {
-  const store = createSqliteStore({ path, clock: new TestClock() });
-  closing.push(() => store.close());
-  await store.open();
-  return store;
-}
-
-test("one type among many is counted as all are, by the minute, the hour and the day", async () => {
-  const store = await open(":memory:");
-  const random = seeded(5);
-  const created = Array.from({ length: 400 }, (_, n) => {
-    const at = startAt - Math.floor(4 * dayMs * random());
-    return { type: `type-${n % 9}`, at };
-  });
-  const tasks = created.map(({ type, at }) => newTask({ type, createdAt: at, dueAt: at }));
-  ok(await store.enqueueTasks(tasks));
-  for (let question = 0; question < 60; question += 1) {
-    const lengthMs = [2 * hourMs, dayMs, 3 * dayMs][question % 3]!;
-    const start = startAt - Math.floor(4 * dayMs * random());
-    const end = start + Math.floor(lengthMs * random());
-    const types = [["type-3"], ["type-3", "type-5"], undefined][Math.floor(question / 3) % 3];
-    const bucketMs = [undefined, minuteMs, hourMs, dayMs][Math.floor(question / 9) % 4];
-    const search = newSearch({ ...(types && { types }), created: { start, end } });
-    const counts = await store.summarizeTasks(
-      search,
-      bucketMs ? { time: "createdAt", bucketMs } : undefined,
-      ["type"],
-    );
-    const found = counts.map(({ type, at = 0, count }) => `${type} ${at} ${count}`).sort();
-    const wanted = new Map<string, number>();
-    for (const { type, at } of created) {
-      if ((types && !types.includes(type)) || at < start || at >= end) continue;
-      const key = `${type} ${bucketMs ? Math.floor(at / bucketMs) * bucketMs : 0}`;
-      wanted.set(key, (wanted.get(key) ?? 0) + 1);
-    }
-    expect({ search, bucketMs, found }).toEqual({
-      ...{ search, bucketMs, found: Array.from(wanted, ([key, count]) => `${key} ${count}`).sort() },
-    });
-  }
 });
 
 test("a program of the version before goes on beside the counts by the day, which have what it writes", async () => {
@@ -100,7 +52,9 @@ test("a program of the version before goes on beside the counts by the day, whic
   hours.add.run(5, 0, 1, 0, -30);
   hours.add.run(2, 1, 1, 3, 40);
   minutes.add.run(5, 0, 1, 0, -1_800);
-  await open(path);
+  const store = createSqliteStore({ path, clock: new TestClock() });
+  closing.push(() => store.close());
+  await store.open();
   expectDays(1, 1);
 
   // Of the newest day, and of the days before.

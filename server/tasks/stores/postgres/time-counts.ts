@@ -8,7 +8,7 @@ import type { Buckets, StoreSearch } from "../../core/store.ts";
 import type { TaskStatusName } from "../../core/task.ts";
 import type { GroupSums } from "../group-sums.ts";
 import { hourMs, hoursOf } from "../hours.ts";
-import { type KeptParts, keptParts, minuteMs } from "../kept-counts.ts";
+import { dayMs, type KeptParts, keptParts, minuteMs } from "../kept-counts.ts";
 import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
 import { statusNumbers } from "./rows.ts";
@@ -115,12 +115,11 @@ async function ask(
   return (await session.query(shape("sumTimes", text), of.text.values)) as Row[];
 }
 
-function addRows(rows: readonly Row[], { statuses }: Asked, { hours, minutes }: KeptParts, give: Add): void {
+function addRows(rows: readonly Row[], { statuses }: Asked, { hours }: KeptParts, give: Add): void {
   const add = (lane: number, state: number, at: number, tasks: number) => {
     const status = state === 0 ? pending : state;
     if (status < 0 || statuses.has(status)) give(lane, status, at, tasks);
   };
-  const [whole = { from: 0, to: 0 }] = minutes;
   for (const [kind, lane, state, at, places, tasks] of rows) {
     switch (kind) {
       case "one":
@@ -133,14 +132,26 @@ function addRows(rows: readonly Row[], { statuses }: Asked, { hours, minutes }: 
       case "hours":
         eachOf(places!, tasks, (hour, count) => add(lane, state, hour * hourMs, count));
         break;
-      case "minutes":
-        eachOf(places!, tasks, (minute, count) => {
-          const all = at * 60 + minute;
-          if (all >= whole.from && all < whole.to) add(lane, state, all * minuteMs, count);
-        });
+      case "minutes": {
+        const lists = listOf<readonly number[]>(`[${tasks}]`);
+        for (const [index, pair] of listOf<number>(places!).entries()) {
+          const counts = lists[2 * index + 1]!;
+          for (const [place, minute] of lists[2 * index]!.entries())
+            add(Math.floor(pair / 8), pair % 8, (at * 60 + minute) * minuteMs, counts[place]!);
+        }
+        break;
+      }
+      case "slices":
+        // In the place of a state these have the sign.
+        eachOf<readonly number[]>(places!, `[${tasks}]`, (pair, counts) =>
+          add(Math.floor(pair / 8), pair % 8, at, state * sumOf(counts)),
+        );
         break;
       case "pairs":
         eachOf(places!, tasks, (pair, count) => add(Math.floor(pair / 8), pair % 8, at, count));
+        break;
+      case "totals":
+        eachOf(places!, tasks, (ofLane, count) => add(ofLane, state, at * dayMs, count));
         break;
       case "days":
         eachOf<readonly number[]>(places!, tasks, (ofLane, counts) => {
@@ -168,6 +179,12 @@ function eachOf<Count = number>(
 ): void {
   const given = listOf<Count>(counts);
   for (const [index, place] of listOf<number>(places).entries()) use(place, given[index]!);
+}
+
+function sumOf(counts: readonly number[]): number {
+  let sum = 0;
+  for (const count of counts) sum += count;
+  return sum;
 }
 
 function listOf<Value>(text: string): Value[] {

@@ -5,7 +5,7 @@
  */
 import { ulidStart } from "../../core/ids.ts";
 import { allLanes, hourMs } from "../hours.ts";
-import { hourOfMinute, type KeptParts, minuteMs, minuteOf, minuteSql } from "../kept-counts.ts";
+import { dayMs, hourOfMinute, type KeptParts, minuteMs, minuteOf, minuteSql } from "../kept-counts.ts";
 import { instantMax, instantMin, Text } from "./search-statements.ts";
 import type { Asked } from "./time-counts.ts";
 
@@ -20,7 +20,19 @@ export const hoursOfDay = 24;
 
 /** What a row tells of, in the order of its columns; `places` and `tasks` are lists as the server writes them. */
 export type Row = [
-  kind: "gap" | "many" | "chosen" | "days" | "hours" | "minutes" | "pairs" | "one" | "runs" | "ran",
+  kind:
+    | "gap"
+    | "many"
+    | "chosen"
+    | "totals"
+    | "days"
+    | "hours"
+    | "minutes"
+    | "slices"
+    | "pairs"
+    | "one"
+    | "runs"
+    | "ran",
   lane: number,
   state: number,
   at: number,
@@ -107,8 +119,8 @@ export class TimeParts {
     const changed = `SELECT 'one', lane, ${stateSql("status")}, hour::bigint * ${hourMs}, NULL::text, sum(tasks)::text
       FROM :schema.tally_changes WHERE hour >= ${this.text.add(from)}::integer AND hour < ${this.text.add(to)}::integer
         ${this.#isByEnd ? "AND status < 3" : ""} ${this.#ofOwn("lane")} GROUP BY 2, 3, 4`;
-    const kept = this.#sources().map((source) =>
-      this.#lanes === "each" ? this.#days(source) : this.#hoursOf(source),
+    const kept = this.#sources().flatMap((source) =>
+      this.#lanes === "each" ? this.#days(source) : [this.#hoursOf(source)],
     );
     return [...kept, changed];
   }
@@ -123,23 +135,41 @@ export class TimeParts {
           FROM ${kept} GROUP BY 2, 3`;
   }
 
-  /** Of each day a row: lanes, and for each of them a list of its hours. By day_tallies_pkey. */
-  #days({ isByEnd, states }: Source): string {
+  /** Of each day a row. By day_tallies_pkey. */
+  #days(source: Source): string[] {
     const { from, to } = this.#parts.hours;
     const { add } = this.text;
+    const within = (first: number, end: number) =>
+      `kept.day >= ${add(first)}::integer AND kept.day < ${add(end)}::integer`;
+    const { buckets } = this.#asked;
+    if (buckets && buckets.bucketMs % dayMs !== 0)
+      return [
+        this.#ofDays("days", source, within(Math.floor(from / hoursOfDay), Math.ceil(to / hoursOfDay))),
+      ];
+    const parts = new Set(
+      [from, to].filter((hour) => hour % hoursOfDay !== 0).map((hour) => Math.floor(hour / hoursOfDay)),
+    );
+    const whole = within(Math.ceil(from / hoursOfDay), Math.floor(to / hoursOfDay));
+    return [
+      this.#ofDays("totals", source, whole),
+      this.#ofDays("days", source, `kept.day = ANY(${add([...parts])}::integer[])`),
+    ];
+  }
+
+  /** Lanes, and for each of them a list of the day's hours, or how many there are in all of it. */
+  #ofDays(kind: "days" | "totals", { isByEnd, states }: Source, within: string): string {
     const areAll = !this.#asked.areStatesApart && states.length > 1;
-    return `SELECT 'days', 0, kept.state::integer, kept.day::bigint, array_agg(kept.lane)::text, array_agg(kept.tasks)::text
-      FROM :schema.day_tallies AS kept WHERE kept.by_end = ${isByEnd} AND kept.state = ANY(${add(areAll ? [allStates] : states)}::smallint[])
-        AND kept.day >= ${add(Math.floor(from / hoursOfDay))}::integer AND kept.day < ${add(Math.ceil(to / hoursOfDay))}::integer
+    return `SELECT '${kind}', 0, kept.state::integer, kept.day::bigint, array_agg(kept.lane)::text,
+        array_agg(kept.${kind === "days" ? "tasks" : "total"})::text
+      FROM :schema.day_tallies AS kept WHERE kept.by_end = ${isByEnd}
+        AND kept.state = ANY(${this.text.add(areAll ? [allStates] : states)}::smallint[]) AND ${within}
       GROUP BY 3, 4`;
   }
 
   minutes(): string[] {
     const { minutes, hours } = this.#parts;
     const isOfEach = this.#asked.buckets !== undefined && this.#asked.buckets.bucketMs % hourMs !== 0;
-    const states = this.#isByEnd ? this.#states : undefined;
-    const sums = states ? "CASE WHEN kept.state = 0 THEN kept.tasks ELSE kept.ended END" : "kept.tasks";
-    const parts = [isOfEach ? this.#eachMinute(sums) : this.#partsOfHours(sums)];
+    const parts = [isOfEach ? this.#eachMinute() : this.#partsOfHours()];
     for (const { isByEnd } of this.#sources()) {
       const whole = { from: hours.from * 60, to: hours.to * 60, sign: 1 as const };
       parts.push(this.#changed(isByEnd, isByEnd ? [...minutes, whole] : minutes));
@@ -147,18 +177,32 @@ export class TimeParts {
     return parts;
   }
 
-  /** As they are kept: what is not of the range is passed over when they are added up. */
-  #eachMinute(sums: string): string {
-    const { minutes } = this.#parts;
-    const { from, to } = minutes[0] ?? { from: 0, to: 0 };
-    const [first, last] = [this.text.add(hourOfMinute(from)), this.text.add(hourOfMinute(to - 1))];
-    const within = `kept.hour >= ${first}::integer AND kept.hour <= ${last}::integer`;
-    const kept = this.#kept("minute_tallies", "hour, minutes, tasks, ended", this.#states, within);
-    return `SELECT 'minutes', kept.lane, kept.state::integer, kept.hour::bigint, kept.minutes::text, (${sums})::text FROM ${kept}`;
+  /** Of a row of minute_tallies: what waits is counted by its creation. */
+  get #sums(): string {
+    return this.#isByEnd ? "CASE WHEN kept.state = 0 THEN kept.tasks ELSE kept.ended END" : "kept.tasks";
   }
 
-  /** Sums of parts of hours. The minutes that are kept are in order, so a part of them is a slice, found without a look at each. */
-  #partsOfHours(sums: string): string {
+  /** Of each hour a row: lanes and states, and for each of them two lists, which minutes it has and how many tasks. */
+  #eachMinute(): string {
+    const { minutes } = this.#parts;
+    const { from, to } = minutes[0] ?? { from: 0, to: 0 };
+    const { add } = this.text;
+    const within = `kept.hour >= ${add(hourOfMinute(from))}::integer AND kept.hour <= ${add(hourOfMinute(to - 1))}::integer`;
+    const kept = this.#kept("minute_tallies", "hour, minutes, tasks, ended", this.#states, within);
+    const first = `greatest(${add(from)}::bigint - kept.hour::bigint * 60, 0)`;
+    const last = `least(${add(to - 1)}::bigint - kept.hour::bigint * 60, 59)`;
+    const slice = sliceOf(first, last);
+    return `SELECT 'minutes', 0, 0, hour::bigint, array_agg(lane * 8 + state)::text, string_agg(minutes || ',' || tasks, ',')
+      FROM (SELECT kept.lane, kept.state, kept.hour, (kept.minutes${slice})::text AS minutes, ((${this.#sums})${slice})::text AS tasks
+        FROM ${kept} OFFSET 0) AS slices
+      WHERE minutes <> '{}' GROUP BY 4`;
+  }
+
+  /**
+   * Of parts of hours, of a lane and state the counts of a few minutes, which are added up here: sooner than the server does for
+   * each. The minutes that are kept are in order, so a part of them is a slice, found without a look at each.
+   */
+  #partsOfHours(): string {
     const { minutes } = this.#parts;
     const { add } = this.text;
     const hours = minutes.map(({ from }) => hourOfMinute(from));
@@ -173,13 +217,10 @@ export class TimeParts {
       "kept.hour = part.hour",
       part,
     );
-    const place = (minute: string) => `width_bucket((${minute})::smallint, kept.minutes)`;
-    return `SELECT 'pairs', 0, 0, hour::bigint * ${hourMs}, array_agg(lane * 8 + state)::text, array_agg(sign * tasks)::text
-      FROM (
-        SELECT part.hour, part.sign, kept.lane, kept.state, (
-            SELECT sum(own.tasks) FROM unnest((${sums})[${place("part.first - 1")} + 1 : ${place("part.last")}]) AS own (tasks)
-          ) AS tasks FROM ${kept} OFFSET 0) AS sums
-      WHERE tasks <> 0 GROUP BY 4`;
+    return `SELECT 'slices', 0, sign, hour::bigint * ${hourMs}, array_agg(lane * 8 + state)::text, string_agg(tasks, ',')
+      FROM (SELECT part.hour, part.sign, kept.lane, kept.state,
+          ((${this.#sums})${sliceOf("part.first", "part.last")})::text AS tasks FROM ${kept} OFFSET 0) AS slices
+      WHERE tasks <> '{}' GROUP BY 3, 4`;
   }
 
   /** What is not folded yet. */
@@ -303,8 +344,8 @@ export class TimeParts {
   /** Lanes and states that may have tasks in the minute. By minute_tallies_hour: all lanes lie side by side. */
   #havingMinute(): string {
     const edge = this.#edges();
-    const within =
-      "kept.hour = edge.hour AND (edge.minute - edge.hour::bigint * 60)::smallint = ANY(kept.minutes)";
+    const place = "array_position(kept.minutes, (edge.minute - edge.hour::bigint * 60)::smallint)";
+    const within = `kept.hour = edge.hour AND (${this.#sums})[${place}] <> 0`;
     const each = this.#lanes === "some" ? "some" : "each";
     const kept = this.#kept("minute_tallies", "hour", this.#states, within, edge, each);
     const changed = this.#sources().map(
@@ -369,6 +410,12 @@ export class TimeParts {
     const { add } = this.text;
     return `${instant} >= ${add(start ?? instantMin)}::bigint AND ${instant} < ${add(end ?? instantMax)}::bigint`;
   }
+}
+
+/** Of a list beside the minutes that are kept of an hour, those from one minute on up to another. */
+function sliceOf(first: string, last: string): string {
+  const place = (minute: string) => `width_bucket((${minute})::smallint, kept.minutes)`;
+  return `[${place(`${first} - 1`)} + 1 : ${place(last)}]`;
 }
 
 interface Source {
