@@ -51,6 +51,9 @@ test("after the colon come the field's values", () => {
   expect(offered("userId:|").texts).toEqual(["42"]);
   expect(offered("created:|").texts).toContain("today");
   expect(offered("sort:up|").texts).toEqual(["updated", "+updated"]);
+  expect(offered("sort:-up|").texts).toEqual(["updated"]);
+  expect(offered("sort:+id|").texts).toEqual(["id"]);
+  expect(offered("sort:-id|").texts).toEqual(["-id"]);
   expect(offered("has:res|").texts).toEqual(["result"]);
 });
 

@@ -158,7 +158,7 @@ function valueOffers(field: Token, sources: CompletionSources): Offer[] {
   const name = fieldName(field.text.slice(0, -1));
   const known = queryField(name);
   if (known) return knownOffers(known, sources);
-  if (name === "sort") return Object.keys(sortNames).flatMap((key) => [sorted(key, ""), sorted(key, "+")]);
+  if (name === "sort") return Object.keys(sortNames).flatMap(orders);
   if (name === "has") {
     const names = [
       ...Object.keys(queryFields),
@@ -176,11 +176,14 @@ function valueOffers(field: Token, sources: CompletionSources): Offer[] {
   return named(isKnown ? [...new Set(byName[attribute]!)] : [], "a value of this attribute");
 }
 
-function sorted(name: string, sign: string): Offer {
-  return {
-    text: `${sign}${name}`,
-    detail: sign === "+" ? "the least or oldest first" : "the order of the tasks",
-  };
+/** Either way; what has no sign is offered for the one that means the same. */
+function orders(name: string): Offer[] {
+  const [own, other, detail] =
+    name === "id" ? ["+", "-", "the last first"] : ["-", "+", "the least or oldest first"];
+  return [
+    { text: name, detail: "the order of the tasks", alias: [`${own}${name}`] },
+    { text: `${other}${name}`, detail },
+  ];
 }
 
 function knownOffers({ filter, kind }: QueryField, sources: CompletionSources): Offer[] {

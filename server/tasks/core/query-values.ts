@@ -102,9 +102,9 @@ export function looseTimes(of: "attribute" | "path", match: QueryMatch, time: Qu
     .map((value) => ({ gte: boundOf(of, value, time, "start"), lte: boundOf(of, value, time, "end") }));
 }
 
-/** Whether an unquoted text is a day or an instant, and not a text alone. */
+/** Whether an unquoted text is a day or an instant, and not a text alone; weekdays and spans are texts of their own too often. */
 export function isDate(text: string): boolean {
-  return dateOf(text, { now: 0, utcOffsetMinutes: 0 }) !== undefined;
+  return /^(today|yesterday)$/i.test(text) || dateOf(text, { now: 0, utcOffsetMinutes: 0 }) !== undefined;
 }
 
 function isNumber(text: string): boolean {

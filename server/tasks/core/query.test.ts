@@ -81,6 +81,17 @@ describe("a query is the filter that says the same", () => {
       "paidAt:2026-11-01..2026-11-08",
       { attributes: { paidAt: { gte: at("2026-10-31T15:00:00Z"), lte: at("2026-11-08T14:59:59.999Z") } } },
     ],
+    [
+      "payload.paidAt:today",
+      {
+        or: [
+          { payload: { paidAt: { in: ["today"] } } },
+          { payload: { paidAt: { gte: "2026-11-22T15:00:00.000Z", lte: "2026-11-23T14:59:59.999Z" } } },
+        ],
+      },
+    ],
+    ["day:monday", { attributes: { day: { in: ["monday"] } } }],
+    ['day:"today"', { attributes: { day: { in: ["today"] } } }],
     ["paidAt:>2026-11-01", { attributes: { paidAt: { gt: at("2026-11-01T14:59:59.999Z") } } }],
     ["paidAt:>=2026-11-01", { attributes: { paidAt: { gte: at("2026-10-31T15:00:00Z") } } }],
     ["payload.paidAt:<2026-11-01", { payload: { paidAt: { lt: "2026-10-31T15:00:00.000Z" } } }],
