@@ -2,6 +2,7 @@
 import type { Dure } from "../dure.ts";
 import type { ActOptions, TaskAction } from "../tasks/core/act.ts";
 import type { StartActionOptions } from "../tasks/core/action.ts";
+import { hintOfUnfilled } from "../tasks/core/find.ts";
 import type { TaskSearchOptions } from "../tasks/core/search.ts";
 import { given, parseInteger } from "./arguments.ts";
 import { confirm } from "./confirm.ts";
@@ -63,8 +64,13 @@ export async function changeFound(
   const dure = context.open();
   const search = { query: query!, budget: "none" as const };
   const before = await dure.actOnTasks(search, action, { ...what, dryRun: true });
+  const { unfilled } = before;
+  if (unfilled) output.warn(hintOfUnfilled(unfilled));
   if (dryRun || before.matched === 0) {
-    output.document({ matched: before.matched, sample: before.sample.map(taskDocument) });
+    output.document({
+      ...{ matched: before.matched, sample: before.sample.map(taskDocument) },
+      ...(unfilled && { unfilled }),
+    });
     if (before.sample.length > 0)
       output.print(renderTable(output, taskColumns(output, Date.now()), [...before.sample]));
     output.note(`${counted(before.matched, "task")} would be ${verb}.`);

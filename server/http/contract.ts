@@ -142,7 +142,10 @@ export const searchExplanation = z.object({
 });
 
 /** Of `POST actions`: with `dryRun` how many it would be and the first of them, else the task that does it. */
-export const actionAnswer = z.union([z.object({ count: amount, sample: z.array(task) }), oneTask]);
+export const actionAnswer = z.union([
+  z.object({ count: amount, sample: z.array(task), unfilled: amount.optional() }),
+  oneTask,
+]);
 export type ActionAnswer = z.infer<typeof actionAnswer>;
 
 export const definition = z.object({

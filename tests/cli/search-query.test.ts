@@ -32,7 +32,11 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 afterEach(() => vi.restoreAllMocks());
 
-async function search(...args: string[]): Promise<{ stdout: string; stderr: string }> {
+function search(...args: string[]): Promise<{ stdout: string; stderr: string }> {
+  return run("search", ...args);
+}
+
+async function run(...args: string[]): Promise<{ stdout: string; stderr: string }> {
   const said = { stdout: "", stderr: "" };
   for (const stream of ["stdout", "stderr"] as const) {
     vi.spyOn(process[stream], "write").mockImplementation((text) => {
@@ -41,7 +45,7 @@ async function search(...args: string[]): Promise<{ stdout: string; stderr: stri
     });
   }
   const program = createProgram();
-  await program.parseAsync(["--database", database, "search", ...args], { from: "user" });
+  await program.parseAsync(["--database", database, ...args], { from: "user" });
   vi.restoreAllMocks();
   return said;
 }
@@ -137,4 +141,19 @@ describe("--explain", () => {
       candidates: 1,
     });
   });
+});
+
+test("an action says that tasks of the command line were judged without their attributes", async () => {
+  await run("enqueue", "resize-image", '{"widthPx":1,"userId":44}', "--id", "picture-44", "--delay", "1h");
+  const dry = ["--query", "userId:44", "--dry-run"];
+  const { stdout, stderr } = await run("cancel", ...dry);
+  expect(stdout).toBe("");
+  expect(stderr).toContain("About 1 tasks wait for an attribute");
+  expect(stderr).toContain("0 tasks would be");
+  expect(JSON.parse((await run("cancel", "--json", ...dry)).stdout)).toMatchObject({
+    matched: 0,
+    unfilled: 1,
+  });
+  await run("cancel", "picture-44");
+  await run("delete", "picture-44", "--yes");
 });

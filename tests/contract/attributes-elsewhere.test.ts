@@ -98,6 +98,8 @@ describe.each(Object.entries(databases))("on %s", (_name, makeDatabase) => {
     await elsewhere.enqueueTask("send-receipt", { order: 1, labels: ["vip"] }, later);
     await elsewhere.enqueueTask("send-receipt", { labels: { not: "searchable" } }, { delay: "1h" });
     expect(await elsewhere.searchTaskPage({ query: "labels:vip" })).toMatchObject({ unfilled: 2 });
+    const cancelled = await elsewhere.actOnTasks({ query: "labels:vip" }, "cancel", { dryRun: true });
+    expect(cancelled).toMatchObject({ matched: 0, unfilled: 2 });
     const byLabel = { by: ["attribute.labels"] } as const;
     const byHour = { by: ["attribute.labels", "hour"] } as const;
     for (const asked of [byLabel, byHour])
@@ -113,5 +115,8 @@ describe.each(Object.entries(databases))("on %s", (_name, makeDatabase) => {
     expect((await elsewhere.stats()).filling ?? []).toEqual([]);
     for (const asked of [byLabel, byHour])
       expect(await elsewhere.summarizeTasks(asked)).toMatchObject({ groups: [{ count: 1 }], complete: true });
+    const others = await elsewhere.actOnTasks({ query: "-labels:vip" }, "cancel");
+    expect(others).toMatchObject({ matched: 1, changed: 1 });
+    expect(others).not.toHaveProperty("unfilled");
   });
 });

@@ -47,8 +47,9 @@ export const actionRoutes = [
       };
       audit({ action, ...filter, dryRun });
       if (dryRun) {
-        const { matched, sample } = await dure.actOnTasks(search, action, { ...change, dryRun });
-        return { count: matched, sample: sample.map((task) => documents.task(task)) };
+        const { matched, sample, unfilled } = await dure.actOnTasks(search, action, { ...change, dryRun });
+        const shown = sample.map((task) => documents.task(task));
+        return { count: matched, sample: shown, ...(unfilled && { unfilled }) };
       }
       charge(1);
       const started = await dure.startAction(search, action, {

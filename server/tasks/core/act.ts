@@ -50,6 +50,8 @@ export interface ActReport {
   sample: readonly Task[];
   /** Whether the signal ended it. */
   aborted: boolean;
+  /** About how many tasks were judged without an attribute that waits to be filled in, when it began; absent for none. */
+  unfilled?: number;
 }
 
 const batchSize = 100;
@@ -84,9 +86,12 @@ export async function actOnTasksIn(
   const before = options.dryRun ? undefined : new Date(instance.clock.now() + 1);
   const asked = await fixedSearch(instance, search);
   const fixed = fixedSet(asked, action, before);
-  const { tasks: sample } = await searchTaskPageIn(instance, { ...fixed, limit: sampleSize });
+  const { tasks: sample, unfilled } = await searchTaskPageIn(instance, { ...fixed, limit: sampleSize });
   const matched = await countSet(instance, fixed);
-  const report: ActReport = { matched, changed: 0, skipped: 0, sample, aborted: false };
+  const report: ActReport = {
+    ...{ matched, changed: 0, skipped: 0, sample, aborted: false },
+    ...(unfilled && { unfilled }),
+  };
   if (options.dryRun) return report;
   const target = searchedBy(instance, asked).query ?? "a filter";
   const told = (by: By, action: AuditAction, after: AuditState) =>

@@ -18,7 +18,7 @@ import type { AbortReason, TaskContext } from "./attempt.ts";
 import { byRule, callerOf, recordIn } from "./audit.ts";
 import { enqueueOf } from "./enqueue.ts";
 import type { TaskFilter } from "./filter.ts";
-import { fixedSearch, toStoreSearch } from "./find.ts";
+import { fixedSearch, hintOfUnfilled, searchTaskPageIn, toStoreSearch } from "./find.ts";
 import type { Instance } from "./instance.ts";
 import { checkOptions, integerBetween } from "./options.ts";
 import type { RegisteredDefinition } from "./registry.ts";
@@ -149,6 +149,8 @@ async function runAction(
     ...{ matched, changed: place?.changed ?? 0, skipped: place?.skipped ?? 0, skippedSample: [] },
   };
   const record = await recordOfStart(instance, id);
+  const { unfilled } = await searchTaskPageIn(instance, { ...set, limit: 1 });
+  if (unfilled) context.log.warn(hintOfUnfilled(unfilled));
   const from = place ? { createdAtRange: { start: place.at } } : {};
   const aborted = await actOnSet(instance, { ...set, ...from }, action, {
     ...(edit && { edit }),

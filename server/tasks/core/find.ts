@@ -312,7 +312,7 @@ function hintOfUnindexed(tasks: number): string {
   return `The texts of about ${grouped(tasks)} tasks are not indexed yet, and were not looked at. ${unindexedHint}`;
 }
 
-/** Also of a plan. */
+/** Also of a plan, and of an action. */
 export function hintOfUnfilled(tasks: number): string {
   return `About ${grouped(tasks)} tasks wait for an attribute to be filled in, and are judged without it. Ask again when running workers that define their types have done so, which the stats tell.`;
 }
