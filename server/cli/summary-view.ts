@@ -13,9 +13,7 @@ export function printSummary(output: Output, by: readonly SummaryKey[], summary:
   output.note(`${counted(total.count, "task")}.`);
   if (valuesLeftOut > 0) output.note(`${formatCount(valuesLeftOut)} rarer values are left out.`);
   if (unfilled > 0)
-    output.note(
-      `${counted(unfilled, "task")} were counted without an attribute that workers have yet to fill in.`,
-    );
+    output.note(`Without an attribute that waits to be filled in: about ${counted(unfilled, "task")}.`);
   if (sampled === undefined) return;
   output.note(`The counts are of the newest ${formatCount(sampled)}; --budget none counts them all.`);
 }

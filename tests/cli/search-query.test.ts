@@ -154,6 +154,9 @@ test("an action says that tasks of the command line were judged without their at
     matched: 0,
     unfilled: 1,
   });
+  const { stdout: counts, stderr: note } = await run("search", "--by", "attribute.userId", "--no-color");
+  expect(counts).toMatch(/^attribute\.userId +count\n42 +1\n$/);
+  expect(note).toContain("Without an attribute that waits to be filled in: about 1 task.");
   await run("cancel", "picture-44");
   await run("delete", "picture-44", "--yes");
 });
