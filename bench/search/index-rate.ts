@@ -16,7 +16,8 @@ const { values } = parseArgs({
   },
 });
 const tasks = Number(values.tasks);
-const lookMs = 50;
+/** To ask takes the server some milliseconds. */
+const lookMs = 200;
 const measuredMs = 10_000;
 
 if (values.store.includes("sqlite"))

@@ -217,6 +217,8 @@ onEachStore("texts", (world) => {
       world.store.readUnindexed({ limit: 20, after: first.at(-1)! }),
     ]);
     const read = [...first, ...second].map(({ task }) => task.id);
+    // The second twenty are read while the first are written, though all are of one type, status and hour.
+    expect(read).toHaveLength(40);
     expect(new Set(read).size).toBe(read.length);
     ok(await world.store.writeTexts(textsOf(second)));
     expect((await world.store.stats()).textLag).toBe(45 - read.length);

@@ -110,6 +110,24 @@ describe("the index follows the tasks", () => {
     expect(await index()).toEqual(["a"]);
   });
 
+  test("what was read behind texts that were not written does not end the work on them", async () => {
+    ok(
+      await store.enqueueTasks(
+        Array.from({ length: 45 }, (_, at) => task(`t${String(at).padStart(2, "0")}`)),
+      ),
+    );
+    const first = await store.readUnindexed({ limit: 20 });
+    const second = await store.readUnindexed({ limit: 20, after: first.at(-1)! });
+    const third = await store.readUnindexed({ limit: 20, after: second.at(-1)! });
+    expect([first.length, second.length, third.length]).toEqual([20, 20, 5]);
+    for (const read of [second, third])
+      ok(await store.writeTexts(read.map(({ ref }) => ({ ref, text: "words" }))));
+    expect(await store.readUnindexed({ limit: 20 })).toEqual([]);
+    await clock.advance(61_000);
+    expect(await index()).toEqual(first.map(({ task: { id } }) => id).sort());
+    expect(await schema.query("SELECT * FROM :schema.text_work")).toEqual([]);
+  });
+
   test("what a process read and did not write is read again after a minute", async () => {
     ok(await store.enqueueTasks([task("a")]));
     expect(await store.readUnindexed({ limit: 10 })).toHaveLength(1);

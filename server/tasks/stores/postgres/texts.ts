@@ -5,6 +5,7 @@
  */
 import type { IndexedText, TaskStore, UnindexedTask, Written } from "../../core/store.ts";
 import type { Context } from "./context.ts";
+import type { ResultRow } from "./database.ts";
 import { attemptsOf } from "./read.ts";
 import { type AttemptRow, plainText, type TaskRow, taskColumns, toAttempts, toTask } from "./rows.ts";
 import { hasty, nowOf, statement } from "./statement.ts";
@@ -27,6 +28,8 @@ const gatheredOfFew = "128kB";
 const fewTexts = 200;
 /** Beside tasks that come and run, so many texts are one statement: about a millisecond of the server's time. */
 const portionSize = 20;
+/** Now and then one takes several times as long, when it sorts in what was gathered; the other connection goes on meanwhile. */
+const portionSizeAlone = 125;
 
 /** In milliseconds, the first and the last instant included. */
 type TakenPiece = [
@@ -38,12 +41,18 @@ type TakenPiece = [
   tasks: number,
 ];
 
-/** A piece of work, and how far an answer went. */
+/** A piece of work, or what is left of it, and how far an answer went. */
 interface Piece {
-  work: number;
-  /** Where it is to be continued; undefined when nothing is left. */
-  nextAt: number | undefined;
+  taken: TakenPiece;
+  /** The last one read; undefined when nothing is left. */
+  last: { at: number; id: string } | undefined;
+  /** With what was read before. */
   read: number;
+  /** What was read of the piece before; where its texts are not stored, the piece is not done with. */
+  before?: Piece;
+  isStored: boolean;
+  /** Another answer goes on there. */
+  isContinued: boolean;
 }
 
 interface TextRef {
@@ -53,12 +62,17 @@ interface TextRef {
   piece: Piece;
 }
 
-/** What was read before is taken, so what is read meanwhile is of other pieces. */
+/** What was read before is taken, so what is read meanwhile is of other pieces, or lies behind it in the same one. */
 export async function readUnindexed(
   context: Context,
-  { limit }: Parameters<TaskStore["readUnindexed"]>[0],
+  { limit, after }: Parameters<TaskStore["readUnindexed"]>[0],
 ): Promise<UnindexedTask[]> {
   const { lull } = context;
+  const begun = after && (after.ref as TextRef).piece;
+  if (begun?.last && !begun.isContinued) {
+    const found = await readOn(context, begun, limit);
+    if (found.length > 0) return withAttempts(context, found);
+  }
   // Most often there is nothing: a small question, where folding is a large statement.
   const [mayBe] = await lull.query(mayBeUnindexed);
   if (!mayBe![0]) return [];
@@ -91,6 +105,33 @@ interface Found {
   piece: Piece;
 }
 
+/** The tasks behind those that were read of a piece. Where there are none, whoever stores those before is done with it. */
+async function readOn({ lull }: Context, before: Piece, limit: number): Promise<Found[]> {
+  const { at, id } = before.last!;
+  const [work, lane, status, , lastAt] = before.taken;
+  // From now on, since it may be stored before the answer comes.
+  before.isContinued = true;
+  const rows = await lull.query(unindexedTasks, [[lane], [status], [at], [lastAt], [limit], [id]]);
+  if (rows.length === 0) {
+    Object.assign(before, { last: undefined, isContinued: false });
+    if (before.isStored) await lull.query(endWork, [[work]]);
+    return [];
+  }
+  return foundIn(rows, { ...begunOn(before.taken, rows, limit, before.read), before });
+}
+
+function begunOn(taken: TakenPiece, rows: readonly ResultRow[], most: number, read = 0): Piece {
+  const [, at, id] = rows.at(-1)!;
+  return {
+    ...{ taken, read: read + rows.length, isStored: false, isContinued: false },
+    last: rows.length < most ? undefined : { at, id },
+  };
+}
+
+function foundIn(rows: readonly ResultRow[], piece: Piece): Found[] {
+  return rows.map(([, , ...row]): Found => ({ row: row as TaskRow, piece }));
+}
+
 /** Tasks of these pieces. Those in which there are none are done with. */
 async function readPieces({ lull }: Context, taken: readonly TakenPiece[], limit: number): Promise<Found[]> {
   // One more than a piece is thought to have tells that it has no more.
@@ -102,19 +143,13 @@ async function readPieces({ lull }: Context, taken: readonly TakenPiece[], limit
   });
   const columns = [1, 2, 3, 4].map((column) => taken.map((piece) => piece[column]!));
   // A statement of its own: it sees all tasks of the notes that the pieces were made of.
-  const rows = await lull.query(unindexedTasks, [...columns, most]);
+  const rows = await lull.query(unindexedTasks, [...columns, most, taken.map(() => "")]);
   const byPlace = Map.groupBy(rows, ([place]) => place as number);
   const empty = taken.filter((_, index) => !byPlace.has(index + 1)).map(([work]) => work);
   if (empty.length > 0) await lull.query(endWork, [empty]);
-  return [...byPlace].flatMap(([place, own]) => {
-    const isWhole = own.length < most[place - 1]!;
-    const piece: Piece = {
-      work: taken[place - 1]![0],
-      nextAt: isWhole ? undefined : own.at(-1)![1],
-      read: own.length,
-    };
-    return own.map(([, , ...row]): Found => ({ row: row as TaskRow, piece }));
-  });
+  return [...byPlace].flatMap(([place, own]) =>
+    foundIn(own, begunOn(taken[place - 1]!, own, most[place - 1]!)),
+  );
 }
 
 async function withAttempts(context: Context, found: readonly Found[]): Promise<UnindexedTask[]> {
@@ -129,20 +164,20 @@ async function withAttempts(context: Context, found: readonly Found[]): Promise<
   });
 }
 
-/** @param isAlone whether nobody waits meanwhile: two connections index at once, each a half */
+/** @param isAlone whether nobody waits meanwhile: two connections index at once, each the next portion when it has done one */
 export function writeTexts(
   context: Context,
   texts: readonly IndexedText[],
   isAlone: boolean,
 ): Promise<Written<void>> {
   return context.database.written(async () => {
-    if (isAlone) {
-      const halves = inPortions(texts, Math.ceil(texts.length / 2));
-      await Promise.all(halves.map((half) => keep(context, half, isAlone)));
-    } else {
-      const size = context.lull.isInVain ? texts.length : portionSize;
-      for (const portion of inPortions(texts, size)) await keep(context, portion, isAlone);
-    }
+    const size = context.lull.isInVain ? texts.length : portionSize;
+    const portions = inPortions(texts, isAlone ? portionSizeAlone : size).values();
+    const areFew = isAlone ? texts.length < 2 * fewTexts : Math.min(texts.length, size) < fewTexts;
+    const keepRest = async () => {
+      for (const portion of portions) await keep(context, portion, { isAlone, areFew });
+    };
+    await Promise.all(isAlone ? [keepRest(), keepRest()] : [keepRest()]);
     // Not before all of its texts are stored is a piece done with.
     await endPieces(context, texts);
     return { kind: "ok", value: undefined };
@@ -154,7 +189,11 @@ function inPortions(texts: readonly IndexedText[], size: number): (readonly Inde
   return Array.from({ length: count }, (_, place) => texts.slice(place * size, (place + 1) * size));
 }
 
-async function keep({ lull }: Context, texts: readonly IndexedText[], isAlone: boolean): Promise<void> {
+async function keep(
+  { lull }: Context,
+  texts: readonly IndexedText[],
+  { isAlone, areFew }: { isAlone: boolean; areFew: boolean },
+): Promise<void> {
   const refs = texts.map(({ ref }) => ref as TextRef);
   await lull.query(keepTexts, [
     refs.map(({ id }) => id),
@@ -162,19 +201,22 @@ async function keep({ lull }: Context, texts: readonly IndexedText[], isAlone: b
     refs.map(({ version }) => version),
     texts.map(({ text }) => plainText(text)),
     isAlone ? memoryAlone : null,
-    texts.length < fewTexts ? gatheredOfFew : null,
+    areFew ? gatheredOfFew : null,
   ]);
 }
 
 async function endPieces({ lull }: Context, texts: readonly IndexedText[]): Promise<void> {
   const pieces = [...new Set(texts.map(({ ref }) => (ref as TextRef).piece))];
-  const ended = pieces.filter(({ nextAt }) => nextAt === undefined);
-  const begun = pieces.filter(({ nextAt }) => nextAt !== undefined);
-  if (ended.length > 0) await lull.query(endWork, [ended.map(({ work }) => work)]);
+  for (const piece of pieces) piece.isStored = piece.before?.isStored ?? true;
+  const stored = pieces.filter(({ isStored, isContinued }) => isStored && !isContinued);
+  const workOf = ({ taken }: Piece) => taken[0];
+  const ended = stored.filter(({ last }) => !last);
+  const begun = stored.filter(({ last }) => last);
+  if (ended.length > 0) await lull.query(endWork, [ended.map(workOf)]);
   if (begun.length === 0) return;
   await lull.query(continueWork, [
-    begun.map(({ work }) => work),
-    begun.map(({ nextAt }) => nextAt),
+    begun.map(workOf),
+    begun.map(({ last }) => last!.at),
     begun.map(({ read }) => read),
   ]);
 }
@@ -225,23 +267,23 @@ const takeWork = statement(
   RETURNING work, lane, status, first_at, last_at, tasks`,
 );
 
-/** By creation, for PENDING tasks that were never changed, or not since they were stored; else by the latest change. */
+/** Of each piece those behind `after_id` at its first instant, and later ones. By creation, for PENDING tasks that were never changed, or not since they were stored; else by the latest change. */
 const unindexedTasks = statement(
   "unindexedTasks",
   `SELECT page.place, page.at, ${taskColumns} FROM (
     SELECT piece.place::integer AS place, within.at, within.id
-    FROM unnest($1::integer[], $2::smallint[], $3::bigint[], $4::bigint[], $5::integer[])
-      WITH ORDINALITY AS piece (lane, status, first_at, last_at, most, place)
+    FROM unnest($1::integer[], $2::smallint[], $3::bigint[], $4::bigint[], $5::integer[], $6::text[])
+      WITH ORDINALITY AS piece (lane, status, first_at, last_at, most, after_id, place)
     CROSS JOIN LATERAL (
       (SELECT found.at, found.id FROM (VALUES (0), (1)) AS pending (status) CROSS JOIN LATERAL (
         SELECT created_at AS at, id FROM :schema.tasks WHERE piece.status = 1 AND tasks.lane = piece.lane
           AND tasks.status = pending.status AND tasks.status <> 2
-          AND created_at BETWEEN piece.first_at AND piece.last_at
+          AND (created_at, id) > (piece.first_at, piece.after_id) AND created_at <= piece.last_at
           AND ${isNotIndexed} ORDER BY created_at, id LIMIT piece.most) AS found)
       UNION
       (SELECT updated_at, id FROM :schema.tasks WHERE tasks.lane = piece.lane AND tasks.status = piece.status
         AND tasks.status <> 2 AND tasks.status <> 0
-        AND updated_at BETWEEN piece.first_at AND piece.last_at AND ${isNotIndexed}
+        AND (updated_at, id) > (piece.first_at, piece.after_id) AND updated_at <= piece.last_at AND ${isNotIndexed}
         ORDER BY updated_at, id LIMIT piece.most)
       ORDER BY at, id LIMIT piece.most) AS within) AS page
   CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.id = page.id OFFSET 0) AS tasks
