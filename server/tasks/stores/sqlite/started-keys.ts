@@ -8,6 +8,9 @@ import { comparator, isAfter, type Key, placeBefore, placeKey } from "./search-k
 import { chunksOfKeys, mergeInOrder } from "./search-merge.ts";
 import { sql } from "./statements.ts";
 
+/** So many more are read in the other order at first: mostly no more ran at one time, and the page needs no second look. */
+const aheadOf = 20;
+
 /** In the search's order, from its place on; among them places. */
 export function startedKeys(connection: Connection, search: StoreSearch): Iterator<Key> {
   const pairs = findPairs(connection, search);
@@ -30,7 +33,7 @@ function* quickKeys(connection: Connection, search: StoreSearch): Generator<Key,
   const compare = comparator(search);
   const found = new ByStart<Key>(search, ([startedAt]) => startedAt, compare);
   const changed = keysInOrder(connection, quickSearch(search), []);
-  for (const chunk of chunksOfKeys(changed, search.offset + search.limit)) {
+  for (const chunk of chunksOfKeys(changed, search.offset + search.limit + aheadOf)) {
     for (const key of started(connection, chunk)) if (isAfter(search, key)) found.add(key);
     const edge = found.edge(chunk.at(-1)![0]);
     yield* found.take(edge);
