@@ -11,7 +11,7 @@ const dure = open(database);
 await define(dure, onStart).enqueueMany(items(tasks));
 const searches = [
   () => dure.searchTasks({ status: "FAILED" }),
-  () => dure.searchTasks({ status: "COMPLETED", sortBy: "updatedAt", type: "history-3" }),
+  () => dure.searchTasks({ status: "COMPLETED", sortBy: "updatedAt", type: ["history-3", "type-3"] }),
   () => dure.searchTasks({ sortBy: "id", sortOrder: "asc", limit: 100 }),
   () => dure.searchTasks({ status: "PENDING", offset: 1_000 }),
   () => dure.searchTasks({ query: "duration:>1s status:completed" }),

@@ -19,11 +19,13 @@ export interface Question {
 
 export const questions: readonly Question[] = [
   { name: "bulk-enqueue", bare: "bare.ts", peers: true },
+  { name: "enqueue-attributes" },
   { name: "one-by-one", bare: "bare.ts", peers: true, tasks: 2_000 },
   { name: "hundred-callers", tasks: 50_000 },
   { name: "drain", bare: "bare.ts", peers: true },
   { name: "drain-by-two", case: "../postgres/drain-by-two.ts", peers: true },
   { name: "drain-with-history", case: "drain.ts", history: true },
+  { name: "drain-searched", history: true },
   { name: "drain-held", case: "../postgres/drain-held.ts", roundsMax: 2 },
   { name: "at-once", peers: true },
   { name: "latency", peers: true, tasks: 500, peerTasks: 500 },
@@ -100,6 +102,12 @@ const graphile = "graphile-worker";
 
 export const targets: readonly Target[] = [
   ratio("bulk-enqueue", "enqueueMany of 100,000", 2, graphile),
+  {
+    ...ratio("enqueue-attributes", "the same enqueueMany with two attributes", 0.77, "without"),
+    value: ({ figure }) =>
+      divide(figure("enqueue-attributes", "dure", "rate"), figure("bulk-enqueue", "dure", "rate")),
+    wanted: "≥ 0.77 × without",
+  },
   ratio("one-by-one", "one caller, each task awaited", 1.75, graphile),
   {
     ...ratio("hundred-callers", "100 callers, each task awaited, against one", 10, "one-by-one"),
@@ -116,6 +124,13 @@ export const targets: readonly Target[] = [
       divide(figure("drain-with-history", "dure", "rate"), figure("drain", "dure", "rate")),
     wanted: "≥ 0.9 × without",
   },
+  {
+    ...ratio("drain-searched", "that drain while eight searches run", 0.6, "drain-with-history"),
+    value: ({ figure }) =>
+      divide(figure("drain-searched", "dure", "rate"), figure("drain-with-history", "dure", "rate")),
+    wanted: "≥ 0.6 × without",
+  },
+  atMost("drain-searched", "event-loop delay meanwhile, 99th", "p99", 10),
   {
     ...ratio("drain-held", "the same drain, a transaction held open elsewhere", 0.9, "drain"),
     value: ({ figure }) => figure("drain-held", "dure", "share"),

@@ -112,6 +112,27 @@ describe("enqueue", () => {
     await check();
   });
 
+  test("parts, whole or met half-way by a task that is stored, with chosen ids and without attributes among them", async () => {
+    const values = ["한".repeat(1_000), '"\\,{}', "a\tb\nc", "x\u0000y", "\ud800", "", "NULL", "\\N", "\\."];
+    const many = Array.from({ length: 40 }, (_, n) => [
+      taskWith({ text: values, n }, { id: `part-${n}` }),
+      ...(n % 3 === 0 ? [newTask()] : [taskWith({ n: [n, n, -n] }), taskWith({})]),
+      ...(n % 10 === 9 ? [taskWith({ userId: "u1" }, { id: `own-${n}`, ownId: true })] : []),
+    ]);
+    const sent = () =>
+      (async function* () {
+        yield* many;
+      })();
+    ok(await store.enqueueTasks(sent()));
+    await check();
+    const before = await rows();
+    expect(before.filter(([, , value]) => value === "a\tb\nc")).toHaveLength(40);
+    expect(before.filter(([id]) => id === "own-39")).toEqual([["own-39", 0, "u1"]]);
+    ok(await store.enqueueTasks(sent()));
+    expect(await rows()).toEqual(before);
+    await check();
+  });
+
   test("long texts, quotes and other languages", async () => {
     const values = ["한".repeat(1_000), '"\\,{}', "a\tb\nc", "x\u0000y", "\ud800", "", "NULL"];
     ok(await store.enqueueTasks([taskWith({ text: values })]));

@@ -137,7 +137,12 @@ export function isCut(key: string): string {
   return `length(${key}) = ${cutSize}`;
 }
 
-/** Whether the index has the key, in SQL. */
+/** Whether the index has the key. */
+export function isFoundKey(key: string): boolean {
+  return key.length <= cutSize || [...key].length <= cutSize;
+}
+
+/** The same in SQL. */
 export function isFound(key: string): string {
   return `length(${key}) <= ${cutSize}`;
 }

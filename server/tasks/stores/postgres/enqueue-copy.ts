@@ -1,6 +1,10 @@
-/** Large batches of new tasks, by COPY: a fifth faster than arrays. Those with attributes, or with ids of their own, go by enqueue.ts. */
+/**
+ * Large batches of new tasks, by COPY: a fifth faster than arrays. With attributes, their rows in the index follow by a COPY of their
+ * own. Those with ids of their own go by enqueue.ts.
+ */
 import type { NewTask } from "../../core/store.ts";
 import { hourOfMinuteSql, minuteOf } from "../kept-counts.ts";
+import { arrayLiteral, isFoundKey, keysOf } from "./attribute-values.ts";
 import type { Context } from "./context.ts";
 import { type CopyIn, copyLine } from "./copy-in.ts";
 import type { OpenTransaction, Session } from "./database.ts";
@@ -13,11 +17,12 @@ import { nowOf, statement } from "./statement.ts";
 /** Tasks that all go by COPY, as text that is made ahead, while the server is busy with those before. */
 export interface CopyPart {
   lines: string[];
-  tasks: readonly NewTask[];
+  /** Of the index of attributes. */
+  keyLines: string;
 }
 
 export function isCopied(tasks: readonly NewTask[]): boolean {
-  return tasks.every(({ ownId, attributes }) => !ownId && attributes === undefined);
+  return tasks.every(({ ownId }) => !ownId);
 }
 
 export async function copyPartOf(
@@ -26,15 +31,20 @@ export async function copyPartOf(
   began: Storing,
 ): Promise<CopyPart> {
   const lines: string[] = [];
+  const numberOf = await context.attributes.ofAll(tasks);
+  let keyLines = "";
   for (const portion of portions(tasks, sizeOfTask)) {
     let text = "";
     for (const task of portion) {
+      const { id, type, createdAt, attributes } = task;
       const lane = laneOf(context, task);
-      text += lineOf(task, typeof lane === "number" ? lane : await lane, began);
+      const keys = attributes && keysOf(attributes, (name) => numberOf(type, name));
+      text += lineOf(task, keys, typeof lane === "number" ? lane : await lane, began);
+      for (const key of keys ?? []) if (isFoundKey(key)) keyLines += copyLine([createdAt, 0, key, id]);
     }
     lines.push(text);
   }
-  return { lines, tasks };
+  return { lines, keyLines };
 }
 
 /** So many parts, or characters, go by one statement: not for ever by the same, for there may be a limit to its time. */
@@ -45,6 +55,8 @@ const charactersMax = 32 * 1024 * 1024;
 export class Copying {
   readonly #session: OpenTransaction;
   #copy: CopyIn | undefined;
+  /** What follows when the tasks are stored. */
+  #keyLines: string[] = [];
   #parts = 0;
   #characters = 0;
 
@@ -53,7 +65,9 @@ export class Copying {
   }
 
   /** Resolves when the next may follow. @throws an error of the server when one of the tasks so far is not new: 23505 */
-  async add({ lines }: CopyPart): Promise<void> {
+  async add({ lines, keyLines }: CopyPart): Promise<void> {
+    if (keyLines !== "") this.#keyLines.push(keyLines);
+    this.#characters += keyLines.length;
     for (const portion of lines) {
       this.#copy ??= this.#session.copy(copyAll);
       this.#characters += portion.length;
@@ -66,8 +80,12 @@ export class Copying {
 
   /** Resolves when all are stored. @throws as `add` */
   async end(): Promise<void> {
-    const copy = this.#forget();
-    await copy?.end();
+    await this.#forget()?.end();
+    const keyLines = this.#keyLines.splice(0);
+    if (keyLines.length === 0) return;
+    this.#copy = this.#session.copy(copyKeys);
+    for (const lines of keyLines) await this.#copy.send(lines);
+    await this.#forget()?.end();
   }
 
   /** Leaves the connection free; the transaction can only be undone. Never rejects. */
@@ -133,7 +151,12 @@ function laneOf({ lanes }: Context, { type, queue, ownId }: NewTask): number | P
 }
 
 /** In the order of `columnNames`. */
-function lineOf(task: NewTask, lane: number, { now, xact }: Storing): string {
+function lineOf(
+  task: NewTask,
+  keys: readonly string[] | undefined,
+  lane: number,
+  { now, xact }: Storing,
+): string {
   const { createdAt, payload, tags, settings } = task;
   return copyLine([
     task.id,
@@ -153,10 +176,18 @@ function lineOf(task: NewTask, lane: number, { now, xact }: Storing): string {
     keyOf(task),
     settings && JSON.stringify(settings),
     createdAt < now - lateMs ? xact : undefined,
+    arrayLiteral(keys),
   ]);
 }
 
-const copyAll = statement("copyTasks", `COPY :schema.tasks (${columnNames}, stored_in) FROM STDIN`);
+const copyAll = statement(
+  "copyTasks",
+  `COPY :schema.tasks (${columnNames}, stored_in, attributes) FROM STDIN`,
+);
+const copyKeys = statement(
+  "copyAttributes",
+  "COPY :schema.attributes (created_at, state, key, task_id) FROM STDIN",
+);
 const tallyLanes = statement(
   "tallyTasks",
   `WITH added AS MATERIALIZED (
