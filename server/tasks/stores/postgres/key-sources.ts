@@ -49,9 +49,10 @@ export async function findKeySource(
   const best = fewer(fewer(byAttribute, bySlowness), byValue);
   if (!mentions(search.where, ({ kind }) => kind === "text")) return best;
   const passes = await filter();
-  const [unindexed, texts] = await session.inOneGo(() => [
-    readUnindexed(session, search, passes),
+  // The texts first: how long they take tells how many are read at once.
+  const [texts, unindexed] = await session.inOneGo(() => [
     textSource(session, search, index, passes),
+    readUnindexed(session, search, passes),
   ]);
   if (missesMany(unindexed, search)) return best;
   return fewer(best, texts && withUnindexed(search, texts, unindexed));
