@@ -90,13 +90,22 @@ export function nearMost(order: PartedOrder, { depth, isWaitingToo }: Reach): nu
   return isWaitingToo || order === "priority" ? depth * otherSpare : depth;
 }
 
+/** Of every kind of pairs one without tasks, so that searches of all statuses are the same texts: each text is planned anew, in some milliseconds. */
+const ofEveryKind: readonly Pair[] = [0, 2, 3].map((status) => ({
+  lane: -1,
+  ownIds: false,
+  status,
+  tasks: 0,
+}));
+
 /** Rows of `NearRow`: the first places in order, of those in the other order, those elsewhere and those that run. */
 export function nearStatement(
   search: StoreSearch,
   order: PartedOrder,
-  pairs: readonly Pair[],
+  given: readonly Pair[],
   reach: Reach,
 ): SearchStatement {
+  const pairs = [...given, ...ofEveryKind];
   const text = new Text();
   const down = isDownwards(search);
   const [direction, back] = down ? ["DESC", "ASC"] : ["ASC", "DESC"];
@@ -104,19 +113,16 @@ export function nearStatement(
   const key = columns[order];
   const own = (keys: string, value = key) =>
     `CROSS JOIN LATERAL (SELECT ${value} AS value FROM :schema.tasks WHERE tasks.id = ${keys}.id OFFSET 0) AS own`;
-  const few = reach.fewMax && settled.length > 0 ? fewKeys(text, search, settled, reach.fewMax) : undefined;
+  const few = reach.fewMax ? fewKeys(text, search, settled, reach.fewMax) : undefined;
   const ifMany = few ? "(SELECT are_many FROM counted)" : "true";
   const { others, near, behind } = sourcesOf(text, search, order, pairs, reach);
   const where = (keys: string) => `(SELECT value, id FROM (${keys}) AS keys WHERE ${ifMany})`;
   const parts = [`SELECT value, id FROM near WHERE ${nearOnes[order]}`, "SELECT value, id FROM others"];
   if (behind) parts.push(`SELECT value, id FROM (${behind}) AS keys WHERE ${ifMany}`);
   if (few) parts.push(`SELECT own.value, few.id FROM few ${own("few")} WHERE NOT ${ifMany}`);
-  if (moving.length > 0) {
-    const { after: _after, ...unplaced } = search;
-    const conditions = movingConditions(text, unplaced, moving).join(" AND ");
-    parts.push(`SELECT ${key}, tasks.id FROM :schema.tasks WHERE ${conditions}`);
-  }
-  const { after } = search;
+  const { after, ...unplaced } = search;
+  const conditions = movingConditions(text, unplaced, moving).join(" AND ");
+  parts.push(`SELECT ${key}, tasks.id FROM :schema.tasks WHERE ${conditions}`);
   const place = [text.add(after?.value ?? (down ? instantMax : instantMin)), text.add(after?.id ?? "")];
   const { tasks } = reach;
   return {
