@@ -180,6 +180,7 @@ export const sentences: readonly [english: string, korean: string][] = [
   ["has a value", "값이 있음"],
   ["a value of this attribute", "이 속성의 값"],
   ["the least or oldest first", "작거나 오래된 것부터"],
+  ["the last first", "뒤의 것부터"],
   ["the order of the tasks", "태스크의 순서"],
   ["a status", "상태"],
   ["a task", "태스크"],
