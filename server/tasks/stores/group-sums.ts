@@ -22,6 +22,7 @@ export function groupsBy(
 /** By group and the start of each stretch of time; all at 0 without stretches. */
 export class GroupSums {
   readonly #bucketMs: number | undefined;
+  /** By group and which stretch since 1970 it is: a small number, where each instant would be an object. */
   readonly #sums = new Map<number, Map<number, number>>();
 
   constructor(buckets?: Buckets) {
@@ -29,17 +30,19 @@ export class GroupSums {
   }
 
   add(group: number, instant: number, tasks: number): void {
-    const at = this.#bucketMs === undefined ? 0 : Math.floor(instant / this.#bucketMs) * this.#bucketMs;
+    const stretch = this.#bucketMs === undefined ? 0 : Math.floor(instant / this.#bucketMs);
     let sums = this.#sums.get(group);
     if (!sums) {
       sums = new Map();
       this.#sums.set(group, sums);
     }
-    sums.set(at, (sums.get(at) ?? 0) + tasks);
+    sums.set(stretch, (sums.get(stretch) ?? 0) + tasks);
   }
 
   of(group: number): [at: number, tasks: number][] {
-    return [...(this.#sums.get(group) ?? [])].filter(([, tasks]) => tasks > 0);
+    const lengthMs = this.#bucketMs ?? 0;
+    const sums = [...(this.#sums.get(group) ?? [])].filter(([, tasks]) => tasks > 0);
+    return sums.map(([stretch, tasks]) => [stretch * lengthMs, tasks]);
   }
 
   counts(groups: readonly CountedGroup[]): TaskCount[] {
@@ -48,9 +51,12 @@ export class GroupSums {
 
   /** Group, start of the stretch and how many tasks, one after another: such a list is sent to another thread at once. */
   cells(): Float64Array {
+    const lengthMs = this.#bucketMs ?? 0;
     const cells: number[] = [];
     for (const group of [...this.#sums.keys()].sort((a, b) => a - b)) {
-      for (const [at, tasks] of this.#sums.get(group)!) if (tasks > 0) cells.push(group, at, tasks);
+      this.#sums.get(group)!.forEach((tasks, stretch) => {
+        if (tasks > 0) cells.push(group, stretch * lengthMs, tasks);
+      });
     }
     return Float64Array.from(cells);
   }

@@ -22,6 +22,7 @@ export function countAttribute(connection: Connection, request: AttributeCountRe
   const answer: AttributeCounts = { counts: [], leftOut: 0, isWhole: true };
   for (const type of new Set([...named.map(([, type]) => type), ...beyond.keys()])) {
     if (types && !types.includes(type)) continue;
+    if (performance.now() >= endsAt) return { ...answer, isWhole: false };
     const top = new TopValues(type);
     const attribute = named.find(([, ofType]) => ofType === type)?.[0];
     const others = beyond.get(type) ?? new Map<Value, Counts>();

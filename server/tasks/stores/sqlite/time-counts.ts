@@ -58,13 +58,14 @@ function addHours(connection: Connection, counted: Counted, { hours: whole }: Ke
   const { buckets, sums } = counted;
   const isByDay = buckets === undefined || buckets.bucketMs % dayMs === 0;
   const { days, hours } = daysOf(whole, isByDay ? dayMark(connection) : Number.NEGATIVE_INFINITY);
+  const isOfEach = buckets !== undefined;
   if (days.from < days.to) {
-    for (const [group, day, tasks] of timeReaderOf(connection, counted, "day", buckets !== undefined)(days))
-      sums.add(group, day * dayMs, tasks);
+    const give: Give = (group, day, tasks) => sums.add(group, day * dayMs, tasks);
+    timeReaderOf(connection, counted, "day", isOfEach)(days, give);
   }
-  const read = laneReaderOf(connection, counted, buckets !== undefined && !isByDay);
+  const read = laneReaderOf(connection, counted, isOfEach && !isByDay);
   for (const { sign, ...some } of hours)
-    for (const [group, hour, tasks] of read(some)) sums.add(group, hour * hourMs, sign * tasks);
+    read(some, (group, hour, tasks) => sums.add(group, hour * hourMs, sign * tasks));
 }
 
 /** Of the days before it, counts are kept. */
@@ -78,13 +79,14 @@ function addMinutes(connection: Connection, counted: Counted, { minutes }: KeptP
   const isByMinute = buckets !== undefined && buckets.bucketMs < hourMs;
   const read = timeReaderOf(connection, counted, "minute", isByMinute);
   for (const { sign, ...whole } of minutes)
-    for (const [group, minute, tasks] of read(whole)) sums.add(group, minute * minuteMs, sign * tasks);
+    read(whole, (group, minute, tasks) => sums.add(group, minute * minuteMs, sign * tasks));
 }
 
-type KeptCount = [group: number, at: number, tasks: number];
+/** A kept count; thousands of them leave nothing behind that would have to be collected. */
+type Give = (group: number, at: number, tasks: number) => void;
 
 /** What reads kept counts: of each stretch, or sums, which count for any of them. */
-type KeptReader = (whole: Whole) => Iterable<KeptCount>;
+type KeptReader = (whole: Whole, give: Give) => void;
 
 /** Of hours, which lie by lane. */
 function laneReaderOf(connection: Connection, counted: Counted, isOfEach: boolean): KeptReader {
@@ -92,17 +94,20 @@ function laneReaderOf(connection: Connection, counted: Counted, isOfEach: boolea
   const shape = ofLanes ? (isOfEach ? "eachOfAll" : "sumsOfAll") : isOfEach ? "each" : "sums";
   const statement = connection.prepare(keptSql.hour[shape](counted.time));
   const json = JSON.stringify(lanes);
-  return ({ from, to }) => {
+  return ({ from, to }, give) => {
     const rows: unknown = statement.all(json, from, to);
     switch (shape) {
       case "each":
-        return ofEach(rows as [number, string][], groups);
+        giveEach(rows as [number, string][], groups, give);
+        break;
       case "eachOfAll":
-        return ofEachOfAll(rows as [number, string][], ofLanes!);
+        giveEachOfAll(rows as [number, string][], ofLanes!, give);
+        break;
       case "sums":
-        return ofSums(rows as [number, string][], groups, from);
+        giveSums(rows as [number, string][], groups, from, give);
+        break;
       case "sumsOfAll":
-        return (rows as [number, number][]).map(([lane, tasks]) => [ofLanes!.get(lane)!, from, tasks]);
+        for (const [lane, tasks] of rows as [number, number][]) give(ofLanes!.get(lane)!, from, tasks);
     }
   };
 }
@@ -117,12 +122,12 @@ function timeReaderOf(
   const { lanes, groups, ofLanes } = keptGroups(counted);
   const groupOf = (pair: number) => (ofLanes ? ofLanes.get(Math.floor(pair / 8)) : groups.get(pair));
   const read = keptReader(connection, counted.time, stretch, lanes, isOfEach);
-  return function* (whole) {
+  return (whole, give) => {
     for (const [at, json] of read(whole)) {
       const [pairs, counts] = JSON.parse(json) as [number[], number[]];
-      for (const [place, pair] of pairs.entries()) {
-        const group = groupOf(pair);
-        if (group !== undefined) yield [group, at, counts[place]!];
+      for (let place = 0; place < pairs.length; place += 1) {
+        const group = groupOf(pairs[place]!);
+        if (group !== undefined) give(group, at, counts[place]!);
       }
     }
   };
@@ -193,40 +198,44 @@ function groupsOfLanes(
   return groups;
 }
 
-function* ofEach(
+function giveEach(
   rows: readonly [lane: number, json: string][],
   groups: ReadonlyMap<number, number>,
-): Generator<KeptCount> {
+  give: Give,
+): void {
   for (const [lane, json] of rows) {
     const [places, counts] = JSON.parse(json) as [number[], number[]];
-    for (const [index, place] of places.entries()) {
+    for (let index = 0; index < places.length; index += 1) {
+      const place = places[index]!;
       const at = Math.floor(place / 8);
       const group = groups.get(lane * 8 + (place - at * 8));
-      if (group !== undefined) yield [group, at, counts[index]!];
+      if (group !== undefined) give(group, at, counts[index]!);
     }
   }
 }
 
-function* ofEachOfAll(
+function giveEachOfAll(
   rows: readonly [lane: number, json: string][],
   groups: ReadonlyMap<number, number>,
-): Generator<KeptCount> {
+  give: Give,
+): void {
   for (const [lane, json] of rows) {
     const group = groups.get(lane)!;
     const [stretches, counts] = JSON.parse(json) as [number[], number[]];
-    for (const [place, at] of stretches.entries()) yield [group, at, counts[place]!];
+    for (let place = 0; place < stretches.length; place += 1) give(group, stretches[place]!, counts[place]!);
   }
 }
 
-function* ofSums(
+function giveSums(
   rows: readonly [lane: number, json: string][],
   groups: ReadonlyMap<number, number>,
   at: number,
-): Generator<KeptCount> {
+  give: Give,
+): void {
   for (const [lane, json] of rows) {
     for (const [place, tasks] of (JSON.parse(json) as (number | null)[]).entries()) {
       const group = tasks === null ? undefined : groups.get(lane * 8 + keptStates[place]!);
-      if (group !== undefined) yield [group, at, tasks!];
+      if (group !== undefined) give(group, at, tasks!);
     }
   }
 }
