@@ -196,7 +196,7 @@ export class TextReader {
       this.#widened = Math.max(1, this.#widened / widening);
       return this.#byIndex(session, after, wanted);
     }
-    if (!places && !this.#isDense && this.#barren > 0) {
+    if (!places && !this.#isDense && this.#barren > 0 && this.#likelyInStretch <= readMax) {
       this.#isDense = true;
       return this.#byIndex(session, after, wanted);
     }
@@ -204,6 +204,14 @@ export class TextReader {
     const isHow = places.length && ((wanted * spare) / places.length) * ((end - start) / likelyMs);
     this.#widened *= isHow ? Math.min(widening, isHow) : widening;
     return { places, next: isLast ? undefined : { value: isDownwards(bounded) ? start : end, id: "" } };
+  }
+
+  /** About how many a stretch has where there is no burst of others: by texts of all times. */
+  get #likelyInStretch(): number {
+    const { met, looked } = this.#spread!;
+    const { texts, firstAt, lastAt } = this.#index;
+    const all = (met / Math.max(1, looked)) * (texts || textsUnknown);
+    return (all * stretchMs) / Math.max(stretchMs, lastAt - firstAt);
   }
 
   #stretchAfter(after: Place | undefined, wanted: number): Stretch {
