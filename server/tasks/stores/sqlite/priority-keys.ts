@@ -33,6 +33,8 @@ import type { Pair } from "./search-statements.ts";
 
 /** So few of the tasks that wait without a priority are put in order; more of them are come upon. */
 const sortedMax = 5_000;
+/** Of so many that wait, one without a priority is come upon soon enough. */
+const sparseMin = 20;
 
 /** In the search's order, from its place on; among them places. Those of definitions have a number below zero. */
 export function priorityKeys(
@@ -178,22 +180,24 @@ function unprioritizedKeys(
   return mergeInOrder([keys, passingOver(connection, { ...search, statuses: others })], compare);
 }
 
-/** In order; undefined where more wait without a priority. */
+/** In order; undefined where so many wait without a priority that they are come upon. */
 function fewWaiting(
   connection: Connection,
   search: StoreSearch,
   waiting: readonly Pair[],
 ): Key[] | undefined {
   const lanes = JSON.stringify(waiting.map(({ lane }) => lane));
+  const total = waiting.reduce((sum, { tasks }) => sum + tasks, 0);
+  const most = Math.min(sortedMax, Math.floor(total / sparseMin));
   let counted = 0;
   for (const { count } of waitingUnprioritized) {
-    const [more] = connection.prepare(count).get(lanes, sortedMax + 1) as unknown as [number];
+    const [more] = connection.prepare(count).get(lanes, most + 1) as unknown as [number];
     counted += more;
-    if (counted > sortedMax) return undefined;
+    if (counted > most) return undefined;
   }
   type Row = [id: string, seq: number, createdAt: number, updatedAt: number];
   const found = waitingUnprioritized.flatMap(
-    ({ keys }) => connection.prepare(keys).all(lanes, sortedMax) as unknown as Row[],
+    ({ keys }) => connection.prepare(keys).all(lanes, most) as unknown as Row[],
   );
   return found
     .filter(
