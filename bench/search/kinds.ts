@@ -238,6 +238,27 @@ export const kinds: readonly Kind[] = [
     share: 0.05,
   },
   {
+    name: "started within an hour, newest",
+    targets: budget,
+    ask: "page",
+    search: (random, now) => {
+      const start = now - Math.floor(random() * days * dayMs);
+      return { definitions: false, startedAt: { gte: new Date(start), lt: new Date(start + hourMs) } };
+    },
+    share: 0.2,
+  },
+  {
+    name: "started within a minute, any specified options",
+    targets: budget,
+    ask: "page",
+    search: (random, now) => {
+      const start = now - Math.floor(random() * days * dayMs);
+      const { createdAtRange: _created, updatedAtRange: _updated, ...search } = specified(random, now);
+      return { ...search, startedAt: { gte: new Date(start), lt: new Date(start + 60_000) } };
+    },
+    share: 0.2,
+  },
+  {
     name: "newest started (startedAt)",
     targets: page,
     ask: "page",

@@ -17,8 +17,10 @@ import { planning, planningOnce } from "../../server/tasks/stores/postgres/plann
 import { maybeStatement, outline, searchStatements } from "../../server/tasks/stores/postgres/search.ts";
 import type { SearchStatement } from "../../server/tasks/stores/postgres/search-statements.ts";
 import { slowestStatement } from "../../server/tasks/stores/postgres/slow-keys.ts";
+import { outsideStatement, startedStatement } from "../../server/tasks/stores/postgres/start-range-source.ts";
 import { literal, onceOnly, type Statement } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import { windowsOf } from "../../server/tasks/stores/start-ranges.ts";
 import { newDefinition, newSearch, newTask, newTasks, newWorker, settlementOf } from "../support/builders.ts";
 import { countOf, tasksOf } from "../support/found.ts";
 import { everySearch } from "../support/month.ts";
@@ -138,7 +140,13 @@ describe.each([
         });
         const tied = dueAtStatement(search, lanes, { value: 1e12, id: "" }, 30);
         const maybe = maybeStatement(search, pairs, { of: "payload", text: '"id"' }, 20, 1_000);
-        for (const one of [page!, ...skips, slowest, ...nears, tied, maybe]) {
+        const range = { from: 1e12, to: 2e12 };
+        const { where: _none, ...byStart } = inTime;
+        const starts = [
+          startedStatement(byStart, pairs, range),
+          ...windowsOf(byStart, range).map((window) => outsideStatement(byStart, pairs, range, window)),
+        ];
+        for (const one of [page!, ...skips, slowest, ...nears, ...starts, tied, maybe]) {
           const plans = await genericPlansOf(session, one);
           if (plans.some((plan) => readsAll(plan) || sortsMuch(plan))) bad.push([search, shown(plans)]);
         }

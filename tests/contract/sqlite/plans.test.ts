@@ -28,6 +28,7 @@ import {
   lanesWithCameBack,
   lateOutside,
 } from "../../../server/tasks/stores/sqlite/search-statements.ts";
+import { outsideSql, startedSql } from "../../../server/tasks/stores/sqlite/start-range-keys.ts";
 import { sql } from "../../../server/tasks/stores/sqlite/statements.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
 import { keptSql } from "../../../server/tasks/stores/sqlite/time-statements.ts";
@@ -142,6 +143,20 @@ test("tasks that are due within a range are read from the index of those that we
       /SEARCH tasks USING (COVERING )?INDEX tasks_delayed \(lane=\? AND status=\? AND due_at>\? AND due_at<\?\)/,
     );
     expect(plan).not.toMatch(/SCAN tasks/);
+  }
+});
+
+test("tasks that started within a range are bounded in an index, by their start or their last change", () => {
+  const texts = [
+    ...Object.values(startedSql),
+    ...Object.values(outsideSql).flatMap(({ odd, late }) => [odd.count, odd.read, late.count, late.read]),
+  ];
+  for (const text of texts) {
+    const plan = planOf(text);
+    expect(plan).toMatch(
+      /SEARCH tasks USING (COVERING )?INDEX tasks_(started|started_oddly|lane_updated|late_updated) \(lane=\? AND status=\? AND (started|updated)_at>\? AND (started|updated)_at<\?\)/,
+    );
+    expect(plan).not.toMatch(/SCAN tasks|TEMP B-TREE/);
   }
 });
 

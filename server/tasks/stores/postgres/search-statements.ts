@@ -53,7 +53,7 @@ export const instantMax = 1e15;
 
 const isLate = `tasks.status <> 2 AND tasks.status <> 0 AND tasks.updated_at - tasks.created_at > ${lateMs}`;
 
-const conditionsOf: Record<Stream, string> = {
+export const conditionsOf: Record<Stream, string> = {
   created: "tasks.status <> 2",
   updated: "tasks.status <> 2 AND tasks.status <> 0",
   lateCreated: isLate,

@@ -31,6 +31,7 @@ import { planning, planningOnce } from "./planning.ts";
 import { prioritizedIndex } from "./priority-statements.ts";
 import * as plain from "./search.ts";
 import { isSlowest, slowestStatement } from "./slow-keys.ts";
+import { startRangeSource } from "./start-range-source.ts";
 import { textIndexes } from "./text-indexes.ts";
 import { portionBytesMax } from "./value-sizes.ts";
 import { walkedChunks } from "./walked-chunks.ts";
@@ -190,7 +191,7 @@ class Walk {
 
   async #walked(): Promise<Found> {
     this.reader.bytesMax = this.#bytesMaxFrom(this.#search.offset);
-    const source = await this.#source(this.#search, true);
+    const source = await this.#source(this.#search, { begins: true });
     if (!source) return (await this.#over(this.#chunks())).found;
     const chunks = this.#fromSource(source);
     const found = source.isOrdered ? (await this.#over(chunks)).found : await this.#gathered(chunks);
@@ -243,7 +244,8 @@ class Walk {
     if (id !== undefined) return false;
     const newestFirst: StoreSearch = { ...this.#search, sortBy: "createdAt", descending: true };
     const { after: _place, ...unplaced } = newestFirst;
-    if (where && ((await this.#source(unplaced))?.estimate ?? gatheredMax) < gatheredMax) return false;
+    if (where && ((await this.#source(unplaced, { ofStarts: false }))?.estimate ?? gatheredMax) < gatheredMax)
+      return false;
     if (!created && !updated) return true;
     const fewest = sortedPagesMax * (search.offset + search.limit);
     const { where: _where, ...plainly } = unplaced;
@@ -316,15 +318,24 @@ class Walk {
     return walkedChunks(this.#context, search, this.reader);
   }
 
-  /** @param begins whether its first candidates are read, too, where they come in order: most often these are the page */
-  async #source(search = this.#search, begins = false): Promise<BegunSource | undefined> {
+  /**
+   * @param begins whether its first candidates are read, too, where they come in order: most often these are the page
+   * @param ofStarts whether a range of the start is one, where there is no other
+   */
+  async #source(
+    search = this.#search,
+    { begins = false, ofStarts = true } = {},
+  ): Promise<BegunSource | undefined> {
     if (search.id !== undefined) return undefined;
     // Those that run are few.
     if (search.statuses?.every((name) => name === "RUNNING")) return undefined;
     const names = (session: Session) => this.reader.attributes(session);
     return this.#context.database.snapshot(async (session) => {
-      const source = await findKeySource(this.#context, session, search, names);
-      if (!source || (await this.#walksSooner(session, source))) return undefined;
+      const found = await findKeySource(this.#context, session, search, names);
+      const isFound = found && !(await this.#walksSooner(session, found));
+      const byStarts = () => (ofStarts ? startRangeSource(this.#context, session, search) : undefined);
+      const source = isFound ? found : await byStarts();
+      if (!source) return undefined;
       if (!begins || !source.isOrdered) return source;
       return {
         ...source,

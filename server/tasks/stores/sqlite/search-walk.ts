@@ -27,6 +27,7 @@ import { comparator, isAfter, isNotBefore, isPlace, type Key, keyOf } from "./se
 import { nearer } from "./search-skip.ts";
 import { Subjects } from "./search-subject.ts";
 import { slowestKeys } from "./slow-keys.ts";
+import { startedWithinKeys, startRangeIndexes } from "./start-range-keys.ts";
 import { withNames } from "./write-context.ts";
 
 /** The first chunk is as large as the page, and each after it twice as large as the one before. */
@@ -144,7 +145,8 @@ class Walk {
     if (!source) {
       const { indexes } = plain.planInOrder(this.#connection, walked);
       const delayed = isDueWithin(this.#connection, walked) ? ["tasks_delayed"] : [];
-      return { source: "walk", indexes: [...indexes, ...delayed], candidates: total, isSorted };
+      const started = startRangeIndexes(this.#connection, walked);
+      return { source: "walk", indexes: [...indexes, ...delayed, ...started], candidates: total, isSorted };
     }
     const { index, name: of, estimate } = source;
     return {
@@ -340,6 +342,7 @@ class Walk {
     if (!this.#source)
       return (
         dueWithinKeys(this.#connection, search) ??
+        startedWithinKeys(this.#connection, search) ??
         plain.keysInOrder(this.#connection, search, this.#definitions)
       );
     const entries = this.#definitions
