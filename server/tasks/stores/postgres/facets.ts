@@ -20,12 +20,12 @@ import { statement } from "./statement.ts";
 const chunkSize = 50_000;
 
 export function countAttribute(
-  { database, attributes }: Context,
+  { searching, attributes }: Context,
   request: AttributeCountRequest,
 ): Promise<AttributeCounts> {
   const { name, types, created = {}, budgetMs } = request;
   const endsAt = performance.now() + (budgetMs ?? Number.POSITIVE_INFINITY);
-  return database.snapshot(async (session) => {
+  return searching.snapshot(async (session) => {
     const answer: AttributeCounts = { counts: [], leftOut: 0, isWhole: true };
     const names = await attributes.all(session);
     for (const one of names) {
@@ -73,10 +73,10 @@ async function countValues(
 }
 
 export function readAttributes(
-  { database, attributes }: Context,
+  { searching, attributes }: Context,
   ids: readonly string[],
 ): Promise<[id: string, Attributes][]> {
-  const session: Session = { query: (text, values) => database.read(text, values) };
+  const session: Session = { query: (text, values) => searching.read(text, values) };
   return readAttributesIn(session, attributes, ids);
 }
 

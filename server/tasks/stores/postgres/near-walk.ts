@@ -61,7 +61,7 @@ export async function* nearChunks(
     // What is in lines is not known before these were read.
     const tasks = where || way === "lines" ? undefined : { from: left, share };
     const asked = { limit, way, endsAt, fewMax, tasks, definitions: entries === undefined };
-    const { places, next, definitions, read } = await context.database.snapshot(async (session) => {
+    const { places, next, definitions, read } = await context.searching.snapshot(async (session) => {
       const from = { ...search, ...(after && { after }) };
       const found = await nearPlaces(context, session, from, order, asked);
       const read = found.rows

@@ -258,7 +258,7 @@ class Walk {
     const { where, limit: wanted, offset } = this.#search;
     let { after } = this.#search;
     for (let limit = where ? chunkMin : offset + wanted; ; limit = Math.min(chunkMax, limit * 2)) {
-      const { places, read } = await this.#context.database.snapshot(async (session) => {
+      const { places, read } = await this.#context.searching.snapshot(async (session) => {
         const { pairs } = await plain.outline(session, { ...this.#search, definitions: false });
         const placed = { ...this.#search, ...(after && { after }) };
         const { statement, values } = slowestStatement(placed, pairs, limit);
@@ -330,7 +330,7 @@ class Walk {
     // Those that run are few.
     if (search.statuses?.every((name) => name === "RUNNING")) return undefined;
     const names = (session: Session) => this.reader.attributes(session);
-    return this.#context.database.snapshot(async (session) => {
+    return this.#context.searching.snapshot(async (session) => {
       const found = await findKeySource(this.#context, session, search, names);
       const isFound = found && !(await this.#walksSooner(session, found));
       const byStarts = () => (ofStarts ? startRangeSource(this.#context, session, search) : undefined);
@@ -372,7 +372,7 @@ class Walk {
   }
 
   async *#fromSource(source: BegunSource, search = this.#search): AsyncGenerator<Chunk> {
-    const { database } = this.#context;
+    const { searching } = this.#context;
     let after: Place | undefined = search.after;
     let { begun } = source;
     let entries = await this.#entries(search);
@@ -380,7 +380,7 @@ class Walk {
     for (let limit = firstOf(source, search); ; ) {
       const { places, next, read } =
         begun ??
-        (await database.snapshot((session) => this.#readFrom(session, source, after, limit), planningOnce));
+        (await searching.snapshot((session) => this.#readFrom(session, source, after, limit), planningOnce));
       begun = undefined;
       const isHere = (entry: Placed) => !next || !source.isOrdered || compare(entry, placed(next)) <= 0;
       const here = entries.filter(isHere);
@@ -407,7 +407,7 @@ class Walk {
   async #entries(search: StoreSearch): Promise<Placed[]> {
     if (!search.definitions) return [];
     const outline = (session: Session) => plain.outline(session, search);
-    const { definitions } = await this.#context.database.snapshot(outline, planning);
+    const { definitions } = await this.#context.searching.snapshot(outline, planning);
     return definitions.map((definition) => plain.entryOf(search, definition));
   }
 }

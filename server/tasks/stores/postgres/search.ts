@@ -55,7 +55,10 @@ export async function searchTasks(context: Context, search: StoreSearch): Promis
     const { tasks, isCut } = await searchWithin(context, { ...search, bytesMax });
     return { tasks, ...(isCut && { isCut }) };
   }
-  const page = await context.database.snapshot((session) => readPage(context, session, search), planningOnce);
+  const page = await context.searching.snapshot(
+    (session) => readPage(context, session, search),
+    planningOnce,
+  );
   return { tasks: await pageOf(context, search, page) };
 }
 
@@ -64,7 +67,7 @@ function searchWithin(
   context: Context,
   search: StoreSearch & { bytesMax: number },
 ): Promise<{ tasks: Task[]; isCut: boolean }> {
-  return context.database.snapshot(async (session) => {
+  return context.searching.snapshot(async (session) => {
     const sizes = new ValueSizes();
     const share = shareOf(search.bytesMax, search.limit);
     const page = await readPage(context, session, search, share);
@@ -83,7 +86,7 @@ export async function searchLeaving(
   sizes: ValueSizes,
   share: number,
 ): Promise<Task[]> {
-  const page = await context.database.snapshot(
+  const page = await context.searching.snapshot(
     (session) => readPage(context, session, search, share),
     planningOnce,
   );
@@ -114,7 +117,7 @@ export async function searchMaybe(
   sizes: ValueSizes,
 ): Promise<{ seen: number; tasks: Task[] }> {
   const share = shareOf(portionBytesMax, most);
-  const { value: rows } = await context.database.snapshot(
+  const { value: rows } = await context.searching.snapshot(
     (session) =>
       outlined(context, session, search, (pairs) => {
         const { statement, values } = maybeStatement(search, pairs, filter, most, share);
@@ -151,10 +154,10 @@ export async function countTasks(context: Context, search: StoreSearch): Promise
     return (await searchById(context, { ...unplaced, offset: 0, definitions: false }, search.id)).length;
   }
   if (!search.created && !search.updated) {
-    const session: Session = { query: (statement, values) => context.database.read(statement, values) };
+    const session: Session = { query: (statement, values) => context.searching.read(statement, values) };
     return countKept(session, search);
   }
-  return context.database.snapshot((session) => {
+  return context.searching.snapshot((session) => {
     const pairs = async () => (await outline(session, { ...search, definitions: false })).pairs;
     return countFitting(context, session, search, pairs);
   }, planningOnce);
@@ -203,7 +206,7 @@ export async function searchStatements(session: Session, search: StoreSearch): P
 /** The plan of a search without conditions, in an order that indexes have; the server tells which it uses. */
 export async function planInOrder(context: Context, search: StoreSearch): Promise<SearchPlan> {
   const { limit, offset, after: _after, ...filters } = search;
-  const indexes = await context.database.snapshot(async (session) => {
+  const indexes = await context.searching.snapshot(async (session) => {
     const { pairs } = await outline(session, search);
     const { statement: page, values } = pageStatement(search, pairs, limit, offset);
     const [row] = await session.query(

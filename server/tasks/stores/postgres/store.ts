@@ -55,6 +55,7 @@ import { EnqueueBatch } from "./enqueue-batch.ts";
 import { countAttribute, readAttributes } from "./facets.ts";
 import { Floors } from "./floors.ts";
 import { Folding } from "./folding.ts";
+import { GivingWay } from "./giving-way.ts";
 import { checkHealth, stats } from "./health.ts";
 import { pruneHistory, readHistory, writeHistory } from "./history.ts";
 import { Lanes } from "./lanes.ts";
@@ -125,9 +126,8 @@ class PostgresStore implements TaskStore {
     this.#notifier = new Notifier(this.#database, lull);
     this.#context = {
       database: this.#database,
-      lanes,
-      attributes,
-      lull,
+      ...{ lanes, attributes, lull },
+      searching: new GivingWay(this.#database, lull),
       floors: new Floors(),
       lookout: new Lookout(),
       minutes: { areKept: true },

@@ -24,7 +24,7 @@ export async function summarizeTasks(
   const kept = time && (await summarizeByTime(context, search, time, buckets, by));
   if (kept) return kept;
   if (buckets || search.created || search.updated) return countByIndex(context, search, buckets);
-  const rows = await context.database.read(talliesByLane);
+  const rows = await context.searching.read(talliesByLane);
   const { types, queues, statuses } = search;
   return rows
     .map(([type, queue, status, count]) => ({
@@ -50,7 +50,7 @@ async function summarizeByTime(
   const apart = { lanes: by.includes("type") || by.includes("queue"), states: by.includes("status") };
   const asked = askedOf(search, time, buckets, apart);
   const cells: [lane: number, status: number, at: number, tasks: number][] = [];
-  const isCounted = await context.database.snapshot(async (session) => {
+  const isCounted = await context.searching.snapshot(async (session) => {
     cells.length = 0;
     const add: Add = (...cell) => cells.push(cell);
     if (await countByTime(context, session, asked, add)) return true;
@@ -101,7 +101,7 @@ async function countByIndex(
   search: StoreSearch,
   buckets: Buckets | undefined,
 ): Promise<TaskCount[]> {
-  const rows = await context.database.snapshot(async (session) => {
+  const rows = await context.searching.snapshot(async (session) => {
     const { pairs } = await outline(session, { ...search, definitions: false });
     const { statement: counts, values } = summaryStatement(search, pairs, buckets);
     return session.query(counts, values);
