@@ -380,7 +380,9 @@ onEachStore("a record that cannot be stored (S23)", (world) => {
   async function stateOf() {
     const { store } = world;
     const tasks = await store.readRecords({ limit: 10 });
-    return [tasks, await store.listPauses(), await store.listSearches(), await store.stats()].map((one) =>
+    // What was undone may have taken room.
+    const { sizeBytes: _size, ...stats } = await store.stats();
+    return [tasks, await store.listPauses(), await store.listSearches(), stats].map((one) =>
       JSON.stringify(one),
     );
   }

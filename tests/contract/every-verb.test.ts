@@ -89,11 +89,13 @@ test("no file of rules is left out", () => {
       "explain-task",
       "moving-pages",
       "near-orders",
+      "priority-order",
       "retention",
       "search-conditions",
       "search-options",
       "slow-tasks",
       "start-action",
+      "start-ranges",
       "every-verb",
     ]),
   ].map((name) => `${name}.test.ts`);

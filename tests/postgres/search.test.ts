@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { fillPostgres } from "../../bench/postgres/fill.ts";
 import { compareText } from "../../server/tasks/core/compare.ts";
 import type { Condition } from "../../server/tasks/core/condition.ts";
-import { sortValueOf } from "../../server/tasks/core/meets.ts";
+import { meets, sortValueOf } from "../../server/tasks/core/meets.ts";
 import type { StoreSearch, TaskCount, TaskRecord, TaskStore } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { Database, type Session } from "../../server/tasks/stores/postgres/database.ts";
@@ -13,6 +13,7 @@ import { maybeStatement, outline } from "../../server/tasks/stores/postgres/sear
 import { onceOnly } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { readSubjects } from "../../server/tasks/stores/postgres/subjects.ts";
+import { rowFilterOf } from "../../server/tasks/stores/row-filter.ts";
 import { newId, newSearch, newTasks, newWorker } from "../support/builders.ts";
 import { countOf, tasksOf } from "../support/found.ts";
 import { everySearch } from "../support/month.ts";
@@ -224,6 +225,37 @@ test("of tasks that lack the name of what is asked for, none but the last is sen
     await database.close();
     await plain.close();
     await other.drop();
+  }
+});
+
+test("numbers of a task between bounds are looked at by the server, and what is found is what a look at every task finds", async () => {
+  const bounded = (name: "duration" | "wait" | "attempts", from: number, to: number): Condition => {
+    const [least, most] = [from, to].map((value) => ({ value, isIncluded: false }));
+    return { kind: "range", field: { of: "task", name }, from: least!, to: most! };
+  };
+  const database = new Database(parseLocation(schema.url));
+  await database.open();
+  try {
+    for (const where of [
+      bounded("duration", 60_000.5, 300_000),
+      bounded("wait", 10_000, 200_000.5),
+      bounded("attempts", -1, 1),
+    ]) {
+      const wanted = all.filter((task) => meets(where, { task })).map(({ id }) => id);
+      const search = newSearch({ where, limit: 10_000 });
+      expect((await tasksOf(store.searchTasks(search))).map(({ id }) => id)).toEqual(wanted);
+      const sent = await database.snapshot(async (session) => {
+        const { pairs } = await outline(session, search);
+        const { statement, values } = maybeStatement(search, pairs, rowFilterOf(where)!, 10_000, 1_000);
+        return session.query(statement, values);
+      });
+      const last = all.at(-1)!.id;
+      expect(sent.map(([, , id]) => id)).toEqual(wanted.includes(last) ? wanted : [...wanted, last]);
+      expect(wanted.length).toBeGreaterThan(10);
+      expect(wanted.length).toBeLessThan(all.length);
+    }
+  } finally {
+    await database.close();
   }
 });
 

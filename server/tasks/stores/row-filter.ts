@@ -1,26 +1,63 @@
 /**
- * Which tasks cannot meet a condition, as their JSON tells without being read: where a value at a place in a payload or result
- * is asked for, it has the names of that place in it, and a value that is to be equal stands there. Stores pass over the others,
- * and test these.
+ * Which tasks cannot meet a condition, as their rows tell without being read as a whole: where a value at a place in a payload or
+ * result is asked for, its JSON has the names of that place in it, and a value that is to be equal stands there; and numbers of the
+ * row lie within bounds. Stores pass over the others, and test these.
  */
 import type { Condition } from "../core/condition.ts";
 
+export type RowFilter = TextFilter | NumberFilter;
+
 /** The text stands in the JSON of each task that meets the condition, unless that has letters written as numbers. */
-export interface RowFilter {
+export interface TextFilter {
   of: "payload" | "result";
   text: string;
 }
 
+/** The number of each task that meets the condition lies between these integers, both included. */
+export interface NumberFilter {
+  of: "task";
+  name: keyof typeof numbersInRow;
+  from: number;
+  to: number;
+}
+
+/** What no index bounds, as SQL over the table of tasks, which names its columns alike in both stores. */
+export const numbersInRow = {
+  duration: "tasks.completed_at - tasks.started_at",
+  wait: "tasks.started_at - tasks.created_at",
+  attempts: "tasks.attempts",
+} as const;
+
 /** Fewer characters stand in most tasks. */
 const valueSizeMin = 3;
 
-/** The longest value, for few tasks have that; else the longest name. Undefined where the condition says nothing of the kind. */
+/**
+ * The longest value, for few tasks have that; else the first bounds of a number; else the longest name. Undefined where the
+ * condition says nothing of the kind.
+ */
 export function rowFilterOf(where: Condition): RowFilter | undefined {
-  const longest = (filters: RowFilter[]) => filters.sort((a, b) => b.text.length - a.text.length)[0];
-  return longest(valuesOf(where)) ?? longest(filtersOf(where));
+  const longest = (filters: TextFilter[]) => filters.sort((a, b) => b.text.length - a.text.length)[0];
+  return longest(valuesOf(where)) ?? boundsOf(where)[0] ?? longest(filtersOf(where));
 }
 
-function valuesOf(where: Condition): RowFilter[] {
+function boundsOf(where: Condition): NumberFilter[] {
+  if (where.kind === "and") return where.parts.flatMap(boundsOf);
+  if (where.kind !== "range" || where.field.of !== "task") return [];
+  const { name } = where.field;
+  const [from = Number.MIN_SAFE_INTEGER, to = Number.MAX_SAFE_INTEGER] = [where.from?.value, where.to?.value];
+  if (!isInRow(name) || typeof from !== "number" || typeof to !== "number") return [];
+  return [{ of: "task", name, from: asSafe(Math.floor(from)), to: asSafe(Math.ceil(to)) }];
+}
+
+function isInRow(name: string): name is keyof typeof numbersInRow {
+  return Object.hasOwn(numbersInRow, name);
+}
+
+function asSafe(value: number): number {
+  return Math.min(Math.max(value, Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER);
+}
+
+function valuesOf(where: Condition): TextFilter[] {
   if (where.kind === "and") return where.parts.flatMap(valuesOf);
   if (where.kind !== "equals" || where.field.of === "task" || where.field.of === "attribute") return [];
   const [value, ...others] = where.values;
@@ -33,7 +70,7 @@ function isPlain(value: unknown): boolean {
   return Number.isSafeInteger(value) || (typeof value === "string" && /^[\w .:@+-]*$/.test(value));
 }
 
-function filtersOf(where: Condition): RowFilter[] {
+function filtersOf(where: Condition): TextFilter[] {
   if (where.kind === "and") return where.parts.flatMap(filtersOf);
   if (!("field" in where) || where.field.of === "task" || where.field.of === "attribute") return [];
   // A task that has nothing there meets this one too.

@@ -7,7 +7,7 @@ import { compareText } from "../../core/compare.ts";
 import type { Found, SearchPlan, StoredDefinition, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import { keptTime } from "../kept-counts.ts";
-import type { RowFilter } from "../row-filter.ts";
+import { numbersInRow, type RowFilter } from "../row-filter.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Context } from "./context.ts";
 import type { ResultRow, Session, Snapshot } from "./database.ts";
@@ -142,10 +142,14 @@ export function maybeStatement(
 }
 
 /** SQL that says whether a task may meet the condition. */
-export function maybeHas({ of, text: name }: RowFilter, text: Text): string {
-  const has = (part: string) => `strpos(tasks.${of}, ${part}) > 0`;
+export function maybeHas(filter: RowFilter, text: Text): string {
+  if (filter.of === "task") {
+    const [from, to] = [text.add(filter.from), text.add(filter.to)];
+    return `${numbersInRow[filter.name]} BETWEEN ${from}::bigint AND ${to}::bigint`;
+  }
+  const has = (part: string) => `strpos(tasks.${filter.of}, ${part}) > 0`;
   // What has letters written as numbers may have the name in other words.
-  return `${has(text.add(name))} OR ${has("'\\u'")}`;
+  return `${has(text.add(filter.text))} OR ${has("'\\u'")}`;
 }
 
 export async function countTasks(context: Context, search: StoreSearch): Promise<number> {

@@ -8,6 +8,11 @@ import { readRows } from "./row-filter.ts";
 const at = (of: "payload" | "result", ...path: string[]): Field => ({ of, path });
 const from = { value: 5, isIncluded: true };
 const amount: Condition = { kind: "range", field: at("payload", "order", "amount"), from };
+const slow: Condition = {
+  kind: "range",
+  field: { of: "task", name: "duration" },
+  from: { value: 0.5, isIncluded: false },
+};
 const rows: Condition = { kind: "exists", field: at("result", "rows") };
 const tagged: Condition = { kind: "exists", field: { of: "task", name: "tag" } };
 
@@ -46,6 +51,13 @@ test("a condition tells which value or name stands in the JSON of all that meet 
     ],
     [{ kind: "equals", field: at("result", "größe"), values: ['say "a"'] }, undefined],
     [{ kind: "range", field: at("payload", "0", "größe"), from }, undefined],
+    [slow, { of: "task", name: "duration", from: 0, to: Number.MAX_SAFE_INTEGER }],
+    [
+      { kind: "and", parts: [amount, slow] },
+      { of: "task", name: "duration", from: 0, to: Number.MAX_SAFE_INTEGER },
+    ],
+    [{ kind: "range", field: { of: "task", name: "createdAt" }, from }, undefined],
+    [{ kind: "not", part: slow }, undefined],
     [{ kind: "or", parts: [amount, amount] }, undefined],
     [{ kind: "not", part: amount }, undefined],
     [tagged, undefined],
@@ -64,5 +76,12 @@ test("only rows that may meet it are read", () => {
   const found = [...readRows(bench.connection, seqs, rowFilterOf(amount))];
   expect(found.map(([, id]) => id)).toEqual(["with it"]);
   expect([...readRows(bench.connection, seqs, rowFilterOf(rows))]).toEqual([]);
+  expect([...readRows(bench.connection, seqs, rowFilterOf(slow))]).toEqual([]);
+  const once: Condition = {
+    kind: "range",
+    field: { of: "task", name: "attempts" },
+    to: { value: 0, isIncluded: true },
+  };
+  expect([...readRows(bench.connection, seqs, rowFilterOf(once))]).toHaveLength(101);
   bench.close();
 });

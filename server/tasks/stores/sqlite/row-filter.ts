@@ -1,5 +1,6 @@
 /** Tasks that cannot meet a condition are passed over before their rows are read; the others are tested on their rows. */
-import type { RowFilter } from "../row-filter.ts";
+import type { SQLInputValue } from "node:sqlite";
+import { numbersInRow, type RowFilter } from "../row-filter.ts";
 import type { Connection } from "./connection.ts";
 import type { Row } from "./rows.ts";
 import { allRows, areSmall, rowsOf } from "./rows-within.ts";
@@ -12,8 +13,7 @@ export function readRows(
   filter: RowFilter | undefined,
 ): readonly Row[] | Generator<Row, undefined> {
   const wanted = JSON.stringify(seqs);
-  const text = filter ? readBy[filter.of] : sql.readTasks;
-  const values = filter ? [wanted, filter.text] : [wanted];
+  const [text, ...values] = filter ? filtered(filter, wanted) : [sql.readTasks, wanted];
   return areSmall(connection, wanted) ? allRows(connection, text, values) : rowsOf(connection, text, values);
 }
 
@@ -22,4 +22,18 @@ export function readBareRows(connection: Connection, seqs: readonly number[]): r
   return allRows(connection, sql.readBareTasks, [JSON.stringify(seqs)]);
 }
 
-const readBy = { payload: sql.readByPayload, result: sql.readByResult } as const;
+function filtered(filter: RowFilter, wanted: string): [text: string, ...values: SQLInputValue[]] {
+  if (filter.of === "task") return [readBy[filter.name], wanted, filter.from, filter.to];
+  return [readBy[filter.of], wanted, filter.text];
+}
+
+const within = (name: keyof typeof numbersInRow) =>
+  `${sql.readTasks.replace("readTasks", `readBy:${name}`)} WHERE ${numbersInRow[name]} BETWEEN ? AND ?`;
+
+const readBy = {
+  payload: sql.readByPayload,
+  result: sql.readByResult,
+  duration: within("duration"),
+  wait: within("wait"),
+  attempts: within("attempts"),
+} as const;

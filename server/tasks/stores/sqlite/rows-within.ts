@@ -2,6 +2,7 @@
  * Task rows within a number of bytes. They are read one after another, so that of payloads that are too large for an answer
  * none but the first that does not fit is brought to JavaScript.
  */
+import type { SQLInputValue } from "node:sqlite";
 import type { Connection } from "./connection.ts";
 import type { Row } from "./rows.ts";
 import type { Key } from "./search-key.ts";
@@ -62,7 +63,7 @@ export function areSmall(connection: Connection, wanted: string): boolean {
   return bytes <= smallBytesMax;
 }
 
-export function allRows(connection: Connection, text: string, values: readonly string[]): Row[] {
+export function allRows(connection: Connection, text: string, values: readonly SQLInputValue[]): Row[] {
   return connection.prepare(text).all(...values) as unknown as Row[];
 }
 
@@ -70,7 +71,7 @@ export function allRows(connection: Connection, text: string, values: readonly s
 export function* rowsOf(
   connection: Connection,
   text: string,
-  values: readonly string[],
+  values: readonly SQLInputValue[],
 ): Generator<Row, undefined> {
   const statement = connection.borrow(text);
   const rows = statement.iterate(...values) as unknown as IterableIterator<Row>;
