@@ -4,7 +4,7 @@ import type { Condition } from "../../server/tasks/core/condition.ts";
 import type { StoreSearch, TaskRecord } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { gatheredStartsMax, outsideMax } from "../../server/tasks/stores/start-ranges.ts";
-import { newSearch, newTask, startAt } from "../support/builders.ts";
+import { newSearch, newTask, newTasks, startAt } from "../support/builders.ts";
 import { ok, onEachStore } from "../support/stores.ts";
 
 const minuteMs = 60_000;
@@ -205,6 +205,21 @@ onEachStore("ranges of the start", (world) => {
         }
       }
     }
+  });
+
+  test("a count that ends at its budget is an estimate of those that may have started then, not of all", async () => {
+    await fill(usual);
+    await readAll();
+    // Many that have nothing to do with them.
+    const later = newTasks(4_000, { createdAt: startAt + 40 * hourMs });
+    for (let from = 0; from < later.length; from += 1_000)
+      await world.enqueue(...later.slice(from, from + 1_000));
+    const search = newSearch({ where: startedWithin(...wide), budgetMs: 0 });
+    const { count, errorMax } = await world.store.countTasks(search);
+    const { length } = all.filter(isWithin(...wide));
+    expect(Math.abs(count - length)).toBeLessThanOrEqual(errorMax);
+    expect(count).toBeLessThan(3_200);
+    expect(errorMax).toBeLessThan(3_200);
   });
 
   test("what need not hold, or holds of others, bounds nothing", async () => {

@@ -20,6 +20,8 @@ export interface KeySource {
   readonly isFiltered?: true;
   /** Whether no index finds the candidates: it walks over them, only nearer to where they are. */
   readonly isWalk?: true;
+  /** How many it gives, where that is told soon. */
+  readonly total?: () => Promise<number>;
   /** About how many tasks it does not give, because their texts wait to be indexed. */
   readonly unindexed?: number;
   /**

@@ -71,10 +71,11 @@ export async function countTasks(context: Context, search: StoreSearch): Promise
   };
   if (!where) return { count: await plain.countTasks(context, unplaced), errorMax: 0 };
   const walk = new Walk(context, { ...unplaced, where });
-  const { met, seen, isWhole, unindexed } = await walk.count();
+  const { met, seen, isWhole, unindexed, candidates } = await walk.count();
   const unfilled = await countUnfilled(context.database, search, walk.reader.names);
   if (isWhole) return { count: met, errorMax: unindexed + unfilled };
-  const total = Math.max(seen + unindexed, await plain.countTasks(context, unplaced));
+  const all = candidates ?? (await plain.countTasks(context, unplaced));
+  const total = Math.max(seen + unindexed, all);
   const count = Math.round((met / Math.max(1, seen)) * total);
   return { count, errorMax: Math.max(count - met, met + total - seen - count) + unfilled };
 }
@@ -176,7 +177,8 @@ class Walk {
     return [prioritizedIndex, ...indexes];
   }
 
-  async count(): Promise<{ met: number; seen: number; isWhole: boolean; unindexed: number }> {
+  /** `candidates` is how many there are to look at, where that is not all that pass the plain filters. */
+  async count(): Promise<Counted> {
     let met = 0;
     let seen = 0;
     const source = await this.#source();
@@ -184,7 +186,9 @@ class Walk {
     for await (const chunk of source ? this.#fromSource(source) : this.#chunks()) {
       met += chunk.met.length;
       seen += chunk.seen;
-      if (performance.now() > this.#endsAt) return { met, seen, isWhole: false, unindexed };
+      if (performance.now() <= this.#endsAt) continue;
+      const candidates = await source?.total?.();
+      return { met, seen, isWhole: false, unindexed, ...(candidates !== undefined && { candidates }) };
     }
     return { met, seen, isWhole: true, unindexed };
   }
@@ -410,6 +414,14 @@ class Walk {
     const { definitions } = await this.#context.searching.snapshot(outline, planning);
     return definitions.map((definition) => plain.entryOf(search, definition));
   }
+}
+
+interface Counted {
+  met: number;
+  seen: number;
+  isWhole: boolean;
+  unindexed: number;
+  candidates?: number;
 }
 
 /** The first candidates of a source, and where there may be more. */

@@ -17,7 +17,7 @@ import type { Context } from "./context.ts";
 import { allOver, type Session, type Snapshot } from "./database.ts";
 import type { Candidates, KeySource } from "./key-source.ts";
 import { elsewhere } from "./near-statements.ts";
-import { isWithin, outlined } from "./search.ts";
+import { countTasks, isWithin, outlined } from "./search.ts";
 import {
   conditionsOf,
   keysOf,
@@ -54,13 +54,14 @@ export async function startRangeSource(
   const [gathered, ...all] = started;
   if (gathered![1] <= gatheredStartsMax) {
     const places = placesOf(search, all);
-    return sourceOf((_session, after, limit) => firstOf(search, places, after, limit));
+    const total = async () => places.length;
+    return sourceOf(total, (_session, after, limit) => firstOf(search, places, after, limit));
   }
   // The index by ids has no other instant.
   if (search.sortBy === "id") return undefined;
-  if (isLookedThrough(outside)) return walkOf(search, pairs, narrow, outside);
+  if (isLookedThrough(outside)) return walkOf(context, search, pairs, narrow, outside);
   const fewer = await ask(outsideStatement(search, pairs, range, wide));
-  return isLookedThrough(fewer) ? walkOf(search, pairs, wide, fewer) : undefined;
+  return isLookedThrough(fewer) ? walkOf(context, search, pairs, wide, fewer) : undefined;
 }
 
 /** Those of both statements begin with how many were looked at. */
@@ -71,24 +72,27 @@ function isLookedThrough([looked, ...found]: readonly Row[]): boolean {
 }
 
 function sourceOf(
+  total: () => Promise<number>,
   keys: (session: Session, after: Place | undefined, limit: number) => Promise<Candidates> | Candidates,
 ): KeySource {
   return {
     ...{ name: "startedAt", index: "slow", estimate: Number.POSITIVE_INFINITY },
-    ...{ isOrdered: true, isFiltered: true, isWalk: true },
+    ...{ isOrdered: true, isFiltered: true, isWalk: true, total },
     keys: async (session, after, limit) => keys(session, after, limit),
   };
 }
 
 function walkOf(
+  context: Context,
   search: StoreSearch,
   pairs: readonly Pair[],
   window: Window,
   [_looked, ...rows]: readonly Row[],
 ): KeySource {
   const outside = placesOf(search, rows);
-  return sourceOf(async (session, after, limit) => {
-    const { after: _after, ...within } = searchWithin(search, window);
+  const { after: _after, ...within } = searchWithin(search, window);
+  const total = async () => (await countTasks(context, within)) + outside.length;
+  return sourceOf(total, async (session, after, limit) => {
     const backwards = search.after?.backwards ?? false;
     const text = new Text();
     const keys = keysOf(text, { ...within, ...(after && { after: { ...after, backwards } }) }, pairs, limit);

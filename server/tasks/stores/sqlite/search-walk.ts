@@ -27,7 +27,7 @@ import { comparator, isAfter, isNotBefore, isPlace, type Key, keyOf } from "./se
 import { nearer } from "./search-skip.ts";
 import { Subjects } from "./search-subject.ts";
 import { slowestKeys } from "./slow-keys.ts";
-import { startedWithinKeys, startRangeIndexes } from "./start-range-keys.ts";
+import { startedWithinKeys, startedWithinTotal, startRangeIndexes } from "./start-range-keys.ts";
 import { withNames } from "./write-context.ts";
 
 /** The first chunk is as large as the page, and each after it twice as large as the one before. */
@@ -226,7 +226,7 @@ class Walk {
       met += chunk.filter((candidate) => this.#isMet(candidate)).length;
       seen += chunk.filter(({ key }) => !isPlace(key)).length;
       if (performance.now() <= this.#endsAt) continue;
-      const total = this.#source?.total();
+      const total = this.#source ? this.#source.total() : startedWithinTotal(this.#connection, this.#search);
       return { met, seen, isWhole: false, unindexed: this.#unindexed, ...(total !== undefined && { total }) };
     }
     return { met, seen, isWhole: true, unindexed: this.#unindexed };

@@ -15,7 +15,7 @@ import {
 } from "../start-ranges.ts";
 import type { Connection } from "./connection.ts";
 import { elsewhereIndexes } from "./order-statements.ts";
-import { findPairs, isWithin, keysInOrder, runningKeys } from "./search.ts";
+import { countTasks, findPairs, isWithin, keysInOrder, runningKeys } from "./search.ts";
 import { comparator, isAfter, type Key, keyOf } from "./search-key.ts";
 import { mergeInOrder } from "./search-merge.ts";
 import { type Pair, withPairs } from "./search-statements.ts";
@@ -33,6 +33,20 @@ export function startedWithinKeys(connection: Connection, search: StoreSearch): 
     if (!outside) continue;
     const within = keysInOrder(connection, searchWithin(search, window), []);
     return mergeInOrder([within, outside[Symbol.iterator]()], comparator(search));
+  }
+  return undefined;
+}
+
+/** How many it gives, about as fast as a page; undefined where it gives none. */
+export function startedWithinTotal(connection: Connection, search: StoreSearch): number | undefined {
+  const range = startRangeOf(search);
+  if (!range) return undefined;
+  const starts = new Starts(connection, search, range);
+  const all = starts.gathered();
+  if (all) return all.length;
+  for (const window of windowsOf(search, range)) {
+    const outside = starts.outside(window);
+    if (outside) return countTasks(connection, searchWithin(search, window)) + outside.length;
   }
   return undefined;
 }
