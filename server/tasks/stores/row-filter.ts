@@ -3,7 +3,7 @@
  * result is asked for, its JSON has the names of that place in it, and a value that is to be equal stands there; and numbers of the
  * row lie within bounds. Stores pass over the others, and test these.
  */
-import type { Condition } from "../core/condition.ts";
+import type { Bound, Condition } from "../core/condition.ts";
 
 export type RowFilter = TextFilter | NumberFilter;
 
@@ -42,11 +42,22 @@ export function rowFilterOf(where: Condition): RowFilter | undefined {
 
 function boundsOf(where: Condition): NumberFilter[] {
   if (where.kind === "and") return where.parts.flatMap(boundsOf);
-  if (where.kind !== "range" || where.field.of !== "task") return [];
-  const { name } = where.field;
-  const [from = Number.MIN_SAFE_INTEGER, to = Number.MAX_SAFE_INTEGER] = [where.from?.value, where.to?.value];
-  if (!isInRow(name) || typeof from !== "number" || typeof to !== "number") return [];
-  return [{ of: "task", name, from: asSafe(Math.floor(from)), to: asSafe(Math.ceil(to)) }];
+  if (where.kind !== "range" || where.field.of !== "task" || !isInRow(where.field.name)) return [];
+  const from = where.from ? leastOf(where.from) : Number.MIN_SAFE_INTEGER;
+  const to = where.to ? mostOf(where.to) : Number.MAX_SAFE_INTEGER;
+  return from === undefined || to === undefined ? [] : [{ of: "task", name: where.field.name, from, to }];
+}
+
+function leastOf({ value, isIncluded }: Bound): number | undefined {
+  return typeof value === "number"
+    ? asSafe(isIncluded ? Math.ceil(value) : Math.floor(value) + 1)
+    : undefined;
+}
+
+function mostOf({ value, isIncluded }: Bound): number | undefined {
+  return typeof value === "number"
+    ? asSafe(isIncluded ? Math.floor(value) : Math.ceil(value) - 1)
+    : undefined;
 }
 
 function isInRow(name: string): name is keyof typeof numbersInRow {

@@ -132,5 +132,5 @@ export function leastDuration(where: Condition): number | undefined {
   if (where.kind !== "range" || where.field.of !== "task" || where.field.name !== "duration")
     return undefined;
   const bound = where.from?.value;
-  return typeof bound === "number" ? bound : undefined;
+  return typeof bound === "number" ? Math.floor(bound) : undefined;
 }
