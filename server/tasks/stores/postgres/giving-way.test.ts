@@ -4,36 +4,53 @@ import { GivingWay } from "./giving-way.ts";
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
 afterEach(() => void vi.useRealTimers());
 
-/** Reads that take so many milliseconds each, and which of them are under way. */
+/** Reads that take so many milliseconds each and may fail, and which of them are under way. */
 function begin(tookMs: number) {
-  const lull = { isLacking: true };
   const underWay = new Set<string>();
   const read = async ({ name }: { name: string }) => {
     underWay.add(name);
     await new Promise((resolve) => setTimeout(resolve, tookMs));
     underWay.delete(name);
+    if (name === "broken") throw new Error("broken");
     return [];
   };
-  const searching = new GivingWay({ read } as never, lull as never);
+  const searching = new GivingWay({ read } as never);
+  let isDrained = false;
+  /** Until it is drained, 2,000 tasks end each second. */
+  const drain = () => {
+    if (isDrained) return;
+    searching.settling(100);
+    setTimeout(drain, 50);
+  };
+  const drained = () => {
+    isDrained = true;
+  };
   const ask = (...names: string[]) => {
-    for (const name of names) void searching.read({ name, text: "" });
+    for (const name of names) searching.read({ name, text: "" }).catch(() => undefined);
   };
   const after = async (ms: number) => {
     await vi.advanceTimersByTimeAsync(ms);
     return [...underWay];
   };
-  return { lull, ask, after };
+  const beginDrain = async () => {
+    drain();
+    await after(50);
+  };
+  return { searching, ask, after, beginDrain, drained };
 }
 
-test("reads of searches are sent at once where there are lulls", async () => {
-  const { lull, ask, after } = begin(20);
-  lull.isLacking = false;
+test("reads of searches are sent at once where few tasks end", async () => {
+  const { searching, ask, after } = begin(20);
+  searching.settling(100);
+  await after(101);
+  searching.settling(199);
   ask("first", "second", "third");
   expect(await after(0)).toEqual(["first", "second", "third"]);
 });
 
-test("without lulls they take turns, and rest after each for as long as it took", async () => {
-  const { ask, after } = begin(20);
+test("in a drain they take turns, and rest after each for as long as it took", async () => {
+  const { ask, after, beginDrain } = begin(20);
+  await beginDrain();
   ask("first", "second", "third");
   expect(await after(19)).toEqual(["first"]);
   expect(await after(20)).toEqual([]);
@@ -43,7 +60,8 @@ test("without lulls they take turns, and rest after each for as long as it took"
 });
 
 test("where nobody waited meanwhile the next one is sent after the rest, too", async () => {
-  const { ask, after } = begin(20);
+  const { ask, after, beginDrain } = begin(20);
+  await beginDrain();
   ask("first");
   await after(30);
   ask("second");
@@ -51,16 +69,18 @@ test("where nobody waited meanwhile the next one is sent after the rest, too", a
   expect(await after(1)).toEqual(["second"]);
 });
 
-test("those that wait are sent together when there are lulls again", async () => {
-  const { lull, ask, after } = begin(20);
+test("those that wait are sent together when the drain is over", async () => {
+  const { ask, after, beginDrain, drained } = begin(200);
+  await beginDrain();
   ask("first", "second", "third");
-  await after(39);
-  lull.isLacking = false;
+  drained();
+  expect(await after(299)).toEqual([]);
   expect(await after(1)).toEqual(["second", "third"]);
 });
 
 test("one that has waited for half a second is sent whatever happens, and takes nobody's turn", async () => {
-  const { ask, after } = begin(2_000);
+  const { ask, after, beginDrain } = begin(2_000);
+  await beginDrain();
   ask("endless", "second", "third");
   expect(await after(499)).toEqual(["endless"]);
   expect(await after(1)).toEqual(["endless", "second", "third"]);
@@ -69,15 +89,8 @@ test("one that has waited for half a second is sent whatever happens, and takes 
 });
 
 test("a read that fails gives its turn away", async () => {
-  const lull = { isLacking: true };
-  const asked: string[] = [];
-  const read = async ({ name }: { name: string }) => {
-    asked.push(name);
-    throw new Error("broken");
-  };
-  const searching = new GivingWay({ read } as never, lull as never);
-  const all = ["first", "second"].map((name) => searching.read({ name, text: "" }).catch(String));
-  await vi.advanceTimersByTimeAsync(0);
-  expect(await Promise.all(all)).toEqual(["Error: broken", "Error: broken"]);
-  expect(asked).toEqual(["first", "second"]);
+  const { ask, after, beginDrain } = begin(20);
+  await beginDrain();
+  ask("broken", "second");
+  expect(await after(40)).toEqual(["second"]);
 });

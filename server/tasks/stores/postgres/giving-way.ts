@@ -1,27 +1,47 @@
 /**
- * Searches give way to tasks. While the statements that tasks wait for follow one another without a lull, as they do in a drain, the
- * reads of searches take turns, and after each there is a rest as long as it took: eight searches that run without pause would
- * else take more than half of two processors. A search of several chunks takes a turn for each, so a quick one is not kept
- * behind one that takes its whole budget. At other times nothing waits.
+ * Searches give way to tasks. In a drain, where this process settles thousands of tasks a second, the reads of searches take
+ * turns, and after each there is a rest as long as it took: eight searches that run without pause would else take more
+ * than half of two processors. A search of several chunks takes a turn for each, so a quick one is not kept behind one that
+ * takes its whole budget. At other times nothing waits.
  */
 import type { Database, ResultRow, Snapshot } from "./database.ts";
-import type { Lull } from "./lull.ts";
 import type { Statement } from "./statement.ts";
 
 /** So long at most a read waits for its turn. */
 const patienceMs = 500;
 const restMsMax = 100;
+/** It is a drain while so many tasks end within so many milliseconds, and for as long after that. */
+const drainedMin = 200;
+const drainedMs = 100;
 
 export class GivingWay {
   readonly #database: Database;
-  readonly #lull: Lull;
   #isTaken = false;
   /** In the order they came. */
   readonly #waiting = new Set<(isTurn: boolean) => void>();
 
-  constructor(database: Database, lull: Lull) {
+  /** Tasks that were settled since then. */
+  #settled = 0;
+  #settledSince = Number.NEGATIVE_INFINITY;
+  #drainsUntil = Number.NEGATIVE_INFINITY;
+
+  constructor(database: Database) {
     this.#database = database;
-    this.#lull = lull;
+  }
+
+  /** So many tasks of this process end. */
+  settling(tasks: number): void {
+    const now = performance.now();
+    if (now - this.#settledSince > drainedMs) {
+      this.#settledSince = now;
+      this.#settled = 0;
+    }
+    this.#settled += tasks;
+    if (this.#settled >= drainedMin) this.#drainsUntil = now + drainedMs;
+  }
+
+  get #isDrain(): boolean {
+    return performance.now() < this.#drainsUntil;
   }
 
   /** As `Database.snapshot`. */
@@ -35,7 +55,7 @@ export class GivingWay {
   }
 
   async #inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
-    if (!this.#lull.isLacking) return work();
+    if (!this.#isDrain) return work();
     const hasTurn = !this.#isTaken || (await this.#turn());
     if (!hasTurn) return work();
     this.#isTaken = true;
@@ -60,10 +80,10 @@ export class GivingWay {
     });
   }
 
-  /** To the one who waits longest; where there are lulls again, nobody needs one. */
+  /** To the one who waits longest; where the drain is over, nobody needs one. */
   #pass(): void {
     const [next] = this.#waiting;
-    if (next && this.#lull.isLacking) next(true);
+    if (next && this.#isDrain) next(true);
     else {
       this.#isTaken = false;
       for (const go of [...this.#waiting]) go(false);

@@ -86,27 +86,3 @@ test("without a lull derived work goes ahead, and does not wait for one until la
   await turns();
   expect(sent).toEqual(["fold", "index"]);
 });
-
-test("lulls are lacking after fifty milliseconds without one, until the next", async () => {
-  const { lull, work } = begin();
-  expect(lull.isLacking).toBe(false);
-  const first = work();
-  vi.advanceTimersByTime(40);
-  const second = work();
-  first.end();
-  await turns();
-  expect(lull.isLacking).toBe(false);
-  vi.advanceTimersByTime(11);
-  expect(lull.isLacking).toBe(true);
-  second.end();
-  await turns();
-  vi.advanceTimersByTime(1);
-  const third = work();
-  expect(lull.isLacking).toBe(true);
-  third.end();
-  await turns();
-  vi.advanceTimersByTime(2);
-  expect(lull.isLacking).toBe(false);
-  work();
-  expect(lull.isLacking).toBe(false);
-});

@@ -11,18 +11,11 @@ import type { Statement } from "./statement.ts";
 const patienceMs = 10;
 /** So long after it waited in vain it does not wait. */
 const vainMs = 200;
-/** A shorter time without such a statement is no lull. */
-const lullMsMin = 2;
-/** After so long without a lull there is none, as in a drain. */
-const lackingMs = 50;
 
 export class Lull implements Session {
   readonly #session: Session;
   #underWay = 0;
   #inVainAt = Number.NEGATIVE_INFINITY;
-  /** When the latest of them ended that none was under way behind, and when the latest lull ended. */
-  #overAt = Number.NEGATIVE_INFINITY;
-  #lullAt = Number.NEGATIVE_INFINITY;
   /** In the order they came; each is called once. */
   readonly #waiting = new Set<() => void>();
   #isLooking = false;
@@ -36,23 +29,13 @@ export class Lull implements Session {
     return performance.now() - this.#inVainAt < vainMs;
   }
 
-  /** Whether there was none for some time. */
-  get isLacking(): boolean {
-    const now = performance.now();
-    if (this.#underWay === 0 && now - this.#overAt >= lullMsMin) return false;
-    return now - this.#lullAt > lackingMs;
-  }
-
   /** Does what a task waits for. */
   async during<Value>(work: () => Promise<Value>): Promise<Value> {
-    const now = performance.now();
-    if (this.#underWay === 0 && now - this.#overAt >= lullMsMin) this.#lullAt = now;
     this.#underWay += 1;
     try {
       return await work();
     } finally {
       this.#underWay -= 1;
-      if (this.#underWay === 0) this.#overAt = performance.now();
       this.#look();
     }
   }

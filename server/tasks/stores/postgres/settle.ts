@@ -33,6 +33,7 @@ export async function settleTasks(
   context: Context,
   settlements: readonly Settlement[],
 ): Promise<Written<Settled[]>> {
+  context.searching.settling(settlements.length);
   return context.database.written(async () => {
     const answers: Settled[] = new Array(settlements.length);
     const placed = settlements.map((settlement, index) => ({ index, settlement }));

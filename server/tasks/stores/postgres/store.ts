@@ -127,7 +127,7 @@ class PostgresStore implements TaskStore {
     this.#context = {
       database: this.#database,
       ...{ lanes, attributes, lull },
-      searching: new GivingWay(this.#database, lull),
+      searching: new GivingWay(this.#database),
       floors: new Floors(),
       lookout: new Lookout(),
       minutes: { areKept: true },
