@@ -2,13 +2,18 @@
 import { createHash } from "node:crypto";
 import { inSchema, type Statement } from "./statement.ts";
 
-/** So many different texts that are made for each call are prepared: the first that come. */
-const shapesMax = 200;
+/** So many different texts that are made for each call are prepared: of all, and of those that come first whatever they are. */
+const shapesMax = 400;
+const firstShapesMax = 200;
+/** Further ones are prepared when they come again, among so many others. */
+const metMax = 400;
 
 export class PreparedTexts {
   readonly #schema: string;
   readonly #texts = new Map<Statement, { name: string; text: string }>();
   readonly #shapes = new Set<string>();
+  /** Those that came once. */
+  readonly #met = new Set<string>();
   /** Numbers the prepared statements; see `startOver`. */
   #plans = 0;
 
@@ -31,8 +36,18 @@ export class PreparedTexts {
   isWorthIt({ once, isShape, text }: Statement): boolean {
     if (!once) return true;
     if (!isShape) return false;
-    if (this.#shapes.size < shapesMax) this.#shapes.add(text);
-    return this.#shapes.has(text);
+    if (this.#shapes.has(text)) return true;
+    if (this.#shapes.size >= shapesMax || !(this.#shapes.size < firstShapesMax || this.#cameAgain(text)))
+      return false;
+    this.#shapes.add(text);
+    return true;
+  }
+
+  #cameAgain(text: string): boolean {
+    if (this.#met.delete(text)) return true;
+    if (this.#met.size >= metMax) this.#met.clear();
+    this.#met.add(text);
+    return false;
   }
 
   /** Everything gets a plan of its own from now on. */
