@@ -108,6 +108,9 @@ test("pressing twice what starts an action does not stop it, by keyboard or mous
     await page.getByRole("button", { name: "Delete" }).click();
     const dialog = page.getByRole("dialog");
     const starting = dialog.getByRole("button", { name: "Delete" });
+    // Behind the dry run, which it waits for and which makes the dialog higher.
+    await dialog.getByRole("listitem").first().waitFor();
+    await expect.poll(() => starting.isEnabled()).toBe(true);
     const reached = () => dialog.getByRole("progressbar").getAttribute("value");
     const { x, y, width, height } = (await starting.boundingBox())!;
     const press = async () => {
