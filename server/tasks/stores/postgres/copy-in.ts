@@ -10,9 +10,6 @@ interface CopyConnection {
   sendCopyFail(message: string): void;
 }
 
-/** The driver's own time limit is for a whole query, and this one lasts as long as the caller has rows. */
-const longMs = 2 ** 31 - 1;
-
 /** A row in the text format of COPY, its end included. */
 export function copyLine(columns: readonly (string | number | boolean | null | undefined)[]): string {
   return `${columns.map(copyValue).join("\t")}\n`;
@@ -34,7 +31,6 @@ const escapes: Readonly<Record<string, string>> = { "\\": "\\\\", "\t": "\\t", "
  * before. A query as the driver's queue takes it. End it with `end` or `abort`.
  */
 export class CopyIn {
-  readonly query_timeout = longMs;
   callback: (error?: Error) => void;
   readonly #text: string;
   /** How long the server may take nothing, or leave the end unanswered. */

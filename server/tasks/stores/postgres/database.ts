@@ -9,6 +9,7 @@
 import type pg from "pg";
 import { DureError } from "../../core/errors.ts";
 import type { Written } from "../../core/store.ts";
+import { ask } from "./ask.ts";
 import { Connections } from "./connections.ts";
 import { CopyIn } from "./copy-in.ts";
 import { inOneGo, queryTimeoutMs } from "./driver.ts";
@@ -74,6 +75,9 @@ const backoffMsMax = 1_000;
  * The planner guesses that a new table is large, and a server with JIT then compiles for a second what takes milliseconds to
  * run. No statement of ours is long enough to be worth it.
  */
+const begin = { text: "BEGIN" };
+const commit = { text: "COMMIT" };
+const rollback = { text: "ROLLBACK" };
 const reading = ["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "SET LOCAL jit = off"];
 
 export class Database implements Session {
@@ -345,14 +349,14 @@ export class Database implements Session {
     before: readonly string[] = [],
   ): Promise<ResultRow[]> {
     const { name, text } = this.prepared(statement);
-    const plain = { text, values: values as unknown[], rowMode: "array" as const, query_timeout: timeoutMs };
+    const plain = { text, values: values as unknown[], rowMode: "array" as const };
     const isNamed = this.#prepare && this.#texts.isWorthIt(statement);
     const query = isNamed ? { ...plain, name } : plain;
     try {
       return (
         await (before.length > 0
-          ? this.#connections.driver.queryAfter(client, before, query)
-          : client.query(query))
+          ? this.#connections.driver.queryAfter(client, before, query, timeoutMs)
+          : ask(client, query, timeoutMs))
       ).rows;
     } catch (error) {
       if (!isNamed || this.location.prepare === "on" || !isPreparedStatementTrouble(error)) throw error;
@@ -387,11 +391,11 @@ export class Database implements Session {
       give(await work({ query, inOneGo: together }));
     } catch (error) {
       if (isConnectionLoss(error)) throw new NotSent(error);
-      if (isOpen) await client.query("ROLLBACK").catch(() => undefined);
+      if (isOpen) await ask(client, rollback, queryTimeoutMs).catch(() => undefined);
       throw error;
     }
     if (!isOpen) return;
-    const ended = client.query("COMMIT").catch((cause) => {
+    const ended = ask(client, commit, queryTimeoutMs).catch((cause) => {
       // The next one must not go on in it.
       throw new ConnectionLost("The end of a transaction was not answered.", { cause });
     });
@@ -405,7 +409,7 @@ export class Database implements Session {
   ): Promise<Value> {
     let value: Value;
     try {
-      await client.query("BEGIN");
+      await ask(client, begin, timeoutMs);
       value = await work({
         query: (statement, values = []) => this.#send(client, statement, values, timeoutMs),
         copy: (statement) => client.query(new CopyIn(this.prepared(statement).text, timeoutMs)),
@@ -413,10 +417,10 @@ export class Database implements Session {
     } catch (error) {
       // Nothing was committed, so a connection that was lost here may be replaced and the work done again.
       if (isConnectionLoss(error)) throw new NotSent(error);
-      await client.query("ROLLBACK").catch(() => undefined);
+      await ask(client, rollback, timeoutMs).catch(() => undefined);
       throw error;
     }
-    await client.query("COMMIT");
+    await ask(client, commit, timeoutMs);
     return value;
   }
 

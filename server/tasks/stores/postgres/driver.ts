@@ -1,6 +1,7 @@
 /** The driver, `pg`, loaded when it is needed, and how connections are made with it: to which host, with which settings. */
 import type pg from "pg";
 import { DureError } from "../../core/errors.ts";
+import { ask } from "./ask.ts";
 import type { Location } from "./location.ts";
 import { makeQueryAfter, type QueryAfter } from "./opening.ts";
 
@@ -66,7 +67,7 @@ export class Driver {
       ...this.#config(),
       // For its turn a statement may wait as long as for its answer; a connection is made sooner or not at all.
       connectionTimeoutMillis: queryTimeoutMs,
-      ...(lent && { connectionTimeoutMillis: 0, query_timeout: 0, types: this.#pg.types }),
+      ...(lent && { connectionTimeoutMillis: 0, types: this.#pg.types }),
       max,
       Client: HostClient,
       allowExitOnIdle: true,
@@ -84,7 +85,8 @@ export class Driver {
 
   /** A connection of its own, not yet connected. */
   makeClient(options: pg.ClientConfig): pg.Client {
-    return new this.#pg.Client({ ...this.#config(), connectionString: this.#connectionString(), ...options });
+    const own = { connectionString: this.#connectionString(), query_timeout: queryTimeoutMs };
+    return new this.#pg.Client({ ...this.#config(), ...own, ...options });
   }
 
   /** The host of the latest connection is of no use at the moment. */
@@ -103,7 +105,6 @@ export class Driver {
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
       connectionTimeoutMillis: connectTimeoutMs,
-      query_timeout: queryTimeoutMs,
       types: this.types,
     };
   }
@@ -138,13 +139,10 @@ export async function commit(client: pg.ClientBase): Promise<void> {
 
 /** Among several hosts only one takes writes. */
 function refuseStandby(client: pg.ClientBase, done: (error?: Error) => void): void {
-  client
-    .query("SELECT pg_is_in_recovery()")
-    .then(
-      ({ rows }) =>
-        rows[0].pg_is_in_recovery
-          ? done(Object.assign(new Error("This host is a standby."), { code: "25006" }))
-          : done(),
-      done,
-    );
+  const text = "SELECT 1 WHERE pg_is_in_recovery()";
+  ask(client, { text }, queryTimeoutMs).then(
+    ({ rows }) =>
+      rows.length > 0 ? done(Object.assign(new Error("This host is a standby."), { code: "25006" })) : done(),
+    done,
+  );
 }

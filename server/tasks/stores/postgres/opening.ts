@@ -3,6 +3,7 @@
  * for each statement that comes before, and every statement still has its values bound.
  */
 import type pg from "pg";
+import { within } from "./ask.ts";
 
 /** What the driver's connection can do beside what its types tell. */
 interface SendingConnection {
@@ -16,7 +17,6 @@ interface SendingConnection {
 /** The driver's query, as far as it is changed here. */
 interface DriverQuery {
   name: string | undefined;
-  query_timeout?: number;
   submit(connection: unknown): Error | null;
   handleDataRow(message: unknown): void;
   handleCommandComplete(message: unknown, connection: unknown): void;
@@ -26,7 +26,8 @@ interface DriverQuery {
 export type QueryAfter = (
   client: pg.ClientBase,
   before: readonly string[],
-  query: pg.QueryConfig & { query_timeout: number },
+  query: pg.QueryConfig,
+  timeoutMs: number,
 ) => Promise<pg.QueryArrayResult>;
 
 /** A query that is sent behind statements without values, whose rows are passed over. */
@@ -38,10 +39,9 @@ export function makeQueryAfter(driver: typeof pg): QueryAfter {
     #left: number;
     #name: string | undefined;
 
-    constructor(before: readonly string[], config: { query_timeout: number }, callback: unknown) {
+    constructor(before: readonly string[], config: pg.QueryConfig, callback: unknown) {
       // What is sent before would swallow a query of the simple protocol.
       super({ ...config, queryMode: "extended" }, callback);
-      this.query_timeout = config.query_timeout;
       this.#before = before;
       this.#left = before.length;
     }
@@ -82,10 +82,8 @@ export function makeQueryAfter(driver: typeof pg): QueryAfter {
     }
   }
 
-  return (client, before, query) =>
-    new Promise((resolve, reject) => {
-      const answer = (error: Error | null, result: pg.QueryArrayResult) =>
-        error ? reject(error) : resolve(result);
+  return (client, before, query, timeoutMs) =>
+    within(timeoutMs, (answer) => {
       client.query(new Opening(before, query, answer) as unknown as pg.Submittable);
     });
 }
