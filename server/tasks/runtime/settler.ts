@@ -32,6 +32,8 @@ export class Settler {
   /** Every settlement not yet answered, by task: its fence. */
   readonly #pending = new IdMap<number>();
   #inFlight = 0;
+  /** How many say that more is about to end. */
+  #gathering = 0;
   #scheduled = false;
   #failing = false;
   #whenIdle: (() => void)[] = [];
@@ -58,7 +60,20 @@ export class Settler {
   add(settlement: Settlement): void {
     this.#waiting.push(settlement);
     this.#pending.set(settlement.taskId, settlement.fence);
-    if (this.#scheduled || this.#inFlight >= inFlightMax) return;
+    this.#schedule();
+  }
+
+  /** More is about to end: nothing is sent before the returned function is called. */
+  gather(): () => void {
+    this.#gathering += 1;
+    return () => {
+      this.#gathering -= 1;
+      if (this.#waiting.length > 0) this.#schedule();
+    };
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#gathering > 0 || this.#inFlight >= inFlightMax) return;
     this.#scheduled = true;
     this.#parts.clock.after(0, () => this.flush());
   }
@@ -78,7 +93,7 @@ export class Settler {
   /** Sends what waits, as far as calls are free. */
   flush(): void {
     this.#scheduled = false;
-    while (this.#waiting.length > 0 && this.#inFlight < inFlightMax) {
+    while (this.#waiting.length > 0 && this.#inFlight < inFlightMax && this.#gathering === 0) {
       const batch =
         this.#waiting.length <= batchSizeMax ? this.#waiting : this.#waiting.slice(0, batchSizeMax);
       this.#waiting = batch === this.#waiting ? [] : this.#waiting.slice(batchSizeMax);

@@ -283,7 +283,7 @@ test("never more tasks than slots are claimed, and freed slots are claimed in th
   await service.stop();
 });
 
-test("no claim is larger than what one turn of the event loop may start", async () => {
+test("no claim is larger than 500, however many slots are free", async () => {
   let started = 0;
   const handler = async () => {
     started += 1;

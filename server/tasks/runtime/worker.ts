@@ -3,9 +3,9 @@
  *
  * A claim asks for as many tasks as there are free slots, because a claimed task counts as RUNNING. When a hint comes while
  * one is under way, a second may go out beside it; and in a drain, while claims bring what they ask for and the store says that
- * no other worker is alive (docs/design/storage-postgres.md has what two give). Handlers start only after the claim's reply, a few hundred in one turn of the event loop. What ends in one
- * turn is settled together and its slots are claimed again in that same turn, so that the store commits both at once while
- * this thread runs the next handlers.
+ * no other worker is alive (docs/design/storage-postgres.md has what two give). Handlers start only after the claim's reply, a hundred or so
+ * in one turn of the event loop (starts.ts). What ends meanwhile is settled together and its slots are claimed again in the
+ * turn after the last of them, so that the store commits both at once while this thread runs the next handlers.
  *
  * An attempt that does not end within its grace period is closed without its handler; the handler is then a zombie.
  * Past as many zombies as slots (at least ten) the worker claims no more and says that it is unhealthy.
@@ -30,9 +30,9 @@ import type { AttemptHost } from "./running-attempt.ts";
 import { RunningAttempt } from "./running-attempt.ts";
 import { release, settleFailure, settleSuccess, settleUnended, settleUnreadable } from "./settlement.ts";
 import type { Settler } from "./settler.ts";
+import { Starts } from "./starts.ts";
 import { Transactions } from "./transactions.ts";
 
-/** Also how many handlers start in one turn of the event loop. */
 const claimSizeMax = 500;
 const atWorkMs = 1_000;
 const zombiesMin = 10;
@@ -74,6 +74,7 @@ export class Worker implements AttemptHost {
   readonly #running = new IdMap<RunningAttempt>();
   readonly #zombies = new Set<RunningAttempt>();
   readonly #deadlines: Deadlines;
+  readonly #starts: Starts;
   readonly #outside: Outside = takeOutside();
   #suspect: RunningAttempt | undefined;
   #stopping = false;
@@ -88,7 +89,7 @@ export class Worker implements AttemptHost {
   #claiming = 0;
   /** Whether the claim that waits found no slot free; nobody asks for what is due until it does again. */
   #starved = false;
-  /** By the monotonic clock, when a claim brought something last. */
+  /** Monotonic: when a claim brought something last. */
   #takenAt = Number.NEGATIVE_INFINITY;
   /** The incarnation of the claim that the store may hold back. */
   #claimsFor: string | undefined;
@@ -101,15 +102,13 @@ export class Worker implements AttemptHost {
     this.#reporter = new Reporter(parts.store, parts.clock, parts.logger);
     this.#transactions = new Transactions(parts);
     const { clock, logger } = parts;
-    const running = this.#running;
-    this.#deadlines = new Deadlines({
-      clock,
-      running,
-      onPassed: (attempt) => this.#passDeadline(attempt),
-    });
-    const loop = { clock, logger };
-    this.#loop = new Loop({ ...loop, name: "search for due tasks", tick: () => this.#tick(true) });
-    this.#ahead = new Loop({ ...loop, name: "search for further due tasks", tick: () => this.#tick(false) });
+    const onPassed = (attempt: RunningAttempt) => this.#passDeadline(attempt);
+    this.#deadlines = new Deadlines({ clock, running: this.#running, onPassed });
+    this.#starts = new Starts(clock, parts.settler);
+    const looking = (name: string, waits: boolean) =>
+      new Loop({ clock, logger, name, tick: () => this.#tick(waits) });
+    this.#loop = looking("search for due tasks", true);
+    this.#ahead = looking("search for further due tasks", false);
   }
 
   get clock(): Clock {
@@ -269,7 +268,7 @@ export class Worker implements AttemptHost {
         ...(queues && { queues }),
       };
       const answer = await store.claimTasks(request);
-      if (answer.kind === "ok") return this.#accept(answer.value, workerId, limit);
+      if (answer.kind === "ok") return await this.#accept(answer.value, workerId, limit);
       if (answer.kind === "unknown")
         throw new DureError("COMMIT_UNKNOWN", "A claim may or may not have happened.", {
           cause: answer.cause,
@@ -295,8 +294,9 @@ export class Worker implements AttemptHost {
     return this.#parts.concurrency - this.#running.size - this.#claiming;
   }
 
-  /** How long to wait for the next claim. */
-  #accept(reply: ClaimReply, workerId: string, limit: number): number {
+  /** Answers how long to wait for the next claim. */
+  async #accept(reply: ClaimReply, workerId: string, limit: number): Promise<number> {
+    await this.#starts.over();
     if (this.#parts.incarnation() !== workerId) return 0;
     if (reply.claimed.some((claimed) => this.#knows(claimed))) {
       this.#releaseUnknown(reply, workerId);
@@ -305,14 +305,14 @@ export class Worker implements AttemptHost {
     }
     const now = this.clock.monotonic();
     if (reply.claimed.length > 0) this.#takenAt = now;
-    for (const claimed of reply.claimed) this.#take(claimed, workerId, now);
     this.#isPressed = reply.claimed.length >= limit;
     this.#isAlone = reply.isAlone ?? this.#isAlone;
-    if (this.#isPressed) {
-      this.#mayHaveMore = true;
-      this.#wakeNextTurn();
-      return Number.POSITIVE_INFINITY;
-    }
+    if (this.#isPressed) this.#mayHaveMore = true;
+    // Between two turns the incarnation may come to its end.
+    const isCurrent = () => this.#parts.incarnation() === workerId;
+    await this.#starts.each(reply.claimed, (claimed) => isCurrent() && this.#take(claimed, workerId, now));
+    if (this.#mayHaveMore) this.#wakeNextTurn();
+    if (this.#isPressed) return Number.POSITIVE_INFINITY;
     const { pollMs } = this.#parts.store.pace;
     if (this.#parts.settler.failing) return pollMs;
     // A claim brings one suspect at most; the others start at once too.
@@ -421,7 +421,7 @@ export class Worker implements AttemptHost {
 
   /** Claims go out in the turn in which the settlements of this one do, so that one commit serves both. */
   #wakeNextTurn(): void {
-    if (this.#turnScheduled) return;
+    if (this.#turnScheduled || this.#starts.areUnderWay) return;
     this.#turnScheduled = true;
     this.clock.after(0, () => {
       this.#turnScheduled = false;
