@@ -15,8 +15,8 @@ import {
 import type { TaskStore } from "../../server/tasks/core/store.ts";
 import { Alerts } from "../../server/tasks/runtime/alerts.ts";
 import { createSystemIds } from "../../server/tasks/runtime/system-clock.ts";
-import { startAt } from "../support/builders.ts";
-import { onEachStore } from "../support/stores.ts";
+import { newDefinition, startAt } from "../support/builders.ts";
+import { ok, onEachStore } from "../support/stores.ts";
 import type { TestClock } from "../support/test-clock.ts";
 
 const second = 1_000;
@@ -41,7 +41,7 @@ onEachStore("alert rules", (world) => {
     for (const type of types) define(instance, type, async () => undefined, {}, processOn as never);
     const logger = {
       info: () => undefined,
-      warn: () => undefined,
+      warn: (line: string) => void logged.push(line),
       error: (line: string) => void logged.push(line),
     };
     return { instance, alerts: new Alerts({ instance, logger }) };
@@ -232,6 +232,35 @@ onEachStore("alert rules", (world) => {
     await look(alerts, minute);
     expect(await enqueued(instance)).toHaveLength(1);
     expect((await listSearchesIn(instance))[1]!.alertState?.problem).toBeUndefined();
+  });
+
+  test("while an attribute is filled in, what is left may decide, and the rule waits", async () => {
+    const { instance, alerts } = open();
+    const alert = { enqueue: { type: "page" } };
+    const definition = newDefinition("send-receipt");
+    ok(await world.store.saveDefinitions([definition]));
+    await send(instance, 4);
+    ok(await world.store.saveDefinitions([{ ...definition, attributes: ["order"] }]));
+    await saveSearchIn(instance, "few", { query: "order:>=0", alert: { ...alert, under: 4 } });
+    await saveSearchIn(instance, "many", { query: "order:>=0", alert: { ...alert, over: 3 } });
+    await saveSearchIn(instance, "no-others", { query: "-order:5", alert: { ...alert, under: 4 } });
+    await saveSearchIn(instance, "hundreds", { query: "order:>=0", alert: { ...alert, over: 100 } });
+    await look(alerts, 2 * minute);
+    expect(await enqueued(instance)).toEqual([]);
+    const states = (await listSearchesIn(instance)).map(
+      ({ name, alertState }) => [name, alertState!] as const,
+    );
+    for (const [name, { problem, count }] of states) {
+      if (name === "hundreds") expect({ problem, count }).toEqual({ problem: undefined, count: 0 });
+      else expect(problem).toMatch(/is being filled in/);
+    }
+    expect(logged).toHaveLength(3);
+    const unfilled = await world.store.readUnfilled({ types: ["send-receipt"], limit: 10 });
+    const filled = unfilled.map(({ ref, task }) => ({ ref, attributes: { order: task.payload.order } }));
+    ok(await world.store.writeAttributes(filled));
+    await look(alerts, minute);
+    expect(await enqueued(instance)).toMatchObject([{ search: "many", count: 4 }]);
+    for (const { alertState } of await listSearchesIn(instance)) expect(alertState?.problem).toBeUndefined();
   });
 
   test("a clock that was set back does not stop the looking", async () => {

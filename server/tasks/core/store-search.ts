@@ -89,6 +89,8 @@ export interface Count {
   count: number;
   /** 0 when it is exact; else the true count is within this of it. */
   errorMax: number;
+  /** So many tasks wait for an attribute that is asked for to be filled in, as part of `errorMax`; set when there are such. */
+  unfilled?: number;
 }
 
 /** What tasks are counted by, beside time. */

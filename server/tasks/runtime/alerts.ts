@@ -5,6 +5,9 @@
  * Whoever looks first writes that he does, from the revision he has read; the others find another revision and leave it to
  * him until the next time. The start of an episode is stored before its task is enqueued, and the task's idempotency key is
  * made of it: after a death between the two, or when two look at once after all, there is still one task.
+ *
+ * While an attribute that a rule's search asks for is filled in, its count may be off by what is left. Where that may decide, the
+ * rule waits: an episode neither begins nor ends, no task is enqueued, and `problem` says so.
  */
 import { enqueueTaskIn } from "../core/enqueue.ts";
 import { DureError } from "../core/errors.ts";
@@ -120,8 +123,8 @@ class Look {
     try {
       await this.#write(await this.#judge(state));
     } catch (error) {
-      const problem = describeError(error).slice(0, problemMax);
-      if (problem !== known) this.#report(problem);
+      const problem = error instanceof Undecided ? error.message : describeError(error).slice(0, problemMax);
+      if (problem !== known) this.#report(problem, error instanceof Undecided ? "warn" : "error");
       await this.#write({ ...this.#state, problem });
     }
     return this.#state;
@@ -144,12 +147,19 @@ class Look {
     return { ...episode, enqueuedAt: now, lastEnqueuedAt: now };
   }
 
+  /** @throws Undecided */
   async #count(): Promise<number> {
     const { instance } = this.#parts;
-    const { query } = this.#search;
+    const { query, alert } = this.#search;
     const saved = await savedQueriesFor(instance, query);
     const search = toStoreSearch(instance, { query, budget: budgetMs }, saved);
-    return (await this.#store.countTasks(search)).count;
+    const { count, unfilled = 0 } = await this.#store.countTasks(search);
+    const asCounted = isOutOfBounds(alert, count);
+    const isDecided = [count - unfilled, count + unfilled].every(
+      (end) => isOutOfBounds(alert, end) === asCounted,
+    );
+    if (!isDecided) throw new Undecided();
+    return count;
   }
 
   /** A task that has the key already is the one of this episode, whatever its count was. */
@@ -173,10 +183,16 @@ class Look {
     return true;
   }
 
-  #report(problem: string): void {
+  #report(problem: string, level: "warn" | "error"): void {
     const { name } = this.#search;
-    this.#parts.logger.error(`The alert of the saved search "${name}" comes to nothing: ${problem}`, {
+    this.#parts.logger[level](`The alert of the saved search "${name}" comes to nothing: ${problem}`, {
       search: name,
     });
   }
+}
+
+/** What is not filled in yet may decide whether the count is out of bounds. */
+class Undecided extends Error {
+  override readonly message =
+    "An attribute that it asks for is being filled in for older tasks, and those that are left may decide; it waits for them.";
 }

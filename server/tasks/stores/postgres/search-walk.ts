@@ -73,11 +73,12 @@ export async function countTasks(context: Context, search: StoreSearch): Promise
   const walk = new Walk(context, { ...unplaced, where });
   const { met, seen, isWhole, unindexed, candidates } = await walk.count();
   const unfilled = await countUnfilled(context.database, search, walk.reader.names);
-  if (isWhole) return { count: met, errorMax: unindexed + unfilled };
+  const lacking = unfilled > 0 && { unfilled };
+  if (isWhole) return { count: met, errorMax: unindexed + unfilled, ...lacking };
   const all = candidates ?? (await plain.countTasks(context, unplaced));
   const total = Math.max(seen + unindexed, all);
   const count = Math.round((met / Math.max(1, seen)) * total);
-  return { count, errorMax: Math.max(count - met, met + total - seen - count) + unfilled };
+  return { count, errorMax: Math.max(count - met, met + total - seen - count) + unfilled, ...lacking };
 }
 
 function needsWalk({ where, sortBy }: StoreSearch): boolean {

@@ -63,13 +63,14 @@ export function countTasks(connection: Connection, search: StoreSearch): Count {
   const walk = new Walk(connection, { ...unplaced, where });
   const { met, seen, isWhole, unindexed, total: candidates } = walk.count();
   const unfilled = countUnfilled(connection, { ...unplaced, where });
-  if (isWhole) return { count: met, errorMax: unindexed + unfilled };
+  const lacking = unfilled > 0 && { unfilled };
+  if (isWhole) return { count: met, errorMax: unindexed + unfilled, ...lacking };
   const total = Math.max(
     seen + unindexed,
     Math.min(plain.countTasks(connection, unplaced), candidates ?? Number.POSITIVE_INFINITY),
   );
   const count = Math.round((met / Math.max(1, seen)) * total);
-  return { count, errorMax: Math.max(count - met, met + total - seen - count) + unfilled };
+  return { count, errorMax: Math.max(count - met, met + total - seen - count) + unfilled, ...lacking };
 }
 
 function needsWalk({ where, sortBy }: StoreSearch): boolean {
