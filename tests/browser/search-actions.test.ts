@@ -64,6 +64,20 @@ test("all that a search finds is retried at once, beyond what is loaded", async 
   ).toEqual([]);
 });
 
+test("beforehand it is told that an attribute waits to be filled in", async () => {
+  await openTasks("?status=COMPLETED");
+  await page.route("**/api/actions", (route) =>
+    route.fulfill({ json: { count: 3, sample: [], unfilled: 12_000 } }),
+  );
+  await page.getByRole("checkbox", { name: "Select all loaded tasks" }).check();
+  await page.getByRole("button", { name: /^Select all \d+ that/ }).click();
+  await page.getByRole("button", { name: "Delete" }).click();
+  await page
+    .getByRole("dialog", { name: "Delete 3 tasks?" })
+    .getByText("About 12,000 tasks wait for an attribute to be filled in")
+    .waitFor();
+});
+
 test("an action on a whole search is stopped by a button, or goes on when its dialog is closed", async () => {
   await openTasks("?status=COMPLETED");
   const total = server.world.tasks.filter(({ status }) => status === "COMPLETED").length;

@@ -83,6 +83,11 @@ export function SearchActionDialog({
     >
       <p>{explanation}</p>
       <Sample tasks={preview.data?.sample} counting={preview.isPending} />
+      {preview.data?.unfilled !== undefined && (
+        <p className={styles.warning} role="status">
+          {words.actionUnfilled(preview.data.unfilled)}
+        </p>
+      )}
       <p className={styles.note}>{words.actionInBackground}</p>
       <Progress reached={start.data && (started.task?.progress?.done ?? 0)} count={total} />
       <div className={styles.state}>

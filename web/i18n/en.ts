@@ -246,6 +246,8 @@ export const en = {
   deleteExplained: "They are gone with their attempts and logs. Only tasks that have ended can be deleted.",
   runAgainExplained: "A new task with the same payload is enqueued; this one stays as it is.",
   actionFirst: "The first of them",
+  actionUnfilled: (count: number) =>
+    `About ${plural(count, "task waits", "tasks wait")} for an attribute to be filled in, and ${count === 1 ? "is" : "are"} judged without it: the action may miss some, or meet some that do not fit.`,
   counting: "Counting…",
   actionInBackground: "A worker does it, as a task of its own, and goes on when this is closed.",
   actionOpen: "Open that task",

@@ -233,6 +233,8 @@ export const ko: Messages = {
   deleteExplained: "시도 기록과 로그까지 모두 사라집니다. 끝난 태스크만 삭제할 수 있습니다.",
   runAgainExplained: "같은 페이로드로 새 태스크를 등록합니다. 이 태스크는 그대로 남습니다.",
   actionFirst: "대상 태스크(앞부분)",
+  actionUnfilled: (count) =>
+    `태스크 약 ${number.format(count)}개에는 속성이 아직 채워지지 않아 없는 것으로 봅니다. 그래서 대상이 빠지거나, 맞지 않는 태스크가 포함될 수 있습니다.`,
   counting: "세는 중…",
   actionInBackground: "워커가 별도의 태스크로 처리하며, 이 창을 닫아도 계속됩니다.",
   actionOpen: "해당 태스크 열기",
