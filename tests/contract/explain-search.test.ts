@@ -3,7 +3,7 @@ import { beforeEach, expect, test } from "vitest";
 import type { Condition } from "../../server/tasks/core/condition.ts";
 import { searchableText } from "../../server/tasks/core/searchable-text.ts";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
-import { newDefinition, newSearch, newTask, someError } from "../support/builders.ts";
+import { newDefinition, newSearch, newTask, someError, startAt } from "../support/builders.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";
 
 const equals = (
@@ -138,6 +138,14 @@ onEachStore("explainSearch", (world) => {
       expect(found).toMatchObject({ source: "order", candidates: 5, isSorted: false });
       expect(found.indexes).toContain(index);
     }
+  });
+
+  test("those that started within a range are gathered", async () => {
+    const field = { of: "task", name: "startedAt" } as const;
+    const [from, to] = [startAt, startAt + 3_600_000].map((value) => ({ value, isIncluded: true }));
+    const found = await plan({ where: { kind: "range", field, from: from!, to: to! } });
+    expect(found).toMatchObject({ source: "walk", of: "startedAt", candidates: 30, isSorted: false });
+    expect(found.indexes).toContain("tasks_started");
   });
 
   test("by how long they ran, as far as an index has that", async () => {

@@ -60,7 +60,9 @@ function summaryOf(search: StoreSearch, plan: SearchPlan): string {
     attributes: `Finds ${count} by the index of attributes (${of}).`,
     texts: `Finds ${count} by the index of texts.`,
     slow: `Finds ${count} by the index of how long tasks ran.`,
-    walk: `Walks over the tasks that pass the filters by type, status, queue and time: ${count}.`,
+    walk: of
+      ? `Gathers ${count} that may have started within the range, by the index of starts.`
+      : `Walks over the tasks that pass the filters by type, status, queue and time: ${count}.`,
   };
   if (source === "id" || source === "order") return from[source];
   const until = isSorted
@@ -70,9 +72,9 @@ function summaryOf(search: StoreSearch, plan: SearchPlan): string {
 }
 
 function hintsFor(search: StoreSearch, plan: SearchPlan, parts: readonly Condition[]): string[] {
-  const { source, isSorted } = plan;
+  const { source, of, isSorted } = plan;
   const hints: string[] = [];
-  if (source === "walk") {
+  if (source === "walk" && !of) {
     hints.push(...parts.flatMap(hintsForPart));
     if (!isNarrowed(search))
       hints.push("Add a type, a status, a queue or a range of time: only what passes them is looked at.");

@@ -57,7 +57,8 @@ export interface Found {
  * - `order`: the indexes have all that is asked for, in its order: what is answered is read, and no more.
  * - `attributes`, `texts`, `slow` (how long tasks ran): an index that knows one of the conditions; each is tested on the
  *   others.
- * - `walk`: all that pass the filters by type, status, queue and instant, each of which is tested.
+ * - `walk`: all that pass the filters by type, status, queue and instant, each of which is tested; of `startedAt`, all that may
+ *   have started within a range.
  */
 export type PlanSource = "id" | "order" | "attributes" | "texts" | "slow" | "walk";
 

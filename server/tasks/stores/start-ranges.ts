@@ -70,3 +70,19 @@ export function searchWithin({ where: _where, ...search }: StoreSearch, window: 
   const range = { ...(start !== undefined && { start }), ...(end !== undefined && { end }) };
   return { ...search, [window.of]: range };
 }
+
+/** What a range of the start reads beside the order; for explanations. */
+export interface StartsRead {
+  indexes: readonly string[];
+  /** How many may have started in it, where these are gathered, and nothing else is looked at. */
+  gathered?: number;
+}
+
+export function gatheredStarts(tasks: number): StartsRead {
+  return { indexes: ["tasks_started", "tasks_running"], gathered: tasks };
+}
+
+export function startsBeside(window: Window): StartsRead {
+  const late = mayMissLate(window) ? ["tasks_late_updated"] : [];
+  return { indexes: ["tasks_started_oddly", ...late, "tasks_running"] };
+}

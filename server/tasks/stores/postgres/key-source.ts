@@ -3,6 +3,7 @@
  * attributes, or of texts. A source gives more tasks than fit, never fewer; each is tested on its row.
  */
 import type { Place, PlanSource } from "../../core/store.ts";
+import type { StartsRead } from "../start-ranges.ts";
 import type { Session } from "./database.ts";
 
 export interface KeySource {
@@ -20,6 +21,8 @@ export interface KeySource {
   readonly isFiltered?: true;
   /** Whether no index finds the candidates: it walks over them, only nearer to where they are. */
   readonly isWalk?: true;
+  /** What it reads for a range of the start. */
+  readonly starts?: StartsRead;
   /** How many it gives, where that is told soon. */
   readonly total?: () => Promise<number>;
   /** About how many tasks it does not give, because their texts wait to be indexed. */

@@ -160,7 +160,12 @@ class Walk {
       const isSorted = !isIndexed(search.sortBy);
       const walked: StoreSearch = isSorted ? { ...filters, sortBy: "createdAt", descending: true } : filters;
       const { indexes } = await plain.planInOrder(this.#context, walked);
-      return { source: "walk", indexes, candidates: total, isSorted };
+      const { indexes: started = [], gathered } = source?.starts ?? {};
+      return {
+        ...{ source: "walk", indexes: [...new Set([...indexes, ...started])], candidates: gathered ?? total },
+        ...(gathered !== undefined && { of: "startedAt" }),
+        isSorted,
+      };
     }
     const { index, name: of, estimate, isOrdered } = source;
     return {

@@ -2,13 +2,16 @@
 import type { Place, StoreSearch } from "../../core/store.ts";
 import { quickMs } from "../near-orders.ts";
 import {
+  gatheredStarts,
   gatheredStartsMax,
   lookedMax,
   mayMissLate,
   outsideMax,
   type StartRange,
+  type StartsRead,
   searchWithin,
   startRangeOf,
+  startsBeside,
   type Window,
   windowsOf,
 } from "../start-ranges.ts";
@@ -55,7 +58,8 @@ export async function startRangeSource(
   if (gathered![1] <= gatheredStartsMax) {
     const places = placesOf(search, all);
     const total = async () => places.length;
-    return sourceOf(total, (_session, after, limit) => firstOf(search, places, after, limit));
+    const starts = gatheredStarts(places.length);
+    return sourceOf(starts, total, (_session, after, limit) => firstOf(search, places, after, limit));
   }
   // The index by ids has no other instant.
   if (search.sortBy === "id") return undefined;
@@ -72,12 +76,13 @@ function isLookedThrough([looked, ...found]: readonly Row[]): boolean {
 }
 
 function sourceOf(
+  starts: StartsRead,
   total: () => Promise<number>,
   keys: (session: Session, after: Place | undefined, limit: number) => Promise<Candidates> | Candidates,
 ): KeySource {
   return {
     ...{ name: "startedAt", index: "slow", estimate: Number.POSITIVE_INFINITY },
-    ...{ isOrdered: true, isFiltered: true, isWalk: true, total },
+    ...{ isOrdered: true, isFiltered: true, isWalk: true, starts, total },
     keys: async (session, after, limit) => keys(session, after, limit),
   };
 }
@@ -92,7 +97,7 @@ function walkOf(
   const outside = placesOf(search, rows);
   const { after: _after, ...within } = searchWithin(search, window);
   const total = async () => (await countTasks(context, within)) + outside.length;
-  return sourceOf(total, async (session, after, limit) => {
+  return sourceOf(startsBeside(window), total, async (session, after, limit) => {
     const backwards = search.after?.backwards ?? false;
     const text = new Text();
     const keys = keysOf(text, { ...within, ...(after && { after: { ...after, backwards } }) }, pairs, limit);

@@ -27,7 +27,7 @@ import { comparator, isAfter, isNotBefore, isPlace, type Key, keyOf } from "./se
 import { nearer } from "./search-skip.ts";
 import { Subjects } from "./search-subject.ts";
 import { slowestKeys } from "./slow-keys.ts";
-import { startedWithinKeys, startedWithinTotal, startRangeIndexes } from "./start-range-keys.ts";
+import { startedWithinKeys, startedWithinTotal, startsReadFor } from "./start-range-keys.ts";
 import { withNames } from "./write-context.ts";
 
 /** The first chunk is as large as the page, and each after it twice as large as the one before. */
@@ -146,8 +146,16 @@ class Walk {
     if (!source) {
       const { indexes } = plain.planInOrder(this.#connection, walked);
       const delayed = isDueWithin(this.#connection, walked) ? ["tasks_delayed"] : [];
-      const started = startRangeIndexes(this.#connection, walked);
-      return { source: "walk", indexes: [...indexes, ...delayed, ...started], candidates: total, isSorted };
+      const { indexes: started = [], gathered } = startsReadFor(this.#connection, walked) ?? {};
+      return {
+        ...{
+          source: "walk",
+          indexes: [...new Set([...indexes, ...delayed, ...started])],
+          candidates: gathered ?? total,
+        },
+        ...(gathered !== undefined && { of: "startedAt" }),
+        isSorted,
+      };
     }
     const { index, name: of, estimate } = source;
     return {

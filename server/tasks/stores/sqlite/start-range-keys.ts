@@ -2,14 +2,17 @@
 import type { StoreSearch } from "../../core/store.ts";
 import { quickMs } from "../near-orders.ts";
 import {
+  gatheredStarts,
   gatheredStartsMax,
   isOutside,
   lookedMax,
   mayMissLate,
   outsideMax,
   type StartRange,
+  type StartsRead,
   searchWithin,
   startRangeOf,
+  startsBeside,
   type Window,
   windowsOf,
 } from "../start-ranges.ts";
@@ -51,15 +54,15 @@ export function startedWithinTotal(connection: Connection, search: StoreSearch):
   return undefined;
 }
 
-/** The indexes that it reads beside those of the order; for explanations. */
-export function startRangeIndexes(connection: Connection, search: StoreSearch): string[] {
+/** Undefined where the search has no such range, or it is of no use. */
+export function startsReadFor(connection: Connection, search: StoreSearch): StartsRead | undefined {
   const range = startRangeOf(search);
-  if (!range) return [];
+  if (!range) return undefined;
   const starts = new Starts(connection, search, range);
-  if (starts.gathered()) return ["tasks_started", "tasks_running"];
+  const gathered = starts.gathered();
+  if (gathered) return gatheredStarts(gathered.length);
   const window = windowsOf(search, range).find((one) => starts.outside(one));
-  if (!window) return [];
-  return ["tasks_started_oddly", ...(mayMissLate(window) ? ["tasks_late_updated"] : []), "tasks_running"];
+  return window && startsBeside(window);
 }
 
 type Row = [seq: number, id: string, createdAt: number, updatedAt: number];
