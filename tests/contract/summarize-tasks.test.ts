@@ -58,6 +58,8 @@ onEachStore("summarizeTasks", (world) => {
     { created: { start: aligned - 4 * hourMs, end: aligned - hourMs } },
     { created: { start: aligned - 4 * hourMs - 1, end: aligned - hourMs + 1 }, statuses: ["PENDING"] },
     { created: { start: startAt - 3 * hourMs + 1, end: aligned - 2 * hourMs } },
+    // Less than half of two hours, and no whole one.
+    { created: { start: aligned - 2.25 * hourMs, end: aligned - 1.75 * hourMs } },
     { created: { start: aligned - 3 * hourMs + 1, end: aligned - 2 * hourMs - 1 } },
     {
       created: { start: aligned - 2.5 * hourMs, end: aligned - 1.5 * hourMs },

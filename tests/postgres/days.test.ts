@@ -149,3 +149,41 @@ test("a summary by type and hour is one question, answered by few rows", async (
   expect(answers).toEqual([expect.any(Number)]);
   expect(answers[0]).toBeLessThan(40);
 });
+
+test("days that are folded tell of any range what a look at each task does", async () => {
+  const schema = await createTestSchema();
+  closing.push(schema.drop);
+  const store = createPostgresStore({ url: schema.url });
+  closing.push(() => store.close());
+  await store.open();
+  const tasks = Array.from({ length: 900 }, (_, n) =>
+    newTask({ type: `type-${n % 7}`, createdAt: startAt - n * 301_000 }),
+  );
+  ok(await store.enqueueTasks(tasks));
+  // Folds.
+  await store.stats();
+  const random = seeded(5);
+  const hour = Math.floor(startAt / hourMs) - 30;
+  const ranges = Array.from({ length: 40 }, () => {
+    const start = startAt - Math.floor(random() * 80 * hourMs);
+    return { start, end: start + Math.floor(random() ** 2 * 60 * hourMs) };
+  });
+  // Less than half of two hours, and no whole one, wherever these lie in the day.
+  for (let next = hour; next < hour + 24; next += 1)
+    ranges.push({ start: (next + 0.75) * hourMs, end: (next + 1.25) * hourMs });
+  for (const created of ranges) {
+    for (const bucketMs of [hourMs, 24 * hourMs]) {
+      const counts = await store.summarizeTasks(newSearch({ created }), { time: "createdAt", bucketMs }, [
+        "type",
+      ]);
+      const wanted = new Map<string, number>();
+      for (const { type, createdAt } of tasks) {
+        if (createdAt < created.start || createdAt >= created.end) continue;
+        const name = `${type} ${Math.floor(createdAt / bucketMs) * bucketMs}`;
+        wanted.set(name, (wanted.get(name) ?? 0) + 1);
+      }
+      const found = new Map(counts.map(({ type, at, count }) => [`${type} ${at}`, count]));
+      expect({ created, bucketMs, found }).toEqual({ created, bucketMs, found: wanted });
+    }
+  }
+});

@@ -5,43 +5,82 @@ import type { Task } from "./task.ts";
 
 export const bucketsMs = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
 
+/** By key. */
+type Values = Readonly<Partial<Record<Exclude<SummaryKey, AttributeName>, unknown>>>;
+
 /** Values of an attribute that are listed. */
 const valuesMax = 100;
 
+/** Groups that differ in their stretch of time alone. */
+interface Kind {
+  /** As each of its groups begins. */
+  group: TaskGroup;
+  byTime: Map<number | undefined, TaskGroup>;
+}
+
+/** By the values of one key after another; behind the last key are the kinds. */
+type Tree = Map<unknown, Tree | Kind>;
+
 export class Groups {
   readonly #keys: readonly SummaryKey[];
-  /** By their other values, and then by time: of a long stretch there are very many, and a number is found sooner. */
-  readonly #groups = new Map<string, Map<number | undefined, TaskGroup>>();
+  /** The one that is a stretch of time. */
+  readonly #timeKey: keyof typeof bucketsMs | undefined;
+  readonly #otherKeys: readonly SummaryKey[];
+  readonly #kinds: Tree = new Map();
+  /** Counts of one kind mostly come one after another. */
+  #latest: Kind | undefined;
+  /** Of thousands of groups, those of one time are sorted sooner than all. */
+  readonly #byTime = new Map<number | undefined, TaskGroup[]>();
   readonly #times = new Map<TaskGroup, { waits: DurationSum; runs: DurationSum }>();
   total = 0;
 
   constructor(keys: readonly SummaryKey[]) {
     this.#keys = keys;
+    this.#timeKey = keys.find((key) => key in bucketsMs) as keyof typeof bucketsMs | undefined;
+    this.#otherKeys = keys.filter((key) => key !== this.#timeKey);
   }
 
-  add(
-    values: Readonly<Partial<Record<SummaryKey, unknown>>>,
-    at: number | undefined,
-    count: number,
-  ): TaskGroup {
+  add(values: Values, at: number | undefined, count: number): TaskGroup {
     this.total += count;
-    let name = "";
-    for (const key of this.#keys) if (!(key in bucketsMs)) name += nameOf(values[key]);
-    let ofName = this.#groups.get(name);
-    if (!ofName) {
-      ofName = new Map();
-      this.#groups.set(name, ofName);
-    }
-    let group = ofName.get(at);
+    const kind = this.#kindOf(values);
+    let group = kind.byTime.get(at);
     if (!group) {
-      group = {} as TaskGroup;
-      for (const key of this.#keys)
-        (group as Record<SummaryKey, unknown>)[key] = key in bucketsMs ? new Date(at!) : values[key];
-      group.count = 0;
-      ofName.set(at, group);
+      group = { ...kind.group };
+      if (this.#timeKey !== undefined) group[this.#timeKey] = new Date(at!);
+      kind.byTime.set(at, group);
+      const ofTime = this.#byTime.get(at);
+      if (ofTime) ofTime.push(group);
+      else this.#byTime.set(at, [group]);
     }
     group.count += count;
     return group;
+  }
+
+  #kindOf(values: Values): Kind {
+    const { group } = this.#latest ?? {};
+    if (!group || this.#otherKeys.some((key) => group[key as "type"] !== valueAt(values, key)))
+      this.#latest = this.#findKind(values);
+    return this.#latest!;
+  }
+
+  #findKind(values: Values): Kind {
+    const path = this.#otherKeys.map((key) => valueAt(values, key));
+    const last = path.pop();
+    let tree = this.#kinds;
+    for (const value of path) {
+      const next = (tree.get(value) as Tree | undefined) ?? new Map();
+      tree.set(value, next);
+      tree = next;
+    }
+    const kind = (tree.get(last) as Kind | undefined) ?? this.#newKind(values);
+    tree.set(last, kind);
+    return kind;
+  }
+
+  #newKind(values: Values): Kind {
+    // A date from the start, so that all groups are of one shape.
+    const keys = this.#keys.map((key) => [key, key === this.#timeKey ? new Date(0) : valueAt(values, key)]);
+    return { group: { ...Object.fromEntries(keys), count: 0 }, byTime: new Map() };
   }
 
   addTimes(group: TaskGroup, { createdAt, startedAt, completedAt }: Task): void {
@@ -55,7 +94,7 @@ export class Groups {
   /** Those of the values that most tasks have. */
   top(attribute: AttributeName, leftOut: number): Pick<TaskSummary, "groups" | "valuesLeftOut"> {
     const totals = new Map<unknown, number>();
-    for (const group of this.#all()) {
+    for (const group of [...this.#byTime.values()].flat()) {
       totals.set(group[attribute], (totals.get(group[attribute]) ?? 0) + group.count);
     }
     const order = [...totals].sort(([, a], [, b]) => b - a).map(([value]) => value);
@@ -66,15 +105,13 @@ export class Groups {
   }
 
   list(): TaskGroup[] {
-    const at = (group: TaskGroup) => (group.minute ?? group.hour ?? group.day)?.getTime() ?? 0;
-    return this.#all()
-      .map((group) => ({ group, at: at(group) }))
-      .sort((a, b) => a.at - b.at || b.group.count - a.group.count)
-      .map(({ group }) => (this.#times.size > 0 ? { ...group, ...this.#percentilesOf(group) } : group));
-  }
-
-  #all(): TaskGroup[] {
-    return [...this.#groups.values()].flatMap((ofName) => [...ofName.values()]);
+    const groups: TaskGroup[] = [];
+    for (const at of [...this.#byTime.keys()].sort((a = 0, b = 0) => a - b)) {
+      const ofTime = this.#byTime.get(at)!.sort((a, b) => b.count - a.count);
+      for (const group of ofTime)
+        groups.push(this.#times.size > 0 ? { ...group, ...this.#percentilesOf(group) } : group);
+    }
+    return groups;
   }
 
   #percentilesOf(group: TaskGroup): Pick<TaskGroup, "waitMs" | "runMs"> {
@@ -85,9 +122,8 @@ export class Groups {
   }
 }
 
-/** Different for different values, and one after another too. */
-function nameOf(value: unknown): string {
-  return typeof value === "string" ? `${value.length}:${value}` : `${value};`;
+function valueAt(values: Values, key: SummaryKey): unknown {
+  return values[key as keyof Values];
 }
 
 function oneDuration(ms: number): Durations {

@@ -146,7 +146,7 @@ async function summarizeByCount(
     ? await countByTime(store, instance.clock, search, { time, bucketMs: bucketsMs[bucket] }, by)
     : { counts: await store.summarizeTasks(search, undefined, by), isWhole: true };
   const groups = new Groups(keys);
-  for (const { at, ...count } of counts) groups.add(count, at, count.count);
+  for (const count of counts) groups.add(count, count.at, count.count);
   const counted = { groups: groups.list(), complete: isWhole };
   if (isWhole) return { ...counted, total: { count: groups.total, errorMax: 0 } };
   return { ...counted, total: await store.countTasks(search), sampled: groups.total };

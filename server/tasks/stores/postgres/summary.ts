@@ -49,24 +49,47 @@ async function summarizeByTime(
 ): Promise<TaskCount[] | undefined> {
   const apart = { lanes: by.includes("type") || by.includes("queue"), states: by.includes("status") };
   const asked = askedOf(search, time, buckets, apart);
-  const cells: [lane: number, status: number, at: number, tasks: number][] = [];
-  const isCounted = await context.searching.snapshot(async (session) => {
-    cells.length = 0;
-    const add: Add = (...cell) => cells.push(cell);
-    if (await countByTime(context, session, asked, add)) return true;
-    if (!isCountedByHours(search, buckets)) return false;
-    await countByHours(session, asked, add);
-    return true;
+  const counted = await context.searching.snapshot(async (session) => {
+    const sums = new PairSums(buckets);
+    if (await countByTime(context, session, asked, sums.add)) return sums;
+    if (!isCountedByHours(search, buckets)) return undefined;
+    await countByHours(session, asked, sums.add);
+    return sums;
   }, planningOnce);
-  if (!isCounted) return undefined;
+  if (!counted) return undefined;
+  const { pairs, sums } = counted;
   const lanes = apart.lanes
-    ? await context.lanes.namedAtOnce(new Set(cells.map(([lane]) => lane)))
+    ? await context.lanes.namedAtOnce(new Set(pairs.map(({ lane }) => lane)))
     : undefined;
   const groups = new Groups(by);
-  const sums = new GroupSums(buckets);
-  for (const [lane, status, at, tasks] of cells)
-    sums.add(groups.of(lane, status, lanes?.get(lane)), at, tasks);
-  return sums.counts(groups.all);
+  const numbers = pairs.map(({ lane, status }) => groups.of(lane, status, lanes?.get(lane)));
+  return sums.addedUp(numbers).counts(groups.all);
+}
+
+/** By lane and status at first: which group each counts for is known with the names of lanes. */
+class PairSums {
+  readonly pairs: { lane: number; status: number }[] = [];
+  readonly sums: GroupSums;
+  readonly #numbers = new Map<number, number>();
+  /** Counts of one pair mostly come one after another. */
+  #latest = { lane: -1, status: -1, number: -1 };
+
+  constructor(buckets: Buckets | undefined) {
+    this.sums = new GroupSums(buckets);
+  }
+
+  readonly add: Add = (lane, status, at, tasks) => {
+    if (lane !== this.#latest.lane || status !== this.#latest.status)
+      this.#latest = { lane, status, number: this.#numberOf(lane, status) };
+    this.sums.add(this.#latest.number, at, tasks);
+  };
+
+  #numberOf(lane: number, status: number): number {
+    const pair = lane * 8 + status;
+    const number = this.#numbers.get(pair) ?? this.pairs.push({ lane, status }) - 1;
+    this.#numbers.set(pair, number);
+    return number;
+  }
 }
 
 /** The groups that lanes and statuses count for, by the keys that are asked for. */

@@ -132,38 +132,32 @@ function addRows(rows: readonly Row[], { statuses }: Asked, { hours }: KeptParts
       case "hours":
         eachOf(places!, tasks, (hour, count) => add(lane, state, hour * hourMs, count));
         break;
-      case "minutes": {
-        const lists = listOf<readonly number[]>(`[${tasks}]`);
-        for (const [index, pair] of listOf<number>(places!).entries()) {
-          const counts = lists[2 * index + 1]!;
-          for (const [place, minute] of lists[2 * index]!.entries())
-            add(Math.floor(pair / 8), pair % 8, (at * 60 + minute) * minuteMs, counts[place]!);
-        }
+      case "minutes":
+        addMinutes(numbersOf(places!), at, tasks, add);
+        break;
+      case "slices": {
+        // In the place of a state these have the sign.
+        const pairs = numbersOf(places!);
+        eachNumber(tasks, (count, list) => {
+          const pair = pairs[list]!;
+          add(Math.floor(pair / 8), pair % 8, at, state * count);
+        });
         break;
       }
-      case "slices":
-        // In the place of a state these have the sign.
-        eachOf<readonly number[]>(places!, `[${tasks}]`, (pair, counts) =>
-          add(Math.floor(pair / 8), pair % 8, at, state * sumOf(counts)),
-        );
-        break;
       case "pairs":
         eachOf(places!, tasks, (pair, count) => add(Math.floor(pair / 8), pair % 8, at, count));
         break;
       case "totals":
         eachOf(places!, tasks, (ofLane, count) => add(ofLane, state, at * dayMs, count));
         break;
-      case "days":
-        eachOf<readonly number[]>(places!, tasks, (ofLane, counts) => {
-          const first = at * hoursOfDay;
-          for (
-            let hour = Math.max(first, hours.from);
-            hour < Math.min(first + hoursOfDay, hours.to);
-            hour += 1
-          )
-            if (counts[hour - first] !== 0) add(ofLane, state, hour * hourMs, counts[hour - first]!);
+      case "days": {
+        const lanes = numbersOf(places!);
+        const first = Math.max(at * hoursOfDay, hours.from);
+        eachNumber(tasks, (count, list, place) => {
+          if (count !== 0) add(lanes[list]!, state, (first + place) * hourMs, count);
         });
         break;
+      }
       case "gap":
       case "many":
       case "chosen":
@@ -171,22 +165,58 @@ function addRows(rows: readonly Row[], { statuses }: Asked, { hours }: KeptParts
   }
 }
 
+/** Of each pair two lists: which minutes of the hour, and how many tasks. */
+function addMinutes(pairs: readonly number[], hour: number, lists: string, add: Add): void {
+  let minutes: number[] = [];
+  eachNumber(lists, (number, list, place) => {
+    if (list % 2 === 0) {
+      if (place === 0) minutes = [];
+      minutes.push(number);
+    } else {
+      const pair = pairs[(list - 1) / 2]!;
+      add(Math.floor(pair / 8), pair % 8, (hour * 60 + minutes[place]!) * minuteMs, number);
+    }
+  });
+}
+
 /** Two lists as the server writes them, place by place. */
-function eachOf<Count = number>(
-  places: string,
-  counts: string,
-  use: (place: number, count: Count) => void,
-): void {
-  const given = listOf<Count>(counts);
-  for (const [index, place] of listOf<number>(places).entries()) use(place, given[index]!);
+function eachOf(places: string, counts: string, use: (place: number, count: number) => void): void {
+  const given = numbersOf(counts);
+  for (const [index, place] of numbersOf(places).entries()) use(place, given[index]!);
 }
 
-function sumOf(counts: readonly number[]): number {
-  let sum = 0;
-  for (const count of counts) sum += count;
-  return sum;
+function numbersOf(text: string): number[] {
+  const numbers: number[] = [];
+  eachNumber(text, (number) => numbers.push(number));
+  return numbers;
 }
 
-function listOf<Value>(text: string): Value[] {
-  return JSON.parse(text.replaceAll("{", "[").replaceAll("}", "]"));
+const minus = "-".charCodeAt(0);
+const zero = "0".charCodeAt(0);
+const nine = "9".charCodeAt(0);
+const closing = "}".charCodeAt(0);
+
+/**
+ * The whole numbers of lists as the server writes them, `{1,2},{3}` or `{{1,2},{3,4}}`, with the number of their list and their
+ * place in it: at once, since lists of thousands that are read once are not worth being made.
+ */
+function eachNumber(text: string, use: (number: number, list: number, place: number) => void): void {
+  let list = 0;
+  let place = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    let code = text.charCodeAt(at);
+    const isNegative = code === minus;
+    if (isNegative) code = text.charCodeAt(++at);
+    if (code >= zero && code <= nine) {
+      let number = code - zero;
+      for (code = text.charCodeAt(++at); code >= zero && code <= nine; code = text.charCodeAt(++at))
+        number = number * 10 + code - zero;
+      use(isNegative ? -number : number, list, place);
+      place += 1;
+    }
+    if (code === closing) {
+      list += 1;
+      place = 0;
+    }
+  }
 }

@@ -137,7 +137,7 @@ export class TimeParts {
 
   /** Of each day a row. By day_tallies_pkey. */
   #days(source: Source): string[] {
-    const { from, to } = this.#parts.hours;
+    const { from, to } = this.#hoursOfDays;
     const { add } = this.text;
     const within = (first: number, end: number) =>
       `kept.day >= ${add(first)}::integer AND kept.day < ${add(end)}::integer`;
@@ -156,11 +156,22 @@ export class TimeParts {
     ];
   }
 
-  /** Lanes, and for each of them a list of the day's hours, or how many there are in all of it. */
+  /** No day is read where there is no hour: a list of empty lists is an error. */
+  get #hoursOfDays(): KeptParts["hours"] {
+    const { from, to } = this.#parts.hours;
+    return from < to ? { from, to } : { from: 0, to: 0 };
+  }
+
+  /** Lanes, and for each of them a list of those of the day's hours that are asked for, or how many there are in all of it. */
   #ofDays(kind: "days" | "totals", { isByEnd, states }: Source, within: string): string {
     const areAll = !this.#asked.areStatesApart && states.length > 1;
-    return `SELECT '${kind}', 0, kept.state::integer, kept.day::bigint, array_agg(kept.lane)::text,
-        array_agg(kept.${kind === "days" ? "tasks" : "total"})::text
+    const { from, to } = this.#hoursOfDays;
+    const place = (hour: number) => `${this.text.add(hour)}::integer - kept.day * ${hoursOfDay}`;
+    const counts =
+      kind === "totals"
+        ? "total"
+        : `tasks[greatest(${place(from)}, 0) + 1 : least(${place(to)}, ${hoursOfDay})]`;
+    return `SELECT '${kind}', 0, kept.state::integer, kept.day::bigint, array_agg(kept.lane)::text, array_agg(kept.${counts})::text
       FROM :schema.day_tallies AS kept WHERE kept.by_end = ${isByEnd}
         AND kept.state = ANY(${this.text.add(areAll ? [allStates] : states)}::smallint[]) AND ${within}
       GROUP BY 3, 4`;

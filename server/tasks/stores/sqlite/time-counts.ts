@@ -44,8 +44,16 @@ interface Counted {
   sums: GroupSums;
 }
 
-export function countByTime(connection: Connection, counted: Counted): void {
-  const { search, time, buckets } = counted;
+/** And what is known of it from the start. */
+interface Counting extends Counted {
+  kept: KeptGroups;
+  groupOf: (lane: number, status: number) => number | undefined;
+}
+
+export function countByTime(connection: Connection, asked: Counted): void {
+  const { search, time, buckets, pairs, groups } = asked;
+  const groupOf = groupsOfPairs(search, pairs, groups);
+  const counted: Counting = { ...asked, kept: keptGroups(asked), groupOf };
   const parts = keptParts(time === "createdAt" ? search.created : search.updated, buckets);
   if (parts.hours.from < parts.hours.to) addHours(connection, counted, parts);
   if (parts.minutes.length > 0) addMinutes(connection, counted, parts);
@@ -54,7 +62,7 @@ export function countByTime(connection: Connection, counted: Counted): void {
   for (const edge of parts.edges) addEdge(connection, counted, edge);
 }
 
-function addHours(connection: Connection, counted: Counted, { hours: whole }: KeptParts): void {
+function addHours(connection: Connection, counted: Counting, { hours: whole }: KeptParts): void {
   const { buckets, sums } = counted;
   const isByDay = buckets === undefined || buckets.bucketMs % dayMs === 0;
   const { days, hours } = daysOf(whole, isByDay ? dayMark(connection) : Number.NEGATIVE_INFINITY);
@@ -73,7 +81,7 @@ function dayMark(connection: Connection): number {
   return (connection.prepare(sql.dayMark).get() as unknown as [number])[0];
 }
 
-function addMinutes(connection: Connection, counted: Counted, { minutes }: KeptParts): void {
+function addMinutes(connection: Connection, counted: Counting, { minutes }: KeptParts): void {
   const { buckets, sums } = counted;
   // Else they lie in one hour.
   const isByMinute = buckets !== undefined && buckets.bucketMs < hourMs;
@@ -89,10 +97,11 @@ type Give = (group: number, at: number, tasks: number) => void;
 type KeptReader = (whole: Whole, give: Give) => void;
 
 /** Of hours, which lie by lane. */
-function laneReaderOf(connection: Connection, counted: Counted, isOfEach: boolean): KeptReader {
-  const { lanes, groups, ofLanes } = keptGroups(counted);
-  const shape = ofLanes ? (isOfEach ? "eachOfAll" : "sumsOfAll") : isOfEach ? "each" : "sums";
-  const statement = connection.prepare(keptSql.hour[shape](counted.time));
+function laneReaderOf(connection: Connection, counted: Counting, isOfEach: boolean): KeptReader {
+  const { time, kept } = counted;
+  const { lanes, groups, areOfLanes } = kept;
+  const shape = areOfLanes ? (isOfEach ? "eachOfAll" : "sumsOfAll") : isOfEach ? "each" : "sums";
+  const statement = connection.prepare(keptSql.hour[shape](time));
   const json = JSON.stringify(lanes);
   return ({ from, to }, give) => {
     const rows: unknown = statement.all(json, from, to);
@@ -101,13 +110,13 @@ function laneReaderOf(connection: Connection, counted: Counted, isOfEach: boolea
         giveEach(rows as [number, string][], groups, give);
         break;
       case "eachOfAll":
-        giveEachOfAll(rows as [number, string][], ofLanes!, give);
+        giveEachOfAll(rows as [number, string][], groups, give);
         break;
       case "sums":
         giveSums(rows as [number, string][], groups, from, give);
         break;
       case "sumsOfAll":
-        for (const [lane, tasks] of rows as [number, number][]) give(ofLanes!.get(lane)!, from, tasks);
+        for (const [lane, tasks] of rows as [number, number][]) give(groups[lane * 8]!, from, tasks);
     }
   };
 }
@@ -115,19 +124,18 @@ function laneReaderOf(connection: Connection, counted: Counted, isOfEach: boolea
 /** Of minutes and days, of which all lanes lie side by side. */
 function timeReaderOf(
   connection: Connection,
-  counted: Counted,
+  counted: Counting,
   stretch: "minute" | "day",
   isOfEach: boolean,
 ): KeptReader {
-  const { lanes, groups, ofLanes } = keptGroups(counted);
-  const groupOf = (pair: number) => (ofLanes ? ofLanes.get(Math.floor(pair / 8)) : groups.get(pair));
+  const { lanes, groups } = counted.kept;
   const read = keptReader(connection, counted.time, stretch, lanes, isOfEach);
   return (whole, give) => {
     for (const [at, json] of read(whole)) {
       const [pairs, counts] = JSON.parse(json) as [number[], number[]];
       for (let place = 0; place < pairs.length; place += 1) {
-        const group = groupOf(pairs[place]!);
-        if (group !== undefined) give(group, at, counts[place]!);
+        const group = groups[pairs[place]!] ?? none;
+        if (group !== none) give(group, at, counts[place]!);
       }
     }
   };
@@ -154,19 +162,22 @@ function keptReader(
 
 interface KeptGroups {
   lanes: readonly number[];
-  /** By `lane * 8 + state`. */
-  groups: ReadonlyMap<number, number>;
-  /** By lane, where the states of each are of one group. */
-  ofLanes: ReadonlyMap<number, number> | undefined;
+  /** By `lane * 8 + state`; `none` for those that are not asked for. */
+  groups: Int32Array;
+  /** Whether all states of a lane are of one group, none of them left out. */
+  areOfLanes: boolean;
 }
+
+const none = -1;
 
 function keptGroups(counted: Counted): KeptGroups {
   const pairs = keptPairs(counted);
-  return {
-    lanes: [...new Set(pairs.map(({ lane }) => lane))],
-    groups: new Map(pairs.map(({ lane, status, group }) => [lane * 8 + stateOf(status), group])),
-    ofLanes: groupsOfLanes(counted, pairs),
-  };
+  const lanes = [...new Set(pairs.map(({ lane }) => lane))];
+  const groups = new Int32Array(8 * (1 + lanes.reduce((most, lane) => Math.max(most, lane), 0))).fill(none);
+  for (const { lane, status, group } of pairs) groups[lane * 8 + stateOf(status)] = group;
+  const ofLanes = groupsOfLanes(counted, pairs);
+  for (const [lane, group] of ofLanes ?? []) groups.fill(group, lane * 8, lane * 8 + 8);
+  return { lanes, groups, areOfLanes: ofLanes !== undefined };
 }
 
 /** A lane and status that kept counts have, or all lanes in their place; RUNNING tasks are counted with those that wait. */
@@ -198,29 +209,21 @@ function groupsOfLanes(
   return groups;
 }
 
-function giveEach(
-  rows: readonly [lane: number, json: string][],
-  groups: ReadonlyMap<number, number>,
-  give: Give,
-): void {
+function giveEach(rows: readonly [lane: number, json: string][], groups: Int32Array, give: Give): void {
   for (const [lane, json] of rows) {
     const [places, counts] = JSON.parse(json) as [number[], number[]];
     for (let index = 0; index < places.length; index += 1) {
       const place = places[index]!;
-      const at = Math.floor(place / 8);
-      const group = groups.get(lane * 8 + (place - at * 8));
-      if (group !== undefined) give(group, at, counts[index]!);
+      // Hours are few enough for 32 bits.
+      const group = groups[lane * 8 + (place & 7)]!;
+      if (group !== none) give(group, place >> 3, counts[index]!);
     }
   }
 }
 
-function giveEachOfAll(
-  rows: readonly [lane: number, json: string][],
-  groups: ReadonlyMap<number, number>,
-  give: Give,
-): void {
+function giveEachOfAll(rows: readonly [lane: number, json: string][], groups: Int32Array, give: Give): void {
   for (const [lane, json] of rows) {
-    const group = groups.get(lane)!;
+    const group = groups[lane * 8]!;
     const [stretches, counts] = JSON.parse(json) as [number[], number[]];
     for (let place = 0; place < stretches.length; place += 1) give(group, stretches[place]!, counts[place]!);
   }
@@ -228,14 +231,14 @@ function giveEachOfAll(
 
 function giveSums(
   rows: readonly [lane: number, json: string][],
-  groups: ReadonlyMap<number, number>,
+  groups: Int32Array,
   at: number,
   give: Give,
 ): void {
   for (const [lane, json] of rows) {
     for (const [place, tasks] of (JSON.parse(json) as (number | null)[]).entries()) {
-      const group = tasks === null ? undefined : groups.get(lane * 8 + keptStates[place]!);
-      if (group !== undefined) give(group, at, tasks!);
+      const group = groups[lane * 8 + keptStates[place]!]!;
+      if (group !== none && tasks !== null) give(group, at, tasks);
     }
   }
 }
@@ -246,10 +249,9 @@ function giveSums(
  */
 function addCameBack(
   connection: Connection,
-  { search, pairs, groups, sums }: Counted,
+  { search, pairs, groupOf, sums }: Counting,
   { start, end }: KeptParts,
 ): void {
-  const groupOf = groupsOfPairs(search, pairs, groups);
   const waiting = withCameBack(
     connection,
     pairs.filter(({ status }) => status === pending),
@@ -272,10 +274,8 @@ function withCameBack(connection: Connection, waiting: readonly Pair[]): Pair[] 
 }
 
 /** Counts those of the range, and takes those of whole hours and minutes off what waits. */
-function addRunning(connection: Connection, counted: Counted, whole: KeptParts): void {
-  const { search, time, pairs, groups, sums } = counted;
-  const groupOf = groupsOfPairs(search, pairs, groups);
-  const ofLanes = groupsOfLanes(counted, keptPairs(counted));
+function addRunning(connection: Connection, counted: Counting, whole: KeptParts): void {
+  const { search, time, kept, groupOf, sums } = counted;
   const range = time === "createdAt" ? search.created : search.updated;
   const { start = Number.NEGATIVE_INFINITY, end = Number.POSITIVE_INFINITY } = range ?? {};
   const rows = connection.prepare(sql.runningTasks).all() as unknown as [
@@ -287,7 +287,7 @@ function addRunning(connection: Connection, counted: Counted, whole: KeptParts):
   ][];
   for (const [, , lane, createdAt, updatedAt] of rows) {
     // Where all states of a lane are read, those that wait are, even if none does.
-    const waits = groupOf(lane, pending) ?? ofLanes?.get(lane) ?? ofLanes?.get(allLanes);
+    const waits = groupOf(lane, pending) ?? waitingOf(kept, lane);
     if (waits !== undefined && createdAt >= whole.start && createdAt < whole.end)
       sums.add(waits, createdAt, -1);
     const at = time === "createdAt" ? createdAt : updatedAt;
@@ -296,8 +296,13 @@ function addRunning(connection: Connection, counted: Counted, whole: KeptParts):
   }
 }
 
+function waitingOf({ groups, areOfLanes }: KeptGroups, lane: number): number | undefined {
+  if (!areOfLanes) return undefined;
+  return [groups[lane * 8], groups[allLanes * 8]].find((group) => group !== undefined && group !== none);
+}
+
 /** Only pairs that have tasks in the minute are looked at, or its tasks one by one. */
-function addEdge(connection: Connection, counted: Counted, edge: Edge): void {
+function addEdge(connection: Connection, counted: Counting, edge: Edge): void {
   const { time, pairs } = counted;
   if (time === "createdAt") {
     const all = tasksInMinute(connection, time, edge, [allLanes]);
@@ -330,10 +335,9 @@ function tasksInMinute(
 
 function addEachCreated(
   connection: Connection,
-  { search, pairs, groups, sums }: Counted,
+  { groupOf, sums }: Counting,
   { start, end, sign }: Edge,
 ): void {
-  const groupOf = groupsOfPairs(search, pairs, groups);
   for (const { text, values } of createdBetween(start, end)) {
     const rows = connection.prepare(text).all(...values) as unknown as [number, number][];
     for (const [lane, status] of rows) {
