@@ -206,6 +206,22 @@ describe.each(Object.entries(databases))("summarizeTasks by an attribute on %s",
     vi.restoreAllMocks();
   });
 
+  test("groups of a condition and their total are of one budget", async () => {
+    const store = await dure.instance.store();
+    let at = 0;
+    vi.spyOn(dure.instance.clock, "monotonic").mockImplementation(() => at);
+    const searched = vi.spyOn(store, "searchTasks").mockImplementationOnce(async ({ budgetMs }) => {
+      at += budgetMs!;
+      return { tasks: [], stoppedAt: { at: 0, id: "" } } as never;
+    });
+    const counted = vi.spyOn(store, "countTasks");
+    const { complete } = await dure.summarizeTasks({ by: "type", query: "payload.user:3", budget: "1m" });
+    expect(complete).toBe(false);
+    expect(searched.mock.calls[0]![0].budgetMs).toBe(45_000);
+    expect(counted.mock.calls[0]![0].budgetMs).toBe(15_000);
+    vi.restoreAllMocks();
+  });
+
   describe("by stretches of time that no counter keeps", () => {
     const updatedAtRange = { start: new Date(0) };
     const search = { type: "sliced", by: ["status", "minute"], budget: "1ms" } as const;

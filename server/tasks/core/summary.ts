@@ -80,6 +80,8 @@ export interface TaskSummary {
 const pageSize = 1_000;
 /** Where the index of an attribute is too large to be counted in the budget, so many tasks tell about the shares of its values. */
 const sampleMax = 1_000;
+/** Of the budget, where conditions are tested; the rest is for an estimate of how many tasks fit in all. */
+const walkedPart = 3 / 4;
 const attributePrefix = "attribute.";
 /** Characters of a value; a store may give no more of a long one. */
 const shownMax = 150;
@@ -113,7 +115,7 @@ export async function summarizeTasksIn(
   return summarizeByWalk(instance, search, keys, time);
 }
 
-/** With what is left of its budget, of which a sample takes something even when all is spent. */
+/** With what is left of its budget, of which a sample and a total take something even when all is spent. */
 function restOf(search: StoreSearch, spentMs: number): StoreSearch {
   const { budgetMs } = search;
   return budgetMs === undefined ? search : { ...search, budgetMs: Math.max(1, budgetMs - spentMs) };
@@ -235,7 +237,8 @@ async function summarizeByWalk(
   const bucket = keys.find((key) => Object.hasOwn(bucketsMs, key)) as Bucket | undefined;
   const { clock } = instance;
   const store = await instance.store();
-  const endsAt = clock.monotonic() + (search.budgetMs ?? Number.POSITIVE_INFINITY);
+  const began = clock.monotonic();
+  const endsAt = began + (search.budgetMs ?? Number.POSITIVE_INFINITY) * (search.where ? walkedPart : 1);
   const attribute = keys.find(isAttribute);
   const listed = () => (attribute ? groups.top(attribute, 0) : { groups: groups.list() });
   let seen = 0;
@@ -275,7 +278,8 @@ async function summarizeByWalk(
       };
     }
     if (stoppedAt || seen >= tasksMax || clock.monotonic() > endsAt) {
-      return { ...listed(), total: await store.countTasks(search), complete: false, sampled: seen };
+      const total = await store.countTasks(restOf(search, clock.monotonic() - began));
+      return { ...listed(), total, complete: false, sampled: seen };
     }
     after = { value: last!.createdAt.getTime(), id: last!.id, backwards: false };
   }
