@@ -1,6 +1,6 @@
 /** The rows of attributes follow their tasks, whatever becomes of these. */
 
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { compareText } from "../../server/tasks/core/compare.ts";
 import type { Bound, Condition } from "../../server/tasks/core/condition.ts";
 import { meets } from "../../server/tasks/core/meets.ts";
@@ -58,6 +58,10 @@ async function rows(): Promise<[string, number, unknown][]> {
 
 /** No row is missing, too many, or in another state than its task. */
 async function check(): Promise<void> {
+  await vi.waitFor(
+    async () => expect(await schema.query("SELECT * FROM :schema.attribute_work")).toEqual([]),
+    { timeout: 20_000 },
+  );
   const kept = await schema.query("SELECT task_id, state, created_at, key FROM :schema.attributes");
   const tasks = await schema.query("SELECT id, status, created_at, attributes FROM :schema.tasks");
   const wanted = tasks.flatMap(({ id, status, created_at, attributes }) =>

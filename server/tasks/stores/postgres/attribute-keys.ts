@@ -16,6 +16,7 @@ import {
   numbersOf,
 } from "./attribute-conditions.ts";
 import type { NamedAttribute } from "./attribute-names.ts";
+import { type Behind, behindKeys } from "./attribute-work.ts";
 import { unknownState } from "./attributes.ts";
 import { firstOfSource } from "./chunks.ts";
 import { createdBounds } from "./created-bounds.ts";
@@ -37,6 +38,8 @@ interface Spot {
   name: string;
   keys: string[];
   ranges: KeyRange[];
+  /** Tasks that the index lacks, and that may have such keys. */
+  behind: Behind[];
 }
 
 /** A part that must hold, about how many candidates it has, and its first keys where they were asked for. */
@@ -131,6 +134,7 @@ function spotOf(
       name: found.map(({ name }) => name).join(" or "),
       keys: [...new Set(found.flatMap(({ keys }) => keys))],
       ranges: found.flatMap(({ ranges }) => ranges),
+      behind: [...new Set(found.flatMap(({ behind }) => behind))],
     };
   }
   if (!isAttributeCondition(condition)) return undefined;
@@ -143,6 +147,9 @@ function spotOf(
     name: `attribute ${name}`,
     keys: keys ?? [],
     ranges: (ranges ?? []).map(foundRange),
+    behind: attributes
+      .filter(({ attribute }) => numbers.includes(attribute))
+      .flatMap(({ behind = [] }) => behind.filter(({ isWritten }) => !isWritten)),
   };
 }
 
@@ -162,12 +169,14 @@ export function statesOf({ statuses }: Pick<StoreSearch, "statuses">): number[] 
 interface Streams {
   keys: string[];
   states: number[];
+  spot: Spot;
 }
 
 /** One for each key and state. */
-function streamsOf(search: StoreSearch, { keys }: Spot): Streams {
+function streamsOf(search: StoreSearch, spot: Spot): Streams {
   const states = statesOf(search);
-  return { keys: keys.flatMap((key) => states.map(() => key)), states: keys.flatMap(() => states) };
+  const { keys } = spot;
+  return { keys: keys.flatMap((key) => states.map(() => key)), states: keys.flatMap(() => states), spot };
 }
 
 async function orderedKeys(
@@ -188,7 +197,7 @@ async function orderedKeys(
 /** Merged by the server. */
 function mergedKeys(
   search: StoreSearch,
-  { keys, states }: Streams,
+  { keys, states, spot }: Streams,
   after: Place | undefined,
   limit: number,
 ): SearchStatement {
@@ -201,6 +210,7 @@ function mergedKeys(
     return `(SELECT created_at, task_id FROM :schema.attributes WHERE ${conditions.join(" AND ")}
         ORDER BY ${order} LIMIT ${most}::integer)`;
   });
+  if (spot.behind.length > 0) streams.push(behindStream(spot, text, beyond));
   return {
     statement: shape(
       "attributeKeys",
@@ -217,7 +227,7 @@ function mergedKeys(
  */
 function foremostKeys(
   search: StoreSearch,
-  { keys, states }: Streams,
+  { keys, states, spot }: Streams,
   after: Place | undefined,
   limit: number,
 ): SearchStatement {
@@ -242,10 +252,17 @@ function foremostKeys(
       SELECT keys.created_at, keys.task_id
       FROM (SELECT key, state FROM heads WHERE ${isWithin} GROUP BY key, state) AS foremost
         CROSS JOIN LATERAL (${keysOf("foremost", most, isWithin)}) AS keys
+      ${spot.behind.length > 0 ? `UNION ALL ${behindStream(spot, text, [bounds])}` : ""}
       ORDER BY ${order} LIMIT ${most}`,
     ),
     values: text.values,
   };
+}
+
+/** What the index lacks, in no order. */
+function behindStream(spot: Spot, text: Text, bounds: readonly string[]): string {
+  return `(SELECT created_at, task_id FROM (${behindKeys(spot.behind, spot, text.add)}) AS behind
+        WHERE ${bounds.join(" AND ") || "true"})`;
 }
 
 function orderOf(search: StoreSearch): string {
@@ -284,7 +301,8 @@ function isEmpty({ keys, ranges }: Spot): boolean {
 }
 
 /** All rows of a spot that has any; each key and range is a walk of its own, so that the limit ends it. */
-function found(search: StoreSearch, { keys, ranges }: Spot): { text: Text; from: string } {
+function found(search: StoreSearch, spot: Spot): { text: Text; from: string } {
+  const { keys, ranges, behind } = spot;
   const text = new Text();
   const bounds = createdBounds(text.add, search);
   const states = `state = ANY(${text.add(statesOf(search))}::smallint[])`;
@@ -295,5 +313,6 @@ function found(search: StoreSearch, { keys, ranges }: Spot): { text: Text; from:
   const parts = spots.map(
     (spot) => `SELECT task_id FROM :schema.attributes WHERE ${[spot, states, ...bounds].join(" AND ")}`,
   );
+  if (behind.length > 0) parts.push(`SELECT task_id FROM ${behindStream(spot, text, bounds)} AS behind`);
   return { text, from: `FROM (${parts.join("\n UNION ALL ")}) AS spots` };
 }

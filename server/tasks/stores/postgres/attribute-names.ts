@@ -1,6 +1,7 @@
 /** The numbers of attributes, by type and name; remembered until a connection is new, as lanes are. */
 import { lackingName } from "../../core/attributes.ts";
 import type { Attributes } from "../../core/store.ts";
+import { type Behind, behindOf, readBehind } from "./attribute-work.ts";
 import type { Session } from "./database.ts";
 import { isLackedBySome } from "./lacking-attributes.ts";
 import { statement } from "./statement.ts";
@@ -11,6 +12,8 @@ export interface NamedAttribute {
   name: string;
   /** Whether older tasks of the type wait for it to be filled in; of `lackingName`, whether there is a task that has it. */
   isFilling: boolean;
+  /** Tasks of the type that the index lacks, or has as they were. */
+  behind?: readonly Behind[];
 }
 
 export class AttributeNames {
@@ -57,9 +60,10 @@ export class AttributeNames {
   /** Every attribute there is; read anew, since another process may have made one a moment ago. */
   async all(session = this.#session): Promise<readonly NamedAttribute[]> {
     const rows = await session.query(allNames);
-    this.known = rows.map(
-      ([attribute, type, name, isFilling]): NamedAttribute => ({ attribute, type, name, isFilling }),
-    );
+    this.known = rows.map(([attribute, type, name, isFilling, noted]): NamedAttribute => {
+      const behind = readBehind(noted);
+      return { attribute, type, name, isFilling, ...(behind && { behind }) };
+    });
     return this.known;
   }
 
@@ -83,6 +87,7 @@ const insertName = statement(
 const allNames = statement(
   "allAttributes",
   `SELECT attribute, type, name, CASE WHEN name = '${lackingName}' THEN ${isLackedBySome("attribute_names")}
-      ELSE EXISTS (SELECT 1 FROM :schema.attribute_fills WHERE attribute = ANY(attributes)) END
+      ELSE EXISTS (SELECT 1 FROM :schema.attribute_fills WHERE attribute = ANY(attributes)) END,
+      ${behindOf("attribute_names.type")}
     FROM :schema.attribute_names ORDER BY attribute`,
 );

@@ -7,11 +7,21 @@ import type { By, NewTask } from "../../core/store.ts";
 import { enqueuedChange } from "../../core/store-audit.ts";
 import { gathered } from "../../core/store-new-task.ts";
 import type { Task } from "../../core/task.ts";
+import type { AttributeIndexing } from "./attribute-indexing.ts";
+import type { Noted } from "./attribute-work.ts";
 import { recordAll } from "./audit.ts";
 import type { Context } from "./context.ts";
 import type { OpenTransaction } from "./database.ts";
 import { type Enqueued, insertCarefully, insertTasks, Refused, sizeOfTask } from "./enqueue.ts";
-import { beginStoring, Copying, type CopyPart, copyPartOf, isCopied, tallyTasks } from "./enqueue-copy.ts";
+import {
+  beginStoring,
+  Copying,
+  type CopyPart,
+  copyPartOf,
+  isCopied,
+  type Storing,
+  tallyTasks,
+} from "./enqueue-copy.ts";
 import { portions } from "./portions.ts";
 import { ConnectionLost, isUniqueViolation } from "./postgres-errors.ts";
 import { type FullQueue, queueOverfull, readRoom } from "./queue-depth.ts";
@@ -40,12 +50,14 @@ function sizeOfCall({ tasks }: Waiting): number {
 
 export class EnqueueBatch {
   readonly #context: Context;
+  readonly #indexing: AttributeIndexing;
   #waiting: Waiting[] = [];
   #inFlight = 0;
   readonly #underWay = new Set<Promise<unknown>>();
 
-  constructor(context: Context) {
+  constructor(context: Context, indexing: AttributeIndexing) {
     this.#context = context;
+    this.#indexing = indexing;
   }
 
   enqueue(tasks: readonly NewTask[] | AsyncIterable<readonly NewTask[]>, by?: By): Promise<Enqueued> {
@@ -179,12 +191,16 @@ export class EnqueueBatch {
       if (next.done) return this.#enqueueSoon(taken[0] ?? [], true, undefined);
       taken.push(next.value);
     }
-    try {
-      return await this.#transact((session) => this.#insertParts(session, taken, rest, false));
-    } catch (error) {
-      if (!isUniqueViolation((error as { cause?: unknown }).cause ?? error)) throw error;
-      return this.#transact((session) => this.#insertParts(session, taken, rest, true));
-    }
+    const insert = (carefully: boolean) =>
+      this.#transact((session) => this.#insertParts(session, taken, rest, carefully));
+    return this.#indexing.behind(async () => {
+      try {
+        return await insert(false);
+      } catch (error) {
+        if (!isUniqueViolation((error as { cause?: unknown }).cause ?? error)) throw error;
+        return insert(true);
+      }
+    });
   }
 
   async #insertParts(
@@ -195,6 +211,7 @@ export class EnqueueBatch {
   ): Promise<(Task | null)[]> {
     const answers: (Task | null)[] = [];
     const copied: NewTask[] = [];
+    const noted: Noted[] = [];
     const began = await beginStoring(this.#context, session);
     const copying = new Copying(session);
     let storing: Promise<void> = Promise.resolve();
@@ -206,7 +223,7 @@ export class EnqueueBatch {
           taken.push(next.value);
         }
         const part = taken[index]!;
-        const copy = !carefully && isCopied(part) ? await copyPartOf(this.#context, part, began) : undefined;
+        const copy = !carefully && isCopied(part) ? await this.#copyPart(part, began, noted) : undefined;
         await storing;
         if (copy) for (const task of part) copied.push(task);
         storing = this.#insertPart(session, copying, part, copy, carefully, answers);
@@ -221,8 +238,15 @@ export class EnqueueBatch {
       throw error;
     }
     if (copied.length > 0) await tallyTasks(this.#context, session, copied);
+    if (noted.length > 0) await this.#indexing.note(session, noted);
     refuse(await queueOverfull(session, taken.flat(), answers));
     return answers;
+  }
+
+  async #copyPart(part: readonly NewTask[], began: Storing, noted: Noted[]): Promise<CopyPart> {
+    const copy = await copyPartOf(this.#context, part, began, this.#indexing.hasRoom(noted.length));
+    for (const one of copy.noted) noted.push(one);
+    return copy;
   }
 
   async #insertPart(

@@ -1,10 +1,12 @@
 /**
- * Large batches of new tasks, by COPY: a fifth faster than arrays. With attributes, their rows in the index follow by a COPY of their
- * own. Those with ids of their own go by enqueue.ts.
+ * Large batches of new tasks, by COPY: a fifth faster than arrays. Rows of their attributes are written behind them
+ * (attribute-work.ts); where too many are left to be, they follow by a COPY of their own. Those with ids of their own go by enqueue.ts.
  */
+import { lackingName } from "../../core/attributes.ts";
 import type { NewTask } from "../../core/store.ts";
 import { hourOfMinuteSql, minuteOf } from "../kept-counts.ts";
 import { arrayLiteral, isFoundKey, keysOf } from "./attribute-values.ts";
+import type { Noted } from "./attribute-work.ts";
 import type { Context } from "./context.ts";
 import { type CopyIn, copyLine } from "./copy-in.ts";
 import type { OpenTransaction, Session } from "./database.ts";
@@ -19,6 +21,8 @@ export interface CopyPart {
   lines: string[];
   /** Of the index of attributes. */
   keyLines: string;
+  /** Tasks whose rows there are not among these. */
+  noted: Noted[];
 }
 
 export function isCopied(tasks: readonly NewTask[]): boolean {
@@ -29,22 +33,28 @@ export async function copyPartOf(
   context: Context,
   tasks: readonly NewTask[],
   began: Storing,
+  isBehind: boolean,
 ): Promise<CopyPart> {
   const lines: string[] = [];
+  const noted: Noted[] = [];
   const numberOf = await context.attributes.ofAll(tasks);
   let keyLines = "";
   for (const portion of portions(tasks, sizeOfTask)) {
     let text = "";
     for (const task of portion) {
       const { id, type, createdAt, attributes } = task;
-      const lane = laneOf(context, task);
+      const found = laneOf(context, task);
+      const lane = typeof found === "number" ? found : await found;
       const keys = attributes && keysOf(attributes, (name) => numberOf(type, name));
-      text += lineOf(task, keys, typeof lane === "number" ? lane : await lane, began);
-      for (const key of keys ?? []) if (isFoundKey(key)) keyLines += copyLine([createdAt, 0, key, id]);
+      text += lineOf(task, keys, lane, began);
+      if (!keys) continue;
+      // Who lacks attributes is always to be found.
+      if (isBehind && !(lackingName in attributes)) noted.push({ lane, createdAt });
+      else for (const key of keys) if (isFoundKey(key)) keyLines += copyLine([createdAt, 0, key, id]);
     }
     lines.push(text);
   }
-  return { lines, keyLines };
+  return { lines, keyLines, noted };
 }
 
 /** So many parts, or characters, go by one statement: not for ever by the same, for there may be a limit to its time. */

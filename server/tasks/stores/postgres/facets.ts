@@ -9,9 +9,11 @@ import {
   TopValues,
 } from "../../core/store-facets.ts";
 import { countUnfilled } from "./attribute-fills.ts";
+import type { NamedAttribute } from "./attribute-names.ts";
 import { attributesOf, headOf } from "./attribute-values.ts";
 import { stateOf, unknownState } from "./attributes.ts";
 import type { Context } from "./context.ts";
+import { CountsBehind } from "./counts-behind.ts";
 import type { Session } from "./database.ts";
 import { statusNames } from "./rows.ts";
 import { statement } from "./statement.ts";
@@ -33,7 +35,7 @@ export function countAttribute(
       // Of each of many types, a chunk would be read else.
       if (performance.now() >= endsAt) return { ...answer, isWhole: false };
       const top = new TopValues(one.type);
-      if (!(await countValues(session, one.attribute, created, endsAt, top))) answer.isWhole = false;
+      if (!(await countValues(session, one, created, endsAt, top))) answer.isWhole = false;
       answer.counts.push(...top.list());
       answer.leftOut += top.leftOut;
     }
@@ -45,28 +47,36 @@ export function countAttribute(
 /** Answers whether all were counted. */
 async function countValues(
   session: Session,
-  attribute: number,
-  { start, end }: { start?: number; end?: number },
+  { attribute, type, behind }: NamedAttribute,
+  created: { start?: number; end?: number },
   endsAt: number,
   top: TopValues,
 ): Promise<boolean> {
+  const unindexed = new CountsBehind(behind);
+  if (!(await unindexed.read(session, { attribute, type, created, endsAt }))) return false;
+  const add = (key: string, state: number, count: number) =>
+    top.add(headOf(key), state >= 3 ? (statusNames[state] as AttributeCount["status"]) : undefined, count);
   // The last possible state is below 100, and every created_at and id above these.
   let place: unknown[] = [`${attribute} `, 0, Number.MIN_SAFE_INTEGER, ""];
   for (;;) {
     const rows = await session.query(countChunk, [
       ...place,
       `${attribute}!`,
-      start ?? null,
-      end ?? null,
+      created.start ?? null,
+      created.end ?? null,
       chunkSize,
+      unindexed.ranges,
     ]);
     const last = rows.pop();
-    if (!last) return true;
     for (const [key, state, count] of rows) {
-      top.add(headOf(key), state >= 3 ? (statusNames[state] as AttributeCount["status"]) : undefined, count);
+      unindexed.upTo(key, add);
+      add(key, state, count);
     }
-    const [key, state, read, createdAt, taskId] = last;
-    if (read < chunkSize) return true;
+    const [key, state, read, createdAt, taskId] = last ?? [];
+    if (!last || read < chunkSize) {
+      unindexed.upTo(undefined, add);
+      return true;
+    }
     if (performance.now() > endsAt) return false;
     place = [key, state, createdAt, taskId];
   }
@@ -114,7 +124,8 @@ const countChunk = statement(
     ORDER BY key, state, created_at, task_id LIMIT $8),
   known AS (
     SELECT key, CASE state WHEN 2 THEN (SELECT status FROM :schema.tasks WHERE tasks.id = chunk.task_id) ELSE state END AS state
-    FROM chunk WHERE (state <> ${unknownState} OR ${isAlone("chunk")}) AND ($6::bigint IS NULL OR created_at >= $6) AND ($7::bigint IS NULL OR created_at < $7)),
+    FROM chunk WHERE (state <> ${unknownState} OR ${isAlone("chunk")}) AND ($6::bigint IS NULL OR created_at >= $6) AND ($7::bigint IS NULL OR created_at < $7)
+      AND NOT created_at <@ $9::int8multirange),
   counted AS (SELECT key, state, count(*)::integer AS tasks FROM known GROUP BY key, state ORDER BY key, state)
   SELECT key, state, tasks, NULL::bigint, NULL::text FROM counted
   UNION ALL

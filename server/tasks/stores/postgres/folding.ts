@@ -2,6 +2,7 @@
  * When changes are folded into the sums they belong to: the counts, and the history. Now and then, behind the writes that
  * make it needful, by whichever process wrote; so that changes stay few, and whoever reads both stays quick.
  */
+import { AttributeIndexing } from "./attribute-indexing.ts";
 import type { Context } from "./context.ts";
 import { foldHistory } from "./history.ts";
 import { MinuteFill } from "./minute-fill.ts";
@@ -24,9 +25,11 @@ export class Folding {
   readonly #tallies: Folder;
   readonly #history: Folder;
   readonly #fill: MinuteFill;
+  readonly indexing: AttributeIndexing;
 
   constructor(context: Context) {
     this.#fill = new MinuteFill(context);
+    this.indexing = new AttributeIndexing(context);
     this.#tallies = new Folder(writesBetween, () => {
       this.#fill.begin();
       return foldCounts(context);
@@ -46,14 +49,20 @@ export class Folding {
     this.#history.wrote(Math.max(attempts, attemptsBetween / writesBetween));
   }
 
-  /** Counts what is not counted yet, if anything is: what workers are to do. */
+  /** Counts and indexes what is not yet, if anything is: what workers are to do. */
   beginFill(): void {
     this.#fill.begin();
+    this.indexing.begin();
   }
 
   /** Resolves when no folding is under way. */
   async close(): Promise<void> {
-    await Promise.all([this.#tallies.idle(), this.#history.idle(), this.#fill.close()]);
+    await Promise.all([
+      this.#tallies.idle(),
+      this.#history.idle(),
+      this.#fill.close(),
+      this.indexing.close(),
+    ]);
   }
 }
 

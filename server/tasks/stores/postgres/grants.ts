@@ -32,6 +32,8 @@ const rights: Record<RoleKind, Record<string, string>> = {
     attribute_names: "INSERT, UPDATE",
     attributes: "INSERT, UPDATE, DELETE",
     attribute_fills: "INSERT, UPDATE, DELETE",
+    attribute_work: "INSERT, UPDATE, DELETE",
+    attribute_leavings: "INSERT, DELETE",
     // To make the index of texts anew.
     texts: "INSERT, UPDATE, DELETE, TRUNCATE",
     text_work: "INSERT, UPDATE, DELETE, TRUNCATE",
@@ -60,6 +62,8 @@ const rights: Record<RoleKind, Record<string, string>> = {
     attribute_names: "INSERT, UPDATE",
     attributes: "INSERT, UPDATE, DELETE",
     attribute_fills: "INSERT, UPDATE",
+    attribute_work: "INSERT, UPDATE, DELETE",
+    attribute_leavings: "INSERT, DELETE",
     texts: "DELETE",
     // Folding the counts notes there what is to be indexed.
     text_work: "INSERT, UPDATE",

@@ -213,13 +213,17 @@ const fillsLeft = statement(
     GROUP BY type ORDER BY type`,
 );
 
+/** Whether nobody is to write, or to look after, what was created then. */
+const isNotBehind = (row: string) =>
+  `NOT EXISTS (SELECT 1 FROM :schema.attribute_work AS noted WHERE ${row}.created_at BETWEEN noted.first_at AND noted.last_at)`;
+
 const wrongAttributes = onceOnly(
   "checkAttributes",
   `SELECT (SELECT count(*) FROM :schema.tasks CROSS JOIN LATERAL unnest(tasks.attributes) AS own (key)
       WHERE ${isFound("own.key")} AND NOT EXISTS (SELECT 1 FROM :schema.attributes WHERE attributes.key = own.key
         AND state IN (${stateOf("tasks.status")}, ${unknownState}) AND attributes.created_at = tasks.created_at
-        AND task_id = tasks.id)),
-    (SELECT count(*) FROM :schema.attributes WHERE NOT EXISTS (
+        AND task_id = tasks.id) AND ${isNotBehind("tasks")}),
+    (SELECT count(*) FROM :schema.attributes WHERE ${isNotBehind("attributes")} AND NOT EXISTS (
       SELECT 1 FROM :schema.tasks CROSS JOIN LATERAL unnest(tasks.attributes) AS own (key)
       WHERE tasks.id = task_id AND tasks.created_at = attributes.created_at AND own.key = attributes.key
         AND attributes.state IN (${stateOf("tasks.status")}, ${unknownState})))`,

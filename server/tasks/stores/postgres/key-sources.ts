@@ -58,7 +58,10 @@ export async function findKeySource(
   return fewer(best, texts && withUnindexed(search, texts, unindexed));
 }
 
-/** Which attributes there are is asked together with what is asked of them, by what is known of them. */
+/**
+ * Which attributes there are is asked together with what is asked of them, by what is known of them. While the index lacks tasks, it is
+ * asked again with these.
+ */
 async function askedOf(
   { attributes }: Context,
   session: Snapshot,
@@ -72,9 +75,9 @@ async function askedOf(
 }
 
 function areSame(some: readonly NamedAttribute[], others: readonly NamedAttribute[]): boolean {
-  const isSame = ({ attribute, type, name }: NamedAttribute, place: number) => {
+  const isSame = ({ attribute, type, name, behind }: NamedAttribute, place: number) => {
     const other = others[place]!;
-    return attribute === other.attribute && type === other.type && name === other.name;
+    return attribute === other.attribute && type === other.type && name === other.name && !behind;
   };
   return some.length === others.length && some.every(isSame);
 }

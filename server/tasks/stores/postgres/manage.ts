@@ -310,7 +310,7 @@ function changing(name: string, set: string, from: string, to: number): Marking 
     ) => `WITH before AS (SELECT lane, greatest(status, 1) AS status, created_at, updated_at FROM :schema.tasks WHERE id = $1),
     changed AS (UPDATE :schema.tasks SET ${set}, version = tasks.version + 1${mark} WHERE id = $1 AND status ${from}
       RETURNING ${taskColumns}, tasks.attributes),
-    moved AS (${movingAttributes("(SELECT changed.*, before.status AS was FROM changed, before)", stateOf("task.was"), stateOf(String(to)))}),
+    ${movingAttributes("(SELECT changed.*, before.status AS was FROM changed, before)", stateOf("task.was"), stateOf(String(to)))},
     tallied AS (INSERT INTO :schema.tally_changes (lane, status, tasks, hour, first_at, last_at, ${byMinute})
       SELECT before.lane, moves.status, moves.tasks, ${hourSql("changed.created_at")}, moves.at, moves.at, true FROM before, changed
         CROSS JOIN LATERAL (VALUES (before.status, -1, NULL), (${to}, 1, changed.updated_at)) AS moves (status, tasks, at)
@@ -361,7 +361,7 @@ const deleteEnded = statement(
     RETURNING id, lane, status, created_at, updated_at, attributes),
   forgotten AS (DELETE FROM :schema.attempts WHERE task_id IN (SELECT id FROM deleted)),
   unread AS (DELETE FROM :schema.texts WHERE task_id IN (SELECT id FROM deleted)),
-  unfound AS (${deletingAttributes("deleted")}),
+  ${deletingAttributes("deleted")},
   tallied AS (INSERT INTO :schema.tally_changes (lane, status, tasks, hour, ${byMinute})
     SELECT lane, status, -1, ${hourSql("created_at")}, true FROM deleted),
   minuted AS (${notingDeleted("deleted")})
@@ -391,7 +391,7 @@ const prune = statement(
     RETURNING id, lane, status, created_at, updated_at, attributes),
   forgotten AS (DELETE FROM :schema.attempts WHERE task_id = ANY(ARRAY(SELECT id FROM deleted))),
   unread AS (DELETE FROM :schema.texts WHERE task_id = ANY(ARRAY(SELECT id FROM deleted))),
-  unfound AS (${deletingAttributes("deleted")}),
+  ${deletingAttributes("deleted")},
   tallied AS (
     INSERT INTO :schema.tally_changes (lane, status, tasks, hour, ${byMinute})
     SELECT lane, status, -count(*), ${hourSql("created_at")}, true FROM deleted GROUP BY 1, 2, 4),

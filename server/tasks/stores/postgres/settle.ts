@@ -247,7 +247,7 @@ export const completeTasks = statement(
       AND ${isHeldBy("me.worker")} AND ${few("given.seq")}
     RETURNING tasks.seq, lane, tasks.id, created_at, updated_at, attributes, status,
       started_at - due_at AS wait_ms, completed_at - started_at AS run_ms),
-  moved AS (${movingAttributes("done", "0", "3")}),
+  ${movingAttributes("done", "0", "3")},
   counts AS MATERIALIZED (
     SELECT lane, ${minuteSql("created_at")} AS created, ${minuteSql("updated_at")} AS ended, count(*) AS tasks,
       min(updated_at) AS first_at, max(updated_at) AS last_at
@@ -314,7 +314,7 @@ export const settleTasksById = statement(
     UNION ALL SELECT lane, status, count(*), ${hourSql("created_at")}, min(updated_at), max(updated_at), true FROM ended GROUP BY 1, 2, 4),
   minuted AS (${notingEnded("ended")}),
   noted AS (${addingToHistory("(SELECT * FROM ended WHERE status <> 1 OR outcome IN ('failed', 'timed-out'))")}),
-  moved AS (${movingAttributes("(SELECT * FROM ended WHERE status >= 3)", "0", "task.status")}),
+  ${movingAttributes("(SELECT * FROM ended WHERE status >= 3)", "0", "task.status")},
   attributed AS (${addingAttributes(gaining, "task.added", stateOf("task.status"))})
   SELECT place, status, due_at FROM ended`,
 );

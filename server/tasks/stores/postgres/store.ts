@@ -148,7 +148,7 @@ class PostgresStore implements TaskStore {
       attemptsEnded: (attempts) => this.#folding.ended(attempts),
     };
     this.#folding = new Folding(this.#context);
-    this.#enqueues = new EnqueueBatch(this.#context);
+    this.#enqueues = new EnqueueBatch(this.#context, this.#folding.indexing);
     this.#link = new LeaseLink(url, this.#notifier.sender, {
       changed: (told) => this.#context.lookout.announcements.hear(told, (news) => this.#changed(news)),
       prove: () => this.#notifier.prove(),
@@ -300,6 +300,7 @@ class PostgresStore implements TaskStore {
   }
 
   reapWorkers(request: Parameters<TaskStore["reapWorkers"]>[0]): ReturnType<TaskStore["reapWorkers"]> {
+    this.#folding.beginFill();
     return workers.reapWorkers(this.#context, request);
   }
 
@@ -429,8 +430,10 @@ class PostgresStore implements TaskStore {
   }
 
   async schemaVersion(): Promise<{ stored: number; known: number }> {
-    const stored = await storedVersion(this.#database, this.#database.location.schema);
-    return { stored, known: knownVersion };
+    return {
+      stored: await storedVersion(this.#database, this.#database.location.schema),
+      known: knownVersion,
+    };
   }
 
   #changed(news?: News): void {

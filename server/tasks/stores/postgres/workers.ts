@@ -237,7 +237,7 @@ export const reap = statement(
       version = tasks.version + 1
     FROM lost, clock WHERE tasks.id = lost.id AND tasks.status = 2 AND tasks.fence = lost.fence AND ${few("lost.seq")}
     RETURNING lost.*, tasks.updated_at),
-  moved AS (${movingAttributes("(SELECT * FROM taken WHERE next >= 3)", "0", "task.next")}),
+  ${movingAttributes("(SELECT * FROM taken WHERE next >= 3)", "0", "task.next")},
   recorded AS (
     INSERT INTO :schema.attempts (task_id, fence, number, worker, started_at, ended_at, outcome, error)
     SELECT id, fence, attempts, worker, started_at, clock.at, 'lost', json_build_object('name', 'WorkerLost',

@@ -1,0 +1,74 @@
+/**
+ * Counts by the values of an attribute among tasks that its index lacks, or has as they were: what was created at the time of such
+ * tasks is counted by the tasks themselves, and not by the index.
+ */
+import { compareText } from "../../core/compare.ts";
+import { isFound } from "./attribute-values.ts";
+import { type Behind, tasksWithin } from "./attribute-work.ts";
+import { stateOf } from "./attributes.ts";
+import type { Session } from "./database.ts";
+import { statement } from "./statement.ts";
+
+interface Asked {
+  attribute: number;
+  type: string;
+  created: { start?: number; end?: number };
+  endsAt: number;
+}
+
+type KeyCount = [key: string, state: number, count: number];
+
+export class CountsBehind {
+  /** Apart from each other, both ends included. */
+  readonly #ranges: { from: number; to: number }[] = [];
+  #counts: KeyCount[] = [];
+  #told = 0;
+
+  constructor(behind: readonly Behind[] = []) {
+    for (const { firstAt, lastAt } of [...behind].sort((a, b) => a.firstAt - b.firstAt)) {
+      const last = this.#ranges.at(-1);
+      if (last && firstAt <= last.to + 1) last.to = Math.max(last.to, lastAt);
+      else this.#ranges.push({ from: firstAt, to: lastAt });
+    }
+  }
+
+  /** What the index is not asked for, as the server takes it. */
+  get ranges(): string {
+    return `{${this.#ranges.map(({ from, to }) => `[${from},${to}]`).join(",")}}`;
+  }
+
+  /** Answers whether there was time for all. */
+  async read(session: Session, { attribute, type, created, endsAt }: Asked): Promise<boolean> {
+    for (const { from, to } of this.#ranges) {
+      const low = Math.max(from, created.start ?? from);
+      const high = Math.min(to, (created.end ?? to + 1) - 1);
+      if (low > high) continue;
+      if (performance.now() >= endsAt) return false;
+      const rows = await session.query(countTasks, [type, low, high, `${attribute} `, `${attribute}!`]);
+      for (const row of rows) this.#counts.push(row as KeyCount);
+    }
+    this.#counts.sort(([a], [b]) => compareText(a, b));
+    return true;
+  }
+
+  /** Tells those that were not told yet, value after value, up to a key, or all. */
+  upTo(key: string | undefined, tell: (...count: KeyCount) => void): void {
+    for (; this.#told < this.#counts.length; this.#told += 1) {
+      const count = this.#counts[this.#told]!;
+      if (key !== undefined && compareText(count[0], key) > 0) return;
+      tell(...count);
+    }
+  }
+}
+
+const countTasks = statement(
+  "countAttributeBehind",
+  `SELECT own.key, ${stateOf("found.status")}, count(*)::integer
+    FROM :schema.lanes CROSS JOIN LATERAL ${tasksWithin(
+      "tasks.status, tasks.attributes",
+      "lanes.lane",
+      "tasks.created_at BETWEEN $2::bigint AND $3::bigint AND tasks.attributes IS NOT NULL",
+    )} AS found CROSS JOIN LATERAL unnest(found.attributes) AS own (key)
+    WHERE lanes.type = $1 AND own.key COLLATE "C" >= $4 AND own.key COLLATE "C" < $5 AND ${isFound("own.key")}
+    GROUP BY 1, 2`,
+);
