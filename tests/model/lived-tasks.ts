@@ -141,7 +141,7 @@ export class LivedTasks {
 
   async #enqueue(count: number): Promise<void> {
     const tasks = Array.from({ length: count }, () => this.#task());
-    ok(await this.#world.store.enqueueTasks(tasks));
+    ok(await this.#world.store.enqueueTasks(this.#chance.happens(0.5) ? inParts(tasks) : tasks));
     for (const { id, attributes } of tasks) if (attributes) this.#given.set(id, attributes);
   }
 
@@ -359,4 +359,12 @@ function attributesOf({ user, amount, shelves, isGift }: any): Attributes {
 
 function textOf({ task, attempts, json }: UnindexedTask): string {
   return searchableText(task, attempts, json);
+}
+
+/** As a large batch arrives, whose attributes PostgreSQL indexes behind it; those with ids of their own apart. */
+async function* inParts(tasks: readonly NewTask[]): AsyncGenerator<readonly NewTask[]> {
+  const others = tasks.filter(({ ownId }) => !ownId);
+  const half = Math.ceil(others.length / 2);
+  for (const part of [others.slice(0, half), others.slice(half), tasks.filter(({ ownId }) => ownId)])
+    if (part.length > 0) yield part;
 }

@@ -35,6 +35,8 @@ export class AttributeIndexing {
   #isDue = false;
   #proof: Proof | undefined;
   #behind = 0;
+  /** Whether any of the batches that are being stored was noted. */
+  #isNoted = false;
   /** Batches that are being stored, and who waits for them. */
   #storing = 0;
   #stored = Promise.withResolvers<void>();
@@ -53,6 +55,7 @@ export class AttributeIndexing {
   async note(session: Session, noted: readonly Noted[]): Promise<void> {
     await noteBehind(session, noted, { by: this.#by, now: this.#context.now() });
     this.#behind += noted.length;
+    this.#isNoted = true;
   }
 
   /** Stores a batch. Indexes what was noted, behind it. */
@@ -62,11 +65,12 @@ export class AttributeIndexing {
       return await store();
     } finally {
       this.#storing -= 1;
+      if (this.#isNoted) this.begin();
       if (this.#storing === 0) {
+        this.#isNoted = false;
         this.#stored.resolve();
         this.#stored = Promise.withResolvers();
       }
-      if (this.#behind > 0) this.begin();
     }
   }
 

@@ -32,8 +32,9 @@ export class CountsBehind {
     }
   }
 
-  /** What the index is not asked for, as the server takes it. */
-  get ranges(): string {
+  /** What the index is not asked for, as the server takes it; null for nothing. */
+  get ranges(): string | null {
+    if (this.#ranges.length === 0) return null;
     return `{${this.#ranges.map(({ from, to }) => `[${from},${to}]`).join(",")}}`;
   }
 

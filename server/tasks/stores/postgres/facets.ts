@@ -125,7 +125,7 @@ const countChunk = statement(
   known AS (
     SELECT key, CASE state WHEN 2 THEN (SELECT status FROM :schema.tasks WHERE tasks.id = chunk.task_id) ELSE state END AS state
     FROM chunk WHERE (state <> ${unknownState} OR ${isAlone("chunk")}) AND ($6::bigint IS NULL OR created_at >= $6) AND ($7::bigint IS NULL OR created_at < $7)
-      AND NOT created_at <@ $9::int8multirange),
+      AND ($9::int8multirange IS NULL OR NOT created_at <@ $9::int8multirange)),
   counted AS (SELECT key, state, count(*)::integer AS tasks FROM known GROUP BY key, state ORDER BY key, state)
   SELECT key, state, tasks, NULL::bigint, NULL::text FROM counted
   UNION ALL

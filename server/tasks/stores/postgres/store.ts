@@ -119,8 +119,7 @@ class PostgresStore implements TaskStore {
     this.#database = new Database(location);
     const [lanes, attributes] = [new Lanes(this.#database), new AttributeNames(this.#database)];
     this.#database.connected = () => {
-      lanes.forget();
-      attributes.forget();
+      for (const known of [lanes, attributes]) known.forget();
     };
     const lull = new Lull(this.#database);
     this.#notifier = new Notifier(this.#database, lull);
@@ -430,10 +429,8 @@ class PostgresStore implements TaskStore {
   }
 
   async schemaVersion(): Promise<{ stored: number; known: number }> {
-    return {
-      stored: await storedVersion(this.#database, this.#database.location.schema),
-      known: knownVersion,
-    };
+    const stored = await storedVersion(this.#database, this.#database.location.schema);
+    return { stored, known: knownVersion };
   }
 
   #changed(news?: News): void {
