@@ -139,6 +139,21 @@ test("a page that hears of no change any more says so, and that it does again", 
   await page.context().close();
 });
 
+test("on a phone the status that is chosen is in view", async () => {
+  const { page } = await openPage({ locale: "en-US", viewport: { width: 390, height: 800 } });
+  await page.goto(`${server.url}tasks?status=CANCELLED`);
+  const chosen = page
+    .getByRole("navigation", { name: "Status" })
+    .getByRole("link", { name: /^Cancelled \d/ });
+  await chosen.waitFor();
+  const rightEdge = async () => {
+    const { x, width } = (await chosen.boundingBox())!;
+    return x + width;
+  };
+  await expect.poll(rightEdge).toBeLessThanOrEqual(390);
+  await page.context().close();
+});
+
 test("names as long as they may be fit a phone and a small window", async () => {
   const world = makeWorld({ size: 12, now: Date.now() });
   const [type, queue] = ["t".repeat(128), "q".repeat(128)];

@@ -1,7 +1,7 @@
 /** Tasks: the search box, statuses, and the list. The whole search is in the address. */
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import { useMemo } from "react";
+import { useEffect, useMemo, useRef } from "react";
 import type { TaskSearch } from "../api.ts";
 import { Button } from "../components/button.tsx";
 import { ColumnsMenu } from "../components/columns-menu.tsx";
@@ -196,8 +196,15 @@ function StatusLink({
   count: string;
 }) {
   const here = search.status === status;
+  const link = useRef<HTMLAnchorElement>(null);
+  // On a phone not all of them are in view. Without its count it is not as wide as it will be.
+  const isChosen = here && count !== "";
+  useEffect(() => {
+    if (isChosen) link.current?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [isChosen]);
   return (
     <Link
+      ref={link}
       to="/tasks"
       search={{ ...search, status }}
       className={`${styles.status} ${here ? styles.here : ""}`}
