@@ -16,6 +16,7 @@ const ofAnyStore = [
   "server/tasks/stores/near-orders.ts",
   "server/tasks/stores/row-filter.ts",
   "server/tasks/stores/search-bounds.ts",
+  "server/tasks/stores/skip-sections.ts",
   "server/tasks/stores/start-ranges.ts",
   "server/tasks/stores/text-hints.ts",
   "server/tasks/stores/thread-time.ts",
@@ -52,6 +53,14 @@ const parts: Record<string, { parts: string[]; packages: RegExp }> = {
   },
   "server/tasks/stores/row-filter.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/tasks/stores/search-bounds.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
+  "server/tasks/stores/skip-sections.ts": {
+    parts: [
+      "server/tasks/core/",
+      "server/tasks/stores/kept-counts.ts",
+      "server/tasks/stores/search-bounds.ts",
+    ],
+    packages: /^$/,
+  },
   "server/tasks/stores/start-ranges.ts": {
     parts: [
       "server/tasks/core/",

@@ -3,6 +3,7 @@ import type { Buckets, StoreSearch } from "../../core/store.ts";
 import { lateMs } from "../search-bounds.ts";
 import {
   columnsOf,
+  conditionsOf,
   groupsOf,
   instantMax,
   instantMin,
@@ -88,6 +89,47 @@ export function summaryStatement(
       "summarizeTasks",
       `SELECT lane, status, at, sum(tasks)::bigint FROM (${parts.join("\n UNION ALL ")})
         AS counts (lane, status, at, tasks) GROUP BY 1, 2, 3`,
+    ),
+    values: text.values,
+  };
+}
+
+/**
+ * By the start of a stretch of the instant sorted by: how many late tasks of the pairs, and how many of those that run, a range
+ * of the other instant leaves out.
+ */
+export function outsideStatement(
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  { start, end }: { start?: number; end?: number },
+  bucketMs: number,
+): SearchStatement {
+  const text = new Text();
+  const { settled, moving } = split(pairs);
+  const isByChange = search.sortBy === "updatedAt";
+  const stream = isByChange ? "lateUpdated" : "lateCreated";
+  const [instant, other] = isByChange ? ["updated_at", "created_at"] : ["created_at", "updated_at"];
+  const { start: from, end: to } = (isByChange ? search.updated : search.created) ?? {};
+  const within = [
+    `tasks.${instant} >= ${text.add(from ?? instantMin)}::bigint`,
+    `tasks.${instant} < ${text.add(to ?? instantMax)}::bigint`,
+    `(tasks.${other} < ${text.add(start ?? instantMin)}::bigint OR tasks.${other} >= ${text.add(end ?? instantMax)}::bigint)`,
+  ].join(" AND ");
+  const given = {
+    lanes: settled.map(({ lane }) => lane),
+    statuses: settled.map(({ status }) => status),
+  };
+  const length = `${text.add(bucketMs)}::bigint`;
+  const running = `${text.add(moving.map(({ lane }) => lane))}::integer[]`;
+  return {
+    statement: shape(
+      "countOutside",
+      `SELECT at - ((at % ${length}) + ${length}) % ${length}, count(*) FROM (
+        SELECT late.at FROM ${unnested(text, given)} CROSS JOIN LATERAL (SELECT tasks.${instant} AS at FROM :schema.tasks
+          WHERE ${ownOf("pair").join(" AND ")} AND ${conditionsOf[stream]} AND ${within}) AS late
+        UNION ALL SELECT tasks.${instant} FROM :schema.tasks
+          WHERE tasks.status = 2 AND tasks.lane = ANY(${running}) AND ${within}) AS outside
+      GROUP BY 1`,
     ),
     values: text.values,
   };

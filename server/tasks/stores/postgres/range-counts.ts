@@ -16,27 +16,20 @@ import { allOf, countByHours, toOne } from "./time-counts.ts";
 /** Fewer hours are counted by the indexes. */
 const hoursMin = 2;
 
-/** How many of the pairs, RUNNING ones apart, were created from a whole hour on, up to another; of all times where there is none. */
-export type KeptWithin = (start?: number, end?: number) => number;
-
-/**
- * How many tasks of the pairs fit, of one snapshot.
- * @param keptWithin where the kept counts were read before
- */
+/** How many tasks of the pairs fit, of one snapshot. */
 export async function countInRanges(
   session: Session,
   search: StoreSearch,
   pairs: readonly Pair[],
-  keptWithin?: KeptWithin,
 ): Promise<number> {
-  if (!search.updated && !keptWithin) return countKept(session, search, pairs);
+  if (!search.updated) return countKept(session, search, pairs);
   const { start, end } = wholeHours(search);
   if (start !== undefined && end !== undefined && end - start < hoursMin * hourMs)
     return count(session, search, pairs);
   const { created, updated = {}, ...unbounded } = search;
   const { settled, moving } = split(pairs);
   const within: StoreSearch = { ...unbounded, created: rangeOf(start, end) };
-  let tasks = keptWithin ? keptWithin(start, end) : await countKept(session, within, settled);
+  let tasks = await countKept(session, within, settled);
   if (updated.end !== undefined)
     tasks -= await count(session, { ...within, updated: { start: updated.end } }, settled);
   if (start !== undefined)
@@ -60,10 +53,7 @@ function wholeHours({ created, updated }: StoreSearch): {
 }
 
 /** With the ends that there are. */
-export function rangeOf(
-  start: number | undefined,
-  end: number | undefined,
-): { start?: number; end?: number } {
+function rangeOf(start: number | undefined, end: number | undefined): { start?: number; end?: number } {
   return { ...(start !== undefined && { start }), ...(end !== undefined && { end }) };
 }
 

@@ -254,7 +254,8 @@ async function readPage(
   const end = offset + limit;
   const first = Math.max(0, offset - definitions.length);
   const read = async (from: number): Promise<Page> => {
-    const near = await nearer(session, search, pairs, end - from, from);
+    const near = await nearer(context, session, search, pairs, from);
+    if (!near) return { rows: [], first: from, definitions };
     const page = pageStatement(near.search, pairs, end - from, near.offset, share);
     const rows = await session.query(page.statement, page.values);
     return { rows, first: from, definitions };

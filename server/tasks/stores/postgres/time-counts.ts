@@ -31,12 +31,14 @@ export interface Asked {
   areLanesApart: boolean;
   /** Whether statuses are; else a count may be of the status `allStates`. */
   areStatesApart: boolean;
+  /** Whether neither is, so that the server may add up what lanes and statuses have in an hour. */
+  isOneSum?: boolean;
 }
 
 /** How many tasks of a lane and status, at an instant in their stretch of time; less than none to be taken off again. */
 export type Add = (lane: number, status: number, at: number, tasks: number) => void;
 
-type Known = Pick<Context, "minutes"> & { lanes: { haveChosenIds: boolean } };
+export type Known = Pick<Context, "minutes"> & { lanes: { haveChosenIds: boolean } };
 
 export function askedOf(
   search: StoreSearch,
@@ -51,7 +53,7 @@ export function askedOf(
 
 /** What fits as one sum, RUNNING tasks only where the pairs have some. */
 export function allOf(search: StoreSearch, time: Buckets["time"], pairs: readonly Pair[]): Asked {
-  const asked = askedOf(search, time);
+  const asked = { ...askedOf(search, time), isOneSum: true };
   if (pairs.some(({ status }) => status === running)) return asked;
   const statuses = [...asked.statuses].filter((status) => status !== running);
   return { ...asked, statuses: new Set(statuses), areStatesApart: true };

@@ -129,6 +129,9 @@ export class TimeParts {
     const { from, to } = this.#parts.hours;
     const within = `kept.hour >= ${this.text.add(from)}::integer AND kept.hour < ${this.text.add(to)}::integer`;
     const kept = this.#kept(`${isByEnd ? "ended" : "hour"}_tallies`, "hour, tasks", states, within);
+    if (this.#asked.isOneSum && this.#asked.buckets !== undefined)
+      return `SELECT 'hours', 0, ${allStates}, 0::bigint, array_agg(hour)::text, array_agg(tasks)::text
+        FROM (SELECT kept.hour, sum(kept.tasks) AS tasks FROM ${kept} GROUP BY 1) AS sums HAVING count(*) > 0`;
     return this.#asked.buckets === undefined
       ? `SELECT 'one', kept.lane, kept.state::integer, 0::bigint, NULL::text, sum(kept.tasks)::text FROM ${kept} GROUP BY 2, 3`
       : `SELECT 'hours', kept.lane, kept.state::integer, 0::bigint, array_agg(kept.hour)::text, array_agg(kept.tasks)::text

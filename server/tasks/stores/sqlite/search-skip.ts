@@ -5,8 +5,9 @@
  */
 import type { StoreSearch } from "../../core/store.ts";
 import { isDownwards } from "../search-bounds.ts";
+import { type Span, type Stretch, sectionsOf } from "../skip-sections.ts";
 import type { Connection } from "./connection.ts";
-import { minuteOfPage, type Span, type Stretch, sectionsOf } from "./kept-skip.ts";
+import { minuteOfPage } from "./kept-skip.ts";
 import { definitionsWithoutTasks, findPairs, keysInOrder, runningKeys } from "./search.ts";
 import { isAfter, placeBefore } from "./search-key.ts";
 import { isWhole, keyCountsOfPairs, type Pair } from "./search-statements.ts";
