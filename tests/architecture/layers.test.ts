@@ -8,6 +8,7 @@ const ofAnyStore = [
   "server/tasks/stores/migrate.ts",
   "server/tasks/stores/blocked.ts",
   "server/tasks/stores/claimed.ts",
+  "server/tasks/stores/due-ranges.ts",
   "server/tasks/stores/audit-rows.ts",
   "server/tasks/stores/findings.ts",
   "server/tasks/stores/group-sums.ts",
@@ -41,6 +42,10 @@ const parts: Record<string, { parts: string[]; packages: RegExp }> = {
   "server/tasks/stores/blocked.ts": { parts: [], packages: /^node:/ },
   "server/tasks/stores/claimed.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/tasks/stores/audit-rows.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
+  "server/tasks/stores/due-ranges.ts": {
+    parts: ["server/tasks/core/", "server/tasks/stores/near-orders.ts"],
+    packages: /^$/,
+  },
   "server/tasks/stores/group-sums.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/tasks/stores/hours.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/tasks/stores/kept-counts.ts": {

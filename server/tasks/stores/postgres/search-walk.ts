@@ -23,6 +23,7 @@ import {
 } from "./chunks.ts";
 import type { Context } from "./context.ts";
 import type { Session, Snapshot } from "./database.ts";
+import { dueRangeSource } from "./due-range-source.ts";
 import { type Candidates, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { findKeySource } from "./key-sources.ts";
 import type { PartedOrder } from "./near-statements.ts";
@@ -254,7 +255,7 @@ class Walk {
     if (id !== undefined) return false;
     const newestFirst: StoreSearch = { ...this.#search, sortBy: "createdAt", descending: true };
     const { after: _place, ...unplaced } = newestFirst;
-    if (where && ((await this.#source(unplaced, { ofStarts: false }))?.estimate ?? gatheredMax) < gatheredMax)
+    if (where && ((await this.#source(unplaced, { ofRanges: false }))?.estimate ?? gatheredMax) < gatheredMax)
       return false;
     if (!created && !updated) return true;
     const fewest = sortedPagesMax * (search.offset + search.limit);
@@ -330,11 +331,11 @@ class Walk {
 
   /**
    * @param begins whether its first candidates are read, too, where they come in order: most often these are the page
-   * @param ofStarts whether a range of the start is one, where there is no other
+   * @param ofRanges whether a range of the start or of the due time is one, where there is no other
    */
   async #source(
     search = this.#search,
-    { begins = false, ofStarts = true } = {},
+    { begins = false, ofRanges = true } = {},
   ): Promise<BegunSource | undefined> {
     if (search.id !== undefined) return undefined;
     // Those that run are few.
@@ -343,8 +344,7 @@ class Walk {
     return this.#context.searching.snapshot(async (session) => {
       const found = await findKeySource(this.#context, session, search, names);
       const isFound = found && !(await this.#walksSooner(session, found));
-      const byStarts = () => (ofStarts ? startRangeSource(this.#context, session, search) : undefined);
-      const source = isFound ? found : await byStarts();
+      const source = isFound ? found : ofRanges && (await this.#rangeSource(session, search));
       if (!source) return undefined;
       if (!begins || !source.isOrdered) return source;
       return {
@@ -352,6 +352,11 @@ class Walk {
         begun: await this.#readFrom(session, source, search.after, firstOf(source, search)),
       };
     }, planningOnce);
+  }
+
+  async #rangeSource(session: Snapshot, search: StoreSearch): Promise<KeySource | undefined> {
+    const byStart = await startRangeSource(this.#context, session, search);
+    return byStart ?? dueRangeSource(this.#context, session, search);
   }
 
   /** Whether a page comes sooner from the tasks that pass the plain filters: when few pass, and the source gives many. */

@@ -1,11 +1,7 @@
-/**
- * Tasks that wait and are due within a range, in the order of their creation. Most are due when they were created, so they are read
- * in that order within the same range. Those that were created outside it come from the index of tasks that were not due
- * then; it has them in another order, and is read as a whole for the first of them.
- */
+/** Tasks that wait and are due within a range, in the order of their creation; see due-ranges.ts. */
 import type { SQLInputValue } from "node:sqlite";
 import type { StoreSearch } from "../../core/store.ts";
-import { sortedBetween } from "../near-orders.ts";
+import { createdWithin, type DueRange, delayedMax, dueRangeOf } from "../due-ranges.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
 import { elsewhereIndexes } from "./order-statements.ts";
@@ -14,44 +10,21 @@ import { comparator, type Key } from "./search-key.ts";
 import { mergeInOrder } from "./search-merge.ts";
 import { withPairs } from "./search-statements.ts";
 
-/** More of the index are not read: a walk then comes upon one sooner. */
-const readMax = 200_000;
 const firstRead = 500;
 
 /** Whether a search is served so. */
 export function isDueWithin(connection: Connection, search: StoreSearch): boolean {
-  const range = rangeOf(search);
+  const range = dueRangeOf(search);
   return range !== undefined && !new Delayed(connection, search, range).isMany();
 }
 
 /** From the search's place on; undefined where another way is as good. Definitions are not due. */
 export function dueWithinKeys(connection: Connection, search: StoreSearch): Iterator<Key> | undefined {
-  const range = rangeOf(search);
+  const range = dueRangeOf(search);
   const delayed = range && new Delayed(connection, search, range);
   if (!delayed || delayed.isMany()) return undefined;
-  const { where: _where, created, ...rest } = search;
-  const within: StoreSearch = {
-    ...rest,
-    created: {
-      start: Math.max(range.from, created?.start ?? range.from),
-      end: Math.min(range.to + 1, created?.end ?? range.to + 1),
-    },
-  };
-  return mergeInOrder([keysInOrder(connection, within, []), delayed.keys()], comparator(search));
-}
-
-/** Both included. Of one with an open end as many are due as a walk needs. */
-function rangeOf({ after: _after, ...search }: StoreSearch): Range | undefined {
-  const { where, statuses, sortBy, id } = search;
-  if (!where || id !== undefined || sortBy !== "createdAt") return undefined;
-  if (!statuses?.every((name) => name === "PENDING")) return undefined;
-  const { from, to } = sortedBetween({ ...search, sortBy: "dueAt" });
-  return from > Number.MIN_SAFE_INTEGER && to < Number.MAX_SAFE_INTEGER ? { from, to } : undefined;
-}
-
-interface Range {
-  from: number;
-  to: number;
+  const within = keysInOrder(connection, createdWithin(search, range), []);
+  return mergeInOrder([within, delayed.keys()], comparator(search));
 }
 
 /** Those that are due within the range and were not created within it. */
@@ -60,7 +33,7 @@ class Delayed {
   readonly #search: StoreSearch;
   readonly #values: readonly SQLInputValue[];
 
-  constructor(connection: Connection, search: StoreSearch, { from, to }: Range) {
+  constructor(connection: Connection, search: StoreSearch, { from, to }: DueRange) {
     this.#connection = connection;
     this.#search = search;
     const pairs = findPairs(connection, search).map(({ lane, status }) => [lane, status]);
@@ -69,8 +42,8 @@ class Delayed {
 
   isMany(): boolean {
     const statement = this.#connection.prepare(delayedSql.count);
-    const [found] = statement.get(...this.#values, readMax + 1) as unknown as [number];
-    return found > readMax;
+    const [found] = statement.get(...this.#values, delayedMax + 1) as unknown as [number];
+    return found > delayedMax;
   }
 
   *keys(): Generator<Key, undefined> {
