@@ -124,6 +124,33 @@ onEachStore("searchTasks with conditions", (world) => {
     expect(await countOf(world.store.countTasks(newSearch({ where: none })))).toBe(all.length + 2);
   });
 
+  test("a value in a payload is found however its JSON is written, and not where it stands elsewhere", async () => {
+    const written = {
+      plain: '{"order":{"amount":420}}',
+      spaced: '{ "order": { "amount": 420 } }',
+      before: '{"order":{"amount" :420}}',
+      lines: '{"order":{"amount":\n420}}',
+      list: '{"order":{"amount":[7,[420]]}}',
+      items: '{"order":[{"amount":7},{"amount":420}]}',
+      letters: String.raw`{"\u006frder":{"\u0061mount":420}}`,
+    };
+    const others = {
+      longer: '{"order":{"amount":4200,"text":"420"}}',
+      elsewhere: '{"order":{"amount":7,"number":420}}',
+      quoted: '{"order":{"amount":"420"}}',
+    };
+    for (const [id, json] of Object.entries({ ...written, ...others }))
+      await world.enqueue({ ...newTask({ id }), payload: { json } });
+    const where: Condition = { kind: "equals", field: payload("order", "amount"), values: [420] };
+    for (const isIndexed of [false, true]) {
+      if (isIndexed) await indexAll(world);
+      for (const sortBy of ["createdAt", "priority"] as const) {
+        const tasks = await tasksOf(world.store.searchTasks(newSearch({ where, sortBy })));
+        expect(idsOf(tasks).sort()).toEqual(Object.keys(written).sort());
+      }
+    }
+  });
+
   test("pages by cursor and by offset give the whole, forward and back", async () => {
     const where: Condition = {
       kind: "range",

@@ -11,6 +11,8 @@ export type RowFilter = TextFilter | NumberFilter;
 export interface TextFilter {
   of: "payload" | "result";
   text: string;
+  /** One of these stands there, too: the name of the place with the value behind it, or what else may come between. */
+  beside?: readonly string[];
 }
 
 /** The number of each task that meets the condition lies between these integers, both included. */
@@ -73,7 +75,15 @@ function valuesOf(where: Condition): TextFilter[] {
   if (where.kind !== "equals" || where.field.of === "task" || where.field.of === "attribute") return [];
   const [value, ...others] = where.values;
   const text = others.length === 0 && isPlain(value) ? String(value) : "";
-  return text.length < valueSizeMin ? [] : [{ of: where.field.of, text }];
+  if (text.length < valueSizeMin) return [];
+  const name = where.field.path.at(-1) ?? "";
+  const beside = isName(name) && besideOf(name, typeof value === "string" ? `"${text}"` : text);
+  return [{ of: where.field.of, text, ...(beside && { beside }) }];
+}
+
+/** JSON that others have written may have spaces there, and in lines or columns, which no string in it has. */
+function besideOf(name: string, value: string): string[] {
+  return [`"${name}":${value}`, `"${name}":[`, `"${name}": `, `"${name}" `, "\n", "\r", "\t"];
 }
 
 /** Whether JSON has no other way to write it than with these characters, but for letters written as numbers. */
@@ -88,5 +98,9 @@ function filtersOf(where: Condition): TextFilter[] {
   if (where.kind === "equals" && where.values.includes(null)) return [];
   const { of, path } = where.field;
   // A number may stand for an item of a list, and what is not plain may be written in several ways.
-  return path.filter((name) => /^[A-Za-z_]\w*$/.test(name)).map((name) => ({ of, text: `"${name}"` }));
+  return path.filter(isName).map((name) => ({ of, text: `"${name}"` }));
+}
+
+function isName(step: string): boolean {
+  return /^[A-Za-z_]\w*$/.test(step);
 }

@@ -148,8 +148,10 @@ export function maybeHas(filter: RowFilter, text: Text): string {
     return `${numbersInRow[filter.name]} BETWEEN ${from}::bigint AND ${to}::bigint`;
   }
   const has = (part: string) => `strpos(tasks.${filter.of}, ${part}) > 0`;
+  const hasAny = (parts: readonly string[]) => `(${parts.map((part) => has(text.add(part))).join(" OR ")})`;
+  const beside = filter.beside ? ` AND ${hasAny(filter.beside)}` : "";
   // What has letters written as numbers may have the name in other words.
-  return `${has(text.add(filter.text))} OR ${has("'\\u'")}`;
+  return `${hasAny([filter.text])}${beside} OR ${has("'\\u'")}`;
 }
 
 export async function countTasks(context: Context, search: StoreSearch): Promise<number> {

@@ -16,6 +16,11 @@ const slow: Condition = {
 const rows: Condition = { kind: "exists", field: at("result", "rows") };
 const tagged: Condition = { kind: "exists", field: { of: "task", name: "tag" } };
 
+const beside = (name: string, value: string) => [
+  ...[`${name}:${value}`, `${name}:[`, `${name}: `, `${name} `],
+  ...["\n", "\r", "\t"],
+];
+
 test("a condition tells which value or name stands in the JSON of all that meet it, the longest that is plain", () => {
   const expected: [Condition, RowFilter | undefined][] = [
     [amount, { of: "payload", text: '"amount"' }],
@@ -35,7 +40,11 @@ test("a condition tells which value or name stands in the JSON of all that meet 
     [{ kind: "equals", field: at("payload", "x"), values: [1, null] }, undefined],
     [
       { kind: "equals", field: at("payload", "number"), values: [-777] },
-      { of: "payload", text: "-777" },
+      { of: "payload", text: "-777", beside: beside('"number"', "-777") },
+    ],
+    [
+      { kind: "equals", field: at("payload", "numbers", "0"), values: [777] },
+      { of: "payload", text: "777" },
     ],
     [
       { kind: "equals", field: at("payload", "number"), values: [777, 888] },
@@ -47,7 +56,7 @@ test("a condition tells which value or name stands in the JSON of all that meet 
     ],
     [
       { kind: "and", parts: [amount, { kind: "equals", field: at("result", "x"), values: ["a@b.c"] }] },
-      { of: "result", text: "a@b.c" },
+      { of: "result", text: "a@b.c", beside: beside('"x"', '"a@b.c"') },
     ],
     [{ kind: "equals", field: at("result", "größe"), values: ['say "a"'] }, undefined],
     [{ kind: "range", field: at("payload", "0", "größe"), from }, undefined],
