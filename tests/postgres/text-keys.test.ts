@@ -12,7 +12,8 @@ import { planningOnce } from "../../server/tasks/stores/postgres/planning.ts";
 import { outline } from "../../server/tasks/stores/postgres/search.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { stretchMs, type TextIndex } from "../../server/tasks/stores/postgres/text-indexes.ts";
-import { readTextIndex, textSource } from "../../server/tasks/stores/postgres/text-keys.ts";
+import { orderedSource, readTextIndex, textSource } from "../../server/tasks/stores/postgres/text-keys.ts";
+import type { Word } from "../../server/tasks/stores/postgres/text-rarity.ts";
 import { newTasks, settlementOf } from "../support/builders.ts";
 import { queryPostgres } from "../support/postgres.ts";
 import { ok } from "../support/stores.ts";
@@ -293,6 +294,33 @@ describe("candidates", () => {
     expect(asked.filter((name) => name === "findTexts").length).toBeGreaterThan(5);
   });
 
+  test.each<[string, Word, string]>([
+    ["a phrase of frequent words", "order 99", "order 4\\n99"],
+    ["a short number that is a part of many", { line: "420" }, "4201\\n1427"],
+    ["a number of one digit", { line: "7" }, "17\\n70"],
+  ])("%s is asked of the index as a whole, not where its parts are", async (_what, word, other) => {
+    const every = stretchMs / 200;
+    await schema.query(
+      `INSERT INTO :schema.texts (created_at, version, task_id, status, lanes, body)
+        SELECT ${clock.now()} + n::bigint * ${every}, 0, 'x' || lpad(n::text, 5, '0'), 3, ARRAY[1],
+          CASE WHEN n = 3333 THEN '${typeof word === "string" ? word : word.line}' WHEN n % 10 = 5 THEN E'${other}' ELSE 'order 5' END
+        FROM generate_series(1, 12000) AS n`,
+    );
+    const facts = {
+      ...{ ...indexed(), texts: 1_000_000, tasks: 1_000_000 },
+      ...{ firstAt: clock.now(), lastAt: clock.now() + 12_000 * every },
+    };
+    const asked: string[] = [];
+    const ids = await idsOf(async (session) => {
+      const [source] = await session.inOneGo(() => [
+        orderedSource(session, anySearch, [word], facts, unfiltered, false),
+      ]);
+      return recording(asked, source);
+    });
+    expect(ids).toEqual(["x03333"]);
+    expect(asked).toEqual(["spreadTexts", "findTexts"]);
+  });
+
   test.each([
     ["newest first", true],
     ["oldest first", false],
@@ -477,14 +505,14 @@ describe("what the index can do", () => {
   });
 
   test("without it a search is told of none, and the doctor says what to do", async () => {
-    await schema.query("DROP INDEX :schema.texts_failed");
+    await schema.query("DROP INDEX :schema.texts_lines_failed");
     expect(await candidatesOf(schema.url, "needle")).toBeUndefined();
     const findings = await store.checkHealth({ full: false });
     const finding = findings.find(({ check }) => check === "texts")!;
     expect(finding).toMatchObject({ level: "warning", next: expect.stringContaining("pg_trgm") });
     const makes = finding.next!.match(/CREATE INDEX [^;]*;/g)!;
     expect(makes).toHaveLength(5);
-    await queryPostgres(makes.find((make) => make.includes("texts_failed"))!);
+    await queryPostgres(makes.find((make) => make.includes("texts_lines_failed"))!);
     expect(await candidatesOf(schema.url, "needle")).toEqual([]);
   });
 });

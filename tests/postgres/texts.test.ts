@@ -95,7 +95,7 @@ describe("the index follows the tasks", () => {
     ok(await store.enqueueTasks(Array.from({ length: 400 }, (_, n) => task(`t${n}`, words(n)))));
     expect(await index(40)).toHaveLength(400);
     const [list] = await schema.query(
-      `SELECT pending_pages FROM pgstatginindex(':schema.texts_waiting'::regclass)`,
+      `SELECT pending_pages FROM pgstatginindex(':schema.texts_lines_waiting'::regclass)`,
     );
     expect(Number(list!.pending_pages)).toBeLessThanOrEqual(16);
   });

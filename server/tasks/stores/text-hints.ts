@@ -18,13 +18,17 @@ export interface Hint {
 /** A shorter text has no trigram. */
 const sizeMin = 3;
 
-/** No query has a character U+0000. */
-export function hintsOf(where: Condition): Hint[] {
-  if (where.kind === "and") return where.parts.flatMap(hintsOf);
+/**
+ * No query has a character U+0000.
+ * @param lineSizeMin of so many characters a whole line is told from others
+ */
+export function hintsOf(where: Condition, lineSizeMin = sizeMin): Hint[] {
+  if (where.kind === "and") return where.parts.flatMap((part) => hintsOf(part, lineSizeMin));
   const isText = where.kind === "text";
+  const isLine = where.kind === "equals";
   const text = isText ? where.text : textWithin(where);
-  if (text === undefined || text.includes("\0") || [...text].length < sizeMin) return [];
-  return [{ text, isText, isLine: where.kind === "equals" }];
+  if (text === undefined || text.includes("\0")) return [];
+  return [...text].length < (isLine ? lineSizeMin : sizeMin) ? [] : [{ text, isText, isLine }];
 }
 
 /** What the text of a task has in it when it meets a comparison of a value that is indexed. */

@@ -1,7 +1,8 @@
 /**
  * The indexes of trigrams: one for each status that texts have, and with marks of each text in it: its lane, and the stretch
  * of time that its task was created in. So a word is not looked for among tasks of other statuses and lanes, and the newest
- * that have it are found without all others. A planner takes such an index where its condition is among those of the
+ * that have it are found without all others. What they have of a text is its lines with their words joined, so that a phrase of
+ * frequent words has trigrams of its own. A planner takes such an index where its condition is among those of the
  * statement, in the same words.
  */
 import type { StoreSearch } from "../../core/store.ts";
@@ -11,11 +12,11 @@ import type { TextSample } from "./text-rarity.ts";
 
 /** Of what a text says of its task's status: 0 until it has ended; nothing where a worker of an older version wrote it. */
 const parts = [
-  { index: "texts_waiting", status: 0 },
-  { index: "texts_completed", status: 3 },
-  { index: "texts_failed", status: 4 },
-  { index: "texts_cancelled", status: 5 },
-  { index: "texts_unknown", status: undefined },
+  { index: "texts_lines_waiting", status: 0 },
+  { index: "texts_lines_completed", status: 3 },
+  { index: "texts_lines_failed", status: 4 },
+  { index: "texts_lines_cancelled", status: 5 },
+  { index: "texts_lines_unknown", status: undefined },
 ] as const;
 
 export const textIndexes: readonly string[] = parts.map(({ index }) => index);
@@ -32,6 +33,19 @@ export function stretchOf(at: number): number {
 
 /** In the same words as in the indexes. */
 const marks = `(lanes || (-1 - ((created_at + ${stretchesBefore1970 * stretchMs}) / ${stretchMs})::integer))`;
+
+/**
+ * Stands for a space: no trigram goes over what is neither a letter nor a digit. Of ASCII, which each LC_CTYPE knows; that words
+ * may have it too costs a look at a text now and then.
+ */
+const joint = "q";
+/** What the indexes have of a text, in the same words as in them: each line between two ends. */
+export const indexedBody = `(chr(10) || replace(body, ' ', '${joint}') || chr(10))`;
+
+/** A part of a text as it is there. */
+export function joined(part: string): string {
+  return part.replaceAll(" ", joint);
+}
 
 /** What the database's index of texts can do. */
 export interface TextIndex {
@@ -53,7 +67,7 @@ export interface TextIndex {
 export function textIndexStatements(schema: string): string[] {
   return parts.map(
     ({ index, status }) =>
-      `CREATE INDEX CONCURRENTLY ${index} ON ${quoted(schema)}.texts USING gin (body public.gin_trgm_ops, ${marks}) ` +
+      `CREATE INDEX CONCURRENTLY ${index} ON ${quoted(schema)}.texts USING gin (${indexedBody} public.gin_trgm_ops, ${marks}) ` +
       `WHERE status ${status === undefined ? "IS NULL" : `= ${status}`};`,
   );
 }
@@ -86,7 +100,7 @@ export function isOfAsked(text: Text, { statuses, lanes }: Asked): string {
 
 /**
  * Those of what is asked for that fit, by the indexes.
- * @param fits a condition on `body`
+ * @param fits a condition on `indexedBody`
  * @param stretches only of tasks that were created in these; else of all times
  */
 export function byTextIndexes(

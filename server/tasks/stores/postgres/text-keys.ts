@@ -5,10 +5,10 @@
 import type { Condition } from "../../core/condition.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import type { Session } from "./database.ts";
-import { gatheredMax, type KeySource } from "./key-source.ts";
+import type { KeySource } from "./key-source.ts";
 import { literal, onceOnly, quoted, statement } from "./statement.ts";
-import { type Asked, askedOf, type TextIndex, textIndexes } from "./text-indexes.ts";
-import { lookAround, patternOf, type Rarest, textOf, trigramsOf, type Word } from "./text-rarity.ts";
+import { askedOf, type TextIndex, textIndexes } from "./text-indexes.ts";
+import { likeRarest, lookAround, patternOf, trigramsOf, type Word } from "./text-rarity.ts";
 import { TextReader } from "./text-reader.ts";
 import { gather, type Passing } from "./text-ways.ts";
 
@@ -29,7 +29,7 @@ export async function textSource(
     if (!isFound) return undefined;
     const asked = askedOf(search, filter?.pairs);
     const { rarest } = await lookAround(session, asked, words, index);
-    return gatheredSource(session, search, asked, words, rarest);
+    return gatheredSource(session, search, likeRarest(asked, words, rarest));
   }
   const known = isFound ? index : { ...index, exists: false };
   const source = await orderedSource(session, search, words, known, filter);
@@ -39,15 +39,9 @@ export async function textSource(
 const named = { name: "full text", index: "texts" } as const;
 
 /** All that have the words, unless they are too many to be put in order. */
-export async function gatheredSource(
-  session: Session,
-  search: StoreSearch,
-  asked: Asked,
-  words: readonly Word[],
-  rarest: Rarest,
-): Promise<KeySource | undefined> {
-  const gathered = await gather(session, search, asked, words, rarest);
-  if (gathered.length > gatheredMax) return undefined;
+export async function gatheredSource(...asked: Parameters<typeof gather>): Promise<KeySource | undefined> {
+  const gathered = await gather(...asked);
+  if (!gathered) return undefined;
   return { ...named, estimate: gathered.length, isOrdered: false, keys: async () => ({ places: gathered }) };
 }
 
@@ -97,7 +91,7 @@ function wordsOf(where: Condition): string[] {
 }
 
 export function isIndexed(word: Word, { knowsLetters }: TextIndex): boolean {
-  return trigramsOf(textOf(word), knowsLetters).length > 0;
+  return trigramsOf(word, knowsLetters).length > 0;
 }
 
 const textIndexFacts = statement(

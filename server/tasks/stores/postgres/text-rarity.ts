@@ -3,7 +3,7 @@ import type { Session } from "./database.ts";
 import { plainText } from "./rows.ts";
 import type { Text } from "./search-statements.ts";
 import { statement } from "./statement.ts";
-import { type Asked, byTextIndexes, type TextIndex } from "./text-indexes.ts";
+import { type Asked, byTextIndexes, indexedBody, joined, type TextIndex } from "./text-indexes.ts";
 
 /** The trigrams of the words that are looked at, and those that the index is asked for. */
 const trigramsMax = 16;
@@ -29,12 +29,9 @@ function asPart(word: Word): string {
   return typeof word === "string" ? word : `\n${word.line}\n`;
 }
 
-export function textOf(word: Word): string {
-  return typeof word === "string" ? word : word.line;
-}
-
-function hasIn(body: string, word: Word): boolean {
-  return (typeof word === "string" ? body : `\n${body}\n`).includes(plainText(asPart(word))!);
+/** As the indexes have it. */
+function indexedPart(word: Word): string {
+  return joined(plainText(asPart(word))!);
 }
 
 export function patternOf(text: string): string {
@@ -51,12 +48,27 @@ export function likeRarest(
   { trigrams }: Rarest,
   stretches?: readonly number[],
 ): (text: Text) => string {
-  const parts = trigrams.length > 0 ? trigrams : words.map(textOf);
+  const whole = words.map(indexedPart);
+  const parts = trigrams.length > 0 ? runsOf(trigrams, whole) : whole;
   return (text) =>
-    `${byTextIndexes(asked, text, likeAll(text, parts), stretches)} AND ${likeAll(text, words, "(body || '')")}`;
+    `${byTextIndexes(asked, text, likeAll(text, parts, indexedBody), stretches)} AND ${likeAll(text, words)}`;
+}
+
+/** Trigrams that follow each other in a word are one part of it: what the index gives is looked at once for each. */
+function runsOf(trigrams: readonly string[], words: readonly string[]): string[] {
+  const runs: string[] = [];
+  for (const trigram of trigrams) {
+    const [first, second, third] = trigram;
+    const longer = `${runs.at(-1) ?? ""}${third}`;
+    if (longer.endsWith(`${first}${second}${third}`) && words.some((word) => word.includes(longer)))
+      runs[runs.length - 1] = longer;
+    else runs.push(trigram);
+  }
+  return runs;
 }
 
 export interface Rarest {
+  /** In the order in which they stand in the words. */
   trigrams: string[];
   /** About which share of all texts has the rarest one, and is of what is asked for. */
   share: number;
@@ -67,30 +79,30 @@ export interface Rarest {
 }
 
 /**
- * What the index has of a word: three letters or digits in a row; and two where a word begins or ends. A trigram may be a
- * part of another's text.
+ * What the index has of a word: three letters or digits in a row, spaces among them; two where such a row begins or ends; and one
+ * by itself. A trigram may be a part of another's text.
  */
-export function trigramsOf(word: string, knowsLetters: boolean): string[] {
-  const characters = [...word];
+export function trigramsOf(word: Word, knowsLetters: boolean): string[] {
+  const characters = [...indexedPart(word)];
   const isLetter = (character: string) => (knowsLetters ? /[\p{L}\p{Nd}]/u : /[a-z0-9]/i).test(character);
-  const isEnd = (character: string) => /[ -~]/.test(character) && !isLetter(character);
+  const isEnd = (character: string) => /[\n -~]/.test(character) && !isLetter(character);
   const kinds = characters.map((one) => (isLetter(one) ? "l" : isEnd(one) ? "e" : " ")).join("");
   return characters
     .map((_, place) => place)
-    .filter((place) => /^(?:lll|ell|lle)/.test(kinds.slice(place, place + 3)))
+    .filter((place) => /^(?:lll|ell|lle|ele)/.test(kinds.slice(place, place + 3)))
     .map((place) => characters.slice(place, place + 3).join(""));
 }
 
 /** Of long texts the beginning. */
 const sampledMax = 2_000;
 
-/** Texts from all the time that there are texts of. */
+/** Texts from all the time that there are texts of, as the indexes have them. */
 const textsOfAllTimes = statement(
   "spreadTexts",
   `SELECT here.status, here.lanes, left(here.body, ${sampledMax})
     FROM (SELECT min(created_at) AS first, max(created_at) AS last FROM :schema.texts) AS span
     CROSS JOIN generate_series(0, ${spreadPlaces - 1}) AS place CROSS JOIN LATERAL (
-      SELECT body, status, lanes FROM :schema.texts WHERE created_at >= span.first + (span.last - span.first) / ${spreadPlaces} * place
+      SELECT ${indexedBody} AS body, status, lanes FROM :schema.texts WHERE created_at >= span.first + (span.last - span.first) / ${spreadPlaces} * place
       ORDER BY created_at, task_id LIMIT ${spreadTexts}) AS here`,
 );
 const spanOfTexts = statement(
@@ -145,14 +157,14 @@ export async function lookAround(
   index: TextIndex,
   known?: Span,
 ): Promise<{ spread: Spread; rarest: Rarest }> {
-  const trigrams = [...new Set(words.flatMap((word) => trigramsOf(textOf(word), index.knowsLetters)))];
+  const trigrams = [...new Set(words.flatMap((word) => trigramsOf(word, index.knowsLetters)))];
   const step = Math.ceil(trigrams.length / trigramsMax);
   const looked = trigrams.filter((_, place) => place % step === 0);
   index.sample ??= await readSample(session);
   const texts = index.sample;
   // Nothing that came since may be passed over.
   const { firstAt, lastAt } = known ?? (await readSpan(session));
-  const met = texts.filter(({ body }) => words.every((word) => hasIn(body, word)));
+  const met = texts.filter(({ body }) => words.every((word) => body.includes(indexedPart(word))));
   const here = texts.filter((text) => isOfAsked(asked, text));
   const counts = new Map(
     looked.map((trigram) => [trigram, here.filter(({ body }) => body.includes(trigram)).length]),
@@ -182,5 +194,6 @@ function rarestOf(
   const rares = looked.toSorted((a, b) => countOf(a) - countOf(b)).slice(0, raresMax);
   const isRare = (trigram: string) => countOf(trigram) <= rareShare * spreadPlaces * spreadTexts;
   const least = rares.length > 0 ? countOf(rares[0]!) : Number.POSITIVE_INFINITY;
-  return { trigrams: rares.filter(isRare), share: least / (spreadPlaces * spreadTexts) };
+  const trigrams = looked.filter((trigram) => rares.includes(trigram) && isRare(trigram));
+  return { trigrams, share: least / (spreadPlaces * spreadTexts) };
 }

@@ -7,6 +7,7 @@
  * - the indexes of trigrams, one for each status, which give all texts of a stretch of time that have a rare word, and those are put in order.
  */
 import type { Place, StoreSearch } from "../../core/store.ts";
+import { rowFilterOf } from "../row-filter.ts";
 import { isDownwards } from "../search-bounds.ts";
 import { createdRange } from "./created-bounds.ts";
 import { allOver, type Session } from "./database.ts";
@@ -21,7 +22,7 @@ import {
   type Spread,
   type Word,
 } from "./text-rarity.ts";
-import { byIndex, type Passing, type Walked, walkTasks, walkTexts } from "./text-ways.ts";
+import { byIndex, type Passing, type Row, type Walked, walkTasks, walkTexts } from "./text-ways.ts";
 
 /** Texts that are read before the ways are compared. */
 const firstChunk = 1_000;
@@ -39,6 +40,8 @@ const trigramsIndexedMax = 1_500_000;
 /** Of more texts at once the indexes are not asked, since they come at once or not at all, each from a place of its own. */
 const indexedMin = 1_000;
 const indexedPerWanted = 4;
+/** Where the row of the task of each is looked at, too. */
+const indexedMaybe = 4_000;
 /** So few the index is asked for without regard to their time. */
 const indexedFew = 1_000;
 /** Words are surely rare that were not met, and have two trigrams that are in no larger share of texts. */
@@ -63,6 +66,7 @@ export class TextReader {
   readonly #words: readonly Word[];
   readonly #index: TextIndex;
   readonly #filter: Passing | undefined;
+  readonly #row: Row;
   readonly #asked: Asked;
   /** Whether most of those that have the words are what is wanted. */
   readonly #isLikely: boolean;
@@ -102,6 +106,7 @@ export class TextReader {
     this.#words = words;
     this.#index = index;
     this.#filter = filter;
+    this.#row = { filter, maybe: isLikely || !search.where ? undefined : rowFilterOf(search.where) };
     this.#asked = askedOf(search, filter?.pairs);
     this.#passes = filter ? Math.min(1, filter.tasks / Math.max(1, index.tasks)) : 1;
     this.#within = shareWithin(search, index);
@@ -179,31 +184,41 @@ export class TextReader {
   ): Promise<Candidates | undefined> {
     const { start, end, isLast, likelyMs } = this.#stretchAfter(after, wanted);
     const bounded: StoreSearch = isLast ? this.#search : { ...this.#search, created: { start, end } };
-    const places = await byIndex(
+    const most = this.#mostByIndex(wanted);
+    const startedAt = performance.now();
+    const read = await byIndex(
       session,
       bounded,
       likeRarest(this.#asked, this.#words, this.#rarest!, stretchesOf(start, end, this.#index)),
       after,
-      { limit: wanted, most: this.#isDense ? readMax : Math.max(indexedMin, indexedPerWanted * wanted) },
-      this.#filter,
+      { limit: wanted, most },
+      this.#row,
     );
-    if (!places && isLast && this.#isSurelyRare) {
-      this.#areMany = true;
-      return this.#byIndex(session, after, wanted);
-    }
-    if (!places && this.#widened > 1) {
-      // The words are frequent beyond a time that has none of them.
-      this.#widened = Math.max(1, this.#widened / widening);
-      return this.#byIndex(session, after, wanted);
-    }
-    if (!places && !this.#isDense && this.#barren > 0 && this.#likelyInStretch <= readMax) {
-      this.#isDense = true;
-      return this.#byIndex(session, after, wanted);
-    }
-    if (!places || places.length >= wanted) return places && { places, next: places.at(-1) };
-    const isHow = places.length && ((wanted * spare) / places.length) * ((end - start) / likelyMs);
-    this.#widened *= isHow ? Math.min(widening, isHow) : widening;
+    if (!read) return this.#isAskedAgain(isLast) ? this.#byIndex(session, after, wanted) : undefined;
+    const { places, count } = read;
+    if (places.length >= wanted) return { places, next: places.at(-1) };
+    const longer = (end - start) / likelyMs;
+    const has = places.length > 0 ? (wanted * spare) / places.length : widening;
+    // However few of them pass: no more than it gives at once, and than is read while the clock may wait.
+    const gives = count > 0 ? most / 2 / count : widening;
+    const reads = (2 * chunkMs) / (performance.now() - startedAt);
+    this.#widened *= Math.min(widening, Math.min(has, gives, reads) * longer);
     return { places, next: isLast ? undefined : { value: isDownwards(bounded) ? start : end, id: "" } };
+  }
+
+  #mostByIndex(wanted: number): number {
+    if (this.#isDense) return readMax;
+    return this.#row.maybe ? indexedMaybe : Math.max(indexedMin, indexedPerWanted * wanted);
+  }
+
+  /** After it gave too many: for what is otherwise the same, or not at all. */
+  #isAskedAgain(isLast: boolean): boolean {
+    if (isLast && this.#isSurelyRare) this.#areMany = true;
+    // The words are frequent beyond a time that has none of them.
+    else if (this.#widened > 1) this.#widened = Math.max(1, this.#widened / widening);
+    else if (!this.#isDense && this.#barren > 0 && this.#likelyInStretch <= readMax) this.#isDense = true;
+    else return false;
+    return true;
   }
 
   /** About how many a stretch has where there is no burst of others: by texts of all times. */
@@ -254,15 +269,7 @@ export class TextReader {
     const startedAt = performance.now();
     const walked =
       way === "texts"
-        ? await walkTexts(
-            session,
-            this.#search,
-            this.#words,
-            after,
-            { chunk, most },
-            this.#asked,
-            this.#filter,
-          )
+        ? await walkTexts(session, this.#search, this.#words, after, { chunk, most }, this.#asked, this.#row)
         : await walkTasks(session, this.#search, this.#words, after, chunk, this.#filter!);
     const seen = this.#seen[way];
     seen.keyMs = (performance.now() - startedAt) / Math.max(1, walked.looked);
@@ -294,7 +301,7 @@ export class TextReader {
    */
   get #shareThatFits(): number {
     const likely = this.#share * this.#passes;
-    if (!this.#filter || likely === 0) return likely;
+    if (likely === 0 || (!this.#filter && !this.#row.maybe)) return likely;
     const { looked, fitted } = this.#seen.texts;
     const spread = this.#spread ?? { looked: 0, metHere: 0 };
     return (fitted + spread.metHere + 1) / (looked + spread.looked + 1 / likely);

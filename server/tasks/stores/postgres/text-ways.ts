@@ -1,20 +1,28 @@
 /** The ways to the texts that have all of some words: through the texts, through tasks, and through the indexes of trigrams. */
 import type { Place, StoreSearch } from "../../core/store.ts";
+import type { RowFilter } from "../row-filter.ts";
 import { isDownwards } from "../search-bounds.ts";
 import { createdBounds } from "./created-bounds.ts";
 import type { Session } from "./database.ts";
 import { gatheredMax } from "./key-source.ts";
 import { withBitmaps } from "./planning.ts";
+import { maybeHas } from "./search.ts";
 import { keysOf, type Pair, Text } from "./search-statements.ts";
 import { shape } from "./statement.ts";
 import { type Asked, isOfAsked } from "./text-indexes.ts";
-import { likeAll, likeRarest, type Rarest, type Word } from "./text-rarity.ts";
+import { likeAll, type Word } from "./text-rarity.ts";
 
 /** How many tasks pass the plain filters of a search, and of which pairs they are. */
 export interface Passing {
   pairs: readonly Pair[];
   /** About; ranges of time are not thought of. */
   tasks: number;
+}
+
+/** What a task is to be, besides its text, as its row tells: undefined where that says nothing. */
+export interface Row {
+  filter: Passing | undefined;
+  maybe: RowFilter | undefined;
 }
 
 export interface Walked {
@@ -35,11 +43,11 @@ export async function walkTexts(
   after: Place | undefined,
   { chunk, most }: { chunk: number; most: number },
   asked: Asked,
-  filter: Passing | undefined,
+  row: Row,
 ): Promise<Walked> {
   const text = new Text();
   const bounds = ["true", ...createdBounds(text.add, search, after)];
-  const passes = filter ? passing(text, "looked.task_id", filter) : "true";
+  const passes = passing(text, "looked.task_id", row);
   const rows = await session.query(
     shape(
       "walkTexts",
@@ -104,18 +112,18 @@ export async function walkTasks(
   };
 }
 
-/** The first texts beyond a place that the index knows; undefined when there are more than `most`. */
+/** The first texts beyond a place that the index knows, and how many it knows there; undefined when there are more than `most`. */
 export async function byIndex(
   session: Session,
   search: StoreSearch,
   fits: (text: Text) => string,
   after: Place | undefined,
   { limit, most }: { limit: number; most: number },
-  filter: Passing | undefined,
-): Promise<Place[] | undefined> {
+  row: Row,
+): Promise<{ places: Place[]; count: number } | undefined> {
   const text = new Text();
   const conditions = [fits(text), ...createdBounds(text.add, search, after, "(created_at + 0)")];
-  const passes = filter ? passing(text, "found.task_id", filter) : "true";
+  const passes = passing(text, "found.task_id", row);
   const rows = await session.query(
     shape(
       "findTexts",
@@ -129,38 +137,48 @@ export async function byIndex(
     withBitmaps,
   );
   const [[count], ...places] = rows as [[number], ...[number, string][]];
-  return count > most ? undefined : places.map(([value, id]): Place => ({ value, id }));
+  return count > most ? undefined : { places: places.map(([value, id]): Place => ({ value, id })), count };
 }
 
-/** Whether the task with that id is of one of the pairs. */
-function passing(text: Text, id: string, { pairs }: Passing): string {
+/** Whether the task with that id is of one of the pairs, and may meet the conditions. */
+function passing(text: Text, id: string, { filter, maybe }: Row): string {
+  const conditions = [
+    ...(filter ? ofPairs(text, filter.pairs) : []),
+    ...(maybe ? [`(${maybeHas(maybe, text)})`] : []),
+  ];
+  if (conditions.length === 0) return "true";
+  return `coalesce((SELECT ${conditions.join(" AND ")} FROM :schema.tasks WHERE tasks.id = ${id}), false)`;
+}
+
+function ofPairs(text: Text, pairs: readonly Pair[]): string[] {
   const lanes = text.add([...new Set(pairs.map(({ lane }) => lane))]);
   const statuses = text.add([...new Set(pairs.map(({ status }) => status))]);
-  return `coalesce((SELECT tasks.lane = ANY(${lanes}::integer[]) AND tasks.status = ANY(${statuses}::smallint[])
-    FROM :schema.tasks WHERE tasks.id = ${id}), false)`;
+  return [`tasks.lane = ANY(${lanes}::integer[])`, `tasks.status = ANY(${statuses}::smallint[])`];
 }
 
+/** All that the index knows, in no order; undefined when there are more than can be put in order. */
 export async function gather(
   session: Session,
   search: StoreSearch,
-  asked: Asked,
-  words: readonly Word[],
-  rares: Rarest,
-): Promise<Place[]> {
+  fits: (text: Text) => string,
+  maybe?: RowFilter,
+): Promise<Place[] | undefined> {
   const text = new Text();
-  const conditions = [
-    likeRarest(asked, words, rares)(text),
-    ...createdBounds(text.add, search, undefined, "(created_at + 0)"),
-  ];
+  const conditions = [fits(text), ...createdBounds(text.add, search, undefined, "(created_at + 0)")];
+  const passes = passing(text, "found.task_id", { filter: undefined, maybe });
   const rows = await session.query(
     shape(
       "gatherTexts",
-      `SELECT task_id FROM :schema.texts WHERE ${conditions.join(" AND ")} LIMIT ${gatheredMax + 1}`,
+      `WITH found AS MATERIALIZED (
+        SELECT task_id FROM :schema.texts WHERE ${conditions.join(" AND ")} LIMIT ${gatheredMax + 1})
+      SELECT count(*)::text FROM found UNION ALL (
+        SELECT task_id FROM found WHERE (SELECT count(*) FROM found) <= ${gatheredMax} AND ${passes})`,
     ),
     text.values,
     withBitmaps,
   );
-  return rows.map(([id]): Place => ({ value: null, id }));
+  const [count, ...ids] = rows.map(([one]) => one as string);
+  return Number(count) > gatheredMax ? undefined : ids.map((id): Place => ({ value: null, id }));
 }
 
 function orderOf(search: StoreSearch): string {

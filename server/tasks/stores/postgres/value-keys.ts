@@ -13,13 +13,15 @@ import { Text } from "./search-statements.ts";
 import { shape } from "./statement.ts";
 import { askedOf, type TextIndex } from "./text-indexes.ts";
 import { gatheredSource, isIndexed, orderedSource } from "./text-keys.ts";
-import { lookAround, type Word } from "./text-rarity.ts";
+import { likeRarest, lookAround, type Word } from "./text-rarity.ts";
 import { readUnindexed, withUnindexed } from "./text-unindexed.ts";
 import type { Passing } from "./text-ways.ts";
 
 /** What stands in a larger share of the texts that are asked for is walked to sooner: a task that is passed over costs a tenth of a candidate. */
 const frequentShare = 0.05;
 const cutMax = 500;
+/** With the ends of its line one character is a trigram. */
+const lineSizeMin = 1;
 
 export async function valueSource(
   session: Snapshot,
@@ -27,7 +29,7 @@ export async function valueSource(
   index: TextIndex,
   passing: () => Promise<Passing | undefined>,
 ): Promise<KeySource | undefined> {
-  const hints = (search.where ? hintsOf(search.where) : []).filter(({ isText }) => !isText);
+  const hints = (search.where ? hintsOf(search.where, lineSizeMin) : []).filter(({ isText }) => !isText);
   const words = hints.map(({ text, isLine }): Word => (isLine ? { line: text } : text));
   if (!index.exists || !words.some((word) => isIndexed(word, index))) return undefined;
   const filter = await passing();
@@ -43,7 +45,7 @@ export async function valueSource(
   if (!cut || unindexed.left > 0) return undefined;
   const source = isInOrder
     ? (await session.inOneGo(() => [orderedSource(session, search, words, index, filter, false)]))[0]
-    : await gatheredSource(session, search, asked, words, rarest);
+    : await gatheredSource(session, search, likeRarest(asked, words, rarest), rowFilterOf(search.where!));
   return source && withUnindexed(search, source, { ...unindexed, places: [...unindexed.places, ...cut] });
 }
 
