@@ -88,8 +88,8 @@ export async function untilBlocked(schema: TestSchema, name: string): Promise<vo
   await vi.waitFor(
     async () => {
       const found = await schema.query(
-        `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1 AND query LIKE $2`,
-        [`/* dure:${name} */%`, `%${schema.name}%`],
+        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND starts_with(query, $1) AND strpos(query, $2) > 0",
+        [`/* dure:${name} */`, schema.quoted],
       );
       expect(found).toHaveLength(1);
     },
