@@ -3,7 +3,7 @@ import type { NewTask } from "../../core/store.ts";
 import type { AttributeNames } from "./attribute-names.ts";
 import type { Database } from "./database.ts";
 import type { Floors } from "./floors.ts";
-import type { GivingWay } from "./giving-way.ts";
+import type { Searching } from "./giving-way.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Lookout } from "./look.ts";
 import type { Lull } from "./lull.ts";
@@ -16,7 +16,7 @@ export interface Context {
   /** For statements that may wait until no task waits. */
   readonly lull: Lull;
   /** For the reads of searches. */
-  readonly searching: GivingWay;
+  readonly searching: Searching;
   readonly floors: Floors;
   readonly lookout: Lookout;
   /** What was last known of the counts by the minute: see minute-fill.ts. */

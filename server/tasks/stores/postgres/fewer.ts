@@ -28,6 +28,6 @@ export async function inParts<Item>(items: Item[], ask: (part: Item[]) => Promis
 }
 
 /** The server's code for a statement that was cancelled. */
-function tookTooLong(error: unknown): boolean {
+export function tookTooLong(error: unknown): boolean {
   return error instanceof DureError && error.details?.sqlState === "57014";
 }

@@ -14,7 +14,17 @@ const restMsMax = 100;
 const drainedMin = 200;
 const drainedMs = 100;
 
-export class GivingWay {
+/** The reads of searches. */
+export interface Searching {
+  /** So many tasks of this process end. */
+  settling(tasks: number): void;
+  /** As `Database.snapshot`. */
+  snapshot<Value>(work: (session: Snapshot) => Promise<Value>, settings?: string): Promise<Value>;
+  /** As `Database.read`. */
+  read(statement: Statement, values?: readonly unknown[]): Promise<ResultRow[]>;
+}
+
+export class GivingWay implements Searching {
   readonly #database: Database;
   #isTaken = false;
   /** In the order they came. */
@@ -29,7 +39,6 @@ export class GivingWay {
     this.#database = database;
   }
 
-  /** So many tasks of this process end. */
   settling(tasks: number): void {
     const now = performance.now();
     if (now - this.#settledSince > drainedMs) {
@@ -44,12 +53,10 @@ export class GivingWay {
     return performance.now() < this.#drainsUntil;
   }
 
-  /** As `Database.snapshot`. */
   snapshot<Value>(work: (session: Snapshot) => Promise<Value>, settings?: string): Promise<Value> {
     return this.#inTurn(() => this.#database.snapshot(work, settings));
   }
 
-  /** As `Database.read`. */
   read(statement: Statement, values?: readonly unknown[]): Promise<ResultRow[]> {
     return this.#inTurn(() => this.#database.read(statement, values));
   }

@@ -31,7 +31,8 @@ import { hasEntries, isParted, nearChunks } from "./near-walk.ts";
 import { planning, planningOnce } from "./planning.ts";
 import { prioritizedIndex } from "./priority-statements.ts";
 import * as plain from "./search.ts";
-import { isSlowest, slowestStatement } from "./slow-keys.ts";
+import { SearchBudget } from "./search-budget.ts";
+import { isAllSlow, isOfFew, isSlowest, slowestPlaces } from "./slow-keys.ts";
 import { startRangeSource } from "./start-range-source.ts";
 import { textIndexes } from "./text-indexes.ts";
 import { portionBytesMax } from "./value-sizes.ts";
@@ -55,9 +56,9 @@ export async function searchTasks(context: Context, search: StoreSearch): Promis
 /** What `searchTasks` would do. */
 export async function explainSearch(context: Context, search: StoreSearch): Promise<SearchPlan> {
   if (!needsWalk(search) && search.id === undefined) return plain.planInOrder(context, search);
-  const walk = new Walk(context, search);
-  const plan = await walk.plan();
-  return { ...plan, ...(await unfilledIn(context, search, walk.reader.names)) };
+  const { budgetMs: _budget, ...unbounded } = search;
+  const walk = new Walk(context, unbounded);
+  return { ...(await walk.plan()), ...(await unfilledIn(context, search, walk.reader.names)) };
 }
 
 /** Exact, or as good as the budget allows. */
@@ -98,18 +99,20 @@ function sortedMost({ sortBy }: StoreSearch): number {
 class Walk {
   readonly #context: Context;
   readonly #search: StoreSearch;
-  readonly #endsAt: number;
+  readonly #budget: SearchBudget;
   readonly reader: CandidateReader;
 
   constructor(context: Context, search: StoreSearch) {
-    this.#context = context;
     this.#search = search;
-    this.#endsAt = performance.now() + (search.budgetMs ?? Number.POSITIVE_INFINITY);
-    this.reader = new CandidateReader(context, search, this.#endsAt);
+    this.#budget = new SearchBudget(search.budgetMs);
+    this.#context = this.#budget.within(context);
+    this.reader = new CandidateReader(this.#context, search, this.#budget.endsAt);
   }
 
   page(): Promise<Found> {
-    return isIndexed(this.#search.sortBy) ? this.#walked() : this.#sorted();
+    const page = isIndexed(this.#search.sortBy) ? this.#walked() : this.#sorted();
+    const { after } = this.#search;
+    return this.#budget.or(page, { tasks: [], ...(after ? { stoppedAt: after } : { isPartial: true }) });
   }
 
   async #sorted(): Promise<Found> {
@@ -118,19 +121,19 @@ class Walk {
       const fewMax = this.#fewMax();
       if (fewMax !== undefined || (await this.#isNear())) {
         const isPassed = !where && !hasEntries(this.#search);
-        const asked = { order: sortBy, endsAt: this.#endsAt, fewMax, passed: isPassed ? offset : 0 };
+        const asked = { order: sortBy, endsAt: this.#budget.endsAt, fewMax, passed: isPassed ? offset : 0 };
         const chunks = nearChunks(this.#context, this.#search, this.reader, asked);
         return (await this.#over(chunks, isPassed ? 0 : offset)).found;
       }
     }
-    if (isSlowest(this.#search)) {
+    if (isSlowest(this.#search) && !(await isOfFew(this.#context, this.#search))) {
       const { found, isExhausted } = await this.#over(this.#slowest());
       // Those that took less than a second are in no order.
-      if (!isExhausted) return found;
+      if (!isExhausted || isAllSlow(this.#search)) return found;
     }
     const { after: _after, ...rest } = this.#search;
-    const all = { limit: sortedMost(this.#search) + 1, offset: 0 };
-    const newestFirst: StoreSearch = { ...rest, ...all, sortBy: "createdAt", descending: true };
+    const limit = sortedMost(this.#search) + 1;
+    const newestFirst: StoreSearch = { ...rest, limit, offset: 0, sortBy: "createdAt", descending: true };
     const source = await this.#source(newestFirst);
     const found = await this.#gathered(
       source ? this.#fromSource(source, newestFirst) : this.#chunks(newestFirst),
@@ -140,12 +143,11 @@ class Walk {
 
   async plan(): Promise<SearchPlan> {
     const search = this.#search;
-    if (search.id !== undefined) {
+    if (search.id !== undefined)
       return { source: "id", indexes: ["tasks_pkey"], candidates: 1, isSorted: false };
-    }
     const { where: _where, after: _after, ...filters } = search;
     const total = await plain.countTasks(this.#context, { ...filters, sortBy: "createdAt" });
-    if (isSlowest(search)) {
+    if (isSlowest(search) && !(await isOfFew(this.#context, search))) {
       const of = "those that ran for a second or longer, first";
       return { source: "slow", of, indexes: ["tasks_slow"], candidates: total, isSorted: false };
     }
@@ -188,16 +190,20 @@ class Walk {
   async count(): Promise<Counted> {
     let met = 0;
     let seen = 0;
-    const source = await this.#source();
+    const source = await this.#budget.or(this.#source(), undefined);
     const unindexed = source?.unindexed ?? 0;
-    for await (const chunk of source ? this.#fromSource(source) : this.#chunks()) {
+    let isWhole = true;
+    for await (const chunk of this.#budget.upTo(source ? this.#fromSource(source) : this.#chunks())) {
       met += chunk.met.length;
       seen += chunk.seen;
-      if (performance.now() <= this.#endsAt) continue;
-      const candidates = await source?.total?.();
-      return { met, seen, isWhole: false, unindexed, ...(candidates !== undefined && { candidates }) };
+      if (this.#budget.isOver) {
+        isWhole = false;
+        break;
+      }
     }
-    return { met, seen, isWhole: true, unindexed };
+    if (isWhole && !this.#budget.hasEnded) return { met, seen, isWhole, unindexed };
+    const candidates = source?.total && (await this.#budget.or(source.total(), undefined));
+    return { met, seen, isWhole: false, unindexed, ...(candidates !== undefined && { candidates }) };
   }
 
   async #walked(): Promise<Found> {
@@ -223,7 +229,8 @@ class Walk {
     this.reader.bytesMax = this.#bytesMaxFrom(offset);
     let left = offset;
     let bytes = 0;
-    for await (const { met, last } of chunks) {
+    let stoppedAt: Place | undefined = this.#search.after;
+    for await (const { met, last } of this.#budget.upTo(chunks)) {
       for (const { task } of met) {
         left -= 1;
         if (left >= 0) continue;
@@ -232,8 +239,10 @@ class Walk {
         bytes += size;
         if (found.push(task) === limit) return answer(false);
       }
-      if (performance.now() > this.#endsAt) return answer(false, { stoppedAt: last });
+      stoppedAt = last;
+      if (this.#budget.isOver) return answer(false, { stoppedAt });
     }
+    if (this.#budget.hasEnded) return answer(false, stoppedAt ? { stoppedAt } : { isPartial: true });
     return answer(true);
   }
 
@@ -269,18 +278,20 @@ class Walk {
     const { where, limit: wanted, offset } = this.#search;
     let { after } = this.#search;
     for (let limit = where ? chunkMin : offset + wanted; ; limit = Math.min(chunkMax, limit * 2)) {
-      const { places, read } = await this.#context.searching.snapshot(async (session) => {
+      const { places, hasMore, read } = await this.#context.searching.snapshot(async (session) => {
         const { pairs } = await plain.outline(session, { ...this.#search, definitions: false });
-        const placed = { ...this.#search, ...(after && { after }) };
-        const { statement, values } = slowestStatement(placed, pairs, limit);
-        const rows = (await session.query(statement, values)) as [number, string][];
-        const places = rows.map(([value, id]): Place => ({ value, id }));
-        return { places, read: await this.reader.read(session, places) };
+        const found = await slowestPlaces(
+          session,
+          { ...this.#search, ...(after && { after }) },
+          pairs,
+          limit,
+        );
+        return { ...found, read: await this.reader.read(session, found.places) };
       }, planningOnce);
       const last = read.stoppedAt ?? places.at(-1);
       if (!last) return;
       yield { ...read, last };
-      if (places.length < limit) return;
+      if (!hasMore && !read.stoppedAt) return;
       after = { ...last, backwards: this.#search.after?.backwards ?? false };
     }
   }
@@ -294,7 +305,7 @@ class Walk {
     const most = sortedMost(this.#search);
     let isWhole = true;
     let held = 0;
-    for await (const { met } of chunks) {
+    for await (const { met } of this.#budget.upTo(chunks)) {
       for (const subject of met) {
         const { task } = subject;
         const value = sortValueIn(this.#search, subject);
@@ -302,11 +313,12 @@ class Walk {
         held += sizes.of(task);
         found.push({ task: held > portionBytesMax ? sizes.without(task) : task, value: value ?? 0 });
       }
-      if (performance.now() > this.#endsAt || found.length > most) {
+      if (this.#budget.isOver || found.length > most) {
         isWhole = false;
         break;
       }
     }
+    isWhole &&= !this.#budget.hasEnded;
     found.splice(most);
     const compare = comparator(this.#search);
     const place = after && placed(after);
@@ -340,9 +352,8 @@ class Walk {
     if (search.id !== undefined) return undefined;
     // Those that run are few.
     if (search.statuses?.every((name) => name === "RUNNING")) return undefined;
-    const names = (session: Session) => this.reader.attributes(session);
     return this.#context.searching.snapshot(async (session) => {
-      const found = await findKeySource(this.#context, session, search, names);
+      const found = await findKeySource(this.#context, session, search, (one) => this.reader.attributes(one));
       const isFound = found && !(await this.#walksSooner(session, found));
       const source = isFound ? found : ofRanges && (await this.#rangeSource(session, search));
       if (!source) return undefined;
@@ -421,8 +432,8 @@ class Walk {
   /** Of definitions without tasks. */
   async #entries(search: StoreSearch): Promise<Placed[]> {
     if (!search.definitions) return [];
-    const outline = (session: Session) => plain.outline(session, search);
-    const { definitions } = await this.#context.searching.snapshot(outline, planning);
+    const { searching } = this.#context;
+    const { definitions } = await searching.snapshot((session) => plain.outline(session, search), planning);
     return definitions.map((definition) => plain.entryOf(search, definition));
   }
 }

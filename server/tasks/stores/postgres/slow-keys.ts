@@ -2,10 +2,14 @@
  * Tasks by how long they ran. An index has those that ran for a second or longer; there are never many a second of them,
  * and they are what is asked for.
  */
+import { ulidStart } from "../../core/ids.ts";
 import type { Place, StoreSearch } from "../../core/store.ts";
+import { sortedBetween } from "../near-orders.ts";
 import { isDownwards, leastDuration } from "../search-bounds.ts";
+import type { Context } from "./context.ts";
 import type { Session } from "./database.ts";
 import { gatheredMax, type KeySource } from "./key-source.ts";
+import { countTasks } from "./search.ts";
 import { type Pair, type SearchStatement, Text, unnested } from "./search-statements.ts";
 import { shape } from "./statement.ts";
 
@@ -15,37 +19,109 @@ const slowestMax = 2_000;
 const duration = "(tasks.completed_at - tasks.started_at)";
 const slow = `tasks.lane = pair.lane AND tasks.status = pair.status AND tasks.status >= 3 AND ${duration} >= ${slowMs}`;
 
+/** Of fewer than one task in so many the index would pass over too many. */
+const passedMax = 50;
+
 /**
- * Whether the index has the search's order: the slowest first, as far as they took a second. With a range of time, many that
- * lie outside of it might have to be passed over.
+ * Whether the index has the search's order: as far as they took a second, both ways where a bound leaves no others. A range of
+ * the last change is not in it.
  */
 export function isSlowest(search: StoreSearch): boolean {
-  const { sortBy, id, created, updated, after, offset, limit } = search;
-  if (sortBy !== "duration" || id !== undefined || created || updated || !isDownwards(search)) return false;
-  return offset + limit <= slowestMax && (after?.value ?? slowMs) >= slowMs;
+  const { sortBy, id, created, updated, types, offset, limit } = search;
+  if (sortBy !== "duration" || id !== undefined || updated?.start !== undefined) return false;
+  // Each lane would be looked through for a page.
+  if ((created || updated) && !types) return false;
+  const { to } = sortedBetween(search);
+  return offset + limit <= slowestMax && to >= slowMs && (isDownwards(search) || isAllSlow(search));
 }
 
-/** The slowest of the pairs from the search's place on: how long, and the id. */
+/** Whether all that may be on the page took a second. */
+export function isAllSlow(search: StoreSearch): boolean {
+  return sortedBetween(search).from >= slowMs;
+}
+
+/** Whether a range of time leaves so few that they are sorted sooner than they are found among all that took a second. */
+export async function isOfFew(context: Context, search: StoreSearch): Promise<boolean> {
+  const { created, updated, where: _where, after: _after, ...filters } = search;
+  if (!created && !updated) return false;
+  const plain: StoreSearch = { ...filters, sortBy: "createdAt", offset: 0, definitions: false };
+  const ranges = { ...(created && { created }), ...(updated && { updated }) };
+  const [all, within] = await Promise.all([
+    countTasks(context, plain),
+    countTasks(context, { ...plain, ...ranges }),
+  ]);
+  return within * passedMax < all;
+}
+
+/** Of many pairs no single one is likely to have more of a page than this share. */
+const shareOfPair = 1 / 3;
+const manyPairs = 16;
+
+/** The next of the pairs from the search's place on, in order, and whether there may be more; about so many. */
+export async function slowestPlaces(
+  session: Session,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  limit: number,
+): Promise<{ places: Place[]; hasMore: boolean }> {
+  const ofPair = pairs.length < manyPairs ? limit : Math.ceil(limit * shareOfPair);
+  const { statement, values } = slowestStatement(search, pairs, ofPair);
+  const rows = (await session.query(statement, values)) as [number, string, number][];
+  // What comes behind the last one of a pair that may have more is not all there yet.
+  const counts = new Map<number, number>();
+  let end = rows.length;
+  let isFull = false;
+  for (const [place, [, , pair]] of rows.entries()) {
+    const count = (counts.get(pair) ?? 0) + 1;
+    counts.set(pair, count);
+    if (count < ofPair) continue;
+    end = place + 1;
+    isFull = true;
+    break;
+  }
+  const places = rows.slice(0, Math.min(end, limit)).map(([value, id]): Place => ({ value, id }));
+  return { places, hasMore: isFull || places.length < rows.length };
+}
+
+/** Of each pair the first so many: how long, the id, and a number of the pair. */
 export function slowestStatement(
-  { after }: StoreSearch,
+  search: StoreSearch,
   pairs: readonly Pair[],
   limit: number,
 ): SearchStatement {
   const text = new Text();
+  const { after } = search;
   const given = unnested(text, groupOf(pairs));
-  const place = after && `(${text.add(after.value)}::bigint, ${text.add(after.id)}::text)`;
-  const beyond = place ? ` AND (${duration}, tasks.id) < ${place}` : "";
+  const [direction, than] = isDownwards(search) ? ["DESC", "<"] : ["ASC", ">"];
+  const { from, to } = sortedBetween(search);
+  const bounds = `${duration} BETWEEN ${text.add(from)}::bigint AND ${text.add(to)}::bigint`;
+  const beyond = after
+    ? [`(${duration}, tasks.id) ${than} (${text.add(after.value)}::bigint, ${text.add(after.id)}::text)`]
+    : [];
+  const conditions = [slow, bounds, ...beyond, ...createdWithin(text, search, pairs)].join(" AND ");
   const most = text.add(limit);
   return {
     statement: shape(
       "slowestTasks",
-      `SELECT keys.value, keys.id FROM ${given} CROSS JOIN LATERAL (
-          SELECT ${duration} AS value, tasks.id FROM :schema.tasks WHERE ${slow}${beyond}
-          ORDER BY ${duration} DESC, tasks.id DESC LIMIT ${most}) AS keys
-        ORDER BY keys.value DESC, keys.id DESC LIMIT ${most}`,
+      `SELECT keys.value, keys.id, pair.lane * 8 + pair.status FROM ${given} CROSS JOIN LATERAL (
+          SELECT ${duration} AS value, tasks.id FROM :schema.tasks WHERE ${conditions}
+          ORDER BY ${duration} ${direction}, tasks.id ${direction} LIMIT ${most}) AS keys
+        ORDER BY keys.value ${direction}, keys.id ${direction}`,
     ),
     values: text.values,
   };
+}
+
+/** Generated ids, which are in the index, tell when tasks were created. */
+function createdWithin(text: Text, { created, updated }: StoreSearch, pairs: readonly Pair[]): string[] {
+  const end = Math.min(created?.end ?? Infinity, updated?.end ?? Infinity);
+  const [column, asked] = pairs.some(({ ownIds }) => ownIds)
+    ? ["tasks.created_at", (at: number) => `${text.add(at)}::bigint`]
+    : ["tasks.id", (at: number) => `${text.add(ulidStart(at))}::text`];
+  return [
+    ...(created?.start === undefined ? [] : [`${column} >= ${asked(created.start)}`]),
+    ...(end === Infinity ? [] : [`${column} < ${asked(end)}`]),
+  ];
 }
 
 /** The source of a lower bound of a second or more that must hold. */
