@@ -82,9 +82,11 @@ function fill(path: string, count: number): void {
   );
   for (const { table, stretch, of } of keptCounts) {
     for (const lane of ["lane", allLanes]) {
-      database.exec(`INSERT INTO ${table} (lane, state, ${stretch}, tasks, changed) SELECT ${lane}, state, at, sum(tasks), sum(changed) FROM (
-        SELECT lane, CASE WHEN status >= 3 THEN status ELSE 0 END AS state, ${of("created_at")} AS at, 1 AS tasks, 0 AS changed FROM tasks
-        UNION ALL SELECT lane, status, ${of("updated_at")}, 0, 1 FROM tasks WHERE status >= 3) GROUP BY 1, 2, 3`);
+      database.exec(`INSERT INTO ${table} (lane, state, ${stretch}, tasks, changed, shortest, longest)
+        SELECT ${lane}, state, at, sum(tasks), sum(changed), min(run), max(run) FROM (
+        SELECT lane, CASE WHEN status >= 3 THEN status ELSE 0 END AS state, ${of("created_at")} AS at, 1 AS tasks, 0 AS changed,
+          CASE WHEN status >= 3 THEN completed_at - started_at END AS run FROM tasks
+        UNION ALL SELECT lane, status, ${of("updated_at")}, 0, 1, NULL FROM tasks WHERE status >= 3) GROUP BY 1, 2, 3`);
     }
   }
   database.exec("PRAGMA wal_checkpoint(TRUNCATE)");

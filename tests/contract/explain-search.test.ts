@@ -121,12 +121,12 @@ onEachStore("explainSearch", (world) => {
     });
   });
 
-  test("an order that no index has sorts all that pass the filters", async () => {
-    expect(await plan({ sortBy: "duration", descending: false, types: ["send-receipt"] })).toMatchObject({
-      source: "walk",
-      candidates: 30,
-      isSorted: true,
-    });
+  test("an order of which nothing tells where its first tasks are sorts all that pass the filters", async () => {
+    const field = { of: "task", name: "duration" } as const;
+    const where: Condition = { kind: "range", field, from: { value: 5, isIncluded: true } };
+    expect(
+      await plan({ sortBy: "duration", descending: false, types: ["send-receipt"], where }),
+    ).toMatchObject({ source: "walk", candidates: 30, isSorted: true });
   });
 
   test("by start and by due time, what is answered is read", async () => {
@@ -150,7 +150,8 @@ onEachStore("explainSearch", (world) => {
 
   test("by how long they ran, as far as an index has that", async () => {
     const slowest = await plan({ sortBy: "duration" });
-    expect(slowest).toMatchObject({ source: "slow", indexes: ["tasks_slow"] });
+    expect(slowest).toMatchObject({ source: "slow" });
+    expect(slowest.indexes).toContain("tasks_slow");
     const field = { of: "task", name: "duration" } as const;
     const where: Condition = { kind: "range", field, from: { value: 5_000, isIncluded: true } };
     const found = await plan({ where });

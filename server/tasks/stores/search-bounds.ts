@@ -90,7 +90,7 @@ function narrow(range: Range, from: number | undefined, to: number | undefined):
 }
 
 /** The latest instant at which a generated id can be less than any given id; below zero when none can. */
-function generatedBefore(id: string): number {
+export function generatedBefore(id: string): number {
   const at = ulidTime(id);
   if (at !== undefined) return at;
   let none = -1;

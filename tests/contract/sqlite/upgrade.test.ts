@@ -118,10 +118,10 @@ function makeFile(path: string, number: number): void {
   database.exec(`PRAGMA user_version = ${number}; PRAGMA application_id = ${applicationId};
     INSERT INTO lanes (type, queue, own_ids) VALUES ('resize-image', 'default', 1);
     INSERT INTO tallies (lane, status, tasks) VALUES (1, 1, 1), (1, 3, 1);
-    INSERT INTO tasks (id, lane, own_id, status, priority, due_at, created_at, updated_at, completed_at, max_attempts,
+    INSERT INTO tasks (id, lane, own_id, status, priority, due_at, created_at, updated_at, started_at, completed_at, max_attempts,
       rerun_after_crash, payload, version)
-    VALUES ('ended', 1, 1, 3, 0, 1, 1, 2, 2, 1, 1, '{"widthPx":640}', 3),
-      ('waiting', 1, 1, 1, 0, 1, 1, 1, NULL, 1, 1, '{"widthPx":640}', 1)`);
+    VALUES ('ended', 1, 1, 3, 0, 1, 1, 2, 1, 2, 1, 1, '{"widthPx":640}', 3),
+      ('waiting', 1, 1, 1, 0, 1, 1, 1, NULL, NULL, 1, 1, '{"widthPx":640}', 1)`);
   // From here on such files have counts by the hour, of each lane and of all.
   if (number >= 15)
     database.exec(`INSERT INTO hour_tallies (lane, state, hour, tasks)

@@ -57,7 +57,8 @@ function checkTallies(connection: Connection, full: boolean): HealthFinding {
     connection.rows(`/* dure:checkTallies */ SELECT lane, status, sum(counted) AS counted, sum(kept) AS kept FROM (
       SELECT lane, status, count(*) AS counted, 0 AS kept FROM tasks GROUP BY lane, status
       UNION ALL SELECT lane, status, 0, tasks FROM tallies) GROUP BY lane, status HAVING sum(counted) <> sum(kept)
-    UNION ALL SELECT * FROM (${minutesOff}) UNION ALL SELECT * FROM (${hoursOff})`);
+    UNION ALL SELECT * FROM (${minutesOff}) UNION ALL SELECT * FROM (${hoursOff})
+    UNION ALL SELECT * FROM (${boundsOff})`);
   if (off.length === 0) return { level: "ok", check, message: "The kept counts equal the counted ones." };
   return {
     level: "error",
@@ -92,6 +93,20 @@ const hoursOff = `SELECT lane, state, sum(tasks), sum(changed) FROM (
     SELECT state, minute, CASE lane WHEN ${allLanes} THEN -tasks ELSE tasks END AS tasks,
       CASE lane WHEN ${allLanes} THEN -changed ELSE changed END AS changed FROM minute_tallies
   ) GROUP BY state, minute ${differs}`;
+
+const isOutside = "kept.shortest IS NULL OR own.shortest < kept.shortest OR own.longest > kept.longest";
+
+/** Minutes, minutes of all lanes, and hours in which tasks took less time, or more, than is kept; columns as above. */
+const boundsOff = `SELECT own.lane, own.state, own.shortest, own.longest FROM (
+    SELECT lane, status AS state, ${minuteSql("created_at")} AS minute, min(completed_at - started_at) AS shortest,
+      max(completed_at - started_at) AS longest FROM tasks WHERE status >= 3 AND started_at IS NOT NULL GROUP BY 1, 2, 3
+    UNION ALL SELECT ${allLanes}, state, minute, min(shortest), max(longest) FROM minute_tallies
+      WHERE lane <> ${allLanes} AND shortest IS NOT NULL GROUP BY 2, 3
+  ) AS own LEFT JOIN minute_tallies AS kept USING (lane, state, minute) WHERE ${isOutside}
+  UNION ALL SELECT own.lane, own.state, own.shortest, own.longest FROM (
+    SELECT lane, state, (minute + ${minutesBefore1970}) / 60 - ${minutesBefore1970 / 60} AS hour, min(shortest) AS shortest,
+      max(longest) AS longest FROM minute_tallies WHERE shortest IS NOT NULL GROUP BY 1, 2, 3
+  ) AS own LEFT JOIN hour_tallies AS kept USING (lane, state, hour) WHERE ${isOutside}`;
 
 /** The index of attributes against what the tasks have. */
 function checkAttributes(connection: Connection, full: boolean): HealthFinding {

@@ -10,6 +10,7 @@ import type { Row } from "./rows.ts";
 import { sql } from "./statements.ts";
 import { statusNames, statusNumbers } from "./statuses.ts";
 import { removeTexts } from "./texts.ts";
+import { runOf } from "./time-tallies.ts";
 import { findTask, laneNames, type WriteContext, withNames } from "./write-context.ts";
 
 interface Change {
@@ -65,7 +66,7 @@ export function cancelTask(
   if (requested) context.tally.touch(task[2], 2);
   else {
     context.tally.move(task[2], 1, 5, 1, now);
-    context.tally.times.move(task[2], 1, 5, task[6], now);
+    context.tally.times.move(task[2], 1, 5, task[6], now, runOf(task[8], now));
     context.attributes.moved(task[2], () => [task[0]], 1, 5);
   }
   const after = requested ? { status: "RUNNING", cancelRequested: true } : { status: "CANCELLED" };

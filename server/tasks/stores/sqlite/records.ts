@@ -7,6 +7,7 @@ import type { Connection } from "./connection.ts";
 import { recordSql as sql } from "./record-statements.ts";
 import { sealMark } from "./sqlite-errors.ts";
 import { statusNames, statusNumbers } from "./statuses.ts";
+import { runOf } from "./time-tallies.ts";
 import type { WriteContext } from "./write-context.ts";
 
 type Which = Parameters<TaskStore["readRecords"]>[0];
@@ -146,7 +147,8 @@ function insertRecord(context: WriteContext, record: TaskRecord): number | bigin
     );
   if (inserted.changes === 0) return undefined;
   context.tally.move(lane, 0, status, 1, record.updatedAt);
-  context.tally.times.move(lane, 0, status, record.createdAt, record.updatedAt);
+  const run = runOf(record.startedAt, record.completedAt ?? record.updatedAt);
+  context.tally.times.move(lane, 0, status, record.createdAt, record.updatedAt, run);
   if (attributes !== null) {
     context.attributes.add(
       record.type,

@@ -7,11 +7,13 @@ import { meets, type Subject, sortValueIn } from "../../core/meets.ts";
 import { rankedMax } from "../../core/relevance.ts";
 import type { Count, Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
+import { Best } from "../best.ts";
 import { isNear, type NearOrder, nearIndexes } from "../near-orders.ts";
 import { type RowFilter, rowFilterOf } from "../row-filter.ts";
 import { countUnfilled } from "./attribute-fills.ts";
 import type { Connection } from "./connection.ts";
 import { dueWithinKeys, isDueWithin } from "./due-range-keys.ts";
+import { durationIndexes, durationKeys } from "./duration-keys.ts";
 import type { KeySource } from "./key-source.ts";
 import { estimateMax, gatheredMax } from "./key-source.ts";
 import { keySourceOf, withEntries } from "./key-sources.ts";
@@ -26,7 +28,6 @@ import * as plain from "./search.ts";
 import { comparator, isAfter, isNotBefore, isPlace, type Key, keyOf } from "./search-key.ts";
 import { nearer } from "./search-skip.ts";
 import { Subjects } from "./search-subject.ts";
-import { slowestKeys } from "./slow-keys.ts";
 import { startedWithinKeys, startedWithinTotal, startsReadFor } from "./start-range-keys.ts";
 import { withNames } from "./write-context.ts";
 
@@ -81,9 +82,11 @@ function isIndexed(sortBy: StoreSearch["sortBy"]): sortBy is "createdAt" | "upda
   return sortBy === "createdAt" || sortBy === "updatedAt" || sortBy === "id";
 }
 
-/** Orders of which each index has a part. */
-function isInParts(sortBy: StoreSearch["sortBy"]): sortBy is NearOrder | "priority" {
-  return isNear(sortBy) || sortBy === "priority";
+/** Orders that are put together from parts. */
+type PartedOrder = NearOrder | "priority" | "duration";
+
+function isInParts(sortBy: StoreSearch["sortBy"]): sortBy is PartedOrder {
+  return isNear(sortBy) || sortBy === "priority" || sortBy === "duration";
 }
 
 function firstChunk({ limit, offset }: StoreSearch): number {
@@ -124,8 +127,8 @@ class Walk {
 
   page(): FoundRows {
     const { sortBy } = this.#search;
-    if (isIndexed(sortBy)) return this.#walked(this.#chunks(this.#search)).found;
-    return this.#near() ?? this.#slowest() ?? this.#gathered();
+    if (isIndexed(sortBy)) return this.#walked(this.#chunks(this.#search));
+    return this.#parted() ?? this.#gathered();
   }
 
   plan(): SearchPlan {
@@ -135,12 +138,9 @@ class Walk {
     }
     const { where: _where, ...filters } = search;
     const total = plain.countTasks(this.#connection, { ...filters, sortBy: "createdAt" });
-    if (slowestKeys(this.#connection, search)) {
-      const of = "those that ran for a second or longer, first";
-      return { source: "slow", of, indexes: ["tasks_slow"], candidates: total, isSorted: false };
-    }
-    const isSorted = !isIndexed(search.sortBy) && !this.#isNear();
-    if (!isSorted && isInParts(search.sortBy)) return this.#planNear(search.sortBy, total);
+    const indexes = this.#isParted() ? this.#partedIndexes() : undefined;
+    if (indexes) return this.#planParted(indexes, total);
+    const isSorted = !isIndexed(search.sortBy);
     const walked: StoreSearch = isSorted ? { ...search, sortBy: "createdAt", descending: true } : search;
     const source = this.#sourceOf(walked);
     if (!source) {
@@ -166,34 +166,43 @@ class Walk {
     };
   }
 
-  #planNear(sortBy: NearOrder | "priority", total: number): SearchPlan {
-    const { where, offset, limit } = this.#search;
-    return {
-      source: where ? "walk" : "order",
-      indexes:
-        sortBy === "priority"
-          ? priorityIndexes(this.#connection, this.#search)
-          : nearIndexes(sortBy, this.#search),
-      candidates: where ? total : Math.min(total, offset + limit),
-      isSorted: false,
-    };
+  #planParted(indexes: string[], total: number): SearchPlan {
+    const { sortBy, where, offset, limit } = this.#search;
+    if (sortBy === "duration" && indexes.includes("tasks_slow")) {
+      const of = "those that ran for a second or longer, first";
+      return { source: "slow", of, indexes, candidates: total, isSorted: false };
+    }
+    const candidates = where ? total : Math.min(total, offset + limit);
+    return { source: where ? "walk" : "order", indexes, candidates, isSorted: false };
+  }
+
+  #partedIndexes(): string[] | undefined {
+    const { sortBy } = this.#search;
+    if (sortBy === "priority") return priorityIndexes(this.#connection, this.#search);
+    if (sortBy === "duration") return durationIndexes(this.#connection, this.#search);
+    return nearIndexes(sortBy as NearOrder, this.#search);
   }
 
   /** Undefined in an order that is not put together from others, and where all that may fit are sorted sooner. */
-  #near(): FoundRows | undefined {
-    if (!this.#isNear()) return undefined;
+  #parted(): FoundRows | undefined {
     const { where, offset, ...search } = this.#search;
-    const keys =
-      search.sortBy === "priority"
-        ? priorityKeys(this.#connection, this.#search, this.#definitions)
-        : nearKeys(this.#connection, this.#search);
-    if (where !== undefined || offset === 0) return this.#walked(this.#chunksOf(keys, this.#search)).found;
+    const keys = this.#isParted() ? this.#partedKeys() : undefined;
+    if (!keys) return undefined;
+    if (where !== undefined || offset === 0) return this.#walked(this.#chunksOf(keys, this.#search));
     const stoppedAt = this.#pass(keys, offset);
     if (stoppedAt) return this.#answer([], stoppedAt);
-    return this.#walked(this.#chunksOf(keys, { ...search, offset: 0 }), 0).found;
+    return this.#walked(this.#chunksOf(keys, { ...search, offset: 0 }), 0);
   }
 
-  #isNear(): boolean {
+  #partedKeys(): Iterator<Key> | undefined {
+    const { sortBy } = this.#search;
+    if (sortBy === "duration") return durationKeys(this.#connection, this.#search);
+    return sortBy === "priority"
+      ? priorityKeys(this.#connection, this.#search, this.#definitions)
+      : nearKeys(this.#connection, this.#search);
+  }
+
+  #isParted(): boolean {
     const { id, sortBy, where, created, updated } = this.#search;
     if (id !== undefined || !isInParts(sortBy)) return false;
     const newestFirst: StoreSearch = { ...this.#search, sortBy: "createdAt", descending: true };
@@ -219,14 +228,6 @@ class Walk {
     return undefined;
   }
 
-  /** Undefined when an index does not have all of the page in its order. */
-  #slowest(): FoundRows | undefined {
-    const keys = this.#search.id === undefined ? slowestKeys(this.#connection, this.#search) : undefined;
-    if (!keys) return undefined;
-    const { found, isExhausted } = this.#walked(this.#chunksOf(keys, this.#search));
-    return isExhausted ? undefined : found;
-  }
-
   /** `total` is how many there are to look at, when that is not all that pass the plain filters. */
   count(): { met: number; seen: number; isWhole: boolean; unindexed: number; total?: number } {
     let met = 0;
@@ -241,10 +242,7 @@ class Walk {
     return { met, seen, isWhole: true, unindexed: this.#unindexed };
   }
 
-  #walked(
-    chunks: Iterable<Candidate[]>,
-    offset = this.#search.offset,
-  ): { found: FoundRows; isExhausted: boolean } {
+  #walked(chunks: Iterable<Candidate[]>, offset = this.#search.offset): FoundRows {
     const { limit, bytesMax } = this.#search;
     const found: Candidate[] = [];
     const room = new Room(bytesMax);
@@ -254,41 +252,42 @@ class Walk {
         if (!this.#isMet(candidate)) continue;
         left -= 1;
         if (left >= 0) continue;
-        if (candidate.row && !room.takes(candidate.row))
-          return { found: { ...this.#answer(found), isCut: true }, isExhausted: false };
-        if (found.push(candidate) === limit) return { found: this.#answer(found), isExhausted: false };
+        if (candidate.row && !room.takes(candidate.row)) return { ...this.#answer(found), isCut: true };
+        if (found.push(candidate) === limit) return this.#answer(found);
       }
       if (performance.now() <= this.#endsAt) continue;
-      const stoppedAt = this.#placeOf(chunk.at(-1)!);
-      return { found: this.#answer(found, stoppedAt), isExhausted: false };
+      return this.#answer(found, this.#placeOf(chunk.at(-1)!));
     }
-    return { found: this.#answer(found), isExhausted: true };
+    return this.#answer(found);
   }
 
   /** Ends at the budget with the best of what was looked at, which need not be the best of all. */
   #gathered(): FoundRows {
     const { after: place, limit, offset, ...rest } = this.#search;
     this.#isBare = rest.where === undefined;
-    const found: Gathered[] = [];
+    const compare = comparator(this.#search);
+    const order = ({ at: [a, id] }: Gathered, { at: [b, other] }: Gathered) =>
+      compare([a, id, 0], [b, other, 0]);
+    const best = new Best<Gathered>(offset + limit, order);
     const most = rest.sortBy === "relevance" ? rankedMax : sortedMax;
+    let found = 0;
     let isWhole = true;
     for (const chunk of this.#chunks({ ...rest, limit, offset: 0, sortBy: "createdAt", descending: true })) {
       for (const candidate of chunk) {
         const subject = this.#meeting(candidate);
         const value = subject && sortValueIn(rest, subject);
+        if (typeof value !== "number") continue;
+        found += 1;
         const { key, entry } = candidate;
-        if (typeof value === "number") found.push({ key, at: [value, key[1]], ...(entry && { entry }) });
+        const isBeyond = !place || compare([place.value ?? 0, place.id, 0], [value, key[1], 0]) < 0;
+        if (isBeyond) best.add({ key, at: [value, key[1]], ...(entry && { entry }) });
       }
-      if (performance.now() > this.#endsAt || found.length > most) {
+      if (performance.now() > this.#endsAt || found > most) {
         isWhole = false;
         break;
       }
     }
-    found.splice(most);
-    const compare = comparator(this.#search);
-    const order = (a: [number, string], b: [number, string]) => compare([...a, 0], [...b, 0]);
-    const beyond = place ? found.filter(({ at }) => order([place.value ?? 0, place.id], at) < 0) : found;
-    beyond.sort((a, b) => order(a.at, b.at));
+    const beyond = best.sorted();
     const { page, isCut } = this.#withRows(beyond.slice(offset, offset + limit));
     const answer = this.#answer(page);
     if (rest.sortBy === "relevance") answer.values = page.map(({ at: [value] }) => value);
@@ -318,8 +317,8 @@ class Walk {
   }
 
   *#chunksOf(keys: Iterator<Key>, search: StoreSearch): Generator<Candidate[]> {
-    // Within one second of an order near another one a budget may end where it began.
-    const isEnd = isNear(search.sortBy) ? isNotBefore : isAfter;
+    // Within one second of an order near another one, or one duration, a budget may end where it began.
+    const isEnd = isNear(search.sortBy) || search.sortBy === "duration" ? isNotBefore : isAfter;
     try {
       for (let chunkSize = firstChunk(search); ; chunkSize = Math.min(chunkSizeMax, 2 * chunkSize)) {
         const chunk: Key[] = [];

@@ -8,6 +8,7 @@ import { minuteOf } from "../kept-counts.ts";
 import { historySql } from "./history.ts";
 import { sql } from "./statements.ts";
 import { statusNames } from "./statuses.ts";
+import { type Runs, runOf } from "./time-tallies.ts";
 import type { WriteContext } from "./write-context.ts";
 
 /** A settlement as it crosses to the writing thread. */
@@ -100,8 +101,9 @@ function completeGroup(
   if (worker !== undefined && completeAll(context, group, worker, now)) {
     context.tally.move(lane, 2, 3, tasks, now);
     const changed = minuteOf(now);
+    const runs = runsOf(times, now);
     for (let at = 0; at < minutes.length; at += 2)
-      context.tally.times.moveMinute(lane, 2, 3, minutes[at]!, changed, minutes[at + 1]!);
+      context.tally.times.moveMinute(lane, 2, 3, minutes[at]!, changed, minutes[at + 1]!, runs);
     context.history.completed(type, now, times);
     context.attributes.moved(lane, () => Object.values(JSON.parse(ended)), 2, 3);
     return 0;
@@ -113,6 +115,17 @@ function completeGroup(
     const [minute, ...start] = startOf(context, seq);
     return [id, settle(context, [...own, ...plain, minute, type, ...start], worker, now)];
   });
+}
+
+/** Of all of the group; which of them were created in which minute is not told. */
+function runsOf(times: readonly number[], now: number): Runs {
+  const runs = { shortest: Infinity, longest: -Infinity };
+  for (let at = 0; at < times.length; at += 3) {
+    const duration = now - times[at]!;
+    if (duration < runs.shortest) runs.shortest = duration;
+    if (duration > runs.longest) runs.longest = duration;
+  }
+  return runs;
 }
 
 function completeAll(
@@ -163,7 +176,7 @@ function complete(context: WriteContext, row: SettlementRow, worker: number, now
   if (done.changes === 0) return answerStale(context, row);
   if (row[11] !== null) connection.prepare(sql.writeAttempt).run(seq, now, "completed", null, row[11]);
   context.tally.move(lane, 2, 3, 1, now);
-  context.tally.times.moveMinute(lane, 2, 3, row[13], minuteOf(now), 1);
+  context.tally.times.moveMinute(lane, 2, 3, row[13], minuteOf(now), 1, runOf(row[15], now));
   context.history.ended(row[14], 3, now, row[15], row[16]);
   context.attributes.moved(lane, () => [seq], 2, 3);
   if (row[12] !== null) context.attributes.extend(lane, seq, id, JSON.parse(row[12]) as Attributes);
@@ -179,7 +192,7 @@ function endOtherwise(context: WriteContext, row: SettlementRow, worker: number,
   const recorded = owned.cancelRequested ? "cancelled" : outcome;
   connection.prepare(sql.writeAttempt).run(seq, now, recorded, error, logs);
   context.tally.move(lane, 2, status, 1, now);
-  context.tally.times.moveMinute(lane, 2, status, row[13], minuteOf(now), 1);
+  context.tally.times.moveMinute(lane, 2, status, row[13], minuteOf(now), 1, runOf(row[15], now));
   if (status !== 1 || isFailure(outcome)) context.history.ended(row[14], status, now, row[15], row[16]);
   context.attributes.moved(lane, () => [seq], 2, status);
   const gained = () => {

@@ -1,51 +1,74 @@
-/**
- * Tasks by how long they ran. An index has those that ran for a second or longer; there are never many a second of them,
- * and they are what is asked for.
- */
+/** Tasks that ran for a second or longer, of which there is an index. */
 import type { SQLInputValue } from "node:sqlite";
+import { ulidStart } from "../../core/ids.ts";
 import type { StoreSearch } from "../../core/store.ts";
 import { isDownwards, leastDuration } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
+import { duration, slowHeads, slowMs, slowTasks } from "./duration-statements.ts";
+import type { Durations } from "./duration-stretches.ts";
 import { Candidates, gatheredMax, type KeySource } from "./key-source.ts";
-import { findPairs } from "./search.ts";
-import { comparator, type Key } from "./search-key.ts";
+import { findPairs, headed, headedPairsMin, iterate } from "./search.ts";
+import { comparator, type Key, placeBefore } from "./search-key.ts";
 import { mergeInOrder } from "./search-merge.ts";
+import type { Pair } from "./search-statements.ts";
 
-const slowMs = 1_000;
-const duration = "completed_at - started_at";
-const slow = `FROM tasks INDEXED BY tasks_slow WHERE lane = ? AND status = ? AND status >= 3
-  AND ${duration} >= ${slowMs}`;
-
-/** The slowest first, from the search's place on; undefined in the other order. Those of less than a second are not there. */
-export function slowestKeys(
+/** In the order of their duration, from the search's place on, those that took between so long. */
+export function slowKeys(
   connection: Connection,
   search: StoreSearch,
-): Generator<Key, undefined> | undefined {
-  if (search.sortBy !== "duration" || !isDownwards(search)) return undefined;
+  pairs: readonly Pair[],
+  { from, to }: Durations,
+): Generator<Key, undefined> {
+  const isDown = isDownwards(search);
+  const [direction, than] = isDown ? ["DESC", "<"] : ["ASC", ">"];
   const { after } = search;
-  if (after && (after.value ?? 0) < slowMs) return undefined;
-  const { conditions, values } = within(search);
-  if (after) {
-    conditions.push(`${duration} <= ?`, `(${duration} < ? OR id < ?)`);
-    values.push(after.value, after.value, after.id);
-  }
-  const text = `/* dure:searchTasks */ SELECT ${duration}, id, seq ${[slow, ...conditions].join(" AND ")}
-    ORDER BY ${duration} DESC, id DESC`;
-  const streams = endedPairs(connection, search).map(({ lane, status }) =>
-    stream(connection, text, [lane, status, ...values]),
-  );
+  const open = ({ lane, status, ownIds }: Pair, first: number, last: number) => {
+    const { conditions, values } = within(search, ownIds);
+    if (after) {
+      conditions.push(`(${duration}, id) ${than} (?, ?)`);
+      values.push(after.value, after.id);
+    }
+    const all = [slowTasks, `${duration} BETWEEN ? AND ?`, ...conditions].join(" AND ");
+    const text = `/* dure:slowKeys */ SELECT ${duration}, id, seq ${all}
+      ORDER BY ${duration} ${direction}, id ${direction}`;
+    return iterate(connection, text, [lane, status, first, last, ...values]);
+  };
+  const least = Math.max(from, slowMs);
+  const streams =
+    pairs.length < headedPairsMin
+      ? pairs.map((pair) => open(pair, least, to))
+      : headsOf(connection, pairs, { from: least, to }, isDown).map(([pair, head]) =>
+          headed(placeBefore(search, head), () => open(pair, isDown ? least : head, isDown ? head : to)),
+        );
   return mergeInOrder(streams, comparator(search));
+}
+
+/** The first duration of each pair that has one between these. */
+function headsOf(
+  connection: Connection,
+  pairs: readonly Pair[],
+  { from, to }: Durations,
+  isDown: boolean,
+): [pair: Pair, head: number][] {
+  const places = JSON.stringify(pairs.map(({ lane, status }) => [lane, status]));
+  const rows = connection.prepare(slowHeads(isDown)).all(places, from, to);
+  return (rows as unknown as [number | null][]).flatMap(([head], place): [Pair, number][] =>
+    head === null ? [] : [[pairs[place]!, head]],
+  );
 }
 
 /** The source of a lower bound of a second or more that must hold. */
 export function slowSource(connection: Connection, search: StoreSearch): KeySource | undefined {
   const least = search.where && leastDuration(search.where);
   if (least === undefined || least < slowMs) return undefined;
-  const text = `/* dure:slowTasks */ SELECT seq ${slow} AND ${duration} >= ? LIMIT ?`;
+  // By `>=` the walk would begin at a second, which the index says of itself.
+  const text = `/* dure:slowTasks */ SELECT seq ${slowTasks} AND ${duration} BETWEEN ? AND ? LIMIT ?`;
   const seqs: number[] = [];
   for (const { lane, status } of endedPairs(connection, search)) {
     const most = gatheredMax + 1 - seqs.length;
-    const rows = connection.prepare(text).all(lane, status, least, most) as unknown as [number][];
+    const rows = connection
+      .prepare(text)
+      .all(lane, status, least, Number.MAX_SAFE_INTEGER, most) as unknown as [number][];
     for (const [seq] of rows) seqs.push(seq);
     if (seqs.length > gatheredMax) return undefined;
   }
@@ -61,11 +84,17 @@ export function slowSource(connection: Connection, search: StoreSearch): KeySour
   };
 }
 
-/** The ranges of instants, as they are. */
-function within({ created, updated }: StoreSearch): { conditions: string[]; values: SQLInputValue[] } {
-  const bounds: [condition: string, value: number | undefined][] = [
-    ["created_at >= ?", created?.start],
-    ["created_at < ?", created?.end],
+/** The ranges of instants; generated ids, which are in the index, tell when tasks were created. */
+function within(
+  { created, updated }: StoreSearch,
+  ownIds: boolean,
+): { conditions: string[]; values: SQLInputValue[] } {
+  const createdEnd = Math.min(created?.end ?? Infinity, updated?.end ?? Infinity);
+  const bounds: [condition: string, value: string | number | undefined][] = [
+    ["id >= ?", ownIds || created?.start === undefined ? undefined : ulidStart(created.start)],
+    ["id < ?", ownIds || createdEnd === Infinity ? undefined : ulidStart(createdEnd)],
+    ["created_at >= ?", ownIds ? created?.start : undefined],
+    ["created_at < ?", ownIds ? created?.end : undefined],
     ["updated_at >= ?", updated?.start],
     ["updated_at < ?", updated?.end],
   ];
@@ -75,16 +104,4 @@ function within({ created, updated }: StoreSearch): { conditions: string[]; valu
 
 function endedPairs(connection: Connection, search: StoreSearch) {
   return findPairs(connection, search).filter(({ status }) => status >= 3);
-}
-
-function* stream(connection: Connection, text: string, values: SQLInputValue[]): Generator<Key, undefined> {
-  const statement = connection.borrow(text);
-  const keys = statement.iterate(...values) as unknown as IterableIterator<Key>;
-  try {
-    for (const key of keys) yield key;
-    return undefined;
-  } finally {
-    keys.return?.();
-    connection.giveBack(text, statement);
-  }
 }

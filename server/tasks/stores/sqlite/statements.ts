@@ -228,11 +228,11 @@ export const sql = {
   // Reap (T9, T8b)
   ownedTasks: `/* dure:ownedTasks */ SELECT seq, id, fence, lane, cancel_requested_at, created_at, started_at, started_at - due_at,
     (SELECT type FROM lanes WHERE lanes.lane = tasks.lane) FROM tasks INDEXED BY tasks_running WHERE status = 2 AND worker = ?`,
-  lostTasks: `/* dure:lostTasks */ SELECT seq, id, lane, crashes, rerun_after_crash, cancel_requested_at, created_at
-    FROM tasks INDEXED BY tasks_running WHERE status = 2 AND worker = ?`,
+  lostTasks: `/* dure:lostTasks */ SELECT seq, id, lane, crashes, rerun_after_crash, cancel_requested_at, created_at,
+    started_at FROM tasks INDEXED BY tasks_running WHERE status = 2 AND worker = ?`,
   orphanOwners: `/* dure:orphanOwners */ SELECT DISTINCT worker FROM tasks INDEXED BY tasks_running WHERE status = 2
     AND worker NOT IN (SELECT worker FROM workers INDEXED BY workers_alive WHERE state = 'alive')`,
-  overdueCancels: `/* dure:overdueCancels */ SELECT seq, id, lane, created_at FROM tasks INDEXED BY tasks_running WHERE status = 2
+  overdueCancels: `/* dure:overdueCancels */ SELECT seq, id, lane, created_at, started_at FROM tasks INDEXED BY tasks_running WHERE status = 2
     AND worker IS NOT NULL AND cancel_requested_at < ?`,
 
   // Manage (T6, T7, T13, T14, T15)

@@ -5,6 +5,7 @@ import { minuteOf } from "../kept-counts.ts";
 import type { TaskRef } from "./claimed-task.ts";
 import { attributeSql, sql } from "./statements.ts";
 import { statusNames } from "./statuses.ts";
+import { runOf } from "./time-tallies.ts";
 import type { WriteContext } from "./write-context.ts";
 
 type NewWorker = Parameters<TaskStore["registerWorker"]>[0];
@@ -134,8 +135,9 @@ function takeBack(
     number,
     number | null,
     number,
+    number,
   ][];
-  return lost.map(([seq, id, lane, crashes, rerun, cancelRequestedAt, createdAt]) => {
+  return lost.map(([seq, id, lane, crashes, rerun, cancelRequestedAt, createdAt, startedAt]) => {
     const spent = rerun === 1 && crashes + 1 >= crashBudget;
     const error = lostError(
       `The worker died while it ran this task: ${why}.`,
@@ -144,7 +146,7 @@ function takeBack(
     connection.prepare(sql.writeAttempt).run(seq, now, "lost", error, null);
     const status = cancelRequestedAt !== null ? 5 : rerun === 1 && !spent ? 1 : 4;
     tally.move(lane, 2, status, 1, now);
-    tally.times.move(lane, 2, status, createdAt, now);
+    tally.times.move(lane, 2, status, createdAt, now, runOf(startedAt, now));
     const type = typeOf(context, lane);
     history.lost(type, status, now);
     attributes.moved(lane, () => [seq], 2, status);
@@ -179,13 +181,14 @@ function cancelOverdue(context: WriteContext, before: number, now: number): Reap
     string,
     number,
     number,
+    number,
   ][];
-  return overdue.map(([seq, id, lane, createdAt]) => {
+  return overdue.map(([seq, id, lane, createdAt, startedAt]) => {
     const error = lostError("The worker did not obey the cancel request in time.", "LEASE_LOST");
     connection.prepare(sql.writeAttempt).run(seq, now, "lost", error, null);
     connection.prepare(sql.endTask).run(5, now, null, seq);
     tally.move(lane, 2, 5, 1, now);
-    tally.times.move(lane, 2, 5, createdAt, now);
+    tally.times.move(lane, 2, 5, createdAt, now, runOf(startedAt, now));
     const type = typeOf(context, lane);
     history.lost(type, 5, now);
     attributes.moved(lane, () => [seq], 2, 5);
