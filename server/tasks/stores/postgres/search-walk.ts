@@ -13,7 +13,6 @@ import { CandidateReader, type Tested } from "./candidate-reader.ts";
 import {
   type Chunk,
   chunkMax,
-  chunkMin,
   comparator,
   firstOfSource,
   type Placed,
@@ -32,7 +31,8 @@ import { planning, planningOnce } from "./planning.ts";
 import { prioritizedIndex } from "./priority-statements.ts";
 import * as plain from "./search.ts";
 import { SearchBudget } from "./search-budget.ts";
-import { isAllSlow, isOfFew, isSlowest, slowestPlaces } from "./slow-keys.ts";
+import { isAllSlow, isOfFew, isSlowest } from "./slow-keys.ts";
+import { slowestChunks } from "./slow-walk.ts";
 import { startRangeSource } from "./start-range-source.ts";
 import { textIndexes } from "./text-indexes.ts";
 import { portionBytesMax } from "./value-sizes.ts";
@@ -127,7 +127,9 @@ class Walk {
       }
     }
     if (isSlowest(this.#search) && !(await isOfFew(this.#context, this.#search))) {
-      const { found, isExhausted } = await this.#over(this.#slowest());
+      const { found, isExhausted } = await this.#over(
+        slowestChunks(this.#context, this.#search, this.reader),
+      );
       // Those that took less than a second are in no order.
       if (!isExhausted || isAllSlow(this.#search)) return found;
     }
@@ -271,29 +273,6 @@ class Walk {
     const { where: _where, ...plainly } = unplaced;
     const { tasks } = await plain.searchTasks(this.#context, { ...plainly, offset: fewest, limit: 1 });
     return tasks.length > 0;
-  }
-
-  /** The tasks that ran for a second or longer, the slowest first. */
-  async *#slowest(): AsyncGenerator<Chunk> {
-    const { where, limit: wanted, offset } = this.#search;
-    let { after } = this.#search;
-    for (let limit = where ? chunkMin : offset + wanted; ; limit = Math.min(chunkMax, limit * 2)) {
-      const { places, hasMore, read } = await this.#context.searching.snapshot(async (session) => {
-        const { pairs } = await plain.outline(session, { ...this.#search, definitions: false });
-        const found = await slowestPlaces(
-          session,
-          { ...this.#search, ...(after && { after }) },
-          pairs,
-          limit,
-        );
-        return { ...found, read: await this.reader.read(session, found.places) };
-      }, planningOnce);
-      const last = read.stoppedAt ?? places.at(-1);
-      if (!last) return;
-      yield { ...read, last };
-      if (!hasMore && !read.stoppedAt) return;
-      after = { ...last, backwards: this.#search.after?.backwards ?? false };
-    }
   }
 
   /** Ends at the budget with the best of what was looked at, which need not be the best of all. */
