@@ -64,8 +64,8 @@ export async function slowestPlaces(
   pairs: readonly Pair[],
   limit: number,
 ): Promise<{ places: Place[]; hasMore: boolean }> {
-  const ofPair = pairs.length < manyPairs ? limit : Math.ceil(limit * shareOfPair);
-  const { statement, values } = slowestStatement(search, pairs, ofPair);
+  const ofPair = mostOfPair(pairs, limit);
+  const { statement, values } = slowestStatement(search, pairs, limit);
   const rows = (await session.query(statement, values)) as [number, string, number][];
   // What comes behind the last one of a pair that may have more is not all there yet.
   const counts = new Map<number, number>();
@@ -79,11 +79,15 @@ export async function slowestPlaces(
     isFull = true;
     break;
   }
-  const places = rows.slice(0, Math.min(end, limit)).map(([value, id]): Place => ({ value, id }));
-  return { places, hasMore: isFull || places.length < rows.length };
+  const places = rows.slice(0, end).map(([value, id]): Place => ({ value, id }));
+  return { places, hasMore: isFull || rows.length >= limit };
 }
 
-/** Of each pair the first so many: how long, the id, and a number of the pair. */
+function mostOfPair(pairs: readonly Pair[], limit: number): number {
+  return pairs.length < manyPairs ? limit : Math.ceil(limit * shareOfPair);
+}
+
+/** The first of so many of each pair: how long, the id, and a number of the pair. */
 export function slowestStatement(
   search: StoreSearch,
   pairs: readonly Pair[],
@@ -99,14 +103,14 @@ export function slowestStatement(
     ? [`(${duration}, tasks.id) ${than} (${text.add(after.value)}::bigint, ${text.add(after.id)}::text)`]
     : [];
   const conditions = [slow, bounds, ...beyond, ...createdWithin(text, search, pairs)].join(" AND ");
-  const most = text.add(limit);
+  const most = text.add(mostOfPair(pairs, limit));
   return {
     statement: shape(
       "slowestTasks",
       `SELECT keys.value, keys.id, pair.lane * 8 + pair.status FROM ${given} CROSS JOIN LATERAL (
           SELECT ${duration} AS value, tasks.id FROM :schema.tasks WHERE ${conditions}
           ORDER BY ${duration} ${direction}, tasks.id ${direction} LIMIT ${most}) AS keys
-        ORDER BY keys.value ${direction}, keys.id ${direction}`,
+        ORDER BY keys.value ${direction}, keys.id ${direction} LIMIT ${text.add(limit)}`,
     ),
     values: text.values,
   };
