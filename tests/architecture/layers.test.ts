@@ -10,6 +10,7 @@ const ofAnyStore = [
   "server/tasks/stores/claimed.ts",
   "server/tasks/stores/due-ranges.ts",
   "server/tasks/stores/audit-rows.ts",
+  "server/tasks/stores/best.ts",
   "server/tasks/stores/findings.ts",
   "server/tasks/stores/group-sums.ts",
   "server/tasks/stores/hours.ts",
@@ -42,6 +43,7 @@ const parts: Record<string, { parts: string[]; packages: RegExp }> = {
   "server/tasks/stores/blocked.ts": { parts: [], packages: /^node:/ },
   "server/tasks/stores/claimed.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/tasks/stores/audit-rows.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
+  "server/tasks/stores/best.ts": { parts: [], packages: /^$/ },
   "server/tasks/stores/due-ranges.ts": {
     parts: ["server/tasks/core/", "server/tasks/stores/near-orders.ts"],
     packages: /^$/,

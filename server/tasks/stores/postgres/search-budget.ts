@@ -8,6 +8,8 @@ import { planning } from "./planning.ts";
 
 /** A statement goes on so long behind the budget, which has what is nearly read. */
 const graceMs = 50;
+/** What a search has in any case: the first tasks that are looked at, whatever its budget. */
+const leastMs = 250;
 /** The server is told a multiple of it, so that the same texts come again. */
 const stepMs = 50;
 
@@ -19,10 +21,11 @@ class BudgetOver extends Error {
 export class SearchBudget {
   /** Of `performance.now()`. */
   readonly endsAt: number;
+  readonly #beganAt = performance.now();
   #hasEnded = false;
 
   constructor(budgetMs = Number.POSITIVE_INFINITY) {
-    this.endsAt = performance.now() + budgetMs;
+    this.endsAt = this.#beganAt + budgetMs;
   }
 
   get isOver(): boolean {
@@ -44,7 +47,12 @@ export class SearchBudget {
         settling: (tasks) => searching.settling(tasks),
         read: (statement, values) => this.#inTime(() => searching.read(statement, values)),
         snapshot: (work, settings = planning) =>
-          this.#inTime(() => searching.snapshot(work, `${settings}, ${endingAt(this.endsAt)}`)),
+          this.#inTime(() =>
+            searching.snapshot(
+              work,
+              `${settings}, ${endingAt(Math.max(this.endsAt, this.#beganAt + leastMs))}`,
+            ),
+          ),
       },
     };
   }
