@@ -169,7 +169,7 @@ const setStates = statement(
   `WITH right_rows AS MATERIALIZED (
     SELECT tasks.id, tasks.created_at, own.key, ${stateOf("tasks.status")} AS state
     FROM :schema.tasks CROSS JOIN LATERAL unnest(tasks.attributes) AS own (key)
-    WHERE tasks.id = ANY($1::text[]) AND tasks.attributes IS NOT NULL AND ${isFound("own.key")}),
+    WHERE tasks.id = ANY($1::text[]) AND tasks.attributes IS NOT NULL AND ${isFound("own.key")} AND ${few("tasks.seq")}),
   left_state AS (DELETE FROM :schema.attributes USING (
       SELECT right_rows.id, right_rows.created_at, right_rows.key, states.state FROM right_rows CROSS JOIN ${states()}
       WHERE states.state <> right_rows.state OFFSET 0) AS entry WHERE ${isEntry})
@@ -182,13 +182,20 @@ const endWork = statement(
   "DELETE FROM :schema.attribute_work WHERE work = ANY($1::bigint[]) AND written",
 );
 
+/** So many at once: the rest is left to the next that looks. */
+const leavingsMax = 1_000;
+
+/** Planned for few, whatever is known of tables that are most often empty: else all tasks would be read to find these. */
 const clearLeavings = statement(
   "clearAttributeLeavings",
   `WITH gone AS (
-    DELETE FROM :schema.attribute_leavings AS gone WHERE NOT ${isNoted("gone")} RETURNING created_at, task_id, keys)
+    DELETE FROM :schema.attribute_leavings WHERE ctid = ANY(ARRAY(
+      SELECT ctid FROM :schema.attribute_leavings AS gone WHERE NOT ${isNoted("gone")} LIMIT ${leavingsMax}))
+    RETURNING created_at, task_id, keys)
   DELETE FROM :schema.attributes USING (
     SELECT gone.task_id AS id, gone.created_at, own.key, states.state
     FROM gone CROSS JOIN LATERAL unnest(gone.keys) AS own (key) CROSS JOIN ${states(`, (${unknownState})`)}
-    WHERE NOT EXISTS (SELECT 1 FROM :schema.tasks WHERE tasks.id = gone.task_id AND tasks.created_at = gone.created_at)
+    WHERE ${few("gone.created_at")} AND (SELECT true FROM :schema.tasks
+      WHERE tasks.id = gone.task_id AND tasks.created_at = gone.created_at LIMIT 1) IS NULL
     OFFSET 0) AS entry WHERE ${isEntry}`,
 );
