@@ -277,15 +277,15 @@ class Walk {
         const subject = this.#meeting(candidate);
         const value = subject && sortValueIn(rest, subject);
         if (typeof value !== "number") continue;
+        isWhole = found < most;
+        if (!isWhole) break;
         found += 1;
         const { key, entry } = candidate;
         const isBeyond = !place || compare([place.value ?? 0, place.id, 0], [value, key[1], 0]) < 0;
         if (isBeyond) best.add({ key, at: [value, key[1]], ...(entry && { entry }) });
       }
-      if (performance.now() > this.#endsAt || found > most) {
-        isWhole = false;
-        break;
-      }
+      if (performance.now() > this.#endsAt) isWhole = false;
+      if (!isWhole) break;
     }
     const beyond = best.sorted();
     const { page, isCut } = this.#withRows(beyond.slice(offset, offset + limit));
