@@ -18,7 +18,7 @@ async function startedIn(due: number) {
 test("a claim's tasks start in several turns, and are settled together", async () => {
   const { sizes, turns, store, service } = await startedIn(400);
   expect(turns).toHaveLength(400);
-  expect(Math.max(...sizes)).toBe(125);
+  expect(Math.max(...sizes)).toBe(250);
   expect(store.settleSizes).toEqual([400]);
   await service.stop();
 });
@@ -26,7 +26,7 @@ test("a claim's tasks start in several turns, and are settled together", async (
 test("of two claims that come together, one's tasks start after the other's", async () => {
   const { sizes, turns, store, service } = await startedIn(1_000);
   expect(turns).toHaveLength(1_000);
-  expect(Math.max(...sizes)).toBe(125);
+  expect(Math.max(...sizes)).toBe(250);
   expect(store.settled).toHaveLength(1_000);
   await service.stop();
 });
@@ -45,6 +45,6 @@ test("what has not started when the worker is told to stop is given back", async
   for (let turn = 0; turn < 40; turn += 1) await nextTurn();
   await stopped;
   const outcomes = Map.groupBy(store.settled, ({ outcome }) => outcome);
-  expect(outcomes.get("completed")!.length).toBeLessThanOrEqual(125);
+  expect(outcomes.get("completed")!.length).toBeLessThanOrEqual(250);
   expect(store.settled).toHaveLength(400);
 });

@@ -6,7 +6,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { Settler } from "./settler.ts";
 
-const portionMax = 125;
+const portionMax = 250;
 
 export class Starts {
   readonly #clock: Clock;

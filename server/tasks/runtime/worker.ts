@@ -3,7 +3,7 @@
  *
  * A claim asks for as many tasks as there are free slots, because a claimed task counts as RUNNING. When a hint comes while
  * one is under way, a second may go out beside it; and in a drain, while claims bring what they ask for and the store says that
- * no other worker is alive (docs/design/storage-postgres.md has what two give). Handlers start only after the claim's reply, a hundred or so
+ * no other worker is alive (docs/design/storage-postgres.md has what two give). Handlers start only after the claim's reply, some 250
  * in one turn of the event loop (starts.ts). What ends meanwhile is settled together and its slots are claimed again in the
  * turn after the last of them, so that the store commits both at once while this thread runs the next handlers.
  *
