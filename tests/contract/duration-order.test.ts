@@ -5,6 +5,7 @@ import { sortValueOf } from "../../server/tasks/core/meets.ts";
 import type { Place, StoreSearch, TaskRecord } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, startAt } from "../support/builders.ts";
+import { pagesOf } from "../support/search-pages.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";
 
 const hourMs = 3_600_000;
@@ -33,8 +34,8 @@ onEachStore("duration order", (world) => {
           limit: [19, 45, 90][place % 3]!,
         });
         const asked = `${descending} ${JSON.stringify(filter)}`;
-        expect(await pagesOf(world, search, false), asked).toEqual(wanted);
-        const back = await pagesOf(world, { ...search, after: placeOf(all, wanted.at(-1)!, true) }, true);
+        expect(await pagesOf(world, search), asked).toEqual(wanted);
+        const back = await pagesOf(world, { ...search, after: placeOf(all, wanted.at(-1)!, true) });
         expect(back, asked).toEqual(wanted.slice(0, -1).reverse());
         const whole = await world.store.searchTasks({ ...search, limit: 1_000 });
         expect(
@@ -170,17 +171,4 @@ function ordered(tasks: readonly Task[], descending: boolean): string[] {
 function placeOf(all: readonly Task[], id: string, backwards: boolean): Place & { backwards: boolean } {
   const task = all.find((one) => one.id === id)!;
   return { value: sortValueOf("duration", task)!, id, backwards };
-}
-
-async function pagesOf(world: World, search: StoreSearch, backwards: boolean): Promise<string[]> {
-  const found: string[] = [];
-  let { after } = search;
-  for (;;) {
-    const page = await world.store.searchTasks({ ...search, ...(after && { after }) });
-    expect(page.isPartial).toBeUndefined();
-    const last = page.tasks.at(-1);
-    if (!last) return found;
-    found.push(...page.tasks.map(({ id }) => id));
-    after = { value: sortValueOf("duration", last)!, id: last.id, backwards };
-  }
 }

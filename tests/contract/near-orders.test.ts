@@ -5,6 +5,7 @@ import { sortValueOf } from "../../server/tasks/core/meets.ts";
 import type { Place, StoreSearch, TaskRecord } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, startAt } from "../support/builders.ts";
+import { pagesOf } from "../support/search-pages.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";
 
 const types = ["resize-image", "send-receipt"];
@@ -23,9 +24,9 @@ onEachStore("near orders", (world) => {
           const wanted = ordered(all.filter(fits), sortBy, descending);
           expect(wanted.length).toBeGreaterThan(0);
           const search = newSearch({ ...filter, sortBy, descending, limit: [5, 11, 30][place % 3]! });
-          const forth = await pagesOf(world, search, false);
+          const forth = await pagesOf(world, search);
           expect(forth, `${sortBy} ${descending} ${JSON.stringify(filter)}`).toEqual(wanted);
-          const back = await pagesOf(world, { ...search, after: placeAfter(all, wanted, search) }, true);
+          const back = await pagesOf(world, { ...search, after: placeAfter(all, wanted, search) });
           expect(back).toEqual(wanted.slice(0, -1).reverse());
           const offset = Math.floor(wanted.length / 2);
           const { tasks } = await world.store.searchTasks({ ...search, offset });
@@ -55,8 +56,8 @@ onEachStore("near orders", (world) => {
         const wanted = ordered(all.filter(fits), sortBy, descending);
         expect(wanted.length).toBeGreaterThan(60);
         const asked = JSON.stringify({ range, sortBy, descending });
-        expect(await pagesOf(world, search, false), asked).toEqual(wanted);
-        const back = await pagesOf(world, { ...search, after: placeAfter(all, wanted, search) }, true);
+        expect(await pagesOf(world, search), asked).toEqual(wanted);
+        const back = await pagesOf(world, { ...search, after: placeAfter(all, wanted, search) });
         expect(back, asked).toEqual(wanted.slice(0, -1).reverse());
       }
     }
@@ -83,7 +84,7 @@ onEachStore("near orders", (world) => {
     for (const descending of [true, false]) {
       const wanted = descending ? ids.toReversed() : ids;
       const search = newSearch({ types: ["dense"], sortBy: "startedAt", descending, limit: 250 });
-      expect(await pagesOf(world, search, false)).toEqual(wanted);
+      expect(await pagesOf(world, search)).toEqual(wanted);
       const { tasks } = await world.store.searchTasks({ ...search, offset: 2_200 });
       expect(tasks.map(({ id }) => id)).toEqual(wanted.slice(2_200));
     }
@@ -135,19 +136,6 @@ function ordered(tasks: readonly Task[], sortBy: Order, descending: boolean): st
 function placeAfter(all: readonly Task[], wanted: readonly string[], { sortBy }: StoreSearch) {
   const last = all.find(({ id }) => id === wanted.at(-1))!;
   return { value: sortValueOf(sortBy, last)!, id: last.id, backwards: true };
-}
-
-async function pagesOf(world: World, search: StoreSearch, backwards: boolean): Promise<string[]> {
-  const found: string[] = [];
-  let { after } = search;
-  for (;;) {
-    const page = await world.store.searchTasks({ ...search, ...(after && { after }) });
-    expect(page.isPartial).toBeUndefined();
-    const last = page.tasks.at(-1);
-    if (!last) return found;
-    found.push(...page.tasks.map(({ id }) => id));
-    after = { value: sortValueOf(search.sortBy, last)!, id: last.id, backwards };
-  }
 }
 
 /** 2,400 that started within 800 ms, in the order of their ids. */

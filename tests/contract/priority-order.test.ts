@@ -4,6 +4,7 @@ import type { Condition } from "../../server/tasks/core/condition.ts";
 import type { StoreSearch, TaskRecord } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newDefinition, newId, newSearch, newTask, startAt } from "../support/builders.ts";
+import { pagesOf } from "../support/search-pages.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";
 
 const types = ["resize-image", "send-receipt", "nightly-report"];
@@ -82,19 +83,6 @@ function ordered(tasks: readonly Task[], descending: boolean, fits: (task: Task)
     .filter(fits)
     .sort((a, b) => sign * order(a, b))
     .map(({ id }) => id);
-}
-
-async function pagesOf(world: World, search: StoreSearch): Promise<string[]> {
-  const found: string[] = [];
-  let { after } = search;
-  for (;;) {
-    const page = await world.store.searchTasks({ ...search, ...(after && { after }) });
-    expect(page.isPartial).toBeUndefined();
-    const last = page.tasks.at(-1);
-    if (!last) return found;
-    found.push(...page.tasks.map(({ id }) => id));
-    after = { value: last.priority!, id: last.id, backwards: search.after?.backwards ?? false };
-  }
 }
 
 /** Over ten hours: with few priorities, changed at once or long after, of ids of both kinds, in every status; and definitions. */

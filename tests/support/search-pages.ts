@@ -1,0 +1,20 @@
+/** A search in an order whose places are values of the tasks, one page after another. */
+import { expect } from "vitest";
+import { sortValueOf } from "../../server/tasks/core/meets.ts";
+import type { StoreSearch } from "../../server/tasks/core/store.ts";
+import type { World } from "./stores.ts";
+
+/** The ids of all pages from the search's place on, in its direction. */
+export async function pagesOf(world: World, search: StoreSearch): Promise<string[]> {
+  const backwards = search.after?.backwards ?? false;
+  const found: string[] = [];
+  let { after } = search;
+  for (;;) {
+    const page = await world.store.searchTasks({ ...search, ...(after && { after }) });
+    expect(page.isPartial).toBeUndefined();
+    const last = page.tasks.at(-1);
+    if (!last) return found;
+    found.push(...page.tasks.map(({ id }) => id));
+    after = { value: sortValueOf(search.sortBy, last)!, id: last.id, backwards };
+  }
+}
