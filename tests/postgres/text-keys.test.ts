@@ -2,56 +2,34 @@
 import { describe, expect, test } from "vitest";
 import type { Condition } from "../../server/tasks/core/condition.ts";
 import { foldText } from "../../server/tasks/core/condition.ts";
-import type { Place, StoreSearch } from "../../server/tasks/core/store.ts";
+import type { StoreSearch } from "../../server/tasks/core/store.ts";
 import { askAttributes, attributeSource } from "../../server/tasks/stores/postgres/attribute-keys.ts";
 import { AttributeNames } from "../../server/tasks/stores/postgres/attribute-names.ts";
-import { Database, type Session, type Snapshot } from "../../server/tasks/stores/postgres/database.ts";
+import type { Session, Snapshot } from "../../server/tasks/stores/postgres/database.ts";
 import type { KeySource } from "../../server/tasks/stores/postgres/key-source.ts";
-import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
 import { planningOnce } from "../../server/tasks/stores/postgres/planning.ts";
 import { outline } from "../../server/tasks/stores/postgres/search.ts";
-import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { stretchMs, type TextIndex } from "../../server/tasks/stores/postgres/text-indexes.ts";
-import { orderedSource, readTextIndex, textSource } from "../../server/tasks/stores/postgres/text-keys.ts";
+import { orderedSource, readTextIndex } from "../../server/tasks/stores/postgres/text-keys.ts";
 import type { Word } from "../../server/tasks/stores/postgres/text-rarity.ts";
 import { newTasks, settlementOf } from "../support/builders.ts";
-import { queryPostgres } from "../support/postgres.ts";
 import { ok } from "../support/stores.ts";
-import { claim, clock, database, index, schema, store, task, useTextIndex } from "../support/text-index.ts";
+import {
+  allOf,
+  anySearch,
+  claim,
+  clock,
+  database,
+  index,
+  schema,
+  store,
+  task,
+  textsOf,
+  unfiltered,
+  useTextIndex,
+} from "../support/text-index.ts";
 
 useTextIndex();
-
-const unfiltered = undefined;
-
-const anySearch: StoreSearch = {
-  sortBy: "createdAt",
-  descending: true,
-  limit: 50,
-  offset: 0,
-  definitions: false,
-};
-
-/** As a search asks for it. */
-async function textsOf(...[session, ...asked]: TextsAsked): Promise<KeySource | undefined> {
-  const [source] = await session.inOneGo(() => [textSource(session, ...asked)]);
-  return source;
-}
-
-type TextsAsked = [
-  Snapshot,
-  ...(Parameters<typeof textSource> extends [Session, ...infer Rest] ? Rest : never),
-];
-
-/** What a source gives, page by page. */
-async function allOf(session: Session, source: KeySource, pageSize: number): Promise<string[]> {
-  const ids: string[] = [];
-  for (let after: Place | undefined; ; ) {
-    const { places, next } = await source.keys(session, after, pageSize);
-    ids.push(...places.map(({ id }) => id));
-    if (!next) return ids;
-    after = next;
-  }
-}
 
 /** A third of so many texts has the word "needle", and all that come after them, up to `count`, are of other tasks. */
 async function writeBurst(textsBefore: number, count: number): Promise<void> {
@@ -449,70 +427,5 @@ describe("candidates", () => {
     expect(await ask({ kind: "not", part: user })).toBeUndefined();
     expect(await ask({ kind: "equals", field: field("userId"), values: ["u1", null] })).toBeUndefined();
     expect(await ask({ kind: "equals", field: field("unknown"), values: ["u1"] })).toEqual([]);
-  });
-});
-
-describe("what the index can do", () => {
-  async function candidatesOf(url: string, text: string): Promise<string[] | undefined> {
-    const asked = new Database(parseLocation(url));
-    await asked.open();
-    try {
-      return await asked.snapshot(async (session) => {
-        const facts = await readTextIndex(session, parseLocation(url).schema);
-        const search = { ...anySearch, where: { kind: "text", text: foldText(text) } as const };
-        const source = await textsOf(session, search, facts, unfiltered);
-        return source && allOf(session, source, 5);
-      }, planningOnce);
-    } finally {
-      await asked.close();
-    }
-  }
-
-  test("on a database that knows letters it finds Korean", async () => {
-    const name = `dure_letters_${process.pid}`;
-    const [{ version }] = await queryPostgres(
-      "SELECT current_setting('server_version_num')::integer AS version",
-    );
-    // Until PostgreSQL 14 there is no other provider.
-    const provider = version >= 150_000 ? "LOCALE_PROVIDER libc" : "";
-    await queryPostgres(
-      `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8' ${provider}`,
-    );
-    const url = new URL(schema.url);
-    url.pathname = `/${name}`;
-    const letters = createPostgresStore({ url: url.href, clock });
-    try {
-      await letters.open();
-      const hay = Array.from({ length: 3_000 }, (_, at) => task(`hay-${at}`, `결제 완료 ${at}`));
-      ok(await letters.enqueueTasks([task("needle", "주문 처리 오류가발생")]));
-      await clock.advance(1);
-      ok(await letters.enqueueTasks(hay.map((one) => ({ ...one, createdAt: clock.now() }))));
-      for (;;) {
-        const found = await letters.readUnindexed({ limit: 1_000 });
-        if (found.length === 0) break;
-        const texts = found.map(({ ref, task: { payload } }) => ({ ref, text: foldText(String(payload)) }));
-        ok(await letters.writeTexts(texts));
-      }
-      expect(await candidatesOf(url.href, "오류가")).toEqual(["needle"]);
-      // No three letters in a row.
-      expect(await candidatesOf(url.href, "문 처리")).toEqual(["needle"]);
-      const findings = await letters.checkHealth({ full: true });
-      expect(findings.find(({ check }) => check === "texts")).toMatchObject({ level: "ok" });
-    } finally {
-      await letters.close();
-      await queryPostgres(`DROP DATABASE ${name} WITH (FORCE)`);
-    }
-  });
-
-  test("without it a search is told of none, and the doctor says what to do", async () => {
-    await schema.query("DROP INDEX :schema.texts_lines_failed");
-    expect(await candidatesOf(schema.url, "needle")).toBeUndefined();
-    const findings = await store.checkHealth({ full: false });
-    const finding = findings.find(({ check }) => check === "texts")!;
-    expect(finding).toMatchObject({ level: "warning", next: expect.stringContaining("pg_trgm") });
-    const makes = finding.next!.match(/CREATE INDEX [^;]*;/g)!;
-    expect(makes).toHaveLength(5);
-    await queryPostgres(makes.find((make) => make.includes("texts_lines_failed"))!);
-    expect(await candidatesOf(schema.url, "needle")).toEqual([]);
   });
 });

@@ -1,10 +1,12 @@
 /** A schema of PostgreSQL of its own for each test of the index of texts. */
 import { afterEach, beforeEach, expect } from "vitest";
 import { foldText } from "../../server/tasks/core/condition.ts";
-import type { TaskStore } from "../../server/tasks/core/store.ts";
-import { Database } from "../../server/tasks/stores/postgres/database.ts";
+import type { Place, StoreSearch, TaskStore } from "../../server/tasks/core/store.ts";
+import { Database, type Session, type Snapshot } from "../../server/tasks/stores/postgres/database.ts";
+import type { KeySource } from "../../server/tasks/stores/postgres/key-source.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import { textSource } from "../../server/tasks/stores/postgres/text-keys.ts";
 import { newTask, newWorker } from "../support/builders.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
 import { claimRequest, ok } from "../support/stores.ts";
@@ -67,4 +69,36 @@ export function task(id: string, payload: unknown = {}) {
 
 export async function claim(limit = 1) {
   return ok(await store.claimTasks(claimRequest({ limit }))).claimed;
+}
+
+export const unfiltered = undefined;
+
+export const anySearch: StoreSearch = {
+  sortBy: "createdAt",
+  descending: true,
+  limit: 50,
+  offset: 0,
+  definitions: false,
+};
+
+/** As a search asks for it. */
+export async function textsOf(...[session, ...asked]: TextsAsked): Promise<KeySource | undefined> {
+  const [source] = await session.inOneGo(() => [textSource(session, ...asked)]);
+  return source;
+}
+
+type TextsAsked = [
+  Snapshot,
+  ...(Parameters<typeof textSource> extends [Session, ...infer Rest] ? Rest : never),
+];
+
+/** What a source gives, page by page. */
+export async function allOf(session: Session, source: KeySource, pageSize: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let after: Place | undefined; ; ) {
+    const { places, next } = await source.keys(session, after, pageSize);
+    ids.push(...places.map(({ id }) => id));
+    if (!next) return ids;
+    after = next;
+  }
 }
