@@ -27,7 +27,7 @@ import { explainTaskIn, type TaskExplanation } from "./tasks/core/explain.ts";
 import { explainSearchIn, type SearchExplanation } from "./tasks/core/explain-search.ts";
 import { countTasksIn, getTaskByIdIn, searchTaskPageIn, searchTasksIn } from "./tasks/core/find.ts";
 import { type HistoryBucket, type HistoryOptions, readHistoryIn } from "./tasks/core/history.ts";
-import type { Instance } from "./tasks/core/instance.ts";
+import { definedByDefault, type Instance } from "./tasks/core/instance.ts";
 import type { CancelReply, ChangeOptions, EditOptions } from "./tasks/core/manage.ts";
 import { cancelTaskIn, deleteTaskIn, editTaskIn, listAttemptsIn, retryTaskIn } from "./tasks/core/manage.ts";
 import { booleanRule, checkOptions, type OptionRule } from "./tasks/core/options.ts";
@@ -297,6 +297,7 @@ export class DureInstance {
     }
     const worker = new StartedWorker(this.#clock, async () => this.#makeService(await this.#store.get()));
     this.#worker = worker;
+    this.#warnOfOtherDefinitions();
     try {
       await worker.started;
     } catch (error) {
@@ -326,6 +327,14 @@ export class DureInstance {
     this.#changes.close();
     await this.stop();
     await this.#store.close();
+  }
+
+  #warnOfOtherDefinitions(): void {
+    if (this.instance.registry.all().length > 0 || !definedByDefault()) return;
+    this.#settings.logger.warn(
+      "This worker runs nothing: no task is defined on its instance, and defineTask defined some on the default instance. " +
+        "Start that one, defaultDure().start(), or define the tasks on this one, dure.defineTask(…).",
+    );
   }
 
   #makeStore(): TaskStore | Promise<TaskStore> {

@@ -6,6 +6,8 @@ import { afterEach, expect, test, vi } from "vitest";
 import type { Dure } from "./dure.ts";
 import { createDure } from "./dure.ts";
 import type { DureOptions } from "./dure-options.ts";
+import { setDefaultInstance } from "./tasks/core/instance.ts";
+import { defineTask } from "./tasks/core/task.ts";
 
 const opened: Dure[] = [];
 const quiet = { info() {}, warn() {}, error() {} };
@@ -87,6 +89,29 @@ test("the worker is started once, and can be started again after a stop", async 
   await dure.start();
   const workers = await dure.listWorkers();
   expect(workers.map(({ state }) => state).sort()).toEqual(["alive", "stopped"]);
+});
+
+test("a worker without definitions beside the default instance's says so, and no other does", async () => {
+  const warned: string[] = [];
+  const logger = { ...quiet, warn: (line: string) => void warned.push(line) };
+  const startOne = async (define: boolean) => {
+    const dure = makeDure({ logger });
+    if (define) dure.defineTask("own", async () => 1);
+    await dure.start();
+    await dure.stop();
+  };
+  const standIn = makeDure();
+  setDefaultInstance(standIn.instance);
+  try {
+    await startOne(false);
+    defineTask("send-receipt", async () => 1);
+    await startOne(true);
+    expect(warned).toEqual([]);
+    await startOne(false);
+    expect(warned).toEqual([expect.stringContaining("defaultDure().start()")]);
+  } finally {
+    setDefaultInstance(undefined);
+  }
 });
 
 test("a running task is cancelled", async () => {

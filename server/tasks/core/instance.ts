@@ -53,6 +53,11 @@ export function defaultInstance(): Instance {
   return current;
 }
 
+/** Whether the free functions have defined anything. */
+export function definedByDefault(): boolean {
+  return current !== undefined && current.registry.all().length > 0;
+}
+
 /** Puts another instance in the default one's place, or none, so that the next use makes a new one. For tests. */
 export function setDefaultInstance(instance: Instance | undefined): void {
   current = instance;
