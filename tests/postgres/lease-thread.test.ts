@@ -2,11 +2,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Beat, LeaseRequest, News, TaskStore } from "../../server/tasks/core/store.ts";
+import { LeaseLink } from "../../server/tasks/stores/postgres/lease-link.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newTask, newWorker } from "../support/builders.ts";
 import { CuttingProxy } from "../support/cutting-proxy.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
 import { PostgresServer } from "../support/postgres-server.ts";
+import { endThreads, holdMessages, noteThreads } from "../support/store-threads.ts";
 import { ok } from "../support/stores.ts";
 
 vi.setConfig({ testTimeout: 40_000 });
@@ -68,6 +70,45 @@ test("a main thread that is blocked for too long loses them", async () => {
   const before = await renewals(store);
   blockMainThread(1_500);
   expect(await renewals(store)).toBeLessThan(before + 8);
+});
+
+test("a lease is renewed on the pool until its thread beats, and again when that has died", async () => {
+  const store = await open(schema.url);
+  ok(await store.registerWorker(newWorker()));
+  noteThreads();
+  const link = new LeaseLink(schema.url, "own", { changed: () => undefined, prove: () => undefined });
+  closing.push(() => link.close());
+  const go = holdMessages();
+  const [beats, onPool]: [Beat[], Beat[]] = [[], []];
+  const lease = link.hold(
+    {
+      workerId: "worker-1",
+      leaseMs: 15_000,
+      beatMs: 20,
+      maxBlockMs: 60_000,
+      onBeat: (one) => beats.push(one),
+    },
+    async () => {
+      onPool.push({ alive: true, owned: [] });
+      return onPool.at(-1)!;
+    },
+  );
+  lease.alive();
+  await expect.poll(() => onPool.length).toBeGreaterThan(2);
+  expect(beats).toEqual([]);
+  const threadAlone = async () => {
+    const before = beats.length;
+    await expect.poll(() => beats.length).toBeGreaterThan(before);
+    const [own, pools] = [beats.length, onPool.length];
+    await expect.poll(() => beats.length).toBeGreaterThan(own + 5);
+    expect(onPool).toHaveLength(pools);
+  };
+  go();
+  await threadAlone();
+  const before = onPool.length;
+  expect(await endThreads()).toBe(1);
+  await expect.poll(() => onPool.length).toBeGreaterThan(before + 2);
+  await threadAlone();
 });
 
 test("beats go on after a restart of the server", async () => {

@@ -13,6 +13,7 @@ import { FaultWorld } from "../support/fault-world.ts";
 import { createTestSchema } from "../support/postgres.ts";
 import { giveTo, postgresBinaries } from "../support/postgres-binaries.ts";
 import { PostgresServer } from "../support/postgres-server.ts";
+import { noteBeats } from "../support/store-threads.ts";
 import { claimRequest, ok } from "../support/stores.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -124,18 +125,24 @@ describe("connections", () => {
   test("a pool that the application keeps busy costs no worker its lease", async () => {
     const schema = await createTestSchema();
     closing.push(() => schema.drop());
+    const beaten = noteBeats();
     const world = await openWorld({ url: `${schema.url}&pool_size=2`, worker: { lease: "2s" } });
+    await world.until("threads that renew both leases", () => beaten.size === 2);
     world.workMs = 2_000;
     for (let count = 0; count < 10; count += 1) await world.enqueue();
-    await world.until("every start", () => world.starts === 10);
+    await world.until("every start", () => [...world.acknowledged].every((id) => world.startsOf(id) > 0));
     const holder = new pg.Client({ connectionString: schema.url.replace(/\?.*/, "") });
     await holder.connect();
     closing.push(() => holder.end());
-    await holder.query(`BEGIN; LOCK TABLE ${schema.quoted}.saved_searches`);
-    // What the application asks of one hangs, and with it every connection of its pool; the other one looks on.
-    const asked = [1, 2, 3].map(() => world.workers[0]!.listSearches());
-    const hanging = `SELECT FROM pg_stat_activity WHERE wait_event = 'relation' AND query LIKE '%saved_searches%'`;
-    await world.until("all that hangs", async () => (await schema.query(hanging)).length === 2);
+    await holder.query(`BEGIN; LOCK TABLE ${schema.quoted}.definitions`);
+    // What the application asks of one hangs, and with it every connection of its pool; the other one looks on. No worker asks this.
+    const asked = [1, 2, 3].map(() => world.workers[0]!.listDefinitions());
+    const hanging = `SELECT FROM pg_stat_activity WHERE wait_event = 'relation'
+      AND starts_with(query, '/* dure:listDefinitions */') AND strpos(query, $1) > 0`;
+    await world.until(
+      "all that hangs",
+      async () => (await schema.query(hanging, [schema.quoted])).length === 2,
+    );
     await sleep(5_000);
     await holder.query("COMMIT");
     await Promise.all(asked);

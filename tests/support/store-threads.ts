@@ -4,6 +4,30 @@ import { Worker } from "node:worker_threads";
 const threads = new Set<Worker>();
 const { postMessage } = Worker.prototype;
 
+/** Nothing reaches any thread until what this answers is called, as when the thread takes long to start. */
+export function holdMessages(): () => void {
+  const sent = Worker.prototype.postMessage;
+  const held: (() => void)[] = [];
+  Worker.prototype.postMessage = function (this: Worker, ...message: Parameters<typeof postMessage>) {
+    held.push(() => sent.apply(this, message));
+  };
+  return () => {
+    Worker.prototype.postMessage = sent;
+    for (const send of held) send();
+  };
+}
+
+/** The workers whose threads have renewed their leases from here on. */
+export function noteBeats(): ReadonlySet<string> {
+  const beaten = new Set<string>();
+  const { emit } = Worker.prototype;
+  Worker.prototype.emit = function (this: Worker, event: string, ...[message]: any[]) {
+    if (event === "message" && message?.kind === "beat") beaten.add(message.workerId);
+    return emit.call(this, event, message);
+  } as typeof emit;
+  return beaten;
+}
+
 /** From here on every thread that is told something can be ended. */
 export function noteThreads(): void {
   Worker.prototype.postMessage = function (this: Worker, ...message: Parameters<typeof postMessage>) {

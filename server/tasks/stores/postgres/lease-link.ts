@@ -1,12 +1,14 @@
 /**
  * The main thread's end of the lease thread. The thread is started when a lease is held or somebody wants to know of
- * changes, and never keeps the process alive by itself. One that dies is started anew, with all that it held.
+ * changes, and never keeps the process alive by itself. One that dies is started anew, with all that it held; until it beats,
+ * the pool stands in for it.
  */
 import { Worker } from "node:worker_threads";
 import type { Beat, LeaseRequest as Lease, LeaseHandle } from "../../core/store.ts";
 import { threadTimeMs } from "../thread-time.ts";
 import type { Told } from "./announcements.ts";
 import type { LeaseReply, LeaseRequest, LeaseThreadOptions } from "./lease-protocol.ts";
+import { StandIn } from "./stand-in.ts";
 
 const threadFile = new URL(
   import.meta.url.endsWith(".ts") ? "./lease-thread.ts" : "./lease-thread.js",
@@ -22,12 +24,17 @@ export interface LeaseLinkEvents {
   prove(): void;
 }
 
+interface Held {
+  lease: Lease;
+  standIn: StandIn;
+}
+
 export class LeaseLink {
   readonly #url: string;
   readonly #sender: string;
   readonly #events: LeaseLinkEvents;
   readonly #pulse = new SharedArrayBuffer(8);
-  readonly #leases = new Map<string, Lease>();
+  readonly #held = new Map<string, Held>();
   readonly #releases = new Map<number, () => void>();
   #thread: Worker | undefined;
   #listens: boolean | undefined;
@@ -55,23 +62,27 @@ export class LeaseLink {
 
   /** @param beat renews the lease on the pool, for one who needs to know now */
   hold(lease: Lease, beat: (loopDelayMs: number) => Promise<Beat>): LeaseHandle {
-    const { workerId } = lease;
-    this.#leases.set(workerId, lease);
-    this.#send(holdRequest(lease));
+    const { workerId, beatMs } = lease;
     const pulse = new Int32Array(this.#pulse);
+    const beatNow = () => beat(Atomics.load(pulse, 1));
+    const standIn = new StandIn(beatMs, beatNow);
+    this.#held.set(workerId, { lease, standIn });
+    standIn.begin();
+    this.#send(holdRequest(lease));
     return {
       alive: (loopDelayMs = 0) => {
         Atomics.store(pulse, 1, Math.round(loopDelayMs));
         Atomics.add(pulse, 0, 1);
       },
-      beat: () => beat(Atomics.load(pulse, 1)),
+      beat: beatNow,
       release: () => this.#release(workerId),
     };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#leases.clear();
+    for (const { standIn } of this.#held.values()) void standIn.end();
+    this.#held.clear();
     const thread = this.#thread;
     if (!thread) return;
     const exited = new Promise((resolve) => thread.once("exit", resolve));
@@ -81,7 +92,10 @@ export class LeaseLink {
   }
 
   async #release(workerId: string): Promise<void> {
-    if (!this.#leases.delete(workerId) || !this.#thread) return;
+    const held = this.#held.get(workerId);
+    this.#held.delete(workerId);
+    await held?.standIn.end();
+    if (!held || !this.#thread) return;
     const number = ++this.#lastNumber;
     await new Promise<void>((resolve) => {
       this.#releases.set(number, resolve);
@@ -114,7 +128,9 @@ export class LeaseLink {
     else if (message.kind === "listening") this.#hears(message.works);
     else if (message.kind === "beat") {
       const ageMs = threadTimeMs() - message.askedAt;
-      this.#leases.get(message.workerId)?.onBeat({ ...message.beat, ageMs });
+      const held = this.#held.get(message.workerId);
+      void held?.standIn.end();
+      held?.lease.onBeat({ ...message.beat, ageMs });
     } else {
       this.#releases.get(message.number)?.();
       this.#releases.delete(message.number);
@@ -133,14 +149,15 @@ export class LeaseLink {
     this.#hears(undefined);
     for (const resolve of this.#releases.values()) resolve();
     this.#releases.clear();
-    if (this.#closed || (this.#leases.size === 0 && !this.#watching)) return;
+    if (this.#closed || (this.#held.size === 0 && !this.#watching)) return;
+    for (const { standIn } of this.#held.values()) standIn.begin();
     setTimeout(() => this.#startAgain(), restartMs).unref();
   }
 
   #startAgain(): void {
     if (this.#closed || this.#thread) return;
     if (this.#watching) this.#send({ kind: "watch", on: true });
-    for (const lease of this.#leases.values()) this.#send(holdRequest(lease));
+    for (const { lease } of this.#held.values()) this.#send(holdRequest(lease));
   }
 }
 
