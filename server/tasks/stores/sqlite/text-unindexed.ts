@@ -49,8 +49,11 @@ const hasOtherCharacters = (column: string) =>
 /** A long payload is not in the row; attempts have errors and logs. */
 const isElsewhere = "payload IS NULL OR EXISTS (SELECT 1 FROM attempts WHERE attempts.seq = tasks.seq)";
 const mayHaveOther = `(${[...columns.map(hasOtherCharacters), isElsewhere].join(" OR ")})`;
-/** LIKE takes letters of ASCII as the same in either case; its wildcards let more pass. */
-const mayHave = `(${[...columns.map((column) => `${column} LIKE ?2`), mayHaveOther].join(" OR ")})`;
+/**
+ * LIKE takes letters of ASCII as the same in either case; its wildcards let more pass. What is bound to it alone the planner looks
+ * at, and plans anew each time.
+ */
+const mayHave = `(${[...columns.map((column) => `${column} LIKE ?2 || ''`), mayHaveOther].join(" OR ")})`;
 
 const changed = `FROM tallies CROSS JOIN tasks INDEXED BY tasks_lane_updated
     WHERE unindexed_at IS NOT NULL AND tasks.status <> 2 AND version > 1 AND tasks.lane = tallies.lane
