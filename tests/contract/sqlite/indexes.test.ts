@@ -94,6 +94,19 @@ test("tasks are found by attributes before the index has them, and after", async
   expect(await idsOf()).toEqual(before);
 });
 
+test("a range that many entries are in misses none of its tasks, though each has several", async () => {
+  const sizesOf = (n: number) => (n < 2_200 ? [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] : [11]);
+  const tasks = newTasks(2_300).map((task, n) => ({ ...task, attributes: { sizes: sizesOf(n) } }));
+  ok(await store.enqueueTasks(tasks));
+  await expect.poll(entries).toBe(22_100);
+  const where: Condition = {
+    kind: "range",
+    field: { of: "attribute", name: "sizes" },
+    from: { value: 1, isIncluded: true },
+  };
+  expect(await store.countTasks(newSearch({ where }))).toEqual({ count: 2_300, errorMax: 0 });
+});
+
 test("what came in parts is put into the index though nothing else is written", async () => {
   async function* parts() {
     for (let part = 0; part < 3; part += 1) yield newTasks(400, { attributes: { userId: part } });

@@ -104,7 +104,7 @@ export async function attributeSource(
     Math.max(estimateMax, Math.sqrt((search.offset + search.limit) * tasks)),
   );
   const gathered = await gather(session, search, spot, Math.ceil(most));
-  if (gathered.length > most) return undefined;
+  if (!gathered) return undefined;
   return {
     name: spot.name,
     index: "attributes",
@@ -269,18 +269,26 @@ function orderOf(search: StoreSearch): string {
   return isDownwards(search) ? "created_at DESC, task_id DESC" : "created_at, task_id";
 }
 
-/** At most one more than `most`. */
-async function gather(session: Session, search: StoreSearch, spot: Spot, most: number): Promise<Place[]> {
+/** Undefined where the index has more rows than `most`: a task that has several of the values has a row for each. */
+async function gather(
+  session: Session,
+  search: StoreSearch,
+  spot: Spot,
+  most: number,
+): Promise<Place[] | undefined> {
   if (isEmpty(spot)) return [];
   const { text, from } = found(search, spot);
   const rows = await session.query(
     shape(
       "gatherAttributes",
-      `SELECT DISTINCT task_id FROM (SELECT task_id ${from} LIMIT ${most + 1}) AS found`,
+      `WITH found AS MATERIALIZED (SELECT task_id ${from} LIMIT ${most + 1})
+        SELECT count(*)::text FROM found UNION ALL
+        (SELECT DISTINCT task_id FROM found WHERE (SELECT count(*) FROM found) <= ${most})`,
     ),
     text.values,
   );
-  return rows.map(([id]): Place => ({ value: null, id }));
+  const [count, ...ids] = rows.map(([one]) => one as string);
+  return Number(count) > most ? undefined : ids.map((id): Place => ({ value: null, id }));
 }
 
 async function estimateOf(session: Pick<Session, "query">, search: StoreSearch, spot: Spot): Promise<number> {
