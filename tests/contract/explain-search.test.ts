@@ -122,11 +122,10 @@ onEachStore("explainSearch", (world) => {
   });
 
   test("an order of which nothing tells where its first tasks are sorts all that pass the filters", async () => {
-    const field = { of: "task", name: "duration" } as const;
-    const where: Condition = { kind: "range", field, from: { value: 5, isIncluded: true } };
-    expect(
-      await plan({ sortBy: "duration", descending: false, types: ["send-receipt"], where }),
-    ).toMatchObject({ source: "walk", candidates: 30, isSorted: true });
+    const where: Condition = { kind: "text", text: "re" };
+    expect(await plan({ sortBy: "relevance", types: ["send-receipt"], where })).toMatchObject({
+      ...{ source: "walk", candidates: 30, isSorted: true },
+    });
   });
 
   test("by start and by due time, what is answered is read", async () => {
@@ -150,8 +149,8 @@ onEachStore("explainSearch", (world) => {
 
   test("by how long they ran, as far as an index has that", async () => {
     const slowest = await plan({ sortBy: "duration" });
-    expect(slowest).toMatchObject({ source: "slow" });
-    expect(slowest.indexes).toContain("tasks_slow");
+    // PostgreSQL has an index of all.
+    expect(["slow tasks_slow", "order tasks_duration"]).toContain(`${slowest.source} ${slowest.indexes[0]}`);
     const field = { of: "task", name: "duration" } as const;
     const where: Condition = { kind: "range", field, from: { value: 5_000, isIncluded: true } };
     const found = await plan({ where });

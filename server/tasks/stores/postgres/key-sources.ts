@@ -6,9 +6,9 @@ import { askAttributes, attributeSource } from "./attribute-keys.ts";
 import type { NamedAttribute } from "./attribute-names.ts";
 import type { Context } from "./context.ts";
 import type { Database, Session, Snapshot } from "./database.ts";
+import { durationSource } from "./duration-source.ts";
 import type { KeySource } from "./key-source.ts";
 import { outline } from "./search.ts";
-import { slowSource } from "./slow-keys.ts";
 import type { TextIndex } from "./text-indexes.ts";
 import { readTextIndex, textSource } from "./text-keys.ts";
 import { missesMany, readUnindexed, withUnindexed } from "./text-unindexed.ts";
@@ -44,9 +44,9 @@ export async function findKeySource(
     return known;
   };
   const filter = async () => ((search.types ?? search.queues ?? search.statuses) ? passing() : undefined);
-  const bySlowness = await slowSource(session, search, async () => (await passing()).pairs);
+  const byDuration = await durationSource(session, search, async () => (await passing()).pairs);
   const byValue = await valueSource(session, search, index, filter);
-  const best = fewer(fewer(byAttribute, bySlowness), byValue);
+  const best = fewer(fewer(byAttribute, byDuration), byValue);
   if (!mentions(search.where, ({ kind }) => kind === "text")) return best;
   const passes = await filter();
   // The texts first: how long they take tells how many are read at once.

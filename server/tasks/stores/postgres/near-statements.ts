@@ -1,4 +1,4 @@
-/** The SQL of the orders by start and by due time; see near-orders.ts. Each statement gives at most so many of the first keys. */
+/** The SQL of the orders that are put together: by start and by due time, see near-orders.ts, by priority and by duration. Each statement gives at most so many of the first keys. */
 import type { StoreSearch } from "../../core/store.ts";
 import {
   type NearOrder,
@@ -9,6 +9,8 @@ import {
   usualStarts,
 } from "../near-orders.ts";
 import { isDownwards, lateMs } from "../search-bounds.ts";
+import { duration, durationKeys, fewestOf } from "./duration-statements.ts";
+import { noKeys } from "./ordered-keys.ts";
 import { areNotEnough, prioritizedKeys, unprioritizedKeys } from "./priority-statements.ts";
 import { columnsWithin, sizedTasks } from "./rows.ts";
 import {
@@ -36,13 +38,14 @@ export type NearRow = [
   ...task: unknown[],
 ];
 
-/** An order of which each index has a part. */
-export type PartedOrder = NearOrder | "priority";
+/** An order of which each index has a part, or one of those that have ended all. */
+export type PartedOrder = NearOrder | "priority" | "duration";
 
 const columns: Record<PartedOrder, string> = {
   startedAt: "tasks.started_at",
   dueAt: "tasks.due_at",
   priority: "tasks.priority",
+  duration,
 };
 
 const started = `tasks.status <> 2 AND tasks.started_at IS NOT NULL AND (tasks.status NOT IN (3, 4)
@@ -113,7 +116,7 @@ export function nearStatement(
   const key = columns[order];
   const own = (keys: string, value = key) =>
     `CROSS JOIN LATERAL (SELECT ${value} AS value FROM :schema.tasks WHERE tasks.id = ${keys}.id OFFSET 0) AS own`;
-  const few = reach.fewMax ? fewKeys(text, search, settled, reach.fewMax) : undefined;
+  const few = reach.fewMax ? fewKeys(text, search, order, settled, reach) : undefined;
   const ifMany = few ? "(SELECT are_many FROM counted)" : "true";
   const { others, near, behind } = sourcesOf(text, search, order, pairs, reach);
   const where = (keys: string) => `(SELECT value, id FROM (${keys}) AS keys WHERE ${ifMany})`;
@@ -167,6 +170,8 @@ function sourcesOf(
       behind: `SELECT * FROM (${prioritizedKeys(text, search, settled, reach.limit, "behind")}) AS keys
         WHERE ${areNotEnough(text, reach.limit, most)}`,
     };
+  if (order === "duration")
+    return { others: durationKeys(text, search, settled.filter(hasEnded), reach.depth), near: noKeys };
   const key = columns[order];
   return {
     others: elsewhereOf(search, order, reach.isWaitingToo).map((from) =>
@@ -185,6 +190,7 @@ const nearOnes: Record<PartedOrder, string> = {
   startedAt: `changed - value BETWEEN 0 AND ${quickMs - 1}`,
   dueAt: "changed = value",
   priority: "value = 0",
+  duration: "false",
 };
 
 /** What of these tells that. Tasks that run are read by themselves, and lie among all by id. */
@@ -199,16 +205,40 @@ function sharesOf(order: NearOrder, { isWaitingToo }: Reach): (pair: Pair) => bo
   return ({ status }) => status >= 3 && status !== 5;
 }
 
-/** `few`: all that have the search's instants, if they are not more than so many; `counted` tells whether they are. */
+/** `few`: all that have the search's instants, if they are not more than so many; `counted` tells whether they are. Mostly one pair tells that. */
 function fewKeys(
   text: Text,
   { after: _after, ...search }: StoreSearch,
+  order: PartedOrder,
   settled: readonly Pair[],
-  most: number,
+  { fewMax = 0, limit }: Reach,
 ): string {
-  const streams = wholeStreams(text, { ...search, sortBy: "createdAt" }, settled, most + 1, true);
-  return `few AS MATERIALIZED (SELECT id FROM (${streams.join(" UNION ALL ")}) AS streams LIMIT ${text.add(most + 1)}),
-    counted AS MATERIALIZED (SELECT count(*) > ${text.add(most)}::integer AS are_many FROM few),`;
+  const pairs = order === "duration" ? settled.filter(hasEnded) : settled;
+  const most = order === "duration" ? fewestOf(pairs, limit) : fewMax;
+  const ids = (of: readonly Pair[], limited: number) => {
+    const streams = wholeStreams(text, { ...search, sortBy: "createdAt" }, of, limited, true);
+    return `SELECT id FROM (${streams.join(" UNION ALL ")}) AS streams`;
+  };
+  const sample = sampleOf(pairs, most);
+  return `sampled AS MATERIALIZED (
+      SELECT count(*) > ${text.add(sample.most)}::integer AS are_many FROM (${ids(sample.pairs, sample.most + 1)}) AS sample),
+    few AS MATERIALIZED (${ids(pairs, most + 1)} WHERE NOT (SELECT are_many FROM sampled) LIMIT ${text.add(most + 1)}),
+    counted AS MATERIALIZED (
+      SELECT (SELECT are_many FROM sampled) OR count(*) > ${text.add(most)}::integer AS are_many FROM few),`;
+}
+
+/** Of so much more than its share of them a pair tells that all pairs have more than so many. */
+const sampleSpare = 1.5;
+
+/** The pair with the most tasks, and others without any so that all searches are the same texts. */
+function sampleOf(pairs: readonly Pair[], most: number): { pairs: Pair[]; most: number } {
+  const all = pairs.reduce((sum, { tasks }) => sum + tasks, 0);
+  const largest = pairs.reduce((one, other) => (other.tasks > one.tasks ? other : one));
+  const share = Math.ceil((sampleSpare * most * largest.tasks) / Math.max(1, all));
+  return {
+    pairs: [largest, ...ofEveryKind.filter(({ status }) => status !== 2)],
+    most: Math.min(most, share),
+  };
 }
 
 function otherSearch(search: StoreSearch, order: NearOrder): StreamSearch {
@@ -223,8 +253,12 @@ function elsewhereOf(search: StoreSearch, order: NearOrder, isWaitingToo: boolea
   return usualStarts(search) ? ["startedUsually", "startedOddly"] : ["started"];
 }
 
+function hasEnded({ status }: Pair): boolean {
+  return status >= 3;
+}
+
 function mayBeIn(from: Elsewhere): (pair: Pair) => boolean {
-  if (from === "due") return ({ status }) => status >= 3;
+  if (from === "due") return hasEnded;
   if (from === "delayed") return ({ status }) => status < 2;
   // What was never changed was never started.
   return ({ status }) => status > 0;

@@ -24,7 +24,7 @@ import { portionBytesMax, shareOf } from "./value-sizes.ts";
 const fewShare = 0.25;
 
 export function isParted(sortBy: StoreSearch["sortBy"]): sortBy is PartedOrder {
-  return isNear(sortBy) || sortBy === "priority";
+  return isNear(sortBy) || sortBy === "priority" || sortBy === "duration";
 }
 
 /** Whether definitions without tasks may be among the tasks; they have a priority, and neither started nor are due. */

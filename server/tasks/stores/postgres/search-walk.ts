@@ -23,6 +23,7 @@ import {
 import type { Context } from "./context.ts";
 import type { Session, Snapshot } from "./database.ts";
 import { dueRangeSource } from "./due-range-source.ts";
+import { durationIndexes } from "./duration-statements.ts";
 import { type Candidates, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { findKeySource } from "./key-sources.ts";
 import type { PartedOrder } from "./near-statements.ts";
@@ -31,8 +32,6 @@ import { planning, planningOnce } from "./planning.ts";
 import { prioritizedIndex } from "./priority-statements.ts";
 import * as plain from "./search.ts";
 import { SearchBudget } from "./search-budget.ts";
-import { isAllSlow, isOfFew, isSlowest } from "./slow-keys.ts";
-import { slowestChunks } from "./slow-walk.ts";
 import { startRangeSource } from "./start-range-source.ts";
 import { textIndexes } from "./text-indexes.ts";
 import { portionBytesMax } from "./value-sizes.ts";
@@ -126,13 +125,6 @@ class Walk {
         return (await this.#over(chunks, isPassed ? 0 : offset)).found;
       }
     }
-    if (isSlowest(this.#search) && !(await isOfFew(this.#context, this.#search))) {
-      const { found, isExhausted } = await this.#over(
-        slowestChunks(this.#context, this.#search, this.reader),
-      );
-      // Those that took less than a second are in no order.
-      if (!isExhausted || isAllSlow(this.#search)) return found;
-    }
     const { after: _after, ...rest } = this.#search;
     const limit = sortedMost(this.#search) + 1;
     const newestFirst: StoreSearch = { ...rest, limit, offset: 0, sortBy: "createdAt", descending: true };
@@ -149,10 +141,6 @@ class Walk {
       return { source: "id", indexes: ["tasks_pkey"], candidates: 1, isSorted: false };
     const { where: _where, after: _after, ...filters } = search;
     const total = await plain.countTasks(this.#context, { ...filters, sortBy: "createdAt" });
-    if (isSlowest(search) && !(await isOfFew(this.#context, search))) {
-      const of = "those that ran for a second or longer, first";
-      return { source: "slow", of, indexes: ["tasks_slow"], candidates: total, isSorted: false };
-    }
     if (isParted(search.sortBy) && (await this.#isNear())) {
       const wanted = Math.min(total, search.offset + search.limit);
       return {
@@ -182,6 +170,7 @@ class Walk {
   }
 
   async #partedIndexes(order: PartedOrder): Promise<string[]> {
+    if (order === "duration") return durationIndexes(this.#search);
     if (order !== "priority") return nearIndexes(order, this.#search, true);
     const { where: _where, after: _after, ...filters } = this.#search;
     const { indexes } = await plain.planInOrder(this.#context, { ...filters, sortBy: "id" });
@@ -266,10 +255,13 @@ class Walk {
     if (id !== undefined) return false;
     const newestFirst: StoreSearch = { ...this.#search, sortBy: "createdAt", descending: true };
     const { after: _place, ...unplaced } = newestFirst;
-    if (where && ((await this.#source(unplaced, { ofRanges: false }))?.estimate ?? gatheredMax) < gatheredMax)
-      return false;
+    const source = where && (await this.#source(unplaced, { ofRanges: false }));
+    // Bounds of the duration are the order's own.
+    const isOwn = source?.name === "duration" && search.sortBy === "duration";
+    if (source && !isOwn && source.estimate < gatheredMax) return false;
     if (!created && !updated) return true;
-    const fewest = sortedPagesMax * (search.offset + search.limit);
+    const pages = sortedPagesMax * (search.offset + search.limit);
+    const fewest = search.sortBy === "duration" ? Math.max(pages, sortedAtOnceMax) : pages;
     const { where: _where, ...plainly } = unplaced;
     const { tasks } = await plain.searchTasks(this.#context, { ...plainly, offset: fewest, limit: 1 });
     return tasks.length > 0;
@@ -437,4 +429,4 @@ function firstOf({ isFiltered }: KeySource, search: StoreSearch): number {
   return Math.min(chunkMax, Math.max(firstOfSource(search), search.offset + search.limit));
 }
 
-const indexNames = { texts: textIndexes, attributes: ["attributes_key"], slow: ["tasks_slow"] };
+const indexNames = { texts: textIndexes, attributes: ["attributes_key"], slow: ["tasks_duration"] };
