@@ -1,16 +1,11 @@
 import { beforeEach, expect, test } from "vitest";
-import type {
-  Buckets,
-  ClaimedTask,
-  CountKey,
-  StoreSearch,
-  TaskCount,
-} from "../../server/tasks/core/store.ts";
+import type { Buckets, ClaimedTask, CountKey, StoreSearch } from "../../server/tasks/core/store.ts";
 import type { Task, TaskStatusName } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, settlementOf, startAt } from "../support/builders.ts";
 import { tasksOf } from "../support/found.ts";
 import { seeded } from "../support/seeded.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";
+import { listCounts, type TaskCount } from "../support/task-counts.ts";
 
 const hourMs = 3_600_000;
 const types = ["resize-image", "send-receipt"];
@@ -95,7 +90,7 @@ onEachStore("summarizeTasks", (world) => {
     for (const filter of filters) {
       for (const buckets of stretches) {
         const search = newSearch(filter);
-        const counts = await world.store.summarizeTasks(search, buckets);
+        const counts = await listCounts(world.store, search, buckets);
         expect({ search, buckets, counts: sorted(counts) }).toEqual({
           search,
           buckets,
@@ -114,7 +109,7 @@ onEachStore("summarizeTasks", (world) => {
       const buckets: Buckets = { time: search.updated ? "updatedAt" : "createdAt", bucketMs: hourMs };
       for (const by of [["status"], ["type", "queue"], []] as CountKey[][]) {
         const byKeys = toKeys(by);
-        const counts = (await world.store.summarizeTasks(search, buckets, by)).map(byKeys);
+        const counts = (await listCounts(world.store, search, buckets, by)).map(byKeys);
         const wanted = expected(all, search, buckets).map(byKeys);
         expect({ search, by, counts: sorted(counts) }).toEqual({ search, by, counts: sorted(wanted) });
       }
@@ -161,7 +156,7 @@ onEachStore("summarizeTasks", (world) => {
           const search = newSearch(
             time === "createdAt" ? { created: { start, end } } : { updated: { start, end } },
           );
-          const counts = await world.store.summarizeTasks(search, buckets);
+          const counts = await listCounts(world.store, search, buckets);
           expect(sorted(counts)).toEqual(sorted(expected(tasks, search, buckets)));
         }
       }
@@ -175,7 +170,7 @@ onEachStore("summarizeTasks", (world) => {
     const tasks = await tasksOf(world.store.searchTasks({ ...search, limit: 10 }));
     for (const time of ["createdAt", "updatedAt"] as const) {
       const buckets: Buckets = { time, bucketMs: 60_000 };
-      const counts = await world.store.summarizeTasks(search, buckets);
+      const counts = await listCounts(world.store, search, buckets);
       expect(sorted(counts)).toEqual(sorted(expected(tasks, search, buckets)));
       expect(counts.map(({ at }) => at).sort((a, b) => a! - b!)).toEqual([-120_000, -60_000, 0]);
     }
@@ -197,7 +192,7 @@ onEachStore("summarizeTasks", (world) => {
       const search = newSearch({ ...(of && { types: of }), created: { start, end } });
       const buckets = bucketMs ? { time: "createdAt" as const, bucketMs } : undefined;
       const byType = toKeys(["type"]);
-      const counts = (await world.store.summarizeTasks(search, buckets, ["type"])).map(byType);
+      const counts = (await listCounts(world.store, search, buckets, ["type"])).map(byType);
       const wanted = expected(added, search, buckets).map(byType);
       expect({ search, buckets, counts: sorted(counts) }).toEqual({
         search,
@@ -216,7 +211,7 @@ onEachStore("summarizeTasks", (world) => {
     ok(await world.store.pruneTasks({ status: "COMPLETED", before: world.clock.now() + 1, limit: 7 }));
     const left = await tasksOf(world.store.searchTasks(newSearch({ limit: 1_000 })));
     for (const buckets of stretches) {
-      const counts = await world.store.summarizeTasks(newSearch(), buckets);
+      const counts = await listCounts(world.store, newSearch(), buckets);
       expect(sorted(counts)).toEqual(sorted(expected(left, newSearch(), buckets)));
     }
     const findings = await world.store.checkHealth({ full: true });
@@ -254,7 +249,7 @@ onEachStore("summarizeTasks", (world) => {
         ]);
         const by = pick<CountKey[]>([["type", "queue", "status"], ["type"], ["status"], ["queue", "status"]]);
         const byKeys = toKeys(by);
-        const counts = (await world.store.summarizeTasks(search, buckets, by)).map(byKeys);
+        const counts = (await listCounts(world.store, search, buckets, by)).map(byKeys);
         const wanted = expected(tasks, search, buckets).map(byKeys);
         expect({ search, buckets, by, counts: sorted(counts) }).toEqual({
           ...{ search, buckets, by, counts: sorted(wanted) },

@@ -7,6 +7,7 @@ import { newSearch, newTask, startAt } from "../support/builders.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
 import { seeded } from "../support/seeded.ts";
 import { ok } from "../support/stores.ts";
+import { listCounts } from "../support/task-counts.ts";
 
 const hourMs = 3_600_000;
 const migrations = readMigrations(new URL("../../server/tasks/stores/postgres/migrations/", import.meta.url));
@@ -125,7 +126,7 @@ test("a summary by type and hour is one question, answered by few rows", async (
   // Folds.
   await store.stats();
   const search = newSearch({ created: { start: startAt - 27 * hourMs + 1, end: startAt - 2 * hourMs - 1 } });
-  const ask = () => store.summarizeTasks(search, { time: "createdAt", bucketMs: hourMs }, ["type"]);
+  const ask = () => listCounts(store, search, { time: "createdAt", bucketMs: hourMs }, ["type"]);
   const first = await ask();
   const answers: number[] = [];
   const { snapshot } = Database.prototype;
@@ -173,7 +174,7 @@ test("days that are folded tell of any range what a look at each task does", asy
     ranges.push({ start: (next + 0.75) * hourMs, end: (next + 1.25) * hourMs });
   for (const created of ranges) {
     for (const bucketMs of [hourMs, 24 * hourMs]) {
-      const counts = await store.summarizeTasks(newSearch({ created }), { time: "createdAt", bucketMs }, [
+      const counts = await listCounts(store, newSearch({ created }), { time: "createdAt", bucketMs }, [
         "type",
       ]);
       const wanted = new Map<string, number>();

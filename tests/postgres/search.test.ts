@@ -4,7 +4,7 @@ import { fillPostgres } from "../../bench/postgres/fill.ts";
 import { compareText } from "../../server/tasks/core/compare.ts";
 import type { Condition } from "../../server/tasks/core/condition.ts";
 import { meets, sortValueOf } from "../../server/tasks/core/meets.ts";
-import type { StoreSearch, TaskCount, TaskRecord, TaskStore } from "../../server/tasks/core/store.ts";
+import type { StoreSearch, TaskRecord, TaskStore } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { Database, type Session } from "../../server/tasks/stores/postgres/database.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
@@ -20,6 +20,7 @@ import { everySearch } from "../support/month.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
 import { seeded } from "../support/seeded.ts";
 import { claimRequest, ok } from "../support/stores.ts";
+import { listCounts, type TaskCount } from "../support/task-counts.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
@@ -141,7 +142,7 @@ test("counts by time of many types, parts of minutes included, are those of a lo
       const key = `${task.type} ${task.queue} ${task.status} ${at}`;
       counts.set(key, (counts.get(key) ?? 0) + 1);
     }
-    const found = await store.summarizeTasks(search, { time: "createdAt", bucketMs });
+    const found = await listCounts(store, search, { time: "createdAt", bucketMs });
     expect({ search, bucketMs, counts: found.map((one) => [keyOf(one), one.count]).sort() }).toEqual({
       ...{ search, bucketMs, counts: [...counts].sort() },
     });

@@ -11,6 +11,7 @@ import { countOf, tasksOf } from "../support/found.ts";
 import { OlderWorker, recorded } from "../support/older-worker.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
 import { claimRequest, ok } from "../support/stores.ts";
+import { listCounts } from "../support/task-counts.ts";
 
 const migrations = readMigrations(new URL("../../server/tasks/stores/postgres/migrations/", import.meta.url));
 const newest = migrations.length;
@@ -160,7 +161,7 @@ describe("counts by the minute", () => {
       return pieces;
     };
     const counted = async () => {
-      const counts = await store.summarizeTasks(search, buckets, ["status"]);
+      const counts = await listCounts(store, search, buckets, ["status"]);
       const sums: Record<string, number> = {};
       for (const { status, count } of counts) sums[status!] = (sums[status!] ?? 0) + count;
       return sums;
@@ -218,7 +219,7 @@ describe("counts by the minute", () => {
     }
     const findings = await store.checkHealth({ full: true });
     expect(findings.find(({ check }) => check === "counts")).toMatchObject({ level: "ok" });
-    const counts = await store.summarizeTasks(newSearch(), { time: "createdAt", bucketMs: 60_000 });
+    const counts = await listCounts(store, newSearch(), { time: "createdAt", bucketMs: 60_000 });
     expect(store.keepsMinutes).toBe(true);
     const total = counts.reduce((sum, { count }) => sum + count, 0);
     expect(total).toBe(await countOf(store.countTasks(newSearch())));

@@ -98,14 +98,21 @@ export interface Count {
 export const countKeys = ["type", "queue", "status"] as const;
 export type CountKey = (typeof countKeys)[number];
 
-/** How many tasks there are of what was asked for; where time was asked for, in the stretch that begins at `at`. */
-export interface TaskCount {
+/** By what tasks were counted; a value for each key that was asked for. */
+export interface CountedGroup {
   type?: string;
   queue?: string;
   status?: TaskStatusName;
-  /** Milliseconds since 1970. */
-  at?: number;
-  count: number;
+}
+
+/** How many tasks there are of each group, and where time was asked for, in each stretch of it. */
+export interface TaskCounts {
+  groups: readonly CountedGroup[];
+  /**
+   * Of each count the number of its group, when its stretch of time begins, in milliseconds since 1970, or 0, and how many tasks; one
+   * after another, since thousands of objects take longer to be made, and to be sent to another thread, than the tasks to be counted.
+   */
+  cells: Float64Array;
 }
 
 /** Stretches of time, counted from 1970 in UTC. */

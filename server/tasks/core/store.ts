@@ -30,7 +30,7 @@ import type { FilledTask, IndexedText, UnfilledTask, UnindexedTask } from "./sto
 import type { Attributes, EnqueueRefusal, NewTask } from "./store-new-task.ts";
 import type { PauseName, StoredPause } from "./store-pauses.ts";
 import type { AlertStateWrite, SavedSearchContent, StoredSearch } from "./store-saved.ts";
-import type { Buckets, Count, CountKey, Found, SearchPlan, StoreSearch, TaskCount } from "./store-search.ts";
+import type { Buckets, Count, CountKey, Found, SearchPlan, StoreSearch, TaskCounts } from "./store-search.ts";
 import type { LeaseHandle, LeaseRequest, WorkerRecord } from "./store-workers.ts";
 import type { Written } from "./store-written.ts";
 import type { Task, TaskProgress, TaskStatusName } from "./task.ts";
@@ -67,13 +67,14 @@ export type { AlertState, AlertStateWrite, SavedSearchContent, StoredSearch } fr
 export type {
   Buckets,
   Count,
+  CountedGroup,
   CountKey,
   Found,
   Place,
   PlanSource,
   SearchPlan,
   StoreSearch,
-  TaskCount,
+  TaskCounts,
 } from "./store-search.ts";
 export type { Beat, LeaseHandle, LeaseRequest, WorkerRecord } from "./store-workers.ts";
 export type { Written } from "./store-written.ts";
@@ -210,7 +211,7 @@ export interface TaskStore {
   /** Real tasks only. Exact, unless a `where` outlasts `budgetMs`. `sortBy`, `limit`, `offset`, `after` and `definitions` do not matter. */
   countTasks(search: StoreSearch): Promise<Count>;
   /** Counts the tasks of a search without `where`, by these keys at least, all unless given, and by stretches of time. Exact. */
-  summarizeTasks(search: StoreSearch, buckets?: Buckets, by?: readonly CountKey[]): Promise<TaskCount[]>;
+  summarizeTasks(search: StoreSearch, buckets?: Buckets, by?: readonly CountKey[]): Promise<TaskCounts>;
   /**
    * Tasks that were stored or changed since a cursor, roughly in that order, each as it is now. Nothing that is committed
    * is missed, however long its transaction took; a task may come again without a change. Progress and logs do not count,

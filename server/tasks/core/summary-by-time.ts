@@ -3,7 +3,7 @@
  * slice by slice, so that what was counted when the budget ran out is exact as far back as it goes.
  */
 import type { Clock } from "./clock.ts";
-import type { Buckets, CountKey, StoreSearch, TaskCount, TaskStore } from "./store.ts";
+import type { Buckets, CountKey, StoreSearch, TaskCounts, TaskStore } from "./store.ts";
 import { bucketsMs } from "./summary-groups.ts";
 
 /** So many tasks for each millisecond of the budget are counted at once: fewer than any machine that runs this can. */
@@ -17,27 +17,26 @@ const minutesMax = 2_880;
 /** Before every instant that a task can have. */
 const beforeAll = -62_135_596_800_000;
 
-export interface CountsByTime {
-  counts: TaskCount[];
-  /** False when the budget ran out: the counts are of the newest tasks. */
-  isWhole: boolean;
-}
-
-/** Slices are read one after another: a task that changes meanwhile may be missed where counts are of the latest change. */
+/**
+ * Answers whether it counted all; else the budget ran out, and what it gave is of the newest tasks. Slices are read one after
+ * another: a task that changes meanwhile may be missed where counts are of the latest change.
+ */
 export async function countByTime(
   store: TaskStore,
   clock: Clock,
   search: StoreSearch,
   buckets: Buckets,
   by: readonly CountKey[],
-): Promise<CountsByTime> {
+  give: (counts: TaskCounts) => void,
+): Promise<boolean> {
   const { budgetMs } = search;
   const began = clock.monotonic();
-  if (budgetMs === undefined || isKept(store, search, buckets) || (await isSmall(store, search, budgetMs)))
-    return { counts: await store.summarizeTasks(search, buckets, by), isWhole: true };
+  if (budgetMs === undefined || isKept(store, search, buckets) || (await isSmall(store, search, budgetMs))) {
+    give(await store.summarizeTasks(search, buckets, by));
+    return true;
+  }
   const field = buckets.time === "createdAt" ? "created" : "updated";
   const { start = beforeAll, end } = search[field] ?? {};
-  const counts: TaskCount[] = [];
   // Of kept counts a slice has so many minutes, however many tasks they have.
   const leastMs = isKeptByMinute(store, search, buckets) ? minutesMax * bucketsMs.minute : firstSliceMs;
   let sliceMs = leastMs;
@@ -53,14 +52,14 @@ export async function countByTime(
       const { count } = await store.countTasks({ ...search, [field]: sliceOf(sliceMs) });
       if (count <= budgetMs * tasksPerMs) break;
       sliceMs = Math.max(leastMs, Math.floor((sliceMs * budgetMs * tasksPerMs) / count));
-      if (clock.monotonic() - began >= budgetMs) return { counts, isWhole: false };
+      if (clock.monotonic() - began >= budgetMs) return false;
     }
     const slice = sliceOf(sliceMs);
     const from = slice.start;
-    counts.push(...(await store.summarizeTasks({ ...search, [field]: slice }, buckets, by)));
-    if (from <= start) return { counts, isWhole: true };
+    give(await store.summarizeTasks({ ...search, [field]: slice }, buckets, by));
+    if (from <= start) return true;
     const now = clock.monotonic();
-    if (now - began >= budgetMs) return { counts, isWhole: false };
+    if (now - began >= budgetMs) return false;
     if (now - sliceBegan < budgetMs * quickPart) sliceMs *= 2;
     else sliceMs = Math.max(1, Math.floor(sliceMs / 2));
     to = from;

@@ -1,5 +1,6 @@
 /** The groups of a summary: counts, and how long their tasks waited and ran. */
 import { bucketOf, DurationSum, type Durations, percentilesOf } from "./duration-counts.ts";
+import type { TaskCounts } from "./store.ts";
 import type { AttributeName, SummaryKey, TaskGroup, TaskSummary } from "./summary.ts";
 import type { Task } from "./task.ts";
 
@@ -13,10 +14,14 @@ const valuesMax = 100;
 
 /** Groups that differ in their stretch of time alone. */
 interface Kind {
+  /** Its place among the groups of a stretch. */
+  number: number;
   /** As each of its groups begins. */
   group: TaskGroup;
-  byTime: Map<number | undefined, TaskGroup>;
 }
+
+/** The groups of a stretch of time, by the number of their kind: those of one stretch are sorted sooner than all. */
+type Stretch = Map<number, TaskGroup>;
 
 /** By the values of one key after another; behind the last key are the kinds. */
 type Tree = Map<unknown, Tree | Kind>;
@@ -26,11 +31,13 @@ export class Groups {
   /** The one that is a stretch of time. */
   readonly #timeKey: keyof typeof bucketsMs | undefined;
   readonly #otherKeys: readonly SummaryKey[];
+  readonly #lengthMs: number;
   readonly #kinds: Tree = new Map();
+  #kindCount = 0;
   /** Counts of one kind mostly come one after another. */
   #latest: Kind | undefined;
-  /** Of thousands of groups, those of one time are sorted sooner than all. */
-  readonly #byTime = new Map<number | undefined, TaskGroup[]>();
+  /** By which one since 1970 it is: a small number is found sooner in a map than an instant. */
+  readonly #stretches = new Map<number, Stretch>();
   readonly #times = new Map<TaskGroup, { waits: DurationSum; runs: DurationSum }>();
   total = 0;
 
@@ -38,22 +45,40 @@ export class Groups {
     this.#keys = keys;
     this.#timeKey = keys.find((key) => key in bucketsMs) as keyof typeof bucketsMs | undefined;
     this.#otherKeys = keys.filter((key) => key !== this.#timeKey);
+    this.#lengthMs = this.#timeKey === undefined ? 1 : bucketsMs[this.#timeKey];
   }
 
+  addAll({ groups, cells }: TaskCounts): void {
+    const kinds = groups.map((values) => this.#findKind(values));
+    for (let next = 0; next < cells.length; next += 3)
+      this.#add(kinds[cells[next]!]!, cells[next + 1]!, cells[next + 2]!);
+  }
+
+  /** @param at when its stretch of time begins, if there is one */
   add(values: Values, at: number | undefined, count: number): TaskGroup {
+    return this.#add(this.#kindOf(values), at, count);
+  }
+
+  #add(kind: Kind, at: number | undefined, count: number): TaskGroup {
     this.total += count;
-    const kind = this.#kindOf(values);
-    let group = kind.byTime.get(at);
+    const stretch = this.#stretchOf(at === undefined ? 0 : Math.floor(at / this.#lengthMs));
+    let group = stretch.get(kind.number);
     if (!group) {
       group = { ...kind.group };
       if (this.#timeKey !== undefined) group[this.#timeKey] = new Date(at!);
-      kind.byTime.set(at, group);
-      const ofTime = this.#byTime.get(at);
-      if (ofTime) ofTime.push(group);
-      else this.#byTime.set(at, [group]);
+      stretch.set(kind.number, group);
     }
     group.count += count;
     return group;
+  }
+
+  #stretchOf(number: number): Stretch {
+    let stretch = this.#stretches.get(number);
+    if (!stretch) {
+      stretch = new Map();
+      this.#stretches.set(number, stretch);
+    }
+    return stretch;
   }
 
   #kindOf(values: Values): Kind {
@@ -80,7 +105,7 @@ export class Groups {
   #newKind(values: Values): Kind {
     // A date from the start, so that all groups are of one shape.
     const keys = this.#keys.map((key) => [key, key === this.#timeKey ? new Date(0) : valueAt(values, key)]);
-    return { group: { ...Object.fromEntries(keys), count: 0 }, byTime: new Map() };
+    return { number: this.#kindCount++, group: { ...Object.fromEntries(keys), count: 0 } };
   }
 
   addTimes(group: TaskGroup, { createdAt, startedAt, completedAt }: Task): void {
@@ -93,21 +118,22 @@ export class Groups {
 
   /** Those of the values that most tasks have. */
   top(attribute: AttributeName, leftOut: number): Pick<TaskSummary, "groups" | "valuesLeftOut"> {
+    const all = this.list();
     const totals = new Map<unknown, number>();
-    for (const group of [...this.#byTime.values()].flat()) {
+    for (const group of all) {
       totals.set(group[attribute], (totals.get(group[attribute]) ?? 0) + group.count);
     }
     const order = [...totals].sort(([, a], [, b]) => b - a).map(([value]) => value);
     const top = new Set(order.slice(0, valuesMax));
     const others = leftOut + order.length - top.size;
-    const groups = this.list().filter((group) => top.has(group[attribute]));
+    const groups = all.filter((group) => top.has(group[attribute]));
     return { groups, ...(others > 0 && { valuesLeftOut: others }) };
   }
 
   list(): TaskGroup[] {
     const groups: TaskGroup[] = [];
-    for (const at of [...this.#byTime.keys()].sort((a = 0, b = 0) => a - b)) {
-      const ofTime = this.#byTime.get(at)!.sort((a, b) => b.count - a.count);
+    for (const number of [...this.#stretches.keys()].sort((a, b) => a - b)) {
+      const ofTime = [...this.#stretches.get(number)!.values()].sort((a, b) => b.count - a.count);
       for (const group of ofTime)
         groups.push(this.#times.size > 0 ? { ...group, ...this.#percentilesOf(group) } : group);
     }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createTestSchema } from "../../../tests/support/postgres.ts";
+import { toTaskCounts } from "../../../tests/support/task-counts.ts";
 import { createDure, type Dure } from "../../dure.ts";
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -264,7 +265,7 @@ describe.each(Object.entries(databases))("summarizeTasks by an attribute on %s",
       });
       const slices = vi.spyOn(store, "summarizeTasks").mockImplementation(async () => {
         at += 0.09;
-        return [];
+        return toTaskCounts([]);
       });
       await dure.summarizeTasks(uncounted);
       const lengths = slices.mock.calls.slice(1).map(([{ created }]) => created!.end! - created!.start!);
@@ -277,7 +278,7 @@ describe.each(Object.entries(databases))("summarizeTasks by an attribute on %s",
       const store = await dure.instance.store();
       vi.spyOn(dure.instance.clock, "monotonic").mockReturnValue(0);
       const counted = vi.spyOn(store, "countTasks").mockResolvedValue({ count: 1e9, errorMax: 0 });
-      const slices = vi.spyOn(store, "summarizeTasks").mockResolvedValue([]);
+      const slices = vi.spyOn(store, "summarizeTasks").mockResolvedValue(toTaskCounts([]));
       const start = new Date(now - 29 * 86_400_000);
       const { complete } = await dure.summarizeTasks({ ...search, createdAtRange: { start } });
       expect([complete, slices.mock.calls.length]).toEqual([true, 15]);
@@ -291,7 +292,7 @@ describe.each(Object.entries(databases))("summarizeTasks by an attribute on %s",
       vi.spyOn(dure.instance.clock, "monotonic").mockImplementation(() => at);
       const slices = vi.spyOn(store, "summarizeTasks").mockImplementation(async () => {
         at += 0.15;
-        return [{ type: "sliced", queue: "default", status: "PENDING", at: 0, count: 7 }];
+        return toTaskCounts([{ type: "sliced", queue: "default", status: "PENDING", at: 0, count: 7 }]);
       });
       const { groups, complete, sampled, total } = await dure.summarizeTasks(uncounted);
       expect([sum(groups), complete, sampled, total.count]).toEqual([49, false, 49, 85]);

@@ -7,7 +7,15 @@ import type { Instance } from "./instance.ts";
 import { booleanRule, checkOptions, oneOf } from "./options.ts";
 import { savedQueriesFor } from "./saved-searches.ts";
 import type { TaskSearchOptions } from "./search.ts";
-import type { AttributeCount, Attributes, Count, StoreSearch, TaskCount, TaskStore } from "./store.ts";
+import type {
+  AttributeCount,
+  Attributes,
+  Count,
+  CountedGroup,
+  StoreSearch,
+  TaskCounts,
+  TaskStore,
+} from "./store.ts";
 import { countKeys } from "./store-search.ts";
 import { countByTime } from "./summary-by-time.ts";
 import { bucketsMs, Groups } from "./summary-groups.ts";
@@ -144,11 +152,11 @@ async function summarizeByCount(
   const store = await instance.store();
   const bucket = keys.find((key) => Object.hasOwn(bucketsMs, key)) as Bucket | undefined;
   const by = countKeys.filter((key) => keys.includes(key));
-  const { counts, isWhole } = bucket
-    ? await countByTime(store, instance.clock, search, { time, bucketMs: bucketsMs[bucket] }, by)
-    : { counts: await store.summarizeTasks(search, undefined, by), isWhole: true };
   const groups = new Groups(keys);
-  for (const count of counts) groups.add(count, count.at, count.count);
+  const give = (counts: TaskCounts) => groups.addAll(counts);
+  const buckets = bucket && { time, bucketMs: bucketsMs[bucket] };
+  if (!buckets) give(await store.summarizeTasks(search, undefined, by));
+  const isWhole = !buckets || (await countByTime(store, instance.clock, search, buckets, by, give));
   const counted = { groups: groups.list(), complete: isWhole };
   if (isWhole) return { ...counted, total: { count: groups.total, errorMax: 0 } };
   return { ...counted, total: await store.countTasks(search), sampled: groups.total };
@@ -285,7 +293,7 @@ async function summarizeByWalk(
   }
 }
 
-function valuesOf({ status, type, queue = "default" }: Task): Pick<TaskCount, "status" | "type" | "queue"> {
+function valuesOf({ status, type, queue = "default" }: Task): CountedGroup {
   return { status, type, queue };
 }
 

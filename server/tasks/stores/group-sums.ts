@@ -1,17 +1,18 @@
 /** What a summary adds up: which group each (lane, status) pair counts for, and the sums of the groups by time. */
-import type { Buckets, CountKey, TaskCount } from "../core/store.ts";
+import type { Buckets, CountedGroup, CountKey, TaskCounts } from "../core/store.ts";
 
-type Named = Required<Pick<TaskCount, CountKey>>;
+type Named = Required<CountedGroup>;
 
 /** The groups of the pairs by these keys, and the number of each pair's, by its place. */
 export function groupsBy(
   pairs: readonly Named[],
   by: readonly CountKey[],
-): { groups: Pick<TaskCount, CountKey>[]; numbers: number[] } {
-  const groups: Pick<TaskCount, CountKey>[] = [];
+): { groups: CountedGroup[]; numbers: number[] } {
+  const groups: CountedGroup[] = [];
   const known = new Map<string, number>();
   const numbers = pairs.map((pair) => {
-    const name = JSON.stringify(by.map((key) => pair[key]));
+    // No name has a line break.
+    const name = by.map((key) => pair[key]).join("\n");
     const number = known.get(name) ?? groups.push(Object.fromEntries(by.map((key) => [key, pair[key]]))) - 1;
     known.set(name, number);
     return number;
@@ -98,11 +99,11 @@ export class GroupSums {
     return sums;
   }
 
-  counts(groups: readonly CountedGroup[]): TaskCount[] {
-    return countsOf({ groups, cells: this.cells(), isByTime: this.#buckets !== undefined });
+  counts(groups: readonly CountedGroup[]): TaskCounts {
+    return { groups, cells: this.cells() };
   }
 
-  /** Group, start of the stretch and how many tasks, one after another: such a list is sent to another thread at once. */
+  /** Those of `TaskCounts`. */
   cells(): Float64Array {
     const cells: number[] = [];
     const groups = Math.max(this.#groups, ...Array.from(this.#beyond.keys(), (group) => group + 1));
@@ -112,22 +113,4 @@ export class GroupSums {
       });
     return new Float64Array(cells);
   }
-}
-
-type CountedGroup = Pick<TaskCount, CountKey>;
-
-/** What a summary has counted, as it travels between threads. */
-export interface CountedCells {
-  groups: readonly CountedGroup[];
-  cells: Float64Array;
-  isByTime: boolean;
-}
-
-export function countsOf({ groups, cells, isByTime }: CountedCells): TaskCount[] {
-  const counts: TaskCount[] = [];
-  for (let next = 0; next < cells.length; next += 3) {
-    const [group, at, count] = [groups[cells[next]!]!, cells[next + 1]!, cells[next + 2]!];
-    counts.push(isByTime ? { ...group, at, count } : { ...group, count });
-  }
-  return counts;
 }

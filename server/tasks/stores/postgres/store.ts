@@ -32,7 +32,7 @@ import type {
   StoredSearch,
   StoreSearch,
   StoreStats,
-  TaskCount,
+  TaskCounts,
   TaskRecord,
   TaskStore,
   TransactionRequest,
@@ -231,7 +231,7 @@ class PostgresStore implements TaskStore {
     return countTasks(this.#context, askable(search));
   }
 
-  summarizeTasks(search: StoreSearch, buckets?: Buckets, by?: readonly CountKey[]): Promise<TaskCount[]> {
+  summarizeTasks(search: StoreSearch, buckets?: Buckets, by?: readonly CountKey[]): Promise<TaskCounts> {
     return summarizeTasks(this.#context, askable(search), buckets, by);
   }
 

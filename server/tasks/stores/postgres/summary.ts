@@ -1,7 +1,7 @@
 /** Counts by type, queue and status, from the tallies; by time from theirs, else from the indexes. */
-import type { Buckets, CountKey, StoreSearch, TaskCount } from "../../core/store.ts";
+import type { Buckets, CountedGroup, CountKey, StoreSearch, TaskCounts } from "../../core/store.ts";
 import { countKeys } from "../../core/store-search.ts";
-import { GroupSums } from "../group-sums.ts";
+import { GroupSums, groupsBy } from "../group-sums.ts";
 import { isCountedByHours } from "../hours.ts";
 import { keptTime } from "../kept-counts.ts";
 import type { Context } from "./context.ts";
@@ -19,24 +19,44 @@ export async function summarizeTasks(
   search: StoreSearch,
   buckets: Buckets | undefined,
   by: readonly CountKey[] = countKeys,
-): Promise<TaskCount[]> {
+): Promise<TaskCounts> {
   const time = keptTime(search, buckets);
   const kept = time && (await summarizeByTime(context, search, time, buckets, by));
   if (kept) return kept;
-  if (buckets || search.created || search.updated) return countByIndex(context, search, buckets);
+  if (buckets || search.created || search.updated) return countByIndex(context, search, buckets, by);
   const rows = await context.searching.read(talliesByLane);
   const { types, queues, statuses } = search;
-  return rows
-    .map(([type, queue, status, count]) => ({
-      type: type as string,
-      queue: queue as string,
-      status: statusNames[status]!,
-      count: count as number,
-    }))
+  const counts = rows
+    .map(
+      ([type, queue, status, tasks]): NamedCount => ({
+        type,
+        queue,
+        status: statusNames[status]!,
+        at: 0,
+        tasks,
+      }),
+    )
     .filter(({ type, queue, status }) => {
       const isAsked = (!types || types.includes(type)) && (!queues || queues.includes(queue));
       return isAsked && (!statuses || statuses.includes(status));
     });
+  return addedUp(counts, buckets, by);
+}
+
+interface NamedCount extends Required<CountedGroup> {
+  at: number;
+  tasks: number;
+}
+
+function addedUp(
+  counts: readonly NamedCount[],
+  buckets: Buckets | undefined,
+  by: readonly CountKey[],
+): TaskCounts {
+  const { groups, numbers } = groupsBy(counts, by);
+  const sums = new GroupSums(buckets);
+  for (const [place, { at, tasks }] of counts.entries()) sums.add(numbers[place]!, at, tasks);
+  return sums.counts(groups);
 }
 
 /** Undefined where the counts that would answer are not kept now. */
@@ -46,7 +66,7 @@ async function summarizeByTime(
   time: Buckets["time"],
   buckets: Buckets | undefined,
   by: readonly CountKey[],
-): Promise<TaskCount[] | undefined> {
+): Promise<TaskCounts | undefined> {
   const apart = { lanes: by.includes("type") || by.includes("queue"), states: by.includes("status") };
   const asked = askedOf(search, time, buckets, apart);
   const counted = await context.searching.snapshot(async (session) => {
@@ -94,7 +114,7 @@ class PairSums {
 
 /** The groups that lanes and statuses count for, by the keys that are asked for. */
 class Groups {
-  readonly all: Pick<TaskCount, CountKey>[] = [];
+  readonly all: CountedGroup[] = [];
   readonly #by: readonly CountKey[];
   readonly #ofPairs = new Map<number, number>();
   readonly #ofNames = new Map<string, number>();
@@ -108,7 +128,7 @@ class Groups {
     let group = this.#ofPairs.get(pair);
     if (group === undefined) {
       const named = { type, queue, status: statusNames[status] };
-      const name = JSON.stringify(this.#by.map((key) => named[key]));
+      const name = this.#by.map((key) => named[key]).join("\n");
       group =
         this.#ofNames.get(name) ??
         this.all.push(Object.fromEntries(this.#by.map((key) => [key, named[key]]))) - 1;
@@ -123,17 +143,19 @@ async function countByIndex(
   context: Context,
   search: StoreSearch,
   buckets: Buckets | undefined,
-): Promise<TaskCount[]> {
+  by: readonly CountKey[],
+): Promise<TaskCounts> {
   const rows = await context.searching.snapshot(async (session) => {
     const { pairs } = await outline(session, { ...search, definitions: false });
     const { statement: counts, values } = summaryStatement(search, pairs, buckets);
     return session.query(counts, values);
   }, planning);
   const lanes = await context.lanes.named(new Set(rows.map(([lane]) => lane as number)));
-  return rows.map(([lane, status, at, count]): TaskCount => {
+  const counts = rows.map(([lane, status, at, tasks]): NamedCount => {
     const { type, queue } = lanes.get(lane) ?? { type: "?", queue: "?" };
-    return { type, queue, status: statusNames[status]!, ...(buckets && { at }), count };
+    return { type, queue, status: statusNames[status]!, at, tasks };
   });
+  return addedUp(counts, buckets, by);
 }
 
 const talliesByLane = statement(

@@ -45,7 +45,7 @@ import type {
   StoredSearch,
   StoreSearch,
   StoreStats,
-  TaskCount,
+  TaskCounts,
   TaskEdit,
   TaskRecord,
   TaskStore,
@@ -59,7 +59,6 @@ import { gathered } from "../../core/store-new-task.ts";
 import type { Task } from "../../core/task.ts";
 import type { Transaction } from "../../core/transaction.ts";
 import { unusable } from "../../core/transaction.ts";
-import { countsOf } from "../group-sums.ts";
 import { archivedOf, attemptsOf, changedTask, existingTasks, toTasks } from "./answers.ts";
 import { enqueueInTransaction } from "./callers-transaction.ts";
 import type { ChangePlace } from "./changes.ts";
@@ -156,12 +155,8 @@ class SqliteStore implements TaskStore {
     return this.#read("countTasks", search);
   }
 
-  async summarizeTasks(
-    search: StoreSearch,
-    buckets?: Buckets,
-    by?: readonly CountKey[],
-  ): Promise<TaskCount[]> {
-    return countsOf(await this.#read("summarizeTasks", { search, buckets, by }));
+  summarizeTasks(search: StoreSearch, buckets?: Buckets, by?: readonly CountKey[]): Promise<TaskCounts> {
+    return this.#read("summarizeTasks", { search, buckets, by });
   }
 
   async readChanges({ since, limit }: ChangesRequest): Promise<Changes> {

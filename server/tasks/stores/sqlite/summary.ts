@@ -1,7 +1,7 @@
 /** Counts by type, queue and status, from the tallies; by time from theirs, else from the indexes. */
-import type { Buckets, CountKey, StoreSearch } from "../../core/store.ts";
+import type { Buckets, CountKey, StoreSearch, TaskCounts } from "../../core/store.ts";
 import { countKeys } from "../../core/store-search.ts";
-import { type CountedCells, GroupSums, groupsBy } from "../group-sums.ts";
+import { GroupSums, groupsBy } from "../group-sums.ts";
 import { keptTime } from "../kept-counts.ts";
 import type { Connection } from "./connection.ts";
 import { findPairs, runningKeys } from "./search.ts";
@@ -18,7 +18,7 @@ export function summarizeTasks(
     buckets,
     by = countKeys,
   }: { search: StoreSearch; buckets?: Buckets | undefined; by?: readonly CountKey[] | undefined },
-): CountedCells {
+): TaskCounts {
   const pairs = findPairs(connection, search);
   const named = pairs.map(({ type, queue, status }) => ({ type, queue, status: statusNames[status]! }));
   const { groups, numbers } = groupsBy(named, by);
@@ -28,7 +28,7 @@ export function summarizeTasks(
   if (time) countByTime(connection, { search, time, buckets, pairs, groups: numbers, sums });
   else if (buckets) addBuckets(connection, search, buckets, numbered, sums);
   else addPairs(connection, search, numbered, sums);
-  return { groups, cells: sums.cells(), isByTime: buckets !== undefined };
+  return sums.counts(groups);
 }
 
 function addPairs(
