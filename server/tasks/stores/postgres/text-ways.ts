@@ -35,7 +35,11 @@ export interface Walked {
   next: Place | undefined;
 }
 
-/** Reads texts in order, until so many fit; what a text tells of its task's lane and status is asked before the task is. */
+/**
+ * Reads texts in order, until so many fit; what a text tells of its task's lane and status is asked before the task is. Of
+ * what it passes over nothing is kept or numbered: that took five times as long as to read it, and it may be a long burst of
+ * other tasks. So where the chunk ends is asked by itself, and how far it was read where enough fit is about.
+ */
 export async function walkTexts(
   session: Session,
   search: StoreSearch,
@@ -47,31 +51,35 @@ export async function walkTexts(
 ): Promise<Walked> {
   const text = new Text();
   const bounds = ["true", ...createdBounds(text.add, search, after)];
-  const passes = passing(text, "looked.task_id", row);
+  const passes = passing(text, "met.task_id", row);
+  const inOrder = `ORDER BY ${orderOf(search)}`;
+  const size = `${text.add(chunk)}::integer`;
+  const full = `${text.add(most)}::integer`;
+  const within = bounds.join(" AND ");
   const rows = await session.query(
     shape(
       "walkTexts",
-      `WITH looked AS MATERIALIZED (
-        SELECT *, row_number() OVER () AS place, count(*) FILTER (WHERE met) OVER (ROWS UNBOUNDED PRECEDING) AS met_so_far FROM (
-          SELECT created_at, task_id, ${likeAll(text, words)} AS met, ${isOfAsked(text, asked)} AS may_fit FROM (
-            SELECT * FROM :schema.texts WHERE ${bounds.join(" AND ")}
-            ORDER BY ${orderOf(search)} LIMIT ${text.add(chunk)}::integer) AS chunk) AS tested)
-      SELECT created_at, task_id, place, met_so_far FROM looked WHERE place = (SELECT max(place) FROM looked)
-      UNION ALL (
-        SELECT created_at, task_id, place, met_so_far FROM (
-          SELECT * FROM looked WHERE met AND may_fit ORDER BY place OFFSET 0) AS looked
-        WHERE ${passes} ORDER BY place LIMIT ${text.add(most)}::integer)`,
+      `WITH met AS MATERIALIZED (
+        SELECT created_at, task_id, ${isOfAsked(text, asked)} AS may_fit, row_number() OVER () AS place
+        FROM (SELECT * FROM :schema.texts WHERE ${within} ${inOrder} LIMIT ${size}) AS chunk WHERE ${likeAll(text, words)}),
+      fitting AS MATERIALIZED (
+        SELECT created_at, task_id, place FROM (SELECT * FROM met WHERE may_fit ORDER BY place OFFSET 0) AS met
+        WHERE ${passes} ORDER BY place LIMIT ${full})
+      SELECT latest.created_at, latest.task_id, (SELECT count(*) FROM met) FROM (VALUES (1)) AS one LEFT JOIN (
+        SELECT created_at, task_id FROM :schema.texts WHERE ${within} AND (SELECT count(*) FROM fitting) < ${full}
+        ${inOrder} OFFSET ${size} - 1 LIMIT 1) AS latest ON true
+      UNION ALL (SELECT created_at, task_id, place FROM fitting ORDER BY place)`,
     ),
     text.values,
   );
-  const [latest, ...fitting] = rows as [at: number, id: string, place: number, met: number][];
-  const isFull = fitting.length === most;
-  const [at, id, looked, met] = (isFull ? fitting.at(-1) : latest) ?? [0, "", 0, 0];
-  return {
-    found: fitting.map(([value, task]): Place => ({ value, id: task })),
-    ...{ looked, met },
-    next: isFull || looked === chunk ? { value: at, id } : undefined,
-  };
+  const [[endAt, endId, met], ...fitting] = rows as [
+    [at: number | null, id: string | null, met: number],
+    ...[at: number, id: string, met: number][],
+  ];
+  const found = fitting.map(([value, id]): Place => ({ value, id }));
+  const last = fitting.length === most ? fitting.at(-1) : undefined;
+  if (last) return { found, looked: Math.ceil((chunk * last[2]) / met), met: last[2], next: found.at(-1) };
+  return { found, looked: chunk, met, next: endAt === null ? undefined : { value: endAt, id: endId! } };
 }
 
 /** Reads tasks that pass the filters in their order, and looks up the text of each. */
