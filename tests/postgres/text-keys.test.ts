@@ -5,8 +5,6 @@ import { foldText } from "../../server/tasks/core/condition.ts";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
 import { askAttributes, attributeSource } from "../../server/tasks/stores/postgres/attribute-keys.ts";
 import { AttributeNames } from "../../server/tasks/stores/postgres/attribute-names.ts";
-import type { Session, Snapshot } from "../../server/tasks/stores/postgres/database.ts";
-import type { KeySource } from "../../server/tasks/stores/postgres/key-source.ts";
 import { planningOnce } from "../../server/tasks/stores/postgres/planning.ts";
 import { outline } from "../../server/tasks/stores/postgres/search.ts";
 import { stretchMs, type TextIndex } from "../../server/tasks/stores/postgres/text-indexes.ts";
@@ -20,7 +18,10 @@ import {
   claim,
   clock,
   database,
+  idsOf,
   index,
+  indexed,
+  recording,
   schema,
   store,
   task,
@@ -31,51 +32,8 @@ import {
 
 useTextIndex();
 
-/** A third of so many texts has the word "needle", and all that come after them, up to `count`, are of other tasks. */
-async function writeBurst(textsBefore: number, count: number): Promise<void> {
-  await schema.query(
-    `INSERT INTO :schema.texts (created_at, version, task_id, body)
-      SELECT ${clock.now()} + n * 1000, 0, 'x' || lpad(n::text, 5, '0'),
-        CASE WHEN n > ${textsBefore} THEN 'other' WHEN n % 3 = 0 THEN 'needle' ELSE 'hay' END
-      FROM generate_series(1, ${count}) AS n`,
-  );
-}
-
 describe("candidates", () => {
-  async function idsOf(
-    make: (session: Snapshot) => Promise<KeySource | undefined>,
-    pageSize = 3,
-  ): Promise<string[] | undefined> {
-    return database.snapshot(async (session) => {
-      const source = await make(session);
-      if (!source) return undefined;
-      const ids = await allOf(session, source, pageSize);
-      return source.isOrdered ? ids : ids.sort();
-    }, planningOnce);
-  }
-
   /** A source keeps there what it has read. */
-  const indexed = (): TextIndex => ({
-    exists: true,
-    knowsLetters: true,
-    texts: 1_000_000,
-    tasks: 1_000_000,
-    firstAt: 0,
-    lastAt: 4_102_444_800_000,
-  });
-
-  /** The source, and the names of the statements that it runs. */
-  function recording(asked: string[], source: KeySource | undefined): KeySource {
-    const keys: KeySource["keys"] = ({ query }, after, limit) => {
-      const recorded: Session["query"] = (statement, ...rest) => {
-        asked.push(statement.name);
-        return query(statement, ...rest);
-      };
-      return source!.keys({ query: recorded }, after, limit);
-    };
-    return { ...source!, keys };
-  }
-
   async function fill(): Promise<void> {
     for (let at = 0; at < 40; at += 1) {
       const words = ["Error: ETIMEDOUT 10%", "한국어 오류 메시지", at % 2 === 0 ? "even_number" : "odd"];
@@ -141,49 +99,6 @@ describe("candidates", () => {
       }, planningOnce);
       expect(found).toEqual(descending ? wanted.toReversed() : wanted);
     }
-  });
-
-  test("a burst of other tasks does not make a frequent word look rare", async () => {
-    await writeBurst(2_500, 4_000);
-    const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 };
-    const asked: string[] = [];
-    const ids = await idsOf(async (session) =>
-      recording(asked, await textsOf(session, search, indexed(), unfiltered)),
-    );
-    expect(ids?.slice(0, 3)).toEqual(["x02499", "x02496", "x02493"]);
-    expect([...new Set(asked)].sort()).toEqual(["spreadTexts", "walkTexts"]);
-  });
-
-  test("a long burst of other tasks is passed over in a few looks", async () => {
-    await writeBurst(3_000, 12_000);
-    const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 };
-    const asked: string[] = [];
-    await database.snapshot(async (session) => {
-      const found = await textsOf(session, search, indexed(), unfiltered);
-      const source = recording(asked, found);
-      let { places, next } = await source.keys(session, undefined, 5);
-      while (places.length === 0) ({ places, next } = await source.keys(session, next, 5));
-      expect(places.map(({ id }) => id).slice(0, 3)).toEqual(["x03000", "x02997", "x02994"]);
-    }, planningOnce);
-    expect(asked.length).toBeLessThanOrEqual(6);
-  });
-
-  test("behind a burst a word is asked of the index, though the shortest stretch has thousands of it", async () => {
-    await schema.query(
-      `INSERT INTO :schema.texts (created_at, version, task_id, status, lanes, body)
-        SELECT ${clock.now()} + n, 0, 'x' || lpad(n::text, 5, '0'), 3, ARRAY[1],
-          CASE WHEN n <= 20000 AND n % 10 = 0 THEN 'needle' ELSE 'hay' END FROM generate_series(1, 60000) AS n`,
-    );
-    const facts = { ...indexed(), firstAt: clock.now() - 200 * stretchMs, lastAt: clock.now() + 60_000 };
-    const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 };
-    const asked: string[] = [];
-    await database.snapshot(async (session) => {
-      const source = recording(asked, await textsOf(session, search, facts, unfiltered));
-      let { places, next } = await source.keys(session, undefined, 5);
-      while (places.length === 0) ({ places, next } = await source.keys(session, next, 5));
-      expect(places.map(({ id }) => id)).toEqual(["x20000", "x19990", "x19980", "x19970", "x19960"]);
-    }, planningOnce);
-    expect(asked.filter((name) => name === "walkTexts").length).toBeLessThanOrEqual(1);
   });
 
   test("a word that is frequent where nobody looked is found by the index, in shorter stretches", async () => {

@@ -5,7 +5,9 @@ import type { Place, StoreSearch, TaskStore } from "../../server/tasks/core/stor
 import { Database, type Session, type Snapshot } from "../../server/tasks/stores/postgres/database.ts";
 import type { KeySource } from "../../server/tasks/stores/postgres/key-source.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
+import { planningOnce } from "../../server/tasks/stores/postgres/planning.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import type { TextIndex } from "../../server/tasks/stores/postgres/text-indexes.ts";
 import { textSource } from "../../server/tasks/stores/postgres/text-keys.ts";
 import { newTask, newWorker } from "../support/builders.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
@@ -101,4 +103,39 @@ export async function allOf(session: Session, source: KeySource, pageSize: numbe
     if (!next) return ids;
     after = next;
   }
+}
+
+/** What is known of an index of a million texts. */
+export const indexed = (): TextIndex => ({
+  exists: true,
+  knowsLetters: true,
+  texts: 1_000_000,
+  tasks: 1_000_000,
+  firstAt: 0,
+  lastAt: 4_102_444_800_000,
+});
+
+/** The source, and the names of the statements that it runs. */
+export function recording(asked: string[], source: KeySource | undefined): KeySource {
+  const keys: KeySource["keys"] = ({ query }, after, limit) => {
+    const recorded: Session["query"] = (statement, ...rest) => {
+      asked.push(statement.name);
+      return query(statement, ...rest);
+    };
+    return source!.keys({ query: recorded }, after, limit);
+  };
+  return { ...source!, keys };
+}
+
+/** All that it finds, page by page; sorted where it has no order. */
+export async function idsOf(
+  make: (session: Snapshot) => Promise<KeySource | undefined>,
+  pageSize = 3,
+): Promise<string[] | undefined> {
+  return database.snapshot(async (session) => {
+    const source = await make(session);
+    if (!source) return undefined;
+    const ids = await allOf(session, source, pageSize);
+    return source.isOrdered ? ids : ids.sort();
+  }, planningOnce);
 }

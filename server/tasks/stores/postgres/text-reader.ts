@@ -48,6 +48,8 @@ const indexedFew = 1_000;
 const surelyRareShare = 0.002;
 /** So many texts, about, it reads at once at most, to see which of them have the words: some 5 µs each. */
 const readMax = 10_000;
+/** Where it gave too many, a burst of others may end soon: so many texts in order are read before it is asked for more, as long as that would take. */
+const walkedBeforeMore = 20_000;
 /** Of more stretches it is not asked at once. */
 const stretchesMax = 128;
 /** Where it gave too few, it is asked for a time so many times as long; where it gave too many, so many times as short. */
@@ -88,8 +90,9 @@ export class TextReader {
   #rarest: Rarest | undefined;
   /** How many times as long as it was thought to take the next stretch is that the index is asked for. */
   #widened = 1;
-  /** The index has more of them than what was looked at told; and more of all times than of what is surely rare. */
-  #isTooFrequent = false;
+  /** The index is not asked before so many texts in a row have none of the words, since it has more of them than what was looked at told. */
+  #askedFrom = 0;
+  /** It has more of all times than of what is surely rare. */
   #areMany = false;
   /** Whether even the shortest stretch has more of them than are asked for; to read these is less than to walk through a burst of others. */
   #isDense = false;
@@ -168,7 +171,6 @@ export class TextReader {
     if (way === "index") {
       const candidates = await this.#byIndex(session, after, wanted);
       if (candidates) return candidates;
-      this.#isTooFrequent = true;
       return this.#beyond(session, after, limit, found);
     }
     const chunk = this.#chunkOf(way, Math.min(limit, wanted));
@@ -216,8 +218,12 @@ export class TextReader {
     if (isLast && this.#isSurelyRare) this.#areMany = true;
     // The words are frequent beyond a time that has none of them.
     else if (this.#widened > 1) this.#widened = Math.max(1, this.#widened / widening);
-    else if (!this.#isDense && this.#barren > 0 && this.#likelyInStretch <= readMax) this.#isDense = true;
-    else return false;
+    else {
+      const mayHaveFewer = !this.#isDense && this.#likelyInStretch <= readMax;
+      this.#askedFrom = mayHaveFewer ? walkedBeforeMore : Number.POSITIVE_INFINITY;
+      this.#isDense = true;
+      return this.#barren >= this.#askedFrom;
+    }
     return true;
   }
 
@@ -343,7 +349,7 @@ export class TextReader {
     const byTexts = this.#barren + (wanted / this.#shareThatFits) * (1 + taskCost * share);
     const costs: [Way, number][] = [["texts", Math.min(texts * this.#within, byTexts)]];
     const entries = (this.#rarest?.share ?? 0) * texts;
-    if (this.#index.exists && !this.#isTooFrequent && entries <= trigramsIndexedMax) {
+    if (this.#index.exists && this.#barren >= this.#askedFrom && entries <= trigramsIndexedMax) {
       const found = this.#foundByIndex;
       const read = this.#readAtOnce(wanted);
       costs.push(["index", askCost + read * indexedCost + entries * (read / found) * entryCost]);

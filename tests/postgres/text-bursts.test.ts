@@ -1,0 +1,108 @@
+/** Full text behind a burst: the newest texts are all of other tasks. */
+import { expect, test } from "vitest";
+import type { Place, StoreSearch } from "../../server/tasks/core/store.ts";
+import type { Session } from "../../server/tasks/stores/postgres/database.ts";
+import type { KeySource } from "../../server/tasks/stores/postgres/key-source.ts";
+import { planningOnce } from "../../server/tasks/stores/postgres/planning.ts";
+import { stretchMs } from "../../server/tasks/stores/postgres/text-indexes.ts";
+import {
+  anySearch,
+  clock,
+  database,
+  idsOf,
+  indexed,
+  recording,
+  schema,
+  textsOf,
+  unfiltered,
+  useTextIndex,
+} from "../support/text-index.ts";
+
+useTextIndex();
+
+test("a burst of other tasks does not make a frequent word look rare", async () => {
+  await writeBurst(2_500, 4_000);
+  const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 };
+  const asked: string[] = [];
+  const ids = await idsOf(async (session) =>
+    recording(asked, await textsOf(session, search, indexed(), unfiltered)),
+  );
+  expect(ids?.slice(0, 3)).toEqual(["x02499", "x02496", "x02493"]);
+  expect([...new Set(asked)].sort()).toEqual(["spreadTexts", "walkTexts"]);
+});
+
+test("a long burst of other tasks is passed over in a few looks", async () => {
+  await writeBurst(3_000, 12_000);
+  const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 };
+  const asked: string[] = [];
+  await database.snapshot(async (session) => {
+    const found = await textsOf(session, search, indexed(), unfiltered);
+    const source = recording(asked, found);
+    const places = await firstOf(session, source, 5);
+    expect(places.map(({ id }) => id).slice(0, 3)).toEqual(["x03000", "x02997", "x02994"]);
+  }, planningOnce);
+  expect(asked.length).toBeLessThanOrEqual(6);
+});
+
+test("behind a burst a word is asked of the index, though the shortest stretch has thousands of it", async () => {
+  await schema.query(
+    `INSERT INTO :schema.texts (created_at, version, task_id, status, lanes, body)
+      SELECT ${clock.now()} + n, 0, 'x' || lpad(n::text, 5, '0'), 3, ARRAY[1],
+        CASE WHEN n <= 20000 AND n % 10 = 0 THEN 'needle' ELSE 'hay' END FROM generate_series(1, 60000) AS n`,
+  );
+  const facts = { ...indexed(), firstAt: clock.now() - 200 * stretchMs, lastAt: clock.now() + 60_000 };
+  const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 };
+  const asked: string[] = [];
+  await database.snapshot(async (session) => {
+    const source = recording(asked, await textsOf(session, search, facts, unfiltered));
+    const places = await firstOf(session, source, 5);
+    expect(places.map(({ id }) => id)).toEqual(["x20000", "x19990", "x19980", "x19970", "x19960"]);
+  }, planningOnce);
+  // So many texts in order are read first as an answer of the index takes.
+  expect(asked.filter((name) => name === "walkTexts").length).toBeLessThanOrEqual(4);
+  expect(asked.at(-1)).toBe("findTexts");
+});
+
+test("behind a burst a word that nearly every text has is walked to, once the index gave too many", async () => {
+  await schema.query(
+    `INSERT INTO :schema.texts (created_at, version, task_id, status, lanes, body)
+      SELECT ${clock.now()} + n, 0, 'x' || lpad(n::text, 5, '0'), 3, ARRAY[1],
+        CASE WHEN n BETWEEN 5000 AND 20000 THEN 'needle' ELSE 'hay' END FROM generate_series(1, 28000) AS n`,
+  );
+  // Of all times the word is rare.
+  const sample = Array.from({ length: 500 }, (_, n) => ({
+    status: 3,
+    lanes: [1],
+    body: n > 0 ? "hay" : "needle",
+  }));
+  const facts = {
+    ...indexed(),
+    sample,
+    firstAt: clock.now() - 200 * stretchMs,
+    lastAt: clock.now() + 60_000,
+  };
+  const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 3 };
+  const asked: string[] = [];
+  await database.snapshot(async (session) => {
+    const source = recording(asked, await textsOf(session, search, facts, unfiltered));
+    const places = await firstOf(session, source, 3);
+    expect(places.map(({ id }) => id)).toEqual(["x20000", "x19999", "x19998"]);
+  }, planningOnce);
+  expect(asked.filter((name) => name === "findTexts")).toHaveLength(1);
+});
+
+/** A third of so many texts has the word "needle", and all that come after them, up to `count`, are of other tasks. */
+async function writeBurst(textsBefore: number, count: number): Promise<void> {
+  await schema.query(
+    `INSERT INTO :schema.texts (created_at, version, task_id, body)
+    SELECT ${clock.now()} + n * 1000, 0, 'x' || lpad(n::text, 5, '0'),
+      CASE WHEN n > ${textsBefore} THEN 'other' WHEN n % 3 = 0 THEN 'needle' ELSE 'hay' END
+    FROM generate_series(1, ${count}) AS n`,
+  );
+}
+
+async function firstOf(session: Session, source: KeySource, limit: number): Promise<readonly Place[]> {
+  let { places, next } = await source.keys(session, undefined, limit);
+  while (places.length === 0) ({ places, next } = await source.keys(session, next, limit));
+  return places;
+}
