@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createDure, type Dure, type Task, type TaskDefinition } from "../../server/index.ts";
 import type { TaskChange, WatchOptions } from "../../server/tasks/core/watch.ts";
-import { createTestSchema } from "../support/postgres.ts";
+import { takeTestSchema } from "../support/spare-schemas.ts";
 
 interface Place {
   url: string;
@@ -26,7 +26,7 @@ const places: { name: string; make(): Promise<Place> }[] = [
   {
     name: "PostgreSQL",
     make: async () => {
-      const { url, drop } = await createTestSchema();
+      const { url, drop } = await takeTestSchema();
       return { url, remove: drop };
     },
   },

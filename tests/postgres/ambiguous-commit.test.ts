@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { CuttingProxy } from "../support/cutting-proxy.ts";
 import { FaultWorld } from "../support/fault-world.ts";
-import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import type { TestSchema } from "../support/postgres.ts";
+import { takeTestSchema } from "../support/spare-schemas.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -11,7 +12,7 @@ let proxy: CuttingProxy;
 let world: FaultWorld;
 
 beforeEach(async () => {
-  schema = await createTestSchema();
+  schema = await takeTestSchema();
   proxy = await CuttingProxy.start(schema.url);
   world = await FaultWorld.open({ url: proxy.url(schema.url), checkUrl: schema.url, workers: 1 });
 });

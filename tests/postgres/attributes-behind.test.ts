@@ -17,7 +17,8 @@ import {
   untilBlocked,
 } from "../support/attribute-behind.ts";
 import { newSearch, newTask, newWorker, settlementOf, someError, startAt } from "../support/builders.ts";
-import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import type { TestSchema } from "../support/postgres.ts";
+import { takeTestSchema } from "../support/spare-schemas.ts";
 import { claimRequest, ok } from "../support/stores.ts";
 import { TestClock } from "../support/test-clock.ts";
 
@@ -27,7 +28,7 @@ let clock: TestClock;
 let indexer: Awaited<ReturnType<typeof stepping>>;
 
 beforeEach(async () => {
-  schema = await createTestSchema();
+  schema = await takeTestSchema();
   clock = new TestClock();
   await registerElsewhere();
   store = createPostgresStore({ url: schema.url, clock });

@@ -26,8 +26,9 @@ import { onceOnly } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newDefinition, newSearch, newTask, newTasks, newWorker, settlementOf } from "../support/builders.ts";
 import fc from "../support/fast-check.ts";
-import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import type { TestSchema } from "../support/postgres.ts";
 import { seeded } from "../support/seeded.ts";
+import { takeTestSchema } from "../support/spare-schemas.ts";
 import { claimRequest, ok } from "../support/stores.ts";
 import { TestClock } from "../support/test-clock.ts";
 
@@ -36,7 +37,7 @@ let store: TaskStore;
 let clock: TestClock;
 
 beforeEach(async () => {
-  schema = await createTestSchema();
+  schema = await takeTestSchema();
   clock = new TestClock();
   store = createPostgresStore({ url: schema.url, clock });
   await store.open();

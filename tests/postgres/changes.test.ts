@@ -8,7 +8,8 @@ import { planning } from "../../server/tasks/stores/postgres/planning.ts";
 import { inSchema } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newTask, newTasks, newWorker, settlementOf } from "../support/builders.ts";
-import { createTestSchema, postgresUrl, type TestSchema } from "../support/postgres.ts";
+import { postgresUrl, type TestSchema } from "../support/postgres.ts";
+import { takeTestSchema } from "../support/spare-schemas.ts";
 import { claimRequest, ok } from "../support/stores.ts";
 import { TestClock } from "../support/test-clock.ts";
 
@@ -19,7 +20,7 @@ let cursor: string;
 const clients: pg.Client[] = [];
 
 beforeEach(async () => {
-  schema = await createTestSchema();
+  schema = await takeTestSchema();
   clock = new TestClock();
   store = createPostgresStore({ url: schema.url, clock });
   await store.open();

@@ -10,7 +10,8 @@ import { inSchema, type Statement } from "../../server/tasks/stores/postgres/sta
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { cancelRequests, reap, renewLease } from "../../server/tasks/stores/postgres/workers.ts";
 import { newTask, newTasks, newWorker, settlementOf } from "../support/builders.ts";
-import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import type { TestSchema } from "../support/postgres.ts";
+import { takeTestSchema } from "../support/spare-schemas.ts";
 import { claimRequest, ok } from "../support/stores.ts";
 
 let schema: TestSchema;
@@ -24,7 +25,7 @@ async function open(): Promise<TaskStore> {
 }
 
 beforeEach(async () => {
-  schema = await createTestSchema();
+  schema = await takeTestSchema();
 });
 afterEach(async () => {
   for (const store of stores.splice(0)) await store.close();

@@ -6,7 +6,8 @@ import type { TaskStore } from "../../server/tasks/core/store.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newTasks, newWorker, settlementOf } from "../support/builders.ts";
 import { FaultWorld } from "../support/fault-world.ts";
-import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import type { TestSchema } from "../support/postgres.ts";
+import { takeTestSchema } from "../support/spare-schemas.ts";
 import { claimRequest, ok } from "../support/stores.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -17,7 +18,7 @@ const clients: pg.Client[] = [];
 const stores: TaskStore[] = [];
 
 beforeEach(async () => {
-  schema = await createTestSchema();
+  schema = await takeTestSchema();
   world = await FaultWorld.open({ url: schema.url });
 });
 afterEach(async () => {

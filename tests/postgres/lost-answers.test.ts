@@ -17,7 +17,8 @@ import {
   startAt,
 } from "../support/builders.ts";
 import { CuttingProxy } from "../support/cutting-proxy.ts";
-import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import type { TestSchema } from "../support/postgres.ts";
+import { takeTestSchema } from "../support/spare-schemas.ts";
 import { claimRequest, ok } from "../support/stores.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -383,7 +384,7 @@ let store: TaskStore;
 let direct: TaskStore;
 
 beforeEach(async () => {
-  schema = await createTestSchema();
+  schema = await takeTestSchema();
   proxy = await CuttingProxy.start(schema.url);
   store = createPostgresStore({ url: proxy.url(schema.url) });
   direct = createPostgresStore({ url: schema.url });

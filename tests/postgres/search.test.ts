@@ -17,8 +17,9 @@ import { rowFilterOf } from "../../server/tasks/stores/row-filter.ts";
 import { newId, newSearch, newTasks, newWorker } from "../support/builders.ts";
 import { countOf, tasksOf } from "../support/found.ts";
 import { everySearch } from "../support/month.ts";
-import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import type { TestSchema } from "../support/postgres.ts";
 import { seeded } from "../support/seeded.ts";
+import { takeTestSchema } from "../support/spare-schemas.ts";
 import { claimRequest, ok } from "../support/stores.ts";
 import { listCounts, type TaskCount } from "../support/task-counts.ts";
 
@@ -34,7 +35,7 @@ let store: TaskStore;
 let all: Task[];
 
 beforeAll(async () => {
-  schema = await createTestSchema();
+  schema = await takeTestSchema();
   await fillPostgres(schema.url, 3_000);
   store = createPostgresStore({ url: schema.url });
   await store.open();
@@ -150,7 +151,7 @@ test("counts by time of many types, parts of minutes included, are those of a lo
 });
 
 test("parts of minutes in which very many tasks were created are counted too", async () => {
-  const other = await createTestSchema();
+  const other = await takeTestSchema();
   const plain = createPostgresStore({ url: other.url });
   await plain.open();
   try {
@@ -186,7 +187,7 @@ function keyOf({ type, queue, status, at }: TaskCount): string {
 }
 
 test("of tasks that lack the name of what is asked for, none but the last is sent, and others are found behind them", async () => {
-  const other = await createTestSchema();
+  const other = await takeTestSchema();
   const plain = createPostgresStore({ url: other.url });
   const database = new Database(parseLocation(other.url));
   await plain.open();
@@ -261,7 +262,7 @@ test("numbers of a task between bounds are looked at by the server, and what is 
 });
 
 test("tasks of lanes and statuses that had none at the last search are found", async () => {
-  const other = await createTestSchema();
+  const other = await takeTestSchema();
   const plain = createPostgresStore({ url: other.url });
   await plain.open();
   try {
@@ -293,7 +294,7 @@ test("tasks of lanes and statuses that had none at the last search are found", a
 });
 
 test("where no id was chosen, the order of ids serves for the order of creation", async () => {
-  const other = await createTestSchema();
+  const other = await takeTestSchema();
   const plain = createPostgresStore({ url: other.url });
   await plain.open();
   try {
@@ -360,7 +361,7 @@ function comparator({ sortBy, descending }: StoreSearch): (a: Task, b: Task) => 
 }
 
 test("pages far behind, and counts, of any order and ranges agree with what is kept by the hour", async () => {
-  const other = await createTestSchema();
+  const other = await takeTestSchema();
   const plain = createPostgresStore({ url: other.url });
   await plain.open();
   try {

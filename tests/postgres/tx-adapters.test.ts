@@ -18,8 +18,9 @@ import {
   type PrismaTransaction,
   type TransactionClient,
 } from "../../server/postgres.ts";
-import { createTestSchema, postgresUrl, type TestSchema } from "../support/postgres.ts";
+import { postgresUrl, type TestSchema } from "../support/postgres.ts";
 import { PrismaClient } from "../support/prisma.ts";
+import { takeTestSchema } from "../support/spare-schemas.ts";
 
 /** A transaction of the caller's: its own insert, then what the test does; and a handle outside any transaction. */
 interface Library {
@@ -131,7 +132,7 @@ describe.each(Object.entries(libraries))("%s", (_, open) => {
   let sendReceipt: TaskDefinition<any, any>;
 
   beforeEach(async () => {
-    schema = await createTestSchema();
+    schema = await takeTestSchema();
     dure = createDure({ database: schema.url });
     sendReceipt = dure.defineTask("send-receipt", async (task) => task.payload);
     await dure.stats();
@@ -141,6 +142,7 @@ describe.each(Object.entries(libraries))("%s", (_, open) => {
   afterEach(async () => {
     await library.close();
     await dure.close();
+    await schema.query("DROP TABLE :schema.orders");
     await schema.drop();
   });
 

@@ -12,7 +12,8 @@ import {
   type TaskOptions,
 } from "../../server/index.ts";
 import { CuttingProxy } from "../support/cutting-proxy.ts";
-import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import type { TestSchema } from "../support/postgres.ts";
+import { takeTestSchema } from "../support/spare-schemas.ts";
 
 let schema: TestSchema;
 let proxy: CuttingProxy;
@@ -20,7 +21,7 @@ let dure: Dure;
 let logged: string[];
 
 beforeEach(async () => {
-  schema = await createTestSchema();
+  schema = await takeTestSchema();
   proxy = await CuttingProxy.start(schema.url);
   logged = [];
   dure = connect();
@@ -30,6 +31,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await dure.close();
   await proxy.close();
+  await schema.query("DROP TABLE :schema.receipts");
   await schema.drop();
 });
 

@@ -3,7 +3,8 @@ import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createDure, type Dure, DureError, type TaskDefinition } from "../../server/index.ts";
 import { grantStatements } from "../../server/tasks/stores/postgres/grants.ts";
-import { createTestSchema, postgresUrl, type TestSchema } from "../support/postgres.ts";
+import { postgresUrl, type TestSchema } from "../support/postgres.ts";
+import { takeTestSchema } from "../support/spare-schemas.ts";
 
 let schema: TestSchema;
 let dure: Dure;
@@ -12,7 +13,7 @@ let sendReceipt: TaskDefinition<any, any>;
 let ran: unknown[];
 
 beforeEach(async () => {
-  schema = await createTestSchema();
+  schema = await takeTestSchema();
   dure = createDure({ database: schema.url });
   ran = [];
   sendReceipt = dure.defineTask("send-receipt", async (task) => void ran.push(task.payload));
@@ -24,6 +25,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await dure.close();
   await client.end().catch(() => undefined);
+  await schema.query("DROP TABLE :schema.orders");
   await schema.drop();
 });
 

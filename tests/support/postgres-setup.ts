@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import pg from "pg";
 import type { TestProject } from "vitest/node";
 import { PostgresServer } from "./postgres-server.ts";
@@ -45,7 +46,10 @@ async function teardown(): Promise<void> {
 }
 
 async function openDesk(): Promise<Server> {
-  const server = createServer((_request, response) => {
+  const server = createServer(async (request, response) => {
+    const kind = request.url!.slice(1);
+    if (request.method === "PUT") putSpare(kind, await text(request));
+    if (kind !== "") return response.end(request.method === "PUT" ? "" : spares.get(kind)?.pop());
     serverUrl().then(
       (url) => response.end(url),
       (error) => response.writeHead(500).end(String(error)),
@@ -53,6 +57,13 @@ async function openDesk(): Promise<Server> {
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   return server.unref();
+}
+
+/** Schemas for the next tests, by kind; what is said of each is for spare-schemas.ts. */
+const spares = new Map<string, string[]>();
+
+function putSpare(kind: string, spare: string): void {
+  spares.set(kind, [...(spares.get(kind) ?? []), spare]);
 }
 
 async function serverUrl(): Promise<string> {

@@ -48,19 +48,22 @@ export interface TestSchema {
   readonly quoted: string;
   /** Asks outside the store; `:schema` stands for the quoted name. Rows as objects. */
   query<Row extends pg.QueryResultRow = any>(sql: string, values?: unknown[]): Promise<Row[]>;
-  /** Leaves the tables as they were made: without a row, and numbers begin anew. */
+  /** Leaves the tables as they were made: without a row, and nothing is known of any; numbers begin anew. */
   empty(): Promise<void>;
   drop(): Promise<void>;
 }
 
 /**
- * A name for a schema, with quotes and spaces in it, and the URL that leads there. Making the schema takes a store
- * about 20 ms, dropping it 5 ms, so that every test has one of its own.
+ * A name for a schema, with quotes and spaces in it, and the URL that leads there. Making the schema takes a store, and dropping it the
+ * server, a quarter of a second of work: what is not about that takes one that is made, by `takeTestSchema`.
  * @param server another than the one of this run
  */
-export async function createTestSchema(server?: PostgresServer): Promise<TestSchema> {
+export function createTestSchema(server?: PostgresServer): Promise<TestSchema> {
   made += 1;
-  const name = `${inject("postgresRun")}-${process.pid}-${made}`;
+  return namedTestSchema(`${inject("postgresRun")}-${process.pid}-${made}`, server);
+}
+
+export async function namedTestSchema(name: string, server?: PostgresServer): Promise<TestSchema> {
   const quoted = `"${name.replaceAll('"', '""')}"`;
   const url = new URL(server?.url() ?? (await postgresUrl()));
   const query: typeof queryPostgres = server ? (sql, values) => server.query(sql, values) : queryPostgres;
@@ -77,7 +80,9 @@ export async function createTestSchema(server?: PostgresServer): Promise<TestSch
     empty: async () => {
       const used = await query(usedTables, [name]);
       if (used.length === 0) return;
-      await query(`TRUNCATE ${used.map(({ table }) => table).join(", ")} RESTART IDENTITY`);
+      const tables = used.map(({ table }) => table);
+      await query(`TRUNCATE ${tables.join(", ")} RESTART IDENTITY`);
+      await query("DELETE FROM pg_statistic WHERE starelid = ANY($1::regclass[])", [tables]);
     },
     drop: async () => void (await query(`DROP SCHEMA IF EXISTS ${quoted} CASCADE`)),
   };
@@ -90,12 +95,16 @@ const usedTables = `SELECT format('%I.%I', schemaname, tablename) AS table FROM 
 
 const workerRole = "dure_test_worker";
 
-/** The URL of a schema that was made, for a role that was granted what a worker needs. */
-export async function workerUrl(url: string): Promise<string> {
+/** Grants a role what a worker needs in a schema that was made. */
+export async function grantWorker(url: string): Promise<void> {
   await queryPostgres(
     `DO $$ BEGIN CREATE ROLE ${workerRole} LOGIN PASSWORD 'secret'; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`,
   );
   await queryPostgres(grantsFor(url, workerRole, "worker").join(" "));
+}
+
+/** The URL of such a schema for that role. */
+export function workerUrl(url: string): string {
   const own = new URL(url);
   own.username = workerRole;
   own.password = "secret";

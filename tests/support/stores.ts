@@ -18,7 +18,8 @@ import { Connection } from "../../server/tasks/stores/sqlite/connection.ts";
 import { checkHealth } from "../../server/tasks/stores/sqlite/health.ts";
 import { createSqliteStore } from "../../server/tasks/stores/sqlite/store.ts";
 import { newWorker, settlementOf } from "./builders.ts";
-import { createTestSchema, type TestSchema, workerUrl } from "./postgres.ts";
+import { workerUrl } from "./postgres.ts";
+import { takeTestSchema } from "./spare-schemas.ts";
 import { TestClock } from "./test-clock.ts";
 
 interface StoreKind {
@@ -38,9 +39,6 @@ interface StoreDatabase {
   findings?(clock: TestClock): HealthFinding[];
   remove(): Promise<void>;
 }
-
-/** A schema whose tables are empty, for the next test of this file: making one takes far longer than emptying it. */
-let spareSchema: { schema: TestSchema; own: string } | undefined;
 
 const kinds: StoreKind[] = [
   {
@@ -80,34 +78,16 @@ const kinds: StoreKind[] = [
     holdsClaims: false,
     database: async () => {
       const { createPostgresStore } = await import("../../server/tasks/stores/postgres/store.ts");
-      const { schema, own } = spareSchema ?? (await makeSchema());
-      spareSchema = undefined;
-      let asMade = true;
+      const schema = await takeTestSchema("granted");
+      const own = workerUrl(schema.url);
       return {
         connect: (clock) => createPostgresStore({ url: own, clock }),
-        connectOwner: (clock) => {
-          asMade = false;
-          return createPostgresStore({ url: schema.url, clock });
-        },
-        remove: async () => {
-          if (!asMade) return schema.drop();
-          await schema.empty();
-          spareSchema = { schema, own };
-        },
+        connectOwner: (clock) => createPostgresStore({ url: schema.url, clock }),
+        remove: () => schema.drop(),
       };
     },
   },
 ];
-
-/** With the URL for a role that has the rights of a worker and no more; the tables are their owner's. */
-async function makeSchema(): Promise<{ schema: TestSchema; own: string }> {
-  const { createPostgresStore } = await import("../../server/tasks/stores/postgres/store.ts");
-  const schema = await createTestSchema();
-  const maker = createPostgresStore({ url: schema.url });
-  await maker.open();
-  await maker.close();
-  return { schema, own: await workerUrl(schema.url) };
-}
 
 /** What a contract test works with. `worker-1` is alive and runs resize-image. */
 export class World {

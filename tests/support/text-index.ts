@@ -10,9 +10,10 @@ import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts
 import type { TextIndex } from "../../server/tasks/stores/postgres/text-indexes.ts";
 import { textSource } from "../../server/tasks/stores/postgres/text-keys.ts";
 import { newTask, newWorker } from "../support/builders.ts";
-import { createTestSchema, type TestSchema } from "../support/postgres.ts";
 import { claimRequest, ok } from "../support/stores.ts";
 import { TestClock } from "../support/test-clock.ts";
+import type { TestSchema } from "./postgres.ts";
+import { takeTestSchema } from "./spare-schemas.ts";
 
 export let schema: TestSchema;
 export let store: TaskStore;
@@ -22,7 +23,7 @@ export let database: Database;
 /** For every test of the file that calls it. */
 export function useTextIndex(): void {
   beforeEach(async () => {
-    schema = await createTestSchema();
+    schema = await takeTestSchema();
     clock = new TestClock();
     store = createPostgresStore({ url: schema.url, clock });
     await store.open();
