@@ -116,7 +116,8 @@ async function oddRecords(world: World): Promise<TaskRecord[]> {
     const updatedAt = Math.max(createdAt, startedAt + pick([...spans, -1, -5_000]));
     const dueAt = createdAt + pick([0, 0, -1_000, 2_000, 4_000_000]);
     const times = { createdAt, startedAt, updatedAt, dueAt };
-    const shared = { ...sample, ...times, type: types[n % 2]!, id: `odd-${String(n).padStart(3, "0")}` };
+    const id = `odd-${String(n).padStart(3, "0")}`;
+    const shared = { ...sample, ...times, type: types[n % 2]!, id, ownId: true };
     const status = pick(["COMPLETED", "FAILED", "CANCELLED", "PENDING"] as const);
     if (status !== "PENDING") return { ...shared, status, completedAt: updatedAt };
     const { completedAt: _completedAt, result: _result, ...waiting } = shared;

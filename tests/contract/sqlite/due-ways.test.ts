@@ -7,7 +7,7 @@ import type { NewTask, StoreSearch, TaskStore } from "../../../server/tasks/core
 import { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
 import { delayedWithin } from "../../../server/tasks/stores/sqlite/delays.ts";
 import { waysToWaiting } from "../../../server/tasks/stores/sqlite/due-keys.ts";
-import { findPairs } from "../../../server/tasks/stores/sqlite/search.ts";
+import { findPairs } from "../../../server/tasks/stores/sqlite/pairs.ts";
 import { isPlace, type Key } from "../../../server/tasks/stores/sqlite/search-key.ts";
 import { sooner } from "../../../server/tasks/stores/sqlite/search-merge.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";

@@ -5,7 +5,8 @@ import { createdWithin, type DueRange, delayedMax, dueRangeOf } from "../due-ran
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
 import { elsewhereIndexes } from "./order-statements.ts";
-import { findPairs, keysInOrder } from "./search.ts";
+import { findPairs } from "./pairs.ts";
+import { keysInOrder } from "./search.ts";
 import { comparator, type Key } from "./search-key.ts";
 import { mergeInOrder } from "./search-merge.ts";
 import { withPairs } from "./search-statements.ts";

@@ -9,7 +9,8 @@ import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
 import { slowMs } from "./duration-statements.ts";
 import { type Durations, stretchedKeys } from "./duration-stretches.ts";
-import { countTasks, findPairs } from "./search.ts";
+import { findPairs } from "./pairs.ts";
+import { countTasks } from "./search.ts";
 import type { Key } from "./search-key.ts";
 import { slowKeys } from "./slow-keys.ts";
 

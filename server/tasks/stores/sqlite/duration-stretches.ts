@@ -12,7 +12,7 @@ import { sortedBetween } from "../near-orders.ts";
 import { generatedBefore, isDownwards, lateMs } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
 import { hoursSql, lanesSql, lateSql, minutesSql, tasksSql } from "./duration-statements.ts";
-import { iterate } from "./search.ts";
+import { iterate } from "./key-stream.ts";
 import { comparator, firstId, isAfter, type Key, lastId, placeKey } from "./search-key.ts";
 import { mergeInOrder, mergeUnopened, type Unopened } from "./search-merge.ts";
 import type { Pair } from "./search-statements.ts";

@@ -4,11 +4,12 @@
  */
 import type { SQLInputValue } from "node:sqlite";
 import type { StoreSearch } from "../../core/store.ts";
-import { sortedBetween, usualStarts } from "../near-orders.ts";
+import { isOfRange, sortedBetween, usualStarts } from "../near-orders.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
+import { headed, shareOfPage, streamKeys } from "./key-stream.ts";
 import { type Elsewhere, elsewhereIndexes } from "./order-statements.ts";
-import { headed, headedPairsMin, iterate } from "./search.ts";
+import { headedPairsMin } from "./search.ts";
 import { type Key, placeBefore } from "./search-key.ts";
 import { type Pair, type SearchStatement, withPairs } from "./search-statements.ts";
 
@@ -30,7 +31,9 @@ export function elsewhereKeys(
   within?: Between,
 ): Iterator<Key>[] {
   const { text, values } = streamStatement(search, from, within);
-  const open = ({ lane, status }: Pair) => iterate(connection, text, [lane, status, ...values]);
+  const shareOf = shareOfPage(search, pairs, !isOfRange(search));
+  const open = (pair: Pair) =>
+    streamKeys(connection, { text, values: [pair.lane, pair.status, ...values] }, shareOf(pair));
   if (pairs.length < headedPairsMin) return pairs.map(open);
   const heads = headsStatement(search, from, within);
   const places = JSON.stringify(pairs.map(({ lane, status }) => [lane, status]));

@@ -4,9 +4,11 @@
  * one. Those of 0, which are most tasks or none, are read in the order of ids, and the others passed over.
  */
 import type { StoreSearch } from "../../core/store.ts";
-import { sortedBetween } from "../near-orders.ts";
+import { isOfRange, sortedBetween } from "../near-orders.ts";
 import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
+import { headed, shareOfPage, streamKeys } from "./key-stream.ts";
+import { findPairs } from "./pairs.ts";
 import {
   firstOfPriority,
   firstPriorities,
@@ -17,16 +19,7 @@ import {
   waitingUnprioritized,
 } from "./priority-statements.ts";
 import type { DefinitionRow } from "./rows.ts";
-import {
-  findPairs,
-  headed,
-  headedPairsMin,
-  isWithin,
-  iterate,
-  keysInOrder,
-  planInOrder,
-  runningKeys,
-} from "./search.ts";
+import { headedPairsMin, isWithin, keysInOrder, planInOrder, runningKeys } from "./search.ts";
 import { comparator, isAfter, type Key, placeBefore, placeKey } from "./search-key.ts";
 import { chunksOfKeys, mergeInOrder } from "./search-merge.ts";
 import type { Pair } from "./search-statements.ts";
@@ -114,6 +107,7 @@ class Prioritized {
   #streams(pairs: readonly Pair[], priority: number): Iterator<Key>[] {
     const { after } = this.#search;
     const beyond = after?.value === priority ? after.id : undefined;
+    const shareOf = shareOfPage(this.#search, pairs, !isOfRange(this.#search));
     const groups = new Map<string, Pair[]>();
     for (const pair of pairs) {
       const kind = JSON.stringify({ isGenerated: !pair.ownIds, hasLate: this.#hasLate(pair) });
@@ -123,9 +117,10 @@ class Prioritized {
     }
     return [...groups].flatMap(([kind, group]) => {
       const part = { ...(JSON.parse(kind) as { isGenerated: boolean; hasLate: boolean }), beyond };
-      const open = ({ lane, status }: Pair, beyond: string | undefined) => {
+      const open = (pair: Pair, beyond: string | undefined) => {
         const { text, values } = ofPriority(this.#search, { ...part, beyond });
-        return iterate(this.#connection, text, [lane, status, priority, ...values]);
+        const statement = { text, values: [pair.lane, pair.status, priority, ...values] };
+        return streamKeys(this.#connection, statement, shareOf(pair));
       };
       if (pairs.length < headedPairsMin) return group.map((pair) => open(pair, beyond));
       const { text, values } = firstOfPriority(this.#search, part);

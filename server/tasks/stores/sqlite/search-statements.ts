@@ -12,7 +12,7 @@ import { isDownwards, isSplit, boundsOf as streamBounds } from "../search-bounds
 import { beforeAll } from "./instants.ts";
 import { searchIndexes } from "./statements.ts";
 
-/** One SQL statement of a search, with its values; a search's own takes LIMIT and OFFSET after them. */
+/** One SQL statement of a search, with its values. */
 export interface SearchStatement {
   text: string;
   values: SQLInputValue[];
@@ -66,13 +66,18 @@ export function generatedStatement(search: StoreSearch): SearchStatement {
 /** Of the whole list the tasks whose ids were chosen. */
 export function ownIdStatement(search: StoreSearch): SearchStatement {
   const byId = search.sortBy === "id";
-  const { conditions, values } = boundsOf(search, byId ? "ownId" : "created");
+  const { conditions, values } = boundsOf(search, byId ? "ownId" : "created", false);
   const index = byId ? "tasks_id" : "tasks_own_id_created";
   return wholeStatement(index, ["own_id = 1", ...conditions], byId ? "id" : "created_at", search, values);
 }
 
-/** The streams of one pair's tasks, each in the order of the search. */
-export function streamsOfPair(search: StoreSearch, pair: Pair): SearchStatement[] {
+/** The streams of one pair's tasks, each in the order of the search; of late ones alone, or of all. */
+export function streamsOfPair(
+  search: StoreSearch,
+  pair: Pair,
+  of: "late" | "all" = "all",
+): SearchStatement[] {
+  if (of === "late") return [streamFrom("lateCreated", search, pair)];
   if (search.sortBy === "id" && pair.ownIds) return [streamFrom("ownId", search, pair)];
   return indexesOf(search, pair).map((from) => streamFrom(from, search, pair));
 }
@@ -96,10 +101,16 @@ interface HeadsStatement extends PairsStatement {
 }
 
 /** Each pair's first instant in the order of a search by instants. */
-export function headsOfPairs(search: StoreSearch, pairs: readonly Pair[]): HeadsStatement[] {
-  return Array.from(byIndex(search, pairs), ([from, pairs]) => {
+export function headsOfPairs(
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  of: "late" | "all" = "all",
+): HeadsStatement[] {
+  const groups: Iterable<readonly [SearchIndex, readonly Pair[]]> =
+    of === "late" ? [["lateCreated", pairs]] : byIndex(search, pairs);
+  return Array.from(groups, ([from, pairs]) => {
     const { key } = searchIndexes[from];
-    const { tasks, values } = tasksOfEach(from, search);
+    const { tasks, values } = tasksOfEach(from, search, areGenerated(pairs));
     const head = `SELECT ${key} FROM ${tasks} ORDER BY ${orderBy(key, search)} LIMIT 1`;
     const text = `${withPairs} SELECT (${head}) FROM pairs`;
     return { text, values, pairs, stream: (pair, at) => streamFrom(from, startingAt(search, at), pair) };
@@ -119,7 +130,7 @@ function startingAt(search: StoreSearch, at: number): StoreSearch {
 /** How many keys the pairs have in all; takes the most to count as its last value. */
 export function keyCountsOfPairs(search: StoreSearch, pairs: readonly Pair[]): PairsStatement[] {
   return Array.from(byIndex(search, pairs), ([from, pairs]) => {
-    const { tasks, values } = tasksOfEach(from, search);
+    const { tasks, values } = tasksOfEach(from, search, areGenerated(pairs));
     const counted = `SELECT 1 FROM pairs CROSS JOIN ${tasks} LIMIT ?`;
     return { text: `${withPairs} SELECT count(*) FROM (${counted})`, values, pairs };
   });
@@ -140,7 +151,7 @@ export function countsOfPairs(
     const asked =
       freshOnly && from !== "fresh" ? members.filter(({ status }) => status !== pending) : members;
     if (asked.length === 0) return [];
-    const { tasks, values } = tasksOfEach(from, counted);
+    const { tasks, values } = tasksOfEach(from, counted, areGenerated(asked));
     const text = `${withPairs} SELECT (SELECT count(*) FROM ${tasks}) FROM pairs`;
     return [{ text, values, places: asked.map((pair) => placeOf.get(pair)!) }];
   });
@@ -184,14 +195,19 @@ export const withPairs = `/* dure:searchTasks */ WITH pairs AS MATERIALIZED
   (SELECT value ->> 0 AS lane, value ->> 1 AS status FROM json_each(?))`;
 
 /** The tasks of the pair at hand, in a statement that begins `withPairs`. */
-function tasksOfEach(from: SearchIndex, search: StoreSearch): { tasks: string; values: SQLInputValue[] } {
+function tasksOfEach(
+  from: SearchIndex,
+  search: StoreSearch,
+  areGenerated = false,
+): { tasks: string; values: SQLInputValue[] } {
   const { index, condition } = searchIndexes[from];
-  const { conditions, values } = boundsOf(search, from);
+  const { conditions, values } = boundsOf(search, from, areGenerated);
   const own = ["tasks.lane = pairs.lane", ofPairs(condition), ...conditions];
   return { tasks: `tasks INDEXED BY ${index} WHERE ${own.join(" AND ")}`, values };
 }
 
-function ofPairs(condition: string): string {
+/** A condition on one pair, as one on the pair at hand. */
+export function ofPairs(condition: string): string {
   return condition.replaceAll("status", "tasks.status").replace("?", "pairs.status");
 }
 
@@ -210,7 +226,7 @@ function wholeStatement(
 ): SearchStatement {
   return {
     text: `/* dure:searchTasks */ SELECT created_at, id, seq FROM tasks INDEXED BY ${index}
-      WHERE ${conditions.join(" AND ")} ORDER BY ${orderBy(key, search)} LIMIT ? OFFSET ?`,
+      WHERE ${conditions.join(" AND ")} ORDER BY ${orderBy(key, search)}`,
     values,
   };
 }
@@ -220,7 +236,7 @@ function streamFrom(from: SearchIndex, search: StoreSearch, pair: Pair): SearchS
   const { text, values } = whereOf(from, search, pair);
   return {
     text: `/* dure:searchTasks */ SELECT ${key === "id" ? "0" : key}, id, seq FROM tasks INDEXED BY ${index}
-      WHERE ${text} ORDER BY ${orderBy(key, search)} LIMIT ? OFFSET ?`,
+      WHERE ${text} ORDER BY ${orderBy(key, search)}`,
     values,
   };
 }
@@ -325,7 +341,7 @@ function countFrom(from: SearchIndex, search: StoreSearch, pair: Pair): SearchSt
 }
 
 function whereOf(from: SearchIndex, search: StoreSearch, pair: Pair): SearchStatement {
-  const { conditions, values } = boundsOf(search, from);
+  const { conditions, values } = boundsOf(search, from, !pair.ownIds);
   const place = from === "fresh" ? [pair.lane] : [pair.lane, pair.status];
   return {
     text: ["lane = ?", searchIndexes[from].condition, ...conditions].join(" AND "),
@@ -338,19 +354,37 @@ function orderBy(key: string, search: StoreSearch): string {
   return key === "id" ? `id ${direction}` : `${key} ${direction}, id ${direction}`;
 }
 
-/** Conditions on the instants and the place to go on from. */
-function boundsOf(search: StoreSearch, from: SearchIndex): { conditions: string[]; values: SQLInputValue[] } {
+function areGenerated(pairs: readonly Pair[]): boolean {
+  return pairs.every(({ ownIds }) => !ownIds);
+}
+
+/**
+ * Conditions on the instants and the place to go on from. An index by the change has ids, and generated ones tell when their tasks
+ * were created: then no row is looked at for that.
+ */
+function boundsOf(
+  search: StoreSearch,
+  from: SearchIndex,
+  areGenerated: boolean,
+): { conditions: string[]; values: SQLInputValue[] } {
   const { conditions, values, add } = gather();
   const isFresh = from === "fresh";
   const { created, updated, place, id } = streamBounds(search, isFresh ? "created" : from, isFresh);
   const than = isDownwards(search) ? "<" : ">";
-  if (created.from !== undefined) add("created_at >= ?", created.from);
-  if (created.to !== undefined) add("created_at < ?", created.to);
+  const byIds = areGenerated && (from === "updated" || from === "lateUpdated");
+  if (created.from !== undefined) addCreated(">=", created.from);
+  if (created.to !== undefined) addCreated("<", created.to);
   if (updated.from !== undefined) add("updated_at >= ?", updated.from);
   if (updated.to !== undefined) add("updated_at < ?", updated.to);
   if (place) add(`(${searchIndexes[from].key}, id) ${than} (?, ?)`, place.value, place.id);
   if (id !== undefined) add(`id ${than} ?`, id);
   return { conditions, values };
+
+  function addCreated(than: ">=" | "<", at: number): void {
+    // No id tells of a time before 1970.
+    if (byIds && at >= 0) add(`id ${than} ?`, ulidStart(at));
+    else add(`created_at ${than} ?`, at);
+  }
 }
 
 function addUpdated({ updated }: StoreSearch, add: Add): void {

@@ -7,11 +7,14 @@
  * Since a task is never updated before it was created, a bound on one instant bounds the other, and an order by
  * either is narrowed by both ranges.
  */
-import type { SQLInputValue } from "node:sqlite";
 import type { Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import { GroupSums } from "../group-sums.ts";
 import { keptTime } from "../kept-counts.ts";
+import { isDownwards } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
+import { crossingKeys, crossingSql, type Parts, partsByChange } from "./crossing-keys.ts";
+import { headed, type PageSize, shareOfPage, streamKeys } from "./key-stream.ts";
+import { findPairs } from "./pairs.ts";
 import type { Rows } from "./protocol.ts";
 import type { DefinitionRow } from "./rows.ts";
 import { readTasks } from "./rows-within.ts";
@@ -104,10 +107,30 @@ function countById(connection: Connection, search: StoreSearch): number {
 export function searchStatements(connection: Connection, search: StoreSearch): SearchStatement[] {
   if (isWhole(search)) return [generatedStatement(search), ownIdStatement(search)];
   const settled = findPairs(connection, search).filter((pair) => pair.status !== 2);
-  const isByText = search.sortBy === "id" && settled.some(({ ownIds }) => ownIds);
+  const parts = partsOf(connection, search);
+  if (parts) return statementsOfParts(connection, search, parts, settled);
   return [
     ...settled.flatMap((pair) => streamsOfPair(search, pair)),
-    ...(isByText ? [] : [...headStatements(search, settled), ...keyCountsOfPairs(search, settled)]),
+    ...(isByText(search, settled)
+      ? []
+      : [...headStatements(search, settled), ...keyCountsOfPairs(search, settled)]),
+  ];
+}
+
+function statementsOfParts(
+  connection: Connection,
+  search: StoreSearch,
+  { within, before }: Parts,
+  settled: readonly Pair[],
+): SearchStatement[] {
+  const own = settled.filter(({ ownIds }) => ownIds);
+  const generated = settled.filter(({ ownIds }) => !ownIds);
+  return [
+    ...searchStatements(connection, within),
+    ...generated.flatMap((pair) => streamsOfPair(before, pair, "late")),
+    ...own.flatMap((pair) => streamsOfPair(before, pair)),
+    ...headStatements(before, settled),
+    ...keyCountsOfPairs(search, settled),
   ];
 }
 
@@ -121,6 +144,7 @@ function headStatements(search: StoreSearch, pairs: readonly Pair[]): SearchStat
 /** The plan of a search without conditions, in an order that indexes have. */
 export function planInOrder(connection: Connection, search: StoreSearch): SearchPlan {
   const texts = searchStatements(connection, search).map(({ text }) => text);
+  if (partsOf(connection, search)) texts.push(crossingSql(isDownwards(search)));
   const indexes = new Set(
     texts.flatMap((text) => [...text.matchAll(/INDEXED BY (\w+)/g)].map(([, name]) => name!)),
   );
@@ -165,49 +189,99 @@ function openStreams(
   connection: Connection,
   search: StoreSearch,
   definitions: readonly DefinitionRow[],
+  page: PageSize = search,
 ): Iterator<Key>[] {
   const fromDefinitions = definitions
     .map((definition, index) => definitionKey(search, definition, -1 - index))
     .filter((key) => isAfter(search, key));
-  if (isWhole(search)) return openWhole(connection, search, sorted(search, fromDefinitions));
+  if (isWhole(search)) return openWhole(connection, search, sorted(search, fromDefinitions), page);
   const pairs = findPairs(connection, search);
+  const parts = partsOf(connection, search);
+  if (parts)
+    return [
+      ...openParts(connection, search, parts, pairs, page),
+      sorted(search, fromDefinitions)[Symbol.iterator](),
+    ];
   const memory = sorted(search, [...runningKeys(connection, search, pairs), ...fromDefinitions]);
   const settled = pairs.filter((pair) => pair.status !== 2);
-  const wanted = search.offset + search.limit;
-  const open = ({ text, values }: SearchStatement) => iterate(connection, text, [...values, wanted, 0]);
-  const isByText = search.sortBy === "id" && settled.some(({ ownIds }) => ownIds);
-  const streams =
-    settled.length < headedPairsMin || isByText
-      ? settled.flatMap((pair) => streamsOfPair(search, pair)).map(open)
-      : headedStreams(connection, search, settled, open);
-  return [...streams, memory[Symbol.iterator]()];
+  return [...openPairs(connection, search, settled, page), memory[Symbol.iterator]()];
+}
+
+function partsOf(connection: Connection, search: StoreSearch): Parts | undefined {
+  return isByText(search, findPairs(connection, search)) ? undefined : partsByChange(search);
+}
+
+/** Ids that were chosen are in no order of time. */
+function isByText({ sortBy }: StoreSearch, pairs: readonly Pair[]): boolean {
+  return sortBy === "id" && pairs.some(({ ownIds }) => ownIds);
+}
+
+function isEmpty({ created }: StoreSearch): boolean {
+  return (created?.start ?? Number.NEGATIVE_INFINITY) >= (created?.end ?? Number.POSITIVE_INFINITY);
+}
+
+function openPairs(
+  connection: Connection,
+  search: StoreSearch,
+  settled: readonly Pair[],
+  page: PageSize,
+  of: "late" | "all" = "all",
+): Iterator<Key>[] {
+  const shareOf = shareOfPage(page, settled, of === "all");
+  const open = (statement: SearchStatement, pair: Pair) => streamKeys(connection, statement, shareOf(pair));
+  if (settled.length >= headedPairsMin && !isByText(search, settled))
+    return headedStreams(connection, headsOfPairs(search, settled, of), search, open);
+  return settled.flatMap((pair) => streamsOfPair(search, pair, of).map((statement) => open(statement, pair)));
+}
+
+/** The second part in the order of reading is opened where it is come to. */
+function openParts(
+  connection: Connection,
+  search: StoreSearch,
+  parts: Parts,
+  pairs: readonly Pair[],
+  page: PageSize,
+): Iterator<Key>[] {
+  const { start, before } = parts;
+  const compare = comparator(search);
+  const within = () => {
+    const endlessly: StoreSearch = { ...parts.within, offset: 0, limit: endless };
+    return mergeInOrder(openStreams(connection, endlessly, [], page), compare);
+  };
+  const earlier = () => {
+    const settled = pairs.filter(({ status }) => status !== 2);
+    const own = settled.filter(({ ownIds }) => ownIds);
+    const generated = settled.filter(({ ownIds }) => !ownIds);
+    const streams = [
+      crossingKeys(connection, parts, generated, page),
+      ...openPairs(connection, before, generated, page, "late"),
+      ...openPairs(connection, before, own, page),
+      sorted(search, runningKeys(connection, before, pairs))[Symbol.iterator](),
+    ];
+    return mergeInOrder(streams, compare);
+  };
+  if (isEmpty(before)) return [within()];
+  if (isEmpty(parts.within)) return [earlier()];
+  return isDownwards(search)
+    ? [within(), headed(placeBefore(search, start - 1), earlier)]
+    : [earlier(), headed(placeBefore(search, start), within)];
 }
 
 /** Most of many streams have nothing on the page: only those that are come to are opened. */
 function headedStreams(
   connection: Connection,
+  groups: ReturnType<typeof headsOfPairs>,
   search: StoreSearch,
-  settled: readonly Pair[],
-  open: (statement: SearchStatement) => Iterator<Key>,
+  open: (statement: SearchStatement, pair: Pair) => Iterator<Key>,
 ): Iterator<Key>[] {
-  return headsOfPairs(search, settled).flatMap(({ text, values, pairs, stream }) => {
+  return groups.flatMap(({ text, values, pairs, stream }) => {
     const places = JSON.stringify(pairs.map(({ lane, status }) => [lane, status]));
     const heads = connection.prepare(text).all(places, ...values) as unknown as [number | null][];
-    return heads.flatMap(([head], place) =>
-      head === null ? [] : [headed(placeBefore(search, head), () => open(stream(pairs[place]!, head)))],
-    );
+    return heads.flatMap(([head], place) => {
+      const pair = pairs[place]!;
+      return head === null ? [] : [headed(placeBefore(search, head), () => open(stream(pair, head), pair))];
+    });
   });
-}
-
-export function* headed(head: Key, open: () => Iterator<Key>): Generator<Key, undefined> {
-  yield head;
-  const stream = open();
-  try {
-    for (let next = stream.next(); !next.done; next = stream.next()) yield next.value;
-    return undefined;
-  } finally {
-    stream.return?.();
-  }
 }
 
 /** All keys of a search in its order, from its place on, whatever its limit; definitions are negative. */
@@ -216,23 +290,28 @@ export function keysInOrder(
   search: StoreSearch,
   definitions: readonly DefinitionRow[],
 ): Iterator<Key> {
-  const streams = openStreams(connection, { ...search, offset: 0, limit: endless }, definitions);
+  const streams = openStreams(connection, { ...search, offset: 0, limit: endless }, definitions, search);
   return mergeInOrder(streams, comparator(search));
 }
 
 /** Where nothing must be merged with the generated ids, SQL itself skips what comes before the page. */
-function openWhole(connection: Connection, search: StoreSearch, memory: Key[]): Iterator<Key>[] {
+function openWhole(
+  connection: Connection,
+  search: StoreSearch,
+  memory: Key[],
+  { offset, limit }: PageSize,
+): Iterator<Key>[] {
   const { text, values } = generatedStatement(search);
   const hasOwnIds = connection.prepare(sql.hasOwnIds).get() !== undefined;
   if (!hasOwnIds && memory.length === 0 && search.limit < endless) {
-    const keys = connection.prepare(text).all(...values, search.limit, search.offset);
+    const statement = connection.prepare(`${text} LIMIT ? OFFSET ?`);
+    const keys = statement.all(...values, search.limit, search.offset);
     return [skipped(keys as unknown as Key[])];
   }
-  const wanted = search.offset + search.limit;
-  const own = ownIdStatement(search);
+  const streamed = (statement: SearchStatement) => streamKeys(connection, statement, offset + limit);
   return [
-    iterate(connection, text, [...values, wanted, 0]),
-    ...(hasOwnIds ? [iterate(connection, own.text, [...own.values, wanted, 0])] : []),
+    streamed({ text, values }),
+    ...(hasOwnIds ? [streamed(ownIdStatement(search))] : []),
     memory[Symbol.iterator](),
   ];
 }
@@ -242,20 +321,6 @@ function skipped(keys: Key[]): Iterator<Key> & { skipped?: true } {
   const iterator: Iterator<Key> & { skipped?: true } = keys[Symbol.iterator]();
   iterator.skipped = true;
   return iterator;
-}
-
-/** Keys read one by one; `return` lets go of the statement, also after the last key. */
-export function iterate(connection: Connection, text: string, values: SQLInputValue[]): Iterator<Key> {
-  const statement = connection.borrow(text);
-  const keys = statement.iterate(...values) as unknown as Iterator<Key>;
-  return {
-    next: () => keys.next(),
-    return: () => {
-      keys.return?.();
-      connection.giveBack(text, statement);
-      return { done: true, value: undefined };
-    },
-  };
 }
 
 function sorted(search: StoreSearch, keys: Key[]): Key[] {
@@ -365,45 +430,3 @@ export function isWithin(range: { start?: number; end?: number } | undefined, at
     ((range.start === undefined || at >= range.start) && (range.end === undefined || at < range.end))
   );
 }
-
-// Pairs
-
-export function findPairs(connection: Connection, search: StoreSearch): Pair[] {
-  const statuses = search.statuses && new Set<number>(search.statuses.map((name) => statusNumbers[name]));
-  const queues = search.queues && new Set(search.queues);
-  if (statuses?.size === 0) return [];
-  return pairsOf(connection, search.types, statuses).filter(
-    (pair) => (!statuses || statuses.has(pair.status)) && (!queues || queues.has(pair.queue)),
-  );
-}
-
-/** A search asks for them several times. Those of other statuses may be among them. */
-function pairsOf(
-  connection: Connection,
-  types: StoreSearch["types"],
-  statuses: ReadonlySet<number> | undefined,
-): readonly Pair[] {
-  if (types) return readPairs(connection, "pairsOfTypes", [...new Set(types)]);
-  const all = connection.known<readonly Pair[]>("pairs []");
-  if (all) return all;
-  return statuses
-    ? readPairs(connection, "pairsOfStatuses", [...statuses].sort())
-    : readPairs(connection, "pairs", []);
-}
-
-function readPairs(
-  connection: Connection,
-  statement: "pairs" | "pairsOfTypes" | "pairsOfStatuses",
-  of: readonly (string | number)[],
-): readonly Pair[] {
-  const wanted = JSON.stringify(of);
-  return connection.once(`${statement} ${wanted}`, () => {
-    const values = statement === "pairs" ? [] : [wanted];
-    const rows = connection.prepare(sql[statement]).all(...values) as unknown as PairRow[];
-    return rows.map(([lane, type, queue, ownIds, status, tasks]) => {
-      return { lane, type, queue, ownIds: ownIds === 1, status, tasks };
-    });
-  });
-}
-
-type PairRow = [lane: number, type: string, queue: string, ownIds: number, status: number, tasks: number];

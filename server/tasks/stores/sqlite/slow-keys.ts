@@ -2,12 +2,15 @@
 import type { SQLInputValue } from "node:sqlite";
 import { ulidStart } from "../../core/ids.ts";
 import type { StoreSearch } from "../../core/store.ts";
+import { isOfRange } from "../near-orders.ts";
 import { isDownwards, leastDuration } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
 import { duration, slowHeads, slowMs, slowTasks } from "./duration-statements.ts";
 import type { Durations } from "./duration-stretches.ts";
 import { Candidates, gatheredMax, type KeySource } from "./key-source.ts";
-import { findPairs, headed, headedPairsMin, iterate } from "./search.ts";
+import { headed, shareOfPage, streamKeys } from "./key-stream.ts";
+import { findPairs } from "./pairs.ts";
+import { headedPairsMin } from "./search.ts";
 import { comparator, type Key, placeBefore } from "./search-key.ts";
 import { mergeInOrder } from "./search-merge.ts";
 import type { Pair } from "./search-statements.ts";
@@ -22,7 +25,9 @@ export function slowKeys(
   const isDown = isDownwards(search);
   const [direction, than] = isDown ? ["DESC", "<"] : ["ASC", ">"];
   const { after } = search;
-  const open = ({ lane, status, ownIds }: Pair, first: number, last: number) => {
+  const shareOf = shareOfPage(search, pairs, !isOfRange(search));
+  const open = (pair: Pair, first: number, last: number) => {
+    const { lane, status, ownIds } = pair;
     const { conditions, values } = within(search, ownIds);
     if (after) {
       conditions.push(`(${duration}, id) ${than} (?, ?)`);
@@ -31,7 +36,8 @@ export function slowKeys(
     const all = [slowTasks, `${duration} BETWEEN ? AND ?`, ...conditions].join(" AND ");
     const text = `/* dure:slowKeys */ SELECT ${duration}, id, seq ${all}
       ORDER BY ${duration} ${direction}, id ${direction}`;
-    return iterate(connection, text, [lane, status, first, last, ...values]);
+    const statement = { text, values: [lane, status, first, last, ...values] };
+    return streamKeys(connection, statement, shareOf(pair));
   };
   const least = Math.max(from, slowMs);
   const streams =

@@ -18,7 +18,8 @@ import {
 } from "../start-ranges.ts";
 import type { Connection } from "./connection.ts";
 import { elsewhereIndexes } from "./order-statements.ts";
-import { countTasks, findPairs, isWithin, keysInOrder, runningKeys } from "./search.ts";
+import { findPairs } from "./pairs.ts";
+import { countTasks, isWithin, keysInOrder, runningKeys } from "./search.ts";
 import { comparator, isAfter, type Key, keyOf } from "./search-key.ts";
 import { mergeInOrder } from "./search-merge.ts";
 import { type Pair, withPairs } from "./search-statements.ts";
