@@ -5,8 +5,8 @@ import { isDownwards } from "../search-bounds.ts";
 import { comparator, placed } from "./chunks.ts";
 import type { Context } from "./context.ts";
 import type { Session, Snapshot } from "./database.ts";
+import { elsewhere } from "./elsewhere-keys.ts";
 import type { Candidates, KeySource } from "./key-source.ts";
-import { elsewhere } from "./near-statements.ts";
 import { countTasks, outlined } from "./search.ts";
 import {
   instantMax,

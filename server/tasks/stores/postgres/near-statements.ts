@@ -8,8 +8,9 @@ import {
   undelayedSearch,
   usualStarts,
 } from "../near-orders.ts";
-import { isDownwards, lateMs } from "../search-bounds.ts";
+import { isDownwards } from "../search-bounds.ts";
 import { duration, durationKeys, fewestOf } from "./duration-statements.ts";
+import { type Elsewhere, elsewhereKeys } from "./elsewhere-keys.ts";
 import { noKeys } from "./ordered-keys.ts";
 import { areNotEnough, prioritizedKeys, unprioritizedKeys } from "./priority-statements.ts";
 import { columnsWithin, sizedTasks } from "./rows.ts";
@@ -23,7 +24,6 @@ import {
   type StreamSearch,
   split,
   Text,
-  unnested,
   wholeStreams,
 } from "./search-statements.ts";
 import { shape } from "./statement.ts";
@@ -48,31 +48,12 @@ const columns: Record<PartedOrder, string> = {
   duration,
 };
 
-const started = `tasks.status <> 2 AND tasks.started_at IS NOT NULL AND (tasks.status NOT IN (3, 4)
-      OR tasks.updated_at - tasks.started_at NOT BETWEEN 0 AND ${quickMs - 1})`;
-
-/** The indexes of tasks that an order does not share with another one, by their conditions; see near-orders.ts. */
-export const elsewhere = {
-  started,
-  /** For a range of another instant, which bounds the starts of these; see `usualStarts`. */
-  startedUsually: `${started} AND tasks.started_at - tasks.created_at BETWEEN 0 AND ${lateMs}
-      AND tasks.updated_at - tasks.started_at BETWEEN 0 AND ${lateMs}`,
-  startedOddly: `${started} AND (tasks.started_at - tasks.created_at NOT BETWEEN 0 AND ${lateMs}
-      OR tasks.updated_at - tasks.started_at NOT BETWEEN 0 AND ${lateMs})`,
-  due: "tasks.status >= 3 AND tasks.due_at <> tasks.created_at",
-  /** Tasks that wait. */
-  delayed: "tasks.status < 2 AND tasks.due_at <> tasks.created_at",
-} as const;
-
-export type Elsewhere = keyof typeof elsewhere;
-
-/** After every id, byte by byte. */
-const lastId = "\u{10ffff}";
-
 /** By start, some more are read in the other order, so that those that ran at one time need no second look. */
 const aheadOf = 20;
 /** As many again: of those that wait many may be due later, and of those that ended many may have run for longer. */
 const otherSpare = 2;
+/** By priority: a third of those in the order of their ids may have been given none. Fewer would take the page a second look. */
+const unprioritizedSpare = 4;
 
 export interface Reach {
   /** So many of the first places are answered. */
@@ -90,7 +71,8 @@ export interface Reach {
 /** How many are read in the other order. */
 export function nearMost(order: PartedOrder, { depth, isWaitingToo }: Reach): number {
   if (order === "startedAt") return depth * otherSpare + aheadOf;
-  return isWaitingToo || order === "priority" ? depth * otherSpare : depth;
+  if (order === "priority") return depth * unprioritizedSpare;
+  return isWaitingToo ? depth * otherSpare : depth;
 }
 
 /** Of every kind of pairs one without tasks, so that searches of all statuses are the same texts: each text is planned anew, in some milliseconds. */
@@ -262,73 +244,6 @@ function mayBeIn(from: Elsewhere): (pair: Pair) => boolean {
   if (from === "delayed") return ({ status }) => status < 2;
   // What was never changed was never started.
   return ({ status }) => status > 0;
-}
-
-/** Of the pairs whose first keys are foremost, as in search-statements.ts. */
-function elsewhereKeys(
-  text: Text,
-  search: StoreSearch,
-  key: string,
-  from: Elsewhere,
-  pairs: readonly Pair[],
-  limit: number,
-): string {
-  const down = isDownwards(search);
-  const direction = down ? "DESC" : "ASC";
-  const condition = elsewhere[from];
-  const { beyond, last, within } = elsewhereBounds(text, search, key, from);
-  const lanes = pairs.map(({ lane }) => lane);
-  const statuses = pairs.map(({ status }) => status);
-  const most = text.add(limit);
-  const keys = (pair: string, edge: string, limited: string) => {
-    const own = [`tasks.lane = ${pair}.lane`, `tasks.status = ${pair}.status`, condition, beyond, ...within];
-    return `SELECT ${key} AS value, tasks.id FROM :schema.tasks
-      WHERE ${own.join(" AND ")} AND (${key}, tasks.id) ${down ? ">=" : "<="} ${edge}
-      ORDER BY ${key} ${direction}, tasks.id ${direction} LIMIT ${limited}`;
-  };
-  return `WITH foremost AS MATERIALIZED (
-      SELECT pair.lane, pair.status, head.value, head.id FROM ${unnested(text, { lanes, statuses })}
-        CROSS JOIN LATERAL (${keys("pair", `(${last[0]}, ${last[1]})`, "1")}) AS head
-        ORDER BY head.value ${direction}, head.id ${direction} LIMIT ${most}),
-    edge AS MATERIALIZED (
-      SELECT coalesce(farthest.value, ${last[0]}) AS value, coalesce(farthest.id, ${last[1]}) AS id
-      FROM (SELECT 1) AS one LEFT JOIN LATERAL (
-        SELECT value, id FROM foremost ORDER BY value ${direction}, id ${direction} LIMIT 1 OFFSET ${most} - 1) AS farthest ON true)
-    SELECT found.value, found.id FROM foremost
-      CROSS JOIN LATERAL (${keys("foremost", "((SELECT value FROM edge), (SELECT id FROM edge))", most)}) AS found
-    ORDER BY found.value ${direction}, found.id ${direction} LIMIT ${most}`;
-}
-
-/**
- * A walk stops at one bound on each side: beyond a place, and at the last one. All are always there, so that searches with and
- * without ranges are one text.
- */
-function elsewhereBounds(
-  text: Text,
-  search: StoreSearch,
-  key: string,
-  place: Elsewhere,
-): { beyond: string; last: [value: string, id: string]; within: string[] } {
-  const { after, created, updated } = search;
-  const sorted = sortedBetween(search);
-  const usual = place === "startedUsually" ? usualStarts(search) : undefined;
-  const from = Math.max(sorted.from, usual?.from ?? sorted.from);
-  const to = Math.min(sorted.to, usual?.to ?? sorted.to);
-  const down = isDownwards(search);
-  const at = (value: number) => `${text.add(value)}::bigint`;
-  const isBound = after !== undefined && after.value === (down ? to : from);
-  // Beyond the place, or all of an instant: no task has the id "", nor one that begins with this character.
-  const [nearest, id] = isBound ? [after.value as number, after.id] : [down ? to : from, down ? lastId : ""];
-  return {
-    beyond: `(${key}, tasks.id) ${down ? "<" : ">"} (${at(nearest)}, ${text.add(id)}::text)`,
-    last: [at(down ? from : to), `${text.add(down ? "" : lastId)}::text`],
-    within: [
-      `tasks.created_at >= ${at(created?.start ?? instantMin)}`,
-      `tasks.created_at < ${at(created?.end ?? instantMax)}`,
-      `tasks.updated_at >= ${at(updated?.start ?? instantMin)}`,
-      `tasks.updated_at < ${at(updated?.end ?? instantMax)}`,
-    ],
-  };
 }
 
 /** Of tasks that wait: when they are due, and what tells whether they fit. */

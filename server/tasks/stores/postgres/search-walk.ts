@@ -7,7 +7,7 @@ import { meets, sortValueIn } from "../../core/meets.ts";
 import { rankedMax } from "../../core/relevance.ts";
 import type { Count, Found, Place, SearchPlan, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
-import { nearIndexes } from "../near-orders.ts";
+import { isOfRange, nearIndexes } from "../near-orders.ts";
 import { countUnfilled, unfilledIn } from "./attribute-fills.ts";
 import { CandidateReader, type Tested } from "./candidate-reader.ts";
 import {
@@ -24,6 +24,7 @@ import type { Context } from "./context.ts";
 import type { Session, Snapshot } from "./database.ts";
 import { dueRangeSource } from "./due-range-source.ts";
 import { durationIndexes } from "./duration-statements.ts";
+import { delaysIndex } from "./elsewhere-keys.ts";
 import { type Candidates, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { findKeySource } from "./key-sources.ts";
 import type { PartedOrder } from "./near-statements.ts";
@@ -171,6 +172,8 @@ class Walk {
 
   async #partedIndexes(order: PartedOrder): Promise<string[]> {
     if (order === "duration") return durationIndexes(this.#search);
+    if (order === "dueAt" && isOfRange(this.#search))
+      return [...nearIndexes(order, this.#search, true), delaysIndex];
     if (order !== "priority") return nearIndexes(order, this.#search, true);
     const { where: _where, after: _after, ...filters } = this.#search;
     const { indexes } = await plain.planInOrder(this.#context, { ...filters, sortBy: "id" });

@@ -18,8 +18,8 @@ import {
 import { comparator, placed } from "./chunks.ts";
 import type { Context } from "./context.ts";
 import { allOver, type Session, type Snapshot } from "./database.ts";
+import { elsewhere } from "./elsewhere-keys.ts";
 import type { Candidates, KeySource } from "./key-source.ts";
-import { elsewhere } from "./near-statements.ts";
 import { countTasks, isWithin, outlined } from "./search.ts";
 import {
   conditionsOf,
