@@ -223,6 +223,17 @@ describe.each(Object.entries(databases))("summarizeTasks by an attribute on %s",
     vi.restoreAllMocks();
   });
 
+  test("what was not filled in when the budget ran out is told beside the total, as always", async () => {
+    const store = await dure.instance.store();
+    const page = { tasks: [], stoppedAt: { at: 0, id: "" } } as never;
+    vi.spyOn(store, "searchTasks").mockResolvedValueOnce(page);
+    vi.spyOn(store, "countTasks").mockResolvedValueOnce({ count: 5, errorMax: 3, unfilled: 2 });
+    const summary = await dure.summarizeTasks({ by: "type", query: "userId:3", budget: "1m" });
+    expect(summary).toMatchObject({ complete: false, unfilled: 2 });
+    expect(summary.total).toEqual({ count: 5, errorMax: 3 });
+    vi.restoreAllMocks();
+  });
+
   describe("by stretches of time that no counter keeps", () => {
     const updatedAtRange = { start: new Date(0) };
     const search = { type: "sliced", by: ["status", "minute"], budget: "1ms" } as const;

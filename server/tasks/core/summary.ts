@@ -286,11 +286,20 @@ async function summarizeByWalk(
       };
     }
     if (stoppedAt || seen >= tasksMax || clock.monotonic() > endsAt) {
-      const total = await store.countTasks(restOf(search, clock.monotonic() - began));
-      return { ...listed(), total, complete: false, sampled: seen };
+      const rest = restOf(search, clock.monotonic() - began);
+      return { ...listed(), ...(await totalOf(store, rest)), complete: false, sampled: seen };
     }
     after = { value: last!.createdAt.getTime(), id: last!.id, backwards: false };
   }
+}
+
+/** Of a search that was not walked to its end. */
+async function totalOf(
+  store: TaskStore,
+  search: StoreSearch,
+): Promise<Pick<TaskSummary, "total" | "unfilled">> {
+  const { unfilled, ...total } = await store.countTasks(search);
+  return { total, ...(unfilled && { unfilled }) };
 }
 
 function valuesOf({ status, type, queue = "default" }: Task): CountedGroup {
