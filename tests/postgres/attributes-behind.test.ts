@@ -162,6 +162,7 @@ describe("what ends, comes back or goes before it is written", () => {
     await one();
     const [task] = await claimed();
     await leaveBehind(schema);
+    expect(await found(ofUser(1))).toEqual([task!.task.id]);
     ok(await store.settleTasks([settlementOf(task!, outcome, { error: someError } as object)]));
     expect(
       await found(ofUser(1), { statuses: [outcome === "failed" ? "FAILED" : "COMPLETED"] }),

@@ -75,6 +75,9 @@ export async function noteBehind(
   ]);
 }
 
+/** Of tasks that do not run. */
+const settledStatuses = "(0), (1), (3), (4), (5)";
+
 /**
  * The tasks of a lane that were created within a range, of any status.
  * @param columns also those that `lane` and `within` name, of `tasks`
@@ -86,15 +89,25 @@ export function tasksWithin(
   lane: string,
   within: string,
   each = "",
-  statuses = "(0), (1), (3), (4), (5)",
+  statuses = settledStatuses,
 ): string {
-  return `(SELECT near.* FROM (VALUES ${statuses}) AS settled (status) CROSS JOIN LATERAL (
-      SELECT ${columns} FROM :schema.tasks WHERE tasks.lane = ${lane} AND tasks.status = settled.status AND tasks.status <> 2
-        AND ${within} ${each}) AS near
-    UNION ALL SELECT ${columns} FROM (
-      SELECT * FROM :schema.tasks WHERE status = 2 ORDER BY worker LIMIT (SELECT 1000000)) AS tasks
-      WHERE tasks.lane = ${lane} AND ${within})`;
+  return `(${settledWithin(columns, lane, within, each, statuses)}
+    UNION ALL SELECT ${columns} FROM ${runningTasks} AS tasks WHERE tasks.lane = ${lane} AND ${within})`;
 }
+
+function settledWithin(
+  columns: string,
+  lane: string,
+  within: string,
+  each: string,
+  statuses: string,
+): string {
+  return `SELECT near.* FROM (VALUES ${statuses}) AS settled (status) CROSS JOIN LATERAL (
+      SELECT ${columns} FROM :schema.tasks WHERE tasks.lane = ${lane} AND tasks.status = settled.status AND tasks.status <> 2
+        AND ${within} ${each}) AS near`;
+}
+
+const runningTasks = "(SELECT * FROM :schema.tasks WHERE status = 2 ORDER BY worker LIMIT (SELECT 1000000))";
 
 /** Candidates for what is asked of keys, as (created_at, task_id). @param add `$n` of a value */
 export function behindKeys(
@@ -115,10 +128,12 @@ export function behindKeys(
     add(behind.map(({ nextAt }) => nextAt)),
     add(behind.map(({ lastAt }) => lastAt)),
   ];
+  const spans = `unnest(${lanes}::integer[], ${from}::bigint[], ${to}::bigint[]) AS behind (lane, from_at, to_at)`;
   const within = `tasks.created_at BETWEEN behind.from_at AND behind.to_at AND tasks.attributes IS NOT NULL AND (${has})`;
-  return `SELECT created_at, id AS task_id
-    FROM unnest(${lanes}::integer[], ${from}::bigint[], ${to}::bigint[]) AS behind (lane, from_at, to_at)
-      CROSS JOIN LATERAL ${tasksWithin("tasks.created_at, tasks.id", "behind.lane", within)} AS found`;
+  const settled = settledWithin("tasks.created_at, tasks.id", "behind.lane", within, "", settledStatuses);
+  // Those that run are read once, however many spans there are.
+  return `SELECT created_at, id AS task_id FROM ${spans} CROSS JOIN LATERAL (${settled}) AS found
+    UNION ALL SELECT tasks.created_at, tasks.id FROM ${runningTasks} AS tasks JOIN ${spans} ON tasks.lane = behind.lane AND ${within}`;
 }
 
 const note = statement(
