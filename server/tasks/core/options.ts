@@ -93,13 +93,19 @@ export function stringUpTo(charactersMax: number): OptionRule {
 
 /** One of some values. */
 export function oneOf(...allowed: readonly (string | number | boolean | null)[]): OptionRule {
-  return (value, name) => {
-    if (allowed.includes(value as string)) return undefined;
-    const words = allowed.filter((one) => typeof one === "string");
-    const hint = typeof value === "string" ? didYouMean(value, words) : "";
-    const known = allowed.map((one) => JSON.stringify(one)).join(", ");
-    return `${name} is ${showValue(value)}; it must be one of ${known}.${hint}`;
-  };
+  return (value, name) => (allowed.includes(value as string) ? undefined : noneOf(value, name, allowed));
+}
+
+/** @param near what may have been meant */
+export function noneOf(
+  value: unknown,
+  name: string,
+  allowed: readonly (string | number | boolean | null)[],
+  near: readonly string[] = allowed.filter((one) => typeof one === "string"),
+): string {
+  const hint = typeof value === "string" ? didYouMean(value, near) : "";
+  const known = allowed.map((one) => JSON.stringify(one)).join(", ");
+  return `${name} is ${showValue(value)}; it must be one of ${known}.${hint}`;
 }
 
 /** A duration, both ends included, by default 0 to 100 years; `also` are words taken besides, such as `'none'`. */

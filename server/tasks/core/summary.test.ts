@@ -66,6 +66,18 @@ describe.each(Object.entries(databases))("summarizeTasks by an attribute on %s",
     };
   };
 
+  test.each([
+    ["atribute.userId", "attribute.userId"],
+    ["atributes.plan", "attribute.plan"],
+    ["stauts", "status"],
+  ])("what is misspelt is told with what is near: %s", async (key, near) => {
+    const by = key as "status";
+    await expect(dure.summarizeTasks({ by: [by] })).rejects.toMatchObject({
+      code: "INVALID_OPTION",
+      message: expect.stringMatching(new RegExp(`"${key}"; it must be one of .*Did you mean "${near}"\\?`)),
+    });
+  });
+
   test("counts each value, with or without conditions that no index of attributes knows", async () => {
     const byUser = { by: ["attribute.userId"] } as const;
     const all = await groupsOf(byUser);

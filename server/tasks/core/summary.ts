@@ -4,7 +4,7 @@ import type { Condition } from "./condition.ts";
 import type { Percentiles } from "./duration-counts.ts";
 import { toStoreSearch } from "./find.ts";
 import type { Instance } from "./instance.ts";
-import { booleanRule, checkOptions, oneOf } from "./options.ts";
+import { booleanRule, checkOptions, noneOf, oneOf } from "./options.ts";
 import { savedQueriesFor } from "./saved-searches.ts";
 import type { TaskSearchOptions } from "./search.ts";
 import type {
@@ -130,17 +130,27 @@ function restOf(search: StoreSearch, spentMs: number): StoreSearch {
 }
 
 function keysRule(value: unknown, name: string): string | undefined {
-  const rule = oneOf(...summaryKeys, "attribute.…");
   const attributes = (value as unknown[]).filter(isAttribute);
-  const problem = (value as unknown[])
-    .filter((key) => !isAttribute(key))
-    .map((key) => rule(key, name))
-    .find((one) => one !== undefined);
-  if (problem !== undefined) return problem;
+  const [unknown] = (value as unknown[]).filter(
+    (key) => !isAttribute(key) && !summaryKeys.includes(key as (typeof summaryKeys)[number]),
+  );
+  if (unknown !== undefined)
+    return noneOf(
+      unknown,
+      name,
+      [...summaryKeys, `${attributePrefix}…`],
+      [...summaryKeys, ...attributeOf(unknown)],
+    );
   if (attributes.length > 1)
     return `${name} has both ${attributes[0]} and ${attributes[1]}; give one of them.`;
   const times = (value as string[]).filter((key) => Object.hasOwn(bucketsMs, key));
   return times.length > 1 ? `${name} has both ${times[0]} and ${times[1]}; give one of them.` : undefined;
+}
+
+/** What a word with a dot may be meant for. */
+function attributeOf(key: unknown): string[] {
+  const dot = typeof key === "string" ? key.indexOf(".") : -1;
+  return dot === -1 ? [] : [attributePrefix + (key as string).slice(dot + 1)];
 }
 
 async function summarizeByCount(
