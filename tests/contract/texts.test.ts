@@ -179,6 +179,21 @@ onEachStore("texts", (world) => {
     expect(await ids("payload-b")).toEqual(["b"]);
   });
 
+  test("a task that runs again, by the error of its last attempt that was not indexed before", async () => {
+    await world.enqueue(
+      own("a", { word: "first" }, { priority: 5, maxAttempts: 2 }),
+      own("b", { word: "second" }),
+    );
+    await index(world);
+    const [a] = await world.claim({ limit: 1 });
+    await world.settle(a!, "failed", { error: someError, retryAt: startAt });
+    const [again] = await world.claim({ limit: 1 });
+    expect(again!.task.id).toBe(a!.task.id);
+    expect(await ids(someError.message)).toEqual([a!.task.id]);
+    expect(await ids(someError.message, { statuses: ["RUNNING"] })).toEqual([a!.task.id]);
+    expect(await ids(someError.message, { statuses: ["PENDING"] })).toEqual([]);
+  });
+
   test("a task that runs, indexed or not, at its place in the order", async () => {
     await world.enqueue(
       ...["a", "b", "c", "d"].map((id, at) =>

@@ -1,6 +1,6 @@
 /**
- * Tasks whose texts are not indexed as they are now: those that run, unless they were while they waited; and those that
- * wait for the indexer. While they are few, all of them are candidates of every search by text. Of more, a search finds what
+ * Tasks whose texts are not indexed as they are now: those that run, unless they were while they waited and no attempt of theirs
+ * has ended or reported; and those that wait for the indexer. While they are few, all of them are candidates of every search by text. Of more, a search finds what
  * is indexed, and says how many it has not looked at.
  */
 import { compareText } from "../../core/compare.ts";
@@ -105,7 +105,8 @@ const unindexedPlaces = statement(
   running AS MATERIALIZED (
     SELECT created_at, id FROM :schema.tasks WHERE status = 2
       AND ($3::integer[] IS NULL OR lane = ANY($3::integer[])) AND ($4::smallint[] IS NULL OR 2 = ANY($4::smallint[]))
-      AND ($5::boolean OR (SELECT texts.status FROM :schema.texts WHERE texts.task_id = tasks.id) IS DISTINCT FROM 0)
+      AND ($5::boolean OR (SELECT texts.status FROM :schema.texts WHERE texts.task_id = tasks.id) IS DISTINCT FROM 0
+        OR EXISTS (SELECT FROM :schema.attempts WHERE attempts.task_id = tasks.id))
     ORDER BY created_at DESC, id DESC LIMIT $1::integer + 1),
   waiting AS MATERIALIZED (SELECT coalesce(sum(tasks), 0)::bigint AS tasks FROM noted),
   pieces AS MATERIALIZED (

@@ -80,13 +80,17 @@ function newestOf(
 }
 
 /**
- * A task that runs may be in the index with the status that it had before, where nobody looks for it; and without the error of its last
- * attempt, which has to be found where that is a value.
+ * A task that runs may be in the index with the status that it had before, where nobody looks for it; and without what its attempts
+ * have said since, errors and logs.
  */
 function runningSeqs(connection: Connection, search: StoreSearch, isText: boolean): number[] {
   const { statuses } = search;
-  if (statuses ? !statuses.includes("RUNNING") : isText) return [];
-  return runningKeys(connection, search, findPairs(connection, search)).map(([, , seq]) => seq);
+  if (statuses && !statuses.includes("RUNNING")) return [];
+  const running = runningKeys(connection, search, findPairs(connection, search)).map(([, , seq]) => seq);
+  // One whose text says nothing of attempts is as the index has it.
+  if (statuses || !isText || running.length === 0) return running;
+  const attempted = connection.prepare(sql.attemptedOf).all(JSON.stringify(running));
+  return (attempted as unknown as [number][]).map(([seq]) => seq);
 }
 
 /** Which share of the tasks has the text, judged by how far apart the newest that have it lie. */
