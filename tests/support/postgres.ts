@@ -50,8 +50,13 @@ export interface TestSchema {
   query<Row extends pg.QueryResultRow = any>(sql: string, values?: unknown[]): Promise<Row[]>;
   /** Leaves the tables as they were made: without a row, and nothing is known of any; numbers begin anew. */
   empty(): Promise<void>;
+  /** Deletes all rows, without a trigger's doing, and numbers begin anew: with a tenth of the work, but the space stays taken. */
+  clear(): Promise<void>;
   drop(): Promise<void>;
 }
+
+/** Of a table that is larger the space is given back. */
+const clearedBytesMax = 65_536;
 
 /**
  * A name for a schema, with quotes and spaces in it, and the URL that leads there. Making the schema takes a store, and dropping it the
@@ -84,12 +89,21 @@ export async function namedTestSchema(name: string, server?: PostgresServer): Pr
       await query(`TRUNCATE ${tables.join(", ")} RESTART IDENTITY`);
       await query("DELETE FROM pg_statistic WHERE starelid = ANY($1::regclass[])", [tables]);
     },
+    clear: async () => {
+      const used = await query(usedTables, [name]);
+      const large = used.filter(({ size }) => size > clearedBytesMax).map(({ table }) => table);
+      await query(`SET LOCAL session_replication_role = replica;
+        ${large.length > 0 ? `TRUNCATE ${large.join(", ")};` : ""}
+        ${used.map(({ table }) => `DELETE FROM ${table};`).join(" ")}
+        SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S' AND relnamespace = '${quoted}'::regnamespace`);
+    },
     drop: async () => void (await query(`DROP SCHEMA IF EXISTS ${quoted} CASCADE`)),
   };
 }
 
 /** Those that ever held a row since they were made or emptied. */
-const usedTables = `SELECT format('%I.%I', schemaname, tablename) AS table FROM pg_tables
+const usedTables = `SELECT format('%I.%I', schemaname, tablename) AS table,
+    pg_relation_size(format('%I.%I', schemaname, tablename)::regclass)::integer AS size FROM pg_tables
   WHERE schemaname = $1 AND tablename <> 'migrations'
     AND pg_relation_size(format('%I.%I', schemaname, tablename)::regclass) > 0`;
 
