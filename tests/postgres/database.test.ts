@@ -163,6 +163,22 @@ test("statements that the server undid because of others are sent again", async 
   expect(value).toBe(3);
 });
 
+test("a transaction sees what others commit meanwhile, whatever the role's default is", async () => {
+  const other = await open(
+    `${schema.url}&options=${encodeURIComponent("-c default_transaction_isolation=serializable")}`,
+  );
+  try {
+    const rows = await other.transaction(async (session) => {
+      await session.query(select, []);
+      await database.query(insert, [1]);
+      return session.query(select, []);
+    });
+    expect(rows).toHaveLength(1);
+  } finally {
+    await other.close();
+  }
+});
+
 test("snapshots are not compiled by servers with JIT, and nothing of that outlives them", async () => {
   const jit = onceOnly("jit", "SELECT current_setting('jit')");
   const before = await database.read(jit);

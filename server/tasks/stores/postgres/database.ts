@@ -75,7 +75,8 @@ const backoffMsMax = 1_000;
  * The planner guesses that a new table is large, and a server with JIT then compiles for a second what takes milliseconds to
  * run. No statement of ours is long enough to be worth it.
  */
-const begin = { text: "BEGIN" };
+// Each statement is to see what was committed before it, whatever the role's default is.
+const begin = { text: "BEGIN ISOLATION LEVEL READ COMMITTED" };
 const commit = { text: "COMMIT" };
 const rollback = { text: "ROLLBACK" };
 const reading = ["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "SET LOCAL jit = off"];
@@ -230,8 +231,7 @@ export class Database implements Session {
     return this.#retrying(async () => {
       const client = await this.#connections.lend();
       try {
-        const text = "BEGIN ISOLATION LEVEL READ COMMITTED";
-        await client.query({ text, query_timeout: stepTimeoutMs } as pg.QueryConfig);
+        await client.query({ ...begin, query_timeout: stepTimeoutMs } as pg.QueryConfig);
         return client;
       } catch (error) {
         client.release(true);
