@@ -84,6 +84,7 @@ test("no file of rules is left out", () => {
       "archive-attributes",
       "attributes-elsewhere",
       "bytes-max",
+      "changed-ranges",
       "complete-query",
       "deep-pages",
       "due-ranges",

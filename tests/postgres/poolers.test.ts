@@ -79,7 +79,6 @@ describe.each(poolers)("through $name", ({ missing, start }) => {
       };
       const waiting =
         "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%renewLease%'";
-      await direct.query(`BEGIN; LOCK TABLE ${schema.quoted}.workers`);
       const lease = store.holdLease({
         workerId: "worker-1",
         leaseMs: 15_000,
@@ -87,6 +86,9 @@ describe.each(poolers)("through $name", ({ missing, start }) => {
         maxBlockMs: 60_000,
         onBeat,
       });
+      // Before its first beat another connection renews the lease, and the one session answers them in turn.
+      await expect.poll(() => beats).toBeGreaterThan(2);
+      await direct.query(`BEGIN; LOCK TABLE ${schema.quoted}.workers`);
       await expect.poll(async () => (await schema.query(waiting)).length).toBe(1);
       // It is handed over with the answer to the beat.
       await schema.query("SELECT pg_notify($1, 'somebody tasks')", [channelOf(schema.name)]);
