@@ -5,7 +5,7 @@
  */
 import type { StoreSearch } from "../../core/store.ts";
 import { sortedBetween } from "../near-orders.ts";
-import { isDownwards } from "../search-bounds.ts";
+import { earliest, isDownwards, lateMs, latest } from "../search-bounds.ts";
 import type { Connection } from "./connection.ts";
 import { slowMs } from "./duration-statements.ts";
 import { type Durations, stretchedKeys } from "./duration-stretches.ts";
@@ -75,10 +75,20 @@ function isOfFew(connection: Connection, search: StoreSearch): boolean {
   const { created, updated, where: _where, after: _after, ...filters } = search;
   if (!created && !updated) return false;
   const plain: StoreSearch = { ...filters, sortBy: "createdAt" };
-  const within = countTasks(connection, {
-    ...plain,
-    ...(created && { created }),
-    ...(updated && { updated }),
-  });
-  return within * passedMax < countTasks(connection, plain);
+  return countWithin(connection, plain, { created, updated }) * passedMax < countTasks(connection, plain);
+}
+
+/** With both ranges, by creation alone, of which there are counts: all but late tasks were created little before their last change. */
+function countWithin(
+  connection: Connection,
+  plain: StoreSearch,
+  { created, updated }: Pick<StoreSearch, "created" | "updated">,
+): number {
+  if (!created) return countTasks(connection, { ...plain, ...(updated && { updated }) });
+  if (!updated) return countTasks(connection, { ...plain, created });
+  const from = updated.start === undefined ? undefined : updated.start - lateMs;
+  const [start, end] = [latest(created.start, from), earliest(created.end, updated.end)];
+  if (start !== undefined && end !== undefined && start >= end) return 0;
+  const both = { ...(start !== undefined && { start }), ...(end !== undefined && { end }) };
+  return countTasks(connection, { ...plain, created: both });
 }
