@@ -5,10 +5,8 @@ import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
 import { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
 import { searchTasks } from "../../../server/tasks/stores/sqlite/search-walk.ts";
-import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
-import { newSearch, newTasks, newWorker, settlementOf, startAt } from "../../support/builders.ts";
-import { claimRequest, ok } from "../../support/stores.ts";
-import { TestClock } from "../../support/test-clock.ts";
+import { newSearch, startAt } from "../../support/builders.ts";
+import { writeSettledFile } from "../../support/settled-file.ts";
 
 const closing: (() => unknown)[] = [];
 afterEach(() => {
@@ -20,13 +18,7 @@ test("whatever ranges of creation and change are given", async () => {
   const folder = mkdtempSync(join(tmpdir(), "dure-duration-counts-"));
   closing.push(() => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, "tasks.db");
-  const store = createSqliteStore({ path, clock: new TestClock() });
-  await store.open();
-  await store.registerWorker(newWorker());
-  await store.enqueueTasks(newTasks(200));
-  const { claimed } = ok(await store.claimTasks(claimRequest({ limit: 150 })));
-  await store.settleTasks(claimed.map((one) => settlementOf(one, "completed")));
-  await store.close();
+  await writeSettledFile(path, { tasks: 200, claimed: 150, settled: 150 });
   const connection = new Connection({ path, durability: "full", role: "writer" });
   closing.push(() => connection.close());
   const prepare = vi.spyOn(connection, "prepare");

@@ -6,11 +6,9 @@ import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
 import { searchTasks } from "../../../server/tasks/stores/sqlite/search-walk.ts";
-import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
 import { unindexedWith } from "../../../server/tasks/stores/sqlite/text-unindexed.ts";
-import { newSearch, newTasks, newWorker, settlementOf, startAt } from "../../support/builders.ts";
-import { claimRequest, ok } from "../../support/stores.ts";
-import { TestClock } from "../../support/test-clock.ts";
+import { newSearch, startAt } from "../../support/builders.ts";
+import { writeSettledFile } from "../../support/settled-file.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "dure-planned-once-"));
 let connection: Connection;
@@ -18,13 +16,7 @@ let planned = 0;
 
 beforeAll(async () => {
   const path = join(folder, "tasks.db");
-  const store = createSqliteStore({ path, clock: new TestClock() });
-  await store.open();
-  await store.registerWorker(newWorker());
-  await store.enqueueTasks(newTasks(40));
-  const { claimed } = ok(await store.claimTasks(claimRequest({ limit: 30 })));
-  await store.settleTasks(claimed.slice(10).map((one) => settlementOf(one, "completed")));
-  await store.close();
+  await writeSettledFile(path, { tasks: 40, claimed: 30, settled: 20 });
   watchPlanner();
   connection = new Connection({ path, durability: "full", role: "writer" });
 });
