@@ -14,8 +14,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createDure, type Dure } from "./dure.ts";
 import type { ArchivedTask } from "./tasks/core/store.ts";
 import { type Task, TaskStatus } from "./tasks/core/task.ts";
-import { Archive } from "./tasks/runtime/archive.ts";
-import { searchArchiveIn } from "./tasks/runtime/archive-search.ts";
+import { Archive } from "./tasks/runtime/archive/archive.ts";
+import { searchArchiveIn } from "./tasks/runtime/archive/archive-search.ts";
 
 const dayMs = 86_400_000;
 const first = Date.parse("2026-11-01T10:00:00Z");

@@ -1,9 +1,9 @@
 /** The SQL that gives a PostgreSQL role what one kind of program needs. */
 import { isPostgresUrl } from "./dure-options.ts";
 import { DureError } from "./tasks/core/errors.ts";
+import { parseLocation } from "./tasks/stores/postgres/connections/location.ts";
 import type { RoleKind } from "./tasks/stores/postgres/grants.ts";
 import { grantStatements, roleKinds } from "./tasks/stores/postgres/grants.ts";
-import { parseLocation } from "./tasks/stores/postgres/location.ts";
 
 export type { RoleKind };
 export { roleKinds };

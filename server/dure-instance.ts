@@ -19,6 +19,8 @@ import {
 } from "./tasks/core/action.ts";
 import type { Attempt } from "./tasks/core/attempt.ts";
 import { type AuditOptions, type AuditPage, readAuditIn } from "./tasks/core/audit.ts";
+import { type HistoryBucket, type HistoryOptions, readHistoryIn } from "./tasks/core/counts/history.ts";
+import { summarizeTasksIn, type TaskSummary, type TaskSummaryOptions } from "./tasks/core/counts/summary.ts";
 import { define } from "./tasks/core/definition.ts";
 import type { EnqueueOptions } from "./tasks/core/enqueue.ts";
 import { enqueueTaskIn } from "./tasks/core/enqueue.ts";
@@ -26,16 +28,15 @@ import { DureError } from "./tasks/core/errors.ts";
 import { explainTaskIn, type TaskExplanation } from "./tasks/core/explain.ts";
 import { explainSearchIn, type SearchExplanation } from "./tasks/core/explain-search.ts";
 import { countTasksIn, getTaskByIdIn, searchTaskPageIn, searchTasksIn } from "./tasks/core/find.ts";
-import { type HistoryBucket, type HistoryOptions, readHistoryIn } from "./tasks/core/history.ts";
 import { definedByDefault, type Instance } from "./tasks/core/instance.ts";
 import type { CancelReply, ChangeOptions, EditOptions } from "./tasks/core/manage.ts";
 import { cancelTaskIn, deleteTaskIn, editTaskIn, listAttemptsIn, retryTaskIn } from "./tasks/core/manage.ts";
 import { booleanRule, checkOptions, type OptionRule } from "./tasks/core/options.ts";
 import type { Pause, PauseOptions, PauseTarget } from "./tasks/core/pauses.ts";
 import { listPausesIn, pauseIn, resumeIn } from "./tasks/core/pauses.ts";
-import type { Completion } from "./tasks/core/query-complete.ts";
-import { formatQueryIn, parseQueryIn, type QueryFilter } from "./tasks/core/query-options.ts";
-import { completeQueryIn } from "./tasks/core/query-sources.ts";
+import type { Completion } from "./tasks/core/query/query-complete.ts";
+import { formatQueryIn, parseQueryIn, type QueryFilter } from "./tasks/core/query/query-options.ts";
+import { completeQueryIn } from "./tasks/core/query/query-sources.ts";
 import { Registry } from "./tasks/core/registry.ts";
 import type { SavedSearch, SaveSearchOptions } from "./tasks/core/saved-searches.ts";
 import { deleteSearchIn, listSearchesIn, saveSearchIn } from "./tasks/core/saved-searches.ts";
@@ -48,15 +49,14 @@ import type {
   TaskStore,
   WorkerRecord,
 } from "./tasks/core/store.ts";
-import { summarizeTasksIn, type TaskSummary, type TaskSummaryOptions } from "./tasks/core/summary.ts";
 import type { defineTask, Task, TaskHandler, TaskOptions } from "./tasks/core/task.ts";
 import { type WaitForTaskOptions, waitForTaskIn } from "./tasks/core/wait.ts";
-import { type TaskChange, type WatchOptions, watchTasksIn } from "./tasks/core/watch.ts";
+import { type TaskChange, type WatchOptions, watchTasksIn } from "./tasks/core/watch/watch.ts";
 import { Alerts } from "./tasks/runtime/alerts.ts";
 import { claimDatabase } from "./tasks/runtime/app-name.ts";
-import { Archive } from "./tasks/runtime/archive.ts";
-import type { ArchiveCount, ArchivePage } from "./tasks/runtime/archive-search.ts";
-import { countArchiveIn, readArchivedIn, searchArchiveIn } from "./tasks/runtime/archive-search.ts";
+import { Archive } from "./tasks/runtime/archive/archive.ts";
+import type { ArchiveCount, ArchivePage } from "./tasks/runtime/archive/archive-search.ts";
+import { countArchiveIn, readArchivedIn, searchArchiveIn } from "./tasks/runtime/archive/archive-search.ts";
 import { ChangeReader } from "./tasks/runtime/change-reader.ts";
 import { Indexer } from "./tasks/runtime/indexer.ts";
 import { closedError, LazyStore } from "./tasks/runtime/lazy-store.ts";

@@ -16,7 +16,7 @@ import {
 } from "./tasks/core/options.ts";
 import type { OriginLimits } from "./tasks/core/origin.ts";
 import type { TaskStore } from "./tasks/core/store.ts";
-import { valueBytesMax } from "./tasks/core/value.ts";
+import { valueBytesMax } from "./tasks/core/values/value.ts";
 import type { Logger } from "./tasks/runtime/logger.ts";
 import { safeLogger, stderrLogger } from "./tasks/runtime/logger.ts";
 import type { EndedStatus, KeptRule, KeptRules, Retention } from "./tasks/runtime/retention.ts";

@@ -4,7 +4,7 @@ import { DureError } from "./tasks/core/errors.ts";
 import type { Recovered, RecoverProgress } from "./tasks/runtime/recoverer.ts";
 import { recoverTasks } from "./tasks/runtime/recoverer.ts";
 import { createSystemClock } from "./tasks/runtime/system-clock.ts";
-import { Salvage } from "./tasks/stores/sqlite/salvage.ts";
+import { Salvage } from "./tasks/stores/sqlite/salvage/salvage.ts";
 import { createSqliteStore } from "./tasks/stores/sqlite/store.ts";
 
 export interface RecoverOptions {

@@ -9,18 +9,19 @@ import type { ActionSearch, ActOptions, ActReport, TaskAction } from "./tasks/co
 import type { ActionPayload, ActionResult, StartActionOptions } from "./tasks/core/action.ts";
 import type { Attempt } from "./tasks/core/attempt.ts";
 import type { AuditOptions, AuditPage } from "./tasks/core/audit.ts";
+import type { HistoryBucket, HistoryOptions } from "./tasks/core/counts/history.ts";
+import type { TaskSummary, TaskSummaryOptions } from "./tasks/core/counts/summary.ts";
 import type { EnqueueOptions } from "./tasks/core/enqueue.ts";
 import { enqueueTaskIn } from "./tasks/core/enqueue.ts";
 import { DureError } from "./tasks/core/errors.ts";
 import type { TaskExplanation } from "./tasks/core/explain.ts";
 import type { SearchExplanation } from "./tasks/core/explain-search.ts";
-import type { HistoryBucket, HistoryOptions } from "./tasks/core/history.ts";
 import type { Instance } from "./tasks/core/instance.ts";
 import { defaultInstance, provideDefaultInstance } from "./tasks/core/instance.ts";
 import type { CancelReply, ChangeOptions, EditOptions } from "./tasks/core/manage.ts";
 import type { Pause, PauseOptions, PauseTarget } from "./tasks/core/pauses.ts";
-import type { Completion } from "./tasks/core/query-complete.ts";
-import type { QueryFilter } from "./tasks/core/query-options.ts";
+import type { Completion } from "./tasks/core/query/query-complete.ts";
+import type { QueryFilter } from "./tasks/core/query/query-options.ts";
 import type { SavedSearch, SaveSearchOptions } from "./tasks/core/saved-searches.ts";
 import type { TaskPage, TaskSearchOptions } from "./tasks/core/search.ts";
 import type {
@@ -30,11 +31,10 @@ import type {
   StoreStats,
   WorkerRecord,
 } from "./tasks/core/store.ts";
-import type { TaskSummary, TaskSummaryOptions } from "./tasks/core/summary.ts";
 import type { defineTask, Task } from "./tasks/core/task.ts";
 import { type WaitForTaskOptions, waitForTaskIn } from "./tasks/core/wait.ts";
-import type { TaskChange, WatchOptions } from "./tasks/core/watch.ts";
-import type { ArchiveCount, ArchivePage } from "./tasks/runtime/archive-search.ts";
+import type { TaskChange, WatchOptions } from "./tasks/core/watch/watch.ts";
+import type { ArchiveCount, ArchivePage } from "./tasks/runtime/archive/archive-search.ts";
 import type { Pruned, PruneOptions } from "./tasks/runtime/pruner.ts";
 import type { RebuildOptions, Rebuilt } from "./tasks/runtime/text-rebuild.ts";
 

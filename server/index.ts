@@ -11,7 +11,7 @@ export type { Duration } from "./tasks/core/duration.ts";
 export type { EnqueueOptions, RunOptions } from "./tasks/core/enqueue.ts";
 export type { ErrorCode } from "./tasks/core/errors.ts";
 export { DureError, NonRetryableError, RetryAfter, Snooze } from "./tasks/core/errors.ts";
-export type { TaskFilter } from "./tasks/core/filter.ts";
+export type { TaskFilter } from "./tasks/core/filters/filter.ts";
 export { cancelTask, deleteTask, editTask, listAttempts, retryTask } from "./tasks/core/manage.ts";
 export type { TaskPage, TaskSearchOptions } from "./tasks/core/search.ts";
 export { countTasks, getTaskById, searchTaskPage, searchTasks } from "./tasks/core/search.ts";

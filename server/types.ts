@@ -22,19 +22,15 @@ export type {
 } from "./tasks/core/attributes.ts";
 export type { AuditOptions, AuditPage } from "./tasks/core/audit.ts";
 export type { BackoffFunction, BackoffOptions } from "./tasks/core/backoff.ts";
-export type { Percentiles } from "./tasks/core/duration-counts.ts";
+export type { Percentiles } from "./tasks/core/counts/duration-counts.ts";
+export type { HistoryBucket, HistoryOptions } from "./tasks/core/counts/history.ts";
+export type { SummaryKey, TaskGroup, TaskSummary, TaskSummaryOptions } from "./tasks/core/counts/summary.ts";
 export type { EnqueueItem } from "./tasks/core/enqueue.ts";
 export type { ExplanationCode, ExplanationReason, TaskExplanation } from "./tasks/core/explain.ts";
 export type { SearchExplanation } from "./tasks/core/explain-search.ts";
-export type { AttributeMatches, AttributeValue, Match, PathMatch } from "./tasks/core/filter.ts";
-export type { HistoryBucket, HistoryOptions } from "./tasks/core/history.ts";
+export type { AttributeMatches, AttributeValue, Match, PathMatch } from "./tasks/core/filters/filter.ts";
 export type { CancelReply, ChangeOptions, EditOptions } from "./tasks/core/manage.ts";
 export type { Pause, PauseOptions, PauseTarget } from "./tasks/core/pauses.ts";
-export type { Completion } from "./tasks/core/query-complete.ts";
-export type { QueryFilter } from "./tasks/core/query-options.ts";
-export type { SavedSearch, SavedSearchAlert, SaveSearchOptions } from "./tasks/core/saved-searches.ts";
-export type { DateRange, TaskSortField } from "./tasks/core/search.ts";
-export type { ArchivedTask, HealthFinding, StoredDefinition, StoreStats } from "./tasks/core/store.ts";
 export type {
   AskedBy,
   AuditAction,
@@ -44,15 +40,19 @@ export type {
   AuditState,
   By,
   Via,
-} from "./tasks/core/store-audit.ts";
-export type { AlertRule, AlertTask } from "./tasks/core/store-saved.ts";
-export type { Count, PlanSource, SearchPlan } from "./tasks/core/store-search.ts";
-export type { WorkerRecord } from "./tasks/core/store-workers.ts";
-export type { SummaryKey, TaskGroup, TaskSummary, TaskSummaryOptions } from "./tasks/core/summary.ts";
+} from "./tasks/core/port/store-audit.ts";
+export type { AlertRule, AlertTask } from "./tasks/core/port/store-saved.ts";
+export type { Count, PlanSource, SearchPlan } from "./tasks/core/port/store-search.ts";
+export type { WorkerRecord } from "./tasks/core/port/store-workers.ts";
+export type { Completion } from "./tasks/core/query/query-complete.ts";
+export type { QueryFilter } from "./tasks/core/query/query-options.ts";
+export type { SavedSearch, SavedSearchAlert, SaveSearchOptions } from "./tasks/core/saved-searches.ts";
+export type { DateRange, TaskSortField } from "./tasks/core/search.ts";
+export type { ArchivedTask, HealthFinding, StoredDefinition, StoreStats } from "./tasks/core/store.ts";
 export type { TaskEnvelope, TaskProgress, TaskStatusName } from "./tasks/core/task.ts";
 export type { SqliteDatabase, Transaction, TransactionClient } from "./tasks/core/transaction.ts";
 export type { WaitForTaskOptions } from "./tasks/core/wait.ts";
-export type { TaskChange, WatchOptions } from "./tasks/core/watch.ts";
-export type { ArchiveCount, ArchivePage } from "./tasks/runtime/archive-search.ts";
+export type { TaskChange, WatchOptions } from "./tasks/core/watch/watch.ts";
+export type { ArchiveCount, ArchivePage } from "./tasks/runtime/archive/archive-search.ts";
 export type { Pruned, PruneOptions } from "./tasks/runtime/pruner.ts";
 export type { RebuildOptions, Rebuilt } from "./tasks/runtime/text-rebuild.ts";

@@ -8,7 +8,10 @@ import { pathToFileURL } from "node:url";
 import { build, type Plugin } from "vite";
 
 const root = resolve(import.meta.dirname, "..");
-const threads = ["server/tasks/stores/sqlite/thread.ts", "server/tasks/stores/postgres/lease-thread.ts"];
+const threads = [
+  "server/tasks/stores/sqlite/threads/thread.ts",
+  "server/tasks/stores/postgres/leases/lease-thread.ts",
+];
 /** Where packages are found from, and nobody looks for sources. */
 const folder = join(root, "node_modules/.cache/threads", String(process.pid));
 

@@ -7,7 +7,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/connections/location.ts";
 import { inSchema } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { finish } from "../support/figures.ts";

@@ -3,7 +3,7 @@
  * and settlement of 500, overlapped on two connections.
  */
 import pg from "pg";
-import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/connections/location.ts";
 import { inSchema } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { finish } from "../support/figures.ts";

@@ -5,12 +5,12 @@
  * Twenty types in two queues, every status, ids of both kinds, results and errors; created in order over thirty days.
  */
 import pg from "pg";
-import { allLanes, hourSql } from "../../server/tasks/stores/hours.ts";
-import { Database } from "../../server/tasks/stores/postgres/database.ts";
-import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
-import { fillMinutes } from "../../server/tasks/stores/postgres/minute-fill.ts";
+import { Database } from "../../server/tasks/stores/postgres/connections/database.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/connections/location.ts";
+import { fillMinutes } from "../../server/tasks/stores/postgres/counts/minute-fill.ts";
 import { inSchema, onceOnly } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import { allLanes, hourSql } from "../../server/tasks/stores/shared/hours.ts";
 
 const batch = 100_000;
 const types = 20;

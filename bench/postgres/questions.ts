@@ -23,14 +23,14 @@ export const questions: readonly Question[] = [
   { name: "one-by-one", bare: "bare.ts", peers: true, tasks: 2_000 },
   { name: "hundred-callers", tasks: 50_000 },
   { name: "drain", bare: "bare.ts", peers: true },
-  { name: "drain-by-two", case: "../postgres/drain-by-two.ts", peers: true },
+  { name: "drain-by-two", case: "./drain-by-two.ts", peers: true },
   { name: "drain-with-history", case: "drain.ts", history: true },
   { name: "drain-searched", history: true },
-  { name: "drain-held", case: "../postgres/drain-held.ts", roundsMax: 2 },
+  { name: "drain-held", case: "./drain-held.ts", roundsMax: 2 },
   { name: "at-once", peers: true },
   { name: "latency", peers: true, tasks: 500, peerTasks: 500 },
   { name: "latency-across", bare: "bare-across.ts", tasks: 400 },
-  { name: "idle", case: "../postgres/idle.ts", roundsMax: 1 },
+  { name: "idle", case: "./idle.ts", roundsMax: 1 },
 ];
 
 export interface Subject {

@@ -4,10 +4,10 @@
  */
 import { readFileSync } from "node:fs";
 import pg from "pg";
-import { sortValueOf } from "../../server/tasks/core/meets.ts";
+import { sortValueOf } from "../../server/tasks/core/filters/meets.ts";
 import type { StoreSearch, TaskStore } from "../../server/tasks/core/store.ts";
 import type { TaskStatusName } from "../../server/tasks/core/task.ts";
-import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/connections/location.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 
 const dayMs = 86_400_000;

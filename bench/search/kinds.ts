@@ -1,6 +1,7 @@
 /** The kinds of searches that are timed, each with random questions that the tasks of records.ts have answers to. */
+
+import type { TaskSummaryOptions } from "../../server/tasks/core/counts/summary.ts";
 import type { TaskSearchOptions } from "../../server/tasks/core/search.ts";
-import type { TaskSummaryOptions } from "../../server/tasks/core/summary.ts";
 import { dayMs, days, errors, type Mix, plans, types, users } from "./records.ts";
 
 type Random = () => number;

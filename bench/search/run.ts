@@ -13,8 +13,8 @@
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import pc from "picocolors";
+import type { TaskSummaryOptions } from "../../server/tasks/core/counts/summary.ts";
 import type { TaskSearchOptions } from "../../server/tasks/core/search.ts";
-import type { TaskSummaryOptions } from "../../server/tasks/core/summary.ts";
 import { seeded } from "../../tests/support/seeded.ts";
 import { percentile } from "../support/numbers.ts";
 import { knowsLetters, startServer } from "../support/postgres.ts";

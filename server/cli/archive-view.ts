@@ -1,6 +1,6 @@
 /** `dure search --archive`: what the files of an archive hold, and how far they were read. */
 import type { TaskSearchOptions } from "../tasks/core/search.ts";
-import type { ArchiveCount } from "../tasks/runtime/archive-search.ts";
+import type { ArchiveCount } from "../tasks/runtime/archive/archive-search.ts";
 import type { Context } from "./context.ts";
 import { CommandError } from "./exit-codes.ts";
 import type { Output } from "./output.ts";

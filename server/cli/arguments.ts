@@ -1,10 +1,10 @@
 /** Options as commander gives them, texts, to what the interface takes. Wrong ones are answered with the nearest. */
 import { grouped } from "../tasks/core/grouped.ts";
-import { parseJson } from "../tasks/core/json-text.ts";
 import { didYouMean } from "../tasks/core/names.ts";
-import { showValue } from "../tasks/core/show.ts";
 import type { TaskStatusName } from "../tasks/core/task.ts";
 import { TaskStatus } from "../tasks/core/task.ts";
+import { parseJson } from "../tasks/core/values/json-text.ts";
+import { showValue } from "../tasks/core/values/show.ts";
 import { CommandError } from "./exit-codes.ts";
 
 /** `--type a,b --type c` → [a, b, c]; for commander's `argParser`. */

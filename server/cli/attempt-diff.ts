@@ -1,7 +1,7 @@
 /** What changed from one attempt to the next: how it ended, how long it took, who ran it, and the error line by line. */
 import type { Attempt } from "../tasks/core/attempt.ts";
 import { formatDuration } from "../tasks/core/duration.ts";
-import { type DiffLine, diffLines, errorLines } from "../tasks/core/line-diff.ts";
+import { type DiffLine, diffLines, errorLines } from "../tasks/core/values/line-diff.ts";
 import { attemptName } from "./attempt-view.ts";
 import type { Output } from "./output.ts";
 import { renderFields } from "./table.ts";

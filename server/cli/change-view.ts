@@ -1,5 +1,5 @@
 /** Who asked for the last change of a task. */
-import type { AuditRecord } from "../tasks/core/store-audit.ts";
+import type { AuditRecord } from "../tasks/core/port/store-audit.ts";
 import type { Output } from "./output.ts";
 import { plainLine } from "./text.ts";
 import { formatInstant, formatRelative } from "./times.ts";

@@ -7,7 +7,7 @@ import type { createDure, Dure } from "../dure.ts";
 import { checkDatabase, type DureOptions } from "../dure-options.ts";
 import { DureError } from "../tasks/core/errors.ts";
 import { setDefaultInstance } from "../tasks/core/instance.ts";
-import type { AskedBy } from "../tasks/core/store-audit.ts";
+import type { AskedBy } from "../tasks/core/port/store-audit.ts";
 import { CommandError } from "./exit-codes.ts";
 import { Output } from "./output.ts";
 

@@ -1,6 +1,6 @@
 /** The history as a table: one line for each stretch of time, and of each type where that was asked for. */
-import type { Percentiles } from "../tasks/core/duration-counts.ts";
-import type { HistoryBucket } from "../tasks/core/history.ts";
+import type { Percentiles } from "../tasks/core/counts/duration-counts.ts";
+import type { HistoryBucket } from "../tasks/core/counts/history.ts";
 import type { Output } from "./output.ts";
 import { type Column, renderTable } from "./table.ts";
 import { formatCount } from "./text.ts";

@@ -2,7 +2,7 @@
 import type { Dure } from "../dure.ts";
 import { findNearIdsIn } from "../tasks/core/find.ts";
 import { nearest } from "../tasks/core/names.ts";
-import { parseQuery } from "../tasks/core/query.ts";
+import { parseQuery } from "../tasks/core/query/query.ts";
 import type { TaskSearchOptions } from "../tasks/core/search.ts";
 
 /** Ids and types that `wanted` may mean instead of those that are not there. */

@@ -2,7 +2,7 @@
 import type { Kept, KeptByCount, RetentionOptions } from "../dure-options.ts";
 import { durationProblem, parseDuration } from "../tasks/core/duration.ts";
 import { didYouMean } from "../tasks/core/names.ts";
-import { showValue } from "../tasks/core/show.ts";
+import { showValue } from "../tasks/core/values/show.ts";
 import { collectWhole, parseChoice } from "./arguments.ts";
 import { CommandError } from "./exit-codes.ts";
 import { sizeOf } from "./sizes.ts";

@@ -1,7 +1,7 @@
 /** `--attribute userId=42` and `--payload user.id=42` as filters. */
-import type { TaskFilter } from "../tasks/core/filter.ts";
-import { nested } from "../tasks/core/query.ts";
-import { showValue } from "../tasks/core/show.ts";
+import type { TaskFilter } from "../tasks/core/filters/filter.ts";
+import { nested } from "../tasks/core/query/query.ts";
+import { showValue } from "../tasks/core/values/show.ts";
 import { CommandError } from "./exit-codes.ts";
 
 type Plain = string | number | boolean | null;

@@ -1,5 +1,5 @@
 /** Sizes as they are typed. */
-import { showValue } from "../tasks/core/show.ts";
+import { showValue } from "../tasks/core/values/show.ts";
 import { CommandError } from "./exit-codes.ts";
 
 const units: Record<string, number> = {

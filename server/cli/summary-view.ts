@@ -1,5 +1,5 @@
 /** How many tasks of a search there are by what they have in common: what the dashboard calls facets. */
-import type { SummaryKey, TaskGroup, TaskSummary } from "../tasks/core/summary.ts";
+import type { SummaryKey, TaskGroup, TaskSummary } from "../tasks/core/counts/summary.ts";
 import type { Output } from "./output.ts";
 import { type Column, renderTable } from "./table.ts";
 import { counted, formatCount } from "./text.ts";

@@ -2,7 +2,7 @@
 
 import { formatDuration } from "../tasks/core/duration.ts";
 import type { Task } from "../tasks/core/task.ts";
-import { encodeValue } from "../tasks/core/value.ts";
+import { encodeValue } from "../tasks/core/values/value.ts";
 import type { Output } from "./output.ts";
 import type { Column } from "./table.ts";
 import { durationMsOf, formatRelative } from "./times.ts";

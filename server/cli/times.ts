@@ -1,7 +1,7 @@
 /** Instants and durations as they are typed, and as they are shown to people. */
 import { durationProblem, formatDuration, parseDuration } from "../tasks/core/duration.ts";
-import { showValue } from "../tasks/core/show.ts";
 import type { Task } from "../tasks/core/task.ts";
+import { showValue } from "../tasks/core/values/show.ts";
 import { CommandError } from "./exit-codes.ts";
 
 const datePattern =

@@ -1,6 +1,6 @@
 /** Payloads and results for people: JSON where JSON says it all, else as Node shows them. */
 import { inspect } from "node:util";
-import { encodeValue } from "../tasks/core/value.ts";
+import { encodeValue } from "../tasks/core/values/value.ts";
 import { plainLines } from "./text.ts";
 
 /** Indented and safe for a terminal; `undefined` for no value. */

@@ -1,6 +1,6 @@
 /** Who asks for a change over HTTP, and from where, as the audit log keeps it. */
 import { randomUUID } from "node:crypto";
-import type { AskedBy } from "../tasks/core/store-audit.ts";
+import type { AskedBy } from "../tasks/core/port/store-audit.ts";
 import type { Caller } from "./auth.ts";
 
 /** The dashboard says of itself that it is one; who says so falsely deceives nobody but about the way they came. */

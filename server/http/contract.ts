@@ -4,7 +4,7 @@
  * dashboard knows, by its types. Instants are ISO strings, absent values are left out, unknown keys are to be ignored.
  */
 import { z } from "zod";
-import { auditActions, auditKinds, vias } from "../tasks/core/store-audit.ts";
+import { auditActions, auditKinds, vias } from "../tasks/core/port/store-audit.ts";
 
 /** An instant, as ISO text in UTC. */
 const instant = z.string().meta({ format: "date-time" });

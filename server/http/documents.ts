@@ -3,17 +3,17 @@
  * secrets are taken out.
  */
 import type { Attempt } from "../tasks/core/attempt.ts";
+import type { TaskGroup } from "../tasks/core/counts/summary.ts";
 import type { ExplanationReason } from "../tasks/core/explain.ts";
 import type { Pause } from "../tasks/core/pauses.ts";
+import type { AuditState } from "../tasks/core/port/store-audit.ts";
+import type { AlertTask } from "../tasks/core/port/store-saved.ts";
 import type { SavedSearch } from "../tasks/core/saved-searches.ts";
-import { isSecretKey } from "../tasks/core/secret-keys.ts";
-import { redactedText, withoutSecrets } from "../tasks/core/secret-text.ts";
 import type { Attributes, AuditRecord, StoredDefinition, WorkerRecord } from "../tasks/core/store.ts";
-import type { AuditState } from "../tasks/core/store-audit.ts";
-import type { AlertTask } from "../tasks/core/store-saved.ts";
-import type { TaskGroup } from "../tasks/core/summary.ts";
 import type { Task, TaskProgress } from "../tasks/core/task.ts";
-import { encodeValue } from "../tasks/core/value.ts";
+import { isSecretKey } from "../tasks/core/values/secret-keys.ts";
+import { redactedText, withoutSecrets } from "../tasks/core/values/secret-text.ts";
+import { encodeValue } from "../tasks/core/values/value.ts";
 import type {
   AttemptDocument,
   AuditDocument,

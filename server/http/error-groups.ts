@@ -1,8 +1,8 @@
 /** The latest failed tasks, grouped by messages that say the same. */
 import type { Dure } from "../dure.ts";
-import { fingerprintsOf } from "../tasks/core/error-group.ts";
-import { quote } from "../tasks/core/query-lexer.ts";
+import { quote } from "../tasks/core/query/query-lexer.ts";
 import type { Task } from "../tasks/core/task.ts";
+import { fingerprintsOf } from "../tasks/core/values/error-group.ts";
 import type { ErrorGroup, ErrorsAnswer } from "./contract.ts";
 
 /** Failed tasks that are looked at, the latest. */

@@ -3,7 +3,7 @@
  * question whose answer would tell of it: here. Whoever has it asks none that would spell what is redacted.
  */
 import type { Dure } from "../dure.ts";
-import type { Condition } from "../tasks/core/condition.ts";
+import type { Condition } from "../tasks/core/filters/condition.ts";
 import { readPageSearch } from "../tasks/core/find.ts";
 import type { Documents } from "./documents.ts";
 import { HttpError } from "./errors.ts";

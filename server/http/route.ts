@@ -1,7 +1,7 @@
 /** A route: what it is asked, what it needs, what it answers. The API, its description, its client and its tests are made from these. */
 import type { z } from "zod";
 import type { Dure } from "../dure.ts";
-import type { AskedBy } from "../tasks/core/store-audit.ts";
+import type { AskedBy } from "../tasks/core/port/store-audit.ts";
 import type { Role } from "./auth.ts";
 import type { Documents } from "./documents.ts";
 

@@ -1,6 +1,6 @@
 /** `GET /api/tasks/watch`: what changes in a search, by server-sent events. Written as fast as it is read, and no faster. */
 import type { Dure } from "../dure.ts";
-import type { TaskChange } from "../tasks/core/watch.ts";
+import type { TaskChange } from "../tasks/core/watch/watch.ts";
 import type { Caller, Gate } from "./auth.ts";
 import type { Documents } from "./documents.ts";
 import { parsed } from "./parsed.ts";

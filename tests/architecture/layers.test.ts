@@ -3,26 +3,7 @@ import { describe, expect, test } from "vitest";
 import { importsOf, listFiles, listSources, readSource, withoutComments } from "./sources.ts";
 
 /** What every store may use. */
-const ofAnyStore = [
-  "server/tasks/core/",
-  "server/tasks/stores/migrate.ts",
-  "server/tasks/stores/blocked.ts",
-  "server/tasks/stores/claimed.ts",
-  "server/tasks/stores/due-ranges.ts",
-  "server/tasks/stores/audit-rows.ts",
-  "server/tasks/stores/best.ts",
-  "server/tasks/stores/findings.ts",
-  "server/tasks/stores/group-sums.ts",
-  "server/tasks/stores/hours.ts",
-  "server/tasks/stores/kept-counts.ts",
-  "server/tasks/stores/near-orders.ts",
-  "server/tasks/stores/row-filter.ts",
-  "server/tasks/stores/search-bounds.ts",
-  "server/tasks/stores/skip-sections.ts",
-  "server/tasks/stores/start-ranges.ts",
-  "server/tasks/stores/text-hints.ts",
-  "server/tasks/stores/thread-time.ts",
-];
+const ofAnyStore = ["server/tasks/core/", "server/tasks/stores/migrate.ts", "server/tasks/stores/shared/"];
 
 /** The parts of the server: where they lie, which parts and packages their values may come from. */
 const parts: Record<string, { parts: string[]; packages: RegExp }> = {
@@ -40,45 +21,10 @@ const parts: Record<string, { parts: string[]; packages: RegExp }> = {
     packages: /^(node:|pg$)/,
   },
   "server/tasks/stores/migrate.ts": { parts: ["server/tasks/core/"], packages: /^node:/ },
-  "server/tasks/stores/blocked.ts": { parts: [], packages: /^node:/ },
-  "server/tasks/stores/claimed.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
-  "server/tasks/stores/audit-rows.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
-  "server/tasks/stores/best.ts": { parts: [], packages: /^$/ },
-  "server/tasks/stores/due-ranges.ts": {
-    parts: ["server/tasks/core/", "server/tasks/stores/near-orders.ts"],
-    packages: /^$/,
+  "server/tasks/stores/shared/": {
+    parts: ["server/tasks/core/", "server/tasks/stores/shared/"],
+    packages: /^node:/,
   },
-  "server/tasks/stores/group-sums.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
-  "server/tasks/stores/hours.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
-  "server/tasks/stores/kept-counts.ts": {
-    parts: ["server/tasks/core/", "server/tasks/stores/hours.ts"],
-    packages: /^$/,
-  },
-  "server/tasks/stores/near-orders.ts": {
-    parts: ["server/tasks/core/", "server/tasks/stores/search-bounds.ts"],
-    packages: /^$/,
-  },
-  "server/tasks/stores/row-filter.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
-  "server/tasks/stores/search-bounds.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
-  "server/tasks/stores/skip-sections.ts": {
-    parts: [
-      "server/tasks/core/",
-      "server/tasks/stores/kept-counts.ts",
-      "server/tasks/stores/search-bounds.ts",
-    ],
-    packages: /^$/,
-  },
-  "server/tasks/stores/start-ranges.ts": {
-    parts: [
-      "server/tasks/core/",
-      "server/tasks/stores/near-orders.ts",
-      "server/tasks/stores/search-bounds.ts",
-    ],
-    packages: /^$/,
-  },
-  "server/tasks/stores/text-hints.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
-  "server/tasks/stores/thread-time.ts": { parts: [], packages: /^$/ },
-  "server/tasks/stores/findings.ts": { parts: ["server/tasks/core/"], packages: /^$/ },
   "server/dure": { parts: ["server/dure", "server/tasks/"], packages: /^node:/ },
   "server/index.ts": {
     parts: ["server/dure", "server/types.ts", "server/tasks/core/", "server/tasks/runtime/logger.ts"],
@@ -168,8 +114,8 @@ describe("imports", () => {
       reached.add(path);
       for (const { file, typesOnly } of importsOf(path)) if (file && !typesOnly) visit(file);
     };
-    visit("server/tasks/stores/sqlite/thread.ts");
-    visit("server/tasks/stores/sqlite/checkpointer.ts");
+    visit("server/tasks/stores/sqlite/threads/thread.ts");
+    visit("server/tasks/stores/sqlite/threads/checkpointer.ts");
     expect(reached.size).toBeGreaterThan(10);
     expect([...reached].filter((path) => path.endsWith("/task.ts"))).toEqual([]);
   });

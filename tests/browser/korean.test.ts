@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { errorCodes, httpStatuses } from "../../server/http/errors.ts";
 import type { DureError } from "../../server/tasks/core/errors.ts";
-import { parseQuery } from "../../server/tasks/core/query.ts";
-import { completeQuery } from "../../server/tasks/core/query-complete.ts";
-import { queryFields } from "../../server/tasks/core/query-fields.ts";
+import { parseQuery } from "../../server/tasks/core/query/query.ts";
+import { completeQuery } from "../../server/tasks/core/query/query-complete.ts";
+import { queryFields } from "../../server/tasks/core/query/query-fields.ts";
 import { en } from "../../web/i18n/en.ts";
 import { refusals, said, sentences } from "../../web/i18n/ko-said.ts";
 

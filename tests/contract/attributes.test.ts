@@ -1,10 +1,10 @@
 /** Attributes are found as `meets` says, whatever becomes of their tasks. */
 import { expect, test } from "vitest";
 import { lackingAttributes } from "../../server/tasks/core/attributes.ts";
-import { compareText } from "../../server/tasks/core/compare.ts";
-import type { Comparable, Condition } from "../../server/tasks/core/condition.ts";
-import { meets } from "../../server/tasks/core/meets.ts";
+import type { Comparable, Condition } from "../../server/tasks/core/filters/condition.ts";
+import { meets } from "../../server/tasks/core/filters/meets.ts";
 import type { Attributes, StoreSearch } from "../../server/tasks/core/store.ts";
+import { compareText } from "../../server/tasks/core/values/compare.ts";
 import { newDefinition, newSearch, newTask, startAt } from "../support/builders.ts";
 import { tasksOf } from "../support/found.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";

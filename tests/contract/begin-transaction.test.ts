@@ -1,7 +1,7 @@
 import { expect, type TestContext, test } from "vitest";
 import { DureError } from "../../server/tasks/core/errors.ts";
 import type { AttemptTransaction, ClaimedTask, TransactionRequest } from "../../server/tasks/core/store.ts";
-import { encodeValue } from "../../server/tasks/core/value.ts";
+import { encodeValue } from "../../server/tasks/core/values/value.ts";
 import { newTask, settlementOf, someError } from "../support/builders.ts";
 import { ok, onEachStore } from "../support/stores.ts";
 

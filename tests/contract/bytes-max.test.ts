@@ -1,11 +1,11 @@
 /** Pages that are bounded by bytes: what fits of the page that has no bound, the first task however large, and where to go on. */
 import { beforeEach, expect, test } from "vitest";
-import type { Condition } from "../../server/tasks/core/condition.ts";
-import { sortValueOf } from "../../server/tasks/core/meets.ts";
+import type { Condition } from "../../server/tasks/core/filters/condition.ts";
+import { sortValueOf } from "../../server/tasks/core/filters/meets.ts";
 import type { TaskSortField } from "../../server/tasks/core/search.ts";
 import type { Found, StoreSearch } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
-import { encodeValue } from "../../server/tasks/core/value.ts";
+import { encodeValue } from "../../server/tasks/core/values/value.ts";
 import { newDefinition, newSearch, newTask, settlementOf, startAt } from "../support/builders.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";
 

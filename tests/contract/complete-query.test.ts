@@ -1,7 +1,7 @@
 /** What may stand at a place of a query, out of what a store holds. */
 import { expect, test } from "vitest";
 import type { Instance } from "../../server/tasks/core/instance.ts";
-import { completeQueryIn } from "../../server/tasks/core/query-sources.ts";
+import { completeQueryIn } from "../../server/tasks/core/query/query-sources.ts";
 import { newDefinition, newTask } from "../support/builders.ts";
 import { ok, onEachStore } from "../support/stores.ts";
 

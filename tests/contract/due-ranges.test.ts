@@ -1,6 +1,6 @@
 /** Tasks that wait and are due within a range, in the order of their creation, against a look at every task. */
 import { beforeEach, expect, test } from "vitest";
-import type { Condition } from "../../server/tasks/core/condition.ts";
+import type { Condition } from "../../server/tasks/core/filters/condition.ts";
 import type { TaskRecord } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, startAt } from "../support/builders.ts";

@@ -1,7 +1,7 @@
 /** The order by duration, the shortest and the longest first, against a look at every task. */
 import { beforeEach, expect, test } from "vitest";
+import { sortValueOf } from "../../server/tasks/core/filters/meets.ts";
 import { createIds } from "../../server/tasks/core/ids.ts";
-import { sortValueOf } from "../../server/tasks/core/meets.ts";
 import type { Place, StoreSearch, TaskRecord } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, startAt } from "../support/builders.ts";

@@ -1,8 +1,8 @@
 /** Which way a search is served: what the plan says is what the search does. */
 import { beforeEach, expect, test } from "vitest";
-import type { Condition } from "../../server/tasks/core/condition.ts";
-import { searchableText } from "../../server/tasks/core/searchable-text.ts";
+import type { Condition } from "../../server/tasks/core/filters/condition.ts";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
+import { searchableText } from "../../server/tasks/core/values/searchable-text.ts";
 import { newDefinition, newSearch, newTask, someError, startAt } from "../support/builders.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";
 

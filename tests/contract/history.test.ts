@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bucketOf, type Durations } from "../../server/tasks/core/duration-counts.ts";
+import { bucketOf, type Durations } from "../../server/tasks/core/counts/duration-counts.ts";
 import type { ClaimedTask, HistoryRow, Settlement, SpannedRow } from "../../server/tasks/core/store.ts";
 import { copyTasks } from "../../server/tasks/runtime/copier.ts";
 import { createSqliteStore } from "../../server/tasks/stores/sqlite/store.ts";

@@ -1,7 +1,7 @@
 /** The orders by start and by due time, which no index has by itself, against a look at every task. */
 import { beforeEach, expect, test } from "vitest";
-import type { Condition } from "../../server/tasks/core/condition.ts";
-import { sortValueOf } from "../../server/tasks/core/meets.ts";
+import type { Condition } from "../../server/tasks/core/filters/condition.ts";
+import { sortValueOf } from "../../server/tasks/core/filters/meets.ts";
 import type { Place, StoreSearch, TaskRecord } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, startAt } from "../support/builders.ts";

@@ -1,6 +1,6 @@
 /** The order by priority, which no index has by itself, against a look at every task. */
 import { beforeEach, expect, test } from "vitest";
-import type { Condition } from "../../server/tasks/core/condition.ts";
+import type { Condition } from "../../server/tasks/core/filters/condition.ts";
 import type { StoreSearch, TaskRecord } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newDefinition, newId, newSearch, newTask, startAt } from "../support/builders.ts";

@@ -1,10 +1,15 @@
 import { beforeEach, expect, test } from "vitest";
-import { type Bound, type Condition, type Field, foldText } from "../../server/tasks/core/condition.ts";
-import { meets, sortValueOf } from "../../server/tasks/core/meets.ts";
+import {
+  type Bound,
+  type Condition,
+  type Field,
+  foldText,
+} from "../../server/tasks/core/filters/condition.ts";
+import { meets, sortValueOf } from "../../server/tasks/core/filters/meets.ts";
 import type { TaskSortField } from "../../server/tasks/core/search.ts";
-import { searchableText } from "../../server/tasks/core/searchable-text.ts";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
+import { searchableText } from "../../server/tasks/core/values/searchable-text.ts";
 import { newSearch, newTask, settlementOf, someError, startAt } from "../support/builders.ts";
 import fc from "../support/fast-check.ts";
 import { countOf, tasksOf } from "../support/found.ts";

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { compareText } from "../../server/tasks/core/compare.ts";
-import { sortValueOf } from "../../server/tasks/core/meets.ts";
+import { sortValueOf } from "../../server/tasks/core/filters/meets.ts";
 import type { NewTask, StoreSearch } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
+import { compareText } from "../../server/tasks/core/values/compare.ts";
 import { newDefinition, newSearch, newTask, startAt } from "../support/builders.ts";
 import { tasksOf } from "../support/found.ts";
 import { ok, onEachStore } from "../support/stores.ts";

@@ -1,7 +1,7 @@
 /** Tasks by how long they ran: the longest first or the shortest, a page at a time, and those that ran longer than a bound. */
 import { beforeEach, expect, test } from "vitest";
-import type { Condition } from "../../server/tasks/core/condition.ts";
-import { sortValueOf } from "../../server/tasks/core/meets.ts";
+import type { Condition } from "../../server/tasks/core/filters/condition.ts";
+import { sortValueOf } from "../../server/tasks/core/filters/meets.ts";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask } from "../support/builders.ts";

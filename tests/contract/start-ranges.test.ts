@@ -1,9 +1,9 @@
 /** Tasks that started within a range, in the other orders, against a look at every task. */
 import { expect, test } from "vitest";
-import type { Condition } from "../../server/tasks/core/condition.ts";
+import type { Condition } from "../../server/tasks/core/filters/condition.ts";
 import type { StoreSearch, TaskRecord } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
-import { gatheredStartsMax, outsideMax } from "../../server/tasks/stores/start-ranges.ts";
+import { gatheredStartsMax, outsideMax } from "../../server/tasks/stores/shared/start-ranges.ts";
 import { newSearch, newTask, newTasks, startAt } from "../support/builders.ts";
 import { ok, onEachStore } from "../support/stores.ts";
 

@@ -1,8 +1,8 @@
 /** Full text: what is searched of a task is found, before it is indexed and after. */
 import { expect, test } from "vitest";
-import { type Condition, foldText } from "../../server/tasks/core/condition.ts";
-import { searchableText } from "../../server/tasks/core/searchable-text.ts";
+import { type Condition, foldText } from "../../server/tasks/core/filters/condition.ts";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
+import { searchableText } from "../../server/tasks/core/values/searchable-text.ts";
 import { newDefinition, newSearch, newTask, someError, startAt } from "../support/builders.ts";
 import { tasksOf } from "../support/found.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";

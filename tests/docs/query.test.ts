@@ -1,9 +1,9 @@
 /** docs/reference/query.md against the code: every query in it is read, every field is in it. */
 import { describe, expect, test } from "vitest";
-import { filterProblems } from "../../server/tasks/core/filter-condition.ts";
-import { parseQuery } from "../../server/tasks/core/query.ts";
-import { queryFields, sortNames } from "../../server/tasks/core/query-fields.ts";
-import { formatQuery } from "../../server/tasks/core/query-text.ts";
+import { filterProblems } from "../../server/tasks/core/filters/filter-condition.ts";
+import { parseQuery } from "../../server/tasks/core/query/query.ts";
+import { queryFields, sortNames } from "../../server/tasks/core/query/query-fields.ts";
+import { formatQuery } from "../../server/tasks/core/query/query-text.ts";
 import { read } from "./markdown.ts";
 
 const document = read("docs/reference/query.md");

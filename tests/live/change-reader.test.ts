@@ -1,10 +1,10 @@
 /** The one reader of changes: how often it asks, what it does when the store fails, and watchers of what is deleted. */
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { Follower } from "../../server/tasks/core/change-source.ts";
 import type { Instance } from "../../server/tasks/core/instance.ts";
 import { Registry } from "../../server/tasks/core/registry.ts";
 import type { TaskStore } from "../../server/tasks/core/store.ts";
-import { watchTasksIn } from "../../server/tasks/core/watch.ts";
+import type { Follower } from "../../server/tasks/core/watch/change-source.ts";
+import { watchTasksIn } from "../../server/tasks/core/watch/watch.ts";
 import { ChangeReader } from "../../server/tasks/runtime/change-reader.ts";
 import { createSqliteStore } from "../../server/tasks/stores/sqlite/store.ts";
 import { newTask, startAt } from "../support/builders.ts";

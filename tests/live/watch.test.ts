@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createDure, type Dure, type Task, type TaskDefinition } from "../../server/index.ts";
-import type { TaskChange, WatchOptions } from "../../server/tasks/core/watch.ts";
+import type { TaskChange, WatchOptions } from "../../server/tasks/core/watch/watch.ts";
 import { takeTestSchema } from "../support/spare-schemas.ts";
 
 interface Place {

@@ -3,7 +3,6 @@
  * cancelled, retried, edited, deleted, pruned, their texts indexed now and then; many at one instant.
  */
 import { createIds } from "../../server/tasks/core/ids.ts";
-import { searchableText } from "../../server/tasks/core/searchable-text.ts";
 import type {
   Attributes,
   ClaimedTask,
@@ -13,7 +12,8 @@ import type {
   UnindexedTask,
 } from "../../server/tasks/core/store.ts";
 import type { Task, TaskStatusName } from "../../server/tasks/core/task.ts";
-import { encodeValue } from "../../server/tasks/core/value.ts";
+import { searchableText } from "../../server/tasks/core/values/searchable-text.ts";
+import { encodeValue } from "../../server/tasks/core/values/value.ts";
 import { newSearch, newTask, newWorker, settlementOf } from "../support/builders.ts";
 import type { Chance } from "../support/chance.ts";
 import { tasksOf } from "../support/found.ts";

@@ -1,7 +1,8 @@
 /** Searches as chance has them, about tasks that are there: filters of every kind in each other, every order, counts by anything. */
-import type { TaskFilter } from "../../server/tasks/core/filter.ts";
+
+import type { SummaryKey, TaskSummaryOptions } from "../../server/tasks/core/counts/summary.ts";
+import type { TaskFilter } from "../../server/tasks/core/filters/filter.ts";
 import type { TaskSearchOptions, TaskSortField } from "../../server/tasks/core/search.ts";
-import type { SummaryKey, TaskSummaryOptions } from "../../server/tasks/core/summary.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import type { Chance } from "../support/chance.ts";
 import type { Known } from "../support/plain-search.ts";

@@ -4,17 +4,17 @@
  * as it is told; DURE_SEED=… meets one of them again.
  */
 import { expect, test } from "vitest";
-import { DureError } from "../../server/tasks/core/errors.ts";
-import { countTasksIn, readPageSearch, searchTaskPageIn } from "../../server/tasks/core/find.ts";
-import type { Instance } from "../../server/tasks/core/instance.ts";
-import { sortValueOf } from "../../server/tasks/core/meets.ts";
-import type { TaskPage, TaskSearchOptions } from "../../server/tasks/core/search.ts";
-import type { Attributes } from "../../server/tasks/core/store.ts";
 import {
   type SummaryKey,
   summarizeTasksIn,
   type TaskSummaryOptions,
-} from "../../server/tasks/core/summary.ts";
+} from "../../server/tasks/core/counts/summary.ts";
+import { DureError } from "../../server/tasks/core/errors.ts";
+import { sortValueOf } from "../../server/tasks/core/filters/meets.ts";
+import { countTasksIn, readPageSearch, searchTaskPageIn } from "../../server/tasks/core/find.ts";
+import type { Instance } from "../../server/tasks/core/instance.ts";
+import type { TaskPage, TaskSearchOptions } from "../../server/tasks/core/search.ts";
+import type { Attributes } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { Chance } from "../support/chance.ts";
 import { fits, type Known, ordered } from "../support/plain-search.ts";

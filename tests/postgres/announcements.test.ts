@@ -2,7 +2,7 @@
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import type { News, TaskStore } from "../../server/tasks/core/store.ts";
-import { channelOf } from "../../server/tasks/stores/postgres/notifier.ts";
+import { channelOf } from "../../server/tasks/stores/postgres/announcing/notifier.ts";
 import { quoted } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newTask, newWorker } from "../support/builders.ts";

@@ -1,11 +1,11 @@
 /** What the index of attributes lacks for a while is found and counted all the same, and whatever happens meanwhile it ends up right. */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { lackingName } from "../../server/tasks/core/attributes.ts";
-import type { Condition } from "../../server/tasks/core/condition.ts";
+import type { Condition } from "../../server/tasks/core/filters/condition.ts";
 import type { StoreSearch, TaskStore } from "../../server/tasks/core/store.ts";
-import { readWriters } from "../../server/tasks/stores/postgres/attribute-index.ts";
-import { AttributeIndexing } from "../../server/tasks/stores/postgres/attribute-indexing.ts";
-import { behindMax } from "../../server/tasks/stores/postgres/attribute-work.ts";
+import { readWriters } from "../../server/tasks/stores/postgres/attributes/attribute-index.ts";
+import { AttributeIndexing } from "../../server/tasks/stores/postgres/attributes/attribute-indexing.ts";
+import { behindMax } from "../../server/tasks/stores/postgres/attributes/attribute-work.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import {
   endOthers,

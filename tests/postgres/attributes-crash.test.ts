@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
-import type { Condition } from "../../server/tasks/core/condition.ts";
+import type { Condition } from "../../server/tasks/core/filters/condition.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { endOthers, expectIndexed, othersTransaction, rowsOf } from "../support/attribute-behind.ts";
 import { newSearch, newWorker } from "../support/builders.ts";

@@ -1,9 +1,8 @@
 /** The rows of attributes follow their tasks, whatever becomes of these. */
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { compareText } from "../../server/tasks/core/compare.ts";
-import type { Bound, Condition } from "../../server/tasks/core/condition.ts";
-import { meets } from "../../server/tasks/core/meets.ts";
+import type { Bound, Condition } from "../../server/tasks/core/filters/condition.ts";
+import { meets } from "../../server/tasks/core/filters/meets.ts";
 import type {
   AttributeKey,
   Attributes,
@@ -12,16 +11,20 @@ import type {
   TaskStore,
 } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
+import { compareText } from "../../server/tasks/core/values/compare.ts";
 import {
   type AttributeCondition,
   attributeSql,
-} from "../../server/tasks/stores/postgres/attribute-conditions.ts";
-import { askAttributes, attributeSource } from "../../server/tasks/stores/postgres/attribute-keys.ts";
-import { AttributeNames } from "../../server/tasks/stores/postgres/attribute-names.ts";
-import { readKey } from "../../server/tasks/stores/postgres/attribute-values.ts";
-import { Database, type Session } from "../../server/tasks/stores/postgres/database.ts";
-import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
-import { planningOnce } from "../../server/tasks/stores/postgres/planning.ts";
+} from "../../server/tasks/stores/postgres/attributes/attribute-conditions.ts";
+import {
+  askAttributes,
+  attributeSource,
+} from "../../server/tasks/stores/postgres/attributes/attribute-keys.ts";
+import { AttributeNames } from "../../server/tasks/stores/postgres/attributes/attribute-names.ts";
+import { readKey } from "../../server/tasks/stores/postgres/attributes/attribute-values.ts";
+import { Database, type Session } from "../../server/tasks/stores/postgres/connections/database.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/connections/location.ts";
+import { planningOnce } from "../../server/tasks/stores/postgres/connections/planning.ts";
 import { onceOnly } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newDefinition, newSearch, newTask, newTasks, newWorker, settlementOf } from "../support/builders.ts";

@@ -1,10 +1,10 @@
 /** The change feed while transactions are open that began earlier and commit later: nothing of theirs is missed. */
 import pg from "pg";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { decodeChangeCursor, encodeChangeCursor } from "../../server/tasks/core/port/store-changes.ts";
 import type { TaskStore } from "../../server/tasks/core/store.ts";
-import { decodeChangeCursor, encodeChangeCursor } from "../../server/tasks/core/store-changes.ts";
 import { changes, lateChanges } from "../../server/tasks/stores/postgres/change-statements.ts";
-import { planning } from "../../server/tasks/stores/postgres/planning.ts";
+import { planning } from "../../server/tasks/stores/postgres/connections/planning.ts";
 import { inSchema } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newTask, newTasks, newWorker, settlementOf } from "../support/builders.ts";

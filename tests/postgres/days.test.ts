@@ -1,7 +1,7 @@
 /** Counts by the hour that lie by the day: kept by the server itself, whoever folds, and made by the migration of what was there. */
 import { afterEach, expect, test } from "vitest";
 import { readMigrations } from "../../server/tasks/stores/migrate.ts";
-import { Database } from "../../server/tasks/stores/postgres/database.ts";
+import { Database } from "../../server/tasks/stores/postgres/connections/database.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newSearch, newTask, startAt } from "../support/builders.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";

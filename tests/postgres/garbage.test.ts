@@ -1,8 +1,8 @@
 /** What V8's collections of young objects leave of the driver's queries: docs/design/storage-postgres.md. */
 import { getHeapSpaceStatistics } from "node:v8";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Database } from "../../server/tasks/stores/postgres/database.ts";
-import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
+import { Database } from "../../server/tasks/stores/postgres/connections/database.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/connections/location.ts";
 import { statement } from "../../server/tasks/stores/postgres/statement.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
 

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Beat, LeaseRequest, News, TaskStore } from "../../server/tasks/core/store.ts";
-import { LeaseLink } from "../../server/tasks/stores/postgres/lease-link.ts";
+import { LeaseLink } from "../../server/tasks/stores/postgres/leases/lease-link.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newTask, newWorker } from "../support/builders.ts";
 import { CuttingProxy } from "../support/cutting-proxy.ts";

@@ -4,8 +4,8 @@
  * nothing is there; and the same call once more makes it whole, and not twice.
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { endings } from "../../server/tasks/core/port/store-history.ts";
 import type { By, ClaimedTask, HistoryRow, TaskStore, Written } from "../../server/tasks/core/store.ts";
-import { endings } from "../../server/tasks/core/store-history.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import {
   newDefinition,

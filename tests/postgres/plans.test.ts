@@ -5,21 +5,31 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { fillPostgres } from "../../bench/postgres/fill.ts";
 import type { TaskStore } from "../../server/tasks/core/store.ts";
-import { spanStatement, stretchesStatement } from "../../server/tasks/stores/postgres/count-statements.ts";
-import { Database, type Session } from "../../server/tasks/stores/postgres/database.ts";
-import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
+import { Database, type Session } from "../../server/tasks/stores/postgres/connections/database.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/connections/location.ts";
+import { planning, planningOnce } from "../../server/tasks/stores/postgres/connections/planning.ts";
+import {
+  spanStatement,
+  stretchesStatement,
+} from "../../server/tasks/stores/postgres/counts/count-statements.ts";
 import {
   dueAtStatement,
   nearStatement,
   waitingStatement,
-} from "../../server/tasks/stores/postgres/near-statements.ts";
-import { planning, planningOnce } from "../../server/tasks/stores/postgres/planning.ts";
-import { maybeStatement, outline, searchStatements } from "../../server/tasks/stores/postgres/search.ts";
-import type { SearchStatement } from "../../server/tasks/stores/postgres/search-statements.ts";
-import { outsideStatement, startedStatement } from "../../server/tasks/stores/postgres/start-range-source.ts";
+} from "../../server/tasks/stores/postgres/search/near-statements.ts";
+import {
+  maybeStatement,
+  outline,
+  searchStatements,
+} from "../../server/tasks/stores/postgres/search/search.ts";
+import type { SearchStatement } from "../../server/tasks/stores/postgres/search/search-statements.ts";
+import {
+  outsideStatement,
+  startedStatement,
+} from "../../server/tasks/stores/postgres/search/start-range-source.ts";
 import { literal, onceOnly, type Statement } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
-import { windowsOf } from "../../server/tasks/stores/start-ranges.ts";
+import { windowsOf } from "../../server/tasks/stores/shared/start-ranges.ts";
 import { newDefinition, newSearch, newTask, newTasks, newWorker, settlementOf } from "../support/builders.ts";
 import { countOf, tasksOf } from "../support/found.ts";
 import { everySearch } from "../support/month.ts";

@@ -1,7 +1,7 @@
 /** F51: a pooler that hands out another session for every transaction stands between. */
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { channelOf } from "../../server/tasks/stores/postgres/notifier.ts";
+import { channelOf } from "../../server/tasks/stores/postgres/announcing/notifier.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newTask, newWorker } from "../support/builders.ts";
 import { FaultWorld } from "../support/fault-world.ts";

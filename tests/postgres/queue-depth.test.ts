@@ -1,7 +1,7 @@
 /** The limit of how many tasks may wait in a queue costs little: the question, and the refusal. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { TaskStore } from "../../server/tasks/core/store.ts";
-import { Database } from "../../server/tasks/stores/postgres/database.ts";
+import { Database } from "../../server/tasks/stores/postgres/connections/database.ts";
 import { waitingInQueues } from "../../server/tasks/stores/postgres/queue-depth.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newTask, newTasks } from "../support/builders.ts";

@@ -1,7 +1,7 @@
 /** A search ends soon after its budget, also where the server is in the midst of a statement. */
 import pg from "pg";
 import { afterEach, expect, test } from "vitest";
-import type { Condition } from "../../server/tasks/core/condition.ts";
+import type { Condition } from "../../server/tasks/core/filters/condition.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newSearch, newTasks } from "../support/builders.ts";
 import { createTestSchema, postgresUrl } from "../support/postgres.ts";

@@ -1,19 +1,19 @@
 /** Answers over a month of tasks, of which some were changed hours and days after they were created. */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { fillPostgres } from "../../bench/postgres/fill.ts";
-import { compareText } from "../../server/tasks/core/compare.ts";
-import type { Condition } from "../../server/tasks/core/condition.ts";
-import { meets, sortValueOf } from "../../server/tasks/core/meets.ts";
+import type { Condition } from "../../server/tasks/core/filters/condition.ts";
+import { meets, sortValueOf } from "../../server/tasks/core/filters/meets.ts";
 import type { StoreSearch, TaskRecord, TaskStore } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
-import { Database, type Session } from "../../server/tasks/stores/postgres/database.ts";
-import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
-import { planningOnce } from "../../server/tasks/stores/postgres/planning.ts";
-import { maybeStatement, outline } from "../../server/tasks/stores/postgres/search.ts";
+import { compareText } from "../../server/tasks/core/values/compare.ts";
+import { Database, type Session } from "../../server/tasks/stores/postgres/connections/database.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/connections/location.ts";
+import { planningOnce } from "../../server/tasks/stores/postgres/connections/planning.ts";
+import { maybeStatement, outline } from "../../server/tasks/stores/postgres/search/search.ts";
+import { readSubjects } from "../../server/tasks/stores/postgres/search/subjects.ts";
 import { onceOnly } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
-import { readSubjects } from "../../server/tasks/stores/postgres/subjects.ts";
-import { rowFilterOf } from "../../server/tasks/stores/row-filter.ts";
+import { rowFilterOf } from "../../server/tasks/stores/shared/row-filter.ts";
 import { newId, newSearch, newTasks, newWorker } from "../support/builders.ts";
 import { countOf, tasksOf } from "../support/found.ts";
 import { everySearch } from "../support/month.ts";

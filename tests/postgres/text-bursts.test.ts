@@ -1,10 +1,10 @@
 /** Full text behind a burst: the newest texts are all of other tasks. */
 import { expect, test } from "vitest";
 import type { Place, StoreSearch } from "../../server/tasks/core/store.ts";
-import type { Session } from "../../server/tasks/stores/postgres/database.ts";
-import type { KeySource } from "../../server/tasks/stores/postgres/key-source.ts";
-import { planningOnce } from "../../server/tasks/stores/postgres/planning.ts";
-import { stretchMs } from "../../server/tasks/stores/postgres/text-indexes.ts";
+import type { Session } from "../../server/tasks/stores/postgres/connections/database.ts";
+import { planningOnce } from "../../server/tasks/stores/postgres/connections/planning.ts";
+import type { KeySource } from "../../server/tasks/stores/postgres/search/key-source.ts";
+import { stretchMs } from "../../server/tasks/stores/postgres/texts/text-indexes.ts";
 import {
   anySearch,
   clock,

@@ -1,11 +1,11 @@
 /** Full text: what the index of a database can do, and what is said where it lacks one. */
 import { expect, test } from "vitest";
-import { foldText } from "../../server/tasks/core/condition.ts";
-import { Database } from "../../server/tasks/stores/postgres/database.ts";
-import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
-import { planningOnce } from "../../server/tasks/stores/postgres/planning.ts";
+import { foldText } from "../../server/tasks/core/filters/condition.ts";
+import { Database } from "../../server/tasks/stores/postgres/connections/database.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/connections/location.ts";
+import { planningOnce } from "../../server/tasks/stores/postgres/connections/planning.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
-import { readTextIndex } from "../../server/tasks/stores/postgres/text-keys.ts";
+import { readTextIndex } from "../../server/tasks/stores/postgres/texts/text-keys.ts";
 import { queryPostgres } from "../support/postgres.ts";
 import { ok } from "../support/stores.ts";
 import {

@@ -1,15 +1,18 @@
 /** Full text: which tasks the index gives for what is searched, in which order, and what it can do. */
 import { describe, expect, test } from "vitest";
-import type { Condition } from "../../server/tasks/core/condition.ts";
-import { foldText } from "../../server/tasks/core/condition.ts";
+import type { Condition } from "../../server/tasks/core/filters/condition.ts";
+import { foldText } from "../../server/tasks/core/filters/condition.ts";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
-import { askAttributes, attributeSource } from "../../server/tasks/stores/postgres/attribute-keys.ts";
-import { AttributeNames } from "../../server/tasks/stores/postgres/attribute-names.ts";
-import { planningOnce } from "../../server/tasks/stores/postgres/planning.ts";
-import { outline } from "../../server/tasks/stores/postgres/search.ts";
-import { stretchMs, type TextIndex } from "../../server/tasks/stores/postgres/text-indexes.ts";
-import { orderedSource, readTextIndex } from "../../server/tasks/stores/postgres/text-keys.ts";
-import type { Word } from "../../server/tasks/stores/postgres/text-rarity.ts";
+import {
+  askAttributes,
+  attributeSource,
+} from "../../server/tasks/stores/postgres/attributes/attribute-keys.ts";
+import { AttributeNames } from "../../server/tasks/stores/postgres/attributes/attribute-names.ts";
+import { planningOnce } from "../../server/tasks/stores/postgres/connections/planning.ts";
+import { outline } from "../../server/tasks/stores/postgres/search/search.ts";
+import { stretchMs, type TextIndex } from "../../server/tasks/stores/postgres/texts/text-indexes.ts";
+import { orderedSource, readTextIndex } from "../../server/tasks/stores/postgres/texts/text-keys.ts";
+import type { Word } from "../../server/tasks/stores/postgres/texts/text-rarity.ts";
 import { newTasks, settlementOf } from "../support/builders.ts";
 import { ok } from "../support/stores.ts";
 import {

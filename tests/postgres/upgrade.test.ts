@@ -2,9 +2,9 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { TaskStore } from "../../server/tasks/core/store.ts";
 import { readMigrations, stopsOlderWorkers } from "../../server/tasks/stores/migrate.ts";
-import { Database } from "../../server/tasks/stores/postgres/database.ts";
-import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
-import { fillMinutes } from "../../server/tasks/stores/postgres/minute-fill.ts";
+import { Database } from "../../server/tasks/stores/postgres/connections/database.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/connections/location.ts";
+import { fillMinutes } from "../../server/tasks/stores/postgres/counts/minute-fill.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newSearch, newTask, newWorker, settlementOf, startAt } from "../support/builders.ts";
 import { countOf, tasksOf } from "../support/found.ts";

@@ -2,11 +2,16 @@
 
 import pg from "pg";
 import { expect, vi } from "vitest";
-import { sweep, takeWork, type Work, writeNext } from "../../server/tasks/stores/postgres/attribute-index.ts";
+import {
+  sweep,
+  takeWork,
+  type Work,
+  writeNext,
+} from "../../server/tasks/stores/postgres/attributes/attribute-index.ts";
+import { Database } from "../../server/tasks/stores/postgres/connections/database.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/connections/location.ts";
+import { Lull } from "../../server/tasks/stores/postgres/connections/lull.ts";
 import type { Context } from "../../server/tasks/stores/postgres/context.ts";
-import { Database } from "../../server/tasks/stores/postgres/database.ts";
-import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
-import { Lull } from "../../server/tasks/stores/postgres/lull.ts";
 import type { TestSchema } from "./postgres.ts";
 
 /** Who indexes in the tests. */

@@ -8,7 +8,7 @@ import type {
   StoredDefinition,
   StoreSearch,
 } from "../../server/tasks/core/store.ts";
-import { encodeValue } from "../../server/tasks/core/value.ts";
+import { encodeValue } from "../../server/tasks/core/values/value.ts";
 
 /** When the tests' world begins; milliseconds since 1970. */
 export const startAt = Date.UTC(2026, 10, 23);

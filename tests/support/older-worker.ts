@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import pg from "pg";
-import { endings, type HistoryRow, rollUp, spansMs } from "../../server/tasks/core/store-history.ts";
+import { endings, type HistoryRow, rollUp, spansMs } from "../../server/tasks/core/port/store-history.ts";
 
 interface Recorded {
   /** The newest schema that the build knew. */

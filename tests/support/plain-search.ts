@@ -1,9 +1,9 @@
 /** The guide to searches told another way: which tasks fit options and in which order, by a look at each of them. */
-import { foldText } from "../../server/tasks/core/condition.ts";
+import { foldText } from "../../server/tasks/core/filters/condition.ts";
 import type { TaskSearchOptions } from "../../server/tasks/core/search.ts";
 import type { Attributes } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
-import { encodeValue } from "../../server/tasks/core/value.ts";
+import { encodeValue } from "../../server/tasks/core/values/value.ts";
 
 export interface Known {
   task: Task;

@@ -1,6 +1,6 @@
 /** A search in an order whose places are values of the tasks, one page after another. */
 import { expect } from "vitest";
-import { sortValueOf } from "../../server/tasks/core/meets.ts";
+import { sortValueOf } from "../../server/tasks/core/filters/meets.ts";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
 import type { World } from "./stores.ts";
 

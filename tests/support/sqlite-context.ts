@@ -1,20 +1,20 @@
 /** What the SQLite store's writing thread works with, without the thread: its verbs can be called one by one. */
 import type { NewTask, Settled, Settlement, TaskStore, Written } from "../../server/tasks/core/store.ts";
-import { minuteOf } from "../../server/tasks/stores/kept-counts.ts";
-import { TaskAttributes } from "../../server/tasks/stores/sqlite/attributes.ts";
+import { minuteOf } from "../../server/tasks/stores/shared/kept-counts.ts";
+import { TaskAttributes } from "../../server/tasks/stores/sqlite/attributes/attributes.ts";
 import { type Claimed, claimTasks } from "../../server/tasks/stores/sqlite/claim.ts";
 import type { TaskRef } from "../../server/tasks/stores/sqlite/claimed-task.ts";
-import { ClaimsAhead } from "../../server/tasks/stores/sqlite/claims-ahead.ts";
 import { Connection } from "../../server/tasks/stores/sqlite/connection.ts";
+import { HistoryTally } from "../../server/tasks/stores/sqlite/counts/history-tally.ts";
 import { enqueueTasks } from "../../server/tasks/stores/sqlite/enqueue.ts";
-import { HistoryTally } from "../../server/tasks/stores/sqlite/history-tally.ts";
 import { Lanes, Tally } from "../../server/tasks/stores/sqlite/lanes.ts";
-import { toNewRuns } from "../../server/tasks/stores/sqlite/outgoing.ts";
-import { OutgoingSettlements } from "../../server/tasks/stores/sqlite/outgoing-settlements.ts";
 import { settleTasks } from "../../server/tasks/stores/sqlite/settle.ts";
+import { ClaimsAhead } from "../../server/tasks/stores/sqlite/threads/claims-ahead.ts";
+import { toNewRuns } from "../../server/tasks/stores/sqlite/threads/outgoing.ts";
+import { OutgoingSettlements } from "../../server/tasks/stores/sqlite/threads/outgoing-settlements.ts";
+import type { WriteContext } from "../../server/tasks/stores/sqlite/threads/write-context.ts";
 import { WorkerLocks } from "../../server/tasks/stores/sqlite/worker-locks.ts";
 import { reapWorkers, registerWorker } from "../../server/tasks/stores/sqlite/workers.ts";
-import type { WriteContext } from "../../server/tasks/stores/sqlite/write-context.ts";
 import { newWorker, startAt } from "./builders.ts";
 import { claimRequest, ok } from "./stores.ts";
 

@@ -1,19 +1,23 @@
 /** A schema of PostgreSQL of its own for each test of the index of texts. */
 import { afterEach, beforeEach, expect } from "vitest";
-import { foldText } from "../../server/tasks/core/condition.ts";
+import { foldText } from "../../server/tasks/core/filters/condition.ts";
 import type { Place, StoreSearch, TaskStore } from "../../server/tasks/core/store.ts";
-import { Database, type Session, type Snapshot } from "../../server/tasks/stores/postgres/database.ts";
-import type { KeySource } from "../../server/tasks/stores/postgres/key-source.ts";
-import { parseLocation } from "../../server/tasks/stores/postgres/location.ts";
-import { planningOnce } from "../../server/tasks/stores/postgres/planning.ts";
+import {
+  Database,
+  type Session,
+  type Snapshot,
+} from "../../server/tasks/stores/postgres/connections/database.ts";
+import { parseLocation } from "../../server/tasks/stores/postgres/connections/location.ts";
+import { planningOnce } from "../../server/tasks/stores/postgres/connections/planning.ts";
+import type { KeySource } from "../../server/tasks/stores/postgres/search/key-source.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
-import type { TextIndex } from "../../server/tasks/stores/postgres/text-indexes.ts";
-import { textSource } from "../../server/tasks/stores/postgres/text-keys.ts";
-import { newTask, newWorker } from "../support/builders.ts";
-import { claimRequest, ok } from "../support/stores.ts";
-import { TestClock } from "../support/test-clock.ts";
+import type { TextIndex } from "../../server/tasks/stores/postgres/texts/text-indexes.ts";
+import { textSource } from "../../server/tasks/stores/postgres/texts/text-keys.ts";
+import { newTask, newWorker } from "./builders.ts";
 import type { TestSchema } from "./postgres.ts";
 import { takeTestSchema } from "./spare-schemas.ts";
+import { claimRequest, ok } from "./stores.ts";
+import { TestClock } from "./test-clock.ts";
 
 export let schema: TestSchema;
 export let store: TaskStore;

@@ -1,5 +1,5 @@
 /** What changed from one attempt to the next: how it ended, how long it took, who ran it, and the error line by line. */
-import { type DiffLine, diffLines, errorLines } from "../../server/tasks/core/line-diff.ts";
+import { type DiffLine, diffLines, errorLines } from "../../server/tasks/core/values/line-diff.ts";
 import type { AttemptDocument } from "../contract.ts";
 import { useFormat } from "../format.ts";
 import { useWords } from "../i18n/language.tsx";

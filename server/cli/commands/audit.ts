@@ -1,7 +1,7 @@
 /** `dure audit`: who asked for which change. */
 import type { Command } from "commander";
 import type { AuditOptions } from "../../tasks/core/audit.ts";
-import { type AuditRecord, auditActions, vias } from "../../tasks/core/store-audit.ts";
+import { type AuditRecord, auditActions, vias } from "../../tasks/core/port/store-audit.ts";
 import { collectWhole, given, parseChoice, parseInteger } from "../arguments.ts";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";

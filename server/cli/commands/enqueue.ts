@@ -5,7 +5,7 @@ import type { Dure } from "../../dure.ts";
 import type { EnqueueOptions } from "../../tasks/core/enqueue.ts";
 import { resultOf } from "../../tasks/core/enqueue.ts";
 import { DureError } from "../../tasks/core/errors.ts";
-import type { AskedBy } from "../../tasks/core/store-audit.ts";
+import type { AskedBy } from "../../tasks/core/port/store-audit.ts";
 import type { Task } from "../../tasks/core/task.ts";
 import { collectWhole, given, parseInteger, parsePayload } from "../arguments.ts";
 import type { Action, Context } from "../context.ts";

@@ -1,12 +1,12 @@
 /** `dure search`: tasks that fit, a page at a time. */
 import type { Command } from "commander";
 import type { Dure } from "../../dure.ts";
+import type { SummaryKey } from "../../tasks/core/counts/summary.ts";
 import { DureError } from "../../tasks/core/errors.ts";
 import type { SearchExplanation } from "../../tasks/core/explain-search.ts";
 import { didYouMean, questionOf } from "../../tasks/core/names.ts";
 import type { DateRange, TaskPage, TaskSearchOptions } from "../../tasks/core/search.ts";
 import { sortFields } from "../../tasks/core/sort-fields.ts";
-import type { SummaryKey } from "../../tasks/core/summary.ts";
 import { searchArchive } from "../archive-view.ts";
 import { collect, collectWhole, given, parseChoice, parseInteger, parseStatuses } from "../arguments.ts";
 import type { Action } from "../context.ts";

@@ -5,7 +5,7 @@ import { DureError } from "../../tasks/core/errors.ts";
 import type { ExplanationReason } from "../../tasks/core/explain.ts";
 import { findNearIdsIn } from "../../tasks/core/find.ts";
 import { didYouMean } from "../../tasks/core/names.ts";
-import type { AuditRecord } from "../../tasks/core/store-audit.ts";
+import type { AuditRecord } from "../../tasks/core/port/store-audit.ts";
 import type { Task } from "../../tasks/core/task.ts";
 import { attemptDiffs } from "../attempt-diff.ts";
 import { attemptSections, attemptsTable } from "../attempt-view.ts";

@@ -2,8 +2,8 @@
 import type { Command } from "commander";
 import { formatDuration } from "../../tasks/core/duration.ts";
 import type { Pause } from "../../tasks/core/pauses.ts";
+import { spansMs } from "../../tasks/core/port/store-history.ts";
 import type { StoreStats } from "../../tasks/core/store.ts";
-import { spansMs } from "../../tasks/core/store-history.ts";
 import type { TaskStatusName } from "../../tasks/core/task.ts";
 import { collect, given, parseChoice } from "../arguments.ts";
 import type { Action, Context } from "../context.ts";

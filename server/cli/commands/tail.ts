@@ -6,7 +6,7 @@ import type { Dure } from "../../dure.ts";
 import type { LogEntry } from "../../tasks/core/attempt.ts";
 import { formatDuration } from "../../tasks/core/duration.ts";
 import type { Task, TaskProgress } from "../../tasks/core/task.ts";
-import type { TaskChange, WatchOptions } from "../../tasks/core/watch.ts";
+import type { TaskChange, WatchOptions } from "../../tasks/core/watch/watch.ts";
 import { collect, given, parseStatuses } from "../arguments.ts";
 import { fieldsText } from "../attempt-view.ts";
 import type { Action } from "../context.ts";

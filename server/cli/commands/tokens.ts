@@ -5,7 +5,7 @@ import type { Admitted } from "../../http/passes.ts";
 import { byOf, recordIn } from "../../tasks/core/audit.ts";
 import { parseDuration } from "../../tasks/core/duration.ts";
 import { checkSearchName } from "../../tasks/core/names.ts";
-import type { AuditedChange } from "../../tasks/core/store-audit.ts";
+import type { AuditedChange } from "../../tasks/core/port/store-audit.ts";
 import { passesOf } from "../access-folder.ts";
 import { parseChoice } from "../arguments.ts";
 import type { Action, Context } from "../context.ts";

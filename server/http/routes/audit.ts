@@ -1,7 +1,7 @@
 /** The audit log: who asked for which change. */
 import { z } from "zod";
 import { readAuditIn } from "../../tasks/core/audit.ts";
-import { auditActions, vias } from "../../tasks/core/store-audit.ts";
+import { auditActions, vias } from "../../tasks/core/port/store-audit.ts";
 import { auditPage } from "../contract.ts";
 import { route } from "../route.ts";
 import { instant } from "./tasks.ts";

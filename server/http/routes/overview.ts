@@ -1,8 +1,8 @@
 /** Everything beside single tasks: definitions, workers, statistics, summaries, completion. */
 import { z } from "zod";
+import type { SummaryKey } from "../../tasks/core/counts/summary.ts";
 import { parseDuration } from "../../tasks/core/duration.ts";
-import { valueAt } from "../../tasks/core/query-complete.ts";
-import type { SummaryKey } from "../../tasks/core/summary.ts";
+import { valueAt } from "../../tasks/core/query/query-complete.ts";
 import { completion, definition, healthFinding, session, stats, summary, worker } from "../contract.ts";
 import { route } from "../route.ts";
 import { boolean, searchOf, taskFilters } from "./tasks.ts";

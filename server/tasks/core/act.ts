@@ -1,17 +1,17 @@
 /** One thing done to every task that fits a search: cancel, retry, delete or edit. */
 import { byOf, byRule, recordIn } from "./audit.ts";
+import { summarizeTasksIn } from "./counts/summary.ts";
 import { parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
 import { fixedSearch, searchTaskPageIn } from "./find.ts";
 import type { Instance } from "./instance.ts";
 import { cancelTaskIn, deleteTaskIn, type EditOptions, editTaskIn, retryTaskIn } from "./manage.ts";
 import { booleanRule, checkOptions, integerBetween, oneOf } from "./options.ts";
+import type { AskedBy, AuditAction, AuditState, By } from "./port/store-audit.ts";
 import type { TaskSearchOptions } from "./search.ts";
 import { searchedBy } from "./searched-by.ts";
-import { showValue } from "./show.ts";
-import type { AskedBy, AuditAction, AuditState, By } from "./store-audit.ts";
-import { summarizeTasksIn } from "./summary.ts";
 import type { Task, TaskStatusName } from "./task.ts";
+import { showValue } from "./values/show.ts";
 
 export type TaskAction = "cancel" | "retry" | "delete" | "edit";
 

@@ -17,13 +17,13 @@ import {
 import type { AbortReason, TaskContext } from "./attempt.ts";
 import { byRule, callerOf, recordIn } from "./audit.ts";
 import { enqueueOf } from "./enqueue.ts";
-import type { TaskFilter } from "./filter.ts";
+import type { TaskFilter } from "./filters/filter.ts";
 import { fixedSearch, hintOfUnfilled, searchTaskPageIn, toStoreSearch } from "./find.ts";
 import type { Instance } from "./instance.ts";
 import { checkOptions, integerBetween } from "./options.ts";
+import type { AskedBy, AuditState, By } from "./port/store-audit.ts";
 import type { RegisteredDefinition } from "./registry.ts";
 import { searchedBy } from "./searched-by.ts";
-import type { AskedBy, AuditState, By } from "./store-audit.ts";
 import type { Task } from "./task.ts";
 
 /** The queue of the tasks that Dure itself enqueues. Every worker takes it, whatever queues it is limited to. */

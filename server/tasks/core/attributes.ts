@@ -1,9 +1,9 @@
 /** Attributes: values that a definition takes out of its payloads and results, to be searched by. */
 import { DureError } from "./errors.ts";
-import type { AttributeValue } from "./filter.ts";
-import { filterKeys } from "./filter-condition.ts";
-import { showValue } from "./show.ts";
+import type { AttributeValue } from "./filters/filter.ts";
+import { filterKeys } from "./filters/filter-condition.ts";
 import type { AttributeKey, Attributes } from "./store.ts";
+import { showValue } from "./values/show.ts";
 
 /** What an extractor may give: a value, several, or none. */
 export type Extracted = AttributeValue | readonly AttributeValue[] | null | undefined;

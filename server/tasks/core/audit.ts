@@ -16,7 +16,6 @@ import {
   problemOf,
   stringUpTo,
 } from "./options.ts";
-import { isPlainPrototype, showValue } from "./show.ts";
 import {
   type AskedBy,
   type AuditAction,
@@ -29,7 +28,8 @@ import {
   type By,
   type Via,
   vias,
-} from "./store-audit.ts";
+} from "./port/store-audit.ts";
+import { isPlainPrototype, showValue } from "./values/show.ts";
 import { committed } from "./written.ts";
 
 export interface AuditOptions {

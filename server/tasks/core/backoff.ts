@@ -3,7 +3,7 @@ import type { StoredError } from "./attempt.ts";
 import { type Duration, formatDuration, parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
 import { checkOptions, durationRule, oneOf } from "./options.ts";
-import { showValue } from "./show.ts";
+import { showValue } from "./values/show.ts";
 
 /** A backoff as data, kept with the task. */
 export interface BackoffPolicy {

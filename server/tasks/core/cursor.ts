@@ -8,7 +8,7 @@
  */
 import { DureError } from "./errors.ts";
 import type { TaskSortField } from "./search.ts";
-import { showValue } from "./show.ts";
+import { showValue } from "./values/show.ts";
 
 export interface Cursor {
   sortBy: TaskSortField;

@@ -1,6 +1,6 @@
 /** Durations as people write them, and as people read them. */
 import { DureError } from "./errors.ts";
-import { showValue } from "./show.ts";
+import { showValue } from "./values/show.ts";
 
 /** `'500ms'`, `'30s'`, `'5m'`, `'2h'`, `'7d'`, `'2w'`, `'1.5h'`, `'1h30m'`; a number is milliseconds. */
 export type Duration = string | number;

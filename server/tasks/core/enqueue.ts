@@ -21,14 +21,14 @@ import {
   stringUpTo,
 } from "./options.ts";
 import { chained, countChild, type Origin } from "./origin.ts";
+import type { AskedBy } from "./port/store-audit.ts";
 import type { RegisteredDefinition } from "./registry.ts";
-import { showValue } from "./show.ts";
 import type { NewTask, TaskSettings, TaskStore } from "./store.ts";
-import type { AskedBy } from "./store-audit.ts";
 import type { Task, TaskStatus } from "./task.ts";
 import type { Transaction } from "./transaction.ts";
 import { isSqlite } from "./transaction.ts";
-import { encodeValue } from "./value.ts";
+import { showValue } from "./values/show.ts";
+import { encodeValue } from "./values/value.ts";
 import { committed } from "./written.ts";
 
 const yearMs = 365.25 * 24 * 3_600_000;

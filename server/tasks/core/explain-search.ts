@@ -1,13 +1,13 @@
 /** explainSearch: which way a search is served, what that costs, and what would make it cheaper. */
-import type { Condition, Field } from "./condition.ts";
-import { describeCondition, describeField } from "./condition-text.ts";
-import { filterKeys } from "./filter-condition.ts";
+import type { Condition, Field } from "./filters/condition.ts";
+import { describeCondition, describeField } from "./filters/condition-text.ts";
+import { filterKeys } from "./filters/filter-condition.ts";
+import { whyNothingFits } from "./filters/why-nothing-fits.ts";
 import { hintOfUnfilled, readPageSearch } from "./find.ts";
 import { grouped } from "./grouped.ts";
 import type { Instance } from "./instance.ts";
 import type { TaskSearchOptions } from "./search.ts";
 import type { PlanSource, SearchPlan, StoreSearch } from "./store.ts";
-import { whyNothingFits } from "./why-nothing-fits.ts";
 
 /** What the store says it would do, in words, and what to make of it. */
 export interface SearchExplanation extends SearchPlan {

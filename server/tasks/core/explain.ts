@@ -1,7 +1,7 @@
 /** explainTask: why a task is where it is, and what happens to it next. Computed when asked; never another status. */
 import type { Attempt } from "./attempt.ts";
-import type { Condition, TaskField } from "./condition.ts";
 import { DureError } from "./errors.ts";
+import type { Condition, TaskField } from "./filters/condition.ts";
 import { findNearIdsIn } from "./find.ts";
 import { grouped } from "./grouped.ts";
 import { ulidTime } from "./ids.ts";

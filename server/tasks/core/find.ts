@@ -1,14 +1,15 @@
 /** How a search is checked and asked of the store, and how its answer becomes a page. */
-import { readChangedPage } from "./changed-page.ts";
+
 import { decodeCursor, encodeCursor, searchFingerprint } from "./cursor.ts";
 import { parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
-import type { TaskFilter } from "./filter.ts";
-import { filterKeys, filterProblems, type PlainFilters, toPlainFilters } from "./filter-condition.ts";
+import type { TaskFilter } from "./filters/filter.ts";
+import { filterKeys, filterProblems, type PlainFilters, toPlainFilters } from "./filters/filter-condition.ts";
+import { sortValueOf } from "./filters/meets.ts";
+import { whyNothingFits } from "./filters/why-nothing-fits.ts";
 import { grouped } from "./grouped.ts";
 import { ulidTime } from "./ids.ts";
 import type { Instance } from "./instance.ts";
-import { sortValueOf } from "./meets.ts";
 import {
   booleanRule,
   checkOptions,
@@ -18,15 +19,15 @@ import {
   type OptionRule,
   oneOf,
 } from "./options.ts";
-import { parseQuery, type SavedQueries } from "./query.ts";
+import { parseQuery, type SavedQueries } from "./query/query.ts";
 import { rankedMax, textsAskedFor } from "./relevance.ts";
 import { savedQueriesFor } from "./saved-searches.ts";
 import type { DateRange, TaskPage, TaskSearchOptions } from "./search.ts";
-import { showValue } from "./show.ts";
 import { sortFields } from "./sort-fields.ts";
 import type { Found, Place, StoreSearch, TaskStore } from "./store.ts";
 import type { Task, TaskStatusName } from "./task.ts";
-import { whyNothingFits } from "./why-nothing-fits.ts";
+import { showValue } from "./values/show.ts";
+import { readChangedPage } from "./watch/changed-page.ts";
 
 const limitMax = 10_000;
 const nearIdMin = 3;

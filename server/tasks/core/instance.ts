@@ -2,7 +2,7 @@
  * What the core needs of an instance, and the default instance that the specification's free functions work on.
  * The core makes no instance itself: dure.ts says how, by `provideDefaultInstance`.
  */
-import type { ChangeSource } from "./change-source.ts";
+
 import type { Clock } from "./clock.ts";
 import { DureError } from "./errors.ts";
 import type { Ids } from "./ids.ts";
@@ -10,6 +10,7 @@ import type { Origin } from "./origin.ts";
 import type { Registry } from "./registry.ts";
 import type { TaskStore } from "./store.ts";
 import type { Task } from "./task.ts";
+import type { ChangeSource } from "./watch/change-source.ts";
 
 export interface Instance {
   readonly registry: Registry;

@@ -8,10 +8,10 @@ import { findNearIdsIn } from "./find.ts";
 import type { Instance } from "./instance.ts";
 import { defaultInstance } from "./instance.ts";
 import { checkOptions, dateRule, durationRule, integerBetween } from "./options.ts";
-import { showValue } from "./show.ts";
+import type { AskedBy } from "./port/store-audit.ts";
 import type { ChangeBy, TaskEdit, TaskStore, Written } from "./store.ts";
-import type { AskedBy } from "./store-audit.ts";
 import type { Task } from "./task.ts";
+import { showValue } from "./values/show.ts";
 import { committed } from "./written.ts";
 
 /** Of every change of one task. */

@@ -1,8 +1,8 @@
 /** The grammar of ids, queues, tags and idempotency keys, and which known name somebody may have meant. */
 import { distance } from "fastest-levenshtein";
 import { DureError } from "./errors.ts";
-import { showValue } from "./show.ts";
-import { isLongerThan } from "./utf8.ts";
+import { showValue } from "./values/show.ts";
+import { isLongerThan } from "./values/utf8.ts";
 
 /** As most ids are. What is a letter in any script takes 2 MB to know, once. */
 const plainIdPattern = /^[\w.:/-]{1,128}$/;

@@ -2,7 +2,7 @@
 import { durationProblem } from "./duration.ts";
 import { DureError } from "./errors.ts";
 import { didYouMean } from "./names.ts";
-import { isPlainPrototype, showValue } from "./show.ts";
+import { isPlainPrototype, showValue } from "./values/show.ts";
 
 /** Says what is wrong with an option's value in one sentence, or undefined when nothing is. */
 export type OptionRule = (value: unknown, name: string) => string | undefined;

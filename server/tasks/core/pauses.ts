@@ -4,9 +4,9 @@ import { DureError } from "./errors.ts";
 import type { Instance } from "./instance.ts";
 import { checkDefinitionId, checkQueue, didYouMean } from "./names.ts";
 import { checkOptions, type OptionRule, problemOf, stringUpTo } from "./options.ts";
+import type { AskedBy } from "./port/store-audit.ts";
+import { pausesMax } from "./port/store-pauses.ts";
 import type { PauseName, StoredPause } from "./store.ts";
-import type { AskedBy } from "./store-audit.ts";
-import { pausesMax } from "./store-pauses.ts";
 import type { Task } from "./task.ts";
 import { committed } from "./written.ts";
 

@@ -2,7 +2,7 @@
 import type { AttemptOutcome } from "./attempt.ts";
 import type { Attributes, TaskStore } from "./store.ts";
 import type { TaskStatusName } from "./task.ts";
-import type { EncodedValue } from "./value.ts";
+import type { EncodedValue } from "./values/value.ts";
 
 /**
  * A task with all that a store has of it, as it moves to another store. RUNNING tasks do not move. Instants are

@@ -2,7 +2,7 @@
  * How well a task's text answers a search for texts: the order by relevance. It is a number made of the one text alone, so
  * that a task has the same in every store, whatever else is there, and a page goes on where the one before it ended.
  */
-import type { Condition } from "./condition.ts";
+import type { Condition } from "./filters/condition.ts";
 
 /** So many of the newest tasks that fit are ranked. */
 export const rankedMax = 1_000;

@@ -2,7 +2,7 @@
 import { byOf, byRule } from "./audit.ts";
 import { parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
-import { toPlainFilters } from "./filter-condition.ts";
+import { toPlainFilters } from "./filters/filter-condition.ts";
 import type { Instance } from "./instance.ts";
 import { checkDefinitionId, checkSearchName, didYouMean } from "./names.ts";
 import {
@@ -13,16 +13,16 @@ import {
   problemOf,
   stringUpTo,
 } from "./options.ts";
-import { parseQuery, type SavedQueries } from "./query.ts";
-import { tokensSoFar } from "./query-lexer.ts";
-import { isPlainPrototype, showValue } from "./show.ts";
+import { type AlertRule, type AlertTask, savedSearchesMax } from "./port/store-saved.ts";
+import { parseQuery, type SavedQueries } from "./query/query.ts";
+import { tokensSoFar } from "./query/query-lexer.ts";
 import type { AlertState, SavedSearchContent, StoredSearch, TaskStore } from "./store.ts";
-import { type AlertRule, type AlertTask, savedSearchesMax } from "./store-saved.ts";
+import { isPlainPrototype, showValue } from "./values/show.ts";
 import { committed } from "./written.ts";
 
-export type { AlertRule, AlertTask } from "./store-saved.ts";
+export type { AlertRule, AlertTask } from "./port/store-saved.ts";
 
-import type { AskedBy } from "./store-audit.ts";
+import type { AskedBy } from "./port/store-audit.ts";
 
 /** What to save under a name. What is left out stays as it was; null takes it away. */
 export interface SaveSearchOptions {

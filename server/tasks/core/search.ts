@@ -1,6 +1,6 @@
 /** The read side: TaskSearchOptions, searchTasks, getTaskById, countTasks, and pages by cursor. The work is in find.ts. */
 import type { Duration } from "./duration.ts";
-import type { TaskFilter } from "./filter.ts";
+import type { TaskFilter } from "./filters/filter.ts";
 import { countTasksIn, getTaskByIdIn, searchTaskPageIn, searchTasksIn } from "./find.ts";
 import { defaultInstance } from "./instance.ts";
 import type { Task } from "./task.ts";

@@ -1,9 +1,9 @@
 /** A search as it is kept by those who act on it later, or tell of it. */
-import type { TaskFilter } from "./filter.ts";
+import type { TaskFilter } from "./filters/filter.ts";
 import { rangeFilter } from "./find.ts";
 import type { Instance } from "./instance.ts";
-import { parseQuery, type SavedQueries } from "./query.ts";
-import { formatQuery } from "./query-text.ts";
+import { parseQuery, type SavedQueries } from "./query/query.ts";
+import { formatQuery } from "./query/query-text.ts";
 import type { TaskSearchOptions } from "./search.ts";
 
 const queryMax = 10_000;

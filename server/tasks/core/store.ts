@@ -12,7 +12,6 @@
  * something is changed by it. What was refused, and what was so already, leaves none.
  */
 import type { Attempt, LogEntry } from "./attempt.ts";
-import type { TaskRecord } from "./record.ts";
 import type {
   AttemptTransaction,
   ClaimReply,
@@ -21,22 +20,30 @@ import type {
   Settled,
   Settlement,
   TransactionRequest,
-} from "./store-attempts.ts";
-import type { AuditFound, AuditPrune, AuditRead, AuditRecord, By, ChangeBy } from "./store-audit.ts";
-import type { Changes, ChangesRequest } from "./store-changes.ts";
-import type { AttributeCountRequest, AttributeCounts } from "./store-facets.ts";
-import type { HistoryPrune, HistoryRead, HistoryRow, SpannedRow } from "./store-history.ts";
-import type { FilledTask, IndexedText, UnfilledTask, UnindexedTask } from "./store-indexing.ts";
-import type { Attributes, EnqueueRefusal, NewTask } from "./store-new-task.ts";
-import type { PauseName, StoredPause } from "./store-pauses.ts";
-import type { AlertStateWrite, SavedSearchContent, StoredSearch } from "./store-saved.ts";
-import type { Buckets, Count, CountKey, Found, SearchPlan, StoreSearch, TaskCounts } from "./store-search.ts";
-import type { LeaseHandle, LeaseRequest, WorkerRecord } from "./store-workers.ts";
-import type { Written } from "./store-written.ts";
+} from "./port/store-attempts.ts";
+import type { AuditFound, AuditPrune, AuditRead, AuditRecord, By, ChangeBy } from "./port/store-audit.ts";
+import type { Changes, ChangesRequest } from "./port/store-changes.ts";
+import type { AttributeCountRequest, AttributeCounts } from "./port/store-facets.ts";
+import type { HistoryPrune, HistoryRead, HistoryRow, SpannedRow } from "./port/store-history.ts";
+import type { FilledTask, IndexedText, UnfilledTask, UnindexedTask } from "./port/store-indexing.ts";
+import type { Attributes, EnqueueRefusal, NewTask } from "./port/store-new-task.ts";
+import type { PauseName, StoredPause } from "./port/store-pauses.ts";
+import type { AlertStateWrite, SavedSearchContent, StoredSearch } from "./port/store-saved.ts";
+import type {
+  Buckets,
+  Count,
+  CountKey,
+  Found,
+  SearchPlan,
+  StoreSearch,
+  TaskCounts,
+} from "./port/store-search.ts";
+import type { LeaseHandle, LeaseRequest, WorkerRecord } from "./port/store-workers.ts";
+import type { Written } from "./port/store-written.ts";
+import type { TaskRecord } from "./record.ts";
 import type { Task, TaskProgress, TaskStatusName } from "./task.ts";
 import type { Transaction } from "./transaction.ts";
 
-export type { AttemptRecord, TaskRecord } from "./record.ts";
 export type {
   AttemptTransaction,
   ClaimedTask,
@@ -46,7 +53,7 @@ export type {
   Settled,
   Settlement,
   TransactionRequest,
-} from "./store-attempts.ts";
+} from "./port/store-attempts.ts";
 export type {
   AuditedChange,
   AuditFound,
@@ -56,14 +63,20 @@ export type {
   AuditRecord,
   By,
   ChangeBy,
-} from "./store-audit.ts";
-export type { Changes, ChangesRequest } from "./store-changes.ts";
-export type { AttributeCount, AttributeCountRequest, AttributeCounts } from "./store-facets.ts";
-export type { HistoryPrune, HistoryRead, HistoryRow, SpannedRow } from "./store-history.ts";
-export type { FilledTask, IndexedText, UnfilledTask, UnindexedTask } from "./store-indexing.ts";
-export type { AttributeKey, Attributes, EnqueueRefusal, NewTask, TaskSettings } from "./store-new-task.ts";
-export type { PauseKind, PauseName, StoredPause } from "./store-pauses.ts";
-export type { AlertState, AlertStateWrite, SavedSearchContent, StoredSearch } from "./store-saved.ts";
+} from "./port/store-audit.ts";
+export type { Changes, ChangesRequest } from "./port/store-changes.ts";
+export type { AttributeCount, AttributeCountRequest, AttributeCounts } from "./port/store-facets.ts";
+export type { HistoryPrune, HistoryRead, HistoryRow, SpannedRow } from "./port/store-history.ts";
+export type { FilledTask, IndexedText, UnfilledTask, UnindexedTask } from "./port/store-indexing.ts";
+export type {
+  AttributeKey,
+  Attributes,
+  EnqueueRefusal,
+  NewTask,
+  TaskSettings,
+} from "./port/store-new-task.ts";
+export type { PauseKind, PauseName, StoredPause } from "./port/store-pauses.ts";
+export type { AlertState, AlertStateWrite, SavedSearchContent, StoredSearch } from "./port/store-saved.ts";
 export type {
   Buckets,
   Count,
@@ -75,9 +88,10 @@ export type {
   SearchPlan,
   StoreSearch,
   TaskCounts,
-} from "./store-search.ts";
-export type { Beat, LeaseHandle, LeaseRequest, WorkerRecord } from "./store-workers.ts";
-export type { Written } from "./store-written.ts";
+} from "./port/store-search.ts";
+export type { Beat, LeaseHandle, LeaseRequest, WorkerRecord } from "./port/store-workers.ts";
+export type { Written } from "./port/store-written.ts";
+export type { AttemptRecord, TaskRecord } from "./record.ts";
 
 /** A definition as the store keeps it: data, not code. */
 export interface StoredDefinition {

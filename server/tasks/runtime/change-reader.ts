@@ -3,9 +3,10 @@
  * most four times a second and less often where a look takes long, and every few seconds anyway, which is the truth.
  * Without followers it rests. Whoever comes late or was slow reads what it has missed through here too, one at a time.
  */
-import type { ChangePage, ChangeSource, Follower } from "../core/change-source.ts";
+
 import type { Clock } from "../core/clock.ts";
 import type { Changes, TaskStore } from "../core/store.ts";
+import type { ChangePage, ChangeSource, Follower } from "../core/watch/change-source.ts";
 import { closedError } from "./lazy-store.ts";
 
 const pageSize = 500;

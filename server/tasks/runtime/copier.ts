@@ -5,8 +5,8 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { DureError } from "../core/errors.ts";
+import { type Span, spansMs } from "../core/port/store-history.ts";
 import type { AuditRead, StoredDefinition, TaskRecord, TaskStore, WorkerRecord } from "../core/store.ts";
-import { type Span, spansMs } from "../core/store-history.ts";
 import { committed } from "../core/written.ts";
 
 const batchSize = 1_000;

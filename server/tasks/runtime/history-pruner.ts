@@ -1,7 +1,7 @@
 /** Deletes what is kept of the history no more: minutes after two days, hours after 60, days after their retention. */
 import type { Clock } from "../core/clock.ts";
+import { keptMs, type Span } from "../core/port/store-history.ts";
 import type { TaskStore } from "../core/store.ts";
-import { keptMs, type Span } from "../core/store-history.ts";
 import { committed } from "../core/written.ts";
 import type { Logger } from "./logger.ts";
 import { Loop } from "./loop.ts";

@@ -3,7 +3,7 @@ import { newDefinition, newSearch, newTask, startAt } from "../../../tests/suppo
 import { ok } from "../../../tests/support/stores.ts";
 import { TestClock } from "../../../tests/support/test-clock.ts";
 import { registerAttributes } from "../core/attributes.ts";
-import type { Condition } from "../core/condition.ts";
+import type { Condition } from "../core/filters/condition.ts";
 import { Registry } from "../core/registry.ts";
 import type { TaskStore } from "../core/store.ts";
 import { createSqliteStore } from "../stores/sqlite/store.ts";

@@ -9,7 +9,6 @@
 import { extractAttributes, type RegisteredAttribute } from "../core/attributes.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Registry } from "../core/registry.ts";
-import { searchableText } from "../core/searchable-text.ts";
 import type {
   Attributes,
   FilledTask,
@@ -18,6 +17,7 @@ import type {
   UnfilledTask,
   UnindexedTask,
 } from "../core/store.ts";
+import { searchableText } from "../core/values/searchable-text.ts";
 import { committed } from "../core/written.ts";
 import type { Logger } from "./logger.ts";
 import { describeError, Loop } from "./loop.ts";

@@ -5,7 +5,7 @@
 import type { Attempt } from "../core/attempt.ts";
 import type { TaskStore } from "../core/store.ts";
 import type { Task } from "../core/task.ts";
-import { encodeValue } from "../core/value.ts";
+import { encodeValue } from "../core/values/value.ts";
 import type { EndedStatus } from "./retention.ts";
 
 /** From either end. */

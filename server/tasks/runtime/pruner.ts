@@ -5,7 +5,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { ArchivedTask, PruneRequest, StoreStats, TaskStore } from "../core/store.ts";
 import { committed } from "../core/written.ts";
-import type { Archive } from "./archive.ts";
+import type { Archive } from "./archive/archive.ts";
 import { countInBytes } from "./kept-size.ts";
 import type { Logger } from "./logger.ts";
 import { Loop } from "./loop.ts";

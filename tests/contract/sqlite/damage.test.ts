@@ -15,8 +15,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import type { Condition } from "../../../server/tasks/core/condition.ts";
 import { DureError } from "../../../server/tasks/core/errors.ts";
+import type { Condition } from "../../../server/tasks/core/filters/condition.ts";
 import type { TaskStore } from "../../../server/tasks/core/store.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
 import {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
 import { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
-import { searchTasks } from "../../../server/tasks/stores/sqlite/search-walk.ts";
+import { searchTasks } from "../../../server/tasks/stores/sqlite/search/search-walk.ts";
 import { newSearch, startAt } from "../../support/builders.ts";
 import { writeSettledFile } from "../../support/settled-file.ts";
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type Condition, foldText } from "../../../server/tasks/core/condition.ts";
+import { type Condition, foldText } from "../../../server/tasks/core/filters/condition.ts";
 import type { TaskStore, UnindexedTask } from "../../../server/tasks/core/store.ts";
 import { attributeSql, fillSql, sourceSql, textSql } from "../../../server/tasks/stores/sqlite/statements.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";

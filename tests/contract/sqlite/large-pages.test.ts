@@ -2,7 +2,7 @@
 import type { StatementSync } from "node:sqlite";
 import { beforeEach, expect, test } from "vitest";
 import type { StoreSearch } from "../../../server/tasks/core/store.ts";
-import { searchTasks } from "../../../server/tasks/stores/sqlite/search-walk.ts";
+import { searchTasks } from "../../../server/tasks/stores/sqlite/search/search-walk.ts";
 import { newSearch, newTask, startAt } from "../../support/builders.ts";
 import { SqliteBench } from "../../support/sqlite-context.ts";
 

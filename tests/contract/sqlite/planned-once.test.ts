@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
-import { searchTasks } from "../../../server/tasks/stores/sqlite/search-walk.ts";
-import { unindexedWith } from "../../../server/tasks/stores/sqlite/text-unindexed.ts";
+import { searchTasks } from "../../../server/tasks/stores/sqlite/search/search-walk.ts";
+import { unindexedWith } from "../../../server/tasks/stores/sqlite/texts/text-unindexed.ts";
 import { newSearch, startAt } from "../../support/builders.ts";
 import { writeSettledFile } from "../../support/settled-file.ts";
 

@@ -5,16 +5,17 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { StoreSearch, TaskStore } from "../../../server/tasks/core/store.ts";
 import { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
-import { crossingSql } from "../../../server/tasks/stores/sqlite/crossing-keys.ts";
-import { delayedSql } from "../../../server/tasks/stores/sqlite/due-range-keys.ts";
-import { elsewhereStatements } from "../../../server/tasks/stores/sqlite/elsewhere-keys.ts";
+import { keptSql } from "../../../server/tasks/stores/sqlite/counts/time-statements.ts";
+import { crossingSql } from "../../../server/tasks/stores/sqlite/search/crossing-keys.ts";
+import { delayedSql } from "../../../server/tasks/stores/sqlite/search/due-range-keys.ts";
+import { elsewhereStatements } from "../../../server/tasks/stores/sqlite/search/elsewhere-keys.ts";
 import {
   delaysSql,
   type Elsewhere,
   elsewhereIndexes,
   lineSql,
-} from "../../../server/tasks/stores/sqlite/order-statements.ts";
-import { findPairs } from "../../../server/tasks/stores/sqlite/pairs.ts";
+} from "../../../server/tasks/stores/sqlite/search/order-statements.ts";
+import { findPairs } from "../../../server/tasks/stores/sqlite/search/pairs.ts";
 import {
   firstOfPriority,
   firstPriorities,
@@ -22,18 +23,17 @@ import {
   ofPriority,
   prioritizedIndex,
   waitingUnprioritized,
-} from "../../../server/tasks/stores/sqlite/priority-statements.ts";
-import { countStatements, searchStatements } from "../../../server/tasks/stores/sqlite/search.ts";
+} from "../../../server/tasks/stores/sqlite/search/priority-statements.ts";
+import { countStatements, searchStatements } from "../../../server/tasks/stores/sqlite/search/search.ts";
 import {
   bucketsOfPairs,
   cameBackOfPairs,
   lanesWithCameBack,
   lateOutside,
-} from "../../../server/tasks/stores/sqlite/search-statements.ts";
-import { outsideSql, startedSql } from "../../../server/tasks/stores/sqlite/start-range-keys.ts";
+} from "../../../server/tasks/stores/sqlite/search/search-statements.ts";
+import { outsideSql, startedSql } from "../../../server/tasks/stores/sqlite/search/start-range-keys.ts";
 import { sql } from "../../../server/tasks/stores/sqlite/statements.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
-import { keptSql } from "../../../server/tasks/stores/sqlite/time-statements.ts";
 import { newSearch, newTask, newTasks, newWorker, settlementOf, startAt } from "../../support/builders.ts";
 import { claimRequest, ok } from "../../support/stores.ts";
 import { narrowings } from "../../support/table.ts";

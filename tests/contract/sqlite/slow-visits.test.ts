@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, expect, test } from "vitest";
 import { readMigrations } from "../../../server/tasks/stores/migrate.ts";
 import type { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
-import { slowKeys, slowSource } from "../../../server/tasks/stores/sqlite/slow-keys.ts";
+import { slowKeys, slowSource } from "../../../server/tasks/stores/sqlite/search/slow-keys.ts";
 import { newSearch } from "../../support/builders.ts";
 
 const migrations = readMigrations(

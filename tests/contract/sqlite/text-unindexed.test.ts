@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { foldText } from "../../../server/tasks/core/condition.ts";
-import { searchableText } from "../../../server/tasks/core/searchable-text.ts";
+import { foldText } from "../../../server/tasks/core/filters/condition.ts";
 import type { TaskStore } from "../../../server/tasks/core/store.ts";
+import { searchableText } from "../../../server/tasks/core/values/searchable-text.ts";
 import { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
-import { sql, unindexedWith } from "../../../server/tasks/stores/sqlite/text-unindexed.ts";
+import { sql, unindexedWith } from "../../../server/tasks/stores/sqlite/texts/text-unindexed.ts";
 import {
   newDefinition,
   newSearch,

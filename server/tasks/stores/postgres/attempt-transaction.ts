@@ -17,10 +17,10 @@ import type {
 import type { TransactionClient } from "../../core/transaction.ts";
 import { unusable } from "../../core/transaction.ts";
 import { trust } from "./callers-transaction.ts";
+import type { Session } from "./connections/database.ts";
+import { commit } from "./connections/driver.ts";
+import { isConnectionLoss, sqlState } from "./connections/postgres-errors.ts";
 import type { Context } from "./context.ts";
-import type { Session } from "./database.ts";
-import { commit } from "./driver.ts";
-import { isConnectionLoss, sqlState } from "./postgres-errors.ts";
 import { settleTasks } from "./settle.ts";
 import { onceOnly, statement } from "./statement.ts";
 

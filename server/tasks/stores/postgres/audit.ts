@@ -1,15 +1,16 @@
 /** The audit log: a record of each change that somebody asked for, stored in the transaction of the change. */
+
+import { type AuditedChange, auditRecord, type By } from "../../core/port/store-audit.ts";
 import type { AuditFound, AuditPrune, AuditRead, AuditRecord, Written } from "../../core/store.ts";
-import { type AuditedChange, auditRecord, type By } from "../../core/store-audit.ts";
 import {
   AuditQuestion,
   type AuditRow,
   type AuditStatement,
   type AuditWords,
   columns,
-} from "../audit-rows.ts";
+} from "../shared/audit-rows.ts";
+import type { Session } from "./connections/database.ts";
 import type { Context } from "./context.ts";
-import type { Session } from "./database.ts";
 import { nowOf, shape, statement } from "./statement.ts";
 
 /** A change, and of a task perhaps its lane instead of its type. */

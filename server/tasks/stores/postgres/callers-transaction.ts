@@ -7,15 +7,15 @@
  * caller's.
  */
 import { DureError } from "../../core/errors.ts";
+import { enqueuedChange } from "../../core/port/store-audit.ts";
 import type { By, NewTask } from "../../core/store.ts";
-import { enqueuedChange } from "../../core/store-audit.ts";
 import type { Task } from "../../core/task.ts";
 import { isSqlite, type Transaction, type TransactionClient, unusable } from "../../core/transaction.ts";
 import { record } from "./audit.ts";
+import type { Database, ResultRow, Session } from "./connections/database.ts";
+import { isConnectionLoss, isRetryable, sqlState, toDureError } from "./connections/postgres-errors.ts";
 import type { Context } from "./context.ts";
-import type { Database, ResultRow, Session } from "./database.ts";
 import { type Enqueued, insertCarefully, Refused } from "./enqueue.ts";
-import { isConnectionLoss, isRetryable, sqlState, toDureError } from "./postgres-errors.ts";
 import { queueFullWith } from "./queue-depth.ts";
 import { type Statement, statement } from "./statement.ts";
 

@@ -6,12 +6,12 @@
  * that the next transaction was to have then, and once the oldest that is under way has a higher one, all that were
  * running at that moment are over. What is stored late, or after a savepoint: see migration 0004.
  */
-import type { Changes, ChangesRequest } from "../../core/store-changes.ts";
-import { decodeChangeCursor, encodeChangeCursor } from "../../core/store-changes.ts";
+import type { Changes, ChangesRequest } from "../../core/port/store-changes.ts";
+import { decodeChangeCursor, encodeChangeCursor } from "../../core/port/store-changes.ts";
 import { changes, lateChanges, oldestWriter, present } from "./change-statements.ts";
+import type { ResultRow, Session } from "./connections/database.ts";
+import { planning } from "./connections/planning.ts";
 import type { Context } from "./context.ts";
-import type { ResultRow, Session } from "./database.ts";
-import { planning } from "./planning.ts";
 import { type TaskRow, toTask } from "./rows.ts";
 
 /** A cursor's state. Numbers of transactions are of 64 bits, as decimal text or, being below 2^53, as numbers. */

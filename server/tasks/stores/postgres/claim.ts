@@ -14,13 +14,13 @@
  * back; no settlement of a buried worker is accepted.
  */
 import type { ClaimedTask, ClaimReply, ClaimRequest, Written } from "../../core/store.ts";
-import { type Announced, awaitInsert } from "./announcements.ts";
+import { type Announced, awaitInsert } from "./announcing/announcements.ts";
 import { type ClaimedRow, claimedColumns, inOrder, noClaimedColumns, toClaimedTask } from "./claimed-task.ts";
+import type { ResultRow } from "./connections/database.ts";
 import type { Context } from "./context.ts";
-import type { ResultRow } from "./database.ts";
-import { orFewer } from "./fewer.ts";
 import { lookForTasks } from "./look.ts";
 import { isNotPaused, pausedForClaim } from "./pauses.ts";
+import { orFewer } from "./search/fewer.ts";
 import { few, nowOf, quoted, type Statement, statement } from "./statement.ts";
 
 /** A due time that has passed: the caller asks again at once. */

@@ -1,7 +1,7 @@
-/** Claimed row → ClaimedTask, tens of thousands of times a second: see stores/claimed.ts. */
+/** Claimed row → ClaimedTask, tens of thousands of times a second: see stores/shared/claimed.ts. */
 import type { ClaimedTask, TaskSettings } from "../../core/store.ts";
-import { decodeValue } from "../../core/value.ts";
-import { blankTask, Claimed } from "../claimed.ts";
+import { decodeValue } from "../../core/values/value.ts";
+import { blankTask, Claimed } from "../shared/claimed.ts";
 import type { Lane } from "./lanes.ts";
 import { readJson } from "./rows.ts";
 

@@ -1,12 +1,12 @@
 /** What every verb of the PostgreSQL store works with. */
 import type { NewTask } from "../../core/store.ts";
-import type { AttributeNames } from "./attribute-names.ts";
-import type { Database } from "./database.ts";
+import type { AttributeNames } from "./attributes/attribute-names.ts";
+import type { Database } from "./connections/database.ts";
+import type { Searching } from "./connections/giving-way.ts";
+import type { Lull } from "./connections/lull.ts";
 import type { Floors } from "./floors.ts";
-import type { Searching } from "./giving-way.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Lookout } from "./look.ts";
-import type { Lull } from "./lull.ts";
 import type { Behind } from "./statement.ts";
 
 export interface Context {

@@ -3,15 +3,17 @@
  * who waits for each pays one round trip; a hundred share few. A batch that arrives in parts is a transaction of its
  * own, in which the next part is made while the server stores this one.
  */
+
+import { enqueuedChange } from "../../core/port/store-audit.ts";
+import { gathered } from "../../core/port/store-new-task.ts";
 import type { By, NewTask } from "../../core/store.ts";
-import { enqueuedChange } from "../../core/store-audit.ts";
-import { gathered } from "../../core/store-new-task.ts";
 import type { Task } from "../../core/task.ts";
-import type { AttributeIndexing } from "./attribute-indexing.ts";
-import type { Noted } from "./attribute-work.ts";
+import type { AttributeIndexing } from "./attributes/attribute-indexing.ts";
+import type { Noted } from "./attributes/attribute-work.ts";
 import { recordAll } from "./audit.ts";
+import type { OpenTransaction } from "./connections/database.ts";
+import { ConnectionLost, isUniqueViolation } from "./connections/postgres-errors.ts";
 import type { Context } from "./context.ts";
-import type { OpenTransaction } from "./database.ts";
 import { type Enqueued, insertCarefully, insertTasks, Refused, sizeOfTask } from "./enqueue.ts";
 import {
   beginStoring,
@@ -23,7 +25,6 @@ import {
   tallyTasks,
 } from "./enqueue-copy.ts";
 import { portions } from "./portions.ts";
-import { ConnectionLost, isUniqueViolation } from "./postgres-errors.ts";
 import { type FullQueue, queueOverfull, readRoom } from "./queue-depth.ts";
 
 const batchSizeMax = 1_000;

@@ -4,14 +4,14 @@
  */
 import { lackingName } from "../../core/attributes.ts";
 import type { NewTask } from "../../core/store.ts";
-import { hourOfMinuteSql, minuteOf } from "../kept-counts.ts";
-import { arrayLiteral, isFoundKey, keysOf } from "./attribute-values.ts";
-import type { Noted } from "./attribute-work.ts";
+import { hourOfMinuteSql, minuteOf } from "../shared/kept-counts.ts";
+import { arrayLiteral, isFoundKey, keysOf } from "./attributes/attribute-values.ts";
+import type { Noted } from "./attributes/attribute-work.ts";
+import type { OpenTransaction, Session } from "./connections/database.ts";
 import type { Context } from "./context.ts";
 import { type CopyIn, copyLine } from "./copy-in.ts";
-import type { OpenTransaction, Session } from "./database.ts";
+import { byMinute, notingSums } from "./counts/minute-changes.ts";
 import { columnNames, keyOf, lateMs, sizeOfTask } from "./enqueue.ts";
-import { byMinute, notingSums } from "./minute-changes.ts";
 import { portions } from "./portions.ts";
 import { plainText } from "./rows.ts";
 import { nowOf, statement } from "./statement.ts";

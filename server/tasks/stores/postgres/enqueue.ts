@@ -6,12 +6,12 @@
 import { DureError, type ErrorCode } from "../../core/errors.ts";
 import type { EnqueueRefusal, NewTask, Written } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
-import { hourSql } from "../hours.ts";
+import { hourSql } from "../shared/hours.ts";
 import { arrayText, unlessEmpty } from "./arrays.ts";
-import { arrayLiteral, isFound, keysOf } from "./attribute-values.ts";
+import { arrayLiteral, isFound, keysOf } from "./attributes/attribute-values.ts";
+import type { Session } from "./connections/database.ts";
 import type { Context } from "./context.ts";
-import type { Session } from "./database.ts";
-import { byMinute, notingNew } from "./minute-changes.ts";
+import { byMinute, notingNew } from "./counts/minute-changes.ts";
 import { portions, sizeOfTexts } from "./portions.ts";
 import { plainText, type TaskRow, taskColumns, toTask } from "./rows.ts";
 import { type Behind, hasty, nowOf, onDisk, statement } from "./statement.ts";

@@ -1,22 +1,22 @@
 /** What `dure stats` and `dure doctor` ask of the server: each finding names a cause and the next step. */
 import type { HealthFinding, StoreStats } from "../../core/store.ts";
-import { backlogFindings, workerFinding } from "../findings.ts";
-import { allLanes, hourSql } from "../hours.ts";
-import { minuteSql } from "../kept-counts.ts";
-import { isFound } from "./attribute-values.ts";
-import { stateOf, unknownState } from "./attributes.ts";
+import { backlogFindings, workerFinding } from "../shared/findings.ts";
+import { allLanes, hourSql } from "../shared/hours.ts";
+import { minuteSql } from "../shared/kept-counts.ts";
+import { isFound } from "./attributes/attribute-values.ts";
+import { stateOf, unknownState } from "./attributes/attributes.ts";
+import { lackingByType } from "./attributes/lacking-attributes.ts";
 import type { Context } from "./context.ts";
-import { foldCounts } from "./folding.ts";
-import { lackingByType } from "./lacking-attributes.ts";
-import { movesOf } from "./minute-tallies.ts";
+import { foldCounts } from "./counts/folding.ts";
+import { movesOf } from "./counts/minute-tallies.ts";
+import { sums } from "./counts/tallies.ts";
+import { allStates, hoursOfDay } from "./counts/time-parts.ts";
 import { isNotPaused, pausedForLook } from "./pauses.ts";
 import { statusNames } from "./rows.ts";
 import { serverFindings } from "./server-health.ts";
 import { nowOf, onceOnly, statement } from "./statement.ts";
-import { sums } from "./tallies.ts";
-import { textIndexStatements } from "./text-indexes.ts";
-import { readTextIndex } from "./text-keys.ts";
-import { allStates, hoursOfDay } from "./time-parts.ts";
+import { textIndexStatements } from "./texts/text-indexes.ts";
+import { readTextIndex } from "./texts/text-keys.ts";
 import { listWorkers } from "./workers.ts";
 
 export async function stats(context: Context): Promise<StoreStats> {

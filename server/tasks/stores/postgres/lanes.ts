@@ -2,8 +2,8 @@
  * Lanes: numbers for (type, queue) pairs, remembered once they are known to be committed, until a connection is new: a
  * standby that was promoted, or a backup that was restored, may not have the latest, and give their numbers to others.
  */
-import type { Session } from "./database.ts";
-import { KnownPairs } from "./known-pairs.ts";
+import type { Session } from "./connections/database.ts";
+import { KnownPairs } from "./search/known-pairs.ts";
 import { statement } from "./statement.ts";
 
 /** What a reader of rows needs to know of a lane. */

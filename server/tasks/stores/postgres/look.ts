@@ -4,7 +4,7 @@
  * and changes nothing, so that many idle workers cost the server little.
  */
 import type { ClaimRequest } from "../../core/store.ts";
-import { Announcements } from "./announcements.ts";
+import { Announcements } from "./announcing/announcements.ts";
 import type { Context } from "./context.ts";
 import { isNotPaused, pausedForLook } from "./pauses.ts";
 import { few, nowOf, statement } from "./statement.ts";

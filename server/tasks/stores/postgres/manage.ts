@@ -1,20 +1,21 @@
 /** The operator's verbs and retention (T6, T7, T13, T14, T15), and saving definitions. */
+
+import { type AuditedChange, editState } from "../../core/port/store-audit.ts";
 import type { ChangeBy, PruneRequest, StoredDefinition, TaskEdit, Written } from "../../core/store.ts";
-import { type AuditedChange, editState } from "../../core/store-audit.ts";
 import type { Task, TaskStatusName } from "../../core/task.ts";
-import { hourSql } from "../hours.ts";
-import { minuteSql } from "../kept-counts.ts";
-import { declareAttributes } from "./attribute-fills.ts";
-import { deletingAttributes, movingAttributes, stateOf } from "./attributes.ts";
+import { hourSql } from "../shared/hours.ts";
+import { minuteSql } from "../shared/kept-counts.ts";
+import { declareAttributes } from "./attributes/attribute-fills.ts";
+import { deletingAttributes, movingAttributes, stateOf } from "./attributes/attributes.ts";
 import { record } from "./audit.ts";
+import type { ResultRow, Session } from "./connections/database.ts";
 import type { Context } from "./context.ts";
-import type { ResultRow, Session } from "./database.ts";
+import { byMinute, notingDeleted, notingSums } from "./counts/minute-changes.ts";
+import { sums } from "./counts/tallies.ts";
 import { lockIds, Refused } from "./enqueue.ts";
-import { orFewer } from "./fewer.ts";
-import { byMinute, notingDeleted, notingSums } from "./minute-changes.ts";
 import { plainText, statusNames, statusNumbers, type TaskRow, taskColumns, toTask } from "./rows.ts";
+import { orFewer } from "./search/fewer.ts";
 import { nowOf, type Statement, statement } from "./statement.ts";
-import { sums } from "./tallies.ts";
 
 export async function saveDefinitions(
   context: Context,

@@ -3,12 +3,13 @@
  * that run: each of them locks this table in a mode (ROW SHARE) that the pause's own conflicts with, and reads it after
  * that. Plain reads, a dump among them, lock it in another, and are not waited for.
  */
+
+import type { PauseName, StoredPause } from "../../core/port/store-pauses.ts";
+import { pauseChange, pausesMax, resumeChange } from "../../core/port/store-pauses.ts";
 import type { By, Written } from "../../core/store.ts";
-import type { PauseName, StoredPause } from "../../core/store-pauses.ts";
-import { pauseChange, pausesMax, resumeChange } from "../../core/store-pauses.ts";
 import { record } from "./audit.ts";
+import type { ResultRow } from "./connections/database.ts";
 import type { Context } from "./context.ts";
-import type { ResultRow } from "./database.ts";
 import { nowOf, statement } from "./statement.ts";
 
 export function pause(

@@ -4,7 +4,7 @@
  */
 import type { NewTask } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
-import type { Session } from "./database.ts";
+import type { Session } from "./connections/database.ts";
 import { statement } from "./statement.ts";
 
 export interface FullQueue {

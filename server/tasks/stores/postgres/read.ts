@@ -4,7 +4,7 @@ import { nearest } from "../../core/names.ts";
 import type { ArchivedTask, PruneRequest, StoredDefinition } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import type { Context } from "./context.ts";
-import { readAttributesIn } from "./facets.ts";
+import { readAttributesIn } from "./counts/facets.ts";
 import { findTask, taskById } from "./find-task.ts";
 import { prunable, prunableParameters } from "./manage.ts";
 import {
@@ -19,7 +19,7 @@ import {
   toEntry,
   toTask,
 } from "./rows.ts";
-import { searchTasks } from "./search.ts";
+import { searchTasks } from "./search/search.ts";
 import { statement } from "./statement.ts";
 
 /** A task, or a definition with its latest task. */

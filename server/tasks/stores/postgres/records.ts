@@ -2,15 +2,15 @@
 
 import { DureError } from "../../core/errors.ts";
 import type { AttemptRecord, TaskRecord, TaskStore, Written } from "../../core/store.ts";
-import { hourSql } from "../hours.ts";
-import { arrayLiteral, attributesOf, keysOf } from "./attribute-values.ts";
-import { addingAttributes, stateOf } from "./attributes.ts";
+import { hourSql } from "../shared/hours.ts";
+import { arrayLiteral, attributesOf, keysOf } from "./attributes/attribute-values.ts";
+import { addingAttributes, stateOf } from "./attributes/attributes.ts";
+import type { ResultRow, Session } from "./connections/database.ts";
+import { movedState } from "./connections/postgres-errors.ts";
 import type { Context } from "./context.ts";
-import type { ResultRow, Session } from "./database.ts";
-import { foldCounts } from "./folding.ts";
-import { byMinute, notingStored } from "./minute-changes.ts";
+import { foldCounts } from "./counts/folding.ts";
+import { byMinute, notingStored } from "./counts/minute-changes.ts";
 import { portions, sizeOfTexts } from "./portions.ts";
-import { movedState } from "./postgres-errors.ts";
 import { plainText, statusNames, statusNumbers } from "./rows.ts";
 import { literal, onceOnly, quoted, statement } from "./statement.ts";
 

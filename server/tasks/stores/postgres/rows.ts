@@ -2,7 +2,7 @@
 import type { Attempt, AttemptOutcome } from "../../core/attempt.ts";
 import type { StoredDefinition, WorkerRecord } from "../../core/store.ts";
 import type { Task, TaskStatus, TaskStatusName } from "../../core/task.ts";
-import { decodeValue } from "../../core/value.ts";
+import { decodeValue } from "../../core/values/value.ts";
 import type { Lane } from "./lanes.ts";
 
 /** By stored number. */

@@ -1,10 +1,11 @@
 /** Saved searches, and how far their alert rules have come. */
+
+import type { AlertStateWrite, SavedSearchContent, StoredSearch } from "../../core/port/store-saved.ts";
+import { deleteSearchChange, savedSearchesMax, saveSearchChange } from "../../core/port/store-saved.ts";
 import type { By, Written } from "../../core/store.ts";
-import type { AlertStateWrite, SavedSearchContent, StoredSearch } from "../../core/store-saved.ts";
-import { deleteSearchChange, savedSearchesMax, saveSearchChange } from "../../core/store-saved.ts";
 import { record } from "./audit.ts";
+import type { ResultRow } from "./connections/database.ts";
 import type { Context } from "./context.ts";
-import type { ResultRow } from "./database.ts";
 import { nowOf, statement } from "./statement.ts";
 
 export function saveSearch(

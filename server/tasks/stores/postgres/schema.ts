@@ -1,8 +1,8 @@
 /** The schema in the database: making it, bringing it up to date under a lock, refusing what cannot be worked with. */
 import { DureError } from "../../core/errors.ts";
 import { olderWorkersError, pendingMigrations, readMigrations, stopsOlderWorkers } from "../migrate.ts";
-import type { Database, Session } from "./database.ts";
-import { sqlState } from "./postgres-errors.ts";
+import type { Database, Session } from "./connections/database.ts";
+import { sqlState } from "./connections/postgres-errors.ts";
 import { onceOnly, quoted, statement } from "./statement.ts";
 
 const migrations = readMigrations(new URL("./migrations/", import.meta.url));

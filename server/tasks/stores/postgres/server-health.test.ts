@@ -1,6 +1,6 @@
 /** What the doctor says of a PostgreSQL server, word for word: each finding names its cause and the next step (F151). */
 import { expect, test } from "vitest";
-import type { Database } from "./database.ts";
+import type { Database } from "./connections/database.ts";
 import { serverFindings } from "./server-health.ts";
 
 /** The rows that a server would answer, by statement. */

@@ -1,7 +1,7 @@
 /** What `dure doctor` asks of the server itself, beside Dure's own tables: each finding names a cause and the next step. */
 import { grouped } from "../../core/grouped.ts";
 import type { HealthFinding } from "../../core/store.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "./connections/database.ts";
 import { statement } from "./statement.ts";
 
 const skewMsMax = 5_000;

@@ -7,18 +7,18 @@
  */
 import type { AttemptOutcome } from "../../core/attempt.ts";
 import type { Settled, Settlement, TaskStore, Written } from "../../core/store.ts";
-import { hourSql } from "../hours.ts";
-import { hourOfMinuteSql, minuteSql } from "../kept-counts.ts";
+import { hourSql } from "../shared/hours.ts";
+import { hourOfMinuteSql, minuteSql } from "../shared/kept-counts.ts";
 import { arrayText, unlessEmpty } from "./arrays.ts";
-import { arrayLiteral, keysOf } from "./attribute-values.ts";
-import { addingAttributes, movingAttributes, stateOf } from "./attributes.ts";
+import { arrayLiteral, keysOf } from "./attributes/attribute-values.ts";
+import { addingAttributes, movingAttributes, stateOf } from "./attributes/attributes.ts";
 import type { TaskRef } from "./claimed-task.ts";
 import type { Context } from "./context.ts";
-import { inParts } from "./fewer.ts";
-import { addingToHistory } from "./history.ts";
-import { byMinute, notingEnded, notingSums } from "./minute-changes.ts";
+import { addingToHistory } from "./counts/history.ts";
+import { byMinute, notingEnded, notingSums } from "./counts/minute-changes.ts";
 import { portions, sizeOfTexts } from "./portions.ts";
 import { plainText, statusNames } from "./rows.ts";
+import { inParts } from "./search/fewer.ts";
 import { few, nowOf, statement } from "./statement.ts";
 
 interface Placed {

@@ -1,14 +1,14 @@
 /** Workers: their start and end, heartbeats, and taking back what the dead ones held (T2, T8b, T9, T17). */
 import type { Beat, ReapedTask, TaskStore, WorkerRecord, Written } from "../../core/store.ts";
-import { hourSql } from "../hours.ts";
-import { movingAttributes } from "./attributes.ts";
+import { hourSql } from "../shared/hours.ts";
+import { movingAttributes } from "./attributes/attributes.ts";
 import type { TaskRef } from "./claimed-task.ts";
+import type { ResultRow } from "./connections/database.ts";
 import type { Context } from "./context.ts";
-import type { ResultRow } from "./database.ts";
-import { orFewer } from "./fewer.ts";
-import { addingToHistory } from "./history.ts";
-import { byMinute, notingEnded } from "./minute-changes.ts";
+import { addingToHistory } from "./counts/history.ts";
+import { byMinute, notingEnded } from "./counts/minute-changes.ts";
 import { plainText, statusNames, toWorkerRecord, workerColumns } from "./rows.ts";
+import { orFewer } from "./search/fewer.ts";
 import { few, nowOf, statement } from "./statement.ts";
 
 type NewWorker = Parameters<TaskStore["registerWorker"]>[0];

@@ -1,7 +1,7 @@
 /** The app that the file belongs to. */
 import type { Written } from "../../core/store.ts";
 import type { Connection } from "./connection.ts";
-import type { WriteContext } from "./write-context.ts";
+import type { WriteContext } from "./threads/write-context.ts";
 
 export function readApp(connection: Connection, _argument: undefined): string | undefined {
   return (connection.prepare(sql.read).get() as [string] | undefined)?.[0];

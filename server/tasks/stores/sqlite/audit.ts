@@ -1,16 +1,16 @@
 /** The audit log: a record of each change that somebody asked for, stored in the transaction of the change. */
 import type { SQLInputValue } from "node:sqlite";
+import { type AuditedChange, auditRecord, type By } from "../../core/port/store-audit.ts";
 import type { AuditFound, AuditPrune, AuditRead, AuditRecord, Written } from "../../core/store.ts";
-import { type AuditedChange, auditRecord, type By } from "../../core/store-audit.ts";
 import {
   AuditQuestion,
   type AuditRow,
   type AuditStatement,
   type AuditWords,
   columns,
-} from "../audit-rows.ts";
+} from "../shared/audit-rows.ts";
 import type { Connection } from "./connection.ts";
-import type { WriteContext } from "./write-context.ts";
+import type { WriteContext } from "./threads/write-context.ts";
 
 /** In the transaction of the change; of one that nobody asked for there is none. */
 export function record(

@@ -8,15 +8,15 @@ import type { StatementSync } from "node:sqlite";
 import { DureError } from "../../core/errors.ts";
 import type { By, NewTask } from "../../core/store.ts";
 import { isSqlite, type SqliteDatabase, type Transaction, unusable } from "../../core/transaction.ts";
-import { TaskAttributes } from "./attributes.ts";
-import { ClaimsAhead } from "./claims-ahead.ts";
+import { TaskAttributes } from "./attributes/attributes.ts";
 import { applicationId, type Connection, newestSchema } from "./connection.ts";
 import { countTasks, type Enqueued, enqueued, insertRuns, type NewRun, recordEnqueued } from "./enqueue.ts";
 import { Lanes, Tally } from "./lanes.ts";
-import { toNewRuns } from "./outgoing.ts";
 import type { Row } from "./rows.ts";
 import { isBusy, toDureError } from "./sqlite-errors.ts";
-import type { WriteContext } from "./write-context.ts";
+import { ClaimsAhead } from "./threads/claims-ahead.ts";
+import { toNewRuns } from "./threads/outgoing.ts";
+import type { WriteContext } from "./threads/write-context.ts";
 
 /**
  * Stores the tasks, all or none, synchronously once their parts have arrived.

@@ -5,14 +5,14 @@
  * when that has changed, the instant is read again.
  */
 
-import { compareText } from "../../core/compare.ts";
-import type { ChangesRequest } from "../../core/store-changes.ts";
+import type { ChangesRequest } from "../../core/port/store-changes.ts";
+import { compareText } from "../../core/values/compare.ts";
 import { changeSql } from "./change-statements.ts";
 import type { Connection } from "./connection.ts";
-import type { Rows } from "./protocol.ts";
 import type { Row } from "./rows.ts";
 import { sql } from "./statements.ts";
-import { withNames } from "./write-context.ts";
+import type { Rows } from "./threads/protocol.ts";
+import { withNames } from "./threads/write-context.ts";
 
 /** A cursor's state. */
 export interface ChangePlace {

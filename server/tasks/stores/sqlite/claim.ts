@@ -6,10 +6,10 @@
  */
 import type { ClaimRequest, Written } from "../../core/store.ts";
 import type { ClaimedRow } from "./claimed-task.ts";
-import { type DueTask, type Found, fewLanes, inOrder } from "./claims-ahead.ts";
 import type { LaneName, WorkerLanes } from "./lanes.ts";
 import { sql } from "./statements.ts";
-import { laneNames, type WriteContext } from "./write-context.ts";
+import { type DueTask, type Found, fewLanes, inOrder } from "./threads/claims-ahead.ts";
+import { laneNames, type WriteContext } from "./threads/write-context.ts";
 
 export interface Claimed {
   /** As they were before this claim. */

@@ -1,8 +1,8 @@
-/** Claimed row → ClaimedTask, a hundred thousand times a second: see stores/claimed.ts. Runs on the main thread. */
+/** Claimed row → ClaimedTask, a hundred thousand times a second: see stores/shared/claimed.ts. Runs on the main thread. */
 import type { ClaimedTask, TaskSettings } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
-import { blankTask, Claimed } from "../claimed.ts";
-import { minuteOf } from "../kept-counts.ts";
+import { blankTask, Claimed } from "../shared/claimed.ts";
+import { minuteOf } from "../shared/kept-counts.ts";
 import { decode, type LaneInfo, readJson } from "./rows.ts";
 
 /** A row that a claim takes, in the order of `claimedColumns` in statements.ts; as it was before the claim. */
@@ -38,7 +38,7 @@ type ClaimedRest = [
 export interface TaskRef {
   readonly seq: number;
   readonly lane: number;
-  /** In which it was created; see stores/kept-counts.ts. */
+  /** In which it was created; see stores/shared/kept-counts.ts. */
   readonly minute: number;
   readonly type: string;
   /** The instant of the claim. */

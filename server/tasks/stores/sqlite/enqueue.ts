@@ -1,14 +1,14 @@
 /** Enqueue (T0) on the writing thread. A batch that arrives in parts is inserted as it comes; see stream.ts. */
 import type { SQLInputValue } from "node:sqlite";
+import { enqueuedChange } from "../../core/port/store-audit.ts";
 import type { By, EnqueueRefusal, Written } from "../../core/store.ts";
-import { enqueuedChange } from "../../core/store-audit.ts";
-import { minuteOf } from "../kept-counts.ts";
+import { minuteOf } from "../shared/kept-counts.ts";
 import { record } from "./audit.ts";
-import type { Rows } from "./protocol.ts";
 import type { Row } from "./rows.ts";
 import { isConstraint } from "./sqlite-errors.ts";
 import { insertBatch, sql } from "./statements.ts";
-import { findTask, type WriteContext, withNames } from "./write-context.ts";
+import type { Rows } from "./threads/protocol.ts";
+import { findTask, type WriteContext, withNames } from "./threads/write-context.ts";
 
 /**
  * A longer payload lies in a table of its own: claim and settlement write the task's row anew, and with a payload of

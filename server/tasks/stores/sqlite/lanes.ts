@@ -1,8 +1,8 @@
 /** Lanes and tallies, as the writing thread keeps them: numbers for (type, queue) pairs, and exact counts. */
 import type { Connection } from "./connection.ts";
+import { type TimeChanges, TimeTally } from "./counts/time-tallies.ts";
 import { beforeAll } from "./instants.ts";
 import { sql } from "./statements.ts";
-import { type TimeChanges, TimeTally } from "./time-tallies.ts";
 
 /** What a reader of rows needs to know of a lane. */
 export type LaneName = [lane: number, type: string, queue: string, description: string | null];

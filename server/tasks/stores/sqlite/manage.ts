@@ -1,17 +1,18 @@
 /** The operator's verbs and retention on the writing thread (T6, T7, T13, T14, T15), and saving definitions. */
-import { compareText } from "../../core/compare.ts";
+
+import { type AuditedChange, editState } from "../../core/port/store-audit.ts";
 import type { ChangeBy, PruneRequest, StoredDefinition, TaskEdit, Written } from "../../core/store.ts";
-import { type AuditedChange, editState } from "../../core/store-audit.ts";
-import { declareAttributes } from "./attribute-fills.ts";
+import { compareText } from "../../core/values/compare.ts";
+import { declareAttributes } from "./attributes/attribute-fills.ts";
 import { record } from "./audit.ts";
+import { runOf } from "./counts/time-tallies.ts";
 import type { LaneName } from "./lanes.ts";
-import type { Rows } from "./protocol.ts";
 import type { Row } from "./rows.ts";
 import { sql } from "./statements.ts";
 import { statusNames, statusNumbers } from "./statuses.ts";
-import { removeTexts } from "./texts.ts";
-import { runOf } from "./time-tallies.ts";
-import { findTask, laneNames, type WriteContext, withNames } from "./write-context.ts";
+import { removeTexts } from "./texts/texts.ts";
+import type { Rows } from "./threads/protocol.ts";
+import { findTask, laneNames, type WriteContext, withNames } from "./threads/write-context.ts";
 
 interface Change {
   id: string;

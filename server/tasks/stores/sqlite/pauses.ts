@@ -1,10 +1,11 @@
 /** Pauses of types and queues. A claim reads them in its own transaction (lanes.ts), so none comes after an answer here. */
+
+import type { PauseKind, PauseName, StoredPause } from "../../core/port/store-pauses.ts";
+import { pauseChange, pausesMax, resumeChange } from "../../core/port/store-pauses.ts";
 import type { By, Written } from "../../core/store.ts";
-import type { PauseKind, PauseName, StoredPause } from "../../core/store-pauses.ts";
-import { pauseChange, pausesMax, resumeChange } from "../../core/store-pauses.ts";
 import { record } from "./audit.ts";
 import type { Connection } from "./connection.ts";
-import type { WriteContext } from "./write-context.ts";
+import type { WriteContext } from "./threads/write-context.ts";
 
 type Row = [kind: PauseKind, name: string, pausedAt: number, reason: string | null];
 

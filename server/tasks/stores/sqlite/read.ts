@@ -1,17 +1,17 @@
 /** Reading verbs beside search: one task, attempts, definitions, workers, near ids, statistics. */
 import type { StoreStats } from "../../core/store.ts";
-import { fillsUnderWay } from "./attribute-fills.ts";
+import { fillsUnderWay } from "./attributes/attribute-fills.ts";
 import type { Connection } from "./connection.ts";
 import { findPrunable } from "./manage.ts";
 import { listPauses } from "./pauses.ts";
-import type { Rows } from "./protocol.ts";
 import { type RecordRows, recordOf } from "./record-rows.ts";
 import type { DefinitionRow, Row } from "./rows.ts";
-import { searchTasks } from "./search.ts";
+import { searchTasks } from "./search/search.ts";
 import { sql } from "./statements.ts";
 import { statusNames } from "./statuses.ts";
-import { textLag } from "./texts.ts";
-import { findTask, withNames } from "./write-context.ts";
+import { textLag } from "./texts/texts.ts";
+import type { Rows } from "./threads/protocol.ts";
+import { findTask, withNames } from "./threads/write-context.ts";
 
 /** A task, or a definition with its latest task. */
 export interface FoundOne {

@@ -1,9 +1,9 @@
 /** A task with its attempts, as rows. */
 import type { Connection } from "./connection.ts";
-import type { Rows } from "./protocol.ts";
 import type { AttemptRow, Row } from "./rows.ts";
 import { sql } from "./statements.ts";
-import { withNames, workerNames } from "./write-context.ts";
+import type { Rows } from "./threads/protocol.ts";
+import { withNames, workerNames } from "./threads/write-context.ts";
 
 export interface RecordRows {
   task: Rows;

@@ -1,14 +1,14 @@
 /** Whole records, for moving tasks to another store and from one; and the seal on a database that was moved. */
 import type { SQLInputValue } from "node:sqlite";
-import { compareText } from "../../core/compare.ts";
 import type { AttemptRecord, TaskRecord, TaskStore, Written } from "../../core/store.ts";
-import { attributesJson, stateOf } from "./attributes.ts";
+import { compareText } from "../../core/values/compare.ts";
+import { attributesJson, stateOf } from "./attributes/attributes.ts";
 import type { Connection } from "./connection.ts";
+import { runOf } from "./counts/time-tallies.ts";
 import { recordSql as sql } from "./record-statements.ts";
 import { sealMark } from "./sqlite-errors.ts";
 import { statusNames, statusNumbers } from "./statuses.ts";
-import { runOf } from "./time-tallies.ts";
-import type { WriteContext } from "./write-context.ts";
+import type { WriteContext } from "./threads/write-context.ts";
 
 type Which = Parameters<TaskStore["readRecords"]>[0];
 

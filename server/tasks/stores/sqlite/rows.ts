@@ -1,11 +1,11 @@
 /** Row ↔ Task and Attempt: the only place that knows columns as data. Runs on the main thread. */
 import type { Attempt, AttemptOutcome } from "../../core/attempt.ts";
-import type { StoredJson } from "../../core/searchable-text.ts";
 import type { StoredDefinition } from "../../core/store.ts";
 import type { Task, TaskStatus } from "../../core/task.ts";
-import { decodeValue } from "../../core/value.ts";
-import type { Rows } from "./protocol.ts";
+import type { StoredJson } from "../../core/values/searchable-text.ts";
+import { decodeValue } from "../../core/values/value.ts";
 import { statusNames } from "./statuses.ts";
+import type { Rows } from "./threads/protocol.ts";
 
 /** A task row, in the order of `columns` in statements.ts. */
 export type Row = [

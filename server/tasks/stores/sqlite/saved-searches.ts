@@ -1,10 +1,11 @@
 /** Saved searches, and how far their alert rules have come. */
+
+import type { AlertStateWrite, SavedSearchContent, StoredSearch } from "../../core/port/store-saved.ts";
+import { deleteSearchChange, savedSearchesMax, saveSearchChange } from "../../core/port/store-saved.ts";
 import type { By, Written } from "../../core/store.ts";
-import type { AlertStateWrite, SavedSearchContent, StoredSearch } from "../../core/store-saved.ts";
-import { deleteSearchChange, savedSearchesMax, saveSearchChange } from "../../core/store-saved.ts";
 import { record } from "./audit.ts";
 import type { Connection } from "./connection.ts";
-import type { WriteContext } from "./write-context.ts";
+import type { WriteContext } from "./threads/write-context.ts";
 
 type Row = [
   name: string,

@@ -4,12 +4,12 @@
  */
 import type { AttemptOutcome } from "../../core/attempt.ts";
 import type { Attributes, Settled, Written } from "../../core/store.ts";
-import { minuteOf } from "../kept-counts.ts";
-import { historySql } from "./history.ts";
+import { minuteOf } from "../shared/kept-counts.ts";
+import { historySql } from "./counts/history.ts";
+import { type Runs, runOf } from "./counts/time-tallies.ts";
 import { sql } from "./statements.ts";
 import { statusNames } from "./statuses.ts";
-import { type Runs, runOf } from "./time-tallies.ts";
-import type { WriteContext } from "./write-context.ts";
+import type { WriteContext } from "./threads/write-context.ts";
 
 /** A settlement as it crosses to the writing thread. */
 export type SettlementRow = [

@@ -4,7 +4,7 @@
  * the planner, left to itself, may sort instead: an error is better than a claim that is ten times as slow.
  * `status <> 2` beside `status = ?` is what lets the planner use an index that leaves RUNNING tasks out.
  */
-import { lateMs } from "../search-bounds.ts";
+import { lateMs } from "../shared/search-bounds.ts";
 
 const payload =
   "coalesce(payload, (SELECT big_payloads.payload FROM big_payloads WHERE big_payloads.seq = tasks.seq)) AS payload";

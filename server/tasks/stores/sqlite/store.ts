@@ -2,6 +2,8 @@
 import type { Attempt } from "../../core/attempt.ts";
 import { DureError } from "../../core/errors.ts";
 import { nearest } from "../../core/names.ts";
+import { decodeChangeCursor, encodeChangeCursor } from "../../core/port/store-changes.ts";
+import { gathered } from "../../core/port/store-new-task.ts";
 import type {
   AlertStateWrite,
   ArchivedTask,
@@ -54,23 +56,21 @@ import type {
   WorkerRecord,
   Written,
 } from "../../core/store.ts";
-import { decodeChangeCursor, encodeChangeCursor } from "../../core/store-changes.ts";
-import { gathered } from "../../core/store-new-task.ts";
 import type { Task } from "../../core/task.ts";
 import type { Transaction } from "../../core/transaction.ts";
 import { unusable } from "../../core/transaction.ts";
-import { archivedOf, attemptsOf, changedTask, existingTasks, toTasks } from "./answers.ts";
 import { enqueueInTransaction } from "./callers-transaction.ts";
 import type { ChangePlace } from "./changes.ts";
 import { toClaimedTask } from "./claimed-task.ts";
 import type { Enqueued } from "./enqueue.ts";
-import { toNewRuns, toProgressRow } from "./outgoing.ts";
-import { readUnindexed, toFilledRows, toTextPortions, toUnfilled } from "./outgoing-index.ts";
-import { OutgoingSettlements } from "./outgoing-settlements.ts";
 import { namesOf, toDefinition, toEntry } from "./rows.ts";
-import { type SqliteStoreOptions, StoreThreads } from "./store-threads.ts";
-import type { ThreadLink } from "./thread-link.ts";
-import type { VerbAnswer, VerbArgument, VerbName } from "./verbs.ts";
+import { archivedOf, attemptsOf, changedTask, existingTasks, toTasks } from "./threads/answers.ts";
+import { toNewRuns, toProgressRow } from "./threads/outgoing.ts";
+import { readUnindexed, toFilledRows, toTextPortions, toUnfilled } from "./threads/outgoing-index.ts";
+import { OutgoingSettlements } from "./threads/outgoing-settlements.ts";
+import { type SqliteStoreOptions, StoreThreads } from "./threads/store-threads.ts";
+import type { ThreadLink } from "./threads/thread-link.ts";
+import type { VerbAnswer, VerbArgument, VerbName } from "./threads/verbs.ts";
 import { toWorkerRecord } from "./workers.ts";
 
 export function createSqliteStore(options: SqliteStoreOptions): TaskStore {

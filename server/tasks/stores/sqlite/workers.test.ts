@@ -3,14 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { newWorker, startAt } from "../../../../tests/support/builders.ts";
-import { TaskAttributes } from "./attributes.ts";
-import { ClaimsAhead } from "./claims-ahead.ts";
+import { TaskAttributes } from "./attributes/attributes.ts";
 import { Connection } from "./connection.ts";
-import { HistoryTally } from "./history-tally.ts";
+import { HistoryTally } from "./counts/history-tally.ts";
 import { Lanes, Tally } from "./lanes.ts";
+import { ClaimsAhead } from "./threads/claims-ahead.ts";
+import type { WriteContext } from "./threads/write-context.ts";
 import { WorkerLocks } from "./worker-locks.ts";
 import { reapWorkers, registerWorker } from "./workers.ts";
-import type { WriteContext } from "./write-context.ts";
 
 let folder: string;
 let connections: Connection[];

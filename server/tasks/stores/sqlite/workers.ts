@@ -1,12 +1,12 @@
 /** Workers on the writing thread: their start and end, heartbeats, and taking back what the dead ones held (T2, T9, T17). */
 import type { ErrorCode } from "../../core/errors.ts";
 import type { Beat, ReapedTask, TaskStore, WorkerRecord, Written } from "../../core/store.ts";
-import { minuteOf } from "../kept-counts.ts";
+import { minuteOf } from "../shared/kept-counts.ts";
 import type { TaskRef } from "./claimed-task.ts";
+import { runOf } from "./counts/time-tallies.ts";
 import { attributeSql, sql } from "./statements.ts";
 import { statusNames } from "./statuses.ts";
-import { runOf } from "./time-tallies.ts";
-import type { WriteContext } from "./write-context.ts";
+import type { WriteContext } from "./threads/write-context.ts";
 
 type NewWorker = Parameters<TaskStore["registerWorker"]>[0];
 type ReapRequest = Parameters<TaskStore["reapWorkers"]>[0];

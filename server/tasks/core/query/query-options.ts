@@ -1,0 +1,38 @@
+/** Options of a search as a query, and a query as options. */
+import { DureError } from "../errors.ts";
+import type { TaskFilter } from "../filters/filter.ts";
+import { toStoreSearch } from "../find.ts";
+import type { Instance } from "../instance.ts";
+import { savedQueriesFor } from "../saved-searches.ts";
+import type { TaskSearchOptions } from "../search.ts";
+import { filtersOf } from "../searched-by.ts";
+import { showValue } from "../values/show.ts";
+import { parseQuery } from "./query.ts";
+import { formatQuery } from "./query-text.ts";
+
+/** What a query can say. */
+export type QueryFilter = TaskFilter & Pick<TaskSearchOptions, "sortBy" | "sortOrder">;
+
+/** Spans such as `created:>2h` are instants from now on, and saved searches what they stand for. @throws DureError INVALID_OPTION, INVALID_QUERY */
+export async function parseQueryIn(instance: Instance, text: string): Promise<QueryFilter> {
+  if (typeof text !== "string")
+    throw new DureError("INVALID_OPTION", `parseQuery(text): text is ${showValue(text)}; expected a string.`);
+  const saved = await savedQueriesFor(instance, text);
+  const { filter, sortBy, sortOrder } = parseQuery(text, { now: instance.clock.now() }, saved);
+  return { ...filter, ...(sortBy && { sortBy }), ...(sortOrder && { sortOrder }) };
+}
+
+/** Undefined for what no query can say. @throws DureError as searchTasks */
+export async function formatQueryIn(
+  instance: Instance,
+  options: TaskSearchOptions,
+): Promise<string | undefined> {
+  const { cursor: _cursor, updatedSince: _since, bytesMax: _bytes, ...search } = options;
+  const saved = await savedQueriesFor(instance, search.query);
+  toStoreSearch(instance, search, saved);
+  const said = search.query === undefined ? {} : await parseQueryIn(instance, search.query);
+  const sortBy = search.sortBy ?? said.sortBy;
+  const sortOrder = search.sortOrder ?? said.sortOrder;
+  const filter = { and: filtersOf(instance, search, saved) };
+  return formatQuery({ filter, ...(sortBy && { sortBy }), ...(sortOrder && { sortOrder }) });
+}

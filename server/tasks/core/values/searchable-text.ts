@@ -1,0 +1,107 @@
+/** What the full-text index holds of a task: its texts and numbers, folded, without the names of fields and what secrets they hold. */
+import type { Attempt, StoredError } from "../attempt.ts";
+import { foldText } from "../filters/condition.ts";
+import type { Task } from "../task.ts";
+import { isSecretKey, withoutSecretEntries } from "./secret-keys.ts";
+import { encodeValue } from "./value.ts";
+
+/** In UTF-16 code units; what comes later is left out. */
+export const searchableSizeMax = 64 * 1024;
+const depthMax = 100;
+
+/**
+ * Payload, result, error, description, tags, and of its attempts the errors with their stacks and causes and the logs;
+ * one text a line, so that nothing is found across two of them.
+ */
+export function searchableText(
+  task: Task,
+  attempts: readonly Attempt[],
+  json: StoredJson = storedJsonOf(task),
+): string {
+  const lines = new Lines();
+  addTask(lines, task, json);
+  for (const { error, logs } of [...attempts].reverse()) {
+    if (error) addError(lines, error);
+    for (const { message, fields } of logs) {
+      lines.add(message);
+      addJson(lines, fields);
+    }
+  }
+  return lines.text;
+}
+
+/** What the task alone gives of it. */
+export function textOfTask(task: Task): string {
+  const lines = new Lines();
+  addTask(lines, task, storedJsonOf(task));
+  return lines.text;
+}
+
+class Lines {
+  text = "";
+
+  get isFull(): boolean {
+    return this.text.length >= searchableSizeMax;
+  }
+
+  add(line: string): void {
+    if (this.isFull || line === "") return;
+    const folded = foldText(line.slice(0, searchableSizeMax));
+    this.text = `${this.text}${this.text === "" ? "" : "\n"}${folded}`.slice(0, searchableSizeMax);
+  }
+}
+
+/** The JSON that is stored of payload and result. */
+export interface StoredJson {
+  payload?: string;
+  result?: string;
+}
+
+function storedJsonOf({ payload, result }: Task): StoredJson {
+  return {
+    ...(payload !== undefined && { payload: encodeValue(payload, "payload").json }),
+    ...(result !== undefined && { result: encodeValue(result, "result").json }),
+  };
+}
+
+function addTask(
+  lines: Lines,
+  { error, description, tags = [] }: Task,
+  { payload, result }: StoredJson,
+): void {
+  for (const text of [error, description, ...tags]) if (text !== undefined) lines.add(text);
+  for (const json of [payload, result]) if (json !== undefined) addStored(lines, json);
+}
+
+/** Of what is damaged the text as it is. */
+function addStored(lines: Lines, json: string): void {
+  let value: unknown = json;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    // It is searched as it stands there.
+  }
+  addJson(lines, value);
+}
+
+function addError(lines: Lines, { name, message, stack, code, cause }: StoredError): void {
+  lines.add(`${name}: ${message}`);
+  if (code !== undefined) lines.add(code);
+  if (stack !== undefined) lines.add(stack);
+  if (cause) addError(lines, cause);
+}
+
+function addJson(lines: Lines, value: unknown, depth = 0): void {
+  if (lines.isFull || depth > depthMax) return;
+  if (typeof value === "string") lines.add(value);
+  else if (typeof value === "number") lines.add(String(value));
+  else if (typeof value === "object" && value !== null) {
+    for (const item of openValues(value)) addJson(lines, item, depth + 1);
+  }
+}
+
+function openValues(value: object): readonly unknown[] {
+  if (Array.isArray(value)) return withoutSecretEntries(value);
+  const keys = Object.keys(value).filter((key) => !isSecretKey(key));
+  return keys.map((key) => (value as Record<string, unknown>)[key]);
+}

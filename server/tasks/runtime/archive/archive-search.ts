@@ -1,0 +1,337 @@
+/**
+ * Searches the archive: the same filters as for tasks in the store, each record tested by `meets`. It keeps no more than
+ * the page, and leaves out the files whose names or bounds say that they hold nothing for it.
+ */
+import { extractAttributes } from "../../core/attributes.ts";
+import { DureError } from "../../core/errors.ts";
+import { meets, sortValueOf } from "../../core/filters/meets.ts";
+import { readSearch, toPage } from "../../core/find.ts";
+import { ulidTime } from "../../core/ids.ts";
+import type { Instance } from "../../core/instance.ts";
+import { savedQueriesFor } from "../../core/saved-searches.ts";
+import type { TaskPage, TaskSearchOptions } from "../../core/search.ts";
+import type { ArchivedTask, Attributes, Found, Place, StoreSearch } from "../../core/store.ts";
+import type { Task } from "../../core/task.ts";
+import { compareText } from "../../core/values/compare.ts";
+import { searchableText } from "../../core/values/searchable-text.ts";
+import { dayEnd, mayHold } from "./archive-bounds.ts";
+import { type ArchiveFile, listFiles, readRecords } from "./archive-reader.ts";
+
+const defaultBudget = "10s";
+
+/** A page of archived tasks. `searchedBackTo`: all that ended then or later was looked at. */
+export interface ArchivePage extends TaskPage {
+  /** How many files were read, and how many there are. */
+  files: { read: number; total: number };
+  /** The names of the files that are damaged or cut short. What could be read of them was looked at. */
+  damaged: string[];
+}
+
+/** How many archived tasks fit, and how far that was looked for. */
+export type ArchiveCount = { count: number } & Pick<
+  ArchivePage,
+  "complete" | "searchedBackTo" | "files" | "damaged"
+>;
+
+interface Reading {
+  search: StoreSearch;
+  /** The instant of the monotonic clock at which to stop. */
+  until: number;
+  attributesOf(record: ArchivedTask): Attributes | undefined;
+}
+
+interface Progress {
+  read: number;
+  damaged: Set<string>;
+  /** The file in which the time ran out. */
+  stoppedIn: ArchiveFile | undefined;
+}
+
+/** @throws DureError INVALID_OPTION, INVALID_QUERY, INVALID_CURSOR */
+export async function searchArchiveIn(
+  instance: Instance,
+  folder: string | undefined,
+  options: TaskSearchOptions = {},
+): Promise<ArchivePage> {
+  const { files, reading, fingerprint, now } = await begin(instance, folder, options);
+  const { search } = reading;
+  const best = new Best(search);
+  const progress = newProgress();
+  const ordered = inOrder(files, search);
+  for (const file of ordered) {
+    if (!mayHold(file.bounds, search) || best.isBeyond(file)) continue;
+    await readFile(file, reading, progress, now, (record, fits) => best.add(record.task, fits));
+    if (progress.stoppedIn) break;
+  }
+  const page = toPage(foundOf(best, progress, search), search, fingerprint);
+  return { ...page, ...reportOf(files, progress, search) };
+}
+
+/** @throws DureError INVALID_OPTION, INVALID_QUERY */
+export async function countArchiveIn(
+  instance: Instance,
+  folder: string | undefined,
+  options: TaskSearchOptions = {},
+): Promise<ArchiveCount> {
+  const { cursor: _cursor, offset: _offset, limit: _limit, ...filters } = options;
+  const { files, reading, now } = await begin(instance, folder, filters);
+  const progress = newProgress();
+  let count = 0;
+  for (const file of files) {
+    if (!mayHold(file.bounds, reading.search)) continue;
+    // A task that was written twice ended once: it is in one file.
+    const fitting = new Set<string>();
+    await readFile(file, reading, progress, now, ({ task }, fits) => {
+      if (fits) fitting.add(task.id);
+      else fitting.delete(task.id);
+    });
+    count += fitting.size;
+    if (progress.stoppedIn) break;
+  }
+  return { count, complete: !progress.stoppedIn, ...reportOf(files, progress, reading.search) };
+}
+
+/** One archived task with its attempts, as it was last; undefined when the archive has none of that id. */
+export async function readArchivedIn(
+  folder: string | undefined,
+  id: string,
+): Promise<ArchivedTask | undefined> {
+  for (const file of likeliestFirst(await listFiles(checkFolder(folder)), ulidTime(id))) {
+    let found: ArchivedTask | undefined;
+    for await (const record of readRecords(file.path, () => {})) {
+      if (record.task.id === id && versionOf(record.task) >= versionOf(found?.task)) found = record;
+    }
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** An id that was given by the caller may tell another time: the files that seem too old are read last. */
+function likeliestFirst(
+  files: readonly ArchiveFile[],
+  createdAt: number | undefined,
+): readonly ArchiveFile[] {
+  if (createdAt === undefined) return files;
+  const isTooOld = ({ bounds }: ArchiveFile) => bounds.created[1] < createdAt;
+  return [...files.filter((file) => !isTooOld(file)), ...files.filter(isTooOld)];
+}
+
+async function begin(instance: Instance, folder: string | undefined, options: TaskSearchOptions) {
+  const { budget = defaultBudget, updatedSince, ...others } = options;
+  if (updatedSince !== undefined) {
+    throw new DureError(
+      "INVALID_OPTION",
+      "searchArchive(options): updatedSince is for tasks in the database; nothing changes in the archive.",
+    );
+  }
+  const checked = checkFolder(folder);
+  const saved = await savedQueriesFor(instance, options.query);
+  const { search, fingerprint } = readSearch(instance, { ...others, budget }, saved);
+  if (search.sortBy === "relevance")
+    throw new DureError("INVALID_OPTION", "searchArchive(options): the archive has no order by relevance.");
+  const now = () => instance.clock.monotonic();
+  const until = now() + (search.budgetMs ?? Number.POSITIVE_INFINITY);
+  const reading: Reading = { search, until, attributesOf: (record) => attributesOf(instance, record) };
+  return { files: await listFiles(checked), reading, fingerprint, now };
+}
+
+function checkFolder(folder: string | undefined): string {
+  if (folder !== undefined) return folder;
+  throw new DureError(
+    "INVALID_OPTION",
+    "This instance knows no archive. Give createDure the folder: retention: { archiveTo: 'archive' }.",
+  );
+}
+
+/** As they were archived; of records without, what the definition of this process takes from payload and result. */
+function attributesOf(instance: Instance, { task, attributes }: ArchivedTask): Attributes | undefined {
+  if (attributes) return attributes;
+  const declared = instance.registry.get(task.type)?.attributes;
+  if (!declared || declared.length === 0) return undefined;
+  try {
+    return {
+      ...extractAttributes(task.type, declared, "payload", task.payload),
+      ...(task.status === "COMPLETED" && extractAttributes(task.type, declared, "result", task.result)),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+async function readFile(
+  file: ArchiveFile,
+  { search, until, attributesOf: attributesIn }: Reading,
+  progress: Progress,
+  now: () => number,
+  visit: (record: ArchivedTask, fits: boolean) => void,
+): Promise<void> {
+  progress.read += 1;
+  for await (const record of readRecords(file.path, () => progress.damaged.add(file.name))) {
+    if (now() >= until) {
+      progress.stoppedIn = file;
+      return;
+    }
+    visit(record, fits(record, search, attributesIn));
+  }
+}
+
+function fits(record: ArchivedTask, search: StoreSearch, attributesIn: Reading["attributesOf"]): boolean {
+  const { task, attempts } = record;
+  const { id, types, statuses, queues, created, updated, where } = search;
+  if (id !== undefined && task.id !== id) return false;
+  if (types && !types.includes(task.type)) return false;
+  if (statuses && !statuses.includes(task.status)) return false;
+  if (queues && !queues.includes(task.queue ?? "default")) return false;
+  if (!isIn(task.createdAt, created) || !isIn(task.updatedAt, updated)) return false;
+  if (!where) return true;
+  const attributes = attributesIn(record);
+  const text = () => searchableText(task, attempts);
+  return meets(where, { task, text, ...(attributes && { attributes }) });
+}
+
+function isIn(instant: Date, { start, end }: { start?: number; end?: number } = {}): boolean {
+  const at = instant.getTime();
+  return (start === undefined || at >= start) && (end === undefined || at < end);
+}
+
+function newProgress(): Progress {
+  return { read: 0, damaged: new Set(), stoppedIn: undefined };
+}
+
+/** The newest file first; the oldest where what ended first is asked for first. */
+function inOrder(files: readonly ArchiveFile[], search: StoreSearch): readonly ArchiveFile[] {
+  return readsForward(search) ? files.toReversed() : files;
+}
+
+function readsForward({ sortBy, descending, after }: StoreSearch): boolean {
+  return isByEnd(sortBy) && descending === (after?.backwards ?? false);
+}
+
+function isByEnd(sortBy: StoreSearch["sortBy"]): boolean {
+  return sortBy === "completedAt" || sortBy === "updatedAt";
+}
+
+/**
+ * What is known when time ran out. By the time of the end, what ended on the days that were read is settled, and a place
+ * says where to go on; in another order these are the best of what was looked at.
+ */
+function foundOf(best: Best, { stoppedIn }: Progress, search: StoreSearch): Found {
+  if (!stoppedIn) return { tasks: best.tasks };
+  if (search.sortBy !== "completedAt") return { tasks: best.tasks.slice(0, search.limit), isPartial: true };
+  const forward = readsForward(search);
+  const edge = forward ? stoppedIn.day - 1 : dayEnd(stoppedIn.day);
+  const isSettled = (task: Task) => {
+    const endedAt = sortValueOf("completedAt", task)!;
+    return forward ? endedAt <= edge : endedAt >= edge;
+  };
+  const stoppedAt: Place = { value: edge, id: forward ? "\u{10ffff}" : "" };
+  return { tasks: best.tasks.filter(isSettled), stoppedAt };
+}
+
+function reportOf(files: readonly ArchiveFile[], progress: Progress, search: StoreSearch) {
+  const { read, damaged, stoppedIn } = progress;
+  return {
+    files: { read, total: files.length },
+    damaged: [...damaged].sort(),
+    ...(stoppedIn && {
+      searchedBackTo: new Date(readsForward(search) ? stoppedIn.day : dayEnd(stoppedIn.day)),
+    }),
+    ...(stoppedIn && {
+      hint: "The archive is read file by file. Narrow the search by type, status or a range of time, or give it a longer budget.",
+    }),
+  };
+}
+
+function versionOf(task: Task | undefined): number {
+  return task?.version ?? 0;
+}
+
+/** The first so many of a search in the order of reading, each task once and as it was last. */
+class Best {
+  readonly #search: StoreSearch;
+  readonly #size: number;
+  #kept = new Map<string, Task>();
+  #cut: Task | undefined;
+
+  constructor(search: StoreSearch) {
+    this.#search = search;
+    this.#size = search.offset + search.limit + 1;
+  }
+
+  add(task: Task, fits: boolean): void {
+    const known = this.#kept.get(task.id);
+    if (known && versionOf(known) > versionOf(task)) return;
+    if (known) this.#kept.delete(task.id);
+    const value = sortValueOf(this.#search.sortBy, task);
+    if (!fits || value === undefined || !this.#isAfterCursor(task)) return;
+    if (this.#cut && this.#compare(task, this.#cut) > 0) return;
+    this.#kept.set(task.id, task);
+    if (this.#kept.size >= this.#size * 2) this.#shrink();
+  }
+
+  /** Page and one more, without the offset. */
+  get tasks(): Task[] {
+    this.#shrink();
+    return [...this.#kept.values()].slice(this.#search.offset);
+  }
+
+  /** Whether nothing in the file can come before what is kept, or after the cursor. */
+  isBeyond({ bounds }: ArchiveFile): boolean {
+    const range = this.#rangeOf(bounds);
+    if (!range) return false;
+    const [min, max] = range;
+    const { after } = this.#search;
+    const goesDown = this.#goesDown;
+    if (
+      after?.value !== undefined &&
+      after.value !== null &&
+      (goesDown ? min > after.value : max < after.value)
+    )
+      return true;
+    if (this.#kept.size >= this.#size) this.#shrink();
+    const worst = this.#cut && sortValueOf(this.#search.sortBy, this.#cut);
+    if (worst === undefined || worst === null) return false;
+    return goesDown ? max < worst : min > worst;
+  }
+
+  #rangeOf({ created, updated, completed }: ArchiveFile["bounds"]): readonly [number, number] | undefined {
+    switch (this.#search.sortBy) {
+      case "createdAt":
+        return created;
+      case "updatedAt":
+        return updated;
+      case "completedAt":
+        return completed;
+      default:
+        return undefined;
+    }
+  }
+
+  get #goesDown(): boolean {
+    return this.#search.descending !== (this.#search.after?.backwards ?? false);
+  }
+
+  #shrink(): void {
+    const sorted = [...this.#kept.values()].sort((a, b) => this.#compare(a, b)).slice(0, this.#size);
+    this.#kept = new Map(sorted.map((task) => [task.id, task]));
+    this.#cut = sorted.length === this.#size ? sorted.at(-1) : this.#cut;
+  }
+
+  #isAfterCursor(task: Task): boolean {
+    const { after } = this.#search;
+    return !after || this.#comparePlaces(this.#placeOf(task), after) > 0;
+  }
+
+  #compare(a: Task, b: Task): number {
+    return this.#comparePlaces(this.#placeOf(a), this.#placeOf(b));
+  }
+
+  #placeOf(task: Task): Place {
+    return { value: sortValueOf(this.#search.sortBy, task) ?? null, id: task.id };
+  }
+
+  #comparePlaces(a: Place, b: Place): number {
+    const order = (a.value ?? 0) - (b.value ?? 0) || compareText(a.id, b.id);
+    return this.#goesDown ? -order : order;
+  }
+}

@@ -1,0 +1,166 @@
+/** Counts by type, queue and status, from the tallies; by time from theirs, else from the indexes. */
+
+import { countKeys } from "../../../core/port/store-search.ts";
+import type { Buckets, CountedGroup, CountKey, StoreSearch, TaskCounts } from "../../../core/store.ts";
+import { GroupSums, groupsBy } from "../../shared/group-sums.ts";
+import { isCountedByHours } from "../../shared/hours.ts";
+import { keptTime } from "../../shared/kept-counts.ts";
+import { planning, planningOnce } from "../connections/planning.ts";
+import type { Context } from "../context.ts";
+import type { Lane } from "../lanes.ts";
+import { statusNames } from "../rows.ts";
+import { outline } from "../search/search.ts";
+import { statement } from "../statement.ts";
+import { summaryStatement } from "./count-statements.ts";
+import { sums } from "./tallies.ts";
+import { type Add, askedOf, countByHours, countByTime } from "./time-counts.ts";
+
+export async function summarizeTasks(
+  context: Context,
+  search: StoreSearch,
+  buckets: Buckets | undefined,
+  by: readonly CountKey[] = countKeys,
+): Promise<TaskCounts> {
+  const time = keptTime(search, buckets);
+  const kept = time && (await summarizeByTime(context, search, time, buckets, by));
+  if (kept) return kept;
+  if (buckets || search.created || search.updated) return countByIndex(context, search, buckets, by);
+  const rows = await context.searching.read(talliesByLane);
+  const { types, queues, statuses } = search;
+  const counts = rows
+    .map(
+      ([type, queue, status, tasks]): NamedCount => ({
+        type,
+        queue,
+        status: statusNames[status]!,
+        at: 0,
+        tasks,
+      }),
+    )
+    .filter(({ type, queue, status }) => {
+      const isAsked = (!types || types.includes(type)) && (!queues || queues.includes(queue));
+      return isAsked && (!statuses || statuses.includes(status));
+    });
+  return addedUp(counts, buckets, by);
+}
+
+interface NamedCount extends Required<CountedGroup> {
+  at: number;
+  tasks: number;
+}
+
+function addedUp(
+  counts: readonly NamedCount[],
+  buckets: Buckets | undefined,
+  by: readonly CountKey[],
+): TaskCounts {
+  const { groups, numbers } = groupsBy(counts, by);
+  const sums = new GroupSums(buckets);
+  for (const [place, { at, tasks }] of counts.entries()) sums.add(numbers[place]!, at, tasks);
+  return sums.counts(groups);
+}
+
+/** Undefined where the counts that would answer are not kept now. */
+async function summarizeByTime(
+  context: Context,
+  search: StoreSearch,
+  time: Buckets["time"],
+  buckets: Buckets | undefined,
+  by: readonly CountKey[],
+): Promise<TaskCounts | undefined> {
+  const apart = { lanes: by.includes("type") || by.includes("queue"), states: by.includes("status") };
+  const asked = askedOf(search, time, buckets, apart);
+  const counted = await context.searching.snapshot(async (session) => {
+    const sums = new PairSums(buckets);
+    if (await countByTime(context, session, asked, sums.add)) return sums;
+    if (!isCountedByHours(search, buckets)) return undefined;
+    await countByHours(session, asked, sums.add);
+    return sums;
+  }, planningOnce);
+  if (!counted) return undefined;
+  const { pairs, sums } = counted;
+  const lanes = apart.lanes
+    ? await context.lanes.namedAtOnce(new Set(pairs.map(({ lane }) => lane)))
+    : undefined;
+  const groups = new Groups(by);
+  const numbers = pairs.map(({ lane, status }) => groups.of(lane, status, lanes?.get(lane)));
+  return sums.addedUp(numbers).counts(groups.all);
+}
+
+/** By lane and status at first: which group each counts for is known with the names of lanes. */
+class PairSums {
+  readonly pairs: { lane: number; status: number }[] = [];
+  readonly sums: GroupSums;
+  readonly #numbers = new Map<number, number>();
+  /** Counts of one pair mostly come one after another. */
+  #latest = { lane: -1, status: -1, number: -1 };
+
+  constructor(buckets: Buckets | undefined) {
+    this.sums = new GroupSums(buckets);
+  }
+
+  readonly add: Add = (lane, status, at, tasks) => {
+    if (lane !== this.#latest.lane || status !== this.#latest.status)
+      this.#latest = { lane, status, number: this.#numberOf(lane, status) };
+    this.sums.add(this.#latest.number, at, tasks);
+  };
+
+  #numberOf(lane: number, status: number): number {
+    const pair = lane * 8 + status;
+    const number = this.#numbers.get(pair) ?? this.pairs.push({ lane, status }) - 1;
+    this.#numbers.set(pair, number);
+    return number;
+  }
+}
+
+/** The groups that lanes and statuses count for, by the keys that are asked for. */
+class Groups {
+  readonly all: CountedGroup[] = [];
+  readonly #by: readonly CountKey[];
+  readonly #ofPairs = new Map<number, number>();
+  readonly #ofNames = new Map<string, number>();
+
+  constructor(by: readonly CountKey[]) {
+    this.#by = by;
+  }
+
+  of(lane: number, status: number, { type = "?", queue = "?" }: Partial<Lane> = {}): number {
+    const pair = lane * 8 + status;
+    let group = this.#ofPairs.get(pair);
+    if (group === undefined) {
+      const named = { type, queue, status: statusNames[status] };
+      const name = this.#by.map((key) => named[key]).join("\n");
+      group =
+        this.#ofNames.get(name) ??
+        this.all.push(Object.fromEntries(this.#by.map((key) => [key, named[key]]))) - 1;
+      this.#ofNames.set(name, group);
+      this.#ofPairs.set(pair, group);
+    }
+    return group;
+  }
+}
+
+async function countByIndex(
+  context: Context,
+  search: StoreSearch,
+  buckets: Buckets | undefined,
+  by: readonly CountKey[],
+): Promise<TaskCounts> {
+  const rows = await context.searching.snapshot(async (session) => {
+    const { pairs } = await outline(session, { ...search, definitions: false });
+    const { statement: counts, values } = summaryStatement(search, pairs, buckets);
+    return session.query(counts, values);
+  }, planning);
+  const lanes = await context.lanes.named(new Set(rows.map(([lane]) => lane as number)));
+  const counts = rows.map(([lane, status, at, tasks]): NamedCount => {
+    const { type, queue } = lanes.get(lane) ?? { type: "?", queue: "?" };
+    return { type, queue, status: statusNames[status]!, at, tasks };
+  });
+  return addedUp(counts, buckets, by);
+}
+
+const talliesByLane = statement(
+  "talliesByLane",
+  `SELECT type, queue, status, sum(tasks)::bigint FROM (${sums}) AS sums JOIN :schema.lanes USING (lane)
+    GROUP BY type, queue, status`,
+);

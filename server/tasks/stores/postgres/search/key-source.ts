@@ -1,0 +1,46 @@
+/**
+ * The seam between a search with conditions and what finds its candidates sooner than walking all tasks would: an index of
+ * attributes, or of texts. A source gives more tasks than fit, never fewer; each is tested on its row.
+ */
+import type { Place, PlanSource } from "../../../core/store.ts";
+import type { StartsRead } from "../../shared/start-ranges.ts";
+import type { Session } from "../connections/database.ts";
+
+export interface KeySource {
+  /** For explanations: what finds the candidates, and by which index. */
+  readonly name: string;
+  readonly index: PlanSource & ("attributes" | "texts" | "slow");
+  /** About how many candidates there are; exact up to `estimateMax`. */
+  readonly estimate: number;
+  /**
+   * Whether keys come in the search's order, so that reading may stop when a page is full. Else `keys` gives all of
+   * them, at most `gatheredMax`, in no order.
+   */
+  readonly isOrdered: boolean;
+  /** Whether it gives only tasks of the types, queues and statuses that are asked for. */
+  readonly isFiltered?: true;
+  /** Whether no index finds the candidates: it walks over them, only nearer to where they are. */
+  readonly isWalk?: true;
+  /** What it reads for a range of the start. */
+  readonly starts?: StartsRead;
+  /** How many it gives, where that is told soon. */
+  readonly total?: () => Promise<number>;
+  /** About how many tasks it does not give, because their texts wait to be indexed. */
+  readonly unindexed?: number;
+  /**
+   * The next candidates beyond a place, at most about `limit`. In the search's order, as (value sorted by, id), where
+   * `isOrdered`; else `value` is null.
+   */
+  keys(session: Session, after: Place | undefined, limit: number): Promise<Candidates>;
+}
+
+export interface Candidates {
+  places: Place[];
+  /** Where there may be more, also when there were none up to there; undefined when these are all. */
+  next?: Place | undefined;
+}
+
+/** Estimates are exact below this. */
+export const estimateMax = 1_000;
+/** More candidates than this are not gathered to be sorted. */
+export const gatheredMax = 20_000;

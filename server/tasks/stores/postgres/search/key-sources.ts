@@ -1,0 +1,110 @@
+/** The sources of candidates that a search may have, and the one that is best. */
+import type { Condition } from "../../../core/filters/condition.ts";
+import type { StoreSearch } from "../../../core/store.ts";
+import { isAttributeCondition } from "../attributes/attribute-conditions.ts";
+import { askAttributes, attributeSource } from "../attributes/attribute-keys.ts";
+import type { NamedAttribute } from "../attributes/attribute-names.ts";
+import type { Database, Session, Snapshot } from "../connections/database.ts";
+import type { Context } from "../context.ts";
+import type { TextIndex } from "../texts/text-indexes.ts";
+import { readTextIndex, textSource } from "../texts/text-keys.ts";
+import { missesMany, readUnindexed, withUnindexed } from "../texts/text-unindexed.ts";
+import type { Passing } from "../texts/text-ways.ts";
+import { durationSource } from "./duration-source.ts";
+import type { KeySource } from "./key-source.ts";
+import { outline } from "./search.ts";
+import { valueSource } from "./value-keys.ts";
+
+/** What an index can do is asked again after this, in milliseconds: it may be made, and it grows. */
+const indexAgeMsMax = 60_000;
+
+const indexes = new WeakMap<Database, { readAt: number; index: TextIndex }>();
+
+/**
+ * The source with the fewest candidates; undefined where nothing finds them but walking.
+ * @param names asks for all attributes there are
+ */
+export async function findKeySource(
+  context: Context,
+  session: Snapshot,
+  search: StoreSearch,
+  names: (session: Session) => Promise<readonly NamedAttribute[]>,
+): Promise<KeySource | undefined> {
+  if (!search.where) return undefined;
+  const asked = mentions(search.where, isAttributeCondition)
+    ? await askedOf(context, session, search, names)
+    : undefined;
+  const index = await textIndexOf(context, session);
+  const byAttribute = asked && (await attributeSource(session, search, asked, index.tasks || undefined));
+  // So few are read at once; nothing finds them sooner.
+  if (byAttribute && byAttribute.estimate < search.limit) return byAttribute;
+  let known: Promise<Passing> | undefined;
+  const passing = () => {
+    known ??= passingIn(session, search);
+    return known;
+  };
+  const filter = async () => ((search.types ?? search.queues ?? search.statuses) ? passing() : undefined);
+  const byDuration = await durationSource(session, search, async () => (await passing()).pairs);
+  const byValue = await valueSource(session, search, index, filter);
+  const best = fewer(fewer(byAttribute, byDuration), byValue);
+  if (!mentions(search.where, ({ kind }) => kind === "text")) return best;
+  const passes = await filter();
+  // The texts first: how long they take tells how many are read at once.
+  const [texts, unindexed] = await session.inOneGo(() => [
+    textSource(session, search, index, passes),
+    readUnindexed(session, search, passes),
+  ]);
+  if (missesMany(unindexed, search)) return best;
+  return fewer(best, texts && withUnindexed(search, texts, unindexed));
+}
+
+/**
+ * Which attributes there are is asked together with what is asked of them, by what is known of them. While the index lacks tasks, it is
+ * asked again with these.
+ */
+async function askedOf(
+  { attributes }: Context,
+  session: Snapshot,
+  search: StoreSearch,
+  names: (session: Session) => Promise<readonly NamedAttribute[]>,
+): ReturnType<typeof askAttributes> {
+  const { known } = attributes;
+  if (!known) return askAttributes(session, search, await names(session));
+  const [all, asked] = await session.inOneGo(() => [names(session), askAttributes(session, search, known)]);
+  return areSame(all, known) ? asked : askAttributes(session, search, all);
+}
+
+function areSame(some: readonly NamedAttribute[], others: readonly NamedAttribute[]): boolean {
+  const isSame = ({ attribute, type, name, behind }: NamedAttribute, place: number) => {
+    const other = others[place]!;
+    return attribute === other.attribute && type === other.type && name === other.name && !behind;
+  };
+  return some.length === others.length && some.every(isSame);
+}
+
+function fewer(one: KeySource | undefined, other: KeySource | undefined): KeySource | undefined {
+  if (!one || !other) return one ?? other;
+  return other.estimate < one.estimate ? other : one;
+}
+
+async function passingIn(session: Session, search: StoreSearch): Promise<Passing> {
+  const { pairs } = await outline(session, { ...search, definitions: false });
+  return { pairs, tasks: pairs.reduce((sum, { tasks }) => sum + tasks, 0) };
+}
+
+/** Whether some part of the condition is of this kind. */
+function mentions(condition: Condition, is: (part: Condition) => boolean): boolean {
+  if (condition.kind === "not") return mentions(condition.part, is);
+  if (condition.kind === "and" || condition.kind === "or")
+    return condition.parts.some((part) => mentions(part, is));
+  return is(condition);
+}
+
+async function textIndexOf({ database }: Context, session: Session): Promise<TextIndex> {
+  const known = indexes.get(database);
+  const now = performance.now();
+  if (known && now - known.readAt < indexAgeMsMax) return known.index;
+  const index = await readTextIndex(session, database.location.schema);
+  indexes.set(database, { readAt: now, index });
+  return index;
+}

@@ -1,0 +1,100 @@
+/**
+ * Which pairs had tasks when searches last looked. A page of these is asked for together with the question which pairs there
+ * are, one wait for the server instead of two; and once more where the answer has others. A pair without tasks costs a look. Tasks come
+ * to run and end all the time, and all of them are one look: so each lane is taken to have some.
+ */
+import type { StoreSearch } from "../../../core/store.ts";
+import type { Pair } from "./search-statements.ts";
+
+/** Of so many combinations of filters, and so many pairs of all of them. */
+const filtersMax = 500;
+const pairsMax = 20_000;
+/** Pairs that have lost their tasks are forgotten after so long, in milliseconds. */
+const ageMsMax = 60_000;
+
+interface Known {
+  pairs: readonly Pair[];
+  /** The keys of these. A search keeps both as they were when it began, so neither is ever changed. */
+  keys: ReadonlySet<number>;
+  since: number;
+}
+
+/** What was known when a search began. */
+export interface Look {
+  /** Undefined where nobody has looked yet. */
+  pairs: readonly Pair[] | undefined;
+  /** The numbers of these, where it is enough to ask for others. Else some may have lost their tasks since. */
+  keys: readonly number[] | undefined;
+  /** Takes note of those there are. Answers whether all of them were known. */
+  saw(pairs: readonly Pair[]): boolean;
+}
+
+export class KnownPairs {
+  readonly #byFilters = new Map<string, Known>();
+  #count = 0;
+  #forgotten = 0;
+
+  look(search: StoreSearch): Look {
+    const filters = filtersOf(search);
+    const known = this.#byFilters.get(filters);
+    const forgotten = this.#forgotten;
+    const isOld = known === undefined || performance.now() - known.since > ageMsMax;
+    return {
+      pairs: known?.pairs,
+      keys: isOld ? undefined : [...known.keys],
+      saw: (found) => {
+        const others = found.filter((pair) => !known?.keys.has(keyOf(pair)));
+        // The answer of a server that is gone says nothing of another one's.
+        if ((isOld || others.length > 0) && forgotten === this.#forgotten)
+          this.#keep(
+            filters,
+            withRunning(search, isOld ? found : [...known.pairs, ...others]),
+            isOld ? performance.now() : known.since,
+          );
+        return known !== undefined && others.length === 0;
+      },
+    };
+  }
+
+  /** A number of a lane may stand for another one from now on. */
+  forget(): void {
+    this.#forgotten += 1;
+    this.#clear();
+  }
+
+  #keep(filters: string, pairs: readonly Pair[], since: number): void {
+    this.#count -= this.#byFilters.get(filters)?.pairs.length ?? 0;
+    this.#byFilters.delete(filters);
+    if (this.#byFilters.size >= filtersMax || this.#count + pairs.length > pairsMax) this.#clear();
+    this.#byFilters.set(filters, { pairs, keys: new Set(pairs.map(keyOf)), since });
+    this.#count += pairs.length;
+  }
+
+  #clear(): void {
+    this.#byFilters.clear();
+    this.#count = 0;
+  }
+}
+
+const running = 2;
+
+function withRunning({ statuses }: StoreSearch, pairs: readonly Pair[]): readonly Pair[] {
+  if (statuses && !statuses.includes("RUNNING")) return pairs;
+  const byKey = new Map(pairs.map((pair) => [keyOf(pair), pair]));
+  for (const { lane, ownIds } of pairs) {
+    const pair: Pair = { lane, ownIds, status: running, tasks: 0 };
+    if (!byKey.has(keyOf(pair))) byKey.set(keyOf(pair), pair);
+  }
+  return [...byKey.values()];
+}
+
+/** The number of a pair, in SQL. */
+export const pairKey = "lane * 8 + status";
+
+function keyOf({ lane, status }: Pair): number {
+  return lane * 8 + status;
+}
+
+function filtersOf({ types, queues, statuses }: StoreSearch): string {
+  return JSON.stringify([types ?? null, queues ?? null, statuses ?? null]);
+}

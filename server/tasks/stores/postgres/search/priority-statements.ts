@@ -1,0 +1,61 @@
+/**
+ * The SQL of the order by priority: an index has the tasks of any priority but 0, of one lane and status in the search's order. Those of
+ * 0, which are most tasks or none, are in the order of their ids between those of higher priorities and those of lower ones, and neither they nor what
+ * lies behind them is read where the page is full before.
+ */
+import type { StoreSearch } from "../../../core/store.ts";
+import { sortedBetween } from "../../shared/near-orders.ts";
+import { isDownwards } from "../../shared/search-bounds.ts";
+import { noKeys, orderedKeys } from "./ordered-keys.ts";
+import { isWhole, ordered, type Pair, split, streamKeys, type Text, wholeKeys } from "./search-statements.ts";
+
+export const prioritizedIndex = "tasks_prioritized";
+
+/** Those of the priorities before 0 in the direction of reading, or behind it, in no order. */
+export function prioritizedKeys(
+  text: Text,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  limit: number,
+  side: "before" | "behind",
+): string {
+  const sorted = sortedBetween(search);
+  const isHigh = isDownwards(search) === (side === "before");
+  return orderedKeys(text, search, pairs, limit, {
+    value: "tasks.priority",
+    conditions: ["tasks.status <> 2", "tasks.priority <> 0"],
+    areTied: true,
+    from: isHigh ? Math.max(sorted.from, 1) : sorted.from,
+    to: isHigh ? sorted.to : Math.min(sorted.to, -1),
+  });
+}
+
+/** Those of the priority 0, and others among them that are to be passed over: `value` is 0, and they are in the order of their ids. */
+export function unprioritizedKeys(
+  text: Text,
+  { where, after, ...search }: StoreSearch,
+  pairs: readonly Pair[],
+  limit: number,
+  most: number,
+): string {
+  const placed = { ...search, ...(where && { where }), ...(after && { after }) };
+  const { from, to } = sortedBetween(placed);
+  if (from > 0 || to < 0) return noKeys;
+  const place = after?.value === 0 && { after: { value: null, id: after.id, backwards: false } };
+  const byId: StoreSearch = { ...search, ...place, sortBy: "id", descending: isDownwards(placed) };
+  const isFull = `(SELECT count(*) FROM others) >= ${text.add(limit)}::integer`;
+  return `SELECT 0::bigint AS value, id FROM (${idsOf(text, byId, pairs, most)}) AS ids WHERE NOT ${isFull}`;
+}
+
+/** Whether all of the priority 0 are there, and the page is not full with them. */
+export function areNotEnough(text: Text, limit: number, most: number): string {
+  return `(SELECT count(*) FROM near) < ${text.add(most)}::integer
+    AND (SELECT count(*) FROM others) + (SELECT count(*) FROM near WHERE value = 0) < ${text.add(limit)}::integer`;
+}
+
+/** The first ids; where no filter leaves any out also of tasks that run. */
+function idsOf(text: Text, search: StoreSearch, pairs: readonly Pair[], limit: number): string {
+  const { settled } = split(pairs);
+  const keys = isWhole(search, pairs) ? wholeKeys(text, search) : streamKeys(text, search, settled, limit);
+  return `SELECT id FROM (${keys.text}) AS keys ORDER BY ${ordered(search, keys.order)} LIMIT ${text.add(limit)}`;
+}

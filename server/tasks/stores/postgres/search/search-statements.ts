@@ -1,0 +1,450 @@
+/**
+ * The SQL of searches: which index serves a stream of keys, and how streams become one page.
+ *
+ * A stream is one (lane, stored status) pair, which an index has in the order asked for. Few streams are merged by the
+ * server (Merge Append), which reads of each no more than it answers. The plan of very many would take longer than the
+ * page: then the first key of each stream is looked at, and only the streams whose first keys are foremost are read.
+ * Generated ids are in the order of creation, so where no task has a chosen id, the primary key is the whole list.
+ *
+ * Every stream says its order and its limit: only then does the planner consider merging. Searches run with sorts and
+ * bitmaps made unattractive (planning.ts), since without fresh statistics it takes every stream for a few rows.
+ */
+
+import { ulidStart } from "../../../core/ids.ts";
+import type { Place, StoreSearch } from "../../../core/store.ts";
+import { compareText } from "../../../core/values/compare.ts";
+import { boundsOf, isDownwards, isSplit, lateMs, type Stream } from "../../shared/search-bounds.ts";
+import { columnsWithin, sizedTasks, taskColumns } from "../rows.ts";
+import { type Statement, shape } from "../statement.ts";
+
+/** A (lane, stored status) pair that may have tasks. */
+export interface Pair {
+  lane: number;
+  ownIds: boolean;
+  status: number;
+  /** How many, when it was counted. */
+  tasks: number;
+}
+
+/** A search that may want only tasks whose start is beyond a place. */
+export interface StreamSearch extends StoreSearch {
+  startedBeyond?: Place & { isDown: boolean };
+}
+
+/** A statement with its values. */
+export interface SearchStatement {
+  statement: Statement;
+  values: unknown[];
+}
+
+/** Of so few streams each is read as far as the page may reach. */
+const fewStreamsMax = 24;
+/** Of more, the first of each are looked at, altogether so many times as many keys as are wanted. */
+const headsSpare = 4;
+/** From so many keys on they are merged by the server, if the streams are not too many for its planner. */
+const mergedKeysMin = 2_000;
+const mergedStreamsMax = 400;
+
+/** The stored status of tasks that were never changed: `updated_at` is `created_at`, and no index by it holds them. */
+const fresh = 0;
+const running = 2;
+/** No task's instants reach these. */
+export const instantMin = -1e15;
+export const instantMax = 1e15;
+
+const isLate = `tasks.status <> 2 AND tasks.status <> 0 AND tasks.updated_at - tasks.created_at > ${lateMs}`;
+
+export const conditionsOf: Record<Stream, string> = {
+  created: "tasks.status <> 2",
+  updated: "tasks.status <> 2 AND tasks.status <> 0",
+  lateCreated: isLate,
+  lateUpdated: isLate,
+  ownId: "tasks.status <> 2 AND tasks.own_id",
+};
+/** What a stream is in the order of. */
+export const columnsOf: Record<Stream, string[]> = {
+  created: ["tasks.created_at", "tasks.id"],
+  updated: ["tasks.updated_at", "tasks.id"],
+  lateCreated: ["tasks.created_at", "tasks.id"],
+  lateUpdated: ["tasks.updated_at", "tasks.id"],
+  ownId: ["tasks.id"],
+};
+
+/** Which tasks of a page are sent: those that meet a condition, and the last of all. */
+export interface Sent {
+  condition(text: Text): string;
+  most: number;
+}
+
+/**
+ * The tasks from `offset` on in the order that is asked for: the instant sorted by, then `taskColumns`. Where only some are
+ * sent, each begins with its place on the page, from 1.
+ * @param share for `columnsWithin` so many bytes in place of `taskColumns`
+ */
+export function pageStatement(
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  limit: number,
+  offset: number,
+  share?: number,
+  sent?: Sent,
+): SearchStatement {
+  const text = new Text();
+  const keys = isWhole(search, pairs)
+    ? wholeKeys(text, search)
+    : streamKeys(text, search, pairs, offset + limit);
+  const [columns, inPage] = [keys.order.join(", "), keys.order.map((column) => `page.${column}`)];
+  const page = `SELECT ${columns} FROM (${keys.text}) AS keys ORDER BY ${ordered(search, keys.order)}
+        LIMIT ${text.add(limit)} OFFSET ${text.add(offset)}`;
+  const last = "(SELECT id FROM page ORDER BY place DESC LIMIT 1)";
+  const row = share === undefined ? taskColumns : columnsWithin(text.add(share));
+  return {
+    statement: shape(
+      "searchTasks",
+      `WITH page AS MATERIALIZED (
+        ${sent ? `SELECT row_number() OVER ()::integer AS place, ${columns} FROM (${page}) AS ordered` : page})
+      SELECT ${sent ? "page.place, " : ""}${sortColumn(search, "tasks")}, ${row}
+      FROM page
+        CROSS JOIN LATERAL (SELECT ${share === undefined ? "*" : sizedTasks} FROM :schema.tasks WHERE tasks.id = page.id
+          ${sent ? `AND (${sent.condition(text)} OR tasks.id = ${last})` : ""} OFFSET 0) AS tasks
+      ORDER BY ${ordered(search, inPage)} ${sent ? `LIMIT ${text.add(sent.most)}` : ""}`,
+    ),
+    values: text.values,
+  };
+}
+
+/** A query of the first keys of the pairs in the order that is asked for, `value, id`. Not by id. */
+export function keysOf(text: Text, search: StoreSearch, pairs: readonly Pair[], limit: number): string {
+  const order: Keys["order"] = ["value", "id"];
+  const { text: keys } = streamKeys(text, search, pairs, limit);
+  return `SELECT value, id FROM (${keys}) AS keys ORDER BY ${ordered(search, order)} LIMIT ${text.add(limit)}`;
+}
+
+// Keys
+
+/** A query of ids, and of values too where the order needs them. */
+interface Keys {
+  text: string;
+  /** What they are in order of: `value, id`, or `id` alone. */
+  order: ("value" | "id")[];
+}
+
+/** Whether the primary key has every task of the search, and no other, in its order. */
+export function isWhole(search: StoreSearch, pairs: readonly Pair[]): boolean {
+  if (search.types || search.queues || search.statuses || search.updated) return false;
+  if (search.sortBy === "id" && !search.created) return true;
+  return search.sortBy !== "updatedAt" && !pairs.some(({ ownIds }) => ownIds);
+}
+
+export function wholeKeys(text: Text, search: StoreSearch): Keys {
+  const { created, after } = search;
+  const conditions: string[] = [];
+  const add = (operator: string, id: string | undefined) => {
+    if (id !== undefined) conditions.push(`tasks.id ${operator} ${text.add(id)}::text`);
+  };
+  add(">=", created?.start === undefined ? undefined : ulidStart(created.start));
+  add("<", created?.end === undefined ? undefined : ulidStart(created.end));
+  if (after) {
+    const place = search.sortBy === "id" ? after.id : idAt(after.value ?? 0, after.id);
+    add(isDownwards(search) ? "<" : ">", place);
+  }
+  const where = conditions.length > 0 ? `WHERE ${conditions.join(" AND ")}` : "";
+  return { text: `SELECT tasks.id FROM :schema.tasks ${where}`, order: ["id"] };
+}
+
+/** Where (instant, id) lies among generated ids: what is before it there is less, what is after it is greater. */
+function idAt(value: number, id: string): string {
+  const first = ulidStart(value);
+  if (compareText(id, first) < 0) return first;
+  const end = ulidStart(value + 1);
+  return compareText(id, end) > 0 ? end : id;
+}
+
+export function streamKeys(text: Text, search: StoreSearch, pairs: readonly Pair[], keysMax: number): Keys {
+  const isMixed = search.sortBy === "id" && pairs.some(({ ownIds }) => ownIds);
+  if (!isMixed) return { text: mergedKeys(text, search, pairs, keysMax, true), order: ["value", "id"] };
+  // Ids of both kinds: each kind is merged in its own order.
+  const { settled, moving } = split(pairs);
+  const parts = [false, true].flatMap((own) => {
+    const kind = settled.filter(({ ownIds }) => ownIds === own);
+    if (kind.length === 0) return [];
+    const order = ordered(search, own ? ["id"] : ["value", "id"]);
+    const keys = mergedKeys(text, search, kind, keysMax, !own);
+    return `(SELECT id FROM (${keys}) AS kind ORDER BY ${order} LIMIT ${text.add(keysMax)})`;
+  });
+  if (moving.length > 0) parts.push(`(${movingKeys(text, search, moving, keysMax, false)})`);
+  return { text: parts.join("\n UNION ALL "), order: ["id"] };
+}
+
+/** Keys of pairs that are all in one order. */
+function mergedKeys(
+  text: Text,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  keysMax: number,
+  withValue: boolean,
+): string {
+  const { settled, moving } = split(pairs);
+  const isMerged = keysMax >= mergedKeysMin && settled.length <= mergedStreamsMax;
+  const ways = settled.length <= fewStreamsMax ? wholeStreams : foremostStreams;
+  const parts = isMerged
+    ? settled.flatMap((pair) => streamsOfPair(text, search, pair, keysMax, withValue))
+    : ways(text, search, settled, keysMax, withValue);
+  if (moving.length > 0) parts.push(movingKeys(text, search, moving, keysMax, withValue));
+  if (parts.length === 0) return "SELECT 0::bigint AS value, NULL::text AS id WHERE false";
+  return parts.map((part) => `(${part})`).join("\n UNION ALL ");
+}
+
+function streamsOfPair(
+  text: Text,
+  search: StoreSearch,
+  pair: Pair,
+  keysMax: number,
+  withValue: boolean,
+): string[] {
+  const own = [`tasks.lane = ${text.add(pair.lane)}::integer`, `tasks.status = ${pair.status}`];
+  return streamsOf(search, pair).map((stream) => {
+    const group = { stream, isFresh: pair.status === fresh };
+    return keysWhere(text, search, group, own, keysMax, withValue);
+  });
+}
+
+export function wholeStreams(
+  text: Text,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  keysMax: number,
+  withValue: boolean,
+): string[] {
+  return groupsOf(pairs, (pair) => streamsOf(search, pair)).map((group) => {
+    const keys = keysWhere(text, search, group, ownOf("pair"), keysMax, withValue);
+    return `SELECT keys.* FROM ${unnested(text, group)} CROSS JOIN LATERAL (${keys}) AS keys`;
+  });
+}
+
+/**
+ * The first keys of each stream, `headsSpare` times as many as are wanted, tell how far the page reaches at most: with
+ * `keysMax` of them before it, no key behind the last of these (`edge`) can be on it, and only streams that have one of them are read.
+ */
+function foremostStreams(
+  text: Text,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  keysMax: number,
+  withValue: boolean,
+): string[] {
+  const groups = groupsOf(pairs, (pair) => streamsOf(search, pair));
+  const depth = Math.ceil((headsSpare * keysMax) / pairs.length);
+  const heads = groups.map((group, place) => {
+    const head = keysWhere(text, search, group, ownOf("pair"), withValue ? depth : 1, withValue);
+    return `SELECT ${place} AS part, pair.lane, pair.status, head.* FROM ${unnested(text, group)}
+      CROSS JOIN LATERAL (${head}) AS head`;
+  });
+  const columns = withValue ? ["value", "id"] : ["id"];
+  const order = ordered(search, columns);
+  const parts = groups.map((group, place) => {
+    const edge = withValue ? "(SELECT value FROM edge)" : undefined;
+    const keys = keysWhere(text, search, group, ownOf("foremost"), keysMax, withValue, edge);
+    return `SELECT keys.* FROM (SELECT DISTINCT lane, status FROM foremost WHERE part = ${place}) AS foremost
+      CROSS JOIN LATERAL (${keys}) AS keys`;
+  });
+  return [
+    `WITH foremost AS MATERIALIZED (
+      SELECT * FROM (${heads.join(" UNION ALL ")}) AS heads ORDER BY ${order} LIMIT ${text.add(keysMax)}),
+    edge AS MATERIALIZED (
+      SELECT ${columns[0]} FROM foremost ORDER BY ${order} LIMIT 1 OFFSET ${text.add(keysMax - 1)})
+    ${parts.join(" UNION ALL ")}`,
+  ];
+}
+
+export function ownOf(pair: string): string[] {
+  return [`tasks.lane = ${pair}.lane`, `tasks.status = ${pair}.status`];
+}
+
+function keysWhere(
+  text: Text,
+  search: StoreSearch,
+  group: Pick<Group, "stream" | "isFresh">,
+  own: readonly string[],
+  keysMax: number,
+  withValue: boolean,
+  edge?: string,
+): string {
+  const [instant] = columnsOf[group.stream];
+  const order = ordered(search, columnsOf[group.stream]);
+  const conditions = [...own, ...between(text, search, group, edge)];
+  return `SELECT ${withValue ? `${instant} AS value, ` : ""}tasks.id FROM :schema.tasks
+    WHERE ${conditions.join(" AND ")} ORDER BY ${order} LIMIT ${text.add(keysMax)}`;
+}
+
+/** RUNNING tasks, as many as there are slots, are all read (`OFFSET 0` says so to the planner) and sorted. */
+function movingKeys(
+  text: Text,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  keysMax: number,
+  withValue: boolean,
+): string {
+  const columns = withValue ? ["value", "id"] : ["id"];
+  const conditions = movingConditions(text, search, pairs).join(" AND ");
+  return `SELECT ${columns.join(", ")} FROM (SELECT ${sortColumn(search, "tasks")} AS value, tasks.id
+      FROM :schema.tasks WHERE ${conditions} OFFSET 0) AS moving
+    ORDER BY ${ordered(search, columns)} LIMIT ${text.add(keysMax)}`;
+}
+
+/** As in `between`, the same text for all. */
+export function movingConditions(text: Text, search: StoreSearch, pairs: readonly Pair[]): string[] {
+  // They have ids of both kinds, and no index by their instants.
+  const { created, updated, place, id } = boundsOf(search, "ownId", false);
+  const [beyond, nearest] = isDownwards(search) ? ["<", instantMax] : [">", instantMin];
+  const at = (value: number) => `${text.add(value)}::bigint`;
+  return [
+    "tasks.status = 2",
+    `tasks.lane = ANY(${text.add(pairs.map(({ lane }) => lane))}::integer[])`,
+    ...Object.entries({ created, updated }).flatMap(([instant, { from, to }]) => [
+      `tasks.${instant}_at >= ${at(from ?? instantMin)}`,
+      `tasks.${instant}_at < ${at(to ?? instantMax)}`,
+    ]),
+    `(${sortColumn(search, "tasks")}, tasks.id) ${beyond} (${at(place?.value ?? nearest)}, ${text.add(place?.id ?? "")}::text)`,
+    ...(id === undefined ? [] : [`tasks.id ${beyond} ${text.add(id)}::text`]),
+  ];
+}
+
+// Parts of statements
+
+export function split(pairs: readonly Pair[]): { settled: Pair[]; moving: Pair[] } {
+  return {
+    settled: pairs.filter(({ status }) => status !== running),
+    moving: pairs.filter(({ status }) => status === running),
+  };
+}
+
+export function ordered(search: StoreSearch, columns: readonly string[]): string {
+  const direction = isDownwards(search) ? "DESC" : "ASC";
+  return columns.map((column) => `${column} ${direction}`).join(", ");
+}
+
+export function sortColumn({ sortBy }: StoreSearch, table: string): string {
+  return `${table}.${sortBy === "updatedAt" ? "updated_at" : "created_at"}`;
+}
+
+export function streamsOf(search: StoreSearch, { status, ownIds }: Pair): Stream[] {
+  if (search.sortBy === "id" && ownIds) return ["ownId"];
+  if (status === fresh) return ["created"];
+  if (search.sortBy === "updatedAt") return isSplit(search) ? ["updated", "lateUpdated"] : ["updated"];
+  return isSplit(search) ? ["created", "lateCreated"] : ["created"];
+}
+
+/** Pairs that the same index serves; always in one order, so that the same groups make the same text. */
+interface Group {
+  stream: Stream;
+  isFresh: boolean;
+  lanes: number[];
+  statuses: number[];
+}
+
+export function groupsOf(pairs: readonly Pair[], streamsFor: (pair: Pair) => Stream[]): Group[] {
+  const groups = new Map<string, Group>();
+  for (const pair of pairs) {
+    const isFresh = pair.status === fresh;
+    for (const stream of streamsFor(pair)) {
+      const key = `${stream} ${isFresh}`;
+      const group = groups.get(key) ?? { stream, isFresh, lanes: [], statuses: [] };
+      group.lanes.push(pair.lane);
+      group.statuses.push(pair.status);
+      groups.set(key, group);
+    }
+  }
+  return [...groups.entries()].sort(([a], [b]) => compareText(a, b)).map(([, group]) => group);
+}
+
+export function unnested(text: Text, { lanes, statuses }: Pick<Group, "lanes" | "statuses">): string {
+  return `unnest(${text.add(lanes)}::integer[], ${text.add(statuses)}::smallint[]) AS pair (lane, status)`;
+}
+
+/** What a task of the stream must meet to be found, beside being in its pair. */
+export function wanted(
+  text: Text,
+  search: StreamSearch,
+  { stream, isFresh }: Pick<Group, "stream" | "isFresh">,
+): string[] {
+  return [
+    conditionsOf[stream],
+    ...boundConditions(text, search, stream, isFresh),
+    ...startedConditions(text, search),
+  ];
+}
+
+function startedConditions(text: Text, { startedBeyond: place }: StreamSearch): string[] {
+  if (!place) return [];
+  const values = `(${text.add(place.value)}::bigint, ${text.add(place.id)}::text)`;
+  return [`(tasks.started_at, tasks.id) ${place.isDown ? "<" : ">"} ${values}`];
+}
+
+/**
+ * The same as `wanted` for a stream that is walked: both ends are always there, and the place to go on from is one of
+ * them, so that searches with and without ranges and places are one text. No task has the id "".
+ * @param edge SQL of the last instant to be looked at, or of null
+ */
+function between(
+  text: Text,
+  search: StreamSearch,
+  { stream, isFresh }: Pick<Group, "stream" | "isFresh">,
+  edge?: string,
+): string[] {
+  if (stream === "ownId") return wanted(text, search, { stream, isFresh });
+  const { created, updated, place, id } = boundsOf(search, stream, isFresh);
+  const isByUpdate = stream === "updated" || stream === "lateUpdated";
+  const [walked, other] = isByUpdate ? [updated, created] : [created, updated];
+  const isDown = isDownwards(search);
+  // A walk stops at one bound only, so the nearer one is found out before.
+  const within = (value: string) => {
+    if (!edge) return value;
+    return isDown ? `greatest(${value}, ${edge})` : `least(${value}, ${edge} + 1)`;
+  };
+  const end = (operator: string, value: number, id = "", isFar = false) => {
+    const at = `${text.add(value)}::bigint`;
+    return `(${columnsOf[stream].join(", ")}) ${operator} (${isFar ? within(at) : at}, ${text.add(id)}::text)`;
+  };
+  const conditions = [
+    conditionsOf[stream],
+    place && !isDown ? end(">", place.value, place.id) : end(">", walked.from ?? instantMin, "", isDown),
+    place && isDown ? end("<", place.value, place.id) : end("<", walked.to ?? instantMax, "", !isDown),
+  ];
+  if (!isFresh) {
+    const column = isByUpdate ? "tasks.created_at" : "tasks.updated_at";
+    conditions.push(`${column} >= ${text.add(other.from ?? instantMin)}::bigint`);
+    conditions.push(`${column} < ${text.add(other.to ?? instantMax)}::bigint`);
+  }
+  if (id !== undefined) conditions.push(`tasks.id ${isDown ? "<" : ">"} ${text.add(id)}::text`);
+  return [...conditions, ...startedConditions(text, search)];
+}
+
+/** Conditions on the instants and on the place to go on from. */
+function boundConditions(text: Text, search: StoreSearch, stream: Stream, isFresh: boolean): string[] {
+  const { created, updated, place, id } = boundsOf(search, stream, isFresh);
+  const beyond = isDownwards(search) ? "<" : ">";
+  const conditions: string[] = [];
+  const add = (column: string, operator: string, value: number | undefined) => {
+    if (value !== undefined) conditions.push(`${column} ${operator} ${text.add(value)}::bigint`);
+  };
+  add("tasks.created_at", ">=", created.from);
+  add("tasks.created_at", "<", created.to);
+  add("tasks.updated_at", ">=", updated.from);
+  add("tasks.updated_at", "<", updated.to);
+  if (id !== undefined) conditions.push(`tasks.id ${beyond} ${text.add(id)}::text`);
+  if (place) {
+    const column = isFresh ? "tasks.created_at" : sortColumn(search, "tasks");
+    const values = `(${text.add(place.value)}::bigint, ${text.add(place.id)}::text)`;
+    conditions.push(`(${column}, tasks.id) ${beyond} ${values}`);
+  }
+  return conditions;
+}
+
+/** Values of a statement that is put together, by their number. */
+export class Text {
+  readonly values: unknown[] = [];
+
+  /** `$n` of the value. */
+  readonly add = (value: unknown): string => `$${this.values.push(value)}`;
+}

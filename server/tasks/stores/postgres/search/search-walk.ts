@@ -1,0 +1,435 @@
+/**
+ * Searches with conditions, and orders that no index has. Candidates come from an index of attributes or texts where one
+ * finds few (key-sources.ts), else the tasks that pass the plain filters are walked in the search's order. Each is tested, a
+ * chunk at a time, each a snapshot of its own, with a look at the clock. What has no order by index is gathered and sorted.
+ */
+import { meets, sortValueIn } from "../../../core/filters/meets.ts";
+import { rankedMax } from "../../../core/relevance.ts";
+import type { Count, Found, Place, SearchPlan, StoreSearch } from "../../../core/store.ts";
+import type { Task } from "../../../core/task.ts";
+import { isOfRange, nearIndexes } from "../../shared/near-orders.ts";
+import { countUnfilled, unfilledIn } from "../attributes/attribute-fills.ts";
+import type { Session, Snapshot } from "../connections/database.ts";
+import { planning, planningOnce } from "../connections/planning.ts";
+import type { Context } from "../context.ts";
+import { textIndexes } from "../texts/text-indexes.ts";
+import { CandidateReader, type Tested } from "./candidate-reader.ts";
+import {
+  type Chunk,
+  chunkMax,
+  comparator,
+  firstOfSource,
+  type Placed,
+  placed,
+  placeOf,
+  withEntries,
+} from "./chunks.ts";
+import { dueRangeSource } from "./due-range-source.ts";
+import { durationIndexes } from "./duration-statements.ts";
+import { delaysIndex } from "./elsewhere-keys.ts";
+import { type Candidates, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
+import { findKeySource } from "./key-sources.ts";
+import type { PartedOrder } from "./near-statements.ts";
+import { hasEntries, isParted, nearChunks } from "./near-walk.ts";
+import { prioritizedIndex } from "./priority-statements.ts";
+import * as plain from "./search.ts";
+import { SearchBudget } from "./search-budget.ts";
+import { startRangeSource } from "./start-range-source.ts";
+import { portionBytesMax } from "./value-sizes.ts";
+import { walkedChunks } from "./walked-chunks.ts";
+
+/** Candidates that an order without an index is looked for among; further ones are not sorted. */
+const sortedMax = 200_000;
+/** So few pages are sorted sooner than an order is walked through. */
+const sortedPagesMax = 10;
+/** More tasks than these are counted and sorted by statements of their own. */
+const sortedAtOnceMax = 2_000;
+
+export async function searchTasks(context: Context, search: StoreSearch): Promise<Found> {
+  if (!needsWalk(search)) return plain.searchTasks(context, search);
+  const walk = new Walk(context, search);
+  const found = await walk.page();
+  const last = found.tasks.length >= search.limit ? found.tasks.at(-1) : undefined;
+  return { ...found, ...(await unfilledIn(context, search, walk.reader.names, last)) };
+}
+
+/** What `searchTasks` would do. */
+export async function explainSearch(context: Context, search: StoreSearch): Promise<SearchPlan> {
+  if (!needsWalk(search) && search.id === undefined) return plain.planInOrder(context, search);
+  const { budgetMs: _budget, ...unbounded } = search;
+  const walk = new Walk(context, unbounded);
+  return { ...(await walk.plan()), ...(await unfilledIn(context, search, walk.reader.names)) };
+}
+
+/** Exact, or as good as the budget allows. */
+export async function countTasks(context: Context, search: StoreSearch): Promise<Count> {
+  const { where, after: _after, ...rest } = search;
+  const unplaced: StoreSearch = {
+    ...rest,
+    sortBy: "createdAt",
+    descending: true,
+    offset: 0,
+    definitions: false,
+  };
+  if (!where) return { count: await plain.countTasks(context, unplaced), errorMax: 0 };
+  const walk = new Walk(context, { ...unplaced, where });
+  const { met, seen, isWhole, unindexed, candidates } = await walk.count();
+  const unfilled = await countUnfilled(context.database, search, walk.reader.names);
+  const lacking = unfilled > 0 && { unfilled };
+  if (isWhole) return { count: met, errorMax: unindexed + unfilled, ...lacking };
+  const all = candidates ?? (await plain.countTasks(context, unplaced));
+  const total = Math.max(seen + unindexed, all);
+  const count = Math.round((met / Math.max(1, seen)) * total);
+  return { count, errorMax: Math.max(count - met, met + total - seen - count) + unfilled, ...lacking };
+}
+
+function needsWalk({ where, sortBy }: StoreSearch): boolean {
+  return where !== undefined || !isIndexed(sortBy);
+}
+
+function isIndexed(sortBy: StoreSearch["sortBy"]): boolean {
+  return sortBy === "createdAt" || sortBy === "updatedAt" || sortBy === "id";
+}
+
+/** How many of the newest tasks that fit are put in an order that no index has. */
+function sortedMost({ sortBy }: StoreSearch): number {
+  return sortBy === "relevance" ? rankedMax : sortedMax;
+}
+
+class Walk {
+  readonly #context: Context;
+  readonly #search: StoreSearch;
+  readonly #budget: SearchBudget;
+  readonly reader: CandidateReader;
+
+  constructor(context: Context, search: StoreSearch) {
+    this.#search = search;
+    this.#budget = new SearchBudget(search.budgetMs);
+    this.#context = this.#budget.within(context);
+    this.reader = new CandidateReader(this.#context, search, this.#budget.endsAt);
+  }
+
+  page(): Promise<Found> {
+    const page = isIndexed(this.#search.sortBy) ? this.#walked() : this.#sorted();
+    const { after } = this.#search;
+    return this.#budget.or(page, { tasks: [], ...(after ? { stoppedAt: after } : { isPartial: true }) });
+  }
+
+  async #sorted(): Promise<Found> {
+    const { sortBy, where, offset } = this.#search;
+    if (isParted(sortBy)) {
+      const fewMax = this.#fewMax();
+      if (fewMax !== undefined || (await this.#isNear())) {
+        const isPassed = !where && !hasEntries(this.#search);
+        const asked = { order: sortBy, endsAt: this.#budget.endsAt, fewMax, passed: isPassed ? offset : 0 };
+        const chunks = nearChunks(this.#context, this.#search, this.reader, asked);
+        return (await this.#over(chunks, isPassed ? 0 : offset)).found;
+      }
+    }
+    const { after: _after, ...rest } = this.#search;
+    const limit = sortedMost(this.#search) + 1;
+    const newestFirst: StoreSearch = { ...rest, limit, offset: 0, sortBy: "createdAt", descending: true };
+    const source = await this.#source(newestFirst);
+    const found = await this.#gathered(
+      source ? this.#fromSource(source, newestFirst) : this.#chunks(newestFirst),
+    );
+    return source?.unindexed ? { ...found, unindexed: source.unindexed } : found;
+  }
+
+  async plan(): Promise<SearchPlan> {
+    const search = this.#search;
+    if (search.id !== undefined)
+      return { source: "id", indexes: ["tasks_pkey"], candidates: 1, isSorted: false };
+    const { where: _where, after: _after, ...filters } = search;
+    const total = await plain.countTasks(this.#context, { ...filters, sortBy: "createdAt" });
+    if (isParted(search.sortBy) && (await this.#isNear())) {
+      const wanted = Math.min(total, search.offset + search.limit);
+      return {
+        ...{ source: search.where ? "walk" : "order", indexes: await this.#partedIndexes(search.sortBy) },
+        ...{ candidates: search.where ? total : wanted, isSorted: false },
+      };
+    }
+    const source = isIndexed(search.sortBy) ? await this.#source() : undefined;
+    if (!source || source.isWalk) {
+      const isSorted = !isIndexed(search.sortBy);
+      const walked: StoreSearch = isSorted ? { ...filters, sortBy: "createdAt", descending: true } : filters;
+      const { indexes } = await plain.planInOrder(this.#context, walked);
+      const { indexes: started = [], gathered } = source?.starts ?? {};
+      return {
+        ...{ source: "walk", indexes: [...new Set([...indexes, ...started])], candidates: gathered ?? total },
+        ...(gathered !== undefined && { of: "startedAt" }),
+        isSorted,
+      };
+    }
+    const { index, name: of, estimate, isOrdered } = source;
+    return {
+      ...{ source: index, of, indexes: indexNames[index] },
+      candidates: Math.min(estimate, total),
+      ...(estimate >= estimateMax && total > estimate && { isAtLeast: true }),
+      isSorted: !isOrdered,
+    };
+  }
+
+  async #partedIndexes(order: PartedOrder): Promise<string[]> {
+    if (order === "duration") return durationIndexes(this.#search);
+    if (order === "dueAt" && isOfRange(this.#search))
+      return [...nearIndexes(order, this.#search, true), delaysIndex];
+    if (order !== "priority") return nearIndexes(order, this.#search, true);
+    const { where: _where, after: _after, ...filters } = this.#search;
+    const { indexes } = await plain.planInOrder(this.#context, { ...filters, sortBy: "id" });
+    return [prioritizedIndex, ...indexes];
+  }
+
+  /** `candidates` is how many there are to look at, where that is not all that pass the plain filters. */
+  async count(): Promise<Counted> {
+    let met = 0;
+    let seen = 0;
+    const source = await this.#budget.or(this.#source(), undefined);
+    const unindexed = source?.unindexed ?? 0;
+    let isWhole = true;
+    for await (const chunk of this.#budget.upTo(source ? this.#fromSource(source) : this.#chunks())) {
+      met += chunk.met.length;
+      seen += chunk.seen;
+      if (this.#budget.isOver) {
+        isWhole = false;
+        break;
+      }
+    }
+    if (isWhole && !this.#budget.hasEnded) return { met, seen, isWhole, unindexed };
+    const candidates = source?.total && (await this.#budget.or(source.total(), undefined));
+    return { met, seen, isWhole: false, unindexed, ...(candidates !== undefined && { candidates }) };
+  }
+
+  async #walked(): Promise<Found> {
+    this.reader.bytesMax = this.#bytesMaxFrom(this.#search.offset);
+    const source = await this.#source(this.#search, { begins: true });
+    if (!source) return (await this.#over(this.#chunks())).found;
+    const chunks = this.#fromSource(source);
+    const found = source.isOrdered ? (await this.#over(chunks)).found : await this.#gathered(chunks);
+    return source.unindexed ? { ...found, unindexed: source.unindexed } : found;
+  }
+
+  /** Ends when the page is full, or the budget. */
+  async #over(
+    chunks: AsyncGenerator<Chunk>,
+    offset = this.#search.offset,
+  ): Promise<{ found: Found; isExhausted: boolean }> {
+    const { limit, bytesMax = Number.POSITIVE_INFINITY } = this.#search;
+    const found: Task[] = [];
+    const answer = async (isExhausted: boolean, how: Partial<Found> = {}) => ({
+      found: { tasks: await this.reader.whole(found), ...how },
+      isExhausted,
+    });
+    this.reader.bytesMax = this.#bytesMaxFrom(offset);
+    let left = offset;
+    let bytes = 0;
+    let stoppedAt: Place | undefined = this.#search.after;
+    for await (const { met, last } of this.#budget.upTo(chunks)) {
+      for (const { task } of met) {
+        left -= 1;
+        if (left >= 0) continue;
+        const size = this.reader.sizes.of(task);
+        if (size > 0 && bytes > 0 && bytes + size > bytesMax) return answer(false, { isCut: true });
+        bytes += size;
+        if (found.push(task) === limit) return answer(false);
+      }
+      stoppedAt = last;
+      if (this.#budget.isOver) return answer(false, { stoppedAt });
+    }
+    if (this.#budget.hasEnded) return answer(false, stoppedAt ? { stoppedAt } : { isPartial: true });
+    return answer(true);
+  }
+
+  #bytesMaxFrom(offset: number): number | undefined {
+    return offset === 0 ? this.#search.bytesMax : undefined;
+  }
+
+  /** Tasks that are sorted sooner than an order is walked through, where one statement may tell whether there are more. */
+  #fewMax(): number | undefined {
+    const { id, where, created, updated, offset, limit } = this.#search;
+    if (id !== undefined || where || (!created && !updated)) return undefined;
+    const fewMax = sortedPagesMax * (offset + limit);
+    return fewMax > sortedAtOnceMax ? undefined : fewMax;
+  }
+
+  /** Whether the order is walked through sooner than all that may fit are sorted. */
+  async #isNear(): Promise<boolean> {
+    const { id, where, created, updated, after: _after, ...search } = this.#search;
+    if (id !== undefined) return false;
+    const newestFirst: StoreSearch = { ...this.#search, sortBy: "createdAt", descending: true };
+    const { after: _place, ...unplaced } = newestFirst;
+    const source = where && (await this.#source(unplaced, { ofRanges: false }));
+    // Bounds of the duration are the order's own.
+    const isOwn = source?.name === "duration" && search.sortBy === "duration";
+    if (source && !isOwn && source.estimate < gatheredMax) return false;
+    if (!created && !updated) return true;
+    const pages = sortedPagesMax * (search.offset + search.limit);
+    const fewest = search.sortBy === "duration" ? Math.max(pages, sortedAtOnceMax) : pages;
+    const { where: _where, ...plainly } = unplaced;
+    const { tasks } = await plain.searchTasks(this.#context, { ...plainly, offset: fewest, limit: 1 });
+    return tasks.length > 0;
+  }
+
+  /** Ends at the budget with the best of what was looked at, which need not be the best of all. */
+  async #gathered(chunks: AsyncGenerator<Chunk>): Promise<Found> {
+    const { after, limit, offset, sortBy, bytesMax } = this.#search;
+    const { sizes } = this.reader;
+    this.reader.bytesMax = undefined;
+    const found: Placed[] = [];
+    const most = sortedMost(this.#search);
+    let isWhole = true;
+    let held = 0;
+    for await (const { met } of this.#budget.upTo(chunks)) {
+      for (const subject of met) {
+        const { task } = subject;
+        const value = sortValueIn(this.#search, subject);
+        if (value === undefined) continue;
+        held += sizes.of(task);
+        found.push({ task: held > portionBytesMax ? sizes.without(task) : task, value: value ?? 0 });
+      }
+      if (this.#budget.isOver || found.length > most) {
+        isWhole = false;
+        break;
+      }
+    }
+    isWhole &&= !this.#budget.hasEnded;
+    found.splice(most);
+    const compare = comparator(this.#search);
+    const place = after && placed(after);
+    const beyond = place ? found.filter((one) => compare(place, one) < 0) : found;
+    const page = beyond.sort(compare).slice(offset, offset + limit);
+    const values = new Map(page.map(({ task, value }) => [task.id, value]));
+    const ordered = page.map(({ task }) => task);
+    const fits = sizes.fitting(ordered, bytesMax);
+    const tasks = await this.reader.whole(ordered.slice(0, fits));
+    return {
+      tasks,
+      ...(fits < page.length && { isCut: true }),
+      ...(sortBy === "relevance" && { values: tasks.map(({ id }) => values.get(id)!) }),
+      ...(!isWhole && { isPartial: true }),
+    };
+  }
+
+  /** All tasks that pass the plain filters, in order, from the search's place on. */
+  #chunks(search = this.#search): AsyncGenerator<Chunk> {
+    return walkedChunks(this.#context, search, this.reader);
+  }
+
+  /**
+   * @param begins whether its first candidates are read, too, where they come in order: most often these are the page
+   * @param ofRanges whether a range of the start or of the due time is one, where there is no other
+   */
+  async #source(
+    search = this.#search,
+    { begins = false, ofRanges = true } = {},
+  ): Promise<BegunSource | undefined> {
+    if (search.id !== undefined) return undefined;
+    // Those that run are few.
+    if (search.statuses?.every((name) => name === "RUNNING")) return undefined;
+    return this.#context.searching.snapshot(async (session) => {
+      const found = await findKeySource(this.#context, session, search, (one) => this.reader.attributes(one));
+      const isFound = found && !(await this.#walksSooner(session, found));
+      const source = isFound ? found : ofRanges && (await this.#rangeSource(session, search));
+      if (!source) return undefined;
+      if (!begins || !source.isOrdered) return source;
+      return {
+        ...source,
+        begun: await this.#readFrom(session, source, search.after, firstOf(source, search)),
+      };
+    }, planningOnce);
+  }
+
+  async #rangeSource(session: Snapshot, search: StoreSearch): Promise<KeySource | undefined> {
+    const byStart = await startRangeSource(this.#context, session, search);
+    return byStart ?? dueRangeSource(this.#context, session, search);
+  }
+
+  /** Whether a page comes sooner from the tasks that pass the plain filters: when few pass, and the source gives many. */
+  async #walksSooner(session: Snapshot, { isOrdered, isFiltered, estimate }: KeySource): Promise<boolean> {
+    if (!isOrdered || isFiltered || estimate < estimateMax) return false;
+    const { types, statuses, queues, limit, offset } = this.#search;
+    if (!types && !statuses && !queues) return false;
+    const filters = { ...(types && { types }), ...(statuses && { statuses }), ...(queues && { queues }) };
+    const [all, passing] = await session.inOneGo(() => [
+      plain.countKept(session, {}),
+      plain.countKept(session, filters),
+    ]);
+    const wanted = offset + limit;
+    const walked = Math.min(passing, (wanted * all) / estimate);
+    const looked = Math.min(estimate, (wanted * all) / Math.max(1, passing));
+    return walked < looked;
+  }
+
+  async #readFrom(
+    session: Session,
+    source: KeySource,
+    after: Place | undefined,
+    limit: number,
+  ): Promise<ReadCandidates> {
+    const candidates = await source.keys(session, after, limit);
+    const read = await this.reader.read(session, candidates.places);
+    return { ...candidates, ...(read.stoppedAt && { next: read.stoppedAt }), read };
+  }
+
+  async *#fromSource(source: BegunSource, search = this.#search): AsyncGenerator<Chunk> {
+    const { searching } = this.#context;
+    let after: Place | undefined = search.after;
+    let { begun } = source;
+    let entries = await this.#entries(search);
+    const compare = comparator(search);
+    for (let limit = firstOf(source, search); ; ) {
+      const { places, next, read } =
+        begun ??
+        (await searching.snapshot((session) => this.#readFrom(session, source, after, limit), planningOnce));
+      begun = undefined;
+      const isHere = (entry: Placed) => !next || !source.isOrdered || compare(entry, placed(next)) <= 0;
+      const here = entries.filter(isHere);
+      entries = entries.filter((entry) => !isHere(entry));
+      const { where } = search;
+      const met = withEntries(
+        search,
+        read.met,
+        here.filter(({ task }) => !where || meets(where, { task })),
+      );
+      const end = here.at(-1)?.task;
+      const last = next ?? places.at(-1) ?? (end && placeOf(search, end));
+      if (!last) return;
+      // Also where none of them passes the plain filters: the clock is looked at after each chunk.
+      yield { met, seen: read.seen + here.length, last };
+      if (!next) return;
+      after = next;
+      // Where nothing was found, the next chunk is not likely to have many that do not fit.
+      if (places.length > 0) limit = Math.min(chunkMax, limit * 2);
+    }
+  }
+
+  /** Of definitions without tasks. */
+  async #entries(search: StoreSearch): Promise<Placed[]> {
+    if (!search.definitions) return [];
+    const { searching } = this.#context;
+    const { definitions } = await searching.snapshot((session) => plain.outline(session, search), planning);
+    return definitions.map((definition) => plain.entryOf(search, definition));
+  }
+}
+
+interface Counted {
+  met: number;
+  seen: number;
+  isWhole: boolean;
+  unindexed: number;
+  candidates?: number;
+}
+
+/** The first candidates of a source, and where there may be more. */
+interface ReadCandidates extends Candidates {
+  read: Tested;
+}
+
+type BegunSource = KeySource & { begun?: ReadCandidates };
+
+function firstOf({ isFiltered }: KeySource, search: StoreSearch): number {
+  if (!isFiltered) return firstOfSource(search);
+  return Math.min(chunkMax, Math.max(firstOfSource(search), search.offset + search.limit));
+}
+
+const indexNames = { texts: textIndexes, attributes: ["attributes_key"], slow: ["tasks_duration"] };

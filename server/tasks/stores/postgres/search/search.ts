@@ -1,0 +1,414 @@
+/**
+ * Search. Tasks lie in (lane, status) pairs; for each pair that has any, an index gives keys in the order that is asked
+ * for, and the server merges these streams (search-statements.ts). RUNNING tasks, few, are a stream that is sorted;
+ * definitions without tasks are put in here. Everything of one search is read from one snapshot.
+ */
+
+import type { Found, SearchPlan, StoredDefinition, StoreSearch } from "../../../core/store.ts";
+import type { Task } from "../../../core/task.ts";
+import { compareText } from "../../../core/values/compare.ts";
+import { keptTime } from "../../shared/kept-counts.ts";
+import { numbersInRow, type RowFilter } from "../../shared/row-filter.ts";
+import { isDownwards } from "../../shared/search-bounds.ts";
+import type { ResultRow, Session, Snapshot } from "../connections/database.ts";
+import { planning, planningOnce } from "../connections/planning.ts";
+import type { Context } from "../context.ts";
+import { countInRanges } from "../counts/range-counts.ts";
+import { sums } from "../counts/tallies.ts";
+import { type Add, askedOf, countByTime } from "../counts/time-counts.ts";
+import { findTask } from "../find-task.ts";
+import {
+  type DefinitionRow,
+  definitionColumns,
+  plainText,
+  statusNumbers,
+  type TaskRow,
+  toDefinition,
+  toEntry,
+  toTask,
+} from "../rows.ts";
+import { onceOnly, statement } from "../statement.ts";
+import { pairKey } from "./known-pairs.ts";
+import { nearer, skippedMin } from "./search-skip.ts";
+import { type Pair, pageStatement, type SearchStatement, type Text } from "./search-statements.ts";
+import { portionBytesMax, shareOf, ValueSizes } from "./value-sizes.ts";
+
+/** No type and no queue holds U+0000, which the server would not take, nor what it becomes. */
+export function askable(search: StoreSearch): StoreSearch {
+  const { types, queues } = search;
+  return {
+    ...search,
+    ...(types && { types: types.map((type) => plainText(type)!) }),
+    ...(queues && { queues: queues.map((queue) => plainText(queue)!) }),
+  };
+}
+
+/** A task or an entry of a definition, with its place in the order. */
+export interface Placed {
+  task: Task;
+  value: number;
+}
+
+export async function searchTasks(context: Context, search: StoreSearch): Promise<Found> {
+  if (search.id !== undefined) return { tasks: await searchById(context, search, search.id) };
+  const { bytesMax } = search;
+  if (bytesMax !== undefined) {
+    const { tasks, isCut } = await searchWithin(context, { ...search, bytesMax });
+    return { tasks, ...(isCut && { isCut }) };
+  }
+  const page = await context.searching.snapshot(
+    (session) => readPage(context, session, search),
+    planningOnce,
+  );
+  return { tasks: await pageOf(context, search, page) };
+}
+
+/** By no id: what fits. */
+function searchWithin(
+  context: Context,
+  search: StoreSearch & { bytesMax: number },
+): Promise<{ tasks: Task[]; isCut: boolean }> {
+  return context.searching.snapshot(async (session) => {
+    const sizes = new ValueSizes();
+    const share = shareOf(search.bytesMax, search.limit);
+    const page = await readPage(context, session, search, share);
+    for (const row of page.rows) sizes.note(row.slice(1) as TaskRow, share);
+    const all = await pageOf(context, search, page);
+    const fits = sizes.fitting(all, search.bytesMax);
+    const tasks = await sizes.whole(session, all.slice(0, fits), (numbers) => context.lanes.named(numbers));
+    return { tasks, isCut: fits < all.length };
+  }, planningOnce);
+}
+
+/** By no id: all of them, those with larger values without these. */
+export async function searchLeaving(
+  context: Context,
+  search: StoreSearch,
+  sizes: ValueSizes,
+  share: number,
+): Promise<Task[]> {
+  const page = await context.searching.snapshot(
+    (session) => readPage(context, session, search, share),
+    planningOnce,
+  );
+  for (const row of page.rows) sizes.note(row.slice(1) as TaskRow, share);
+  return pageOf(context, search, page);
+}
+
+async function pageOf(
+  context: Context,
+  search: StoreSearch,
+  { rows, first, definitions }: Page,
+): Promise<Task[]> {
+  const lanes = await context.lanes.named(new Set(rows.map((row) => row[2] as number)));
+  const tasks = rows.map((row): Placed => ({ task: toTask(row.slice(1) as TaskRow, lanes), value: row[0] }));
+  const entries = definitions.map((definition) => entryOf(search, definition));
+  return merge(search, tasks, first, entries);
+}
+
+/**
+ * Those of the next tasks that may meet a condition, at most so many, and the last one in any case; and how many were looked
+ * at. Those with larger values are without these. Of a search without definitions.
+ */
+export async function searchMaybe(
+  context: Context,
+  search: StoreSearch,
+  filter: RowFilter,
+  most: number,
+  sizes: ValueSizes,
+): Promise<{ seen: number; tasks: Task[] }> {
+  const share = shareOf(portionBytesMax, most);
+  const { value: rows } = await context.searching.snapshot(
+    (session) =>
+      outlined(context, session, search, (pairs) => {
+        const { statement, values } = maybeStatement(search, pairs, filter, most, share);
+        return session.query(statement, values);
+      }),
+    planningOnce,
+  );
+  for (const row of rows) sizes.note(row.slice(2) as TaskRow, share);
+  const lanes = await context.lanes.named(new Set(rows.map((row) => row[3] as number)));
+  return { seen: rows.at(-1)?.[0] ?? 0, tasks: rows.map((row) => toTask(row.slice(2) as TaskRow, lanes)) };
+}
+
+export function maybeStatement(
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  filter: RowFilter,
+  most: number,
+  share: number,
+): SearchStatement {
+  const condition = (text: Text) => maybeHas(filter, text);
+  return pageStatement(search, pairs, search.limit, search.offset, share, { condition, most });
+}
+
+/** SQL that says whether a task may meet the condition. */
+export function maybeHas(filter: RowFilter, text: Text): string {
+  if (filter.of === "task") {
+    const [from, to] = [text.add(filter.from), text.add(filter.to)];
+    return `${numbersInRow[filter.name]} BETWEEN ${from}::bigint AND ${to}::bigint`;
+  }
+  const has = (part: string) => `strpos(tasks.${filter.of}, ${part}) > 0`;
+  const hasAny = (parts: readonly string[]) => `(${parts.map((part) => has(text.add(part))).join(" OR ")})`;
+  const beside = filter.beside ? ` AND ${hasAny(filter.beside)}` : "";
+  // What has letters written as numbers may have the name in other words.
+  return `${hasAny([filter.text])}${beside} OR ${has("'\\u'")}`;
+}
+
+export async function countTasks(context: Context, search: StoreSearch): Promise<number> {
+  if (search.id !== undefined) {
+    const { after: _after, ...unplaced } = search;
+    return (await searchById(context, { ...unplaced, offset: 0, definitions: false }, search.id)).length;
+  }
+  if (!search.created && !search.updated) {
+    const session: Session = { query: (statement, values) => context.searching.read(statement, values) };
+    return countKept(session, search);
+  }
+  return context.searching.snapshot((session) => {
+    const pairs = async () => (await outline(session, { ...search, definitions: false })).pairs;
+    return countFitting(context, session, search, pairs);
+  }, planningOnce);
+}
+
+/** Of types, queues and statuses alone. */
+export async function countKept(
+  session: Session,
+  filters: Pick<StoreSearch, "types" | "queues" | "statuses">,
+): Promise<number> {
+  const [row] = await session.query(keptCount, filtersOf(filters));
+  return row![0];
+}
+
+/** By the counts that are kept, as far as they are; else the pairs are asked for. */
+async function countFitting(
+  context: Parameters<typeof countByTime>[0],
+  session: Session,
+  search: StoreSearch,
+  pairs: () => Promise<readonly Pair[]>,
+): Promise<number> {
+  const time = keptTime(search, undefined);
+  let sum = 0;
+  const add: Add = (_lane, _status, _at, tasks) => {
+    sum += tasks;
+  };
+  if (time && (await countByTime(context, session, askedOf(search, time), add))) return sum;
+  return countInRanges(session, search, await pairs());
+}
+
+/** The statements that a search and its count would run now; for tests of their plans. */
+export async function searchStatements(session: Session, search: StoreSearch): Promise<SearchStatement[]> {
+  const { pairs } = await outline(session, search);
+  const counts: SearchStatement[] = [];
+  const recording: Session = {
+    query: (statement, values = []) => {
+      counts.push({ statement, values: [...values] });
+      return session.query(statement, values);
+    },
+  };
+  const known = { minutes: { areKept: true }, lanes: { haveChosenIds: true } };
+  await countFitting(known, recording, search, async () => pairs);
+  return [pageStatement(search, pairs, search.limit, search.offset), ...counts];
+}
+
+/** The plan of a search without conditions, in an order that indexes have; the server tells which it uses. */
+export async function planInOrder(context: Context, search: StoreSearch): Promise<SearchPlan> {
+  const { limit, offset, after: _after, ...filters } = search;
+  const indexes = await context.searching.snapshot(async (session) => {
+    const { pairs } = await outline(session, search);
+    const { statement: page, values } = pageStatement(search, pairs, limit, offset);
+    const [row] = await session.query(
+      onceOnly("explainSearch", `EXPLAIN (FORMAT JSON) ${page.text}`),
+      values,
+    );
+    return [...JSON.stringify(row).matchAll(/"Index Name\W+([^"\\]+)/g)].map(([, name]) => name!);
+  }, planning);
+  const total = await countTasks(context, { ...filters, limit: 0, offset: 0, sortBy: "createdAt" });
+  const candidates = Math.min(total, offset + limit);
+  return { source: "order", indexes: [...new Set(indexes)], candidates, isSorted: false };
+}
+
+interface Page {
+  rows: ResultRow[];
+  /** The place of the first row among all tasks. */
+  first: number;
+  definitions: StoredDefinition[];
+}
+
+/**
+ * The tasks that can be on the page, whatever the definitions among them: each definition may push a task one place
+ * further, so reading starts as many tasks before the offset.
+ * @param share values of more bytes are not in the rows
+ */
+async function readPage(
+  context: Context,
+  session: Snapshot,
+  search: StoreSearch,
+  share?: number,
+): Promise<Page> {
+  const { offset, limit } = search;
+  if (offset === 0 || (offset < skippedMin && !search.definitions)) {
+    const { value: rows, definitions } = await outlined(context, session, search, (pairs) => {
+      const page = pageStatement(search, pairs, limit, offset, share);
+      return session.query(page.statement, page.values);
+    });
+    return { rows, first: offset, definitions };
+  }
+  const { definitions, pairs } = await outline(session, search);
+  const end = offset + limit;
+  const first = Math.max(0, offset - definitions.length);
+  const read = async (from: number): Promise<Page> => {
+    const near = await nearer(context, session, search, pairs, from);
+    if (!near) return { rows: [], first: from, definitions };
+    const page = pageStatement(near.search, pairs, end - from, near.offset, share);
+    const rows = await session.query(page.statement, page.values);
+    return { rows, first: from, definitions };
+  };
+  const page = await read(first);
+  // Past the last task nothing tells how many definitions came before; then all is read.
+  return page.rows.length > 0 || first === 0 || definitions.length === 0 ? page : read(0);
+}
+
+/** What is asked by the search's pairs, as statements that are sent at once, which is sent together with the question which these are, where they may be known. */
+export async function outlined<Value>(
+  { lanes }: Context,
+  session: Snapshot,
+  search: StoreSearch,
+  ask: (pairs: readonly Pair[]) => Promise<Value>,
+): Promise<Outline & { value: Value }> {
+  const { pairs: likely, keys, saw } = lanes.pairs.look(search);
+  const [found, first] = likely
+    ? await session.inOneGo(() => [outline(session, search, keys), ask(likely)])
+    : [await outline(session, search)];
+  const pairs = likely && keys ? [...likely, ...found.pairs] : found.pairs;
+  if (saw(pairs)) return { ...found, pairs, value: first! };
+  const [value] = await session.inOneGo(() => [ask(pairs)]);
+  return { ...found, pairs, value };
+}
+
+function merge(search: StoreSearch, tasks: readonly Placed[], first: number, entries: Placed[]): Task[] {
+  if (entries.length === 0) return tasks.map(({ task }) => task);
+  const compare = comparator(search);
+  entries.sort(compare);
+  const head = first > 0 ? tasks[0] : undefined;
+  const before = head ? entries.filter((entry) => compare(entry, head) < 0).length : 0;
+  const merged = [...tasks, ...entries.slice(before)].sort(compare);
+  const start = search.offset - first - before;
+  return merged.slice(start, start + search.limit).map(({ task }) => task);
+}
+
+function comparator(search: StoreSearch): (a: Placed, b: Placed) => number {
+  const sign = isDownwards(search) ? -1 : 1;
+  if (search.sortBy === "id") return (a, b) => sign * compareText(a.task.id, b.task.id);
+  return (a, b) => sign * (a.value - b.value || compareText(a.task.id, b.task.id));
+}
+
+async function searchById(context: Context, search: StoreSearch, id: string): Promise<Task[]> {
+  if (search.offset > 0) return [];
+  const task = await findTask(context, id);
+  if (task) {
+    const placed: Placed = { task, value: sortValueOf(search, task) };
+    return fits(search, task) && isAfter(search, placed) ? [task] : [];
+  }
+  if (!search.definitions) return [];
+  const { definitions } = await outline(context.database, search);
+  return definitions
+    .filter((definition) => definition.id === id)
+    .map((definition) => entryOf(search, definition).task);
+}
+
+export function entryOf(search: StoreSearch, definition: StoredDefinition): Placed {
+  const task = toEntry(definition, undefined);
+  return { task, value: sortValueOf(search, task) };
+}
+
+function sortValueOf({ sortBy }: StoreSearch, task: Task): number {
+  return sortBy === "updatedAt" ? task.updatedAt.getTime() : sortBy === "id" ? 0 : task.createdAt.getTime();
+}
+
+/** Whether a task or an entry passes the filters. */
+export function fits(search: StoreSearch, task: Task): boolean {
+  return (
+    (!search.types || search.types.includes(task.type)) &&
+    (!search.queues || search.queues.includes(task.queue!)) &&
+    (!search.statuses || search.statuses.includes(task.status)) &&
+    isWithin(search.created, task.createdAt.getTime()) &&
+    isWithin(search.updated, task.updatedAt.getTime())
+  );
+}
+
+export function isWithin(range: { start?: number; end?: number } | undefined, at: number): boolean {
+  if (!range) return true;
+  return (range.start === undefined || at >= range.start) && (range.end === undefined || at < range.end);
+}
+
+function isAfter(search: StoreSearch, placed: Placed): boolean {
+  const { after } = search;
+  if (!after) return true;
+  const place = { task: { id: after.id } as Task, value: after.value ?? 0 };
+  return comparator(search)(place, placed) < 0;
+}
+
+interface Outline {
+  pairs: Pair[];
+  /** Definitions that no task is of, as far as they fit and come after the search's place. */
+  definitions: StoredDefinition[];
+}
+
+/** @param known the numbers of pairs that need not be told */
+export async function outline(
+  session: Session,
+  search: StoreSearch,
+  known: readonly number[] | null = null,
+): Promise<Outline> {
+  const [row] = await session.query(outlineOf, [...filtersOf(search), search.definitions, known]);
+  const [pairs, definitions] = row as [
+    [lane: number, ownIds: boolean, status: number, tasks: number][],
+    DefinitionRow[],
+  ];
+  return {
+    pairs: pairs.flatMap(([lane, ownIds, status, tasks]) => storedPairs({ lane, ownIds, status, tasks })),
+    definitions: definitions.map(toDefinition).filter((definition) => {
+      const entry = entryOf(search, definition);
+      return fits(search, entry.task) && isAfter(search, entry);
+    }),
+  };
+}
+
+/** PENDING is counted as 1 and stored as two numbers. */
+function storedPairs({ status, tasks, ...pair }: Pair): Pair[] {
+  const stored = status === 1 ? statusNumbers.PENDING : [status];
+  return stored.map((number) => ({ ...pair, status: number, tasks: tasks / stored.length }));
+}
+
+/** The values of `counted`. */
+function filtersOf({
+  types,
+  queues,
+  statuses,
+}: Pick<StoreSearch, "types" | "queues" | "statuses">): unknown[] {
+  return [types ?? null, queues ?? null, statuses?.flatMap((name) => statusNumbers[name]) ?? null];
+}
+
+/** The counts of the lanes and statuses that fit $1, $2 and $3. */
+const counted = `SELECT lane, own_ids, status, tasks FROM (${sums}) AS sums JOIN :schema.lanes USING (lane)
+    WHERE ($1::text[] IS NULL OR type = ANY($1::text[])) AND ($2::text[] IS NULL OR queue = ANY($2::text[]))
+      AND ($3::smallint[] IS NULL OR status = ANY($3::smallint[]))`;
+
+const outlineOf = statement(
+  "outline",
+  `WITH sums AS MATERIALIZED (${sums})
+  SELECT (SELECT coalesce(json_agg(json_build_array(lane,
+        lane = ANY(ARRAY(SELECT lane FROM :schema.lanes WHERE own_ids)), status, tasks)), '[]')
+      FROM sums
+      WHERE ($3::smallint[] IS NULL OR status = ANY($3::smallint[]))
+        AND ($5::integer[] IS NULL OR ${pairKey} NOT IN (SELECT unnest($5::integer[])))
+        AND (($1::text[] IS NULL AND $2::text[] IS NULL) OR lane = ANY(ARRAY(
+          SELECT lane FROM :schema.lanes WHERE ($1::text[] IS NULL OR type = ANY($1::text[]))
+            AND ($2::text[] IS NULL OR queue = ANY($2::text[])))))),
+    (SELECT coalesce(json_agg(json_build_array(${definitionColumns})), '[]') FROM :schema.definitions
+      WHERE $4::boolean AND id NOT IN (SELECT type FROM :schema.lanes WHERE lane IN (SELECT lane FROM sums)))`,
+);
+const keptCount = statement(
+  "countKept",
+  `SELECT coalesce(sum(tasks), 0)::bigint FROM (${counted}) AS counted`,
+);

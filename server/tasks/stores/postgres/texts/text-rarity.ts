@@ -1,0 +1,199 @@
+/** How rare words are, and how the index of trigrams is best asked for them. */
+import type { Session } from "../connections/database.ts";
+import { plainText } from "../rows.ts";
+import type { Text } from "../search/search-statements.ts";
+import { statement } from "../statement.ts";
+import { type Asked, byTextIndexes, indexedBody, joined, type TextIndex } from "./text-indexes.ts";
+
+/** The trigrams of the words that are looked at, and those that the index is asked for. */
+const trigramsMax = 16;
+const raresMax = 3;
+/** How rare something is, the latest texts alone do not tell: so many are looked at from each of so many places in time. */
+const spreadPlaces = 20;
+const spreadTexts = 25;
+/** Where even the rarest is in more of the texts, it does not narrow much. */
+const rareShare = 0.2;
+
+/** What texts are to have in them, as a part of any line or as a whole one. */
+export type Word = string | { line: string };
+
+/** Whether a text has all the words in it. */
+export function likeAll(text: Text, words: readonly Word[], body = "body"): string {
+  const lines = `(chr(10) || ${body} || chr(10))`;
+  const has = (word: Word) =>
+    `${typeof word === "string" ? body : lines} LIKE ${text.add(patternOf(asPart(word)))}::text`;
+  return words.map(has).join(" AND ");
+}
+
+function asPart(word: Word): string {
+  return typeof word === "string" ? word : `\n${word.line}\n`;
+}
+
+/** As the indexes have it. */
+function indexedPart(word: Word): string {
+  return joined(plainText(asPart(word))!);
+}
+
+export function patternOf(text: string): string {
+  return `%${plainText(text)!.replace(/[\\%_]/g, "\\$&")}%`;
+}
+
+/**
+ * All the words; the indexes are asked for the rare trigrams alone, where there are any.
+ * @param stretches as for `byTextIndexes`
+ */
+export function likeRarest(
+  asked: Asked,
+  words: readonly Word[],
+  { trigrams }: Rarest,
+  stretches?: readonly number[],
+): (text: Text) => string {
+  const whole = words.map(indexedPart);
+  const parts = trigrams.length > 0 ? runsOf(trigrams, whole) : whole;
+  return (text) =>
+    `${byTextIndexes(asked, text, likeAll(text, parts, indexedBody), stretches)} AND ${likeAll(text, words)}`;
+}
+
+/** Trigrams that follow each other in a word are one part of it: what the index gives is looked at once for each. */
+function runsOf(trigrams: readonly string[], words: readonly string[]): string[] {
+  const runs: string[] = [];
+  for (const trigram of trigrams) {
+    const [first, second, third] = trigram;
+    const longer = `${runs.at(-1) ?? ""}${third}`;
+    if (longer.endsWith(`${first}${second}${third}`) && words.some((word) => word.includes(longer)))
+      runs[runs.length - 1] = longer;
+    else runs.push(trigram);
+  }
+  return runs;
+}
+
+export interface Rarest {
+  /** In the order in which they stand in the words. */
+  trigrams: string[];
+  /** About which share of all texts has the rarest one, and is of what is asked for. */
+  share: number;
+  /** About which share of all texts has all the trigrams that the indexes are asked for, and is of what is asked for: those are read. */
+  shareRead: number;
+  /** About which share of all texts has the second rarest one, whatever is asked for: few that were looked at may be of that. */
+  shareOfAll: number;
+}
+
+/**
+ * What the index has of a word: three letters or digits in a row, spaces among them; two where such a row begins or ends; and one
+ * by itself. A trigram may be a part of another's text.
+ */
+export function trigramsOf(word: Word, knowsLetters: boolean): string[] {
+  const characters = [...indexedPart(word)];
+  const isLetter = (character: string) => (knowsLetters ? /[\p{L}\p{Nd}]/u : /[a-z0-9]/i).test(character);
+  const isEnd = (character: string) => /[\n -~]/.test(character) && !isLetter(character);
+  const kinds = characters.map((one) => (isLetter(one) ? "l" : isEnd(one) ? "e" : " ")).join("");
+  return characters
+    .map((_, place) => place)
+    .filter((place) => /^(?:lll|ell|lle|ele)/.test(kinds.slice(place, place + 3)))
+    .map((place) => characters.slice(place, place + 3).join(""));
+}
+
+/** Of long texts the beginning. */
+const sampledMax = 2_000;
+
+/** Texts from all the time that there are texts of, as the indexes have them. */
+const textsOfAllTimes = statement(
+  "spreadTexts",
+  `SELECT here.status, here.lanes, left(here.body, ${sampledMax})
+    FROM (SELECT min(created_at) AS first, max(created_at) AS last FROM :schema.texts) AS span
+    CROSS JOIN generate_series(0, ${spreadPlaces - 1}) AS place CROSS JOIN LATERAL (
+      SELECT ${indexedBody} AS body, status, lanes FROM :schema.texts WHERE created_at >= span.first + (span.last - span.first) / ${spreadPlaces} * place
+      ORDER BY created_at, task_id LIMIT ${spreadTexts}) AS here`,
+);
+const spanOfTexts = statement(
+  "spanOfTexts",
+  "SELECT coalesce(min(created_at), 0), coalesce(max(created_at), 0) FROM :schema.texts",
+);
+
+/** When the first and the last task of all texts were created, in milliseconds since 1970. */
+export interface Span {
+  firstAt: number;
+  lastAt: number;
+}
+
+export async function readSpan(session: Session): Promise<Span> {
+  const [span] = await session.query(spanOfTexts);
+  const [firstAt, lastAt] = span as [number, number];
+  return { firstAt, lastAt };
+}
+
+/** Texts of all times, which are read once for as long as what the index can do is known. */
+export type TextSample = readonly { status: number | null; lanes: number[] | null; body: string }[];
+
+async function readSample(session: Session): Promise<TextSample> {
+  const rows = await session.query(textsOfAllTimes);
+  return rows.map(([status, lanes, body]) => ({ status, lanes, body }));
+}
+
+function isOfAsked({ statuses, lanes }: Asked, text: TextSample[number]): boolean {
+  if (text.status === null) return true;
+  const isOfLanes = !lanes || text.lanes?.some((lane) => lanes.includes(lane));
+  return (!statuses || statuses.includes(text.status)) && isOfLanes === true;
+}
+
+export interface Spread extends Span {
+  looked: number;
+  /** How many have the words. */
+  met: number;
+  /** How many are of what is asked for, and have the words, too. */
+  here: number;
+  metHere: number;
+}
+
+/**
+ * Looks at texts of all times: how many have the words, and which trigrams of the words are the rarest. A word is looked up
+ * by all of its trigrams, and those that nearly every text has make that slow; the rarest alone give little more.
+ * @param known the span, where it was read in this snapshot
+ */
+export async function lookAround(
+  session: Session,
+  asked: Asked,
+  words: readonly Word[],
+  index: TextIndex,
+  known?: Span,
+): Promise<{ spread: Spread; rarest: Rarest }> {
+  const trigrams = [...new Set(words.flatMap((word) => trigramsOf(word, index.knowsLetters)))];
+  const step = Math.ceil(trigrams.length / trigramsMax);
+  const looked = trigrams.filter((_, place) => place % step === 0);
+  index.sample ??= await readSample(session);
+  const texts = index.sample;
+  // Nothing that came since may be passed over.
+  const { firstAt, lastAt } = known ?? (await readSpan(session));
+  const met = texts.filter(({ body }) => words.every((word) => body.includes(indexedPart(word))));
+  const here = texts.filter((text) => isOfAsked(asked, text));
+  const counts = new Map(
+    looked.map((trigram) => [trigram, here.filter(({ body }) => body.includes(trigram)).length]),
+  );
+  const metHere = met.filter((text) => isOfAsked(asked, text)).length;
+  const rarest = rarestOf(looked, counts);
+  const read = here.filter(({ body }) => rarest.trigrams.every((trigram) => body.includes(trigram)));
+  return {
+    spread: { looked: texts.length, met: met.length, here: here.length, metHere, firstAt, lastAt },
+    rarest: {
+      ...rarest,
+      shareRead: read.length / Math.max(1, texts.length),
+      shareOfAll: looked.map((trigram) => shareOf(texts, trigram)).sort((a, b) => a - b)[1] ?? 1,
+    },
+  };
+}
+
+function shareOf(texts: TextSample, trigram: string): number {
+  return texts.filter(({ body }) => body.includes(trigram)).length / (spreadPlaces * spreadTexts);
+}
+
+function rarestOf(
+  looked: readonly string[],
+  counts: ReadonlyMap<string, number>,
+): Pick<Rarest, "trigrams" | "share"> {
+  const countOf = (trigram: string) => counts.get(trigram) ?? 0;
+  const rares = looked.toSorted((a, b) => countOf(a) - countOf(b)).slice(0, raresMax);
+  const isRare = (trigram: string) => countOf(trigram) <= rareShare * spreadPlaces * spreadTexts;
+  const least = rares.length > 0 ? countOf(rares[0]!) : Number.POSITIVE_INFINITY;
+  const trigrams = looked.filter((trigram) => rares.includes(trigram) && isRare(trigram));
+  return { trigrams, share: least / (spreadPlaces * spreadTexts) };
+}

@@ -1,0 +1,194 @@
+/** The ways to the texts that have all of some words: through the texts, through tasks, and through the indexes of trigrams. */
+import type { Place, StoreSearch } from "../../../core/store.ts";
+import type { RowFilter } from "../../shared/row-filter.ts";
+import { isDownwards } from "../../shared/search-bounds.ts";
+import type { Session } from "../connections/database.ts";
+import { withBitmaps } from "../connections/planning.ts";
+import { createdBounds } from "../search/created-bounds.ts";
+import { gatheredMax } from "../search/key-source.ts";
+import { maybeHas } from "../search/search.ts";
+import { keysOf, type Pair, Text } from "../search/search-statements.ts";
+import { shape } from "../statement.ts";
+import { type Asked, isOfAsked } from "./text-indexes.ts";
+import { likeAll, type Word } from "./text-rarity.ts";
+
+/** How many tasks pass the plain filters of a search, and of which pairs they are. */
+export interface Passing {
+  pairs: readonly Pair[];
+  /** About; ranges of time are not thought of. */
+  tasks: number;
+}
+
+/** What a task is to be, besides its text, as its row tells: undefined where that says nothing. */
+export interface Row {
+  filter: Passing | undefined;
+  maybe: RowFilter | undefined;
+}
+
+export interface Walked {
+  /** Those that have the words and pass the filters. */
+  found: Place[];
+  looked: number;
+  /** How many have the words. */
+  met: number;
+  /** The last one looked at; undefined when there are no more. */
+  next: Place | undefined;
+}
+
+/**
+ * Reads texts in order, until so many fit; what a text tells of its task's lane and status is asked before the task is. Of
+ * what it passes over nothing is kept or numbered: that took five times as long as to read it, and it may be a long burst of
+ * other tasks. So where the chunk ends is asked by itself, and how far it was read where enough fit is about.
+ */
+export async function walkTexts(
+  session: Session,
+  search: StoreSearch,
+  words: readonly Word[],
+  after: Place | undefined,
+  { chunk, most }: { chunk: number; most: number },
+  asked: Asked,
+  row: Row,
+): Promise<Walked> {
+  const text = new Text();
+  const bounds = ["true", ...createdBounds(text.add, search, after)];
+  const passes = passing(text, "met.task_id", row);
+  const inOrder = `ORDER BY ${orderOf(search)}`;
+  const size = `${text.add(chunk)}::integer`;
+  const full = `${text.add(most)}::integer`;
+  const within = bounds.join(" AND ");
+  const rows = await session.query(
+    shape(
+      "walkTexts",
+      `WITH met AS MATERIALIZED (
+        SELECT created_at, task_id, ${isOfAsked(text, asked)} AS may_fit, row_number() OVER () AS place
+        FROM (SELECT * FROM :schema.texts WHERE ${within} ${inOrder} LIMIT ${size}) AS chunk WHERE ${likeAll(text, words)}),
+      fitting AS MATERIALIZED (
+        SELECT created_at, task_id, place FROM (SELECT * FROM met WHERE may_fit ORDER BY place OFFSET 0) AS met
+        WHERE ${passes} ORDER BY place LIMIT ${full})
+      SELECT latest.created_at, latest.task_id, (SELECT count(*) FROM met) FROM (VALUES (1)) AS one LEFT JOIN (
+        SELECT created_at, task_id FROM :schema.texts WHERE ${within} AND (SELECT count(*) FROM fitting) < ${full}
+        ${inOrder} OFFSET ${size} - 1 LIMIT 1) AS latest ON true
+      UNION ALL (SELECT created_at, task_id, place FROM fitting ORDER BY place)`,
+    ),
+    text.values,
+  );
+  const [[endAt, endId, met], ...fitting] = rows as [
+    [at: number | null, id: string | null, met: number],
+    ...[at: number, id: string, met: number][],
+  ];
+  const found = fitting.map(([value, id]): Place => ({ value, id }));
+  const last = fitting.length === most ? fitting.at(-1) : undefined;
+  if (last) return { found, looked: Math.ceil((chunk * last[2]) / met), met: last[2], next: found.at(-1) };
+  return { found, looked: chunk, met, next: endAt === null ? undefined : { value: endAt, id: endId! } };
+}
+
+/** Reads tasks that pass the filters in their order, and looks up the text of each. */
+export async function walkTasks(
+  session: Session,
+  search: StoreSearch,
+  words: readonly Word[],
+  after: Place | undefined,
+  chunk: number,
+  { pairs }: Passing,
+): Promise<Walked> {
+  const { where: _where, ...plain } = search;
+  const text = new Text();
+  const keys = keysOf(
+    text,
+    { ...plain, ...(after && { after: { ...after, backwards: search.after?.backwards ?? false } }) },
+    pairs,
+    chunk,
+  );
+  const rows = await session.query(
+    shape(
+      "walkTasks",
+      `WITH page AS MATERIALIZED (${keys}),
+      looked AS MATERIALIZED (
+        SELECT value, id, coalesce((SELECT ${likeAll(text, words)} FROM :schema.texts WHERE texts.task_id = page.id), false)
+          AS met, row_number() OVER () AS place FROM page),
+      latest AS (SELECT max(place) AS place FROM looked)
+      SELECT value, id, met, place FROM looked WHERE met OR place = (SELECT place FROM latest) ORDER BY place`,
+    ),
+    text.values,
+  );
+  const last = rows.at(-1);
+  const looked = last?.[3] ?? 0;
+  const found = rows.filter(([, , met]) => met).map(([value, id]): Place => ({ value, id }));
+  return {
+    ...{ found, looked, met: found.length },
+    next: looked < chunk ? undefined : { value: last![0], id: last![1] },
+  };
+}
+
+/** The first texts beyond a place that the index knows, and how many it knows there; undefined when there are more than `most`. */
+export async function byIndex(
+  session: Session,
+  search: StoreSearch,
+  fits: (text: Text) => string,
+  after: Place | undefined,
+  { limit, most }: { limit: number; most: number },
+  row: Row,
+): Promise<{ places: Place[]; count: number } | undefined> {
+  const text = new Text();
+  const conditions = [fits(text), ...createdBounds(text.add, search, after, "(created_at + 0)")];
+  const passes = passing(text, "found.task_id", row);
+  const rows = await session.query(
+    shape(
+      "findTexts",
+      `WITH found AS MATERIALIZED (
+        SELECT created_at, task_id FROM :schema.texts WHERE ${conditions.join(" AND ")} LIMIT ${text.add(most + 1)}::integer)
+      SELECT count(*)::bigint, NULL FROM found UNION ALL (
+        SELECT created_at, task_id FROM (SELECT * FROM found ORDER BY ${orderOf(search)} OFFSET 0) AS found
+        WHERE ${passes} ORDER BY ${orderOf(search)} LIMIT ${text.add(limit)}::integer)`,
+    ),
+    text.values,
+    withBitmaps,
+  );
+  const [[count], ...places] = rows as [[number], ...[number, string][]];
+  return count > most ? undefined : { places: places.map(([value, id]): Place => ({ value, id })), count };
+}
+
+/** Whether the task with that id is of one of the pairs, and may meet the conditions. */
+function passing(text: Text, id: string, { filter, maybe }: Row): string {
+  const conditions = [
+    ...(filter ? ofPairs(text, filter.pairs) : []),
+    ...(maybe ? [`(${maybeHas(maybe, text)})`] : []),
+  ];
+  if (conditions.length === 0) return "true";
+  return `coalesce((SELECT ${conditions.join(" AND ")} FROM :schema.tasks WHERE tasks.id = ${id}), false)`;
+}
+
+function ofPairs(text: Text, pairs: readonly Pair[]): string[] {
+  const lanes = text.add([...new Set(pairs.map(({ lane }) => lane))]);
+  const statuses = text.add([...new Set(pairs.map(({ status }) => status))]);
+  return [`tasks.lane = ANY(${lanes}::integer[])`, `tasks.status = ANY(${statuses}::smallint[])`];
+}
+
+/** All that the index knows, in no order; undefined when there are more than can be put in order. */
+export async function gather(
+  session: Session,
+  search: StoreSearch,
+  fits: (text: Text) => string,
+  maybe?: RowFilter,
+): Promise<Place[] | undefined> {
+  const text = new Text();
+  const conditions = [fits(text), ...createdBounds(text.add, search, undefined, "(created_at + 0)")];
+  const passes = passing(text, "found.task_id", { filter: undefined, maybe });
+  const rows = await session.query(
+    shape(
+      "gatherTexts",
+      `WITH found AS MATERIALIZED (
+        SELECT task_id FROM :schema.texts WHERE ${conditions.join(" AND ")} LIMIT ${gatheredMax + 1})
+      SELECT count(*)::text FROM found UNION ALL (
+        SELECT task_id FROM found WHERE (SELECT count(*) FROM found) <= ${gatheredMax} AND ${passes})`,
+    ),
+    text.values,
+    withBitmaps,
+  );
+  const [count, ...ids] = rows.map(([one]) => one as string);
+  return Number(count) > gatheredMax ? undefined : ids.map((id): Place => ({ value: null, id }));
+}
+
+function orderOf(search: StoreSearch): string {
+  return isDownwards(search) ? "created_at DESC, task_id DESC" : "created_at, task_id";
+}

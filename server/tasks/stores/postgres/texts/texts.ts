@@ -1,0 +1,321 @@
+/**
+ * Full text, filled behind the writes. Work is taken piece by piece, the newest first: a piece is a lane, a status and a
+ * span of time, in which those tasks are looked for that are not indexed as they are now. What was taken and not
+ * finished within a minute is taken again by whoever comes next.
+ */
+import type { IndexedText, TaskStore, UnindexedTask, Written } from "../../../core/store.ts";
+import type { ResultRow } from "../connections/database.ts";
+import type { Context } from "../context.ts";
+import { foldTallies } from "../counts/tallies.ts";
+import { attemptsOf } from "../read.ts";
+import { type AttemptRow, plainText, type TaskRow, taskColumns, toAttempts, toTask } from "../rows.ts";
+import { hasty, nowOf, statement } from "../statement.ts";
+import { isNotIndexed, notingWork } from "./text-work.ts";
+
+/** After this, in milliseconds, whoever took work has died. */
+const takenMsMax = 60_000;
+/** Pieces taken at once. */
+const piecesMax = 50;
+/** Looks for pieces in one answer, once there is something to be answered. */
+const looksMax = 3;
+/** Texts that are written alone are written on two connections, with more memory to sort their trigrams in. */
+const memoryAlone = "32MB";
+/**
+ * A GIN index gathers new entries in a list that every search reads through, up to 4 MB of it: 100 ms. So few texts at a
+ * time leave a short one; many are sorted in together, by as much as the server is set to gather.
+ */
+const gatheredOfFew = "128kB";
+const fewTexts = 200;
+/** Beside tasks that come and run, so many texts are one statement: about a millisecond of the server's time. */
+const portionSize = 20;
+/** Now and then one takes several times as long, when it sorts in what was gathered; the other connection goes on meanwhile. */
+const portionSizeAlone = 125;
+
+/** In milliseconds, the first and the last instant included. */
+type TakenPiece = [
+  work: number,
+  lane: number,
+  status: number,
+  firstAt: number,
+  lastAt: number,
+  tasks: number,
+];
+
+/** A piece of work, or what is left of it, and how far an answer went. */
+interface Piece {
+  taken: TakenPiece;
+  /** The last one read; undefined when nothing is left. */
+  last: { at: number; id: string } | undefined;
+  /** With what was read before. */
+  read: number;
+  /** What was read of the piece before; where its texts are not stored, the piece is not done with. */
+  before?: Piece;
+  isStored: boolean;
+  /** Another answer goes on there. */
+  isContinued: boolean;
+}
+
+interface TextRef {
+  id: string;
+  createdAt: number;
+  version: number;
+  piece: Piece;
+}
+
+/** What was read before is taken, so what is read meanwhile is of other pieces, or lies behind it in the same one. */
+export async function readUnindexed(
+  context: Context,
+  { limit, after }: Parameters<TaskStore["readUnindexed"]>[0],
+): Promise<UnindexedTask[]> {
+  const { lull } = context;
+  const begun = after && (after.ref as TextRef).piece;
+  if (begun?.last && !begun.isContinued) {
+    const found = await readOn(context, begun, limit);
+    if (found.length > 0) return withAttempts(context, found);
+  }
+  // Most often there is nothing: a small question, where folding is a large statement.
+  const [mayBe] = await lull.query(mayBeUnindexed);
+  if (!mayBe![0]) return [];
+  await foldTallies(context);
+  const found: Found[] = [];
+  const seen = new Set<string>();
+  for (let looks = 1; found.length === 0 || (looks <= looksMax && found.length < limit); looks += 1) {
+    const wanted = limit - found.length;
+    const taken = (await lull.query(takeWork, [
+      context.now(),
+      takenMsMax,
+      piecesMax,
+      wanted,
+    ])) as TakenPiece[];
+    if (taken.length === 0) break;
+    // The largest last: it alone may have more than are left to be read, so each has some.
+    taken.sort(([, , , , , a], [, , , , , b]) => a - b);
+    for (const one of await readPieces(context, taken, wanted)) {
+      // It may lie in two pieces, or twice in one.
+      if (seen.has(one.row[0])) continue;
+      seen.add(one.row[0]);
+      found.push(one);
+    }
+  }
+  return withAttempts(context, found);
+}
+
+interface Found {
+  row: TaskRow;
+  piece: Piece;
+}
+
+/** The tasks behind those that were read of a piece. Where there are none, whoever stores those before is done with it. */
+async function readOn({ lull }: Context, before: Piece, limit: number): Promise<Found[]> {
+  const { at, id } = before.last!;
+  const [work, lane, status, , lastAt] = before.taken;
+  // From now on, since it may be stored before the answer comes.
+  before.isContinued = true;
+  const rows = await lull.query(unindexedTasks, [[lane], [status], [at], [lastAt], [limit], [id]]);
+  if (rows.length === 0) {
+    Object.assign(before, { last: undefined, isContinued: false });
+    if (before.isStored) await lull.query(endWork, [[work]]);
+    return [];
+  }
+  return foundIn(rows, { ...begunOn(before.taken, rows, limit, before.read), before });
+}
+
+function begunOn(taken: TakenPiece, rows: readonly ResultRow[], most: number, read = 0): Piece {
+  const [, at, id] = rows.at(-1)!;
+  return {
+    ...{ taken, read: read + rows.length, isStored: false, isContinued: false },
+    last: rows.length < most ? undefined : { at, id },
+  };
+}
+
+function foundIn(rows: readonly ResultRow[], piece: Piece): Found[] {
+  return rows.map(([, , ...row]): Found => ({ row: row as TaskRow, piece }));
+}
+
+/** Tasks of these pieces. Those in which there are none are done with. */
+async function readPieces({ lull }: Context, taken: readonly TakenPiece[], limit: number): Promise<Found[]> {
+  // One more than a piece is thought to have tells that it has no more.
+  let left = limit;
+  const most = taken.map(([, , , , , tasks]) => {
+    const own = Math.min(left, tasks + 1);
+    left -= own;
+    return own;
+  });
+  const columns = [1, 2, 3, 4].map((column) => taken.map((piece) => piece[column]!));
+  // A statement of its own: it sees all tasks of the notes that the pieces were made of.
+  const rows = await lull.query(unindexedTasks, [...columns, most, taken.map(() => "")]);
+  const byPlace = Map.groupBy(rows, ([place]) => place as number);
+  const empty = taken.filter((_, index) => !byPlace.has(index + 1)).map(([work]) => work);
+  if (empty.length > 0) await lull.query(endWork, [empty]);
+  return [...byPlace].flatMap(([place, own]) =>
+    foundIn(own, begunOn(taken[place - 1]!, own, most[place - 1]!)),
+  );
+}
+
+async function withAttempts(context: Context, found: readonly Found[]): Promise<UnindexedTask[]> {
+  if (found.length === 0) return [];
+  const attempts = await context.lull.query(attemptsOf, [found.map(({ row }) => row[0])]);
+  const byTask = Map.groupBy(attempts, ([taskId]) => taskId as string);
+  const lanes = await context.lanes.named(new Set(found.map(({ row }) => row[1])));
+  return found.map(({ row, piece }) => {
+    const ref: TextRef = { id: row[0], createdAt: row[5], version: row[14], piece };
+    const own = (byTask.get(row[0]) ?? []).map((attempt) => attempt.slice(1) as AttemptRow);
+    return { ref, task: toTask(row, lanes), attempts: toAttempts(row, own) };
+  });
+}
+
+/** @param isAlone whether nobody waits meanwhile: two connections index at once, each the next portion when it has done one */
+export function writeTexts(
+  context: Context,
+  texts: readonly IndexedText[],
+  isAlone: boolean,
+): Promise<Written<void>> {
+  return context.database.written(async () => {
+    const size = context.lull.isInVain ? texts.length : portionSize;
+    const portions = inPortions(texts, isAlone ? portionSizeAlone : size).values();
+    const areFew = isAlone ? texts.length < 2 * fewTexts : Math.min(texts.length, size) < fewTexts;
+    const keepRest = async () => {
+      for (const portion of portions) await keep(context, portion, { isAlone, areFew });
+    };
+    await Promise.all(isAlone ? [keepRest(), keepRest()] : [keepRest()]);
+    // Not before all of its texts are stored is a piece done with.
+    await endPieces(context, texts);
+    return { kind: "ok", value: undefined };
+  });
+}
+
+function inPortions(texts: readonly IndexedText[], size: number): (readonly IndexedText[])[] {
+  const count = Math.ceil(texts.length / Math.max(1, size));
+  return Array.from({ length: count }, (_, place) => texts.slice(place * size, (place + 1) * size));
+}
+
+async function keep(
+  { lull }: Context,
+  texts: readonly IndexedText[],
+  { isAlone, areFew }: { isAlone: boolean; areFew: boolean },
+): Promise<void> {
+  const refs = texts.map(({ ref }) => ref as TextRef);
+  await lull.query(keepTexts, [
+    refs.map(({ id }) => id),
+    refs.map(({ createdAt }) => createdAt),
+    refs.map(({ version }) => version),
+    texts.map(({ text }) => plainText(text)),
+    isAlone ? memoryAlone : null,
+    areFew ? gatheredOfFew : null,
+  ]);
+}
+
+async function endPieces({ lull }: Context, texts: readonly IndexedText[]): Promise<void> {
+  const pieces = [...new Set(texts.map(({ ref }) => (ref as TextRef).piece))];
+  for (const piece of pieces) piece.isStored = piece.before?.isStored ?? true;
+  const stored = pieces.filter(({ isStored, isContinued }) => isStored && !isContinued);
+  const workOf = ({ taken }: Piece) => taken[0];
+  const ended = stored.filter(({ last }) => !last);
+  const begun = stored.filter(({ last }) => last);
+  if (ended.length > 0) await lull.query(endWork, [ended.map(workOf)]);
+  if (begun.length === 0) return;
+  await lull.query(continueWork, [
+    begun.map(workOf),
+    begun.map(({ last }) => last!.at),
+    begun.map(({ read }) => read),
+  ]);
+}
+
+/** TRUNCATE gives the space back at once; it waits for the searches of this moment. */
+export function clearTexts({ database }: Context): Promise<Written<void>> {
+  return database.written(() =>
+    database.transaction(async (session): Promise<Written<void>> => {
+      await session.query(forgetTexts);
+      await session.query(noteEverything);
+      return { kind: "ok", value: undefined };
+    }),
+  );
+}
+
+const forgetTexts = statement("forgetTexts", "TRUNCATE :schema.texts, :schema.text_work");
+
+/** As in the migration that makes them: each lane and status is one piece, of all times. */
+const noteEverything = statement(
+  "noteAllTexts",
+  `INSERT INTO :schema.text_work (lane, status, hour, first_at, last_at, tasks)
+    SELECT lane, status, 0, -1000000000000000, 1000000000000000, sum(tasks) FROM (
+      SELECT lane, status, tasks FROM :schema.tallies UNION ALL SELECT lane, status, tasks FROM :schema.tally_changes
+    ) AS counted WHERE status <> 2 GROUP BY lane, status HAVING sum(tasks) > 0`,
+);
+
+const mayBeUnindexed = statement(
+  "mayBeUnindexed",
+  "SELECT EXISTS (SELECT 1 FROM :schema.tally_changes) OR EXISTS (SELECT 1 FROM :schema.text_work)",
+);
+
+/** Pieces that are thought to have `$4` tasks together, with one more each, at most `$3`; of those left by somebody who has died, when there are no others. */
+const takeWork = statement(
+  "takeTextWork",
+  `WITH clock AS MATERIALIZED (SELECT ${nowOf("$1")} AS at),
+  fresh AS MATERIALIZED (SELECT work, hour, lane, status, tasks FROM :schema.text_work WHERE taken_at IS NULL
+    ORDER BY hour DESC, lane DESC, status DESC LIMIT $3::integer FOR UPDATE SKIP LOCKED),
+  left_over AS MATERIALIZED (SELECT work, taken_at FROM :schema.text_work
+    WHERE taken_at < (SELECT at FROM clock) - $2::bigint AND NOT EXISTS (SELECT 1 FROM fresh)
+    ORDER BY taken_at LIMIT 1 FOR UPDATE SKIP LOCKED),
+  chosen AS MATERIALIZED (
+    SELECT work FROM (
+      SELECT work, sum(tasks + 1) OVER (ORDER BY hour DESC, lane DESC, status DESC) - tasks - 1 AS before FROM fresh) AS summed
+    WHERE before < $4::integer
+    UNION ALL SELECT work FROM left_over)
+  UPDATE :schema.text_work SET taken_at = clock.at FROM clock
+  WHERE work = ANY(ARRAY(SELECT work FROM chosen)) AND ${hasty}
+  RETURNING work, lane, status, first_at, last_at, tasks`,
+);
+
+/** Of each piece those behind `after_id` at its first instant, and later ones. By creation, for PENDING tasks that were never changed, or not since they were stored; else by the latest change. */
+const unindexedTasks = statement(
+  "unindexedTasks",
+  `SELECT page.place, page.at, ${taskColumns} FROM (
+    SELECT piece.place::integer AS place, within.at, within.id
+    FROM unnest($1::integer[], $2::smallint[], $3::bigint[], $4::bigint[], $5::integer[], $6::text[])
+      WITH ORDINALITY AS piece (lane, status, first_at, last_at, most, after_id, place)
+    CROSS JOIN LATERAL (
+      (SELECT found.at, found.id FROM (VALUES (0), (1)) AS pending (status) CROSS JOIN LATERAL (
+        SELECT created_at AS at, id FROM :schema.tasks WHERE piece.status = 1 AND tasks.lane = piece.lane
+          AND tasks.status = pending.status AND tasks.status <> 2
+          AND (created_at, id) > (piece.first_at, piece.after_id) AND created_at <= piece.last_at
+          AND ${isNotIndexed} ORDER BY created_at, id LIMIT piece.most) AS found)
+      UNION
+      (SELECT updated_at, id FROM :schema.tasks WHERE tasks.lane = piece.lane AND tasks.status = piece.status
+        AND tasks.status <> 2 AND tasks.status <> 0
+        AND (updated_at, id) > (piece.first_at, piece.after_id) AND updated_at <= piece.last_at AND ${isNotIndexed}
+        ORDER BY updated_at, id LIMIT piece.most)
+      ORDER BY at, id LIMIT piece.most) AS within) AS page
+  CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.id = page.id OFFSET 0) AS tasks
+  ORDER BY page.place, page.at, page.id`,
+);
+
+const endWork = statement(
+  "endTextWork",
+  `DELETE FROM :schema.text_work WHERE work = ANY($1::bigint[]) AND ${hasty}`,
+);
+
+const continueWork = statement(
+  "continueTextWork",
+  `WITH begun AS (
+    DELETE FROM :schema.text_work USING unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS piece (work, next_at, read)
+    WHERE text_work.work = piece.work AND ${hasty} RETURNING lane, status, greatest(tasks - piece.read, 1) AS tasks, next_at, last_at)
+  ${notingWork("SELECT lane, status, tasks, next_at AS first_at, last_at FROM begun")}`,
+);
+
+/** A task that has changed since it was read is left: there is a note of that. The settings come before anything is stored. */
+const keepTexts = statement(
+  "writeTexts",
+  `WITH settings AS MATERIALIZED (
+    SELECT CASE WHEN $5::text IS NOT NULL THEN set_config('work_mem', $5, true) END,
+      CASE WHEN $6::text IS NOT NULL THEN set_config('gin_pending_list_limit', $6, true) END)
+  INSERT INTO :schema.texts AS kept (task_id, created_at, version, status, lanes, body)
+  SELECT DISTINCT ON (given.id) given.id, given.created_at, given.version,
+    CASE WHEN task.status < 3 THEN 0 ELSE task.status END, ARRAY[task.lane], given.body
+  FROM settings CROSS JOIN unnest($1::text[], $2::bigint[], $3::integer[], $4::text[]) AS given (id, created_at, version, body)
+  CROSS JOIN LATERAL (SELECT status, lane, version FROM :schema.tasks WHERE tasks.id = given.id OFFSET 0) AS task
+  WHERE task.version = given.version AND ${hasty}
+  ORDER BY given.id
+  ON CONFLICT (task_id) DO UPDATE SET version = excluded.version, status = excluded.status, lanes = excluded.lanes,
+    body = excluded.body`,
+);

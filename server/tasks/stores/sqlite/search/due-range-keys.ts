@@ -1,0 +1,83 @@
+/** Tasks that wait and are due within a range, in the order of their creation; see due-ranges.ts. */
+import type { SQLInputValue } from "node:sqlite";
+import type { StoreSearch } from "../../../core/store.ts";
+import { createdWithin, type DueRange, delayedMax, dueRangeOf } from "../../shared/due-ranges.ts";
+import { isDownwards } from "../../shared/search-bounds.ts";
+import type { Connection } from "../connection.ts";
+import { elsewhereIndexes } from "./order-statements.ts";
+import { findPairs } from "./pairs.ts";
+import { keysInOrder } from "./search.ts";
+import { comparator, type Key } from "./search-key.ts";
+import { mergeInOrder } from "./search-merge.ts";
+import { withPairs } from "./search-statements.ts";
+
+const firstRead = 500;
+
+/** Whether a search is served so. */
+export function isDueWithin(connection: Connection, search: StoreSearch): boolean {
+  const range = dueRangeOf(search);
+  return range !== undefined && !new Delayed(connection, search, range).isMany();
+}
+
+/** From the search's place on; undefined where another way is as good. Definitions are not due. */
+export function dueWithinKeys(connection: Connection, search: StoreSearch): Iterator<Key> | undefined {
+  const range = dueRangeOf(search);
+  const delayed = range && new Delayed(connection, search, range);
+  if (!delayed || delayed.isMany()) return undefined;
+  const within = keysInOrder(connection, createdWithin(search, range), []);
+  return mergeInOrder([within, delayed.keys()], comparator(search));
+}
+
+/** Those that are due within the range and were not created within it. */
+class Delayed {
+  readonly #connection: Connection;
+  readonly #search: StoreSearch;
+  readonly #values: readonly SQLInputValue[];
+
+  constructor(connection: Connection, search: StoreSearch, { from, to }: DueRange) {
+    this.#connection = connection;
+    this.#search = search;
+    const pairs = findPairs(connection, search).map(({ lane, status }) => [lane, status]);
+    this.#values = [JSON.stringify(pairs), from, to];
+  }
+
+  isMany(): boolean {
+    const statement = this.#connection.prepare(delayedSql.count);
+    const [found] = statement.get(...this.#values, delayedMax + 1) as unknown as [number];
+    return found > delayedMax;
+  }
+
+  *keys(): Generator<Key, undefined> {
+    const { created, updated, after } = this.#search;
+    const down = isDownwards(this.#search);
+    const bounds = [created, updated].flatMap((range) => [
+      range?.start ?? Number.MIN_SAFE_INTEGER,
+      range?.end ?? Number.MAX_SAFE_INTEGER,
+    ]);
+    let place: [number, string] = after
+      ? [after.value ?? 0, after.id]
+      : [down ? Number.MAX_SAFE_INTEGER : Number.MIN_SAFE_INTEGER, ""];
+    const statement = this.#connection.prepare(delayedSql[down ? "downwards" : "upwards"]);
+    for (let size = firstRead; ; size *= 2) {
+      const keys = statement.all(...this.#values, ...bounds, ...place, size) as unknown as Key[];
+      yield* keys;
+      const last = keys.at(-1);
+      if (!last || keys.length < size) return undefined;
+      place = [last[0], last[1]];
+    }
+  }
+}
+
+const { index, condition } = elsewhereIndexes.delayed;
+const tasks = `pairs CROSS JOIN tasks INDEXED BY ${index}
+    WHERE tasks.lane = pairs.lane AND tasks.status = pairs.status AND tasks.${condition} AND due_at BETWEEN ?2 AND ?3`;
+const inOrder = (than: "<" | ">", direction: "DESC" | "ASC") =>
+  `${withPairs.replace("?", "?1")} SELECT created_at, id, seq FROM ${tasks} AND created_at NOT BETWEEN ?2 AND ?3
+    AND created_at >= ?4 AND created_at < ?5 AND updated_at >= ?6 AND updated_at < ?7 AND (created_at, id) ${than} (?8, ?9)
+    ORDER BY created_at ${direction}, id ${direction} LIMIT ?10`;
+
+export const delayedSql = {
+  count: `${withPairs.replace("?", "?1")} SELECT count(*) FROM (SELECT 1 FROM ${tasks} LIMIT ?4)`,
+  downwards: inOrder("<", "DESC"),
+  upwards: inOrder(">", "ASC"),
+} as const;

@@ -1,0 +1,50 @@
+/** What conditions are tested on: a row as a task, which is made only of those that are asked about. */
+import type { Subject } from "../../../core/filters/meets.ts";
+import type { Attributes } from "../../../core/store.ts";
+import { searchableText } from "../../../core/values/searchable-text.ts";
+import type { Connection } from "../connection.ts";
+import { type AttemptRow, jsonOf, type Names, namesOf, type Row, toAttempts, toBareTask } from "../rows.ts";
+import { sql } from "../statements.ts";
+import { withNames, workerNames } from "../threads/write-context.ts";
+
+export class Subjects {
+  readonly #connection: Connection;
+  #rows: Row[] = [];
+  #names: Names | undefined;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** The rows that are asked about next; their names are read with the first of them. */
+  begin(rows: Row[]): void {
+    this.#rows = rows;
+    this.#names = undefined;
+  }
+
+  of(row: Row): Subject {
+    this.#names ??= namesOf(withNames(this.#connection, this.#rows));
+    const task = toBareTask(row, this.#names);
+    const json = jsonOf(row);
+    const attributes = row[28] === null ? {} : (JSON.parse(row[28]) as Attributes);
+    let text: string | undefined;
+    return {
+      ...{ task, json, attributes },
+      text: () => {
+        text ??= searchableText(task, this.#attemptsOf(row), json);
+        return text;
+      },
+    };
+  }
+
+  #attemptsOf(row: Row) {
+    const rows = this.#connection.prepare(sql.listAttempts).all(row[0]) as unknown as AttemptRow[];
+    const workers = new Set(rows.map((attempt) => attempt[2]).filter((worker) => worker !== null));
+    const names = withNames(this.#connection, [row]);
+    return toAttempts(
+      row,
+      rows,
+      namesOf({ lanes: names.lanes, workers: workerNames(this.#connection, workers) }),
+    );
+  }
+}

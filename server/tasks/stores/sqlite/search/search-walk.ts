@@ -1,0 +1,431 @@
+/**
+ * Searches with conditions, and orders that no index has. The tasks that pass the plain filters are walked in the search's
+ * order, a chunk at a time, and each is tested on its row; the clock is looked at between chunks. What has no order by
+ * index is gathered, newest first, and sorted.
+ */
+import { meets, type Subject, sortValueIn } from "../../../core/filters/meets.ts";
+import { rankedMax } from "../../../core/relevance.ts";
+import type { Count, Place, SearchPlan, StoreSearch } from "../../../core/store.ts";
+import type { Task } from "../../../core/task.ts";
+import { Best } from "../../shared/best.ts";
+import { isNear, type NearOrder, nearIndexes } from "../../shared/near-orders.ts";
+import { type RowFilter, rowFilterOf } from "../../shared/row-filter.ts";
+import { countUnfilled } from "../attributes/attribute-fills.ts";
+import type { Connection } from "../connection.ts";
+import { type DefinitionRow, type Row, toDefinition, toEntry } from "../rows.ts";
+import type { Rows } from "../threads/protocol.ts";
+import { withNames } from "../threads/write-context.ts";
+import { dueWithinKeys, isDueWithin } from "./due-range-keys.ts";
+import { durationIndexes, durationKeys } from "./duration-keys.ts";
+import type { KeySource } from "./key-source.ts";
+import { estimateMax, gatheredMax } from "./key-source.ts";
+import { keySourceOf, withEntries } from "./key-sources.ts";
+import { nearKeys } from "./near-keys.ts";
+import { priorityIndexes, priorityKeys } from "./priority-keys.ts";
+import { readBareRows, readRows } from "./row-filter.ts";
+import { inPortions, Room, readTasks, rowsIn } from "./rows-within.ts";
+import type { FoundRows } from "./search.ts";
+import * as plain from "./search.ts";
+import { comparator, isAfter, isNotBefore, isPlace, type Key, keyOf } from "./search-key.ts";
+import { nearer } from "./search-skip.ts";
+import { Subjects } from "./search-subject.ts";
+import { startedWithinKeys, startedWithinTotal, startsReadFor } from "./start-range-keys.ts";
+
+/** The first chunk is as large as the page, and each after it twice as large as the one before. */
+const chunkSizeMax = 500;
+/** Candidates that an order without an index is looked for among; further ones are not sorted. */
+const sortedMax = 200_000;
+/** So few pages are sorted sooner than an order is walked through. */
+const sortedPagesMax = 10;
+/** Keys that are passed over between two looks at the clock. */
+const passedBetween = 1_000;
+
+export function searchTasks(connection: Connection, search: StoreSearch): FoundRows {
+  if (!needsWalk(search)) return plain.searchTasks(connection, nearer(connection, search));
+  const found = new Walk(connection, search).page();
+  const { rows } = found.tasks;
+  const last = rows.length >= search.limit ? rows.at(-1) : undefined;
+  const unfilled = countUnfilled(connection, search, last?.[6]);
+  return unfilled > 0 ? { ...found, unfilled } : found;
+}
+
+/** What `searchTasks` would do. */
+export function explainSearch(connection: Connection, search: StoreSearch): SearchPlan {
+  if (!needsWalk(search) && search.id === undefined) return plain.planInOrder(connection, search);
+  const unfilled = countUnfilled(connection, search);
+  return { ...new Walk(connection, search).plan(), ...(unfilled > 0 && { unfilled }) };
+}
+
+/** Exact, or as good as the budget allows. */
+export function countTasks(connection: Connection, search: StoreSearch): Count {
+  const { where, after: _after, ...rest } = search;
+  const unplaced: StoreSearch = { ...rest, sortBy: "createdAt", descending: true, definitions: false };
+  if (!where) return { count: plain.countTasks(connection, unplaced), errorMax: 0 };
+  const walk = new Walk(connection, { ...unplaced, where });
+  const { met, seen, isWhole, unindexed, total: candidates } = walk.count();
+  const unfilled = countUnfilled(connection, { ...unplaced, where });
+  const lacking = unfilled > 0 && { unfilled };
+  if (isWhole) return { count: met, errorMax: unindexed + unfilled, ...lacking };
+  const total = Math.max(
+    seen + unindexed,
+    Math.min(plain.countTasks(connection, unplaced), candidates ?? Number.POSITIVE_INFINITY),
+  );
+  const count = Math.round((met / Math.max(1, seen)) * total);
+  return { count, errorMax: Math.max(count - met, met + total - seen - count) + unfilled, ...lacking };
+}
+
+function needsWalk({ where, sortBy }: StoreSearch): boolean {
+  return where !== undefined || !isIndexed(sortBy);
+}
+
+function isIndexed(sortBy: StoreSearch["sortBy"]): sortBy is "createdAt" | "updatedAt" | "id" {
+  return sortBy === "createdAt" || sortBy === "updatedAt" || sortBy === "id";
+}
+
+/** Orders that are put together from parts. */
+type PartedOrder = NearOrder | "priority" | "duration";
+
+function isInParts(sortBy: StoreSearch["sortBy"]): sortBy is PartedOrder {
+  return isNear(sortBy) || sortBy === "priority" || sortBy === "duration";
+}
+
+function firstChunk({ limit, offset }: StoreSearch): number {
+  return Math.min(chunkSizeMax, Math.max(1, offset + limit));
+}
+
+interface Candidate {
+  key: Key;
+  /** Below zero in its key: the definition's entry. */
+  entry?: Task;
+  /** Neither this nor an entry: a place, or a task that cannot meet the conditions. */
+  row?: Row;
+}
+
+/** What is put in order waits without its row. */
+interface Gathered extends Pick<Candidate, "key" | "entry"> {
+  at: [value: number, id: string];
+}
+
+class Walk {
+  readonly #connection: Connection;
+  readonly #search: StoreSearch;
+  readonly #definitions: ReturnType<typeof plain.definitionsWithoutTasks>;
+  readonly #endsAt: number;
+  readonly #filter: RowFilter | undefined;
+  readonly #subjects: Subjects;
+  /** Whether candidates are read without their values, which nothing is asked of. */
+  #isBare = false;
+
+  constructor(connection: Connection, search: StoreSearch) {
+    this.#connection = connection;
+    this.#search = search;
+    this.#definitions = search.definitions ? plain.definitionsWithoutTasks(connection, search) : [];
+    this.#endsAt = performance.now() + (search.budgetMs ?? Number.POSITIVE_INFINITY);
+    this.#filter = search.where && rowFilterOf(search.where);
+    this.#subjects = new Subjects(connection);
+  }
+
+  page(): FoundRows {
+    const { sortBy } = this.#search;
+    if (isIndexed(sortBy)) return this.#walked(this.#chunks(this.#search));
+    return this.#parted() ?? this.#gathered();
+  }
+
+  plan(): SearchPlan {
+    const search = this.#search;
+    if (search.id !== undefined) {
+      return { source: "id", indexes: ["tasks_id"], candidates: 1, isSorted: false };
+    }
+    const { where: _where, ...filters } = search;
+    const total = plain.countTasks(this.#connection, { ...filters, sortBy: "createdAt" });
+    const indexes = this.#isParted() ? this.#partedIndexes() : undefined;
+    if (indexes) return this.#planParted(indexes, total);
+    const isSorted = !isIndexed(search.sortBy);
+    const walked: StoreSearch = isSorted ? { ...search, sortBy: "createdAt", descending: true } : search;
+    const source = this.#sourceOf(walked);
+    if (!source) {
+      const { indexes } = plain.planInOrder(this.#connection, walked);
+      const delayed = isDueWithin(this.#connection, walked) ? ["tasks_delayed"] : [];
+      const { indexes: started = [], gathered } = startsReadFor(this.#connection, walked) ?? {};
+      return {
+        ...{
+          source: "walk",
+          indexes: [...new Set([...indexes, ...delayed, ...started])],
+          candidates: gathered ?? total,
+        },
+        ...(gathered !== undefined && { of: "startedAt" }),
+        isSorted,
+      };
+    }
+    const { index, name: of, estimate } = source;
+    return {
+      ...{ source: index, of, indexes: [index === "slow" ? "tasks_slow" : index] },
+      candidates: Math.min(estimate, total),
+      ...(estimate >= estimateMax && total > estimate && { isAtLeast: true }),
+      isSorted,
+    };
+  }
+
+  #planParted(indexes: string[], total: number): SearchPlan {
+    const { sortBy, where, offset, limit } = this.#search;
+    if (sortBy === "duration" && indexes.includes("tasks_slow")) {
+      const of = "those that ran for a second or longer, first";
+      return { source: "slow", of, indexes, candidates: total, isSorted: false };
+    }
+    const candidates = where ? total : Math.min(total, offset + limit);
+    return { source: where ? "walk" : "order", indexes, candidates, isSorted: false };
+  }
+
+  #partedIndexes(): string[] | undefined {
+    const { sortBy } = this.#search;
+    if (sortBy === "priority") return priorityIndexes(this.#connection, this.#search);
+    if (sortBy === "duration") return durationIndexes(this.#connection, this.#search);
+    return nearIndexes(sortBy as NearOrder, this.#search);
+  }
+
+  /** Undefined in an order that is not put together from others, and where all that may fit are sorted sooner. */
+  #parted(): FoundRows | undefined {
+    const { where, offset, ...search } = this.#search;
+    const keys = this.#isParted() ? this.#partedKeys() : undefined;
+    if (!keys) return undefined;
+    if (where !== undefined || offset === 0) return this.#walked(this.#chunksOf(keys, this.#search));
+    const stoppedAt = this.#pass(keys, offset);
+    if (stoppedAt) return this.#answer([], stoppedAt);
+    return this.#walked(this.#chunksOf(keys, { ...search, offset: 0 }), 0);
+  }
+
+  #partedKeys(): Iterator<Key> | undefined {
+    const { sortBy } = this.#search;
+    if (sortBy === "duration") return durationKeys(this.#connection, this.#search);
+    return sortBy === "priority"
+      ? priorityKeys(this.#connection, this.#search, this.#definitions)
+      : nearKeys(this.#connection, this.#search);
+  }
+
+  #isParted(): boolean {
+    const { id, sortBy, where, created, updated } = this.#search;
+    if (id !== undefined || !isInParts(sortBy)) return false;
+    const newestFirst: StoreSearch = { ...this.#search, sortBy: "createdAt", descending: true };
+    if (where && (this.#sourceOf(newestFirst)?.estimate ?? Number.POSITIVE_INFINITY) < gatheredMax)
+      return false;
+    if (!created && !updated) return true;
+    const { where: _where, ...plainly } = newestFirst;
+    const fewest = sortedPagesMax * (plainly.offset + plainly.limit);
+    return plain.isMoreThan(this.#connection, plainly, fewest);
+  }
+
+  /** Passes over so many keys; answers where it was when the budget ran out before. */
+  #pass(keys: Iterator<Key>, offset: number): Place | undefined {
+    for (let passed = 0; passed < offset; ) {
+      const next = keys.next();
+      if (next.done) return undefined;
+      if (!isPlace(next.value)) passed += 1;
+      const isLook = isPlace(next.value) || passed % passedBetween === 0;
+      if (!isLook || performance.now() <= this.#endsAt) continue;
+      keys.return?.();
+      return this.#placeOf({ key: next.value });
+    }
+    return undefined;
+  }
+
+  /** `total` is how many there are to look at, when that is not all that pass the plain filters. */
+  count(): { met: number; seen: number; isWhole: boolean; unindexed: number; total?: number } {
+    let met = 0;
+    let seen = 0;
+    for (const chunk of this.#chunks(this.#search)) {
+      met += chunk.filter((candidate) => this.#isMet(candidate)).length;
+      seen += chunk.filter(({ key }) => !isPlace(key)).length;
+      if (performance.now() <= this.#endsAt) continue;
+      const total = this.#source ? this.#source.total() : startedWithinTotal(this.#connection, this.#search);
+      return { met, seen, isWhole: false, unindexed: this.#unindexed, ...(total !== undefined && { total }) };
+    }
+    return { met, seen, isWhole: true, unindexed: this.#unindexed };
+  }
+
+  #walked(chunks: Iterable<Candidate[]>, offset = this.#search.offset): FoundRows {
+    const { limit, bytesMax } = this.#search;
+    const found: Candidate[] = [];
+    const room = new Room(bytesMax);
+    let left = offset;
+    for (const chunk of chunks) {
+      for (const candidate of chunk) {
+        if (!this.#isMet(candidate)) continue;
+        left -= 1;
+        if (left >= 0) continue;
+        if (candidate.row && !room.takes(candidate.row)) return { ...this.#answer(found), isCut: true };
+        if (found.push(candidate) === limit) return this.#answer(found);
+      }
+      if (performance.now() <= this.#endsAt) continue;
+      return this.#answer(found, this.#placeOf(chunk.at(-1)!));
+    }
+    return this.#answer(found);
+  }
+
+  /** Ends at the budget with the best of what was looked at, which need not be the best of all. */
+  #gathered(): FoundRows {
+    const { after: place, limit, offset, ...rest } = this.#search;
+    this.#isBare = rest.where === undefined;
+    const compare = comparator(this.#search);
+    const order = ({ at: [a, id] }: Gathered, { at: [b, other] }: Gathered) =>
+      compare([a, id, 0], [b, other, 0]);
+    const best = new Best<Gathered>(offset + limit, order);
+    const most = rest.sortBy === "relevance" ? rankedMax : sortedMax;
+    let found = 0;
+    let isWhole = true;
+    for (const chunk of this.#chunks({ ...rest, limit, offset: 0, sortBy: "createdAt", descending: true })) {
+      for (const candidate of chunk) {
+        const subject = this.#meeting(candidate);
+        const value = subject && sortValueIn(rest, subject);
+        if (typeof value !== "number") continue;
+        isWhole = found < most;
+        if (!isWhole) break;
+        found += 1;
+        const { key, entry } = candidate;
+        const isBeyond = !place || compare([place.value ?? 0, place.id, 0], [value, key[1], 0]) < 0;
+        if (isBeyond) best.add({ key, at: [value, key[1]], ...(entry && { entry }) });
+      }
+      if (performance.now() > this.#endsAt) isWhole = false;
+      if (!isWhole) break;
+    }
+    const beyond = best.sorted();
+    const { page, isCut } = this.#withRows(beyond.slice(offset, offset + limit));
+    const answer = this.#answer(page);
+    if (rest.sortBy === "relevance") answer.values = page.map(({ at: [value] }) => value);
+    return { ...answer, ...(isCut && { isCut }), ...(!isWhole && { isPartial: true }) };
+  }
+
+  /** Up to the first that does not fit into the answer. */
+  #withRows(page: readonly Gathered[]): { page: (Gathered & Candidate)[]; isCut?: true } {
+    const seqs = page.filter(({ entry }) => !entry).map(({ key: [, , seq] }) => seq);
+    const { rows, cutAt } = readTasks(this.#connection, seqs, this.#search.bytesMax);
+    const rowOf = new Map(rows.map((row) => [row[0], row]));
+    const end = cutAt === undefined ? page.length : page.findIndex(({ key }) => key[2] === cutAt);
+    const whole = page.slice(0, end).map((one): Gathered & Candidate => {
+      const row = rowOf.get(one.key[2]);
+      return row ? { ...one, row } : one;
+    });
+    return { page: whole, ...(cutAt !== undefined && { isCut: true }) };
+  }
+
+  *#chunks(search: StoreSearch): Generator<Candidate[]> {
+    if (search.id !== undefined) {
+      const only = this.#byId(search);
+      if (only) yield [only];
+      return;
+    }
+    yield* this.#chunksOf(this.#keys(search), search);
+  }
+
+  *#chunksOf(keys: Iterator<Key>, search: StoreSearch): Generator<Candidate[]> {
+    // Within one second of an order near another one, or one duration, a budget may end where it began.
+    const isEnd = isNear(search.sortBy) || search.sortBy === "duration" ? isNotBefore : isAfter;
+    try {
+      for (let chunkSize = firstChunk(search); ; chunkSize = Math.min(chunkSizeMax, 2 * chunkSize)) {
+        const chunk: Key[] = [];
+        while (chunk.length < chunkSize) {
+          const next = keys.next();
+          if (next.done) break;
+          if (!isPlace(next.value)) chunk.push(next.value);
+          else if (performance.now() > this.#endsAt && isEnd(search, next.value)) {
+            yield* this.#read([...chunk, next.value]);
+            chunk.length = 0;
+          }
+        }
+        if (chunk.length > 0) yield* this.#read(chunk);
+        if (chunk.length < chunkSize) return;
+      }
+    } finally {
+      keys.return?.();
+    }
+  }
+
+  #source: KeySource | undefined;
+
+  get #unindexed(): number {
+    return this.#source?.unindexed ?? 0;
+  }
+
+  #keys(search: StoreSearch): Iterator<Key> {
+    this.#source = this.#sourceOf(search);
+    if (!this.#source)
+      return (
+        dueWithinKeys(this.#connection, search) ??
+        startedWithinKeys(this.#connection, search) ??
+        plain.keysInOrder(this.#connection, search, this.#definitions)
+      );
+    const entries = this.#definitions
+      .map((row, index) => keyOf(search, row[8], row[8], row[0], -1 - index))
+      .filter((key) => isAfter(search, key))
+      .sort(comparator(search));
+    return withEntries(this.#source.keys(), entries, comparator(search));
+  }
+
+  #sourceOf(search: StoreSearch): KeySource | undefined {
+    return search.where && keySourceOf(this.#connection, search);
+  }
+
+  #byId(search: StoreSearch): Candidate | undefined {
+    const { where: _where, ...rest } = search;
+    const { tasks, definitions } = plain.searchTasks(this.#connection, {
+      ...rest,
+      sortBy: "createdAt",
+      offset: 0,
+    });
+    const [row] = tasks.rows;
+    if (row) return this.#read([[0, row[1], row[0]]]).next().value?.[0];
+    const [entry] = definitions;
+    return entry && { key: [0, entry[1][0], -1], entry: toEntry(toDefinition(entry[1]), undefined) };
+  }
+
+  /** In several chunks where their rows are large. */
+  *#read(keys: readonly Key[]): Generator<Candidate[], undefined> {
+    const tasks = keys.filter((key) => !isPlace(key) && !this.#definitionOf(key));
+    const seqs = tasks.map(([, , seq]) => seq);
+    const rows = this.#isBare
+      ? readBareRows(this.#connection, seqs)
+      : readRows(this.#connection, seqs, this.#filter);
+    for (const chunk of inPortions(keys, rows, this.#search.bytesMax)) {
+      this.#subjects.begin(rowsIn(chunk));
+      yield chunk.map((candidate): Candidate => {
+        const definition = isPlace(candidate.key) ? undefined : this.#definitionOf(candidate.key);
+        return definition
+          ? { key: candidate.key, entry: toEntry(toDefinition(definition), undefined) }
+          : candidate;
+      });
+    }
+    return undefined;
+  }
+
+  /** A task can have a number below zero in a damaged file alone. */
+  #definitionOf([, , seq]: Key): DefinitionRow | undefined {
+    return seq < 0 ? this.#definitions[-1 - seq] : undefined;
+  }
+
+  /** Without conditions nothing is made of a row. */
+  #isMet(candidate: Candidate): boolean {
+    if (this.#search.where === undefined) return (candidate.row ?? candidate.entry) !== undefined;
+    return this.#meeting(candidate) !== undefined;
+  }
+
+  /** Undefined when it does not meet the conditions. */
+  #meeting(candidate: Candidate): Subject | undefined {
+    const { where } = this.#search;
+    const { row, entry } = candidate;
+    if (!row && !entry) return undefined;
+    const subject = entry ? { task: entry } : this.#subjects.of(row!);
+    return where === undefined || meets(where, subject) ? subject : undefined;
+  }
+
+  #placeOf({ key: [value, id] }: Candidate): Place {
+    return { value: this.#search.sortBy === "id" ? null : value, id };
+  }
+
+  #answer(page: readonly Candidate[], stoppedAt?: Place): FoundRows {
+    const tasks: Rows = withNames(this.#connection, rowsIn(page));
+    const definitions = page.flatMap(({ key, row }, place): FoundRows["definitions"] =>
+      row ? [] : [[place, this.#definitions.find(([id]) => id === key[1])!]],
+    );
+    const unindexed = this.#unindexed;
+    return { tasks, definitions, ...(stoppedAt && { stoppedAt }), ...(unindexed > 0 && { unindexed }) };
+  }
+}

@@ -1,0 +1,51 @@
+/** What every writing verb works with, on the writing thread, inside a transaction that the thread opened. */
+import type { TaskAttributes } from "../attributes/attributes.ts";
+import type { Connection } from "../connection.ts";
+import type { HistoryTally } from "../counts/history-tally.ts";
+import type { LaneName, Lanes, Tally } from "../lanes.ts";
+import type { Row } from "../rows.ts";
+import { sql } from "../statements.ts";
+import type { WorkerLocks } from "../worker-locks.ts";
+import type { ClaimsAhead } from "./claims-ahead.ts";
+import type { Rows } from "./protocol.ts";
+
+export interface WriteContext {
+  readonly connection: Connection;
+  readonly lanes: Lanes;
+  readonly tally: Tally;
+  readonly history: HistoryTally;
+  readonly attributes: TaskAttributes;
+  readonly ahead: ClaimsAhead;
+  readonly locks: WorkerLocks;
+  /** Set by a verb that made something claimable, or that the caller's own process would not hear of otherwise. */
+  changed: boolean;
+  /** Undoes everything since the verb began; for one that wrote before it found a reason to refuse. */
+  undo(): void;
+}
+
+/** Rows with the names of the numbers in them. */
+export function withNames(connection: Connection, rows: Row[]): Rows {
+  const lanes = new Set<number>();
+  const workers = new Set<number>();
+  for (const row of rows) {
+    lanes.add(row[2]);
+    if (row[16] !== null) workers.add(row[16]);
+  }
+  return {
+    rows,
+    lanes: laneNames(connection, lanes),
+    workers: workerNames(connection, workers),
+  };
+}
+
+export function laneNames(connection: Connection, lanes: Iterable<number>): LaneName[] {
+  return connection.prepare(sql.laneNames).all(JSON.stringify([...lanes])) as unknown as LaneName[];
+}
+
+export function workerNames(connection: Connection, workers: Iterable<number>): Rows["workers"] {
+  return connection.prepare(sql.workerIds).all(JSON.stringify([...workers])) as unknown as Rows["workers"];
+}
+
+export function findTask(connection: Connection, id: string): Row | undefined {
+  return connection.prepare(sql.findTask).get(id) as unknown as Row | undefined;
+}
