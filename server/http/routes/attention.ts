@@ -31,10 +31,14 @@ async function attentionIn(dure: Dure): Promise<Attention[]> {
     types: new Set(pauses.flatMap(({ type }) => type ?? [])),
     queues: new Set(pauses.flatMap(({ queue }) => queue ?? [])),
   };
-  const [stats, workers, failed, ended, arrived, departed, stuck, searches] = await Promise.all([
+  const [stats, workers, found, ended, arrived, departed, stuck, searches] = await Promise.all([
     dure.stats(),
     dure.listWorkers(),
-    countByType(dure, { status: "FAILED", updatedAtRange: { start: new Date(now - dayMs) } }),
+    dure.summarizeTasks({
+      status: ["COMPLETED", "FAILED", "CANCELLED"],
+      updatedAtRange: { start: new Date(now - dayMs) },
+      by: ["type", "status"],
+    }),
     endedByType(dure, new Date(now - dayMs), "hour"),
     countByType(dure, { createdAtRange: { start: new Date(now - hourMs) } }),
     endedByType(dure, new Date(now - hourMs), "minute"),
@@ -43,13 +47,29 @@ async function attentionIn(dure: Dure): Promise<Attention[]> {
   ]);
   return attentionOf({
     ...{ stats, workers, paused, searches },
-    ...{ failed, ended, arrived, departed, stuck: stuck.total.count },
+    ...{ arrived, departed, stuck: stuck.total.count },
+    failed: sumByType(found.groups.filter(({ status }) => status === "FAILED")),
+    ended: greaterOf(ended, sumByType(found.groups)),
   });
 }
 
 async function countByType(dure: Dure, search: Parameters<Dure["summarizeTasks"]>[0]): Promise<Counts> {
   const { groups } = await dure.summarizeTasks({ ...search, by: "type" });
-  return new Map(groups.map(({ type = "", count }) => [type, count]));
+  return sumByType(groups);
+}
+
+function sumByType(groups: readonly { type?: string; count: number }[]): Counts {
+  const counts = new Map<string, number>();
+  for (const { type = "", count } of groups) counts.set(type, (counts.get(type) ?? 0) + count);
+  return counts;
+}
+
+/** The history knows of tasks that were deleted since, and the tasks of ends that no history tells of, such as those of an archive. */
+function greaterOf(one: Counts, other: Counts): Counts {
+  return new Map([
+    ...one,
+    ...[...other].map(([type, count]) => [type, Math.max(count, one.get(type) ?? 0)] as const),
+  ]);
 }
 
 async function endedByType(dure: Dure, start: Date, bucket: "minute" | "hour"): Promise<Counts> {
