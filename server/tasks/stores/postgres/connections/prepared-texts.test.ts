@@ -29,3 +29,15 @@ test("what came once is forgotten behind four hundred others", () => {
   expect(shapes(200, 201).map((one) => texts.isWorthIt(one))).toEqual([false]);
   expect(shapes(600, 601).map((one) => texts.isWorthIt(one))).toEqual([true]);
 });
+
+test("a shape that came again is named once, until everything gets a plan of its own", () => {
+  const texts = new PreparedTexts("dure");
+  const [one] = shapes(0, 1) as [ReturnType<typeof shape>];
+  const first = texts.of(one);
+  texts.isWorthIt(one);
+  const again = texts.of({ ...one });
+  expect(again).toEqual(first);
+  expect(texts.of({ ...one })).toBe(again);
+  texts.startOver();
+  expect(texts.of({ ...one }).name).not.toBe(first.name);
+});

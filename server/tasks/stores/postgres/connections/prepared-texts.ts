@@ -8,10 +8,16 @@ const firstShapesMax = 200;
 /** Further ones are prepared when they come again, among so many others. */
 const metMax = 400;
 
+export interface PreparedText {
+  name: string;
+  text: string;
+}
+
 export class PreparedTexts {
   readonly #schema: string;
-  readonly #texts = new Map<Statement, { name: string; text: string }>();
-  readonly #shapes = new Set<string>();
+  readonly #texts = new Map<Statement, PreparedText>();
+  /** By their text; undefined until it is asked for again, so that a long one is not hashed each time. */
+  readonly #shapes = new Map<string, PreparedText | undefined>();
   /** Those that came once. */
   readonly #met = new Set<string>();
   /** Numbers the prepared statements; see `startOver`. */
@@ -21,15 +27,15 @@ export class PreparedTexts {
     this.#schema = schema;
   }
 
-  of(statement: Statement): { name: string; text: string } {
-    let found = this.#texts.get(statement);
-    if (!found) {
-      const text = inSchema(statement.text, this.#schema);
-      found = { name: `${statement.name}:${this.#plans}:${digest(text)}`, text };
-      // One that was made for one call would never be asked for again.
-      if (!statement.once) this.#texts.set(statement, found);
-    }
-    return found;
+  of(statement: Statement): PreparedText {
+    const found = statement.once ? this.#shapes.get(statement.text) : this.#texts.get(statement);
+    if (found) return found;
+    const text = inSchema(statement.text, this.#schema);
+    const made = { name: `${statement.name}:${this.#plans}:${digest(text)}`, text };
+    // One that was made for one call would never be asked for again.
+    if (!statement.once) this.#texts.set(statement, made);
+    else if (this.#shapes.has(statement.text)) this.#shapes.set(statement.text, made);
+    return made;
   }
 
   /** Whether it is to be prepared. A text that is made for each call is planned once then, not when it comes the first time and again. */
@@ -39,7 +45,7 @@ export class PreparedTexts {
     if (this.#shapes.has(text)) return true;
     if (this.#shapes.size >= shapesMax || !(this.#shapes.size < firstShapesMax || this.#cameAgain(text)))
       return false;
-    this.#shapes.add(text);
+    this.#shapes.set(text, undefined);
     return true;
   }
 
@@ -54,6 +60,7 @@ export class PreparedTexts {
   startOver(): void {
     this.#plans += 1;
     this.#texts.clear();
+    for (const text of this.#shapes.keys()) this.#shapes.set(text, undefined);
   }
 }
 
