@@ -112,16 +112,24 @@ export class Driver {
 
 /**
  * Statements sent together, each a transaction of its own unless one is open: the server begins the next when the one before is over, and
- * does not wait until its answer has been here. An older driver knows no pipeline, and sends the next after that answer.
+ * does not wait until its answer has been here. They go out in one write; one each took a fifteenth of the process's time for a page by an
+ * attribute. An older driver knows no pipeline, and sends the next after that answer.
  * @returns what was asked, and when all are over
  */
 export function inOneGo<Asked extends readonly Promise<unknown>[]>(
   client: pg.ClientBase,
   ask: () => Asked,
 ): { asked: Asked; ended: Promise<unknown> } {
-  const mode = client as unknown as { pipeline: boolean };
+  const mode = client as unknown as { pipeline: boolean; connection: pg.Connection };
+  const { stream } = mode.connection;
   mode.pipeline = true;
-  const asked = ask();
+  stream.cork();
+  let asked: Asked;
+  try {
+    asked = ask();
+  } finally {
+    stream.uncork();
+  }
   const ended = Promise.allSettled(asked).then(() => {
     mode.pipeline = false;
   });
