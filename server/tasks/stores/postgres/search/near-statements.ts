@@ -159,7 +159,7 @@ function sourcesOf(
     others: elsewhereOf(search, order, reach.isWaitingToo).map((from) =>
       elsewhereKeys(text, search, key, from, settled.filter(mayBeIn(from)), reach.depth),
     ),
-    near: keysOf(text, otherSearch(search, order), settled.filter(sharesOf(order, reach)), most),
+    near: keysOf(text, otherSearch(search, order), settled.filter(sharesOf(order, reach)), most, true),
   };
 }
 

@@ -7,7 +7,8 @@ import type { StoreSearch } from "../../../core/store.ts";
 import { sortedBetween } from "../../shared/near-orders.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
 import { noKeys, orderedKeys } from "./ordered-keys.ts";
-import { isWhole, ordered, type Pair, split, streamKeys, type Text, wholeKeys } from "./search-statements.ts";
+import { ordered, type Pair, split, streamKeys, type Text } from "./search-statements.ts";
+import { isWhole, wholeKeys } from "./whole-keys.ts";
 
 export const prioritizedIndex = "tasks_prioritized";
 
@@ -56,6 +57,8 @@ export function areNotEnough(text: Text, limit: number, most: number): string {
 /** The first ids; where no filter leaves any out also of tasks that run. */
 function idsOf(text: Text, search: StoreSearch, pairs: readonly Pair[], limit: number): string {
   const { settled } = split(pairs);
-  const keys = isWhole(search, pairs) ? wholeKeys(text, search) : streamKeys(text, search, settled, limit);
+  const keys = isWhole(search, pairs)
+    ? wholeKeys(text, search)
+    : streamKeys(text, search, settled, limit, true);
   return `SELECT id FROM (${keys.text}) AS keys ORDER BY ${ordered(search, keys.order)} LIMIT ${text.add(limit)}`;
 }

@@ -10,12 +10,12 @@
  * bitmaps made unattractive (planning.ts), since without fresh statistics it takes every stream for a few rows.
  */
 
-import { ulidStart } from "../../../core/ids.ts";
 import type { Place, StoreSearch } from "../../../core/store.ts";
 import { compareText } from "../../../core/values/compare.ts";
 import { boundsOf, isDownwards, isSplit, lateMs, type Stream } from "../../shared/search-bounds.ts";
 import { columnsWithin, sizedTasks, taskColumns } from "../rows.ts";
 import { type Statement, shape } from "../statement.ts";
+import { isWhole, wholeKeys } from "./whole-keys.ts";
 
 /** A (lane, stored status) pair that may have tasks. */
 export interface Pair {
@@ -113,63 +113,46 @@ export function pageStatement(
   };
 }
 
-/** A query of the first keys of the pairs in the order that is asked for, `value, id`. Not by id. */
-export function keysOf(text: Text, search: StoreSearch, pairs: readonly Pair[], limit: number): string {
+/** A query of the first keys of the pairs in the order that is asked for, `value, id`. Not by id. @param isOneText as of `streamKeys` */
+export function keysOf(
+  text: Text,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  limit: number,
+  isOneText?: boolean,
+): string {
   const order: Keys["order"] = ["value", "id"];
-  const { text: keys } = streamKeys(text, search, pairs, limit);
+  const { text: keys } = streamKeys(text, search, pairs, limit, isOneText);
   return `SELECT value, id FROM (${keys}) AS keys ORDER BY ${ordered(search, order)} LIMIT ${text.add(limit)}`;
 }
 
 // Keys
 
 /** A query of ids, and of values too where the order needs them. */
-interface Keys {
+export interface Keys {
   text: string;
   /** What they are in order of: `value, id`, or `id` alone. */
   order: ("value" | "id")[];
 }
 
-/** Whether the primary key has every task of the search, and no other, in its order. */
-export function isWhole(search: StoreSearch, pairs: readonly Pair[]): boolean {
-  if (search.types || search.queues || search.statuses || search.updated) return false;
-  if (search.sortBy === "id" && !search.created) return true;
-  return search.sortBy !== "updatedAt" && !pairs.some(({ ownIds }) => ownIds);
-}
-
-export function wholeKeys(text: Text, search: StoreSearch): Keys {
-  const { created, after } = search;
-  const conditions: string[] = [];
-  const add = (operator: string, id: string | undefined) => {
-    if (id !== undefined) conditions.push(`tasks.id ${operator} ${text.add(id)}::text`);
-  };
-  add(">=", created?.start === undefined ? undefined : ulidStart(created.start));
-  add("<", created?.end === undefined ? undefined : ulidStart(created.end));
-  if (after) {
-    const place = search.sortBy === "id" ? after.id : idAt(after.value ?? 0, after.id);
-    add(isDownwards(search) ? "<" : ">", place);
-  }
-  const where = conditions.length > 0 ? `WHERE ${conditions.join(" AND ")}` : "";
-  return { text: `SELECT tasks.id FROM :schema.tasks ${where}`, order: ["id"] };
-}
-
-/** Where (instant, id) lies among generated ids: what is before it there is less, what is after it is greater. */
-function idAt(value: number, id: string): string {
-  const first = ulidStart(value);
-  if (compareText(id, first) < 0) return first;
-  const end = ulidStart(value + 1);
-  return compareText(id, end) > 0 ? end : id;
-}
-
-export function streamKeys(text: Text, search: StoreSearch, pairs: readonly Pair[], keysMax: number): Keys {
+/** @param isOneText whether few streams are read as many are: the plan of a larger text takes longer than that */
+export function streamKeys(
+  text: Text,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  keysMax: number,
+  isOneText = false,
+): Keys {
   const isMixed = search.sortBy === "id" && pairs.some(({ ownIds }) => ownIds);
-  if (!isMixed) return { text: mergedKeys(text, search, pairs, keysMax, true), order: ["value", "id"] };
+  if (!isMixed)
+    return { text: mergedKeys(text, search, pairs, keysMax, true, isOneText), order: ["value", "id"] };
   // Ids of both kinds: each kind is merged in its own order.
   const { settled, moving } = split(pairs);
   const parts = [false, true].flatMap((own) => {
     const kind = settled.filter(({ ownIds }) => ownIds === own);
     if (kind.length === 0) return [];
     const order = ordered(search, own ? ["id"] : ["value", "id"]);
-    const keys = mergedKeys(text, search, kind, keysMax, !own);
+    const keys = mergedKeys(text, search, kind, keysMax, !own, isOneText);
     return `(SELECT id FROM (${keys}) AS kind ORDER BY ${order} LIMIT ${text.add(keysMax)})`;
   });
   if (moving.length > 0) parts.push(`(${movingKeys(text, search, moving, keysMax, false)})`);
@@ -183,10 +166,11 @@ function mergedKeys(
   pairs: readonly Pair[],
   keysMax: number,
   withValue: boolean,
+  isOneText: boolean,
 ): string {
   const { settled, moving } = split(pairs);
   const isMerged = keysMax >= mergedKeysMin && settled.length <= mergedStreamsMax;
-  const ways = settled.length <= fewStreamsMax ? wholeStreams : foremostStreams;
+  const ways = settled.length <= (isOneText ? 0 : fewStreamsMax) ? wholeStreams : foremostStreams;
   const parts = isMerged
     ? settled.flatMap((pair) => streamsOfPair(text, search, pair, keysMax, withValue))
     : ways(text, search, settled, keysMax, withValue);
@@ -234,7 +218,7 @@ function foremostStreams(
   withValue: boolean,
 ): string[] {
   const groups = groupsOf(pairs, (pair) => streamsOf(search, pair));
-  const depth = Math.ceil((headsSpare * keysMax) / pairs.length);
+  const depth = Math.min(keysMax, Math.ceil((headsSpare * keysMax) / pairs.length));
   const heads = groups.map((group, place) => {
     const head = keysWhere(text, search, group, ownOf("pair"), withValue ? depth : 1, withValue);
     return `SELECT ${place} AS part, pair.lane, pair.status, head.* FROM ${unnested(text, group)}
