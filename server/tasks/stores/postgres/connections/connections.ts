@@ -6,7 +6,7 @@
 import type pg from "pg";
 import { DureError } from "../../../core/errors.ts";
 import { Driver } from "./driver.ts";
-import { KeptConnections } from "./kept-connections.ts";
+import { type KeptClient, KeptConnections } from "./kept-connections.ts";
 import type { Location } from "./location.ts";
 import {
   ConnectionLost,
@@ -19,6 +19,8 @@ import {
 
 /** How long `close` waits for answers. */
 const closeGraceMs = 5_000;
+/** While more of the pool's connections are out, none is taken to be made ready. */
+const sparedShare = 0.4;
 
 /** May `hold` its connection until something has ended. */
 type Work<Value> = (client: pg.PoolClient, hold: (until: Promise<unknown>) => void) => Promise<Value>;
@@ -94,9 +96,42 @@ export class Connections {
       const ended = held ?? Promise.resolve(false);
       const isWaitedFor = (this.#pool?.waitingCount ?? 0) > 0;
       if (broken || this.#kept.isLost(client)) client.release(true);
-      else if (isWaitedFor || !this.#kept.keep(client, ended))
+      else if (isWaitedFor || !this.#kept.keep(client, ended)) {
+        this.#kept.leave(client);
         void ended.then((lost) => client.release(lost));
+      }
     });
+  }
+
+  /** Whether one was made ready, and is kept. */
+  get hasReady(): boolean {
+    return this.#kept.hasReady;
+  }
+
+  /**
+   * Has `work` make a connection ready for reads, if the pool has one to spare; it is asked before others from then on.
+   * @param work is told whether to go on, and answers whether it is ready
+   */
+  async ready(work: (client: pg.PoolClient, goesOn: () => boolean) => Promise<boolean>): Promise<void> {
+    const pool = this.#pool;
+    const mayTake = () => !this.#ended && pool !== undefined && pool.waitingCount === 0;
+    if (!pool || !mayTake() || pool.totalCount - pool.idleCount > this.#location.poolSize * sparedShare)
+      return;
+    const client = await this.#take(pool);
+    let [isReady, isBroken] = [false, true];
+    try {
+      // No process stays alive for it.
+      (client as KeptClient).unref();
+      isReady = await work(client, mayTake);
+      isBroken = false;
+    } finally {
+      (client as KeptClient).ref();
+      if (isReady) this.#kept.madeReady(client);
+      if (!isReady || !this.#kept.keep(client, Promise.resolve(false))) {
+        this.#kept.leave(client);
+        client.release(isBroken);
+      }
+    }
   }
 
   async #on<Value>(
@@ -149,7 +184,8 @@ export class Connections {
 
   #keptOf(pool: pg.Pool, reads: boolean): pg.PoolClient | undefined {
     const isLeft = pool !== this.#pool || pool.idleCount > 0 || pool.totalCount < this.#location.poolSize;
-    return reads || !isLeft ? this.#kept.take() : undefined;
+    if (reads) return this.#kept.take();
+    return isLeft ? undefined : this.#kept.giveUp();
   }
 
   /** The pool forgets who waits for a connection when it ends; they are told here. */

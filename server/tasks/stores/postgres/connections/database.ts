@@ -24,6 +24,7 @@ import {
   toDureError,
 } from "./postgres-errors.ts";
 import { PreparedTexts } from "./prepared-texts.ts";
+import { Rehearsal, type Rehearsed } from "./rehearsal.ts";
 import { Turns } from "./turns.ts";
 
 /** A result row: the columns in the order of the statement; int8 as number. */
@@ -85,6 +86,8 @@ export class Database implements Session {
   readonly location: Location;
   /** Called for each new connection, before its first statement: its server may know less than the one before it did. */
   connected: () => void = () => undefined;
+  /** Of the texts of searches. */
+  readonly rehearsal: Rehearsal;
   readonly #connections: Connections;
   readonly #texts: PreparedTexts;
   readonly #turns: Turns;
@@ -98,6 +101,12 @@ export class Database implements Session {
     this.#texts = new PreparedTexts(location.schema);
     this.#turns = new Turns(location.poolSize - 1);
     this.#prepare = location.prepare !== "off";
+    this.rehearsal = new Rehearsal({
+      // Plans of a small table are not used for long.
+      isWanted: () => this.#prepare && !this.#wasSmall && !this.#connections.hasReady,
+      open: (work) =>
+        this.#connections.ready((client, goesOn) => work((one) => this.#rehearse(client, one), goesOn)),
+    });
   }
 
   /** @throws DureError DATABASE_UNAVAILABLE when the driver is not installed */
@@ -400,6 +409,16 @@ export class Database implements Session {
       throw new ConnectionLost("The end of a transaction was not answered.", { cause });
     });
     hold(ended);
+  }
+
+  async #rehearse(client: pg.PoolClient, { statement, values, settings }: Rehearsed): Promise<void> {
+    const hold = (until: Promise<unknown>) => {
+      ended = until;
+    };
+    let ended: Promise<unknown> | undefined;
+    const ask = (session: Snapshot) => session.query(statement, values);
+    await this.#look(client, ask, [...reading, settings], () => undefined, hold);
+    await ended;
   }
 
   async #transact<Value>(

@@ -35,6 +35,7 @@ import { prioritizedIndex } from "./priority-statements.ts";
 import * as plain from "./search.ts";
 import { SearchBudget } from "./search-budget.ts";
 import { startRangeSource } from "./start-range-source.ts";
+import { usualPages } from "./usual-pages.ts";
 import { portionBytesMax } from "./value-sizes.ts";
 import { walkedChunks } from "./walked-chunks.ts";
 
@@ -46,6 +47,7 @@ const sortedPagesMax = 10;
 const sortedAtOnceMax = 2_000;
 
 export async function searchTasks(context: Context, search: StoreSearch): Promise<Found> {
+  context.database.rehearsal.asked(() => usualPages(search.bytesMax !== undefined));
   if (!needsWalk(search)) return plain.searchTasks(context, search);
   const walk = new Walk(context, search);
   const found = await walk.page();
