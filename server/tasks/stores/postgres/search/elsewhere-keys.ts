@@ -49,28 +49,24 @@ export function elsewhereKeys(
   const statuses = pairs.map(({ status }) => status);
   const given = isBounded ? delayedPairs(text, search, pairs) : unnested(text, { lanes, statuses });
   const most = text.add(limit);
-  const keys = (pair: string, edge: string, limited: string) => {
-    const own = [
-      `tasks.lane = ${pair}.lane`,
-      `tasks.status = ${pair}.status`,
-      condition,
-      beyond(pair),
-      ...within,
-    ];
+  const keys = (pair: string, begin: string, edge: string, limited: string) => {
+    const own = [`tasks.lane = ${pair}.lane`, `tasks.status = ${pair}.status`, condition, begin, ...within];
     return `SELECT ${key} AS value, tasks.id FROM :schema.tasks
       WHERE ${own.join(" AND ")} AND (${key}, tasks.id) ${down ? ">=" : "<="} ${edge}
       ORDER BY ${key} ${direction}, tasks.id ${direction} LIMIT ${limited}`;
   };
+  // What comes before the first key was passed over already.
+  const head = `(${key}, tasks.id) ${down ? "<=" : ">="} (foremost.value, foremost.id)`;
   return `WITH foremost AS MATERIALIZED (
       SELECT pair.*, head.value, head.id FROM ${given}
-        CROSS JOIN LATERAL (${keys("pair", `(${last[0]}, ${last[1]})`, "1")}) AS head
+        CROSS JOIN LATERAL (${keys("pair", beyond("pair"), `(${last[0]}, ${last[1]})`, "1")}) AS head
         ORDER BY head.value ${direction}, head.id ${direction} LIMIT ${most}),
     edge AS MATERIALIZED (
       SELECT coalesce(farthest.value, ${last[0]}) AS value, coalesce(farthest.id, ${last[1]}) AS id
       FROM (SELECT 1) AS one LEFT JOIN LATERAL (
         SELECT value, id FROM foremost ORDER BY value ${direction}, id ${direction} LIMIT 1 OFFSET ${most} - 1) AS farthest ON true)
     SELECT found.value, found.id FROM foremost
-      CROSS JOIN LATERAL (${keys("foremost", "((SELECT value FROM edge), (SELECT id FROM edge))", most)}) AS found
+      CROSS JOIN LATERAL (${keys("foremost", head, "((SELECT value FROM edge), (SELECT id FROM edge))", most)}) AS found
     ORDER BY found.value ${direction}, found.id ${direction} LIMIT ${most}`;
 }
 

@@ -42,31 +42,34 @@ export function orderedKeys(
   const end = `${text.add(down ? firstId : lastId)}::text`;
   const isRanged = search.created !== undefined || search.updated !== undefined;
   const boundsOf = isRanged && keysOf.areTied ? boundsOfTied : boundsOfKeys;
-  const { all, within, upTo } = boundsOf(text, search, keysOf, first!);
+  const { begin, from: fromHead, within, upTo } = boundsOf(text, search, keysOf, first!);
   const instants = isRanged ? instantsWithin(text, search) : [];
   const idsOf = (pair: string) => (isRanged ? [`tasks.id >= ${pair}.first`, `tasks.id < ${pair}.last`] : []);
-  const keys = (pair: string, edge: string, limited: string) => {
+  const keys = (pair: string, begin: readonly string[], edge: string, limited: string) => {
     const own = [`tasks.lane = ${pair}.lane`, `tasks.status = ${pair}.status`, ...conditions, ...instants];
     return `(SELECT ${value} AS value, tasks.id FROM :schema.tasks
-      WHERE ${[...own, ...all, edge, ...idsOf(pair)].join(" AND ")} ${order} LIMIT ${limited})`;
+      WHERE ${[...own, ...begin, edge, ...idsOf(pair)].join(" AND ")} ${order} LIMIT ${limited})`;
   };
   const reached = upTo("(SELECT value FROM edge)", "(SELECT id FROM edge)");
   const given = isRanged ? pairsWithin(text, search, pairs, keysOf) : unnested(text, lanesOf(pairs));
   return `WITH foremost AS MATERIALIZED (
       SELECT pair.*, head.value, head.id FROM ${given}
-        CROSS JOIN LATERAL ${keys("pair", within(last!, end), "1")} AS head
+        CROSS JOIN LATERAL ${keys("pair", begin, within(last!, end), "1")} AS head
         ORDER BY head.value ${direction}, head.id ${direction} LIMIT ${most}),
     edge AS MATERIALIZED (
       SELECT coalesce(farthest.value, ${last}) AS value, coalesce(farthest.id, ${end}) AS id
       FROM (SELECT 1) AS one LEFT JOIN LATERAL (
         SELECT value, id FROM foremost ORDER BY value ${direction}, id ${direction} LIMIT 1 OFFSET ${most} - 1) AS farthest ON true)
     SELECT found.value, found.id FROM foremost CROSS JOIN LATERAL (
-      ${reached.map((part) => keys("foremost", part, most)).join(" UNION ALL ")}) AS found
+      ${reached.map((part) => keys("foremost", fromHead("foremost.value", "foremost.id"), part, most)).join(" UNION ALL ")}) AS found
     ORDER BY found.value ${direction}, found.id ${direction} LIMIT ${most}`;
 }
 
 interface Bounds {
-  all: string[];
+  /** Beyond the search's place. */
+  begin: string[];
+  /** From the first key of a pair on: what comes before it was passed over already. */
+  from(value: string, id: string): string[];
   /** Not beyond the last key of all. */
   within(value: string, id: string): string;
   /** Not beyond a key: conditions of which each task there meets one. */
@@ -87,7 +90,8 @@ function boundsOfKeys(
   const within = (edge: string, id: string) => `(${value}, tasks.id) ${notBeyond} (${edge}, ${id})`;
   const id = text.add(isAtBound ? after.id : down ? lastId : firstId);
   return {
-    all: [`(${value}, tasks.id) ${beyond} (${first}, ${id}::text)`],
+    begin: [`(${value}, tasks.id) ${beyond} (${first}, ${id}::text)`],
+    from: (head, headId) => [`(${value}, tasks.id) ${beyond}= (${head}, ${headId})`],
     within,
     upTo: (edge, edgeId) => [within(edge, edgeId)],
   };
@@ -100,11 +104,11 @@ function boundsOfKeys(
 function boundsOfTied(text: Text, search: StoreSearch, { value }: OrderedKeys, first: string): Bounds {
   const { after } = search;
   const down = isDownwards(search);
+  const beyond = down ? "<=" : ">=";
+  const unreached = after ? [notReached(text, value, after, down ? ">=" : "<=")] : [];
   return {
-    all: [
-      `${value} ${down ? "<=" : ">="} ${first}`,
-      ...(after ? [notReached(text, value, after, down ? ">=" : "<=")] : []),
-    ],
+    begin: [`${value} ${beyond} ${first}`, ...unreached],
+    from: (head) => [`${value} ${beyond} ${head}`, ...unreached],
     within: (edge) => `${value} ${down ? ">=" : "<="} ${edge}`,
     upTo: (edge, edgeId) => [
       `${value} ${down ? ">" : "<"} ${edge}`,

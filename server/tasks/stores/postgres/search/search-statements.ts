@@ -227,9 +227,10 @@ function foremostStreams(
   const columns = withValue ? ["value", "id"] : ["id"];
   const order = ordered(search, columns);
   const parts = groups.map((group, place) => {
-    const edge = withValue ? "(SELECT value FROM edge)" : undefined;
-    const keys = keysWhere(text, search, group, ownOf("foremost"), keysMax, withValue, edge);
-    return `SELECT keys.* FROM (SELECT DISTINCT lane, status FROM foremost WHERE part = ${place}) AS foremost
+    const found = withValue ? { edge: "(SELECT value FROM edge)", head: "foremost.head" } : undefined;
+    const keys = keysWhere(text, search, group, ownOf("foremost"), keysMax, withValue, found);
+    const head = withValue ? `, ${isDownwards(search) ? "max" : "min"}(value) AS head` : "";
+    return `SELECT keys.* FROM (SELECT lane, status${head} FROM foremost WHERE part = ${place} GROUP BY lane, status) AS foremost
       CROSS JOIN LATERAL (${keys}) AS keys`;
   });
   return [
@@ -239,6 +240,14 @@ function foremostStreams(
       SELECT ${columns[0]} FROM foremost ORDER BY ${order} LIMIT 1 OFFSET ${text.add(keysMax - 1)})
     ${parts.join(" UNION ALL ")}`,
   ];
+}
+
+/** What the first keys of the streams told, as SQL. */
+interface Found {
+  /** The last instant to be looked at, or null. */
+  edge: string;
+  /** The first instant of the stream: what comes before it was passed over already. */
+  head: string;
 }
 
 export function ownOf(pair: string): string[] {
@@ -252,11 +261,11 @@ function keysWhere(
   own: readonly string[],
   keysMax: number,
   withValue: boolean,
-  edge?: string,
+  found?: Found,
 ): string {
   const [instant] = columnsOf[group.stream];
   const order = ordered(search, columnsOf[group.stream]);
-  const conditions = [...own, ...between(text, search, group, edge)];
+  const conditions = [...own, ...between(text, search, group, found)];
   return `SELECT ${withValue ? `${instant} AS value, ` : ""}tasks.id FROM :schema.tasks
     WHERE ${conditions.join(" AND ")} ORDER BY ${order} LIMIT ${text.add(keysMax)}`;
 }
@@ -368,32 +377,32 @@ function startedConditions(text: Text, { startedBeyond: place }: StreamSearch): 
 /**
  * The same as `wanted` for a stream that is walked: both ends are always there, and the place to go on from is one of
  * them, so that searches with and without ranges and places are one text. No task has the id "".
- * @param edge SQL of the last instant to be looked at, or of null
  */
 function between(
   text: Text,
   search: StreamSearch,
   { stream, isFresh }: Pick<Group, "stream" | "isFresh">,
-  edge?: string,
+  found?: Found,
 ): string[] {
   if (stream === "ownId") return wanted(text, search, { stream, isFresh });
   const { created, updated, place, id } = boundsOf(search, stream, isFresh);
   const isByUpdate = stream === "updated" || stream === "lateUpdated";
   const [walked, other] = isByUpdate ? [updated, created] : [created, updated];
   const isDown = isDownwards(search);
-  // A walk stops at one bound only, so the nearer one is found out before.
-  const within = (value: string) => {
-    if (!edge) return value;
-    return isDown ? `greatest(${value}, ${edge})` : `least(${value}, ${edge} + 1)`;
-  };
-  const end = (operator: string, value: number, id = "", isFar = false) => {
-    const at = `${text.add(value)}::bigint`;
-    return `(${columnsOf[stream].join(", ")}) ${operator} (${isFar ? within(at) : at}, ${text.add(id)}::text)`;
+  // A walk has one bound on each side, so the nearer one is found out before.
+  const end = (operator: "<" | ">", value: number, id = "") => {
+    const [at, own] = [`${text.add(value)}::bigint`, `${text.add(id)}::text`];
+    const isFar = (operator === ">") === isDown;
+    const [nearer, bound] = operator === ">" ? ["greatest", ""] : ["least", " + 1"];
+    const other = found && `${isFar ? found.edge : found.head}${bound}`;
+    const place =
+      !other || isFar ? own : `CASE WHEN ${nearer}(${at}, ${other}) = ${at} THEN ${own} ELSE '' END`;
+    return `(${columnsOf[stream].join(", ")}) ${operator} (${other ? `${nearer}(${at}, ${other})` : at}, ${place})`;
   };
   const conditions = [
     conditionsOf[stream],
-    place && !isDown ? end(">", place.value, place.id) : end(">", walked.from ?? instantMin, "", isDown),
-    place && isDown ? end("<", place.value, place.id) : end("<", walked.to ?? instantMax, "", !isDown),
+    place && !isDown ? end(">", place.value, place.id) : end(">", walked.from ?? instantMin),
+    place && isDown ? end("<", place.value, place.id) : end("<", walked.to ?? instantMax),
   ];
   if (!isFresh) {
     const column = isByUpdate ? "tasks.created_at" : "tasks.updated_at";
