@@ -36,6 +36,7 @@ import { printCompletions } from "./complete.ts";
 import { outputOf } from "./context.ts";
 import { CommandError, exitCodeOf, exitUsage } from "./exit-codes.ts";
 import { endWithReader, flushOutput } from "./output.ts";
+import { refuseSwallowedTerms } from "./swallowed-term.ts";
 import { plainLines } from "./text.ts";
 
 /** Runs one command and ends the process with its exit code. */
@@ -44,7 +45,10 @@ export async function runCommandLine(args: readonly string[]): Promise<never> {
   const program = createProgram();
   try {
     if (args[0] === "complete") await printCompletions(program, args.slice(1));
-    else await program.parseAsync(args.length > 0 ? args : ["--help"], { from: "user" });
+    else {
+      refuseSwallowedTerms(program, args);
+      await program.parseAsync(args.length > 0 ? args : ["--help"], { from: "user" });
+    }
   } catch (error) {
     process.exitCode = report(error, program, args);
   }

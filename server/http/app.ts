@@ -15,7 +15,7 @@ import { Events } from "./events.ts";
 import { checkHost, checkIsOpened, checkOrigin, securityHeaders } from "./guards.ts";
 import { openApi } from "./open-api.ts";
 import { Pages } from "./pages.ts";
-import { parsed } from "./parsed.ts";
+import { givenIn, parsed } from "./parsed.ts";
 import { checkAsksWhatIsShown, refusal } from "./payload-right.ts";
 import type { Call, Route } from "./route.ts";
 import { actionRoutes } from "./routes/actions.ts";
@@ -214,7 +214,7 @@ function addApi(app: Hono, site: Site): void {
   for (const route of routes) {
     app.on(route.method, `/api/${route.path}`, async (context) => {
       const params = context.req.param() as Record<string, string>;
-      return wholeAnswer(await run(site, route, context.req.raw, params, context.req.query()));
+      return wholeAnswer(await run(site, route, context.req.raw, params));
     });
   }
   app.get("/api/openapi.json", async (context) => {
@@ -265,7 +265,6 @@ async function run(
   route: Route,
   request: Request,
   params: Record<string, string>,
-  given: Record<string, string>,
 ): Promise<Answered> {
   const { dure, gate, onAudit } = site;
   const isChange = route.method !== "GET";
@@ -277,7 +276,7 @@ async function run(
   let details: AuditEntry["details"];
   try {
     const body = isChange && route.body ? parsed(route.body, await bodyOf(request), "body") : undefined;
-    const query = route.query ? parsed(route.query, given, "query") : {};
+    const query = route.query ? parsed(route.query, givenIn(request.url), "query") : {};
     const audit = (more: object) => {
       details = { ...details, ...more };
     };

@@ -15,6 +15,17 @@ export function parsed<Output>(schema: z.ZodType<Output>, value: unknown, what: 
   throw new HttpError(400, "INVALID_REQUEST", [...unknown, ...problems].slice(0, problemsMax).join("; "));
 }
 
+/**
+ * The parameters of an address, as they are given.
+ * @throws HttpError 400 for one that is given twice: of two questions one would be left out
+ */
+export function givenIn(address: string): Record<string, string> {
+  const { searchParams } = new URL(address);
+  const [twice] = [...searchParams.keys()].filter((name) => searchParams.getAll(name).length > 1);
+  if (twice === undefined) return Object.fromEntries(searchParams);
+  throw new HttpError(400, "INVALID_REQUEST", `query.${twice}: it is given more than once; give it once.`);
+}
+
 /** Bodies are strict by their schemas; an address with a slip in it would ask for more than was meant. */
 function unknownIn(shape: object, given: unknown): string[] {
   const known = Object.keys(shape);

@@ -3,7 +3,7 @@ import type { Dure } from "../dure.ts";
 import type { TaskChange } from "../tasks/core/watch/watch.ts";
 import type { Caller, Gate } from "./auth.ts";
 import type { Documents } from "./documents.ts";
-import { parsed } from "./parsed.ts";
+import { givenIn, parsed } from "./parsed.ts";
 import { checkAsksWhatIsShown } from "./payload-right.ts";
 import { searchOf, watchQuery } from "./routes/tasks.ts";
 import { StreamPlaces } from "./stream-places.ts";
@@ -60,8 +60,7 @@ export class Watches {
   }
 
   async #streamOf(request: Request, caller: Caller, leave: () => void): Promise<ReadableStream<Uint8Array>> {
-    const given = Object.fromEntries(new URL(request.url).searchParams);
-    const { since: asked, ...filters } = parsed(watchQuery, given, "query");
+    const { since: asked, ...filters } = parsed(watchQuery, givenIn(request.url), "query");
     const seesPayloads = caller.payloads !== false;
     const documents = this.#documents.shownTo(seesPayloads);
     await checkAsksWhatIsShown(this.#dure, { seesPayloads, documents }, filters);

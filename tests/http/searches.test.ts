@@ -149,3 +149,9 @@ test("who may not see payloads changes a rule without losing the one it has", as
   });
   expect((await dure.listSearches())[0]?.alert?.enqueue).toEqual({ type: "page", payload: {} });
 });
+
+test("a parameter that is given twice is refused, and not half of it answered", async () => {
+  const twice = { status: 400, body: { code: "INVALID_REQUEST" } };
+  expect(await ask("GET", "tasks?q=payload.order:1&q=payload.order:2")).toMatchObject(twice);
+  expect(await ask("GET", "tasks/watch?q=a&q=b")).toMatchObject(twice);
+});

@@ -404,9 +404,10 @@ function typedValue(kind: Exclude<Kind, "any">, value: unknown): Comparable | un
   }
 }
 
-/** In payloads and results a Date is stored as its ISO text; an attribute counts as its milliseconds. */
+/** In payloads and results a Date is stored as its ISO text and -0 as a text; an attribute counts as its milliseconds. */
 function anyValue({ of }: Field, value: unknown): Comparable | undefined {
   if (typeof value === "string" || typeof value === "boolean") return value;
+  if (Object.is(value, -0)) return of === "attribute" ? 0 : "-0";
   if (typeof value === "number") return Number.isFinite(value) ? value : undefined;
   if (typeof value === "bigint") return String(value);
   if (!(value instanceof Date) || Number.isNaN(value.getTime())) return undefined;

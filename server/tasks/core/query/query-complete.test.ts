@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
+import fc from "../../../../tests/support/fast-check.ts";
 import { parseQuery } from "./query.ts";
 import { completeQuery } from "./query-complete.ts";
+import { queryFields } from "./query-fields.ts";
 
 const sources = {
   types: ["resize-image", "send-receipt", "nightly report"],
@@ -77,10 +79,60 @@ test("text in quotes is offered nothing", () => {
   expect(offered('"sta|').texts).toEqual([]);
 });
 
-test("what is offered for a value can be read", () => {
-  for (const field of ["status", "type", "queue", "tag", "created", "duration", "attempts", "sort", "has"]) {
-    for (const { text } of completeQuery(`${field}:`, undefined, sources).items) {
-      expect(() => parseQuery(`${field}:${text}`, { now: 0 })).not.toThrow();
-    }
-  }
+test("a sign that stands there already is not offered once more", () => {
+  expect(offered("created:>=|").texts).toEqual(["1h", "24h", "7d", "today", "yesterday", "monday"]);
+  expect(offered("duration:>|").texts).toEqual(["1s", "30s", "5m"]);
+  expect(offered("attempts:>|").texts).toEqual(["1"]);
+  expect(offered("created:7d..|").texts).toContain("1h");
+  expect(offered("created:today,|").texts).toEqual([]);
+  expect(offered("status:>|").texts).toEqual([]);
+  expect(offered("(tag:vip OR sort:|").texts).not.toEqual([]);
+  expect(offered("(tag:vip OR sort:|)").texts).toEqual([]);
+});
+
+test("a negative number is offered as one, and a text that would be read otherwise in quotes", () => {
+  const known = { attributes: { delta: ["-5", "null", "-x"] } };
+  const texts = completeQuery("delta:", 6, known).items.map(({ text }) => text);
+  expect(texts).toEqual(["-5", '"null"', '"-x"']);
+});
+
+test("whatever is offered for a value can be read", () => {
+  const odd = ["null", "a b", "..", "a..b", '"', "\\", "*", "-5", "now", "2026-11-01", "이름", "a,b", ">1"];
+  const known = { ...sources, types: odd, queues: odd, tags: odd, ids: odd, attributes: { userId: odd } };
+  const names = [...Object.keys(queryFields), "sort", "has", "userId", "payload.user", "attribute.userId"];
+  const signs = ["", ">", ">=", "<", "<=", "=", "5..", "1h..", "..", "a,", "1,", "failed,", "a*,", '"a'];
+  const around = fc.tuple(
+    fc.constantFrom("", "tag:a ", "-", "(queue:b OR ", "sort:id "),
+    fc.constantFrom("", " tag:a", ")", "..9", ",b"),
+  );
+  let offers = 0;
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...names),
+      fc.constantFrom(...signs),
+      around,
+      fc.constantFrom("", "1", "fa", "n", "-"),
+      (name, sign, [before, after], typed) => {
+        const term = `${name}:${sign}${typed}`;
+        const text = before + term + after;
+        const { from, to, items } = completeQuery(text, before.length + term.length, known);
+        const written = (offer: string) => text.slice(0, from) + offer + text.slice(to);
+        const stands = (query: string) => {
+          try {
+            parseQuery(query, { now: 0 });
+            return true;
+          } catch {
+            return false;
+          }
+        };
+        const isSound = stands(`${before}tag:x${after.startsWith(" ") || after === ")" ? after : ""}`);
+        for (const { text: offer } of isSound ? items : []) {
+          offers += 1;
+          expect({ query: written(offer), reads: stands(written(offer)) }).toMatchObject({ reads: true });
+        }
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+  expect(offers).toBeGreaterThan(500);
 });

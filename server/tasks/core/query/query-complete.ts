@@ -1,7 +1,10 @@
 /** What may stand at a place of a query that is being written. */
+import { toPlainFilters } from "../filters/filter-condition.ts";
 import { nearest } from "../names.ts";
+import { problemOf } from "../options.ts";
+import { parseQuery } from "./query.ts";
 import { otherDetails, type QueryField, queryField, queryFields, sortNames } from "./query-fields.ts";
-import { fieldName, quote, type Token, tokensSoFar, unescaped } from "./query-lexer.ts";
+import { fieldName, quote, type Span, type Token, tokensSoFar, unescaped } from "./query-lexer.ts";
 
 /** Names that a store or a registry knows. All may be left out. */
 export interface CompletionSources {
@@ -39,10 +42,13 @@ interface Offer {
 }
 
 const itemsMax = 50;
+/** Of those that fit what is typed, so many are tried for the first `itemsMax` that can be read. */
+const triedMax = 200;
 
 /**
  * Fields, values or ids that begin like what stands before the position, then such that have it in them, then near
- * misses; at most 50. A name of a field ends in a colon. Never throws: what cannot be read gets no items.
+ * misses; at most 50. A name of a field ends in a colon. No value is offered with which its term would be refused. Never
+ * throws: what cannot be read gets no items.
  *
  * @param position of the caret, in UTF-16 units from 0. Default: the end.
  */
@@ -60,9 +66,10 @@ export function completeQuery(
   if (token.name === "field" && at === token.offset + token.len) {
     const next = tokens[index + 1];
     const isFilled = next?.state === "value" && next.offset === at;
-    return isFilled
-      ? completeValue(text, at, tokens, index + 1, sources)
-      : completion(at, at, "", valueOffers(token, sources));
+    if (isFilled) return completeValue(text, at, tokens, index + 1, sources);
+    const isRead = (offer: string) =>
+      reads(text, { start: token.offset, end: at }, { start: at, end: at }, offer);
+    return completion(at, at, "", valueOffers(token, sources), isRead);
   }
   if (token.name === "quoted" || token.name === "unclosed" || token.name === "close") {
     return completion(at, at, "", []);
@@ -98,12 +105,58 @@ function completeValue(
   const isWord = ["value", "quoted", "unclosed"].includes(token.name);
   const from = isWord ? token.offset : at;
   const to = isWord && token.name !== "unclosed" ? token.offset + token.len : at;
-  return completion(from, to, unescaped(text.slice(from, at)), valueOffers(field, sources));
+  const before = isWord ? tokens[index - 1] : token;
+  const offers = valueOffers(field, sources);
+  const term = { start: field.offset, end: endOfTerm(tokens, index) };
+  const isRead = (offer: string) => reads(text, term, { start: from, end: to }, offer);
+  const fit = before === field ? offers : offers.map(withoutSign);
+  return completion(from, to, unescaped(text.slice(from, at)), fit, isRead);
 }
 
-function completion(from: number, to: number, typed: string, offers: readonly Offer[]): Completion {
-  const items = fitting(typed, offers).map(({ text, detail }) => ({ text, detail }));
-  return { from, to, items: items.slice(0, itemsMax) };
+/** Behind a comparison, or as an end of a range. */
+function withoutSign(offer: Offer): Offer {
+  const text = offer.text.replace(/^[<>]=?/, "");
+  return text === offer.text ? offer : { text, detail: /^\d+[a-z]/.test(text) ? "so long" : "a number" };
+}
+
+/** Where the values end that this token is one of. */
+function endOfTerm(tokens: readonly Token[], index: number): number {
+  let { offset, len } = tokens[index]!;
+  for (const next of tokens.slice(index + 1)) {
+    if (next.state !== "value" || next.offset !== offset + len) break;
+    ({ offset, len } = next);
+  }
+  return offset + len;
+}
+
+/** Whether the term can be read with the offer in its place; what else stands in the query may not be whole yet. */
+function reads(text: string, term: Span, place: Span, offer: string): boolean {
+  const written = text.slice(term.start, place.start) + offer + text.slice(place.end, term.end);
+  if (!isRead(written)) return false;
+  const [before, after] = [text.slice(0, term.start), text.slice(term.end)];
+  // Whether it may say the order here, its neighbours tell.
+  return !/^sort:/i.test(written) || !isRead(`${before}x${after}`) || isRead(before + written + after);
+}
+
+function isRead(query: string): boolean {
+  const time = { now: 0, utcOffsetMinutes: 0 };
+  return problemOf(() => toPlainFilters("The query", parseQuery(query, time).filter)) === undefined;
+}
+
+function completion(
+  from: number,
+  to: number,
+  typed: string,
+  offers: readonly Offer[],
+  isRead: (offer: string) => boolean = () => true,
+): Completion {
+  const tried = fitting(typed, offers).slice(0, triedMax);
+  const items: Completion["items"] = [];
+  for (const { text, detail } of tried) {
+    if (items.length === itemsMax) break;
+    if (isRead(text)) items.push({ text, detail });
+  }
+  return { from, to, items };
 }
 
 function fitting(typed: string, offers: readonly Offer[]): Offer[] {
@@ -218,8 +271,11 @@ function kindOffers(kind: QueryField["kind"]): Offer[] {
 }
 
 function named(names: readonly string[], detail: string): Offer[] {
-  return names.map((name) => ({
-    text: /^[\p{L}\p{N}_/][\p{L}\p{N}_./:@+-]*$/u.test(name) && !name.includes("..") ? name : quote(name),
-    detail,
-  }));
+  return names.map((name) => ({ text: isPlain(name) ? name : quote(name), detail }));
+}
+
+/** Whether it means itself without quotes; a number means the text, too. */
+function isPlain(name: string): boolean {
+  if (name.includes("..") || name === "null") return false;
+  return /^(?:[\p{L}\p{N}_/]|-(?=\d))[\p{L}\p{N}_./:@+-]*$/u.test(name);
 }

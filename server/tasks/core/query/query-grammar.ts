@@ -1,8 +1,8 @@
 /** The grammar of queries: text → a tree of terms, or an error that points at a place. Meaning is given by query.ts. */
 import * as p from "peberminta";
 import {
-  fieldName,
   isNegation,
+  keysOf,
   queryError,
   type Span,
   spanOf,
@@ -166,12 +166,15 @@ const saved: Parser<QueryNode> = p.map(named("saved"), (token) => ({
   name: unescaped(token.text.slice(1)),
   span: spanOf(token),
 }));
-const field: Parser<QueryNode> = p.ab(named("field"), match, (name, found) => ({
-  kind: "field",
-  field: fieldName(name.text.slice(0, -1)),
-  span: { start: name.offset, end: spanOf(name).end - 1 },
-  match: found,
-}));
+const field: Parser<QueryNode> = p.ab(named("field"), match, (name, found, { options }) => {
+  const span = { start: name.offset, end: spanOf(name).end - 1 };
+  const keys = keysOf(name.text.slice(0, -1));
+  if (/^(payload|result)$/i.test(keys[0]!) && keys.some((key) => key.includes(".")))
+    throw queryError(options.query, span, dottedKeyProblem);
+  return { kind: "field", field: keys.join("."), span, match: found };
+});
+const dottedKeyProblem =
+  'a key with a dot in it cannot be asked for by a query; the option can: payload: { "a.b": … }';
 const group: Parser<QueryNode> = p.middle(
   named("open"),
   needed(

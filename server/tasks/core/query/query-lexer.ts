@@ -112,8 +112,13 @@ export function unescaped(text: string): string {
 
 /** `payload."user id".x` → payload.user id.x. */
 export function fieldName(written: string): string {
+  return keysOf(written).join(".");
+}
+
+/** `payload."user id".x` → payload, user id, x. */
+export function keysOf(written: string): string[] {
   const keys = written.match(/"(?:\\[\s\S]|[^"\\])*"|(?:\\[\s\S]|[^.\\])+/g) ?? [];
-  return keys.map(unescaped).join(".");
+  return keys.map(unescaped);
 }
 
 const controls: Record<string, string> = { n: "\n", t: "\t", r: "\r" };

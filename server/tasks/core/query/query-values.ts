@@ -67,12 +67,20 @@ export function isAny({ text, isQuoted }: QueryValue): boolean {
   return !isQuoted && text === "*";
 }
 
+/** `*` or `null`, and nothing else. */
+export function isAnyOrNone(match: QueryMatch): boolean {
+  if (match.kind !== "values" || match.values.length !== 1) return false;
+  const [value] = match.values;
+  return isAny(value!) || (plainValue(value!) === null && !value!.isPrefix);
+}
+
 function looseValues(value: QueryValue): (string | number | boolean | null)[] {
   const { text, isQuoted } = value;
   if (isQuoted) return [text];
   if (text === "null") return [null];
   if (text === "true" || text === "false") return [text === "true", text];
-  return isNumber(text) ? [Number(text), text] : [text];
+  // -0 is kept as a text.
+  return isNumber(text) ? [Number(text) + 0, text] : [text];
 }
 
 type Edge = "start" | "end";

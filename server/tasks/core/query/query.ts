@@ -2,9 +2,11 @@
 import { DureError } from "../errors.ts";
 import type { TaskFilter } from "../filters/filter.ts";
 import { isMatcher, toPlainFilters } from "../filters/filter-condition.ts";
+import { following } from "../lifecycle.ts";
 import { didYouMean } from "../names.ts";
 import { problemOf } from "../options.ts";
 import type { TaskSortField } from "../search.ts";
+import type { TaskStatusName } from "../task.ts";
 import { otherNames, queryField, queryFields, sortNames } from "./query-fields.ts";
 import {
   type QueryMatch,
@@ -15,7 +17,15 @@ import {
   type Span,
 } from "./query-grammar.ts";
 import { checkLimits } from "./query-limits.ts";
-import { isAny, looseMatch, looseTimes, matchOf, type QueryTime, ValueProblem } from "./query-values.ts";
+import {
+  isAny,
+  isAnyOrNone,
+  looseMatch,
+  looseTimes,
+  matchOf,
+  type QueryTime,
+  ValueProblem,
+} from "./query-values.ts";
 
 export interface ParsedQuery {
   filter: TaskFilter;
@@ -170,6 +180,8 @@ class QueryReader {
 
   #readField({ field, span, match }: QueryNode & { kind: "field" }, isTop: boolean): TaskFilter {
     const known = queryField(field);
+    if (known?.kind === "group" && isAnyOrNone(match))
+      return { error: matchOf("message", match, this.#time) as never };
     if (known) return { [known.filter]: matchOf(known.kind, match, this.#time) };
     const [head, ...path] = field.split(".") as [string, ...string[]];
     const name = head.toLowerCase();
@@ -232,6 +244,7 @@ class QueryReader {
       throw queryError(this.#query, value ?? span, "has takes the name of one field, such as has:error");
     }
     const known = queryField(value.text);
+    if (known?.kind === "status") return { status: Object.keys(following) as TaskStatusName[] };
     if (known) return { [known.kind === "group" ? "error" : known.filter]: { exists: true } };
     const [head, ...path] = value.text.split(".") as [string, ...string[]];
     const name = head.toLowerCase();
