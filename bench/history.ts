@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { allLanes, hourSql } from "../server/tasks/stores/shared/hours.ts";
 import { minuteSql } from "../server/tasks/stores/shared/kept-counts.ts";
+import { briefMs } from "../server/tasks/stores/sqlite/counts/brief-hours.ts";
 import { insertFinished } from "./layouts/fill.ts";
 import { define, items, open, startCounter } from "./support/case.ts";
 import { forBuilding, openBare } from "./support/connection.ts";
@@ -82,13 +83,14 @@ function fill(path: string, count: number): void {
   );
   for (const { table, stretch, of } of keptCounts) {
     for (const lane of ["lane", allLanes]) {
-      database.exec(`INSERT INTO ${table} (lane, state, ${stretch}, tasks, changed, shortest, longest)
-        SELECT ${lane}, state, at, sum(tasks), sum(changed), min(run), max(run) FROM (
-        SELECT lane, CASE WHEN status >= 3 THEN status ELSE 0 END AS state, ${of("created_at")} AS at, 1 AS tasks, 0 AS changed,
-          CASE WHEN status >= 3 THEN completed_at - started_at END AS run FROM tasks
-        UNION ALL SELECT lane, status, ${of("updated_at")}, 0, 1, NULL FROM tasks WHERE status >= 3) GROUP BY 1, 2, 3`);
+      database.exec(`INSERT INTO ${table} (lane, state, ${stretch}, tasks, changed) SELECT ${lane}, state, at, sum(tasks), sum(changed) FROM (
+        SELECT lane, CASE WHEN status >= 3 THEN status ELSE 0 END AS state, ${of("created_at")} AS at, 1 AS tasks, 0 AS changed FROM tasks
+        UNION ALL SELECT lane, status, ${of("updated_at")}, 0, 1 FROM tasks WHERE status >= 3) GROUP BY 1, 2, 3`);
     }
   }
+  database.exec(`INSERT OR IGNORE INTO brief_hours (lane, status, duration, hour)
+    SELECT lane, status, completed_at - started_at, ${hourSql("created_at")} FROM tasks
+    WHERE status >= 3 AND completed_at - started_at BETWEEN 0 AND ${briefMs - 1}`);
   database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   database.close();
 }

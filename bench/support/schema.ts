@@ -30,6 +30,8 @@ export function tasksSchema(): TasksSchema {
   for (const statement of statements) {
     const name = /^CREATE (?:UNIQUE )?INDEX (\w+)\s+ON tasks\b/i.exec(statement)?.[1];
     if (name) indexes.set(name, statement);
+    const dropped = /^DROP INDEX (\w+)/i.exec(statement)?.[1];
+    if (dropped) indexes.delete(dropped);
   }
   return { table, indexes };
 }

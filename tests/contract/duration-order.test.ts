@@ -5,7 +5,7 @@ import { createIds } from "../../server/tasks/core/ids.ts";
 import type { Place, StoreSearch, TaskRecord } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, startAt } from "../support/builders.ts";
-import { pagesOf } from "../support/search-pages.ts";
+import { foundInTime, pagesOf } from "../support/search-pages.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";
 
 const hourMs = 3_600_000;
@@ -45,6 +45,16 @@ onEachStore("duration order", (world) => {
         const offset = Math.floor(wanted.length / 2);
         const { tasks } = await world.store.searchTasks({ ...search, offset });
         expect(tasks.map(({ id }) => id)).toEqual(wanted.slice(offset, offset + search.limit));
+      }
+    }
+  }, 60_000);
+
+  test("a page that ends at its budget goes on where it ended", async () => {
+    for (const [filter, fits] of filters()) {
+      for (const descending of [false, true]) {
+        const search = newSearch({ ...filter, sortBy: "duration", descending, limit: 20 });
+        const asked = `${descending} ${JSON.stringify(filter)}`;
+        expect(await foundInTime(world, search), asked).toEqual(ordered(all.filter(fits), descending));
       }
     }
   }, 60_000);
@@ -100,7 +110,7 @@ async function records(world: World): Promise<TaskRecord[]> {
     const startedAt = createdAt + pick([0, 10, 500, 4_000_000]);
     const completedAt =
       startedAt +
-      pick([0, 20, 20, 20, 21, 400, 999, 1_000, 1_001, 30_000, -40, Math.floor(random() * 3_000)]);
+      pick([0, 20, 20, 20, 21, 63, 64, 400, 999, 1_000, 1_001, 30_000, -40, Math.floor(random() * 3_000)]);
     const updatedAt = Math.max(createdAt, completedAt);
     const id = ownId ? `order-${String((n * 7_919) % 1_000).padStart(4, "0")}` : ids.taskId();
     const times = { createdAt, dueAt: createdAt, startedAt, completedAt, updatedAt };
@@ -147,6 +157,21 @@ function filters(): [Partial<StoreSearch>, (task: Task) => boolean][] {
         },
       },
       (task) => took(task) > 20 && took(task) <= 1_000,
+    ],
+    [{ where: { kind: "range", field, from: { value: 20, isIncluded: false } } }, (task) => took(task) > 20],
+    [
+      {
+        created: { start, end },
+        updated: { start },
+        where: {
+          kind: "range",
+          field,
+          from: { value: 5, isIncluded: true },
+          to: { value: 63, isIncluded: true },
+        },
+      },
+      (task) =>
+        within(task.createdAt) && task.updatedAt.getTime() >= start && took(task) >= 5 && took(task) <= 63,
     ],
     [
       { where: { kind: "range", field, to: { value: 20.5, isIncluded: false } } },

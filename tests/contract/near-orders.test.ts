@@ -2,10 +2,10 @@
 import { beforeEach, expect, test } from "vitest";
 import type { Condition } from "../../server/tasks/core/filters/condition.ts";
 import { sortValueOf } from "../../server/tasks/core/filters/meets.ts";
-import type { Place, StoreSearch, TaskRecord } from "../../server/tasks/core/store.ts";
+import type { StoreSearch, TaskRecord } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, startAt } from "../support/builders.ts";
-import { pagesOf } from "../support/search-pages.ts";
+import { foundInTime, pagesOf } from "../support/search-pages.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";
 
 const types = ["resize-image", "send-receipt"];
@@ -150,27 +150,6 @@ async function denseRecords(world: World, runMs: (n: number) => number): Promise
     const id = `dense-${String(n).padStart(4, "0")}`;
     return { ...sample, startedAt, updatedAt, completedAt: updatedAt, type: "dense", id };
   });
-}
-
-/** All that a search finds whose budget is over at once, and grows only where it came no further. */
-async function foundInTime(world: World, search: StoreSearch): Promise<string[]> {
-  const found: string[] = [];
-  let { after } = search;
-  for (let budgetMs = 0; ; ) {
-    const asked = { ...search, ...(after && { after }), budgetMs };
-    const { tasks, stoppedAt } = await world.store.searchTasks(asked);
-    found.push(...tasks.map(({ id }) => id));
-    const last = tasks.at(-1);
-    const end = stoppedAt ?? (tasks.length === search.limit && last ? placeOf(search, last) : undefined);
-    if (!end) return found;
-    const next = { ...end, backwards: search.after?.backwards ?? false };
-    budgetMs = next.value === after?.value && next.id === after.id ? 2 * budgetMs + 1 : 0;
-    after = next;
-  }
-}
-
-function placeOf({ sortBy }: StoreSearch, task: Task): Place {
-  return { value: sortValueOf(sortBy, task)!, id: task.id };
 }
 
 function filtersOf(all: readonly Task[]): [Partial<StoreSearch>, (task: Task) => boolean][] {

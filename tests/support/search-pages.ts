@@ -18,3 +18,24 @@ export async function pagesOf(world: World, search: StoreSearch): Promise<string
     after = { value: sortValueOf(search.sortBy, last)!, id: last.id, backwards };
   }
 }
+
+/** All that a search finds whose budget is over at once, and grows only where it came no further. */
+export async function foundInTime(world: World, search: StoreSearch): Promise<string[]> {
+  const found: string[] = [];
+  let { after } = search;
+  for (let budgetMs = 0; ; ) {
+    const asked = { ...search, ...(after && { after }), budgetMs };
+    const { tasks, stoppedAt } = await world.store.searchTasks(asked);
+    found.push(...tasks.map(({ id }) => id));
+    const last = tasks.at(-1);
+    const end =
+      stoppedAt ??
+      (tasks.length === search.limit && last
+        ? { value: sortValueOf(search.sortBy, last)!, id: last.id }
+        : undefined);
+    if (!end) return found;
+    const next = { ...end, backwards: search.after?.backwards ?? false };
+    budgetMs = next.value === after?.value && next.id === after.id ? 2 * budgetMs + 1 : 0;
+    after = next;
+  }
+}

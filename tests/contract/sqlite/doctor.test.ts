@@ -7,8 +7,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import type { HealthFinding, TaskStore } from "../../../server/tasks/core/store.ts";
 import { diskFinding } from "../../../server/tasks/stores/sqlite/health.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
-import { newTask, newWorker } from "../../support/builders.ts";
-import { ok } from "../../support/stores.ts";
+import { newTask, newWorker, settlementOf } from "../../support/builders.ts";
+import { claimRequest, ok } from "../../support/stores.ts";
 import { TestClock } from "../../support/test-clock.ts";
 
 const clock = new TestClock();
@@ -95,6 +95,16 @@ test("of counts and an index that differ from the tasks", async () => {
     "error counts: 1 of the kept counts differs from the counted ones. -> Please report this: it is a defect of Dure. Tasks are not affected.",
     "error attributes: The index of attributes differs from what the tasks have, by 1 of its entries. -> Please report this: it is a defect of Dure. Searches by attributes may miss tasks; the tasks are not affected.",
   ]);
+});
+
+test("of a brief task that is not where it would be looked for", async () => {
+  ok(await store.registerWorker(newWorker()));
+  ok(await store.enqueueTasks([newTask()]));
+  const { claimed } = ok(await store.claimTasks(claimRequest()));
+  ok(await store.settleTasks(claimed.map((one) => settlementOf(one, "completed"))));
+  expect((await said(true))[1]).toBe("ok counts: The kept counts equal the counted ones.");
+  tamper("DELETE FROM brief_hours");
+  expect((await said(true))[1]).toMatch(/^error counts: 1 of the kept counts differs/);
 });
 
 test("of a disk with room, and one without", () => {

@@ -8,6 +8,17 @@ import { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
 import { keptSql } from "../../../server/tasks/stores/sqlite/counts/time-statements.ts";
 import { crossingSql } from "../../../server/tasks/stores/sqlite/search/crossing-keys.ts";
 import { delayedSql } from "../../../server/tasks/stores/sqlite/search/due-range-keys.ts";
+import {
+  briefHeads,
+  briefHours,
+  briefNext,
+  briefTasks,
+  fewTasks,
+  indexedEdge,
+  indexedHeads,
+  indexedKeys,
+  indexedWithin,
+} from "../../../server/tasks/stores/sqlite/search/duration-statements.ts";
 import { elsewhereStatements } from "../../../server/tasks/stores/sqlite/search/elsewhere-keys.ts";
 import {
   delaysSql,
@@ -122,6 +133,29 @@ test("the orders by start and by due time are read from the indexes that they na
   expect(plans.size).toBeGreaterThan(40);
   const bad = [...plans].filter(([text, plan]) => !isServed(text, plan) || /SCAN tasks/.test(plan));
   expect(bad).toEqual([]);
+});
+
+test("the order by duration is read from its index, and brief tasks from that of their creation", () => {
+  const within = (index: string, bounds: string) =>
+    `SEARCH tasks USING INDEX ${index} (lane=? AND status=? AND ${bounds})`;
+  const ofDurations = within("tasks_duration", "<expr>>? AND <expr><?");
+  const ofCreation = within("tasks_lane_created", "created_at>? AND created_at<?");
+  for (const isDown of [true, false]) {
+    for (const text of [
+      indexedHeads(isDown),
+      indexedKeys(isDown, true),
+      indexedEdge(isDown, true),
+      indexedWithin(isDown, true, ["id >= ?", "updated_at >= ?"]),
+    ]) {
+      expect(planOf(text)).toContain(ofDurations);
+      expect(planOf(text)).not.toContain("TEMP B-TREE");
+    }
+    expect(planOf(briefTasks(isDown, true))).toContain(ofCreation);
+    expect(planOf(briefTasks(isDown, true))).not.toContain("TEMP B-TREE");
+    expect(planOf(fewTasks(isDown, true))).toContain(ofCreation);
+    for (const text of [briefHeads(isDown), briefHours(isDown), briefNext(isDown)])
+      expect(planOf(text)).toMatch(/SEARCH kept USING PRIMARY KEY \(lane=\? AND status=\? AND .*duration/);
+  }
 });
 
 test("the order by priority is read from the index of tasks that were given one", () => {

@@ -4,9 +4,10 @@ import { dirname } from "node:path";
 import { grouped } from "../../core/grouped.ts";
 import type { HealthFinding } from "../../core/store.ts";
 import { backlogFindings, workerFinding } from "../shared/findings.ts";
-import { allLanes } from "../shared/hours.ts";
+import { allLanes, hourSql } from "../shared/hours.ts";
 import { minuteSql, minutesBefore1970 } from "../shared/kept-counts.ts";
 import type { Connection } from "./connection.ts";
+import { briefMs } from "./counts/brief-hours.ts";
 import { listWorkers, stats } from "./read.ts";
 import { recoverStep } from "./sqlite-errors.ts";
 import { toWorkerRecord } from "./workers.ts";
@@ -58,7 +59,7 @@ function checkTallies(connection: Connection, full: boolean): HealthFinding {
       SELECT lane, status, count(*) AS counted, 0 AS kept FROM tasks GROUP BY lane, status
       UNION ALL SELECT lane, status, 0, tasks FROM tallies) GROUP BY lane, status HAVING sum(counted) <> sum(kept)
     UNION ALL SELECT * FROM (${minutesOff}) UNION ALL SELECT * FROM (${hoursOff})
-    UNION ALL SELECT * FROM (${boundsOff})`);
+    UNION ALL SELECT * FROM (${briefOff})`);
   if (off.length === 0) return { level: "ok", check, message: "The kept counts equal the counted ones." };
   return {
     level: "error",
@@ -94,19 +95,11 @@ const hoursOff = `SELECT lane, state, sum(tasks), sum(changed) FROM (
       CASE lane WHEN ${allLanes} THEN -changed ELSE changed END AS changed FROM minute_tallies
   ) GROUP BY state, minute ${differs}`;
 
-const isOutside = "kept.shortest IS NULL OR own.shortest < kept.shortest OR own.longest > kept.longest";
-
-/** Minutes, minutes of all lanes, and hours in which tasks took less time, or more, than is kept; columns as above. */
-const boundsOff = `SELECT own.lane, own.state, own.shortest, own.longest FROM (
-    SELECT lane, status AS state, ${minuteSql("created_at")} AS minute, min(completed_at - started_at) AS shortest,
-      max(completed_at - started_at) AS longest FROM tasks WHERE status >= 3 AND started_at IS NOT NULL GROUP BY 1, 2, 3
-    UNION ALL SELECT ${allLanes}, state, minute, min(shortest), max(longest) FROM minute_tallies
-      WHERE lane <> ${allLanes} AND shortest IS NOT NULL GROUP BY 2, 3
-  ) AS own LEFT JOIN minute_tallies AS kept USING (lane, state, minute) WHERE ${isOutside}
-  UNION ALL SELECT own.lane, own.state, own.shortest, own.longest FROM (
-    SELECT lane, state, (minute + ${minutesBefore1970}) / 60 - ${minutesBefore1970 / 60} AS hour, min(shortest) AS shortest,
-      max(longest) AS longest FROM minute_tallies WHERE shortest IS NOT NULL GROUP BY 1, 2, 3
-  ) AS own LEFT JOIN hour_tallies AS kept USING (lane, state, hour) WHERE ${isOutside}`;
+/** Lane, status, duration and hour of brief tasks that are not where they would be looked for. */
+const briefOff = `SELECT DISTINCT tasks.lane, tasks.status, completed_at - started_at, ${hourSql("created_at")}
+  FROM tasks JOIN lanes USING (lane) LEFT JOIN brief_hours AS kept ON kept.lane = tasks.lane AND kept.status = tasks.status
+    AND kept.duration = completed_at - started_at AND kept.hour = ${hourSql("created_at")}
+  WHERE tasks.status >= 3 AND own_ids = 0 AND completed_at - started_at BETWEEN 0 AND ${briefMs - 1} AND kept.lane IS NULL`;
 
 /** The index of attributes against what the tasks have. */
 function checkAttributes(connection: Connection, full: boolean): HealthFinding {

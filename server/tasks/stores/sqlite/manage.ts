@@ -5,7 +5,7 @@ import type { ChangeBy, PruneRequest, StoredDefinition, TaskEdit, Written } from
 import { compareText } from "../../core/values/compare.ts";
 import { declareAttributes } from "./attributes/attribute-fills.ts";
 import { record } from "./audit.ts";
-import { runOf } from "./counts/time-tallies.ts";
+import { briefOf } from "./counts/brief-hours.ts";
 import type { LaneName } from "./lanes.ts";
 import type { Row } from "./rows.ts";
 import { sql } from "./statements.ts";
@@ -67,7 +67,7 @@ export function cancelTask(
   if (requested) context.tally.touch(task[2], 2);
   else {
     context.tally.move(task[2], 1, 5, 1, now);
-    context.tally.times.move(task[2], 1, 5, task[6], now, runOf(task[8], now));
+    context.tally.times.move(task[2], 1, 5, task[6], now, briefOf(task[8], now));
     context.attributes.moved(task[2], () => [task[0]], 1, 5);
   }
   const after = requested ? { status: "RUNNING", cancelRequested: true } : { status: "CANCELLED" };

@@ -4,7 +4,7 @@ import type { AttemptRecord, TaskRecord, TaskStore, Written } from "../../core/s
 import { compareText } from "../../core/values/compare.ts";
 import { attributesJson, stateOf } from "./attributes/attributes.ts";
 import type { Connection } from "./connection.ts";
-import { runOf } from "./counts/time-tallies.ts";
+import { briefOf } from "./counts/brief-hours.ts";
 import { recordSql as sql } from "./record-statements.ts";
 import { sealMark } from "./sqlite-errors.ts";
 import { statusNames, statusNumbers } from "./statuses.ts";
@@ -147,8 +147,8 @@ function insertRecord(context: WriteContext, record: TaskRecord): number | bigin
     );
   if (inserted.changes === 0) return undefined;
   context.tally.move(lane, 0, status, 1, record.updatedAt);
-  const run = runOf(record.startedAt, record.completedAt ?? record.updatedAt);
-  context.tally.times.move(lane, 0, status, record.createdAt, record.updatedAt, run);
+  const briefs = briefOf(record.startedAt, record.completedAt ?? record.updatedAt);
+  context.tally.times.move(lane, 0, status, record.createdAt, record.updatedAt, briefs);
   if (attributes !== null) {
     context.attributes.add(
       record.type,

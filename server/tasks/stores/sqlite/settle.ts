@@ -5,8 +5,8 @@
 import type { AttemptOutcome } from "../../core/attempt.ts";
 import type { Attributes, Settled, Written } from "../../core/store.ts";
 import { minuteOf } from "../shared/kept-counts.ts";
+import { briefMs, briefOf } from "./counts/brief-hours.ts";
 import { historySql } from "./counts/history.ts";
-import { type Runs, runOf } from "./counts/time-tallies.ts";
 import { sql } from "./statements.ts";
 import { statusNames } from "./statuses.ts";
 import type { WriteContext } from "./threads/write-context.ts";
@@ -101,9 +101,9 @@ function completeGroup(
   if (worker !== undefined && completeAll(context, group, worker, now)) {
     context.tally.move(lane, 2, 3, tasks, now);
     const changed = minuteOf(now);
-    const runs = runsOf(times, now);
+    const briefs = briefsOf(times, now);
     for (let at = 0; at < minutes.length; at += 2)
-      context.tally.times.moveMinute(lane, 2, 3, minutes[at]!, changed, minutes[at + 1]!, runs);
+      context.tally.times.moveMinute(lane, 2, 3, minutes[at]!, changed, minutes[at + 1]!, briefs);
     context.history.completed(type, now, times);
     context.attributes.moved(lane, () => Object.values(JSON.parse(ended)), 2, 3);
     return 0;
@@ -117,15 +117,14 @@ function completeGroup(
   });
 }
 
-/** Of all of the group; which of them were created in which minute is not told. */
-function runsOf(times: readonly number[], now: number): Runs {
-  const runs = { shortest: Infinity, longest: -Infinity };
+/** How long those of the group ran that were brief; which of them were created in which minute is not told. */
+function briefsOf(times: readonly number[], now: number): number[] {
+  const briefs = new Set<number>();
   for (let at = 0; at < times.length; at += 3) {
     const duration = now - times[at]!;
-    if (duration < runs.shortest) runs.shortest = duration;
-    if (duration > runs.longest) runs.longest = duration;
+    if (duration >= 0 && duration < briefMs) briefs.add(duration);
   }
-  return runs;
+  return [...briefs];
 }
 
 function completeAll(
@@ -176,7 +175,7 @@ function complete(context: WriteContext, row: SettlementRow, worker: number, now
   if (done.changes === 0) return answerStale(context, row);
   if (row[11] !== null) connection.prepare(sql.writeAttempt).run(seq, now, "completed", null, row[11]);
   context.tally.move(lane, 2, 3, 1, now);
-  context.tally.times.moveMinute(lane, 2, 3, row[13], minuteOf(now), 1, runOf(row[15], now));
+  context.tally.times.moveMinute(lane, 2, 3, row[13], minuteOf(now), 1, briefOf(row[15], now));
   context.history.ended(row[14], 3, now, row[15], row[16]);
   context.attributes.moved(lane, () => [seq], 2, 3);
   if (row[12] !== null) context.attributes.extend(lane, seq, id, JSON.parse(row[12]) as Attributes);
@@ -192,7 +191,7 @@ function endOtherwise(context: WriteContext, row: SettlementRow, worker: number,
   const recorded = owned.cancelRequested ? "cancelled" : outcome;
   connection.prepare(sql.writeAttempt).run(seq, now, recorded, error, logs);
   context.tally.move(lane, 2, status, 1, now);
-  context.tally.times.moveMinute(lane, 2, status, row[13], minuteOf(now), 1, runOf(row[15], now));
+  context.tally.times.moveMinute(lane, 2, status, row[13], minuteOf(now), 1, briefOf(row[15], now));
   if (status !== 1 || isFailure(outcome)) context.history.ended(row[14], status, now, row[15], row[16]);
   context.attributes.moved(lane, () => [seq], 2, status);
   const gained = () => {

@@ -3,7 +3,7 @@ import type { ErrorCode } from "../../core/errors.ts";
 import type { Beat, ReapedTask, TaskStore, WorkerRecord, Written } from "../../core/store.ts";
 import { minuteOf } from "../shared/kept-counts.ts";
 import type { TaskRef } from "./claimed-task.ts";
-import { runOf } from "./counts/time-tallies.ts";
+import { briefOf } from "./counts/brief-hours.ts";
 import { attributeSql, sql } from "./statements.ts";
 import { statusNames } from "./statuses.ts";
 import type { WriteContext } from "./threads/write-context.ts";
@@ -146,7 +146,7 @@ function takeBack(
     connection.prepare(sql.writeAttempt).run(seq, now, "lost", error, null);
     const status = cancelRequestedAt !== null ? 5 : rerun === 1 && !spent ? 1 : 4;
     tally.move(lane, 2, status, 1, now);
-    tally.times.move(lane, 2, status, createdAt, now, runOf(startedAt, now));
+    tally.times.move(lane, 2, status, createdAt, now, briefOf(startedAt, now));
     const type = typeOf(context, lane);
     history.lost(type, status, now);
     attributes.moved(lane, () => [seq], 2, status);
@@ -188,7 +188,7 @@ function cancelOverdue(context: WriteContext, before: number, now: number): Reap
     connection.prepare(sql.writeAttempt).run(seq, now, "lost", error, null);
     connection.prepare(sql.endTask).run(5, now, null, seq);
     tally.move(lane, 2, 5, 1, now);
-    tally.times.move(lane, 2, 5, createdAt, now, runOf(startedAt, now));
+    tally.times.move(lane, 2, 5, createdAt, now, briefOf(startedAt, now));
     const type = typeOf(context, lane);
     history.lost(type, 5, now);
     attributes.moved(lane, () => [seq], 2, 5);

@@ -15,19 +15,12 @@ type Stretch = "hour" | "minute" | "day";
 function tallySql(name: string, stretch: Stretch) {
   const place = `lane = ? AND state = ? AND ${stretch} = ?`;
   return {
-    add: `/* dure:addTo${name} */ INSERT INTO ${stretch}_tallies (tasks, changed, shortest, longest, lane, state, ${stretch})
-      VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET tasks = tasks + excluded.tasks, changed = changed + excluded.changed,
-        ${widened("excluded.shortest", "excluded.longest")}`,
-    take: `/* dure:takeFrom${name} */ UPDATE ${stretch}_tallies SET tasks = tasks + ?1, changed = changed + ?2, ${widened("?3", "?4")}
-      WHERE lane = ?5 AND state = ?6 AND ${stretch} = ?7 RETURNING tasks, changed`,
+    add: `/* dure:addTo${name} */ INSERT INTO ${stretch}_tallies (tasks, changed, lane, state, ${stretch}) VALUES (?, ?, ?, ?, ?)
+      ON CONFLICT DO UPDATE SET tasks = tasks + excluded.tasks, changed = changed + excluded.changed`,
+    take: `/* dure:takeFrom${name} */ UPDATE ${stretch}_tallies SET tasks = tasks + ?, changed = changed + ?
+      WHERE ${place} RETURNING tasks, changed`,
     delete: `/* dure:delete${name} */ DELETE FROM ${stretch}_tallies WHERE ${place}`,
   } as const;
-}
-
-/** Null where none had started. */
-function widened(shortest: string, longest: string): string {
-  return `shortest = min(coalesce(shortest, ${shortest}), coalesce(${shortest}, shortest)),
-        longest = max(coalesce(longest, ${longest}), coalesce(${longest}, longest))`;
 }
 
 /** Days are kept by triggers. */

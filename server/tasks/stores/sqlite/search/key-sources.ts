@@ -5,7 +5,7 @@ import type { Connection } from "../connection.ts";
 import { textSource } from "../texts/text-keys.ts";
 import type { KeySource } from "./key-source.ts";
 import type { Key } from "./search-key.ts";
-import { slowSource } from "./slow-keys.ts";
+import { slowSource } from "./slow-source.ts";
 
 /** The one with the fewest candidates, or undefined when none is of use. Its search is by createdAt, updatedAt or id. */
 export function keySourceOf(connection: Connection, search: StoreSearch): KeySource | undefined {

@@ -44,41 +44,6 @@ export function* mergeInOrder(
   }
 }
 
-/** A stream that is opened where its head is come to: a place that is not behind its first key. */
-export interface Unopened {
-  head: Key;
-  open(): Iterator<Key>;
-}
-
-/** All keys of streams that are given in the order of their heads; the heads are among the keys. */
-export function* mergeUnopened(
-  streams: Iterator<Unopened>,
-  compare: (a: Key, b: Key) => number,
-): Generator<Key, undefined> {
-  const heap = new Heap(compare);
-  const opened: Iterator<Key>[] = [];
-  try {
-    let next = streams.next();
-    for (;;) {
-      const { first } = heap;
-      if (!next.done && (!first || compare(next.value.head, first) <= 0)) {
-        yield next.value.head;
-        const stream = next.value.open();
-        opened.push(stream);
-        heap.add(stream);
-        next = streams.next();
-      } else {
-        if (!first) return undefined;
-        yield first;
-        heap.advance();
-      }
-    }
-  } finally {
-    streams.return?.();
-    for (const stream of opened) stream.return?.();
-  }
-}
-
 /** So long the first of two ways is followed alone: mostly it has a page by then, and the other one is not begun. */
 const aloneMs = 4;
 

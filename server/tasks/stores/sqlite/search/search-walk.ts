@@ -17,6 +17,7 @@ import type { Rows } from "../threads/protocol.ts";
 import { withNames } from "../threads/write-context.ts";
 import { dueWithinKeys, isDueWithin } from "./due-range-keys.ts";
 import { durationIndexes, durationKeys } from "./duration-keys.ts";
+import { durationIndex } from "./duration-statements.ts";
 import type { KeySource } from "./key-source.ts";
 import { estimateMax, gatheredMax } from "./key-source.ts";
 import { keySourceOf, withEntries } from "./key-sources.ts";
@@ -138,8 +139,7 @@ class Walk {
     }
     const { where: _where, ...filters } = search;
     const total = plain.countTasks(this.#connection, { ...filters, sortBy: "createdAt" });
-    const indexes = this.#isParted() ? this.#partedIndexes() : undefined;
-    if (indexes) return this.#planParted(indexes, total);
+    if (this.#isParted()) return this.#planParted(this.#partedIndexes(), total);
     const isSorted = !isIndexed(search.sortBy);
     const walked: StoreSearch = isSorted ? { ...search, sortBy: "createdAt", descending: true } : search;
     const source = this.#sourceOf(walked);
@@ -159,7 +159,7 @@ class Walk {
     }
     const { index, name: of, estimate } = source;
     return {
-      ...{ source: index, of, indexes: [index === "slow" ? "tasks_slow" : index] },
+      ...{ source: index, of, indexes: [index === "slow" ? durationIndex : index] },
       candidates: Math.min(estimate, total),
       ...(estimate >= estimateMax && total > estimate && { isAtLeast: true }),
       isSorted,
@@ -167,16 +167,12 @@ class Walk {
   }
 
   #planParted(indexes: string[], total: number): SearchPlan {
-    const { sortBy, where, offset, limit } = this.#search;
-    if (sortBy === "duration" && indexes.includes("tasks_slow")) {
-      const of = "those that ran for a second or longer, first";
-      return { source: "slow", of, indexes, candidates: total, isSorted: false };
-    }
+    const { where, offset, limit } = this.#search;
     const candidates = where ? total : Math.min(total, offset + limit);
     return { source: where ? "walk" : "order", indexes, candidates, isSorted: false };
   }
 
-  #partedIndexes(): string[] | undefined {
+  #partedIndexes(): string[] {
     const { sortBy } = this.#search;
     if (sortBy === "priority") return priorityIndexes(this.#connection, this.#search);
     if (sortBy === "duration") return durationIndexes(this.#connection, this.#search);
@@ -185,16 +181,39 @@ class Walk {
 
   /** Undefined in an order that is not put together from others, and where all that may fit are sorted sooner. */
   #parted(): FoundRows | undefined {
-    const { where, offset, ...search } = this.#search;
-    const keys = this.#isParted() ? this.#partedKeys() : undefined;
-    if (!keys) return undefined;
-    if (where !== undefined || offset === 0) return this.#walked(this.#chunksOf(keys, this.#search));
+    if (!this.#isParted()) return undefined;
+    const { where, offset } = this.#search;
+    const keys = this.#partedKeys();
+    if (where !== undefined) return this.#walked(this.#chunksOf(keys, this.#search));
     const stoppedAt = this.#pass(keys, offset);
-    if (stoppedAt) return this.#answer([], stoppedAt);
-    return this.#walked(this.#chunksOf(keys, { ...search, offset: 0 }), 0);
+    return stoppedAt ? this.#answer([], stoppedAt) : this.#keysOfPage(keys);
   }
 
-  #partedKeys(): Iterator<Key> | undefined {
+  /** Nothing is asked of the rows: these are read as those of an order that an index has. */
+  #keysOfPage(keys: Iterator<Key>): FoundRows {
+    const { limit, bytesMax } = this.#search;
+    const page: Key[] = [];
+    let stoppedAt: Place | undefined;
+    while (page.length < limit && !stoppedAt) {
+      const { done, value } = keys.next();
+      if (done) break;
+      if (!isPlace(value)) page.push(value);
+      else if (this.#isEnd(value)) stoppedAt = this.#placeOf({ key: value });
+    }
+    keys.return?.();
+    const found = plain.readKeys(this.#connection, page, this.#definitions, bytesMax);
+    return { ...found, ...(stoppedAt && !found.isCut && { stoppedAt }) };
+  }
+
+  /** Whether the budget has run out, and the search may go on from this place. */
+  #isEnd(place: Key, search = this.#search): boolean {
+    if (performance.now() <= this.#endsAt) return false;
+    // Within one second of an order near another one, or one duration, a budget may end where it began.
+    const mayEndThere = isNear(search.sortBy) || search.sortBy === "duration";
+    return mayEndThere ? isNotBefore(search, place) : isAfter(search, place);
+  }
+
+  #partedKeys(): Iterator<Key> {
     const { sortBy } = this.#search;
     if (sortBy === "duration") return durationKeys(this.#connection, this.#search);
     return sortBy === "priority"
@@ -206,9 +225,11 @@ class Walk {
     const { id, sortBy, where, created, updated } = this.#search;
     if (id !== undefined || !isInParts(sortBy)) return false;
     const newestFirst: StoreSearch = { ...this.#search, sortBy: "createdAt", descending: true };
-    if (where && (this.#sourceOf(newestFirst)?.estimate ?? Number.POSITIVE_INFINITY) < gatheredMax)
-      return false;
-    if (!created && !updated) return true;
+    const source = where && this.#sourceOf(newestFirst);
+    // Those that ran for long are the beginning of the order by duration, or its end; it sorts few within a range by itself.
+    const isOrder = sortBy === "duration" && source?.index === "slow";
+    if (source && !isOrder && source.estimate < gatheredMax) return false;
+    if ((!created && !updated) || sortBy === "duration") return true;
     const { where: _where, ...plainly } = newestFirst;
     const fewest = sortedPagesMax * (plainly.offset + plainly.limit);
     return plain.isMoreThan(this.#connection, plainly, fewest);
@@ -317,8 +338,6 @@ class Walk {
   }
 
   *#chunksOf(keys: Iterator<Key>, search: StoreSearch): Generator<Candidate[]> {
-    // Within one second of an order near another one, or one duration, a budget may end where it began.
-    const isEnd = isNear(search.sortBy) || search.sortBy === "duration" ? isNotBefore : isAfter;
     try {
       for (let chunkSize = firstChunk(search); ; chunkSize = Math.min(chunkSizeMax, 2 * chunkSize)) {
         const chunk: Key[] = [];
@@ -326,7 +345,7 @@ class Walk {
           const next = keys.next();
           if (next.done) break;
           if (!isPlace(next.value)) chunk.push(next.value);
-          else if (performance.now() > this.#endsAt && isEnd(search, next.value)) {
+          else if (this.#isEnd(next.value, search)) {
             yield* this.#read([...chunk, next.value]);
             chunk.length = 0;
           }

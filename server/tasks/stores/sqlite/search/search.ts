@@ -344,8 +344,8 @@ function merge(streams: Iterator<Key>[], search: StoreSearch): Key[] {
   return found;
 }
 
-/** Up to the first task that does not fit. */
-function readKeys(
+/** The tasks and definitions of these keys, up to the first task that does not fit. */
+export function readKeys(
   connection: Connection,
   keys: readonly Key[],
   definitions: readonly DefinitionRow[],
