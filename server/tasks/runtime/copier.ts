@@ -1,12 +1,20 @@
 /**
  * Moves all tasks of one store to another. The source is sealed first, so that nothing is added to it or run in it
  * from then on; then its records follow, by id, each batch compared with what the target gives back. What the target
- * has already is passed over, so a copy that was broken off is simply started again.
+ * has already is passed over, so a copy that was broken off is simply started again. One that fails before the target may
+ * have any task opens the source again; later it stays shut, since what is there already may run there.
  */
 import { isDeepStrictEqual } from "node:util";
 import { DureError } from "../core/errors.ts";
 import { type Span, spansMs } from "../core/port/store-history.ts";
-import type { AuditRead, StoredDefinition, TaskRecord, TaskStore, WorkerRecord } from "../core/store.ts";
+import type {
+  Attributes,
+  AuditRead,
+  StoredDefinition,
+  TaskRecord,
+  TaskStore,
+  WorkerRecord,
+} from "../core/store.ts";
 import { committed } from "../core/written.ts";
 
 const batchSize = 1_000;
@@ -41,24 +49,55 @@ export async function copyTasks(
   movedTo: string,
   options: { signal?: AbortSignal; onProgress?: (progress: CopyProgress) => void } = {},
 ): Promise<Copied> {
-  await refuseWorkers(from);
+  const wasSealed = await refuseWorkers(from);
   await sealSource(from, movedTo);
-  const { definitions, searches } = await copyBeside(from, to);
+  const copied: Copied = { definitions: 0, searches: 0, copied: 0, present: 0 };
+  try {
+    Object.assign(copied, await copyBeside(from, to));
+    await copyRecords(from, to, copied, options);
+    return copied;
+  } catch (error) {
+    const isUntouched = copied.copied + copied.present === 0 && !(error instanceof BatchFailure);
+    const cause = error instanceof BatchFailure ? error.cause : error;
+    if (wasSealed || !isUntouched) throw leftShut(cause, from);
+    await reopenSource(from);
+    throw cause;
+  }
+}
+
+/** Of a batch that the target may have, all or some of it. */
+class BatchFailure extends Error {}
+
+async function copyRecords(
+  from: TaskStore,
+  to: TaskStore,
+  copied: Copied,
+  { signal, onProgress }: { signal?: AbortSignal; onProgress?: (progress: CopyProgress) => void },
+): Promise<void> {
   const total = await countAll(from);
-  const copied: Copied = { definitions, searches, copied: 0, present: 0 };
   let after: string | undefined;
   while (true) {
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     const records = await from.readRecords({ limit: batchSize, ...(after !== undefined && { after }) });
     if (records.length === 0) break;
     const added = await writeBatch(to, records.map(asAnywhere));
     copied.copied += added;
     copied.present += records.length - added;
     after = records.at(-1)!.id;
-    options.onProgress?.({ tasks: copied.copied + copied.present, total });
+    onProgress?.({ tasks: copied.copied + copied.present, total });
   }
   if (copied.copied + copied.present !== total) throw incomplete(from, copied, total);
-  return copied;
+}
+
+/** The error with what has become of the source. */
+function leftShut(error: unknown, from: TaskStore): unknown {
+  if (!(error instanceof DureError)) return error;
+  return new DureError(
+    error.code,
+    `${error.message} Until the copy is finished ${from.location} takes no changes: start it again, or run ` +
+      "`dure copy --reopen` with the same --from to go on there, as long as nothing has run in the new place.",
+    { details: error.details, cause: error },
+  );
 }
 
 /** Undoes the seal: the source may be used again. What was copied stays in the target. */
@@ -66,16 +105,17 @@ export async function reopenSource(from: TaskStore): Promise<void> {
   committed(await from.seal(undefined), from);
 }
 
-async function refuseWorkers(from: TaskStore): Promise<void> {
+/** Answers whether an earlier call has sealed it. */
+async function refuseWorkers(from: TaskStore): Promise<boolean> {
   try {
     await from.reapWorkers({ suspects: [], crashBudget: 3, cancelGraceMs: Number.MAX_SAFE_INTEGER });
   } catch (error) {
     // An earlier call sealed it, when no worker was alive. One that was started since can run nothing.
-    if (error instanceof DureError && error.code === "DATABASE_MOVED") return;
+    if (error instanceof DureError && error.code === "DATABASE_MOVED") return true;
     throw error;
   }
   const alive = (await from.listWorkers()).filter(({ state }) => state === "alive");
-  if (alive.length === 0) return;
+  if (alive.length === 0) return false;
   const shown = alive.slice(0, 5).map(describeWorker).join(", ");
   throw new DureError(
     "WORKER_RUNNING",
@@ -198,21 +238,37 @@ async function countAll(store: TaskStore): Promise<number> {
   return (await store.countTasks(all)).count;
 }
 
-/** Answers how many were new. An unknown commit is settled by writing again. */
+/**
+ * Answers how many were new. An unknown commit is settled by writing again.
+ * @throws BatchFailure with the reason, unless all of it was refused
+ */
 async function writeBatch(to: TaskStore, records: readonly TaskRecord[]): Promise<number> {
-  let answer = await to.writeRecords(records);
-  if (answer.kind === "unknown") answer = await to.writeRecords(records);
-  const added = committed(answer, to);
-  const written = new Set(added);
-  const read = await to.readRecords({ ids: records.map(({ id }) => id) });
-  const stored = new Map(read.map((record) => [record.id, record]));
-  for (const record of records) compare(record, stored.get(record.id), written.has(record.id), to);
-  return added.length;
+  const answer = await writeAgain(to, records).catch(failBatch);
+  if (answer.kind === "rejected") return committed<never>(answer, to);
+  try {
+    const added = committed(answer, to);
+    const written = new Set(added);
+    const read = await to.readRecords({ ids: records.map(({ id }) => id) });
+    const stored = new Map(read.map((record) => [record.id, record]));
+    for (const record of records) compare(record, stored.get(record.id), written.has(record.id), to);
+    return added.length;
+  } catch (error) {
+    return failBatch(error);
+  }
+}
+
+async function writeAgain(to: TaskStore, records: readonly TaskRecord[]) {
+  const answer = await to.writeRecords(records);
+  return answer.kind === "unknown" ? to.writeRecords(records) : answer;
+}
+
+function failBatch(cause: unknown): never {
+  throw new BatchFailure("A batch was not copied.", { cause });
 }
 
 /** A task that an earlier call wrote may have gone on there since; one that has not is still what was sent. */
 function compare(sent: TaskRecord, stored: TaskRecord | undefined, isNew: boolean, to: TaskStore): void {
-  if (isDeepStrictEqual(sent, stored)) return;
+  if (isDeepStrictEqual(comparable(sent), stored && comparable(stored))) return;
   if (!isNew && (stored === undefined || hasGoneOn(sent, stored))) return;
   const isOther = stored !== undefined && !isSameTask(sent, stored);
   throw new DureError(
@@ -222,6 +278,17 @@ function compare(sent: TaskRecord, stored: TaskRecord | undefined, isNew: boolea
       : `Task ${sent.id} read back from ${to.location} is not what was written. Nothing is lost: the source has it all. Please report this.`,
     { details: { id: sent.id } },
   );
+}
+
+/** A list of an attribute is the set of its values: a store may keep each once, one alone without a list, and none not at all. */
+function comparable({ attributes, ...record }: TaskRecord): TaskRecord {
+  if (!attributes) return record;
+  const sets: [name: string, Attributes[string]][] = [];
+  for (const [name, given] of Object.entries(attributes)) {
+    const values = [...new Set([given].flat())];
+    if (values.length > 0) sets.push([name, values.length === 1 ? values[0]! : values]);
+  }
+  return sets.length > 0 ? { ...record, attributes: Object.fromEntries(sets) } : record;
 }
 
 function hasGoneOn(sent: TaskRecord, stored: TaskRecord): boolean {

@@ -68,8 +68,8 @@ export function toDureError(error: unknown, location: string): unknown {
 function movedError(location: string, movedTo: string): DureError {
   return new DureError(
     "DATABASE_MOVED",
-    `${location} takes no changes any more: its tasks were moved to ${movedTo}. Point this program there; ` +
-      "`dure copy --reopen` makes this database usable again.",
+    `${location} takes no changes any more: its tasks were moved to ${movedTo}, or a copy there is not finished. Point this ` +
+      "program there, or start the copy again; `dure copy --reopen` makes this database usable again.",
     { details: { location, movedTo } },
   );
 }
