@@ -25,10 +25,14 @@ class Follower {
     return this;
   }
 
-  /** One page; answers whether there is more. */
-  async read(limit = 100): Promise<boolean> {
-    const { changes, cursor, more } = await this.#store.readChanges({ since: this.cursor, limit });
-    expect(changes.length).toBeLessThanOrEqual(limit);
+  /** Up to `takenMax` of one page; answers whether there is more. */
+  async read(limit = 100, takenMax = limit): Promise<boolean> {
+    const page = await this.#store.readChanges({ since: this.cursor, limit });
+    expect(page.changes.length).toBeLessThanOrEqual(limit);
+    const isCut = page.changes.length > takenMax;
+    const changes = page.changes.slice(0, takenMax);
+    const more = isCut || page.more;
+    const cursor = isCut ? page.cursorAfter(takenMax - 1) : page.cursor;
     for (const task of changes) this.tasks.set(task.id, task);
     this.told += changes.length;
     this.cursor = cursor;
@@ -124,6 +128,38 @@ onEachStore("readChanges", (world) => {
     expect(follower.told).toBe(97);
   });
 
+  test("whoever goes on after any change of a page is told all that came after it, and nothing twice", async () => {
+    await world.enqueue(...newTasks(12));
+    const follower = await follow();
+    await world.claim({ limit: 5 });
+    world.clock.advance(5);
+    await world.enqueue(...newTasks(4), ...newTasks(3, { createdAt: world.clock.now() - 40_000 }));
+    await world.claim({ limit: 2 });
+    world.clock.advance(5);
+    await world.enqueue(...newTasks(3));
+    const since = follower.cursor;
+    const { changes, cursor, cursorAfter } = await world.store.readChanges({ since, limit: 100 });
+    const ids = changes.map(({ id }) => id);
+    expect(ids.length).toBeGreaterThan(14);
+    for (const [index, id] of ids.entries()) {
+      follower.cursor = cursorAfter(index);
+      expect(await follower.readAll(), `after ${id}`).toEqual(ids.slice(index + 1).sort());
+    }
+    follower.cursor = cursor;
+    expect(await follower.readAll()).toEqual([]);
+  });
+
+  test("what changes after some of a page were taken is told again, and the rest is not missed", async () => {
+    const follower = await follow();
+    await world.enqueue(...newTasks(6));
+    await follower.read(100, 3);
+    const [first] = follower.tasks.keys();
+    const rest = (await allTasks(world)).map(({ id }) => id).filter((id) => !follower.tasks.has(id));
+    world.clock.advance(3);
+    ok(await world.store.editTask(first!, { priority: 7 }));
+    expect(await follower.readAll()).toEqual([first!, ...rest].sort());
+  });
+
   test("changes of one millisecond, read in between", async () => {
     await world.enqueue(...newTasks(20));
     const follower = await follow();
@@ -194,7 +230,8 @@ onEachStore("readChanges", (world) => {
       let writing = true;
       const reading = followers.map(async (follower, index) => {
         while (writing) {
-          await follower.read(1 + ((index * 7 + follower.told) % 9));
+          const limit = 1 + ((index * 7 + follower.told) % 9);
+          await follower.read(limit, index === 1 ? Math.ceil(limit / 2) : limit);
           await new Promise((resolve) => setImmediate(resolve));
         }
         while (await follower.read(50));

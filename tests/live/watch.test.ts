@@ -106,6 +106,22 @@ describe.each(places)("watchTasks on $name", ({ make }) => {
     return watcher;
   }
 
+  test("a watch that is broken off and gone on by each change's cursor tells every change once", async () => {
+    let { updatedCursor: since } = await dure.searchTaskPage({ updatedSince: "now" });
+    const tasks = await send.enqueueMany(Array.from({ length: 23 }, () => ({ payload: {} })));
+    const told: string[] = [];
+    while (told.length < tasks.length) {
+      let taken = 0;
+      for await (const { task, cursor } of dure.watchTasks({ type: "send", since: since! })) {
+        told.push(task.id);
+        since = cursor;
+        taken += 1;
+        if (taken === 10 || told.length === tasks.length) break;
+      }
+    }
+    expect(told.toSorted()).toEqual(tasks.map(({ id }) => id).toSorted());
+  });
+
   test("a task's way through a search, told from another process's changes", async () => {
     const watcher = await begun({ query: "type:send" });
     await other.start();

@@ -38,10 +38,10 @@ export class ChangeReader implements ChangeSource {
   join(follower: Follower, since?: string): Promise<ChangePage & { joined: boolean }> {
     return this.#inTurn(async (store) => {
       const request = { limit: pageSize, ...(since !== undefined && { since }) };
-      const { changes, cursor, more } = await store.readChanges(request);
+      const { more, ...page } = await store.readChanges(request);
       if (this.#isClosed) throw closedError();
-      if (!more) this.#add(store, follower, cursor);
-      return { changes, cursor, joined: !more };
+      if (!more) this.#add(store, follower, page.cursor);
+      return { ...page, joined: !more };
     });
   }
 
@@ -94,12 +94,9 @@ export class ChangeReader implements ChangeSource {
     return this.#inTurn(async (store) => {
       if (this.#followers.size === 0) return false;
       this.#isHinted = false;
-      const { changes, cursor, more }: Changes = await store.readChanges({
-        since: this.#cursor,
-        limit: pageSize,
-      });
-      this.#cursor = cursor;
-      for (const follower of [...this.#followers]) follower.take({ changes, cursor });
+      const { more, ...page }: Changes = await store.readChanges({ since: this.#cursor, limit: pageSize });
+      this.#cursor = page.cursor;
+      for (const follower of [...this.#followers]) follower.take(page);
       return more;
     });
   }

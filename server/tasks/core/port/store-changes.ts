@@ -15,6 +15,8 @@ export interface Changes {
   changes: Task[];
   /** For the next question, also when there was nothing. */
   cursor: string;
+  /** Where to go on after the change of this index and all before it. */
+  cursorAfter(index: number): string;
   /** Whether to ask on at once: there is more, or there may be. False when this was all. */
   more: boolean;
 }

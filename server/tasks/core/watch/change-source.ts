@@ -6,6 +6,8 @@ export interface ChangePage {
   changes: readonly Task[];
   /** Where to go on after all of them. */
   cursor: string;
+  /** Where to go on after the change of this index and all before it. */
+  cursorAfter(index: number): string;
 }
 
 export interface Follower {

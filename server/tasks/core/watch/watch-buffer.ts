@@ -7,9 +7,21 @@
 import type { Task } from "../task.ts";
 import type { ChangePage } from "./change-source.ts";
 
+/** A changed task, and where to go on after it. */
+export interface WatchedChange {
+  task: Task;
+  cursor(): string;
+}
+
+/** Those of a page that are left, and where to go on after all of it. */
+export interface WatchedPage {
+  changes: WatchedChange[];
+  cursor: string;
+}
+
 export class WatchBuffer {
   readonly #sizeMax: number;
-  #pages: { tasks: Map<string, Task>; cursor: string }[] = [];
+  #pages: { changes: Map<string, WatchedChange>; cursor: string }[] = [];
   #size = 0;
 
   constructor(sizeMax: number) {
@@ -17,26 +29,28 @@ export class WatchBuffer {
   }
 
   /** False when it is full; then nothing of the page was taken. */
-  add({ changes, cursor }: ChangePage): boolean {
+  add({ changes, cursor, cursorAfter }: ChangePage): boolean {
     if (this.#size + changes.length > this.#sizeMax && this.#size > 0) return false;
     for (const { id } of changes) this.#forget(id);
-    const tasks = new Map(changes.map((task) => [task.id, task]));
-    this.#size += tasks.size;
+    const latest = new Map(
+      changes.map((task, index) => [task.id, { task, cursor: () => cursorAfter(index) }]),
+    );
+    this.#size += latest.size;
     const last = this.#pages.at(-1);
-    if (last && last.tasks.size === 0) this.#pages.pop();
-    this.#pages.push({ tasks, cursor });
+    if (last && last.changes.size === 0) this.#pages.pop();
+    this.#pages.push({ changes: latest, cursor });
     return true;
   }
 
-  /** The oldest page that is left, and where to go on after it. */
-  next(): { tasks: Task[]; cursor: string } | undefined {
+  /** The oldest page that is left. */
+  next(): WatchedPage | undefined {
     const page = this.#pages.shift();
     if (!page) return undefined;
-    this.#size -= page.tasks.size;
-    return { tasks: [...page.tasks.values()], cursor: page.cursor };
+    this.#size -= page.changes.size;
+    return { changes: [...page.changes.values()], cursor: page.cursor };
   }
 
   #forget(id: string): void {
-    for (const { tasks } of this.#pages) if (tasks.delete(id)) this.#size -= 1;
+    for (const { changes } of this.#pages) if (changes.delete(id)) this.#size -= 1;
   }
 }

@@ -10,7 +10,7 @@ import type { TaskSearchOptions } from "../search.ts";
 import type { TaskStore } from "../store.ts";
 import type { Task } from "../task.ts";
 import type { ChangePage, Follower } from "./change-source.ts";
-import { WatchBuffer } from "./watch-buffer.ts";
+import { WatchBuffer, type WatchedPage } from "./watch-buffer.ts";
 import { matching, mayHaveMatched, type WatchedSearch } from "./watch-match.ts";
 
 /** What to watch: the filters of a search. Spans such as `created:>2h` count from the beginning. */
@@ -37,7 +37,7 @@ export interface TaskChange<Payload = any, Result = any> {
   task: Task<Payload, Result>;
   /** Set when it left because it was deleted. */
   isDeleted?: true;
-  /** Pass as `since` to go on after this change; some just before it may come again. */
+  /** Pass as `since` to go on after this change; some of just before it may come again. */
   cursor: string;
 }
 
@@ -238,16 +238,17 @@ class Watch implements Follower {
     });
   }
 
-  /** The cursor of the last is that of the page; of those before it that of the page before. */
-  async *#changesOf(
-    store: TaskStore,
-    { tasks, cursor }: { tasks: readonly Task[]; cursor: string },
-  ): AsyncGenerator<TaskChange> {
+  /** The cursor of the last is that of the page: nothing of it is left. */
+  async *#changesOf(store: TaskStore, { changes, cursor }: WatchedPage): AsyncGenerator<TaskChange> {
+    const tasks = changes.map(({ task }) => task);
     const fitting = await matching(store, this.#search, tasks);
-    const changes = tasks.flatMap((task) => this.#changeOf(task, fitting.has(task.id)) ?? []);
-    for (const [index, change] of changes.entries()) {
+    const told = changes.flatMap(({ task, cursor: placeOf }) => {
+      const change = this.#changeOf(task, fitting.has(task.id));
+      return change ? [{ change, placeOf }] : [];
+    });
+    for (const [index, { change, placeOf }] of told.entries()) {
       if (this.#isOver) return;
-      yield { ...change, cursor: index < changes.length - 1 ? this.#told! : cursor };
+      yield { ...change, cursor: index < told.length - 1 ? placeOf() : cursor };
     }
     this.#told = cursor;
   }

@@ -48,15 +48,16 @@ const lostNumbers = 1_000_000;
 
 export async function readChanges(context: Context, { since, limit }: ChangesRequest): Promise<Changes> {
   const place = since === undefined ? undefined : decodeChangeCursor<ChangePlace>(kind, since);
-  const { rows, next, more } = await context.database.snapshot(async (session) => {
+  const { rows, next, more, placeAfter } = await context.database.snapshot(async (session) => {
     const now = await readPresent(context, session);
-    if (!place) return { rows: [], next: await placeOfNow(session, now), more: false };
+    if (!place) return { ...nothing, next: await placeOfNow(session, now) };
     return readPage(session, place, now, limit);
   }, planning);
   const lanes = await context.lanes.named(new Set(rows.map((row) => row[2] as number)));
   return {
     changes: rows.map((row) => toTask(row.slice(1) as TaskRow, lanes)),
     cursor: encodeChangeCursor(kind, next),
+    cursorAfter: (index) => encodeChangeCursor(kind, placeAfter(index) ?? next),
     more,
   };
 }
@@ -79,16 +80,33 @@ async function placeOfNow(session: Session, { now, snapshot, server, next }: Pre
   return { since, read: snapshot, server, moments: [[now, next]] };
 }
 
+interface PageRead {
+  rows: ResultRow[];
+  next: ChangePlace;
+  more: boolean;
+  /** The place within this reading, as if the page had ended with this row. */
+  placeAfter(index: number): ChangePlace | undefined;
+}
+
+const nothing: Omit<PageRead, "next"> = { rows: [], more: false, placeAfter: () => undefined };
+
 /** A page of late ones, and what room is left in it of all others. */
 async function readPage(
   session: Session,
   place: ChangePlace,
   now: Present,
   limit: number,
-): Promise<{ rows: ResultRow[]; next: ChangePlace; more: boolean }> {
+): Promise<PageRead> {
   const page = place.page ?? { snapshot: now.snapshot, at: place.since, id: "", isLate: true };
   const rows: ResultRow[] = [];
   let { at, id, isLate } = page;
+  let late = 0;
+  const placeAfter = (index: number): ChangePlace => {
+    const row = rows[index]!;
+    const isOfLate = index < late;
+    const [rowAt, rowId] = isOfLate ? [page.at, row[0]] : [row[0], row[1]];
+    return { ...place, page: { snapshot: page.snapshot, at: rowAt, id: rowId, isLate: isOfLate } };
+  };
   while (rows.length < limit) {
     const statement = isLate ? lateChanges : changes;
     const wanted = limit - rows.length;
@@ -96,17 +114,23 @@ async function readPage(
     const found = await session.query(statement, isLate ? [...asked, lateFrom(place, now)] : asked);
     const isCut = found.length > wanted;
     for (const row of found.slice(0, wanted)) rows.push(row);
-    const last = rows.at(-1);
-    if (isCut) {
-      [at, id] = isLate ? [at, last![0]] : [last![0], last![1]];
-      break;
-    }
+    if (isLate) late = rows.length;
+    if (isCut) return { rows, next: placeAfter(rows.length - 1), more: true, placeAfter };
     // What came since the first page is left for the next reading.
     if (!isLate)
-      return { rows, next: after(place, page.snapshot, now), more: page.snapshot !== now.snapshot };
+      return {
+        ...{ rows, placeAfter },
+        next: after(place, page.snapshot, now),
+        more: page.snapshot !== now.snapshot,
+      };
     [at, id, isLate] = [place.since, "", false];
   }
-  return { rows, next: { ...place, page: { snapshot: page.snapshot, at, id, isLate } }, more: true };
+  return {
+    rows,
+    next: { ...place, page: { snapshot: page.snapshot, at, id, isLate } },
+    more: true,
+    placeAfter,
+  };
 }
 
 function values(

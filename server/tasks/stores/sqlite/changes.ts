@@ -36,6 +36,22 @@ export interface ChangedRows {
   tasks: Rows;
   place: ChangePlace;
   more: boolean;
+  /** Absent where nothing was read. */
+  read?: ReadKeys;
+}
+
+/** What was read in which order, of which `placeAfter` makes the place after any of it. */
+export interface ReadKeys {
+  /** The place before all of it. */
+  start: ChangePlace;
+  latest: number;
+  /** Marks that hold from before, and those after all new tasks. */
+  known: readonly SeqMark[];
+  marks: SeqMark[];
+  stored: readonly SeqMark[];
+  /** The place before the changes, and these. */
+  changedFrom: ChangePlace;
+  changed: readonly Key[];
 }
 
 const noDigest: Digest = [0, 0];
@@ -51,14 +67,29 @@ export function readChanges(
   if (!since) return { tasks: withNames(connection, []), place: placeOfNow(connection, latest), more: false };
   const start = afterSteps(connection, since);
   const stored = readStored(connection, start, Math.ceil(limit / 2));
-  const changed = readChanged(connection, start, latest, limit - stored.seqs.length);
-  const rows = readRows(connection, [...stored.seqs, ...changed.seqs]);
-  const { marks } = stored;
+  const changed = readChanged(connection, start, latest, limit - stored.found.length);
+  const { marks, known } = stored;
+  const seqs = [...stored.found, ...changed.keys.map(([, , seq]) => [seq])].map(([seq]) => seq);
   return {
-    tasks: withNames(connection, rows),
+    tasks: withNames(connection, readRows(connection, seqs)),
     place: { ...changed.place, marks },
     more: stored.more || changed.more,
+    read: {
+      ...{ start, latest, known, marks, stored: stored.found },
+      ...{ changedFrom: changed.start, changed: changed.keys },
+    },
   };
+}
+
+/** As if the page had ended with the row of this index. Rows are as `readRows` has them: each once, where it came first. */
+export function placeAfter(
+  { start, latest, known, marks, stored, changedFrom, changed }: ReadKeys,
+  index: number,
+): ChangePlace {
+  if (index < stored.length) return { ...start, marks: thinned([stored[index]!, ...known]) };
+  const seen = new Set(stored.map(([seq]) => seq));
+  const end = changed.findIndex(([, , seq]) => seen.add(seq).size > index);
+  return { ...endOf(changedFrom, latest, changed.slice(0, end + 1), true), marks };
 }
 
 function placeOfNow(connection: Connection, latest: number): ChangePlace {
@@ -83,15 +114,14 @@ function readStored(
   connection: Connection,
   { at, marks }: ChangePlace,
   limit: number,
-): { seqs: number[]; marks: SeqMark[]; more: boolean } {
+): { found: SeqMark[]; known: SeqMark[]; marks: SeqMark[]; more: boolean } {
   const isThere = connection.prepare(changeSql.isSeqMark);
   const known = marks.filter((mark) => isThere.get(...mark) !== undefined);
   const from = known[0]?.[0] ?? 0;
   const found = connection.prepare(changeSql.storedAfter).all(from, at, limit) as unknown as SeqMark[];
-  const seqs = found.map(([seq]) => seq);
-  if (found.length === limit) return { seqs, marks: thinned([found.at(-1)!, ...known]), more: true };
+  if (found.length === limit) return { found, known, marks: thinned([found.at(-1)!, ...known]), more: true };
   const newest = connection.prepare(changeSql.seqMark).get(Number.MAX_SAFE_INTEGER) as SeqMark | undefined;
-  return { seqs, marks: newest ? thinned([newest, ...known]) : [], more: false };
+  return { found, known, marks: newest ? thinned([newest, ...known]) : [], more: false };
 }
 
 function newMarks(connection: Connection): SeqMark[] {
@@ -118,12 +148,14 @@ function thinned(marks: readonly SeqMark[]): SeqMark[] {
 
 // Changes
 
-function readChanged(
-  connection: Connection,
-  since: ChangePlace,
-  latest: number,
-  limit: number,
-): { seqs: number[]; place: ChangePlace; more: boolean } {
+interface ChangedPage {
+  start: ChangePlace;
+  keys: Key[];
+  place: ChangePlace;
+  more: boolean;
+}
+
+function readChanged(connection: Connection, since: ChangePlace, latest: number, limit: number): ChangedPage {
   const start = startOf(connection, since, latest);
   const page = readPage(connection, start, latest, limit);
   const isLeft = !page.more || page.place.at > start.at;
@@ -134,15 +166,15 @@ function readChanged(
   return readPage(connection, again(start, latest), latest, limit);
 }
 
-function readPage(
-  connection: Connection,
-  start: ChangePlace,
-  latest: number,
-  limit: number,
-): { seqs: number[]; keys: Key[]; place: ChangePlace; more: boolean } {
+function readPage(connection: Connection, start: ChangePlace, latest: number, limit: number): ChangedPage {
   const found = keysFrom(connection, start, latest, limit + 1);
   const more = found.length > limit;
   const keys = found.slice(0, limit);
+  return { start, keys, place: endOf(start, latest, keys, more), more };
+}
+
+/** The place after these, with more to come or not. */
+function endOf(start: ChangePlace, latest: number, keys: readonly Key[], more: boolean): ChangePlace {
   const last = keys.at(-1);
   const [at, id] = last ?? [start.at, start.id];
   const ofInstant = digestOf(keys.filter((key) => key[0] === at));
@@ -150,15 +182,10 @@ function readPage(
   const mayGrow = at === latest || (isSame && more && start.digest !== undefined);
   const { id: _id, digest: _digest, ...place } = start;
   return {
-    seqs: keys.map(([, , seq]) => seq),
-    keys,
-    place: {
-      ...place,
-      at,
-      ...(more && id !== afterAllIds && { id: id! }),
-      ...(mayGrow && { digest: isSame ? added(start.digest ?? noDigest, ofInstant) : ofInstant }),
-    },
-    more,
+    ...place,
+    at,
+    ...(more && id !== afterAllIds && { id: id! }),
+    ...(mayGrow && { digest: isSame ? added(start.digest ?? noDigest, ofInstant) : ofInstant }),
   };
 }
 

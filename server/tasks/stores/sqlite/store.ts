@@ -60,7 +60,7 @@ import type { Task } from "../../core/task.ts";
 import type { Transaction } from "../../core/transaction.ts";
 import { unusable } from "../../core/transaction.ts";
 import { enqueueInTransaction } from "./callers-transaction.ts";
-import type { ChangePlace } from "./changes.ts";
+import { type ChangePlace, placeAfter } from "./changes.ts";
 import { toClaimedTask } from "./claimed-task.ts";
 import type { Enqueued } from "./enqueue.ts";
 import { namesOf, toDefinition, toEntry } from "./rows.ts";
@@ -161,8 +161,16 @@ class SqliteStore implements TaskStore {
 
   async readChanges({ since, limit }: ChangesRequest): Promise<Changes> {
     const from = since === undefined ? undefined : decodeChangeCursor<ChangePlace>("sqlite", since);
-    const { tasks, place, more } = await this.#read("readChanges", { limit, ...(from && { since: from }) });
-    return { changes: toTasks(tasks), cursor: encodeChangeCursor("sqlite", place), more };
+    const { tasks, place, more, read } = await this.#read("readChanges", {
+      limit,
+      ...(from && { since: from }),
+    });
+    return {
+      changes: toTasks(tasks),
+      cursor: encodeChangeCursor("sqlite", place),
+      cursorAfter: (index) => encodeChangeCursor("sqlite", read ? placeAfter(read, index) : place),
+      more,
+    };
   }
 
   countAttribute(request: AttributeCountRequest): Promise<AttributeCounts> {
