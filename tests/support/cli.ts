@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { commandHere, runsHere } from "./command-here.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const main = join(root, "dist/server/cli/main.js");
@@ -57,9 +58,10 @@ export class Workspace {
     return path;
   }
 
-  /** Runs a command to its end. */
+  /** Runs a command to its end: in this process, unless something tells a process of its own apart from that. */
   dure(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
-    return this.start(args, options).ended;
+    if (options.input !== undefined || !runsHere(args)) return this.start(args, options).ended;
+    return commandHere(args, { folder: this.folder, env: environment(options) });
   }
 
   /** The document that a command with --json printed. */
@@ -69,16 +71,16 @@ export class Workspace {
     return JSON.parse(stdout);
   }
 
-  start(args: readonly string[], { input = "", env = {} }: RunOptions = {}): Running {
-    const { NO_COLOR, FORCE_COLOR, DURE_DATABASE, ...inherited } = process.env;
+  /** Starts a process for it. */
+  start(args: readonly string[], options: RunOptions = {}): Running {
     const child = spawn(process.execPath, [main, ...args], {
       cwd: this.folder,
-      env: { ...inherited, ...env },
+      env: environment(options),
       stdio: ["pipe", "pipe", "pipe"],
     });
     this.#children.push(child);
     child.stdin!.on("error", () => {});
-    child.stdin!.end(input);
+    child.stdin!.end(options.input);
     return watched(child);
   }
 
@@ -87,6 +89,11 @@ export class Workspace {
     for (const child of this.#children) if (child.exitCode === null) child.kill("SIGKILL");
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   }
+}
+
+function environment({ env = {} }: RunOptions): NodeJS.ProcessEnv {
+  const { NO_COLOR, FORCE_COLOR, DURE_DATABASE, ...inherited } = process.env;
+  return { ...inherited, ...env };
 }
 
 function watched(child: ChildProcess): Running {
