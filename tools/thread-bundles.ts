@@ -9,9 +9,11 @@ import { build, type Plugin } from "vite";
 
 const root = resolve(import.meta.dirname, "..");
 const threads = [
-  "server/tasks/stores/sqlite/threads/thread.ts",
-  "server/tasks/stores/postgres/leases/lease-thread.ts",
+  "server/tasks/stores/sqlite/threads/thread",
+  "server/tasks/stores/postgres/leases/lease-thread",
 ];
+/** As the tests start them, and as the built package does in processes of its own. */
+const files = threads.flatMap((thread) => [`${thread}.ts`, `dist/${thread}.js`]);
 /** Where packages are found from, and nobody looks for sources. */
 const folder = join(root, "node_modules/.cache/threads", String(process.pid));
 
@@ -19,13 +21,15 @@ const folder = join(root, "node_modules/.cache/threads", String(process.pid));
 export async function makeThreadBundles(): Promise<Record<string, string>> {
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   const bundles: Record<string, string> = {};
-  for (const thread of threads.map((file) => join(root, file))) {
-    const name = `${basename(thread, ".ts")}.mjs`;
+  for (const file of files) {
+    const thread = join(root, file);
+    const name = `${basename(thread).replace(".", "-")}.mjs`;
     await build({
       configFile: false,
       root,
       logLevel: "error",
       plugins: [keepUrls],
+      ssr: { noExternal: true },
       build: {
         ...{ ssr: thread, outDir: folder, emptyOutDir: false, target: "esnext" },
         rolldownOptions: { output: { entryFileNames: name, codeSplitting: false } },

@@ -214,10 +214,11 @@ export class WorkerProcess {
 
   constructor(ledger: Ledger, settings: ProgramSettings, nodeFlags: readonly string[]) {
     this.#ledger = ledger;
+    const { PATH, DURE_TEST_THREADS, NODE_OPTIONS } = process.env;
     this.#child = spawn(process.execPath, [...nodeFlags, program, JSON.stringify(settings)], {
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       env: {
-        PATH: process.env.PATH,
+        ...{ PATH, DURE_TEST_THREADS, NODE_OPTIONS },
         TMPDIR: tmpdir(),
         NODE_COMPILE_CACHE: join(tmpdir(), "dure-crash-cache"),
       },

@@ -1,19 +1,15 @@
-/** In `npm test`, which makes them, the stores' threads are started from one file each; see tools/thread-bundles.ts. */
-import { createRequire, syncBuiltinESMExports } from "node:module";
+/**
+ * In `npm test`, which makes them, the stores' threads are started from one file each, here and in every process that a test
+ * starts with the variables of this one; see tools/thread-bundles.ts.
+ */
+import { createRequire } from "node:module";
+import { join } from "node:path";
 
-type Threads = {
-  -readonly [Name in keyof typeof import("node:worker_threads")]: typeof import("node:worker_threads")[Name];
-};
+const file = join(import.meta.dirname, "bundled-threads.cjs");
+const option = `--require ${JSON.stringify(file)}`;
+const { DURE_TEST_THREADS, NODE_OPTIONS = "" } = process.env;
 
-const bundles: Record<string, string> = JSON.parse(process.env.DURE_TEST_THREADS ?? "{}");
-
-if (Object.keys(bundles).length > 0) {
-  const threads: Threads = createRequire(import.meta.url)("node:worker_threads");
-  threads.Worker = class extends threads.Worker {
-    constructor(...[file, options]: ConstructorParameters<typeof threads.Worker>) {
-      const bundle = bundles[String(file)];
-      super(bundle === undefined ? file : new URL(bundle), options);
-    }
-  };
-  syncBuiltinESMExports();
+if (DURE_TEST_THREADS && !NODE_OPTIONS.includes(option)) {
+  createRequire(import.meta.url)(file);
+  process.env.NODE_OPTIONS = `${NODE_OPTIONS} ${option}`.trim();
 }
