@@ -44,9 +44,20 @@ export async function fillPostgres(
     await run(tallyUp);
     await run(tallyHours);
     await tallyMinutes(url);
-    if (analyse)
-      for (const table of ["tasks", "lanes", "tallies", "hour_tallies", "minute_tallies", "ended_tallies"])
-        await run(`VACUUM (ANALYZE) :schema.${table}`);
+  } finally {
+    await client.end();
+  }
+  if (analyse) await analysePostgres(url);
+}
+
+/** Brings the server's statistics up to date. */
+export async function analysePostgres(url: string): Promise<void> {
+  const { connectionStrings, schema } = parseLocation(url);
+  const client = new pg.Client({ connectionString: connectionStrings[0]! });
+  await client.connect();
+  try {
+    for (const table of ["tasks", "lanes", "tallies", "hour_tallies", "minute_tallies", "ended_tallies"])
+      await client.query(inSchema(`VACUUM (ANALYZE) :schema.${table}`, schema));
   } finally {
     await client.end();
   }
