@@ -21,10 +21,14 @@ async function askDesk(): Promise<string> {
   return text;
 }
 
-/** Asks the server outside any store; rows as objects. */
+/**
+ * Asks the server outside any store; rows as objects.
+ * @param name of a statement that is often asked: it is planned once by each connection
+ */
 export async function queryPostgres<Row extends pg.QueryResultRow = any>(
   sql: string,
   values?: unknown[],
+  name?: string,
 ): Promise<Row[]> {
   if (!admin) {
     admin = new pg.Pool({
@@ -35,7 +39,7 @@ export async function queryPostgres<Row extends pg.QueryResultRow = any>(
     });
     admin.on("error", () => undefined);
   }
-  return (await admin.query<Row>(sql, values)).rows;
+  return (await admin.query<Row>({ text: sql, values: values ?? [], ...(name && { name }) })).rows;
 }
 
 /** A schema that does not exist yet; a store that opens its URL makes it. */

@@ -63,7 +63,7 @@ async function askDesk(kind: SpareKind, spare?: Spare): Promise<Spare | undefine
 }
 
 async function printOf({ name }: TestSchema): Promise<string> {
-  const [found] = await queryPostgres<{ print: string | null }>(print, [name]);
+  const [found] = await queryPostgres<{ print: string | null }>(print, [name], "dure-test-print");
   return found?.print ?? "";
 }
 
@@ -74,7 +74,7 @@ const print = `WITH own AS (SELECT oid, nspacl FROM pg_namespace WHERE nspname =
     SELECT concat_ws(' ', 'schema', oid, nspacl) FROM own
     UNION ALL SELECT concat_ws(' ', 'relation', oid, relname, relowner, relacl, reloptions, relpersistence, relrowsecurity, relreplident) FROM relations
     UNION ALL SELECT concat_ws(' ', 'column', attrelid, attnum, attname, atttypid, attnotnull, attacl, attoptions, attstorage,
-      to_jsonb(pg_attribute)->'attstattarget', pg_get_expr(adbin, adrelid))
+      coalesce(attstattarget, -1), pg_get_expr(adbin, adrelid))
       FROM pg_attribute JOIN relations ON attrelid = relations.oid LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum WHERE attnum > 0
     UNION ALL SELECT concat_ws(' ', 'index', indexrelid, indisvalid, indisready) FROM pg_index JOIN relations ON indrelid = relations.oid
     UNION ALL SELECT concat_ws(' ', 'constraint', pg_constraint.oid, convalidated) FROM pg_constraint JOIN own ON connamespace = own.oid
