@@ -15,6 +15,10 @@ const waits = [
 ];
 // Nothing in these is timed.
 const untimed = "tests/crash/{context,disk,memory,races}.test.ts";
+/** Rules of values, and parts that leave nothing behind: they share processes, each of which loads the modules once. */
+const units = "server/**/*.test.ts";
+/** What listens to its process wants one of its own. */
+const listening = "server/tasks/runtime/sudden-exit.test.ts";
 const exclude = ["**/node_modules/**", "dist*/**", "bench/**"];
 
 export default defineConfig({
@@ -33,8 +37,18 @@ export default defineConfig({
         extends: true,
         test: {
           name: "checks",
-          include: ["server/**/*.test.ts", "tests/**/!(crash)/*.test.ts", untimed],
+          include: ["tests/**/!(crash)/*.test.ts", untimed, listening],
           exclude: [...exclude, ...waits],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "units",
+          include: [units],
+          exclude: [...exclude, listening],
+          isolate: false,
           sequence: { groupOrder: 0 },
         },
       },

@@ -15,7 +15,10 @@ const maxMinutes = 25;
  * Vitest runs the groups of vitest.config.ts one after another. What hardly computes runs here one file at a time beside
  * what does, so that its waits cost nothing; what wants the machine for itself comes last.
  */
-const turns = [["--project=checks"], ["--project=waits", "--maxWorkers=1"]];
+const turns = [
+  ["--project=checks", "--project=units"],
+  ["--project=waits", "--maxWorkers=1"],
+];
 const last = ["--project=crash"];
 
 function run(command: string, ...args: string[]): void {

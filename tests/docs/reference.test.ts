@@ -5,7 +5,8 @@ import { describe, expect, test } from "vitest";
 import { exitCodes } from "../../server/cli/exit-codes.ts";
 import { createProgram } from "../../server/cli/program.ts";
 import { errorCodes } from "../../server/tasks/core/errors.ts";
-import { root, run } from "../support/project.ts";
+import { commandHere } from "../support/command-here.ts";
+import { root } from "../support/project.ts";
 import { declarationOf, exportedNames, membersOf, normalized } from "./declarations.ts";
 import { headingsOf, read, rowNamesOf, sectionsOf } from "./markdown.ts";
 
@@ -84,20 +85,19 @@ describe("errors.md", () => {
 describe("cli.md", () => {
   const sections = sectionsOf("docs/reference/cli.md", 3);
   const commands = createProgram().commands.map((command) => command.name());
-  const main = join(root, "dist/server/cli/main.js");
 
   test("has one entry per command and no other", () => {
     expect([...sections.keys()].sort()).toEqual(commands.map((name) => `dure ${name}`).sort());
   });
 
   test("has the options of every command", async () => {
-    const help = (await run(process.execPath, [main, "--help"], root)).stdout;
+    const help = (await commandHere(["--help"])).stdout;
     const common = sectionsOf("docs/reference/cli.md", 2).get("Options of every command")!;
     expect(rowNamesOf(common)).toEqual(flagsIn(help, "Options"));
   });
 
   test.each(commands)("has the arguments and options that dure %s --help has", async (name) => {
-    const help = (await run(process.execPath, [main, name, "--help"], root)).stdout;
+    const help = (await commandHere([name, "--help"])).stdout;
     const options = flagsIn(help, "Options").filter((flags) => flags !== "-h, --help");
     expect(rowNamesOf(sections.get(`dure ${name}`)!)).toEqual([...flagsIn(help, "Arguments"), ...options]);
     expect(sections.get(`dure ${name}`)).toContain(`\`${/^Usage: (.*)$/m.exec(help)![1]}\``);

@@ -5,7 +5,8 @@ import { lackingAttributes } from "../../server/tasks/core/attributes.ts";
 import type { TaskStore } from "../../server/tasks/core/store.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newDefinition, newSearch, newTask, newWorker, settlementOf } from "../support/builders.ts";
-import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import type { TestSchema } from "../support/postgres.ts";
+import { takeTestSchema } from "../support/spare-schemas.ts";
 import { claimRequest, ok } from "../support/stores.ts";
 
 let schema: TestSchema;
@@ -13,7 +14,7 @@ let store: TaskStore;
 let holder: pg.Client;
 
 beforeEach(async () => {
-  schema = await createTestSchema();
+  schema = await takeTestSchema();
   store = createPostgresStore({ url: schema.url });
   await store.open();
   holder = new pg.Client({ connectionString: schema.url.replace(/\?.*/, "") });

@@ -5,14 +5,15 @@ import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts
 import { newSearch, newTask } from "../support/builders.ts";
 import { CuttingProxy } from "../support/cutting-proxy.ts";
 import { tasksOf } from "../support/found.ts";
-import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import type { TestSchema } from "../support/postgres.ts";
+import { takeTestSchema } from "../support/spare-schemas.ts";
 
 let schema: TestSchema;
 let proxy: CuttingProxy;
 const stores: TaskStore[] = [];
 
 beforeEach(async () => {
-  schema = await createTestSchema();
+  schema = await takeTestSchema();
   proxy = await CuttingProxy.start(schema.url);
 });
 afterEach(async () => {

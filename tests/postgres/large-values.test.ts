@@ -4,7 +4,8 @@ import type { NewTask, TaskStore } from "../../server/tasks/core/store.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newSearch, newTask, newTasks, newWorker, settlementOf } from "../support/builders.ts";
 import { countOf } from "../support/found.ts";
-import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import type { TestSchema } from "../support/postgres.ts";
+import { takeTestSchema } from "../support/spare-schemas.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -18,7 +19,7 @@ let schema: TestSchema;
 let store: TaskStore;
 
 beforeEach(async () => {
-  schema = await createTestSchema();
+  schema = await takeTestSchema();
   store = createPostgresStore({ url: schema.url });
   await store.open();
 });

@@ -6,8 +6,9 @@ import { LeaseLink } from "../../server/tasks/stores/postgres/leases/lease-link.
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newTask, newWorker } from "../support/builders.ts";
 import { CuttingProxy } from "../support/cutting-proxy.ts";
-import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import type { TestSchema } from "../support/postgres.ts";
 import { PostgresServer } from "../support/postgres-server.ts";
+import { takeTestSchema } from "../support/spare-schemas.ts";
 import { endThreads, holdMessages, noteThreads } from "../support/store-threads.ts";
 import { ok } from "../support/stores.ts";
 
@@ -17,7 +18,7 @@ const closing: (() => Promise<unknown>)[] = [];
 let schema: TestSchema;
 
 beforeEach(async () => {
-  schema = await createTestSchema();
+  schema = await takeTestSchema();
   closing.push(schema.drop);
 });
 afterEach(async () => {

@@ -4,7 +4,8 @@ import pg from "pg";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { CuttingProxy } from "../support/cutting-proxy.ts";
 import { FaultWorld } from "../support/fault-world.ts";
-import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import type { TestSchema } from "../support/postgres.ts";
+import { takeTestSchema } from "../support/spare-schemas.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -14,7 +15,7 @@ let world: FaultWorld;
 const clients: pg.Client[] = [];
 
 beforeEach(async () => {
-  schema = await createTestSchema();
+  schema = await takeTestSchema();
   proxy = await CuttingProxy.start(schema.url);
 });
 afterEach(async () => {

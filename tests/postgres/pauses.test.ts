@@ -6,7 +6,8 @@ import { claimDue, claimFirstDue } from "../../server/tasks/stores/postgres/clai
 import { inSchema } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newTask, newWorker } from "../support/builders.ts";
-import { createTestSchema, postgresUrl, type TestSchema } from "../support/postgres.ts";
+import { postgresUrl, type TestSchema } from "../support/postgres.ts";
+import { takeTestSchema } from "../support/spare-schemas.ts";
 import { claimRequest, ok } from "../support/stores.ts";
 
 let schema: TestSchema;
@@ -14,7 +15,7 @@ let store: TaskStore;
 let client: pg.Client;
 
 beforeEach(async () => {
-  schema = await createTestSchema();
+  schema = await takeTestSchema();
   store = createPostgresStore({ url: schema.url });
   await store.open();
   await store.registerWorker(newWorker());

@@ -5,14 +5,15 @@ import { Database } from "../../server/tasks/stores/postgres/connections/databas
 import { waitingInQueues } from "../../server/tasks/stores/postgres/queue-depth.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newTask, newTasks } from "../support/builders.ts";
-import { createTestSchema, type TestSchema } from "../support/postgres.ts";
+import type { TestSchema } from "../support/postgres.ts";
+import { takeTestSchema } from "../support/spare-schemas.ts";
 import { ok } from "../support/stores.ts";
 
 let schema: TestSchema;
 let store: TaskStore;
 
 beforeEach(async () => {
-  schema = await createTestSchema();
+  schema = await takeTestSchema();
   store = createPostgresStore({ url: schema.url });
   await store.open();
 });

@@ -4,12 +4,12 @@ import { copyTasks } from "../../server/tasks/runtime/copier.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { createSqliteStore } from "../../server/tasks/stores/sqlite/store.ts";
 import { newSearch, newTask, newWorker, settlementOf, startAt } from "../support/builders.ts";
-import { createTestSchema } from "../support/postgres.ts";
+import { takeTestSchema } from "../support/spare-schemas.ts";
 import { claimRequest, ok } from "../support/stores.ts";
 import { TestClock } from "../support/test-clock.ts";
 
 test("changes of the counts are folded while tasks are stored, by several processes at once, and stay exact", async () => {
-  const schema = await createTestSchema();
+  const schema = await takeTestSchema();
   const stores = [1, 2, 3].map(() => createPostgresStore({ url: schema.url }));
   try {
     for (const store of stores) await store.open();
@@ -34,7 +34,7 @@ test("changes of the counts are folded while tasks are stored, by several proces
 });
 
 test("changes of the counts are folded while tasks are deleted", async () => {
-  const schema = await createTestSchema();
+  const schema = await takeTestSchema();
   const store = createPostgresStore({ url: schema.url });
   try {
     await store.open();
@@ -56,7 +56,7 @@ test("changes of the counts are folded while tasks are deleted", async () => {
 });
 
 test("what a copy adds to the counts is folded at once", async () => {
-  const schema = await createTestSchema();
+  const schema = await takeTestSchema();
   const [from, to] = [
     createSqliteStore({ path: ":memory:", clock: new TestClock() }),
     createPostgresStore({ url: schema.url }),
@@ -83,7 +83,7 @@ test("what a copy adds to the counts is folded at once", async () => {
 });
 
 test("what attempts add to the history is folded, by several processes at once, and stays exact", async () => {
-  const schema = await createTestSchema();
+  const schema = await takeTestSchema();
   const stores = [1, 2].map(() => createPostgresStore({ url: schema.url }));
   const workers = ["worker-1", "worker-2"];
   const each = 300;
@@ -125,7 +125,7 @@ test("what attempts add to the history is folded, by several processes at once, 
 });
 
 test("processes that end soon leave few changes of the history, and many are folded in several goes, by those asked for", async () => {
-  const schema = await createTestSchema();
+  const schema = await takeTestSchema();
   const stores: TaskStore[] = [];
   const open = async () => {
     const store = createPostgresStore({ url: schema.url });

@@ -16,10 +16,10 @@ export function runsHere(args: readonly string[]): boolean {
   return !isUnderWay && !loading.includes(args[0] ?? "");
 }
 
-/** Runs it to its end. @param env all of it */
+/** Runs it to its end. @param options.env all of the environment; its own is this process's */
 export async function commandHere(
   args: readonly string[],
-  { folder, env }: { folder: string; env: NodeJS.ProcessEnv },
+  { folder = process.cwd(), env = process.env }: { folder?: string; env?: NodeJS.ProcessEnv } = {},
 ): Promise<Ended> {
   isUnderWay = true;
   const said = { stdout: "", stderr: "" };
