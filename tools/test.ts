@@ -5,7 +5,8 @@
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { relative } from "node:path";
+import { relative, resolve } from "node:path";
+import { useMemoryFolder } from "./memory-folder.ts";
 import { makeThreadBundles } from "./thread-bundles.ts";
 
 const report = ".vitest-report.json";
@@ -32,6 +33,8 @@ run("tsc", "-p", "tsconfig.web.json");
 run("biome", "check", "--error-on-warnings", ".");
 run("node", "tools/build.ts");
 process.env.DURE_TEST_THREADS = JSON.stringify(await makeThreadBundles());
+process.env.DURE_TEST_DASHBOARD = resolve("dist/web");
+useMemoryFolder();
 
 const running = new Set<ChildProcess>();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => endAll(signal));

@@ -214,13 +214,12 @@ export class WorkerProcess {
 
   constructor(ledger: Ledger, settings: ProgramSettings, nodeFlags: readonly string[]) {
     this.#ledger = ledger;
-    const { PATH, DURE_TEST_THREADS, NODE_OPTIONS } = process.env;
+    const { PATH, DURE_TEST_THREADS, NODE_OPTIONS, NODE_COMPILE_CACHE } = process.env;
     this.#child = spawn(process.execPath, [...nodeFlags, program, JSON.stringify(settings)], {
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       env: {
-        ...{ PATH, DURE_TEST_THREADS, NODE_OPTIONS },
+        ...{ PATH, DURE_TEST_THREADS, NODE_OPTIONS, NODE_COMPILE_CACHE },
         TMPDIR: tmpdir(),
-        NODE_COMPILE_CACHE: join(tmpdir(), "dure-crash-cache"),
       },
     });
     this.pid = this.#child.pid!;
