@@ -3,12 +3,11 @@
  * times, and no test can tell: what a disk may lose is tested by the calls that reach it; see tests/crash/disk.test.ts.
  */
 import { chmodSync, mkdtempSync, rmSync, statfsSync } from "node:fs";
-import { freemem } from "node:os";
 import { join } from "node:path";
 
 const memory = "/dev/shm";
 /** Several times what the tests hold at once. */
-const freeBytesMin = 6 * 2 ** 30;
+const freeBytesMin = 8 * 2 ** 30;
 
 /** Makes temporary folders of all processes from now on be there, until this process ends. */
 export function useMemoryFolder(): void {
@@ -23,7 +22,7 @@ export function useMemoryFolder(): void {
 function hasRoom(): boolean {
   try {
     const { bavail, bsize } = statfsSync(memory);
-    return Math.min(bavail * bsize, freemem()) >= freeBytesMin;
+    return Math.min(bavail * bsize, process.availableMemory()) >= freeBytesMin;
   } catch {
     return false;
   }

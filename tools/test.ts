@@ -34,7 +34,6 @@ run("biome", "check", "--error-on-warnings", ".");
 run("node", "tools/build.ts");
 process.env.DURE_TEST_THREADS = JSON.stringify(await makeThreadBundles());
 process.env.DURE_TEST_DASHBOARD = resolve("dist/web");
-useMemoryFolder();
 
 const running = new Set<ChildProcess>();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => endAll(signal));
@@ -43,6 +42,7 @@ const overdue = setTimeout(() => {
   endAll("SIGKILL");
 }, maxMinutes * 60_000);
 process.on("exit", () => endAll("SIGKILL"));
+useMemoryFolder();
 const reports = [...(await Promise.all(turns.map(runTests))), await runTests(last)];
 clearTimeout(overdue);
 

@@ -1,6 +1,6 @@
 /** A pause waits for the claims that cannot see it, and for nobody else. */
 import pg from "pg";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import type { TaskStore } from "../../server/tasks/core/store.ts";
 import { claimDue, claimFirstDue } from "../../server/tasks/stores/postgres/claim.ts";
 import { inSchema } from "../../server/tasks/stores/postgres/statement.ts";
@@ -34,12 +34,13 @@ const whole = [null, "worker-1", ["resize-image"], null, 10, false];
 
 /** Resolves when somebody waits for a lock on the table of pauses. */
 async function isWaiting(): Promise<void> {
-  await vi.waitFor(async () => {
+  const waiting = async () => {
     const [row] = await schema.query(
       "SELECT count(*)::int AS waiting FROM pg_locks WHERE relation = ':schema.pauses'::regclass AND NOT granted",
     );
-    expect(row!.waiting).toBe(1);
-  });
+    return row!.waiting;
+  };
+  await expect.poll(waiting).toBe(1);
 }
 
 test.each([
