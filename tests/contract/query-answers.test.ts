@@ -3,8 +3,8 @@ import { beforeEach, expect, test } from "vitest";
 import { countTasksIn, searchTaskPageIn } from "../../server/tasks/core/find.ts";
 import type { Instance } from "../../server/tasks/core/instance.ts";
 import type { TaskSearchOptions } from "../../server/tasks/core/search.ts";
-import { newTask, someError } from "../support/builders.ts";
-import { onEachStore } from "../support/stores.ts";
+import { newDefinition, newTask, someError } from "../support/builders.ts";
+import { ok, onEachStore } from "../support/stores.ts";
 
 onEachStore("queries", (world) => {
   const instance = () =>
@@ -40,6 +40,31 @@ onEachStore("queries", (world) => {
     ["payload.x:-0", ["failed", "zero"]],
   ])("%s", async (query, ids) => {
     expect(await idsOf({ query })).toEqual(ids);
+  });
+
+  test.each<[TaskSearchOptions, string | undefined]>([
+    [{ query: "zero" }, '"zero" is the id of a task: id:zero.'],
+    [{ text: "zero" }, '"zero" is the id of a task: id:zero.'],
+    [{ query: "send-receipt" }, '"send-receipt" is a type: type:send-receipt asks for its tasks.'],
+    [{ query: "x:17" }, "In the payload there is one: payload.x:… asks for it."],
+    [{ query: "state:failed" }, "It is called status here"],
+    [{ query: "queue=slow" }, "write queue:slow."],
+    [{ payload: { x: { gte: 1, foo: 2 } } as never }, "payload.x.gte is read as a place in it"],
+    [{ query: "nobody" }, undefined],
+    [{ query: "queue:slow OR queue=slow" }, undefined],
+  ])("%j that finds nothing, and one that does not, says what was perhaps meant", async (search, words) => {
+    ok(await world.store.saveDefinitions([newDefinition("send-receipt")]));
+    const { hint } = await searchTaskPageIn(instance(), { definitions: false, ...search });
+    if (words === undefined) expect(hint).toBeUndefined();
+    else expect(hint).toContain(words);
+  });
+
+  test("a direction in the query is of the order there", async () => {
+    const { tasks } = await searchTaskPageIn(instance(), {
+      query: "queue:slow sort:+id",
+      sortBy: "createdAt",
+    });
+    expect(tasks.map(({ id }) => id)).toEqual(["zero", "other"]);
   });
 
   test("-0 as it is kept", async () => {

@@ -50,6 +50,12 @@ export function durationProblem(
   return `${name} is ${showValue(value)}; it must be ${formatDuration(minMs)} to ${formatDuration(maxMs)}.`;
 }
 
+/** Whether it is written as a duration is, and longer than any that is taken. */
+export function isTooLong(value: string): boolean {
+  const ms = millisecondsOf(value);
+  return ms !== undefined && ms > durationMaxMs;
+}
+
 function millisecondsOf(value: unknown): number | undefined {
   if (typeof value === "number") return Number.isFinite(value) && value >= 0 ? value : undefined;
   if (typeof value !== "string" || value === "" || value.length > 60) return undefined;

@@ -59,7 +59,7 @@ test("a search that finds nothing says which of its names nothing has", async ()
   expect(await page({ query: "usrId:3 OR limit:5" })).toEqual({
     tasks: [],
     complete: true,
-    hint: `${attribute} No definition declares an attribute "limit".`,
+    hint: `${attribute} No definition declares an attribute "limit". limit is an option of the search, and no part of a query.`,
   });
   expect(await page({ type: "resize-imgae" })).toMatchObject({
     hint: expect.stringContaining("resize-image"),
@@ -74,6 +74,7 @@ test("a search that finds nothing says which of its names nothing has", async ()
   for (const fits of [{ query: "userId:99" }, { type: "resize-image", status: "FAILED" as const }]) {
     expect(await page(fits)).toEqual({ tasks: [], complete: true });
   }
+  expect((await page({ query: "created:1h..1h" })).hint).toContain("a range that ends where it begins");
   expect(await page({ query: "-usrId:3" })).not.toHaveProperty("hint");
 });
 

@@ -37,7 +37,7 @@ export async function explainSearchIn(
     summary: summaryOf(search, plan),
     tested: parts.map(describeCondition),
     hints: [
-      ...(await whyNothingFits(instance, store, search)),
+      ...(await whyNothingFits(instance, store, search, options)),
       ...(plan.unfilled ? [hintOfUnfilled(plan.unfilled)] : []),
       ...hintsFor(search, plan, parts),
     ],

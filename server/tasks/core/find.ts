@@ -58,7 +58,7 @@ export async function searchTaskPageIn(
   const store = await instance.store();
   const found = await store.searchTasks(pageOf(search));
   const page = toPage(placedByEnd(found, search), search, fingerprint);
-  const why = page.tasks.length === 0 ? await whyNothingFits(instance, store, search) : [];
+  const why = page.tasks.length === 0 ? await whyNothingFits(instance, store, search, options) : [];
   if (why.length === 0) return page;
   return { ...page, hint: [...why, ...(page.hint ? [page.hint] : [])].join(" ") };
 }
@@ -216,7 +216,8 @@ export function readSearch(
       budgetMs: budget === undefined ? defaultBudgetMs : parseDuration(budget, "budget"),
     }),
     sortBy: sortBy ?? parsed?.sortBy ?? "createdAt",
-    descending: (sortOrder ?? parsed?.sortOrder ?? "desc") === "desc",
+    // A direction that the query says is of the order that it says.
+    descending: (sortOrder ?? (sortBy ? undefined : parsed?.sortOrder) ?? "desc") === "desc",
     limit: limit ?? defaultLimit,
     offset: offset ?? 0,
     ...(bytesMax !== undefined && { bytesMax }),

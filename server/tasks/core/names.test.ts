@@ -94,3 +94,8 @@ test("the hint is a question, or nothing", () => {
   expect(didYouMean("ab", ["ac", "ad", "ae"])).toBe(' Did you mean "ac", "ad" or "ae"?');
   expect(didYouMean("zzzz", ["retries"])).toBe("");
 });
+
+test("two neighbouring letters exchanged are one slip, in short names, too", () => {
+  expect(nearest("bgi", ["big", "tag"])).toEqual(["big"]);
+  expect(nearest("abd", ["bcd"])).toEqual([]);
+});

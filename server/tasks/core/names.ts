@@ -103,8 +103,16 @@ function editsTo(wanted: string, name: string): number | undefined {
   const editsMax = Math.max(1, Math.ceil(wanted.length / 3));
   if (wanted.length >= 2 && name.startsWith(wanted)) return Math.min(editsMax, name.length - wanted.length);
   if (Math.abs(name.length - wanted.length) > editsMax) return undefined;
-  const edits = distance(wanted, name);
+  const edits = isSwapped(wanted, name) ? 1 : distance(wanted, name);
   return edits <= editsMax && edits < Math.max(wanted.length, name.length) ? edits : undefined;
+}
+
+/** Whether two neighbours are exchanged, which is one slip of the fingers. */
+function isSwapped(a: string, b: string): boolean {
+  if (a.length !== b.length || a === b) return false;
+  let at = 0;
+  while (a[at] === b[at]) at += 1;
+  return a[at] === b[at + 1] && a[at + 1] === b[at] && a.slice(at + 2) === b.slice(at + 2);
 }
 
 /** `' Did you mean "x" or "y"?'` with the space before it, or '' when nothing is near. */

@@ -189,7 +189,11 @@ class Reader {
         return filters.map((parts) => ({ kind: "not", part: joined(parts) }));
       }
       default:
-        this.#problem(`${showValue(key)} is no filter.${didYouMean(key, filterKeys)}`);
+        this.#problem(
+          key === "query"
+            ? `"query" stands among the options of the search alone; parseQuery(text) gives the filters of one.`
+            : `${showValue(key)} is no filter.${didYouMean(key, filterKeys)}`,
+        );
         return [];
     }
   }
@@ -416,6 +420,11 @@ function anyValue({ of }: Field, value: unknown): Comparable | undefined {
 
 function joined(parts: readonly Condition[]): Condition {
   return parts.length === 1 ? parts[0]! : { kind: "and", parts };
+}
+
+/** `gte`, `in`, `not` … */
+export function isOperator(key: string | undefined): boolean {
+  return key !== undefined && matcherKeys.includes(key);
 }
 
 /** Whether an object says what a value must be, and is not an object of keys. */

@@ -1,21 +1,81 @@
 /** Why nothing can fit a search: a slip of the pen must not look like an empty answer. */
 
 import type { Instance } from "../instance.ts";
-import { didYouMean } from "../names.ts";
+import { checkTaskId, didYouMean } from "../names.ts";
+import { problemOf } from "../options.ts";
+import { knownOtherwise } from "../query/known-otherwise.ts";
+import { queryFields } from "../query/query-fields.ts";
+import { slipsIn, textsIn } from "../query/query-slips.ts";
 import type { StoreSearch, TaskStore } from "../store.ts";
+import type { Task } from "../task.ts";
 import { attributesIn, type Condition } from "./condition.ts";
-import { describeCondition } from "./condition-text.ts";
+import { describeCondition, describeField } from "./condition-text.ts";
+import { isOperator } from "./filter-condition.ts";
 
-/** A sentence for each range that ends before it begins, type that is not defined and attribute that no definition declares. */
+/** What a search was asked by, as far as it is written in texts. */
+export interface Asked {
+  query?: string;
+  text?: string | readonly string[];
+}
+
+/** So many of the newest tasks tell what is in payloads; so many texts may be an id or a type. */
+const newestMax = 20;
+const textsMax = 3;
+const readMs = 50;
+const readBytesMax = 256 * 1024;
+
+/**
+ * A sentence for each range that ends before it begins, type that is not defined, attribute that no definition declares, and what
+ * is perhaps a slip of the query. A few tasks are read for it, by their ids or the newest.
+ */
 export async function whyNothingFits(
   instance: Instance,
   store: TaskStore,
   search: StoreSearch,
+  { query = "", text = [] }: Asked = {},
 ): Promise<string[]> {
+  const texts = [...textsIn(query), ...[text].flat()].slice(0, textsMax);
+  const [unknown, named] = await Promise.all([
+    unknownNames(instance, store, search),
+    namesAmong(store, [...new Set(texts)]),
+  ]);
   return [
     ...rangesOf(search).filter(isEmpty).map(hintOfRange),
-    ...(await unknownNames(instance, store, search)),
+    ...unknown,
+    ...operatorPlaces(search.where).map(hintOfPlace),
+    ...slipsIn(query),
+    ...named,
   ];
+}
+
+/** Texts that are the id of a task or of a definition. */
+async function namesAmong(store: TaskStore, texts: readonly string[]): Promise<string[]> {
+  const ids = texts.filter(isTaskId);
+  const tasks = await Promise.all(ids.map((id) => store.getTask(id)));
+  return ids.flatMap((id, index) => {
+    const found = tasks[index];
+    if (!found) return [];
+    return found.isDefinition
+      ? `"${id}" is a type: type:${id} asks for its tasks.`
+      : `"${id}" is the id of a task: id:${id}.`;
+  });
+}
+
+function isTaskId(text: string): boolean {
+  return problemOf(() => checkTaskId(text)) === undefined;
+}
+
+/** Places in payloads and results that are called like an operator: it was perhaps one, beside one that is none. */
+function operatorPlaces(where: Condition | undefined): string[] {
+  if (!where) return [];
+  if (where.kind === "not") return operatorPlaces(where.part);
+  if (where.kind === "and" || where.kind === "or") return [...new Set(where.parts.flatMap(operatorPlaces))];
+  if (!("field" in where) || (where.field.of !== "payload" && where.field.of !== "result")) return [];
+  return isOperator(where.field.path.at(-1)) ? [describeField(where.field)] : [];
+}
+
+function hintOfPlace(place: string): string {
+  return `${place} is read as a place in it: what stands beside an operator must be operators, too.`;
 }
 
 type Range = Extract<Condition, { kind: "range" }>;
@@ -49,10 +109,12 @@ function isEmpty({ from, to }: Range): boolean {
 }
 
 function hintOfRange(range: Range): string {
+  if (range.from?.value === range.to?.value)
+    return `Nothing is in a range that ends where it begins (${describeCondition(range)}).`;
   return `Nothing is in a range that ends before it begins (${describeCondition(range)}).`;
 }
 
-/** The definitions are read for them. */
+/** The definitions are read for them, and the newest tasks for attributes that are none. */
 async function unknownNames(
   { registry }: Instance,
   store: TaskStore,
@@ -64,16 +126,43 @@ async function unknownNames(
   const definitions = await store.listDefinitions();
   const defined = new Set(definitions.map(({ id }) => id));
   const declared = new Set(definitions.flatMap(({ attributes = [] }) => attributes));
+  const undeclared = asked.filter((name) => !declared.has(name));
+  const newest = undeclared.length > 0 ? await newestTasks(store, types) : [];
   return [
     ...unsure.filter((type) => !defined.has(type)).map((type) => hintOfType(type, defined)),
-    ...asked.filter((name) => !declared.has(name)).map((name) => hintOfAttribute(name, declared)),
+    ...undeclared.map((name) => hintOfAttribute(name, declared, newest)),
   ];
+}
+
+async function newestTasks(store: TaskStore, types: readonly string[]): Promise<readonly Task[]> {
+  const { tasks } = await store.searchTasks({
+    ...(types.length > 0 && { types }),
+    ...{ sortBy: "createdAt", descending: true, limit: newestMax, offset: 0, definitions: false },
+    ...{ budgetMs: readMs, bytesMax: readBytesMax },
+  });
+  return tasks;
 }
 
 function hintOfType(type: string, defined: Iterable<string>): string {
   return `No task "${type}" is defined in this database.${didYouMean(type, defined)}`;
 }
 
-function hintOfAttribute(name: string, declared: Iterable<string>): string {
-  return `No definition declares an attribute "${name}".${didYouMean(name, declared)}`;
+function hintOfAttribute(name: string, declared: ReadonlySet<string>, newest: readonly Task[]): string {
+  const known = [...declared, ...Object.keys(queryFields)];
+  const otherwise = placeOf(name, newest) ?? knownOtherwise(name);
+  const meant = otherwise === undefined ? didYouMean(name, known) : ` ${otherwise}`;
+  return `No definition declares an attribute "${name}".${meant}`;
+}
+
+/** Where tasks have something of this name. */
+function placeOf(name: string, tasks: readonly Task[]): string | undefined {
+  const [key] = name.split(".");
+  for (const of of ["payload", "result"] as const) {
+    const has = tasks.some((task) => {
+      const value: unknown = task[of];
+      return typeof value === "object" && value !== null && Object.hasOwn(value, key!);
+    });
+    if (has) return `In the ${of} there is one: ${of}.${name}:… asks for it.`;
+  }
+  return undefined;
 }

@@ -137,7 +137,7 @@ const match: Parser<QueryMatch> = p.left(
   needed(p.first(range, comparison, values), noValueProblem),
   (data, index) =>
     data.tokens[index]?.state === "value"
-      ? fail(restProblem)(data, index)
+      ? fail((met) => restProblem(met, data.tokens[index - 1]?.name === "star"))(data, index)
       : { matched: true, position: index, value: undefined },
 );
 
@@ -149,11 +149,13 @@ function noValueProblem(met: Token | undefined): string {
     : "there is no value after the colon";
 }
 
-function restProblem(met: Token | undefined): string {
+function restProblem(met: Token | undefined, isBehindStar: boolean): string {
   const { name, text } = met!;
   if (name === "comma") return "a list takes values only; join comparisons and ranges with OR";
   if (name === "star") return "* stands at the end of a value; put one that is meant itself in quotes";
   if (name === "dots") return "a range has two ends; put a value that has .. in it in quotes";
+  if (isBehindStar)
+    return "only how a text begins can be asked for: * stands at the end of a value. One that is meant itself goes in quotes";
   return `${text} cannot follow here; put the whole value in quotes`;
 }
 

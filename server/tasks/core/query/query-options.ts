@@ -32,7 +32,7 @@ export async function formatQueryIn(
   toStoreSearch(instance, search, saved);
   const said = search.query === undefined ? {} : await parseQueryIn(instance, search.query);
   const sortBy = search.sortBy ?? said.sortBy;
-  const sortOrder = search.sortOrder ?? said.sortOrder;
+  const sortOrder = search.sortOrder ?? (search.sortBy ? undefined : said.sortOrder);
   const filter = { and: filtersOf(instance, search, saved) };
   return formatQuery({ filter, ...(sortBy && { sortBy }), ...(sortOrder && { sortOrder }) });
 }

@@ -1,6 +1,7 @@
 /** Values of the query language: text to what a filter matches. */
-import { durationProblem, parseDuration } from "../duration.ts";
+import { durationProblem, isTooLong, parseDuration } from "../duration.ts";
 import { following } from "../lifecycle.ts";
+import { didYouMean } from "../names.ts";
 import type { TaskStatusName } from "../task.ts";
 import type { FieldKind } from "./query-fields.ts";
 import type { QueryMatch, QueryValue } from "./query-grammar.ts";
@@ -58,7 +59,11 @@ export function looseMatch(of: "attribute" | "path", match: QueryMatch, time: Qu
   if (values.length === 1 && isAny(first!)) return { exists: true };
   if (values.length === 1 && first!.isPrefix) return { prefix: first!.text };
   const prefixed = values.find(({ isPrefix }) => isPrefix);
-  if (prefixed) throw new ValueProblem(prefixed, "a prefix cannot stand in a list; use OR");
+  if (prefixed)
+    throw new ValueProblem(
+      prefixed,
+      "a beginning cannot stand in a list; join terms with OR: (type:a* OR type:b*)",
+    );
   return { in: values.flatMap(looseValues) };
 }
 
@@ -148,7 +153,11 @@ function textMatch(match: QueryMatch): unknown {
   if (values.length === 1 && isAny(first!)) return { exists: true };
   if (values.length === 1) return first!.isPrefix ? { prefix: first!.text } : plainValue(first!);
   const prefixed = values.find(({ isPrefix }) => isPrefix);
-  if (prefixed) throw new ValueProblem(prefixed, "a prefix cannot stand in a list; use OR");
+  if (prefixed)
+    throw new ValueProblem(
+      prefixed,
+      "a beginning cannot stand in a list; join terms with OR: (type:a* OR type:b*)",
+    );
   return values.map(plainValue);
 }
 
@@ -178,7 +187,10 @@ function statusOf(value: QueryValue): TaskStatusName {
   if (Object.hasOwn(following, status)) return status as TaskStatusName;
   throw new ValueProblem(
     value,
-    `there is no status "${value.text}"; there are pending, running, completed, failed and cancelled`,
+    `there is no status "${value.text}"; there are pending, running, completed, failed and cancelled.${didYouMean(
+      value.text,
+      Object.keys(following).map((name) => name.toLowerCase()),
+    )}`,
   );
 }
 
@@ -216,7 +228,13 @@ function numberOf(value: QueryValue): number {
 function durationOf(value: QueryValue): number {
   refuseStar(value);
   if (durationProblem(value.text, "") === undefined) return parseDuration(value.text, "duration");
+  refuseTooLong(value, value.text);
   throw new ValueProblem(value, `"${value.text}" is no duration; write it like 500ms, 30s, 5m or 1h30m`);
+}
+
+function refuseTooLong(value: QueryValue, span: string): void {
+  if (isTooLong(span))
+    throw new ValueProblem(value, `"${value.text}" is too long; the longest is 36525d, 100 years`);
 }
 
 /** A day, an hour or an instant is a range of time: from its start to before its end. */
@@ -230,6 +248,7 @@ function instantMatch(match: QueryMatch, time: QueryTime): unknown {
     refuseStar(value);
     const period = instantOf(value.text, time);
     if (period) return period;
+    refuseTooLong(value, value.text.replace(/^\+/, ""));
     throw new ValueProblem(
       value,
       `"${value.text}" is no time; write it like 2026-11-23, 2026-11-23T09:30, 2h (that long ago), +2h, today or monday`,
@@ -251,6 +270,12 @@ function instantMatch(match: QueryMatch, time: QueryTime): unknown {
   if (isAny(first!)) return { exists: true };
   if (plainValue(first!) === null) return null;
   const { start, end } = read(first!);
+  const { text } = first!;
+  if (start === end)
+    throw new ValueProblem(
+      first!,
+      `"${text}" is one moment; write >${text} for what is after it, or <${text} for before`,
+    );
   return { gte: new Date(start), lt: new Date(end) };
 }
 

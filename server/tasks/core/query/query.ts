@@ -249,7 +249,9 @@ class QueryReader {
     const [head, ...path] = value.text.split(".") as [string, ...string[]];
     const name = head.toLowerCase();
     if (name === "payload" || name === "result") return { [name]: nested(path, { exists: true }) };
-    const attribute = name === "attribute" && path.length > 0 ? path.join(".") : value.text;
+    const isWhole = name === "attribute" && path.length > 0;
+    if (!isWhole) this.#refuseNearMiss(value.text, value);
+    const attribute = isWhole ? path.join(".") : value.text;
     return { attributes: { [attribute]: { exists: true } } };
   }
 
