@@ -69,7 +69,8 @@ const unreadable = [
     "attempts:many",
     "duration:>fast",
   ],
-  ...["created:soon", "created:2026-11-01,2026-11-02"],
+  ...["created:soon", "created:2026-11-01,2026-11-02", "created:2h", "created:>99999d"],
+  ...["type:*image", 'payload."a.b":1'],
 ];
 
 test("every objection to a query", () => {
@@ -92,7 +93,8 @@ test("every detail of a completion", () => {
     },
     attributes: { userId: ["42"] },
   };
-  const places = ["", "@", "has:", "sort:", "userId:", ...Object.keys(queryFields).map((name) => `${name}:`)];
+  const places = ["", "@", "has:", "sort:", "userId:", ...["duration:>", "attempts:>"]];
+  places.push(...Object.keys(queryFields).map((name) => `${name}:`));
   const details = places.flatMap((text) => completeQuery(text, text.length, sources).items);
   for (const { detail } of details) expect(said(detail), detail).toMatch(/[가-힣]/u);
 });

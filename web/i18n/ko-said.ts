@@ -112,7 +112,26 @@ export const sentences: readonly [english: string, korean: string][] = [
     'there is no field "{}"; did you mean "{}"? For an attribute of that name write attribute.{}:',
     '"{0}" 항목은 없습니다. "{1}"인가요? 그런 이름의 속성은 attribute.{2}:(으)로 쓰세요',
   ],
-  ["a prefix cannot stand in a list; use OR", "목록에는 앞부분(*)을 쓸 수 없습니다. OR로 이으세요"],
+  [
+    "a beginning cannot stand in a list; join terms with OR: (type:a* OR type:b*)",
+    "목록에는 앞부분(*)을 쓸 수 없습니다. OR로 이으세요: (type:a* OR type:b*)",
+  ],
+  [
+    "only how a text begins can be asked for: * stands at the end of a value. One that is meant itself goes in quotes",
+    "글의 앞부분만 물을 수 있어 *는 값의 끝에만 씁니다. * 자체를 찾으려면 따옴표로 묶으세요",
+  ],
+  [
+    'a key with a dot in it cannot be asked for by a query; the option can: payload: { "a.b": … }',
+    '점이 들어간 키는 검색식에 쓸 수 없습니다. 코드에서는 payload: { "a.b": … }로 쓰세요',
+  ],
+  [
+    '"{}" is one moment; write >{} for what is after it, or <{} for before',
+    '"{0}"은(는) 한 순간입니다. 그 뒤는 >{0}, 그 전은 <{0}(으)로 쓰세요',
+  ],
+  [
+    '"{}" is too long; the longest is 36525d, 100 years',
+    '"{0}"은(는) 너무 깁니다. 36525d(100년)까지 쓸 수 있습니다',
+  ],
   [
     "it is in no order; give values, separated by commas",
     "크고 작음이 없는 항목입니다. 값을 쉼표로 나누어 쓰세요",
@@ -123,8 +142,8 @@ export const sentences: readonly [english: string, korean: string][] = [
     "묶음의 지문이나 그 오류 내용 전체를 씁니다",
   ],
   [
-    'there is no status "{}"; there are pending, running, completed, failed and cancelled',
-    '"{0}" 상태는 없습니다. pending, running, completed, failed, cancelled가 있습니다',
+    'there is no status "{}"; there are pending, running, completed, failed and cancelled.{}',
+    '"{0}" 상태는 없습니다. pending, running, completed, failed, cancelled가 있습니다. {1}',
   ],
   ["a range needs a value on one side of .. at least", "범위에는 .. 한쪽에라도 값이 있어야 합니다"],
   ["a range needs a time on one side of .. at least", "범위에는 .. 한쪽에라도 시각이 있어야 합니다"],
@@ -191,6 +210,8 @@ export const sentences: readonly [english: string, korean: string][] = [
   ["the worker {} on {}", "{1}의 워커 {0}"],
   ["longer than", "이보다 오래"],
   ["or more", "이상"],
+  ["so long", "이만큼"],
+  ["a number", "숫자"],
 
   [
     "It is behind {} other {} of priority {} or higher.",
@@ -228,6 +249,37 @@ export const sentences: readonly [english: string, korean: string][] = [
   ],
   ['No definition declares an attribute "{}".{}', '속성 "{0}"을(를) 선언한 정의가 없습니다. {1}'],
   ['No task "{}" is defined in this database.{}', '이 데이터베이스에는 "{0}" 태스크의 정의가 없습니다. {1}'],
+  [
+    "{} asks for messages that begin like this; {} asks for a part, wherever it stands.{}",
+    "{0}은(는) 이렇게 시작하는 오류만 찾습니다. 일부로 찾으려면 {1}(으)로 쓰세요. {2}",
+  ],
+  [
+    "{} is read as a place in it: what stands beside an operator must be operators, too.{}",
+    "{0}은(는) 값 안의 자리로 읽힙니다. 연산자 옆에는 연산자만 쓸 수 있습니다. {1}",
+  ],
+  [
+    '"{}" is read as a text to look for; write {} to join terms.{}',
+    '"{0}"은(는) 찾을 글로 읽힙니다. 조건을 이으려면 {1}(으)로 쓰세요. {2}',
+  ],
+  ["{} is read as a text to look for; write {}.{}", "{0}은(는) 찾을 글로 읽힙니다. {1}(으)로 쓰세요. {2}"],
+  [
+    'Only straight quotes (") hold a text together; others are signs to look for.{}',
+    '글은 곧은 따옴표(")로만 묶입니다. 다른 따옴표는 찾을 글자로 읽힙니다. {0}',
+  ],
+  ['"{}" is a type: type:{} asks for its tasks.{}', '"{0}"은(는) 유형입니다. type:{1}(으)로 찾으세요. {2}'],
+  ['"{}" is the id of a task: id:{}.{}', '"{0}"은(는) 태스크의 ID입니다. id:{1}(으)로 찾으세요. {2}'],
+  ["In the {} there is one: {}:… asks for it.{}", "{0}에는 있습니다. {1}:…(으)로 찾으세요. {2}"],
+  ["It is called {} here: {}:….{}", "여기서는 {0}(이)라고 합니다. {1}:…(으)로 쓰세요. {2}"],
+  [
+    "A text is found wherever it stands, logs too, by itself in quotes.{}",
+    "글은 로그까지 어디에 있든 따옴표로 묶어 그대로 찾습니다. {0}",
+  ],
+  [
+    "{} is an option of the search, and no part of a query.{}",
+    "{0}은(는) 검색의 옵션이며 검색식에는 쓰지 않습니다. {1}",
+  ],
+  ["A place in a list is written like {}:….{}", "목록 안의 자리는 {0}:…(으)로 씁니다. {1}"],
+  ["Nothing is in a range that ends where it begins ({}).{}", "시작과 끝이 같은 범위입니다({0}). {1}"],
   ["Nothing is in a range that ends before it begins ({}).{}", "끝이 시작보다 앞선 범위입니다({0}). {1}"],
   ["Did you mean {}?{}", "혹시 {0}인가요? {1}"],
   [
