@@ -13,6 +13,7 @@
 import type { Place, StoreSearch } from "../../../core/store.ts";
 import { compareText } from "../../../core/values/compare.ts";
 import { boundsOf, isDownwards, isSplit, lateMs, type Stream } from "../../shared/search-bounds.ts";
+import { arrayText } from "../arrays.ts";
 import { columnsWithin, sizedTasks, taskColumns } from "../rows.ts";
 import { type Statement, shape } from "../statement.ts";
 import { isWhole, wholeKeys } from "./whole-keys.ts";
@@ -434,10 +435,11 @@ function boundConditions(text: Text, search: StoreSearch, stream: Stream, isFres
   return conditions;
 }
 
-/** Values of a statement that is put together, by their number. */
+/** Values of a statement that is put together, by their number; arrays as the server reads them. */
 export class Text {
   readonly values: unknown[] = [];
 
   /** `$n` of the value. */
-  readonly add = (value: unknown): string => `$${this.values.push(value)}`;
+  readonly add = (value: unknown): string =>
+    `$${this.values.push(Array.isArray(value) ? arrayText(value) : value)}`;
 }

@@ -10,6 +10,7 @@ import { compareText } from "../../../core/values/compare.ts";
 import { keptTime } from "../../shared/kept-counts.ts";
 import { numbersInRow, type RowFilter } from "../../shared/row-filter.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
+import { arrayText } from "../arrays.ts";
 import type { ResultRow, Session, Snapshot } from "../connections/database.ts";
 import { planning, planningOnce } from "../connections/planning.ts";
 import type { Context } from "../context.ts";
@@ -360,7 +361,11 @@ export async function outline(
   search: StoreSearch,
   known: readonly number[] | null = null,
 ): Promise<Outline> {
-  const [row] = await session.query(outlineOf, [...filtersOf(search), search.definitions, known]);
+  const [row] = await session.query(outlineOf, [
+    ...filtersOf(search),
+    search.definitions,
+    known && arrayText(known),
+  ]);
   const [pairs, definitions] = row as [
     [lane: number, ownIds: boolean, status: number, tasks: number][],
     DefinitionRow[],
