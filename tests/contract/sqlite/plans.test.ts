@@ -150,7 +150,8 @@ test("the order by duration is read from its index, and brief tasks from that of
       expect(planOf(text)).toContain(ofDurations);
       expect(planOf(text)).not.toContain("TEMP B-TREE");
     }
-    expect(planOf(briefTasks(isDown, true))).toContain(ofCreation);
+    expect(planOf(briefTasks(isDown, false))).toContain(ofCreation);
+    expect(planOf(briefTasks(isDown, true))).toMatch(/tasks_lane_created \(.*\(created_at,id\)[<>]/);
     expect(planOf(briefTasks(isDown, true))).not.toContain("TEMP B-TREE");
     expect(planOf(fewTasks(isDown, true))).toContain(ofCreation);
     for (const text of [briefHeads(isDown), briefHours(isDown), briefNext(isDown)])

@@ -142,16 +142,17 @@ class Brief {
 
   #tasks(pair: Pair, { duration, hour }: Hour): Iterator<Key> {
     const { after, updated } = this.#search;
-    const isPlaces = after?.value === duration;
-    let start = Math.max(hour * hourMs, this.#created.start);
-    let end = Math.min((hour + 1) * hourMs, this.#created.end);
-    if (isPlaces && this.#isDown) end = Math.min(end, generatedBefore(after.id) + 1);
-    if (isPlaces && !this.#isDown) start = Math.max(start, generatedBefore(after.id));
+    const start = Math.max(hour * hourMs, this.#created.start);
+    const end = Math.min((hour + 1) * hourMs, this.#created.end);
+    // Of other hours all are behind the search's place, or none.
+    const at = after?.value === duration ? generatedBefore(after.id) : undefined;
+    const place = at !== undefined && (this.#isDown ? at < end : at >= start) ? [at, after!.id] : undefined;
+    const text = briefTasks(this.#isDown, place !== undefined);
     const values = [
-      ...[pair.lane, pair.status, start, end, updated?.start ?? before, updated?.end ?? behind, duration],
-      ...(isPlaces ? [after.id] : []),
+      ...[pair.lane, pair.status],
+      ...(this.#isDown ? [start, ...(place ?? [end])] : [...(place ?? [start]), end]),
+      ...[updated?.start ?? before, updated?.end ?? behind, duration],
     ];
-    const text = briefTasks(this.#isDown, isPlaces);
     return streamKeys(this.#connection, { text, values }, this.#shareOf(pair));
   }
 

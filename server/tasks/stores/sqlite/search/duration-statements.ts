@@ -93,10 +93,16 @@ export function briefNext(isDown: boolean): string {
   return `/* dure:briefNext */ SELECT duration ${briefPlaces("?", "?", which)} LIMIT 1`;
 }
 
-/** Tasks of a lane and status that were created between two instants, changed between two and took so long; `beyond` an id. */
+/**
+ * Tasks of a lane and status that were created between two instants, changed between two and took so long. An index walk begins at
+ * one bound: with a place, an instant and an id, that is in the stead of the instant where it begins.
+ */
 export function briefTasks(isDown: boolean, hasPlace: boolean): string {
-  const [direction, than] = isDown ? ["DESC", "<"] : ["ASC", ">"];
+  const direction = isDown ? "DESC" : "ASC";
+  const place = `(created_at, id) ${isDown ? "<" : ">"} (?, ?)`;
+  const from = hasPlace && !isDown ? place : "created_at >= ?";
+  const to = hasPlace && isDown ? place : "created_at < ?";
   return `/* dure:briefTasks */ SELECT ${duration}, id, seq FROM tasks INDEXED BY ${created.index}
-    WHERE lane = ? AND ${created.condition} AND created_at >= ? AND created_at < ? AND updated_at >= ? AND updated_at < ?
-      AND ${duration} = ? ${hasPlace ? `AND id ${than} ?` : ""} ORDER BY created_at ${direction}, id ${direction}`;
+    WHERE lane = ? AND ${created.condition} AND ${from} AND ${to} AND updated_at >= ? AND updated_at < ? AND ${duration} = ?
+    ORDER BY created_at ${direction}, id ${direction}`;
 }
