@@ -2,7 +2,7 @@
 import type { Duration } from "./tasks/core/duration.ts";
 import { parseDuration } from "./tasks/core/duration.ts";
 import { DureError } from "./tasks/core/errors.ts";
-import { checkApp, checkQueue } from "./tasks/core/names.ts";
+import { checkApp, checkDefinitionId, checkQueue } from "./tasks/core/names.ts";
 import type { OptionRule } from "./tasks/core/options.ts";
 import {
   booleanRule,
@@ -356,10 +356,18 @@ function typesRule(value: unknown, name: string): string | undefined {
   }
   const entries = Object.entries(value);
   if (entries.length > typesMax) return `${name} has ${entries.length} types; at most ${typesMax} are taken.`;
-  const problems = entries.map(([type, rules]) =>
-    problemOf(() => checkOptions(`${name}['${type}']`, rules, statusRules)),
+  const problems = entries.map(
+    ([type, rules]) =>
+      patternProblem(type, name) ?? problemOf(() => checkOptions(`${name}['${type}']`, rules, statusRules)),
   );
   return problems.filter((problem) => problem !== undefined).join(" ") || undefined;
+}
+
+/** A rule of what no type can be called would keep nothing. */
+function patternProblem(pattern: string, name: string): string | undefined {
+  const start = pattern.endsWith("*") ? pattern.slice(0, -1) : pattern;
+  if (pattern === "*" || problemOf(() => checkDefinitionId(start)) === undefined) return undefined;
+  return `${name} has a rule for ${JSON.stringify(pattern)}, which is no id, and no beginning of one: * stands at the end alone.`;
 }
 
 function functionRule(value: unknown, name: string): string | undefined {

@@ -1,5 +1,6 @@
 /** Instants and durations as they are typed, and as they are shown to people. */
 import { durationProblem, formatDuration, parseDuration } from "../tasks/core/duration.ts";
+import { startOf } from "../tasks/core/query/query-values.ts";
 import type { Task } from "../tasks/core/task.ts";
 import { showValue } from "../tasks/core/values/show.ts";
 import { CommandError } from "./exit-codes.ts";
@@ -18,6 +19,12 @@ export function parseInstant(text: string, option: string): Date {
   throw new CommandError(
     `${option} is ${showValue(text)}, which is no date. Write it like 2026-11-23, 2026-11-23T09:30 or 2026-11-23T09:30:00Z.`,
   );
+}
+
+/** The same, and the words that a query has for one: `2d` ago, `+1h`, `today`, `yesterday`, `monday`. @throws CommandError */
+export function parseTime(text: string, option: string): Date {
+  const start = datePattern.test(text) ? undefined : startOf(text, { now: Date.now() });
+  return start === undefined ? parseInstant(text, option) : new Date(start);
 }
 
 function isoForm(text: string): string {

@@ -4,7 +4,7 @@ import type { Output } from "../../server/cli/output.ts";
 import { renderTable } from "../../server/cli/table.ts";
 import { taskColumns } from "../../server/cli/task-view.ts";
 import { formatBytes, jsonText, plainLine, plainLines } from "../../server/cli/text.ts";
-import { formatRelative, parseInstant } from "../../server/cli/times.ts";
+import { formatRelative, parseInstant, parseTime } from "../../server/cli/times.ts";
 import { cut, padded, widthOf, wrapped } from "../../server/cli/width.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { TaskStatus } from "../../server/tasks/core/task.ts";
@@ -188,3 +188,11 @@ function makeTask(fields: Partial<Task>): Task {
 function columnsOf(text: string): number {
   return [...text].reduce((sum, sign) => sum + (/\p{Script=Hangul}/u.test(sign) ? 2 : 1), 0);
 }
+
+test("a range takes the words of queries for times", () => {
+  const agoMs = Date.now() - parseTime("2d", "--created-from").getTime();
+  expect(Math.abs(agoMs - 2 * 86_400_000)).toBeLessThan(10_000);
+  expect(parseTime("yesterday", "--from").getTime()).toBeLessThan(Date.now());
+  expect(parseTime("2026-11-23", "--from")).toEqual(new Date(2026, 10, 23));
+  expect(() => parseTime("soon", "--from")).toThrow('--from is "soon", which is no date');
+});

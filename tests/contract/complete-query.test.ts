@@ -43,4 +43,27 @@ onEachStore("completeQuery", (world) => {
     expect(await offered("constructor:|")).toEqual([]);
     expect(await offered('error:"half|')).toEqual([]);
   });
+
+  test("places of the newest payloads and results, a tag of an older task, dates as such", async () => {
+    const takenAt = Date.UTC(2026, 0, 1);
+    const payload = { widthPx: 640, user: { id: 4, "full name": "Kim" }, items: [{ sku: "A1" }], "a.b": 1 };
+    const day = (at: number) => world.clock.now() - 600_000 + at * 1_000;
+    await world.enqueue(
+      newTask({ id: "oldest", tags: ["rare"], createdAt: day(0), attributes: { takenAt, delta: -5 } }),
+      ...Array.from({ length: 510 }, (_, at) => newTask({ tags: ["usual"], createdAt: day(at + 1) })),
+      newTask({ id: "newest", payload }),
+      newTask({ id: "other", type: "send-receipt", payload: { order: 17 } }),
+    );
+    ok(await world.store.saveDefinitions([{ ...newDefinition(), attributes: ["takenAt", "delta"] }]));
+    expect(await offered("payload.wi|")).toEqual(["payload.widthPx:"]);
+    expect(await offered("tag:a -payload.user|")).toEqual(["payload.user.id:", 'payload.user."full name":']);
+    expect(await offered("payload.items|")).toEqual(["payload.items.sku:"]);
+    expect(await offered("type:send-receipt payload.o|")).toEqual(["payload.order:"]);
+    expect(await offered("type:send-receipt payload.w|")).toEqual([]);
+    expect(await offered("result.|")).toEqual(["result."]);
+    expect(await offered("tag:|")).toEqual(["usual"]);
+    expect(await offered("tag:ra|")).toEqual(["rare"]);
+    expect(await offered("takenAt:|")).toEqual(["2026-01-01T00:00:00.000Z"]);
+    expect(await offered("delta:|")).toEqual(["-5"]);
+  });
 });

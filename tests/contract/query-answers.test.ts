@@ -1,5 +1,6 @@
 /** What queries find, asked as a caller asks them: the same on each store. */
 import { beforeEach, expect, test } from "vitest";
+import { summarizeTasksIn } from "../../server/tasks/core/counts/summary.ts";
 import { countTasksIn, searchTaskPageIn } from "../../server/tasks/core/find.ts";
 import type { Instance } from "../../server/tasks/core/instance.ts";
 import type { TaskSearchOptions } from "../../server/tasks/core/search.ts";
@@ -65,6 +66,13 @@ onEachStore("queries", (world) => {
       sortBy: "createdAt",
     });
     expect(tasks.map(({ id }) => id)).toEqual(["zero", "other"]);
+  });
+
+  test("a limit or an order of what is only counted is refused", async () => {
+    for (const more of [{ limit: 4 }, { sortBy: "id" }, { cursor: "x" }])
+      await expect(summarizeTasksIn(instance(), more as never)).rejects.toMatchObject({
+        code: "INVALID_OPTION",
+      });
   });
 
   test("-0 as it is kept", async () => {

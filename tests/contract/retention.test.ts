@@ -157,3 +157,11 @@ function mergedInto(
   );
   return { ...filled, ...(filled[`${prefix}*`] ? {} : all) };
 }
+
+test("a rule of what no type can be called is refused", () => {
+  const resolve = (pattern: string) => () =>
+    resolveDureOptions({ retention: { types: { [pattern]: { completed: "7d" } } } });
+  for (const pattern of ["*-report", "re*port", "a*b*", "bad id!", "", "**"])
+    expect(resolve(pattern)).toThrow(`a rule for ${JSON.stringify(pattern)}, which is no id`);
+  for (const pattern of ["*", "report-*", "report-day", "리포트-*"]) expect(resolve(pattern)).not.toThrow();
+});

@@ -8,7 +8,7 @@ import { withContext } from "../context.ts";
 import type { Output } from "../output.ts";
 import type { Column } from "../table.ts";
 import { renderTable } from "../table.ts";
-import { formatInstant, parseInstant } from "../times.ts";
+import { formatInstant, parseTime } from "../times.ts";
 
 const limitMax = 1_000;
 
@@ -76,8 +76,8 @@ function optionsOf({ who, action, via, from, to, limit, cursor }: Options): Audi
       actions: names.map((name) => parseChoice(name, auditActions, "--action")),
     })),
     ...given(via, (place) => ({ via: parseChoice(place, vias, "--via") })),
-    ...given(from, (text) => ({ start: parseInstant(text, "--from") })),
-    ...given(to, (text) => ({ end: parseInstant(text, "--to") })),
+    ...given(from, (text) => ({ start: parseTime(text, "--from") })),
+    ...given(to, (text) => ({ end: parseTime(text, "--to") })),
     ...given(limit, (text) => ({ limit: parseInteger(text, "--limit", 1, limitMax) })),
     ...given(cursor, (text) => ({ cursor: text })),
   };

@@ -19,7 +19,7 @@ import { printSummary } from "../summary-view.ts";
 import { renderFields, renderTable } from "../table.ts";
 import { taskColumns, taskDocument } from "../task-view.ts";
 import { counted, formatCount, plainLine, plainLines } from "../text.ts";
-import { formatInstant, parseInstant, parseSpan } from "../times.ts";
+import { formatInstant, parseSpan, parseTime } from "../times.ts";
 
 interface Options {
   id?: string;
@@ -63,8 +63,8 @@ export function addSearch(program: Command): void {
       "Lists tasks that fit the query and every option given, newest first. Definitions that have no task yet are " +
         "listed too. A query is one line such as 'status:failed userId:42 created:>2h \"ETIMEDOUT\"': put it in single " +
         "quotes, and after -- when it begins with a minus. " +
-        "Dates are like 2026-11-23 (midnight here), 2026-11-23T09:30 or 2026-11-23T09:30:00Z; a range includes its " +
-        "start and excludes its end.",
+        "Dates are like 2026-11-23 (midnight here), 2026-11-23T09:30, 2026-11-23T09:30:00Z, 2d (that long ago), " +
+        "yesterday or monday; a range includes its start and excludes its end.",
     )
     .argument("[query...]", "what to look for; docs/reference/query.md has all of it")
     .option("--id <id>", "exactly this task")
@@ -223,8 +223,8 @@ function createdRange({ since, createdFrom, createdTo }: Options): DateRange | u
 function range(from: string | undefined, to: string | undefined, what: string): DateRange | undefined {
   if (from === undefined && to === undefined) return undefined;
   return {
-    ...given(from, (text) => ({ start: parseInstant(text, `--${what}-from`) })),
-    ...given(to, (text) => ({ end: parseInstant(text, `--${what}-to`) })),
+    ...given(from, (text) => ({ start: parseTime(text, `--${what}-from`) })),
+    ...given(to, (text) => ({ end: parseTime(text, `--${what}-to`) })),
   };
 }
 

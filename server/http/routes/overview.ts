@@ -4,7 +4,7 @@ import type { SummaryKey } from "../../tasks/core/counts/summary.ts";
 import { parseDuration } from "../../tasks/core/duration.ts";
 import { valueAt } from "../../tasks/core/query/query-complete.ts";
 import { completion, definition, healthFinding, session, stats, summary, worker } from "../contract.ts";
-import { route } from "../route.ts";
+import { type Call, route } from "../route.ts";
 import { boolean, searchOf, taskFilters } from "./tasks.ts";
 
 /** Whoever may only look must not keep a reader of the store busy for long. */
@@ -100,9 +100,19 @@ export const overviewRoutes = [
     run: async ({ dure, documents, query }) => {
       const { text, position } = query;
       const asked = valueAt(text, position);
-      if (!asked || !documents.hides(asked.field.replace(/^attribute\./, "")))
+      if (!asked) {
+        const { items, ...place } = await dure.completeQuery(text, position);
+        return { ...place, items: items.filter((item) => !hidesPlace(documents, item.text)) };
+      }
+      if (!documents.hides(asked.field.replace(/^attribute\./, "")))
         return dure.completeQuery(text, position);
       return { from: position, to: position, items: [] };
     },
   }),
 ];
+
+/** Whether a name that is offered is that of a place in a payload or result which is not shown. */
+function hidesPlace(documents: Call["documents"], offer: string): boolean {
+  const place = /^((?:payload|result)\..+):$/.exec(offer)?.[1];
+  return place !== undefined && [place, ...place.split(".").slice(1)].some((key) => documents.hides(key));
+}

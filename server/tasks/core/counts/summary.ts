@@ -1,5 +1,6 @@
 /** summarizeTasks: how many tasks there are of each status, type, queue and stretch of time. */
 
+import { DureError } from "../errors.ts";
 import type { Condition } from "../filters/condition.ts";
 import { toStoreSearch } from "../find.ts";
 import type { Instance } from "../instance.ts";
@@ -90,6 +91,7 @@ const pageSize = 1_000;
 const sampleMax = 1_000;
 /** Of the budget, where conditions are tested; the rest is for an estimate of how many tasks fit in all. */
 const walkedPart = 3 / 4;
+const ofPages = ["limit", "offset", "sortBy", "sortOrder", "cursor"] as const;
 const attributePrefix = "attribute.";
 /** Characters of a value; a store may give no more of a long one. */
 const shownMax = 150;
@@ -100,6 +102,7 @@ export async function summarizeTasksIn(
   options: TaskSummaryOptions = {},
 ): Promise<TaskSummary> {
   const { by = "status", time = "createdAt", percentiles = false, ...filter } = options;
+  refuseOfPages(filter);
   const keys = Array.isArray(by) ? (by as readonly SummaryKey[]) : [by as SummaryKey];
   checkOptions(
     "summarizeTasks(options)",
@@ -121,6 +124,14 @@ export async function summarizeTasksIn(
   if (!search.where && search.id === undefined && attribute === undefined)
     return summarizeByCount(instance, search, keys, time);
   return summarizeByWalk(instance, search, keys, time);
+}
+
+/** They would not change what is counted. @throws DureError INVALID_OPTION */
+function refuseOfPages(options: TaskSearchOptions): void {
+  const given = ofPages.filter((name) => options[name] !== undefined);
+  if (given.length === 0) return;
+  const problem = `summarizeTasks(options): ${given.join(" and ")} ${given.length > 1 ? "are" : "is"} of lists of tasks; all that fit are counted.`;
+  throw new DureError("INVALID_OPTION", problem, { details: { problems: [problem] } });
 }
 
 /** With what is left of its budget, of which a sample and a total take something even when all is spent. */

@@ -18,6 +18,8 @@ export interface CompletionSources {
   searches?: readonly string[];
   /** Of tasks. */
   ids?: readonly string[];
+  /** Places in payloads and results, such as `payload.user.id`. */
+  places?: readonly string[];
 }
 
 /** People know a worker by its name or its host; tasks know it by its id. */
@@ -169,7 +171,7 @@ function fitting(typed: string, offers: readonly Offer[]): Offer[] {
     (offer) => !begin.includes(offer) && isOne(offer, (known) => known.includes(wanted)),
   );
   if (begin.length + have.length > 0) return [...begin, ...have];
-  // What keys a payload has, nobody knows.
+  // What other keys a payload has, nobody knows.
   if (/^(payload|result)\../.test(wanted)) return [];
   const near = nearest(
     wanted,
@@ -178,7 +180,7 @@ function fitting(typed: string, offers: readonly Offer[]): Offer[] {
   return near.flatMap((name) => offers.filter((offer) => bare(offer).replace(/:$/, "") === name).slice(0, 1));
 }
 
-function fieldOffers({ attributes = [], searches = [] }: CompletionSources): Offer[] {
+function fieldOffers({ attributes = [], searches = [], places = [] }: CompletionSources): Offer[] {
   const own = Object.entries(queryFields).map(([name, { detail }]) => ({ text: `${name}:`, detail }));
   const declared = attributeNames(attributes).map((name) => ({
     text: queryField(name) ? `attribute.${name}:` : `${name}:`,
@@ -190,7 +192,11 @@ function fieldOffers({ attributes = [], searches = [] }: CompletionSources): Off
     detail,
   }));
   const saved = searches.map((name) => ({ text: `@${name}`, detail: "a saved search" }));
-  return [...own, ...declared, ...others, ...saved];
+  const known = places.map((place) => ({
+    text: `${place}:`,
+    detail: `a place in the ${place.split(".")[0]}`,
+  }));
+  return [...own, ...declared, ...others, ...known, ...saved];
 }
 
 function attributeNames(attributes: NonNullable<CompletionSources["attributes"]>): readonly string[] {

@@ -5,11 +5,15 @@ import type { Instance } from "../instance.ts";
 import type { StoreSearch, TaskStore } from "../store.ts";
 import { type Completion, type CompletionSources, completeQuery, valueAt } from "./query-complete.ts";
 import { queryField } from "./query-fields.ts";
+import { placedIn, placesOf } from "./query-places.ts";
 
 const idsMax = 20;
 /** Tags are those of so many tasks, the latest. */
 const lookMax = 500;
+const likeMax = 50;
 const budgetMs = 200;
+const timeMin = Date.UTC(1990, 0, 1);
+const timeMax = Date.UTC(2100, 0, 1);
 
 /** @param position of the caret, in UTF-16 units from 0. Default: the end. */
 export async function completeQueryIn(
@@ -19,14 +23,19 @@ export async function completeQueryIn(
 ): Promise<Completion> {
   const asked = valueAt(text, position);
   const store = await instance.store();
-  const sources = asked ? await valuesFor(instance, store, asked) : await namesOf(store);
+  const sources = asked ? await valuesFor(instance, store, asked) : await namesOf(store, text, position);
   return completeQuery(text, position, sources);
 }
 
-/** Of fields, attributes and saved searches. */
-async function namesOf(store: TaskStore): Promise<CompletionSources> {
-  const [attributes, searches] = await Promise.all([attributesOf(store), store.listSearches()]);
-  return { attributes, searches: searches.map(({ name }) => name) };
+/** Of fields, attributes and saved searches, and of places where the word begins like one. */
+async function namesOf(store: TaskStore, text: string, position: number): Promise<CompletionSources> {
+  const of = placedIn(text, position);
+  const [attributes, searches, places] = await Promise.all([
+    attributesOf(store),
+    store.listSearches(),
+    of ? placesOf(store, text, of, latest) : [],
+  ]);
+  return { attributes, searches: searches.map(({ name }) => name), places };
 }
 
 async function attributesOf(store: TaskStore): Promise<string[]> {
@@ -53,7 +62,7 @@ async function valuesFor(
     case "workerId":
       return { workers: await store.listWorkers() };
     case "tag":
-      return { tags: await tagsOf(store) };
+      return { tags: await tagsOf(store, typed) };
     default:
       return {};
   }
@@ -74,9 +83,15 @@ async function idsLike(store: TaskStore, prefix: string): Promise<string[]> {
   return tasks.map((task) => task.id);
 }
 
-async function tagsOf(store: TaskStore): Promise<string[]> {
-  const { tasks } = await store.searchTasks({ ...latest, limit: lookMax });
-  return distinct(tasks.flatMap(({ tags = [] }) => tags)).sort();
+/** No index knows which tags there are: those of the latest tasks, and of some that have one that begins like this. */
+async function tagsOf(store: TaskStore, prefix: string): Promise<string[]> {
+  const tag = { of: "task", name: "tag" } as const;
+  const where = { kind: "prefix", field: tag, prefix } as const;
+  const found = await Promise.all([
+    store.searchTasks({ ...latest, limit: lookMax }),
+    ...(prefix === "" ? [] : [store.searchTasks({ ...latest, limit: likeMax, where })]),
+  ]);
+  return distinct(found.flatMap(({ tasks }) => tasks.flatMap(({ tags = [] }) => tags))).sort();
 }
 
 const latest: StoreSearch = {
@@ -97,7 +112,17 @@ async function attributeValues(
   if (!(await attributesOf(store)).includes(name)) return {};
   const key = `attribute.${name}` as const;
   const { groups } = await summarizeTasksIn(instance, { by: key, budget: budgetMs });
-  return { attributes: { [name]: groups.map((group) => String(group[key])) } };
+  const values = groups.map((group) => group[key]);
+  return { attributes: { [name]: values.map(values.every(isTime) ? timeText : String) } };
+}
+
+/** Dates are kept as milliseconds. Where all values look like that, they are offered as instants, which find the same. */
+function isTime(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) > timeMin && (value as number) < timeMax;
+}
+
+function timeText(value: unknown): string {
+  return new Date(value as number).toISOString();
 }
 
 function distinct(names: readonly string[]): string[] {

@@ -284,6 +284,11 @@ const datePattern =
 const weekdays = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 const dayMs = 86_400_000;
 
+/** Where the day, the moment or the word for one begins; undefined for what is no time. */
+export function startOf(text: string, time: QueryTime): number | undefined {
+  return instantOf(text, time)?.start;
+}
+
 function instantOf(text: string, time: QueryTime): Period | undefined {
   const word = text.toLowerCase();
   const today = startOfDay(time.now, time);
