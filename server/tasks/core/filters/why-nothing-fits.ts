@@ -157,12 +157,12 @@ function hintOfAttribute(name: string, declared: ReadonlySet<string>, newest: re
 /** Where tasks have something of this name. */
 function placeOf(name: string, tasks: readonly Task[]): string | undefined {
   const [key] = name.split(".");
-  for (const of of ["payload", "result"] as const) {
+  for (const root of ["payload", "result"] as const) {
     const has = tasks.some((task) => {
-      const value: unknown = task[of];
+      const value: unknown = task[root];
       return typeof value === "object" && value !== null && Object.hasOwn(value, key!);
     });
-    if (has) return `In the ${of} there is one: ${of}.${name}:… asks for it.`;
+    if (has) return `In the ${root} there is one: ${root}.${name}:… asks for it.`;
   }
   return undefined;
 }
