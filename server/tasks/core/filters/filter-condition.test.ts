@@ -69,6 +69,12 @@ describe("what is wrong is said, all of it", () => {
     ]);
   });
 
+  test("a query within a filter", () => {
+    expect(filterProblems({ or: [{ query: "tag:vip" }] })).toEqual([
+      '"query" stands among the options of the search alone; parseQuery(text) gives the filters of one.',
+    ]);
+  });
+
   test("matchers that stand in each other without end, and filters without number", () => {
     const cyclic: Record<string, unknown> = {};
     cyclic.not = cyclic;
