@@ -1,10 +1,14 @@
 /** Full text behind a burst: the newest texts are all of other tasks. */
 import { expect, test } from "vitest";
 import type { Place, StoreSearch } from "../../server/tasks/core/store.ts";
+import { TaskStatus } from "../../server/tasks/core/task.ts";
 import type { Session } from "../../server/tasks/stores/postgres/connections/database.ts";
 import { planningOnce } from "../../server/tasks/stores/postgres/connections/planning.ts";
 import type { KeySource } from "../../server/tasks/stores/postgres/search/key-source.ts";
+import { KeptTexts } from "../../server/tasks/stores/postgres/texts/task-texts.ts";
 import { stretchMs } from "../../server/tasks/stores/postgres/texts/text-indexes.ts";
+import { thoseThatMayHave } from "../../server/tasks/stores/postgres/texts/text-unindexed.ts";
+import { walkTexts } from "../../server/tasks/stores/postgres/texts/text-ways.ts";
 import {
   anySearch,
   clock,
@@ -89,6 +93,61 @@ test("behind a burst a word that nearly every text has is walked to, once the in
     expect(places.map(({ id }) => id)).toEqual(["x20000", "x19999", "x19998"]);
   }, planningOnce);
   expect(asked.filter((name) => name === "findTexts")).toHaveLength(1);
+});
+
+test("no more texts are read of a chunk than have what is wanted", async () => {
+  await writeBurst(3_000, 3_000);
+  const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 };
+  for (const descending of [true, false]) {
+    await database.snapshot(async (session) => {
+      const chunk = { chunk: 2_500, most: 6 };
+      const asked = { statuses: undefined, lanes: undefined };
+      const row = { filter: undefined, maybe: undefined };
+      const inOrder = { ...search, descending };
+      const first = await walkTexts(session, inOrder, ["needle"], undefined, chunk, asked, row);
+      const ids = descending ? ["x03000", "x02985"] : ["x00003", "x00018"];
+      expect([first.found[0]!.id, first.found.at(-1)!.id]).toEqual(ids);
+      expect(first).toMatchObject({ met: 6, looked: descending ? 16 : 18, next: first.found.at(-1) });
+      const rest = { chunk: 2_500, most: 2_000 };
+      const { found, looked, met, next } = await walkTexts(
+        session,
+        inOrder,
+        ["needle"],
+        first.next,
+        rest,
+        asked,
+        row,
+      );
+      const last = descending ? "x00485" : "x02518";
+      expect({ found: found.length, looked, met, next: next?.id }).toEqual({
+        ...{ found: 833, looked: 2_500, met: 833, next: last },
+      });
+    }, planningOnce);
+  }
+});
+
+test("of a task that waits to be indexed the text is made once, and only one that has the words is looked at", () => {
+  const kept = new KeptTexts();
+  kept.keep({ id: "a", version: 2, status: TaskStatus.COMPLETED }, "a needle");
+  kept.keep({ id: "b", version: 1, status: TaskStatus.PENDING }, "hay");
+  kept.keep({ id: "c", version: 1, status: TaskStatus.RUNNING }, "hay");
+  const places = [
+    { value: 1, id: "a", version: 2 },
+    { value: 2, id: "b", version: 1 },
+    { value: 3, id: "b", version: 2 },
+    { value: 4, id: "c", version: 1 },
+    { value: 5, id: "b", version: null },
+  ];
+  const { places: left } = thoseThatMayHave(["needle"], { places, left: 0, tasks: 5 }, kept);
+  // Another version of it, or one that runs, may have another text.
+  expect(left.map(({ value }) => value)).toEqual([1, 3, 4, 5]);
+});
+
+test("texts that were made are kept within a bound of their characters", () => {
+  const kept = new KeptTexts();
+  const long = "x".repeat(1_000_000);
+  for (const id of ["a", "b", "c"]) kept.keep({ id, version: 1, status: TaskStatus.COMPLETED }, long);
+  expect(["a", "b", "c"].map((id) => kept.get(id, 1) !== undefined)).toEqual([false, true, true]);
 });
 
 /** A third of so many texts has the word "needle", and all that come after them, up to `count`, are of other tasks. */

@@ -124,7 +124,7 @@ describe("candidates", () => {
       while (places.length === 0) ({ places, next } = await source.keys(session, next, 5));
       expect(places.map(({ id }) => id).slice(0, 3)).toEqual(["x08990", "x08989", "x08988"]);
     }, planningOnce);
-    expect([...new Set(asked)].sort()).toEqual(["findTexts", "spreadTexts"]);
+    expect([...new Set(asked)].sort()).toEqual(["findTexts", "spreadTexts", "textBefore"]);
   });
 
   test("words that were met nowhere, nor their trigrams, are asked for at once, and texts of all times are looked at once", async () => {

@@ -9,7 +9,7 @@ import type { NamedAttribute } from "../attributes/attribute-names.ts";
 import type { Session } from "../connections/database.ts";
 import type { Context } from "../context.ts";
 import { statusNumbers, type TaskRow, toTask } from "../rows.ts";
-import { madeTexts, textsOf } from "../texts/task-texts.ts";
+import { KeptTexts, madeTexts, textsOf } from "../texts/task-texts.ts";
 import { placeOf } from "./chunks.ts";
 import { fits } from "./search.ts";
 import {
@@ -166,6 +166,8 @@ export class CandidateReader {
       session,
       bare.map(({ task }) => task),
     );
+    const kept = KeptTexts.of(this.#context.database);
+    for (const { task } of bare) kept.keep(task, texts.get(task.id)!);
     return candidates
       .map(({ keys, text, task }) => subjectOf(task, names, keys, text ?? texts.get(task.id)))
       .filter((subject) => !where || meets(where, subject));

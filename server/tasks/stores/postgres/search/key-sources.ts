@@ -6,9 +6,10 @@ import { askAttributes, attributeSource } from "../attributes/attribute-keys.ts"
 import type { NamedAttribute } from "../attributes/attribute-names.ts";
 import type { Database, Session, Snapshot } from "../connections/database.ts";
 import type { Context } from "../context.ts";
+import { KeptTexts } from "../texts/task-texts.ts";
 import type { TextIndex } from "../texts/text-indexes.ts";
-import { readTextIndex, textSource } from "../texts/text-keys.ts";
-import { missesMany, readUnindexed, withUnindexed } from "../texts/text-unindexed.ts";
+import { readTextIndex, textSource, wordsOf } from "../texts/text-keys.ts";
+import { missesMany, readUnindexed, thoseThatMayHave, withUnindexed } from "../texts/text-unindexed.ts";
 import type { Passing } from "../texts/text-ways.ts";
 import { durationSource } from "./duration-source.ts";
 import type { KeySource } from "./key-source.ts";
@@ -55,7 +56,8 @@ export async function findKeySource(
     readUnindexed(session, search, passes),
   ]);
   if (missesMany(unindexed, search)) return best;
-  return fewer(best, texts && withUnindexed(search, texts, unindexed));
+  const may = thoseThatMayHave(wordsOf(search.where), unindexed, KeptTexts.of(context.database));
+  return fewer(best, texts && withUnindexed(search, texts, may));
 }
 
 /**

@@ -7,6 +7,48 @@ import { attemptsOf } from "../read.ts";
 import { type AttemptRow, toAttempt } from "../rows.ts";
 import { statement } from "../statement.ts";
 
+/** Texts that were made are kept while they are among the latest of so many, and of so many characters. */
+const keptMax = 4_000;
+const keptCharactersMax = 2 * 1024 * 1024;
+
+const keptOf = new WeakMap<Database, KeptTexts>();
+
+/**
+ * Texts of tasks that wait to be indexed: each search asks for them, and most are the same as for the one before. Of one that runs
+ * none is kept: it may get another text while its version stays.
+ */
+export class KeptTexts {
+  readonly #texts = new Map<string, { version: number; text: string }>();
+  #characters = 0;
+
+  static of(database: Database): KeptTexts {
+    const kept = keptOf.get(database) ?? new KeptTexts();
+    keptOf.set(database, kept);
+    return kept;
+  }
+
+  get(id: string, version: number): string | undefined {
+    const kept = this.#texts.get(id);
+    return kept?.version === version ? kept.text : undefined;
+  }
+
+  keep({ id, version, status }: Pick<Task, "id" | "version" | "status">, text: string): void {
+    if (version === undefined || status === "RUNNING" || text.length > keptCharactersMax) return;
+    this.#forget(id);
+    this.#texts.set(id, { version, text });
+    this.#characters += text.length;
+    for (const [oldest] of this.#texts) {
+      if (this.#texts.size <= keptMax && this.#characters <= keptCharactersMax) return;
+      this.#forget(oldest);
+    }
+  }
+
+  #forget(id: string): void {
+    this.#characters -= this.#texts.get(id)?.text.length ?? 0;
+    this.#texts.delete(id);
+  }
+}
+
 /** By id. */
 export async function textsOf(database: Database, tasks: readonly Task[]): Promise<Map<string, string>> {
   const versions = new Map(tasks.map(({ id, version }) => [id, version]));

@@ -85,7 +85,8 @@ export async function readTextIndex(session: Session, schema: string): Promise<T
   return { ...known, knowsLetters: row![0] };
 }
 
-function wordsOf(where: Condition): string[] {
+/** Those that must be in the text of whatever meets the condition. */
+export function wordsOf(where: Condition): string[] {
   if (where.kind === "and") return where.parts.flatMap(wordsOf);
   return where.kind === "text" ? [where.text] : [];
 }

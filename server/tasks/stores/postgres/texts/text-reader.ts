@@ -12,6 +12,7 @@ import { isDownwards } from "../../shared/search-bounds.ts";
 import { allOver, type Session } from "../connections/database.ts";
 import { createdRange } from "../search/created-bounds.ts";
 import type { Candidates } from "../search/key-source.ts";
+import { isWithin } from "../search/search.ts";
 import { type Asked, askedOf, stretchMs, stretchOf, type TextIndex } from "./text-indexes.ts";
 import {
   likeRarest,
@@ -22,15 +23,27 @@ import {
   type Spread,
   type Word,
 } from "./text-rarity.ts";
-import { byIndex, type Passing, type Row, type Walked, walkTasks, walkTexts } from "./text-ways.ts";
+import {
+  byIndex,
+  nextTextAt,
+  type Passing,
+  type Row,
+  type Walked,
+  walkTasks,
+  walkTexts,
+} from "./text-ways.ts";
 
 /** Texts that are read before the ways are compared. */
 const firstChunk = 1_000;
-/** Later chunks are as many as are likely to hold what is wanted, with some to spare, and as take about `chunkMs` at most. */
+/** Later chunks are as many as are likely to hold what is wanted, with some to spare, and as take about `chunkMs` at most; no more is read of one than is wanted. */
 const spare = 1.25;
+/** A burst of texts without the words is thought to go on for so many times as long as was seen of it. */
+const burstGoesOn = 3;
 const chunkMin = 200;
 const chunkMax = 20_000;
 const chunkMs = 50;
+/** Where nothing was found, the same snapshot is read on for so long. */
+const readOnMs = 25;
 /** Costs, where a text that is read in order costs 1: the look at its task, a text looked up for a task, one that the index gives. */
 const taskCost = 2;
 const lookedUpCost = 10;
@@ -149,8 +162,13 @@ export class TextReader {
     limit: number,
     before: readonly Place[] = [],
   ): Promise<Candidates> {
-    const { places, next } = await this.#beyond(session, after, limit, before.length);
-    return { places: [...before, ...places], next };
+    const endsAt = performance.now() + readOnMs;
+    for (let from = after; ; ) {
+      const { places, next } = await this.#beyond(session, from, limit, before.length);
+      const goesOn = next && before.length + places.length === 0 && performance.now() < endsAt;
+      if (!goesOn) return { places: [...before, ...places], next };
+      from = next;
+    }
   }
 
   async #beyond(
@@ -196,16 +214,24 @@ export class TextReader {
       { limit: wanted, most },
       this.#row,
     );
+    const tookMs = performance.now() - startedAt;
     if (!read) return this.#isAskedAgain(isLast) ? this.#byIndex(session, after, wanted) : undefined;
     const { places, count } = read;
     if (places.length >= wanted) return { places, next: places.at(-1) };
-    const longer = (end - start) / likelyMs;
-    const has = places.length > 0 ? (wanted * spare) / places.length : widening;
-    // However few of them pass: no more than it gives at once, and than is read while the clock may wait.
-    const gives = count > 0 ? most / 2 / count : widening;
-    const reads = (2 * chunkMs) / (performance.now() - startedAt);
-    this.#widened *= Math.min(widening, Math.min(has, gives, reads) * longer);
-    return { places, next: isLast ? undefined : { value: isDownwards(bounded) ? start : end, id: "" } };
+    if (isLast) return { places };
+    const isDown = isDownwards(this.#search);
+    const edge = isDown ? start : end;
+    const nextAt = count > 0 ? edge : await nextTextAt(session, bounded);
+    if (nextAt === undefined || !isWithin(createdRange(this.#search), nextAt)) return { places };
+    // A time without any texts is passed over, and tells nothing of the words.
+    if (Math.abs(edge - nextAt) < (end - start) / 2) {
+      const has = places.length > 0 ? (wanted * spare) / places.length : widening;
+      // However few of them pass: no more than it gives at once, and than is read while the clock may wait.
+      const gives = count > 0 ? most / 2 / count : widening;
+      const longer = (end - start) / likelyMs;
+      this.#widened *= Math.min(widening, Math.min(has, gives, (2 * chunkMs) / tookMs) * longer);
+    }
+    return { places, next: { value: isDown && count === 0 ? nextAt + 1 : nextAt, id: "" } };
   }
 
   #mostByIndex(wanted: number): number {
@@ -278,7 +304,7 @@ export class TextReader {
         ? await walkTexts(session, this.#search, this.#words, after, { chunk, most }, this.#asked, this.#row)
         : await walkTasks(session, this.#search, this.#words, after, chunk, this.#filter!);
     const seen = this.#seen[way];
-    seen.keyMs = (performance.now() - startedAt) / Math.max(1, walked.looked);
+    if (walked.looked >= chunkMin) seen.keyMs = (performance.now() - startedAt) / walked.looked;
     seen.looked += walked.looked;
     seen.met += walked.met;
     seen.fitted += walked.found.length;
@@ -290,7 +316,7 @@ export class TextReader {
   #chunkOf(way: "texts" | "tasks", wanted: number): number {
     const share = way === "texts" ? this.#shareThatFits : this.#shareOfPassing;
     const most = Math.min(chunkMax, chunkMs / this.#seen[way].keyMs);
-    const likely = (wanted * spare) / share + (way === "texts" ? this.#barren : 0);
+    const likely = (wanted * spare) / share + (way === "texts" ? burstGoesOn * this.#barren : 0);
     return Math.round(Math.max(chunkMin, Math.min(most, likely)));
   }
 

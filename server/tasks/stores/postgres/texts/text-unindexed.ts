@@ -11,6 +11,7 @@ import type { Session } from "../connections/database.ts";
 import { statusNumbers } from "../rows.ts";
 import type { KeySource } from "../search/key-source.ts";
 import { statement } from "../statement.ts";
+import type { KeptTexts } from "./task-texts.ts";
 import type { Passing } from "./text-ways.ts";
 import { isNotIndexed, pieceMs } from "./text-work.ts";
 
@@ -19,11 +20,17 @@ const runningMax = 2_000;
 const unindexedMax = 2_000;
 
 export interface Unindexed {
-  places: readonly Place[];
+  places: readonly UnindexedPlace[];
   /** About how many are not among these. */
   left: number;
   /** About how many tasks there are. */
   tasks: number;
+}
+
+/** A task that is not indexed as it is now. */
+export interface UnindexedPlace extends Place {
+  /** That its text is of; null of a task that runs, which may get another one while that stays. */
+  version: number | null;
 }
 
 /**
@@ -44,12 +51,12 @@ export async function readUnindexed(
   const values = [runningMax, unindexedMax, lanes ?? null, asked ?? null, isWhole];
   const rows = await session.query(unindexedPlaces, values);
   const [[waiting, tasks, running], ...places] = rows as [
-    [number, string, number],
-    ...[number, string, null][],
+    [number, string, number, null],
+    ...[number, string, null, number | null][],
   ];
   const left = waiting > unindexedMax ? waiting : 0;
   return {
-    places: places.map(([value, id]): Place => ({ value, id })),
+    places: places.map(([value, id, , version]): UnindexedPlace => ({ value, id, version })),
     left: isWhole && running > runningMax ? left + running : left,
     tasks: Number(tasks),
   };
@@ -60,11 +67,20 @@ export function missesMany({ left, tasks }: Unindexed, { budgetMs }: StoreSearch
   return left > 0 && (budgetMs === undefined || 2 * left > tasks);
 }
 
+/** Without those of which it is known that their texts lack one of the words. */
+export function thoseThatMayHave(words: readonly string[], unindexed: Unindexed, kept: KeptTexts): Unindexed {
+  const mayHave = ({ id, version }: UnindexedPlace) => {
+    const text = version === null ? undefined : kept.get(id, version);
+    return text === undefined || words.every((word) => text.includes(word));
+  };
+  return { ...unindexed, places: unindexed.places.filter(mayHave) };
+}
+
 /** The source with those tasks among what it gives, at their places in the order. */
 export function withUnindexed(
   search: StoreSearch,
   source: KeySource,
-  { places, left }: Unindexed,
+  { places, left }: { places: readonly Place[]; left: number },
 ): KeySource {
   const behind = { ...source, ...(left > 0 && { unindexed: left }) };
   if (places.length === 0) return behind;
@@ -115,17 +131,17 @@ const unindexedPlaces = statement(
     WHERE (SELECT tasks FROM waiting) <= $2::integer GROUP BY lane, status, first_at / ${pieceMs})
   SELECT waiting.tasks, (SELECT coalesce(sum(tasks), 0)::bigint::text FROM (
       SELECT tasks FROM :schema.tallies UNION ALL SELECT tasks FROM :schema.tally_changes) AS counted),
-    (SELECT count(*)::bigint FROM running) FROM waiting
-  UNION ALL (SELECT created_at, id, NULL FROM running ORDER BY created_at DESC, id DESC LIMIT $1::integer)
+    (SELECT count(*)::bigint FROM running), NULL::integer FROM waiting
+  UNION ALL (SELECT created_at, id, NULL, NULL FROM running ORDER BY created_at DESC, id DESC LIMIT $1::integer)
   UNION ALL
-  SELECT found.created_at, found.id, NULL FROM pieces CROSS JOIN LATERAL (
-    (SELECT waited.created_at, waited.id FROM (VALUES (0), (1)) AS pending (status) CROSS JOIN LATERAL (
-      SELECT created_at, id FROM :schema.tasks WHERE pieces.status = 1 AND tasks.lane = pieces.lane
+  SELECT found.created_at, found.id, NULL, found.version FROM pieces CROSS JOIN LATERAL (
+    (SELECT waited.created_at, waited.id, waited.version FROM (VALUES (0), (1)) AS pending (status) CROSS JOIN LATERAL (
+      SELECT created_at, id, version FROM :schema.tasks WHERE pieces.status = 1 AND tasks.lane = pieces.lane
         AND tasks.status = pending.status AND tasks.status <> 2
         AND created_at BETWEEN pieces.first_at AND pieces.last_at AND ${isNotIndexed}
       ORDER BY created_at, id LIMIT $2::integer) AS waited)
     UNION ALL
-    (SELECT created_at, id FROM :schema.tasks WHERE tasks.lane = pieces.lane AND tasks.status = pieces.status
+    (SELECT created_at, id, version FROM :schema.tasks WHERE tasks.lane = pieces.lane AND tasks.status = pieces.status
       AND tasks.status <> 2 AND tasks.status <> 0
       AND updated_at BETWEEN pieces.first_at AND pieces.last_at AND ${isNotIndexed}
       ORDER BY updated_at, id LIMIT $2::integer)) AS found`,

@@ -4,11 +4,11 @@ import type { RowFilter } from "../../shared/row-filter.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
 import type { Session } from "../connections/database.ts";
 import { withBitmaps } from "../connections/planning.ts";
-import { createdBounds } from "../search/created-bounds.ts";
+import { createdBounds, createdRange } from "../search/created-bounds.ts";
 import { gatheredMax } from "../search/key-source.ts";
 import { maybeHas } from "../search/search.ts";
 import { keysOf, type Pair, Text } from "../search/search-statements.ts";
-import { shape } from "../statement.ts";
+import { shape, statement } from "../statement.ts";
 import { type Asked, isOfAsked } from "./text-indexes.ts";
 import { likeAll, type Word } from "./text-rarity.ts";
 
@@ -36,9 +36,9 @@ export interface Walked {
 }
 
 /**
- * Reads texts in order, until so many fit; what a text tells of its task's lane and status is asked before the task is. Of
- * what it passes over nothing is kept or numbered: that took five times as long as to read it, and it may be a long burst of
- * other tasks. So where the chunk ends is asked by itself, and how far it was read where enough fit is about.
+ * Reads texts in order, until so many fit, and no further; what a text tells of its task's lane and status is asked before the task is.
+ * Of what it passes over nothing is kept or numbered: that took five times as long as to read it, and it may be a long burst of
+ * other tasks. So how many were read is counted by itself, by the index alone, and so is where the chunk ends, where less fits.
  */
 export async function walkTexts(
   session: Session,
@@ -50,12 +50,14 @@ export async function walkTexts(
   row: Row,
 ): Promise<Walked> {
   const text = new Text();
-  const bounds = ["true", ...createdBounds(text.add, search, after)];
+  const within = ["true", ...createdBounds(text.add, search, after)].join(" AND ");
   const passes = passing(text, "met.task_id", row);
   const inOrder = `ORDER BY ${orderOf(search)}`;
   const size = `${text.add(chunk)}::integer`;
   const full = `${text.add(most)}::integer`;
-  const within = bounds.join(" AND ");
+  const isFull = `(SELECT count(*) FROM fitting) = ${full}`;
+  const isReadUpTo = upTo(text, search, after, "(SELECT created_at, task_id FROM final)");
+  // A CTE is read as far as is asked for, in its order; to sort it, or to count it, would read all of it.
   const rows = await session.query(
     shape(
       "walkTexts",
@@ -63,23 +65,36 @@ export async function walkTexts(
         SELECT created_at, task_id, ${isOfAsked(text, asked)} AS may_fit, row_number() OVER () AS place
         FROM (SELECT * FROM :schema.texts WHERE ${within} ${inOrder} LIMIT ${size}) AS chunk WHERE ${likeAll(text, words)}),
       fitting AS MATERIALIZED (
-        SELECT created_at, task_id, place FROM (SELECT * FROM met WHERE may_fit ORDER BY place OFFSET 0) AS met
-        WHERE ${passes} ORDER BY place LIMIT ${full})
-      SELECT latest.created_at, latest.task_id, (SELECT count(*) FROM met) FROM (VALUES (1)) AS one LEFT JOIN (
-        SELECT created_at, task_id FROM :schema.texts WHERE ${within} AND (SELECT count(*) FROM fitting) < ${full}
+        SELECT created_at, task_id, place FROM (SELECT * FROM met WHERE may_fit OFFSET 0) AS met
+        WHERE ${passes} LIMIT ${full}),
+      final AS MATERIALIZED (SELECT created_at, task_id FROM fitting ORDER BY place DESC LIMIT 1)
+      SELECT latest.created_at, latest.task_id, CASE WHEN NOT ${isFull} THEN (SELECT count(*) FROM met) END,
+        CASE WHEN ${isFull} THEN (SELECT count(*) FROM :schema.texts WHERE ${isReadUpTo}) END
+      FROM (VALUES (1)) AS one LEFT JOIN (
+        SELECT created_at, task_id FROM :schema.texts WHERE ${within} AND NOT ${isFull}
         ${inOrder} OFFSET ${size} - 1 LIMIT 1) AS latest ON true
-      UNION ALL (SELECT created_at, task_id, place FROM fitting ORDER BY place)`,
+      UNION ALL (SELECT created_at, task_id, place, NULL FROM fitting ORDER BY place)`,
     ),
     text.values,
   );
-  const [[endAt, endId, met], ...fitting] = rows as [
-    [at: number | null, id: string | null, met: number],
-    ...[at: number, id: string, met: number][],
+  const [[endAt, endId, met, looked], ...fitting] = rows as [
+    [at: number | null, id: string | null, met: number | null, looked: number | null],
+    ...[at: number, id: string, place: number, looked: null][],
   ];
   const found = fitting.map(([value, id]): Place => ({ value, id }));
-  const last = fitting.length === most ? fitting.at(-1) : undefined;
-  if (last) return { found, looked: Math.ceil((chunk * last[2]) / met), met: last[2], next: found.at(-1) };
+  if (met === null) return { found, looked: looked!, met: fitting.at(-1)![2], next: found.at(-1) };
   return { found, looked: chunk, met, next: endAt === null ? undefined : { value: endAt, id: endId! } };
+}
+
+/** Of the texts from where the search begins, or from `after`, those that lie no further than a place; with no other bound there, since a walk stops at one. */
+function upTo(text: Text, search: StoreSearch, after: Place | undefined, place: string): string {
+  const { created: _created, updated: _updated, ...all } = search;
+  const isDown = isDownwards(search);
+  const { start, end } = createdRange(search);
+  const from = isDown ? end : start;
+  const begun = from !== undefined && { created: isDown ? { end: from } : { start: from } };
+  const bounds = createdBounds(text.add, { ...all, ...begun }, after);
+  return [...bounds, `(created_at, task_id) ${isDown ? ">=" : "<="} ${place}`].join(" AND ");
 }
 
 /** Reads tasks that pass the filters in their order, and looks up the text of each. */
@@ -147,6 +162,23 @@ export async function byIndex(
   const [[count], ...places] = rows as [[number], ...[number, string][]];
   return count > most ? undefined : { places: places.map(([value, id]): Place => ({ value, id })), count };
 }
+
+/** When the first task behind the search's range of the creation was created, of those that have texts. */
+export async function nextTextAt(session: Session, search: StoreSearch): Promise<number | undefined> {
+  const { start, end } = createdRange(search);
+  const isDown = isDownwards(search);
+  const [first] = await session.query(isDown ? textBefore : textFrom, [isDown ? start : end]);
+  return first?.[0];
+}
+
+const textBefore = statement(
+  "textBefore",
+  "SELECT created_at FROM :schema.texts WHERE created_at < $1::bigint ORDER BY created_at DESC, task_id DESC LIMIT 1",
+);
+const textFrom = statement(
+  "textFrom",
+  "SELECT created_at FROM :schema.texts WHERE created_at >= $1::bigint ORDER BY created_at, task_id LIMIT 1",
+);
 
 /** Whether the task with that id is of one of the pairs, and may meet the conditions. */
 function passing(text: Text, id: string, { filter, maybe }: Row): string {
