@@ -235,6 +235,27 @@ describe.each(Object.entries(databases))("summarizeTasks by an attribute on %s",
     vi.restoreAllMocks();
   });
 
+  test.each([
+    [{ count: 0, errorMax: 6_962 }, 1_000, 5_962],
+    [{ count: 1_100, errorMax: 300 }, 1_100, 300],
+    [{ count: 1_100, errorMax: 1_100 }, 1_100, 1_100],
+    [{ count: 900, errorMax: 0 }, 1_000, 0],
+  ])(
+    "a total is never less than its groups when the budget ran out: %j",
+    async (estimate, count, errorMax) => {
+      const store = await dure.instance.store();
+      const page = await store.searchTasks({
+        ...{ sortBy: "createdAt", descending: true, limit: 1, offset: 0, definitions: false },
+      });
+      const tasks = Array.from({ length: 1_000 }, () => page.tasks[0]!);
+      vi.spyOn(store, "searchTasks").mockResolvedValueOnce({ tasks, stoppedAt: { at: 0, id: "" } } as never);
+      vi.spyOn(store, "countTasks").mockResolvedValueOnce(estimate);
+      const { groups, total, sampled } = await dure.summarizeTasks({ by: "type", query: "payload.user:>=1" });
+      expect([groups[0]!.count, sampled, total]).toEqual([1_000, 1_000, { count, errorMax }]);
+      vi.restoreAllMocks();
+    },
+  );
+
   test("what was not filled in when the budget ran out is told beside the total, as always", async () => {
     const store = await dure.instance.store();
     const page = { tasks: [], stoppedAt: { at: 0, id: "" } } as never;

@@ -232,7 +232,7 @@ async function summarizeBySample(
     .map(({ id }) => id);
   const having = declaring.length > 0 ? { ...search, types: declaring } : search;
   const sample = await summarizeByWalk(instance, having, keys, time, false, sampleMax);
-  return { ...sample, total: await store.countTasks(search) };
+  return { ...sample, total: atLeast(sample.sampled ?? 0, await store.countTasks(search)) };
 }
 
 /** About how many tasks of a search wait for what it asks for, or for this attribute, to be filled in. */
@@ -308,19 +308,28 @@ async function summarizeByWalk(
     }
     if (stoppedAt || seen >= tasksMax || clock.monotonic() > endsAt) {
       const rest = restOf(search, clock.monotonic() - began);
-      return { ...listed(), ...(await totalOf(store, rest)), complete: false, sampled: seen };
+      return { ...listed(), ...(await totalOf(store, rest, seen)), complete: false, sampled: seen };
     }
     after = { value: last!.createdAt.getTime(), id: last!.id, backwards: false };
   }
 }
 
-/** Of a search that was not walked to its end. */
+/** Of a search that was not walked to its end, of which so many were seen to fit. */
 async function totalOf(
   store: TaskStore,
   search: StoreSearch,
+  seen: number,
 ): Promise<Pick<TaskSummary, "total" | "unfilled">> {
   const { unfilled, ...total } = await store.countTasks(search);
-  return { total, ...(unfilled && { unfilled }) };
+  return { total: atLeast(seen, total), ...(unfilled && { unfilled }) };
+}
+
+/** An estimate looks at other tasks, or at fewer of them: what was seen bounds it. */
+function atLeast(seen: number, { count, errorMax }: Count): Count {
+  const most = Math.max(seen, count + errorMax);
+  const least = Math.max(seen, count - errorMax);
+  const bounded = Math.max(seen, count);
+  return { count: bounded, errorMax: Math.max(bounded - least, most - bounded) };
 }
 
 function valuesOf({ status, type, queue = "default" }: Task): CountedGroup {
