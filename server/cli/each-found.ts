@@ -43,6 +43,11 @@ export function isByQuery(options: QueryOptions, ids: readonly string[]): boolea
   if (query === undefined && ids.length === 0) {
     throw new CommandError("Give the ids of tasks, or --query with what finds them.");
   }
+  if (query?.trim() === "") {
+    throw new CommandError(
+      "--query is empty, which would be every task; a variable that is not set gives that. Write --query 'type:*' to mean every task.",
+    );
+  }
   if (query !== undefined) return true;
   if (options.dryRun) throw new CommandError("--dry-run is for --query.");
   if (options.background) throw new CommandError("--background is for --query.");
@@ -64,16 +69,18 @@ export async function changeFound(
   const dure = context.open();
   const search = { query: query!, budget: "none" as const };
   const before = await dure.actOnTasks(search, action, { ...what, dryRun: true });
-  const { unfilled } = before;
+  const { unfilled, hint } = before;
   if (unfilled) output.warn(hintOfUnfilled(unfilled));
   if (dryRun || before.matched === 0) {
     output.document({
       ...{ matched: before.matched, sample: before.sample.map(taskDocument) },
       ...(unfilled && { unfilled }),
+      ...(hint !== undefined && { hint }),
     });
     if (before.sample.length > 0)
       output.print(renderTable(output, taskColumns(output, Date.now()), [...before.sample]));
     output.note(`${counted(before.matched, "task")} would be ${verb}.`);
+    if (hint !== undefined) output.note(hint);
     return 0;
   }
   const question = `${action[0]!.toUpperCase()}${action.slice(1)} ${counted(before.matched, "task")} of ${context.shownDatabase}`;

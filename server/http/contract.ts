@@ -143,7 +143,10 @@ export const searchExplanation = z.object({
 
 /** Of `POST actions`: with `dryRun` how many it would be and the first of them, else the task that does it. */
 export const actionAnswer = z.union([
-  z.object({ count: amount, sample: z.array(task), unfilled: amount.optional() }),
+  z.object({
+    ...{ count: amount, sample: z.array(task), unfilled: amount.optional() },
+    hint: z.string().optional(),
+  }),
   oneTask,
 ]);
 export type ActionAnswer = z.infer<typeof actionAnswer>;

@@ -68,6 +68,36 @@ test("says when no worker is there to do it", async () => {
   expect((await dure.waitForTask(stdout.trim())).result).toMatchObject({ changed: 1 });
 });
 
+test.each([["cancel"], ["retry"], ["delete"], ["edit", "--priority", "5"]])(
+  "an empty query is refused, with how to mean every task: %s",
+  async (...action) => {
+    for (const query of ["", "  "])
+      await expect(say(...action, "--query", query, "--yes")).rejects.toThrow(/--query is empty.*type:\*/);
+    const { stderr } = await say(...action, "--query", "type:*", "--dry-run");
+    expect(stderr).toMatch(/tasks? would be/);
+  },
+);
+
+test("an edit that contradicts itself is refused before anything is asked", async () => {
+  const both = ["--delay", "1h", "--run-at", "2030-01-01"];
+  await expect(say("edit", "--query", "type:*", ...both)).rejects.toThrow(
+    "--run-at and --delay were both given",
+  );
+});
+
+test("a query that finds nothing to do says why", async () => {
+  const { stderr } = await say("retry", "--query", "widthPx:3", "--dry-run");
+  expect(stderr).toContain('No definition declares an attribute "widthPx"');
+  const { id } = await dure.enqueueTask("send-receipt", {}, { delay: "1h" });
+  const said = await say("delete", "--query", `id:${id}`, "--dry-run");
+  expect(said.stderr).toContain(
+    "1 task fits, but the action 'delete' is for those that are COMPLETED, FAILED or",
+  );
+  const json = await say("delete", "--query", `id:${id}`, "--dry-run", "--json");
+  expect(JSON.parse(json.stdout)).toMatchObject({ matched: 0, hint: expect.stringContaining("1 task fits") });
+  await dure.cancelTask(id);
+});
+
 test("is for queries", async () => {
   await expect(say("retry", "some-id", "--background")).rejects.toThrow("--background is for --query.");
   await expect(say("retry", "some-id", "--rate", "5")).rejects.toThrow("--rate is for --query.");

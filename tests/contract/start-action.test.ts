@@ -203,6 +203,18 @@ describe.each(Object.entries(databases))("on %s", (name, makeDatabase) => {
     expect(records[0]?.after).toMatchObject({ action: "edit", edit: { runAt: runAt.toISOString() } });
   });
 
+  test("what an action finds nothing to do for is told beside the report", async () => {
+    await send(3);
+    const search = { payload: { order: { gte: 1 } } };
+    const { hint } = await dure.actOnTasks(search, "cancel", { dryRun: true });
+    expect(hint).toBe("3 tasks fit, but the action 'cancel' is for those that are PENDING or RUNNING.");
+    const misspelt = await dure.actOnTasks({ type: "send-reciept" }, "retry");
+    expect(misspelt).toMatchObject({
+      matched: 0,
+      hint: expect.stringContaining('Did you mean "send-receipt"?'),
+    });
+  });
+
   test("what cannot be asked is refused at once", async () => {
     const code = (promise: Promise<unknown>) =>
       promise.then(
@@ -213,6 +225,13 @@ describe.each(Object.entries(databases))("on %s", (name, makeDatabase) => {
     expect(await code(dure.startAction({}, "edit"))).toBe("INVALID_OPTION");
     expect(await code(dure.startAction({}, "retry", { rate: 0 }))).toBe("INVALID_OPTION");
     expect(await code(dure.startAction({ query: "statsu:x" }, "retry"))).toBe("INVALID_QUERY");
+    for (const edit of [{ priority: 5_000 }, { prio: 3 }, {}, { delay: "1h", runAt: new Date() }])
+      expect(await code(dure.startAction({}, "edit", { edit }))).toBe("INVALID_OPTION");
+    for (const search of [{ query: "" }, { type: undefined, payload: { user: undefined } }])
+      expect(await code(dure.startAction(search as never, "delete"))).toBe("INVALID_OPTION");
+    expect(await code(dure.saveSearch("empty", { query: " " }))).toBe("INVALID_OPTION");
+    expect(await dure.listSearches()).toEqual([]);
+    expect((await dure.readAudit({})).records).toEqual([]);
     expect(await dure.countTasks({})).toBe(0);
   });
 });

@@ -43,6 +43,8 @@ test("a dry run counts and shows some, and changes nothing", async () => {
   expect(status).toBe(200);
   expect(body).toMatchObject({ count: 3, sample: [{ status: "FAILED" }, {}, {}] });
   expect(await dure.countTasks({})).toBe(6);
+  const none = await ask("POST", "/api/actions", { status: "failed", action: "cancel", dryRun: true });
+  expect(none.body).toMatchObject({ count: 0, hint: expect.stringContaining("3 tasks fit") });
 });
 
 test("starts a task, which is asked for its progress and its result", async () => {
@@ -120,5 +122,10 @@ test("what cannot be asked is refused", async () => {
   expect(await code({ action: "retry", every: true })).toBe("INVALID_REQUEST");
   expect(await code({ action: "retry", rate: 0 })).toBe("INVALID_REQUEST");
   expect(await code({ action: "edit" })).toBe("INVALID_OPTION");
+  for (const edit of [{ priority: 5_000 }, {}]) {
+    expect(await code({ action: "edit", edit })).toBe("INVALID_OPTION");
+    expect(await code({ action: "edit", edit, dryRun: true })).toBe("INVALID_OPTION");
+  }
+  expect(await code({ action: "retry", q: "" })).toBe("INVALID_OPTION");
   expect(await code({ action: "retry", q: "statsu:x" })).toBe("INVALID_QUERY");
 });

@@ -52,15 +52,15 @@ test("a search is saved, listed, used and deleted", async () => {
 test("every name that may be given has an address", async () => {
   for (const name of ["팀/a.b:c-d_e", "a", "...a"]) {
     const path = `searches/${encodeURIComponent(name)}`;
-    expect((await ask("PUT", path, { query: "" })).body.search).toMatchObject({ name });
+    expect((await ask("PUT", path, { query: "type:*" })).body.search).toMatchObject({ name });
     expect((await ask("DELETE", path)).body).toEqual({ deleted: name });
   }
-  expect((await ask("PUT", "searches/a%20b", { query: "" })).body.code).toBe("INVALID_ID");
+  expect((await ask("PUT", "searches/a%20b", { query: "type:*" })).body.code).toBe("INVALID_ID");
 });
 
 test("a viewer reads, and changes nothing", async () => {
   await dure.saveSearch("late", { query: "status:pending" });
-  expect((await ask("PUT", "searches/late", { query: "" }, "viewer")).status).toBe(403);
+  expect((await ask("PUT", "searches/late", { query: "type:*" }, "viewer")).status).toBe(403);
   expect((await ask("DELETE", "searches/late", undefined, "viewer")).status).toBe(403);
   expect((await ask("GET", "searches", undefined, "viewer")).status).toBe(200);
   expect(await dure.listSearches()).toMatchObject([{ name: "late", query: "status:pending" }]);
@@ -82,20 +82,25 @@ test("each change is in the audit, with the query and what an alert enqueues", a
 test.each<[string, unknown, number, string]>([
   ["a query with an error", { query: "statsu:failed" }, 400, "INVALID_QUERY"],
   ["a query with an unknown search", { query: "@nobody" }, 400, "INVALID_QUERY"],
-  ["an alert without a bound", { query: "", alert: { enqueue: { type: "page" } } }, 400, "INVALID_OPTION"],
+  [
+    "an alert without a bound",
+    { query: "type:*", alert: { enqueue: { type: "page" } } },
+    400,
+    "INVALID_OPTION",
+  ],
   [
     "an alert of an unknown type",
-    { query: "", alert: { over: 1, enqueue: { type: "x" } } },
+    { query: "type:*", alert: { over: 1, enqueue: { type: "x" } } },
     404,
     "TASK_NOT_DEFINED",
   ],
-  ["something unknown", { query: "", color: "red" }, 400, "INVALID_REQUEST"],
+  ["something unknown", { query: "type:*", color: "red" }, 400, "INVALID_REQUEST"],
 ])("%s is refused", async (_what, body, status, code) => {
   expect(await ask("PUT", "searches/late", body)).toMatchObject({ status, body: { code } });
 });
 
 test("a deleted search is not there to delete", async () => {
-  await dure.saveSearch("late", { query: "" });
+  await dure.saveSearch("late", { query: "type:*" });
   expect(await ask("DELETE", "searches/laet")).toMatchObject({
     ...{ status: 404, body: { code: "SEARCH_NOT_FOUND", message: expect.stringContaining('"late"') } },
   });
@@ -103,7 +108,7 @@ test("a deleted search is not there to delete", async () => {
 
 test("secrets of an alert's payload are not shown", async () => {
   const payload = { team: "mail", apiKey: "hunter2" };
-  await dure.saveSearch("late", { query: "", alert: { over: 1, enqueue: { type: "page", payload } } });
+  await dure.saveSearch("late", { query: "type:*", alert: { over: 1, enqueue: { type: "page", payload } } });
   const { body } = await ask("GET", "searches");
   expect(body.searches[0].alert.enqueue.payload).toEqual({ team: "mail", apiKey: "[redacted]" });
 });
@@ -112,20 +117,20 @@ test("a rule that is saved as it was shown keeps its secrets, which no other typ
   dure.defineTask("echo", async ({ payload }) => payload);
   const payload = { team: "mail", apiKey: "hunter2" };
   await dure.saveSearch("late", {
-    query: "",
+    query: "type:*",
     alert: { over: 1, enqueue: { type: "page", payload }, recovered: { type: "page", payload } },
   });
   const { alert } = (await ask("GET", "searches")).body.searches[0];
   alert.over = 7;
   alert.enqueue.payload.team = "phone";
-  expect((await ask("PUT", "searches/late", { query: "", alert })).status).toBe(200);
+  expect((await ask("PUT", "searches/late", { query: "type:*", alert })).status).toBe(200);
   expect((await dure.listSearches())[0]?.alert).toEqual({
     over: 7,
     enqueue: { type: "page", payload: { ...payload, team: "phone" } },
     recovered: { type: "page", payload },
   });
   alert.recovered.type = "echo";
-  expect(await ask("PUT", "searches/late", { query: "", alert })).toMatchObject({
+  expect(await ask("PUT", "searches/late", { query: "type:*", alert })).toMatchObject({
     status: 422,
     body: {
       code: "INVALID_PAYLOAD",
@@ -138,13 +143,13 @@ test("a rule that is saved as it was shown keeps its secrets, which no other typ
 test("who may not see payloads changes a rule without losing the one it has", async () => {
   payloads = false;
   const payload = { team: "mail" };
-  await dure.saveSearch("late", { query: "", alert: { over: 1, enqueue: { type: "page", payload } } });
+  await dure.saveSearch("late", { query: "type:*", alert: { over: 1, enqueue: { type: "page", payload } } });
   const { alert } = (await ask("GET", "searches")).body.searches[0];
   expect(alert).toEqual({ over: 1, enqueue: { type: "page" } });
-  await ask("PUT", "searches/late", { query: "", alert: { ...alert, over: 7 } });
+  await ask("PUT", "searches/late", { query: "type:*", alert: { ...alert, over: 7 } });
   expect((await dure.listSearches())[0]?.alert).toEqual({ over: 7, enqueue: { type: "page", payload } });
   await ask("PUT", "searches/late", {
-    query: "",
+    query: "type:*",
     alert: { ...alert, enqueue: { type: "page", payload: {} } },
   });
   expect((await dure.listSearches())[0]?.alert?.enqueue).toEqual({ type: "page", payload: {} });

@@ -67,6 +67,8 @@ function changeOf({ priority, runAt, delay }: Options): EditOptions {
   if (priority === undefined && runAt === undefined && delay === undefined) {
     throw new CommandError("Nothing to change was given: add --priority, --run-at or --delay.");
   }
+  if (runAt !== undefined && delay !== undefined)
+    throw new CommandError("--run-at and --delay were both given; give one of them.");
   return {
     ...given(priority, (text) => ({ priority: parseInteger(text, "--priority", -1_000, 1_000) })),
     ...given(runAt, (text) => ({ runAt: parseInstant(text, "--run-at") })),

@@ -47,9 +47,16 @@ export const actionRoutes = [
       };
       audit({ action, ...filter, dryRun });
       if (dryRun) {
-        const { matched, sample, unfilled } = await dure.actOnTasks(search, action, { ...change, dryRun });
+        const { matched, sample, unfilled, hint } = await dure.actOnTasks(search, action, {
+          ...change,
+          dryRun,
+        });
         const shown = sample.map((task) => documents.task(task));
-        return { count: matched, sample: shown, ...(unfilled && { unfilled }) };
+        return {
+          ...{ count: matched, sample: shown },
+          ...(unfilled && { unfilled }),
+          ...(hint !== undefined && { hint }),
+        };
       }
       charge(1);
       const started = await dure.startAction(search, action, {

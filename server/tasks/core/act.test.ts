@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createDure, type Dure } from "../../dure.ts";
+import type { ActionSearch, ActReport, TaskAction } from "./act.ts";
 
 let dure: Dure;
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -69,7 +70,9 @@ test("a signal ends it between two tasks, and a rate is kept", async () => {
   const report = await dure.actOnTasks({ status: "COMPLETED" }, "delete", {
     rate: 200,
     signal: stop.signal,
-    onProgress: () => stop.abort(),
+    onProgress: ({ changed }) => {
+      if (changed === 100) stop.abort();
+    },
   });
   expect(report).toMatchObject({ matched: 115, changed: 100, aborted: true });
   expect(performance.now() - began).toBeGreaterThan(350);
@@ -109,6 +112,81 @@ test("a search that is a page of a list is refused, and nothing is done", async 
     code: "INVALID_OPTION",
   });
   expect(await dure.countTasks({ status: "PENDING" })).toBe(left);
+});
+
+test.each([
+  { priority: 5_000 },
+  { priority: "high" },
+  { prio: 3 },
+  { delay: "1h", runAt: new Date() },
+  {},
+  { priority: undefined },
+])("an impossible edit is refused before anything is stored or audited: %j", async (edit) => {
+  const refused = { code: "INVALID_OPTION" };
+  const before = await dure.readAudit({ limit: 1_000 });
+  const search = { payload: { order: 240 } };
+  const options = { edit: edit as never };
+  await expect(dure.actOnTasks(search, "edit", options)).rejects.toMatchObject(refused);
+  await expect(dure.actOnTasks({ type: "nobody" }, "edit", options)).rejects.toMatchObject(refused);
+  await expect(dure.actOnTasks(search, "edit", { ...options, dryRun: true })).rejects.toMatchObject(refused);
+  await expect(dure.startAction(search, "edit", options)).rejects.toMatchObject(refused);
+  const [task] = await dure.searchTasks(search);
+  await expect(dure.editTask(task!.id, edit as never)).rejects.toMatchObject(refused);
+  expect(await dure.readAudit({ limit: 1_000 })).toEqual(before);
+  expect(await dure.countTasks({ type: "dure.act-on-tasks" })).toBe(0);
+});
+
+test.each<ActionSearch>([
+  { query: "" },
+  { query: "  ", budget: "none" },
+  { query: "sort:id" },
+  { type: undefined, payload: { u: undefined } },
+  { attributes: {} },
+  { createdAtRange: {} },
+  { createdAtRange: { start: undefined } } as never,
+  { and: [{}] },
+  { or: [{ type: "send-receipt" }, { type: undefined }] },
+])("filters that say nothing are no search for every task: %j", async (search) => {
+  const refused = { code: "INVALID_OPTION", message: expect.stringContaining("{}") };
+  for (const dryRun of [true, false])
+    await expect(dure.actOnTasks(search, "delete", { dryRun })).rejects.toMatchObject(refused);
+  await expect(dure.startAction(search, "delete")).rejects.toMatchObject(refused);
+});
+
+test.each<ActionSearch>([{}, { budget: "none" }, { definitions: false }, { query: "type:*" }])(
+  "every task is meant by %j",
+  async (search) => {
+    const { matched } = await dure.actOnTasks(search, "retry", { dryRun: true });
+    expect(matched).toBe(
+      (await dure.actOnTasks({ status: ["FAILED", "CANCELLED"] }, "retry", { dryRun: true })).matched,
+    );
+  },
+);
+
+test("an action that finds nothing to do says why nothing can, or how many it is not for", async () => {
+  const hint = async (search: ActionSearch, action: TaskAction) =>
+    (await dure.actOnTasks(search, action, { dryRun: true })).hint;
+  expect(await hint({ query: "widthPx:3" }, "retry")).toMatch(
+    /No definition declares an attribute "widthPx"/,
+  );
+  expect(await hint({ type: "send-reciept" }, "delete")).toMatch(/Did you mean "send-receipt"/);
+  const failed = await dure.countTasks({ status: "FAILED" });
+  const fit = `${failed} tasks fit, but the action 'cancel' is for those that are PENDING or RUNNING.`;
+  expect(await hint({ status: "FAILED" }, "cancel")).toBe(fit);
+  expect((await dure.actOnTasks({ status: "FAILED" }, "cancel")).hint).toBe(fit);
+  expect(await hint({ status: "FAILED" }, "retry")).toBeUndefined();
+});
+
+test("progress is told as often as a rate lets something be done", async () => {
+  const seen: number[] = [];
+  const search = { query: "status:failed" };
+  const stop = new AbortController();
+  const onProgress = ({ changed }: ActReport) => {
+    seen.push(changed);
+    if (seen.length === 3) stop.abort();
+  };
+  await dure.actOnTasks(search, "retry", { rate: 20, signal: stop.signal, onProgress });
+  expect(seen).toEqual([2, 4, 6]);
 });
 
 test("what cannot be asked is refused", async () => {

@@ -3,9 +3,18 @@ import { byOf, byRule, recordIn } from "./audit.ts";
 import { summarizeTasksIn } from "./counts/summary.ts";
 import { parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
-import { fixedSearch, searchTaskPageIn } from "./find.ts";
+import type { Condition } from "./filters/condition.ts";
+import { fixedSearch, searchTaskPageIn, toStoreSearch } from "./find.ts";
+import { grouped } from "./grouped.ts";
 import type { Instance } from "./instance.ts";
-import { cancelTaskIn, deleteTaskIn, type EditOptions, editTaskIn, retryTaskIn } from "./manage.ts";
+import {
+  cancelTaskIn,
+  checkEdit,
+  deleteTaskIn,
+  type EditOptions,
+  editTaskIn,
+  retryTaskIn,
+} from "./manage.ts";
 import { booleanRule, checkOptions, integerBetween, oneOf } from "./options.ts";
 import type { AskedBy, AuditAction, AuditState, By } from "./port/store-audit.ts";
 import type { TaskSearchOptions } from "./search.ts";
@@ -33,7 +42,7 @@ export interface ActOptions {
   rate?: number;
   /** Ends it between two tasks; what is done stays done. */
   signal?: AbortSignal;
-  /** Told of the progress after each batch. */
+  /** Told of the progress after each batch: of a hundred, or of a tenth of what `rate` allows a second. */
   onProgress?: (report: ActReport) => void;
   /** Who asks for it, for the audit log: a name, or more than that. */
   by?: string | AskedBy;
@@ -52,6 +61,8 @@ export interface ActReport {
   aborted: boolean;
   /** About how many tasks were judged without an attribute that waits to be filled in, when it began; absent for none. */
   unfilled?: number;
+  /** Where nothing fits: why nothing can, or how many would if the action were for tasks of their status. */
+  hint?: string;
 }
 
 const batchSize = 100;
@@ -85,6 +96,7 @@ export async function actOnTasksIn(
   // Nothing happens to what is only counted: without an end of its own the kept counts tell how much that is.
   const before = options.dryRun ? undefined : new Date(instance.clock.now() + 1);
   const asked = await fixedSearch(instance, search);
+  checkIsMeant("actOnTasks", instance, search, asked);
   const fixed = fixedSet(asked, action, before);
   const { tasks: sample, unfilled } = await searchTaskPageIn(instance, { ...fixed, limit: sampleSize });
   const matched = await countSet(instance, fixed);
@@ -92,6 +104,8 @@ export async function actOnTasksIn(
     ...{ matched, changed: 0, skipped: 0, sample, aborted: false },
     ...(unfilled && { unfilled }),
   };
+  const hint = matched === 0 ? await whyNone(instance, asked, action) : undefined;
+  if (hint !== undefined) report.hint = hint;
   if (options.dryRun) return report;
   const target = searchedBy(instance, asked).query ?? "a filter";
   const told = (by: By, action: AuditAction, after: AuditState) =>
@@ -106,14 +120,33 @@ export async function actOnTasksIn(
       onPortion: (tasks, refused) => {
         report.changed += tasks.length - refused.length;
         report.skipped += refused.length;
+        options.onProgress?.({ ...report });
       },
-      onPage: () => options.onProgress?.({ ...report }),
     });
   } finally {
     const { changed, skipped, aborted } = report;
     await told(byOf(instance, options.by), "end-action", { action, changed, skipped, aborted });
   }
   return report;
+}
+
+/** How long is looked for tasks of other statuses. */
+const otherStatusesBudget = "200ms";
+
+/** What a search of all statuses would say where an action finds nothing to do. */
+async function whyNone(
+  instance: Instance,
+  asked: ActionSearch,
+  action: TaskAction,
+): Promise<string | undefined> {
+  const search = { ...asked, definitions: false, budget: otherStatusesBudget };
+  const { tasks, hint } = await searchTaskPageIn(instance, { ...search, limit: 1 });
+  if (tasks.length === 0) return hint;
+  const { count, errorMax } = (await summarizeTasksIn(instance, { ...search, by: [] })).total;
+  const names = statusesFor[action];
+  const allowed = names.length === 1 ? names[0] : `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
+  const many = errorMax > 0 ? `About ${grouped(Math.max(1, count))}` : grouped(count);
+  return `${many} ${count === 1 ? "task fits" : "tasks fit"}, but the action '${action}' is for those that are ${allowed}.`;
 }
 
 /**
@@ -154,8 +187,6 @@ export interface ActOnSetOptions extends Pick<ActOptions, "edit" | "rate" | "sig
   record: string | undefined;
   /** Told what was acted on, in the order of the set, and which of it was refused. */
   onPortion(tasks: readonly Task[], refused: readonly Refused[]): void;
-  /** After each page. */
-  onPage?(): void;
 }
 
 /** Answers whether the signal ended it. */
@@ -175,7 +206,6 @@ export async function actOnSet(
     const tasks = page.tasks.filter(({ type }) => type !== actionType);
     if (await actOnPage(instance, tasks, action, options)) return true;
     cursor = page.nextCursor;
-    options.onPage?.();
   } while (cursor !== undefined);
   return false;
 }
@@ -196,6 +226,7 @@ export function checkAct(what: string, action: TaskAction, options: ActOptions):
       `${what}: the action 'edit' needs what to change, as edit: { priority: 5 }.`,
     );
   }
+  if (options.edit !== undefined) checkEdit(`${what}: edit`, options.edit);
 }
 
 /** The audit log keeps JSON. */
@@ -217,6 +248,36 @@ export function checkActionSearch(what: string, search: TaskSearchOptions): void
     "INVALID_OPTION",
     `${what}: ${dropped.join(", ")} would not be kept, since an action is done to all that fits; narrow that by filters, such as a range of createdAt.`,
   );
+}
+
+/** What of a search is no filter. */
+const beside: readonly string[] = ["budget", "definitions"] satisfies (keyof ActionSearch)[];
+
+/**
+ * Every task is meant by {} alone: filters of which none has a value, an empty query for instance, are a value that was forgotten.
+ * @param fixed the same, with what its saved searches stand for
+ * @throws DureError INVALID_OPTION
+ */
+export function checkIsMeant(
+  what: string,
+  instance: Instance,
+  search: ActionSearch,
+  fixed: ActionSearch,
+): void {
+  const given = Object.keys(search).filter((name) => !beside.includes(name));
+  const { id, types, statuses, queues, created = {}, updated = {}, where } = toStoreSearch(instance, fixed);
+  const bounds = [...Object.values(created), ...Object.values(updated)];
+  const asked = [id, types, statuses, queues, ...bounds].some((one) => one !== undefined);
+  if (given.length === 0 || asked || (where && !holdsAlways(where))) return;
+  throw new DureError(
+    "INVALID_OPTION",
+    `${what}: ${given.join(", ")} of the search say nothing, so that every task would fit; give {} to mean every task.`,
+  );
+}
+
+function holdsAlways(where: Condition): boolean {
+  if (where.kind === "and") return where.parts.every(holdsAlways);
+  return where.kind === "or" && where.parts.some(holdsAlways);
 }
 
 /** Answers whether the signal ended it. */

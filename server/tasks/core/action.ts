@@ -9,6 +9,7 @@ import {
   actOnSet,
   checkAct,
   checkActionSearch,
+  checkIsMeant,
   countSet,
   editAsJson,
   fixedSet,
@@ -18,7 +19,7 @@ import type { AbortReason, TaskContext } from "./attempt.ts";
 import { byRule, callerOf, recordIn } from "./audit.ts";
 import { enqueueOf } from "./enqueue.ts";
 import type { TaskFilter } from "./filters/filter.ts";
-import { fixedSearch, hintOfUnfilled, searchTaskPageIn, toStoreSearch } from "./find.ts";
+import { fixedSearch, hintOfUnfilled, searchTaskPageIn } from "./find.ts";
 import type { Instance } from "./instance.ts";
 import { checkOptions, integerBetween } from "./options.ts";
 import type { AskedBy, AuditState, By } from "./port/store-audit.ts";
@@ -89,7 +90,7 @@ export async function startActionIn(
   checkActionSearch("startAction", search);
   checkOptions("startAction", rest, { rate: integerBetween(1, 1_000_000) });
   const fixed = await fixedSearch(instance, search);
-  toStoreSearch(instance, fixed);
+  checkIsMeant("startAction", instance, search, fixed);
   // Due from then on, so that nothing it changes is still of the set.
   const before = new Date(instance.clock.now() + 1);
   const asked = searchedBy(instance, fixed);

@@ -7,7 +7,7 @@ import { DureError } from "./errors.ts";
 import { findNearIdsIn } from "./find.ts";
 import type { Instance } from "./instance.ts";
 import { defaultInstance } from "./instance.ts";
-import { checkOptions, dateRule, durationRule, integerBetween } from "./options.ts";
+import { checkOptions, dateRule, durationRule, integerBetween, type OptionRule } from "./options.ts";
 import type { AskedBy } from "./port/store-audit.ts";
 import type { ChangeBy, TaskEdit, TaskStore, Written } from "./store.ts";
 import type { Task } from "./task.ts";
@@ -97,21 +97,37 @@ export async function editTaskIn(
   edit: EditOptions,
   part: PartOfAction = {},
 ): Promise<Task> {
-  checkOptions("editTask", edit, {
-    ...changeRules,
-    priority: integerBetween(-1_000, 1_000),
-    runAt: dateRule,
-    delay: durationRule({ minMs: 0 }),
-  });
-  if (edit.delay !== undefined && edit.runAt !== undefined) {
-    throw new DureError("INVALID_OPTION", "editTask: delay and runAt were both given; give one of them.");
-  }
+  checkEdit("editTask", edit, changeRules);
   const stored: TaskEdit = {};
   if (edit.priority !== undefined) stored.priority = edit.priority;
   if (edit.runAt !== undefined) stored.dueAt = edit.runAt.getTime();
   if (edit.delay !== undefined) stored.dueAt = instance.clock.now() + parseDuration(edit.delay, "delay");
   const by = recordedBy(instance, edit, part);
   return (await change(instance, id, (store) => store.editTask(id, stored, edit.expectedVersion, by))).task;
+}
+
+/**
+ * Before anything of it is kept.
+ * @param others rules of what may stand beside it
+ * @throws DureError INVALID_OPTION for what no task can be given, and where nothing is to be changed
+ */
+export function checkEdit(what: string, edit: EditOptions, others: Record<string, OptionRule> = {}): void {
+  checkOptions(what, edit, {
+    ...others,
+    priority: integerBetween(-1_000, 1_000),
+    runAt: dateRule,
+    delay: durationRule({ minMs: 0 }),
+  });
+  const { priority, runAt, delay } = edit;
+  if (delay !== undefined && runAt !== undefined) {
+    throw new DureError("INVALID_OPTION", `${what}: delay and runAt were both given; give one of them.`);
+  }
+  if (priority === undefined && runAt === undefined && delay === undefined) {
+    throw new DureError(
+      "INVALID_OPTION",
+      `${what}: nothing to change was given; add priority, runAt or delay.`,
+    );
+  }
 }
 
 /**

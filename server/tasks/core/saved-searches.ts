@@ -173,7 +173,11 @@ function plainTask({ type, payload }: AlertTask): AlertTask {
 }
 
 const queryRule: OptionRule = (value, name) =>
-  stringUpTo(queryMax)(value, name) ?? plainText(value as string, name);
+  stringUpTo(queryMax)(value, name) ??
+  plainText(value as string, name) ??
+  ((value as string).trim() === ""
+    ? `${name} is empty, so that its name would stand for every task; write type:* to mean that.`
+    : undefined);
 const nullOr =
   (rule: OptionRule): OptionRule =>
   (value, name) =>
