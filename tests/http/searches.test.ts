@@ -160,3 +160,13 @@ test("a parameter that is given twice is refused, and not half of it answered", 
   expect(await ask("GET", "tasks?q=payload.order:1&q=payload.order:2")).toMatchObject(twice);
   expect(await ask("GET", "tasks/watch?q=a&q=b")).toMatchObject(twice);
 });
+
+test("places in payloads are offered to those who may see them", async () => {
+  const textsOf = async () => {
+    const { items } = (await ask("GET", "query/complete?text=payload.o&position=9")).body;
+    return items.map(({ text }: { text: string }) => text);
+  };
+  expect(await textsOf()).toEqual(["payload.order:"]);
+  payloads = false;
+  expect(await textsOf()).toEqual([]);
+});
