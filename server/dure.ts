@@ -94,7 +94,9 @@ export interface Dure {
    * by its signal, or with the instance; holds the process open only while the next change is waited for.
    * @throws DureError INVALID_OPTION, INVALID_QUERY at once; INVALID_CURSOR and DATABASE_… from the iteration
    */
-  watchTasks(options?: WatchOptions): AsyncIterableIterator<TaskChange, undefined>;
+  watchTasks<Payload = any, Result = any>(
+    options?: WatchOptions<NoInfer<Payload>, NoInfer<Result>>,
+  ): AsyncIterableIterator<TaskChange<Payload, Result>, undefined>;
   /**
    * PENDING: CANCELLED at once. RUNNING: its handler is asked to stop, and may succeed first. Again, it changes nothing.
    * @throws DureError TASK_NOT_FOUND, STATUS_CONFLICT once it has ended, VERSION_CONFLICT
@@ -231,7 +233,9 @@ export function waitForTask(id: string, options?: WaitForTaskOptions): Promise<T
 }
 
 /** `dure.watchTasks` on the default instance. */
-export function watchTasks(options?: WatchOptions): AsyncIterableIterator<TaskChange, undefined> {
+export function watchTasks<Payload = any, Result = any>(
+  options?: WatchOptions<NoInfer<Payload>, NoInfer<Result>>,
+): AsyncIterableIterator<TaskChange<Payload, Result>, undefined> {
   return defaultDure().watchTasks(options);
 }
 

@@ -5,7 +5,7 @@ import { resolveBackoff } from "./backoff.ts";
 import { parseDuration } from "./duration.ts";
 import { enqueueManyOf, enqueueOf, runOf } from "./enqueue.ts";
 import { DureError } from "./errors.ts";
-import { searchTasksIn } from "./find.ts";
+import { countTasksIn, searchTaskPageIn, searchTasksIn } from "./find.ts";
 import type { Instance } from "./instance.ts";
 import { checkDefinitionId, checkQueue, checkTag } from "./names.ts";
 import {
@@ -69,6 +69,8 @@ export function definitionOf(instance: Instance, registered: RegisteredDefinitio
     enqueueMany: (items, manyOptions) => enqueueManyOf(instance, registered, items, manyOptions),
     run: (payload, runOptions) => runOf(instance, registered, payload, runOptions),
     search: (searchOptions) => searchTasksIn(instance, { ...searchOptions, type: id }),
+    searchPage: (searchOptions) => searchTaskPageIn(instance, { ...searchOptions, type: id }),
+    count: (searchOptions) => countTasksIn(instance, { ...searchOptions, type: id }),
   } satisfies TaskDefinition);
 }
 

@@ -60,7 +60,7 @@ export interface TaskSearchOptions<Payload = any, Result = any, Attributes = any
   budget?: Duration | "none";
   /** Whether definitions that have no task yet are listed, as PENDING entries of their own. Default true. */
   definitions?: boolean;
-  /** A cursor of `searchTaskPage` with the same filters and order; takes the place of `offset`. */
+  /** A cursor of `searchTaskPage` or `definition.searchPage` with the same filters and order; takes the place of `offset`. */
   cursor?: string;
   /**
    * Only tasks that were stored or changed since: the `updatedCursor` of an earlier page, the cursor of a watcher's change,
@@ -71,8 +71,8 @@ export interface TaskSearchOptions<Payload = any, Result = any, Attributes = any
 }
 
 /** A page of a search and the way to its neighbours. */
-export interface TaskPage {
-  tasks: Task[];
+export interface TaskPage<Payload = any, Result = any> {
+  tasks: Task<Payload, Result>[];
   /** Pass as `cursor` to continue after the last task; absent on the last page. */
   nextCursor?: string;
   /** Pass as `cursor` to get the page before the first task; absent on the first page. */

@@ -10,7 +10,7 @@ import { define } from "./definition.ts";
 import type { Duration } from "./duration.ts";
 import type { EnqueueItem, EnqueueOptions, RunOptions } from "./enqueue.ts";
 import { defaultInstance } from "./instance.ts";
-import type { TaskSearchOptions } from "./search.ts";
+import type { TaskPage, TaskSearchOptions } from "./search.ts";
 
 /** Where a task is in its life. Every input also takes the plain strings. */
 export enum TaskStatus {
@@ -168,6 +168,12 @@ export interface TaskDefinition<Payload = any, Result = any, Input = Payload, At
   search(
     options?: Omit<TaskSearchOptions<Payload, Result, Attributes>, "type">,
   ): Promise<Task<Payload, Result>[]>;
+  /** `searchTaskPage` among the tasks of this type. */
+  searchPage(
+    options?: Omit<TaskSearchOptions<Payload, Result, Attributes>, "type">,
+  ): Promise<TaskPage<Payload, Result>>;
+  /** `countTasks` among the tasks of this type. */
+  count(options?: Omit<TaskSearchOptions<Payload, Result, Attributes>, "type">): Promise<number>;
 }
 
 /**

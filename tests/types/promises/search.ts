@@ -1,5 +1,5 @@
 /** What a definition's search knows of its payload and result. Compiled, never run. */
-import { defineTask, searchTasks, type Task, type TaskDefinition } from "dure";
+import { defineTask, searchTasks, type Task, type TaskDefinition, type TaskPage, watchTasks } from "dure";
 import type { AttributeSources } from "dure/types";
 import { z } from "zod";
 import { type Equal, expectType } from "./expect.ts";
@@ -16,6 +16,43 @@ const resizeImage = defineTask("resize-image", async (_task: Task<Picture>) => (
 const found = await resizeImage.search({ payload: { widthPx: { gte: 640 } } });
 expectType<Equal<(typeof found)[number]["payload"], Picture>>();
 expectType<Equal<(typeof found)[number]["result"], { sizeBytes: number } | undefined>>();
+
+const page = await resizeImage.searchPage({
+  payload: { widthPx: { gte: 640 } },
+  sortBy: "duration",
+  limit: 9,
+});
+expectType<Equal<typeof page, TaskPage<Picture, { sizeBytes: number }>>>();
+expectType<Equal<(typeof page)["tasks"], Task<Picture, { sizeBytes: number }>[]>>();
+await resizeImage.searchPage({ ...(page.nextCursor && { cursor: page.nextCursor }) });
+const counted = await resizeImage.count({ payload: { widthPx: [640, 800] } });
+expectType<Equal<typeof counted, number>>();
+// @ts-expect-error: there is no such place in the payload
+await resizeImage.searchPage({ payload: { widthPixels: 640 } });
+// @ts-expect-error: it is a number
+await resizeImage.count({ payload: { widthPx: "640" } });
+// @ts-expect-error: the type is the definition's
+await resizeImage.count({ type: "send-receipt" });
+// @ts-expect-error: a number has no beginning
+await resizeImage.search({ payload: { widthPx: { prefix: "6" } } });
+// @ts-expect-error: nor parts
+await resizeImage.search({ payload: { widthPx: { contains: "4" } } });
+// @ts-expect-error: nor has a Date
+await resizeImage.search({ payload: { takenAt: { prefix: "2026" } } });
+// @ts-expect-error: nor any instant of a task
+await resizeImage.search({ createdAt: { prefix: "2026" } });
+
+for await (const { change, task } of watchTasks<Picture, { sizeBytes: number }>({
+  type: "resize-image",
+  payload: { widthPx: { gt: 640 } },
+})) {
+  expectType<Equal<typeof change, "entered" | "changed" | "left">>();
+  expectType<Equal<typeof task, Task<Picture, { sizeBytes: number }>>>();
+}
+// @ts-expect-error: there is no such place in the payload
+watchTasks<Picture>({ payload: { widthPixels: 640 } });
+for await (const { task } of watchTasks({ payload: { widthPx: { gt: 640 } }, result: { sizeBytes: 1 } }))
+  expectType<Equal<typeof task, Task>>();
 
 await resizeImage.search({
   payload: { url: { prefix: "https:" }, user: { id: [1, 2], tags: "vip" }, takenAt: { lt: new Date() } },
@@ -108,6 +145,10 @@ await sendReceipt.search({ attributes: { plan: ["free", "large"] } });
 await sendReceipt.search({ attributes: { tag: 1 } });
 // @ts-expect-error: it is a Date
 await sendReceipt.search({ attributes: { paidAt: { gte: "2026-11-23" } } });
+// @ts-expect-error: it is a number, which has no beginning
+await sendReceipt.search({ attributes: { userId: { prefix: "4" } } });
+// @ts-expect-error: true and false have no parts
+await sendReceipt.searchPage({ attributes: { isGift: { contains: "t" } } });
 // @ts-expect-error: it comes from the result, and is a text
 await sendReceipt.search({ attributes: { mail: { gt: 5 } } });
 // @ts-expect-error: nor in an alternative
@@ -150,4 +191,5 @@ const sources: AttributeSources<Order> = { userId: (order) => order.user.id };
 await defineTask("given", async (_task: Task<Order>) => 1, { attributes: sources }).search({
   attributes: { userId: 42 },
 });
-await searchTasks({ attributes: { anything: 1 }, and: [{ attributes: { other: "x" } }] });
+await searchTasks({ attributes: { anything: 1 }, and: [{ attributes: { other: { prefix: "x" } } }] });
+await searchTasks({ payload: { anything: { contains: "x" } }, error: { prefix: "E" } });

@@ -11,6 +11,13 @@ export type Match<Value> = Value | readonly Value[] | null | Matcher<Value>;
 /** What has an order. A bigint is kept as text, which has another order than its numbers. */
 export type Ordered<Value> = Exclude<Value, boolean | bigint>;
 
+/** What has a beginning and parts. A Date is compared as an instant, and a number as a number. */
+export type Textual<Value> = unknown extends Value
+  ? string
+  : [Extract<Value, string | bigint>] extends [never]
+    ? never
+    : string;
+
 /** Comparisons that must all hold. */
 export interface Matcher<Value> {
   gt?: Ordered<Value>;
@@ -21,9 +28,9 @@ export interface Matcher<Value> {
   in?: readonly (Value | null)[];
   not?: Match<Value>;
   /** Text that begins like this. */
-  prefix?: string;
+  prefix?: Textual<Value>;
   /** Text that has this in it, whatever its case. */
-  contains?: string;
+  contains?: Textual<Value>;
   /** Whether there is a value. */
   exists?: boolean;
 }
