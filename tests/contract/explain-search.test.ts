@@ -128,6 +128,17 @@ onEachStore("explainSearch", (world) => {
     });
   });
 
+  test.each<[string, Partial<StoreSearch>, string]>([
+    ["an attribute", { where: user7, sortBy: "duration" }, "attributes"],
+    ["an attribute", { where: user7, sortBy: "priority" }, "attributes"],
+    ["a text", { where: timedOut, sortBy: "relevance" }, "texts"],
+    ["a text", { where: timedOut, sortBy: "startedAt" }, "texts"],
+  ])("what %s finds is sorted where its index has another order: %j", async (_what, facts, source) => {
+    const found = await plan(facts);
+    expect(found).toMatchObject({ source, isSorted: true });
+    expect(found.candidates).toBeLessThan(20);
+  });
+
   test("by start and by due time, what is answered is read", async () => {
     for (const [sortBy, index] of [
       ["startedAt", "tasks_started"],

@@ -6,6 +6,7 @@ import { whyNothingFits } from "./filters/why-nothing-fits.ts";
 import { hintOfUnfilled, readPageSearch } from "./find.ts";
 import { grouped } from "./grouped.ts";
 import type { Instance } from "./instance.ts";
+import { rankedMax } from "./relevance.ts";
 import type { TaskSearchOptions } from "./search.ts";
 import type { PlanSource, SearchPlan, StoreSearch } from "./store.ts";
 
@@ -66,9 +67,15 @@ function summaryOf(search: StoreSearch, plan: SearchPlan): string {
   };
   if (source === "id" || source === "order") return from[source];
   const until = isSorted
-    ? `No index has them in the order of ${search.sortBy}, so all of them are read and sorted.`
+    ? sortedText(search.sortBy)
     : "They are read in the order asked for, until the page is full.";
   return `${from[source]} ${until}`;
+}
+
+function sortedText(sortBy: StoreSearch["sortBy"]): string {
+  return sortBy === "relevance"
+    ? `The newest ${grouped(rankedMax)} of them that fit are ranked by relevance.`
+    : `They do not come in the order of ${sortBy}, so all of them are read and sorted.`;
 }
 
 function hintsFor(search: StoreSearch, plan: SearchPlan, parts: readonly Condition[]): string[] {
@@ -79,9 +86,10 @@ function hintsFor(search: StoreSearch, plan: SearchPlan, parts: readonly Conditi
     if (!isNarrowed(search))
       hints.push("Add a type, a status, a queue or a range of time: only what passes them is looked at.");
   }
-  if (isSorted && !["createdAt", "updatedAt", "id"].includes(search.sortBy))
+  // What another index found is few, and relevance is no order that another could stand for.
+  if (isSorted && source === "walk" && search.sortBy !== "relevance")
     hints.push(
-      `Sort by createdAt, updatedAt or id: indexes have these orders, and none has that of ${search.sortBy}.`,
+      `Sort by createdAt, updatedAt or id: beside these filters their orders are read from an index, and that of ${search.sortBy} is not.`,
     );
   if (search.offset >= deepOffset)
     hints.push(

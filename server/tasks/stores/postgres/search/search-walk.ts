@@ -128,14 +128,19 @@ class Walk {
         return (await this.#over(chunks, isPassed ? 0 : offset)).found;
       }
     }
-    const { after: _after, ...rest } = this.#search;
-    const limit = sortedMost(this.#search) + 1;
-    const newestFirst: StoreSearch = { ...rest, limit, offset: 0, sortBy: "createdAt", descending: true };
+    const newestFirst = this.#newestFirst();
     const source = await this.#source(newestFirst);
     const found = await this.#gathered(
       source ? this.#fromSource(source, newestFirst) : this.#chunks(newestFirst),
     );
     return source?.unindexed ? { ...found, unindexed: source.unindexed } : found;
+  }
+
+  /** What is sorted, where no index has the order: the newest that fit. */
+  #newestFirst(): StoreSearch {
+    const { after: _after, ...rest } = this.#search;
+    const limit = sortedMost(this.#search) + 1;
+    return { ...rest, limit, offset: 0, sortBy: "createdAt", descending: true };
   }
 
   async plan(): Promise<SearchPlan> {
@@ -151,9 +156,9 @@ class Walk {
         ...{ candidates: search.where ? total : wanted, isSorted: false },
       };
     }
-    const source = isIndexed(search.sortBy) ? await this.#source() : undefined;
+    const isSorted = !isIndexed(search.sortBy);
+    const source = await this.#source(isSorted ? this.#newestFirst() : search);
     if (!source || source.isWalk) {
-      const isSorted = !isIndexed(search.sortBy);
       const walked: StoreSearch = isSorted ? { ...filters, sortBy: "createdAt", descending: true } : filters;
       const { indexes } = await plain.planInOrder(this.#context, walked);
       const { indexes: started = [], gathered } = source?.starts ?? {};
@@ -168,7 +173,7 @@ class Walk {
       ...{ source: index, of, indexes: indexNames[index] },
       candidates: Math.min(estimate, total),
       ...(estimate >= estimateMax && total > estimate && { isAtLeast: true }),
-      isSorted: !isOrdered,
+      isSorted: isSorted || !isOrdered,
     };
   }
 
