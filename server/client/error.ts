@@ -1,7 +1,7 @@
 /** What a call that was refused, or had no answer, is rejected with. */
 export class DureClientError extends Error {
   override name = "DureClientError";
-  /** As in docs/reference/errors.md and docs/reference/http.md; `NETWORK` when there was no answer, `NOT_DURE` when it was another's. */
+  /** As in docs/reference/errors.md and docs/reference/http.md; `NETWORK` when there was no answer, `NOT_DURE` when it was another's, `REQUEST_TOO_LONG` when the address was. */
   readonly code: string;
   /** The HTTP status; 0 when there was no answer. */
   readonly status: number;
@@ -23,6 +23,7 @@ export class DureClientError extends Error {
 export async function errorOf(response: Response): Promise<DureClientError> {
   const { status, statusText } = response;
   const text = await response.text().catch(() => "");
+  if (status === 431 || status === 414) return tooLong(status);
   const { code, message, details } = (parse(text) ?? {}) as Record<string, unknown>;
   if (typeof code !== "string" || typeof message !== "string") {
     return new DureClientError(
@@ -32,6 +33,16 @@ export async function errorOf(response: Response): Promise<DureClientError> {
     );
   }
   return new DureClientError(code, message, { status, details: { ...(details as object) } });
+}
+
+/** Refused by the server around Dure, before it is read. */
+function tooLong(status: number): DureClientError {
+  return new DureClientError(
+    "REQUEST_TOO_LONG",
+    `The server takes no request with so long an address (${status}); most take about 16,000 characters, headers included. ` +
+      "Ask for less in one query, or save it as a search, with saveSearch, and ask for @ and its name.",
+    { status },
+  );
 }
 
 export function parse(text: string): unknown {

@@ -67,6 +67,8 @@ export const errorCodes: readonly HttpCode[] = [...ownCodes, ...(Object.keys(htt
 interface HttpDetails {
   /** Becomes a header, too. */
   retryAfterMs?: number;
+  /** Where in the request what is wrong stands: `query.limit`. */
+  places?: readonly string[];
   /** Who is calling is said by the server around this one, not by a token. */
   authorize?: true;
 }

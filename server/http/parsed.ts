@@ -2,8 +2,9 @@
 import { z } from "zod";
 import { didYouMean } from "../tasks/core/names.ts";
 import { HttpError } from "./errors.ts";
+import { type Fault, faultOf } from "./faults.ts";
 
-const problemsMax = 10;
+const faultsMax = 10;
 
 /** @throws HttpError 400 with every problem, unknown parameters of an address among them */
 export function parsed<Output>(schema: z.ZodType<Output>, value: unknown, what: "body" | "query"): Output {
@@ -11,8 +12,10 @@ export function parsed<Output>(schema: z.ZodType<Output>, value: unknown, what: 
   const found = schema.safeParse(value);
   if (found.success && unknown.length === 0) return found.data;
   const issues = found.error?.issues ?? [];
-  const problems = issues.map(({ path, message }) => `${[what, ...path].join(".")}: ${message}`);
-  throw new HttpError(400, "INVALID_REQUEST", [...unknown, ...problems].slice(0, problemsMax).join("; "));
+  const faults = [...unknown, ...issues.map((issue) => faultOf(issue, value, what))].slice(0, faultsMax);
+  const messages = faults.map(({ message }) => message);
+  const places = faults.map(({ place }) => place);
+  throw new HttpError(400, "INVALID_REQUEST", messages.join(" "), { places });
 }
 
 /**
@@ -27,9 +30,12 @@ export function givenIn(address: string): Record<string, string> {
 }
 
 /** Bodies are strict by their schemas; an address with a slip in it would ask for more than was meant. */
-function unknownIn(shape: object, given: unknown): string[] {
+function unknownIn(shape: object, given: unknown): Fault[] {
   const known = Object.keys(shape);
   return Object.keys(given as object)
     .filter((name) => !Object.hasOwn(shape, name))
-    .map((name) => `query.${name}: there is no such parameter.${didYouMean(name, known)}`);
+    .map((name) => ({
+      place: `query.${name}`,
+      message: `query.${name}: there is no such parameter.${didYouMean(name, known)}`,
+    }));
 }

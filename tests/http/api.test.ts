@@ -240,6 +240,15 @@ describe("changing", () => {
     ["GET", "/api/tasks?sort=id;drop", undefined, 400, "INVALID_REQUEST"],
     ["GET", "/api/summary?budget=none", undefined, 400, "INVALID_OPTION"],
     ["GET", "/api/summary?budget=6s", undefined, 400, "INVALID_OPTION"],
+    ["GET", "/api/tasks?budget=none", undefined, 400, "INVALID_OPTION"],
+    ["GET", "/api/tasks?budget=6s", undefined, 400, "INVALID_OPTION"],
+    [
+      "GET",
+      "/api/history?from=2026-11-02T00:00:00Z&to=2026-11-01T00:00:00Z&bucket=day",
+      undefined,
+      400,
+      "INVALID_OPTION",
+    ],
     ["GET", "/api/tasks?status=done", undefined, 400, "INVALID_OPTION"],
     ["GET", "/api/tasks?cursor=abc", undefined, 400, "INVALID_CURSOR"],
     ["GET", "/api/tasks/__proto__", undefined, 404, "TASK_NOT_FOUND"],
@@ -250,6 +259,35 @@ describe("changing", () => {
     expect({ status: answer.status, code: told.code }).toEqual({ status, code });
     expect(told.message.length).toBeGreaterThan(10);
     expect(JSON.stringify(told)).not.toMatch(/node_modules|\.ts:|SELECT/);
+  });
+
+  test.each<[string, string, string]>([
+    ["limit=many", 'query.limit is "many"; expected a number.', "query.limit"],
+    ["limit=1000", 'query.limit is "1000"; expected a number of at most 200.', "query.limit"],
+    ["limit=1.5", 'query.limit is "1.5"; expected an integer.', "query.limit"],
+    ["order=up", 'query.order is "up"; expected asc or desc.', "query.order"],
+    ["definitions=yes", 'query.definitions is "yes"; expected true or false.', "query.definitions"],
+    [
+      "from=monday",
+      'query.from is "monday"; expected an instant such as 2026-11-23T09:30:00Z, with Z or an offset.',
+      "query.from",
+    ],
+    ["stauts=failed", 'query.stauts: there is no such parameter. Did you mean "status"?', "query.stauts"],
+  ])("%s is told with what was met and what was expected", async (query, message, place) => {
+    const told = (await (await ask(`/api/tasks?${query}`)).json()) as any;
+    expect(told).toEqual({ code: "INVALID_REQUEST", message, details: { places: [place] } });
+  });
+
+  test("a key of a body that is not known, and one that is missing", async () => {
+    const told = (await (await change("POST", "/api/tasks", { colour: "red" })).json()) as any;
+    expect(told.message).toBe(
+      'body.type is missing; expected a text. body.payload is missing; expected a value. body has "colour", which it does not take.',
+    );
+  });
+
+  test("a page of a budget", async () => {
+    const told = (await (await ask("/api/tasks?budget=500ms&limit=1")).json()) as any;
+    expect(told).toMatchObject({ complete: true, tasks: [{ id: expect.any(String) }] });
   });
 
   test("a body that is no JSON, or too large", async () => {

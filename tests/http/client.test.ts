@@ -209,13 +209,19 @@ describe("what goes wrong", () => {
     expect(await refusalOf(stranger.stats())).toMatchObject({ code: "UNAUTHORIZED", status: 401 });
   });
 
-  test("no answer, another's answer, an aborted call", async () => {
+  test("no answer, another's answer, an address too long, an aborted call", async () => {
     const nobody = createClient({ url: "http://127.0.0.1:1" });
     expect(await refusalOf(nobody.stats())).toMatchObject({ code: "NETWORK", status: 0 });
     const proxy = createServer((_request, response) => response.writeHead(502).end("<h1>Bad gateway</h1>"));
     const url = await urlOf(proxy);
     expect(await refusalOf(createClient({ url }).stats())).toMatchObject({ code: "NOT_DURE", status: 502 });
     proxy.close();
+    const long = await refusalOf(client().searchTasks({ q: `"${"이미지".repeat(1_000)}"` }));
+    expect(long).toMatchObject({
+      code: "REQUEST_TOO_LONG",
+      status: 431,
+      message: expect.stringContaining("saveSearch"),
+    });
     const reason = new Error("enough");
     await expect(client().stats({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
   });

@@ -1,14 +1,10 @@
 /** Everything beside single tasks: definitions, workers, statistics, summaries, completion. */
 import { z } from "zod";
 import type { SummaryKey } from "../../tasks/core/counts/summary.ts";
-import { parseDuration } from "../../tasks/core/duration.ts";
 import { valueAt } from "../../tasks/core/query/query-complete.ts";
 import { completion, definition, healthFinding, session, stats, summary, worker } from "../contract.ts";
 import { type Call, route } from "../route.ts";
-import { boolean, searchOf, taskFilters } from "./tasks.ts";
-
-/** Whoever may only look must not keep a reader of the store busy for long. */
-const budgetRange = { minMs: 1, maxMs: 5_000 };
+import { boolean, budgetOf, budgetQuery, searchOf, taskFilters } from "./tasks.ts";
 
 export const overviewRoutes = [
   route({
@@ -70,7 +66,7 @@ export const overviewRoutes = [
         .default(["status"]),
       time: z.enum(["createdAt", "updatedAt"]).optional(),
       percentiles: boolean.default(false),
-      budget: z.string().max(20).optional(),
+      budget: budgetQuery,
     }),
     run: async ({ dure, documents, query }) => {
       const { by, time, percentiles, budget, from, to, ...filter } = query;
@@ -84,7 +80,7 @@ export const overviewRoutes = [
         by: by as SummaryKey[],
         time: instant,
         percentiles,
-        ...(budget !== undefined && { budget: parseDuration(budget, "budget", budgetRange) }),
+        ...budgetOf(budget),
       };
       const { groups, ...rest } = await dure.summarizeTasks(search);
       return { ...rest, groups: groups.map((group) => documents.group(group)) };

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Dure } from "../../dure.ts";
 import { actionType } from "../../tasks/core/act.ts";
+import { parseDuration } from "../../tasks/core/duration.ts";
 import { DureError } from "../../tasks/core/errors.ts";
 import { findNearIdsIn } from "../../tasks/core/find.ts";
 import { didYouMean } from "../../tasks/core/names.ts";
@@ -42,6 +43,16 @@ export const filterQuery = {
 export const boolean = z.enum(["true", "false"]).transform((text) => text === "true");
 
 export const taskFilters = z.object(filterQuery);
+
+/** Whoever may only look must not keep a reader of the store busy for long. */
+export const budgetQuery = z.string().max(20).optional();
+const budgetRange = { minMs: 1, maxMs: 5_000 };
+
+/** @throws DureError INVALID_OPTION */
+export function budgetOf(text: string | undefined): { budget?: number } {
+  return text === undefined ? {} : { budget: parseDuration(text, "budget", budgetRange) };
+}
+
 const listQuery = taskFilters.extend({
   sort: z.enum(sortFields).optional(),
   order: z.enum(["asc", "desc"]).optional(),
@@ -49,6 +60,7 @@ const listQuery = taskFilters.extend({
   offset: z.coerce.number().int().min(0).optional(),
   cursor: z.string().max(10_000).optional(),
   updatedSince: z.string().max(32_768).optional(),
+  budget: budgetQuery,
   definitions: boolean.default(false),
   attributes: boolean.default(false),
 });
@@ -98,9 +110,10 @@ export const taskRoutes = [
     summary: "A page of the tasks that fit, newest first unless told otherwise",
     query: listQuery,
     run: async ({ dure, documents, query }) => {
-      const { sort, order, limit, offset, cursor, updatedSince, definitions, attributes } = query;
+      const { sort, order, limit, offset, cursor, updatedSince, budget, definitions, attributes } = query;
       const search = {
         ...searchOf(query),
+        ...budgetOf(budget),
         ...(sort && { sortBy: sort }),
         ...(order && { sortOrder: order }),
         ...(offset !== undefined && { offset }),

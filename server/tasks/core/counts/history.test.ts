@@ -54,6 +54,21 @@ describe.each(Object.entries(databases))("readHistory on %s", (_, makeDatabase) 
   });
 });
 
+test("a start that is not before the end is refused", async () => {
+  const dure = makeDure(":memory:");
+  const [start, end] = [new Date("2026-11-02T00:00:00Z"), new Date("2026-11-01T00:00:00Z")];
+  for (const span of [
+    { start, end },
+    { start, end: start },
+  ]) {
+    await expect(dure.readHistory({ bucket: "day", ...span })).rejects.toMatchObject({
+      code: "INVALID_OPTION",
+      message: expect.stringContaining("start before the end"),
+    });
+  }
+  await dure.close();
+});
+
 function makeDure(database: string): Dure {
   const dure = createDure({ database, logger: silent, worker: { concurrency: 20 } });
   dure.defineTask(

@@ -56,6 +56,7 @@ export async function readHistoryIn(
   options: HistoryOptions = {},
 ): Promise<HistoryBucket[]> {
   checkOptions("readHistory", options, rules);
+  checkSpan(options);
   const { bucket = "hour", types, by } = options;
   const now = instance.clock.now();
   const end = options.end?.getTime() ?? now + 1;
@@ -85,6 +86,17 @@ const rules = {
   bucket: oneOf("minute", "hour", "day"),
   by: oneOf("type"),
 };
+
+/** What ends before it begins holds nothing, which would look as if nothing had ended. */
+function checkSpan({ start, end }: HistoryOptions): void {
+  if (!start || !end || start < end) return;
+  const [from, to] = [start.toISOString(), end.toISOString()];
+  throw new DureError(
+    "INVALID_OPTION",
+    `readHistory: start is ${from} and end is ${to}; expected a start before the end.`,
+    { details: { start: from, end: to } },
+  );
+}
 
 /** A question about what is kept no more would be answered as if nothing had ended. */
 function checkKept(bucket: Span, start: number, now: number): void {
