@@ -244,6 +244,30 @@ describe("searchArchive", () => {
     expect(partial.nextCursor).toBeUndefined();
   });
 
+  test("while the file of today is read, it does not say that what is to come was looked at", async () => {
+    await fill();
+    const [newest] = (await dure.searchArchive({ sortBy: "completedAt", limit: 1 })).tasks;
+    for (const sortBy of ["createdAt", "completedAt"] as const) {
+      let at = 0;
+      const now = () => newest!.completedAt!.getTime();
+      const clock = { ...dure.instance.clock, now, monotonic: () => ++at };
+      const found = await searchArchiveIn({ ...dure.instance, clock }, folder, { sortBy, budget: 1 });
+      expect(found).toMatchObject({ complete: false, tasks: [], files: { read: 1 } });
+      expect(found).not.toHaveProperty("searchedBackTo");
+    }
+  });
+
+  test("a type that neither the database nor the archive knows is told, with what may be meant", async () => {
+    await fill();
+    expect((await dure.searchArchive({ type: "resize-imgae" })).hint).toBe(
+      'No task "resize-imgae" is defined in this database. Did you mean "resize-image"?',
+    );
+    expect((await dure.searchArchive({ query: "userId:3" })).hint).toContain("No definition declares");
+    const known = await dure.searchArchive({ type: "resize-image", status: "CANCELLED" });
+    expect(known).toMatchObject({ tasks: [], complete: true });
+    expect(known).not.toHaveProperty("hint");
+  });
+
   test("an instance without an archive says so; an archive without a folder is empty", async () => {
     const other = createDure({ database: ":memory:" });
     await expect(other.searchArchive()).rejects.toMatchObject({ code: "INVALID_OPTION" });

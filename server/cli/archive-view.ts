@@ -17,8 +17,15 @@ export async function searchArchive(
   { count, explain, by }: { count?: boolean; explain?: boolean; by?: readonly string[] },
 ): Promise<void> {
   if (by !== undefined)
-    throw new CommandError("--by counts tasks of the database; of an archive --count says how many fit.");
-  if (explain) throw new CommandError("--explain is for the database; an archive is read file by file.");
+    throw new CommandError(
+      "--by counts tasks of the database; of an archive --count says how many fit: ask for each type, status or day by itself, " +
+        "or count what --json prints.",
+    );
+  if (explain)
+    throw new CommandError(
+      "--explain is for the database; an archive is read file by file. --type, --status, --queue and a range of time leave out files " +
+        "that hold none of these, and the search says how many it read.",
+    );
   const { output } = context;
   const dure = context.openArchive(folder);
   if (count) {
@@ -33,6 +40,7 @@ export async function searchArchive(
   if (page.tasks.length > 0) output.print(renderTable(output, taskColumns(output, Date.now()), page.tasks));
   else output.note(page.complete ? "No archived task fits." : "No archived task was found so far.");
   noteReport(output, page);
+  if (page.complete && page.hint !== undefined) output.note(page.hint);
   if (page.nextCursor !== undefined) output.note(`Next page: add --cursor ${page.nextCursor}`);
   if (page.previousCursor !== undefined) output.note(`Previous page: add --cursor ${page.previousCursor}`);
 }
@@ -41,10 +49,11 @@ type Report = Omit<ArchiveCount, "count">;
 
 function noteReport(output: Output, { files, damaged, complete, searchedBackTo }: Report): void {
   output.note(`${formatCount(files.read)} of ${counted(files.total, "file")} read.`);
-  if (!complete && searchedBackTo) {
-    output.note(
-      `The search's time was up: what ended since ${formatInstant(searchedBackTo)} was looked at. --budget gives it longer.`,
-    );
+  if (!complete) {
+    const looked = searchedBackTo
+      ? `what ended since ${formatInstant(searchedBackTo)} was looked at`
+      : "it did not come to the end of the newest file";
+    output.note(`The search's time was up: ${looked}. --budget gives it longer.`);
   }
   for (const name of damaged) output.note(`${name} is damaged; what can be read of it was looked at.`);
 }

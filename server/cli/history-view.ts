@@ -1,20 +1,21 @@
 /** The history as a table: one line for each stretch of time, and of each type where that was asked for. */
 import type { Percentiles } from "../tasks/core/counts/duration-counts.ts";
 import type { HistoryBucket } from "../tasks/core/counts/history.ts";
+import type { Span } from "../tasks/core/port/store-history.ts";
 import type { Output } from "./output.ts";
 import { type Column, renderTable } from "./table.ts";
 import { formatCount } from "./text.ts";
-import { formatInstant } from "./times.ts";
+import { formatStretch } from "./times.ts";
 
 /** The lines, without a line break at the end. */
-export function renderHistory(output: Output, buckets: readonly HistoryBucket[]): string {
-  return renderTable(output, columns(output), buckets);
+export function renderHistory(output: Output, buckets: readonly HistoryBucket[], span: Span): string {
+  return renderTable(output, columns(output, span), buckets);
 }
 
-function columns(output: Output): Column<HistoryBucket>[] {
+function columns(output: Output, span: Span): Column<HistoryBucket>[] {
   const { green, red, yellow, dim } = output.colors;
   return [
-    { head: "from", cell: ({ start }) => formatInstant(start).slice(0, -":00".length) },
+    { head: "from", cell: ({ start }) => formatStretch(start, span === "day") },
     { head: "type", cell: ({ type }) => type, flexible: true, optional: true },
     { ...counted("completed", ({ completed }) => completed), paint: paintedBy(green, dim) },
     { ...counted("failed", ({ failed }) => failed), paint: paintedBy(red, dim) },

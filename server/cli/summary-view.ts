@@ -3,7 +3,7 @@ import type { SummaryKey, TaskGroup, TaskSummary } from "../tasks/core/counts/su
 import type { Output } from "./output.ts";
 import { type Column, renderTable } from "./table.ts";
 import { counted, formatCount } from "./text.ts";
-import { formatInstant } from "./times.ts";
+import { formatStretch } from "./times.ts";
 
 /** The groups, and what is to be known of their counts. */
 export function printSummary(output: Output, by: readonly SummaryKey[], summary: TaskSummary): void {
@@ -11,6 +11,11 @@ export function printSummary(output: Output, by: readonly SummaryKey[], summary:
   const { groups, total, sampled, valuesLeftOut = 0, unfilled = 0 } = summary;
   if (groups.length > 0) output.print(renderTable(output, columns(by), groups));
   output.note(`${counted(total.count, "task")}.`);
+  const attribute = by.find((key) => key.startsWith("attribute."));
+  const counts = groups.reduce((sum, { count }) => sum + count, 0);
+  if (attribute !== undefined && sampled === undefined && counts !== total.count)
+    output.note(`A task without ${attribute} is in no group, one with several values in the group of each.`);
+  if (summary.hint !== undefined) output.note(summary.hint);
   if (valuesLeftOut > 0) output.note(`${formatCount(valuesLeftOut)} rarer values are left out.`);
   if (unfilled > 0)
     output.note(`Without an attribute that waits to be filled in: about ${counted(unfilled, "task")}.`);
@@ -20,11 +25,13 @@ export function printSummary(output: Output, by: readonly SummaryKey[], summary:
 
 function columns(by: readonly SummaryKey[]): Column<TaskGroup>[] {
   return [
-    ...by.map((key): Column<TaskGroup> => ({ head: key, cell: (group) => text(group[key]), flexible: true })),
+    ...by.map(
+      (key): Column<TaskGroup> => ({ head: key, cell: (group) => text(group[key], key), flexible: true }),
+    ),
     { head: "count", cell: ({ count }) => formatCount(count), right: true },
   ];
 }
 
-function text(value: TaskGroup[SummaryKey]): string {
-  return value instanceof Date ? formatInstant(value) : String(value ?? "");
+function text(value: TaskGroup[SummaryKey], key: SummaryKey): string {
+  return value instanceof Date ? formatStretch(value, key === "day") : String(value ?? "");
 }

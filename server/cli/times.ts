@@ -63,6 +63,12 @@ export function formatInstant(instant: Date): string {
   return `${day} ${pad(instant.getHours())}:${pad(instant.getMinutes())}:${pad(instant.getSeconds())}`;
 }
 
+/** A stretch of time in UTC by its start: `2026-11-23 UTC` of days, `2026-11-23 09:30 UTC` of shorter ones. */
+export function formatStretch(start: Date, isDay: boolean): string {
+  const text = start.toISOString();
+  return `${isDay ? text.slice(0, 10) : text.slice(0, 16).replace("T", " ")} UTC`;
+}
+
 /** How long the latest attempt took, or has taken so far; undefined before the first. */
 export function durationMsOf(task: Task, now: number): number | undefined {
   if (!task.startedAt || task.status === "PENDING") return undefined;

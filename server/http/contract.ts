@@ -261,6 +261,8 @@ export const summary = z.object({
   valuesLeftOut: count.optional(),
   /** About so many tasks were counted without an attribute that waits to be filled in. */
   unfilled: amount.optional(),
+  /** Where there is no group: why there can be none. */
+  hint: z.string().optional(),
 });
 
 /** What ended in one stretch of time. */

@@ -28,7 +28,7 @@ describe("looking after the database", () => {
     expect(stdout).toMatch(
       /^from +type +completed +failed +cancelled +retried +per second +failed % +wait p50 /,
     );
-    expect(stdout).toMatch(/ send-receipt +– +1 /);
+    expect(stdout).toMatch(/\d\d:00 UTC +send-receipt +– +1 /);
     const [bucket] = await workspace.json("stats", "--history", "--since", "30d", "--type", "resize-image");
     expect(bucket).toMatchObject({ completed: 1, failed: 0, runMs: { max: expect.any(Number) } });
     const none = await workspace.dure(["stats", "--history", "--type", "nobody"]);

@@ -1,10 +1,12 @@
 /** `dure search` in this process: queries, attributes and paths, and what it says of a search that came to no end. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { createProgram } from "../../server/cli/program.ts";
 import { createDure } from "../../server/dure.ts";
+import { DureInstance } from "../../server/dure-instance.ts";
+import type { TaskPage } from "../../server/tasks/core/search.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "dure-search-"));
 const database = join(folder, "tasks.db");
@@ -125,6 +127,70 @@ test("--by counts what a search finds by what it has in common", async () => {
   expect(groups).toEqual([{ "attribute.userId": 42, count: 1 }]);
   expect(total.count).toBe(1);
   await expect(search("--by", "tpye")).rejects.toThrow(/by/);
+});
+
+test("--by says of an attribute that tasks without it are in no group, or that there is no such attribute", async () => {
+  expect((await search("--by", "attribute.userId")).stderr).toContain(
+    "A task without attribute.userId is in no group",
+  );
+  expect((await search("--by", "attribute.userId", "userId:42")).stderr).not.toContain("in no group");
+  const { stdout, stderr } = await search("--by", "attribute.usrId");
+  expect(stdout).toBe("");
+  expect(stderr).toContain('No definition declares an attribute "usrId". Did you mean "userId"?');
+});
+
+test("--by a stretch of time says that it is of UTC", async () => {
+  expect((await search("--by", "day")).stdout).toMatch(/^day +count\n\d{4}-\d\d-\d\d UTC +\d/);
+  expect((await search("--by", "hour")).stdout).toMatch(/\n\d{4}-\d\d-\d\d \d\d:00 UTC +\d/);
+});
+
+test("of those that are ranked it does not say that the time was up", async () => {
+  const page = { tasks: [], complete: false, hint: "Only the newest 1,000 tasks that fit are ranked." };
+  vi.spyOn(DureInstance.prototype, "searchTaskPage").mockResolvedValueOnce(page);
+  const { stderr } = await search("mailbox sort:relevance");
+  expect(stderr).not.toMatch(/time was up|--budget|cursor/);
+  expect(stderr).toContain("Not all tasks that may fit were looked at.\nOnly the newest 1,000");
+});
+
+test("of a budget that ran out it says how far the search came, and of a cursor where there is one", async () => {
+  const page = { tasks: [], complete: false, searchedBackTo: new Date(0), hint: "Narrow it." };
+  const told = async (found: TaskPage) => {
+    vi.spyOn(DureInstance.prototype, "searchTaskPage").mockResolvedValueOnce(found);
+    return (await search("mailbox")).stderr;
+  };
+  expect(await told(page)).toMatch(/time was up: it came to .*\. --budget gives it longer/);
+  expect(await told({ ...page, nextCursor: "there" })).toContain("The cursor goes on from there; --budget");
+});
+
+describe("of an archive", () => {
+  const archive = join(folder, "archive");
+  beforeAll(() => mkdirSync(archive));
+
+  test("--by and --explain are refused with what to do instead", async () => {
+    await expect(search("--archive", archive, "--by", "status")).rejects.toThrow(
+      "--count says how many fit: ask for each type, status or day by itself",
+    );
+    await expect(search("--archive", archive, "--explain")).rejects.toThrow("leave out files");
+  });
+
+  test("a type that nobody knows is told", async () => {
+    const { stderr } = await search("--archive", archive, "--type", "resize-imgae");
+    expect(stderr).toContain('Did you mean "resize-image"?');
+  });
+
+  test("before the file of today was read to its end it says so", async () => {
+    const page = { tasks: [], complete: false, files: { read: 1, total: 1 }, damaged: [] };
+    vi.spyOn(DureInstance.prototype, "searchArchive").mockResolvedValueOnce(page);
+    const { stderr } = await search("--archive", archive);
+    expect(stderr).toContain("time was up: it did not come to the end of the newest file.");
+  });
+});
+
+test("an unknown id may be in an archive", async () => {
+  await expect(run("show", "nobody")).rejects.toMatchObject({
+    code: "TASK_NOT_FOUND",
+    message: expect.stringContaining("--archive <folder> looks for it"),
+  });
 });
 
 describe("--explain", () => {

@@ -49,7 +49,7 @@ interface Options {
   definitions: boolean;
 }
 
-const summedBy = "status, type, queue, minute, hour, day or attribute.<name>";
+const summedBy = "status, type, queue, minute, hour, day (of UTC) or attribute.<name>";
 
 /** As searchTasks has it. */
 const limitMax = 10_000;
@@ -261,8 +261,14 @@ function noteRest(output: Output, page: TaskPage, total: number | undefined, nea
 }
 
 /** The search ended before the page was full, or texts are not indexed yet. */
-function noteIncomplete(output: Output, { searchedBackTo, unindexed, unfilled }: TaskPage): void {
-  const came = searchedBackTo === undefined ? "" : `: it came to ${formatInstant(searchedBackTo)}`;
-  if (came !== "" || (unindexed === undefined && unfilled === undefined))
-    output.note(`The search's time was up${came}. The cursor goes on from there; --budget gives it longer.`);
+function noteIncomplete(output: Output, page: TaskPage): void {
+  const { searchedBackTo, unindexed, unfilled, nextCursor } = page;
+  const goesOn = nextCursor === undefined ? "" : " The cursor goes on from there;";
+  if (searchedBackTo !== undefined)
+    output.note(
+      `The search's time was up: it came to ${formatInstant(searchedBackTo)}.${goesOn} --budget gives it longer.`,
+    );
+  // Of those that are sorted not all were looked at, by the budget or by their number: the hint tells.
+  else if (unindexed === undefined && unfilled === undefined)
+    output.note("Not all tasks that may fit were looked at.");
 }

@@ -85,7 +85,8 @@ async function notFound(context: Context, id: string): Promise<DureError> {
   const near = await findNearIdsIn(store, id);
   return new DureError(
     "TASK_NOT_FOUND",
-    `There is no task "${id}".${didYouMean(id, near) || ' "dure search" lists tasks.'}`,
+    `There is no task "${id}".${didYouMean(id, near) || ' "dure search" lists tasks.'} ` +
+      "Where ended tasks are archived, --archive <folder> looks for it in their files.",
     {
       details: { id, near },
     },

@@ -89,14 +89,15 @@ async function history(
 ): Promise<void> {
   const sinceMs = parseSpan(since, "--since");
   const { output } = context;
+  const span = given(bucket, (text) => parseChoice(text, bucketNames, "--bucket")) ?? bucketFor(sinceMs);
   const found = await context.open().readHistory({
     start: new Date(Date.now() - sinceMs),
-    bucket: given(bucket, (text) => parseChoice(text, bucketNames, "--bucket")) ?? bucketFor(sinceMs),
+    bucket: span,
     ...(types && { types }),
     ...(byType && { by: "type" }),
   });
   output.document(found);
-  if (found.length > 0) output.print(renderHistory(output, found));
+  if (found.length > 0) output.print(renderHistory(output, found, span));
   else output.note("No task ended in this time. Workers write the history while they run.");
 }
 

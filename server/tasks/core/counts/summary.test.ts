@@ -78,6 +78,18 @@ describe.each(Object.entries(databases))("summarizeTasks by an attribute on %s",
     });
   });
 
+  test("of an attribute that no definition declares there is no group, and a hint says so", async () => {
+    for (const query of ["", "status:pending"]) {
+      const { groups, hint } = await dure.summarizeTasks({ by: ["attribute.usrId"], query });
+      expect(groups).toEqual([]);
+      expect(hint).toBe('No definition declares an attribute "usrId". Did you mean "userId"?');
+    }
+    const none = await dure.summarizeTasks({ by: ["attribute.userId"], query: "priority:77" });
+    expect(none).toMatchObject({ groups: [], total: { count: 0 } });
+    expect(none).not.toHaveProperty("hint");
+    expect(await dure.summarizeTasks({ by: ["attribute.userId"] })).not.toHaveProperty("hint");
+  });
+
   test("counts each value, with or without conditions that no index of attributes knows", async () => {
     const byUser = { by: ["attribute.userId"] } as const;
     const all = await groupsOf(byUser);

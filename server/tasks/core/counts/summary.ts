@@ -2,6 +2,7 @@
 
 import { DureError } from "../errors.ts";
 import type { Condition } from "../filters/condition.ts";
+import { whyNothingFits } from "../filters/why-nothing-fits.ts";
 import { toStoreSearch } from "../find.ts";
 import type { Instance } from "../instance.ts";
 import { booleanRule, checkOptions, noneOf, oneOf } from "../options.ts";
@@ -84,6 +85,8 @@ export interface TaskSummary {
   valuesLeftOut?: number;
   /** About how many tasks were counted without an attribute that waits to be filled in. */
   unfilled?: number;
+  /** Where there is no group: why there can be none, such as an attribute that no definition declares. */
+  hint?: string;
 }
 
 const pageSize = 1_000;
@@ -101,6 +104,25 @@ export async function summarizeTasksIn(
   instance: Instance,
   options: TaskSummaryOptions = {},
 ): Promise<TaskSummary> {
+  const { search, keys, ...how } = await readSummary(instance, options);
+  const found = await summarize(instance, search, keys, how);
+  if (found.groups.length > 0 || keys.length === 0) return found;
+  const attribute = keys.find(isAttribute);
+  const store = await instance.store();
+  const asked = attribute ? { ...search, where: joined(search.where, havingOf(attribute)) } : search;
+  const why = await whyNothingFits(instance, store, asked);
+  return why.length > 0 ? { ...found, hint: why.join(" ") } : found;
+}
+
+interface How {
+  time: "createdAt" | "updatedAt";
+  percentiles: boolean;
+}
+
+async function readSummary(
+  instance: Instance,
+  options: TaskSummaryOptions,
+): Promise<{ search: StoreSearch; keys: readonly SummaryKey[] } & How> {
   const { by = "status", time = "createdAt", percentiles = false, ...filter } = options;
   refuseOfPages(filter);
   const keys = Array.isArray(by) ? (by as readonly SummaryKey[]) : [by as SummaryKey];
@@ -111,6 +133,15 @@ export async function summarizeTasksIn(
   );
   const saved = await savedQueriesFor(instance, filter.query);
   const search: StoreSearch = { ...toStoreSearch(instance, filter, saved), definitions: false };
+  return { search, keys, time, percentiles };
+}
+
+async function summarize(
+  instance: Instance,
+  search: StoreSearch,
+  keys: readonly SummaryKey[],
+  { time, percentiles }: How,
+): Promise<TaskSummary> {
   const store = await instance.store();
   if (percentiles) return summarizeByWalk(instance, search, keys, time, true);
   const attribute = keys.find(isAttribute);
@@ -237,10 +268,16 @@ async function summarizeBySample(
 
 /** About how many tasks of a search wait for what it asks for, or for this attribute, to be filled in. */
 async function unfilledOf(store: TaskStore, search: StoreSearch, attribute: AttributeName): Promise<number> {
-  const name = attribute.slice(attributePrefix.length);
-  const having: Condition = { kind: "exists", field: { of: "attribute", name } };
-  const where: Condition = search.where ? { kind: "and", parts: [search.where, having] } : having;
+  const where = joined(search.where, havingOf(attribute));
   return (await store.explainSearch({ ...search, where })).unfilled ?? 0;
+}
+
+function havingOf(attribute: AttributeName): Condition {
+  return { kind: "exists", field: { of: "attribute", name: attribute.slice(attributePrefix.length) } };
+}
+
+function joined(where: Condition | undefined, part: Condition): Condition {
+  return where ? { kind: "and", parts: [where, part] } : part;
 }
 
 /** The states of the index of attributes; undefined when it does not tell enough. */

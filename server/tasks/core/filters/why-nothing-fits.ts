@@ -16,6 +16,8 @@ import { isOperator } from "./filter-condition.ts";
 export interface Asked {
   query?: string;
   text?: string | readonly string[];
+  /** Types that are known where it is asked, beside those that are defined. */
+  types?: Iterable<string>;
 }
 
 /** So many of the newest tasks tell what is in payloads; so many texts may be an id or a type. */
@@ -32,11 +34,11 @@ export async function whyNothingFits(
   instance: Instance,
   store: TaskStore,
   search: StoreSearch,
-  { query = "", text = [] }: Asked = {},
+  { query = "", text = [], types = [] }: Asked = {},
 ): Promise<string[]> {
   const texts = [...textsIn(query), ...[text].flat()].slice(0, textsMax);
   const [unknown, named] = await Promise.all([
-    unknownNames(instance, store, search),
+    unknownNames(instance, store, search, types),
     namesAmong(store, [...new Set(texts)]),
   ]);
   return [
@@ -119,12 +121,13 @@ async function unknownNames(
   { registry }: Instance,
   store: TaskStore,
   { types = [], where }: StoreSearch,
+  known: Iterable<string>,
 ): Promise<string[]> {
   const asked = attributesIn(where);
   const unsure = types.filter((type) => !registry.get(type));
   if (asked.length === 0 && unsure.length === 0) return [];
   const definitions = await store.listDefinitions();
-  const defined = new Set(definitions.map(({ id }) => id));
+  const defined = new Set([...definitions.map(({ id }) => id), ...known]);
   const declared = new Set(definitions.flatMap(({ attributes = [] }) => attributes));
   const undeclared = asked.filter((name) => !declared.has(name));
   const newest = undeclared.length > 0 ? await newestTasks(store, types) : [];

@@ -5,6 +5,7 @@
 import { extractAttributes } from "../../core/attributes.ts";
 import { DureError } from "../../core/errors.ts";
 import { meets, sortValueOf } from "../../core/filters/meets.ts";
+import { whyNothingFits } from "../../core/filters/why-nothing-fits.ts";
 import { readSearch, toPage } from "../../core/find.ts";
 import { ulidTime } from "../../core/ids.ts";
 import type { Instance } from "../../core/instance.ts";
@@ -19,7 +20,7 @@ import { type ArchiveFile, listFiles, readRecords } from "./archive-reader.ts";
 
 const defaultBudget = "10s";
 
-/** A page of archived tasks. `searchedBackTo`: all that ended then or later was looked at. */
+/** A page of archived tasks. `searchedBackTo`: all that ended then or later was looked at; absent while that is to come. */
 export interface ArchivePage extends TaskPage {
   /** How many files were read, and how many there are. */
   files: { read: number; total: number };
@@ -42,6 +43,8 @@ interface Reading {
 
 interface Progress {
   read: number;
+  /** Of the tasks that were read. */
+  types: Set<string>;
   damaged: Set<string>;
   /** The file in which the time ran out. */
   stoppedIn: ArchiveFile | undefined;
@@ -63,8 +66,25 @@ export async function searchArchiveIn(
     await readFile(file, reading, progress, now, (record, fits) => best.add(record.task, fits));
     if (progress.stoppedIn) break;
   }
-  const page = toPage(foundOf(best, progress, search), search, fingerprint);
-  return { ...page, ...reportOf(files, progress, search) };
+  const { searchedBackTo: _at, ...page } = toPage(foundOf(best, progress, search), search, fingerprint);
+  const isNone = page.tasks.length === 0 && page.complete;
+  const why = isNone ? await whyNoneFits(instance, files, progress, search) : [];
+  return {
+    ...page,
+    ...(why.length > 0 && { hint: why.join(" ") }),
+    ...reportOf(files, progress, search, instance.clock.now()),
+  };
+}
+
+/** The archive may have types that the database has never known: those of its files, and of what was read of them. */
+async function whyNoneFits(
+  instance: Instance,
+  files: readonly ArchiveFile[],
+  { types }: Progress,
+  search: StoreSearch,
+): Promise<string[]> {
+  const archived = new Set([...types, ...files.flatMap(({ bounds }) => bounds.types ?? [])]);
+  return whyNothingFits(instance, await instance.store(), search, { types: archived });
 }
 
 /** @throws DureError INVALID_OPTION, INVALID_QUERY */
@@ -88,7 +108,11 @@ export async function countArchiveIn(
     count += fitting.size;
     if (progress.stoppedIn) break;
   }
-  return { count, complete: !progress.stoppedIn, ...reportOf(files, progress, reading.search) };
+  return {
+    count,
+    complete: !progress.stoppedIn,
+    ...reportOf(files, progress, reading.search, instance.clock.now()),
+  };
 }
 
 /** One archived task with its attempts, as it was last; undefined when the archive has none of that id. */
@@ -171,6 +195,7 @@ async function readFile(
       progress.stoppedIn = file;
       return;
     }
+    progress.types.add(record.task.type);
     visit(record, fits(record, search, attributesIn));
   }
 }
@@ -195,7 +220,7 @@ function isIn(instant: Date, { start, end }: { start?: number; end?: number } = 
 }
 
 function newProgress(): Progress {
-  return { read: 0, damaged: new Set(), stoppedIn: undefined };
+  return { read: 0, types: new Set(), damaged: new Set(), stoppedIn: undefined };
 }
 
 /** The newest file first; the oldest where what ended first is asked for first. */
@@ -228,14 +253,14 @@ function foundOf(best: Best, { stoppedIn }: Progress, search: StoreSearch): Foun
   return { tasks: best.tasks.filter(isSettled), stoppedAt };
 }
 
-function reportOf(files: readonly ArchiveFile[], progress: Progress, search: StoreSearch) {
+function reportOf(files: readonly ArchiveFile[], progress: Progress, search: StoreSearch, now: number) {
   const { read, damaged, stoppedIn } = progress;
+  const cameTo = stoppedIn && (readsForward(search) ? stoppedIn.day : dayEnd(stoppedIn.day));
   return {
     files: { read, total: files.length },
     damaged: [...damaged].sort(),
-    ...(stoppedIn && {
-      searchedBackTo: new Date(readsForward(search) ? stoppedIn.day : dayEnd(stoppedIn.day)),
-    }),
+    // Of the file of today nothing is settled: its day ends at a midnight to come.
+    ...(cameTo !== undefined && cameTo <= now && { searchedBackTo: new Date(cameTo) }),
     ...(stoppedIn && {
       hint: "The archive is read file by file. Narrow the search by type, status or a range of time, or give it a longer budget.",
     }),
