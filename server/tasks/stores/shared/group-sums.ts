@@ -22,6 +22,9 @@ export function groupsBy(
 
 /** So many sums lie in the table, 2 MB at most. */
 const tableMax = 262_144;
+/** The first table has room for so many groups and stretches, 16 kB: one that is made larger time and again is thrown away as often. */
+const firstGroups = 64;
+const firstStretches = 32;
 
 /** By group and the start of each stretch of time; all at 0 without stretches. */
 export class GroupSums {
@@ -57,8 +60,9 @@ export class GroupSums {
     const isEmpty = this.#width === 0;
     const [from, to] = isEmpty ? [stretch, stretch] : [this.#first, this.#first + this.#width];
     const first = stretch < from ? Math.min(stretch, from - this.#width) : from;
-    const width = (stretch < to ? to : Math.max(stretch + 1, to + this.#width)) - first;
-    const groups = group < this.#groups ? this.#groups : Math.max(group + 1, 2 * this.#groups);
+    const least = this.#bucketMs === 0 ? 1 : firstStretches;
+    const width = Math.max(least, (stretch < to ? to : Math.max(stretch + 1, to + this.#width)) - first);
+    const groups = group < this.#groups ? this.#groups : Math.max(firstGroups, group + 1, 2 * this.#groups);
     if (this.#beyond.size > 0 || groups * width > tableMax) return false;
     const table = new Float64Array(groups * width);
     for (let own = 0; own < this.#groups; own += 1) {

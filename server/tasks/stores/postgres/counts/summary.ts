@@ -83,32 +83,38 @@ async function summarizeByTime(
     ? await context.lanes.namedAtOnce(new Set(pairs.map(({ lane }) => lane)))
     : undefined;
   const groups = new Groups(by);
-  const numbers = pairs.map(({ lane, status }) => groups.of(lane, status, lanes?.get(lane)));
+  const numbers = pairs.map(({ lane, status }) => groups.of(status, lanes?.get(lane)));
   return sums.addedUp(numbers).counts(groups.all);
 }
+
+/** Pairs of so low a number are found in a list, sooner than in a map. */
+const listedMax = 65_536;
 
 /** By lane and status at first: which group each counts for is known with the names of lanes. */
 class PairSums {
   readonly pairs: { lane: number; status: number }[] = [];
   readonly sums: GroupSums;
-  readonly #numbers = new Map<number, number>();
-  /** Counts of one pair mostly come one after another. */
-  #latest = { lane: -1, status: -1, number: -1 };
+  /** The number of each pair, by lane * 8 + status. */
+  readonly #listed: (number | undefined)[] = [];
+  readonly #others = new Map<number, number>();
 
   constructor(buckets: Buckets | undefined) {
     this.sums = new GroupSums(buckets);
   }
 
   readonly add: Add = (lane, status, at, tasks) => {
-    if (lane !== this.#latest.lane || status !== this.#latest.status)
-      this.#latest = { lane, status, number: this.#numberOf(lane, status) };
-    this.sums.add(this.#latest.number, at, tasks);
+    const number = this.#listed[lane * 8 + status] ?? this.#numberOf(lane, status);
+    this.sums.add(number, at, tasks);
   };
 
   #numberOf(lane: number, status: number): number {
     const pair = lane * 8 + status;
-    const number = this.#numbers.get(pair) ?? this.pairs.push({ lane, status }) - 1;
-    this.#numbers.set(pair, number);
+    const number = this.#others.get(pair) ?? this.pairs.push({ lane, status }) - 1;
+    if (pair >= listedMax) this.#others.set(pair, number);
+    else {
+      while (this.#listed.length < pair) this.#listed.push(undefined);
+      this.#listed[pair] = number;
+    }
     return number;
   }
 }
@@ -117,24 +123,20 @@ class PairSums {
 class Groups {
   readonly all: CountedGroup[] = [];
   readonly #by: readonly CountKey[];
-  readonly #ofPairs = new Map<number, number>();
   readonly #ofNames = new Map<string, number>();
 
   constructor(by: readonly CountKey[]) {
     this.#by = by;
   }
 
-  of(lane: number, status: number, { type = "?", queue = "?" }: Partial<Lane> = {}): number {
-    const pair = lane * 8 + status;
-    let group = this.#ofPairs.get(pair);
+  of(status: number, { type = "?", queue = "?" }: Partial<Lane> = {}): number {
+    const named = { type, queue, status: statusNames[status] };
+    let name = "";
+    for (const key of this.#by) name += `${named[key]}\n`;
+    let group = this.#ofNames.get(name);
     if (group === undefined) {
-      const named = { type, queue, status: statusNames[status] };
-      const name = this.#by.map((key) => named[key]).join("\n");
-      group =
-        this.#ofNames.get(name) ??
-        this.all.push(Object.fromEntries(this.#by.map((key) => [key, named[key]]))) - 1;
+      group = this.all.push(Object.fromEntries(this.#by.map((key) => [key, named[key]]))) - 1;
       this.#ofNames.set(name, group);
-      this.#ofPairs.set(pair, group);
     }
     return group;
   }
