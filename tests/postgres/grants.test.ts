@@ -164,9 +164,9 @@ describe("a worker", () => {
       url,
       `SELECT proname AS name FROM pg_proc WHERE prosecdef AND pronamespace = (':schema')::regnamespace ORDER BY 1`,
     )) as { name: string }[];
-    expect(functions.map(({ name }) => name)).toEqual(["add_to_days", "note_minute_gap"]);
+    expect(functions.map(({ name }) => name)).toEqual(["add_to_days", "note_minute_gap", "note_unpacked"]);
     for (const { name } of functions) {
-      const rows = name === "add_to_days" ? "REFERENCING NEW TABLE AS now_is FOR EACH STATEMENT" : "";
+      const rows = name === "note_minute_gap" ? "" : "REFERENCING NEW TABLE AS now_is FOR EACH STATEMENT";
       const borrowing = `CREATE TEMPORARY TABLE ended_tallies (lane integer, state smallint, hour integer, tasks bigint);
         CREATE TRIGGER borrowed AFTER INSERT ON ended_tallies ${rows} EXECUTE FUNCTION :schema.${name}()`;
       await expect(ask(url, borrowing), name).rejects.toThrow(/permission denied for function/);

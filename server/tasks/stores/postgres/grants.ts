@@ -25,6 +25,9 @@ const rights: Record<RoleKind, Record<string, string>> = {
     minute_tallies: "INSERT, UPDATE, DELETE",
     ended_tallies: "INSERT, UPDATE, DELETE",
     minute_gaps: "INSERT, UPDATE, DELETE",
+    packed_counts: "INSERT, DELETE",
+    // To lock what is noted there takes the right to change it.
+    unpacked_counts: "UPDATE, DELETE",
     definitions: "INSERT, UPDATE",
     workers: "INSERT, UPDATE",
     tasks: "INSERT, UPDATE, DELETE",

@@ -7,6 +7,7 @@ import type { Context } from "../context.ts";
 import { foldHistory } from "./history.ts";
 import { MinuteFill } from "./minute-fill.ts";
 import { foldMinutes, minutesFoldedMax } from "./minute-tallies.ts";
+import { Packing } from "./packing.ts";
 import { foldTallies, talliesFoldedMax } from "./tallies.ts";
 
 /** After so much of this process it folds. */
@@ -25,10 +26,12 @@ export class Folding {
   readonly #tallies: Folder;
   readonly #history: Folder;
   readonly #fill: MinuteFill;
+  readonly #packing: Packing;
   readonly indexing: AttributeIndexing;
 
   constructor(context: Context) {
     this.#fill = new MinuteFill(context);
+    this.#packing = new Packing(context);
     this.indexing = new AttributeIndexing(context);
     this.#tallies = new Folder(writesBetween, () => {
       this.#fill.begin();
@@ -49,9 +52,10 @@ export class Folding {
     this.#history.wrote(Math.max(attempts, attemptsBetween / writesBetween));
   }
 
-  /** Counts and indexes what is not yet, if anything is: what workers are to do. */
+  /** Counts, packs and indexes what is not yet, if anything is: what workers are to do. */
   beginFill(): void {
     this.#fill.begin();
+    this.#packing.begin();
     this.indexing.begin();
   }
 
@@ -61,6 +65,7 @@ export class Folding {
       this.#tallies.idle(),
       this.#history.idle(),
       this.#fill.close(),
+      this.#packing.close(),
       this.indexing.close(),
     ]);
   }

@@ -14,7 +14,9 @@ import type { Context } from "../context.ts";
 import { statusNumbers } from "../rows.ts";
 import type { Pair } from "../search/search-statements.ts";
 import { shape } from "../statement.ts";
-import { type Counting, hoursOfDay, TimeParts } from "./time-parts.ts";
+import { hoursOfDay } from "./kept-tables.ts";
+import { eachPacked } from "./packed-counts.ts";
+import { type Counting, TimeParts } from "./time-parts.ts";
 
 /** Both kinds of PENDING are counted as this. */
 const pending = 1;
@@ -38,12 +40,17 @@ export interface Asked {
 /** How many tasks of a lane and status, at an instant in their stretch of time; less than none to be taken off again. */
 export type Add = (lane: number, status: number, at: number, tasks: number) => void;
 
-/** What a row of an answer tells of, in the order of its columns; `places` and `tasks` are lists as the server writes them. */
+/**
+ * What a row of an answer tells of, in the order of its columns; `places` and `tasks` are lists as the server writes them, or of `packed`
+ * and `total` the bytes of packed-counts.ts.
+ */
 type Row = [
   kind:
     | "gap"
     | "many"
     | "chosen"
+    | "packed"
+    | "total"
     | "totals"
     | "days"
     | "hours"
@@ -136,7 +143,7 @@ async function ask(
 ): Promise<Row[]> {
   const of = new TimeParts(asked, parts, areByMinute);
   const text = of.textOf(textOf(of));
-  return (await session.query(shape("sumTimes", text), of.text.values)) as Row[];
+  return (await session.query(shape("sumTimes", text), of.values)) as Row[];
 }
 
 function addRows(rows: readonly Row[], { statuses }: Asked, { hours }: KeptParts, give: Add): void {
@@ -171,6 +178,16 @@ function addRows(rows: readonly Row[], { statuses }: Asked, { hours }: KeptParts
       case "pairs":
         eachOf(places!, tasks, (pair, count) => add(Math.floor(pair / 8), pair % 8, at, count));
         break;
+      case "packed":
+        // In the places of lane and state: the sign, and how long a part is.
+        addPacked(tasks, at, state, lane, add);
+        break;
+      case "total": {
+        const bytes = tasks.split(",");
+        for (const [place, day] of numbersOf(places!).entries())
+          addPacked(bytes[place]!, day * dayMs, 0, 1, add);
+        break;
+      }
       case "totals":
         eachOf(places!, tasks, (ofLane, count) => add(ofLane, state, at * dayMs, count));
         break;
@@ -187,6 +204,13 @@ function addRows(rows: readonly Row[], { statuses }: Asked, { hours }: KeptParts
       case "chosen":
     }
   }
+}
+
+/** @param at when the first part begins @param partMs how long each is */
+function addPacked(bytes: string, at: number, partMs: number, sign: number, add: Add): void {
+  eachPacked(Buffer.from(bytes, "hex"), (part, pair, count) =>
+    add(Math.floor(pair / 8), pair % 8, at + part * partMs, sign * count),
+  );
 }
 
 /** Of each pair two lists: which minutes of the hour, and how many tasks. */
