@@ -36,7 +36,7 @@ onEachStore("explainSearch", (world) => {
   test.each<[Partial<StoreSearch>, RegExp]>([
     [{ types: ["resize-image"] }, /created|fresh/],
     [{ types: ["resize-image"], sortBy: "updatedAt" }, /updated|fresh|created/],
-    [{ types: ["send-receipt"], sortBy: "id" }, /own_id|created|fresh/],
+    [{ types: ["send-receipt"], sortBy: "id" }, /own_id|created|fresh|tasks_pkey/],
     [{ statuses: ["COMPLETED"] }, /created/],
     [{ statuses: ["COMPLETED"], sortBy: "updatedAt" }, /updated/],
   ])("filters and an order that indexes have are read from them: %j", async (facts, index) => {
