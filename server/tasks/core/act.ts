@@ -271,7 +271,7 @@ export function checkIsMeant(
   if (given.length === 0 || asked || (where && !holdsAlways(where))) return;
   throw new DureError(
     "INVALID_OPTION",
-    `${what}: ${given.join(", ")} of the search say nothing, so that every task would fit; give {} to mean every task.`,
+    `${what}: the search asks for nothing by ${given.join(", ")}, so that every task would fit; give {} to mean every task.`,
   );
 }
 
