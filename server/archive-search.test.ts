@@ -74,6 +74,7 @@ async function fill(count = 40): Promise<ArchivedTask[]> {
   return records;
 }
 
+const third = ({ place }: { place: number }) => place % 3;
 const ids = ({ tasks }: { tasks: readonly Task[] }) => tasks.map(({ id }) => id);
 const files = () =>
   readdirSync(folder)
@@ -176,6 +177,38 @@ describe("searchArchive", () => {
     expect(ids(page)).toEqual(records.map(({ task }) => task.id).reverse());
     expect((await dure.countArchive()).count).toBe(8);
     expect((await dure.getArchivedTask("task-003"))?.task.error).toBe("later");
+    const { groups } = await dure.summarizeArchive({ percentiles: true, id: "task-003" });
+    expect(groups).toMatchObject([{ status: "FAILED", count: 1, waitMs: { max: 500 }, runMs: { max: 500 } }]);
+  });
+
+  test("tasks are counted by what they have in common, as those of the database are", async () => {
+    const records = await fill();
+    for (const type of ["resize-image", "send-receipt"])
+      dure.defineTask(type, async () => undefined, { attributes: { third } });
+    const by = ["type", "day", "attribute.third"] as const;
+    const summary = await dure.summarizeArchive({ query: "status:failed sort:+completed", by });
+    const expected = new Map<string, number>();
+    for (const { task } of records.filter(({ task }) => task.status === "FAILED")) {
+      const key = [task.type, task.createdAt.toISOString().slice(0, 10), third(task.payload)].join(" ");
+      expected.set(key, (expected.get(key) ?? 0) + 1);
+    }
+    const counted = summary.groups.map((group): [string, number] => [
+      [group.type, group.day?.toISOString().slice(0, 10), group["attribute.third"]].join(" "),
+      group.count,
+    ]);
+    expect(new Map(counted)).toEqual(expected);
+    expect(summary).toMatchObject({
+      count: 14,
+      complete: true,
+      damaged: [],
+      files: { total: files().length },
+    });
+    expect((await dure.summarizeArchive()).groups).toEqual([
+      { status: "COMPLETED", count: 26 },
+      { status: "FAILED", count: 14 },
+    ]);
+    const wrong = dure.summarizeArchive({ by: "sort" as never });
+    await expect(wrong).rejects.toThrow("summarizeArchive(options)");
   });
 
   test("what can be read of a file that is cut short is read, and what follows it", async () => {
@@ -278,6 +311,7 @@ describe("searchArchive", () => {
       complete: true,
       files: { read: 0, total: 0 },
     });
+    expect(await dure.summarizeArchive()).toMatchObject({ groups: [], count: 0, complete: true });
     await expect(dure.searchArchive({ updatedSince: "now" })).rejects.toMatchObject({
       code: "INVALID_OPTION",
     });

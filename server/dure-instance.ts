@@ -55,8 +55,13 @@ import { type TaskChange, type WatchOptions, watchTasksIn } from "./tasks/core/w
 import { Alerts } from "./tasks/runtime/alerts.ts";
 import { claimDatabase } from "./tasks/runtime/app-name.ts";
 import { Archive } from "./tasks/runtime/archive/archive.ts";
-import type { ArchiveCount, ArchivePage } from "./tasks/runtime/archive/archive-search.ts";
-import { countArchiveIn, readArchivedIn, searchArchiveIn } from "./tasks/runtime/archive/archive-search.ts";
+import {
+  type ArchiveCount,
+  type ArchiveSummary,
+  countArchiveIn,
+  summarizeArchiveIn,
+} from "./tasks/runtime/archive/archive-count.ts";
+import { type ArchivePage, readArchivedIn, searchArchiveIn } from "./tasks/runtime/archive/archive-search.ts";
 import { ChangeReader } from "./tasks/runtime/change-reader.ts";
 import { Indexer } from "./tasks/runtime/indexer.ts";
 import { closedError, LazyStore } from "./tasks/runtime/lazy-store.ts";
@@ -268,6 +273,10 @@ export class DureInstance {
 
   countArchive(options?: TaskSearchOptions): Promise<ArchiveCount> {
     return this.#heldAlive(() => countArchiveIn(this.instance, this.#settings.archiveTo, options));
+  }
+
+  summarizeArchive(options?: TaskSummaryOptions): Promise<ArchiveSummary> {
+    return this.#heldAlive(() => summarizeArchiveIn(this.instance, this.#settings.archiveTo, options));
   }
 
   getArchivedTask(id: string): Promise<ArchivedTask | undefined> {

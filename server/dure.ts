@@ -34,7 +34,8 @@ import type {
 import type { defineTask, Task } from "./tasks/core/task.ts";
 import { type WaitForTaskOptions, waitForTaskIn } from "./tasks/core/wait.ts";
 import type { TaskChange, WatchOptions } from "./tasks/core/watch/watch.ts";
-import type { ArchiveCount, ArchivePage } from "./tasks/runtime/archive/archive-search.ts";
+import type { ArchiveCount, ArchiveSummary } from "./tasks/runtime/archive/archive-count.ts";
+import type { ArchivePage } from "./tasks/runtime/archive/archive-search.ts";
 import type { Pruned, PruneOptions } from "./tasks/runtime/pruner.ts";
 import type { RebuildOptions, Rebuilt } from "./tasks/runtime/text-rebuild.ts";
 
@@ -174,6 +175,11 @@ export interface Dure {
   searchArchive(options?: TaskSearchOptions): Promise<ArchivePage>;
   /** `countTasks` in the archive, within the budget. @throws DureError INVALID_OPTION, INVALID_QUERY */
   countArchive(options?: TaskSearchOptions): Promise<ArchiveCount>;
+  /**
+   * `summarizeTasks` of the archive, within the budget (default: 10 seconds). Tasks are counted as they were archived, none
+   * twice. @throws DureError INVALID_OPTION, INVALID_QUERY
+   */
+  summarizeArchive(options?: TaskSummaryOptions): Promise<ArchiveSummary>;
   /** An archived task with its attempts and logs. @throws DureError INVALID_OPTION without an archive */
   getArchivedTask(id: string): Promise<ArchivedTask | undefined>;
   /**

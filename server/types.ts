@@ -53,6 +53,7 @@ export type { TaskEnvelope, TaskProgress, TaskStatusName } from "./tasks/core/ta
 export type { SqliteDatabase, Transaction, TransactionClient } from "./tasks/core/transaction.ts";
 export type { WaitForTaskOptions } from "./tasks/core/wait.ts";
 export type { TaskChange, WatchOptions } from "./tasks/core/watch/watch.ts";
-export type { ArchiveCount, ArchivePage } from "./tasks/runtime/archive/archive-search.ts";
+export type { ArchiveCount, ArchiveSummary } from "./tasks/runtime/archive/archive-count.ts";
+export type { ArchivePage } from "./tasks/runtime/archive/archive-search.ts";
 export type { Pruned, PruneOptions } from "./tasks/runtime/pruner.ts";
 export type { RebuildOptions, Rebuilt } from "./tasks/runtime/text-rebuild.ts";

@@ -107,7 +107,7 @@ export const api = {
   delete: (task: TaskAtHand) =>
     send<unknown>("DELETE", `tasks/${encodeURIComponent(task.id)}`, undefined, undefined, seen(task)),
   previewAction: (action: SearchAction, search: TaskSearch, signal?: AbortSignal) =>
-    send<{ count: number; sample: TaskDocument[]; unfilled?: number }>(
+    send<{ count: number; sample: TaskDocument[]; unfilled?: number; hint?: string }>(
       "POST",
       "actions",
       actionBody(action, search, true),

@@ -1,26 +1,24 @@
 /** `dure search --archive`: what the files of an archive hold, and how far they were read. */
+import type { Dure } from "../dure.ts";
+import type { SummaryKey } from "../tasks/core/counts/summary.ts";
 import type { TaskSearchOptions } from "../tasks/core/search.ts";
-import type { ArchiveCount } from "../tasks/runtime/archive/archive-search.ts";
+import type { ArchiveCount } from "../tasks/runtime/archive/archive-count.ts";
 import type { Context } from "./context.ts";
 import { CommandError } from "./exit-codes.ts";
 import type { Output } from "./output.ts";
+import { filtersOf, printGroups } from "./summary-view.ts";
 import { renderTable } from "./table.ts";
 import { taskColumns, taskDocument } from "./task-view.ts";
 import { counted, formatCount } from "./text.ts";
 import { formatInstant } from "./times.ts";
 
-/** Prints a page of the archive, or with `count` how many there are. */
+/** Prints a page of the archive, or with `count` how many there are, with `by` of what. */
 export async function searchArchive(
   context: Context,
   folder: string,
   wanted: TaskSearchOptions,
   { count, explain, by }: { count?: boolean; explain?: boolean; by?: readonly string[] },
 ): Promise<void> {
-  if (by !== undefined)
-    throw new CommandError(
-      "--by counts tasks of the database; of an archive --count says how many fit: ask for each type, status or day by itself, " +
-        "or count what --json prints.",
-    );
   if (explain)
     throw new CommandError(
       "--explain is for the database; an archive is read file by file. --type, --status, --queue and a range of time leave out files " +
@@ -28,6 +26,7 @@ export async function searchArchive(
     );
   const { output } = context;
   const dure = context.openArchive(folder);
+  if (by) return countBy(dure, output, by as readonly SummaryKey[], wanted);
   if (count) {
     const { count: total, ...report } = await dure.countArchive(wanted);
     output.document({ total, ...report });
@@ -43,6 +42,20 @@ export async function searchArchive(
   if (page.complete && page.hint !== undefined) output.note(page.hint);
   if (page.nextCursor !== undefined) output.note(`Next page: add --cursor ${page.nextCursor}`);
   if (page.previousCursor !== undefined) output.note(`Previous page: add --cursor ${page.previousCursor}`);
+}
+
+async function countBy(
+  dure: Dure,
+  output: Output,
+  by: readonly SummaryKey[],
+  wanted: TaskSearchOptions,
+): Promise<void> {
+  const summary = await dure.summarizeArchive({ ...filtersOf(wanted), by });
+  output.document(summary);
+  const { count, groups, complete, valuesLeftOut } = summary;
+  const total = { count, errorMax: 0 };
+  printGroups(output, by, { groups, total, complete, ...(valuesLeftOut && { valuesLeftOut }) });
+  noteReport(output, summary);
 }
 
 type Report = Omit<ArchiveCount, "count">;

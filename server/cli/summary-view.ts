@@ -1,13 +1,34 @@
 /** How many tasks of a search there are by what they have in common: what the dashboard calls facets. */
-import type { SummaryKey, TaskGroup, TaskSummary } from "../tasks/core/counts/summary.ts";
+import type { SummaryKey, TaskGroup, TaskSummary, TaskSummaryOptions } from "../tasks/core/counts/summary.ts";
+import type { TaskSearchOptions } from "../tasks/core/search.ts";
 import type { Output } from "./output.ts";
 import { type Column, renderTable } from "./table.ts";
 import { counted, formatCount } from "./text.ts";
 import { formatStretch } from "./times.ts";
 
+/** What tells which tasks are counted; pages and orders do not. */
+export function filtersOf(wanted: TaskSearchOptions): TaskSummaryOptions {
+  const {
+    limit: _limit,
+    offset: _offset,
+    sortBy: _by,
+    sortOrder: _order,
+    cursor: _cursor,
+    definitions: _definitions,
+    updatedSince: _since,
+    ...filters
+  } = wanted;
+  return filters;
+}
+
 /** The groups, and what is to be known of their counts. */
 export function printSummary(output: Output, by: readonly SummaryKey[], summary: TaskSummary): void {
   output.document(summary);
+  printGroups(output, by, summary);
+}
+
+/** The same without its document. */
+export function printGroups(output: Output, by: readonly SummaryKey[], summary: TaskSummary): void {
   const { groups, total, sampled, valuesLeftOut = 0, unfilled = 0 } = summary;
   if (groups.length > 0) output.print(renderTable(output, columns(by), groups));
   output.note(`${counted(total.count, "task")}.`);

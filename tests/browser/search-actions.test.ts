@@ -78,6 +78,18 @@ test("beforehand it is told that an attribute waits to be filled in", async () =
     .waitFor();
 });
 
+test("beforehand it is told why there is nothing to do", async () => {
+  await openTasks("?status=COMPLETED");
+  const hint = "12 tasks fit, but the action 'delete' is for those that are COMPLETED, FAILED or CANCELLED.";
+  await page.route("**/api/actions", (route) => route.fulfill({ json: { count: 0, sample: [], hint } }));
+  await page.getByRole("checkbox", { name: "Select all loaded tasks" }).check();
+  await page.getByRole("button", { name: /^Select all \d+ that/ }).click();
+  await page.getByRole("button", { name: "Delete" }).click();
+  const dialog = page.getByRole("dialog", { name: "Delete 0 tasks?" });
+  await dialog.getByText(hint).waitFor();
+  expect(await dialog.getByRole("button", { name: "Delete" }).isDisabled()).toBe(true);
+});
+
 test("an action on a whole search is stopped by a button, or goes on when its dialog is closed", async () => {
   await openTasks("?status=COMPLETED");
   const total = server.world.tasks.filter(({ status }) => status === "COMPLETED").length;

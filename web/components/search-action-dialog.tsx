@@ -88,6 +88,7 @@ export function SearchActionDialog({
           {words.actionUnfilled(preview.data.unfilled)}
         </p>
       )}
+      {preview.data?.hint !== undefined && <p role="status">{words.said(preview.data.hint)}</p>}
       <p className={styles.note}>{words.actionInBackground}</p>
       <Progress reached={start.data && (started.task?.progress?.done ?? 0)} count={total} />
       <div className={styles.state}>

@@ -316,6 +316,10 @@ export const sentences: readonly [english: string, korean: string][] = [
     "{} is hidden, and what stood there cannot be told any more; write its value.",
     "{0} 값은 가려져 있어 원래 값을 알 수 없습니다. 값을 직접 쓰세요.",
   ],
+  [
+    "{} {}, but the action '{}' is for those that are {}.",
+    "조건에 맞는 태스크는 있지만, '{2}' 작업은 {3} 상태인 태스크에만 할 수 있습니다.",
+  ],
 ];
 
 export const refusals: { readonly [code: string]: string } = {

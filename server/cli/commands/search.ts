@@ -15,7 +15,7 @@ import { CommandError } from "../exit-codes.ts";
 import { findNearMisses } from "../near-misses.ts";
 import type { Output } from "../output.ts";
 import { attributeFilters, payloadFilters } from "../search-filters.ts";
-import { printSummary } from "../summary-view.ts";
+import { filtersOf, printSummary } from "../summary-view.ts";
 import { renderFields, renderTable } from "../table.ts";
 import { taskColumns, taskDocument } from "../task-view.ts";
 import { counted, formatCount, plainLine, plainLines } from "../text.ts";
@@ -148,18 +148,10 @@ async function countBy(
   dure: Dure,
   output: Output,
   by: readonly string[],
-  {
-    limit: _limit,
-    offset: _offset,
-    sortBy: _by,
-    sortOrder: _order,
-    cursor: _cursor,
-    ...search
-  }: TaskSearchOptions,
+  wanted: TaskSearchOptions,
 ): Promise<void> {
-  const { definitions: _definitions, updatedSince: _since, ...filter } = search;
   const keys = by as readonly SummaryKey[];
-  printSummary(output, keys, await dure.summarizeTasks({ ...filter, by: keys }));
+  printSummary(output, keys, await dure.summarizeTasks({ ...filtersOf(wanted), by: keys }));
 }
 
 function printCount(output: Output, total: number): void {

@@ -27,6 +27,9 @@ type Stretch = Map<number, TaskGroup>;
 /** By the values of one key after another; behind the last key are the kinds. */
 type Tree = Map<unknown, Tree | Kind>;
 
+/** What tells how long a task waited and ran. */
+export type TimedTask = Pick<Task, "createdAt" | "startedAt" | "completedAt">;
+
 export class Groups {
   readonly #keys: readonly SummaryKey[];
   /** The one that is a stretch of time. */
@@ -109,7 +112,7 @@ export class Groups {
     return { number: this.#kindCount++, group: { ...Object.fromEntries(keys), count: 0 } };
   }
 
-  addTimes(group: TaskGroup, { createdAt, startedAt, completedAt }: Task): void {
+  addTimes(group: TaskGroup, { createdAt, startedAt, completedAt }: TimedTask): void {
     if (!startedAt) return;
     const times = this.#times.get(group) ?? { waits: new DurationSum(), runs: new DurationSum() };
     this.#times.set(group, times);

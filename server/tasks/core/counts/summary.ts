@@ -9,16 +9,9 @@ import { booleanRule, checkOptions, noneOf, oneOf } from "../options.ts";
 import { countKeys } from "../port/store-search.ts";
 import { savedQueriesFor } from "../saved-searches.ts";
 import type { TaskSearchOptions } from "../search.ts";
-import type {
-  AttributeCount,
-  Attributes,
-  Count,
-  CountedGroup,
-  StoreSearch,
-  TaskCounts,
-  TaskStore,
-} from "../store.ts";
-import type { Task, TaskStatusName } from "../task.ts";
+import type { Count, StoreSearch, TaskCounts, TaskStore } from "../store.ts";
+import type { TaskStatusName } from "../task.ts";
+import { attributePrefix, CountedTasks, isAttribute, shown } from "./counted-tasks.ts";
 import type { Percentiles } from "./duration-counts.ts";
 import { countByTime } from "./summary-by-time.ts";
 import { bucketsMs, Groups } from "./summary-groups.ts";
@@ -95,17 +88,15 @@ const sampleMax = 1_000;
 /** Of the budget, where conditions are tested; the rest is for an estimate of how many tasks fit in all. */
 const walkedPart = 3 / 4;
 const ofPages = ["limit", "offset", "sortBy", "sortOrder", "cursor"] as const;
-const attributePrefix = "attribute.";
-/** Characters of a value; a store may give no more of a long one. */
-const shownMax = 150;
 
 /** @throws DureError INVALID_OPTION, INVALID_QUERY */
 export async function summarizeTasksIn(
   instance: Instance,
   options: TaskSummaryOptions = {},
 ): Promise<TaskSummary> {
-  const { search, keys, ...how } = await readSummary(instance, options);
-  const found = await summarize(instance, search, keys, how);
+  const { search, ...how } = await readSummary(instance, options);
+  const { keys } = how;
+  const found = await summarize(instance, search, how);
   if (found.groups.length > 0 || keys.length === 0) return found;
   const attribute = keys.find(isAttribute);
   const store = await instance.store();
@@ -115,6 +106,7 @@ export async function summarizeTasksIn(
 }
 
 interface How {
+  keys: readonly SummaryKey[];
   time: "createdAt" | "updatedAt";
   percentiles: boolean;
 }
@@ -122,25 +114,30 @@ interface How {
 async function readSummary(
   instance: Instance,
   options: TaskSummaryOptions,
-): Promise<{ search: StoreSearch; keys: readonly SummaryKey[] } & How> {
+): Promise<{ search: StoreSearch } & How> {
+  const { filter, ...how } = readHow("summarizeTasks(options)", options);
+  const saved = await savedQueriesFor(instance, filter.query);
+  const search: StoreSearch = { ...toStoreSearch(instance, filter, saved), definitions: false };
+  return { search, ...how };
+}
+
+/** What is counted, and by what. @throws DureError INVALID_OPTION */
+export function readHow(called: string, options: TaskSummaryOptions): { filter: TaskSearchOptions } & How {
   const { by = "status", time = "createdAt", percentiles = false, ...filter } = options;
-  refuseOfPages(filter);
+  refuseOfPages(called, filter);
   const keys = Array.isArray(by) ? (by as readonly SummaryKey[]) : [by as SummaryKey];
   checkOptions(
-    "summarizeTasks(options)",
+    called,
     { by: [...keys], time, percentiles },
     { by: keysRule, time: oneOf("createdAt", "updatedAt"), percentiles: booleanRule },
   );
-  const saved = await savedQueriesFor(instance, filter.query);
-  const search: StoreSearch = { ...toStoreSearch(instance, filter, saved), definitions: false };
-  return { search, keys, time, percentiles };
+  return { filter, keys, time, percentiles };
 }
 
 async function summarize(
   instance: Instance,
   search: StoreSearch,
-  keys: readonly SummaryKey[],
-  { time, percentiles }: How,
+  { keys, time, percentiles }: How,
 ): Promise<TaskSummary> {
   const store = await instance.store();
   if (percentiles) return summarizeByWalk(instance, search, keys, time, true);
@@ -158,10 +155,10 @@ async function summarize(
 }
 
 /** They would not change what is counted. @throws DureError INVALID_OPTION */
-function refuseOfPages(options: TaskSearchOptions): void {
+function refuseOfPages(called: string, options: TaskSearchOptions): void {
   const given = ofPages.filter((name) => options[name] !== undefined);
   if (given.length === 0) return;
-  const problem = `summarizeTasks(options): ${given.join(" and ")} ${given.length > 1 ? "are" : "is"} of lists of tasks; all that fit are counted.`;
+  const problem = `${called}: ${given.join(" and ")} ${given.length > 1 ? "are" : "is"} of lists of tasks; all that fit are counted.`;
   throw new DureError("INVALID_OPTION", problem, { details: { problems: [problem] } });
 }
 
@@ -299,14 +296,12 @@ async function summarizeByWalk(
   withTimes = false,
   tasksMax = Number.POSITIVE_INFINITY,
 ): Promise<TaskSummary> {
-  const groups = new Groups(keys);
-  const bucket = keys.find((key) => Object.hasOwn(bucketsMs, key)) as Bucket | undefined;
+  const counted = new CountedTasks(keys, time, withTimes);
   const { clock } = instance;
   const store = await instance.store();
   const began = clock.monotonic();
   const endsAt = began + (search.budgetMs ?? Number.POSITIVE_INFINITY) * (search.where ? walkedPart : 1);
   const attribute = keys.find(isAttribute);
-  const listed = () => (attribute ? groups.top(attribute, 0) : { groups: groups.list() });
   let seen = 0;
   let after: StoreSearch["after"];
   for (;;) {
@@ -324,20 +319,13 @@ async function summarizeByWalk(
     });
     seen += tasks.length;
     const attributes = new Map(attribute && (await store.readAttributes(tasks.map(({ id }) => id))));
-    for (const task of tasks) {
-      const at = bucket && startOf(task[time], bucketsMs[bucket]);
-      for (const value of attribute ? shownValues(attributes.get(task.id), attribute) : [undefined]) {
-        const values = { ...valuesOf(task), ...(value !== undefined && { [attribute!]: value }) };
-        const group = groups.add(values, at, 1);
-        if (withTimes) groups.addTimes(group, task);
-      }
-    }
+    for (const task of tasks) counted.add(task, attributes.get(task.id));
     const last = tasks.at(-1);
     if (!stoppedAt && (tasks.length < pageSize || !last)) {
       const errorMax = unindexed + unfilled;
       const lacking = attribute ? await unfilledOf(store, search, attribute) : unfilled;
       return {
-        ...listed(),
+        ...counted.list(),
         total: { count: seen, errorMax },
         complete: errorMax + lacking === 0,
         ...(lacking > 0 && { unfilled: lacking }),
@@ -345,7 +333,7 @@ async function summarizeByWalk(
     }
     if (stoppedAt || seen >= tasksMax || clock.monotonic() > endsAt) {
       const rest = restOf(search, clock.monotonic() - began);
-      return { ...listed(), ...(await totalOf(store, rest, seen)), complete: false, sampled: seen };
+      return { ...counted.list(), ...(await totalOf(store, rest, seen)), complete: false, sampled: seen };
     }
     after = { value: last!.createdAt.getTime(), id: last!.id, backwards: false };
   }
@@ -367,29 +355,4 @@ function atLeast(seen: number, { count, errorMax }: Count): Count {
   const least = Math.max(seen, count - errorMax);
   const bounded = Math.max(seen, count);
   return { count: bounded, errorMax: Math.max(bounded - least, most - bounded) };
-}
-
-function valuesOf({ status, type, queue = "default" }: Task): CountedGroup {
-  return { status, type, queue };
-}
-
-type AttributeValue = AttributeCount["value"];
-
-function isAttribute(key: unknown): key is AttributeName {
-  return typeof key === "string" && key.startsWith(attributePrefix) && key.length > attributePrefix.length;
-}
-
-function shownValues(attributes: Attributes | undefined, attribute: AttributeName): Set<AttributeValue> {
-  const given = attributes?.[attribute.slice(attributePrefix.length)];
-  return new Set((given === undefined ? [] : [given].flat()).map(shown));
-}
-
-function shown(value: AttributeValue): AttributeValue {
-  if (typeof value !== "string" || value.length <= shownMax) return value;
-  const characters = [...value];
-  return characters.length <= shownMax ? value : `${characters.slice(0, shownMax).join("")}…`;
-}
-
-function startOf(instant: Date, bucketMs: number): number {
-  return Math.floor(instant.getTime() / bucketMs) * bucketMs;
 }

@@ -2,23 +2,26 @@
  * Searches the archive: the same filters as for tasks in the store, each record tested by `meets`. It keeps no more than
  * the page, and leaves out the files whose names or bounds say that they hold nothing for it.
  */
-import { extractAttributes } from "../../core/attributes.ts";
-import { DureError } from "../../core/errors.ts";
-import { meets, sortValueOf } from "../../core/filters/meets.ts";
+import { sortValueOf } from "../../core/filters/meets.ts";
 import { whyNothingFits } from "../../core/filters/why-nothing-fits.ts";
-import { readSearch, toPage } from "../../core/find.ts";
+import { toPage } from "../../core/find.ts";
 import { ulidTime } from "../../core/ids.ts";
 import type { Instance } from "../../core/instance.ts";
-import { savedQueriesFor } from "../../core/saved-searches.ts";
 import type { TaskPage, TaskSearchOptions } from "../../core/search.ts";
-import type { ArchivedTask, Attributes, Found, Place, StoreSearch } from "../../core/store.ts";
+import type { ArchivedTask, Found, Place, StoreSearch } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
 import { compareText } from "../../core/values/compare.ts";
-import { searchableText } from "../../core/values/searchable-text.ts";
 import { dayEnd, mayHold } from "./archive-bounds.ts";
 import { type ArchiveFile, listFiles, readRecords } from "./archive-reader.ts";
-
-const defaultBudget = "10s";
+import {
+  begin,
+  checkFolder,
+  newProgress,
+  type Progress,
+  readFile,
+  readsForward,
+  reportOf,
+} from "./archive-reading.ts";
 
 /** A page of archived tasks. `searchedBackTo`: all that ended then or later was looked at; absent while that is to come. */
 export interface ArchivePage extends TaskPage {
@@ -26,28 +29,6 @@ export interface ArchivePage extends TaskPage {
   files: { read: number; total: number };
   /** The names of the files that are damaged or cut short. What could be read of them was looked at. */
   damaged: string[];
-}
-
-/** How many archived tasks fit, and how far that was looked for. */
-export type ArchiveCount = { count: number } & Pick<
-  ArchivePage,
-  "complete" | "searchedBackTo" | "files" | "damaged"
->;
-
-interface Reading {
-  search: StoreSearch;
-  /** The instant of the monotonic clock at which to stop. */
-  until: number;
-  attributesOf(record: ArchivedTask): Attributes | undefined;
-}
-
-interface Progress {
-  read: number;
-  /** Of the tasks that were read. */
-  types: Set<string>;
-  damaged: Set<string>;
-  /** The file in which the time ran out. */
-  stoppedIn: ArchiveFile | undefined;
 }
 
 /** @throws DureError INVALID_OPTION, INVALID_QUERY, INVALID_CURSOR */
@@ -87,34 +68,6 @@ async function whyNoneFits(
   return whyNothingFits(instance, await instance.store(), search, { types: archived });
 }
 
-/** @throws DureError INVALID_OPTION, INVALID_QUERY */
-export async function countArchiveIn(
-  instance: Instance,
-  folder: string | undefined,
-  options: TaskSearchOptions = {},
-): Promise<ArchiveCount> {
-  const { cursor: _cursor, offset: _offset, limit: _limit, ...filters } = options;
-  const { files, reading, now } = await begin(instance, folder, filters);
-  const progress = newProgress();
-  let count = 0;
-  for (const file of files) {
-    if (!mayHold(file.bounds, reading.search)) continue;
-    // A task that was written twice ended once: it is in one file.
-    const fitting = new Set<string>();
-    await readFile(file, reading, progress, now, ({ task }, fits) => {
-      if (fits) fitting.add(task.id);
-      else fitting.delete(task.id);
-    });
-    count += fitting.size;
-    if (progress.stoppedIn) break;
-  }
-  return {
-    count,
-    complete: !progress.stoppedIn,
-    ...reportOf(files, progress, reading.search, instance.clock.now()),
-  };
-}
-
 /** One archived task with its attempts, as it was last; undefined when the archive has none of that id. */
 export async function readArchivedIn(
   folder: string | undefined,
@@ -140,100 +93,9 @@ function likeliestFirst(
   return [...files.filter((file) => !isTooOld(file)), ...files.filter(isTooOld)];
 }
 
-async function begin(instance: Instance, folder: string | undefined, options: TaskSearchOptions) {
-  const { budget = defaultBudget, updatedSince, ...others } = options;
-  if (updatedSince !== undefined) {
-    throw new DureError(
-      "INVALID_OPTION",
-      "searchArchive(options): updatedSince is for tasks in the database; nothing changes in the archive.",
-    );
-  }
-  const checked = checkFolder(folder);
-  const saved = await savedQueriesFor(instance, options.query);
-  const { search, fingerprint } = readSearch(instance, { ...others, budget }, saved);
-  if (search.sortBy === "relevance")
-    throw new DureError("INVALID_OPTION", "searchArchive(options): the archive has no order by relevance.");
-  const now = () => instance.clock.monotonic();
-  const until = now() + (search.budgetMs ?? Number.POSITIVE_INFINITY);
-  const reading: Reading = { search, until, attributesOf: (record) => attributesOf(instance, record) };
-  return { files: await listFiles(checked), reading, fingerprint, now };
-}
-
-function checkFolder(folder: string | undefined): string {
-  if (folder !== undefined) return folder;
-  throw new DureError(
-    "INVALID_OPTION",
-    "This instance knows no archive. Give createDure the folder: retention: { archiveTo: 'archive' }.",
-  );
-}
-
-/** As they were archived; of records without, what the definition of this process takes from payload and result. */
-function attributesOf(instance: Instance, { task, attributes }: ArchivedTask): Attributes | undefined {
-  if (attributes) return attributes;
-  const declared = instance.registry.get(task.type)?.attributes;
-  if (!declared || declared.length === 0) return undefined;
-  try {
-    return {
-      ...extractAttributes(task.type, declared, "payload", task.payload),
-      ...(task.status === "COMPLETED" && extractAttributes(task.type, declared, "result", task.result)),
-    };
-  } catch {
-    return undefined;
-  }
-}
-
-async function readFile(
-  file: ArchiveFile,
-  { search, until, attributesOf: attributesIn }: Reading,
-  progress: Progress,
-  now: () => number,
-  visit: (record: ArchivedTask, fits: boolean) => void,
-): Promise<void> {
-  progress.read += 1;
-  for await (const record of readRecords(file.path, () => progress.damaged.add(file.name))) {
-    if (now() >= until) {
-      progress.stoppedIn = file;
-      return;
-    }
-    progress.types.add(record.task.type);
-    visit(record, fits(record, search, attributesIn));
-  }
-}
-
-function fits(record: ArchivedTask, search: StoreSearch, attributesIn: Reading["attributesOf"]): boolean {
-  const { task, attempts } = record;
-  const { id, types, statuses, queues, created, updated, where } = search;
-  if (id !== undefined && task.id !== id) return false;
-  if (types && !types.includes(task.type)) return false;
-  if (statuses && !statuses.includes(task.status)) return false;
-  if (queues && !queues.includes(task.queue ?? "default")) return false;
-  if (!isIn(task.createdAt, created) || !isIn(task.updatedAt, updated)) return false;
-  if (!where) return true;
-  const attributes = attributesIn(record);
-  const text = () => searchableText(task, attempts);
-  return meets(where, { task, text, ...(attributes && { attributes }) });
-}
-
-function isIn(instant: Date, { start, end }: { start?: number; end?: number } = {}): boolean {
-  const at = instant.getTime();
-  return (start === undefined || at >= start) && (end === undefined || at < end);
-}
-
-function newProgress(): Progress {
-  return { read: 0, types: new Set(), damaged: new Set(), stoppedIn: undefined };
-}
-
 /** The newest file first; the oldest where what ended first is asked for first. */
 function inOrder(files: readonly ArchiveFile[], search: StoreSearch): readonly ArchiveFile[] {
   return readsForward(search) ? files.toReversed() : files;
-}
-
-function readsForward({ sortBy, descending, after }: StoreSearch): boolean {
-  return isByEnd(sortBy) && descending === (after?.backwards ?? false);
-}
-
-function isByEnd(sortBy: StoreSearch["sortBy"]): boolean {
-  return sortBy === "completedAt" || sortBy === "updatedAt";
 }
 
 /**
@@ -251,20 +113,6 @@ function foundOf(best: Best, { stoppedIn }: Progress, search: StoreSearch): Foun
   };
   const stoppedAt: Place = { value: edge, id: forward ? "\u{10ffff}" : "" };
   return { tasks: best.tasks.filter(isSettled), stoppedAt };
-}
-
-function reportOf(files: readonly ArchiveFile[], progress: Progress, search: StoreSearch, now: number) {
-  const { read, damaged, stoppedIn } = progress;
-  const cameTo = stoppedIn && (readsForward(search) ? stoppedIn.day : dayEnd(stoppedIn.day));
-  return {
-    files: { read, total: files.length },
-    damaged: [...damaged].sort(),
-    // Of the file of today nothing is settled: its day ends at a midnight to come.
-    ...(cameTo !== undefined && cameTo <= now && { searchedBackTo: new Date(cameTo) }),
-    ...(stoppedIn && {
-      hint: "The archive is read file by file. Narrow the search by type, status or a range of time, or give it a longer budget.",
-    }),
-  };
 }
 
 function versionOf(task: Task | undefined): number {
