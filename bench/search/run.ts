@@ -1,6 +1,6 @@
 /**
  * npm run bench:search: how long searches take, at the median and at the 99th percentile, while a worker runs tasks
- * beside them.
+ * beside them; and beside each what a bare page takes in the same moments (bare-page.ts).
  *
  *   node bench/search/run.ts --store sqlite,postgres --tasks 10000000 --mix waiting --questions 1000 --only text,offset
  *   node bench/search/run.ts tasks.db 'postgres://…?schema=dure_bench' --calm
@@ -19,6 +19,7 @@ import { seeded } from "../../tests/support/seeded.ts";
 import { percentile } from "../support/numbers.ts";
 import { knowsLetters, startServer } from "../support/postgres.ts";
 import { type BenchDure, createDure } from "../support/product.ts";
+import { type BarePage, openBarePage } from "./bare-page.ts";
 import { compare } from "./beside.ts";
 import { fill, filledFile } from "./fill.ts";
 import { type Kind, kindsOf } from "./kinds.ts";
@@ -72,13 +73,15 @@ async function measure(database: string): Promise<void> {
   const dure = createDure({ database, retention: false, worker: { concurrency: 10, queues: ["bench"] } });
   const total = await dure.countTasks();
   const load = values.calm ? undefined : await startLoad(dure);
+  const bare = await openBarePage(database, mix);
   const table = new Table({
-    head: ["search", "p50 ms", "p99 ms", "most ms", "asked p50 / p99", "complete"],
+    head: ["search", "p50 ms", "p99 ms", "most ms", "asked p50 / p99", "complete", "bare page", "× bare"],
     style: { head: [], border: [], compact: true },
-    colAligns: ["left", "right", "right", "right", "right", "right"],
+    colAligns: ["left", ...Array.from({ length: 7 }, () => "right" as const)],
   });
-  for (const kind of chosen) table.push(await measureKind(dure, kind, store));
+  for (const kind of chosen) table.push(await measureKind(dure, kind, store, bare));
   const ran = load && (await load());
+  await bare.close();
   await dure.close();
   if (load) await removeLoad(database);
   console.log(
@@ -115,9 +118,15 @@ async function startLoad(dure: BenchDure): Promise<() => Promise<number>> {
   };
 }
 
-async function measureKind(dure: BenchDure, kind: Kind, store: "sqlite" | "postgres"): Promise<string[]> {
+async function measureKind(
+  dure: BenchDure,
+  kind: Kind,
+  store: "sqlite" | "postgres",
+  bare: BarePage,
+): Promise<string[]> {
   const random = seeded(1);
   const asked: { ms: number; search: object }[] = [];
+  const bareTimes: number[] = [];
   let complete = 0;
   const count = Math.max(10, Math.round(questions * (kind.share ?? 1)));
   for (let n = -5; n < count; n += 1) {
@@ -126,10 +135,13 @@ async function measureKind(dure: BenchDure, kind: Kind, store: "sqlite" | "postg
       const { nextCursor } = await dure.searchTaskPage(search as TaskSearchOptions);
       if (nextCursor) search = { ...search, cursor: nextCursor } as TaskSearchOptions;
     }
+    const bareAt = performance.now();
+    await bare.read();
     const startedAt = performance.now();
     const isComplete = await ask(dure, kind, search);
     if (n < 0) continue;
     asked.push({ ms: performance.now() - startedAt, search });
+    bareTimes.push(startedAt - bareAt);
     if (isComplete) complete += 1;
   }
   printSlowest(kind, asked);
@@ -140,6 +152,7 @@ async function measureKind(dure: BenchDure, kind: Kind, store: "sqlite" | "postg
     number,
     number,
   ];
+  const [bare50, bare99] = [percentile(bareTimes, 50), percentile(bareTimes, 99)];
   return [
     kind.name,
     judged(p50, asked50),
@@ -147,6 +160,8 @@ async function measureKind(dure: BenchDure, kind: Kind, store: "sqlite" | "postg
     most.toFixed(1),
     asked99 === undefined ? "" : `${asked50 ?? "–"} / ${asked99}`,
     `${Math.round((complete / count) * 100)} %`,
+    `${bare50.toFixed(2)} / ${bare99.toFixed(1)}`,
+    (p50 / bare50).toFixed(1),
   ];
 }
 
