@@ -288,6 +288,38 @@ test("what is not over yet, or has changed a moment ago, waits; what is empty is
   expect(await howMany()).toEqual({ packed: 0, noted: 0 });
 });
 
+test("the doctor compares what is packed with what is kept, and says what has it packed anew", async () => {
+  await enqueueSome();
+  await pack();
+  const find = async () => {
+    const findings = await store.checkHealth({ full: true });
+    return findings.filter(({ check }) => check === "packed");
+  };
+  expect(await find()).toMatchObject([{ level: "ok" }]);
+  const before = await answers();
+  const bytesOf = (column: string) => `${column} = set_byte(${column}, 2, get_byte(${column}, 2) + 1)`;
+  const broken = [
+    `${bytesOf("counts")} WHERE hours = 1 AND by_end AND first = (SELECT max(first) FROM :schema.packed_counts WHERE hours = 1)`,
+    `${bytesOf("total")} WHERE hours = 24 AND first = ${day}`,
+    `places[2] = places[2] + 1 WHERE hours = 24 AND first = ${day + 1}`,
+  ];
+  for (const one of broken) await schema.query(`UPDATE :schema.packed_counts SET ${one}`);
+  const [finding] = await find();
+  expect(finding).toMatchObject({
+    level: "error",
+    message: "3 of the packed hours and days differ from the kept counts.",
+  });
+  expect(await answers()).not.toEqual(before);
+  await schema.query(finding!.next!.match(/INSERT INTO .*;/)![0]);
+  expect(await find()).toMatchObject([{ level: "ok" }]);
+  expect(await answers()).toEqual(before);
+  expect(await pack()).toBeGreaterThan(20);
+  expect(await find()).toMatchObject([{ level: "ok" }]);
+  expect(await differing()).toEqual([]);
+  expect(await answers()).toEqual(before);
+  expect((await store.checkHealth({ full: false })).map(({ check }) => check)).not.toContain("packed");
+});
+
 test("a worker packs what is over, a minute after its start", async () => {
   const createdAt = Date.now() - 2 * dayMs;
   ok(

@@ -10,6 +10,7 @@ import type { Context } from "./context.ts";
 import { foldCounts } from "./counts/folding.ts";
 import { allStates, hoursOfDay } from "./counts/kept-tables.ts";
 import { movesOf } from "./counts/minute-tallies.ts";
+import { packedFinding } from "./counts/packed-check.ts";
 import { sums } from "./counts/tallies.ts";
 import { isNotPaused, pausedForLook } from "./pauses.ts";
 import { statusNames } from "./rows.ts";
@@ -54,7 +55,7 @@ export async function checkHealth(context: Context, { full }: { full: boolean })
   return [
     ...(await serverFindings(context.database, skewMs)),
     await talliesFinding(context, full),
-    ...(full ? [await attributesFinding(context)] : []),
+    ...(full ? [await packedFinding(context), await attributesFinding(context)] : []),
     await textsFinding(context),
     workerFinding(workers, now),
     ...backlogFindings(workers, await stats(context)),

@@ -28,7 +28,7 @@ const defaults = {
   packed: 600_000,
 };
 
-interface Stretch {
+export interface Stretch {
   hours: 1 | typeof hoursOfDay;
   first: number;
 }
@@ -81,10 +81,7 @@ export function packCountsOf(
     const taken = await session.query(takeUnpacked, [over, still, packed, stretchesMax]);
     if (taken.length === 0) return 0;
     const stretches = taken.map(([hours, first]): Stretch => ({ hours, first }));
-    const rows = [
-      ...(await packHours(session, firstsOf(stretches, 1))),
-      ...(await packDays(session, firstsOf(stretches, hoursOfDay))),
-    ];
+    const rows = await rowsOf(session, stretches);
     const columns = [0, 1, 2, 3, 4, 5].map((column) => rows.map((row) => row[column]));
     await session.query(forgetPacked, [taken.map(([hours]) => hours), taken.map(([, first]) => first)]);
     await session.query(storePacked, columns);
@@ -93,11 +90,19 @@ export function packCountsOf(
   });
 }
 
+/** What is kept of some stretches, as it is packed. */
+export async function rowsOf(session: Session, stretches: readonly Stretch[]): Promise<PackedRow[]> {
+  return [
+    ...(await packHours(session, firstsOf(stretches, 1))),
+    ...(await packDays(session, firstsOf(stretches, hoursOfDay))),
+  ];
+}
+
 function firstsOf(stretches: readonly Stretch[], hours: Stretch["hours"]): number[] {
   return stretches.filter((stretch) => stretch.hours === hours).map(({ first }) => first);
 }
 
-type PackedRow = [
+export type PackedRow = [
   hours: number,
   byEnd: boolean,
   first: number,
