@@ -24,6 +24,12 @@ import {
 
 useTextIndex();
 
+/** Of all times the word "needle" is rare. */
+const rareSample = Array.from({ length: 500 }, (_, n) => ({
+  ...{ status: 3, lanes: [1] },
+  body: n > 0 ? "hay" : "needle",
+}));
+
 test("a burst of other tasks does not make a frequent word look rare", async () => {
   await writeBurst(2_500, 4_000);
   const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 };
@@ -73,15 +79,8 @@ test("behind a burst a word that nearly every text has is walked to, once the in
       SELECT ${clock.now()} + n, 0, 'x' || lpad(n::text, 5, '0'), 3, ARRAY[1],
         CASE WHEN n BETWEEN 5000 AND 20000 THEN 'needle' ELSE 'hay' END FROM generate_series(1, 28000) AS n`,
   );
-  // Of all times the word is rare.
-  const sample = Array.from({ length: 500 }, (_, n) => ({
-    status: 3,
-    lanes: [1],
-    body: n > 0 ? "hay" : "needle",
-  }));
   const facts = {
-    ...indexed(),
-    sample,
+    ...{ ...indexed(), sample: rareSample },
     firstAt: clock.now() - 200 * stretchMs,
     lastAt: clock.now() + 60_000,
   };
@@ -93,6 +92,33 @@ test("behind a burst a word that nearly every text has is walked to, once the in
     expect(places.map(({ id }) => id)).toEqual(["x20000", "x19999", "x19998"]);
   }, planningOnce);
   expect(asked.filter((name) => name === "findTexts")).toHaveLength(1);
+});
+
+test.each([
+  ["newest", true, "textBefore"],
+  ["oldest", false, "textFrom"],
+])("a time without texts behind a burst is passed over, the %s first", async (_order, descending, passed) => {
+  // A burst, then nothing for a hundred stretches, then a text an hour, the first of which has the word.
+  const sign = descending ? -1 : 1;
+  const at = (n: string) =>
+    `${clock.now()} + ${sign} * CASE WHEN ${n} <= 1100 THEN ${n} ELSE ${100 * stretchMs} + ${n} * 3600000::bigint END`;
+  await schema.query(
+    `INSERT INTO :schema.texts (created_at, version, task_id, status, lanes, body)
+      SELECT ${at("n")}, 0, 'x' || lpad(n::text, 5, '0'), 3, ARRAY[1], CASE WHEN n > 1100 AND n % 10 = 1 THEN 'needle' ELSE 'hay' END
+      FROM generate_series(1, 1500) AS n`,
+  );
+  const facts = { ...indexed(), sample: rareSample, texts: 12_000_000 };
+  const search: StoreSearch = {
+    ...{ ...anySearch, descending, limit: 1 },
+    where: { kind: "text", text: "needle" },
+  };
+  const asked: string[] = [];
+  await database.snapshot(async (session) => {
+    const source = recording(asked, await textsOf(session, search, facts, unfiltered));
+    const { places } = await source.keys(session, undefined, 1);
+    expect(places.map(({ id }) => id)).toEqual(["x01101"]);
+  }, planningOnce);
+  expect(asked).toEqual(["findTexts", passed, "findTexts"]);
 });
 
 test("no more texts are read of a chunk than have what is wanted", async () => {
