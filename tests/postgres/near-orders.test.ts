@@ -67,7 +67,7 @@ test.each<[string, Partial<StoreSearch>]>([
   } finally {
     spy.mockRestore();
   }
-  expect(sent.filter((name) => name !== "")).toEqual(["outline", "nearKeys"]);
+  expect(sent.filter((name) => name !== "")).toEqual(["outlineOthers", "nearKeys"]);
 });
 
 function firstOf({ sortBy, descending, created }: StoreSearch): string[] {

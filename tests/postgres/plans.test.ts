@@ -17,11 +17,8 @@ import {
   nearStatement,
   waitingStatement,
 } from "../../server/tasks/stores/postgres/search/near-statements.ts";
-import {
-  maybeStatement,
-  outline,
-  searchStatements,
-} from "../../server/tasks/stores/postgres/search/search.ts";
+import { outline } from "../../server/tasks/stores/postgres/search/outline.ts";
+import { maybeStatement, searchStatements } from "../../server/tasks/stores/postgres/search/search.ts";
 import type { SearchStatement } from "../../server/tasks/stores/postgres/search/search-statements.ts";
 import {
   outsideStatement,

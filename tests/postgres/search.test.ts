@@ -9,7 +9,9 @@ import { compareText } from "../../server/tasks/core/values/compare.ts";
 import { Database, type Session } from "../../server/tasks/stores/postgres/connections/database.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/connections/location.ts";
 import { planningOnce } from "../../server/tasks/stores/postgres/connections/planning.ts";
-import { maybeStatement, outline } from "../../server/tasks/stores/postgres/search/search.ts";
+import { maskOf } from "../../server/tasks/stores/postgres/search/known-pairs.ts";
+import { outline } from "../../server/tasks/stores/postgres/search/outline.ts";
+import { maybeStatement } from "../../server/tasks/stores/postgres/search/search.ts";
 import { readSubjects } from "../../server/tasks/stores/postgres/search/subjects.ts";
 import { onceOnly } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
@@ -53,14 +55,10 @@ test("of the pairs that have tasks only those are told that are not known", asyn
   const search = newSearch({ definitions: false });
   const { pairs } = await outline(database, search);
   expect(pairs.length).toBeGreaterThan(10);
-  const known = pairs.slice(1).map(({ lane, status }) => lane * 8 + status);
   const waits = ({ lane, status }: { lane: number; status: number }) => lane === pairs[0]!.lane && status < 2;
   const others = waits(pairs[0]!) ? pairs.filter(waits) : pairs.slice(0, 1);
-  const told = await outline(
-    database,
-    search,
-    known.filter((key) => !others.some(({ lane, status }) => key === lane * 8 + status)),
-  );
+  const known = maskOf(pairs.filter((pair) => !others.includes(pair)));
+  const told = await outline(database, search, known);
   expect(told.pairs).toEqual(others);
   await database.close();
 });

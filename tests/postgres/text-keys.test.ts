@@ -9,7 +9,7 @@ import {
 } from "../../server/tasks/stores/postgres/attributes/attribute-keys.ts";
 import { AttributeNames } from "../../server/tasks/stores/postgres/attributes/attribute-names.ts";
 import { planningOnce } from "../../server/tasks/stores/postgres/connections/planning.ts";
-import { outline } from "../../server/tasks/stores/postgres/search/search.ts";
+import { outline } from "../../server/tasks/stores/postgres/search/outline.ts";
 import { stretchMs, type TextIndex } from "../../server/tasks/stores/postgres/texts/text-indexes.ts";
 import { orderedSource, readTextIndex } from "../../server/tasks/stores/postgres/texts/text-keys.ts";
 import type { Word } from "../../server/tasks/stores/postgres/texts/text-rarity.ts";

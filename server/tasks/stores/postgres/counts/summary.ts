@@ -9,7 +9,7 @@ import { planning, planningOnce } from "../connections/planning.ts";
 import type { Context } from "../context.ts";
 import type { Lane } from "../lanes.ts";
 import { statusNames } from "../rows.ts";
-import { outline } from "../search/search.ts";
+import { outline } from "../search/outline.ts";
 import { statement } from "../statement.ts";
 import { summaryStatement } from "./count-statements.ts";
 import { sums } from "./tallies.ts";

@@ -11,7 +11,7 @@ import type { Context } from "../context.ts";
 import { statusNumbers, type TaskRow, toTask } from "../rows.ts";
 import { KeptTexts, madeTexts, textsOf } from "../texts/task-texts.ts";
 import { placeOf } from "./chunks.ts";
-import { fits } from "./search.ts";
+import { fits } from "./entries.ts";
 import {
   attributesByTask,
   isOrderedByText,

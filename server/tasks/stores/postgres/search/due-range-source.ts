@@ -8,7 +8,8 @@ import { shape } from "../statement.ts";
 import { comparator, placed } from "./chunks.ts";
 import { elsewhere } from "./elsewhere-keys.ts";
 import type { Candidates, KeySource } from "./key-source.ts";
-import { countTasks, outlined } from "./search.ts";
+import { outlined } from "./outline.ts";
+import { countTasks } from "./search.ts";
 import {
   instantMax,
   instantMin,

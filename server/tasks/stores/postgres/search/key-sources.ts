@@ -13,7 +13,7 @@ import { missesMany, readUnindexed, thoseThatMayHave, withUnindexed } from "../t
 import type { Passing } from "../texts/text-ways.ts";
 import { durationSource } from "./duration-source.ts";
 import type { KeySource } from "./key-source.ts";
-import { outline } from "./search.ts";
+import { outline } from "./outline.ts";
 import { valueSource } from "./value-keys.ts";
 
 /** What an index can do is asked again after this, in milliseconds: it may be made, and it grows. */

@@ -11,11 +11,14 @@ const filtersMax = 500;
 const pairsMax = 20_000;
 /** Pairs that have lost their tasks are forgotten after so long, in milliseconds. */
 const ageMsMax = 60_000;
+/** Lanes are numbered one after another; one of a higher number would make the mask long. */
+const laneMax = 100_000;
 
+/** A search keeps what was known when it began, so it is never changed. */
 interface Known {
   pairs: readonly Pair[];
-  /** The keys of these. A search keeps both as they were when it began, so neither is ever changed. */
   keys: ReadonlySet<number>;
+  mask: string | undefined;
   since: number;
 }
 
@@ -23,10 +26,17 @@ interface Known {
 export interface Look {
   /** Undefined where nobody has looked yet. */
   pairs: readonly Pair[] | undefined;
-  /** The numbers of these, where it is enough to ask for others. Else some may have lost their tasks since. */
-  keys: readonly number[] | undefined;
-  /** Takes note of those there are. Answers whether all of them were known. */
-  saw(pairs: readonly Pair[]): boolean;
+  /** Where it is enough to ask for others: these, as `maskOf` has them. Else some may have lost their tasks since. */
+  mask: string | undefined;
+  /** Takes note of what was answered: others, if there is a mask, else all. */
+  saw(found: readonly Pair[]): Seen;
+}
+
+export interface Seen {
+  /** All there are. */
+  pairs: readonly Pair[];
+  /** Whether all of them were known. */
+  areKnown: boolean;
 }
 
 export class KnownPairs {
@@ -39,19 +49,18 @@ export class KnownPairs {
     const known = this.#byFilters.get(filters);
     const forgotten = this.#forgotten;
     const isOld = known === undefined || performance.now() - known.since > ageMsMax;
+    const mask = isOld ? undefined : known.mask;
     return {
       pairs: known?.pairs,
-      keys: isOld ? undefined : [...known.keys],
+      mask,
       saw: (found) => {
         const others = found.filter((pair) => !known?.keys.has(keyOf(pair)));
+        const pairs =
+          mask === undefined ? found : others.length === 0 ? known!.pairs : [...known!.pairs, ...others];
         // The answer of a server that is gone says nothing of another one's.
         if ((isOld || others.length > 0) && forgotten === this.#forgotten)
-          this.#keep(
-            filters,
-            withRunning(search, isOld ? found : [...known.pairs, ...others]),
-            isOld ? performance.now() : known.since,
-          );
-        return known !== undefined && others.length === 0;
+          this.#keep(filters, withRunning(search, pairs), isOld ? performance.now() : known.since);
+        return { pairs, areKnown: known !== undefined && others.length === 0 };
       },
     };
   }
@@ -66,7 +75,7 @@ export class KnownPairs {
     this.#count -= this.#byFilters.get(filters)?.pairs.length ?? 0;
     this.#byFilters.delete(filters);
     if (this.#byFilters.size >= filtersMax || this.#count + pairs.length > pairsMax) this.#clear();
-    this.#byFilters.set(filters, { pairs, keys: new Set(pairs.map(keyOf)), since });
+    this.#byFilters.set(filters, { pairs, keys: new Set(pairs.map(keyOf)), mask: maskOf(pairs), since });
     this.#count += pairs.length;
   }
 
@@ -88,11 +97,17 @@ function withRunning({ statuses }: StoreSearch, pairs: readonly Pair[]): readonl
   return [...byKey.values()];
 }
 
-/** The number of a pair, in SQL. */
-export const pairKey = "lane * 8 + status";
-
 function keyOf({ lane, status }: Pair): number {
   return lane * 8 + status;
+}
+
+/** A byte for each lane, with a bit for each status, as SQL takes it; undefined where that is too long. */
+export function maskOf(pairs: readonly Pair[]): string | undefined {
+  const last = pairs.reduce((most, { lane }) => Math.max(most, lane), -1);
+  if (last > laneMax) return undefined;
+  const bytes = Buffer.alloc(last + 1);
+  for (const { lane, status } of pairs) bytes[lane]! |= 1 << status;
+  return `\\x${bytes.toString("hex")}`;
 }
 
 function filtersOf({ types, queues, statuses }: StoreSearch): string {

@@ -11,6 +11,7 @@ import { isDownwards } from "../../shared/search-bounds.ts";
 import { allOver, type Session, type Snapshot } from "../connections/database.ts";
 import type { Context } from "../context.ts";
 import type { TaskRow } from "../rows.ts";
+import { isWithin } from "./entries.ts";
 import type { Candidates } from "./key-source.ts";
 import {
   dueAtStatement,
@@ -22,7 +23,7 @@ import {
   type WaitingRow,
   waitingStatement,
 } from "./near-statements.ts";
-import { isWithin, outlined } from "./search.ts";
+import { outlined } from "./outline.ts";
 import type { Pair } from "./search-statements.ts";
 
 /**

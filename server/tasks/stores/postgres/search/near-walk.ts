@@ -15,9 +15,9 @@ import {
   placeOf,
   withEntries,
 } from "./chunks.ts";
+import { entryOf } from "./entries.ts";
 import { nearPlaces, type WaitingWay } from "./near-keys.ts";
 import type { PartedOrder } from "./near-statements.ts";
-import { entryOf } from "./search.ts";
 import { portionBytesMax, shareOf } from "./value-sizes.ts";
 
 /** Where a smaller share of a chunk was found by the one way to those that wait, the other is tried. */

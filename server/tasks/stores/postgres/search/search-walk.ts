@@ -27,10 +27,12 @@ import {
 import { dueRangeSource } from "./due-range-source.ts";
 import { durationIndexes } from "./duration-statements.ts";
 import { delaysIndex } from "./elsewhere-keys.ts";
+import { entryOf } from "./entries.ts";
 import { type Candidates, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { findKeySource } from "./key-sources.ts";
 import type { PartedOrder } from "./near-statements.ts";
 import { hasEntries, isParted, nearChunks } from "./near-walk.ts";
+import { outline } from "./outline.ts";
 import { prioritizedIndex } from "./priority-statements.ts";
 import * as plain from "./search.ts";
 import { SearchBudget } from "./search-budget.ts";
@@ -414,8 +416,8 @@ class Walk {
   async #entries(search: StoreSearch): Promise<Placed[]> {
     if (!search.definitions) return [];
     const { searching } = this.#context;
-    const { definitions } = await searching.snapshot((session) => plain.outline(session, search), planning);
-    return definitions.map((definition) => plain.entryOf(search, definition));
+    const { definitions } = await searching.snapshot((session) => outline(session, search), planning);
+    return definitions.map((definition) => entryOf(search, definition));
   }
 }
 

@@ -6,11 +6,8 @@
 
 import type { Found, SearchPlan, StoredDefinition, StoreSearch } from "../../../core/store.ts";
 import type { Task } from "../../../core/task.ts";
-import { compareText } from "../../../core/values/compare.ts";
 import { keptTime } from "../../shared/kept-counts.ts";
 import { numbersInRow, type RowFilter } from "../../shared/row-filter.ts";
-import { isDownwards } from "../../shared/search-bounds.ts";
-import { arrayText } from "../arrays.ts";
 import type { ResultRow, Session, Snapshot } from "../connections/database.ts";
 import { planning, planningOnce } from "../connections/planning.ts";
 import type { Context } from "../context.ts";
@@ -18,18 +15,10 @@ import { countInRanges } from "../counts/range-counts.ts";
 import { sums } from "../counts/tallies.ts";
 import { type Add, askedOf, countByTime } from "../counts/time-counts.ts";
 import { findTask } from "../find-task.ts";
-import {
-  type DefinitionRow,
-  definitionColumns,
-  plainText,
-  statusNumbers,
-  type TaskRow,
-  toDefinition,
-  toEntry,
-  toTask,
-} from "../rows.ts";
+import { plainText, type TaskRow, toTask } from "../rows.ts";
 import { onceOnly, statement } from "../statement.ts";
-import { pairKey } from "./known-pairs.ts";
+import { comparator, entryOf, fits, isAfter, type Placed, sortValueOf } from "./entries.ts";
+import { filtersOf, outline, outlined } from "./outline.ts";
 import { nearer, skippedMin } from "./search-skip.ts";
 import { type Pair, pageStatement, type SearchStatement, type Text } from "./search-statements.ts";
 import { portionBytesMax, shareOf, ValueSizes } from "./value-sizes.ts";
@@ -42,12 +31,6 @@ export function askable(search: StoreSearch): StoreSearch {
     ...(types && { types: types.map((type) => plainText(type)!) }),
     ...(queues && { queues: queues.map((queue) => plainText(queue)!) }),
   };
-}
-
-/** A task or an entry of a definition, with its place in the order. */
-export interface Placed {
-  task: Task;
-  value: number;
 }
 
 export async function searchTasks(context: Context, search: StoreSearch): Promise<Found> {
@@ -269,23 +252,6 @@ async function readPage(
   return page.rows.length > 0 || first === 0 || definitions.length === 0 ? page : read(0);
 }
 
-/** What is asked by the search's pairs, as statements that are sent at once, which is sent together with the question which these are, where they may be known. */
-export async function outlined<Value>(
-  { lanes }: Context,
-  session: Snapshot,
-  search: StoreSearch,
-  ask: (pairs: readonly Pair[]) => Promise<Value>,
-): Promise<Outline & { value: Value }> {
-  const { pairs: likely, keys, saw } = lanes.pairs.look(search);
-  const [found, first] = likely
-    ? await session.inOneGo(() => [outline(session, search, keys), ask(likely)])
-    : [await outline(session, search)];
-  const pairs = likely && keys ? [...likely, ...found.pairs] : found.pairs;
-  if (saw(pairs)) return { ...found, pairs, value: first! };
-  const [value] = await session.inOneGo(() => [ask(pairs)]);
-  return { ...found, pairs, value };
-}
-
 function merge(search: StoreSearch, tasks: readonly Placed[], first: number, entries: Placed[]): Task[] {
   if (entries.length === 0) return tasks.map(({ task }) => task);
   const compare = comparator(search);
@@ -295,12 +261,6 @@ function merge(search: StoreSearch, tasks: readonly Placed[], first: number, ent
   const merged = [...tasks, ...entries.slice(before)].sort(compare);
   const start = search.offset - first - before;
   return merged.slice(start, start + search.limit).map(({ task }) => task);
-}
-
-function comparator(search: StoreSearch): (a: Placed, b: Placed) => number {
-  const sign = isDownwards(search) ? -1 : 1;
-  if (search.sortBy === "id") return (a, b) => sign * compareText(a.task.id, b.task.id);
-  return (a, b) => sign * (a.value - b.value || compareText(a.task.id, b.task.id));
 }
 
 async function searchById(context: Context, search: StoreSearch, id: string): Promise<Task[]> {
@@ -317,102 +277,11 @@ async function searchById(context: Context, search: StoreSearch, id: string): Pr
     .map((definition) => entryOf(search, definition).task);
 }
 
-export function entryOf(search: StoreSearch, definition: StoredDefinition): Placed {
-  const task = toEntry(definition, undefined);
-  return { task, value: sortValueOf(search, task) };
-}
-
-function sortValueOf({ sortBy }: StoreSearch, task: Task): number {
-  return sortBy === "updatedAt" ? task.updatedAt.getTime() : sortBy === "id" ? 0 : task.createdAt.getTime();
-}
-
-/** Whether a task or an entry passes the filters. */
-export function fits(search: StoreSearch, task: Task): boolean {
-  return (
-    (!search.types || search.types.includes(task.type)) &&
-    (!search.queues || search.queues.includes(task.queue!)) &&
-    (!search.statuses || search.statuses.includes(task.status)) &&
-    isWithin(search.created, task.createdAt.getTime()) &&
-    isWithin(search.updated, task.updatedAt.getTime())
-  );
-}
-
-export function isWithin(range: { start?: number; end?: number } | undefined, at: number): boolean {
-  if (!range) return true;
-  return (range.start === undefined || at >= range.start) && (range.end === undefined || at < range.end);
-}
-
-function isAfter(search: StoreSearch, placed: Placed): boolean {
-  const { after } = search;
-  if (!after) return true;
-  const place = { task: { id: after.id } as Task, value: after.value ?? 0 };
-  return comparator(search)(place, placed) < 0;
-}
-
-interface Outline {
-  pairs: Pair[];
-  /** Definitions that no task is of, as far as they fit and come after the search's place. */
-  definitions: StoredDefinition[];
-}
-
-/** @param known the numbers of pairs that need not be told */
-export async function outline(
-  session: Session,
-  search: StoreSearch,
-  known: readonly number[] | null = null,
-): Promise<Outline> {
-  const [row] = await session.query(outlineOf, [
-    ...filtersOf(search),
-    search.definitions,
-    known && arrayText(known),
-  ]);
-  const [pairs, definitions] = row as [
-    [lane: number, ownIds: boolean, status: number, tasks: number][],
-    DefinitionRow[],
-  ];
-  return {
-    pairs: pairs.flatMap(([lane, ownIds, status, tasks]) => storedPairs({ lane, ownIds, status, tasks })),
-    definitions: definitions.map(toDefinition).filter((definition) => {
-      const entry = entryOf(search, definition);
-      return fits(search, entry.task) && isAfter(search, entry);
-    }),
-  };
-}
-
-/** PENDING is counted as 1 and stored as two numbers. */
-function storedPairs({ status, tasks, ...pair }: Pair): Pair[] {
-  const stored = status === 1 ? statusNumbers.PENDING : [status];
-  return stored.map((number) => ({ ...pair, status: number, tasks: tasks / stored.length }));
-}
-
-/** The values of `counted`. */
-function filtersOf({
-  types,
-  queues,
-  statuses,
-}: Pick<StoreSearch, "types" | "queues" | "statuses">): unknown[] {
-  return [types ?? null, queues ?? null, statuses?.flatMap((name) => statusNumbers[name]) ?? null];
-}
-
 /** The counts of the lanes and statuses that fit $1, $2 and $3. */
 const counted = `SELECT lane, own_ids, status, tasks FROM (${sums}) AS sums JOIN :schema.lanes USING (lane)
     WHERE ($1::text[] IS NULL OR type = ANY($1::text[])) AND ($2::text[] IS NULL OR queue = ANY($2::text[]))
       AND ($3::smallint[] IS NULL OR status = ANY($3::smallint[]))`;
 
-const outlineOf = statement(
-  "outline",
-  `WITH sums AS MATERIALIZED (${sums})
-  SELECT (SELECT coalesce(json_agg(json_build_array(lane,
-        lane = ANY(ARRAY(SELECT lane FROM :schema.lanes WHERE own_ids)), status, tasks)), '[]')
-      FROM sums
-      WHERE ($3::smallint[] IS NULL OR status = ANY($3::smallint[]))
-        AND ($5::integer[] IS NULL OR ${pairKey} NOT IN (SELECT unnest($5::integer[])))
-        AND (($1::text[] IS NULL AND $2::text[] IS NULL) OR lane = ANY(ARRAY(
-          SELECT lane FROM :schema.lanes WHERE ($1::text[] IS NULL OR type = ANY($1::text[]))
-            AND ($2::text[] IS NULL OR queue = ANY($2::text[])))))),
-    (SELECT coalesce(json_agg(json_build_array(${definitionColumns})), '[]') FROM :schema.definitions
-      WHERE $4::boolean AND id NOT IN (SELECT type FROM :schema.lanes WHERE lane IN (SELECT lane FROM sums)))`,
-);
 const keptCount = statement(
   "countKept",
   `SELECT coalesce(sum(tasks), 0)::bigint FROM (${counted}) AS counted`,

@@ -20,8 +20,10 @@ import type { Context } from "../context.ts";
 import { shape } from "../statement.ts";
 import { comparator, placed } from "./chunks.ts";
 import { elsewhere } from "./elsewhere-keys.ts";
+import { isWithin } from "./entries.ts";
 import type { Candidates, KeySource } from "./key-source.ts";
-import { countTasks, isWithin, outlined } from "./search.ts";
+import { outlined } from "./outline.ts";
+import { countTasks } from "./search.ts";
 import {
   conditionsOf,
   keysOf,

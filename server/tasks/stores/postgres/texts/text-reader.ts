@@ -11,8 +11,8 @@ import { rowFilterOf } from "../../shared/row-filter.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
 import { allOver, type Session } from "../connections/database.ts";
 import { createdRange } from "../search/created-bounds.ts";
+import { isWithin } from "../search/entries.ts";
 import type { Candidates } from "../search/key-source.ts";
-import { isWithin } from "../search/search.ts";
 import { type Asked, askedOf, stretchMs, stretchOf, type TextIndex } from "./text-indexes.ts";
 import {
   likeRarest,
