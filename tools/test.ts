@@ -7,7 +7,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { useMemoryFolder } from "./memory-folder.ts";
-import { makeThreadBundles } from "./thread-bundles.ts";
+import { bundleSourceThreads } from "./thread-bundles.ts";
 
 const report = ".vitest-report.json";
 const maxMinutes = 25;
@@ -32,7 +32,7 @@ run("tsc", "--noEmit");
 run("tsc", "-p", "tsconfig.web.json");
 run("biome", "check", "--error-on-warnings", ".");
 run("node", "tools/build.ts");
-process.env.DURE_TEST_THREADS = JSON.stringify(await makeThreadBundles());
+process.env.DURE_TEST_THREADS = JSON.stringify(await bundleSourceThreads());
 process.env.DURE_TEST_DASHBOARD = resolve("dist/web");
 
 const running = new Set<ChildProcess>();

@@ -1,9 +1,9 @@
 /**
- * The stores' threads, each with all its modules in one file: such a thread starts in half the time, and `npm test` starts
- * thousands. Nothing else is different: every module knows where it lies. See tests/support/start-bundles.ts.
+ * The stores' threads, each with all its modules in one file, so that it starts in a third of the time: in the package, and in
+ * `npm test`, which starts thousands from their sources; see tests/support/start-bundles.ts.
  */
-import { rmSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { renameSync, rmSync } from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build, type Plugin } from "vite";
 
@@ -12,40 +12,64 @@ const threads = [
   "server/tasks/stores/sqlite/threads/thread",
   "server/tasks/stores/postgres/leases/lease-thread",
 ];
-/** As the tests start them, and as the built package does in processes of its own. */
-const files = threads.flatMap((thread) => [`${thread}.ts`, `dist/${thread}.js`]);
 /** Where packages are found from, and nobody looks for sources. */
 const folder = join(root, "node_modules/.cache/threads", String(process.pid));
 
-/** Makes them anew, until this process ends. Answers the files' URLs by those of the threads' own files. */
-export async function makeThreadBundles(): Promise<Record<string, string>> {
+/** Puts them in the place of the compiled threads; packages stay outside of them. */
+export async function bundleBuiltThreads(built: string): Promise<void> {
+  for (const thread of threads) {
+    const file = resolve(built, `${thread}.js`);
+    const whole = `${basename(thread)}.whole.mjs`;
+    // The package lies elsewhere than where it was built.
+    const urlOf = (id: string) =>
+      `new URL(${JSON.stringify(relative(dirname(file), id))}, import.meta.url).href`;
+    await bundle(file, { folder: dirname(file), name: whole, urlOf });
+    renameSync(join(dirname(file), whole), file);
+    // It tells lines of what was replaced.
+    rmSync(`${file}.map`);
+  }
+}
+
+/** Of the sources, with the packages too, until this process ends. Answers the files' URLs by those of the threads' own files. */
+export async function bundleSourceThreads(): Promise<Record<string, string>> {
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   const bundles: Record<string, string> = {};
-  for (const file of files) {
-    const thread = join(root, file);
-    const name = `${basename(thread).replace(".", "-")}.mjs`;
-    await build({
-      configFile: false,
-      root,
-      logLevel: "error",
-      plugins: [keepUrls],
-      ssr: { noExternal: true },
-      build: {
-        ...{ ssr: thread, outDir: folder, emptyOutDir: false, target: "esnext" },
-        rolldownOptions: { output: { entryFileNames: name, codeSplitting: false } },
-      },
-    });
-    bundles[urlOf(thread)] = urlOf(join(folder, name));
+  for (const thread of threads) {
+    const file = join(root, `${thread}.ts`);
+    const name = `${basename(thread)}.mjs`;
+    const urlOf = (id: string) => JSON.stringify(pathToFileURL(id).href);
+    await bundle(file, { folder, name, urlOf, noExternal: true });
+    bundles[pathToFileURL(file).href] = pathToFileURL(join(folder, name)).href;
   }
   return bundles;
 }
 
-/** Modules look beside themselves for migrations and for the files of further threads. */
-const keepUrls: Plugin = {
-  name: "keep-urls",
-  transform: (code, id) => code.replaceAll("import.meta.url", JSON.stringify(urlOf(id))),
-};
+interface Target {
+  folder: string;
+  name: string;
+  /** JavaScript that gives the URL of a module: modules look beside themselves for migrations and for the files of further threads. */
+  urlOf(id: string): string;
+  noExternal?: true;
+}
 
-function urlOf(path: string): string {
-  return pathToFileURL(path).href;
+async function bundle(file: string, { folder, name, urlOf, noExternal }: Target): Promise<void> {
+  const keepUrls: Plugin = {
+    name: "keep-urls",
+    transform: (code, id) => code.replaceAll("import.meta.url", urlOf(id)),
+  };
+  await build({
+    configFile: false,
+    root,
+    logLevel: "error",
+    plugins: [keepUrls],
+    ...(noExternal && { ssr: { noExternal } }),
+    build: {
+      ...{ ssr: file, outDir: folder, emptyOutDir: false, target: "esnext" },
+      rolldownOptions: {
+        output: { entryFileNames: name, codeSplitting: false },
+        // Else it tells the path of every module here.
+        experimental: { attachDebugInfo: "none" },
+      },
+    },
+  });
 }
