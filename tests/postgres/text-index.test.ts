@@ -59,7 +59,7 @@ test("on a database that knows letters it finds Korean", async () => {
     for (;;) {
       const found = await letters.readUnindexed({ limit: 1_000 });
       if (found.length === 0) break;
-      const texts = found.map(({ ref, task: { payload } }) => ({ ref, text: foldText(String(payload)) }));
+      const texts = found.map(({ ref, json }) => ({ ref, text: foldText(json.payload!) }));
       ok(await letters.writeTexts(texts));
     }
     expect(await candidatesOf(url.href, "오류가")).toEqual(["needle"]);

@@ -78,7 +78,7 @@ describe("the index follows the tasks", () => {
       if (read.length === 0) break;
       expect(reads).toBeLessThan(20);
       found.push(...read.map(({ task: { id } }) => id));
-      const texts = read.map(({ ref, task: { payload } }) => ({ ref, text: JSON.stringify(payload) }));
+      const texts = read.map(({ ref, json }) => ({ ref, text: json.payload! }));
       ok(await store.writeTexts(texts, { isAlone: true }));
     }
     expect(found.sort()).toEqual(ids.sort());

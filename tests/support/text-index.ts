@@ -52,10 +52,10 @@ export async function index(limit = 100): Promise<string[]> {
     expect(found.length).toBeLessThanOrEqual(limit);
     ok(
       await store.writeTexts(
-        found.map(({ ref, task, attempts }) => {
+        found.map(({ ref, task, json, attempts }) => {
           ids.push(task.id);
           const logs = attempts.flatMap((attempt) => attempt.logs.map(({ message }) => message));
-          const text = [JSON.stringify(task.payload), task.error, ...logs].join("\n");
+          const text = [json.payload, task.error, ...logs].join("\n");
           return { ref, text: foldText(text) };
         }),
       ),

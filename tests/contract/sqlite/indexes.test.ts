@@ -32,6 +32,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+const versionOf = (ref: unknown) => (ref as { version: number }).version;
 const textsOf = (unindexed: readonly UnindexedTask[], text = "some text") =>
   unindexed.map(({ ref }) => ({ ref, text: foldText(text) }));
 
@@ -245,7 +246,7 @@ test.each(Array.from({ length: 12 }, (_, seed) => seed))(
     const pick = <Value>(values: readonly Value[]) => values[Math.floor(clock.random() * values.length)]!;
     const indexSome = async (one: TaskStore, limit: number, changes = 0.3) => {
       const unindexed = await one.readUnindexed({ limit });
-      const texts = unindexed.map(({ ref, task }) => ({ ref, text: `text ${task.version} of ${task.id}` }));
+      const texts = unindexed.map(({ ref, task }) => ({ ref, text: `text ${versionOf(ref)} of ${task.id}` }));
       if (clock.random() < changes) await change();
       ok(await one.writeTexts(texts));
       return unindexed.length;

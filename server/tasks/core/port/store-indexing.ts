@@ -1,7 +1,6 @@
 /** What is indexed behind the writes: attributes that a definition has gained, and texts. */
-import type { Attempt } from "../attempt.ts";
 import type { Task } from "../task.ts";
-import type { StoredJson } from "../values/searchable-text.ts";
+import type { AttemptInText, StoredJson, TaskInText } from "../values/searchable-text.ts";
 import type { Attributes } from "./store-new-task.ts";
 
 export interface UnfilledTask {
@@ -20,12 +19,11 @@ export interface FilledTask {
 export interface UnindexedTask {
   /** The store's own handle; it comes back unread. */
   ref: unknown;
-  /** May be without its payload and result when `json` is given. */
-  task: Task;
+  task: TaskInText & Pick<Task, "id">;
   /** Of its payload and result, as they are stored: a text is made of that, with no need to read the values. */
-  json?: StoredJson;
-  /** Oldest first, with errors and logs. */
-  attempts: readonly Attempt[];
+  json: StoredJson;
+  /** Oldest first. */
+  attempts: readonly AttemptInText[];
 }
 
 export interface IndexedText {

@@ -1,5 +1,5 @@
 /** What the full-text index holds of a task: its texts and numbers, folded, without the names of fields and what secrets they hold. */
-import type { Attempt, StoredError } from "../attempt.ts";
+import type { Attempt, LogEntry, StoredError } from "../attempt.ts";
 import { foldText } from "../filters/condition.ts";
 import type { Task } from "../task.ts";
 import { isSecretKey, withoutSecretEntries } from "./secret-keys.ts";
@@ -14,8 +14,8 @@ const depthMax = 100;
  * one text a line, so that nothing is found across two of them.
  */
 export function searchableText(
-  task: Task,
-  attempts: readonly Attempt[],
+  task: TaskInText & Partial<Pick<Task, "payload" | "result">>,
+  attempts: readonly AttemptInText[],
   json: StoredJson = storedJsonOf(task),
 ): string {
   const lines = new Lines();
@@ -28,6 +28,13 @@ export function searchableText(
     }
   }
   return lines.text;
+}
+
+/** What a text has of a task besides its payload and result. */
+export type TaskInText = Pick<Task, "error" | "description" | "tags">;
+/** What a text has of an attempt. */
+export interface AttemptInText extends Pick<Attempt, "error"> {
+  logs: readonly Pick<LogEntry, "message" | "fields">[];
 }
 
 /** What the task alone gives of it. */
@@ -57,7 +64,7 @@ export interface StoredJson {
   result?: string;
 }
 
-function storedJsonOf({ payload, result }: Task): StoredJson {
+function storedJsonOf({ payload, result }: Partial<Pick<Task, "payload" | "result">>): StoredJson {
   return {
     ...(payload !== undefined && { payload: encodeValue(payload, "payload").json }),
     ...(result !== undefined && { result: encodeValue(result, "result").json }),
@@ -66,7 +73,7 @@ function storedJsonOf({ payload, result }: Task): StoredJson {
 
 function addTask(
   lines: Lines,
-  { error, description, tags = [] }: Task,
+  { error, description, tags = [] }: TaskInText,
   { payload, result }: StoredJson,
 ): void {
   for (const text of [error, description, ...tags]) if (text !== undefined) lines.add(text);

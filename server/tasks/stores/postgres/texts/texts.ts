@@ -4,11 +4,12 @@
  * finished within a minute is taken again by whoever comes next.
  */
 import type { IndexedText, TaskStore, UnindexedTask, Written } from "../../../core/store.ts";
+import { arrayText } from "../arrays.ts";
 import type { ResultRow } from "../connections/database.ts";
 import type { Context } from "../context.ts";
 import { foldTallies } from "../counts/tallies.ts";
-import { attemptsOf } from "../read.ts";
-import { type AttemptRow, plainText, type TaskRow, taskColumns, toAttempts, toTask } from "../rows.ts";
+import type { Lane } from "../lanes.ts";
+import { plainText, readJson } from "../rows.ts";
 import { hasty, nowOf, statement } from "../statement.ts";
 import { isNotIndexed, notingWork } from "./text-work.ts";
 
@@ -30,6 +31,8 @@ const fewTexts = 200;
 const portionSize = 20;
 /** Now and then one takes several times as long, when it sorts in what was gathered; the other connection goes on meanwhile. */
 const portionSizeAlone = 125;
+/** The last portions are smaller, down to this, so that neither connection waits long for the other. */
+const portionSizeMin = 40;
 
 /** In milliseconds, the first and the last instant included. */
 type TakenPiece = [
@@ -57,7 +60,6 @@ interface Piece {
 
 interface TextRef {
   id: string;
-  createdAt: number;
   version: number;
   piece: Piece;
 }
@@ -100,8 +102,21 @@ export async function readUnindexed(
   return withAttempts(context, found);
 }
 
+/** What a text is made of. */
+type SourceRow = [
+  id: string,
+  lane: number,
+  fence: number,
+  version: number,
+  payload: string,
+  result: string | null,
+  error: string | null,
+  description: string | null,
+  tags: string | null,
+];
+
 interface Found {
-  row: TaskRow;
+  row: SourceRow;
   piece: Piece;
 }
 
@@ -129,7 +144,7 @@ function begunOn(taken: TakenPiece, rows: readonly ResultRow[], most: number, re
 }
 
 function foundIn(rows: readonly ResultRow[], piece: Piece): Found[] {
-  return rows.map(([, , ...row]): Found => ({ row: row as TaskRow, piece }));
+  return rows.map(([, , ...row]): Found => ({ row: row as SourceRow, piece }));
 }
 
 /** Tasks of these pieces. Those in which there are none are done with. */
@@ -153,15 +168,38 @@ async function readPieces({ lull }: Context, taken: readonly TakenPiece[], limit
 }
 
 async function withAttempts(context: Context, found: readonly Found[]): Promise<UnindexedTask[]> {
-  if (found.length === 0) return [];
-  const attempts = await context.lull.query(attemptsOf, [found.map(({ row }) => row[0])]);
-  const byTask = Map.groupBy(attempts, ([taskId]) => taskId as string);
-  const lanes = await context.lanes.named(new Set(found.map(({ row }) => row[1])));
-  return found.map(({ row, piece }) => {
-    const ref: TextRef = { id: row[0], createdAt: row[5], version: row[14], piece };
-    const own = (byTask.get(row[0]) ?? []).map((attempt) => attempt.slice(1) as AttemptRow);
-    return { ref, task: toTask(row, lanes), attempts: toAttempts(row, own) };
-  });
+  // A task without a fence was never claimed.
+  const claimed = found.filter(({ row: [, , fence] }) => fence > 0).map(({ row: [id] }) => id);
+  const attempts = claimed.length > 0 ? await context.lull.query(attemptsInText, [arrayText(claimed)]) : [];
+  const byTask = Map.groupBy(attempts as AttemptRow[], ([taskId]) => taskId);
+  const lanes = await context.lanes.named(new Set(found.map(({ row: [, lane] }) => lane)));
+  return found.map((one) => toUnindexed(one, byTask.get(one.row[0]) ?? [], lanes));
+}
+
+type AttemptRow = [taskId: string, error: string | null, logs: string | null];
+
+function toUnindexed(
+  { row, piece }: Found,
+  attempts: readonly AttemptRow[],
+  lanes: ReadonlyMap<number, Lane>,
+): UnindexedTask {
+  const [id, lane, , version, payload, result, error, ownDescription, tags] = row;
+  const description = ownDescription ?? lanes.get(lane)?.description;
+  const ref: TextRef = { id, version, piece };
+  return {
+    ref,
+    task: {
+      id,
+      ...(error !== null && { error }),
+      ...(description && { description }),
+      tags: readJson(tags) ?? [],
+    },
+    json: { payload, ...(result !== null && { result }) },
+    attempts: attempts.map(([, error, logs]) => ({
+      ...(error !== null && { error: readJson(error)! }),
+      logs: readJson(logs) ?? [],
+    })),
+  };
 }
 
 /** @param isAlone whether nobody waits meanwhile: two connections index at once, each the next portion when it has done one */
@@ -172,7 +210,7 @@ export function writeTexts(
 ): Promise<Written<void>> {
   return context.database.written(async () => {
     const size = context.lull.isInVain ? texts.length : portionSize;
-    const portions = inPortions(texts, isAlone ? portionSizeAlone : size).values();
+    const portions = (isAlone ? inShrinkingPortions(texts) : inPortions(texts, size)).values();
     const areFew = isAlone ? texts.length < 2 * fewTexts : Math.min(texts.length, size) < fewTexts;
     const keepRest = async () => {
       for (const portion of portions) await keep(context, portion, { isAlone, areFew });
@@ -189,6 +227,18 @@ function inPortions(texts: readonly IndexedText[], size: number): (readonly Inde
   return Array.from({ length: count }, (_, place) => texts.slice(place * size, (place + 1) * size));
 }
 
+/** Each a third of what is left, so that two connections end at about the same time. */
+function inShrinkingPortions(texts: readonly IndexedText[]): (readonly IndexedText[])[] {
+  const portions: (readonly IndexedText[])[] = [];
+  for (let from = 0; from < texts.length; ) {
+    const third = Math.ceil((texts.length - from) / 3);
+    const size = Math.min(portionSizeAlone, Math.max(portionSizeMin, third));
+    portions.push(texts.slice(from, from + size));
+    from += size;
+  }
+  return portions;
+}
+
 async function keep(
   { lull }: Context,
   texts: readonly IndexedText[],
@@ -196,10 +246,9 @@ async function keep(
 ): Promise<void> {
   const refs = texts.map(({ ref }) => ref as TextRef);
   await lull.query(keepTexts, [
-    refs.map(({ id }) => id),
-    refs.map(({ createdAt }) => createdAt),
-    refs.map(({ version }) => version),
-    texts.map(({ text }) => plainText(text)),
+    arrayText(refs.map(({ id }) => id)),
+    arrayText(refs.map(({ version }) => version)),
+    arrayText(texts.map(({ text }) => plainText(text))),
     isAlone ? memoryAlone : null,
     areFew ? gatheredOfFew : null,
   ]);
@@ -267,26 +316,33 @@ const takeWork = statement(
   RETURNING work, lane, status, first_at, last_at, tasks`,
 );
 
+/** Oldest first. Of attempts, those that have an error or logs have a row. */
+const attemptsInText = statement(
+  "attemptsInText",
+  `SELECT task_id, error, logs FROM :schema.attempts WHERE task_id = ANY($1::text[]) ORDER BY task_id, fence`,
+);
+
 /** Of each piece those behind `after_id` at its first instant, and later ones. By creation, for PENDING tasks that were never changed, or not since they were stored; else by the latest change. */
 const unindexedTasks = statement(
   "unindexedTasks",
-  `SELECT page.place, page.at, ${taskColumns} FROM (
-    SELECT piece.place::integer AS place, within.at, within.id
+  `SELECT page.place, page.at, tasks.id, tasks.lane, tasks.fence, tasks.version, tasks.payload, tasks.result, tasks.error,
+    tasks.description, tasks.tags FROM (
+    SELECT piece.place::integer AS place, within.at, within.id, within.spot
     FROM unnest($1::integer[], $2::smallint[], $3::bigint[], $4::bigint[], $5::integer[], $6::text[])
       WITH ORDINALITY AS piece (lane, status, first_at, last_at, most, after_id, place)
     CROSS JOIN LATERAL (
-      (SELECT found.at, found.id FROM (VALUES (0), (1)) AS pending (status) CROSS JOIN LATERAL (
-        SELECT created_at AS at, id FROM :schema.tasks WHERE piece.status = 1 AND tasks.lane = piece.lane
+      (SELECT found.at, found.id, found.spot FROM (VALUES (0), (1)) AS pending (status) CROSS JOIN LATERAL (
+        SELECT created_at AS at, id, ctid AS spot FROM :schema.tasks WHERE piece.status = 1 AND tasks.lane = piece.lane
           AND tasks.status = pending.status AND tasks.status <> 2
           AND (created_at, id) > (piece.first_at, piece.after_id) AND created_at <= piece.last_at
           AND ${isNotIndexed} ORDER BY created_at, id LIMIT piece.most) AS found)
       UNION
-      (SELECT updated_at, id FROM :schema.tasks WHERE tasks.lane = piece.lane AND tasks.status = piece.status
+      (SELECT updated_at, id, ctid FROM :schema.tasks WHERE tasks.lane = piece.lane AND tasks.status = piece.status
         AND tasks.status <> 2 AND tasks.status <> 0
         AND (updated_at, id) > (piece.first_at, piece.after_id) AND updated_at <= piece.last_at AND ${isNotIndexed}
         ORDER BY updated_at, id LIMIT piece.most)
       ORDER BY at, id LIMIT piece.most) AS within) AS page
-  CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.id = page.id OFFSET 0) AS tasks
+  CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.ctid = page.spot OFFSET 0) AS tasks
   ORDER BY page.place, page.at, page.id`,
 );
 
@@ -307,13 +363,13 @@ const continueWork = statement(
 const keepTexts = statement(
   "writeTexts",
   `WITH settings AS MATERIALIZED (
-    SELECT CASE WHEN $5::text IS NOT NULL THEN set_config('work_mem', $5, true) END,
-      CASE WHEN $6::text IS NOT NULL THEN set_config('gin_pending_list_limit', $6, true) END)
+    SELECT CASE WHEN $4::text IS NOT NULL THEN set_config('work_mem', $4, true) END,
+      CASE WHEN $5::text IS NOT NULL THEN set_config('gin_pending_list_limit', $5, true) END)
   INSERT INTO :schema.texts AS kept (task_id, created_at, version, status, lanes, body)
-  SELECT DISTINCT ON (given.id) given.id, given.created_at, given.version,
+  SELECT DISTINCT ON (given.id) given.id, task.created_at, given.version,
     CASE WHEN task.status < 3 THEN 0 ELSE task.status END, ARRAY[task.lane], given.body
-  FROM settings CROSS JOIN unnest($1::text[], $2::bigint[], $3::integer[], $4::text[]) AS given (id, created_at, version, body)
-  CROSS JOIN LATERAL (SELECT status, lane, version FROM :schema.tasks WHERE tasks.id = given.id OFFSET 0) AS task
+  FROM settings CROSS JOIN unnest($1::text[], $2::integer[], $3::text[]) AS given (id, version, body)
+  CROSS JOIN LATERAL (SELECT status, lane, version, created_at FROM :schema.tasks WHERE tasks.id = given.id OFFSET 0) AS task
   WHERE task.version = given.version AND ${hasty}
   ORDER BY given.id
   ON CONFLICT (task_id) DO UPDATE SET version = excluded.version, status = excluded.status, lanes = excluded.lanes,
