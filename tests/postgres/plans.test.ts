@@ -24,6 +24,7 @@ import {
   outsideStatement,
   startedStatement,
 } from "../../server/tasks/stores/postgres/search/start-range-source.ts";
+import { likelyPage } from "../../server/tasks/stores/postgres/search/whole-pages.ts";
 import { literal, onceOnly, type Statement } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { windowsOf } from "../../server/tasks/stores/shared/start-ranges.ts";
@@ -155,9 +156,11 @@ describe.each([
           const placed = { ...near, after: { value: 1e12, id: "x", backwards: false } };
           const reach = { limit: 30, depth: 30, isWaitingToo: false };
           const whole = { ...reach, isWaitingToo: sortBy === "dueAt", tasks: { from: 0, share: 1_000 } };
+          const ofList = { ...whole, isOfList: true, all: tasks };
           return [
             ...[near, placed].map((one) => nearStatement(one, sortBy, pairs, reach)),
             ...[near, placed].map((one) => nearStatement(one, sortBy, pairs, { ...whole, fewMax: 300 })),
+            nearStatement(near, sortBy, pairs, { ...ofList, fewMax: 300 }),
             waitingStatement(near, lanes, 30),
           ];
         });
@@ -169,7 +172,8 @@ describe.each([
           startedStatement(byStart, pairs, range),
           ...windowsOf(byStart, range).map((window) => outsideStatement(byStart, pairs, range, window)),
         ];
-        for (const one of [page!, ...skips, ...nears, ...starts, tied, maybe]) {
+        const { page: likely } = likelyPage(search, pairs, { limit: 30, offset: 0, all: tasks });
+        for (const one of [page!, likely, ...skips, ...nears, ...starts, tied, maybe]) {
           const plans = await generic.plansOf(one);
           if (plans.some((plan) => readsAll(plan) || sortsMuch(plan))) bad.push([search, shown(plans)]);
         }

@@ -41,6 +41,7 @@ export interface Seen {
 
 export class KnownPairs {
   readonly #byFilters = new Map<string, Known>();
+  #all: { tasks: number; since: number } | undefined;
   #count = 0;
   #forgotten = 0;
 
@@ -65,6 +66,13 @@ export class KnownPairs {
     };
   }
 
+  /** About how many tasks there are, whatever their pairs. */
+  async all(count: () => Promise<number>): Promise<number> {
+    if (!this.#all || performance.now() - this.#all.since > ageMsMax)
+      this.#all = { tasks: await count(), since: performance.now() };
+    return this.#all.tasks;
+  }
+
   /** A number of a lane may stand for another one from now on. */
   forget(): void {
     this.#forgotten += 1;
@@ -80,6 +88,7 @@ export class KnownPairs {
   }
 
   #clear(): void {
+    this.#all = undefined;
     this.#byFilters.clear();
     this.#count = 0;
   }

@@ -24,6 +24,7 @@ import {
   waitingStatement,
 } from "./near-statements.ts";
 import { outlined } from "./outline.ts";
+import { countedAll } from "./search.ts";
 import type { Pair } from "./search-statements.ts";
 
 /**
@@ -43,6 +44,8 @@ export interface NearAsked {
   tasks?: { from: number; share: number } | undefined;
   /** Whether definitions without tasks are asked for. */
   definitions: boolean;
+  /** Whether those in the other order may be read among all tasks; not where that brought too few. */
+  isOfList: boolean;
 }
 
 export interface NearPlaces extends Candidates {
@@ -58,11 +61,12 @@ export async function nearPlaces(
   session: Snapshot,
   search: StoreSearch,
   order: PartedOrder,
-  { limit, way, endsAt, fewMax, tasks, definitions: hasDefinitions }: NearAsked,
+  { limit, way, endsAt, fewMax, tasks, definitions: hasDefinitions, isOfList }: NearAsked,
 ): Promise<NearPlaces> {
   const isWaitingToo = order === "dueAt" && way === "ranges";
   const isInLines = order === "dueAt" && !isWaitingToo;
-  const reach = (depth: number): Reach => ({ limit, depth, isWaitingToo, fewMax, tasks });
+  const all = isOfList && order === "dueAt" ? await countedAll(context, session, search) : undefined;
+  const reach = (depth: number): Reach => ({ limit, depth, isWaitingToo, fewMax, isOfList, all, tasks });
   const read = (pairs: readonly Pair[], depth: number) => {
     const { statement, values } = nearStatement(search, order, pairs, reach(depth));
     return session.query(statement, values) as Promise<NearRow[]>;

@@ -27,6 +27,7 @@ import {
   Text,
   wholeStreams,
 } from "./search-statements.ts";
+import { isOfAll, sumOf, type WholeKeys, wholeKeysOf } from "./whole-pages.ts";
 
 /** One place, or none; and how far those that are near were read, which all rows say. */
 export type NearRow = [
@@ -64,6 +65,9 @@ export interface Reach {
   isWaitingToo: boolean;
   /** Where not more than so many tasks have the search's instants, these are sorted instead. */
   fewMax?: number | undefined;
+  /** Whether those in the other order may be read among all tasks; and about how many these are. */
+  isOfList?: boolean;
+  all?: number | undefined;
   /** Of the places behind so many the tasks are in the rows, as `columnsWithin` so many bytes. */
   tasks?: { from: number; share: number } | undefined;
 }
@@ -93,14 +97,18 @@ export function nearStatement(
   const pairs = [...given, ...ofEveryKind];
   const text = new Text();
   const down = isDownwards(search);
-  const [direction, back] = down ? ["DESC", "ASC"] : ["ASC", "DESC"];
+  const direction = down ? "DESC" : "ASC";
   const { settled, moving } = split(pairs);
   const key = columns[order];
   const own = (keys: string, value = key) =>
     `CROSS JOIN LATERAL (SELECT ${value} AS value FROM :schema.tasks WHERE tasks.id = ${keys}.id OFFSET 0) AS own`;
   const few = reach.fewMax ? fewKeys(text, search, order, settled, reach) : undefined;
   const ifMany = few ? "(SELECT are_many FROM counted)" : "true";
-  const { others, near, behind } = sourcesOf(text, search, order, pairs, reach);
+  const { others, near, behind } = sourcesOf(text, search, order, given, reach);
+  const nearKeys =
+    typeof near === "string"
+      ? `SELECT keys.value AS changed, keys.id, own.value FROM (${near}) AS keys ${own("keys", nearValues[order])} WHERE ${ifMany}`
+      : `SELECT * FROM (${near.keys}) AS keys WHERE ${ifMany}`;
   const where = (keys: string) => `(SELECT value, id FROM (${keys}) AS keys WHERE ${ifMany})`;
   const parts = [`SELECT value, id FROM near WHERE ${nearOnes[order]}`, "SELECT value, id FROM others"];
   if (behind) parts.push(`SELECT value, id FROM (${behind}) AS keys WHERE ${ifMany}`);
@@ -114,11 +122,8 @@ export function nearStatement(
     statement: shape(
       "nearKeys",
       `WITH ${few ?? ""} others AS MATERIALIZED (${others.map(where).join("\n UNION ALL ")}),
-      near AS MATERIALIZED (
-        SELECT keys.value AS changed, keys.id, own.value FROM (${near}) AS keys ${own("keys", nearValues[order])} WHERE ${ifMany}),
-      read AS MATERIALIZED (
-        SELECT counted.tasks, farthest.changed, farthest.id FROM (SELECT count(*)::integer AS tasks FROM near) AS counted
-          LEFT JOIN LATERAL (SELECT changed, id FROM near ORDER BY changed ${back}, id ${back} LIMIT 1) AS farthest ON true),
+      near AS MATERIALIZED (${nearKeys}),
+      read AS MATERIALIZED (${readOf(text, search, order, near, reach, ifMany)}),
       page AS MATERIALIZED (
         SELECT row_number() OVER () AS place, ordered.* FROM (
           SELECT value, id FROM (${parts.map((part) => `(${part})`).join("\n UNION ALL ")}) AS found
@@ -132,6 +137,27 @@ export function nearStatement(
   };
 }
 
+/** How many were read in the other order, and how far. */
+function readOf(
+  text: Text,
+  search: StoreSearch,
+  order: PartedOrder,
+  near: string | WholeKeys,
+  reach: Reach,
+  ifMany: string,
+): string {
+  const back = isDownwards(search) ? "ASC" : "DESC";
+  const farthest = `(SELECT count(*)::integer AS tasks FROM near) AS counted
+      LEFT JOIN LATERAL (SELECT changed, id FROM near ORDER BY changed ${back}, id ${back} LIMIT 1) AS farthest ON true`;
+  if (typeof near === "string") return `SELECT counted.tasks, farthest.changed, farthest.id FROM ${farthest}`;
+  // Where there may be more behind those that were looked at, it is as many as were wanted.
+  const most = `${text.add(nearMost(order, reach))}::integer`;
+  return `SELECT CASE WHEN last.id IS NULL THEN counted.tasks ELSE ${most} END AS tasks,
+      coalesce(last.changed, farthest.changed) AS changed, coalesce(last.id, farthest.id) AS id
+    FROM ${farthest}
+      LEFT JOIN LATERAL (SELECT * FROM (${near.end}) AS looked WHERE counted.tasks < ${most} AND ${ifMany} OFFSET 0) AS last ON true`;
+}
+
 /**
  * Queries of keys, `value, id`: of the tasks that are elsewhere; of those in the other order; and of those that come behind both, which are
  * read where the page is not full before.
@@ -140,9 +166,10 @@ function sourcesOf(
   text: Text,
   search: StoreSearch,
   order: PartedOrder,
-  pairs: readonly Pair[],
+  given: readonly Pair[],
   reach: Reach,
-): { others: string[]; near: string; behind?: string } {
+): { others: string[]; near: string | WholeKeys; behind?: string } {
+  const pairs = [...given, ...ofEveryKind];
   const { settled } = split(pairs);
   const most = nearMost(order, reach);
   if (order === "priority")
@@ -155,11 +182,16 @@ function sourcesOf(
   if (order === "duration")
     return { others: durationKeys(text, search, settled.filter(hasEnded), reach.depth), near: noKeys };
   const key = columns[order];
+  const other = otherSearch(search, order);
+  const shares = sharesOf(order, reach);
+  const all = isOfAll(search) ? sumOf(given) : reach.all;
+  const sharing = split(given).settled.filter(shares);
+  const whole = reach.isOfList && wholeKeysOf(text, other, sharing, { value: key, most, all });
   return {
     others: elsewhereOf(search, order, reach.isWaitingToo).map((from) =>
       elsewhereKeys(text, search, key, from, settled.filter(mayBeIn(from)), reach.depth),
     ),
-    near: keysOf(text, otherSearch(search, order), settled.filter(sharesOf(order, reach)), most, true),
+    near: whole || keysOf(text, other, settled.filter(shares), most, true),
   };
 }
 

@@ -55,12 +55,13 @@ export async function* nearChunks(
   let entries: Placed[] | undefined = hasEntries(search) ? undefined : [];
   // Of many priorities there are more lines than there are lanes.
   let way: WaitingWay = "ranges";
+  let isOfList = true;
   const first = where ? chunkMin : Math.min(chunkMax, search.offset + search.limit);
   for (let limit = first; ; limit = Math.min(chunkMax, limit * 2)) {
     const share = shareOf(portionBytesMax, limit);
     // What is in lines is not known before these were read.
     const tasks = where || way === "lines" ? undefined : { from: left, share };
-    const asked = { limit, way, endsAt, fewMax, tasks, definitions: entries === undefined };
+    const asked = { limit, way, endsAt, fewMax, tasks, definitions: entries === undefined, isOfList };
     const { places, next, definitions, read } = await context.searching.snapshot(async (session) => {
       const from = { ...search, ...(after && { after }) };
       const found = await nearPlaces(context, session, from, order, asked);
@@ -83,6 +84,7 @@ export async function* nearChunks(
     if (!next) return;
     // Where the one way passes over many, the other may not.
     if (order === "dueAt" && places.length < limit * fewShare) way = way === "lines" ? "ranges" : "lines";
+    isOfList = false;
     after = { ...next, backwards: search.after?.backwards ?? false };
   }
 }

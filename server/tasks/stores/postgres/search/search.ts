@@ -22,6 +22,7 @@ import { filtersOf, outline, outlined } from "./outline.ts";
 import { nearer, skippedMin } from "./search-skip.ts";
 import { type Pair, pageStatement, type SearchStatement, type Text } from "./search-statements.ts";
 import { portionBytesMax, shareOf, ValueSizes } from "./value-sizes.ts";
+import { isOfAll, likelyPage, readFirst, readRest } from "./whole-pages.ts";
 
 /** No type and no queue holds U+0000, which the server would not take, nor what it becomes. */
 export function askable(search: StoreSearch): StoreSearch {
@@ -163,6 +164,16 @@ export async function countKept(
   return row![0];
 }
 
+/** About how many tasks there are; undefined where the search's pairs tell that, or nothing depends on it. */
+export async function countedAll(
+  { lanes }: Context,
+  session: Session,
+  search: StoreSearch,
+): Promise<number | undefined> {
+  if (search.sortBy === "updatedAt" || isOfAll(search)) return undefined;
+  return lanes.pairs.all(() => countKept(session, {}));
+}
+
 /** By the counts that are kept, as far as they are; else the pairs are asked for. */
 async function countFitting(
   context: Parameters<typeof countByTime>[0],
@@ -199,7 +210,8 @@ export async function planInOrder(context: Context, search: StoreSearch): Promis
   const { limit, offset, after: _after, ...filters } = search;
   const indexes = await context.searching.snapshot(async (session) => {
     const { pairs } = await outline(session, search);
-    const { statement: page, values } = pageStatement(search, pairs, limit, offset);
+    const all = await countedAll(context, session, search);
+    const { statement: page, values } = likelyPage(search, pairs, { limit, offset, all }).page;
     const [row] = await session.query(
       onceOnly("explainSearch", `EXPLAIN (FORMAT JSON) ${page.text}`),
       values,
@@ -230,11 +242,13 @@ async function readPage(
   share?: number,
 ): Promise<Page> {
   const { offset, limit } = search;
+  const all = await countedAll(context, session, search);
   if (offset === 0 || (offset < skippedMin && !search.definitions)) {
-    const { value: rows, definitions } = await outlined(context, session, search, (pairs) => {
-      const page = pageStatement(search, pairs, limit, offset, share);
-      return session.query(page.statement, page.values);
-    });
+    const part = { limit, offset, all, share };
+    const { value, pairs, definitions } = await outlined(context, session, search, (pairs) =>
+      readFirst(session, search, pairs, part),
+    );
+    const rows = await readRest(session, search, pairs, part, value);
     return { rows, first: offset, definitions };
   }
   const { definitions, pairs } = await outline(session, search);
@@ -243,8 +257,9 @@ async function readPage(
   const read = async (from: number): Promise<Page> => {
     const near = await nearer(context, session, search, pairs, from);
     if (!near) return { rows: [], first: from, definitions };
-    const page = pageStatement(near.search, pairs, end - from, near.offset, share);
-    const rows = await session.query(page.statement, page.values);
+    const part = { limit: end - from, offset: near.offset, all, share };
+    const begun = await readFirst(session, near.search, pairs, part);
+    const rows = await readRest(session, near.search, pairs, part, begun);
     return { rows, first: from, definitions };
   };
   const page = await read(first);

@@ -7,6 +7,7 @@ import { planningOnce } from "../connections/planning.ts";
 import type { Rehearsed } from "../connections/rehearsal.ts";
 import { nearStatement, type PartedOrder } from "./near-statements.ts";
 import { type Pair, pageStatement, type SearchStatement } from "./search-statements.ts";
+import { likelyPage } from "./whole-pages.ts";
 
 const orders = ["createdAt", "updatedAt", "id"] as const;
 const partedOrders: readonly PartedOrder[] = ["startedAt", "dueAt", "priority", "duration"];
@@ -21,9 +22,11 @@ const ranges: readonly Pick<StoreSearch, "created" | "updated">[] = [
   { updated: early },
   { updated: late },
   { created: late, updated: early },
+  { created: early, updated: early },
 ];
 /** One lane, and so many that there are more streams than few. */
-const laneCounts = [1, 32];
+const many = 32;
+const laneCounts = [1, many];
 const limit = 50;
 
 /** Each text once, those of the specified orders first. @param isBounded whether pages are bounded by bytes */
@@ -51,10 +54,17 @@ function pagesOf(search: StoreSearch, share: number | undefined): SearchStatemen
   if (isParted(sortBy)) {
     const fewMax = search.created || search.updated ? limit : undefined;
     const reach = { limit, depth: limit, isWaitingToo: true, fewMax, tasks: { from: 0, share: 1 } };
-    return [nearStatement(search, sortBy, pairsOf(1, [3]), reach)];
+    const streams = nearStatement(search, sortBy, pairsOf(1, [3]), reach);
+    if (sortBy !== "dueAt") return [streams];
+    const shared = pairsOf(many, [3]).map((pair) => ({ ...pair, tasks: 1 }));
+    return [streams, nearStatement(search, sortBy, shared, { ...reach, isOfList: true, all: many })];
   }
   return laneCounts.flatMap((lanes) =>
-    statuses.map((of) => pageStatement(search, pairsOf(lanes, of), limit, 0, share)),
+    statuses.flatMap((of) => {
+      const pairs = pairsOf(lanes, of);
+      const whole = likelyPage(search, pairs, { limit, offset: 0, all: undefined, share });
+      return [pageStatement(search, pairs, limit, 0, share), whole.page];
+    }),
   );
 }
 

@@ -1,0 +1,193 @@
+/**
+ * Pages of searches that many of all tasks pass, in the order of creation or of ids. The primary key is the whole list (whole-keys.ts): it is read
+ * from where the page begins, and what does not pass is passed over, which costs a twentieth of a look into a stream. Not more are looked at than
+ * are likely to be needed, since tasks of a status may be few in one stretch of time: a page that is not full then is read from the streams.
+ */
+import type { StoreSearch } from "../../../core/store.ts";
+import { compareText } from "../../../core/values/compare.ts";
+import type { ResultRow, Session } from "../connections/database.ts";
+import { columnsWithin, sizedTasks, taskColumns } from "../rows.ts";
+import { shape } from "../statement.ts";
+import {
+  instantMax,
+  instantMin,
+  ordered,
+  type Pair,
+  pageStatement,
+  type SearchStatement,
+  streamsOf,
+  Text,
+} from "./search-statements.ts";
+import { isOfGeneratedIds, isWhole, wholeBounds, wholeConditions } from "./whole-keys.ts";
+
+/** So many are passed over in the time of a look into a stream. Few streams are read sooner. */
+const passedInLook = 20;
+const fewStreamsMax = 24;
+/** So many times as many as are likely to be needed are looked at, and so many more. */
+const lookedSpare = 2;
+const lookedMore = 100;
+/** From the first task of all on only where so large a share passes. */
+const mostShare = 0.9;
+/** No store has as many. */
+const noneLeft = 1e15;
+
+export interface PagePart {
+  limit: number;
+  offset: number;
+  /** How many tasks there are, about; undefined where nobody has counted. */
+  all: number | undefined;
+  /** For `columnsWithin` so many bytes in place of `taskColumns`. */
+  share?: number | undefined;
+}
+
+interface Begun {
+  rows: ResultRow[];
+  /** Whether there may be more on the page. */
+  mayLack: boolean;
+}
+
+/** The page by the way that is likely to have it sooner. */
+export async function readFirst(
+  session: Session,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  part: PagePart,
+): Promise<Begun> {
+  const { page, isSure } = likelyPage(search, pairs, part);
+  const rows = await session.query(page.statement, page.values);
+  return { rows, mayLack: !isSure && rows.length < part.limit };
+}
+
+/** The page, once it was begun. */
+export async function readRest(
+  session: Session,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  part: PagePart,
+  { rows, mayLack }: Begun,
+): Promise<ResultRow[]> {
+  if (!mayLack) return rows;
+  const { statement, values } = streamed(search, pairs, part);
+  return session.query(statement, values);
+}
+
+interface LikelyPage {
+  page: SearchStatement;
+  /** Whether that is the page, whatever it has. Else one that is not full may lack some. */
+  isSure: boolean;
+}
+
+export function likelyPage(search: StoreSearch, pairs: readonly Pair[], part: PagePart): LikelyPage {
+  return wholePage(search, pairs, part) ?? { page: streamed(search, pairs, part), isSure: true };
+}
+
+function streamed(
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  { limit, offset, share }: PagePart,
+): SearchStatement {
+  return pageStatement(search, pairs, limit, offset, share);
+}
+
+/** As `pageStatement` has it; undefined where the streams are likely to have it sooner. */
+function wholePage(search: StoreSearch, pairs: readonly Pair[], part: PagePart): LikelyPage | undefined {
+  const isSure = isWhole(search, pairs);
+  const all = isOfAll(search) ? sumOf(pairs) : part.all;
+  const looked = isSure ? noneLeft : mostLooked(search, pairs, part.offset + part.limit, all);
+  if (looked === undefined) return undefined;
+  const { offset, limit, share } = part;
+  const text = new Text();
+  const { list, passing, order } = passingOf(text, search, pairs, looked);
+  const row = share === undefined ? taskColumns : columnsWithin(text.add(share));
+  const statement = shape(
+    "searchTasks",
+    `SELECT tasks.created_at, ${row} FROM (
+        SELECT ${share === undefined ? "*" : sizedTasks} FROM (SELECT * ${list}) AS tasks
+        WHERE ${passing} ${order} LIMIT ${text.add(limit)} OFFSET ${text.add(offset)}) AS tasks
+      ${order}`,
+  );
+  return { page: { statement, values: text.values }, isSure };
+}
+
+export interface WholeKeys {
+  /** A query of the first keys, `changed, id, value`, where they were created and what is asked for. */
+  keys: string;
+  /** A query of the last task that is looked at for them, `changed, id`; of none where all are. */
+  end: string;
+}
+
+/**
+ * The first keys by creation of the tasks of these pairs that meet the ranges; undefined where the streams are likely to have them sooner.
+ * @param all how many tasks there are, about
+ */
+export function wholeKeysOf(
+  text: Text,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  { value, most, all }: { value: string; most: number; all: number | undefined },
+): WholeKeys | undefined {
+  const looked = mostLooked(search, pairs, most, all);
+  if (looked === undefined) return undefined;
+  const { list, passing, order } = passingOf(text, { ...search, statuses: [] }, pairs, looked);
+  return {
+    keys: `SELECT tasks.created_at AS changed, tasks.id, ${value} AS value FROM (SELECT * ${list}) AS tasks
+      WHERE ${passing} ${order} LIMIT ${text.add(most)}`,
+    end: `SELECT tasks.created_at AS changed, tasks.id FROM (SELECT created_at, id ${list}) AS tasks
+      ${order} LIMIT 1 OFFSET ${text.add(looked - 1)}`,
+  };
+}
+
+export function isOfAll({ types, queues, statuses }: StoreSearch): boolean {
+  return !types && !queues && !statuses;
+}
+
+export function sumOf(pairs: readonly Pair[]): number {
+  return pairs.reduce((sum, { tasks }) => sum + tasks, 0);
+}
+
+/** How many of the list are looked at; undefined where the streams are likely to have so many sooner, or some are not in it. */
+function mostLooked(
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  wanted: number,
+  all: number | undefined,
+): number | undefined {
+  const passing = sumOf(pairs);
+  if (search.sortBy === "updatedAt" || !isOfGeneratedIds(pairs) || all === undefined || passing < 1)
+    return undefined;
+  const streams = pairs.reduce((sum, pair) => sum + streamsOf(search, pair).length, 0);
+  const expected = wanted * Math.max(1, all / passing);
+  if (streams <= fewStreamsMax || expected > streams * passedInLook) return undefined;
+  const { from, to, isAfterLate, isFromFirst } = wholeBounds(search);
+  if (!isAfterLate || compareText(from, to) >= 0) return undefined;
+  // Where ended tasks are deleted after some time, those that are left there are of a few statuses, among the entries of the deleted.
+  if (isFromFirst && passing < mostShare * all) return undefined;
+  return Math.ceil(lookedSpare * expected) + lookedMore;
+}
+
+/** The list as far as it is looked at, and which of it pass; the same text for all searches one way. */
+function passingOf(
+  text: Text,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  looked: number,
+): { list: string; passing: string; order: string } {
+  const { types, queues, statuses, updated } = search;
+  const order = `ORDER BY ${ordered(search, ["tasks.id"])}`;
+  const among = (column: string, type: string, some: readonly number[] | undefined) => {
+    const given = `${text.add(some ? [...new Set(some)] : null)}::${type}[]`;
+    return `(${given} IS NULL OR ${column} = ANY(${given}))`;
+  };
+  const conditions = wholeConditions(text, search, wholeBounds(search)).join(" AND ");
+  const passing = [
+    among("tasks.status", "smallint", statuses && pairs.map(({ status }) => status)),
+    among("tasks.lane", "integer", (types ?? queues) && pairs.map(({ lane }) => lane)),
+    `tasks.updated_at >= ${text.add(updated?.start ?? instantMin)}::bigint`,
+    `tasks.updated_at < ${text.add(updated?.end ?? instantMax)}::bigint`,
+  ].join(" AND ");
+  return {
+    list: `FROM :schema.tasks WHERE ${conditions} ${order} LIMIT ${text.add(looked)}`,
+    passing,
+    order,
+  };
+}
