@@ -5,9 +5,9 @@ import { recordOf } from "../../bench/search/records.ts";
 import type { StoreSearch, TaskStore } from "../../server/tasks/core/store.ts";
 import { Database } from "../../server/tasks/stores/postgres/connections/database.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/connections/location.ts";
-import { usualPages } from "../../server/tasks/stores/postgres/search/usual-pages.ts";
 import { onceOnly } from "../../server/tasks/stores/postgres/statement.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import { usualQuestions } from "../../server/tasks/stores/postgres/usual.ts";
 import { newSearch } from "../support/builders.ts";
 import type { TestSchema } from "../support/postgres.ts";
 import { takeTestSchema } from "../support/spare-schemas.ts";
@@ -66,11 +66,30 @@ test.each([
   expect(pages.filter((name) => !prepared.has(name))).toEqual([]);
 });
 
+test("summaries by time find their texts prepared", async () => {
+  const prepared = await rehearsed(false);
+  // Not of whole minutes: what is less than one is asked for, too.
+  const start = Math.floor(middle / dayMs) * dayMs + 1;
+  const range = { start, end: start + dayMs };
+  const asked = await namesOf(async () => {
+    for (const time of ["createdAt", "updatedAt"] as const)
+      for (const bucketMs of [undefined, 60_000, 3_600_000, dayMs])
+        for (const by of [["status"], ["type"], ["status", "type"]] as const)
+          for (const filters of [{}, { types: ["type-3"] }]) {
+            const search = { ...filters, [time === "createdAt" ? "created" : "updated"]: range };
+            await store.summarizeTasks(newSearch(search), bucketMs ? { time, bucketMs } : undefined, [...by]);
+          }
+  });
+  const sums = [...asked].filter((name) => name.startsWith("sumTimes:"));
+  expect(sums.length).toBeGreaterThan(10);
+  expect(sums.filter((name) => !prepared.has(name))).toEqual([]);
+});
+
 /** The names of what is prepared on the connection that reads come to. */
 async function rehearsed(isBounded: boolean): Promise<Set<string>> {
   const fresh = new Database(parseLocation(schema.url));
   await fresh.open();
-  for (let search = 0; search < 10; search += 1) fresh.rehearsal.asked(() => usualPages(isBounded));
+  for (let search = 0; search < 10; search += 1) fresh.rehearsal.asked(() => usualQuestions(isBounded));
   await fresh.rehearsal.over();
   const names = onceOnly("preparedNames", "SELECT name FROM pg_prepared_statements");
   const rows = await fresh.snapshot((session) => session.query(names));
@@ -99,7 +118,7 @@ async function namesOf(work: () => Promise<void>): Promise<Set<string>> {
 test("closing ends it in the midst", async () => {
   const fresh = new Database(parseLocation(schema.url));
   await fresh.open();
-  const all = [...usualPages(false)];
+  const all = [...usualQuestions(false)];
   let begun = 0;
   function* counted() {
     for (const one of all) {

@@ -3,7 +3,7 @@
  * has to read the catalogs: more than most pages take, and most of what the slowest take. So a process that asks many has the usual
  * ones planned ahead, on a connection that nobody waits for and that reads come back to from then on (kept-connections.ts).
  * One text at a time, with a rest behind each; given up where the pool may need the connection; and no process stays alive for it.
- * It costs the server 0.2 s of a processor and 54 MB for as long as the connection is kept, so it is one of each process.
+ * It costs the server 0.25 s of a processor and 70 MB for as long as the connection is kept, so it is one of each process.
  */
 import type { Statement } from "../statement.ts";
 

@@ -12,7 +12,7 @@ import { dayMs, type KeptParts, keptParts, minuteMs } from "../../shared/kept-co
 import type { Session } from "../connections/database.ts";
 import type { Context } from "../context.ts";
 import { statusNumbers } from "../rows.ts";
-import type { Pair } from "../search/search-statements.ts";
+import type { Pair, SearchStatement } from "../search/search-statements.ts";
 import { shape } from "../statement.ts";
 import { hoursOfDay } from "./kept-tables.ts";
 import { eachPacked } from "./packed-counts.ts";
@@ -95,19 +95,8 @@ export async function countByTime(
   asked: Asked,
   add: Add,
 ): Promise<boolean> {
-  const { search, time, buckets } = asked;
-  const parts = keptParts(time === "createdAt" ? search.created : search.updated, buckets);
-  const isHere = lanes.haveChosenIds;
-  const rows = await ask(session, asked, parts, (of) => [
-    of.gap(),
-    ...(of.areRead
-      ? [...of.edgesOfAll(), ...(isHere ? of.edgesOfPairs("chosen") : [of.chosen()])]
-      : of.edgesOfPairs("all")),
-    ...of.running(),
-    ...(buckets === undefined || buckets.bucketMs % hourMs === 0 ? of.hours() : []),
-    ...of.minutes(),
-    ...of.cameBack(),
-  ]);
+  const parts = partsOf(asked);
+  const rows = await ask(session, everythingOf(asked, parts, lanes.haveChosenIds));
   minutes.areKept = !rows.some(([kind]) => kind === "gap");
   if (!minutes.areKept) return false;
   addRows(rows, asked, parts, add);
@@ -116,7 +105,15 @@ export async function countByTime(
   if (rows.some(([kind]) => kind === "many")) left.push("generated");
   if (rows.some(([kind]) => kind === "chosen")) left.push("chosen");
   for (const counting of parts.edges.length > 0 ? left : [])
-    addRows(await ask(session, asked, parts, (of) => of.edgesOfPairs(counting)), asked, parts, add);
+    addRows(
+      await ask(
+        session,
+        statementOf(asked, parts, (of) => of.edgesOfPairs(counting)),
+      ),
+      asked,
+      parts,
+      add,
+    );
   return true;
 }
 
@@ -126,7 +123,7 @@ export async function countByHours(session: Session, asked: Asked, add: Add): Pr
   const [start, end] = [from * hourMs, to * hourMs];
   const parts: KeptParts = { hours: { from, to }, minutes: [], edges, start, end };
   const textOf = (of: TimeParts) => [...of.running(), ...of.hours(), ...of.edgesOfPairs("all")];
-  addRows(await ask(session, asked, parts, textOf, false), asked, parts, add);
+  addRows(await ask(session, statementOf(asked, parts, textOf, false)), asked, parts, add);
 }
 
 /** Adds all to one group. */
@@ -134,16 +131,42 @@ export function toOne(sums: GroupSums): Add {
   return (_lane, _status, at, tasks) => sums.add(0, at, tasks);
 }
 
-async function ask(
-  session: Session,
+/** What is asked first of a summary by time; of nearly all summaries that is all. */
+export function timesStatement(asked: Asked, haveChosenIds: boolean): SearchStatement {
+  return everythingOf(asked, partsOf(asked), haveChosenIds);
+}
+
+function partsOf({ search, time, buckets }: Asked): KeptParts {
+  return keptParts(time === "createdAt" ? search.created : search.updated, buckets);
+}
+
+function everythingOf(asked: Asked, parts: KeptParts, haveChosenIds: boolean): SearchStatement {
+  const { buckets } = asked;
+  return statementOf(asked, parts, (of) => [
+    of.gap(),
+    ...(of.areRead
+      ? [...of.edgesOfAll(), ...(haveChosenIds ? of.edgesOfPairs("chosen") : [of.chosen()])]
+      : of.edgesOfPairs("all")),
+    ...of.running(),
+    ...(buckets === undefined || buckets.bucketMs % hourMs === 0 ? of.hours() : []),
+    ...of.minutes(),
+    ...of.cameBack(),
+  ]);
+}
+
+function statementOf(
   asked: Asked,
   parts: KeptParts,
   textOf: (of: TimeParts) => string[],
   areByMinute = true,
-): Promise<Row[]> {
+): SearchStatement {
   const of = new TimeParts(asked, parts, areByMinute);
   const text = of.textOf(textOf(of));
-  return (await session.query(shape("sumTimes", text), of.values)) as Row[];
+  return { statement: shape("sumTimes", text), values: of.values };
+}
+
+async function ask(session: Session, { statement, values }: SearchStatement): Promise<Row[]> {
+  return (await session.query(statement, values)) as Row[];
 }
 
 function addRows(rows: readonly Row[], { statuses }: Asked, { hours }: KeptParts, give: Add): void {

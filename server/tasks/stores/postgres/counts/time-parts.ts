@@ -39,7 +39,7 @@ export class TimeParts {
     this.#stretches = new StretchParts(asked, parts, this.#tables);
   }
 
-  get values(): readonly unknown[] {
+  get values(): unknown[] {
     return this.#tables.text.values;
   }
 

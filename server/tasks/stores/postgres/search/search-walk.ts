@@ -13,6 +13,7 @@ import type { Session, Snapshot } from "../connections/database.ts";
 import { planning, planningOnce } from "../connections/planning.ts";
 import type { Context } from "../context.ts";
 import { textIndexes } from "../texts/text-indexes.ts";
+import { usualQuestions } from "../usual.ts";
 import { CandidateReader, type Tested } from "./candidate-reader.ts";
 import {
   type Chunk,
@@ -37,7 +38,6 @@ import { prioritizedIndex } from "./priority-statements.ts";
 import * as plain from "./search.ts";
 import { SearchBudget } from "./search-budget.ts";
 import { startRangeSource } from "./start-range-source.ts";
-import { usualPages } from "./usual-pages.ts";
 import { portionBytesMax } from "./value-sizes.ts";
 import { walkedChunks } from "./walked-chunks.ts";
 
@@ -49,7 +49,7 @@ const sortedPagesMax = 10;
 const sortedAtOnceMax = 2_000;
 
 export async function searchTasks(context: Context, search: StoreSearch): Promise<Found> {
-  context.database.rehearsal.asked(() => usualPages(search.bytesMax !== undefined));
+  context.database.rehearsal.asked(() => usualQuestions(search.bytesMax !== undefined));
   if (!needsWalk(search)) return plain.searchTasks(context, search);
   const walk = new Walk(context, search);
   const found = await walk.page();
