@@ -13,6 +13,10 @@ const spans: Record<string, readonly [from: number, hours: number][]> = {
     [first, 720],
     [-17_000_000, 5],
   ],
+  "two days, with room between them for few groups": [
+    [first, 25],
+    [first - 20_000, 25],
+  ],
   "years, of which most hours have nothing": [
     [first, 100],
     [first - 200_000, 100],

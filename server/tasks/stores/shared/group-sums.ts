@@ -45,14 +45,12 @@ export class GroupSums {
 
   add(group: number, instant: number, tasks: number): void {
     const stretch = this.#bucketMs === 0 ? 0 : Math.floor(instant / this.#bucketMs);
-    if (this.#has(group, stretch) || this.#makeRoom(group, stretch))
+    const place = stretch - this.#first;
+    if (group < this.#groups && place >= 0 && place < this.#width)
+      this.#table[group * this.#width + place]! += tasks;
+    else if (this.#makeRoom(group, stretch))
       this.#table[group * this.#width + stretch - this.#first]! += tasks;
     else this.#addBeyond(group, stretch, tasks);
-  }
-
-  #has(group: number, stretch: number): boolean {
-    const place = stretch - this.#first;
-    return group < this.#groups && place >= 0 && place < this.#width;
   }
 
   /** Twice as much at least, for what comes next. Answers whether it fits in the table then. */
@@ -99,7 +97,18 @@ export class GroupSums {
   /** Of fewer groups, each the sum of some. @param groups which of them, by the number here */
   addedUp(groups: readonly number[]): GroupSums {
     const sums = new GroupSums(this.#buckets);
-    for (const [own, group] of groups.entries()) this.#each(own, (at, tasks) => sums.add(group, at, tasks));
+    // The same stretches, place by place.
+    [sums.#first, sums.#width] = [this.#first, this.#width];
+    sums.#groups = Math.max(0, ...groups.map((group) => group + 1));
+    sums.#table = new Float64Array(sums.#groups * this.#width);
+    for (const [own, group] of groups.entries()) {
+      const [from, to] = [own * this.#width, group * this.#width];
+      for (let place = 0; own < this.#groups && place < this.#width; place += 1)
+        sums.#table[to + place]! += this.#table[from + place]!;
+    }
+    // Behind all of these, since they may take a larger table.
+    for (const [own, ofOwn] of this.#beyond)
+      for (const [stretch, tasks] of ofOwn) sums.add(groups[own]!, stretch * this.#bucketMs, tasks);
     return sums;
   }
 
