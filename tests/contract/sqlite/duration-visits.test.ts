@@ -1,12 +1,13 @@
 /** Tasks that ran for so long are found without a look at those that ran for less. */
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, expect, test } from "vitest";
+import { ulidStart } from "../../../server/tasks/core/ids.ts";
 import { readMigrations } from "../../../server/tasks/stores/migrate.ts";
 import type { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
 import { durationKeys } from "../../../server/tasks/stores/sqlite/search/duration-keys.ts";
 import { isPlace } from "../../../server/tasks/stores/sqlite/search/search-key.ts";
 import { slowSource } from "../../../server/tasks/stores/sqlite/search/slow-source.ts";
-import { newSearch } from "../../support/builders.ts";
+import { newSearch, startAt } from "../../support/builders.ts";
 
 const migrations = readMigrations(
   new URL("../../../server/tasks/stores/sqlite/migrations/", import.meta.url),
@@ -16,20 +17,15 @@ afterEach(() => {
   for (const close of closing.splice(0)) close();
 });
 
-test.each([false, true])("of a thousand a bound leaves few to be looked at, downwards: %s", (descending) => {
+/** Counts the rows that an index brings to a condition. */
+function counting(index: string): { database: DatabaseSync; connection: Connection; visits: () => number } {
   let visited = 0;
   const database = new DatabaseSync(":memory:");
   closing.push(() => database.close());
   database.function("visit", (_seq) => ++visited);
   for (const { sql } of migrations) database.exec(sql);
-  database.exec(`INSERT INTO lanes (lane, type, queue, own_ids) VALUES (1, 'resize-image', 'default', 1);
-    INSERT INTO tallies (lane, status, tasks) VALUES (1, 3, 1000);
-    WITH RECURSIVE places (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM places WHERE n < 1000)
-    INSERT INTO tasks (id, lane, own_id, status, priority, due_at, created_at, updated_at, started_at, completed_at, max_attempts,
-      rerun_after_crash, payload, version)
-    SELECT 'task-' || n, 1, 1, 3, 0, 1, 1, 1, 1, 1 + n * 100, 1, 1, '1', 3 FROM places`);
   const prepare = (text: string) => {
-    const statement = database.prepare(text.replace(/(tasks_duration WHERE) /, "$1 visit(seq) AND "));
+    const statement = database.prepare(text.replace(`${index} WHERE `, `${index} WHERE visit(seq) AND `));
     statement.setReturnArrays(true);
     return statement;
   };
@@ -40,7 +36,17 @@ test.each([false, true])("of a thousand a bound leaves few to be looked at, down
     once: (_what, read) => read(),
     known: () => undefined,
   };
-  const connection = reading as Connection;
+  return { database, connection: reading as Connection, visits: () => visited };
+}
+
+test.each([false, true])("of a thousand a bound leaves few to be looked at, downwards: %s", (descending) => {
+  const { database, connection, visits } = counting("tasks_duration");
+  database.exec(`INSERT INTO lanes (lane, type, queue, own_ids) VALUES (1, 'resize-image', 'default', 1);
+    INSERT INTO tallies (lane, status, tasks) VALUES (1, 3, 1000);
+    WITH RECURSIVE places (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM places WHERE n < 1000)
+    INSERT INTO tasks (id, lane, own_id, status, priority, due_at, created_at, updated_at, started_at, completed_at, max_attempts,
+      rerun_after_crash, payload, version)
+    SELECT 'task-' || n, 1, 1, 3, 0, 1, 1, 1, 1, 1 + n * 100, 1, 1, '1', 3 FROM places`);
   const took = (from: number, to: number) =>
     ({
       kind: "range",
@@ -54,5 +60,44 @@ test.each([false, true])("of a thousand a bound leaves few to be looked at, down
     ...{ [Symbol.iterator]: () => durationKeys(connection, { ...search, where: took(50_000, 50_500) }) },
   ];
   expect(keys.filter((key) => !isPlace(key))).toHaveLength(6);
-  expect(visited).toBeLessThan(20);
+  expect(visits()).toBeLessThan(20);
 });
+
+test.each([false, true])(
+  "a rare brief duration within an hour of very many is looked for by portions, downwards: %s",
+  (descending) => {
+    const { database, connection, visits } = counting("tasks_lane_created");
+    const tasks = 20_000;
+    const hour = Math.floor(startAt / 3_600_000);
+    const from = hour * 3_600_000;
+    const rare = [3, 11_000, 11_001, 19_998];
+    database.exec(`INSERT INTO lanes (lane, type, queue, own_ids) VALUES (1, 'resize-image', 'default', 0);
+      INSERT INTO tallies (lane, status, tasks) VALUES (1, 3, ${tasks});
+      INSERT INTO hour_tallies (lane, hour, state, tasks) VALUES (1, ${hour}, 3, ${tasks});
+      INSERT INTO brief_hours (lane, status, duration, hour) VALUES (1, 3, 5, ${hour}), (1, 3, 7, ${hour})`);
+    const insert =
+      database.prepare(`INSERT INTO tasks (id, lane, own_id, status, priority, due_at, created_at, updated_at, started_at,
+      completed_at, max_attempts, rerun_after_crash, payload, version) VALUES (?1, 1, 0, 3, 0, ?2, ?2, ?3, ?2, ?3, 1, 1, '1', 3)`);
+    for (let n = 0; n < tasks; n++)
+      insert.run(ulidStart(from + n), from + n, from + n + (rare.includes(n) ? 7 : 5));
+    const where = {
+      kind: "range",
+      field: { of: "task", name: "duration" },
+      from: { value: 6, isIncluded: true },
+      to: { value: 60, isIncluded: true },
+    } as const;
+    const search = newSearch({ sortBy: "duration", descending, types: ["resize-image"], where });
+    const keys = durationKeys(connection, search);
+    const found: string[] = [];
+    let [before, most] = [visits(), 0];
+    for (let next = keys.next(); !next.done; next = keys.next()) {
+      most = Math.max(most, visits() - before);
+      before = visits();
+      if (!isPlace(next.value)) found.push(next.value[1]);
+    }
+    const wanted = rare.map((n) => ulidStart(from + n));
+    expect(found).toEqual(descending ? wanted.reverse() : wanted);
+    // Of each portion the end is looked up as well.
+    expect(most).toBeLessThan(tasks);
+  },
+);

@@ -10,13 +10,22 @@ import { isOfRange } from "../../shared/near-orders.ts";
 import { generatedBefore, isDownwards } from "../../shared/search-bounds.ts";
 import type { Connection } from "../connection.ts";
 import { briefMs } from "../counts/brief-hours.ts";
-import { briefHeads, briefHours, briefNext, briefTasks } from "./duration-statements.ts";
-import { headed, shareOfPage, streamKeys } from "./key-stream.ts";
+import {
+  briefEdge,
+  briefHeads,
+  briefHours,
+  briefNext,
+  briefTasks,
+  endedInHour,
+} from "./duration-statements.ts";
+import { headed, shareOfPage } from "./key-stream.ts";
 import { isAfter, type Key, placeKey } from "./search-key.ts";
 import type { Pair } from "./search-statements.ts";
 
 /** Hours of a pair that are looked up at first, and at most. */
 const [hoursFirst, hoursMost] = [2, 128];
+/** Tasks that are passed over between two looks at the clock, and keys that are read at once, at most. */
+const [passedMost, wantedMost] = [8_192, 500];
 const [before, behind] = [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
 
 /** Both included, in milliseconds. */
@@ -35,6 +44,8 @@ interface Hour {
   duration: number;
   hour: number;
 }
+
+type BriefRow = [...Key, createdAt: number];
 
 /** From the search's place on, a stream for each pair; among the keys places. @param pairs of ended tasks of generated ids */
 export function briefKeys(
@@ -140,20 +151,43 @@ class Brief {
     return this.#isDown ? this.#durations.from : this.#durations.to;
   }
 
-  #tasks(pair: Pair, { duration, hour }: Hour): Iterator<Key> {
+  /** Passes over those that took less or more, so many at a time: an hour may have very many. */
+  *#tasks(pair: Pair, { duration, hour }: Hour): Generator<Key, undefined> {
     const { after, updated } = this.#search;
     const start = Math.max(hour * hourMs, this.#created.start);
     const end = Math.min((hour + 1) * hourMs, this.#created.end);
     // Of other hours all are behind the search's place, or none.
     const at = after?.value === duration ? generatedBefore(after.id) : undefined;
-    const place = at !== undefined && (this.#isDown ? at < end : at >= start) ? [at, after!.id] : undefined;
-    const text = briefTasks(this.#isDown, place !== undefined);
-    const values = [
-      ...[pair.lane, pair.status],
-      ...(this.#isDown ? [start, ...(place ?? [end])] : [...(place ?? [start]), end]),
-      ...[updated?.start ?? before, updated?.end ?? behind, duration],
-    ];
-    return streamKeys(this.#connection, { text, values }, this.#shareOf(pair));
+    let place: [at: number, id: string] | undefined =
+      at !== undefined && (this.#isDown ? at < end : at >= start) ? [at, after!.id] : undefined;
+    for (let wanted = this.#shareOf(pair); ; wanted = Math.min(wantedMost, 4 * wanted)) {
+      const hasPlace = place !== undefined;
+      const within = this.#isDown ? [start, ...(place ?? [end])] : [...(place ?? [start]), end];
+      const given = [pair.lane, pair.status, ...within];
+      const changed = [updated?.start ?? before, updated?.end ?? behind];
+      const statement = this.#connection.prepare(briefTasks(this.#isDown, hasPlace));
+      const rows = statement.all(...given, passedMost, ...changed, duration, wanted) as unknown as BriefRow[];
+      for (const [took, id, seq] of rows) yield [took, id, seq];
+      const last = rows.at(-1);
+      if (last && rows.length === wanted) {
+        place = [last[3], last[1]];
+        continue;
+      }
+      if (!this.#hasMore(pair, hour)) return undefined;
+      const edge = this.#connection.prepare(briefEdge(this.#isDown, hasPlace)).get(...given, passedMost - 1);
+      if (!edge) return undefined;
+      place = edge as unknown as [number, string];
+      yield placeKey(duration, place[1]);
+    }
+  }
+
+  /** Whether an hour has more than are passed over at once. */
+  #hasMore({ lane, status, tasks }: Pair, hour: number): boolean {
+    if (tasks <= passedMost) return false;
+    const row = this.#connection.prepare(endedInHour).get(lane, hour, status) as unknown as
+      | [number]
+      | undefined;
+    return row !== undefined && row[0] > passedMost;
   }
 
   /** Where the search's own place is, or its first duration begins. */

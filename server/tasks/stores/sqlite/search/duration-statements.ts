@@ -93,16 +93,31 @@ export function briefNext(isDown: boolean): string {
   return `/* dure:briefNext */ SELECT duration ${briefPlaces("?", "?", which)} LIMIT 1`;
 }
 
+/** How many tasks of a lane were created in an hour and have ended with a status. */
+export const endedInHour =
+  "/* dure:endedInHour */ SELECT tasks FROM hour_tallies WHERE lane = ? AND hour = ? AND state = ?";
+
 /**
- * Tasks of a lane and status that were created between two instants, changed between two and took so long. An index walk begins at
- * one bound: with a place, an instant and an id, that is in the stead of the instant where it begins.
+ * Of so many tasks of a lane and status that were created between two instants, those that were changed between two and took so long: as
+ * many as are wanted. An index walk begins at one bound: with a place, an instant and an id, that is in the stead of the instant where
+ * it begins.
  */
 export function briefTasks(isDown: boolean, hasPlace: boolean): string {
+  const passed = createdIn(`created_at, id, seq, updated_at, ${duration} AS took`, isDown, hasPlace);
+  return `/* dure:briefTasks */ SELECT took, id, seq, created_at FROM (${passed} LIMIT ?)
+    WHERE updated_at >= ? AND updated_at < ? AND took = ? LIMIT ?`;
+}
+
+/** Where so many of them end, whatever they took, at the OFFSET that is its last value. */
+export function briefEdge(isDown: boolean, hasPlace: boolean): string {
+  return `/* dure:briefEdge */ ${createdIn("created_at, id", isDown, hasPlace)} LIMIT 1 OFFSET ?`;
+}
+
+function createdIn(columns: string, isDown: boolean, hasPlace: boolean): string {
   const direction = isDown ? "DESC" : "ASC";
   const place = `(created_at, id) ${isDown ? "<" : ">"} (?, ?)`;
   const from = hasPlace && !isDown ? place : "created_at >= ?";
   const to = hasPlace && isDown ? place : "created_at < ?";
-  return `/* dure:briefTasks */ SELECT ${duration}, id, seq FROM tasks INDEXED BY ${created.index}
-    WHERE lane = ? AND ${created.condition} AND ${from} AND ${to} AND updated_at >= ? AND updated_at < ? AND ${duration} = ?
+  return `SELECT ${columns} FROM tasks INDEXED BY ${created.index} WHERE lane = ? AND ${created.condition} AND ${from} AND ${to}
     ORDER BY created_at ${direction}, id ${direction}`;
 }
