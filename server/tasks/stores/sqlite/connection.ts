@@ -73,9 +73,12 @@ export class Connection {
   readonly #busyWaitMs: number;
   /** What was read once in the snapshot at hand, by its name. */
   #readOnce: Map<string, unknown> | undefined;
+  readonly #isReader: boolean;
+  readonly #lasting = new Map<string, unknown>();
 
   constructor(options: ConnectionOptions) {
     this.path = options.path;
+    this.#isReader = options.role === "reader";
     this.#busyWaitMs = options.busyWaitMs ?? busyWaitMsMax;
     checkSqliteVersion();
     if (options.path !== ":memory:") prepareFile(options.path, options.role);
@@ -191,6 +194,16 @@ export class Connection {
     if (!this.#readOnce) return read();
     if (!this.#readOnce.has(name)) this.#readOnce.set(name, read());
     return this.#readOnce.get(name) as Value;
+  }
+
+  /** What does not change once it is committed, of a connection that sees only that; of another one as `once`. */
+  lasting<Value>(name: string, read: () => Value, isWhole: (kept: Value) => boolean): Value {
+    if (!this.#isReader) return this.once(name, read);
+    const kept = this.#lasting.get(name) as Value | undefined;
+    if (kept !== undefined && isWhole(kept)) return kept;
+    const value = read();
+    this.#lasting.set(name, value);
+    return value;
   }
 
   /** What `once` has read of that name in this snapshot. */

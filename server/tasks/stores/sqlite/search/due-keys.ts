@@ -17,12 +17,59 @@ import { isWithin, keysInOrder, runningKeys } from "./search.ts";
 import { comparator, firstId, isAfter, type Key, lastId, placeBefore, placeKey } from "./search-key.ts";
 import { chunksOfKeys, keysAtOnceMax, mergeInOrder, sooner } from "./search-merge.ts";
 import type { Pair } from "./search-statements.ts";
+import { listOr, type WholeList, wholeList } from "./whole-keys.ts";
 
+const settledStatuses = ["PENDING", "COMPLETED", "FAILED", "CANCELLED"] as const;
 /** Read of a line at first: most of many lines have little on the page. */
 const firstOfLine = 4;
 
+/** Where a greater share waits, the two ways to tasks that wait are followed. */
+const waitingShareMax = 0.1;
+
 /** In the search's order, from its place on; among them places. */
 export function dueKeys(connection: Connection, search: StoreSearch): Iterator<Key> {
+  return listedKeys(connection, search, findPairs(connection, search)) ?? dueKeysOfParts(connection, search);
+}
+
+/** Where nearly all were due when they were created, the list of all is in order, but for the others. */
+function listedKeys(
+  connection: Connection,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+): Iterator<Key> | undefined {
+  const list = listOfUndelayed(connection, search, pairs);
+  if (!list) return undefined;
+  const compare = comparator(search);
+  const ended = pairs.filter(({ status }) => status >= 3);
+  const waiting = pairs.filter(({ status }) => status === 1);
+  const streams = [
+    ...elsewhereKeys(connection, search, "due", ended),
+    ...delayedKeys(connection, search, waiting),
+    runningKeys(connection, search, pairs).sort(compare)[Symbol.iterator](),
+  ];
+  return listOr(list, streams, compare, (after) => dueKeysOfParts(connection, { ...search, after }));
+}
+
+/** Undefined where it is not read. @param pairs those of the search */
+export function listOfUndelayed(
+  connection: Connection,
+  search: StoreSearch,
+  pairs: readonly Pair[] = findPairs(connection, search),
+): WholeList | undefined {
+  const settled = pairs.filter(({ status }) => status !== 2);
+  const waiting = settled.filter(({ status }) => status === 1);
+  if (tasksOf(waiting) > waitingShareMax * tasksOf(settled) || pairs.some(({ ownIds }) => ownIds))
+    return undefined;
+  const undelayed = undelayedSearch(search, settledStatuses);
+  const asked = search.where ? { ...undelayed, where: search.where } : undelayed;
+  return wholeList(connection, asked, settled, search, "undelayed");
+}
+
+function tasksOf(pairs: readonly Pair[]): number {
+  return pairs.reduce((sum, { tasks }) => sum + tasks, 0);
+}
+
+function dueKeysOfParts(connection: Connection, search: StoreSearch): Iterator<Key> {
   const compare = comparator(search);
   const pairs = findPairs(connection, search);
   const ended = pairs.filter(({ status }) => status >= 3);
@@ -57,16 +104,21 @@ export function waysToWaiting(
 ): { within: () => Iterator<Key>; lines: () => Iterator<Key> } {
   const lanes = waiting.map(({ lane }) => lane);
   const merged = (streams: readonly Iterator<Key>[]) => mergeInOrder(streams, comparator(search));
-  const delayed = () =>
-    delayedWithin(connection, search, waiting).flatMap(({ pairs, within }) =>
-      elsewhereKeys(connection, search, "delayed", pairs, within),
-    );
   return {
     within: () =>
-      merged([undelayedKeys(connection, search, undelayedSearch(search, ["PENDING"])), ...delayed()]),
+      merged([
+        undelayedKeys(connection, search, undelayedSearch(search, ["PENDING"])),
+        ...delayedKeys(connection, search, waiting),
+      ]),
     lines: () =>
       merged([...linesOf(connection, search, lanes, false), ...linesOf(connection, search, lanes, true)]),
   };
+}
+
+function delayedKeys(connection: Connection, search: StoreSearch, waiting: readonly Pair[]): Iterator<Key>[] {
+  return delayedWithin(connection, search, waiting).flatMap(({ pairs, within }) =>
+    elsewhereKeys(connection, search, "delayed", pairs, within),
+  );
 }
 
 function* undelayedKeys(

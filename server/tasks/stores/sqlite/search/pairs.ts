@@ -20,27 +20,47 @@ function pairsOf(
   types: StoreSearch["types"],
   statuses: ReadonlySet<number> | undefined,
 ): readonly Pair[] {
-  if (types) return readPairs(connection, "pairsOfTypes", [...new Set(types)]);
+  if (types) return pairsOfTypes(connection, [...new Set(types)]);
   const all = connection.known<readonly Pair[]>("pairs []");
   if (all) return all;
-  return statuses
-    ? readPairs(connection, "pairsOfStatuses", [...statuses].sort())
-    : readPairs(connection, "pairs", []);
+  return statuses ? readPairs(connection, [...statuses].sort()) : readPairs(connection, []);
 }
 
-function readPairs(
-  connection: Connection,
-  statement: "pairs" | "pairsOfTypes" | "pairsOfStatuses",
-  of: readonly (string | number)[],
-): readonly Pair[] {
-  const wanted = JSON.stringify(of);
-  return connection.once(`${statement} ${wanted}`, () => {
-    const values = statement === "pairs" ? [] : [wanted];
-    const rows = connection.prepare(sql[statement]).all(...values) as unknown as PairRow[];
+function pairsOfTypes(connection: Connection, types: readonly string[]): readonly Pair[] {
+  const wanted = JSON.stringify(types);
+  return connection.once(`pairsOfTypes ${wanted}`, () => {
+    const rows = connection.prepare(sql.pairsOfTypes).all(wanted) as unknown as PairRow[];
     return rows.map(([lane, type, queue, ownIds, status, tasks]) => {
       return { lane, type, queue, ownIds: ownIds === 1, status, tasks };
     });
   });
 }
 
+/** Of all types there are hundreds: their names are kept, and only the counts are read. @param statuses of all where there are none */
+function readPairs(connection: Connection, statuses: readonly number[]): readonly Pair[] {
+  const wanted = JSON.stringify(statuses);
+  return connection.once(`pairs ${wanted}`, () => {
+    const statement = connection.prepare(statuses.length > 0 ? sql.talliesOfStatuses : sql.tallies);
+    const rows = statement.all(...(statuses.length > 0 ? [wanted] : [])) as unknown as TallyRow[];
+    const lanes = lanesOf(connection, rows);
+    return rows.flatMap(([lane, status, tasks]): Pair[] => {
+      const named = lanes.get(lane);
+      return named
+        ? [{ lane, type: named.type, queue: named.queue, ownIds: named.ownIds, status, tasks }]
+        : [];
+    });
+  });
+}
+
+type Named = Pick<Pair, "type" | "queue" | "ownIds">;
+
+function lanesOf(connection: Connection, rows: readonly TallyRow[]): ReadonlyMap<number, Named> {
+  const read = () => {
+    const all = connection.prepare(sql.lanes).all() as unknown as [number, string, string, number][];
+    return new Map(all.map(([lane, type, queue, ownIds]) => [lane, { type, queue, ownIds: ownIds === 1 }]));
+  };
+  return connection.lasting("lanes", read, (kept) => rows.every(([lane]) => kept.has(lane)));
+}
+
 type PairRow = [lane: number, type: string, queue: string, ownIds: number, status: number, tasks: number];
+type TallyRow = [lane: number, status: number, tasks: number];

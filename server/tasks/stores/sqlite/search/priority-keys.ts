@@ -3,7 +3,7 @@
  * pays for it; of one (lane, status) pair and priority they lie in the order of their ids, and priorities are gone through one by
  * one. Those of 0, which are most tasks or none, are read in the order of ids, and the others passed over.
  */
-import type { StoreSearch } from "../../../core/store.ts";
+import type { Place, StoreSearch } from "../../../core/store.ts";
 import { isOfRange, sortedBetween } from "../../shared/near-orders.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
 import type { Connection } from "../connection.ts";
@@ -23,6 +23,7 @@ import { headedPairsMin, isWithin, keysInOrder, planInOrder, runningKeys } from 
 import { comparator, isAfter, type Key, placeBefore, placeKey } from "./search-key.ts";
 import { chunksOfKeys, mergeInOrder } from "./search-merge.ts";
 import type { Pair } from "./search-statements.ts";
+import { listOr, wholeList } from "./whole-keys.ts";
 
 /** So few of the tasks that wait without a priority are put in order; more of them are come upon. */
 const sortedMax = 5_000;
@@ -87,6 +88,8 @@ class Prioritized {
       const priority = this.#isDown ? Math.max(...priorities) : Math.min(...priorities);
       if ((priority - last) * further > 0) return undefined;
       const pairs = this.#pairs.filter((pair) => heads.get(pair) === priority);
+      // So that no stream is opened before it is come to.
+      yield placeBefore(this.#search, priority);
       yield* mergeInOrder(this.#streams(pairs, priority), comparator(this.#search));
       for (const pair of pairs) heads.delete(pair);
       for (const [pair, next] of this.#heads(pairs, priority + further)) heads.set(pair, next);
@@ -163,6 +166,25 @@ function unprioritizedKeys(
   search: StoreSearch,
   pairs: readonly Pair[],
 ): Iterator<Key> {
+  const compare = comparator(search);
+  const settled = pairs.filter(({ status }) => status !== 2);
+  const byId = { ...inOrderOfIds(search), ...(search.where && { where: search.where }) };
+  const list =
+    pairs.every(({ ownIds }) => !ownIds) && wholeList(connection, byId, settled, search, "unprioritized");
+  if (!list) return unlistedKeys(connection, search, pairs);
+  const running = runningKeys(connection, search, pairs)
+    .filter(([priority]) => priority === 0)
+    .sort(compare);
+  const otherwise = ({ id }: Place) =>
+    unlistedKeys(
+      connection,
+      { ...search, after: { value: 0, id, backwards: search.after?.backwards ?? false } },
+      pairs,
+    );
+  return listOr(list, [running[Symbol.iterator]()], compare, otherwise);
+}
+
+function unlistedKeys(connection: Connection, search: StoreSearch, pairs: readonly Pair[]): Iterator<Key> {
   const waiting = pairs.filter(({ status }) => status === 1);
   const few = waiting.length === 0 ? undefined : fewWaiting(connection, search, waiting);
   if (!few) return passingOver(connection, search);
@@ -205,12 +227,7 @@ function fewWaiting(
 
 /** All in the order of their ids, but those of another priority. */
 function* passingOver(connection: Connection, search: StoreSearch): Generator<Key, undefined> {
-  const { after, where: _where, ...rest } = search;
-  const byId: StoreSearch = {
-    ...rest,
-    ...{ sortBy: "id", descending: isDownwards(search), definitions: false },
-    ...(after?.value === 0 && { after: { value: null, id: after.id, backwards: false } }),
-  };
+  const byId = inOrderOfIds(search);
   const statement = connection.prepare(prioritizedAmong);
   const keys = keysInOrder(connection, byId, []);
   for (const chunk of chunksOfKeys(keys, search.offset + search.limit)) {
@@ -220,4 +237,13 @@ function* passingOver(connection: Connection, search: StoreSearch): Generator<Ke
     yield placeKey(0, chunk.at(-1)![1]);
   }
   return undefined;
+}
+
+/** Those of the priority 0 from the search's place on, in their order. */
+function inOrderOfIds({ after, where: _where, ...search }: StoreSearch): StoreSearch {
+  return {
+    ...search,
+    ...{ sortBy: "id", descending: isDownwards({ ...search, ...(after && { after }) }), definitions: false },
+    ...(after?.value === 0 && { after: { value: null, id: after.id, backwards: false } }),
+  };
 }

@@ -8,7 +8,7 @@ import { rankedMax } from "../../../core/relevance.ts";
 import type { Count, Place, SearchPlan, StoreSearch } from "../../../core/store.ts";
 import type { Task } from "../../../core/task.ts";
 import { Best } from "../../shared/best.ts";
-import { isNear, type NearOrder, nearIndexes } from "../../shared/near-orders.ts";
+import { isNear, type NearOrder } from "../../shared/near-orders.ts";
 import { type RowFilter, rowFilterOf } from "../../shared/row-filter.ts";
 import { countUnfilled } from "../attributes/attribute-fills.ts";
 import type { Connection } from "../connection.ts";
@@ -21,7 +21,7 @@ import { durationIndex } from "./duration-statements.ts";
 import type { KeySource } from "./key-source.ts";
 import { estimateMax, gatheredMax } from "./key-source.ts";
 import { keySourceOf, withEntries } from "./key-sources.ts";
-import { nearKeys } from "./near-keys.ts";
+import { nearIndexesOf, nearKeys } from "./near-keys.ts";
 import { priorityIndexes, priorityKeys } from "./priority-keys.ts";
 import { readBareRows, readRows } from "./row-filter.ts";
 import { inPortions, Room, readTasks, rowsIn } from "./rows-within.ts";
@@ -176,7 +176,7 @@ class Walk {
     const { sortBy } = this.#search;
     if (sortBy === "priority") return priorityIndexes(this.#connection, this.#search);
     if (sortBy === "duration") return durationIndexes(this.#connection, this.#search);
-    return nearIndexes(sortBy as NearOrder, this.#search);
+    return nearIndexesOf(this.#connection, this.#search);
   }
 
   /** Undefined in an order that is not put together from others, and where all that may fit are sorted sooner. */

@@ -35,6 +35,7 @@ import {
   type SearchStatement,
   streamsOfPair,
 } from "./search-statements.ts";
+import { generatedOf, listOrPairs, wholeList } from "./whole-keys.ts";
 
 /** Found tasks, with the definitions among them by their place in the answer. */
 export interface FoundRows {
@@ -110,6 +111,7 @@ export function searchStatements(connection: Connection, search: StoreSearch): S
   const parts = partsOf(connection, search);
   if (parts) return statementsOfParts(connection, search, parts, settled);
   return [
+    ...(wholeList(connection, search, generatedOf(settled), search)?.statements() ?? []),
     ...settled.flatMap((pair) => streamsOfPair(search, pair)),
     ...(isByText(search, settled)
       ? []
@@ -221,6 +223,18 @@ function isEmpty({ created }: StoreSearch): boolean {
 }
 
 function openPairs(
+  connection: Connection,
+  search: StoreSearch,
+  settled: readonly Pair[],
+  page: PageSize,
+  of: "late" | "all" = "all",
+): Iterator<Key>[] {
+  if (of === "late") return openEach(connection, search, settled, page, of);
+  const open = (asked: StoreSearch, pairs: readonly Pair[]) => openEach(connection, asked, pairs, page);
+  return listOrPairs(connection, search, settled, page, open);
+}
+
+function openEach(
   connection: Connection,
   search: StoreSearch,
   settled: readonly Pair[],
