@@ -9,7 +9,7 @@ import type { AttemptOutcome } from "../../core/attempt.ts";
 import type { Settled, Settlement, TaskStore, Written } from "../../core/store.ts";
 import { hourSql } from "../shared/hours.ts";
 import { hourOfMinuteSql, minuteSql } from "../shared/kept-counts.ts";
-import { arrayText, unlessEmpty } from "./arrays.ts";
+import { arrayText, arrayTextUnlessEmpty } from "./arrays.ts";
 import { arrayLiteral, keysOf } from "./attributes/attribute-values.ts";
 import { addingAttributes, movingAttributes, stateOf } from "./attributes/attributes.ts";
 import type { TaskRef } from "./claimed-task.ts";
@@ -86,8 +86,8 @@ async function completePlain(
     arrayText(settlements.map(({ ref }) => (ref as TaskRef).seq)),
     arrayText(settlements.map(({ taskId }) => taskId)),
     arrayText(settlements.map(({ fence }) => fence)),
-    unlessEmpty(settlements.map(({ result }) => result?.json ?? null)),
-    unlessEmpty(settlements.map(({ result }) => result?.types ?? null)),
+    arrayTextUnlessEmpty(settlements.map(({ result }) => result?.json ?? null)),
+    arrayTextUnlessEmpty(settlements.map(({ result }) => result?.types ?? null)),
   ]);
   const [done, seqs] = rows[0]!;
   const kept = done < group.length ? new Set<number>(seqs) : undefined;
@@ -110,19 +110,19 @@ async function settleById(
   const rows = await context.database.query(settleTasksById, [
     context.now(),
     workerId,
-    group.map(({ index }) => index),
-    group.map(seqOf),
-    settlements.map(({ taskId }) => taskId),
-    settlements.map(({ fence }) => fence),
-    settlements.map(({ outcome }) => outcome),
-    settlements.map(({ result }) => result?.json ?? null),
-    settlements.map(({ result }) => result?.types ?? null),
-    settlements.map(({ error }) => (error ? JSON.stringify(error) : null)),
-    settlements.map(({ error }) => plainText(error?.message)),
-    settlements.map(({ retryAt }) => retryAt ?? null),
-    settlements.map(({ logs }) => (logs?.length ? JSON.stringify(logs) : null)),
+    arrayText(group.map(({ index }) => index)),
+    arrayText(group.map(seqOf)),
+    arrayText(settlements.map(({ taskId }) => taskId)),
+    arrayText(settlements.map(({ fence }) => fence)),
+    arrayText(settlements.map(({ outcome }) => outcome)),
+    arrayText(settlements.map(({ result }) => result?.json ?? null)),
+    arrayText(settlements.map(({ result }) => result?.types ?? null)),
+    arrayText(settlements.map(({ error }) => (error ? JSON.stringify(error) : null))),
+    arrayText(settlements.map(({ error }) => plainText(error?.message))),
+    arrayText(settlements.map(({ retryAt }) => retryAt ?? null)),
+    arrayText(settlements.map(({ logs }) => (logs?.length ? JSON.stringify(logs) : null))),
     await attributeKeysOf(context, settlements),
-    settlements.map(({ ref }) => (ref as TaskRef).waitMs),
+    arrayText(settlements.map(({ ref }) => (ref as TaskRef).waitMs)),
   ]);
   for (const [index, status, dueAt] of rows) answers[index] = settledAs(status, dueAt);
   if (rows.some(([, status]) => statusNames[status] === "PENDING")) context.tasksAdded();
