@@ -23,6 +23,7 @@ import {
   createdBetween,
   lanesWithCameBack,
   type Pair,
+  placesOf,
 } from "../search/search-statements.ts";
 import { sql } from "../statements.ts";
 import { keptSql, keptStates } from "./time-statements.ts";
@@ -359,7 +360,7 @@ function addEdgeOfPairs(
   // Of those that wait and were changed, addCameBack has told.
   const counts = countsOfPairs({ ...search, ...range }, own, time === "updatedAt");
   for (const { text, values, places } of counts) {
-    const given = JSON.stringify(places.map((place) => [own[place]!.lane, own[place]!.status]));
+    const given = placesOf(places.map((place) => own[place]!));
     const rows = connection.prepare(text).all(given, ...values) as unknown as [number][];
     rows.forEach(([tasks], index) => {
       sums.add(groups[settled[places[index]!]!]!, start, sign * tasks);

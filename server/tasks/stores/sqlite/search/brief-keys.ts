@@ -20,7 +20,7 @@ import {
 } from "./duration-statements.ts";
 import { headed, shareOfPage } from "./key-stream.ts";
 import { isAfter, type Key, placeKey } from "./search-key.ts";
-import type { Pair } from "./search-statements.ts";
+import { type Pair, placesOf } from "./search-statements.ts";
 
 /** Hours of a pair that are looked up at first, and at most. */
 const [hoursFirst, hoursMost] = [2, 128];
@@ -86,7 +86,7 @@ class Brief {
   }
 
   streams(): Iterator<Key>[] {
-    const places = JSON.stringify(this.#pairs.map(({ lane, status }) => [lane, status]));
+    const places = placesOf(this.#pairs);
     const { duration, hour } = this.#first();
     const heads = this.#connection.prepare(briefHeads(this.#isDown)).all(places, duration, hour, this.#last);
     return (heads as unknown as [number | null][]).flatMap(([head], place) => {

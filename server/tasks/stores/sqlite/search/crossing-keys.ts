@@ -12,7 +12,7 @@ import { searchIndexes } from "../statements.ts";
 import type { PageSize } from "./key-stream.ts";
 import { isAfter, type Key } from "./search-key.ts";
 import { keysAtOnceMax } from "./search-merge.ts";
-import { ofPairs, type Pair, withPairs } from "./search-statements.ts";
+import { ofPairs, type Pair, placesOf, withPairs } from "./search-statements.ts";
 
 /** A search in two: what was created from the start of its range of changes on, and what was created before. */
 export interface Parts {
@@ -53,7 +53,7 @@ export function* crossingKeys(
     to: before.created?.end ?? start,
   };
   const changedTo = before.updated?.end ?? Number.MAX_SAFE_INTEGER;
-  const places = JSON.stringify(pairs.map(({ lane, status }) => [lane, status]));
+  const places = placesOf(pairs);
   const statement = connection.prepare(crossingSql(isDown));
   let [first, last] = idsOf(before, created);
   for (let size = Math.min(keysAtOnceMax, offset + limit); ; size = Math.min(keysAtOnceMax, 4 * size)) {

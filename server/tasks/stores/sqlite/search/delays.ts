@@ -9,7 +9,7 @@ import { earliest, latest } from "../../shared/search-bounds.ts";
 import type { Connection } from "../connection.ts";
 import type { Between } from "./elsewhere-keys.ts";
 import { delaysSql } from "./order-statements.ts";
-import { lanesWithCameBack, type Pair } from "./search-statements.ts";
+import { lanesWithCameBack, type Pair, placesOf } from "./search-statements.ts";
 
 const whenever: Between = { from: Number.MIN_SAFE_INTEGER, to: Number.MAX_SAFE_INTEGER };
 
@@ -25,7 +25,7 @@ export function delayedWithin(
   waiting: readonly Pair[],
 ): Delayed[] {
   if (!isOfRange(search)) return [{ pairs: waiting, within: whenever }];
-  const pairs = JSON.stringify(waiting.map(({ lane, status }) => [lane, status]));
+  const pairs = placesOf(waiting);
   const row = connection.prepare(delaysSql).get(pairs) as unknown as [number | null, number | null];
   const [least, greatest] = row;
   if (least === null || greatest === null) return [];

@@ -9,7 +9,7 @@ import { findPairs } from "./pairs.ts";
 import { keysInOrder } from "./search.ts";
 import { comparator, type Key } from "./search-key.ts";
 import { mergeInOrder } from "./search-merge.ts";
-import { withPairs } from "./search-statements.ts";
+import { placesOf, withPairs } from "./search-statements.ts";
 
 const firstRead = 500;
 
@@ -37,8 +37,7 @@ class Delayed {
   constructor(connection: Connection, search: StoreSearch, { from, to }: DueRange) {
     this.#connection = connection;
     this.#search = search;
-    const pairs = findPairs(connection, search).map(({ lane, status }) => [lane, status]);
-    this.#values = [JSON.stringify(pairs), from, to];
+    this.#values = [placesOf(findPairs(connection, search)), from, to];
   }
 
   isMany(): boolean {

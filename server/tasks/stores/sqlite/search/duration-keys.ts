@@ -26,7 +26,7 @@ import { findPairs } from "./pairs.ts";
 import { countTasks, headedPairsMin } from "./search.ts";
 import { comparator, isAfter, type Key, placeBefore, placeKey } from "./search-key.ts";
 import { mergeInOrder } from "./search-merge.ts";
-import type { Pair } from "./search-statements.ts";
+import { type Pair, placesOf } from "./search-statements.ts";
 
 /** To pass over a task takes the index so much of what it takes to read and sort one that is within the range. */
 const passedShare = 0.5;
@@ -248,8 +248,4 @@ function within(
   ];
   const given = bounds.filter(([, value]) => value !== undefined);
   return { conditions: given.map(([condition]) => condition), values: given.map(([, value]) => value!) };
-}
-
-function placesOf(pairs: readonly Pair[]): string {
-  return JSON.stringify(pairs.map(({ lane, status }) => [lane, status]));
 }

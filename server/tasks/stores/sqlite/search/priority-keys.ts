@@ -22,7 +22,7 @@ import {
 import { headedPairsMin, isWithin, keysInOrder, planInOrder, runningKeys } from "./search.ts";
 import { comparator, isAfter, type Key, placeBefore, placeKey } from "./search-key.ts";
 import { chunksOfKeys, mergeInOrder } from "./search-merge.ts";
-import type { Pair } from "./search-statements.ts";
+import { type Pair, placesOf } from "./search-statements.ts";
 import { listOr, wholeList } from "./whole-keys.ts";
 
 /** So few of the tasks that wait without a priority are put in order; more of them are come upon. */
@@ -148,10 +148,6 @@ class Prioritized {
     }
     return this.#late.has(`${lane} ${status}`);
   }
-}
-
-function placesOf(pairs: readonly Pair[]): string {
-  return JSON.stringify(pairs.map(({ lane, status }) => [lane, status]));
 }
 
 /** @param first its number, a space and its id */

@@ -12,7 +12,7 @@ import { minuteOfPage } from "./kept-skip.ts";
 import { findPairs } from "./pairs.ts";
 import { definitionsWithoutTasks, keysInOrder, runningKeys } from "./search.ts";
 import { isAfter, placeBefore } from "./search-key.ts";
-import { isWhole, keyCountsOfPairs, type Pair } from "./search-statements.ts";
+import { isWhole, keyCountsOfPairs, type Pair, placesOf } from "./search-statements.ts";
 
 /** Fewer are read and passed over. */
 const skippedMin = 2_000;
@@ -106,7 +106,7 @@ class KeyCount {
     let counted = this.#others.filter((at) => at >= start && at < end).length;
     for (const { text, values, pairs } of keyCountsOfPairs(narrowed, this.#settled)) {
       if (counted >= most) break;
-      const places = JSON.stringify(pairs.map(({ lane, status }) => [lane, status]));
+      const places = placesOf(pairs);
       const statement = this.#connection.prepare(text);
       const row = statement.get(places, ...values, most - counted) as unknown as [number];
       counted += row[0];

@@ -192,7 +192,12 @@ function byIndex<One extends Pair>(search: StoreSearch, pairs: readonly One[]): 
 }
 
 export const withPairs = `/* dure:searchTasks */ WITH pairs AS MATERIALIZED
-  (SELECT value ->> 0 AS lane, value ->> 1 AS status FROM json_each(?))`;
+  (SELECT value >> 3 AS lane, value & 7 AS status FROM json_each(?))`;
+
+/** The pairs as what such a statement takes, a number each: to take lists apart costs three times as much. */
+export function placesOf(pairs: readonly Pick<Pair, "lane" | "status">[]): string {
+  return JSON.stringify(pairs.map(({ lane, status }) => lane * 8 + status));
+}
 
 /** The tasks of the pair at hand, in a statement that begins `withPairs`. */
 function tasksOfEach(
@@ -266,7 +271,7 @@ export function lanesWithCameBack(pairs: readonly Pair[]): SearchStatement {
   const ofPair = `tasks.lane = pairs.lane AND ${ofPairs(condition)}`;
   return {
     text: `${withPairs} SELECT lane FROM pairs WHERE EXISTS (SELECT 1 FROM tasks INDEXED BY ${index} WHERE ${ofPair})`,
-    values: [JSON.stringify(pairs.map(({ lane, status }) => [lane, status]))],
+    values: [placesOf(pairs)],
   };
 }
 
@@ -280,7 +285,7 @@ export function cameBackOfPairs(
   range: { start: number; end: number },
 ): (SearchStatement & { sign: 1 | -1 })[] {
   const { after: _after, created: _created, updated, ...unbounded } = search;
-  const given = JSON.stringify(pairs.map(({ lane, status }) => [lane, status]));
+  const given = placesOf(pairs);
   const statementOf = (from: "created" | "updated", counted: StoreSearch) => {
     const { tasks, values } = tasksOfEach(from, counted);
     const text = `${withPairs} SELECT pairs.lane, ${startSql(searchIndexes[from].key, minuteMs)}, count(*)
@@ -314,7 +319,7 @@ export function lateOutside(
     text: `${withPairs} SELECT ${startSql(key, bucketMs)}, count(*) FROM pairs CROSS JOIN tasks INDEXED BY ${index}
       WHERE ${ofPair} AND ${key} >= ? AND ${key} < ? AND (${otherKey} < ? OR ${otherKey} >= ?) GROUP BY 1`,
     values: [
-      JSON.stringify(pairs.map(({ lane, status }) => [lane, status])),
+      placesOf(pairs),
       ...[start, end, other.start ?? Number.MIN_SAFE_INTEGER, other.end ?? Number.MAX_SAFE_INTEGER],
     ],
   };

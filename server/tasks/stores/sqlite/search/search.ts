@@ -32,6 +32,7 @@ import {
   keyCountsOfPairs,
   ownIdStatement,
   type Pair,
+  placesOf,
   type SearchStatement,
   streamsOfPair,
 } from "./search-statements.ts";
@@ -91,7 +92,7 @@ export function isMoreThan(connection: Connection, search: StoreSearch, most: nu
   const settled = findPairs(connection, search).filter(({ status }) => status !== 2);
   let left = most;
   for (const { text, values, pairs } of keyCountsOfPairs(counted, settled)) {
-    const places = JSON.stringify(pairs.map(({ lane, status }) => [lane, status]));
+    const places = placesOf(pairs);
     const [found] = connection.prepare(text).get(places, ...values, left + 1) as unknown as [number];
     left -= found;
     if (left < 0) return true;
@@ -289,7 +290,7 @@ function headedStreams(
   open: (statement: SearchStatement, pair: Pair) => Iterator<Key>,
 ): Iterator<Key>[] {
   return groups.flatMap(({ text, values, pairs, stream }) => {
-    const places = JSON.stringify(pairs.map(({ lane, status }) => [lane, status]));
+    const places = placesOf(pairs);
     const heads = connection.prepare(text).all(places, ...values) as unknown as [number | null][];
     return heads.flatMap(([head], place) => {
       const pair = pairs[place]!;

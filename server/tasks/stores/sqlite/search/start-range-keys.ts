@@ -23,7 +23,7 @@ import { findPairs } from "./pairs.ts";
 import { countTasks, isWithin, keysInOrder, runningKeys } from "./search.ts";
 import { comparator, isAfter, type Key, keyOf } from "./search-key.ts";
 import { mergeInOrder } from "./search-merge.ts";
-import { type Pair, withPairs } from "./search-statements.ts";
+import { type Pair, placesOf, withPairs } from "./search-statements.ts";
 
 /** From the search's place on; undefined where another way is as good. Definitions have no start. */
 export function startedWithinKeys(connection: Connection, search: StoreSearch): Iterator<Key> | undefined {
@@ -122,7 +122,7 @@ class Starts {
 
   #given(pairs: readonly Pair[]): [pairs: string, from: number, to: number] {
     const { from, to } = this.#range;
-    return [JSON.stringify(pairs.map(({ lane, status }) => [lane, status])), from, to];
+    return [placesOf(pairs), from, to];
   }
 
   #running(): Key[] {
