@@ -161,6 +161,7 @@ describe.each([
             ...[near, placed].map((one) => nearStatement(one, sortBy, pairs, reach)),
             ...[near, placed].map((one) => nearStatement(one, sortBy, pairs, { ...whole, fewMax: 300 })),
             nearStatement(near, sortBy, pairs, { ...ofList, fewMax: 300 }),
+            nearStatement(placed, sortBy, pairs, ofList),
             waitingStatement(near, lanes, 30),
           ];
         });

@@ -23,6 +23,7 @@ const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 const lateEvery = 40;
 const dueEvery = 30;
+const lowEvery = 25;
 
 let schema: TestSchema;
 let store: TaskStore;
@@ -44,6 +45,8 @@ afterAll(async () => {
 /** None of the latest failed. Some were changed long after their creation, and some much later than those created after them. */
 function recorded(n: number): TaskRecord {
   const record = recordOf(n, tasks, now, "history");
+  // Some come behind those without a priority.
+  if (n % lowEvery === 0) record.priority = -5;
   // A few are due later than they were created.
   if (n % dueEvery === 0) record.dueAt += 2 * hourMs;
   const isLatest = record.createdAt > now - 10 * dayMs;
@@ -71,19 +74,21 @@ function* everySearch(): Generator<StoreSearch> {
               });
 }
 
-/** By due time, which most tasks share with their creation. */
-function* everyDue(): Generator<StoreSearch> {
-  for (const search of everySearch()) if (search.sortBy === "createdAt") yield { ...search, sortBy: "dueAt" };
+/** By due time, which most tasks share with their creation; by priority, which most were not given. */
+function* everyOf(sortBy: "dueAt" | "priority"): Generator<StoreSearch> {
+  for (const search of everySearch()) if (search.sortBy === "createdAt") yield { ...search, sortBy };
 }
 
 function fitting(search: StoreSearch): TaskRecord[] {
   const isIn = (range: StoreSearch["created"], at: number) =>
     at >= (range?.start ?? at) && at < (range?.end ?? at + 1);
   const sign = search.descending ? -1 : 1;
+  const { sortBy } = search;
+  const sortedBy = (task: TaskRecord) => (sortBy === "dueAt" || sortBy === "priority" ? task[sortBy] : 0);
   return all
     .filter(({ status }) => !search.statuses || search.statuses.includes(status))
     .filter(({ createdAt, updatedAt }) => isIn(search.created, createdAt) && isIn(search.updated, updatedAt))
-    .sort((a, b) => sign * ((search.sortBy === "dueAt" ? a.dueAt - b.dueAt : 0) || compareText(a.id, b.id)));
+    .sort((a, b) => sign * (sortedBy(a) - sortedBy(b) || compareText(a.id, b.id)));
 }
 
 const idsOf = (some: readonly { id: string }[]) => some.map(({ id }) => id);
@@ -108,8 +113,8 @@ test("pages, and those behind and before a place, have the tasks that fit", asyn
   }
 });
 
-test("so have those by due time", async () => {
-  for (const search of everyDue()) {
+test.each(["dueAt", "priority"] as const)("so have those by %s", async (sortBy) => {
+  for (const search of everyOf(sortBy)) {
     const wanted = fitting(search);
     const label = JSON.stringify(search);
     const { tasks: page } = await store.searchTasks(search);
@@ -118,7 +123,7 @@ test("so have those by due time", async () => {
     if (!place || search.offset > 0) continue;
     const { tasks: next } = await store.searchTasks({
       ...search,
-      after: { value: place.dueAt, id: place.id, backwards: false },
+      after: { value: place[sortBy], id: place.id, backwards: false },
     });
     const at = wanted.indexOf(place) + 1;
     expect(idsOf(next), `behind ${place.id}: ${label}`).toEqual(idsOf(wanted.slice(at, at + limit)));

@@ -65,8 +65,17 @@ export async function nearPlaces(
 ): Promise<NearPlaces> {
   const isWaitingToo = order === "dueAt" && way === "ranges";
   const isInLines = order === "dueAt" && !isWaitingToo;
-  const all = isOfList && order === "dueAt" ? await countedAll(context, session, search) : undefined;
-  const reach = (depth: number): Reach => ({ limit, depth, isWaitingToo, fewMax, isOfList, all, tasks });
+  const hasList = isOfList && (order === "dueAt" || order === "priority");
+  const all = hasList ? await countedAll(context, session, search) : undefined;
+  const reach = (depth: number): Reach => ({
+    limit,
+    depth,
+    isWaitingToo,
+    fewMax,
+    isOfList: hasList,
+    all,
+    tasks,
+  });
   const read = (pairs: readonly Pair[], depth: number) => {
     const { statement, values } = nearStatement(search, order, pairs, reach(depth));
     return session.query(statement, values) as Promise<NearRow[]>;

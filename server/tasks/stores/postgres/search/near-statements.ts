@@ -172,10 +172,11 @@ function sourcesOf(
   const pairs = [...given, ...ofEveryKind];
   const { settled } = split(pairs);
   const most = nearMost(order, reach);
+  const all = reach.isOfList ? (isOfAll(search) ? sumOf(given) : reach.all) : undefined;
   if (order === "priority")
     return {
       others: [prioritizedKeys(text, search, settled, reach.limit, "before")],
-      near: unprioritizedKeys(text, search, pairs, reach.limit, most),
+      near: unprioritizedKeys(text, search, given, ofEveryKind, { limit: reach.limit, most, all }),
       behind: `SELECT * FROM (${prioritizedKeys(text, search, settled, reach.limit, "behind")}) AS keys
         WHERE ${areNotEnough(text, reach.limit, most)}`,
     };
@@ -184,14 +185,13 @@ function sourcesOf(
   const key = columns[order];
   const other = otherSearch(search, order);
   const shares = sharesOf(order, reach);
-  const all = isOfAll(search) ? sumOf(given) : reach.all;
   const sharing = split(given).settled.filter(shares);
-  const whole = reach.isOfList && wholeKeysOf(text, other, sharing, { value: key, most, all });
+  const asked = { changed: "tasks.created_at", value: key, most, all };
   return {
     others: elsewhereOf(search, order, reach.isWaitingToo).map((from) =>
       elsewhereKeys(text, search, key, from, settled.filter(mayBeIn(from)), reach.depth),
     ),
-    near: whole || keysOf(text, other, settled.filter(shares), most, true),
+    near: wholeKeysOf(text, other, sharing, asked) ?? keysOf(text, other, settled.filter(shares), most, true),
   };
 }
 

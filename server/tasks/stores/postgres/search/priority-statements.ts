@@ -9,6 +9,7 @@ import { isDownwards } from "../../shared/search-bounds.ts";
 import { noKeys, orderedKeys } from "./ordered-keys.ts";
 import { ordered, type Pair, split, streamKeys, type Text } from "./search-statements.ts";
 import { isWhole, wholeKeys } from "./whole-keys.ts";
+import { type WholeKeys, wholeKeysOf } from "./whole-pages.ts";
 
 export const prioritizedIndex = "tasks_prioritized";
 
@@ -31,21 +32,33 @@ export function prioritizedKeys(
   });
 }
 
-/** Those of the priority 0, and others among them that are to be passed over: `value` is 0, and they are in the order of their ids. */
+/**
+ * Those of the priority 0, and others among them that are to be passed over: they are in the order of their ids, and `value` is 0. From the list of all
+ * tasks it is their priority, and they are few enough not to be looked up.
+ * @param others pairs without tasks, so that all searches are the same texts
+ * @param all how many tasks there are, about; undefined where that list is not to be read
+ */
 export function unprioritizedKeys(
   text: Text,
   { where, after, ...search }: StoreSearch,
-  pairs: readonly Pair[],
-  limit: number,
-  most: number,
-): string {
+  given: readonly Pair[],
+  others: readonly Pair[],
+  { limit, most, all }: { limit: number; most: number; all: number | undefined },
+): string | WholeKeys {
   const placed = { ...search, ...(where && { where }), ...(after && { after }) };
   const { from, to } = sortedBetween(placed);
   if (from > 0 || to < 0) return noKeys;
   const place = after?.value === 0 && { after: { value: null, id: after.id, backwards: false } };
   const byId: StoreSearch = { ...search, ...place, sortBy: "id", descending: isDownwards(placed) };
-  const isFull = `(SELECT count(*) FROM others) >= ${text.add(limit)}::integer`;
-  return `SELECT 0::bigint AS value, id FROM (${idsOf(text, byId, pairs, most)}) AS ids WHERE NOT ${isFull}`;
+  const whole = wholeKeysOf(text, byId, split(given).settled, {
+    ...{ changed: "0::bigint", value: "tasks.priority", most, all },
+  });
+  const unlessFull = (keys: string) =>
+    `SELECT * FROM (${keys}) AS keys WHERE NOT (SELECT count(*) FROM others) >= ${text.add(limit)}::integer`;
+  if (whole) return { keys: unlessFull(whole.keys), end: unlessFull(whole.end) };
+  return unlessFull(
+    `SELECT 0::bigint AS value, id FROM (${idsOf(text, byId, [...given, ...others], most)}) AS ids`,
+  );
 }
 
 /** Whether all of the priority 0 are there, and the page is not full with them. */

@@ -55,7 +55,7 @@ function pagesOf(search: StoreSearch, share: number | undefined): SearchStatemen
     const fewMax = search.created || search.updated ? limit : undefined;
     const reach = { limit, depth: limit, isWaitingToo: true, fewMax, tasks: { from: 0, share: 1 } };
     const streams = nearStatement(search, sortBy, pairsOf(1, [3]), reach);
-    if (sortBy !== "dueAt") return [streams];
+    if (sortBy !== "dueAt" && sortBy !== "priority") return [streams];
     const shared = pairsOf(many, [3]).map((pair) => ({ ...pair, tasks: 1 }));
     return [streams, nearStatement(search, sortBy, shared, { ...reach, isOfList: true, all: many })];
   }

@@ -110,7 +110,7 @@ function wholePage(search: StoreSearch, pairs: readonly Pair[], part: PagePart):
 }
 
 export interface WholeKeys {
-  /** A query of the first keys, `changed, id, value`, where they were created and what is asked for. */
+  /** A query of the first keys, `changed, id, value`: what they are in the order of, and what is asked for. */
   keys: string;
   /** A query of the last task that is looked at for them, `changed, id`; of none where all are. */
   end: string;
@@ -124,15 +124,15 @@ export function wholeKeysOf(
   text: Text,
   search: StoreSearch,
   pairs: readonly Pair[],
-  { value, most, all }: { value: string; most: number; all: number | undefined },
+  { changed, value, most, all }: { changed: string; value: string; most: number; all: number | undefined },
 ): WholeKeys | undefined {
   const looked = mostLooked(search, pairs, most, all);
   if (looked === undefined) return undefined;
   const { list, passing, order } = passingOf(text, { ...search, statuses: [] }, pairs, looked);
   return {
-    keys: `SELECT tasks.created_at AS changed, tasks.id, ${value} AS value FROM (SELECT * ${list}) AS tasks
+    keys: `SELECT ${changed} AS changed, tasks.id, ${value} AS value FROM (SELECT * ${list}) AS tasks
       WHERE ${passing} ${order} LIMIT ${text.add(most)}`,
-    end: `SELECT tasks.created_at AS changed, tasks.id FROM (SELECT created_at, id ${list}) AS tasks
+    end: `SELECT ${changed} AS changed, tasks.id FROM (SELECT created_at, id ${list}) AS tasks
       ${order} LIMIT 1 OFFSET ${text.add(looked - 1)}`,
   };
 }
