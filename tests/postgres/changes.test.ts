@@ -232,7 +232,7 @@ test("reads by the indexes, and no more than what has changed lately", async () 
   for (let round = 0; round < 3; round++) await told(1_000);
   ok(await store.enqueueTasks([own("new")]));
   const client = await connect();
-  await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${planning}`);
+  await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${planning.statement.text}`);
   const { since, read } = stateOf(cursor);
   const [{ next }] = (await client.query("SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS next"))
     .rows;

@@ -99,16 +99,12 @@ async function rehearsed(isBounded: boolean): Promise<Set<string>> {
 
 async function namesOf(work: () => Promise<void>): Promise<Set<string>> {
   const names = new Set<string>();
-  const { query } = pg.Client.prototype;
-  const spy = vi.spyOn(pg.Client.prototype, "query").mockImplementation(function (
-    this: pg.Client,
-    ...given: any[]
-  ) {
-    if (given[0].name) names.add(given[0].name);
-    return (query as (...given: unknown[]) => unknown).apply(this, given);
-  } as never);
+  const { prototype } = pg.Connection as unknown as { prototype: { bind(portal: object): void } };
+  const spy = vi.spyOn(prototype, "bind");
   try {
     await work();
+    for (const [{ statement }] of spy.mock.calls as [{ statement?: string }][])
+      if (statement) names.add(statement);
   } finally {
     spy.mockRestore();
   }

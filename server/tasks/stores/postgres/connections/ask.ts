@@ -7,16 +7,16 @@
  */
 import type pg from "pg";
 
-type Answer = (error: Error | null, result: pg.QueryArrayResult) => void;
+type Answer<Value> = (error: Error | null, value: Value) => void;
 
 /** @param send gives the driver the query, and the callback for its answer; a connection that does not answer is of no more use */
-export function within(timeoutMs: number, send: (answer: Answer) => void): Promise<pg.QueryArrayResult> {
+export function within<Value>(timeoutMs: number, send: (answer: Answer<Value>) => void): Promise<Value> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error("Query read timeout")), timeoutMs);
-    send((error, result) => {
+    send((error, value) => {
       clearTimeout(timer);
       if (error) reject(error);
-      else resolve(result);
+      else resolve(value);
     });
   });
 }

@@ -15,6 +15,7 @@ import { ask } from "./ask.ts";
 import { Connections } from "./connections.ts";
 import { inOneGo, queryTimeoutMs } from "./driver.ts";
 import type { Location } from "./location.ts";
+import { type Planning, planningFreely } from "./planning.ts";
 import {
   ConnectionLost,
   isConnectionLoss,
@@ -25,30 +26,17 @@ import {
 } from "./postgres-errors.ts";
 import { PreparedTexts } from "./prepared-texts.ts";
 import { Rehearsal, type Rehearsed } from "./rehearsal.ts";
+import {
+  type Asked,
+  OpenSnapshot,
+  type ResultRow,
+  type Session,
+  type Snapshot,
+  SnapshotOver,
+} from "./snapshot.ts";
 import { Turns } from "./turns.ts";
 
-/** A result row: the columns in the order of the statement; int8 as number. */
-export type ResultRow = any[];
-
-/** Where statements go: the pool, or one transaction. */
-export interface Session {
-  /** @param settings what holds for this statement alone; only of a snapshot's session */
-  query(statement: Statement, values?: readonly unknown[], settings?: Settings): Promise<ResultRow[]>;
-}
-
-/** Several reads of one snapshot. */
-export interface Snapshot extends Session {
-  /** Statements that are sent together, and answered one after the other. */
-  inOneGo<Asked extends readonly Promise<unknown>[]>(
-    ask: () => readonly [...Asked],
-  ): Promise<{ [Place in keyof Asked]: Awaited<Asked[Place]> }>;
-}
-
-/** SQL that sets something for the rest of a transaction, and that sets it back. */
-export interface Settings {
-  on: string;
-  off: string;
-}
+export type { ResultRow, Session, Settings, Snapshot } from "./snapshot.ts";
 
 /** All answers, and not before all are over: what was sent together ends together. */
 export async function allOver<Asked extends readonly unknown[]>(
@@ -72,15 +60,17 @@ const retriesMax = 5;
 const backoffMsMin = 50;
 const backoffMsMax = 1_000;
 
-/**
- * The planner guesses that a new table is large, and a server with JIT then compiles for a second what takes milliseconds to
- * run. No statement of ours is long enough to be worth it.
- */
 // Each statement is to see what was committed before it, whatever the role's default is.
 const begin = { text: "BEGIN ISOLATION LEVEL READ COMMITTED" };
 const commit = { text: "COMMIT" };
 const rollback = { text: "ROLLBACK" };
-const reading = ["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "SET LOCAL jit = off"];
+
+interface Looking {
+  plan: Planning;
+  /** Whether it ends with what is said to be last. */
+  mayEnd: boolean;
+  hold(until: Promise<unknown>): void;
+}
 
 export class Database implements Session {
   readonly location: Location;
@@ -212,19 +202,23 @@ export class Database implements Session {
   }
 
   /**
-   * Several reads of one snapshot.
-   * @param settings a statement that sets what holds for this transaction only
+   * Several reads of one snapshot. `work` may run more than once.
+   * @param plan what holds for this transaction only
    * @throws DureError DATABASE_…
    */
-  async snapshot<Value>(work: (session: Snapshot) => Promise<Value>, settings = ""): Promise<Value> {
-    const before = settings ? [...reading, settings] : reading;
+  async snapshot<Value>(work: (session: Snapshot) => Promise<Value>, plan = planningFreely): Promise<Value> {
+    const look = () =>
+      this.#connections.read(async (client, hold) => {
+        try {
+          return await this.#look(client, work, { plan, mayEnd: true, hold });
+        } catch (error) {
+          if (!(error instanceof SnapshotOver)) throw error;
+          return await this.#look(client, work, { plan, mayEnd: false, hold });
+        }
+      });
     for (let losses = 1; ; losses += 1) {
       try {
-        return await new Promise<Value>((resolve, reject) => {
-          const look = () =>
-            this.#connections.read((client, hold) => this.#look(client, work, before, resolve, hold));
-          this.#retrying(() => this.#inTurn(look)).catch(reject);
-        });
+        return await this.#retrying(() => this.#inTurn(look));
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error;
         if (losses === retriesMax) throw toDureError(error, this.location.shown);
@@ -355,18 +349,29 @@ export class Database implements Session {
     statement: Statement,
     values: readonly unknown[],
     timeoutMs: number,
-    before: readonly string[] = [],
   ): Promise<ResultRow[]> {
-    const { name, text } = this.prepared(statement);
+    const { name, text } = this.#sent(statement);
     const plain = { text, values: values as unknown[], rowMode: "array" as const };
-    const isNamed = this.#prepare && this.#texts.isWorthIt(statement);
-    const query = isNamed ? { ...plain, name } : plain;
+    const query = name === undefined ? plain : { ...plain, name };
+    return this.#refused(name !== undefined, async () => (await ask(client, query, timeoutMs)).rows);
+  }
+
+  #sendAtOnce(client: pg.ClientBase, asked: readonly Asked[]): Promise<ResultRow[][]> {
+    const sent = asked.map((one) => ({ ...this.#sent(one.statement), ...one }));
+    const isNamed = sent.some(({ name }) => name !== undefined);
+    return this.#refused(isNamed, () => this.#connections.driver.atOnce(client, sent, queryTimeoutMs));
+  }
+
+  /** With a name only where it is to be prepared. */
+  #sent(statement: Statement): { name?: string; text: string } {
+    const { name, text } = this.prepared(statement);
+    return this.#prepare && this.#texts.isWorthIt(statement) ? { name, text } : { text };
+  }
+
+  /** Goes without prepared statements once the server, or who stands before it, does not know one. */
+  async #refused<Value>(isNamed: boolean, send: () => Promise<Value>): Promise<Value> {
     try {
-      return (
-        await (before.length > 0
-          ? this.#connections.driver.queryAfter(client, before, query, timeoutMs)
-          : ask(client, query, timeoutMs))
-      ).rows;
+      return await send();
     } catch (error) {
       if (!isNamed || this.location.prepare === "on" || !isPreparedStatementTrouble(error)) throw error;
       // It was refused before it did anything, and so was the transaction that it may be part of.
@@ -375,50 +380,37 @@ export class Database implements Session {
     }
   }
 
-  /** Begins together with the first question, gives out the value before it ends, and the connection while it does. */
+  /** Nobody waits for the end of the transaction; the connection does. */
   async #look<Value>(
     client: pg.ClientBase,
     work: (session: Snapshot) => Promise<Value>,
-    before: readonly string[],
-    give: (value: Value) => void,
-    hold: (until: Promise<unknown>) => void,
-  ): Promise<void> {
-    let isOpen = false;
-    let next = before;
-    const query: Session["query"] = (statement, values = [], settings) => {
-      const first = settings ? [...next, settings.on] : next;
-      isOpen = true;
-      next = settings ? [settings.off] : [];
-      return this.#send(client, statement, values, queryTimeoutMs, first);
-    };
-    const together: Snapshot["inOneGo"] = async (ask) => {
-      const { asked, ended } = inOneGo(client, ask);
-      await ended;
-      return (await Promise.all(asked)) as never;
-    };
+    { plan, mayEnd, hold }: Looking,
+  ): Promise<Value> {
+    const snapshot = new OpenSnapshot((asked) => this.#sendAtOnce(client, asked), plan, mayEnd);
+    let value: Value;
     try {
-      give(await work({ query, inOneGo: together }));
+      value = await work(snapshot);
     } catch (error) {
       if (isConnectionLoss(error)) throw new NotSent(error);
-      if (isOpen) await ask(client, rollback, queryTimeoutMs).catch(() => undefined);
+      if (snapshot.isOpen) await ask(client, rollback, queryTimeoutMs).catch(() => undefined);
       throw error;
     }
-    if (!isOpen) return;
+    if (!snapshot.isOpen) return value;
     const ended = ask(client, commit, queryTimeoutMs).catch((cause) => {
       // The next one must not go on in it.
       throw new ConnectionLost("The end of a transaction was not answered.", { cause });
     });
     hold(ended);
+    return value;
   }
 
-  async #rehearse(client: pg.PoolClient, { statement, values, settings }: Rehearsed): Promise<void> {
-    const hold = (until: Promise<unknown>) => {
-      ended = until;
-    };
-    let ended: Promise<unknown> | undefined;
-    const ask = (session: Snapshot) => session.query(statement, values);
-    await this.#look(client, ask, [...reading, settings], () => undefined, hold);
-    await ended;
+  async #rehearse(client: pg.PoolClient, { statement, values, planning: plan }: Rehearsed): Promise<void> {
+    const ask = (session: Snapshot) =>
+      session.inOneGo(
+        () => [session.query(statement, values)],
+        () => true,
+      );
+    await this.#look(client, ask, { plan, mayEnd: true, hold: () => undefined });
   }
 
   async #transact<Value>(

@@ -2,8 +2,8 @@
 import type pg from "pg";
 import { DureError } from "../../../core/errors.ts";
 import { ask } from "./ask.ts";
+import { type AtOnce, makeAtOnce } from "./at-once.ts";
 import type { Location } from "./location.ts";
-import { makeQueryAfter, type QueryAfter } from "./opening.ts";
 
 const connectTimeoutMs = 3_000;
 /** No statement of ours takes so long; a connection that does not answer for longer is dead. */
@@ -20,7 +20,7 @@ export interface PoolOptions {
 }
 
 export class Driver {
-  readonly queryAfter: QueryAfter;
+  readonly atOnce: AtOnce;
   /** Whether statements can be sent before those ahead of them are answered; an older driver cannot. */
   readonly pipelines: boolean;
   readonly #pg: typeof pg;
@@ -28,10 +28,10 @@ export class Driver {
   #host = 0;
 
   private constructor(driver: typeof pg, location: Location) {
-    this.queryAfter = makeQueryAfter(driver);
     this.pipelines = "pipeline" in new driver.Client();
     this.#pg = driver;
     this.#location = location;
+    this.atOnce = makeAtOnce(this.types);
   }
 
   /** @throws DureError DATABASE_UNAVAILABLE when the driver is not installed */

@@ -7,6 +7,7 @@
 
 import type { Statement } from "../statement.ts";
 import type { Database, ResultRow, Snapshot } from "./database.ts";
+import type { Planning } from "./planning.ts";
 
 /** So long at most a read waits for its turn. */
 const patienceMs = 500;
@@ -20,7 +21,7 @@ export interface Searching {
   /** So many tasks of this process end. */
   settling(tasks: number): void;
   /** As `Database.snapshot`. */
-  snapshot<Value>(work: (session: Snapshot) => Promise<Value>, settings?: string): Promise<Value>;
+  snapshot<Value>(work: (session: Snapshot) => Promise<Value>, plan?: Planning): Promise<Value>;
   /** As `Database.read`. */
   read(statement: Statement, values?: readonly unknown[]): Promise<ResultRow[]>;
 }
@@ -54,8 +55,8 @@ export class GivingWay implements Searching {
     return performance.now() < this.#drainsUntil;
   }
 
-  snapshot<Value>(work: (session: Snapshot) => Promise<Value>, settings?: string): Promise<Value> {
-    return this.#inTurn(() => this.#database.snapshot(work, settings));
+  snapshot<Value>(work: (session: Snapshot) => Promise<Value>, plan?: Planning): Promise<Value> {
+    return this.#inTurn(() => this.#database.snapshot(work, plan));
   }
 
   read(statement: Statement, values?: readonly unknown[]): Promise<ResultRow[]> {

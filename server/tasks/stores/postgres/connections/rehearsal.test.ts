@@ -1,9 +1,10 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { shape } from "../statement.ts";
+import { planning } from "./planning.ts";
 import { Rehearsal, type Rehearsed, type Stage } from "./rehearsal.ts";
 
 const usual = [1, 2, 3].map(
-  (n): Rehearsed => ({ statement: shape("page", `SELECT ${n}`), values: [], settings: "" }),
+  (n): Rehearsed => ({ statement: shape("page", `SELECT ${n}`), values: [], planning }),
 );
 
 /** Notes what is asked. */

@@ -6,6 +6,7 @@
  * It costs the server 0.25 s of a processor and 70 MB for as long as the connection is kept, so it is one of each process.
  */
 import type { Statement } from "../statement.ts";
+import type { Planning } from "./planning.ts";
 
 /** A process that asks fewer in so long, in milliseconds, is likely to end soon, or asks the same ones time and again. */
 const searchesMin = 10;
@@ -16,7 +17,7 @@ export interface Rehearsed {
   readonly statement: Statement;
   readonly values: readonly unknown[];
   /** What holds in its transaction. */
-  readonly settings: string;
+  readonly planning: Planning;
 }
 
 export interface Stage {

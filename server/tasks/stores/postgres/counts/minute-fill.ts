@@ -12,7 +12,7 @@ import { hourOfMinute, minuteOf, minuteSql, minutesBefore1970 } from "../../shar
 import type { Session } from "../connections/database.ts";
 import { planning } from "../connections/planning.ts";
 import type { Context } from "../context.ts";
-import { hasty, onceOnly, statement } from "../statement.ts";
+import { hasty, statement } from "../statement.ts";
 import { addingToMinutes, minutesLock, movesOf, placeOfMinute } from "./minute-tallies.ts";
 
 /** While an older version writes, going over all is no use: it is done when that has been over for so long. */
@@ -112,7 +112,7 @@ async function countPiece(session: Session, place: Place, tasksMax: number): Pro
   const { lane, state, byEnd, minute } = place;
   const kind = kinds.findIndex((one) => one.state === state && one.byEnd === byEnd);
   if (lane > 0) {
-    await session.query(onceOnly("planMinutes", planning));
+    await session.query(planning.statement);
     const [endsIn, count] = byEnd ? [endOfEnded, countEnded] : [endOfCreated, countCreated];
     const statuses = state === 0 ? [0, 1] : [state];
     const [row] = await session.query(endsIn, [lane, statuses, minute * 60_000, tasksMax]);

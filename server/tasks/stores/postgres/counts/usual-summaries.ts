@@ -27,6 +27,6 @@ export function* usualSummaries(): Generator<Rehearsed> {
         const { statement, values } = timesStatement(asked, false);
         if (texts.has(statement.text)) continue;
         texts.add(statement.text);
-        yield { statement, values, settings: planningOnce };
+        yield { statement, values, planning: planningOnce };
       }
 }

@@ -85,8 +85,12 @@ export async function nearPlaces(
     pairs,
     definitions,
     value: [firstRows, inLines],
-  } = await outlined(context, session, { ...unplaced, definitions: hasDefinitions }, (pairs) =>
-    allOver([read(pairs, limit), isInLines ? readLines(session, search, pairs, limit) : nothing]),
+  } = await outlined(
+    context,
+    session,
+    { ...unplaced, definitions: hasDefinitions },
+    (pairs) => allOver([read(pairs, limit), isInLines ? readLines(session, search, pairs, limit) : nothing]),
+    () => tasks !== undefined && !isInLines,
   );
   let rows = firstRows;
   for (let depth = limit; ; depth *= 2) {

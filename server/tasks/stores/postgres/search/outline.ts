@@ -46,20 +46,21 @@ function storedPairs({ status, tasks, ...pair }: Pair): Pair[] {
   return stored.map((number) => ({ ...pair, status: number, tasks: tasks / stored.length }));
 }
 
-/** What is asked by the search's pairs, as statements that are sent at once, which is sent together with the question which these are, where they may be known. */
+/** What is asked by the search's pairs, as statements that are sent at once, which is sent together with the question which these are, where they may be known. @param isLast as `inOneGo` has it */
 export async function outlined<Value>(
   { lanes }: Context,
   session: Snapshot,
   search: StoreSearch,
   ask: (pairs: readonly Pair[]) => Promise<Value>,
+  isLast: () => boolean = () => false,
 ): Promise<Outline & { value: Value }> {
   const { pairs: likely, mask, saw } = lanes.pairs.look(search);
   const [found, first] = likely
-    ? await session.inOneGo(() => [outline(session, search, mask), ask(likely)])
+    ? await session.inOneGo(() => [outline(session, search, mask), ask(likely)], isLast)
     : [await outline(session, search)];
   const { pairs, areKnown } = saw(found.pairs);
   if (areKnown) return { ...found, pairs, value: first! };
-  const [value] = await session.inOneGo(() => [ask(pairs)]);
+  const [value] = await session.inOneGo(() => [ask(pairs)], isLast);
   return { ...found, pairs, value };
 }
 

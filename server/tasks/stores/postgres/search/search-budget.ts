@@ -11,8 +11,6 @@ import { tookTooLong } from "./fewer.ts";
 const graceMs = 50;
 /** What a search has in any case: the first tasks that are looked at, whatever its budget. */
 const leastMs = 250;
-/** The server is told a multiple of it, so that the same texts come again. */
-const stepMs = 50;
 
 /** It ended while something was read. */
 class BudgetOver extends Error {
@@ -47,13 +45,11 @@ export class SearchBudget {
       searching: {
         settling: (tasks) => searching.settling(tasks),
         read: (statement, values) => this.#inTime(() => searching.read(statement, values)),
-        snapshot: (work, settings = planning) =>
-          this.#inTime(() =>
-            searching.snapshot(
-              work,
-              `${settings}, ${endingAt(Math.max(this.endsAt, this.#beganAt + leastMs))}`,
-            ),
-          ),
+        snapshot: (work, plan = planning) =>
+          this.#inTime(() => {
+            const leftMs = leftUntil(Math.max(this.endsAt, this.#beganAt + leastMs));
+            return searching.snapshot(work, plan.within(leftMs));
+          }),
       },
     };
   }
@@ -92,10 +88,7 @@ export class SearchBudget {
   }
 }
 
-/** Never longer than the role or the server has it. */
-function endingAt(endsAt: number): string {
-  const leftMs = Math.max(0, endsAt - performance.now()) + graceMs;
-  const ms = Math.ceil(leftMs / stepMs) * stepMs;
-  const given = "extract(epoch FROM current_setting('statement_timeout')::interval) * 1000";
-  return `set_config('statement_timeout', CASE WHEN ${given} BETWEEN 1 AND ${ms} THEN current_setting('statement_timeout') ELSE '${ms}' END, true)`;
+/** What the server is told. */
+function leftUntil(endsAt: number): number {
+  return Math.max(0, Math.ceil(endsAt - performance.now())) + graceMs;
 }

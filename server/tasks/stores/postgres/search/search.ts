@@ -56,7 +56,8 @@ function searchWithin(
   return context.searching.snapshot(async (session) => {
     const sizes = new ValueSizes();
     const share = shareOf(search.bytesMax, search.limit);
-    const page = await readPage(context, session, search, share);
+    // Larger values may be read in the end.
+    const page = await readPage(context, session, search, share, false);
     for (const row of page.rows) sizes.note(row.slice(1) as TaskRow, share);
     const all = await pageOf(context, search, page);
     const fits = sizes.fitting(all, search.bytesMax);
@@ -105,10 +106,16 @@ export async function searchMaybe(
   const share = shareOf(portionBytesMax, most);
   const { value: rows } = await context.searching.snapshot(
     (session) =>
-      outlined(context, session, search, (pairs) => {
-        const { statement, values } = maybeStatement(search, pairs, filter, most, share);
-        return session.query(statement, values);
-      }),
+      outlined(
+        context,
+        session,
+        search,
+        (pairs) => {
+          const { statement, values } = maybeStatement(search, pairs, filter, most, share);
+          return session.query(statement, values);
+        },
+        () => true,
+      ),
     planningOnce,
   );
   for (const row of rows) sizes.note(row.slice(2) as TaskRow, share);
@@ -234,19 +241,30 @@ interface Page {
  * The tasks that can be on the page, whatever the definitions among them: each definition may push a task one place
  * further, so reading starts as many tasks before the offset.
  * @param share values of more bytes are not in the rows
+ * @param isLast whether nothing else is asked of the snapshot
  */
 async function readPage(
   context: Context,
   session: Snapshot,
   search: StoreSearch,
   share?: number,
+  isLast = true,
 ): Promise<Page> {
   const { offset, limit } = search;
   const all = await countedAll(context, session, search);
   if (offset === 0 || (offset < skippedMin && !search.definitions)) {
     const part = { limit, offset, all, share };
-    const { value, pairs, definitions } = await outlined(context, session, search, (pairs) =>
-      readFirst(session, search, pairs, part),
+    let isSure = false;
+    const { value, pairs, definitions } = await outlined(
+      context,
+      session,
+      search,
+      (pairs) => {
+        const likely = likelyPage(search, pairs, part);
+        isSure = likely.isSure;
+        return readFirst(session, likely, part);
+      },
+      () => isLast && isSure,
     );
     const rows = await readRest(session, search, pairs, part, value);
     return { rows, first: offset, definitions };
@@ -258,7 +276,7 @@ async function readPage(
     const near = await nearer(context, session, search, pairs, from);
     if (!near) return { rows: [], first: from, definitions };
     const part = { limit: end - from, offset: near.offset, all, share };
-    const begun = await readFirst(session, near.search, pairs, part);
+    const begun = await readFirst(session, likelyPage(near.search, pairs, part), part);
     const rows = await readRest(session, near.search, pairs, part, begun);
     return { rows, first: from, definitions };
   };

@@ -37,7 +37,7 @@ export function* usualPages(isBounded: boolean): Generator<Rehearsed> {
     for (const { statement, values } of pagesOf(search, share)) {
       if (texts.has(statement.text)) continue;
       texts.add(statement.text);
-      yield { statement, values, settings: planningOnce };
+      yield { statement, values, planning: planningOnce };
     }
 }
 

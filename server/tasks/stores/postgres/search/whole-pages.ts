@@ -46,14 +46,12 @@ interface Begun {
   mayLack: boolean;
 }
 
-/** The page by the way that is likely to have it sooner. */
+/** What `likelyPage` has made. */
 export async function readFirst(
   session: Session,
-  search: StoreSearch,
-  pairs: readonly Pair[],
+  { page, isSure }: LikelyPage,
   part: PagePart,
 ): Promise<Begun> {
-  const { page, isSure } = likelyPage(search, pairs, part);
   const rows = await session.query(page.statement, page.values);
   return { rows, mayLack: !isSure && rows.length < part.limit };
 }
@@ -77,6 +75,7 @@ interface LikelyPage {
   isSure: boolean;
 }
 
+/** The page by the way that is likely to have it sooner. */
 export function likelyPage(search: StoreSearch, pairs: readonly Pair[], part: PagePart): LikelyPage {
   return wholePage(search, pairs, part) ?? { page: streamed(search, pairs, part), isSure: true };
 }
