@@ -14,8 +14,14 @@ function compareCodePoints(a: string, b: string): number {
   const right = Array.from(b);
   const shorter = Math.min(left.length, right.length);
   for (let index = 0; index < shorter; index++) {
-    const difference = left[index]!.codePointAt(0)! - right[index]!.codePointAt(0)!;
+    const difference = codePointOf(left[index]!) - codePointOf(right[index]!);
     if (difference !== 0) return difference;
   }
   return left.length - right.length;
+}
+
+/** Half a surrogate pair is no letter, and a database keeps the letter for what is none in its place. */
+function codePointOf(character: string): number {
+  const code = character.codePointAt(0)!;
+  return code >= 0xd800 && code <= 0xdfff ? 0xfffd : code;
 }
