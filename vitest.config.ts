@@ -8,13 +8,13 @@ const crash = "tests/crash/**/*.test.ts";
 // These hardly compute: they wait for leases to pass and connections to be given up, more than two at a time;
 // `npm test` runs them beside the checks.
 const waits = [
-  "tests/crash/{death,lease,handlers,pause,paused-types,skew}.test.ts",
-  "tests/postgres/{conflicts,connection-loss,database,failover,kills,lease-thread,notifications}.test.ts",
+  "tests/crash/{death,disk,lease,handlers,pause,paused-types,skew}.test.ts",
+  "tests/postgres/{conflicts,connection-loss,database,failover,kills,lease-thread,lost-answers,notifications}.test.ts",
   "tests/postgres/{poolers,server-limits,tx-crash}.test.ts",
   "tests/{browser/fresh-install,contract/start-action,live/watch}.test.ts",
 ];
 // Nothing in these is timed.
-const untimed = "tests/crash/{context,disk,memory,races}.test.ts";
+const untimed = "tests/crash/{context,memory,races}.test.ts";
 /** Rules of values, and parts that leave nothing behind: they share processes, each of which loads the modules once. */
 const units = "server/**/*.test.ts";
 /** What listens to its process wants one of its own. */

@@ -2,13 +2,13 @@
 import { expect, test } from "vitest";
 import type { StoreSearch, TaskStore } from "../../server/tasks/core/store.ts";
 import { newDefinition, newSearch, newTask, settlementOf, startAt } from "../support/builders.ts";
-import { claimRequest, ok, onEachStore } from "../support/stores.ts";
+import { claimRequest, ok, onEachLastingStore } from "../support/stores.ts";
 
 const count = 6_000;
 const hourMs = 3_600_000;
 const outcomes = ["completed", "failed", "snoozed"] as const;
 
-onEachStore("pages far inside a list", (world) => {
+onEachLastingStore("pages far inside a list", (world) => {
   test.each([
     { of: "chosen and generated ids", hasOwnIds: true },
     { of: "generated ids alone", hasOwnIds: false },

@@ -5,12 +5,12 @@ import type { Instance } from "../../server/tasks/core/instance.ts";
 import type { TaskSearchOptions } from "../../server/tasks/core/search.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newTask, startAt } from "../support/builders.ts";
-import { ok, onEachStore, type World } from "../support/stores.ts";
+import { ok, onEachLastingStore, type World } from "../support/stores.ts";
 
 const tasksMax = 300;
 const pageSize = 17;
 
-onEachStore("pages while rows move", (world) => {
+onEachLastingStore("pages while rows move", (world) => {
   test.each<TaskSearchOptions>([
     { sortBy: "createdAt" },
     { sortBy: "createdAt", sortOrder: "asc" },
@@ -47,7 +47,7 @@ onEachStore("pages while rows move", (world) => {
   });
 });
 
-onEachStore("pages by the end of tasks", (world) => {
+onEachLastingStore("pages by the end of tasks", (world) => {
   test("skip nothing behind one that ended before it was created, by a clock that was ahead", async () => {
     const { store, clock } = world;
     const instance = { clock, store: async () => store } as unknown as Instance;

@@ -6,11 +6,11 @@ import type { StoreSearch, TaskRecord } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, startAt } from "../support/builders.ts";
 import { foundInTime, pagesOf } from "../support/search-pages.ts";
-import { ok, onEachStore, type World } from "../support/stores.ts";
+import { ok, onEachLastingStore, type World } from "../support/stores.ts";
 
 const types = ["resize-image", "send-receipt"];
 
-onEachStore("near orders", (world) => {
+onEachLastingStore("near orders", (world) => {
   let all: Task[] = [];
 
   beforeEach(async () => {

@@ -11,7 +11,7 @@ import { newTask, settlementOf, startAt } from "../support/builders.ts";
 import fc from "../support/fast-check.ts";
 import { countOf, tasksOf } from "../support/found.ts";
 import { fits, type Known, ordered } from "../support/plain-search.ts";
-import { ok, onEachStore, type World } from "../support/stores.ts";
+import { ok, onEachLastingStore, type World } from "../support/stores.ts";
 
 const types = ["resize-image", "send-receipt", "nightly-report", "리포트-생성"];
 const longText = "lorem ipsum 긴 텍스트 ".repeat(200);
@@ -232,7 +232,7 @@ const options = fc
     ([asked, by, offset, limit]): TaskSearchOptions => ({ ...asked, ...by, offset, limit, budget: "none" }),
   );
 
-onEachStore("searchTasks with any options", (world) => {
+onEachLastingStore("searchTasks with any options", (world) => {
   let all: Known[] = [];
 
   beforeEach(async () => {

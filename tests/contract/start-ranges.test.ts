@@ -5,7 +5,7 @@ import type { StoreSearch, TaskRecord } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { gatheredStartsMax, outsideMax } from "../../server/tasks/stores/shared/start-ranges.ts";
 import { newSearch, newTask, newTasks, startAt } from "../support/builders.ts";
-import { ok, onEachStore } from "../support/stores.ts";
+import { ok, onEachLastingStore } from "../support/stores.ts";
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
@@ -28,7 +28,7 @@ const statuses = ["COMPLETED", "FAILED", "CANCELLED", "PENDING"] as const;
 /** Some thousands, so that ranges of a few hours are walked. */
 const [tasks, everyMs] = [4_000, 12_000];
 
-onEachStore("ranges of the start", (world) => {
+onEachLastingStore("ranges of the start", (world) => {
   let all: Task[] = [];
 
   async function fill(kinds: readonly (readonly [wait: number, run: number])[]): Promise<void> {

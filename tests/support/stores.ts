@@ -204,8 +204,8 @@ export class World {
 }
 
 /** Runs a suite of rules on every store. */
-export function onEachStore(verb: string, rules: (world: World) => void): void {
-  describe.each(kinds)(`${verb} on $name`, (kind) => {
+export function onEachStore(verb: string, rules: (world: World) => void, on = kinds): void {
+  describe.each(on)(`${verb} on $name`, (kind) => {
     const world = new World(kind);
     beforeEach(() => world.open());
     afterEach(async () => {
@@ -217,6 +217,15 @@ export function onEachStore(verb: string, rules: (world: World) => void): void {
     });
     rules(world);
   });
+}
+
+/** But for the one in memory, which searches by the same code as the one on disk: for what takes long. */
+export function onEachLastingStore(verb: string, rules: (world: World) => void): void {
+  onEachStore(
+    verb,
+    rules,
+    kinds.filter(({ shared }) => shared),
+  );
 }
 
 export function claimRequest(request: Partial<ClaimRequest> = {}): ClaimRequest {
