@@ -15,8 +15,8 @@ const waits = [
 ];
 // Nothing in these is timed.
 const untimed = "tests/crash/{context,memory,races}.test.ts";
-/** Rules of values, and parts that leave nothing behind: they share processes, each of which loads the modules once. */
-const units = "server/**/*.test.ts";
+/** Rules of values, parts that leave nothing behind, and stores that are closed: they share processes, each of which loads the modules once. */
+const units = ["server/**/*.test.ts", "tests/contract/**/*.test.ts"];
 /** What listens to its process wants one of its own. */
 const listening = "server/tasks/runtime/sudden-exit.test.ts";
 const exclude = ["**/node_modules/**", "dist*/**", "bench/**"];
@@ -38,7 +38,7 @@ export default defineConfig({
         test: {
           name: "checks",
           include: ["tests/**/!(crash)/*.test.ts", untimed, listening],
-          exclude: [...exclude, ...waits],
+          exclude: [...exclude, ...waits, "tests/contract/**"],
           sequence: { groupOrder: 0 },
         },
       },
@@ -46,8 +46,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: "units",
-          include: [units],
-          exclude: [...exclude, listening],
+          include: units,
+          exclude: [...exclude, ...waits, listening],
           isolate: false,
           sequence: { groupOrder: 0 },
         },
