@@ -8,7 +8,7 @@ import type { Context } from "../context.ts";
 import { sums } from "../counts/tallies.ts";
 import { type DefinitionRow, definitionColumns, statusNumbers, toDefinition } from "../rows.ts";
 import { statement } from "../statement.ts";
-import { entryOf, fits, isAfter } from "./entries.ts";
+import { entryOf, fits, isAfter, type Placed } from "./entries.ts";
 import type { Pair } from "./search-statements.ts";
 
 export interface Outline {
@@ -19,9 +19,7 @@ export interface Outline {
 
 /** @param known the pairs that need not be told, see `maskOf` */
 export async function outline(session: Session, search: StoreSearch, known?: string): Promise<Outline> {
-  // The entry of a definition is pending.
-  const definitions = search.definitions && (search.statuses?.includes("PENDING") ?? true);
-  const filters = [...filtersOf(search), definitions, ...rangesOf(search)];
+  const filters = [...filtersOf(search), mayHaveEntries(search), ...rangesOf(search)];
   const [row] = await (known === undefined
     ? session.query(outlineOf, filters)
     : session.query(othersOf, [...filters, known]));
@@ -38,6 +36,24 @@ export async function outline(session: Session, search: StoreSearch, known?: str
       return fits(search, entry.task) && isAfter(search, entry);
     }),
   };
+}
+
+/** Of definitions that no task is of, as far as they fit and come after the search's place; the server is asked where there may be some. */
+export async function entriesIn(
+  { lanes }: Context,
+  session: Session,
+  search: StoreSearch,
+): Promise<Placed[]> {
+  if (!mayHaveEntries(search)) return [];
+  const { mask, saw } = lanes.pairs.look(search);
+  const { pairs, definitions } = await outline(session, search, mask);
+  saw(pairs);
+  return definitions.map((definition) => entryOf(search, definition));
+}
+
+/** The entry of a definition is pending. */
+export function mayHaveEntries({ definitions, statuses }: StoreSearch): boolean {
+  return definitions && (statuses?.includes("PENDING") ?? true);
 }
 
 /** PENDING is counted as 1 and stored as two numbers. */

@@ -10,7 +10,7 @@ import type { Task } from "../../../core/task.ts";
 import { isOfRange, nearIndexes } from "../../shared/near-orders.ts";
 import { countUnfilled, unfilledIn } from "../attributes/attribute-fills.ts";
 import type { Session, Snapshot } from "../connections/database.ts";
-import { planning, planningOnce } from "../connections/planning.ts";
+import { planningOnce } from "../connections/planning.ts";
 import type { Context } from "../context.ts";
 import { textIndexes } from "../texts/text-indexes.ts";
 import { usualQuestions } from "../usual.ts";
@@ -28,12 +28,11 @@ import {
 import { dueRangeSource } from "./due-range-source.ts";
 import { durationIndexes } from "./duration-statements.ts";
 import { delaysIndex } from "./elsewhere-keys.ts";
-import { entryOf } from "./entries.ts";
 import { type Candidates, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { findKeySource } from "./key-sources.ts";
 import type { PartedOrder } from "./near-statements.ts";
 import { hasEntries, isParted, nearChunks } from "./near-walk.ts";
-import { outline } from "./outline.ts";
+import { entriesIn, mayHaveEntries } from "./outline.ts";
 import { prioritizedIndex } from "./priority-statements.ts";
 import * as plain from "./search.ts";
 import { SearchBudget } from "./search-budget.ts";
@@ -341,10 +340,12 @@ class Walk {
       const source = isFound ? found : ofRanges && (await this.#rangeSource(session, search));
       if (!source) return undefined;
       if (!begins || !source.isOrdered) return source;
-      return {
-        ...source,
-        begun: await this.#readFrom(session, source, search.after, firstOf(source, search)),
-      };
+      const candidates = await source.keys(session, search.after, firstOf(source, search));
+      const [begun, entries] = await session.inOneGo(() => [
+        this.#read(session, candidates),
+        entriesIn(this.#context, session, search),
+      ]);
+      return { ...source, begun, entries };
     }, planningOnce);
   }
 
@@ -375,7 +376,10 @@ class Walk {
     after: Place | undefined,
     limit: number,
   ): Promise<ReadCandidates> {
-    const candidates = await source.keys(session, after, limit);
+    return this.#read(session, await source.keys(session, after, limit));
+  }
+
+  async #read(session: Session, candidates: Candidates): Promise<ReadCandidates> {
     const read = await this.reader.read(session, candidates.places);
     return { ...candidates, ...(read.stoppedAt && { next: read.stoppedAt }), read };
   }
@@ -384,7 +388,7 @@ class Walk {
     const { searching } = this.#context;
     let after: Place | undefined = search.after;
     let { begun } = source;
-    let entries = await this.#entries(search);
+    let entries = source.entries ?? (await this.#entries(search));
     const compare = comparator(search);
     for (let limit = firstOf(source, search); ; ) {
       const { places, next, read } =
@@ -414,10 +418,9 @@ class Walk {
 
   /** Of definitions without tasks. */
   async #entries(search: StoreSearch): Promise<Placed[]> {
-    if (!search.definitions) return [];
+    if (!mayHaveEntries(search)) return [];
     const { searching } = this.#context;
-    const { definitions } = await searching.snapshot((session) => outline(session, search), planning);
-    return definitions.map((definition) => entryOf(search, definition));
+    return searching.snapshot((session) => entriesIn(this.#context, session, search), planningOnce);
   }
 }
 
@@ -434,7 +437,8 @@ interface ReadCandidates extends Candidates {
   read: Tested;
 }
 
-type BegunSource = KeySource & { begun?: ReadCandidates };
+/** With the entries that may be among them. */
+type BegunSource = KeySource & { begun?: ReadCandidates; entries?: Placed[] };
 
 function firstOf({ isFiltered }: KeySource, search: StoreSearch): number {
   if (!isFiltered) return firstOfSource(search);

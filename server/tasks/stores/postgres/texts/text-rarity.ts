@@ -116,7 +116,7 @@ export interface Span {
   lastAt: number;
 }
 
-export async function readSpan(session: Session): Promise<Span> {
+async function readSpan(session: Session): Promise<Span> {
   const [span] = await session.query(spanOfTexts);
   const [firstAt, lastAt] = span as [number, number];
   return { firstAt, lastAt };
@@ -148,14 +148,12 @@ export interface Spread extends Span {
 /**
  * Looks at texts of all times: how many have the words, and which trigrams of the words are the rarest. A word is looked up
  * by all of its trigrams, and those that nearly every text has make that slow; the rarest alone give little more.
- * @param known the span, where it was read in this snapshot
  */
 export async function lookAround(
   session: Session,
   asked: Asked,
   words: readonly Word[],
   index: TextIndex,
-  known?: Span,
 ): Promise<{ spread: Spread; rarest: Rarest }> {
   const trigrams = [...new Set(words.flatMap((word) => trigramsOf(word, index.knowsLetters)))];
   const step = Math.ceil(trigrams.length / trigramsMax);
@@ -163,7 +161,7 @@ export async function lookAround(
   index.sample ??= await readSample(session);
   const texts = index.sample;
   // Nothing that came since may be passed over.
-  const { firstAt, lastAt } = known ?? (await readSpan(session));
+  const { firstAt, lastAt } = await readSpan(session);
   const met = texts.filter(({ body }) => words.every((word) => body.includes(indexedPart(word))));
   const here = texts.filter((text) => isOfAsked(asked, text));
   const counts = new Map(

@@ -9,20 +9,12 @@
 import type { Place, StoreSearch } from "../../../core/store.ts";
 import { rowFilterOf } from "../../shared/row-filter.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
-import { allOver, type Session } from "../connections/database.ts";
+import type { Session } from "../connections/database.ts";
 import { createdRange } from "../search/created-bounds.ts";
 import { isWithin } from "../search/entries.ts";
 import type { Candidates } from "../search/key-source.ts";
 import { type Asked, askedOf, stretchMs, stretchOf, type TextIndex } from "./text-indexes.ts";
-import {
-  likeRarest,
-  lookAround,
-  type Rarest,
-  readSpan,
-  type Span,
-  type Spread,
-  type Word,
-} from "./text-rarity.ts";
+import { likeRarest, lookAround, type Rarest, type Spread, type Word } from "./text-rarity.ts";
 import {
   byIndex,
   nextTextAt,
@@ -98,7 +90,6 @@ export class TextReader {
   /** How many were given so far. */
   #given = 0;
   /** Looked at before the index is asked. */
-  #span: Span | undefined;
   #spread: Spread | undefined;
   #rarest: Rarest | undefined;
   /** How many times as long as it was thought to take the next stretch is that the index is asked for. */
@@ -134,12 +125,8 @@ export class TextReader {
 
   /** About how many texts have the words. */
   async sample(session: Session): Promise<number> {
-    const [sample, span] = await allOver([
-      this.#read(session, "texts", this.#search.after, firstChunk, Math.max(1, this.#page)),
-      readSpan(session),
-    ] as const);
-    this.#sample = sample;
-    this.#span = span;
+    const most = Math.max(1, this.#page);
+    this.#sample = await this.#read(session, "texts", this.#search.after, firstChunk, most);
     const { met, looked, next } = this.#sample;
     return next ? Math.ceil((met / looked) * this.#index.texts) : met;
   }
@@ -181,7 +168,7 @@ export class TextReader {
     const wanted = this.#isLikely ? Math.max(1, page - this.#given) : Math.max(1, page, limit);
     let way = this.#cheapest(wanted);
     if (way === "index" && !this.#rarest) {
-      const around = await lookAround(session, this.#asked, this.#words, this.#index, this.#span);
+      const around = await lookAround(session, this.#asked, this.#words, this.#index);
       this.#spread = around.spread;
       this.#rarest = around.rarest;
       way = this.#cheapest(wanted);
