@@ -4,7 +4,7 @@ import type { StoreSearch } from "../../../core/store.ts";
 import { isAttributeCondition } from "../attributes/attribute-conditions.ts";
 import { askAttributes, attributeSource } from "../attributes/attribute-keys.ts";
 import type { NamedAttribute } from "../attributes/attribute-names.ts";
-import type { Database, Session, Snapshot } from "../connections/database.ts";
+import { allOver, type Database, type Session, type Snapshot } from "../connections/database.ts";
 import type { Context } from "../context.ts";
 import { KeptTexts } from "../texts/task-texts.ts";
 import type { TextIndex } from "../texts/text-indexes.ts";
@@ -13,7 +13,8 @@ import { missesMany, readUnindexed, thoseThatMayHave, withUnindexed } from "../t
 import type { Passing } from "../texts/text-ways.ts";
 import { durationSource } from "./duration-source.ts";
 import type { KeySource } from "./key-source.ts";
-import { outline } from "./outline.ts";
+import { outline, outlined } from "./outline.ts";
+import type { Pair } from "./search-statements.ts";
 import { valueSource } from "./value-keys.ts";
 
 /** What an index can do is asked again after this, in milliseconds: it may be made, and it grows. */
@@ -49,12 +50,10 @@ export async function findKeySource(
   const byValue = await valueSource(session, search, index, filter);
   const best = fewer(fewer(byAttribute, byDuration), byValue);
   if (!mentions(search.where, ({ kind }) => kind === "text")) return best;
-  const passes = await filter();
   // The texts first: how long they take tells how many are read at once.
-  const [texts, unindexed] = await session.inOneGo(() => [
-    textSource(session, search, index, passes),
-    readUnindexed(session, search, passes),
-  ]);
+  const ask = (passes: Passing | undefined) =>
+    allOver([textSource(session, search, index, passes), readUnindexed(session, search, passes)] as const);
+  const [texts, unindexed] = await askPassing(context, session, search, known, ask);
   if (missesMany(unindexed, search)) return best;
   const may = thoseThatMayHave(wordsOf(search.where), unindexed, KeptTexts.of(context.database));
   return fewer(best, texts && withUnindexed(search, texts, may));
@@ -90,8 +89,29 @@ function fewer(one: KeySource | undefined, other: KeySource | undefined): KeySou
 }
 
 async function passingIn(session: Session, search: StoreSearch): Promise<Passing> {
-  const { pairs } = await outline(session, { ...search, definitions: false });
+  return passingOf((await outline(session, { ...search, definitions: false })).pairs);
+}
+
+function passingOf(pairs: readonly Pair[]): Passing {
   return { pairs, tasks: pairs.reduce((sum, { tasks }) => sum + tasks, 0) };
+}
+
+/** What depends on which tasks pass the plain filters is asked by what is known of these, together with the question which do. */
+async function askPassing<Value>(
+  context: Context,
+  session: Snapshot,
+  search: StoreSearch,
+  known: Promise<Passing> | undefined,
+  ask: (passes: Passing | undefined) => Promise<Value>,
+): Promise<Value> {
+  const isFiltered = search.types ?? search.queues ?? search.statuses;
+  if (isFiltered && !known) {
+    const plainly = { ...search, definitions: false };
+    return (await outlined(context, session, plainly, (pairs) => ask(passingOf(pairs)))).value;
+  }
+  const passes = isFiltered && (await known);
+  const [value] = await session.inOneGo(() => [ask(passes)]);
+  return value;
 }
 
 /** Whether some part of the condition is of this kind. */
