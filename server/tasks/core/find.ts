@@ -92,7 +92,7 @@ function ofEnded(search: StoreSearch): StoreSearch {
 
 /** Their places are those of the order that the store read. */
 function placedByEnd(found: Found, { sortBy }: StoreSearch): Found {
-  if (sortBy !== "completedAt") return found;
+  if (sortBy !== "completedAt" || found.values) return found;
   return { ...found, values: found.tasks.map(({ updatedAt }) => updatedAt.getTime()) };
 }
 

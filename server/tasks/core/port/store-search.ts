@@ -43,8 +43,8 @@ export interface Found {
    * that were looked at.
    */
   isPartial?: true;
-  /** What each of the tasks is sorted by, where it does not tell that itself: by relevance. */
-  values?: readonly number[];
+  /** What each of the tasks is sorted by, where it does not tell that itself: by relevance, or as it was when it was found. */
+  values?: readonly (Place["value"] | undefined)[];
   /** About how many tasks were not looked at, because their texts wait to be indexed; set when there are such. */
   unindexed?: number;
   /** About how many tasks were judged without an attribute that waits to be filled in; set when there are such. */

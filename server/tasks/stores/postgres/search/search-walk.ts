@@ -3,10 +3,9 @@
  * finds few (key-sources.ts), else the tasks that pass the plain filters are walked in the search's order. Each is tested, a
  * chunk at a time, each a snapshot of its own, with a look at the clock. What has no order by index is gathered and sorted.
  */
-import { meets, sortValueIn } from "../../../core/filters/meets.ts";
+import { meets, sortValueIn, sortValueOf } from "../../../core/filters/meets.ts";
 import { rankedMax } from "../../../core/relevance.ts";
 import type { Count, Found, Place, SearchPlan, StoreSearch } from "../../../core/store.ts";
-import type { Task } from "../../../core/task.ts";
 import { isOfRange, nearIndexes } from "../../shared/near-orders.ts";
 import { countUnfilled, unfilledIn } from "../attributes/attribute-fills.ts";
 import type { Session, Snapshot } from "../connections/database.ts";
@@ -28,6 +27,7 @@ import {
 import { dueRangeSource } from "./due-range-source.ts";
 import { durationIndexes } from "./duration-statements.ts";
 import { delaysIndex } from "./elsewhere-keys.ts";
+import { FullPage } from "./full-page.ts";
 import { type Candidates, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { findKeySource } from "./key-sources.ts";
 import type { PartedOrder } from "./near-statements.ts";
@@ -222,24 +222,18 @@ class Walk {
     chunks: AsyncGenerator<Chunk>,
     offset = this.#search.offset,
   ): Promise<{ found: Found; isExhausted: boolean }> {
-    const { limit, bytesMax = Number.POSITIVE_INFINITY } = this.#search;
-    const found: Task[] = [];
+    const page = new FullPage(this.#search, this.reader);
     const answer = async (isExhausted: boolean, how: Partial<Found> = {}) => ({
-      found: { tasks: await this.reader.whole(found), ...how },
+      found: await page.found(how),
       isExhausted,
     });
     this.reader.bytesMax = this.#bytesMaxFrom(offset);
     let left = offset;
-    let bytes = 0;
     let stoppedAt: Place | undefined = this.#search.after;
     for await (const { met, last } of this.#budget.upTo(chunks)) {
       for (const { task } of met) {
         left -= 1;
-        if (left >= 0) continue;
-        const size = this.reader.sizes.of(task);
-        if (size > 0 && bytes > 0 && bytes + size > bytesMax) return answer(false, { isCut: true });
-        bytes += size;
-        if (found.push(task) === limit) return answer(false);
+        if (left < 0 && (await page.add(task, sortValueOf(this.#search.sortBy, task)))) return answer(false);
       }
       stoppedAt = last;
       if (this.#budget.isOver) return answer(false, { stoppedAt });
@@ -280,7 +274,7 @@ class Walk {
 
   /** Ends at the budget with the best of what was looked at, which need not be the best of all. */
   async #gathered(chunks: AsyncGenerator<Chunk>): Promise<Found> {
-    const { after, limit, offset, sortBy, bytesMax } = this.#search;
+    const { after, offset } = this.#search;
     const { sizes } = this.reader;
     this.reader.bytesMax = undefined;
     const found: Placed[] = [];
@@ -305,17 +299,9 @@ class Walk {
     const compare = comparator(this.#search);
     const place = after && placed(after);
     const beyond = place ? found.filter((one) => compare(place, one) < 0) : found;
-    const page = beyond.sort(compare).slice(offset, offset + limit);
-    const values = new Map(page.map(({ task, value }) => [task.id, value]));
-    const ordered = page.map(({ task }) => task);
-    const fits = sizes.fitting(ordered, bytesMax);
-    const tasks = await this.reader.whole(ordered.slice(0, fits));
-    return {
-      tasks,
-      ...(fits < page.length && { isCut: true }),
-      ...(sortBy === "relevance" && { values: tasks.map(({ id }) => values.get(id)!) }),
-      ...(!isWhole && { isPartial: true }),
-    };
+    const page = new FullPage(this.#search, this.reader);
+    for (const { task, value } of beyond.sort(compare).slice(offset)) if (await page.add(task, value)) break;
+    return page.found(isWhole ? {} : { isPartial: true });
   }
 
   /** All tasks that pass the plain filters, in order, from the search's place on. */
