@@ -124,7 +124,7 @@ describe("candidates", () => {
       while (places.length === 0) ({ places, next } = await source.keys(session, next, 5));
       expect(places.map(({ id }) => id).slice(0, 3)).toEqual(["x08990", "x08989", "x08988"]);
     }, planningOnce);
-    expect([...new Set(asked)].sort()).toEqual(["findTexts", "spreadTexts", "textBefore"]);
+    expect([...new Set(asked)].sort()).toEqual(["findTexts", "spanOfTexts", "spreadTexts", "textBefore"]);
   });
 
   test("words that were met nowhere, nor their trigrams, are asked for at once, and texts of all times are looked at once", async () => {
@@ -150,7 +150,7 @@ describe("candidates", () => {
       );
       expect(ids).toEqual(id ? [id] : []);
     }
-    expect(asked).toEqual(["spreadTexts", "findTexts", "findTexts"]);
+    expect(asked).toEqual(["spreadTexts", "spanOfTexts", "findTexts", "spanOfTexts", "findTexts"]);
     // That few of those that were looked at are of what is asked for says nothing of the words.
     const failed: StoreSearch = { ...anySearch, where: { kind: "text", text: "hay" }, statuses: ["FAILED"] };
     const looks: string[] = [];
@@ -214,7 +214,7 @@ describe("candidates", () => {
       return recording(asked, source);
     });
     expect(ids).toEqual(["x03333"]);
-    expect(asked).toEqual(["spreadTexts", "findTexts"]);
+    expect(asked).toEqual(["spreadTexts", "spanOfTexts", "findTexts"]);
   });
 
   test.each([

@@ -27,14 +27,17 @@ export class Lanes {
   /** Whether some were of chosen ids when all were read. */
   haveChosenIds = false;
   readonly #session: Session;
+  readonly #reads: Session;
   readonly #byName = new Map<string, number>();
   readonly #byNumber = new Map<number, Lane>();
   #readAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<unknown> | undefined;
   #forgotten = 0;
 
-  constructor(session: Session) {
+  /** @param reads for what changes nothing */
+  constructor(session: Session, reads = session) {
     this.#session = session;
+    this.#reads = reads;
   }
 
   /**
@@ -75,7 +78,7 @@ export class Lanes {
   /** Every lane there is, read anew. */
   async all(): Promise<Lane[]> {
     const readAt = performance.now();
-    const rows = await this.#session.query(allLanes);
+    const rows = await this.#reads.query(allLanes);
     const lanes = rows.map(
       ([lane, type, queue, ownIds, description]): Lane => ({ lane, type, queue, ownIds, description }),
     );

@@ -105,7 +105,7 @@ export async function unfilledIn(
   names: readonly NamedAttribute[] | undefined,
   last?: Task,
 ): Promise<{ unfilled?: number }> {
-  const unfilled = await countUnfilled(database, search, names, last?.createdAt.getTime());
+  const unfilled = await countUnfilled(database.reading, search, names, last?.createdAt.getTime());
   return unfilled > 0 ? { unfilled } : {};
 }
 

@@ -74,6 +74,8 @@ interface Looking {
 
 export class Database implements Session {
   readonly location: Location;
+  /** For what changes nothing: as `read`. */
+  readonly reading: Session = { query: (statement, values) => this.read(statement, values) };
   /** Called for each new connection, before its first statement: its server may know less than the one before it did. */
   connected: () => void = () => undefined;
   /** Of the texts of searches. */

@@ -87,7 +87,7 @@ export class CandidateReader {
   async test(tasks: readonly Task[]): Promise<Tested> {
     if (!this.#search.where) return { met: tasks.map((task) => ({ task })), seen: tasks.length };
     const candidates = tasks.map((task): Candidate => ({ task, keys: null, text: null }));
-    const { met, seen } = await this.#tested(this.#reading, candidates, (near) =>
+    const { met, seen } = await this.#tested(this.#context.database.reading, candidates, (near) =>
       this.#testedAlone(near.map(({ task }) => task)),
     );
     return { met, seen, ...(seen < tasks.length && { stoppedAt: placeOf(this.#search, tasks[seen - 1]!) }) };
@@ -95,13 +95,9 @@ export class CandidateReader {
 
   /** With the values that were left. What was deleted meanwhile is left out. */
   whole(tasks: readonly Task[]): Promise<Task[]> {
-    return this.sizes.whole(this.#reading, tasks, (numbers) => this.#context.lanes.named(numbers));
-  }
-
-  /** Outside of a snapshot. */
-  get #reading(): Pick<Session, "query"> {
-    const { database } = this.#context;
-    return { query: (statement, values) => database.read(statement, values) };
+    return this.sizes.whole(this.#context.database.reading, tasks, (numbers) =>
+      this.#context.lanes.named(numbers),
+    );
   }
 
   /** Those whose values were left, and are asked for, are read; `seen` are all, unless it is enough before. */
@@ -177,7 +173,7 @@ export class CandidateReader {
   async #testedAlone(tasks: readonly Task[]): Promise<Subject[]> {
     const { database } = this.#context;
     const ids = tasks.map(({ id }) => id);
-    const names = this.#wants.attributes ? await this.attributes(database) : [];
+    const names = this.#wants.attributes ? await this.attributes(database.reading) : [];
     const keys = this.#wants.attributes ? await attributesByTask(database, ids) : undefined;
     const texts = this.#wants.text ? await textsOf(database, tasks) : undefined;
     return tasks

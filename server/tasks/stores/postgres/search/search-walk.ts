@@ -77,7 +77,7 @@ export async function countTasks(context: Context, search: StoreSearch): Promise
   if (!where) return { count: await plain.countTasks(context, unplaced), errorMax: 0 };
   const walk = new Walk(context, { ...unplaced, where });
   const { met, seen, isWhole, unindexed, candidates } = await walk.count();
-  const unfilled = await countUnfilled(context.database, search, walk.reader.names);
+  const unfilled = await countUnfilled(context.database.reading, search, walk.reader.names);
   const lacking = unfilled > 0 && { unfilled };
   if (isWhole) return { count: met, errorMax: unindexed + unfilled, ...lacking };
   const all = candidates ?? (await plain.countTasks(context, unplaced));

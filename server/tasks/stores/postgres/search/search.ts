@@ -304,7 +304,7 @@ async function searchById(context: Context, search: StoreSearch, id: string): Pr
     return fits(search, task) && isAfter(search, placed) ? [task] : [];
   }
   if (!search.definitions) return [];
-  const { definitions } = await outline(context.database, search);
+  const { definitions } = await outline(context.database.reading, search);
   return definitions
     .filter((definition) => definition.id === id)
     .map((definition) => entryOf(search, definition).task);
