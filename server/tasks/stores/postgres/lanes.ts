@@ -34,10 +34,9 @@ export class Lanes {
   #reading: Promise<unknown> | undefined;
   #forgotten = 0;
 
-  /** @param reads for what changes nothing */
-  constructor(session: Session, reads = session) {
+  constructor(session: Session & { reading?: Session }) {
     this.#session = session;
-    this.#reads = reads;
+    this.#reads = session.reading ?? session;
   }
 
   /**

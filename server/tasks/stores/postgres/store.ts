@@ -117,8 +117,7 @@ class PostgresStore implements TaskStore {
     const location = parseLocation(url);
     this.location = location.shown;
     this.#database = new Database(location);
-    const lanes = new Lanes(this.#database, this.#database.reading);
-    const attributes = new AttributeNames(this.#database);
+    const [lanes, attributes] = [new Lanes(this.#database), new AttributeNames(this.#database)];
     this.#database.connected = () => {
       for (const known of [lanes, attributes]) known.forget();
     };
