@@ -3,10 +3,9 @@
  * carried out or before it saw it. The caller is told `ok` or `unknown`, never a refusal; of what is unknown either all or
  * nothing is there; and the same call once more makes it whole, and not twice.
  */
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { endings } from "../../server/tasks/core/port/store-history.ts";
 import type { By, ClaimedTask, HistoryRow, TaskStore, Written } from "../../server/tasks/core/store.ts";
-import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import {
   newDefinition,
   newRecord,
@@ -16,9 +15,7 @@ import {
   someError,
   startAt,
 } from "../support/builders.ts";
-import { CuttingProxy } from "../support/cutting-proxy.ts";
-import type { TestSchema } from "../support/postgres.ts";
-import { takeTestSchema } from "../support/spare-schemas.ts";
+import { direct, proxy, schema, store, useLossyStore } from "../support/lossy-store.ts";
 import { claimRequest, ok } from "../support/stores.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -377,25 +374,9 @@ const asked: Record<string, Case> = {
   },
 };
 
-let schema: TestSchema;
-let proxy: CuttingProxy;
-/** Through the network that fails, and past it. */
-let store: TaskStore;
-let direct: TaskStore;
-
+useLossyStore();
 beforeEach(async () => {
-  schema = await takeTestSchema();
-  proxy = await CuttingProxy.start(schema.url);
-  store = createPostgresStore({ url: proxy.url(schema.url) });
-  direct = createPostgresStore({ url: schema.url });
-  await direct.open();
-  await store.open();
   ok(await direct.registerWorker(newWorker()));
-});
-afterEach(async () => {
-  await Promise.all([store.close(), direct.close()]);
-  await proxy.close();
-  await schema.drop();
 });
 
 describe.each([

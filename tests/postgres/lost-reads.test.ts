@@ -1,36 +1,17 @@
 /** Reads of a search whose answers are lost are asked again: whoever searches is not told. */
-import { afterEach, beforeEach, expect, test } from "vitest";
-import type { StoreSearch, TaskStore } from "../../server/tasks/core/store.ts";
-import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
+import { beforeEach, expect, test } from "vitest";
+import type { StoreSearch } from "../../server/tasks/core/store.ts";
 import { newDefinition, newSearch, newTask } from "../support/builders.ts";
-import { CuttingProxy } from "../support/cutting-proxy.ts";
-import type { TestSchema } from "../support/postgres.ts";
-import { takeTestSchema } from "../support/spare-schemas.ts";
+import { direct, proxy, store, useLossyStore } from "../support/lossy-store.ts";
 import { ok } from "../support/stores.ts";
 
 const definition = newDefinition("nightly-report");
 const task = newTask({ id: "resize-17" });
 
-let schema: TestSchema;
-let proxy: CuttingProxy;
-/** Through the network that fails, and past it. */
-let store: TaskStore;
-let direct: TaskStore;
-
+useLossyStore();
 beforeEach(async () => {
-  schema = await takeTestSchema();
-  proxy = await CuttingProxy.start(schema.url);
-  store = createPostgresStore({ url: proxy.url(schema.url) });
-  direct = createPostgresStore({ url: schema.url });
-  await direct.open();
-  await store.open();
   ok(await direct.saveDefinitions([definition]));
   ok(await direct.enqueueTasks([task]));
-});
-afterEach(async () => {
-  await Promise.all([store.close(), direct.close()]);
-  await proxy.close();
-  await schema.drop();
 });
 
 test.each<[RegExp, Partial<StoreSearch>, string]>([

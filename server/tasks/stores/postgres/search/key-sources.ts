@@ -45,7 +45,7 @@ export async function findKeySource(
     known ??= passingIn(session, search);
     return known;
   };
-  const filter = async () => ((search.types ?? search.queues ?? search.statuses) ? passing() : undefined);
+  const filter = async () => (isFiltered(search) ? passing() : undefined);
   const byDuration = await durationSource(session, search, async () => (await passing()).pairs);
   const byValue = await valueSource(session, search, index, filter);
   const best = fewer(fewer(byAttribute, byDuration), byValue);
@@ -92,6 +92,10 @@ async function passingIn(session: Session, search: StoreSearch): Promise<Passing
   return passingOf((await outline(session, { ...search, definitions: false })).pairs);
 }
 
+function isFiltered({ types, queues, statuses }: StoreSearch): boolean {
+  return (types ?? queues ?? statuses) !== undefined;
+}
+
 function passingOf(pairs: readonly Pair[]): Passing {
   return { pairs, tasks: pairs.reduce((sum, { tasks }) => sum + tasks, 0) };
 }
@@ -104,12 +108,11 @@ async function askPassing<Value>(
   known: Promise<Passing> | undefined,
   ask: (passes: Passing | undefined) => Promise<Value>,
 ): Promise<Value> {
-  const isFiltered = search.types ?? search.queues ?? search.statuses;
-  if (isFiltered && !known) {
+  if (isFiltered(search) && !known) {
     const plainly = { ...search, definitions: false };
     return (await outlined(context, session, plainly, (pairs) => ask(passingOf(pairs)))).value;
   }
-  const passes = isFiltered && (await known);
+  const passes = isFiltered(search) ? await known : undefined;
   const [value] = await session.inOneGo(() => [ask(passes)]);
   return value;
 }

@@ -57,7 +57,7 @@ export async function textsOf(database: Database, tasks: readonly Task[]): Promi
     rows.filter(([id, version]) => versions.get(id) === version).map(([id, , body]) => [id, body]),
   );
   const rest = await madeTexts(
-    { query: (asked, values) => database.read(asked, values) },
+    database.reading,
     tasks.filter(({ id }) => !texts.has(id)),
   );
   return new Map([...texts, ...rest]);
