@@ -1,5 +1,6 @@
 /** Tasks that change between when they are found and when their values are read. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Condition } from "../../server/tasks/core/filters/condition.ts";
 import type { StoreSearch, TaskStore } from "../../server/tasks/core/store.ts";
 import { Database } from "../../server/tasks/stores/postgres/connections/database.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
@@ -79,6 +80,20 @@ test("what does not fit any more is not answered", async () => {
     newSearch({ ...sorted, statuses: ["PENDING"], definitions: false }),
   );
   expect(tasks.map(({ id }) => id)).toEqual(ids.filter((_, n) => n !== 1).slice(0, limit));
+});
+
+test("what does not meet its conditions any more is not answered, what was changed otherwise is", async () => {
+  await enqueue({ text: "x".repeat(50_000) });
+  meanwhile(async () => {
+    ok(await store.editTask(ids[2]!, { priority: -1 }));
+    ok(await store.editTask(ids[3]!, { priority: 1_000 }));
+  });
+  const priority = { of: "task", name: "priority" } as const;
+  const where: Condition = { kind: "range", field: priority, from: { value: 1, isIncluded: true } };
+  const { tasks } = await store.searchTasks(newSearch({ ...walked, where, definitions: false }));
+  expect(tasks.map(({ id, priority }) => [id, priority])).toEqual(
+    [1, 3, 4, 5, 6].map((n) => [ids[n], n === 3 ? 1_000 : n]),
+  );
 });
 
 test("a page goes on behind where its last task was found, wherever that is now", async () => {

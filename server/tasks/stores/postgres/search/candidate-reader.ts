@@ -93,11 +93,21 @@ export class CandidateReader {
     return { met, seen, ...(seen < tasks.length && { stoppedAt: placeOf(this.#search, tasks[seen - 1]!) }) };
   }
 
-  /** With the values that were left. What was deleted meanwhile is left out. */
-  whole(tasks: readonly Task[]): Promise<Task[]> {
-    return this.sizes.whole(this.#context.database.reading, tasks, (numbers) =>
-      this.#context.lanes.named(numbers),
+  /** With the values that were left. What was deleted meanwhile is left out, and so is what was changed and does not fit any more. */
+  async whole(tasks: readonly Task[]): Promise<Task[]> {
+    const session = this.#context.database.reading;
+    const versions = new Map(tasks.map(({ id, version }) => [id, version]));
+    const whole = await this.sizes.whole(session, tasks, (numbers) => this.#context.lanes.named(numbers));
+    const changed = new Set(
+      whole.filter(({ id, version }) => version !== versions.get(id)).map(({ id }) => id),
     );
+    if (changed.size === 0) return whole;
+    // Once more with what conditions ask for, so that all of it is of one moment.
+    const rows = await readSubjects(session, [...changed], null, this.#wants);
+    const candidates = (await this.#candidates(rows)).filter(({ task }) => fits(this.#search, task));
+    const met = await this.#testedOf(session, candidates);
+    const now = new Map(met.map(({ task }) => [task.id, task]));
+    return whole.flatMap((task) => (changed.has(task.id) ? (now.get(task.id) ?? []) : task));
   }
 
   /** Those whose values were left, and are asked for, are read; `seen` are all, unless it is enough before. */

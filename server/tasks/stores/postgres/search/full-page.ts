@@ -6,7 +6,6 @@ import { sortValueOf } from "../../../core/filters/meets.ts";
 import type { Found, Place, StoreSearch } from "../../../core/store.ts";
 import type { Task } from "../../../core/task.ts";
 import type { CandidateReader } from "./candidate-reader.ts";
-import { fits } from "./entries.ts";
 
 export class FullPage {
   readonly #search: StoreSearch;
@@ -52,8 +51,7 @@ export class FullPage {
 
   async #read(): Promise<void> {
     if (!this.#tasks.some((task) => this.#reader.sizes.areLeft(task))) return;
-    const whole = await this.#reader.whole(this.#tasks);
-    this.#tasks = whole.filter((task) => fits(this.#search, task));
+    this.#tasks = await this.#reader.whole(this.#tasks);
     this.#bytes = this.#tasks.reduce((sum, task) => sum + this.#reader.sizes.of(task), 0);
   }
 }
