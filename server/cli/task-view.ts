@@ -2,7 +2,7 @@
 
 import { formatDuration } from "../tasks/core/duration.ts";
 import type { Task } from "../tasks/core/task.ts";
-import { encodeValue } from "../tasks/core/values/value.ts";
+import { encodedDocument, encodeValue } from "../tasks/core/values/value.ts";
 import type { Output } from "./output.ts";
 import type { Column } from "./table.ts";
 import { durationMsOf, formatRelative } from "./times.ts";
@@ -60,6 +60,9 @@ export function taskDocument({ payload, result, ...task }: Task): Record<string,
 
 function valueFields(name: "payload" | "result", value: unknown): Record<string, unknown> {
   if (value === undefined) return {};
-  const { json, types } = encodeValue(value, name, Number.POSITIVE_INFINITY);
-  return { [name]: JSON.parse(json), ...(types !== undefined && { [`${name}Types`]: JSON.parse(types) }) };
+  const document = encodedDocument(encodeValue(value, name, Number.POSITIVE_INFINITY));
+  return {
+    [name]: document.value,
+    ...(document.types !== undefined && { [`${name}Types`]: document.types }),
+  };
 }

@@ -13,7 +13,7 @@ import type { Attributes, AuditRecord, StoredDefinition, WorkerRecord } from "..
 import type { Task, TaskProgress } from "../tasks/core/task.ts";
 import { isSecretKey } from "../tasks/core/values/secret-keys.ts";
 import { redactedText, withoutSecrets } from "../tasks/core/values/secret-text.ts";
-import { encodeValue } from "../tasks/core/values/value.ts";
+import { encodedDocument, encodeValue } from "../tasks/core/values/value.ts";
 import type {
   AttemptDocument,
   AuditDocument,
@@ -186,7 +186,8 @@ export class Documents {
 
   #value(value: unknown, what: "payload" | "result"): Json {
     try {
-      return this.#redacted(JSON.parse(encodeValue(value, what, Number.MAX_SAFE_INTEGER).json) as Json);
+      const document = encodedDocument(encodeValue(value, what, Number.MAX_SAFE_INTEGER));
+      return this.#redacted(document.value as Json);
     } catch {
       return null;
     }

@@ -4,6 +4,7 @@ import { summarizeTasksIn } from "../../server/tasks/core/counts/summary.ts";
 import { countTasksIn, searchTaskPageIn } from "../../server/tasks/core/find.ts";
 import type { Instance } from "../../server/tasks/core/instance.ts";
 import type { TaskSearchOptions } from "../../server/tasks/core/search.ts";
+import { searchableText } from "../../server/tasks/core/values/searchable-text.ts";
 import { newDefinition, newTask, someError } from "../support/builders.ts";
 import { ok, onEachStore } from "../support/stores.ts";
 
@@ -18,6 +19,15 @@ onEachStore("queries", (world) => {
     const { tasks } = await searchTaskPageIn(instance(), { sortBy: "id", sortOrder: "asc", ...search });
     expect(await countTasksIn(instance(), search)).toBe(tasks.length);
     return tasks.map(({ id }) => id);
+  };
+
+  const indexTexts = async () => {
+    const unindexed = await world.store.readUnindexed({ limit: 10 });
+    const texts = unindexed.map(({ ref, task, attempts, json }) => ({
+      ref,
+      text: searchableText(task, attempts, json),
+    }));
+    ok(await world.store.writeTexts(texts));
   };
 
   beforeEach(async () => {
@@ -37,7 +47,9 @@ onEachStore("queries", (world) => {
     ["has:errorGroup", ["failed"]],
     ["errorGroup:null", ["other", "zero"]],
     ["-errorGroup:null", ["failed"]],
-    ["payload.x:0", ["other", "zero"]],
+    ["payload.x:0", ["failed", "other", "zero"]],
+    ["payload.x:<=0", ["failed", "zero"]],
+    ["payload.x:>-0", []],
     ["payload.x:-0", ["failed", "zero"]],
   ])("%s", async (query, ids) => {
     expect(await idsOf({ query })).toEqual(ids);
@@ -75,7 +87,16 @@ onEachStore("queries", (world) => {
       });
   });
 
-  test("-0 as it is kept", async () => {
-    expect(await idsOf({ payload: { x: -0 } })).toEqual(["failed"]);
+  test.each([
+    { payload: { x: 0 } },
+    { payload: { x: -0 } },
+    { payload: { x: { gte: -0 } } },
+    { payload: { x: { lt: 1 } } },
+    { payload: { x: { not: { not: 0 } } } },
+  ])("-0 and 0 are one number, whether or not texts are indexed: %j", async (search) => {
+    expect(await idsOf(search)).toEqual(["failed", "zero"]);
+    await indexTexts();
+    expect(await idsOf(search)).toEqual(["failed", "zero"]);
+    expect((await world.store.getTask("failed"))?.payload).toStrictEqual({ x: -0 });
   });
 });

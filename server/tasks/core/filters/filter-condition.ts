@@ -408,11 +408,11 @@ function typedValue(kind: Exclude<Kind, "any">, value: unknown): Comparable | un
   }
 }
 
-/** In payloads and results a Date is stored as its ISO text and -0 as a text; an attribute counts as its milliseconds. */
+/** In payloads and results a Date is stored as its ISO text; an attribute counts as its milliseconds. */
 function anyValue({ of }: Field, value: unknown): Comparable | undefined {
   if (typeof value === "string" || typeof value === "boolean") return value;
-  if (Object.is(value, -0)) return of === "attribute" ? 0 : "-0";
-  if (typeof value === "number") return Number.isFinite(value) ? value : undefined;
+  // -0 and 0 are one number to all that compare.
+  if (typeof value === "number") return Number.isFinite(value) ? value + 0 : undefined;
   if (typeof value === "bigint") return String(value);
   if (!(value instanceof Date) || Number.isNaN(value.getTime())) return undefined;
   return of === "attribute" ? value.getTime() : value.toISOString();

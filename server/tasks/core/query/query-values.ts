@@ -84,7 +84,6 @@ function looseValues(value: QueryValue): (string | number | boolean | null)[] {
   if (isQuoted) return [text];
   if (text === "null") return [null];
   if (text === "true" || text === "false") return [text === "true", text];
-  // -0 is kept as a text.
   return isNumber(text) ? [Number(text) + 0, text] : [text];
 }
 

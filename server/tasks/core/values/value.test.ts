@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import fc from "../../../../tests/support/fast-check.ts";
 import { DureError } from "../errors.ts";
-import { decodeValue, type EncodedValue, encodeValue } from "./value.ts";
+import { decodeValue, type EncodedValue, encodedDocument, encodeValue } from "./value.ts";
 
 function roundTrip(value: unknown): unknown {
   return decodeValue(encodeValue(value, "payload"));
@@ -74,6 +74,22 @@ for (const [name, value] of Object.entries(kept)) {
 test("-0, NaN and ±Infinity keep their identity", () => {
   const values = [-0, Number.NaN, Number.POSITIVE_INFINITY];
   for (const value of values) expect(Object.is(roundTrip(value), value)).toBe(true);
+});
+
+test("-0 is a number in the stored text, where databases find it as 0", () => {
+  const value = { "a.b": -0, items: [-0, new Map([[["custom", "-0"], -0]])], 'x["custom","-0"]': -0 };
+  const encoded = encodeValue(value, "payload");
+  expect(encoded.json).toBe('{"a.b":-0,"items":[-0,[[["custom","-0"],-0]]],"x[\\"custom\\",\\"-0\\"]":-0}');
+  expect(decodeValue(encoded)).toStrictEqual(value);
+});
+
+test("-0 comes back from what was stored as a text, and from a document that was written anew", () => {
+  expect(decodeValue({ json: '{"x":"-0"}', types: '{"values":{"x":["number"]},"v":1}' })).toStrictEqual({
+    x: -0,
+  });
+  const { value, types } = encodedDocument(encodeValue({ x: [-0, "-0", 0] }, "payload"));
+  const again = { json: JSON.stringify(value), types: JSON.stringify(types) };
+  expect(decodeValue(again)).toStrictEqual({ x: [-0, "-0", 0] });
 });
 
 test("an Error keeps name, message, stack and cause", () => {

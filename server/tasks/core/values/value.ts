@@ -39,6 +39,16 @@ export function encodeValue(
 }
 
 /**
+ * The same as a part of a document, which others may write anew: `-0` would come out of that as 0, so it is the text that its type
+ * is of.
+ */
+export function encodedDocument({ json, types }: EncodedValue): { value: unknown; types?: unknown } {
+  if (types === undefined) return { value: JSON.parse(json) };
+  const value: unknown = JSON.parse(json, (_key, part) => (Object.is(part, -0) ? negativeZero : part));
+  return { value, types: JSON.parse(types) };
+}
+
+/**
  * Reads a stored value back, as a fresh copy.
  *
  * @throws DureError VALUE_UNREADABLE when either text is damaged; never anything else.
@@ -154,6 +164,26 @@ for (const name of [
   registerTypedArray(name);
 }
 
+/**
+ * JSON has -0, which databases compare as 0, so that a search for 0 finds it; superjson's own rule makes a text of it. The text
+ * of types stays superjson's: what it made is read, too.
+ */
+const negativeZero = "-0";
+typedJson.registerCustom<number, number>(
+  {
+    isApplicable: (value): value is number => Object.is(value, -0),
+    serialize: () => rawJson(negativeZero),
+    deserialize: () => -0,
+  },
+  negativeZero,
+);
+const typeOfNegativeZero = JSON.stringify(["custom", negativeZero]);
+
+/** Of the language since 2025; the compiler's library has no word of it. */
+function rawJson(text: string): number {
+  return (JSON as unknown as { rawJSON: (text: string) => number }).rawJSON(text);
+}
+
 type NumberArray = Float64Array | BigInt64Array;
 type NumberArrayClass = new (items: readonly (number | bigint)[]) => NumberArray;
 
@@ -195,9 +225,12 @@ function encodeTyped(value: unknown, what: string, sizeMaxBytes: number): Encode
 function withTypes(copy: unknown, what: string): EncodedValue {
   const { json, meta } = typedJson.serialize(copy);
   const text = stringify(json, what);
-  return meta?.values === undefined
-    ? { json: text }
-    : { json: text, types: JSON.stringify({ values: meta.values, v: 1 }) };
+  return meta?.values === undefined ? { json: text } : { json: text, types: typesText(meta.values) };
+}
+
+/** A key that says the same has its quotes escaped. */
+function typesText(values: unknown): string {
+  return JSON.stringify({ values, v: 1 }).replaceAll(typeOfNegativeZero, '"number"');
 }
 
 /** A getter may answer differently the second time; whatever comes of that is refused, not thrown as it is. */

@@ -2,7 +2,7 @@
 import type { Attempt } from "../../core/attempt.ts";
 import type { ArchivedTask } from "../../core/store.ts";
 import type { Task } from "../../core/task.ts";
-import { decodeValue, encodeValue } from "../../core/values/value.ts";
+import { decodeValue, encodedDocument, encodeValue } from "../../core/values/value.ts";
 
 const instants = [
   "createdAt",
@@ -28,8 +28,11 @@ export function toLine({ task, attempts, attributes }: ArchivedTask): string {
 function valueFields(name: "payload" | "result", value: unknown): Record<string, unknown> {
   if (value === undefined) return {};
   try {
-    const { json, types } = encodeValue(value, name, Number.POSITIVE_INFINITY);
-    return { [name]: JSON.parse(json), ...(types !== undefined && { [`${name}Types`]: JSON.parse(types) }) };
+    const document = encodedDocument(encodeValue(value, name, Number.POSITIVE_INFINITY));
+    return {
+      [name]: document.value,
+      ...(document.types !== undefined && { [`${name}Types`]: document.types }),
+    };
   } catch {
     return { [name]: null, [`${name}Unreadable`]: true };
   }
