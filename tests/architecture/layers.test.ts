@@ -9,7 +9,8 @@ const ofAnyStore = ["server/tasks/core/", "server/tasks/stores/migrate.ts", "ser
 const parts: Record<string, { parts: string[]; packages: RegExp }> = {
   "server/tasks/core/": {
     parts: ["server/tasks/core/"],
-    packages: /^(@standard-schema\/spec|superjson|fastest-levenshtein|leac|peberminta)$/,
+    packages:
+      /^(@standard-schema\/spec|superjson|fastest-levenshtein|leac|peberminta|fast-string-truncated-width)$/,
   },
   "server/tasks/runtime/": { parts: ["server/tasks/core/", "server/tasks/runtime/"], packages: /^node:/ },
   "server/tasks/stores/sqlite/": {

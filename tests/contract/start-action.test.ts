@@ -94,6 +94,19 @@ describe.each(Object.entries(databases))("on %s", (name, makeDatabase) => {
     expect((await dure.waitForTask(later.id)).status).toBe("COMPLETED");
   });
 
+  test.each<TaskSearchOptions>([{ description: { gt: "a" } }, { text: "x".repeat(300) }])(
+    "takes filters that no query can say: %j",
+    async (search) => {
+      await dure.enqueueTask("send-receipt", {}, { delay: "1h", description: `b ${"x".repeat(300)}` });
+      await dure.start();
+      const { id } = await dure.startAction(search, "cancel");
+      expect((await dure.waitForTask(id, { timeout: "20s" })).result).toMatchObject({
+        matched: 1,
+        changed: 1,
+      });
+    },
+  );
+
   test("is cancelled as any task, and what is done stays done", async () => {
     await send(60);
     const { id } = await dure.startAction({ status: "FAILED" }, "delete", { rate: 10 });

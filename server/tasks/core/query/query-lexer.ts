@@ -1,4 +1,5 @@
 /** The words of a query, what is wrong with them, and how text is quoted. The grammar stands in query-grammar.ts. */
+import measure from "fast-string-truncated-width";
 import { createLexer, type Token } from "leac";
 import { DureError } from "../errors.ts";
 
@@ -142,6 +143,7 @@ export function isNegation({ name, text }: Token): boolean {
 
 const shownBefore = 60;
 const shownAfter = 40;
+const shownOfPlace = 100;
 
 /**
  * An error that points at a place of the query, by a line of ^ below it in the message; `details` has `query`,
@@ -158,11 +160,15 @@ export function queryError(query: string, { start, end }: Span, problem: string)
   );
 }
 
-/** The query, cut to the place's surroundings, and a line of ^ below it. */
+/** The query, cut to the place and its surroundings, and a line of ^ below it, where a terminal has the place: Hangul takes two columns. */
 function caretLines(query: string, start: number, length: number): string {
   const from = Math.max(0, start - shownBefore);
-  const to = Math.min(query.length, start + length + shownAfter);
-  const line = query.slice(from, to).replaceAll(/\p{Cc}/gu, " ");
-  const marks = "^".repeat(Math.max(1, Math.min(length, to - start)));
-  return `  ${line}\n  ${" ".repeat(start - from)}${marks}`;
+  const end = Math.min(query.length, start + Math.min(length, shownOfPlace));
+  const [before, place, after] = [
+    query.slice(from, start),
+    query.slice(start, end),
+    query.slice(end, end + shownAfter),
+  ].map((part) => part.replaceAll(/\p{Cc}/gu, " ")) as [string, string, string];
+  const marks = "^".repeat(Math.max(1, measure(place).width));
+  return `  ${before}${place}${after}\n  ${" ".repeat(measure(before).width)}${marks}`;
 }

@@ -48,6 +48,12 @@ test("what no query can say has no text", () => {
     { type: { in: [] } },
     { or: [] },
     { payload: { "a.b": 1 } },
+    { error: { gt: "mailbox" } },
+    { description: { gte: "a", lt: "b" } },
+    { text: "x".repeat(257) },
+    { payload: { note: "x".repeat(10_001) } },
+    { tag: Array.from({ length: 1_001 }, (_, n) => `tag-${n}`) },
+    { tag: Array.from({ length: 900 }, (_, n) => `a tag ${n}`) },
   ];
   for (const filter of unsayable) {
     expect(formatQuery({ filter })).toBeUndefined();
@@ -245,6 +251,22 @@ test("whatever is typed is read, or refused at a column within it", () => {
     }),
     { numRuns: 5_000 },
   );
+});
+
+test("what a message shows of a query is its place, however long that is, with the marks below Hangul too", () => {
+  const messageOf = (query: string) => {
+    try {
+      parseQuery(query, time);
+    } catch (error) {
+      return (error as DureError).message;
+    }
+    throw new Error("It was read.");
+  };
+  expect(messageOf("x".repeat(20_000)).length).toBeLessThan(500);
+  expect(messageOf(`tag:vip ${"한".repeat(300)}`).length).toBeLessThan(700);
+  const [, line, marks] = messageOf("태그:없음 status:실패 tag:x").split("\n");
+  expect(line).toBe("  태그:없음 status:실패 tag:x");
+  expect(marks).toBe(`  ${" ".repeat(9 + 1 + 7)}^^^^`);
 });
 
 test("a query that is too large is refused at a column, and the largest is taken", () => {

@@ -2,6 +2,7 @@
 import { durationProblem, parseDuration } from "../duration.ts";
 import type { TaskFilter } from "../filters/filter.ts";
 import { isMatcher } from "../filters/filter-condition.ts";
+import { problemOf } from "../options.ts";
 import { type ParsedQuery, parseQuery } from "./query.ts";
 import { type FieldKind, queryFields, sortNames } from "./query-fields.ts";
 import { fieldName, quote } from "./query-lexer.ts";
@@ -16,15 +17,20 @@ class NoText extends Error {}
 /**
  * A query that asks for the same; undefined when none can. None can for: an error or description as a whole, `true` or
  * `false` without the text of that name, ranges that exclude both ends of an attribute or path, lists without a value,
- * keys of a path that have a dot in them.
+ * keys of a path that have a dot in them, orders of an error or a description, and what is larger than a query may be.
  */
 export function formatQuery({ filter, sortBy, sortOrder }: ParsedQuery): string | undefined {
   try {
-    return [...termsOf(filter), ...sortTerm(sortBy, sortOrder)].join(" ");
+    const text = [...termsOf(filter), ...sortTerm(sortBy, sortOrder)].join(" ");
+    return isTaken(text) ? text : undefined;
   } catch (error) {
     if (error instanceof NoText) return undefined;
     throw error;
   }
+}
+
+function isTaken(text: string): boolean {
+  return problemOf(() => parseQuery(text, { now: 0 })) === undefined;
 }
 
 /** `sort:updated` is descending, and so is all but `sort:id`. */
@@ -184,6 +190,7 @@ function rangeTerms(name: string, kind: Kind, { gt, gte, lt, lte }: Matcher): st
   const [from, to] = [gte ?? gt, lte ?? lt];
   if (from === undefined && to === undefined) return [];
   if (kind === "instant") return [instantRange(name, { gt, gte, lt, lte })];
+  if (kind === "message") throw new NoText("A message is in no order.");
   const bound = (value: unknown) => written(kind, value);
   const isInclusive = (from === undefined || gte !== undefined) && (to === undefined || lte !== undefined);
   if (from !== undefined && to !== undefined && isInclusive) return [`${name}:${bound(from)}..${bound(to)}`];
