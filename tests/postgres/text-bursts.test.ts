@@ -130,20 +130,18 @@ test("no more texts are read of a chunk than have what is wanted", async () => {
       const asked = { statuses: undefined, lanes: undefined };
       const row = { filter: undefined, maybe: undefined };
       const inOrder = { ...search, descending };
-      const first = await walkTexts(session, inOrder, ["needle"], undefined, chunk, asked, row);
+      const first = await walkTexts(session, inOrder, ["needle"], undefined, chunk, {
+        asked,
+        row,
+      });
       const ids = descending ? ["x03000", "x02985"] : ["x00003", "x00018"];
       expect([first.found[0]!.id, first.found.at(-1)!.id]).toEqual(ids);
       expect(first).toMatchObject({ met: 6, looked: descending ? 16 : 18, next: first.found.at(-1) });
       const rest = { chunk: 2_500, most: 2_000 };
-      const { found, looked, met, next } = await walkTexts(
-        session,
-        inOrder,
-        ["needle"],
-        first.next,
-        rest,
+      const { found, looked, met, next } = await walkTexts(session, inOrder, ["needle"], first.next, rest, {
         asked,
         row,
-      );
+      });
       const last = descending ? "x00485" : "x02518";
       expect({ found: found.length, looked, met, next: next?.id }).toEqual({
         ...{ found: 833, looked: 2_500, met: 833, next: last },

@@ -209,7 +209,7 @@ describe("candidates", () => {
     const asked: string[] = [];
     const ids = await idsOf(async (session) => {
       const [source] = await session.inOneGo(() => [
-        orderedSource(session, anySearch, [word], facts, unfiltered, false),
+        orderedSource(session, anySearch, [word], facts, unfiltered, { isLikely: false }),
       ]);
       return recording(asked, source);
     });

@@ -8,7 +8,8 @@ import type { Place, StoreSearch } from "../../../core/store.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
 import { allOver, type Session } from "../connections/database.ts";
 import { statusNumbers } from "../rows.ts";
-import { firstOfSource } from "../search/chunks.ts";
+import { type Along, areNoted, noting, withRows } from "../search/along.ts";
+import { firstOfFiltered, firstOfSource } from "../search/chunks.ts";
 import { createdBounds } from "../search/created-bounds.ts";
 import { estimateMax, gatheredMax, type KeySource } from "../search/key-source.ts";
 import { instantMax, instantMin, type SearchStatement, Text } from "../search/search-statements.ts";
@@ -47,28 +48,45 @@ interface Asked {
   spot: Spot;
   estimate: number;
   first?: Place[];
+  /** Whether all that the index has of it is what the search asks for. */
+  isExact?: true;
 }
 
 /**
  * Asks at once how many candidates each of the parts of `where` has that must hold, and for the first keys where there is one part, and
- * the index has it in order: most often these are the page.
+ * the index has it in order: most often these are the page. Where the part is all that is asked, their tasks are read along, and how many there
+ * are does not matter.
  * @param attributes all that there are
  */
 export function askAttributes(
   session: Pick<Session, "query">,
   search: StoreSearch,
   attributes: readonly NamedAttribute[],
+  along?: Along,
 ): Promise<Asked[]> {
   const spots = search.where ? spotsOf(search.where, search, attributes) : [];
   const [spot] = spots;
-  if (spots.length === 1 && isOrdered(search, spot!))
-    return allOver([
-      estimateOf(session, search, spot!),
-      orderedKeys(session, search, spot!, search.after, firstOfSource(search)),
-    ]).then(([estimate, first]) => [{ spot: spot!, estimate, first }]);
+  if (spots.length === 1 && isOrdered(search, spot!)) {
+    const first = (most: number, along?: Along) =>
+      orderedKeys(session, search, spot!, search.after, most, along);
+    const page = firstOfFiltered(search);
+    if (along && page <= along.most && isExact(search))
+      return first(page, along).then((first) => [
+        { spot: spot!, estimate: first.length, first, isExact: true },
+      ]);
+    return allOver([estimateOf(session, search, spot!), first(firstOfSource(search))]).then(
+      ([estimate, first]) => [{ spot: spot!, estimate, first }],
+    );
+  }
   return allOver(
     spots.map(async (spot): Promise<Asked> => ({ spot, estimate: await estimateOf(session, search, spot) })),
   );
+}
+
+/** Whether a task that has the attribute, and is of a type, a state and a time that are asked for, is what the search asks for: all but some that run. */
+function isExact({ where, queues, updated, statuses }: StoreSearch): boolean {
+  const isOfRunning = statuses?.includes("RUNNING") && !statuses.includes("PENDING");
+  return where?.kind !== "and" && !queues && !updated && !isOfRunning;
 }
 
 /**
@@ -83,15 +101,17 @@ export async function attributeSource(
 ): Promise<KeySource | undefined> {
   const [best] = [...asked].sort((a, b) => a.estimate - b.estimate);
   if (!best) return undefined;
-  const { spot, estimate, first } = best;
+  const { spot, estimate, first, isExact } = best;
   if (isOrdered(search, spot)) {
     return {
       name: spot.name,
       index: "attributes",
       estimate,
       isOrdered: true,
+      ...(isExact && { isFiltered: true }),
       keys: async (session, after, limit) => {
-        const isFirst = first !== undefined && after === search.after && limit === firstOfSource(search);
+        const firstMost = isExact ? firstOfFiltered(search) : firstOfSource(search);
+        const isFirst = first !== undefined && after === search.after && limit === firstMost;
         const places = isFirst ? first : await orderedKeys(session, search, spot, after, limit);
         // A task that has several of the values comes several times.
         const once = places.filter(({ id }, place) => id !== places[place - 1]?.id);
@@ -185,13 +205,22 @@ async function orderedKeys(
   spot: Spot,
   after: Place | undefined,
   limit: number,
+  along?: Along,
 ): Promise<Place[]> {
   const streams = streamsOf(search, spot);
   if (streams.keys.length === 0) return [];
   const ways = streams.keys.length <= mergedStreamsMax ? mergedKeys : foremostKeys;
-  const { statement, values } = ways(search, streams, after, limit);
-  const rows = await session.query(statement, values);
-  return rows.map(([value, id]): Place => ({ value, id }));
+  const found = ways(search, streams, after, limit);
+  const { statement, values } = along ? notingKeys(found) : found;
+  const read = async () =>
+    (await session.query(statement, values)).map(([value, id]): Place => ({ value, id }));
+  return withRows(along, read, (places) => places);
+}
+
+function notingKeys({ statement: { name, text }, values }: SearchStatement): SearchStatement {
+  const noted = `WITH keys AS MATERIALIZED (${text}), ${noting("keys")}
+      SELECT created_at, task_id FROM keys WHERE ${areNoted}`;
+  return { statement: shape(name, noted), values };
 }
 
 /** Merged by the server. */

@@ -15,7 +15,8 @@ export interface Session {
 
 export interface Snapshot extends Session {
   /**
-   * Statements that are sent together, and answered together; all those that `ask` asks before it returns.
+   * Statements that are sent together, and answered together; all those that `ask` asks before it returns. Where it is asked within
+   * another one, with what that sends.
    * @param isLast asked then whether nothing else is likely to be asked: the snapshot ends with them. Where something is, all its work
    *   is done again in another one
    */
@@ -85,15 +86,16 @@ export class OpenSnapshot implements Snapshot {
     });
 
   readonly inOneGo: Snapshot["inOneGo"] = async (ask, isLast = () => false) => {
-    const together: Question[] = [];
+    const outer = this.#together;
+    const together = outer ?? [];
     this.#together = together;
     let asked: ReturnType<typeof ask>;
     try {
       asked = ask();
     } finally {
-      this.#together = undefined;
+      this.#together = outer;
     }
-    if (together.length > 0) void this.#ask(together, this.#mayEnd && isLast());
+    if (!outer && together.length > 0) void this.#ask(together, this.#mayEnd && isLast());
     await Promise.allSettled(asked);
     return (await Promise.all(asked)) as never;
   };

@@ -6,16 +6,18 @@ import { meets, type Subject } from "../../../core/filters/meets.ts";
 import type { Place, StoreSearch } from "../../../core/store.ts";
 import type { Task } from "../../../core/task.ts";
 import type { NamedAttribute } from "../attributes/attribute-names.ts";
-import type { Session } from "../connections/database.ts";
+import type { Session, Snapshot } from "../connections/database.ts";
 import type { Context } from "../context.ts";
 import { statusNumbers, type TaskRow, toTask } from "../rows.ts";
 import { KeptTexts, madeTexts, textsOf } from "../texts/task-texts.ts";
-import { placeOf } from "./chunks.ts";
+import type { Along, Candidate } from "./along.ts";
+import { firstOfSource, placeOf } from "./chunks.ts";
 import { fits } from "./entries.ts";
 import {
   attributesByTask,
   isOrderedByText,
   needsOf,
+  readNoted,
   readSubjects,
   readTexts,
   type SubjectRow,
@@ -33,7 +35,8 @@ export interface Tested {
   stoppedAt?: Place;
 }
 
-interface Candidate {
+/** A candidate that was read. */
+interface Subjected {
   task: Task;
   keys: string[] | null;
   text: string | null;
@@ -63,12 +66,23 @@ export class CandidateReader {
     return names;
   }
 
+  /** Reads tasks together with what finds them, of a search whose first candidates are most often its page. */
+  along(session: Snapshot): Along {
+    const most = firstOfSource(this.#search);
+    const share = shareOf(portionBytesMax, most);
+    const rows = () => readNoted(session, this.#statuses, this.#wants, share);
+    return { session, most, rows: async () => this.#noted(await rows(), share) };
+  }
+
   /** The tasks there that pass the plain filters. */
-  async read(session: Session, places: readonly Place[]): Promise<Tested> {
+  async read(session: Session, places: readonly Candidate[]): Promise<Tested> {
     if (places.length === 0) return { met: [], seen: 0 };
     const order = new Map(places.map(({ id }, place) => [id, place]));
-    const placeOf = ({ task }: Candidate) => order.get(task.id)!;
-    const read = await this.#first(session, [...order.keys()]);
+    const placeOf = ({ task }: Subjected) => order.get(task.id)!;
+    const came = new Map(places.flatMap(({ id, row }) => (row === undefined ? [] : [[id, row]])));
+    const rest = [...order.keys()].filter((id) => !came.has(id));
+    const rows = rest.length > 0 ? await this.#first(session, rest) : [];
+    const read = await this.#subjected([...[...came.values()].filter((row) => row !== null), ...rows]);
     const candidates = read.filter(({ task }) => fits(this.#search, task));
     candidates.sort((a, b) => placeOf(a) - placeOf(b));
     const { met, seen } = await this.#tested(session, candidates, (near) => this.#testedOf(session, near));
@@ -86,7 +100,7 @@ export class CandidateReader {
   /** Of tasks in the order of the search. */
   async test(tasks: readonly Task[]): Promise<Tested> {
     if (!this.#search.where) return { met: tasks.map((task) => ({ task })), seen: tasks.length };
-    const candidates = tasks.map((task): Candidate => ({ task, keys: null, text: null }));
+    const candidates = tasks.map((task): Subjected => ({ task, keys: null, text: null }));
     const { met, seen } = await this.#tested(this.#context.database.reading, candidates, (near) =>
       this.#testedAlone(near.map(({ task }) => task)),
     );
@@ -104,7 +118,7 @@ export class CandidateReader {
     if (changed.size === 0) return whole;
     // Once more with what conditions ask for, so that all of it is of one moment.
     const rows = await readSubjects(session, [...changed], null, this.#wants);
-    const candidates = (await this.#candidates(rows)).filter(({ task }) => fits(this.#search, task));
+    const candidates = (await this.#subjected(rows)).filter(({ task }) => fits(this.#search, task));
     const met = await this.#testedOf(session, candidates);
     const now = new Map(met.map(({ task }) => [task.id, task]));
     return whole.flatMap((task) => (changed.has(task.id) ? (now.get(task.id) ?? []) : task));
@@ -113,10 +127,10 @@ export class CandidateReader {
   /** Those whose values were left, and are asked for, are read; `seen` are all, unless it is enough before. */
   async #tested(
     session: Pick<Session, "query">,
-    candidates: readonly Candidate[],
-    test: (near: readonly Candidate[]) => Promise<Subject[]>,
+    candidates: readonly Subjected[],
+    test: (near: readonly Subjected[]) => Promise<Subject[]>,
   ): Promise<{ met: Subject[]; seen: number }> {
-    const isLeft = ({ task, text }: Candidate) =>
+    const isLeft = ({ task, text }: Subjected) =>
       this.#wants.values && this.sizes.areLeft(task) && !this.#isOfText(text);
     const met = new Map<string, Subject>();
     const near = candidates.filter((candidate) => !isLeft(candidate));
@@ -133,7 +147,7 @@ export class CandidateReader {
         break;
       }
       const ids = portion.map(({ id }) => id);
-      const whole = await this.#candidates(await readSubjects(session, ids, null, this.#wants));
+      const whole = await this.#subjected(await readSubjects(session, ids, null, this.#wants));
       for (const subject of await this.#testedOf(session, whole)) {
         const task = this.sizes.without(subject.task);
         met.set(task.id, { ...subject, task });
@@ -144,27 +158,34 @@ export class CandidateReader {
   }
 
   /** Large values are left where they are; all of them, where texts alone say what is met. */
-  async #first(session: Session, ids: readonly string[]): Promise<Candidate[]> {
-    const statuses = this.#search.statuses?.flatMap((name) => statusNumbers[name]) ?? null;
+  async #first(session: Session, ids: readonly string[]): Promise<SubjectRow[]> {
     const isBare = isOrderedByText(this.#search);
     const share = isBare ? noValues : shareOf(portionBytesMax, ids.length);
     const rows = isBare
-      ? await readTexts(session, ids, statuses)
-      : await readSubjects(session, ids, statuses, this.#wants, share);
+      ? await readTexts(session, ids, this.#statuses)
+      : await readSubjects(session, ids, this.#statuses, this.#wants, share);
+    return this.#noted(rows, share);
+  }
+
+  get #statuses(): number[] | null {
+    return this.#search.statuses?.flatMap((name) => statusNumbers[name]) ?? null;
+  }
+
+  #noted(rows: SubjectRow[], share: number): SubjectRow[] {
     for (const [, , ...row] of rows) this.sizes.note(row as TaskRow, share);
-    return this.#candidates(rows);
+    return rows;
   }
 
   #isOfText(text: string | null): boolean {
     return text !== null && isOrderedByText(this.#search);
   }
 
-  async #candidates(rows: readonly SubjectRow[]): Promise<Candidate[]> {
+  async #subjected(rows: readonly SubjectRow[]): Promise<Subjected[]> {
     const lanes = await this.#context.lanes.named(new Set(rows.map((row) => row[3])));
     return rows.map(([keys, text, ...row]) => ({ keys, text, task: toTask(row as TaskRow, lanes) }));
   }
 
-  async #testedOf(session: Pick<Session, "query">, candidates: readonly Candidate[]): Promise<Subject[]> {
+  async #testedOf(session: Pick<Session, "query">, candidates: readonly Subjected[]): Promise<Subject[]> {
     const { where } = this.#search;
     const names = this.#wants.attributes ? await this.attributes(session) : [];
     const bare = this.#wants.text ? candidates.filter(({ text }) => text === null) : [];

@@ -16,6 +16,13 @@ export function firstOfSource({ offset, limit }: StoreSearch): number {
   return Math.min(chunkMin, Math.max(sourceChunkMin, offset + limit));
 }
 
+/** The same where all that it gives is of the types, queues and statuses that are asked for: a page, if nothing else is asked. */
+export function firstOfFiltered(search: StoreSearch): number {
+  const page = Math.max(1, search.offset + search.limit);
+  const least = search.where?.kind === "and" ? firstOfSource(search) : 0;
+  return Math.min(chunkMax, Math.max(least, page));
+}
+
 /** Candidates that were read together, those of them that meet the conditions, and the last place that was looked at. */
 export interface Chunk {
   met: readonly Subject[];

@@ -5,6 +5,7 @@
 import type { Place, PlanSource } from "../../../core/store.ts";
 import type { StartsRead } from "../../shared/start-ranges.ts";
 import type { Session } from "../connections/database.ts";
+import type { Candidate } from "./along.ts";
 
 export interface KeySource {
   /** For explanations: what finds the candidates, and by which index. */
@@ -35,7 +36,7 @@ export interface KeySource {
 }
 
 export interface Candidates {
-  places: Place[];
+  places: Candidate[];
   /** Where there may be more, also when there were none up to there; undefined when these are all. */
   next?: Place | undefined;
 }

@@ -11,6 +11,7 @@ import type { TextIndex } from "../texts/text-indexes.ts";
 import { readTextIndex, textSource, wordsOf } from "../texts/text-keys.ts";
 import { missesMany, readUnindexed, thoseThatMayHave, withUnindexed } from "../texts/text-unindexed.ts";
 import type { Passing } from "../texts/text-ways.ts";
+import type { Along } from "./along.ts";
 import { durationSource } from "./duration-source.ts";
 import type { KeySource } from "./key-source.ts";
 import { outline, outlined } from "./outline.ts";
@@ -25,17 +26,20 @@ const indexes = new WeakMap<Database, { readAt: number; index: TextIndex }>();
 /**
  * The source with the fewest candidates; undefined where nothing finds them but walking.
  * @param names asks for all attributes there are
+ * @param along reads the first candidates' tasks, too, where they come in order
  */
 export async function findKeySource(
   context: Context,
   session: Snapshot,
   search: StoreSearch,
   names: (session: Session) => Promise<readonly NamedAttribute[]>,
+  along?: Along,
 ): Promise<KeySource | undefined> {
   if (!search.where) return undefined;
   const asked = mentions(search.where, isAttributeCondition)
-    ? await askedOf(context, session, search, names)
+    ? await askedOf(context, session, search, names, along)
     : undefined;
+  if (asked?.[0]?.isExact) return attributeSource(session, search, asked);
   const index = await textIndexOf(context, session);
   const byAttribute = asked && (await attributeSource(session, search, asked, index.tasks || undefined));
   // So few are read at once; nothing finds them sooner.
@@ -52,7 +56,10 @@ export async function findKeySource(
   if (!mentions(search.where, ({ kind }) => kind === "text")) return best;
   // The texts first: how long they take tells how many are read at once.
   const ask = (passes: Passing | undefined) =>
-    allOver([textSource(session, search, index, passes), readUnindexed(session, search, passes)] as const);
+    allOver([
+      textSource(session, search, index, passes, along),
+      readUnindexed(session, search, passes),
+    ] as const);
   const [texts, unindexed] = await askPassing(context, session, search, known, ask);
   if (missesMany(unindexed, search)) return best;
   const may = thoseThatMayHave(wordsOf(search.where), unindexed, KeptTexts.of(context.database));
@@ -68,11 +75,13 @@ async function askedOf(
   session: Snapshot,
   search: StoreSearch,
   names: (session: Session) => Promise<readonly NamedAttribute[]>,
+  along: Along | undefined,
 ): ReturnType<typeof askAttributes> {
   const { known } = attributes;
-  if (!known) return askAttributes(session, search, await names(session));
-  const [all, asked] = await session.inOneGo(() => [names(session), askAttributes(session, search, known)]);
-  return areSame(all, known) ? asked : askAttributes(session, search, all);
+  const ask = (all: readonly NamedAttribute[]) => askAttributes(session, search, all, along);
+  if (!known) return ask(await names(session));
+  const [all, asked] = await session.inOneGo(() => [names(session), ask(known)]);
+  return areSame(all, known) ? asked : ask(all);
 }
 
 function areSame(some: readonly NamedAttribute[], others: readonly NamedAttribute[]): boolean {

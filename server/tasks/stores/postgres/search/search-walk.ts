@@ -18,6 +18,7 @@ import {
   type Chunk,
   chunkMax,
   comparator,
+  firstOfFiltered,
   firstOfSource,
   type Placed,
   placed,
@@ -321,7 +322,9 @@ class Walk {
     // Those that run are few.
     if (search.statuses?.every((name) => name === "RUNNING")) return undefined;
     return this.#context.searching.snapshot(async (session) => {
-      const found = await findKeySource(this.#context, session, search, (one) => this.reader.attributes(one));
+      const names = (one: Session) => this.reader.attributes(one);
+      const along = begins ? this.reader.along(session) : undefined;
+      const found = await findKeySource(this.#context, session, search, names, along);
       const isFound = found && !(await this.#walksSooner(session, found));
       const source = isFound ? found : ofRanges && (await this.#rangeSource(session, search));
       if (!source) return undefined;
@@ -427,8 +430,7 @@ interface ReadCandidates extends Candidates {
 type BegunSource = KeySource & { begun?: ReadCandidates; entries?: Placed[] };
 
 function firstOf({ isFiltered }: KeySource, search: StoreSearch): number {
-  if (!isFiltered) return firstOfSource(search);
-  return Math.min(chunkMax, Math.max(firstOfSource(search), search.offset + search.limit));
+  return isFiltered ? firstOfFiltered(search) : firstOfSource(search);
 }
 
 const indexNames = { texts: textIndexes, attributes: ["attributes_key"], slow: ["tasks_duration"] };

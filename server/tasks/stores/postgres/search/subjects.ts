@@ -9,6 +9,7 @@ import type { Database, Session } from "../connections/database.ts";
 import { withBitmaps } from "../connections/planning.ts";
 import { bareColumns, columnsWithin, sizedTasks } from "../rows.ts";
 import { statement } from "../statement.ts";
+import { notedIds } from "./along.ts";
 
 export function subjectOf(
   task: Task,
@@ -68,9 +69,20 @@ export async function readSubjects(
   wants: Wants,
   bytesMax = Number.MAX_SAFE_INTEGER,
 ): Promise<SubjectRow[]> {
-  const values = [ids, statuses, wants.attributes, wants.text, bytesMax];
+  const values = [statuses, wants.attributes, wants.text, bytesMax, ids];
   const rows = await session.query(subjectsByIds, values, withBitmaps);
   return rows as SubjectRow[];
+}
+
+/** The same of those that the statement before has noted; see `along.ts`. */
+export async function readNoted(
+  session: Pick<Session, "query">,
+  statuses: readonly number[] | null,
+  wants: Wants,
+  bytesMax: number,
+): Promise<SubjectRow[]> {
+  const values = [statuses, wants.attributes, wants.text, bytesMax];
+  return (await session.query(subjectsNoted, values, withBitmaps)) as SubjectRow[];
 }
 
 /** Attributes, text, and the task's row. */
@@ -85,14 +97,16 @@ export async function readTexts(
   return (await session.query(textsOfSubjects, [ids, statuses])) as SubjectRow[];
 }
 
-const subjectsByIds = statement(
-  "tasksByIds",
-  `SELECT CASE WHEN $3::boolean THEN tasks.attributes END,
-      CASE WHEN $4::boolean THEN (SELECT texts.body FROM :schema.texts
-        WHERE texts.task_id = tasks.id AND texts.version = tasks.version) END, ${columnsWithin("$5")}
-    FROM (SELECT ${sizedTasks} FROM :schema.tasks WHERE tasks.id = ANY($1::text[]) OFFSET 0) AS tasks
-    WHERE $2::smallint[] IS NULL OR tasks.status = ANY($2)`,
-);
+const subjectsByIds = statement("tasksByIds", subjectsOf("$5::text[]"));
+const subjectsNoted = statement("tasksNoted", subjectsOf(notedIds));
+
+function subjectsOf(ids: string): string {
+  return `SELECT CASE WHEN $2::boolean THEN tasks.attributes END,
+      CASE WHEN $3::boolean THEN (SELECT texts.body FROM :schema.texts
+        WHERE texts.task_id = tasks.id AND texts.version = tasks.version) END, ${columnsWithin("$4")}
+    FROM (SELECT ${sizedTasks} FROM :schema.tasks WHERE tasks.id = ANY(${ids}) OFFSET 0) AS tasks
+    WHERE $1::smallint[] IS NULL OR tasks.status = ANY($1)`;
+}
 
 /** As `columnsWithin`. */
 const textsOfSubjects = statement(

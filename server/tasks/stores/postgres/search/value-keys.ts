@@ -44,7 +44,11 @@ export async function valueSource(
   if (spread.metHere > frequentShare * spread.here || (!isInOrder && all > gatheredMax)) return undefined;
   if (!cut || unindexed.left > 0) return undefined;
   const source = isInOrder
-    ? (await session.inOneGo(() => [orderedSource(session, search, words, index, filter, false)]))[0]
+    ? (
+        await session.inOneGo(() => [
+          orderedSource(session, search, words, index, filter, { isLikely: false }),
+        ])
+      )[0]
     : await gatheredSource(session, search, likeRarest(asked, words, rarest), rowFilterOf(search.where!));
   return source && withUnindexed(search, source, { ...unindexed, places: [...unindexed.places, ...cut] });
 }

@@ -5,6 +5,7 @@
 import type { Condition } from "../../../core/filters/condition.ts";
 import type { StoreSearch } from "../../../core/store.ts";
 import type { Session } from "../connections/database.ts";
+import type { Along } from "../search/along.ts";
 import type { KeySource } from "../search/key-source.ts";
 import { literal, onceOnly, quoted, statement } from "../statement.ts";
 import { askedOf, type TextIndex, textIndexes } from "./text-indexes.ts";
@@ -21,6 +22,7 @@ export async function textSource(
   search: StoreSearch,
   index: TextIndex,
   filter: Passing | undefined,
+  along?: Along,
 ): Promise<KeySource | undefined> {
   const words = search.where ? wordsOf(search.where) : [];
   const isFound = index.exists && words.some((word) => isIndexed(word, index));
@@ -32,7 +34,7 @@ export async function textSource(
     return gatheredSource(session, search, likeRarest(asked, words, rarest));
   }
   const known = isFound ? index : { ...index, exists: false };
-  const source = await orderedSource(session, search, words, known, filter);
+  const source = await orderedSource(session, search, words, known, filter, { along });
   return { ...source, ...(!isFound && { isWalk: true }) };
 }
 
@@ -45,16 +47,19 @@ export async function gatheredSource(...asked: Parameters<typeof gather>): Promi
   return { ...named, estimate: gathered.length, isOrdered: false, keys: async () => ({ places: gathered }) };
 }
 
-/** @param isLikely whether most tasks that have the words meet the conditions, so that as many are read as are wanted */
+/**
+ * @param isLikely whether most tasks that have the words meet the conditions, so that as many are read as are wanted
+ * @param along reads the tasks, too
+ */
 export async function orderedSource(
   session: Session,
   search: StoreSearch,
   words: readonly Word[],
   index: TextIndex,
   filter: Passing | undefined,
-  isLikely = true,
+  { isLikely = true, along }: { isLikely?: boolean; along?: Along | undefined } = {},
 ): Promise<KeySource> {
-  const reader = new TextReader(search, words, index, filter, isLikely);
+  const reader = new TextReader(search, words, index, filter, { isLikely, along });
   return {
     ...named,
     estimate: await reader.sample(session),

@@ -10,6 +10,7 @@ import type { Place, StoreSearch } from "../../../core/store.ts";
 import { rowFilterOf } from "../../shared/row-filter.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
 import type { Session } from "../connections/database.ts";
+import type { Along } from "../search/along.ts";
 import { createdRange } from "../search/created-bounds.ts";
 import { isWithin } from "../search/entries.ts";
 import type { Candidates } from "../search/key-source.ts";
@@ -77,6 +78,7 @@ export class TextReader {
   readonly #asked: Asked;
   /** Whether most of those that have the words are what is wanted. */
   readonly #isLikely: boolean;
+  readonly #along: Along | undefined;
   /** Which share of all tasks passes the filters. */
   readonly #passes: number;
   /** Which share of all texts lies between the instants that are asked for. */
@@ -106,9 +108,10 @@ export class TextReader {
     words: readonly Word[],
     index: TextIndex,
     filter: Passing | undefined,
-    isLikely: boolean,
+    { isLikely, along }: { isLikely: boolean; along?: Along | undefined },
   ) {
     this.#isLikely = isLikely;
+    this.#along = along;
     this.#search = search;
     this.#words = words;
     this.#index = index;
@@ -200,6 +203,7 @@ export class TextReader {
       after,
       { limit: wanted, most },
       this.#row,
+      this.#alongWith(session, wanted),
     );
     const tookMs = performance.now() - startedAt;
     if (!read) return this.#isAskedAgain(isLast) ? this.#byIndex(session, after, wanted) : undefined;
@@ -288,7 +292,14 @@ export class TextReader {
     const startedAt = performance.now();
     const walked =
       way === "texts"
-        ? await walkTexts(session, this.#search, this.#words, after, { chunk, most }, this.#asked, this.#row)
+        ? await walkTexts(
+            session,
+            this.#search,
+            this.#words,
+            after,
+            { chunk, most },
+            { asked: this.#asked, row: this.#row, along: this.#alongWith(session, most) },
+          )
         : await walkTasks(session, this.#search, this.#words, after, chunk, this.#filter!);
     const seen = this.#seen[way];
     if (walked.looked >= chunkMin) seen.keyMs = (performance.now() - startedAt) / walked.looked;
@@ -297,6 +308,11 @@ export class TextReader {
     seen.fitted += walked.found.length;
     if (way === "texts") this.#barren = walked.met > 0 ? 0 : this.#barren + walked.looked;
     return walked;
+  }
+
+  #alongWith(session: Session, most: number): Along | undefined {
+    const along = this.#along;
+    return along?.session === session && most <= along.most ? along : undefined;
   }
 
   /** How many to look at for so many that fit. */

@@ -2,8 +2,9 @@
 import type { Place, StoreSearch } from "../../../core/store.ts";
 import type { RowFilter } from "../../shared/row-filter.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
-import type { Session } from "../connections/database.ts";
+import type { ResultRow, Session } from "../connections/database.ts";
 import { withBitmaps } from "../connections/planning.ts";
+import { type Along, areNoted, type Candidate, noting, withRows } from "../search/along.ts";
 import { createdBounds, createdRange } from "../search/created-bounds.ts";
 import { gatheredMax } from "../search/key-source.ts";
 import { maybeHas } from "../search/search.ts";
@@ -27,7 +28,7 @@ export interface Row {
 
 export interface Walked {
   /** Those that have the words and pass the filters. */
-  found: Place[];
+  found: Candidate[];
   looked: number;
   /** How many have the words. */
   met: number;
@@ -46,8 +47,7 @@ export async function walkTexts(
   words: readonly Word[],
   after: Place | undefined,
   { chunk, most }: { chunk: number; most: number },
-  asked: Asked,
-  row: Row,
+  { asked, row, along }: { asked: Asked; row: Row; along?: Along | undefined },
 ): Promise<Walked> {
   const text = new Text();
   const within = ["true", ...createdBounds(text.add, search, after)].join(" AND ");
@@ -58,25 +58,27 @@ export async function walkTexts(
   const isFull = `(SELECT count(*) FROM fitting) = ${full}`;
   const isReadUpTo = upTo(text, search, after, "(SELECT created_at, task_id FROM final)");
   // A CTE is read as far as is asked for, in its order; to sort it, or to count it, would read all of it.
-  const rows = await session.query(
-    shape(
-      "walkTexts",
-      `WITH met AS MATERIALIZED (
+  const walk = shape(
+    "walkTexts",
+    `WITH met AS MATERIALIZED (
         SELECT created_at, task_id, ${isOfAsked(text, asked)} AS may_fit, row_number() OVER () AS place
         FROM (SELECT * FROM :schema.texts WHERE ${within} ${inOrder} LIMIT ${size}) AS chunk WHERE ${likeAll(text, words)}),
       fitting AS MATERIALIZED (
         SELECT created_at, task_id, place FROM (SELECT * FROM met WHERE may_fit OFFSET 0) AS met
         WHERE ${passes} LIMIT ${full}),
-      final AS MATERIALIZED (SELECT created_at, task_id FROM fitting ORDER BY place DESC LIMIT 1)
+      final AS MATERIALIZED (SELECT created_at, task_id FROM fitting ORDER BY place DESC LIMIT 1)${along ? `, ${noting("fitting")}` : ""}
       SELECT latest.created_at, latest.task_id, CASE WHEN NOT ${isFull} THEN (SELECT count(*) FROM met) END,
         CASE WHEN ${isFull} THEN (SELECT count(*) FROM :schema.texts WHERE ${isReadUpTo}) END
       FROM (VALUES (1)) AS one LEFT JOIN (
         SELECT created_at, task_id FROM :schema.texts WHERE ${within} AND NOT ${isFull}
-        ${inOrder} OFFSET ${size} - 1 LIMIT 1) AS latest ON true
+        ${inOrder} OFFSET ${size} - 1 LIMIT 1) AS latest ON true${along ? ` WHERE ${areNoted}` : ""}
       UNION ALL (SELECT created_at, task_id, place, NULL FROM fitting ORDER BY place)`,
-    ),
-    text.values,
   );
+  const read = async () => walkedIn(await session.query(walk, text.values), chunk);
+  return withRows(along, read, ({ found }) => found);
+}
+
+function walkedIn(rows: readonly ResultRow[], chunk: number): Walked {
   const [[endAt, endId, met, looked], ...fitting] = rows as [
     [at: number | null, id: string | null, met: number | null, looked: number | null],
     ...[at: number, id: string, place: number, looked: null][],
@@ -143,24 +145,28 @@ export async function byIndex(
   after: Place | undefined,
   { limit, most }: { limit: number; most: number },
   row: Row,
-): Promise<{ places: Place[]; count: number } | undefined> {
+  along?: Along,
+): Promise<{ places: Candidate[]; count: number } | undefined> {
   const text = new Text();
   const conditions = [fits(text), ...createdBounds(text.add, search, after, "(created_at + 0)")];
   const passes = passing(text, "found.task_id", row);
-  const rows = await session.query(
-    shape(
-      "findTexts",
-      `WITH found AS MATERIALIZED (
-        SELECT created_at, task_id FROM :schema.texts WHERE ${conditions.join(" AND ")} LIMIT ${text.add(most + 1)}::integer)
-      SELECT count(*)::bigint, NULL FROM found UNION ALL (
+  const find = shape(
+    "findTexts",
+    `WITH found AS MATERIALIZED (
+        SELECT created_at, task_id FROM :schema.texts WHERE ${conditions.join(" AND ")} LIMIT ${text.add(most + 1)}::integer),
+      fitting AS MATERIALIZED (
         SELECT created_at, task_id FROM (SELECT * FROM found ORDER BY ${orderOf(search)} OFFSET 0) AS found
-        WHERE ${passes} ORDER BY ${orderOf(search)} LIMIT ${text.add(limit)}::integer)`,
-    ),
-    text.values,
-    withBitmaps,
+        WHERE ${passes} ORDER BY ${orderOf(search)} LIMIT ${text.add(limit)}::integer)${along ? `, ${noting("fitting")}` : ""}
+      SELECT count(*)::bigint, NULL FROM found ${along ? `WHERE ${areNoted}` : ""}
+      UNION ALL (SELECT created_at, task_id FROM fitting ORDER BY ${orderOf(search)})`,
   );
-  const [[count], ...places] = rows as [[number], ...[number, string][]];
-  return count > most ? undefined : { places: places.map(([value, id]): Place => ({ value, id })), count };
+  const read = async () => {
+    const rows = await session.query(find, text.values, withBitmaps);
+    const [[count], ...places] = rows as [[number], ...[number, string][]];
+    return { count, places: places.map(([value, id]): Candidate => ({ value, id })) };
+  };
+  const found = await withRows(along, read, ({ places }) => places);
+  return found.count > most ? undefined : found;
 }
 
 /** When the first task behind the search's range of the creation was created, of those that have texts. */
