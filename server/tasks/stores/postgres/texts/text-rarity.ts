@@ -4,13 +4,11 @@ import { plainText } from "../rows.ts";
 import type { Text } from "../search/search-statements.ts";
 import { statement } from "../statement.ts";
 import { type Asked, byTextIndexes, indexedBody, joined, type TextIndex } from "./text-indexes.ts";
+import { countHaving, isOfAsked, readSample, sampledTexts, type TextSample } from "./text-sample.ts";
 
 /** The trigrams of the words that are looked at, and those that the index is asked for. */
 const trigramsMax = 16;
 const raresMax = 3;
-/** How rare something is, the latest texts alone do not tell: so many are looked at from each of so many places in time. */
-const spreadPlaces = 20;
-const spreadTexts = 25;
 /** Where even the rarest is in more of the texts, it does not narrow much. */
 const rareShare = 0.2;
 
@@ -93,18 +91,6 @@ export function trigramsOf(word: Word, knowsLetters: boolean): string[] {
     .map((place) => characters.slice(place, place + 3).join(""));
 }
 
-/** Of long texts the beginning. */
-const sampledMax = 2_000;
-
-/** Texts from all the time that there are texts of, as the indexes have them. */
-const textsOfAllTimes = statement(
-  "spreadTexts",
-  `SELECT here.status, here.lanes, left(here.body, ${sampledMax})
-    FROM (SELECT min(created_at) AS first, max(created_at) AS last FROM :schema.texts) AS span
-    CROSS JOIN generate_series(0, ${spreadPlaces - 1}) AS place CROSS JOIN LATERAL (
-      SELECT ${indexedBody} AS body, status, lanes FROM :schema.texts WHERE created_at >= span.first + (span.last - span.first) / ${spreadPlaces} * place
-      ORDER BY created_at, task_id LIMIT ${spreadTexts}) AS here`,
-);
 const spanOfTexts = statement(
   "spanOfTexts",
   "SELECT coalesce(min(created_at), 0), coalesce(max(created_at), 0) FROM :schema.texts",
@@ -116,24 +102,10 @@ export interface Span {
   lastAt: number;
 }
 
-async function readSpan(session: Session): Promise<Span> {
+export async function readSpan(session: Session): Promise<Span> {
   const [span] = await session.query(spanOfTexts);
   const [firstAt, lastAt] = span as [number, number];
   return { firstAt, lastAt };
-}
-
-/** Texts of all times, which are read once for as long as what the index can do is known. */
-export type TextSample = readonly { status: number | null; lanes: number[] | null; body: string }[];
-
-async function readSample(session: Session): Promise<TextSample> {
-  const rows = await session.query(textsOfAllTimes);
-  return rows.map(([status, lanes, body]) => ({ status, lanes, body }));
-}
-
-function isOfAsked({ statuses, lanes }: Asked, text: TextSample[number]): boolean {
-  if (text.status === null) return true;
-  const isOfLanes = !lanes || text.lanes?.some((lane) => lanes.includes(lane));
-  return (!statuses || statuses.includes(text.status)) && isOfLanes === true;
 }
 
 export interface Spread extends Span {
@@ -148,40 +120,50 @@ export interface Spread extends Span {
 /**
  * Looks at texts of all times: how many have the words, and which trigrams of the words are the rarest. A word is looked up
  * by all of its trigrams, and those that nearly every text has make that slow; the rarest alone give little more.
+ * @param span where it was asked for already
  */
 export async function lookAround(
   session: Session,
   asked: Asked,
   words: readonly Word[],
   index: TextIndex,
+  span?: Span,
 ): Promise<{ spread: Spread; rarest: Rarest }> {
   const trigrams = [...new Set(words.flatMap((word) => trigramsOf(word, index.knowsLetters)))];
   const step = Math.ceil(trigrams.length / trigramsMax);
   const looked = trigrams.filter((_, place) => place % step === 0);
   index.sample ??= await readSample(session);
-  const texts = index.sample;
+  const { sample } = index;
   // Nothing that came since may be passed over.
-  const { firstAt, lastAt } = await readSpan(session);
-  const met = texts.filter(({ body }) => words.every((word) => body.includes(indexedPart(word))));
-  const here = texts.filter((text) => isOfAsked(asked, text));
-  const counts = new Map(
-    looked.map((trigram) => [trigram, here.filter(({ body }) => body.includes(trigram)).length]),
-  );
-  const metHere = met.filter((text) => isOfAsked(asked, text)).length;
+  const { firstAt, lastAt } = span ?? (await readSpan(session));
+  const { met, here, metHere } = metIn(sample, asked, words);
+  const isHere = sample.map((text) => isOfAsked(asked, text));
+  const counts = new Map(looked.map((trigram) => [trigram, countHaving(sample, [trigram], isHere)]));
   const rarest = rarestOf(looked, counts);
-  const read = here.filter(({ body }) => rarest.trigrams.every((trigram) => body.includes(trigram)));
+  const shares = looked.map((trigram) => countHaving(sample, [trigram]) / sampledTexts);
   return {
-    spread: { looked: texts.length, met: met.length, here: here.length, metHere, firstAt, lastAt },
+    spread: { looked: sample.length, met, here, metHere, firstAt, lastAt },
     rarest: {
       ...rarest,
-      shareRead: read.length / Math.max(1, texts.length),
-      shareOfAll: looked.map((trigram) => shareOf(texts, trigram)).sort((a, b) => a - b)[1] ?? 1,
+      shareRead: countHaving(sample, rarest.trigrams, isHere) / Math.max(1, sample.length),
+      shareOfAll: shares.sort((a, b) => a - b)[1] ?? 1,
     },
   };
 }
 
-function shareOf(texts: TextSample, trigram: string): number {
-  return texts.filter(({ body }) => body.includes(trigram)).length / (spreadPlaces * spreadTexts);
+/** How many of the texts have the words, how many are of what is asked for, and how many are both. */
+export function metIn(
+  sample: TextSample,
+  asked: Asked,
+  words: readonly Word[],
+): Pick<Spread, "met" | "here" | "metHere"> {
+  const parts = words.map(indexedPart);
+  const isHere = sample.map((text) => isOfAsked(asked, text));
+  return {
+    met: countHaving(sample, parts),
+    here: isHere.filter(Boolean).length,
+    metHere: countHaving(sample, parts, isHere),
+  };
 }
 
 function rarestOf(
@@ -190,8 +172,8 @@ function rarestOf(
 ): Pick<Rarest, "trigrams" | "share"> {
   const countOf = (trigram: string) => counts.get(trigram) ?? 0;
   const rares = looked.toSorted((a, b) => countOf(a) - countOf(b)).slice(0, raresMax);
-  const isRare = (trigram: string) => countOf(trigram) <= rareShare * spreadPlaces * spreadTexts;
+  const isRare = (trigram: string) => countOf(trigram) <= rareShare * sampledTexts;
   const least = rares.length > 0 ? countOf(rares[0]!) : Number.POSITIVE_INFINITY;
   const trigrams = looked.filter((trigram) => rares.includes(trigram) && isRare(trigram));
-  return { trigrams, share: least / (spreadPlaces * spreadTexts) };
+  return { trigrams, share: least / sampledTexts };
 }

@@ -9,13 +9,23 @@
 import type { Place, StoreSearch } from "../../../core/store.ts";
 import { rowFilterOf } from "../../shared/row-filter.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
-import type { Session } from "../connections/database.ts";
+import { allOver, type Session } from "../connections/database.ts";
 import type { Along } from "../search/along.ts";
 import { createdRange } from "../search/created-bounds.ts";
 import { isWithin } from "../search/entries.ts";
 import type { Candidates } from "../search/key-source.ts";
-import { type Asked, askedOf, stretchMs, stretchOf, type TextIndex } from "./text-indexes.ts";
-import { likeRarest, lookAround, type Rarest, type Spread, type Word } from "./text-rarity.ts";
+import { type Asked, askedOf, stretchMs, type TextIndex } from "./text-indexes.ts";
+import {
+  likeRarest,
+  lookAround,
+  metIn,
+  type Rarest,
+  readSpan,
+  type Span,
+  type Spread,
+  type Word,
+} from "./text-rarity.ts";
+import { type Stretch, shareWithin, stretchesMax, stretchesOf } from "./text-stretches.ts";
 import {
   byIndex,
   nextTextAt,
@@ -26,8 +36,9 @@ import {
   walkTexts,
 } from "./text-ways.ts";
 
-/** Texts that are read before the ways are compared. */
+/** Texts that are read before the ways are compared; of words that are known to be rarer so many at most. */
 const firstChunk = 1_000;
+const firstChunkMax = 3_000;
 /** Later chunks are as many as are likely to hold what is wanted, with some to spare, and as take about `chunkMs` at most; no more is read of one than is wanted. */
 const spare = 1.25;
 /** A burst of texts without the words is thought to go on for so many times as long as was seen of it. */
@@ -56,8 +67,6 @@ const surelyRareShare = 0.002;
 const readMax = 10_000;
 /** Where it gave too many, a burst of others may end soon: so many texts in order are read before it is asked for more, as long as that would take. */
 const walkedBeforeMore = 20_000;
-/** Of more stretches it is not asked at once. */
-const stretchesMax = 128;
 /** Where it gave too few, it is asked for a time so many times as long; where it gave too many, so many times as short. */
 const widening = 8;
 /** To ask the index at all, and to pass over an entry of it. */
@@ -66,6 +75,8 @@ const entryCost = 0.1;
 
 /** So many are thought to be there where the server never counted. */
 const textsUnknown = 1_000_000;
+
+const noSpan = Promise.resolve(undefined);
 
 type Way = "texts" | "tasks" | "index";
 
@@ -78,6 +89,8 @@ export class TextReader {
   readonly #asked: Asked;
   /** Whether most of those that have the words are what is wanted. */
   readonly #isLikely: boolean;
+  /** How many texts are likely to be read until a page is found, by those of all times; 0 where that is not known. */
+  readonly #likelyRead: number;
   readonly #along: Along | undefined;
   /** Which share of all tasks passes the filters. */
   readonly #passes: number;
@@ -93,6 +106,7 @@ export class TextReader {
   #given = 0;
   /** Looked at before the index is asked. */
   #spread: Spread | undefined;
+  #span: Span | undefined;
   #rarest: Rarest | undefined;
   /** How many times as long as it was thought to take the next stretch is that the index is asked for. */
   #widened = 1;
@@ -118,6 +132,9 @@ export class TextReader {
     this.#filter = filter;
     this.#row = { filter, maybe: isLikely || !search.where ? undefined : rowFilterOf(search.where) };
     this.#asked = askedOf(search, filter?.pairs);
+    const { sample } = index;
+    const { metHere } = sample ? metIn(sample, this.#asked, words) : { metHere: 0 };
+    this.#likelyRead = sample ? (this.#page * spare * sample.length) / metHere : 0;
     this.#passes = filter ? Math.min(1, filter.tasks / Math.max(1, index.tasks)) : 1;
     this.#within = shareWithin(search, index);
   }
@@ -129,9 +146,21 @@ export class TextReader {
   /** About how many texts have the words. */
   async sample(session: Session): Promise<number> {
     const most = Math.max(1, this.#page);
-    this.#sample = await this.#read(session, "texts", this.#search.after, firstChunk, most);
+    const first = this.#firstChunk;
+    // When texts begin and end is asked along where the index is likely to be asked.
+    const [sample, span] = await allOver([
+      this.#read(session, "texts", this.#search.after, first, most),
+      this.#index.exists && first < this.#likelyRead ? readSpan(session) : noSpan,
+    ] as const);
+    this.#sample = sample;
+    this.#span = span;
     const { met, looked, next } = this.#sample;
     return next ? Math.ceil((met / looked) * this.#index.texts) : met;
+  }
+
+  /** The first texts are likely to have a page, or tell that the index has it sooner. */
+  get #firstChunk(): number {
+    return this.#likelyRead <= firstChunkMax ? Math.max(firstChunk, Math.ceil(this.#likelyRead)) : firstChunk;
   }
 
   /** Tasks that have the words and pass the filters, in order, as far as was read at once. */
@@ -153,10 +182,12 @@ export class TextReader {
     before: readonly Place[] = [],
   ): Promise<Candidates> {
     const endsAt = performance.now() + readOnMs;
+    const enough = this.#isLikely ? Math.min(limit, this.#page - this.#given) : 1;
+    const found = [...before];
     for (let from = after; ; ) {
-      const { places, next } = await this.#beyond(session, from, limit, before.length);
-      const goesOn = next && before.length + places.length === 0 && performance.now() < endsAt;
-      if (!goesOn) return { places: [...before, ...places], next };
+      const { places, next } = await this.#beyond(session, from, limit - found.length, found.length);
+      found.push(...places);
+      if (!next || found.length >= enough || performance.now() >= endsAt) return { places: found, next };
       from = next;
     }
   }
@@ -171,7 +202,7 @@ export class TextReader {
     const wanted = this.#isLikely ? Math.max(1, page - this.#given) : Math.max(1, page, limit);
     let way = this.#cheapest(wanted);
     if (way === "index" && !this.#rarest) {
-      const around = await lookAround(session, this.#asked, this.#words, this.#index);
+      const around = await lookAround(session, this.#asked, this.#words, this.#index, this.#span);
       this.#spread = around.spread;
       this.#rarest = around.rarest;
       way = this.#cheapest(wanted);
@@ -391,27 +422,6 @@ export class TextReader {
   }
 }
 
-interface Stretch {
-  /** Milliseconds since 1970; `start` included, `end` excluded. */
-  start: number;
-  end: number;
-  /** Whether nothing that is asked for comes after it. */
-  isLast: boolean;
-  /** How long one was thought to take. */
-  likelyMs: number;
-}
-
-/** Those that the index is asked for; undefined where these are nearly all, or too many. */
-function stretchesOf(start: number, end: number, { firstAt, lastAt }: TextIndex): number[] | undefined {
-  const stretches: number[] = [];
-  const most = Math.min(stretchesMax, (lastAt - firstAt) / stretchMs / 2);
-  for (let at = start; at < end; at += stretchMs) {
-    if (stretches.length > most) return undefined;
-    stretches.push(stretchOf(at));
-  }
-  return [...stretches, stretchOf(end - 1)];
-}
-
 interface Seen {
   looked: number;
   met: number;
@@ -423,13 +433,6 @@ interface Seen {
 
 function unseen(): Seen {
   return { looked: 0, met: 0, fitted: 0, keyMs: chunkMs / firstChunk };
-}
-
-/** As if tasks were stored evenly over the time that there are texts of. */
-function shareWithin(search: StoreSearch, { firstAt, lastAt }: TextIndex): number {
-  const { start = firstAt, end = lastAt } = createdRange(search);
-  const within = Math.min(end, lastAt) - Math.max(start, firstAt);
-  return Math.min(1, Math.max(0, within) / Math.max(1, lastAt - firstAt));
 }
 
 /** A frequent word is met more often in what was read than a page has places. */
