@@ -136,7 +136,9 @@ function hash(text: string, seed: number): string {
 
 function toBase64Url(text: string): string {
   const bytes = new TextEncoder().encode(text);
-  const base64 = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+  const isAscii = bytes.length === text.length;
+  const binary = isAscii ? text : Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+  const base64 = btoa(binary);
   return base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 

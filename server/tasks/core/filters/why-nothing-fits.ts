@@ -116,6 +116,9 @@ function hintOfRange(range: Range): string {
   return `Nothing is in a range that ends before it begins (${describeCondition(range)}).`;
 }
 
+/** Types that a store's definitions were found to have: none is ever taken from it. */
+const foundIn = new WeakMap<TaskStore, Set<string>>();
+
 /** The definitions are read for them, and the newest tasks for attributes that are none. */
 async function unknownNames(
   { registry }: Instance,
@@ -124,10 +127,12 @@ async function unknownNames(
   known: Iterable<string>,
 ): Promise<string[]> {
   const asked = attributesIn(where);
-  const unsure = types.filter((type) => !registry.get(type));
+  const unsure = types.filter((type) => !registry.get(type) && !foundIn.get(store)?.has(type));
   if (asked.length === 0 && unsure.length === 0) return [];
   const definitions = await store.listDefinitions();
-  const defined = new Set([...definitions.map(({ id }) => id), ...known]);
+  const found = new Set(definitions.map(({ id }) => id));
+  foundIn.set(store, found);
+  const defined = new Set([...found, ...known]);
   const declared = new Set(definitions.flatMap(({ attributes = [] }) => attributes));
   const undeclared = asked.filter((name) => !declared.has(name));
   const newest = undeclared.length > 0 ? await newestTasks(store, types) : [];
