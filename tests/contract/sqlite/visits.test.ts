@@ -30,6 +30,7 @@ function counting(): Connection {
   const connection: Partial<Connection> = {
     path: ":memory:",
     prepare,
+    once: (_name, read) => read(),
     beginWrite: () => database.exec("BEGIN IMMEDIATE"),
     commit: () => database.exec("COMMIT"),
     close: () => database.close(),

@@ -41,6 +41,8 @@ export const applicationId = 0x44757265;
 const busyWaitMsMax = 60_000;
 /** Statements of one text kept for borrowing. */
 const sparesMax = 32;
+/** Things that were read once: beyond that all are read again. */
+const readsMax = 100;
 /** Claims and settlements touch the edges of the indexes only: a larger cache made them no faster. */
 const cacheKiB = { writer: 4_096, reader: 16_384, salvager: 16_384 };
 const writeAheadBytesMax = 64 * 1024 * 1024;
@@ -73,6 +75,9 @@ export class Connection {
   readonly #busyWaitMs: number;
   /** What was read once in the snapshot at hand, by its name. */
   #readOnce: Map<string, unknown> | undefined;
+  /** The same of the snapshots since another connection has committed. */
+  #reads = new Map<string, unknown>();
+  #readsVersion = Number.NaN;
   readonly #isReader: boolean;
   readonly #lasting = new Map<string, unknown>();
 
@@ -180,8 +185,8 @@ export class Connection {
     this.#oneLibrary.check();
     this.#sameFile.check();
     this.#database.exec("BEGIN");
-    this.#readOnce = new Map();
     try {
+      this.#readOnce = this.#isReader ? this.#readsSoFar() : new Map();
       return read();
     } finally {
       this.#readOnce = undefined;
@@ -189,7 +194,15 @@ export class Connection {
     }
   }
 
-  /** The same again for as long as a snapshot lasts; nobody may change what it gives. */
+  /** Two snapshots between which nobody commits are the same one; a connection's own commits do not count here. */
+  #readsSoFar(): Map<string, unknown> {
+    const version = this.dataVersion();
+    if (version !== this.#readsVersion || this.#reads.size > readsMax) this.#reads = new Map();
+    this.#readsVersion = version;
+    return this.#reads;
+  }
+
+  /** The same again for as long as a snapshot lasts, and of a reader until somebody commits; nobody may change what it gives. */
   once<Value>(name: string, read: () => Value): Value {
     if (!this.#readOnce) return read();
     if (!this.#readOnce.has(name)) this.#readOnce.set(name, read());

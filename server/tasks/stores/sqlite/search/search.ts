@@ -386,8 +386,9 @@ export function readKeys(
 export function runningKeys(connection: Connection, search: StoreSearch, pairs: readonly Pair[]): Key[] {
   const lanes = new Map(pairs.filter((pair) => pair.status === 2).map((pair) => [pair.lane, pair]));
   if (lanes.size === 0) return [];
-  const rows = connection.prepare(sql.runningTasks).all() as unknown as RunningRow[];
-  return rows
+  const read = () => connection.prepare(sql.runningTasks).all() as unknown as RunningRow[];
+  return connection
+    .once("running tasks", read)
     .filter(
       ([, , lane, created, updated]) =>
         lanes.has(lane) && fits(search, undefined, undefined, 2, created, updated),
@@ -413,8 +414,10 @@ type RunningRow = [
 ];
 
 export function definitionsWithoutTasks(connection: Connection, search: StoreSearch): DefinitionRow[] {
-  const rows = connection.prepare(sql.definitionsWithoutTasks).all() as unknown as DefinitionRow[];
-  return rows.filter((row) => fits(search, row[0], row[3], 1, row[8], row[8]));
+  const read = () => connection.prepare(sql.definitionsWithoutTasks).all() as unknown as DefinitionRow[];
+  return connection
+    .once("definitions without tasks", read)
+    .filter((row) => fits(search, row[0], row[3], 1, row[8], row[8]));
 }
 
 function definitionKey(search: StoreSearch, row: DefinitionRow, seq: number): Key {

@@ -39,11 +39,27 @@ export function withNames(connection: Connection, rows: Row[]): Rows {
 }
 
 export function laneNames(connection: Connection, lanes: Iterable<number>): LaneName[] {
-  return connection.prepare(sql.laneNames).all(JSON.stringify([...lanes])) as unknown as LaneName[];
+  return named(connection, sql.laneNames, lanes);
 }
 
 export function workerNames(connection: Connection, workers: Iterable<number>): Rows["workers"] {
-  return connection.prepare(sql.workerIds).all(JSON.stringify([...workers])) as unknown as Rows["workers"];
+  return named(connection, sql.workerIds, workers);
+}
+
+/** Those of the numbers that the statement knows, each asked for once in a snapshot. */
+function named<Name extends [number, ...unknown[]]>(
+  connection: Connection,
+  text: string,
+  numbers: Iterable<number>,
+): Name[] {
+  const known = connection.once(text, () => new Map<number, Name>());
+  const wanted = [...numbers];
+  const unknown = wanted.filter((number) => !known.has(number));
+  if (unknown.length > 0) {
+    const names = connection.prepare(text).all(JSON.stringify(unknown)) as unknown as Name[];
+    for (const name of names) known.set(name[0], name);
+  }
+  return wanted.map((number) => known.get(number)).filter((name) => name !== undefined);
 }
 
 export function findTask(connection: Connection, id: string): Row | undefined {
