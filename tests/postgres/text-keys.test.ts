@@ -171,6 +171,39 @@ describe("candidates", () => {
     }
   });
 
+  test("words that nothing has are thought to be as rare among a type's texts, which are asked for at once", async () => {
+    const every = 1_800_000;
+    await schema.query(
+      `INSERT INTO :schema.texts (created_at, version, task_id, status, lanes, body)
+        SELECT ${clock.now()} + n::bigint * ${every}, 0, 'x' || lpad(n::text, 5, '0'), 3, ARRAY[1],
+          CASE n WHEN 700 THEN 'needle' ELSE 'hay' END FROM generate_series(1, 6000) AS n`,
+    );
+    // All trigrams of the word, each twice, and of another type.
+    const parts = ["nee edl", "nee eed", "edl dle", "eed dle"];
+    const facts = {
+      ...indexed(),
+      ...{ texts: 12_000_000, tasks: 12_000_000 },
+      ...{ firstAt: clock.now(), lastAt: clock.now() + 6_000 * every },
+      sample: Array.from({ length: 500 }, (_, n) => ({
+        ...{ status: 3, lanes: [n % 50 === 0 ? 1 : 2] },
+        body: `\n${(n % 50 === 0 ? undefined : parts[n - 1]) ?? "hay"}\n`,
+      })),
+    };
+    const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, types: ["a"] };
+    const pairs = [{ lane: 1, ownIds: false, status: 3, tasks: 240_000 }];
+    for (const [tasks, asks] of [
+      [240_000, 1],
+      [12_000_000, 2],
+    ] as const) {
+      const asked: string[] = [];
+      await database.snapshot(async (session) => {
+        const source = recording(asked, await textsOf(session, search, facts, { pairs, tasks }));
+        await source.keys(session, undefined, 50);
+      });
+      expect(Math.min(2, asked.filter((name) => name === "findTexts").length)).toBe(asks);
+    }
+  });
+
   test("as many texts are read at first as are likely to have a page, by texts of all times", async () => {
     await schema.query(
       `INSERT INTO :schema.texts (created_at, version, task_id, status, lanes, body)

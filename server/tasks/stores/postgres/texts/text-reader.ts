@@ -27,6 +27,7 @@ import {
 } from "./text-rarity.ts";
 import { type Stretch, shareWithin, stretchesMax, stretchesOf } from "./text-stretches.ts";
 import {
+  atMost,
   byIndex,
   nextTextAt,
   type Passing,
@@ -75,7 +76,6 @@ const entryCost = 0.1;
 
 /** So many are thought to be there where the server never counted. */
 const textsUnknown = 1_000_000;
-
 const noSpan = Promise.resolve(undefined);
 
 type Way = "texts" | "tasks" | "index";
@@ -112,7 +112,7 @@ export class TextReader {
   #widened = 1;
   /** The index is not asked before so many texts in a row have none of the words, since it has more of them than what was looked at told. */
   #askedFrom = 0;
-  /** It has more of all times than of what is surely rare. */
+  /** It has more of all times than of what is rare. */
   #areMany = false;
   /** Whether even the shortest stretch has more of them than are asked for; to read these is less than to walk through a burst of others. */
   #isDense = false;
@@ -263,7 +263,7 @@ export class TextReader {
 
   /** After it gave too many: for what is otherwise the same, or not at all. */
   #isAskedAgain(isLast: boolean): boolean {
-    if (isLast && this.#isSurelyRare) this.#areMany = true;
+    if (isLast && (this.#isSurelyRare || this.#areUnmet)) this.#areMany = true;
     // The words are frequent beyond a time that has none of them.
     else if (this.#widened > 1) this.#widened = Math.max(1, this.#widened / widening);
     else {
@@ -385,7 +385,13 @@ export class TextReader {
     const { looked, met, metHere } = this.#spread ?? { looked: 0, met: 0, metHere: 0 };
     const here = statuses || lanes ? this.#sample.found.length + metHere : this.#sample.met + met;
     const texts = this.#index.texts || textsUnknown;
-    return (Math.max(here, 0.5) / Math.max(1, this.#sample.looked + looked)) * texts;
+    const least = this.#areUnmet ? 0.5 * this.#passes : 0.5;
+    return (Math.max(here, least) / Math.max(1, this.#sample.looked + looked)) * texts;
+  }
+
+  /** Whether nothing that was looked at has the words, whatever is asked for: then they are as rare among what passes the filters. */
+  get #areUnmet(): boolean {
+    return !this.#areMany && this.#sample.met + (this.#spread?.met ?? 0) === 0;
   }
 
   /** Whether neither the words nor several of their trigrams were met: of ten million texts, 1,500 without them tell little by themselves. */
@@ -433,13 +439,6 @@ interface Seen {
 
 function unseen(): Seen {
   return { looked: 0, met: 0, fitted: 0, keyMs: chunkMs / firstChunk };
-}
-
-/** A frequent word is met more often in what was read than a page has places. */
-function atMost(limit: number, places: readonly Place[], next: Place | undefined): Candidates {
-  if (places.length <= limit) return { places: [...places], next };
-  const first = places.slice(0, limit);
-  return { places: first, next: first.at(-1) };
 }
 
 function isSame(a: Place | undefined, b: Place | undefined): boolean {

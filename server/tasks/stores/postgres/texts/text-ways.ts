@@ -6,7 +6,7 @@ import type { ResultRow, Session } from "../connections/database.ts";
 import { withBitmaps } from "../connections/planning.ts";
 import { type Along, areNoted, type Candidate, noting, withRows } from "../search/along.ts";
 import { createdBounds, createdRange } from "../search/created-bounds.ts";
-import { gatheredMax } from "../search/key-source.ts";
+import { type Candidates, gatheredMax } from "../search/key-source.ts";
 import { maybeHas } from "../search/search.ts";
 import { keysOf, type Pair, Text } from "../search/search-statements.ts";
 import { shape, statement } from "../statement.ts";
@@ -97,6 +97,13 @@ function upTo(text: Text, search: StoreSearch, after: Place | undefined, place: 
   const begun = from !== undefined && { created: isDown ? { end: from } : { start: from } };
   const bounds = createdBounds(text.add, { ...all, ...begun }, after);
   return [...bounds, `(created_at, task_id) ${isDown ? ">=" : "<="} ${place}`].join(" AND ");
+}
+
+/** A frequent word is met more often in what was read than a page has places. */
+export function atMost(limit: number, places: readonly Place[], next: Place | undefined): Candidates {
+  if (places.length <= limit) return { places: [...places], next };
+  const first = places.slice(0, limit);
+  return { places: first, next: first.at(-1) };
 }
 
 /** Reads tasks that pass the filters in their order, and looks up the text of each. */
