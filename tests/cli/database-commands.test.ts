@@ -31,8 +31,11 @@ describe("looking after the database", () => {
     expect(stdout).toMatch(/\d\d:00 UTC +send-receipt +– +1 /);
     const [bucket] = await workspace.json("stats", "--history", "--since", "30d", "--type", "resize-image");
     expect(bucket).toMatchObject({ completed: 1, failed: 0, runMs: { max: expect.any(Number) } });
-    const none = await workspace.dure(["stats", "--history", "--type", "nobody"]);
-    expect(none.stderr).toContain("No task ended in this time");
+    const unknown = await workspace.dure(["stats", "--history", "--type", "resize-imgae"]);
+    expect(unknown.stderr).toContain(
+      'No task "resize-imgae" is defined in this database. Did you mean "resize-image"?',
+    );
+    expect(unknown.code).not.toBe(0);
     const alone = await workspace.dure(["stats", "--since", "1h"]);
     expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining("--since is of the history")]);
     const tooOld = await workspace.dure(["stats", "--history", "--since", "9d", "--bucket", "minute"]);

@@ -1,11 +1,11 @@
 /** `dure prune`: retention now, instead of by a worker. */
 import type { Command } from "commander";
-import type { Dure } from "../../dure.ts";
 import type { Kept, RetentionOptions } from "../../dure-options.ts";
 import { given, parseInteger } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
+import { knownTypes } from "../known-types.ts";
 import { pruneWithBar } from "../retention.ts";
 import { parseRetention, refuseUnknownTypes, retentionOption } from "../retention-rules.ts";
 import { parseSize } from "../sizes.ts";
@@ -78,11 +78,6 @@ const prune: Action<Options> = async (context, options) => {
   output.print(`${counted(deleted, "task")} deleted`);
   return 0;
 };
-
-async function knownTypes(dure: Dure): Promise<Set<string>> {
-  const [definitions, { byType }] = await Promise.all([dure.listDefinitions(), dure.stats()]);
-  return new Set([...definitions.map(({ id }) => id), ...byType.map(({ type }) => type)]);
-}
 
 /** A rule takes the place of what the other options say of its status. */
 function retentionOf({ completed, failed, cancelled, keep, maxSize, retention }: Options): RetentionOptions {

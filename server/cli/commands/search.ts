@@ -2,9 +2,8 @@
 import type { Command } from "commander";
 import type { Dure } from "../../dure.ts";
 import type { SummaryKey } from "../../tasks/core/counts/summary.ts";
-import { DureError } from "../../tasks/core/errors.ts";
 import type { SearchExplanation } from "../../tasks/core/explain-search.ts";
-import { didYouMean, questionOf } from "../../tasks/core/names.ts";
+import { questionOf } from "../../tasks/core/names.ts";
 import type { DateRange, TaskPage, TaskSearchOptions } from "../../tasks/core/search.ts";
 import { sortFields } from "../../tasks/core/sort-fields.ts";
 import { searchArchive } from "../archive-view.ts";
@@ -12,6 +11,7 @@ import { collect, collectWhole, given, parseChoice, parseInteger, parseStatuses 
 import type { Action } from "../context.ts";
 import { withContext } from "../context.ts";
 import { CommandError } from "../exit-codes.ts";
+import { refuseUnknownTypes } from "../known-types.ts";
 import { findNearMisses } from "../near-misses.ts";
 import type { Output } from "../output.ts";
 import { attributeFilters, payloadFilters } from "../search-filters.ts";
@@ -218,20 +218,6 @@ function range(from: string | undefined, to: string | undefined, what: string): 
     ...given(from, (text) => ({ start: parseTime(text, `--${what}-from`) })),
     ...given(to, (text) => ({ end: parseTime(text, `--${what}-to`) })),
   };
-}
-
-/** A typing error must not look like an empty result. */
-async function refuseUnknownTypes(dure: Dure, types: readonly string[]): Promise<void> {
-  if (types.length === 0) return;
-  const [definitions, { byType }] = await Promise.all([dure.listDefinitions(), dure.stats()]);
-  const known = new Set([...definitions.map(({ id }) => id), ...byType.map(({ type }) => type)]);
-  const unknown = types.find((type) => !known.has(type));
-  if (unknown === undefined) return;
-  throw new DureError(
-    "TASK_NOT_DEFINED",
-    `No task "${unknown}" is defined in this database.${didYouMean(unknown, known)} "dure definitions" lists them all.`,
-    { details: { id: unknown } },
-  );
 }
 
 function noteRest(output: Output, page: TaskPage, total: number | undefined, near: readonly string[]): void {

@@ -10,6 +10,7 @@ import type { Action, Context } from "../context.ts";
 import { withContext } from "../context.ts";
 import { CommandError } from "../exit-codes.ts";
 import { renderHistory } from "../history-view.ts";
+import { refuseUnknownTypes } from "../known-types.ts";
 import type { Output } from "../output.ts";
 import { pauseText } from "../pause-view.ts";
 import type { Column } from "../table.ts";
@@ -90,12 +91,15 @@ async function history(
   const sinceMs = parseSpan(since, "--since");
   const { output } = context;
   const span = given(bucket, (text) => parseChoice(text, bucketNames, "--bucket")) ?? bucketFor(sinceMs);
-  const found = await context.open().readHistory({
+  const dure = context.open();
+  const found = await dure.readHistory({
     start: new Date(Date.now() - sinceMs),
     bucket: span,
     ...(types && { types }),
     ...(byType && { by: "type" }),
   });
+  // The history knows types that are not defined any more.
+  if (found.length === 0) await refuseUnknownTypes(dure, types ?? []);
   output.document(found);
   if (found.length > 0) output.print(renderHistory(output, found, span));
   else output.note("No task ended in this time. Workers write the history while they run.");
