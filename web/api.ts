@@ -207,7 +207,8 @@ function act({ id }: TaskAtHand, action: string, body: object) {
 
 function actionBody(action: SearchAction, search: TaskSearch, dryRun: boolean) {
   const given = Object.entries(filterQuery(search)).filter(([, value]) => value);
-  return { action, dryRun, ...Object.fromEntries(given) };
+  // Every task is meant by that alone.
+  return { action, dryRun, ...(given.length === 0 ? { q: "type:*" } : Object.fromEntries(given)) };
 }
 
 function filterQuery({ q, status, type }: TaskSearch): Query {

@@ -83,7 +83,7 @@ test("starts a task, which is asked for its progress and its result", async () =
 test("edits what waits, and is cancelled as any task", async () => {
   await dure.stop();
   await dure.enqueueTask("send-receipt", { order: 7 });
-  const body = { action: "edit", edit: { priority: 9 } };
+  const body = { action: "edit", q: "type:*", edit: { priority: 9 } };
   const { id } = (await ask("POST", "/api/actions", body)).body.task;
   expect(await ask("POST", `/api/tasks/${id}/cancel`, {})).toMatchObject({ status: 200 });
   await dure.start();
@@ -121,10 +121,14 @@ test("what cannot be asked is refused", async () => {
   expect(await code({ action: "explode" })).toBe("INVALID_REQUEST");
   expect(await code({ action: "retry", every: true })).toBe("INVALID_REQUEST");
   expect(await code({ action: "retry", rate: 0 })).toBe("INVALID_REQUEST");
-  expect(await code({ action: "edit" })).toBe("INVALID_OPTION");
+  expect(await code({ action: "edit", q: "type:*" })).toBe("INVALID_OPTION");
   for (const edit of [{ priority: 5_000 }, {}]) {
-    expect(await code({ action: "edit", edit })).toBe("INVALID_OPTION");
-    expect(await code({ action: "edit", edit, dryRun: true })).toBe("INVALID_OPTION");
+    expect(await code({ action: "edit", q: "type:*", edit })).toBe("INVALID_OPTION");
+    expect(await code({ action: "edit", q: "type:*", edit, dryRun: true })).toBe("INVALID_OPTION");
+  }
+  for (const dryRun of [false, true]) {
+    const { body } = await ask("POST", "/api/actions", { action: "cancel", q: undefined, dryRun });
+    expect(body).toMatchObject({ code: "INVALID_OPTION", message: expect.stringContaining("type:*") });
   }
   expect(await code({ action: "retry", q: "" })).toBe("INVALID_OPTION");
   expect(await code({ action: "retry", q: "statsu:x" })).toBe("INVALID_QUERY");

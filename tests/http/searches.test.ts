@@ -155,6 +155,16 @@ test("who may not see payloads changes a rule without losing the one it has", as
   expect((await dure.listSearches())[0]?.alert?.enqueue).toEqual({ type: "page", payload: {} });
 });
 
+test("a list of no names is refused: of a variable that is not set nothing would be found", async () => {
+  for (const parameter of ["status=", "type=", "queue=,"]) {
+    for (const path of ["tasks", "tasks/count", "summary"]) {
+      const { status, body } = await ask("GET", `${path}?${parameter}`);
+      expect({ status, code: body.code }).toEqual({ status: 400, code: "INVALID_REQUEST" });
+      expect(body.message).toContain("it names none; leave it out, or name one.");
+    }
+  }
+});
+
 test("a parameter that is given twice is refused, and not half of it answered", async () => {
   const twice = { status: 400, body: { code: "INVALID_REQUEST" } };
   expect(await ask("GET", "tasks?q=payload.order:1&q=payload.order:2")).toMatchObject(twice);

@@ -38,6 +38,7 @@ export const actionRoutes = [
     run: async ({ dure, documents, body, charge, need, by, audit }): Promise<ActionAnswer> => {
       const { action, edit, dryRun, rate, ...filter } = body;
       if (action === "delete") need("admin");
+      refuseNoFilter(filter);
       const search = searchOf(filter);
       const change = edit && {
         edit: {
@@ -82,3 +83,12 @@ export const actionRoutes = [
     },
   }),
 ];
+
+/** JSON has no word of what is undefined: a filter that was forgotten looks as if none were meant. */
+function refuseNoFilter(filter: object): void {
+  if (Object.keys(filter).length > 0) return;
+  throw new DureError(
+    "INVALID_OPTION",
+    'The action has no filter (q, status, type, queue, from or to), so that every task would fit; give q: "type:*" to mean every task.',
+  );
+}

@@ -28,15 +28,19 @@ const pageMax = 200;
 const batchMax = 1_000;
 
 const list = (text: string) => text.split(",").filter((part) => part !== "");
-const statuses = z.string().transform((text) => list(text).map((status) => status.toUpperCase()));
+/** Of a variable that is not set there is an empty one, which no task would fit. */
+const someNames = z
+  .string()
+  .refine((text) => list(text).length > 0, "it names none; leave it out, or name one");
+const statuses = someNames.transform((text) => list(text).map((status) => status.toUpperCase()));
 export const instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
 
 /** The filters that every list, count and summary takes. */
 export const filterQuery = {
   q: z.string().max(10_000).optional(),
   status: statuses.optional(),
-  type: z.string().transform(list).optional(),
-  queue: z.string().transform(list).optional(),
+  type: someNames.transform(list).optional(),
+  queue: someNames.transform(list).optional(),
   from: instant.optional(),
   to: instant.optional(),
 };
