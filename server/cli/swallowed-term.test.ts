@@ -17,6 +17,14 @@ test.each([
 });
 
 test.each([
+  [["search", "--query", "tag:vip", "--count"], "dure search 'tag:vip'"],
+  [["tail", "--query=tag:vip"], "dure tail 'tag:vip'"],
+  [["search", "--query"], "dure search 'status:failed'"],
+])("%j: a query is no option there", (args, command) => {
+  expect(() => check(...args)).toThrow(`takes its query without --query: ${command}`);
+});
+
+test.each([
   [["search", "--", "-queue:images"]],
   [["search", "-q", "images", "-n5"]],
   [["search", "-dpostgres://me@host/tasks"]],
