@@ -13,6 +13,11 @@ import {
   stretchesStatement,
 } from "../../server/tasks/stores/postgres/counts/count-statements.ts";
 import {
+  besideStatement,
+  stretchStatement,
+} from "../../server/tasks/stores/postgres/search/listed-ranges.ts";
+import { listedStatement } from "../../server/tasks/stores/postgres/search/listed-starts.ts";
+import {
   dueAtStatement,
   nearStatement,
   waitingStatement,
@@ -173,6 +178,12 @@ describe.each([
           startedStatement(byStart, pairs, range),
           ...windowsOf(byStart, range).map((window) => outsideStatement(byStart, pairs, range, window)),
         ];
+        const listed = listedStatement({ ...byStart, sortBy: "startedAt" }, pairs, { limit: 30, all: tasks });
+        starts.push(
+          ...(listed ? [listed] : []),
+          besideStatement(byStart, pairs, range),
+          stretchStatement(byStart, pairs, range, 30, 300),
+        );
         const { page: likely } = likelyPage(search, pairs, { limit: 30, offset: 0, all: tasks });
         for (const one of [page!, likely, ...skips, ...nears, ...starts, tied, maybe]) {
           const plans = await generic.plansOf(one);

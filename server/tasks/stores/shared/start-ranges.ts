@@ -86,3 +86,6 @@ export function startsBeside(window: Window): StartsRead {
   const late = mayMissLate(window) ? ["tasks_late_updated"] : [];
   return { indexes: ["tasks_started_oddly", ...late, "tasks_running"] };
 }
+
+/** Of the list of all tasks; PostgreSQL alone has it. */
+export const startsInList: StartsRead = { indexes: ["tasks_pkey", "tasks_waited", "tasks_running"] };

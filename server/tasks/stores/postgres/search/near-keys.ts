@@ -13,6 +13,7 @@ import type { Context } from "../context.ts";
 import type { TaskRow } from "../rows.ts";
 import { isWithin } from "./entries.ts";
 import type { Candidates } from "./key-source.ts";
+import { listedStatement } from "./listed-starts.ts";
 import {
   dueAtStatement,
   type NearRow,
@@ -65,7 +66,7 @@ export async function nearPlaces(
 ): Promise<NearPlaces> {
   const isWaitingToo = order === "dueAt" && way === "ranges";
   const isInLines = order === "dueAt" && !isWaitingToo;
-  const hasList = isOfList && (order === "dueAt" || order === "priority");
+  const hasList = order === "startedAt" || (isOfList && (order === "dueAt" || order === "priority"));
   const all = hasList ? await countedAll(context, session, search) : undefined;
   const reach = (depth: number): Reach => ({
     limit,
@@ -80,6 +81,14 @@ export async function nearPlaces(
     const { statement, values } = nearStatement(search, order, pairs, reach(depth));
     return session.query(statement, values) as Promise<NearRow[]>;
   };
+  let isSure = true;
+  const first = async (pairs: readonly Pair[]) => {
+    const listed = order === "startedAt" ? listedStatement(search, pairs, reach(limit)) : undefined;
+    isSure = !listed;
+    if (!listed) return read(pairs, limit);
+    const rows = (await session.query(listed.statement, listed.values)) as NearRow[];
+    return rows[0]![0] === 0 ? rows : undefined;
+  };
   const { after: _after, ...unplaced } = search;
   const {
     pairs,
@@ -89,10 +98,10 @@ export async function nearPlaces(
     context,
     session,
     { ...unplaced, definitions: hasDefinitions },
-    (pairs) => allOver([read(pairs, limit), isInLines ? readLines(session, search, pairs, limit) : nothing]),
-    () => tasks !== undefined && !isInLines,
+    (pairs) => allOver([first(pairs), isInLines ? readLines(session, search, pairs, limit) : nothing]),
+    () => tasks !== undefined && !isInLines && isSure,
   );
-  let rows = firstRows;
+  let rows = firstRows ?? (await read(pairs, limit));
   for (let depth = limit; ; depth *= 2) {
     const end = endOf(search, order, rows, nearMost(order, reach(depth)));
     if (isBehind(search, end)) {

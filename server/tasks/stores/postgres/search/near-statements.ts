@@ -195,7 +195,7 @@ function sourcesOf(
   };
 }
 
-function taskBehind(from: string): string {
+export function taskBehind(from: string): string {
   return `SELECT ${sizedTasks} FROM :schema.tasks WHERE tasks.id = page.id AND page.place > ${from}::bigint OFFSET 0`;
 }
 

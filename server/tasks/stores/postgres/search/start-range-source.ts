@@ -12,18 +12,26 @@ import {
   searchWithin,
   startRangeOf,
   startsBeside,
+  startsInList,
   type Window,
   windowsOf,
 } from "../../shared/start-ranges.ts";
 import { allOver, type Session, type Snapshot } from "../connections/database.ts";
 import type { Context } from "../context.ts";
 import { shape } from "../statement.ts";
-import { comparator, placed } from "./chunks.ts";
+import { chunkMax, comparator, firstOfSource, placed } from "./chunks.ts";
 import { elsewhere } from "./elsewhere-keys.ts";
 import { isWithin } from "./entries.ts";
 import type { Candidates, KeySource } from "./key-source.ts";
+import {
+  besideStatement,
+  type ListedRow,
+  listedMost,
+  stretchStatement,
+  windowInList,
+} from "./listed-ranges.ts";
 import { outlined } from "./outline.ts";
-import { countTasks } from "./search.ts";
+import { countedAll, countTasks } from "./search.ts";
 import {
   conditionsOf,
   keysOf,
@@ -47,27 +55,109 @@ export async function startRangeSource(
   const { after: _after, ...unplaced } = search;
   const asked = { ...unplaced, definitions: false };
   const ask = ({ statement, values }: SearchStatement) => session.query(statement, values) as Promise<Row[]>;
-  const {
-    pairs,
-    value: [started, outside],
-  } = await outlined(context, session, asked, (pairs) =>
+  const byLanes = (pairs: readonly Pair[]) =>
     allOver([
       ask(startedStatement(search, pairs, range)),
       ask(outsideStatement(search, pairs, range, narrow)),
-    ]),
-  );
-  const [gathered, ...all] = started;
-  if (gathered![1] <= gatheredStartsMax) {
-    const places = placesOf(search, all);
-    const total = async () => places.length;
-    const starts = gatheredStarts(places.length);
-    return sourceOf(starts, total, (_session, after, limit) => firstOf(search, places, after, limit));
-  }
+    ]);
+  const all = await countedAll(context, session, { ...search, sortBy: "createdAt" });
+  const { pairs, value } = await outlined(context, session, asked, async (pairs) => {
+    const list = listOf(search, pairs, range, all);
+    return list ? { listed: await askList(ask, list) } : { looked: await byLanes(pairs) };
+  });
+  const list = value.listed && listOf(search, pairs, range, all);
+  const listed = list && listedSource(context, list, value.listed!);
+  if (listed) return listed;
+  const [started, outside] = value.looked ?? (await session.inOneGo(() => [byLanes(pairs)]))[0];
+  const gathered = gatheredSource(search, started);
+  if (gathered) return gathered;
   // The index by ids has no other instant.
   if (search.sortBy === "id") return undefined;
   if (isLookedThrough(outside)) return walkOf(context, search, pairs, narrow, outside);
   const fewer = await ask(outsideStatement(search, pairs, range, wide));
   return isLookedThrough(fewer) ? walkOf(context, search, pairs, wide, fewer) : undefined;
+}
+
+function gatheredSource(search: StoreSearch, [counted, ...rows]: readonly Row[]): KeySource | undefined {
+  if (counted![1] > gatheredStartsMax) return undefined;
+  const places = placesOf(search, rows);
+  const total = async () => places.length;
+  const starts = gatheredStarts(places.length);
+  return sourceOf(starts, total, (_session, after, limit) => firstOf(search, places, after, limit));
+}
+
+// From the list of all tasks
+
+/** What is asked of the list. */
+interface List {
+  search: StoreSearch;
+  pairs: readonly Pair[];
+  range: StartRange;
+  /** So many are looked at for a page of it. */
+  most: number;
+}
+
+/** So many keys at first, as `keys` is asked for. */
+function firstKeys(search: StoreSearch): number {
+  return Math.min(chunkMax, Math.max(firstOfSource(search), search.offset + search.limit));
+}
+
+function listOf(
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  range: StartRange,
+  all: number | undefined,
+): List | undefined {
+  const most = listedMost(search, pairs, range, firstKeys(search), all);
+  return most === undefined ? undefined : { search, pairs, range, most };
+}
+
+/** What `besideStatement` has, and the first keys of the list. */
+type Listed = [rows: Row[], keys: ListedRow[]];
+
+async function askList(
+  ask: (statement: SearchStatement) => Promise<Row[]>,
+  { search, pairs, range, most }: List,
+): Promise<Listed> {
+  const keys = ask(stretchStatement(search, pairs, range, firstKeys(search), most)) as Promise<unknown>;
+  return allOver([ask(besideStatement(search, pairs, range)), keys as Promise<ListedRow[]>]);
+}
+
+/** Undefined where too many are beside the list, or to be sorted. */
+function listedSource(context: Context, list: List, [rows, first]: Listed): KeySource | undefined {
+  const { search, range, most } = list;
+  const [counted, ...found] = rows;
+  if (counted![1] > outsideMax || first.some(([, id]) => id === null)) return undefined;
+  const outside = placesOf(search, found);
+  const window = windowInList(range);
+  const { after: _after, ...within } = searchWithin(search, window);
+  const total = async () => (await countTasks(context, within)) + outside.length;
+  return sourceOf(startsInList, total, async (session, after, limit) => {
+    const isFirst = after === search.after && limit === firstKeys(search);
+    const keys = isFirst ? first : await keysBehind(session, list, after, limit, most);
+    const walked = keys.filter(([, , more]) => !more).map(([value, id]) => listedPlace(search, value, id));
+    const [last] = keys.slice(-1).map(([value, id]) => listedPlace(search, value, id));
+    const next = walked.length < keys.length || walked.length === limit ? last : undefined;
+    return { places: inOrder(search, [...walked, ...between(search, outside, after, next)]), next };
+  });
+}
+
+async function keysBehind(
+  session: Session,
+  { search, pairs, range }: List,
+  after: Place | undefined,
+  limit: number,
+  most: number,
+): Promise<ListedRow[]> {
+  const { after: _after, ...unplaced } = search;
+  const placed = after && { after: { ...after, backwards: search.after?.backwards ?? false } };
+  const looked = search.sortBy === "updatedAt" ? most : Math.ceil((most * limit) / firstKeys(search));
+  const { statement, values } = stretchStatement({ ...unplaced, ...placed }, pairs, range, limit, looked);
+  return (await session.query(statement, values)) as ListedRow[];
+}
+
+function listedPlace({ sortBy }: StoreSearch, value: number, id: string): Place {
+  return { value: sortBy === "id" ? null : value, id };
 }
 
 /** Those of both statements begin with how many were looked at. */

@@ -5,6 +5,7 @@
 import type { StoreSearch } from "../../../core/store.ts";
 import { planningOnce } from "../connections/planning.ts";
 import type { Rehearsed } from "../connections/rehearsal.ts";
+import { listedStatement } from "./listed-starts.ts";
 import { nearStatement, type PartedOrder } from "./near-statements.ts";
 import { type Pair, pageStatement, type SearchStatement } from "./search-statements.ts";
 import { likelyPage } from "./whole-pages.ts";
@@ -55,8 +56,12 @@ function pagesOf(search: StoreSearch, share: number | undefined): SearchStatemen
     const fewMax = search.created || search.updated ? limit : undefined;
     const reach = { limit, depth: limit, isWaitingToo: true, fewMax, tasks: { from: 0, share: 1 } };
     const streams = nearStatement(search, sortBy, pairsOf(1, [3]), reach);
-    if (sortBy !== "dueAt" && sortBy !== "priority") return [streams];
     const shared = pairsOf(many, [3]).map((pair) => ({ ...pair, tasks: 1 }));
+    if (sortBy === "startedAt") {
+      const listed = listedStatement(search, shared, { ...reach, all: many });
+      return listed ? [streams, listed] : [streams];
+    }
+    if (sortBy === "duration") return [streams];
     return [streams, nearStatement(search, sortBy, shared, { ...reach, isOfList: true, all: many })];
   }
   return laneCounts.flatMap((lanes) =>

@@ -6,7 +6,7 @@ import { earliest, isDownwards, lateMs } from "../../shared/search-bounds.ts";
 import type { Keys, Pair, Text } from "./search-statements.ts";
 
 /** Before, byte by byte, every id; and after every id. */
-const [firstId, lastId] = ["", "\u{10ffff}"];
+export const [firstId, lastId] = ["", "\u{10ffff}"] as const;
 
 /** Whether the primary key has every task of the search, and no other, in its order. */
 export function isWhole(search: StoreSearch, pairs: readonly Pair[]): boolean {

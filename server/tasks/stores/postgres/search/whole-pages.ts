@@ -18,10 +18,10 @@ import {
   streamsOf,
   Text,
 } from "./search-statements.ts";
-import { isOfGeneratedIds, isWhole, wholeBounds, wholeConditions } from "./whole-keys.ts";
+import { isOfGeneratedIds, isWhole, type WholeBounds, wholeBounds, wholeConditions } from "./whole-keys.ts";
 
 /** So many are passed over in the time of a look into a stream. Few streams are read sooner. */
-const passedInLook = 20;
+export const passedInLook = 20;
 const fewStreamsMax = 24;
 /** So many times as many as are likely to be needed are looked at, and so many more. */
 const lookedSpare = 2;
@@ -151,13 +151,23 @@ function mostLooked(
   wanted: number,
   all: number | undefined,
 ): number | undefined {
-  const passing = sumOf(pairs);
-  if (search.sortBy === "updatedAt" || !isOfGeneratedIds(pairs) || all === undefined || passing < 1)
-    return undefined;
+  if (search.sortBy === "updatedAt") return undefined;
   const streams = pairs.reduce((sum, pair) => sum + streamsOf(search, pair).length, 0);
+  return likelyLooked(pairs, streams, wanted, all, wholeBounds(search));
+}
+
+/** The same where that takes the place of so many looks into streams. */
+export function likelyLooked(
+  pairs: readonly Pair[],
+  streams: number,
+  wanted: number,
+  all: number | undefined,
+  { from, to, isAfterLate, isFromFirst }: WholeBounds,
+): number | undefined {
+  const passing = sumOf(pairs);
+  if (!isOfGeneratedIds(pairs) || all === undefined || passing < 1) return undefined;
   const expected = wanted * Math.max(1, all / passing);
   if (streams <= fewStreamsMax || expected > streams * passedInLook) return undefined;
-  const { from, to, isAfterLate, isFromFirst } = wholeBounds(search);
   if (!isAfterLate || compareText(from, to) >= 0) return undefined;
   // Where ended tasks are deleted after some time, those that are left there are of a few statuses, among the entries of the deleted.
   if (isFromFirst && passing < mostShare * all) return undefined;
@@ -171,22 +181,26 @@ function passingOf(
   pairs: readonly Pair[],
   looked: number,
 ): { list: string; passing: string; order: string } {
-  const { types, queues, statuses, updated } = search;
   const order = `ORDER BY ${ordered(search, ["tasks.id"])}`;
+  const conditions = wholeConditions(text, search, wholeBounds(search)).join(" AND ");
+  return {
+    list: `FROM :schema.tasks WHERE ${conditions} ${order} LIMIT ${text.add(looked)}`,
+    passing: passes(text, search, pairs),
+    order,
+  };
+}
+
+/** Whether a task is of these pairs, where types, queues or statuses are asked for, and within the range of the last change. */
+export function passes(text: Text, search: StoreSearch, pairs: readonly Pair[]): string {
+  const { types, queues, statuses, updated } = search;
   const among = (column: string, type: string, some: readonly number[] | undefined) => {
     const given = `${text.add(some ? [...new Set(some)] : null)}::${type}[]`;
     return `(${given} IS NULL OR ${column} = ANY(${given}))`;
   };
-  const conditions = wholeConditions(text, search, wholeBounds(search)).join(" AND ");
-  const passing = [
+  return [
     among("tasks.status", "smallint", statuses && pairs.map(({ status }) => status)),
     among("tasks.lane", "integer", (types ?? queues) && pairs.map(({ lane }) => lane)),
     `tasks.updated_at >= ${text.add(updated?.start ?? instantMin)}::bigint`,
     `tasks.updated_at < ${text.add(updated?.end ?? instantMax)}::bigint`,
   ].join(" AND ");
-  return {
-    list: `FROM :schema.tasks WHERE ${conditions} ${order} LIMIT ${text.add(looked)}`,
-    passing,
-    order,
-  };
 }
