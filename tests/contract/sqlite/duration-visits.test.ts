@@ -4,7 +4,7 @@ import { afterEach, expect, test } from "vitest";
 import { ulidStart } from "../../../server/tasks/core/ids.ts";
 import { readMigrations } from "../../../server/tasks/stores/migrate.ts";
 import type { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
-import { durationKeys } from "../../../server/tasks/stores/sqlite/search/duration-keys.ts";
+import { durationIndexes, durationKeys } from "../../../server/tasks/stores/sqlite/search/duration-keys.ts";
 import { isPlace } from "../../../server/tasks/stores/sqlite/search/search-key.ts";
 import { slowSource } from "../../../server/tasks/stores/sqlite/search/slow-source.ts";
 import { newSearch, startAt } from "../../support/builders.ts";
@@ -12,6 +12,7 @@ import { newSearch, startAt } from "../../support/builders.ts";
 const migrations = readMigrations(
   new URL("../../../server/tasks/stores/sqlite/migrations/", import.meta.url),
 );
+const hourMs = 3_600_000;
 const closing: (() => unknown)[] = [];
 afterEach(() => {
   for (const close of closing.splice(0)) close();
@@ -101,3 +102,30 @@ test.each([false, true])(
     expect(most).toBeLessThan(tasks);
   },
 );
+
+/** A hundred thousand tasks in each hour of some days, and ten in the first hour and in the last one. */
+function busyDays(database: DatabaseSync): { first: number; last: number } {
+  const [first, hours] = [Math.floor(startAt / hourMs), 100];
+  const last = first + hours - 1;
+  database.exec(`INSERT INTO lanes (lane, type, queue, own_ids) VALUES (1, 'resize-image', 'default', 0);
+    INSERT INTO tallies (lane, status, tasks) VALUES (1, 3, ${(hours - 2) * 100_000 + 20});
+    WITH RECURSIVE hours (hour) AS (VALUES (${first}) UNION ALL SELECT hour + 1 FROM hours WHERE hour < ${last})
+    INSERT INTO hour_tallies (lane, hour, state, tasks, changed)
+      SELECT 1, hour, 3, tasks, tasks FROM (SELECT hour, iif(hour IN (${first}, ${last}), 10, 100000) AS tasks FROM hours);
+    INSERT INTO minute_tallies (lane, minute, state, tasks, changed)
+      VALUES (1, ${first * 60 + 30}, 3, 10, 10), (1, ${last * 60 + 30}, 3, 10, 10)`);
+  return { first: first * hourMs, last: last * hourMs };
+}
+
+test.each([false, true])("few that were created lately are put in order, downwards: %s", (descending) => {
+  const { database, connection } = counting("tasks_duration");
+  const { first, last } = busyDays(database);
+  const search = newSearch({ sortBy: "duration", descending, types: ["resize-image"] });
+  const isSorted = (created: { start?: number; end?: number }) =>
+    !durationIndexes(connection, { ...search, created }).includes("tasks_duration");
+  expect(isSorted({ start: last + 60_000 })).toBe(true);
+  expect(isSorted({ start: last + 2 * hourMs })).toBe(true);
+  expect(isSorted({ end: first + hourMs })).toBe(true);
+  expect(isSorted({ start: last - 1 })).toBe(false);
+  expect(isSorted({ end: first + hourMs + 1 })).toBe(false);
+});

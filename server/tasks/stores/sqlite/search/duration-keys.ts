@@ -6,7 +6,7 @@
 import { ulidStart } from "../../../core/ids.ts";
 import type { StoreSearch } from "../../../core/store.ts";
 import { hourMs } from "../../shared/hours.ts";
-import { dayMs } from "../../shared/kept-counts.ts";
+import { dayMs, minuteMs } from "../../shared/kept-counts.ts";
 import { isOfRange, sortedBetween } from "../../shared/near-orders.ts";
 import { isDownwards, lateMs } from "../../shared/search-bounds.ts";
 import type { Connection } from "../connection.ts";
@@ -20,6 +20,7 @@ import {
   indexedKeys,
   indexedWithin,
   lateTasks,
+  minutesOfTasks,
 } from "./duration-statements.ts";
 import { headed, shareOfPage, streamKeys } from "./key-stream.ts";
 import { findPairs } from "./pairs.ts";
@@ -190,7 +191,10 @@ class DurationOrder {
     const plain: StoreSearch = { ...filters, sortBy: "createdAt" };
     const { start, end } = this.#created;
     if (start >= end) return 0;
-    const grain = end - start > 4 * dayMs ? dayMs : hourMs;
+    // Of an open range no more counts than when there are tasks: within the last minutes lie few of the day's.
+    const [first, last] = this.#connection.prepare(minutesOfTasks).get() as unknown as [number, number];
+    const length = Math.min(end, (last + 1) * minuteMs) - Math.max(start, first * minuteMs);
+    const grain = length > 4 * dayMs ? dayMs : hourMs;
     const range = {
       ...(start > before && { start: Math.floor(start / grain) * grain }),
       ...(end < behind && { end: Math.ceil(end / grain) * grain }),

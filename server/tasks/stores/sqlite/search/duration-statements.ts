@@ -121,3 +121,7 @@ function createdIn(columns: string, isDown: boolean, hasPlace: boolean): string 
   return `SELECT ${columns} FROM tasks INDEXED BY ${created.index} WHERE lane = ? AND ${created.condition} AND ${from} AND ${to}
     ORDER BY created_at ${direction}, id ${direction}`;
 }
+
+/** The first and the last minute in which any task was created or changed; 0 without one. */
+export const minutesOfTasks = `/* dure:minutesOfTasks */ SELECT coalesce((SELECT min(minute) FROM minute_tallies), 0),
+  coalesce((SELECT max(minute) FROM minute_tallies), 0)`;
