@@ -42,28 +42,35 @@ async function enqueue(): Promise<void> {
 const ofPlan: Partial<StoreSearch> = {
   where: { kind: "equals", field: { of: "attribute", name: "plan" }, values: ["pro"] },
 };
-const searches: [string, Partial<StoreSearch>, number][] = [
-  ["an attribute", ofPlan, 6],
-  ["an attribute, a page of them", { ...ofPlan, limit: 2 }, 2],
-  ["a text", { where: { kind: "text", text: "needle" } }, 6],
-  ["a text, a page of them", { where: { kind: "text", text: "needle" }, limit: 2 }, 2],
+const searches: [string, Partial<StoreSearch>, number, string[]][] = [
+  ["an attribute", ofPlan, 6, []],
+  ["an attribute, with definitions", { ...ofPlan, definitions: true }, 6, []],
+  ["an attribute, a page of them", { ...ofPlan, limit: 2 }, 2, []],
+  ["a text", { where: { kind: "text", text: "needle" } }, 6, ["COMMIT"]],
+  ["a text, a page of them", { where: { kind: "text", text: "needle" }, limit: 2 }, 2, ["COMMIT"]],
 ];
 
 const searchFor = (asked: Partial<StoreSearch>) =>
   newSearch({ ...{ sortBy: "createdAt", descending: false, definitions: false, limit: 50 }, ...asked });
 
-test.each(searches)("one question and its end: %s", async (_, asked, count) => {
-  await enqueue();
-  const query = vi.spyOn(pg.Client.prototype, "query");
-  for (let time = 1; time <= 3; time += 1) {
-    query.mockClear();
-    const { tasks } = await store.searchTasks(searchFor(asked));
-    expect(tasks.map(({ id, payload }) => [id, payload])).toEqual(
-      ids.slice(0, count).map((id) => [id, payload]),
-    );
-  }
-  expect(query.mock.calls.map(([asked]) => (asked as { text?: string }).text)).toEqual([undefined, "COMMIT"]);
-});
+test.each(searches)(
+  "one question, and its end where more may be asked: %s",
+  async (_, asked, count, ends) => {
+    await enqueue();
+    const query = vi.spyOn(pg.Client.prototype, "query");
+    for (let time = 1; time <= 3; time += 1) {
+      query.mockClear();
+      const { tasks } = await store.searchTasks(searchFor(asked));
+      expect(tasks.map(({ id, payload }) => [id, payload])).toEqual(
+        ids.slice(0, count).map((id) => [id, payload]),
+      );
+    }
+    expect(query.mock.calls.map(([asked]) => (asked as { text?: string }).text)).toEqual([
+      undefined,
+      ...ends,
+    ]);
+  },
+);
 
 test("not where the index has what waits beside what is asked for, which may be many", async () => {
   await enqueue();

@@ -70,10 +70,12 @@ export function askAttributes(
     const first = (most: number, along?: Along) =>
       orderedKeys(session, search, spot!, search.after, most, along);
     const page = firstOfFiltered(search);
-    if (along && page <= along.most && isExact(search))
+    if (along && page <= along.most && isExact(search)) {
+      along.isPage = true;
       return first(page, along).then((first) => [
         { spot: spot!, estimate: first.length, first, isExact: true },
       ]);
+    }
     return allOver([estimateOf(session, search, spot!), first(firstOfSource(search))]).then(
       ([estimate, first]) => [{ spot: spot!, estimate, first }],
     );

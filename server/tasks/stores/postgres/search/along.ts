@@ -4,6 +4,7 @@
  */
 import type { Place } from "../../../core/store.ts";
 import type { Snapshot } from "../connections/database.ts";
+import type { Placed } from "./entries.ts";
 import type { SubjectRow } from "./subjects.ts";
 
 /** A candidate, with what is read of it to test it where that came along; null where no task of the search is there. */
@@ -18,6 +19,10 @@ export interface Along {
   most: number;
   /** Asks for the tasks of those that the statement before has noted. */
   rows(): Promise<SubjectRow[]>;
+  /** Set where these are asked for and nothing else is likely to be. */
+  isPage?: true;
+  /** Of definitions without tasks, where they were asked for together with these. */
+  entries?: Placed[];
 }
 
 /** A part of a statement (WITH … AS) that notes the `task_id` of another one. */

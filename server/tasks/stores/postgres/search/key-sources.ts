@@ -14,7 +14,7 @@ import type { Passing } from "../texts/text-ways.ts";
 import type { Along } from "./along.ts";
 import { durationSource } from "./duration-source.ts";
 import type { KeySource } from "./key-source.ts";
-import { outline, outlined } from "./outline.ts";
+import { entriesIn, outline, outlined } from "./outline.ts";
 import type { Pair } from "./search-statements.ts";
 import { valueSource } from "./value-keys.ts";
 
@@ -71,16 +71,23 @@ export async function findKeySource(
  * asked again with these.
  */
 async function askedOf(
-  { attributes }: Context,
+  context: Context,
   session: Snapshot,
   search: StoreSearch,
   names: (session: Session) => Promise<readonly NamedAttribute[]>,
   along: Along | undefined,
 ): ReturnType<typeof askAttributes> {
-  const { known } = attributes;
+  const { known } = context.attributes;
   const ask = (all: readonly NamedAttribute[]) => askAttributes(session, search, all, along);
   if (!known) return ask(await names(session));
-  const [all, asked] = await session.inOneGo(() => [names(session), ask(known)]);
+  // What is the page goes out with the entries of definitions among it, and with the end of the snapshot.
+  const isPage = () => along?.isPage === true;
+  const entries = () => (isPage() ? entriesIn(context, session, search) : undefined);
+  const [all, asked, found] = await session.inOneGo(
+    () => [names(session), ask(known), Promise.resolve(entries())],
+    isPage,
+  );
+  if (along && found) along.entries = found;
   return areSame(all, known) ? asked : ask(all);
 }
 

@@ -332,7 +332,7 @@ class Walk {
       const candidates = await source.keys(session, search.after, firstOf(source, search));
       const [begun, entries] = await session.inOneGo(() => [
         this.#read(session, candidates),
-        entriesIn(this.#context, session, search),
+        Promise.resolve(along?.entries ?? entriesIn(this.#context, session, search)),
       ]);
       return { ...source, begun, entries };
     }, planningOnce);
