@@ -20,6 +20,7 @@ import { Measured } from "./measured.ts";
 import { type Question, questions } from "./questions.ts";
 import { findSubjects, measure, type Subject } from "./subjects.ts";
 import { dataFolder } from "./support/data.ts";
+import { lateness } from "./support/event-loop.ts";
 import { isMet, type Target, targets } from "./targets.ts";
 
 const { values } = parseArgs({
@@ -106,7 +107,11 @@ function print(): void {
   for (const target of shownTargets()) table.push(rowOf(target));
   console.log(table.toString());
   for (const subject of subjects) if (subject.missing) console.log(`${subject.title}: ${subject.missing}`);
-  for (const { name } of chosen) printFailures(name);
+  for (const { name } of chosen) {
+    printFailures(name);
+    const late = lateness(measured, name);
+    if (late) console.log(late);
+  }
   console.log(machine());
 }
 

@@ -1,9 +1,9 @@
 /**
  * The same drain in a file with many finished tasks, while eight searches run without pause in the same process: pages of
- * every kind, counts and facets. Also how late the event loop gets meanwhile.
+ * every kind, counts and facets. Also how late the event loop gets meanwhile, and that of an idle process beside.
  */
 import { caseOptions, define, drainRate, finish, items, open, startCounter } from "../support/case.ts";
-import { eventLoopDelay } from "../support/event-loop.ts";
+import { eventLoopDelayBeside } from "../support/event-loop.ts";
 
 const { tasks, database } = caseOptions(100_000);
 const { onStart, reached } = startCounter(tasks);
@@ -28,7 +28,7 @@ const asking = searches.map(async (search) => {
     asked += 1;
   }
 });
-const delay = await eventLoopDelay(async () => {
+const delay = await eventLoopDelayBeside(async () => {
   rate = await drainRate(dure, reached, tasks);
 });
 isOver = true;

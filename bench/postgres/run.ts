@@ -19,6 +19,7 @@ import pc from "picocolors";
 import { Measured } from "../measured.ts";
 import { measure } from "../subjects.ts";
 import { dataFolder } from "../support/data.ts";
+import { lateness } from "../support/event-loop.ts";
 import { serverSettings, startServer } from "../support/postgres.ts";
 import { fillPostgres } from "./fill.ts";
 import { isMet, type Question, questions, subjects, targets } from "./questions.ts";
@@ -116,6 +117,10 @@ function print(): void {
       const reason = measured.failure(question.name, name);
       if (reason) console.log(`${question.name}, ${title}: ${pc.red("failed")}: ${reason}`);
     }
+  }
+  for (const { name } of chosen) {
+    const late = lateness(measured, name);
+    if (late) console.log(late);
   }
   if (!existsSync(join(import.meta.dirname, "peers/node_modules"))) {
     console.log("The peers are not installed: npm ci in bench/postgres/peers");
