@@ -5,6 +5,7 @@
  */
 import type pg from "pg";
 import { DureError } from "../../../core/errors.ts";
+import type { Drain } from "./drain.ts";
 import { Driver } from "./driver.ts";
 import { type KeptClient, KeptConnections } from "./kept-connections.ts";
 import type { Location } from "./location.ts";
@@ -16,6 +17,7 @@ import {
   NotSent,
   wasNeverSent,
 } from "./postgres-errors.ts";
+import { Sends } from "./sends.ts";
 
 /** How long `close` waits for answers. */
 const closeGraceMs = 5_000;
@@ -39,12 +41,14 @@ export class Connections {
   #ended: Promise<void> | undefined;
   readonly #clients = new Set<pg.PoolClient>();
   readonly #kept = new KeptConnections();
+  readonly #sends: Sends;
   /** Refuses those who wait for a connection. */
   readonly #connecting = new Set<() => void>();
 
   /** @param onConnect called for each new connection, before its first statement */
-  constructor(location: Location, onConnect: () => void) {
+  constructor(location: Location, drain: Drain, onConnect: () => void) {
     this.#location = location;
+    this.#sends = new Sends(drain);
     this.#onConnect = onConnect;
   }
 
@@ -84,7 +88,9 @@ export class Connections {
 
   /** Runs `work` on a connection of the pool; one that is of no more use leaves the pool. @param work may `hold` it for longer */
   async use<Value>(work: Work<Value>): Promise<Value> {
-    return this.#on(await this.#take(this.#pool), work, ({ client, broken, held }) => {
+    const taken = await this.#take(this.#pool);
+    await this.#sends.turn();
+    return this.#on(taken, work, ({ client, broken, held }) => {
       if (held) void held.then((lost) => client.release(broken || lost));
       else client.release(broken);
     });
@@ -92,7 +98,9 @@ export class Connections {
 
   /** `use` for what only reads: on the connection that was read on before, even while that is held. */
   async read<Value>(work: Work<Value>): Promise<Value> {
-    return this.#on(await this.#take(this.#pool, true), work, ({ client, broken, held }) => {
+    const taken = await this.#take(this.#pool, true);
+    await this.#sends.turn();
+    return this.#on(taken, work, ({ client, broken, held }) => {
       const ended = held ?? Promise.resolve(false);
       const isWaitedFor = (this.#pool?.waitingCount ?? 0) > 0;
       if (broken || this.#kept.isLost(client)) client.release(true);

@@ -13,6 +13,7 @@ import { CopyIn } from "../copy-in.ts";
 import { type Behind, onDisk, type Statement } from "../statement.ts";
 import { ask } from "./ask.ts";
 import { Connections } from "./connections.ts";
+import { Drain } from "./drain.ts";
 import { inOneGo, queryTimeoutMs } from "./driver.ts";
 import type { Location } from "./location.ts";
 import { type Planning, planningFreely } from "./planning.ts";
@@ -76,6 +77,7 @@ export class Database implements Session {
   readonly location: Location;
   /** For what changes nothing: as `read`. */
   readonly reading: Session = { query: (statement, values) => this.read(statement, values) };
+  readonly drain = new Drain();
   /** Called for each new connection, before its first statement: its server may know less than the one before it did. */
   connected: () => void = () => undefined;
   /** Of the texts of searches. */
@@ -89,7 +91,7 @@ export class Database implements Session {
 
   constructor(location: Location) {
     this.location = location;
-    this.#connections = new Connections(location, () => this.connected());
+    this.#connections = new Connections(location, this.drain, () => this.connected());
     this.#texts = new PreparedTexts(location.schema);
     this.#turns = new Turns(location.poolSize - 1);
     this.#prepare = location.prepare !== "off";

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Drain } from "./drain.ts";
 import { GivingWay } from "./giving-way.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
@@ -14,7 +15,7 @@ function begin(tookMs: number) {
     if (name === "broken") throw new Error("broken");
     return [];
   };
-  const searching = new GivingWay({ read } as never);
+  const searching = new GivingWay({ read, drain: new Drain() } as never);
   let isDrained = false;
   /** Until it is drained, 2,000 tasks end each second. */
   const drain = () => {

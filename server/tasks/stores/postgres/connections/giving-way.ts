@@ -12,9 +12,6 @@ import type { Planning } from "./planning.ts";
 /** So long at most a read waits for its turn. */
 const patienceMs = 500;
 const restMsMax = 100;
-/** It is a drain while so many tasks end within so many milliseconds, and for as long after that. */
-const drainedMin = 200;
-const drainedMs = 100;
 
 /** The reads of searches. */
 export interface Searching {
@@ -32,27 +29,12 @@ export class GivingWay implements Searching {
   /** In the order they came. */
   readonly #waiting = new Set<(isTurn: boolean) => void>();
 
-  /** Tasks that were settled since then. */
-  #settled = 0;
-  #settledSince = Number.NEGATIVE_INFINITY;
-  #drainsUntil = Number.NEGATIVE_INFINITY;
-
   constructor(database: Database) {
     this.#database = database;
   }
 
   settling(tasks: number): void {
-    const now = performance.now();
-    if (now - this.#settledSince > drainedMs) {
-      this.#settledSince = now;
-      this.#settled = 0;
-    }
-    this.#settled += tasks;
-    if (this.#settled >= drainedMin) this.#drainsUntil = now + drainedMs;
-  }
-
-  get #isDrain(): boolean {
-    return performance.now() < this.#drainsUntil;
+    this.#database.drain.settling(tasks);
   }
 
   snapshot<Value>(work: (session: Snapshot) => Promise<Value>, plan?: Planning): Promise<Value> {
@@ -64,7 +46,7 @@ export class GivingWay implements Searching {
   }
 
   async #inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
-    if (!this.#isDrain) return work();
+    if (!this.#database.drain.isOn) return work();
     const hasTurn = !this.#isTaken || (await this.#turn());
     if (!hasTurn) return work();
     this.#isTaken = true;
@@ -92,7 +74,7 @@ export class GivingWay implements Searching {
   /** To the one who waits longest; where the drain is over, nobody needs one. */
   #pass(): void {
     const [next] = this.#waiting;
-    if (next && this.#isDrain) next(true);
+    if (next && this.#database.drain.isOn) next(true);
     else {
       this.#isTaken = false;
       for (const go of [...this.#waiting]) go(false);
