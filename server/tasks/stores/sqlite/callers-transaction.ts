@@ -154,10 +154,13 @@ function contextOf(database: SqliteDatabase): WriteContext {
   } as Omit<WriteContext, "locks"> as WriteContext;
 }
 
-const prepared = new WeakMap<SqliteDatabase, Pick<Connection, "prepare">>();
+/** What enqueueing takes of a connection. */
+type Statements = Pick<Connection, "prepare" | "once">;
+
+const prepared = new WeakMap<SqliteDatabase, Statements>();
 
 /** Prepared statements with rows as arrays, made once for each connection. */
-function statementsOf(database: SqliteDatabase): Pick<Connection, "prepare"> {
+function statementsOf(database: SqliteDatabase): Statements {
   let found = prepared.get(database);
   if (!found) {
     const statements = new Map<string, StatementSync>();
@@ -171,6 +174,7 @@ function statementsOf(database: SqliteDatabase): Pick<Connection, "prepare"> {
         }
         return statement;
       },
+      once: (_name, read) => read(),
     };
     prepared.set(database, found);
   }
