@@ -8,7 +8,7 @@ import { compareText } from "../../server/tasks/core/values/compare.ts";
 import { Database } from "../../server/tasks/stores/postgres/connections/database.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/connections/location.ts";
 import { planningOnce } from "../../server/tasks/stores/postgres/connections/planning.ts";
-import { listedStatement } from "../../server/tasks/stores/postgres/search/listed-starts.ts";
+import { listedStatement, promptMs } from "../../server/tasks/stores/postgres/search/listed-starts.ts";
 import { outline } from "../../server/tasks/stores/postgres/search/outline.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
 import { newSearch } from "../support/builders.ts";
@@ -26,8 +26,8 @@ const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 /** By which some start after their creation, or before it, and are changed after their start. */
 const oddly = [
-  [20 * secondMs, 0],
-  [20 * secondMs + 1, 20],
+  [promptMs, 0],
+  [promptMs + 1, 20],
   [-1, 30],
   [-2 * hourMs, 3 * hourMs],
   [3 * hourMs, 20],
@@ -70,8 +70,8 @@ function recorded(n: number): TaskRecord {
 
 function turned(record: TaskRecord, n: number): TaskRecord {
   const place = n % 10;
-  const createdAt = recordOf(n - place, tasks, now, "history").createdAt + place * secondMs;
-  const startedAt = createdAt + (10 - place) * 2 * secondMs;
+  const createdAt = recordOf(n - place, tasks, now, "history").createdAt + place * (promptMs / 20);
+  const startedAt = createdAt + (10 - place) * (promptMs / 10);
   const id = `${ulidStart(createdAt)}${record.id.slice(10)}`;
   const endedAt = startedAt + 10 * place;
   return { ...record, id, createdAt, dueAt: createdAt, startedAt, updatedAt: endedAt, completedAt: endedAt };

@@ -22,7 +22,7 @@ import { firstId, lastId, type WholeBounds } from "./whole-keys.ts";
 import { isOfAll, likelyLooked, passedInLook, passes, sumOf } from "./whole-pages.ts";
 
 /** A task that started later than this after its creation, or before it, is in an index of its own; see migration 31. */
-export const promptMs = 20_000;
+export const promptMs = 2_000;
 
 const wait = "tasks.started_at - tasks.created_at";
 export const isPrompt = `${wait} BETWEEN 0 AND ${promptMs}`;
