@@ -181,3 +181,28 @@ test("some pages by start are of that list, and for some of these it has too few
   expect(found.known, JSON.stringify(found)).toBeGreaterThan(20);
   expect(found.lanes, JSON.stringify(found)).toBeGreaterThan(5);
 });
+
+test("an hour of the list that is full of what waits is not walked to its end", async () => {
+  const from = now - 12 * dayMs;
+  const records = Array.from({ length: 2_000 }, (_, n) => ({
+    ...recordOf(n, 2_000, now, "waiting"),
+    ...{ id: `${ulidStart(from + n * secondMs)}${"W".repeat(12)}${1_000 + n}` },
+    ...{ createdAt: from + n * secondMs, updatedAt: from + n * secondMs, dueAt: from + n * secondMs },
+  }));
+  for (let at = 0; at < records.length; at += 1_000)
+    ok(await store.writeRecords(records.slice(at, at + 1_000)));
+  const to = from + hourMs;
+  const search = newSearch({
+    ...{ sortBy: "createdAt", descending: true, limit, definitions: false },
+    where: {
+      ...{ kind: "range", field: { of: "task", name: "startedAt" } },
+      ...{ from: { value: from, isIncluded: true }, to: { value: to, isIncluded: false } },
+    },
+  });
+  const wanted = fitting(search, (at) => at >= from && at < to);
+  await compare(search, wanted, "among what waits");
+  const snapshots = vi.spyOn(Database.prototype, "snapshot");
+  await store.searchTasks(search);
+  expect(snapshots.mock.calls.length).toBeLessThanOrEqual(2);
+  snapshots.mockRestore();
+});

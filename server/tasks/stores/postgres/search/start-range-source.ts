@@ -123,11 +123,16 @@ async function askList(
   return allOver([ask(besideStatement(search, pairs, range)), keys as Promise<ListedRow[]>]);
 }
 
-/** Undefined where too many are beside the list, or to be sorted. */
+/** Of the stretch less than this share of what it was thought to have: the rest of it is likely to be full of others, such as what waits. */
+const leastShare = 0.25;
+
+/** Undefined where too many are beside the list, or to be sorted, or too few were in what was looked at. */
 function listedSource(context: Context, list: List, [rows, first]: Listed): KeySource | undefined {
   const { search, range, most } = list;
   const [counted, ...found] = rows;
+  const mayHaveMore = first.some(([, , more]) => more);
   if (counted![1] > outsideMax || first.some(([, id]) => id === null)) return undefined;
+  if (mayHaveMore && first.length - 1 < leastShare * firstKeys(search)) return undefined;
   const outside = placesOf(search, found);
   const window = windowInList(range);
   const { after: _after, ...within } = searchWithin(search, window);
