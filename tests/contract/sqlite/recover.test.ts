@@ -110,6 +110,21 @@ test("what lies on damaged pages of the table is lost and named, first and last 
   });
 });
 
+test("where a damaged number says that the last place is far off, the end is found all the same", async () => {
+  const page = leaves(pagesOf("tasks")).at(-1)!;
+  writeFileSync(from, sound);
+  const database = new DatabaseSync(from, { timeout: 10_000 });
+  database.exec("UPDATE attempts SET seq = 1 << 52 WHERE seq = (SELECT max(seq) FROM attempts)");
+  database.close();
+  const bytes = readFileSync(from);
+  bytes.fill(0x55, (page.pageno - 1) * pageBytes, page.pageno * pageBytes);
+  writeFileSync(from, bytes);
+  const { tasks, lost, lostIds } = await recoverDatabase({ from, to });
+  expect({ tasks, lost, named: lostIds.length }).toEqual({
+    ...{ tasks: 1_503 - page.ncell, lost: page.ncell, named: page.ncell },
+  });
+});
+
 test("with the root of the table all tasks are lost, and named by the index", async () => {
   damage([pagesOf("tasks").find(({ pagetype }) => pagetype === "internal")!]);
   const { tasks, lost, lostIds } = await recoverDatabase({ from, to });

@@ -1,7 +1,7 @@
 /**
  * Reads what can still be read of a damaged file, and writes nothing to it (F83). Tasks are read in the order of the table;
- * where that meets a page that cannot be read, each place after it is tried, so that no more is missed than lies on such
- * pages. The index of ids, which lies on other pages, then tells which tasks these were.
+ * where that meets a page that cannot be read, each place after it is tried, the far ones in steps, so that hardly more is missed
+ * than lies on such pages. The index of ids, which lies on other pages, then tells which tasks these were.
  */
 import { readdirSync } from "node:fs";
 import type { SQLInputValue, StatementSync } from "node:sqlite";
@@ -34,6 +34,8 @@ type Gap = [first: number, last: number];
 
 /** Places tried between two batches, so that whoever waits for them can be told and can end it. */
 const triesMax = 2_000;
+/** So many places in a row are tried one by one; beyond, since a damaged number may say that the last place is far off, in growing steps. */
+const eachMax = 20_000;
 /** Where nothing tells how many tasks there were. */
 const placesMax = 10_000_000;
 
@@ -136,13 +138,35 @@ export class Salvage implements DamagedSource {
 
   /** Answers the first place after `from` whose task can be read, or one after the last. */
   *#passOver(from: number, last: number): Generator<SalvagedTask[], number> {
-    let place = from + 1;
-    while (place <= last && !this.#read(sql.tasksFrom(this.#hasAttributes), [place, 1], [])) {
-      place += 1;
-      if ((place - from) % triesMax === 0) yield [];
+    let place = from;
+    let failed = from;
+    for (let tries = 1; place < last; tries += 1) {
+      failed = place;
+      place = Math.min(last, place + stepBehind(place - from));
+      if (this.#canRead(place)) {
+        const first = this.#firstReadable(failed, place);
+        this.#gaps.push([from, first - 1]);
+        return first;
+      }
+      if (tries % triesMax === 0) yield [];
     }
-    this.#gaps.push([from, place - 1]);
-    return place;
+    this.#gaps.push([from, last]);
+    return last + 1;
+  }
+
+  /** Between a place that cannot be read, and one that can. */
+  #firstReadable(failed: number, readable: number): number {
+    let [before, first] = [failed, readable];
+    while (first - before > 1) {
+      const middle = Math.floor((before + first) / 2);
+      if (this.#canRead(middle)) first = middle;
+      else before = middle;
+    }
+    return first;
+  }
+
+  #canRead(place: number): boolean {
+    return this.#read(sql.tasksFrom(this.#hasAttributes), [place, 1], []);
   }
 
   #toTask(row: Columns, lane: Columns | undefined, workers: Map<SQLInputValue, SQLInputValue>): SalvagedTask {
@@ -235,6 +259,11 @@ export class Salvage implements DamagedSource {
       throw error;
     }
   }
+}
+
+/** @param passed how many places were passed over so far */
+function stepBehind(passed: number): number {
+  return passed < eachMax ? 1 : Math.ceil(passed / 1_000);
 }
 
 /** Its table may be unreadable, but a lock that is held says enough. */
