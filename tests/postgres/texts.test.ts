@@ -1,8 +1,9 @@
 /** Full text: what is indexed when, and that nothing is missed. */
 import { describe, expect, test } from "vitest";
+import { onceOnly } from "../../server/tasks/stores/postgres/statement.ts";
 import { settlementOf } from "../support/builders.ts";
 import { ok } from "../support/stores.ts";
-import { claim, clock, index, schema, store, task, useTextIndex } from "../support/text-index.ts";
+import { claim, clock, database, index, schema, store, task, useTextIndex } from "../support/text-index.ts";
 
 useTextIndex();
 
@@ -108,6 +109,27 @@ describe("the index follows the tasks", () => {
     ok(await store.writeTexts(read.map(({ ref }) => ({ ref, text: "old" }))));
     expect(await bodies()).toEqual({});
     expect(await index()).toEqual(["a"]);
+  });
+
+  test("a text that is late does not take the place of a newer one", async () => {
+    ok(await store.enqueueTasks([task("a", "ONE")]));
+    const [late] = await store.readUnindexed({ limit: 10 });
+    const writing = await database.transaction(async (session) => {
+      // Somebody else has indexed what the task is by then, and is about to commit it.
+      await session.query(
+        onceOnly(
+          "newerText",
+          "INSERT INTO :schema.texts SELECT created_at, 2, id, 'two', 0, ARRAY[lane] FROM :schema.tasks",
+        ),
+      );
+      const writing = store.writeTexts([{ ref: late!.ref, text: "one" }]);
+      const waits =
+        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%dure:writeTexts %'";
+      await expect.poll(() => schema.query(waits)).toHaveLength(1);
+      return { writing };
+    });
+    ok(await writing.writing);
+    expect(await bodies()).toEqual({ a: "two" });
   });
 
   test("what was read behind texts that were not written does not end the work on them", async () => {

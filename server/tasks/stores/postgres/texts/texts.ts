@@ -359,7 +359,11 @@ const continueWork = statement(
   ${notingWork("SELECT lane, status, tasks, next_at AS first_at, last_at FROM begun")}`,
 );
 
-/** A task that has changed since it was read is left: there is a note of that. The settings come before anything is stored. */
+/**
+ * A task that has changed since it was read is left: there is a note of that. So is a text that somebody else has put in of a
+ * later version, which this statement does not see yet; a task that was made anew under the same id begins at its first version again. The
+ * settings come before anything is stored.
+ */
 const keepTexts = statement(
   "writeTexts",
   `WITH settings AS MATERIALIZED (
@@ -372,6 +376,7 @@ const keepTexts = statement(
   CROSS JOIN LATERAL (SELECT status, lane, version, created_at FROM :schema.tasks WHERE tasks.id = given.id OFFSET 0) AS task
   WHERE task.version = given.version AND ${hasty}
   ORDER BY given.id
-  ON CONFLICT (task_id) DO UPDATE SET version = excluded.version, status = excluded.status, lanes = excluded.lanes,
-    body = excluded.body`,
+  ON CONFLICT (task_id) DO UPDATE SET created_at = excluded.created_at, version = excluded.version,
+    status = excluded.status, lanes = excluded.lanes, body = excluded.body
+  WHERE kept.version < excluded.version OR kept.created_at <> excluded.created_at`,
 );
