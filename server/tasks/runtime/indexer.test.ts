@@ -102,7 +102,7 @@ test("waits for a while after each step, and longer when there is nothing", asyn
 
 test("takes a fifth of the time while tasks run, a tenth while more are due than there are slots, and goes on at once in larger steps while nobody has work to do", async () => {
   await withStore(async (store, clock) => {
-    ok(await store.enqueueTasks(Array.from({ length: 4_700 }, () => newTask())));
+    ok(await store.enqueueTasks(Array.from({ length: 8_700 }, () => newTask())));
     const steps: number[] = [];
     const lag = async () => (await store.stats()).textLag;
     const slow: TaskStore = Object.create(store, {
@@ -118,7 +118,7 @@ test("takes a fifth of the time while tasks run, a tenth while more are due than
     });
     const indexer = indexerOf(slow, clock, []);
     expect(await indexer.tick()).toBeLessThan(10);
-    expect(steps).toEqual(Array.from({ length: 8 }, () => 500));
+    expect(steps).toEqual(Array.from({ length: 8 }, () => 1_000));
     expect(await lag()).toBe(700);
     const worker = { isAtWork: true, isPressed: false };
     indexer.start(worker);
@@ -128,12 +128,35 @@ test("takes a fifth of the time while tasks run, a tenth while more are due than
     worker.isPressed = worker.isAtWork = false;
     expect(await lag()).toBe(500);
     expect(await indexer.tick()).toBeLessThan(10);
-    expect(steps.slice(8)).toEqual([100, 100, 500, 500]);
+    expect(steps.slice(8)).toEqual([100, 100, 1_000]);
     expect(await lag()).toBe(0);
     worker.isAtWork = true;
     ok(await store.enqueueTasks([newTask()]));
     // Caught up: a step costs the store several commits, whether it is of one task or of a hundred.
     expect(await indexer.tick()).toBe(1_000);
     await indexer.stop();
+  });
+});
+
+test("a stop waits for the step under way and no further one", async () => {
+  await withStore(async (store, clock) => {
+    ok(await store.enqueueTasks(Array.from({ length: 2_500 }, () => newTask())));
+    let stopped: Promise<void> | undefined;
+    const stopping: TaskStore = Object.create(store, {
+      readUnindexed: {
+        value: (request: Parameters<TaskStore["readUnindexed"]>[0]) => store.readUnindexed(request),
+      },
+      writeTexts: {
+        value: (...given: Parameters<TaskStore["writeTexts"]>) => {
+          stopped ??= indexer.stop();
+          return store.writeTexts(...given);
+        },
+      },
+    });
+    const indexer = indexerOf(stopping, clock, []);
+    await indexer.tick();
+    await stopped;
+    // What was read already is written.
+    expect((await store.stats()).textLag).toBe(500);
   });
 });

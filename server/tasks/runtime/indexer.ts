@@ -23,13 +23,13 @@ import type { Logger } from "./logger.ts";
 import { describeError, Loop } from "./loop.ts";
 
 /** Tasks whose texts are indexed in one step: while others have work to do, and while nobody has. */
-const textBatch = { busy: 100, idle: 500 };
+const textBatch = { busy: 100, idle: 1_000 };
 /** A step with fewer has caught up; the next one waits until there are some more, because a step costs several commits. */
 const fewTexts = textBatch.busy / 2;
 /** Steps in one go while nobody has anything to do, the texts of each read while those of the last are written. */
 const stepsMax = 8;
-/** Making texts lets others run in between: a search that waits for this thread, while others have work to do. */
-const blockMsMax = { busy: 1, idle: 5 };
+/** Making texts lets others run in between: a search that waits for this thread, while others have work to do; else what sends the next texts to a store that has written some. */
+const blockMsMax = { busy: 1, idle: 2 };
 const fillBatch = 200;
 /** Of the time that a step took: while tasks come or run, and while more are due than this worker has slots for. */
 const pauseShare = { busy: 4, pressed: 9 };
@@ -61,6 +61,7 @@ export class Indexer {
   #cancelLook: (() => void) | undefined;
   #stopListening: (() => void) | undefined;
   #worker = { isAtWork: false, isPressed: false };
+  #isStopping = false;
   /** By the monotonic clock, when the store told of a change last. */
   #changedAt = Number.NEGATIVE_INFINITY;
   #reported = false;
@@ -73,11 +74,14 @@ export class Indexer {
   start(worker: { readonly isAtWork: boolean; readonly isPressed: boolean }): void {
     const { clock, logger } = this.#parts;
     this.#worker = worker;
+    this.#isStopping = false;
     this.#loop = new Loop({ name: "indexing of tasks", clock, logger, tick: () => this.#paced() });
     this.#loop.start();
   }
 
+  /** Resolves when the steps under way are done. */
   async stop(): Promise<void> {
+    this.#isStopping = true;
     this.#stopListening?.();
     this.#cancelLook?.();
     await this.#loop?.stop();
@@ -175,7 +179,8 @@ export class Indexer {
     let read = await this.#readTexts(store, { limit });
     for (let step = 1; read.texts.length > 0; step += 1) {
       const { texts, last } = read;
-      const goesOn = isAlone && step < stepsMax && !this.#isBusy() && texts.length === limit;
+      const mayGoOn = isAlone && step < stepsMax && !this.#isBusy() && !this.#isStopping;
+      const goesOn = mayGoOn && texts.length === limit;
       const [written, next] = await Promise.all([
         store.writeTexts(texts, { isAlone }),
         goesOn ? this.#readTexts(store, { limit, after: last! }) : { texts: [], last: undefined },

@@ -45,16 +45,24 @@ export function textOfTask(task: Task): string {
 }
 
 class Lines {
-  text = "";
+  readonly #lines: string[] = [];
+  /** With the ends of lines between them. */
+  #size = 0;
 
   get isFull(): boolean {
-    return this.text.length >= searchableSizeMax;
+    return this.#size >= searchableSizeMax;
+  }
+
+  get text(): string {
+    const text = this.#lines.join("\n");
+    return text.length > searchableSizeMax ? text.slice(0, searchableSizeMax) : text;
   }
 
   add(line: string): void {
     if (this.isFull || line === "") return;
-    const folded = foldText(line.slice(0, searchableSizeMax));
-    this.text = `${this.text}${this.text === "" ? "" : "\n"}${folded}`.slice(0, searchableSizeMax);
+    const folded = foldText(line.length > searchableSizeMax ? line.slice(0, searchableSizeMax) : line);
+    this.#size += folded.length + (this.#lines.length > 0 ? 1 : 0);
+    this.#lines.push(folded);
   }
 }
 
@@ -102,13 +110,10 @@ function addJson(lines: Lines, value: unknown, depth = 0): void {
   if (lines.isFull || depth > depthMax) return;
   if (typeof value === "string") lines.add(value);
   else if (typeof value === "number") lines.add(String(value));
-  else if (typeof value === "object" && value !== null) {
-    for (const item of openValues(value)) addJson(lines, item, depth + 1);
+  else if (Array.isArray(value)) {
+    for (const item of withoutSecretEntries(value)) addJson(lines, item, depth + 1);
+  } else if (typeof value === "object" && value !== null) {
+    for (const key of Object.keys(value))
+      if (!isSecretKey(key)) addJson(lines, (value as Record<string, unknown>)[key], depth + 1);
   }
-}
-
-function openValues(value: object): readonly unknown[] {
-  if (Array.isArray(value)) return withoutSecretEntries(value);
-  const keys = Object.keys(value).filter((key) => !isSecretKey(key));
-  return keys.map((key) => (value as Record<string, unknown>)[key]);
 }

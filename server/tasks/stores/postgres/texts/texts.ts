@@ -30,7 +30,7 @@ const fewTexts = 200;
 /** Beside tasks that come and run, so many texts are one statement: about a millisecond of the server's time. */
 const portionSize = 20;
 /** Now and then one takes several times as long, when it sorts in what was gathered; the other connection goes on meanwhile. */
-const portionSizeAlone = 125;
+const portionSizeAlone = 250;
 /** The last portions are smaller, down to this, so that neither connection waits long for the other. */
 const portionSizeMin = 40;
 
