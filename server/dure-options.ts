@@ -8,6 +8,7 @@ import {
   booleanRule,
   checkOptions,
   durationRule,
+  functionRule,
   integerBetween,
   listOf,
   oneOf,
@@ -368,10 +369,6 @@ function patternProblem(pattern: string, name: string): string | undefined {
   const start = pattern.endsWith("*") ? pattern.slice(0, -1) : pattern;
   if (pattern === "*" || problemOf(() => checkDefinitionId(start)) === undefined) return undefined;
   return `${name} has a rule for ${JSON.stringify(pattern)}, which is no id, and no beginning of one: * stands at the end alone.`;
-}
-
-function functionRule(value: unknown, name: string): string | undefined {
-  return typeof value === "function" ? undefined : `${name} must be a function.`;
 }
 
 function loggerRule(value: unknown, name: string): string | undefined {

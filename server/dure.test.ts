@@ -73,6 +73,13 @@ test("a task is enqueued, run and found", async () => {
   expect(await dure.stop()).toEqual({ released: 0 });
 });
 
+test("what no wait can be ended by is refused before the task is stored", async () => {
+  const dure = makeDure();
+  const add = dure.defineTask("add", async () => 3);
+  await expect(add.run({}, { signal: "soon" as never })).rejects.toMatchObject({ code: "INVALID_OPTION" });
+  expect(await dure.countTasks()).toBe(0);
+});
+
 test("a definition made after the store was opened is saved and run", async () => {
   const dure = makeDure();
   await dure.start();

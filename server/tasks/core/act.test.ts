@@ -119,6 +119,8 @@ test.each([
   { priority: "high" },
   { prio: 3 },
   { delay: "1h", runAt: new Date() },
+  { runAt: new Date(8e15) },
+  { runAt: new Date("1900-01-01") },
   {},
   { priority: undefined },
 ])("an impossible edit is refused before anything is stored or audited: %j", async (edit) => {
@@ -190,7 +192,12 @@ test("progress is told as often as a rate lets something be done", async () => {
 });
 
 test("what cannot be asked is refused", async () => {
-  await expect(dure.actOnTasks({}, "explode" as never)).rejects.toMatchObject({ code: "INVALID_OPTION" });
+  for (const action of ["explode", undefined, null] as never[]) {
+    await expect(dure.actOnTasks({}, action)).rejects.toMatchObject({ code: "INVALID_OPTION" });
+    await expect(dure.startAction({}, action)).rejects.toMatchObject({ code: "INVALID_OPTION" });
+  }
+  for (const options of [{ signal: "stop" }, { onProgress: 5 }] as object[])
+    await expect(dure.actOnTasks({}, "cancel", options)).rejects.toMatchObject({ code: "INVALID_OPTION" });
   await expect(dure.actOnTasks({}, "edit")).rejects.toMatchObject({ code: "INVALID_OPTION" });
   await expect(dure.actOnTasks({ query: "status:done" }, "retry")).rejects.toMatchObject({
     code: "INVALID_QUERY",

@@ -15,7 +15,7 @@ import {
   editTaskIn,
   retryTaskIn,
 } from "./manage.ts";
-import { booleanRule, checkOptions, integerBetween, oneOf } from "./options.ts";
+import { booleanRule, checkOptions, functionRule, integerBetween, oneOf, signalRule } from "./options.ts";
 import type { AskedBy, AuditAction, AuditState, By } from "./port/store-audit.ts";
 import type { TaskSearchOptions } from "./search.ts";
 import { searchedBy } from "./searched-by.ts";
@@ -91,7 +91,7 @@ export async function actOnTasksIn(
   action: TaskAction,
   options: ActOptions = {},
 ): Promise<ActReport> {
-  checkAct("actOnTasks", action, options);
+  checkAct("actOnTasks", action, options, instance.clock.now());
   checkActionSearch("actOnTasks", search);
   // Nothing happens to what is only counted: without an end of its own the kept counts tell how much that is.
   const before = options.dryRun ? undefined : new Date(instance.clock.now() + 1);
@@ -210,14 +210,18 @@ export async function actOnSet(
   return false;
 }
 
-export function checkAct(what: string, action: TaskAction, options: ActOptions): void {
-  checkOptions(what, { action }, { action: oneOf("cancel", "retry", "delete", "edit") });
+const actionRule = oneOf("cancel", "retry", "delete", "edit");
+
+/** @throws DureError INVALID_OPTION */
+export function checkAct(what: string, action: TaskAction, options: ActOptions, now: number): void {
+  const problem = actionRule(action, "action");
+  if (problem !== undefined) throw new DureError("INVALID_OPTION", `${what}: ${problem}`);
   checkOptions(what, options, {
     edit: () => (action === "edit" ? undefined : "edit is only for the action 'edit'."),
     dryRun: booleanRule,
     rate: integerBetween(1, 1_000_000),
-    signal: () => undefined,
-    onProgress: () => undefined,
+    signal: signalRule,
+    onProgress: functionRule,
     by: byRule,
   });
   if (action === "edit" && options.edit === undefined) {
@@ -226,7 +230,7 @@ export function checkAct(what: string, action: TaskAction, options: ActOptions):
       `${what}: the action 'edit' needs what to change, as edit: { priority: 5 }.`,
     );
   }
-  if (options.edit !== undefined) checkEdit(`${what}: edit`, options.edit);
+  if (options.edit !== undefined) checkEdit(`${what}: edit`, options.edit, now);
 }
 
 /** The audit log keeps JSON. */

@@ -85,7 +85,7 @@ export async function startActionIn(
   options: StartActionOptions = {},
 ): Promise<Task<ActionPayload, ActionResult>> {
   const { edit, by, ...rest } = options;
-  checkAct("startAction", action, { edit });
+  checkAct("startAction", action, { edit }, instance.clock.now());
   checkOptions("startAction", { by }, { by: byRule });
   checkActionSearch("startAction", search);
   checkOptions("startAction", rest, { rate: integerBetween(1, 1_000_000) });

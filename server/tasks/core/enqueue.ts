@@ -4,6 +4,7 @@ import { extractAttributes, lackingAttributes } from "./attributes.ts";
 import { byOf, byRule } from "./audit.ts";
 import type { Backoff } from "./backoff.ts";
 import { resolveBackoff } from "./backoff.ts";
+import { dueAtOf, yearMs } from "./due-at.ts";
 import type { Duration } from "./duration.ts";
 import { parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
@@ -18,6 +19,7 @@ import {
   integerBetween,
   listOf,
   problemOf,
+  signalRule,
   stringUpTo,
 } from "./options.ts";
 import { chained, countChild, type Origin } from "./origin.ts";
@@ -31,7 +33,6 @@ import { showValue } from "./values/show.ts";
 import { encodeValue } from "./values/value.ts";
 import { committed } from "./written.ts";
 
-const yearMs = 365.25 * 24 * 3_600_000;
 /** Tasks are handed to the store in parts of this many, so that no part holds the event loop for long. */
 const partSize = 1_000;
 
@@ -159,7 +160,9 @@ export async function runOf(
 ): Promise<unknown> {
   const { waitTimeout, signal, ...enqueueOptions } = options;
   // Nobody would run a task that is only there once its caller has committed, and the caller waits here.
-  checkOptions(`run of "${definition.id}"`, enqueueOptions, { ...enqueueRules, by: byRule });
+  const what = `run of "${definition.id}"`;
+  checkOptions(what, enqueueOptions, { ...enqueueRules, by: byRule });
+  checkOptions(what, { signal }, { signal: signalRule });
   const timeoutMs = waitTimeout === undefined ? undefined : parseDuration(waitTimeout, "waitTimeout");
   const { id } = await enqueueOf(instance, definition, payload, enqueueOptions);
   const task = await instance.waitForEnd(id, {
@@ -330,7 +333,7 @@ function newTask(
   const encoded = encodeValue(payload, "payload", instance.valueSizeMax);
   const now = instance.clock.now();
   const id = options?.id ?? instance.ids.taskId();
-  const dueAt = options === undefined ? now : dueAtOf(options, now);
+  const dueAt = dueAtOf(options ?? {}, now) ?? now;
   const own = settingsOf(definition, options);
   const task: NewTask = {
     id,
@@ -367,20 +370,6 @@ function newTask(
   }
   if (origin) countChild(origin);
   return task;
-}
-
-function dueAtOf(options: EnqueueOptions, now: number): number {
-  if (options.delay !== undefined) return now + parseDuration(options.delay, "delay");
-  if (options.runAt === undefined) return now;
-  const dueAt = options.runAt.getTime();
-  if (dueAt < now - 10 * yearMs || dueAt > now + 100 * yearMs) {
-    throw new DureError(
-      "INVALID_OPTION",
-      `runAt is ${options.runAt.toISOString()}; expected a time from 10 years ago to 100 years ahead.`,
-      { details: { runAt: dueAt } },
-    );
-  }
-  return dueAt;
 }
 
 function mergeTags(definition: RegisteredDefinition, tags: readonly string[]): readonly string[] {

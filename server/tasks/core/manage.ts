@@ -1,8 +1,8 @@
 /** The operator's side: cancel, retry, edit, delete, and the record of attempts. */
 import type { Attempt } from "./attempt.ts";
 import { byOf, byRule } from "./audit.ts";
+import { dueAtOf } from "./due-at.ts";
 import type { Duration } from "./duration.ts";
-import { parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
 import { findNearIdsIn } from "./find.ts";
 import type { Instance } from "./instance.ts";
@@ -26,7 +26,7 @@ export interface ChangeOptions {
 export interface EditOptions extends ChangeOptions {
   /** -1000 to 1000; higher is claimed first. */
   priority?: number;
-  /** Not before this instant. Not together with `delay`. */
+  /** Not before this instant: from 10 years ago to 100 years ahead. Not together with `delay`. */
   runAt?: Date;
   /** Not before this long from now. */
   delay?: Duration;
@@ -97,21 +97,26 @@ export async function editTaskIn(
   edit: EditOptions,
   part: PartOfAction = {},
 ): Promise<Task> {
-  checkEdit("editTask", edit, changeRules);
-  const stored: TaskEdit = {};
-  if (edit.priority !== undefined) stored.priority = edit.priority;
-  if (edit.runAt !== undefined) stored.dueAt = edit.runAt.getTime();
-  if (edit.delay !== undefined) stored.dueAt = instance.clock.now() + parseDuration(edit.delay, "delay");
+  const dueAt = checkEdit("editTask", edit, instance.clock.now(), changeRules);
+  const stored: TaskEdit = {
+    ...(edit.priority !== undefined && { priority: edit.priority }),
+    ...(dueAt !== undefined && { dueAt }),
+  };
   const by = recordedBy(instance, edit, part);
   return (await change(instance, id, (store) => store.editTask(id, stored, edit.expectedVersion, by))).task;
 }
 
 /**
- * Before anything of it is kept.
+ * Before anything of it is kept: when the task may start from then on, in milliseconds since 1970, if that is to change.
  * @param others rules of what may stand beside it
  * @throws DureError INVALID_OPTION for what no task can be given, and where nothing is to be changed
  */
-export function checkEdit(what: string, edit: EditOptions, others: Record<string, OptionRule> = {}): void {
+export function checkEdit(
+  what: string,
+  edit: EditOptions,
+  now: number,
+  others: Record<string, OptionRule> = {},
+): number | undefined {
   checkOptions(what, edit, {
     ...others,
     priority: integerBetween(-1_000, 1_000),
@@ -128,6 +133,7 @@ export function checkEdit(what: string, edit: EditOptions, others: Record<string
       `${what}: nothing to change was given; add priority, runAt or delay.`,
     );
   }
+  return dueAtOf(edit, now);
 }
 
 /**

@@ -141,6 +141,13 @@ export const dateRule: OptionRule = (value, name) => {
   return `${name} is ${showValue(value)}; it must be a valid Date.`;
 };
 
+/** What ends something early. */
+export const signalRule: OptionRule = (value, name) =>
+  value instanceof AbortSignal ? undefined : `${name} is ${showValue(value)}; it must be an AbortSignal.`;
+
+export const functionRule: OptionRule = (value, name) =>
+  typeof value === "function" ? undefined : `${name} is ${showValue(value)}; it must be a function.`;
+
 /** The message of the DureError that `check` throws, undefined when it throws none: makes a rule of a check. */
 export function problemOf(check: () => unknown): string | undefined {
   try {

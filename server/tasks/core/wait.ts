@@ -2,7 +2,7 @@
 import type { Duration } from "./duration.ts";
 import { parseDuration } from "./duration.ts";
 import type { Instance } from "./instance.ts";
-import { checkOptions, durationRule } from "./options.ts";
+import { checkOptions, durationRule, signalRule } from "./options.ts";
 import type { Task } from "./task.ts";
 
 /** How long to wait for a task's end, and what ends the wait early. */
@@ -23,8 +23,4 @@ export async function waitForTaskIn(
     ...(timeout !== undefined && { timeoutMs: parseDuration(timeout, "timeout") }),
     ...(signal && { signal }),
   });
-}
-
-function signalRule(value: unknown, name: string): string | undefined {
-  return value instanceof AbortSignal ? undefined : `${name} must be an AbortSignal.`;
 }

@@ -4,7 +4,7 @@ import { DureError } from "../errors.ts";
 import { toStoreSearch } from "../find.ts";
 import type { Instance } from "../instance.ts";
 import { isFinished } from "../lifecycle.ts";
-import { checkOptions, type OptionRule } from "../options.ts";
+import { checkOptions, functionRule, type OptionRule, signalRule } from "../options.ts";
 import { savedQueriesFor } from "../saved-searches.ts";
 import type { TaskSearchOptions } from "../search.ts";
 import type { TaskStore } from "../store.ts";
@@ -57,8 +57,8 @@ const lookOpenMax = 100;
 const ownRules: Record<string, OptionRule> = {
   since: (value, name) =>
     typeof value === "string" ? undefined : `${name} is ${typeof value}; expected a cursor`,
-  signal: (value, name) => (value instanceof AbortSignal ? undefined : `${name} must be an AbortSignal`),
-  onBegin: (value, name) => (typeof value === "function" ? undefined : `${name} must be a function`),
+  signal: signalRule,
+  onBegin: functionRule,
 };
 
 /** Options of a search that a watch has not. */
