@@ -54,9 +54,10 @@ function partsOf(where: Condition | undefined): readonly Condition[] {
 function summaryOf(search: StoreSearch, plan: SearchPlan): string {
   const { source, of, candidates, isAtLeast, isSorted } = plan;
   const number = grouped(candidates);
-  const count = `${isAtLeast ? `at least ${number}` : `about ${number}`} ${candidates === 1 ? "task" : "tasks"}`;
+  const tasks = candidates === 1 ? "task" : "tasks";
+  const count = `${isAtLeast ? `at least ${number}` : `about ${number}`} ${tasks}`;
   const from: Record<PlanSource, string> = {
-    id: "Finds the one task by its id.",
+    id: of ? `Looks up ${number} ${tasks} by ${of}.` : "Finds the one task by its id.",
     order: `Reads the page from indexes that have it in its order: ${count}, and no other.`,
     attributes: `Finds ${count} by the index of attributes (${of}).`,
     texts: `Finds ${count} by the index of texts.`,
@@ -65,7 +66,7 @@ function summaryOf(search: StoreSearch, plan: SearchPlan): string {
       ? `Gathers ${count} that may have started within the range, by the index of starts.`
       : `Walks over the tasks that pass the filters by type, status, queue and time: ${count}.`,
   };
-  if (source === "id" || source === "order") return from[source];
+  if ((source === "id" && !of) || source === "order") return from[source];
   const until = isSorted
     ? sortedText(search.sortBy)
     : "They are read in the order asked for, until the page is full.";

@@ -10,7 +10,7 @@ import type { Candidate } from "./along.ts";
 export interface KeySource {
   /** For explanations: what finds the candidates, and by which index. */
   readonly name: string;
-  readonly index: PlanSource & ("attributes" | "texts" | "slow");
+  readonly index: PlanSource & ("id" | "attributes" | "texts" | "slow");
   /** About how many candidates there are; exact up to `estimateMax`. */
   readonly estimate: number;
   /**

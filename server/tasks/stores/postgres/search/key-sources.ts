@@ -7,13 +7,14 @@ import type { NamedAttribute } from "../attributes/attribute-names.ts";
 import { allOver, type Database, type Session, type Snapshot } from "../connections/database.ts";
 import type { Context } from "../context.ts";
 import { KeptTexts } from "../texts/task-texts.ts";
-import type { TextIndex } from "../texts/text-indexes.ts";
+import { type TextIndex, textIndexes } from "../texts/text-indexes.ts";
 import { readTextIndex, textSource, wordsOf } from "../texts/text-keys.ts";
 import { missesMany, readUnindexed, thoseThatMayHave, withUnindexed } from "../texts/text-unindexed.ts";
 import type { Passing } from "../texts/text-ways.ts";
 import type { Along } from "./along.ts";
 import { durationSource } from "./duration-source.ts";
 import type { KeySource } from "./key-source.ts";
+import { namedSource } from "./named-source.ts";
 import { entriesIn, outline, outlined } from "./outline.ts";
 import type { Pair } from "./search-statements.ts";
 import { valueSource } from "./value-keys.ts";
@@ -36,6 +37,8 @@ export async function findKeySource(
   along?: Along,
 ): Promise<KeySource | undefined> {
   if (!search.where) return undefined;
+  const named = await namedSource(session, search);
+  if (named) return named;
   const asked = mentions(search.where, isAttributeCondition)
     ? await askedOf(context, session, search, names, along)
     : undefined;
@@ -64,6 +67,13 @@ export async function findKeySource(
   if (missesMany(unindexed, search)) return best;
   const may = thoseThatMayHave(wordsOf(search.where), unindexed, KeptTexts.of(context.database));
   return fewer(best, texts && withUnindexed(search, texts, may));
+}
+
+/** The indexes of the database that it reads. */
+export function indexesOf({ index, name }: KeySource): readonly string[] {
+  if (index === "id") return [name === "id" ? "tasks_pkey" : "tasks_idempotency"];
+  if (index === "texts") return textIndexes;
+  return [index === "slow" ? "tasks_duration" : "attributes_key"];
 }
 
 /**

@@ -11,7 +11,6 @@ import { countUnfilled, unfilledIn } from "../attributes/attribute-fills.ts";
 import type { Session, Snapshot } from "../connections/database.ts";
 import { planningOnce } from "../connections/planning.ts";
 import type { Context } from "../context.ts";
-import { textIndexes } from "../texts/text-indexes.ts";
 import { usualQuestions } from "../usual.ts";
 import { CandidateReader, type Tested } from "./candidate-reader.ts";
 import {
@@ -30,7 +29,7 @@ import { durationIndexes } from "./duration-statements.ts";
 import { delaysIndex } from "./elsewhere-keys.ts";
 import { FullPage } from "./full-page.ts";
 import { type Candidates, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
-import { findKeySource } from "./key-sources.ts";
+import { findKeySource, indexesOf } from "./key-sources.ts";
 import type { PartedOrder } from "./near-statements.ts";
 import { hasEntries, isParted, nearChunks } from "./near-walk.ts";
 import { entriesIn, mayHaveEntries } from "./outline.ts";
@@ -172,7 +171,7 @@ class Walk {
     }
     const { index, name: of, estimate, isOrdered } = source;
     return {
-      ...{ source: index, of, indexes: indexNames[index] },
+      ...{ source: index, of, indexes: indexesOf(source) },
       candidates: Math.min(estimate, total),
       ...(estimate >= estimateMax && total > estimate && { isAtLeast: true }),
       isSorted: isSorted || !isOrdered,
@@ -432,5 +431,3 @@ type BegunSource = KeySource & { begun?: ReadCandidates; entries?: Placed[] };
 function firstOf({ isFiltered }: KeySource, search: StoreSearch): number {
   return isFiltered ? firstOfFiltered(search) : firstOfSource(search);
 }
-
-const indexNames = { texts: textIndexes, attributes: ["attributes_key"], slow: ["tasks_duration"] };

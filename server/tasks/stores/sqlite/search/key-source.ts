@@ -12,7 +12,7 @@ import { comparator, isAfter, type Key, keyOf } from "./search-key.ts";
 export interface KeySource {
   /** For explanations: what finds the candidates, and by which index. */
   name: string;
-  index: PlanSource & ("attributes" | "texts" | "slow");
+  index: PlanSource & ("id" | "attributes" | "texts" | "slow");
   /** About how many candidates there are; exact below `estimateMax`. */
   estimate: number;
   /** About how many tasks it does not give, because their texts wait to be indexed. */

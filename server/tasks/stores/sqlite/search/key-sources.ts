@@ -3,7 +3,9 @@ import type { StoreSearch } from "../../../core/store.ts";
 import { attributeSource } from "../attributes/attribute-keys.ts";
 import type { Connection } from "../connection.ts";
 import { textSource } from "../texts/text-keys.ts";
+import { durationIndex } from "./duration-statements.ts";
 import type { KeySource } from "./key-source.ts";
+import { namedSource } from "./named-source.ts";
 import type { Key } from "./search-key.ts";
 import { slowSource } from "./slow-source.ts";
 
@@ -11,11 +13,19 @@ import { slowSource } from "./slow-source.ts";
 export function keySourceOf(connection: Connection, search: StoreSearch): KeySource | undefined {
   // Those that run are few.
   if (search.statuses?.every((name) => name === "RUNNING")) return undefined;
+  const named = namedSource(connection, search);
+  if (named) return named;
   const attributes = fewer(attributeSource(connection, search), slowSource(connection, search));
   // A few candidates are tested sooner than a text is looked up.
   if (attributes && attributes.estimate <= 50) return attributes;
   const texts = textSource(connection, search);
   return fewer(attributes, texts);
+}
+
+/** The indexes of the database that it reads. */
+export function indexesOf({ index, name }: KeySource): string[] {
+  if (index === "id") return [name === "id" ? "tasks_id" : "tasks_idempotency"];
+  return [index === "slow" ? durationIndex : index];
 }
 
 function fewer(one: KeySource | undefined, other: KeySource | undefined): KeySource | undefined {

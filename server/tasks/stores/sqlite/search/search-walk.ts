@@ -17,10 +17,9 @@ import type { Rows } from "../threads/protocol.ts";
 import { withNames } from "../threads/write-context.ts";
 import { dueWithinKeys, isDueWithin } from "./due-range-keys.ts";
 import { durationIndexes, durationKeys } from "./duration-keys.ts";
-import { durationIndex } from "./duration-statements.ts";
 import type { KeySource } from "./key-source.ts";
 import { estimateMax, gatheredMax } from "./key-source.ts";
-import { keySourceOf, withEntries } from "./key-sources.ts";
+import { indexesOf, keySourceOf, withEntries } from "./key-sources.ts";
 import { nearIndexesOf, nearKeys } from "./near-keys.ts";
 import { priorityIndexes, priorityKeys } from "./priority-keys.ts";
 import { readBareRows, readRows } from "./row-filter.ts";
@@ -159,7 +158,7 @@ class Walk {
     }
     const { index, name: of, estimate } = source;
     return {
-      ...{ source: index, of, indexes: [index === "slow" ? durationIndex : index] },
+      ...{ source: index, of, indexes: indexesOf(source) },
       candidates: Math.min(estimate, total),
       ...(estimate >= estimateMax && total > estimate && { isAtLeast: true }),
       isSorted,
