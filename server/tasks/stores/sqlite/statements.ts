@@ -77,11 +77,11 @@ export const sql = {
   pairs: `/* dure:pairs */ SELECT lane, type, queue, own_ids, status, tasks FROM tallies JOIN lanes USING (lane)
     WHERE tasks > 0`,
   allTasks: "/* dure:allTasks */ SELECT coalesce(sum(tasks), 0) FROM tallies",
-  tallies: "/* dure:tallies */ SELECT lane, status, tasks FROM tallies WHERE tasks > 0",
-  talliesOfStatuses: `/* dure:talliesOfStatuses */ SELECT lane, status, tasks FROM tallies
+  tallies: "/* dure:tallies */ SELECT lane, status, tasks, changed_at FROM tallies WHERE tasks > 0",
+  talliesOfStatuses: `/* dure:talliesOfStatuses */ SELECT lane, status, tasks, changed_at FROM tallies
     WHERE tasks > 0 AND status IN (SELECT value FROM json_each(?))`,
   lanes: "/* dure:lanes */ SELECT lane, type, queue, own_ids FROM lanes",
-  pairsOfTypes: `/* dure:pairsOfTypes */ SELECT lane, lanes.type, queue, own_ids, status, tasks FROM json_each(?) AS wanted
+  pairsOfTypes: `/* dure:pairsOfTypes */ SELECT lane, lanes.type, queue, own_ids, status, tasks, changed_at FROM json_each(?) AS wanted
     JOIN lanes ON lanes.type = wanted.value JOIN tallies USING (lane) WHERE tasks > 0`,
 
   // Definitions

@@ -18,9 +18,10 @@ import {
   briefTasks,
   endedInHour,
 } from "./duration-statements.ts";
+import { headsOf } from "./kept-heads.ts";
 import { headed, shareOfPage } from "./key-stream.ts";
 import { isAfter, type Key, placeKey } from "./search-key.ts";
-import { type Pair, placesOf } from "./search-statements.ts";
+import type { Pair } from "./search-statements.ts";
 
 /** Hours of a pair that are looked up at first, and at most. */
 const [hoursFirst, hoursMost] = [2, 128];
@@ -86,10 +87,10 @@ class Brief {
   }
 
   streams(): Iterator<Key>[] {
-    const places = placesOf(this.#pairs);
     const { duration, hour } = this.#first();
-    const heads = this.#connection.prepare(briefHeads(this.#isDown)).all(places, duration, hour, this.#last);
-    return (heads as unknown as [number | null][]).flatMap(([head], place) => {
+    const statement = { text: briefHeads(this.#isDown), values: [duration, hour, this.#last] };
+    const heads = headsOf<number>(this.#connection, statement, this.#pairs, !this.#search.after);
+    return heads.flatMap((head, place) => {
       if (head === null) return [];
       const hour = Math.floor(head / briefMs);
       const first = this.#within({ duration: head - hour * briefMs, hour });

@@ -22,6 +22,7 @@ import {
   lateTasks,
   minutesOfTasks,
 } from "./duration-statements.ts";
+import { headsOf } from "./kept-heads.ts";
 import { headed, shareOfPage, streamKeys } from "./key-stream.ts";
 import { findPairs } from "./pairs.ts";
 import { countTasks, headedPairsMin } from "./search.ts";
@@ -142,10 +143,9 @@ class DurationOrder {
     const open = (pair: Pair, within: Durations) =>
       isRange ? this.#passing(pair, within) : this.#streamed(pair, within, shareOf(pair));
     if (pairs.length < headedPairsMin) return pairs.map((pair) => open(pair, part));
-    const heads = this.#connection
-      .prepare(indexedHeads(this.#isDown))
-      .all(placesOf(pairs), part.from, part.to);
-    return (heads as unknown as [number | null][]).flatMap(([head], place) => {
+    const statement = { text: indexedHeads(this.#isDown), values: [part.from, part.to] };
+    const heads = headsOf<number>(this.#connection, statement, pairs, !this.#search.after);
+    return heads.flatMap((head, place) => {
       if (head === null) return [];
       const within = this.#isDown ? { ...part, to: head } : { ...part, from: head };
       return [headed(placeBefore(this.#search, head), () => open(pairs[place]!, within))];

@@ -7,11 +7,12 @@ import type { StoreSearch } from "../../../core/store.ts";
 import { isOfRange, sortedBetween, usualStarts } from "../../shared/near-orders.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
 import type { Connection } from "../connection.ts";
+import { headsOf, mayRepeat } from "./kept-heads.ts";
 import { headed, shareOfPage, streamKeys } from "./key-stream.ts";
 import { type Elsewhere, elsewhereIndexes } from "./order-statements.ts";
 import { headedPairsMin } from "./search.ts";
 import { type Key, placeBefore } from "./search-key.ts";
-import { type Pair, placesOf, type SearchStatement, withPairs } from "./search-statements.ts";
+import { type Pair, type SearchStatement, withPairs } from "./search-statements.ts";
 
 /** Both included. */
 export interface Between {
@@ -36,9 +37,7 @@ export function elsewhereKeys(
     streamKeys(connection, { text, values: [pair.lane, pair.status, ...values] }, shareOf(pair));
   if (pairs.length < headedPairsMin) return pairs.map(open);
   const heads = headsStatement(search, from, within);
-  const places = placesOf(pairs);
-  const rows = connection.prepare(heads.text).all(places, ...heads.values) as unknown as [number | null][];
-  return rows.flatMap(([head], place) =>
+  return headsOf<number>(connection, heads, pairs, mayRepeat(search)).flatMap((head, place) =>
     head === null ? [] : [headed(placeBefore(search, head), () => open(pairs[place]!))],
   );
 }

@@ -30,8 +30,8 @@ function pairsOfTypes(connection: Connection, types: readonly string[]): readonl
   const wanted = JSON.stringify(types);
   return connection.once(`pairsOfTypes ${wanted}`, () => {
     const rows = connection.prepare(sql.pairsOfTypes).all(wanted) as unknown as PairRow[];
-    return rows.map(([lane, type, queue, ownIds, status, tasks]) => {
-      return { lane, type, queue, ownIds: ownIds === 1, status, tasks };
+    return rows.map(([lane, type, queue, ownIds, status, tasks, changedAt]) => {
+      return { lane, type, queue, ownIds: ownIds === 1, status, tasks, changedAt };
     });
   });
 }
@@ -43,11 +43,11 @@ function readPairs(connection: Connection, statuses: readonly number[]): readonl
     const statement = connection.prepare(statuses.length > 0 ? sql.talliesOfStatuses : sql.tallies);
     const rows = statement.all(...(statuses.length > 0 ? [wanted] : [])) as unknown as TallyRow[];
     const lanes = lanesOf(connection, rows);
-    return rows.flatMap(([lane, status, tasks]): Pair[] => {
+    return rows.flatMap(([lane, status, tasks, changedAt]): Pair[] => {
       const named = lanes.get(lane);
-      return named
-        ? [{ lane, type: named.type, queue: named.queue, ownIds: named.ownIds, status, tasks }]
-        : [];
+      if (!named) return [];
+      const { type, queue, ownIds } = named;
+      return [{ lane, type, queue, ownIds, status, tasks, changedAt }];
     });
   });
 }
@@ -62,5 +62,13 @@ function lanesOf(connection: Connection, rows: readonly TallyRow[]): ReadonlyMap
   return connection.lasting("lanes", read, (kept) => rows.every(([lane]) => kept.has(lane)));
 }
 
-type PairRow = [lane: number, type: string, queue: string, ownIds: number, status: number, tasks: number];
-type TallyRow = [lane: number, status: number, tasks: number];
+type PairRow = [
+  lane: number,
+  type: string,
+  queue: string,
+  ownIds: number,
+  status: number,
+  tasks: number,
+  changedAt: number,
+];
+type TallyRow = [lane: number, status: number, tasks: number, changedAt: number];

@@ -8,6 +8,7 @@ import { isOfRange, sortedBetween } from "../../shared/near-orders.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
 import type { Connection } from "../connection.ts";
 import type { DefinitionRow } from "../rows.ts";
+import { headsOf, mayRepeat } from "./kept-heads.ts";
 import { headed, shareOfPage, streamKeys } from "./key-stream.ts";
 import { findPairs } from "./pairs.ts";
 import {
@@ -98,10 +99,10 @@ class Prioritized {
 
   /** The first priority of each pair that has one, from one on. */
   #heads(pairs: readonly Pair[], from: number): Map<Pair, number> {
-    const statement = this.#connection.prepare(firstPriorities(this.#isDown));
-    const rows = statement.all(placesOf(pairs), from) as unknown as [number | null][];
+    const statement = { text: firstPriorities(this.#isDown), values: [from] };
+    const heads = headsOf<number>(this.#connection, statement, pairs, true);
     return new Map(
-      rows.flatMap(([priority], place): [Pair, number][] =>
+      heads.flatMap((priority, place): [Pair, number][] =>
         priority === null ? [] : [[pairs[place]!, priority]],
       ),
     );
@@ -127,8 +128,9 @@ class Prioritized {
       };
       if (pairs.length < headedPairsMin) return group.map((pair) => open(pair, beyond));
       const { text, values } = firstOfPriority(this.#search, part);
-      const rows = this.#connection.prepare(text).all(placesOf(group), priority, ...values);
-      return (rows as unknown as [string | null][]).flatMap(([first], place) => {
+      const statement = { text, values: [priority, ...values] };
+      const heads = headsOf<string>(this.#connection, statement, group, mayRepeat(this.#search));
+      return heads.flatMap((first, place) => {
         if (first === null) return [];
         const key = keyIn(first, priority);
         return [headed(key, () => open(group[place]!, key[1]))];

@@ -26,6 +26,8 @@ export interface Pair {
   ownIds: boolean;
   status: number;
   tasks: number;
+  /** When tasks came to it, left it or were changed in it last. */
+  changedAt: number;
 }
 
 type SearchIndex = keyof typeof searchIndexes;

@@ -19,6 +19,7 @@ import { statusNumbers } from "../statuses.ts";
 import type { Rows } from "../threads/protocol.ts";
 import { findTask, withNames } from "../threads/write-context.ts";
 import { crossingKeys, crossingSql, type Parts, partsByChange } from "./crossing-keys.ts";
+import { headsOf, mayRepeat } from "./kept-heads.ts";
 import { headed, type PageSize, shareOfPage, streamKeys } from "./key-stream.ts";
 import { findPairs } from "./pairs.ts";
 import { readTasks } from "./rows-within.ts";
@@ -290,9 +291,8 @@ function headedStreams(
   open: (statement: SearchStatement, pair: Pair) => Iterator<Key>,
 ): Iterator<Key>[] {
   return groups.flatMap(({ text, values, pairs, stream }) => {
-    const places = placesOf(pairs);
-    const heads = connection.prepare(text).all(places, ...values) as unknown as [number | null][];
-    return heads.flatMap(([head], place) => {
+    const heads = headsOf<number>(connection, { text, values }, pairs, mayRepeat(search));
+    return heads.flatMap((head, place) => {
       const pair = pairs[place]!;
       return head === null ? [] : [headed(placeBefore(search, head), () => open(stream(pair, head), pair))];
     });
