@@ -35,6 +35,7 @@ function counting(index: string): { database: DatabaseSync; connection: Connecti
     borrow: prepare,
     giveBack: () => undefined,
     once: (_what, read) => read(),
+    lasting: (_what, read) => read(),
     known: () => undefined,
   };
   return { database, connection: reading as Connection, visits: () => visited };
