@@ -6,7 +6,9 @@ import type { StoreSearch } from "../../../core/store.ts";
 import { hourMs } from "../../shared/hours.ts";
 import { isOfRange, quickMs, sortedBetween, usualStarts } from "../../shared/near-orders.ts";
 import { earliest, isDownwards, lateMs, latest } from "../../shared/search-bounds.ts";
-import { instantMax, instantMin, type Pair, type Text, unnested } from "./search-statements.ts";
+import { deepPairs } from "./deep-pairs.ts";
+import { edge, foremostKeys } from "./foremost.ts";
+import { instantMax, instantMin, ownOf, type Pair, type Text } from "./search-statements.ts";
 
 const started = `tasks.status <> 2 AND tasks.started_at IS NOT NULL AND (tasks.status NOT IN (3, 4)
       OR tasks.updated_at - tasks.started_at NOT BETWEEN 0 AND ${quickMs - 1})`;
@@ -31,7 +33,7 @@ export const delaysIndex = "tasks_delays";
 /** After every id, byte by byte. */
 const lastId = "\u{10ffff}";
 
-/** Of the pairs whose first keys are foremost, as in search-statements.ts. */
+/** The first keys of all pairs, `value, id`, in order. */
 export function elsewhereKeys(
   text: Text,
   search: StoreSearch,
@@ -45,29 +47,23 @@ export function elsewhereKeys(
   const condition = elsewhere[from];
   const isBounded = from === "delayed" && isOfRange(search);
   const { beyond, last, within } = elsewhereBounds(text, search, key, from, isBounded);
-  const lanes = pairs.map(({ lane }) => lane);
-  const statuses = pairs.map(({ status }) => status);
-  const given = isBounded ? delayedPairs(text, search, pairs) : unnested(text, { lanes, statuses });
+  const given = isBounded ? delayedPairs(text, search, pairs, limit) : deepPairs(text, pairs, limit);
   const most = text.add(limit);
-  const keys = (pair: string, begin: string, edge: string, limited: string) => {
-    const own = [`tasks.lane = ${pair}.lane`, `tasks.status = ${pair}.status`, condition, begin, ...within];
+  const keys = (begin: string, end: string, limited: string) => {
+    const own = [...ownOf("pair"), condition, begin, ...within];
     return `SELECT ${key} AS value, tasks.id FROM :schema.tasks
-      WHERE ${own.join(" AND ")} AND (${key}, tasks.id) ${down ? ">=" : "<="} ${edge}
+      WHERE ${own.join(" AND ")} AND (${key}, tasks.id) ${down ? ">=" : "<="} ${end}
       ORDER BY ${key} ${direction}, tasks.id ${direction} LIMIT ${limited}`;
   };
-  // What comes before the first key was passed over already.
-  const head = `(${key}, tasks.id) ${down ? "<=" : ">="} (foremost.value, foremost.id)`;
-  return `WITH foremost AS MATERIALIZED (
-      SELECT pair.*, head.value, head.id FROM ${given}
-        CROSS JOIN LATERAL (${keys("pair", beyond("pair"), `(${last[0]}, ${last[1]})`, "1")}) AS head
-        ORDER BY head.value ${direction}, head.id ${direction} LIMIT ${most}),
-    edge AS MATERIALIZED (
-      SELECT coalesce(farthest.value, ${last[0]}) AS value, coalesce(farthest.id, ${last[1]}) AS id
-      FROM (SELECT 1) AS one LEFT JOIN LATERAL (
-        SELECT value, id FROM foremost ORDER BY value ${direction}, id ${direction} LIMIT 1 OFFSET ${most} - 1) AS farthest ON true)
-    SELECT found.value, found.id FROM foremost
-      CROSS JOIN LATERAL (${keys("foremost", head, "((SELECT value FROM edge), (SELECT id FROM edge))", most)}) AS found
-    ORDER BY found.value ${direction}, found.id ${direction} LIMIT ${most}`;
+  const behind = `(${key}, tasks.id) ${down ? "<" : ">"} (pair.value, pair.id)`;
+  const reached = `(coalesce(${edge.value}, ${last[0]}), coalesce(${edge.id}, ${last[1]}))`;
+  const streams = {
+    given,
+    first: keys(beyond("pair"), `(${last[0]}, ${last[1]})`, "pair.depth"),
+    further: [keys(behind, reached, most)],
+  };
+  return `SELECT value, id FROM (${foremostKeys([streams], ["value", "id"], direction, most)}) AS keys
+    ORDER BY value ${direction}, id ${direction} LIMIT ${most}`;
 }
 
 /**
@@ -116,6 +112,7 @@ function delayedPairs(
   text: Text,
   { created, updated, ...search }: StoreSearch,
   pairs: readonly Pair[],
+  limit: number,
 ): string {
   const down = isDownwards(search);
   const bounds = pairs.map(({ status }) => {
@@ -123,19 +120,15 @@ function delayedPairs(
     // What was never changed has one instant.
     return latest(created?.start, status === 0 ? updated?.start : undefined) ?? instantMin;
   });
-  const arrays = [
-    `${text.add(pairs.map(({ lane }) => lane))}::integer[]`,
-    `${text.add(pairs.map(({ status }) => status))}::smallint[]`,
-    `${text.add(bounds)}::bigint[]`,
-  ];
   const delay = "tasks.due_at - tasks.created_at";
   const hours = `(${delay}) / ${hourMs}`;
   const farthest = down
     ? `greatest((odd.hours + 1) * ${hourMs}, ${lateMs})`
     : `least((odd.hours - 1) * ${hourMs}, 0)`;
-  return `unnest(${arrays.join(", ")}) AS given (lane, status, bound) LEFT JOIN LATERAL (
+  const deep = deepPairs(text, pairs, limit, { bound: `${text.add(bounds)}::bigint[]` });
+  return `(SELECT * FROM ${deep}) AS given LEFT JOIN LATERAL (
       SELECT ${hours} AS hours FROM :schema.tasks
       WHERE tasks.lane = given.lane AND tasks.status = given.status AND tasks.status < 2 AND ${delay} NOT BETWEEN 0 AND ${lateMs}
       ORDER BY ${hours} ${down ? "DESC" : "ASC"} LIMIT 1) AS odd ON true
-    CROSS JOIN LATERAL (SELECT given.lane, given.status, given.bound + ${farthest} AS bound) AS pair`;
+    CROSS JOIN LATERAL (SELECT given.lane, given.status, given.depth, given.bound + ${farthest} AS bound) AS pair`;
 }

@@ -1,11 +1,10 @@
-/**
- * The SQL of an order that an index has of each lane and status: (lane, status, value, id). The first key of each pair tells which
- * pairs may be on the page, and how far; only these are read.
- */
+/** The SQL of an order that an index has of each lane and status: (lane, status, value, id). */
 import { ulidStart } from "../../../core/ids.ts";
-import type { Place, StoreSearch } from "../../../core/store.ts";
+import type { StoreSearch } from "../../../core/store.ts";
 import { earliest, isDownwards, latest } from "../../shared/search-bounds.ts";
-import { instantMax, instantMin, type Pair, type Text, unnested } from "./search-statements.ts";
+import { deepPairs } from "./deep-pairs.ts";
+import { edge, foremostKeys } from "./foremost.ts";
+import { instantMax, instantMin, ownOf, type Pair, type Text } from "./search-statements.ts";
 
 export const noKeys = "SELECT 0::bigint AS value, NULL::text AS id WHERE false";
 /** Before, byte by byte, every id; and after every id. */
@@ -42,34 +41,30 @@ export function orderedKeys(
   const end = `${text.add(down ? firstId : lastId)}::text`;
   const isRanged = search.created !== undefined || search.updated !== undefined;
   const boundsOf = isRanged && keysOf.areTied ? boundsOfTied : boundsOfKeys;
-  const { begin, from: fromHead, within, upTo } = boundsOf(text, search, keysOf, first!);
+  const { begin, behind, within, upTo } = boundsOf(text, search, keysOf, first!);
   const instants = isRanged ? instantsWithin(text, search) : [];
-  const idsOf = (pair: string) => (isRanged ? [`tasks.id >= ${pair}.first`, `tasks.id < ${pair}.last`] : []);
-  const keys = (pair: string, begin: readonly string[], edge: string, limited: string) => {
-    const own = [`tasks.lane = ${pair}.lane`, `tasks.status = ${pair}.status`, ...conditions, ...instants];
+  const ids = isRanged ? ["tasks.id >= pair.first", "tasks.id < pair.last"] : [];
+  const keys = (begin: readonly string[], end: string, limited: string) => {
+    const all = [...ownOf("pair"), ...conditions, ...instants, ...begin, end, ...ids];
     return `(SELECT ${value} AS value, tasks.id FROM :schema.tasks
-      WHERE ${[...own, ...begin, edge, ...idsOf(pair)].join(" AND ")} ${order} LIMIT ${limited})`;
+      WHERE ${all.join(" AND ")} ${order} LIMIT ${limited})`;
   };
-  const reached = upTo("(SELECT value FROM edge)", "(SELECT id FROM edge)");
-  const given = isRanged ? pairsWithin(text, search, pairs, keysOf) : unnested(text, lanesOf(pairs));
-  return `WITH foremost AS MATERIALIZED (
-      SELECT pair.*, head.value, head.id FROM ${given}
-        CROSS JOIN LATERAL ${keys("pair", begin, within(last!, end), "1")} AS head
-        ORDER BY head.value ${direction}, head.id ${direction} LIMIT ${most}),
-    edge AS MATERIALIZED (
-      SELECT coalesce(farthest.value, ${last}) AS value, coalesce(farthest.id, ${end}) AS id
-      FROM (SELECT 1) AS one LEFT JOIN LATERAL (
-        SELECT value, id FROM foremost ORDER BY value ${direction}, id ${direction} LIMIT 1 OFFSET ${most} - 1) AS farthest ON true)
-    SELECT found.value, found.id FROM foremost CROSS JOIN LATERAL (
-      ${reached.map((part) => keys("foremost", fromHead("foremost.value", "foremost.id"), part, most)).join(" UNION ALL ")}) AS found
-    ORDER BY found.value ${direction}, found.id ${direction} LIMIT ${most}`;
+  const reached = upTo(`coalesce(${edge.value}, ${last})`, `coalesce(${edge.id}, ${end})`);
+  const streams = {
+    given: isRanged ? pairsWithin(text, search, pairs, limit, keysOf) : deepPairs(text, pairs, limit),
+    first: keys(begin, within(last!, end), "pair.depth"),
+    further: reached.map((part) => keys(behind, part, most)),
+  };
+  const beside = isRanged ? ["first", "last"] : [];
+  return `SELECT value, id FROM (${foremostKeys([streams], ["value", "id"], direction, most, beside)}) AS keys
+    ORDER BY value ${direction}, id ${direction} LIMIT ${most}`;
 }
 
 interface Bounds {
   /** Beyond the search's place. */
   begin: string[];
-  /** From the first key of a pair on: what comes before it was passed over already. */
-  from(value: string, id: string): string[];
+  /** Beyond the last key that was read of a pair. */
+  behind: string[];
   /** Not beyond the last key of all. */
   within(value: string, id: string): string;
   /** Not beyond a key: conditions of which each task there meets one. */
@@ -91,7 +86,7 @@ function boundsOfKeys(
   const id = text.add(isAtBound ? after.id : down ? lastId : firstId);
   return {
     begin: [`(${value}, tasks.id) ${beyond} (${first}, ${id}::text)`],
-    from: (head, headId) => [`(${value}, tasks.id) ${beyond}= (${head}, ${headId})`],
+    behind: [`(${value}, tasks.id) ${beyond} (pair.value, pair.id)`],
     within,
     upTo: (edge, edgeId) => [within(edge, edgeId)],
   };
@@ -105,10 +100,14 @@ function boundsOfTied(text: Text, search: StoreSearch, { value }: OrderedKeys, f
   const { after } = search;
   const down = isDownwards(search);
   const beyond = down ? "<=" : ">=";
-  const unreached = after ? [notReached(text, value, after, down ? ">=" : "<=")] : [];
+  const notReached = (reached: string, id: string) =>
+    `NOT (${value} = ${reached} AND tasks.id ${down ? ">=" : "<="} ${id})`;
+  const unreached = after
+    ? [notReached(`${text.add(after.value)}::bigint`, `${text.add(after.id)}::text`)]
+    : [];
   return {
     begin: [`${value} ${beyond} ${first}`, ...unreached],
-    from: (head) => [`${value} ${beyond} ${head}`, ...unreached],
+    behind: [`${value} ${beyond} pair.value`, notReached("pair.value", "pair.id")],
     within: (edge) => `${value} ${down ? ">=" : "<="} ${edge}`,
     upTo: (edge, edgeId) => [
       `${value} ${down ? ">" : "<"} ${edge}`,
@@ -127,15 +126,12 @@ function instantsWithin(text: Text, { created, updated }: StoreSearch): string[]
   ];
 }
 
-function notReached(text: Text, of: string, { value, id }: Place, operator: string): string {
-  return `NOT (${of} = ${text.add(value)}::bigint AND tasks.id ${operator} ${text.add(id)}::text)`;
-}
-
 /** The pairs, and between which ids their tasks lie: generated ones tell when a task was created. */
 function pairsWithin(
   text: Text,
   { created, updated }: StoreSearch,
   pairs: readonly Pair[],
+  limit: number,
   { createdFrom }: OrderedKeys,
 ): string {
   const start = latest(created?.start, createdFrom);
@@ -146,16 +142,8 @@ function pairsWithin(
     const to = earliest(created?.end, updated?.end);
     return [from === undefined ? firstId : ulidStart(from), to === undefined ? lastId : ulidStart(to)];
   });
-  const { lanes, statuses } = lanesOf(pairs);
-  const arrays = [
-    `${text.add(lanes)}::integer[]`,
-    `${text.add(statuses)}::smallint[]`,
-    `${text.add(bounds.map(([from]) => from))}::text[]`,
-    `${text.add(bounds.map(([, to]) => to))}::text[]`,
-  ];
-  return `unnest(${arrays.join(", ")}) AS pair (lane, status, first, last)`;
-}
-
-function lanesOf(pairs: readonly Pair[]): { lanes: number[]; statuses: number[] } {
-  return { lanes: pairs.map(({ lane }) => lane), statuses: pairs.map(({ status }) => status) };
+  return deepPairs(text, pairs, limit, {
+    first: `${text.add(bounds.map(([from]) => from))}::text[]`,
+    last: `${text.add(bounds.map(([, to]) => to))}::text[]`,
+  });
 }

@@ -3,7 +3,7 @@
  *
  * A stream is one (lane, stored status) pair, which an index has in the order asked for. Few streams are merged by the
  * server (Merge Append), which reads of each no more than it answers. The plan of very many would take longer than the
- * page: then the first key of each stream is looked at, and only the streams whose first keys are foremost are read.
+ * page: then the first keys of each stream are looked at, and only the streams that may have more on the page are read on (foremost.ts).
  * Generated ids are in the order of creation, so where no task has a chosen id, the primary key is the whole list.
  *
  * Every stream says its order and its limit: only then does the planner consider merging. Searches run with sorts and
@@ -16,6 +16,7 @@ import { boundsOf, isDownwards, isSplit, lateMs, type Stream } from "../../share
 import { arrayText } from "../arrays.ts";
 import { columnsWithin, sizedTasks, taskColumns } from "../rows.ts";
 import { type Statement, shape } from "../statement.ts";
+import { depthsOf, edge, foremostKeys, type Streams } from "./foremost.ts";
 import { isWhole, wholeKeys } from "./whole-keys.ts";
 
 /** A (lane, stored status) pair that may have tasks. */
@@ -40,8 +41,6 @@ export interface SearchStatement {
 
 /** Of so few streams each is read as far as the page may reach. */
 const fewStreamsMax = 24;
-/** Of more, the first of each are looked at, altogether so many times as many keys as are wanted. */
-const headsSpare = 4;
 /** From so many keys on they are merged by the server, if the streams are not too many for its planner. */
 const mergedKeysMin = 2_000;
 const mergedStreamsMax = 400;
@@ -69,6 +68,14 @@ export const columnsOf: Record<Stream, string[]> = {
   lateCreated: ["tasks.created_at", "tasks.id"],
   lateUpdated: ["tasks.updated_at", "tasks.id"],
   ownId: ["tasks.id"],
+};
+/** About how many of the tasks of its pair a stream has. */
+const shareOf: Record<Stream, number> = {
+  created: 1,
+  updated: 1,
+  lateCreated: 0.1,
+  lateUpdated: 0.1,
+  ownId: 1,
 };
 
 /** Which tasks of a page are sent: those that meet a condition, and the last of all. */
@@ -190,7 +197,7 @@ function streamsOfPair(
   const own = [`tasks.lane = ${text.add(pair.lane)}::integer`, `tasks.status = ${pair.status}`];
   return streamsOf(search, pair).map((stream) => {
     const group = { stream, isFresh: pair.status === fresh };
-    return keysWhere(text, search, group, own, keysMax, withValue);
+    return keysWhere(text, search, group, own, text.add(keysMax), withValue);
   });
 }
 
@@ -202,15 +209,12 @@ export function wholeStreams(
   withValue: boolean,
 ): string[] {
   return groupsOf(pairs, (pair) => streamsOf(search, pair)).map((group) => {
-    const keys = keysWhere(text, search, group, ownOf("pair"), keysMax, withValue);
+    const keys = keysWhere(text, search, group, ownOf("pair"), text.add(keysMax), withValue);
     return `SELECT keys.* FROM ${unnested(text, group)} CROSS JOIN LATERAL (${keys}) AS keys`;
   });
 }
 
-/**
- * The first keys of each stream, `headsSpare` times as many as are wanted, tell how far the page reaches at most: with
- * `keysMax` of them before it, no key behind the last of these (`edge`) can be on it, and only streams that have one of them are read.
- */
+/** Of more streams only those are read that have a key on the page, see foremost.ts. */
 function foremostStreams(
   text: Text,
   search: StoreSearch,
@@ -219,36 +223,19 @@ function foremostStreams(
   withValue: boolean,
 ): string[] {
   const groups = groupsOf(pairs, (pair) => streamsOf(search, pair));
-  const depth = Math.min(keysMax, Math.ceil((headsSpare * keysMax) / pairs.length));
-  const heads = groups.map((group, place) => {
-    const head = keysWhere(text, search, group, ownOf("pair"), withValue ? depth : 1, withValue);
-    return `SELECT ${place} AS part, pair.lane, pair.status, head.* FROM ${unnested(text, group)}
-      CROSS JOIN LATERAL (${head}) AS head`;
+  const all = pairs.reduce((sum, { tasks }) => sum + tasks, 0);
+  const most = text.add(keysMax);
+  const streams = groups.map((group): Streams => {
+    const depths = text.add(depthsOf(group.tasks, all, keysMax));
+    const { lanes, statuses } = arraysOf(text, group);
+    return {
+      given: `unnest(${lanes}, ${statuses}, ${depths}::integer[]) AS pair (lane, status, depth)`,
+      first: keysWhere(text, search, group, ownOf("pair"), "pair.depth", withValue),
+      further: [keysWhere(text, search, group, ownOf("pair"), most, withValue, "pair")],
+    };
   });
-  const columns = withValue ? ["value", "id"] : ["id"];
-  const order = ordered(search, columns);
-  const parts = groups.map((group, place) => {
-    const found = withValue ? { edge: "(SELECT value FROM edge)", head: "foremost.head" } : undefined;
-    const keys = keysWhere(text, search, group, ownOf("foremost"), keysMax, withValue, found);
-    const head = withValue ? `, ${isDownwards(search) ? "max" : "min"}(value) AS head` : "";
-    return `SELECT keys.* FROM (SELECT lane, status${head} FROM foremost WHERE part = ${place} GROUP BY lane, status) AS foremost
-      CROSS JOIN LATERAL (${keys}) AS keys`;
-  });
-  return [
-    `WITH foremost AS MATERIALIZED (
-      SELECT * FROM (${heads.join(" UNION ALL ")}) AS heads ORDER BY ${order} LIMIT ${text.add(keysMax)}),
-    edge AS MATERIALIZED (
-      SELECT ${columns[0]} FROM foremost ORDER BY ${order} LIMIT 1 OFFSET ${text.add(keysMax - 1)})
-    ${parts.join(" UNION ALL ")}`,
-  ];
-}
-
-/** What the first keys of the streams told, as SQL. */
-interface Found {
-  /** The last instant to be looked at, or null. */
-  edge: string;
-  /** The first instant of the stream: what comes before it was passed over already. */
-  head: string;
+  const direction = isDownwards(search) ? "DESC" : "ASC";
+  return [foremostKeys(streams, withValue ? ["value", "id"] : ["id"], direction, most)];
 }
 
 export function ownOf(pair: string): string[] {
@@ -260,15 +247,15 @@ function keysWhere(
   search: StoreSearch,
   group: Pick<Group, "stream" | "isFresh">,
   own: readonly string[],
-  keysMax: number,
+  most: string,
   withValue: boolean,
-  found?: Found,
+  behind?: string,
 ): string {
   const [instant] = columnsOf[group.stream];
   const order = ordered(search, columnsOf[group.stream]);
-  const conditions = [...own, ...between(text, search, group, found)];
+  const conditions = [...own, ...between(text, search, group, behind)];
   return `SELECT ${withValue ? `${instant} AS value, ` : ""}tasks.id FROM :schema.tasks
-    WHERE ${conditions.join(" AND ")} ORDER BY ${order} LIMIT ${text.add(keysMax)}`;
+    WHERE ${conditions.join(" AND ")} ORDER BY ${order} LIMIT ${most}`;
 }
 
 /** RUNNING tasks, as many as there are slots, are all read (`OFFSET 0` says so to the planner) and sorted. */
@@ -335,6 +322,7 @@ interface Group {
   isFresh: boolean;
   lanes: number[];
   statuses: number[];
+  tasks: number[];
 }
 
 export function groupsOf(pairs: readonly Pair[], streamsFor: (pair: Pair) => Stream[]): Group[] {
@@ -343,17 +331,26 @@ export function groupsOf(pairs: readonly Pair[], streamsFor: (pair: Pair) => Str
     const isFresh = pair.status === fresh;
     for (const stream of streamsFor(pair)) {
       const key = `${stream} ${isFresh}`;
-      const group = groups.get(key) ?? { stream, isFresh, lanes: [], statuses: [] };
+      const group = groups.get(key) ?? { stream, isFresh, lanes: [], statuses: [], tasks: [] };
       group.lanes.push(pair.lane);
       group.statuses.push(pair.status);
+      group.tasks.push(pair.tasks * shareOf[stream]);
       groups.set(key, group);
     }
   }
   return [...groups.entries()].sort(([a], [b]) => compareText(a, b)).map(([, group]) => group);
 }
 
-export function unnested(text: Text, { lanes, statuses }: Pick<Group, "lanes" | "statuses">): string {
-  return `unnest(${text.add(lanes)}::integer[], ${text.add(statuses)}::smallint[]) AS pair (lane, status)`;
+export function unnested(text: Text, group: Pick<Group, "lanes" | "statuses">): string {
+  const { lanes, statuses } = arraysOf(text, group);
+  return `unnest(${lanes}, ${statuses}) AS pair (lane, status)`;
+}
+
+function arraysOf(
+  text: Text,
+  { lanes, statuses }: Pick<Group, "lanes" | "statuses">,
+): Pick<Record<keyof Group, string>, "lanes" | "statuses"> {
+  return { lanes: `${text.add(lanes)}::integer[]`, statuses: `${text.add(statuses)}::smallint[]` };
 }
 
 /** What a task of the stream must meet to be found, beside being in its pair. */
@@ -378,27 +375,31 @@ function startedConditions(text: Text, { startedBeyond: place }: StreamSearch): 
 /**
  * The same as `wanted` for a stream that is walked: both ends are always there, and the place to go on from is one of
  * them, so that searches with and without ranges and places are one text. No task has the id "".
+ * @param behind what has the last key that was read, as SQL; the walk is from there to the edge
  */
 function between(
   text: Text,
   search: StreamSearch,
   { stream, isFresh }: Pick<Group, "stream" | "isFresh">,
-  found?: Found,
+  behind?: string,
 ): string[] {
-  if (stream === "ownId") return wanted(text, search, { stream, isFresh });
+  if (stream === "ownId") {
+    const further = behind ? [`tasks.id ${isDownwards(search) ? "<" : ">"} ${behind}.id`] : [];
+    return [...wanted(text, search, { stream, isFresh }), ...further];
+  }
   const { created, updated, place, id } = boundsOf(search, stream, isFresh);
   const isByUpdate = stream === "updated" || stream === "lateUpdated";
   const [walked, other] = isByUpdate ? [updated, created] : [created, updated];
   const isDown = isDownwards(search);
   // A walk has one bound on each side, so the nearer one is found out before.
   const end = (operator: "<" | ">", value: number, id = "") => {
-    const [at, own] = [`${text.add(value)}::bigint`, `${text.add(id)}::text`];
+    const columns = `(${columnsOf[stream].join(", ")})`;
     const isFar = (operator === ">") === isDown;
-    const [nearer, bound] = operator === ">" ? ["greatest", ""] : ["least", " + 1"];
-    const other = found && `${isFar ? found.edge : found.head}${bound}`;
-    const place =
-      !other || isFar ? own : `CASE WHEN ${nearer}(${at}, ${other}) = ${at} THEN ${own} ELSE '' END`;
-    return `(${columnsOf[stream].join(", ")}) ${operator} (${other ? `${nearer}(${at}, ${other})` : at}, ${place})`;
+    if (behind && !isFar) return `${columns} ${operator} (${behind}.value, ${behind}.id)`;
+    const [at, own] = [`${text.add(value)}::bigint`, `${text.add(id)}::text`];
+    if (!behind) return `${columns} ${operator} (${at}, ${own})`;
+    const nearer = operator === ">" ? `greatest(${at}, ${edge.value})` : `least(${at}, ${edge.value} + 1)`;
+    return `${columns} ${operator} (${nearer}, CASE WHEN ${nearer} = ${at} THEN ${own} ELSE '' END)`;
   };
   const conditions = [
     conditionsOf[stream],
