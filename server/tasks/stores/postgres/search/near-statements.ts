@@ -105,30 +105,33 @@ export function nearStatement(
   const few = reach.fewMax ? fewKeys(text, search, order, settled, reach) : undefined;
   const ifMany = few ? "(SELECT are_many FROM counted)" : "true";
   const { others, near, behind } = sourcesOf(text, search, order, given, reach);
-  const nearKeys =
-    typeof near === "string"
-      ? `SELECT keys.value AS changed, keys.id, own.value FROM (${near}) AS keys ${own("keys", nearValues[order])} WHERE ${ifMany}`
-      : `SELECT * FROM (${near.keys}) AS keys WHERE ${ifMany}`;
+  const changedKeys =
+    typeof near === "string" ? `SELECT value AS changed, id FROM (${near}) AS found` : near.keys;
   const where = (keys: string) => `(SELECT value, id FROM (${keys}) AS keys WHERE ${ifMany})`;
-  const parts = [`SELECT value, id FROM near WHERE ${nearOnes[order]}`, "SELECT value, id FROM others"];
+  const parts = ["SELECT value, id FROM near", "SELECT value, id FROM others"];
   if (behind) parts.push(`SELECT value, id FROM (${behind}) AS keys WHERE ${ifMany}`);
   if (few) parts.push(`SELECT own.value, few.id FROM few ${own("few")} WHERE NOT ${ifMany}`);
   const { after, ...unplaced } = search;
   const conditions = movingConditions(text, unplaced, moving).join(" AND ");
   parts.push(`SELECT ${key}, tasks.id FROM :schema.tasks WHERE ${conditions}`);
-  const place = [text.add(after?.value ?? (down ? instantMax : instantMin)), text.add(after?.id ?? "")];
+  const place = `(${text.add(after?.value ?? (down ? instantMax : instantMin))}::bigint, ${text.add(after?.id ?? "")}::text)`;
+  const beyond = `(value, id) ${down ? "<" : ">"} ${place}`;
+  const limit = text.add(reach.limit);
+  const values = typeof near === "string" ? own("keys", nearValues[order]) : "";
+  // Keys are in the order that is asked for, so that not more of their tasks are looked up than are wanted. By start they are so but for a second.
+  const wanted = order === "startedAt" ? "" : `LIMIT ${limit}`;
   const { tasks } = reach;
   return {
     statement: shape(
       "nearKeys",
       `WITH ${few ?? ""} others AS MATERIALIZED (${others.map(where).join("\n UNION ALL ")}),
-      near AS MATERIALIZED (${nearKeys}),
+      keys AS MATERIALIZED (SELECT * FROM (${changedKeys}) AS keys WHERE ${ifMany}),
+      near AS MATERIALIZED (SELECT value, id FROM keys ${values} WHERE ${nearOnes[order]} AND ${beyond} ${wanted}),
       read AS MATERIALIZED (${readOf(text, search, order, near, reach, ifMany)}),
       page AS MATERIALIZED (
         SELECT row_number() OVER () AS place, ordered.* FROM (
           SELECT value, id FROM (${parts.map((part) => `(${part})`).join("\n UNION ALL ")}) AS found
-          WHERE (value, id) ${down ? "<" : ">"} (${place[0]}::bigint, ${place[1]}::text)
-          ORDER BY value ${direction}, id ${direction} LIMIT ${text.add(reach.limit)}) AS ordered)
+          WHERE ${beyond} ORDER BY value ${direction}, id ${direction} LIMIT ${limit}) AS ordered)
       SELECT read.tasks, read.changed, read.id, page.value, page.id ${tasks ? `, ${columnsWithin(text.add(tasks.share))}` : ""}
       FROM read LEFT JOIN page ON true ${tasks ? `LEFT JOIN LATERAL (${taskBehind(text.add(tasks.from))}) AS tasks ON true` : ""}
       ORDER BY page.place`,
@@ -147,8 +150,8 @@ function readOf(
   ifMany: string,
 ): string {
   const back = isDownwards(search) ? "ASC" : "DESC";
-  const farthest = `(SELECT count(*)::integer AS tasks FROM near) AS counted
-      LEFT JOIN LATERAL (SELECT changed, id FROM near ORDER BY changed ${back}, id ${back} LIMIT 1) AS farthest ON true`;
+  const farthest = `(SELECT count(*)::integer AS tasks FROM keys) AS counted
+      LEFT JOIN LATERAL (SELECT changed, id FROM keys ORDER BY changed ${back}, id ${back} LIMIT 1) AS farthest ON true`;
   if (typeof near === "string") return `SELECT counted.tasks, farthest.changed, farthest.id FROM ${farthest}`;
   // Where there may be more behind those that were looked at, it is as many as were wanted.
   const most = `${text.add(nearMost(order, reach))}::integer`;

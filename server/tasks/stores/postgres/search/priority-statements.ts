@@ -63,8 +63,8 @@ export function unprioritizedKeys(
 
 /** Whether all of the priority 0 are there, and the page is not full with them. */
 export function areNotEnough(text: Text, limit: number, most: number): string {
-  return `(SELECT count(*) FROM near) < ${text.add(most)}::integer
-    AND (SELECT count(*) FROM others) + (SELECT count(*) FROM near WHERE value = 0) < ${text.add(limit)}::integer`;
+  return `(SELECT count(*) FROM keys) < ${text.add(most)}::integer
+    AND (SELECT count(*) FROM others) + (SELECT count(*) FROM near) < ${text.add(limit)}::integer`;
 }
 
 /** The first ids; where no filter leaves any out also of tasks that run. */
