@@ -58,7 +58,7 @@ test.each<[string, Partial<StoreSearch>]>([
   try {
     expect(await ids()).toEqual(wanted);
     const sent = bind.mock.calls.map(([portal]) => (portal as { statement: string }).statement.split(":")[0]);
-    expect(sent).toEqual(["beginReading", "planOnce", "outlineOthers", "nearKeys", "endReading"]);
+    expect(sent).toEqual(["beginReading", "planOnce", "otherPairs", "nearKeys", "endReading"]);
     expect(query).toHaveBeenCalledTimes(1);
   } finally {
     bind.mockRestore();

@@ -19,13 +19,16 @@ export interface Outline {
 
 /** @param known the pairs that need not be told, see `maskOf` */
 export async function outline(session: Session, search: StoreSearch, known?: string): Promise<Outline> {
-  const filters = [...filtersOf(search), mayHaveEntries(search), ...rangesOf(search)];
+  const filters = filtersOf(search);
+  const all = [...filters, mayHaveEntries(search), ...rangesOf(search)];
   const [row] = await (known === undefined
-    ? session.query(outlineOf, filters)
-    : session.query(othersOf, [...filters, known]));
+    ? session.query(outlineOf, all)
+    : mayHaveEntries(search)
+      ? session.query(othersOf, [...all, known])
+      : session.query(otherPairsOf, [...filters, known]));
   const [pairs, unused] = row as [
     [lane: number, ownIds: boolean, status: number, tasks: number][] | null,
-    DefinitionRow[] | null,
+    (DefinitionRow[] | null)?,
   ];
   return {
     pairs: (pairs ?? []).flatMap(([lane, ownIds, status, tasks]) =>
@@ -114,19 +117,23 @@ const outlineOf = statement(
   SELECT (SELECT ${pairsAsJson} FROM sums WHERE ${fitting}),
     (${fittingDefinitions} AND id NOT IN (SELECT type FROM :schema.lanes WHERE lane IN (SELECT lane FROM sums)))`,
 );
+/** Only what is not known is summed up, mostly nothing. @param mask a byte for each lane, with a bit for each status */
+const otherPairs = (mask: string) => `SELECT ${pairsAsJson} FROM (
+      SELECT lane, status, sum(tasks)::bigint AS tasks FROM (
+        SELECT lane, status, tasks FROM :schema.tallies UNION ALL SELECT lane, status, tasks FROM :schema.tally_changes
+      ) AS counted
+      WHERE CASE WHEN lane < length(${mask}) THEN get_byte(${mask}, lane) & (1 << status) = 0 ELSE true END AND ${fitting}
+      GROUP BY lane, status HAVING sum(tasks) <> 0) AS others`;
+
+/** Where no definition may be among what is found. */
+const otherPairsOf = statement("otherPairs", otherPairs("$4::bytea"));
 /**
- * Only what is not known is summed up, mostly nothing: $9 is a byte for each lane, with a bit for each status. That a definition has tasks
- * the first count tells of which none were taken since; only where there is no such, its counts are added up.
+ * That a definition has tasks the first count tells of which none were taken since; only where there is no such, its counts are added up.
  */
 const othersOf = statement(
   "outlineOthers",
   `WITH less AS MATERIALIZED (SELECT DISTINCT lane, status FROM :schema.tally_changes WHERE tasks < 0)
-  SELECT (SELECT ${pairsAsJson} FROM (
-      SELECT lane, status, sum(tasks)::bigint AS tasks FROM (
-        SELECT lane, status, tasks FROM :schema.tallies UNION ALL SELECT lane, status, tasks FROM :schema.tally_changes
-      ) AS counted
-      WHERE CASE WHEN lane < length($9::bytea) THEN get_byte($9::bytea, lane) & (1 << status) = 0 ELSE true END AND ${fitting}
-      GROUP BY lane, status HAVING sum(tasks) <> 0) AS others),
+  SELECT (${otherPairs("$9::bytea")}),
     (${fittingDefinitions}
       AND NOT EXISTS (
         SELECT FROM :schema.lanes JOIN :schema.tallies USING (lane)
