@@ -1,9 +1,9 @@
-/** Reads of a search whose answers are lost are asked again: whoever searches is not told. */
+/** Reads whose answers are lost are asked again: whoever searches is not told, and what is taken to be indexed is not left for a minute. */
 import { beforeEach, expect, test } from "vitest";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
-import { newDefinition, newSearch, newTask } from "../support/builders.ts";
+import { newDefinition, newSearch, newTask, newWorker, settlementOf } from "../support/builders.ts";
 import { direct, proxy, store, useLossyStore } from "../support/lossy-store.ts";
-import { ok } from "../support/stores.ts";
+import { claimRequest, ok } from "../support/stores.ts";
 
 const definition = newDefinition("nightly-report");
 const task = newTask({ id: "resize-17" });
@@ -23,4 +23,23 @@ test.each<[RegExp, Partial<StoreSearch>, string]>([
   const { tasks } = await store.searchTasks(newSearch(asked));
   await loss;
   expect(tasks.map((found) => found.id)).toEqual([id]);
+});
+
+test.each(["mayBeUnindexed", "unindexedTasks", "attemptsInText"])(
+  "%s of what is to be indexed",
+  async (lost) => {
+    ok(await direct.registerWorker(newWorker()));
+    const { claimed } = ok(await direct.claimTasks(claimRequest()));
+    ok(await direct.settleTasks([settlementOf(claimed[0]!, "completed")]));
+    const loss = proxy.loseAnswer(new RegExp(`dure:${lost}`));
+    const unindexed = await store.readUnindexed({ limit: 10 });
+    await loss;
+    expect(unindexed.map((one) => one.task.id)).toEqual([task.id]);
+  },
+);
+
+test("that work may have been taken is said with a code", async () => {
+  const loss = proxy.loseAnswer(/dure:takeTextWork/);
+  await expect(store.readUnindexed({ limit: 10 })).rejects.toMatchObject({ code: "DATABASE_UNAVAILABLE" });
+  await loss;
 });

@@ -17,7 +17,7 @@ function begin() {
     sent.push(name);
     return [];
   };
-  const lull = new Lull({ query });
+  const lull = new Lull({ query, read: query });
   const work = () => {
     let end!: () => void;
     const over = lull.during(() => new Promise<void>((resolve) => (end = resolve)));

@@ -6,7 +6,7 @@
  */
 
 import type { Statement } from "../statement.ts";
-import type { ResultRow, Session } from "./database.ts";
+import type { Database, ResultRow, Session } from "./database.ts";
 
 /** How long derived work waits for a lull. */
 const patienceMs = 10;
@@ -14,15 +14,15 @@ const patienceMs = 10;
 const vainMs = 200;
 
 export class Lull implements Session {
-  readonly #session: Session;
+  readonly #database: Pick<Database, "query" | "read">;
   #underWay = 0;
   #inVainAt = Number.NEGATIVE_INFINITY;
   /** In the order they came; each is called once. */
   readonly #waiting = new Set<() => void>();
   #isLooking = false;
 
-  constructor(session: Session) {
-    this.#session = session;
+  constructor(database: Pick<Database, "query" | "read">) {
+    this.#database = database;
   }
 
   /** Whether there was none lately. */
@@ -44,7 +44,13 @@ export class Lull implements Session {
   /** A statement of derived work. */
   async query(statement: Statement, values?: readonly unknown[]): Promise<ResultRow[]> {
     await this.come();
-    return this.#session.query(statement, values);
+    return this.#database.query(statement, values);
+  }
+
+  /** One that changes nothing, so it is sent again when its connection is lost. */
+  async read(statement: Statement, values?: readonly unknown[]): Promise<ResultRow[]> {
+    await this.come();
+    return this.#database.read(statement, values);
   }
 
   /** Resolves when there is a lull, or no use in waiting for one. */

@@ -6,6 +6,7 @@
 import type { IndexedText, TaskStore, UnindexedTask, Written } from "../../../core/store.ts";
 import { arrayText } from "../arrays.ts";
 import type { ResultRow } from "../connections/database.ts";
+import { ConnectionLost, toDureError } from "../connections/postgres-errors.ts";
 import type { Context } from "../context.ts";
 import { foldTallies } from "../counts/tallies.ts";
 import type { Lane } from "../lanes.ts";
@@ -64,11 +65,18 @@ interface TextRef {
   piece: Piece;
 }
 
+type Request = Parameters<TaskStore["readUnindexed"]>[0];
+
 /** What was read before is taken, so what is read meanwhile is of other pieces, or lies behind it in the same one. */
-export async function readUnindexed(
-  context: Context,
-  { limit, after }: Parameters<TaskStore["readUnindexed"]>[0],
-): Promise<UnindexedTask[]> {
+export async function readUnindexed(context: Context, request: Request): Promise<UnindexedTask[]> {
+  try {
+    return await takeAndRead(context, request);
+  } catch (error) {
+    throw error instanceof ConnectionLost ? toDureError(error, context.database.location.shown) : error;
+  }
+}
+
+async function takeAndRead(context: Context, { limit, after }: Request): Promise<UnindexedTask[]> {
   const { lull } = context;
   const begun = after && (after.ref as TextRef).piece;
   if (begun?.last && !begun.isContinued) {
@@ -76,7 +84,7 @@ export async function readUnindexed(
     if (found.length > 0) return withAttempts(context, found);
   }
   // Most often there is nothing: a small question, where folding is a large statement.
-  const [mayBe] = await lull.query(mayBeUnindexed);
+  const [mayBe] = await lull.read(mayBeUnindexed);
   if (!mayBe![0]) return [];
   await foldTallies(context);
   const found: Found[] = [];
@@ -126,7 +134,7 @@ async function readOn({ lull }: Context, before: Piece, limit: number): Promise<
   const [work, lane, status, , lastAt] = before.taken;
   // From now on, since it may be stored before the answer comes.
   before.isContinued = true;
-  const rows = await lull.query(unindexedTasks, [[lane], [status], [at], [lastAt], [limit], [id]]);
+  const rows = await lull.read(unindexedTasks, [[lane], [status], [at], [lastAt], [limit], [id]]);
   if (rows.length === 0) {
     Object.assign(before, { last: undefined, isContinued: false });
     if (before.isStored) await lull.query(endWork, [[work]]);
@@ -158,7 +166,7 @@ async function readPieces({ lull }: Context, taken: readonly TakenPiece[], limit
   });
   const columns = [1, 2, 3, 4].map((column) => taken.map((piece) => piece[column]!));
   // A statement of its own: it sees all tasks of the notes that the pieces were made of.
-  const rows = await lull.query(unindexedTasks, [...columns, most, taken.map(() => "")]);
+  const rows = await lull.read(unindexedTasks, [...columns, most, taken.map(() => "")]);
   const byPlace = Map.groupBy(rows, ([place]) => place as number);
   const empty = taken.filter((_, index) => !byPlace.has(index + 1)).map(([work]) => work);
   if (empty.length > 0) await lull.query(endWork, [empty]);
@@ -170,7 +178,7 @@ async function readPieces({ lull }: Context, taken: readonly TakenPiece[], limit
 async function withAttempts(context: Context, found: readonly Found[]): Promise<UnindexedTask[]> {
   // A task without a fence was never claimed.
   const claimed = found.filter(({ row: [, , fence] }) => fence > 0).map(({ row: [id] }) => id);
-  const attempts = claimed.length > 0 ? await context.lull.query(attemptsInText, [arrayText(claimed)]) : [];
+  const attempts = claimed.length > 0 ? await context.lull.read(attemptsInText, [arrayText(claimed)]) : [];
   const byTask = Map.groupBy(attempts as AttemptRow[], ([taskId]) => taskId);
   const lanes = await context.lanes.named(new Set(found.map(({ row: [, lane] }) => lane)));
   return found.map((one) => toUnindexed(one, byTask.get(one.row[0]) ?? [], lanes));
