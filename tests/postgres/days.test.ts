@@ -1,5 +1,6 @@
 /** Counts by the hour that lie by the day: kept by the server itself, whoever folds, and made by the migration of what was there. */
-import { afterEach, expect, test } from "vitest";
+import pg from "pg";
+import { afterEach, expect, test, vi } from "vitest";
 import { readMigrations } from "../../server/tasks/stores/migrate.ts";
 import { Database } from "../../server/tasks/stores/postgres/connections/database.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
@@ -149,6 +150,11 @@ test("a summary by type and hour is one question, answered by few rows", async (
   expect(first.length).toBeGreaterThan(500);
   expect(answers).toEqual([expect.any(Number)]);
   expect(answers[0]).toBeLessThan(40);
+  // With what begins the snapshot, and what ends it.
+  const query = vi.spyOn(pg.Client.prototype, "query");
+  closing.push(() => query.mockRestore());
+  await ask();
+  expect(query).toHaveBeenCalledTimes(1);
 });
 
 test("days that are folded tell of any range what a look at each task does", async () => {

@@ -20,7 +20,11 @@ export interface Context {
   readonly floors: Floors;
   readonly lookout: Lookout;
   /** What was last known of the counts by the minute: see minute-fill.ts. */
-  readonly minutes: { areKept: boolean };
+  readonly minutes: {
+    areKept: boolean;
+    /** Whether the latest counts by them were one question, as nearly all are. */
+    isOneQuestion: boolean;
+  };
   /** The instant for statements; null for the database's own clock. Tests give theirs. */
   now(): number | null;
   /** What tells others of tasks right behind the statement that stores them; undefined when `tasksAdded` is to do so. */

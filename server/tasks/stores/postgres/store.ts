@@ -129,7 +129,7 @@ class PostgresStore implements TaskStore {
       searching: new GivingWay(this.#database),
       floors: new Floors(),
       lookout: new Lookout(),
-      minutes: { areKept: true },
+      minutes: { areKept: true, isOneQuestion: true },
       now: () => clock?.now() ?? null,
       // Where a worker of this process may take them at once, telling others must not take the processor from it meanwhile.
       tellBehind: (tasks) => (this.#listeners.size > 0 ? undefined : this.#notifier.behind("tasks", tasks)),

@@ -124,6 +124,16 @@ export class OpenSnapshot implements Snapshot {
   }
 }
 
+/** For what asks one thing after another of it, of which the first is most often all. @param isLikely asked ahead of each, whether it is the last */
+export function endingWith(snapshot: Snapshot, isLikely: () => boolean): Session {
+  return {
+    async query(...question) {
+      const [rows] = await snapshot.inOneGo(() => [snapshot.query(...question)], isLikely);
+      return rows;
+    },
+  };
+}
+
 function silent(statement: Statement): Asked {
   return { statement, values: [], isSilent: true };
 }

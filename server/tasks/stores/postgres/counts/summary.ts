@@ -6,6 +6,7 @@ import { GroupSums, groupsBy } from "../../shared/group-sums.ts";
 import { isCountedByHours } from "../../shared/hours.ts";
 import { keptTime } from "../../shared/kept-counts.ts";
 import { planning, planningOnce } from "../connections/planning.ts";
+import { endingWith } from "../connections/snapshot.ts";
 import type { Context } from "../context.ts";
 import type { Lane } from "../lanes.ts";
 import { statusNames } from "../rows.ts";
@@ -70,7 +71,8 @@ async function summarizeByTime(
 ): Promise<TaskCounts | undefined> {
   const apart = { lanes: by.includes("type") || by.includes("queue"), states: by.includes("status") };
   const asked = askedOf(search, time, buckets, apart);
-  const counted = await context.searching.snapshot(async (session) => {
+  const counted = await context.searching.snapshot(async (snapshot) => {
+    const session = endingWith(snapshot, () => context.minutes.isOneQuestion);
     const sums = new PairSums(buckets);
     if (await countByTime(context, session, asked, sums.add)) return sums;
     if (!isCountedByHours(search, buckets)) return undefined;

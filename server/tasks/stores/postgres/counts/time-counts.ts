@@ -98,13 +98,14 @@ export async function countByTime(
   const parts = partsOf(asked);
   const rows = await ask(session, everythingOf(asked, parts, lanes.haveChosenIds));
   minutes.areKept = !rows.some(([kind]) => kind === "gap");
-  if (!minutes.areKept) return false;
-  addRows(rows, asked, parts, add);
   // What could not be known before; of the same snapshot.
   const left: Counting[] = [];
-  if (rows.some(([kind]) => kind === "many")) left.push("generated");
-  if (rows.some(([kind]) => kind === "chosen")) left.push("chosen");
-  for (const counting of parts.edges.length > 0 ? left : [])
+  if (parts.edges.length > 0 && rows.some(([kind]) => kind === "many")) left.push("generated");
+  if (parts.edges.length > 0 && rows.some(([kind]) => kind === "chosen")) left.push("chosen");
+  minutes.isOneQuestion = minutes.areKept && left.length === 0;
+  if (!minutes.areKept) return false;
+  addRows(rows, asked, parts, add);
+  for (const counting of left)
     addRows(
       await ask(
         session,

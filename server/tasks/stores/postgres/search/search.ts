@@ -10,6 +10,7 @@ import { keptTime } from "../../shared/kept-counts.ts";
 import { numbersInRow, type RowFilter } from "../../shared/row-filter.ts";
 import type { ResultRow, Session, Snapshot } from "../connections/database.ts";
 import { planning, planningOnce } from "../connections/planning.ts";
+import { endingWith } from "../connections/snapshot.ts";
 import type { Context } from "../context.ts";
 import { countInRanges } from "../counts/range-counts.ts";
 import { sums } from "../counts/tallies.ts";
@@ -156,7 +157,9 @@ export async function countTasks(context: Context, search: StoreSearch): Promise
     const session: Session = { query: (statement, values) => context.searching.read(statement, values) };
     return countKept(session, search);
   }
-  return context.searching.snapshot((session) => {
+  return context.searching.snapshot((snapshot) => {
+    const isKept = keptTime(search, undefined) !== undefined;
+    const session = isKept ? endingWith(snapshot, () => context.minutes.isOneQuestion) : snapshot;
     const pairs = async () => (await outline(session, { ...search, definitions: false })).pairs;
     return countFitting(context, session, search, pairs);
   }, planningOnce);
@@ -207,7 +210,7 @@ export async function searchStatements(session: Session, search: StoreSearch): P
       return session.query(statement, values);
     },
   };
-  const known = { minutes: { areKept: true }, lanes: { haveChosenIds: true } };
+  const known = { minutes: { areKept: true, isOneQuestion: true }, lanes: { haveChosenIds: true } };
   await countFitting(known, recording, search, async () => pairs);
   return [pageStatement(search, pairs, search.limit, search.offset), ...counts];
 }
