@@ -21,8 +21,12 @@ interface Kind {
   group: TaskGroup;
 }
 
-/** The groups of a stretch of time, by the number of their kind: those of one stretch are sorted sooner than all. */
-type Stretch = Map<number, TaskGroup>;
+/** The groups of a stretch of time: those of one are sorted sooner than all. */
+interface Stretch {
+  readonly groups: TaskGroup[];
+  /** By the number of their kind. */
+  readonly byKind: (TaskGroup | undefined)[];
+}
 
 /** By the values of one key after another; behind the last key are the kinds. */
 type Tree = Map<unknown, Tree | Kind>;
@@ -66,11 +70,12 @@ export class Groups {
   #add(kind: Kind, at: number | undefined, count: number): TaskGroup {
     this.total += count;
     const stretch = this.#stretchOf(at === undefined ? 0 : Math.floor(at / this.#lengthMs));
-    let group = stretch.get(kind.number);
+    let group = stretch.byKind[kind.number];
     if (!group) {
       group = { ...kind.group };
       if (this.#timeKey !== undefined) group[this.#timeKey] = new Date(at!);
-      stretch.set(kind.number, group);
+      stretch.byKind[kind.number] = group;
+      stretch.groups.push(group);
     }
     group.count += count;
     return group;
@@ -79,7 +84,7 @@ export class Groups {
   #stretchOf(number: number): Stretch {
     let stretch = this.#stretches.get(number);
     if (!stretch) {
-      stretch = new Map();
+      stretch = { groups: [], byKind: [] };
       this.#stretches.set(number, stretch);
     }
     return stretch;
@@ -137,7 +142,7 @@ export class Groups {
   list(): TaskGroup[] {
     const groups: TaskGroup[] = [];
     for (const number of [...this.#stretches.keys()].sort((a, b) => a - b)) {
-      const ofTime = [...this.#stretches.get(number)!.values()].sort((a, b) => b.count - a.count);
+      const ofTime = this.#stretches.get(number)!.groups.toSorted((a, b) => b.count - a.count);
       for (const group of ofTime)
         groups.push(this.#times.size > 0 ? { ...group, ...this.#percentilesOf(group) } : group);
     }

@@ -30,11 +30,15 @@ const firstStretches = 32;
 export class GroupSums {
   readonly #buckets: Buckets | undefined;
   readonly #bucketMs: number;
-  /** A row for each group, in it the stretches from `#first` on: a place is found many times sooner than a number in a map. */
+  /** A row for each stretch from `#first` on, in it the groups: counts mostly come a stretch of all groups after another. */
   #table = new Float64Array(0);
-  #groups = 0;
   #first = 0;
-  #width = 0;
+  #stretches = 0;
+  /** Room in a row. */
+  #groups = 0;
+  /** The instant of the latest count, and which stretch since 1970 has it. */
+  #latest = Number.NaN;
+  #ofLatest = 0;
   /** By group and which stretch since 1970 it is, what lies too far from the others; from then on the table stays as it is. */
   readonly #beyond = new Map<number, Map<number, number>>();
 
@@ -44,30 +48,36 @@ export class GroupSums {
   }
 
   add(group: number, instant: number, tasks: number): void {
-    const stretch = this.#bucketMs === 0 ? 0 : Math.floor(instant / this.#bucketMs);
-    const place = stretch - this.#first;
-    if (group < this.#groups && place >= 0 && place < this.#width)
-      this.#table[group * this.#width + place]! += tasks;
-    else if (this.#makeRoom(group, stretch))
-      this.#table[group * this.#width + stretch - this.#first]! += tasks;
-    else this.#addBeyond(group, stretch, tasks);
+    if (instant !== this.#latest) this.#see(instant);
+    const place = this.#ofLatest - this.#first;
+    if (group < this.#groups && place >= 0 && place < this.#stretches)
+      this.#table[place * this.#groups + group]! += tasks;
+    else if (this.#makeRoom(group, this.#ofLatest))
+      this.#table[(this.#ofLatest - this.#first) * this.#groups + group]! += tasks;
+    else this.#addBeyond(group, this.#ofLatest, tasks);
+  }
+
+  #see(instant: number): void {
+    this.#latest = instant;
+    this.#ofLatest = this.#bucketMs === 0 ? 0 : Math.floor(instant / this.#bucketMs);
   }
 
   /** Twice as much at least, for what comes next. Answers whether it fits in the table then. */
   #makeRoom(group: number, stretch: number): boolean {
-    const isEmpty = this.#width === 0;
-    const [from, to] = isEmpty ? [stretch, stretch] : [this.#first, this.#first + this.#width];
-    const first = stretch < from ? Math.min(stretch, from - this.#width) : from;
+    const isEmpty = this.#stretches === 0;
+    const [from, to] = isEmpty ? [stretch, stretch] : [this.#first, this.#first + this.#stretches];
+    const first = stretch < from ? Math.min(stretch, from - this.#stretches) : from;
     const least = this.#bucketMs === 0 ? 1 : firstStretches;
-    const width = Math.max(least, (stretch < to ? to : Math.max(stretch + 1, to + this.#width)) - first);
+    const end = stretch < to ? to : Math.max(stretch + 1, to + this.#stretches);
+    const stretches = Math.max(least, end - first);
     const groups = group < this.#groups ? this.#groups : Math.max(firstGroups, group + 1, 2 * this.#groups);
-    if (this.#beyond.size > 0 || groups * width > tableMax) return false;
-    const table = new Float64Array(groups * width);
-    for (let own = 0; own < this.#groups; own += 1) {
-      const row = this.#table.subarray(own * this.#width, (own + 1) * this.#width);
-      table.set(row, own * width + from - first);
+    if (this.#beyond.size > 0 || groups * stretches > tableMax) return false;
+    const table = new Float64Array(groups * stretches);
+    for (let place = 0; place < this.#stretches; place += 1) {
+      const row = this.#table.subarray(place * this.#groups, (place + 1) * this.#groups);
+      table.set(row, (place + from - first) * groups);
     }
-    [this.#table, this.#groups, this.#first, this.#width] = [table, groups, first, width];
+    [this.#table, this.#groups, this.#first, this.#stretches] = [table, groups, first, stretches];
     return true;
   }
 
@@ -79,32 +89,26 @@ export class GroupSums {
 
   of(group: number): [at: number, tasks: number][] {
     const sums: [at: number, tasks: number][] = [];
-    this.#each(group, (at, tasks) => {
-      if (tasks > 0) sums.push([at, tasks]);
-    });
-    return sums;
-  }
-
-  #each(group: number, use: (at: number, tasks: number) => void): void {
-    const row = group * this.#width;
-    for (let place = 0; group < this.#groups && place < this.#width; place += 1) {
-      const tasks = this.#table[row + place]!;
-      if (tasks !== 0) use((this.#first + place) * this.#bucketMs, tasks);
+    for (let place = 0; group < this.#groups && place < this.#stretches; place += 1) {
+      const tasks = this.#table[place * this.#groups + group]!;
+      if (tasks > 0) sums.push([(this.#first + place) * this.#bucketMs, tasks]);
     }
-    for (const [stretch, tasks] of this.#beyond.get(group) ?? []) use(stretch * this.#bucketMs, tasks);
+    for (const [stretch, tasks] of this.#beyond.get(group) ?? [])
+      if (tasks > 0) sums.push([stretch * this.#bucketMs, tasks]);
+    return sums;
   }
 
   /** Of fewer groups, each the sum of some. @param groups which of them, by the number here */
   addedUp(groups: readonly number[]): GroupSums {
     const sums = new GroupSums(this.#buckets);
     // The same stretches, place by place.
-    [sums.#first, sums.#width] = [this.#first, this.#width];
-    sums.#groups = Math.max(0, ...groups.map((group) => group + 1));
-    sums.#table = new Float64Array(sums.#groups * this.#width);
-    for (const [own, group] of groups.entries()) {
-      const [from, to] = [own * this.#width, group * this.#width];
-      for (let place = 0; own < this.#groups && place < this.#width; place += 1)
-        sums.#table[to + place]! += this.#table[from + place]!;
+    [sums.#first, sums.#stretches] = [this.#first, this.#stretches];
+    sums.#groups = groups.reduce((most, group) => Math.max(most, group + 1), 0);
+    sums.#table = new Float64Array(sums.#groups * this.#stretches);
+    const count = Math.min(groups.length, this.#groups);
+    for (let place = 0; place < this.#stretches; place += 1) {
+      const [from, to] = [place * this.#groups, place * sums.#groups];
+      for (let own = 0; own < count; own += 1) sums.#table[to + groups[own]!]! += this.#table[from + own]!;
     }
     // Behind all of these, since they may take a larger table.
     for (const [own, ofOwn] of this.#beyond)
@@ -116,14 +120,34 @@ export class GroupSums {
     return { groups, cells: this.cells() };
   }
 
-  /** Those of `TaskCounts`. */
+  /** Those of `TaskCounts`, a stretch after another. */
   cells(): Float64Array {
-    const cells: number[] = [];
-    const groups = Math.max(this.#groups, ...Array.from(this.#beyond.keys(), (group) => group + 1));
-    for (let group = 0; group < groups; group += 1)
-      this.#each(group, (at, tasks) => {
-        if (tasks > 0) cells.push(group, at, tasks);
-      });
-    return new Float64Array(cells);
+    const cells = new Float64Array(3 * this.#count());
+    let next = 0;
+    for (let place = 0; place < this.#stretches; place += 1)
+      for (let group = 0; group < this.#groups; group += 1) {
+        const tasks = this.#table[place * this.#groups + group]!;
+        if (tasks <= 0) continue;
+        cells[next] = group;
+        cells[next + 1] = (this.#first + place) * this.#bucketMs;
+        cells[next + 2] = tasks;
+        next += 3;
+      }
+    for (const [group, ofGroup] of this.#beyond)
+      for (const [stretch, tasks] of ofGroup)
+        if (tasks > 0) {
+          cells.set([group, stretch * this.#bucketMs, tasks], next);
+          next += 3;
+        }
+    return cells;
+  }
+
+  /** How many of the sums are of tasks. */
+  #count(): number {
+    let count = 0;
+    for (let place = 0; place < this.#table.length; place += 1) if (this.#table[place]! > 0) count += 1;
+    for (const ofGroup of this.#beyond.values())
+      for (const tasks of ofGroup.values()) if (tasks > 0) count += 1;
+    return count;
   }
 }
