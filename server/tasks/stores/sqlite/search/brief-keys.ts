@@ -16,6 +16,7 @@ import {
   briefHours,
   briefNext,
   briefTasks,
+  briefTasksOfFew,
   endedInHour,
 } from "./duration-statements.ts";
 import { headsOf } from "./kept-heads.ts";
@@ -161,20 +162,25 @@ class Brief {
     const at = after?.value === duration ? generatedBefore(after.id) : undefined;
     let place: [at: number, id: string] | undefined =
       at !== undefined && (this.#isDown ? at < end : at >= start) ? [at, after!.id] : undefined;
+    const isMany = this.#hasMore(pair, hour);
     for (let wanted = this.#shareOf(pair); ; wanted = Math.min(wantedMost, 4 * wanted)) {
       const hasPlace = place !== undefined;
       const within = this.#isDown ? [start, ...(place ?? [end])] : [...(place ?? [start]), end];
       const given = [pair.lane, pair.status, ...within];
-      const changed = [updated?.start ?? before, updated?.end ?? behind];
-      const statement = this.#connection.prepare(briefTasks(this.#isDown, hasPlace));
-      const rows = statement.all(...given, passedMost, ...changed, duration, wanted) as unknown as BriefRow[];
+      const rows = (isMany
+        ? this.#connection
+            .prepare(briefTasks(this.#isDown, hasPlace))
+            .all(...given, passedMost, updated?.start ?? before, updated?.end ?? behind, duration, wanted)
+        : this.#connection
+            .prepare(briefTasksOfFew(this.#isDown, hasPlace, this.#changed.conditions))
+            .all(...given, duration, ...this.#changed.values, wanted)) as unknown as BriefRow[];
       for (const [took, id, seq] of rows) yield [took, id, seq];
       const last = rows.at(-1);
       if (last && rows.length === wanted) {
         place = [last[3], last[1]];
         continue;
       }
-      if (!this.#hasMore(pair, hour)) return undefined;
+      if (!isMany) return undefined;
       const edge = this.#connection.prepare(briefEdge(this.#isDown, hasPlace)).get(...given, passedMost - 1);
       if (!edge) return undefined;
       place = edge as unknown as [number, string];
@@ -189,6 +195,17 @@ class Brief {
       | [number]
       | undefined;
     return row !== undefined && row[0] > passedMost;
+  }
+
+  get #changed(): { conditions: string[]; values: number[] } {
+    const { start, end } = this.#search.updated ?? {};
+    return {
+      conditions: [
+        ...(start === undefined ? [] : ["updated_at >= ?"]),
+        ...(end === undefined ? [] : ["updated_at < ?"]),
+      ],
+      values: [start, end].filter((at) => at !== undefined),
+    };
   }
 
   /** Where the search's own place is, or its first duration begins. */

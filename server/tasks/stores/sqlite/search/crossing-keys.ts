@@ -80,12 +80,15 @@ function idsOf(
   return ids;
 }
 
-/** Takes pairs as JSON, the start of the change, its end for those that are not late and for late ones, the range of creation and of ids. */
+/**
+ * Most that were changed then were created then too, not before: that is tested first.
+ * Takes pairs as JSON, the start of the change, its end for those that are not late and for late ones, the range of creation and of ids.
+ */
 export function crossingSql(isDown: boolean): string {
   const { updated, lateCreated } = searchIndexes;
   const those = ({ index, condition }: { index: string; condition: string }) =>
     `SELECT created_at, id, seq FROM pairs CROSS JOIN tasks INDEXED BY ${index}
-      WHERE tasks.lane = pairs.lane AND ${ofPairs(condition)} AND id > ?7 AND id < ?8 AND updated_at >= ?2`;
+      WHERE tasks.lane = pairs.lane AND ${ofPairs(condition)} AND id < ?8 AND id > ?7 AND updated_at >= ?2`;
   return `${withPairs.replace("?", "?1")} SELECT created_at, id, seq FROM (
     ${those(updated)} AND updated_at < ?3 AND updated_at - created_at <= ${lateMs}
     UNION ALL ${those(lateCreated)} AND updated_at < ?4 AND created_at >= ?5 AND created_at < ?6)

@@ -103,23 +103,34 @@ export const endedInHour =
  * it begins.
  */
 export function briefTasks(isDown: boolean, hasPlace: boolean): string {
-  const passed = createdIn(`created_at, id, seq, updated_at, ${duration} AS took`, isDown, hasPlace);
+  const columns = `created_at, id, seq, updated_at, ${duration} AS took`;
+  const passed = `${createdIn(columns, isDown, hasPlace)} ${createdOrder(isDown)}`;
   return `/* dure:briefTasks */ SELECT took, id, seq, created_at FROM (${passed} LIMIT ?)
     WHERE updated_at >= ? AND updated_at < ? AND took = ? LIMIT ?`;
 }
 
+/** The same, however many are passed over, for a third less each. @param changed conditions on the latest change */
+export function briefTasksOfFew(isDown: boolean, hasPlace: boolean, changed: readonly string[]): string {
+  const conditions = [`${duration} = ?`, ...changed].join(" AND ");
+  return `/* dure:briefTasks */ ${createdIn(`${duration}, id, seq, created_at`, isDown, hasPlace)}
+    AND ${conditions} ${createdOrder(isDown)} LIMIT ?`;
+}
+
 /** Where so many of them end, whatever they took, at the OFFSET that is its last value. */
 export function briefEdge(isDown: boolean, hasPlace: boolean): string {
-  return `/* dure:briefEdge */ ${createdIn("created_at, id", isDown, hasPlace)} LIMIT 1 OFFSET ?`;
+  return `/* dure:briefEdge */ ${createdIn("created_at, id", isDown, hasPlace)} ${createdOrder(isDown)} LIMIT 1 OFFSET ?`;
 }
 
 function createdIn(columns: string, isDown: boolean, hasPlace: boolean): string {
-  const direction = isDown ? "DESC" : "ASC";
   const place = `(created_at, id) ${isDown ? "<" : ">"} (?, ?)`;
   const from = hasPlace && !isDown ? place : "created_at >= ?";
   const to = hasPlace && isDown ? place : "created_at < ?";
-  return `SELECT ${columns} FROM tasks INDEXED BY ${created.index} WHERE lane = ? AND ${created.condition} AND ${from} AND ${to}
-    ORDER BY created_at ${direction}, id ${direction}`;
+  return `SELECT ${columns} FROM tasks INDEXED BY ${created.index} WHERE lane = ? AND ${created.condition} AND ${from} AND ${to}`;
+}
+
+function createdOrder(isDown: boolean): string {
+  const direction = isDown ? "DESC" : "ASC";
+  return `ORDER BY created_at ${direction}, id ${direction}`;
 }
 
 /** The first and the last minute in which any task was created or changed; 0 without one. */

@@ -12,7 +12,7 @@ import { headed, shareOfPage, streamKeys } from "./key-stream.ts";
 import { type Elsewhere, elsewhereIndexes } from "./order-statements.ts";
 import { headedPairsMin } from "./search.ts";
 import { type Key, placeBefore } from "./search-key.ts";
-import { type Pair, type SearchStatement, withPairs } from "./search-statements.ts";
+import { inOrderOfReading, type Pair, type SearchStatement, withPairs } from "./search-statements.ts";
 
 /** Both included. */
 export interface Between {
@@ -87,10 +87,10 @@ function tasksOf(
   }
   if (!isBound || down) add(`${key} >= ?`, from);
   if (!isBound || !down) add(`${key} <= ?`, to);
-  add("created_at >= ?", created?.start);
-  add("created_at < ?", created?.end);
-  add("updated_at >= ?", updated?.start);
-  add("updated_at < ?", updated?.end);
+  for (const than of inOrderOfReading(search)) {
+    add(`created_at ${than} ?`, than === ">=" ? created?.start : created?.end);
+    add(`updated_at ${than} ?`, than === ">=" ? updated?.start : updated?.end);
+  }
   const direction = down ? "DESC" : "ASC";
   return {
     tasks: `tasks INDEXED BY ${index} WHERE ${conditions.join(" AND ")} ORDER BY ${key} ${direction}, id ${direction}`,

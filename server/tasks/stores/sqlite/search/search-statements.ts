@@ -379,19 +379,33 @@ function boundsOf(
   const { created, updated, place, id } = streamBounds(search, isFresh ? "created" : from, isFresh);
   const than = isDownwards(search) ? "<" : ">";
   const byIds = areGenerated && (from === "updated" || from === "lateUpdated");
-  if (created.from !== undefined) addCreated(">=", created.from);
-  if (created.to !== undefined) addCreated("<", created.to);
-  if (updated.from !== undefined) add("updated_at >= ?", updated.from);
-  if (updated.to !== undefined) add("updated_at < ?", updated.to);
+  const [near, far] = inOrderOfReading(search);
+  for (const than of [near, far]) addCreated(than, than === ">=" ? created.from : created.to);
+  for (const than of [near, far]) addUpdated(than, than === ">=" ? updated.from : updated.to);
   if (place) add(`(${searchIndexes[from].key}, id) ${than} (?, ?)`, place.value, place.id);
   if (id !== undefined) add(`id ${than} ?`, id);
   return { conditions, values };
 
-  function addCreated(than: ">=" | "<", at: number): void {
+  function addUpdated(than: Than, at: number | undefined): void {
+    if (at !== undefined) add(`updated_at ${than} ?`, at);
+  }
+
+  function addCreated(than: Than, at: number | undefined): void {
+    if (at === undefined) return;
     // No id tells of a time before 1970.
     if (byIds && at >= 0) add(`id ${than} ?`, ulidStart(at));
     else add(`created_at ${than} ?`, at);
   }
+}
+
+type Than = ">=" | "<";
+
+/**
+ * The bounds of a range: first the one at which reading begins. What an index passes over there is beyond the same bound of the other
+ * instant, and SQLite tests conditions as they are written: thousands of entries fail at the first of two.
+ */
+export function inOrderOfReading(search: StoreSearch): [near: Than, far: Than] {
+  return isDownwards(search) ? ["<", ">="] : [">=", "<"];
 }
 
 function addUpdated({ updated }: StoreSearch, add: Add): void {
