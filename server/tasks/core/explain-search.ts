@@ -2,6 +2,7 @@
 import type { Condition, Field } from "./filters/condition.ts";
 import { describeCondition, describeField } from "./filters/condition-text.ts";
 import { filterKeys } from "./filters/filter-condition.ts";
+import { narrowed } from "./filters/narrowed.ts";
 import { whyNothingFits } from "./filters/why-nothing-fits.ts";
 import { hintOfUnfilled, readPageSearch } from "./find.ts";
 import { grouped } from "./grouped.ts";
@@ -31,16 +32,17 @@ export async function explainSearchIn(
 ): Promise<SearchExplanation> {
   const search = await readPageSearch(instance, options);
   const store = await instance.store();
-  const plan = await store.explainSearch(search);
-  const parts = partsOf(search.where);
+  const asked = await narrowed(store, search);
+  const plan = await store.explainSearch(asked);
+  const parts = partsOf(asked.where);
   return {
     ...plan,
-    summary: summaryOf(search, plan),
+    summary: summaryOf(asked, plan),
     tested: parts.map(describeCondition),
     hints: [
       ...(await whyNothingFits(instance, store, search, options)),
       ...(plan.unfilled ? [hintOfUnfilled(plan.unfilled)] : []),
-      ...hintsFor(search, plan, parts),
+      ...hintsFor(asked, plan, parts),
     ],
   };
 }

@@ -4,8 +4,10 @@ import { decodeCursor, encodeCursor, searchFingerprint } from "./cursor.ts";
 import { parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
 import type { TaskFilter } from "./filters/filter.ts";
-import { filterKeys, filterProblems, type PlainFilters, toPlainFilters } from "./filters/filter-condition.ts";
+import { filterKeys, filterProblems, toPlainFilters } from "./filters/filter-condition.ts";
 import { sortValueOf } from "./filters/meets.ts";
+import { narrowed } from "./filters/narrowed.ts";
+import type { PlainFilters } from "./filters/plain-filters.ts";
 import { whyNothingFits } from "./filters/why-nothing-fits.ts";
 import { grouped } from "./grouped.ts";
 import { ulidTime } from "./ids.ts";
@@ -56,7 +58,7 @@ export async function searchTaskPageIn(
     return readChangedPage(instance, toStoreSearch(instance, withoutOrder(others), saved), updatedSince);
   const { search, fingerprint } = readSearch(instance, others, saved);
   const store = await instance.store();
-  const found = await store.searchTasks(pageOf(search));
+  const found = await store.searchTasks(await narrowed(store, pageOf(search)));
   const page = toPage(placedByEnd(found, search), search, fingerprint);
   const why = page.tasks.length === 0 ? await whyNothingFits(instance, store, search, options) : [];
   if (why.length === 0) return page;
@@ -68,7 +70,7 @@ function checkIsObject(what: string, options: unknown): void {
   if (typeof options !== "object" || options === null) checkOptions(what, options, {});
 }
 
-/** What the store is asked for the page of a search. */
+/** The search of a page, before it is `narrowed` to what is asked of the store. */
 export async function readPageSearch(instance: Instance, options: TaskSearchOptions): Promise<StoreSearch> {
   return pageOf(toStoreSearch(instance, options, await savedQueriesFor(instance, options.query)));
 }
@@ -105,7 +107,8 @@ export async function countTasksIn(instance: Instance, options: TaskSearchOption
     options,
     await savedQueriesFor(instance, options.query),
   );
-  return (await (await instance.store()).countTasks(search)).count;
+  const store = await instance.store();
+  return (await store.countTasks(await narrowed(store, search))).count;
 }
 
 export async function getTaskByIdIn(instance: Instance, id: string): Promise<Task | undefined> {

@@ -10,6 +10,8 @@ export const following = {
   CANCELLED: ["PENDING"],
 } as const satisfies Record<TaskStatusName, readonly TaskStatusName[]>;
 
+export const statuses = Object.keys(following) as readonly TaskStatusName[];
+
 /** Whether a task with this status has ended: COMPLETED, FAILED or CANCELLED. */
 export function isFinished(status: TaskStatusName): boolean {
   return status !== "PENDING" && status !== "RUNNING";

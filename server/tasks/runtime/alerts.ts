@@ -11,6 +11,7 @@
  */
 import { enqueueTaskIn } from "../core/enqueue.ts";
 import { DureError } from "../core/errors.ts";
+import { narrowed } from "../core/filters/narrowed.ts";
 import { toStoreSearch } from "../core/find.ts";
 import type { Instance } from "../core/instance.ts";
 import type { AlertRule, AlertTask } from "../core/port/store-saved.ts";
@@ -153,7 +154,7 @@ class Look {
     const { query, alert } = this.#search;
     const saved = await savedQueriesFor(instance, query);
     const search = toStoreSearch(instance, { query, budget: budgetMs }, saved);
-    const { count, unfilled = 0 } = await this.#store.countTasks(search);
+    const { count, unfilled = 0 } = await this.#store.countTasks(await narrowed(this.#store, search));
     const asCounted = isOutOfBounds(alert, count);
     const isDecided = [count - unfilled, count + unfilled].every(
       (end) => isOutOfBounds(alert, end) === asCounted,

@@ -2,9 +2,11 @@
 
 import { DureError } from "../errors.ts";
 import type { Condition } from "../filters/condition.ts";
+import { narrowed } from "../filters/narrowed.ts";
 import { whyNothingFits } from "../filters/why-nothing-fits.ts";
 import { toStoreSearch } from "../find.ts";
 import type { Instance } from "../instance.ts";
+import { statuses as allStatuses } from "../lifecycle.ts";
 import { booleanRule, checkOptions, noneOf, oneOf } from "../options.ts";
 import { countKeys } from "../port/store-search.ts";
 import { savedQueriesFor } from "../saved-searches.ts";
@@ -96,10 +98,10 @@ export async function summarizeTasksIn(
 ): Promise<TaskSummary> {
   const { search, ...how } = await readSummary(instance, options);
   const { keys } = how;
-  const found = await summarize(instance, search, how);
+  const store = await instance.store();
+  const found = await summarize(instance, await narrowed(store, search), how);
   if (found.groups.length > 0 || keys.length === 0) return found;
   const attribute = keys.find(isAttribute);
-  const store = await instance.store();
   const asked = attribute ? { ...search, where: joined(search.where, havingOf(attribute)) } : search;
   const why = await whyNothingFits(instance, store, asked);
   return why.length > 0 ? { ...found, hint: why.join(" ") } : found;
@@ -279,9 +281,7 @@ function joined(where: Condition | undefined, part: Condition): Condition {
 
 /** The states of the index of attributes; undefined when it does not tell enough. */
 function statesOf({ statuses }: StoreSearch, byStatus: boolean): Set<TaskStatusName | undefined> | undefined {
-  const wanted = new Set<TaskStatusName>(
-    statuses ?? ["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"],
-  );
+  const wanted = new Set<TaskStatusName>(statuses ?? allStatuses);
   const open = Number(wanted.delete("PENDING")) + Number(wanted.delete("RUNNING"));
   if (open === 1 || (open === 2 && byStatus)) return undefined;
   return new Set<TaskStatusName | undefined>(open === 2 ? [...wanted, undefined] : wanted);

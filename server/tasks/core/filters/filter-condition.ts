@@ -4,8 +4,6 @@ import { durationProblem, parseDuration } from "../duration.ts";
 import { DureError } from "../errors.ts";
 import { following } from "../lifecycle.ts";
 import { didYouMean } from "../names.ts";
-import type { StoreSearch } from "../store.ts";
-import type { TaskStatusName } from "../task.ts";
 import { groupNamed } from "../values/error-group.ts";
 import { isPlainPrototype, showValue } from "../values/show.ts";
 import {
@@ -17,11 +15,7 @@ import {
   type TaskField,
 } from "./condition.ts";
 import type { TaskFilter } from "./filter.ts";
-
-export type PlainFilters = Pick<
-  StoreSearch,
-  "id" | "types" | "statuses" | "queues" | "created" | "updated" | "where"
->;
+import { type PlainFilters, plainFiltersOf } from "./plain-filters.ts";
 
 export const depthMax = 20;
 /** Comparisons, and the lists and negations that they stand in. */
@@ -82,11 +76,7 @@ export function toPlainFilters(what: string, filter: TaskFilter): PlainFilters {
   const reader = new Reader(wholeDepthMax, 3 * partsMax);
   const parts = reader.partsOf(filter, "", 0);
   reader.refuse(what);
-  const plain: PlainFilters = {};
-  const rest = parts.filter((part) => !hoist(plain, part));
-  if (rest.length === 1) plain.where = rest[0]!;
-  if (rest.length > 1) plain.where = { kind: "and", parts: rest };
-  return plain;
+  return plainFiltersOf(parts);
 }
 
 /** Checks a filter by itself: the problems that `toPlainFilters` would throw. */
@@ -94,36 +84,6 @@ export function filterProblems(filter: unknown): string[] {
   const reader = new Reader();
   reader.partsOf(filter as TaskFilter, "", 0);
   return reader.problems;
-}
-
-/** Takes the part as a plain filter, if it is one that is not taken yet. */
-function hoist(plain: PlainFilters, part: Condition): boolean {
-  if (!("field" in part) || part.field.of !== "task") return false;
-  const { name } = part.field;
-  if (part.kind === "range" && (name === "createdAt" || name === "updatedAt")) {
-    narrow(plain, name === "createdAt" ? "created" : "updated", part);
-    return true;
-  }
-  if (part.kind !== "equals" || part.values.includes(null)) return false;
-  const values = part.values as string[];
-  if (name === "id" && plain.id === undefined && values.length === 1) plain.id = values[0]!;
-  else if (name === "type" && !plain.types) plain.types = values;
-  else if (name === "queue" && !plain.queues) plain.queues = values;
-  else if (name === "status" && !plain.statuses) plain.statuses = values as TaskStatusName[];
-  else return false;
-  return true;
-}
-
-function narrow(
-  plain: PlainFilters,
-  which: "created" | "updated",
-  { from, to }: { from?: Bound; to?: Bound },
-) {
-  const range: NonNullable<PlainFilters["created"]> = { ...plain[which] };
-  if (from)
-    range.start = Math.max(range.start ?? -Infinity, (from.value as number) + (from.isIncluded ? 0 : 1));
-  if (to) range.end = Math.min(range.end ?? Infinity, (to.value as number) + (to.isIncluded ? 1 : 0));
-  plain[which] = range;
 }
 
 class Reader {
