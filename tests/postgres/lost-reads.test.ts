@@ -40,6 +40,9 @@ test.each(["mayBeUnindexed", "unindexedTasks", "attemptsInText"])(
 
 test("that work may have been taken is said with a code", async () => {
   const loss = proxy.loseAnswer(/dure:takeTextWork/);
-  await expect(store.readUnindexed({ limit: 10 })).rejects.toMatchObject({ code: "DATABASE_UNAVAILABLE" });
+  await expect(store.readUnindexed({ limit: 10 })).rejects.toMatchObject({
+    code: "DATABASE_UNAVAILABLE",
+    message: expect.stringMatching(/lost before the answer came\. [A-Z]/),
+  });
   await loss;
 });

@@ -157,7 +157,9 @@ function nextStep(error: unknown, text: string): string {
 export function toDureError(error: unknown, location: string): DureError {
   if (error instanceof DureError) return error;
   const code = sqlState(error);
-  const text = error instanceof Error && error.message !== "" ? error.message : String(code ?? error);
+  const said = error instanceof Error && error.message !== "" ? error.message : String(code ?? error);
+  // Another sentence follows.
+  const text = said.replace(/\.$/, "");
   const details = { location, ...(code !== undefined && { sqlState: code }) };
   if (code === movedState) return movedError(location, text, error);
   const meaning = code === undefined ? undefined : meanings.find(([pattern]) => pattern.test(code))?.[1];
