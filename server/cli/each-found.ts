@@ -65,7 +65,7 @@ export async function changeFound(
 ): Promise<number> {
   const { output } = context;
   const what = edit && { edit };
-  const rate = given(rateText, (text) => parseInteger(text, "--rate"));
+  const rate = given(rateText, (text) => parseInteger(text, "--rate", 1, 1_000_000));
   const dure = context.open();
   const search = { query: query!, budget: "none" as const };
   const before = await dure.actOnTasks(search, action, { ...what, dryRun: true });

@@ -102,4 +102,5 @@ test("is for queries", async () => {
   await expect(say("retry", "some-id", "--background")).rejects.toThrow("--background is for --query.");
   await expect(say("retry", "some-id", "--rate", "5")).rejects.toThrow("--rate is for --query.");
   await expect(say("retry", "--query", "x", "--rate", "fast")).rejects.toThrow("--rate is");
+  await expect(say("retry", "--query", "x", "--rate", "0")).rejects.toThrow("--rate is");
 });

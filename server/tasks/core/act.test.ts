@@ -191,6 +191,18 @@ test("progress is told as often as a rate lets something be done", async () => {
   expect(seen).toEqual([2, 4, 6]);
 });
 
+test("at least what was found fits, whatever an estimate says", async () => {
+  const store = await dure.instance.store();
+  const [found, stopped] = [store.searchTasks.bind(store), { value: 0, id: "" }];
+  const search = vi.spyOn(store, "searchTasks");
+  search.mockImplementationOnce(found).mockResolvedValue({ tasks: [], stoppedAt: stopped });
+  const count = vi.spyOn(store, "countTasks").mockResolvedValue({ count: 0, errorMax: 300 });
+  const report = await dure.actOnTasks({ payload: { order: { gt: 0 } } }, "delete", { dryRun: true });
+  for (const spied of [search, count]) spied.mockRestore();
+  expect(report).toMatchObject({ matched: 10 });
+  expect(report.hint).toBeUndefined();
+});
+
 test("what cannot be asked is refused", async () => {
   for (const action of ["explode", undefined, null] as never[]) {
     await expect(dure.actOnTasks({}, action)).rejects.toMatchObject({ code: "INVALID_OPTION" });

@@ -99,7 +99,8 @@ export async function actOnTasksIn(
   checkIsMeant("actOnTasks", instance, search, asked);
   const fixed = fixedSet(asked, action, before);
   const { tasks: sample, unfilled } = await searchTaskPageIn(instance, { ...fixed, limit: sampleSize });
-  const matched = await countSet(instance, fixed);
+  // An estimate may be of tasks of which none fits.
+  const matched = Math.max(sample.length, await countSet(instance, fixed));
   const report: ActReport = {
     ...{ matched, changed: 0, skipped: 0, sample, aborted: false },
     ...(unfilled && { unfilled }),

@@ -83,6 +83,7 @@ test("near names are found: edits, case, and beginnings; the nearest first", () 
   expect(nearest("resize", known)).toEqual(["resize-image", "resize-video"]);
   expect(nearest("nightly", known)).toEqual(["nightly-report"]);
   expect(nearest("purge", known)).toEqual([]);
+  expect(nearest("nope", ["type", "copy", "top"])).toEqual([]);
   expect(nearest("a", ["b", "c"])).toEqual([]);
   expect(nearest("", known)).toEqual([]);
   expect(nearest("aa", ["ab", "ac", "ad", "ae", "ab"], 2)).toEqual(["ab", "ac"]);

@@ -100,7 +100,7 @@ export function nearest(word: string, candidates: Iterable<string>, most = 3): s
 
 /** Undefined when too far. A name that goes on after the whole word counts as a near miss. */
 function editsTo(wanted: string, name: string): number | undefined {
-  const editsMax = Math.max(1, Math.ceil(wanted.length / 3));
+  const editsMax = Math.max(1, Math.round(wanted.length / 3));
   if (wanted.length >= 2 && name.startsWith(wanted)) return Math.min(editsMax, name.length - wanted.length);
   if (Math.abs(name.length - wanted.length) > editsMax) return undefined;
   const edits = isSwapped(wanted, name) ? 1 : distance(wanted, name);
