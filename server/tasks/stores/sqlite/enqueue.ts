@@ -4,7 +4,7 @@ import { enqueuedChange } from "../../core/port/store-audit.ts";
 import type { By, EnqueueRefusal, Written } from "../../core/store.ts";
 import { minuteOf } from "../shared/kept-counts.ts";
 import { record } from "./audit.ts";
-import type { Row } from "./rows.ts";
+import { type Row, restOf } from "./rows.ts";
 import { isConstraint } from "./sqlite-errors.ts";
 import { insertBatch, sql } from "./statements.ts";
 import type { Rows } from "./threads/protocol.ts";
@@ -261,14 +261,19 @@ function meetExisting(context: WriteContext, run: NewRun, place: number, index: 
   const sameId = findTask(context.connection, id);
   if (sameId) {
     const lane = context.lanes.of(type, queue, ownId === 1);
-    const same = sameId[2] === lane && sameId[18] === payload && sameId[19] === payloadTypes;
+    const same = sameId[2] === lane && hasPayload(sameId, payload, payloadTypes);
     return same ? sameId : refuse("id-taken", { index, id, owner: "task" });
   }
   const idempotency = run.idempotencies[place]!;
   const sameKey = context.connection.prepare(sql.findByIdempotency).get(idempotency) as unknown as Row;
-  if (sameKey[18] === payload && sameKey[19] === payloadTypes) return sameKey;
+  if (hasPayload(sameKey, payload, payloadTypes)) return sameKey;
   const key = idempotency.slice(type.length + 1);
   return refuse("idempotency-conflict", { index, id, key, existingId: sameKey[1] });
+}
+
+function hasPayload(row: Row, payload: string, types: string | null): boolean {
+  const [, , , payloadTypes] = restOf(row);
+  return row[14] === payload && payloadTypes === types;
 }
 
 function refuse(reason: EnqueueRefusal, details: Record<string, unknown>): Enqueued {

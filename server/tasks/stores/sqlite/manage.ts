@@ -72,7 +72,7 @@ export function cancelTask(
   }
   const after = requested ? { status: "RUNNING", cancelRequested: true } : { status: "CANCELLED" };
   // Asked again, nothing is changed.
-  if (changed[15] !== task[15]) recordOf(context, change, task, { action: "cancel", after }, now);
+  if (changed[12] !== task[12]) recordOf(context, change, task, { action: "cancel", after }, now);
   context.changed = true;
   return { kind: "ok", value: { task: withNames(context.connection, [changed]), requested } };
 }
@@ -233,10 +233,10 @@ function checkVersion(
   task: Row,
   { expectedVersion }: Change,
 ): { kind: "rejected"; reason: "version"; details: Record<string, unknown> } | undefined {
-  if (expectedVersion === undefined || expectedVersion === task[15]) return undefined;
+  if (expectedVersion === undefined || expectedVersion === task[12]) return undefined;
   return { kind: "rejected", reason: "version", details: { ...describe(task), expectedVersion } };
 }
 
 function describe(task: Row): Record<string, unknown> {
-  return { id: task[1], status: statusNames[task[3]], version: task[15] };
+  return { id: task[1], status: statusNames[task[3]], version: task[12] };
 }

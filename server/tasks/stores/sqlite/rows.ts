@@ -21,26 +21,37 @@ export type Row = [
   completedAt: number | null,
   attempts: number,
   maxAttempts: number,
-  fence: number,
-  crashes: number,
-  snoozes: number,
   version: number,
   worker: number | null,
-  cancelRequestedAt: number | null,
   payload: string,
-  payloadTypes: string | null,
   result: string | null,
-  resultTypes: string | null,
   error: string | null,
+  /** `TaskRest` as JSON, where there is any. */
+  rest: string | null,
+  /** Not of a page. */
+  fence?: number,
+  /** JSON; for conditions, which are tested where the row is read. Not of a page. */
+  attributes?: string | null,
+];
+
+/** What most tasks have none of. */
+export type TaskRest = [
+  crashes: number,
+  snoozes: number,
+  cancelRequestedAt: number | null,
+  payloadTypes: string | null,
+  resultTypes: string | null,
   description: string | null,
   tags: string | null,
   idempotency: string | null,
-  settings: string | null,
   progress: string | null,
-  /** JSON; for conditions, which are tested where the row is read. */
-  attributes: string | null,
-  payloadSchema: string | null,
 ];
+
+const noRest: TaskRest = [0, 0, null, null, null, null, null, null, null];
+
+export function restOf(row: Row): TaskRest {
+  return row[17] === null ? noRest : (JSON.parse(row[17]) as TaskRest);
+}
 
 export type AttemptRow = [
   fence: number,
@@ -92,13 +103,19 @@ export function namesOf(rows: Pick<Rows, "lanes" | "workers">): Names {
 
 /** Never throws: a payload or result that cannot be read is left out and named in `unreadable`. */
 export function toTask(row: Row, names: Names): Task {
-  const task = toBareTask(row, names);
-  readValues(row, task);
+  const rest = restOf(row);
+  const task = toTaskOf(row, rest, names);
+  readValues(row, rest, task);
   return task;
 }
 
 /** Without its payload and result. */
 export function toBareTask(row: Row, names: Names): Task {
+  return toTaskOf(row, restOf(row), names);
+}
+
+function toTaskOf(row: Row, rest: TaskRest, names: Names): Task {
+  const [crashes, snoozes, cancelRequestedAt, , , ownDescription, tags, idempotency, progress] = rest;
   const lane = names.lane(row[2]);
   const task: Task = {
     id: row[1],
@@ -112,27 +129,27 @@ export function toBareTask(row: Row, names: Names): Task {
     queue: lane.queue,
     priority: row[4],
     dueAt: new Date(row[5]),
-    tags: readJson(row[24]) ?? [],
-    crashes: row[13],
-    snoozes: row[14],
-    version: row[15],
+    tags: readJson(tags) ?? [],
+    crashes,
+    snoozes,
+    version: row[12],
   };
-  const description = row[23] ?? lane.description;
+  const description = ownDescription ?? lane.description;
   if (description !== null) task.description = description;
   if (row[8] !== null) task.startedAt = new Date(row[8]);
   if (row[9] !== null) task.completedAt = new Date(row[9]);
-  if (row[22] !== null) task.error = row[22];
-  if (row[17] !== null) task.cancelRequestedAt = new Date(row[17]);
-  if (row[25] !== null) task.idempotencyKey = row[25].slice(lane.type.length + 1);
-  if (row[27] !== null) task.progress = readJson(row[27])!;
-  const workerId = row[16] === null ? undefined : names.worker(row[16]);
+  if (row[16] !== null) task.error = row[16];
+  if (cancelRequestedAt !== null) task.cancelRequestedAt = new Date(cancelRequestedAt);
+  if (idempotency !== null) task.idempotencyKey = idempotency.slice(lane.type.length + 1);
+  if (progress !== null) task.progress = readJson(progress)!;
+  const workerId = row[13] === null ? undefined : names.worker(row[13]);
   if (workerId !== undefined) task.workerId = workerId;
   return task;
 }
 
 /** The JSON that is stored of the payload and the result. */
 export function jsonOf(row: Row): StoredJson {
-  return { payload: row[18], ...(row[20] !== null && { result: row[20] }) };
+  return { payload: row[14], ...(row[15] !== null && { result: row[15] }) };
 }
 
 /**
@@ -140,14 +157,15 @@ export function jsonOf(row: Row): StoredJson {
  * its own row, if there is one, holds what was reported while it ran.
  */
 export function toAttempts(task: Row, attempts: readonly AttemptRow[], names: Names): Attempt[] {
-  const reported = attempts.at(-1)?.[0] === task[12] ? attempts.at(-1) : undefined;
+  const fence = task[18]!;
+  const reported = attempts.at(-1)?.[0] === fence ? attempts.at(-1) : undefined;
   const isTold = (task[3] === 2 || task[3] === 3) && (reported?.[5] ?? null) === null;
   if (!isTold) return attempts.map((row) => toAttempt(task[1], row, names));
   const outcome = task[3] === 3 ? "completed" : null;
   const implied: AttemptRow = [
-    task[12],
+    fence,
     task[10],
-    task[16],
+    task[13],
     task[8]!,
     task[9],
     outcome,
@@ -219,10 +237,10 @@ export function toEntry(definition: StoredDefinition, latest: Task | undefined):
   return entry;
 }
 
-function readValues(row: Row, task: Task): void {
+function readValues(row: Row, [, , , payloadTypes, resultTypes]: TaskRest, task: Task): void {
   try {
-    task.payload = decode(row[18], row[19]);
-    if (row[20] !== null) task.result = decode(row[20], row[21]);
+    task.payload = decode(row[14], payloadTypes);
+    if (row[15] !== null) task.result = decode(row[15], resultTypes);
   } catch (error) {
     task.unreadable = (error as Error).message;
   }

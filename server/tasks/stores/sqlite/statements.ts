@@ -9,16 +9,19 @@ import { lateMs } from "../shared/search-bounds.ts";
 const payload =
   "coalesce(payload, (SELECT big_payloads.payload FROM big_payloads WHERE big_payloads.seq = tasks.seq)) AS payload";
 
-/** The columns of a task row, in the order that rows.ts reads them. */
-const columns = [
+/** What a task is made of, in the order that rows.ts reads it; what most tasks have none of is one column. */
+const taskColumns = [
   "seq, id, lane, status, priority, due_at, created_at, updated_at, started_at, completed_at, attempts, max_attempts",
-  `fence, crashes, snoozes, version, worker, cancel_requested_at, ${payload}`,
-  "payload_types, result, result_types, error, description, tags, idempotency, settings, progress, attributes",
+  `version, worker, ${payload}, result, error`,
+  `CASE WHEN crashes = 0 AND snoozes = 0 AND coalesce(cancel_requested_at, payload_types, result_types, description, tags,
+      idempotency, progress) IS NULL THEN NULL
+    ELSE json_array(crashes, snoozes, cancel_requested_at, payload_types, result_types, description, tags, idempotency, progress) END`,
 ].join(", ");
 
-const bareColumns = columns
-  .replace(payload, "'null'")
-  .replace("payload_types, result, result_types", "NULL, NULL, NULL");
+/** And what its attempts and conditions need. */
+const columns = `${taskColumns}, fence, attributes`;
+
+const bareColumns = columns.replace(payload, "'null'").replace(", result, error", ", NULL, error");
 
 /** What a claim cannot know beforehand, in the order that rows.ts reads it; what most tasks have none of is one column. */
 const claimedColumns = `seq, id, lane, priority, due_at, created_at, attempts, max_attempts, fence, version, ${payload},
@@ -171,6 +174,9 @@ export const sql = {
     WHERE status = 1 AND crashes > 0 AND lane = ?1 AND priority = ?2 AND due_at > ?3 ORDER BY due_at LIMIT 1`,
   // CROSS JOIN: in the order of the list.
   readTasks: `/* dure:readTasks */ SELECT ${columns} FROM (SELECT value AS wanted FROM json_each(?))
+    CROSS JOIN tasks ON seq = wanted`,
+  /** For a page, of which nothing is asked but its tasks: each value that is brought to JavaScript and sent costs time. */
+  readPage: `/* dure:readPage */ SELECT ${taskColumns} FROM (SELECT value AS wanted FROM json_each(?))
     CROSS JOIN tasks ON seq = wanted`,
   /** How large the payloads and results of these are, without reading them. */
   valueBytes: `/* dure:valueBytes */ SELECT coalesce(sum(coalesce(octet_length(payload), (SELECT octet_length(big_payloads.payload)

@@ -4,7 +4,7 @@
  */
 import type { SQLInputValue } from "node:sqlite";
 import type { Connection } from "../connection.ts";
-import type { Row } from "../rows.ts";
+import { type Row, restOf } from "../rows.ts";
 import { sql } from "../statements.ts";
 import type { Key } from "./search-key.ts";
 
@@ -14,8 +14,9 @@ const smallBytesMax = 1024 * 1024;
 
 /** Of the payload, the result and the error as they are stored. */
 export function valueBytes(row: Row): number {
-  return [row[18], row[19], row[20], row[21], row[22]].reduce(
-    (sum, text) => (text === null ? sum : sum + Buffer.byteLength(text)),
+  const [, , , payloadTypes, resultTypes] = restOf(row);
+  return [row[14], payloadTypes, row[15], resultTypes, row[16]].reduce(
+    (sum: number, text) => (text === null ? sum : sum + Buffer.byteLength(text)),
     0,
   );
 }
@@ -47,10 +48,10 @@ export function readTasks(
   bytesMax: number | undefined,
 ): { rows: Row[]; cutAt?: number } {
   const wanted = JSON.stringify(seqs);
-  if (bytesMax === undefined) return { rows: allRows(connection, sql.readTasks, [wanted]) };
+  if (bytesMax === undefined) return { rows: allRows(connection, sql.readPage, [wanted]) };
   const rows: Row[] = [];
   const room = new Room(bytesMax);
-  for (const row of rowsOf(connection, sql.readTasks, [wanted])) {
+  for (const row of rowsOf(connection, sql.readPage, [wanted])) {
     if (!room.takes(row)) return { rows, cutAt: row[0] };
     rows.push(row);
   }

@@ -26,7 +26,7 @@ export class Subjects {
     this.#names ??= namesOf(withNames(this.#connection, this.#rows));
     const task = toBareTask(row, this.#names);
     const json = jsonOf(row);
-    const attributes = row[28] === null ? {} : (JSON.parse(row[28]) as Attributes);
+    const attributes = row[19] ? (JSON.parse(row[19]) as Attributes) : {};
     let text: string | undefined;
     return {
       ...{ task, json, attributes },

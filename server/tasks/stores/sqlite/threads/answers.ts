@@ -19,7 +19,7 @@ export function attemptsOf({ task, attempts, workers }: RecordRows): Attempt[] {
 }
 
 export function archivedOf(record: RecordRows): ArchivedTask {
-  const json = (record.task.rows[0] as Row)[28];
+  const json = (record.task.rows[0] as Row)[19] ?? null;
   const attributes = json === null ? undefined : declaredOf(JSON.parse(json) as Attributes);
   return {
     task: toTasks(record.task)[0]!,

@@ -62,7 +62,7 @@ function toUnindexed({ tasks, attempts, workers }: UnindexedRows, marks: TextMar
   const names = namesOf({ lanes: tasks.lanes, workers: [...tasks.workers, ...workers] });
   const bySeq = Map.groupBy(attempts, ([seq]) => seq);
   return tasks.rows.map((row) => {
-    const ref: TextRef = { seq: row[0], id: row[1], version: row[15], marks };
+    const ref: TextRef = { seq: row[0], id: row[1], version: row[12], marks };
     const own = (bySeq.get(row[0]) ?? []).map(([, ...attempt]) => attempt);
     return { ref, task: toBareTask(row, names), json: jsonOf(row), attempts: toAttempts(row, own, names) };
   });

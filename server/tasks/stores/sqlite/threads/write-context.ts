@@ -29,7 +29,7 @@ export function withNames(connection: Connection, rows: Row[]): Rows {
   const workers = new Set<number>();
   for (const row of rows) {
     lanes.add(row[2]);
-    if (row[16] !== null) workers.add(row[16]);
+    if (row[13] !== null) workers.add(row[13]);
   }
   return {
     rows,
