@@ -1,6 +1,7 @@
 /** Arrays as the server reads them. The driver would write them too, at three times the cost. */
 
 export function arrayText(values: readonly unknown[]): string {
+  if (values.every(isNumber)) return `{${values.join(",")}}`;
   let text = "";
   for (const value of values) {
     if (text !== "") text += ",";
@@ -12,6 +13,10 @@ export function arrayText(values: readonly unknown[]): string {
           : String(value);
   }
   return `{${text}}`;
+}
+
+function isNumber(value: unknown): boolean {
+  return typeof value === "number";
 }
 
 /** JSON's own way where it writes what an array does, which is several times as fast: payloads and results are full of quotes. */

@@ -135,15 +135,17 @@ function pairsWithin(
   { createdFrom }: OrderedKeys,
 ): string {
   const start = latest(created?.start, createdFrom);
-  const bounds = pairs.map(({ ownIds, status }) => {
-    if (ownIds) return [firstId, lastId];
-    // What was never changed has one instant; no task was changed before it was created.
-    const from = latest(start, status === 0 ? updated?.start : undefined);
-    const to = earliest(created?.end, updated?.end);
-    return [from === undefined ? firstId : ulidStart(from), to === undefined ? lastId : ulidStart(to)];
+  const to = earliest(created?.end, updated?.end);
+  const idAt = (instant: number | undefined, none: string) =>
+    `${text.add(instant === undefined ? none : ulidStart(instant))}::text`;
+  const [first, last] = [firstId, lastId].map((id) => `${text.add(id)}::text`);
+  // What was never changed has one instant; no task was changed before it was created.
+  const from = { fresh: idAt(latest(start, updated?.start), firstId), others: idAt(start, firstId) };
+  const given = deepPairs(text, pairs, limit, {
+    own: `${text.add(pairs.map(({ ownIds }) => Number(ownIds)))}::integer[]`,
   });
-  return deepPairs(text, pairs, limit, {
-    first: `${text.add(bounds.map(([from]) => from))}::text[]`,
-    last: `${text.add(bounds.map(([, to]) => to))}::text[]`,
-  });
+  return `(SELECT lane, status, depth,
+      CASE WHEN own = 1 THEN ${first} WHEN status = 0 THEN ${from.fresh} ELSE ${from.others} END AS first,
+      CASE WHEN own = 1 THEN ${last} ELSE ${idAt(to, lastId)} END AS last
+    FROM ${given}) AS pair`;
 }

@@ -294,10 +294,9 @@ export function movingConditions(text: Text, search: StoreSearch, pairs: readonl
 // Parts of statements
 
 export function split(pairs: readonly Pair[]): { settled: Pair[]; moving: Pair[] } {
-  return {
-    settled: pairs.filter(({ status }) => status !== running),
-    moving: pairs.filter(({ status }) => status === running),
-  };
+  const parts: { settled: Pair[]; moving: Pair[] } = { settled: [], moving: [] };
+  for (const pair of pairs) (pair.status === running ? parts.moving : parts.settled).push(pair);
+  return parts;
 }
 
 export function ordered(search: StoreSearch, columns: readonly string[]): string {
@@ -325,20 +324,27 @@ interface Group {
   tasks: number[];
 }
 
+/** @param streamsFor the same for all pairs of one status and one kind of ids */
 export function groupsOf(pairs: readonly Pair[], streamsFor: (pair: Pair) => Stream[]): Group[] {
   const groups = new Map<string, Group>();
+  const ofKinds: Group[][] = [];
   for (const pair of pairs) {
-    const isFresh = pair.status === fresh;
-    for (const stream of streamsFor(pair)) {
-      const key = `${stream} ${isFresh}`;
-      const group = groups.get(key) ?? { stream, isFresh, lanes: [], statuses: [], tasks: [] };
-      group.lanes.push(pair.lane);
-      group.statuses.push(pair.status);
-      group.tasks.push(pair.tasks * shareOf[stream]);
-      groups.set(key, group);
+    const kind = 2 * pair.status + Number(pair.ownIds);
+    ofKinds[kind] ??= streamsFor(pair).map((stream) => groupOf(groups, stream, pair.status === fresh));
+    for (const { stream, lanes, statuses, tasks } of ofKinds[kind]) {
+      lanes.push(pair.lane);
+      statuses.push(pair.status);
+      tasks.push(pair.tasks * shareOf[stream]);
     }
   }
   return [...groups.entries()].sort(([a], [b]) => compareText(a, b)).map(([, group]) => group);
+}
+
+function groupOf(groups: Map<string, Group>, stream: Stream, isFresh: boolean): Group {
+  const key = `${stream} ${isFresh}`;
+  const group = groups.get(key) ?? { stream, isFresh, lanes: [], statuses: [], tasks: [] };
+  groups.set(key, group);
+  return group;
 }
 
 export function unnested(text: Text, group: Pick<Group, "lanes" | "statuses">): string {
