@@ -1,4 +1,4 @@
-import { depthsOf } from "./foremost.ts";
+import { depthsOf, weightOf } from "./foremost.ts";
 import type { Pair, Text } from "./search-statements.ts";
 
 /** Pairs with how many are looked at of each, as `pair`. @param beside SQL of arrays of what else there is of each, by their columns */
@@ -9,11 +9,10 @@ export function deepPairs(
   beside: Readonly<Record<string, string>> = {},
 ): string {
   const all = pairs.reduce((sum, { tasks }) => sum + tasks, 0);
-  const tasks = pairs.map((pair) => pair.tasks);
   const arrays = [
     `${text.add(pairs.map(({ lane }) => lane))}::integer[]`,
     `${text.add(pairs.map(({ status }) => status))}::smallint[]`,
-    `${text.add(depthsOf(tasks, all, most))}::integer[]`,
+    `${text.add(depthsOf(pairs.map(weightOf), all, most, 1))}::integer[]`,
     ...Object.values(beside),
   ];
   return `unnest(${arrays.join(", ")}) AS pair (${["lane", "status", "depth", ...Object.keys(beside)].join(", ")})`;

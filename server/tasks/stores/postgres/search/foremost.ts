@@ -54,10 +54,19 @@ export function foremostKeys(
     ${parts.map((part) => `(${part})`).join(" UNION ALL ")}`;
 }
 
-/** How many of each pair are looked at. */
-export function depthsOf(tasks: readonly number[], all: number, most: number): number[] {
+/**
+ * How many of each pair are looked at, where each has so many of all tasks. In a stretch of time others may have them than in all: of an even part of
+ * what is wanted so many times as many are looked at in any case, or no edge would be found, and much read of each.
+ */
+export function depthsOf(tasks: readonly number[], all: number, most: number, even: number): number[] {
+  const least = Math.max(1, Math.ceil((even * most) / tasks.length));
   return tasks.map((own) => {
     const likely = (most * own) / Math.max(1, all);
-    return Math.min(most, Math.max(1, Math.ceil(likely + Math.sqrt(likely))));
+    return Math.min(most, Math.max(least, Math.ceil(likely + Math.sqrt(likely))));
   });
+}
+
+/** Those that wait are counted together and stored as two kinds, of which one may have all. */
+export function weightOf({ status, tasks }: { status: number; tasks: number }): number {
+  return status < 2 ? 2 * tasks : tasks;
 }

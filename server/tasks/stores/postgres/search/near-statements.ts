@@ -79,6 +79,14 @@ export function nearMost(order: PartedOrder, { depth, isWaitingToo }: Reach): nu
   return isWaitingToo ? depth * otherSpare : depth;
 }
 
+/**
+ * By due time and by priority keys are in the order that is asked for, so that the tasks of not more are looked up than are wanted. By start they are so but for
+ * a second: upwards nothing that started in the last one is known.
+ */
+function startedMost(reach: Reach, isDown: boolean): number {
+  return isDown ? reach.depth + aheadOf : nearMost("startedAt", reach);
+}
+
 /** Of every kind of pairs one without tasks, so that searches of all statuses are the same texts: each text is planned anew, in some milliseconds. */
 const ofEveryKind: readonly Pair[] = [0, 2, 3].map((status) => ({
   lane: -1,
@@ -118,16 +126,15 @@ export function nearStatement(
   const beyond = `(value, id) ${down ? "<" : ">"} ${place}`;
   const limit = text.add(reach.limit);
   const values = typeof near === "string" ? own("keys", nearValues[order]) : "";
-  // Keys are in the order that is asked for, so that not more of their tasks are looked up than are wanted. By start they are so but for a second.
-  const wanted = order === "startedAt" ? "" : `LIMIT ${limit}`;
+  const wanted = order === "startedAt" ? text.add(startedMost(reach, down)) : limit;
   const { tasks } = reach;
   return {
     statement: shape(
       "nearKeys",
       `WITH ${few ?? ""} others AS MATERIALIZED (${others.map(where).join("\n UNION ALL ")}),
       keys AS MATERIALIZED (SELECT * FROM (${changedKeys}) AS keys WHERE ${ifMany}),
-      near AS MATERIALIZED (SELECT value, id FROM keys ${values} WHERE ${nearOnes[order]} AND ${beyond} ${wanted}),
-      read AS MATERIALIZED (${readOf(text, search, order, near, reach, ifMany)}),
+      near AS MATERIALIZED (SELECT changed, value, id FROM keys ${values} WHERE ${nearOnes[order]} AND ${beyond} LIMIT ${wanted}),
+      read AS MATERIALIZED (${typeof near === "string" ? readOf(text, search, order, reach, wanted) : readOfList(text, search, order, near, reach, ifMany)}),
       page AS MATERIALIZED (
         SELECT row_number() OVER () AS place, ordered.* FROM (
           SELECT value, id FROM (${parts.map((part) => `(${part})`).join("\n UNION ALL ")}) AS found
@@ -140,24 +147,32 @@ export function nearStatement(
   };
 }
 
-/** How many were read in the other order, and how far. */
-function readOf(
+/** How many were read in the other order, and how far: where there are as many near as are wanted not all keys were looked up. */
+function readOf(text: Text, search: StoreSearch, order: PartedOrder, reach: Reach, wanted: string): string {
+  const back = isDownwards(search) ? "ASC" : "DESC";
+  const isCut = `(SELECT count(*) FROM near) >= ${wanted}::integer`;
+  return `SELECT CASE WHEN ${isCut} THEN ${text.add(nearMost(order, reach))}::integer ELSE counted.tasks END AS tasks, farthest.changed, farthest.id
+    FROM (SELECT count(*)::integer AS tasks FROM keys) AS counted LEFT JOIN LATERAL (
+      SELECT changed, id FROM (
+        SELECT changed, id FROM near WHERE ${isCut} UNION ALL SELECT changed, id FROM keys WHERE NOT ${isCut}) AS looked
+      ORDER BY changed ${back}, id ${back} LIMIT 1) AS farthest ON true`;
+}
+
+/** The same of the list. Where there may be more behind those that were looked at, it is as many as were wanted. */
+function readOfList(
   text: Text,
   search: StoreSearch,
   order: PartedOrder,
-  near: string | WholeKeys,
+  near: WholeKeys,
   reach: Reach,
   ifMany: string,
 ): string {
   const back = isDownwards(search) ? "ASC" : "DESC";
-  const farthest = `(SELECT count(*)::integer AS tasks FROM keys) AS counted
-      LEFT JOIN LATERAL (SELECT changed, id FROM keys ORDER BY changed ${back}, id ${back} LIMIT 1) AS farthest ON true`;
-  if (typeof near === "string") return `SELECT counted.tasks, farthest.changed, farthest.id FROM ${farthest}`;
-  // Where there may be more behind those that were looked at, it is as many as were wanted.
   const most = `${text.add(nearMost(order, reach))}::integer`;
   return `SELECT CASE WHEN last.id IS NULL THEN counted.tasks ELSE ${most} END AS tasks,
       coalesce(last.changed, farthest.changed) AS changed, coalesce(last.id, farthest.id) AS id
-    FROM ${farthest}
+    FROM (SELECT count(*)::integer AS tasks FROM keys) AS counted
+      LEFT JOIN LATERAL (SELECT changed, id FROM keys ORDER BY changed ${back}, id ${back} LIMIT 1) AS farthest ON true
       LEFT JOIN LATERAL (SELECT * FROM (${near.end}) AS looked WHERE counted.tasks < ${most} AND ${ifMany} OFFSET 0) AS last ON true`;
 }
 

@@ -16,7 +16,7 @@ import { boundsOf, isDownwards, isSplit, lateMs, type Stream } from "../../share
 import { arrayText } from "../arrays.ts";
 import { columnsWithin, sizedTasks, taskColumns } from "../rows.ts";
 import { type Statement, shape } from "../statement.ts";
-import { depthsOf, edge, foremostKeys, type Streams } from "./foremost.ts";
+import { depthsOf, edge, foremostKeys, type Streams, weightOf } from "./foremost.ts";
 import { isWhole, wholeKeys } from "./whole-keys.ts";
 
 /** A (lane, stored status) pair that may have tasks. */
@@ -41,6 +41,8 @@ export interface SearchStatement {
 
 /** Of so few streams each is read as far as the page may reach. */
 const fewStreamsMax = 24;
+/** Of more, the first of each are looked at, so many times as many as an even part of what is wanted, and more of those that have many. */
+const headsSpare = 4;
 /** From so many keys on they are merged by the server, if the streams are not too many for its planner. */
 const mergedKeysMin = 2_000;
 const mergedStreamsMax = 400;
@@ -222,20 +224,23 @@ function foremostStreams(
   keysMax: number,
   withValue: boolean,
 ): string[] {
-  const groups = groupsOf(pairs, (pair) => streamsOf(search, pair));
   const all = pairs.reduce((sum, { tasks }) => sum + tasks, 0);
   const most = text.add(keysMax);
-  const streams = groups.map((group): Streams => {
-    const depths = text.add(depthsOf(group.tasks, all, keysMax));
-    const { lanes, statuses } = arraysOf(text, group);
+  const streams = groupsOf(pairs, (pair) => streamsOf(search, pair)).map((group): Streams => {
+    const [lanes, statuses] = [
+      `${text.add(group.lanes)}::integer[]`,
+      `${text.add(group.statuses)}::smallint[]`,
+    ];
+    const depths = `${text.add(depthsOf(group.tasks, all, keysMax, headsSpare))}::integer[]`;
     return {
-      given: `unnest(${lanes}, ${statuses}, ${depths}::integer[]) AS pair (lane, status, depth)`,
+      given: `unnest(${lanes}, ${statuses}, ${depths}) AS pair (lane, status, depth)`,
       first: keysWhere(text, search, group, ownOf("pair"), "pair.depth", withValue),
       further: [keysWhere(text, search, group, ownOf("pair"), most, withValue, "pair")],
     };
   });
-  const direction = isDownwards(search) ? "DESC" : "ASC";
-  return [foremostKeys(streams, withValue ? ["value", "id"] : ["id"], direction, most)];
+  return [
+    foremostKeys(streams, withValue ? ["value", "id"] : ["id"], isDownwards(search) ? "DESC" : "ASC", most),
+  ];
 }
 
 export function ownOf(pair: string): string[] {
@@ -294,7 +299,7 @@ export function movingConditions(text: Text, search: StoreSearch, pairs: readonl
 // Parts of statements
 
 export function split(pairs: readonly Pair[]): { settled: Pair[]; moving: Pair[] } {
-  const parts: { settled: Pair[]; moving: Pair[] } = { settled: [], moving: [] };
+  const parts: ReturnType<typeof split> = { settled: [], moving: [] };
   for (const pair of pairs) (pair.status === running ? parts.moving : parts.settled).push(pair);
   return parts;
 }
@@ -334,29 +339,20 @@ export function groupsOf(pairs: readonly Pair[], streamsFor: (pair: Pair) => Str
     for (const { stream, lanes, statuses, tasks } of ofKinds[kind]) {
       lanes.push(pair.lane);
       statuses.push(pair.status);
-      tasks.push(pair.tasks * shareOf[stream]);
+      tasks.push(weightOf(pair) * shareOf[stream]);
     }
   }
   return [...groups.entries()].sort(([a], [b]) => compareText(a, b)).map(([, group]) => group);
 }
 
 function groupOf(groups: Map<string, Group>, stream: Stream, isFresh: boolean): Group {
-  const key = `${stream} ${isFresh}`;
-  const group = groups.get(key) ?? { stream, isFresh, lanes: [], statuses: [], tasks: [] };
-  groups.set(key, group);
+  const group = groups.get(`${stream} ${isFresh}`) ?? { stream, isFresh, lanes: [], statuses: [], tasks: [] };
+  groups.set(`${stream} ${isFresh}`, group);
   return group;
 }
 
-export function unnested(text: Text, group: Pick<Group, "lanes" | "statuses">): string {
-  const { lanes, statuses } = arraysOf(text, group);
-  return `unnest(${lanes}, ${statuses}) AS pair (lane, status)`;
-}
-
-function arraysOf(
-  text: Text,
-  { lanes, statuses }: Pick<Group, "lanes" | "statuses">,
-): Pick<Record<keyof Group, string>, "lanes" | "statuses"> {
-  return { lanes: `${text.add(lanes)}::integer[]`, statuses: `${text.add(statuses)}::smallint[]` };
+export function unnested(text: Text, { lanes, statuses }: Pick<Group, "lanes" | "statuses">): string {
+  return `unnest(${text.add(lanes)}::integer[], ${text.add(statuses)}::smallint[]) AS pair (lane, status)`;
 }
 
 /** What a task of the stream must meet to be found, beside being in its pair. */
