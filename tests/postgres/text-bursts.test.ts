@@ -121,6 +121,35 @@ test.each([
   expect(asked).toEqual(["spanOfTexts", "findTexts", passed, "findTexts"]);
 });
 
+test.each([true, false])(
+  "the way to where very many have a word is halved, not gone in small steps (the latest first: %s)",
+  async (descending) => {
+    // A text an hour without the word for 1,600 stretches, then 3,000 with it in one.
+    const sign = descending ? -1 : 1;
+    const at = `${clock.now()} + ${sign} * CASE WHEN n <= 6400 THEN n * 3600000::bigint ELSE ${1_601 * stretchMs} + n END`;
+    await schema.query(
+      `INSERT INTO :schema.texts (created_at, version, task_id, status, lanes, body)
+      SELECT ${at}, 0, 'x' || lpad(n::text, 5, '0'), 3, ARRAY[1], CASE WHEN n > 6400 THEN 'needle' ELSE 'hay' END
+      FROM generate_series(1, 9400) AS n`,
+    );
+    const facts = { ...indexed(), sample: rareSample, texts: 12_000_000 };
+    const search: StoreSearch = {
+      ...anySearch,
+      descending,
+      limit: 1,
+      where: { kind: "text", text: "needle" },
+    };
+    const asked: string[] = [];
+    await database.snapshot(async (session) => {
+      const source = recording(asked, await textsOf(session, search, facts, unfiltered));
+      expect((await firstOf(session, source, 1)).map(({ id }) => id)).toEqual(["x06401"]);
+    }, planningOnce);
+    // So often the index gave too many.
+    const tooMany = asked.filter((name, place) => name === "findTexts" && asked[place + 1] === "findTexts");
+    expect(tooMany.length).toBeLessThanOrEqual(3);
+  },
+);
+
 test("no more texts are read of a chunk than have what is wanted", async () => {
   await writeBurst(3_000, 3_000);
   const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 };

@@ -32,6 +32,8 @@ import {
   nextTextAt,
   type Passing,
   type Row,
+  type Seen,
+  unseen,
   type Walked,
   walkTasks,
   walkTexts,
@@ -99,7 +101,7 @@ export class TextReader {
   /** The foremost texts of all. */
   #sample: Walked = { found: [], looked: 0, met: 0, next: undefined };
   /** How many were looked at so far, and how many of them have the words: texts in order, and tasks that pass the filters. */
-  readonly #seen: Record<"texts" | "tasks", Seen> = { texts: unseen(), tasks: unseen() };
+  readonly #seen: Record<"texts" | "tasks", Seen> = unseen(chunkMs / firstChunk);
   /** How many were looked at since the last one that had the words: a burst of other tasks may be twice as long as was seen. */
   #barren = 0;
   /** How many were given so far. */
@@ -110,6 +112,8 @@ export class TextReader {
   #rarest: Rarest | undefined;
   /** How many times as long as it was thought to take the next stretch is that the index is asked for. */
   #widened = 1;
+  /** How far the stretch reached that had too many, when less of it was asked for: none is to reach there at once again. */
+  #crowdedAt: number | undefined;
   /** The index is not asked before so many texts in a row have none of the words, since it has more of them than what was looked at told. */
   #askedFrom = 0;
   /** It has more of all times than of what is rare. */
@@ -237,12 +241,16 @@ export class TextReader {
       this.#alongWith(session, wanted),
     );
     const tookMs = performance.now() - startedAt;
-    if (!read) return this.#isAskedAgain(isLast) ? this.#byIndex(session, after, wanted) : undefined;
+    const isDown = isDownwards(this.#search);
+    const edge = isDown ? start : end;
+    const longer = (end - start) / likelyMs;
+    if (!read) {
+      const again = this.#isAskedAgain(isLast, edge, longer);
+      return again ? this.#byIndex(session, after, wanted) : undefined;
+    }
     const { places, count } = read;
     if (places.length >= wanted) return { places, next: places.at(-1) };
     if (isLast) return { places };
-    const isDown = isDownwards(this.#search);
-    const edge = isDown ? start : end;
     const nextAt = count > 0 ? edge : await nextTextAt(session, bounded);
     if (nextAt === undefined || !isWithin(createdRange(this.#search), nextAt)) return { places };
     // A time without any texts is passed over, and tells nothing of the words.
@@ -250,7 +258,6 @@ export class TextReader {
       const has = places.length > 0 ? (wanted * spare) / places.length : widening;
       // However few of them pass: no more than it gives at once, and than is read while the clock may wait.
       const gives = count > 0 ? most / 2 / count : widening;
-      const longer = (end - start) / likelyMs;
       this.#widened *= Math.min(widening, Math.min(has, gives, (2 * chunkMs) / tookMs) * longer);
     }
     return { places, next: { value: isDown && count === 0 ? nextAt + 1 : nextAt, id: "" } };
@@ -262,11 +269,13 @@ export class TextReader {
   }
 
   /** After it gave too many: for what is otherwise the same, or not at all. */
-  #isAskedAgain(isLast: boolean): boolean {
+  #isAskedAgain(isLast: boolean, edge: number, longer: number): boolean {
     if (isLast && (this.#isSurelyRare || this.#areUnmet)) this.#areMany = true;
     // The words are frequent beyond a time that has none of them.
-    else if (this.#widened > 1) this.#widened = Math.max(1, this.#widened / widening);
-    else {
+    else if (this.#widened > 1) {
+      this.#widened = Math.max(1, (this.#widened * Math.min(1, longer)) / widening);
+      this.#crowdedAt = edge;
+    } else {
       const mayHaveFewer = !this.#isDense && this.#likelyInStretch <= readMax;
       this.#askedFrom = mayHaveFewer ? walkedBeforeMore : Number.POSITIVE_INFINITY;
       this.#isDense = true;
@@ -301,16 +310,24 @@ export class TextReader {
       ? Math.min(((lastAt - firstAt) * readMax) / read, stretchesMax * stretchMs)
       : Infinity;
     const likelyMs = (lastAt - firstAt) * likely;
-    const lengthMs = Math.min(mostMs, isRare ? lastAt - firstAt : likelyMs);
     const isDown = isDownwards(this.#search);
+    const from = after?.value ?? (isDown ? all.end : all.start);
+    const lengthMs = Math.min(mostMs, isRare ? lastAt - firstAt : likelyMs, this.#halfWayToCrowd(from));
     if (isDown) {
-      const end = Math.min(all.end, (after?.value ?? all.end) + 1);
+      const end = Math.min(all.end, from + 1);
       const start = Math.floor((end - lengthMs) / stretchMs) * stretchMs;
       return { start: Math.max(start, all.start), end, isLast: start <= all.start, likelyMs };
     }
-    const start = Math.max(all.start, after?.value ?? all.start);
+    const start = Math.max(all.start, from);
     const end = Math.ceil((start + lengthMs) / stretchMs) * stretchMs;
     return { start, end: Math.min(end, all.end), isLast: end >= all.end, likelyMs };
+  }
+
+  /** Where most of a long stretch has none, and its end too many, each longer step would meet these again. */
+  #halfWayToCrowd(from: number): number {
+    if (this.#crowdedAt === undefined) return Infinity;
+    const leftMs = isDownwards(this.#search) ? from - this.#crowdedAt : this.#crowdedAt - from;
+    return leftMs > 0 ? Math.max(stretchMs, leftMs / 2) : Infinity;
   }
 
   async #read(
@@ -426,19 +443,6 @@ export class TextReader {
     }
     return costs.sort(([, a], [, b]) => a - b)[0]![0];
   }
-}
-
-interface Seen {
-  looked: number;
-  met: number;
-  /** Those of them that pass the filters, too. */
-  fitted: number;
-  /** What one took, the last time. */
-  keyMs: number;
-}
-
-function unseen(): Seen {
-  return { looked: 0, met: 0, fitted: 0, keyMs: chunkMs / firstChunk };
 }
 
 function isSame(a: Place | undefined, b: Place | undefined): boolean {

@@ -36,6 +36,22 @@ export interface Walked {
   next: Place | undefined;
 }
 
+/** Of all that was walked one way. */
+export interface Seen {
+  looked: number;
+  met: number;
+  /** Those of them that pass the filters, too. */
+  fitted: number;
+  /** What one took, the last time. */
+  keyMs: number;
+}
+
+/** Of both. */
+export function unseen(keyMs: number): { texts: Seen; tasks: Seen } {
+  const none: Seen = { looked: 0, met: 0, fitted: 0, keyMs };
+  return { texts: { ...none }, tasks: { ...none } };
+}
+
 /**
  * Reads texts in order, until so many fit, and no further; what a text tells of its task's lane and status is asked before the task is.
  * Of what it passes over nothing is kept or numbered: that took five times as long as to read it, and it may be a long burst of
