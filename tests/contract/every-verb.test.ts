@@ -92,6 +92,8 @@ test("no file of rules is left out", () => {
       "duration-order",
       "explain-task",
       "moving-pages",
+      "named-tasks",
+      "narrowed-kinds",
       "near-orders",
       "priority-order",
       "query-answers",
