@@ -1,5 +1,5 @@
 /**
- * Counts of tasks by ranges of both instants. Nearly all tasks are last changed within an hour (`lateMs`) of their creation, so
+ * Counts of tasks by ranges of both instants. Nearly all tasks are last changed within minutes (`lateMs`) of their creation, so
  * of an hour that lies whole within the one range, and as far within the other, all fit but a few: its tasks are taken from
  * the counts that are kept by the hour of creation, and late ones that do not fit are taken off. What lies before and behind
  * these hours, an hour or two and the late ones, is counted by the indexes.

@@ -123,12 +123,12 @@ function delayedPairs(
   const delay = "tasks.due_at - tasks.created_at";
   const hours = `(${delay}) / ${hourMs}`;
   const farthest = down
-    ? `greatest((odd.hours + 1) * ${hourMs}, ${lateMs})`
+    ? `greatest((odd.hours + 1) * ${hourMs}, ${hourMs})`
     : `least((odd.hours - 1) * ${hourMs}, 0)`;
   const deep = deepPairs(text, pairs, limit, { bound: `${text.add(bounds)}::bigint[]` });
   return `(SELECT * FROM ${deep}) AS given LEFT JOIN LATERAL (
       SELECT ${hours} AS hours FROM :schema.tasks
-      WHERE tasks.lane = given.lane AND tasks.status = given.status AND tasks.status < 2 AND ${delay} NOT BETWEEN 0 AND ${lateMs}
+      WHERE tasks.lane = given.lane AND tasks.status = given.status AND tasks.status < 2 AND ${delay} NOT BETWEEN 0 AND ${hourMs}
       ORDER BY ${hours} ${down ? "DESC" : "ASC"} LIMIT 1) AS odd ON true
     CROSS JOIN LATERAL (SELECT given.lane, given.status, given.depth, given.bound + ${farthest} AS bound) AS pair`;
 }

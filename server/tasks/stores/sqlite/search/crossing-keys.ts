@@ -1,6 +1,6 @@
 /**
  * A range of the latest change finds what was created after it begins, which needs no look at the change, and what was created
- * before: long before, of which there are few and an index, or at most an hour. Among those of that hour few were still changed
+ * before: long before, of which there are few and an index, or at most `lateMs`. Among those of that time few were still changed
  * within the range, and the index by creation does not tell which; the index by change does, since a generated id tells when
  * its task was created.
  */
@@ -39,7 +39,7 @@ export function partsByChange(search: StoreSearch): Parts | undefined {
   };
 }
 
-/** Of `before`, in order from its place on: those of pairs of generated ids that were created less than an hour before the range. */
+/** Of `before`, in order from its place on: those of pairs of generated ids that were created less than `lateMs` before the range. */
 export function* crossingKeys(
   connection: Connection,
   { start, before }: Parts,

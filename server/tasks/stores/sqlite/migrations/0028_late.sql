@@ -1,0 +1,16 @@
+-- A task is late that was last changed more than five minutes after its creation, where it was an hour: beside a range of one instant what was created or
+-- started so long before it is read too, to be passed over, and that was most of what such a search took. Older workers must have
+-- stopped: their searches name the indexes by what they held. Making these takes some seconds for each million of tasks.
+
+DROP INDEX tasks_late_created;
+CREATE INDEX tasks_late_created ON tasks (lane, status, created_at, id, updated_at)
+  WHERE status <> 2 AND version > 1 AND updated_at - created_at > 300000;
+
+DROP INDEX tasks_late_updated;
+CREATE INDEX tasks_late_updated ON tasks (lane, status, updated_at, id, created_at)
+  WHERE status <> 2 AND version > 1 AND updated_at - created_at > 300000;
+
+DROP INDEX tasks_started_oddly;
+CREATE INDEX tasks_started_oddly ON tasks (lane, status, started_at, id, created_at, updated_at)
+  WHERE status <> 2 AND started_at IS NOT NULL AND (status NOT IN (3, 4) OR updated_at - started_at NOT BETWEEN 0 AND 999)
+    AND (started_at - created_at NOT BETWEEN 0 AND 300000 OR updated_at - started_at NOT BETWEEN 0 AND 300000);
