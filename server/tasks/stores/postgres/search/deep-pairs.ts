@@ -1,3 +1,4 @@
+/** Pairs of a statement that looks into each as deep as its share makes likely. */
 import { depthsOf, weightOf } from "./foremost.ts";
 import type { Pair, Text } from "./search-statements.ts";
 
