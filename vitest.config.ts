@@ -9,8 +9,8 @@ const crash = "tests/crash/**/*.test.ts";
 // `npm test` runs them beside the checks.
 const waits = [
   "tests/crash/{death,disk,lease,handlers,pause,paused-types,skew}.test.ts",
-  "tests/postgres/{conflicts,connection-loss,database,failover,kills,lease-thread,lost-answers,notifications}.test.ts",
-  "tests/postgres/{poolers,server-limits,tx-crash}.test.ts",
+  "tests/postgres/{ambiguous-commit,conflicts,connection-loss,database,failover,kills,lease-thread}.test.ts",
+  "tests/postgres/{lost-answers,notifications,notify-hazards,poolers,server-limits,tx-crash}.test.ts",
   "tests/{browser/fresh-install,contract/start-action,live/watch}.test.ts",
 ];
 // Nothing in these is timed.
