@@ -91,6 +91,7 @@ test("no file of rules is left out", () => {
       "due-ranges",
       "duration-order",
       "explain-task",
+      "id-prefixes",
       "moving-pages",
       "named-tasks",
       "narrowed-kinds",

@@ -14,6 +14,11 @@ const named = (name: "id" | "idempotencyKey", ...values: string[]): Condition =>
   field: { of: "task", name },
   values,
 });
+const begins = (name: "id" | "idempotencyKey", prefix: string): Condition => ({
+  kind: "prefix",
+  field: { of: "task", name },
+  prefix,
+});
 const and = (...parts: Condition[]): Condition => ({ kind: "and", parts });
 const or = (...parts: Condition[]): Condition => ({ kind: "or", parts });
 const tagged: Condition = { kind: "equals", field: { of: "task", name: "tag" }, values: ["vip"] };
@@ -38,6 +43,17 @@ onEachStore("tasks by name", (world) => {
     ["keys, of several types", () => named("idempotencyKey", "key 4", "key 8", "nobody's", "zero\0")],
     ["ids of a key", () => and(named("idempotencyKey", "key 4"), list(), named("id", "own-4", "own-3"))],
     ["none", () => named("id")],
+    ["chosen ids by what they begin with", () => begins("id", "own-1")],
+    ["generated ids by what they begin with", () => begins("id", generated[7]!.slice(0, 9))],
+    ["one by nearly all of it", () => begins("id", generated[7]!.slice(0, 25))],
+    ["ids that nobody has", () => begins("id", "OWN-")],
+    ["ids that begin with half a character", () => begins("id", "own-\ud83d")],
+    ["an entry's id by what it begins with", () => begins("id", "un")],
+    ["keys by what they begin with", () => begins("idempotencyKey", "key ")],
+    ["keys that nobody has", () => begins("idempotencyKey", "key 9")],
+    ["keys whose last character is the last", () => begins("idempotencyKey", "key \u{10ffff}")],
+    ["some of those", () => and(begins("idempotencyKey", "key"), begins("id", "own-"), tagged)],
+    ["ids and beginnings", () => or(named("id", "own-3", "own-14"), begins("id", "own-1"))],
   ])("%s are looked up, in any order, with any filter", async (_what, where) => {
     for (const facts of [
       {},
@@ -82,6 +98,8 @@ onEachStore("tasks by name", (world) => {
   test("the plan says which index", async () => {
     const plan = (where: Condition) => world.store.explainSearch(newSearch({ where }));
     expect(await plan(and(tagged, list()))).toMatchObject({ source: "id", of: "id", candidates: 3 });
+    expect(await plan(begins("id", "own-1"))).toMatchObject({ source: "id", of: "id", candidates: 4 });
+    expect(await plan(begins("idempotencyKey", "key"))).toMatchObject({ source: "id", candidates: 3 });
     const keys = await plan(named("idempotencyKey", "key 4", "key 8"));
     expect(keys).toMatchObject({ source: "id", of: "idempotencyKey", indexes: ["tasks_idempotency"] });
   });

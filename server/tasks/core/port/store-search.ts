@@ -53,7 +53,7 @@ export interface Found {
 
 /**
  * What gives the tasks that a search looks at:
- * - `id`: the one task of that id, or those of the ids or idempotency keys that are asked for.
+ * - `id`: the one task of that id, or those of the ids or idempotency keys that are asked for, or that begin as it is asked for.
  * - `order`: the indexes have all that is asked for, in its order: what is answered is read, and no more.
  * - `attributes`, `texts`, `slow` (how long tasks ran): an index that knows one of the conditions; each is tested on the
  *   others.

@@ -28,6 +28,7 @@ import { dueRangeSource } from "./due-range-source.ts";
 import { durationIndexes } from "./duration-statements.ts";
 import { delaysIndex } from "./elsewhere-keys.ts";
 import { FullPage } from "./full-page.ts";
+import { byCreation } from "./id-prefix.ts";
 import { type Candidates, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
 import { findKeySource, indexesOf } from "./key-sources.ts";
 import type { PartedOrder } from "./near-statements.ts";
@@ -47,8 +48,9 @@ const sortedPagesMax = 10;
 /** More tasks than these are counted and sorted by statements of their own. */
 const sortedAtOnceMax = 2_000;
 
-export async function searchTasks(context: Context, search: StoreSearch): Promise<Found> {
-  context.database.rehearsal.asked(() => usualQuestions(search.bytesMax !== undefined));
+export async function searchTasks(context: Context, asked: StoreSearch): Promise<Found> {
+  context.database.rehearsal.asked(() => usualQuestions(asked.bytesMax !== undefined));
+  const search = await byCreation(context, asked);
   if (!needsWalk(search)) return plain.searchTasks(context, search);
   const walk = new Walk(context, search);
   const found = await walk.page();
@@ -57,7 +59,8 @@ export async function searchTasks(context: Context, search: StoreSearch): Promis
 }
 
 /** What `searchTasks` would do. */
-export async function explainSearch(context: Context, search: StoreSearch): Promise<SearchPlan> {
+export async function explainSearch(context: Context, asked: StoreSearch): Promise<SearchPlan> {
+  const search = await byCreation(context, asked);
   if (!needsWalk(search) && search.id === undefined) return plain.planInOrder(context, search);
   const { budgetMs: _budget, ...unbounded } = search;
   const walk = new Walk(context, unbounded);
@@ -65,7 +68,8 @@ export async function explainSearch(context: Context, search: StoreSearch): Prom
 }
 
 /** Exact, or as good as the budget allows. */
-export async function countTasks(context: Context, search: StoreSearch): Promise<Count> {
+export async function countTasks(context: Context, asked: StoreSearch): Promise<Count> {
+  const search = await byCreation(context, asked);
   const { where, after: _after, ...rest } = search;
   const unplaced: StoreSearch = {
     ...rest,

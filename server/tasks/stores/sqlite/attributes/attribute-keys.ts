@@ -8,6 +8,7 @@ import type { Comparable, Condition } from "../../../core/filters/condition.ts";
 import { meets } from "../../../core/filters/meets.ts";
 import type { Attributes, StoreSearch } from "../../../core/store.ts";
 import type { Task } from "../../../core/task.ts";
+import { beyondPrefix } from "../../shared/beyond-prefix.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
 import type { Connection } from "../connection.ts";
 import {
@@ -145,7 +146,7 @@ function numbersOf(connection: Connection, name: string, { types }: StoreSearch)
 /** Numbers sort before texts, and texts before blobs. May be wider than the condition. */
 function boundsOf(condition: Condition): [lower: SQLInputValue, upper: SQLInputValue] | undefined {
   const firstBlob = new Uint8Array(0);
-  if (condition.kind === "prefix") return [condition.prefix, after(condition.prefix) ?? firstBlob];
+  if (condition.kind === "prefix") return [condition.prefix, beyondPrefix(condition.prefix) ?? firstBlob];
   if (condition.kind === "exists") return [Number.NEGATIVE_INFINITY, new Uint8Array([2])];
   if (condition.kind !== "range") return undefined;
   const { from, to } = condition;
@@ -153,18 +154,6 @@ function boundsOf(condition: Condition): [lower: SQLInputValue, upper: SQLInputV
   const lower = from?.value ?? (isText ? "" : Number.NEGATIVE_INFINITY);
   if (to === undefined) return [lower, isText ? firstBlob : ""];
   return [lower, typeof to.value === "string" ? `${to.value}\0` : nextNumber(to.value)];
-}
-
-/** The least text that is greater than all that begin so; undefined when there is none. */
-function after(prefix: string): string | undefined {
-  const characters = [...prefix];
-  for (;;) {
-    const last = characters.pop()?.codePointAt(0);
-    if (last === undefined) return undefined;
-    if (last >= 0x10_ffff) continue;
-    const next = last + 1 >= 0xd800 && last + 1 <= 0xdfff ? 0xe000 : last + 1;
-    return characters.join("") + String.fromCodePoint(next);
-  }
 }
 
 /** A number that is greater, and hardly. */

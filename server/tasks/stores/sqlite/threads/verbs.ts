@@ -16,6 +16,7 @@ import { listPauses, pause, resume } from "../pauses.ts";
 import * as read from "../read.ts";
 import { readRecords, seal, writeRecords } from "../records.ts";
 import { deleteSearch, listSearches, saveSearch, writeAlertState } from "../saved-searches.ts";
+import { byCreation } from "../search/id-prefix.ts";
 import { countTasks, explainSearch, searchTasks } from "../search/search-walk.ts";
 import { reportProgress, settleTasks } from "../settle.ts";
 import { clearTexts, findUnindexed, readUnindexed, writeTexts } from "../texts/texts.ts";
@@ -72,8 +73,8 @@ export const readVerbs = {
   stats: (connection: Connection, _argument: undefined, now: number) => read.stats(connection, now),
   checkHealth,
   readChanges,
-  searchTasks,
-  explainSearch,
+  searchTasks: byCreation(searchTasks),
+  explainSearch: byCreation(explainSearch),
   summarizeTasks,
   readHistory,
   countAttribute,
@@ -81,7 +82,7 @@ export const readVerbs = {
   listSearches,
   listPauses,
   readAudit,
-  countTasks,
+  countTasks: byCreation(countTasks),
   readApp,
   schemaVersion: (connection: Connection, _argument: undefined) => connection.schemaVersion(),
 } satisfies Record<string, (connection: Connection, argument: any, now: number) => unknown>;
