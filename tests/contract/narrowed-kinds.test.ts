@@ -1,5 +1,5 @@
 /** What is asked of types, queues or statuses alone is answered by indexes and kept counts, like a list of these. */
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
 import { summarizeTasksIn } from "../../server/tasks/core/counts/summary.ts";
 import { explainSearchIn } from "../../server/tasks/core/explain-search.ts";
 import type { TaskFilter } from "../../server/tasks/core/filters/filter.ts";
@@ -47,6 +47,14 @@ onEachStore("filters by kind", (world) => {
     [{ createdAt: new Date(startAt - 3_000) }, "order"],
     [{ createdAt: [new Date(startAt - 3_000), new Date(startAt - 5_000)] }, "walk"],
     [{ type: { prefix: "email" }, or: [{ type: "email-a" }, { queue: "images" }] }, "walk"],
+    [{ or: [{ status: "RUNNING" }, { type: "report" }] }, "walk"],
+    [{ or: [{ status: "FAILED" }, { type: "nobody" }] }, "order"],
+    [{ or: [{ status: "FAILED" }, { type: "email-none" }] }, "walk"],
+    [{ or: [{ status: "COMPLETED" }, { type: "report", maxAttempts: { gte: 1 } }] }, "walk"],
+    [{ not: { or: [{ status: "PENDING" }, { queue: "images" }] } }, "walk"],
+    [{ createdAt: null }, "order"],
+    [{ updatedAt: { exists: false } }, "order"],
+    [{ or: [{ attempts: null }, { type: "nobody", tag: "vip" }] }, "order"],
   ])("%j", async (filter, source) => {
     const all = await searchTaskPageIn(instance, { limit: 1_000 });
     const page = await searchTaskPageIn(instance, { ...filter, limit: 1_000 });
@@ -71,5 +79,34 @@ onEachStore("filters by kind", (world) => {
     await world.enqueue(newTask({ type: "email-new", id: "newest", createdAt: startAt - 500_000 }));
     const rest = await searchTaskPageIn(instance, { ...filter, limit: 1_000, cursor: small.nextCursor });
     expect(rest.tasks.filter(({ id }) => id !== "newest")).toEqual(page.tasks.slice(3));
+  });
+
+  const asked = async (filter: TaskFilter) => {
+    const spy = vi.spyOn(world.store, "searchTasks");
+    await searchTaskPageIn(instance, { ...filter, definitions: false });
+    const [search] = spy.mock.calls[0]!;
+    spy.mockRestore();
+    return search;
+  };
+
+  test("what no task of a kind can meet is not looked for among them", async () => {
+    const running = await asked({ or: [{ type: "nobody" }, { status: "RUNNING", tag: "vip" }] });
+    expect(running).toMatchObject({ statuses: ["RUNNING"], types: ["email-b"], where: expect.anything() });
+    const either = await asked({ or: [{ type: "report" }, { status: "RUNNING" }] });
+    expect(either.types?.toSorted()).toEqual(["email-b", "report"]);
+    expect(await asked({ not: { createdAt: null } })).not.toHaveProperty("where");
+    expect(await asked({ or: [{ status: "PENDING" }, { tag: "vip" }] })).not.toHaveProperty("statuses");
+  });
+
+  test("a count by status or type is told by kept counts", async () => {
+    const spy = vi.spyOn(world.store, "countTasks");
+    const createdAtRange = { start: new Date(startAt - 9_000) };
+    const filter: TaskFilter = { or: [{ status: "RUNNING" }, { type: "report" }] };
+    const tasks = await searchTaskPageIn(instance, { ...filter, createdAtRange, definitions: false });
+    expect(await countTasksIn(instance, { ...filter, createdAtRange })).toBe(tasks.tasks.length);
+    expect(spy).not.toHaveBeenCalled();
+    spy.mockRestore();
+    const others: TaskFilter = { or: [{ status: "PENDING" }, { attempts: { gte: 1 } }] };
+    expect(await countTasksIn(instance, others)).toBe(40);
   });
 });

@@ -6,7 +6,7 @@ import { DureError } from "./errors.ts";
 import type { TaskFilter } from "./filters/filter.ts";
 import { filterKeys, filterProblems, toPlainFilters } from "./filters/filter-condition.ts";
 import { sortValueOf } from "./filters/meets.ts";
-import { narrowed } from "./filters/narrowed.ts";
+import { countByKinds, narrowed } from "./filters/narrowed.ts";
 import type { PlainFilters } from "./filters/plain-filters.ts";
 import { whyNothingFits } from "./filters/why-nothing-fits.ts";
 import { grouped } from "./grouped.ts";
@@ -108,7 +108,8 @@ export async function countTasksIn(instance: Instance, options: TaskSearchOption
     await savedQueriesFor(instance, options.query),
   );
   const store = await instance.store();
-  return (await store.countTasks(await narrowed(store, search))).count;
+  const asked = await narrowed(store, search);
+  return (await countByKinds(store, asked)) ?? (await store.countTasks(asked)).count;
 }
 
 export async function getTaskByIdIn(instance: Instance, id: string): Promise<Task | undefined> {
