@@ -1,7 +1,7 @@
 /** Why nothing can fit a search: a slip of the pen must not look like an empty answer. */
 
 import type { Instance } from "../instance.ts";
-import { checkTaskId, didYouMean } from "../names.ts";
+import { checkTaskId, didYouMean, nearest, questionOf } from "../names.ts";
 import { problemOf } from "../options.ts";
 import { knownOtherwise } from "../query/known-otherwise.ts";
 import { queryFields } from "../query/query-fields.ts";
@@ -11,6 +11,7 @@ import type { Task } from "../task.ts";
 import { attributesIn, type Condition } from "./condition.ts";
 import { describeCondition, describeField } from "./condition-text.ts";
 import { isOperator } from "./filter-condition.ts";
+import { meets } from "./meets.ts";
 
 /** What a search was asked by, as far as it is written in texts. */
 export interface Asked {
@@ -23,11 +24,12 @@ export interface Asked {
 /** So many of the newest tasks tell what is in payloads; so many texts may be an id or a type. */
 const newestMax = 20;
 const textsMax = 3;
+const nearMax = 3;
 const readMs = 50;
 const readBytesMax = 256 * 1024;
 
 /**
- * A sentence for each range that ends before it begins, type that is not defined, attribute that no definition declares, and what
+ * A sentence for each range that ends before it begins, type that is not defined, or none that is like it, attribute that no definition declares, and what
  * is perhaps a slip of the query. A few tasks are read for it, by their ids or the newest.
  */
 export async function whyNothingFits(
@@ -84,12 +86,15 @@ type Range = Extract<Condition, { kind: "range" }>;
 
 /** Those that must hold whatever else does. */
 function rangesOf({ created, updated, where }: StoreSearch): Range[] {
-  const parts = !where ? [] : where.kind === "and" ? where.parts : [where];
   return [
     ...rangeOf("createdAt", created),
     ...rangeOf("updatedAt", updated),
-    ...parts.filter((part): part is Range => part.kind === "range"),
+    ...mustHold(where).filter((part): part is Range => part.kind === "range"),
   ];
+}
+
+function mustHold(where: Condition | undefined): readonly Condition[] {
+  return !where ? [] : where.kind === "and" ? where.parts : [where];
 }
 
 function rangeOf(
@@ -128,7 +133,8 @@ async function unknownNames(
 ): Promise<string[]> {
   const asked = attributesIn(where);
   const unsure = types.filter((type) => !registry.get(type) && !foundIn.get(store)?.has(type));
-  if (asked.length === 0 && unsure.length === 0) return [];
+  const alike = mustHold(where).filter(isOfTypesAlike);
+  if (asked.length === 0 && unsure.length === 0 && alike.length === 0) return [];
   const definitions = await store.listDefinitions();
   const found = new Set(definitions.map(({ id }) => id));
   foundIn.set(store, found);
@@ -138,6 +144,7 @@ async function unknownNames(
   const newest = undeclared.length > 0 ? await newestTasks(store, types) : [];
   return [
     ...unsure.filter((type) => !defined.has(type)).map((type) => hintOfType(type, defined)),
+    ...alike.flatMap((part) => hintOfTypesAlike(part, [...defined])),
     ...undeclared.map((name) => hintOfAttribute(name, declared, newest)),
   ];
 }
@@ -153,6 +160,22 @@ async function newestTasks(store: TaskStore, types: readonly string[]): Promise<
 
 function hintOfType(type: string, defined: Iterable<string>): string {
   return `No task "${type}" is defined in this database.${didYouMean(type, defined)}`;
+}
+
+type TypesAlike = Extract<Condition, { kind: "prefix" | "contains" }>;
+
+function isOfTypesAlike(part: Condition): part is TypesAlike {
+  const isAlike = part.kind === "prefix" || part.kind === "contains";
+  return isAlike && part.field.of === "task" && part.field.name === "type";
+}
+
+function hintOfTypesAlike(part: TypesAlike, defined: readonly string[]): string[] {
+  if (defined.some((type) => meets(part, { task: { type } as Task }))) return [];
+  const [text, asked] = part.kind === "prefix" ? [part.prefix, "begins with"] : [part.text, "has in it"];
+  const near = defined.filter((type) => nearest(text, [type, type.slice(0, text.length)]).length > 0);
+  return [
+    `No task whose type ${asked} "${text}" is defined in this database.${questionOf(near.slice(0, nearMax))}`,
+  ];
 }
 
 function hintOfAttribute(name: string, declared: ReadonlySet<string>, newest: readonly Task[]): string {
