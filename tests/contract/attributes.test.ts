@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { lackingAttributes } from "../../server/tasks/core/attributes.ts";
 import type { Comparable, Condition } from "../../server/tasks/core/filters/condition.ts";
+import { toPlainFilters } from "../../server/tasks/core/filters/filter-condition.ts";
 import { meets } from "../../server/tasks/core/filters/meets.ts";
 import type { Attributes, StoreSearch } from "../../server/tasks/core/store.ts";
 import { compareText } from "../../server/tasks/core/values/compare.ts";
@@ -107,6 +108,22 @@ onEachStore("attributes", (world) => {
     await check(given, { sortBy: "updatedAt", types: ["resize-image"] });
     await check(given, { created: { start: startAt - 2_000, end: startAt } });
   }, 60_000);
+
+  test("half of a character is kept as U+FFFD, and found by what was given", async () => {
+    const task = newTask({ attributes: { userId: "a\ud83d", sizes: ["\\ud83d", "\ude00b", 1] } });
+    await world.enqueue(task, newTask({ attributes: { userId: "a" } }));
+    const kept = { userId: "a\ufffd", sizes: new Set(["\\ud83d", "\ufffdb", 1]) };
+    const [[, { userId, sizes }]] = (await world.store.readAttributes([task.id])) as [[string, Attributes]];
+    expect({ userId, sizes: new Set([sizes].flat()) }).toEqual(kept);
+    for (const match of ["a\ud83d", "a\ufffd", { prefix: "a\ude00" }, { contains: "A\ud83d" }]) {
+      const { where } = toPlainFilters("searchTasks(options)", { attributes: { userId: match } });
+      const found = await tasksOf(world.store.searchTasks(newSearch({ where: where! })));
+      expect(
+        found.map(({ id }) => id),
+        JSON.stringify(match),
+      ).toEqual([task.id]);
+    }
+  });
 
   test("they follow their tasks to every end and back", async () => {
     const given = await fill(world);

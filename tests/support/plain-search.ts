@@ -64,7 +64,7 @@ export function fits(asked: any, known: Known): boolean {
         return [value].flat().every((part: string) => known.text.includes(foldText(part)));
       case "attributes":
         return Object.entries(value as object).every(([name, match]) =>
-          holds(match, listOf(known.attributes[name]), (date) => date.getTime()),
+          holds(asKept(match), listOf(asKept(known.attributes[name])), (date) => date.getTime()),
         );
       case "payload":
       case "result":
@@ -83,6 +83,14 @@ export function fits(asked: any, known: Known): boolean {
         return holds(value, listOf((task as any)[key]), (date) => date.getTime());
     }
   });
+}
+
+/** Half a character in an attribute is kept, and asked for, as U+FFFD. */
+function asKept(value: any): any {
+  if (typeof value === "string") return value.toWellFormed();
+  if (Array.isArray(value)) return value.map(asKept);
+  if (typeof value !== "object" || value === null || value instanceof Date) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, asKept(one)]));
 }
 
 const stored = new WeakMap<Known, { payload?: unknown; result?: unknown }>();

@@ -269,8 +269,8 @@ class Reader {
           return [];
         }
         return key === "prefix"
-          ? [{ kind: "prefix", field, prefix: value }]
-          : [{ kind: "contains", field, text: foldText(value) }];
+          ? [{ kind: "prefix", field, prefix: asKept(field, value) }]
+          : [{ kind: "contains", field, text: foldText(asKept(field, value)) }];
       case "exists":
         if (typeof value !== "boolean")
           this.#problem(`${path} is ${showValue(value)}; expected true or false.`);
@@ -368,9 +368,16 @@ function typedValue(kind: Exclude<Kind, "any">, value: unknown): Comparable | un
   }
 }
 
+/** Stores keep U+FFFD for half of a surrogate pair in an attribute; payloads and results are JSON, which has a form for it. */
+function asKept({ of }: Field, text: string): string {
+  return of === "attribute" ? text.toWellFormed() : text;
+}
+
 /** In payloads and results a Date is stored as its ISO text; an attribute counts as its milliseconds. */
-function anyValue({ of }: Field, value: unknown): Comparable | undefined {
-  if (typeof value === "string" || typeof value === "boolean") return value;
+function anyValue(field: Field, value: unknown): Comparable | undefined {
+  const { of } = field;
+  if (typeof value === "boolean") return value;
+  if (typeof value === "string") return asKept(field, value);
   // -0 and 0 are one number to all that compare.
   if (typeof value === "number") return Number.isFinite(value) ? value + 0 : undefined;
   if (typeof value === "bigint") return String(value);

@@ -276,9 +276,14 @@ function mergeAttributes(kept: Attributes, added: Attributes): Attributes {
   return merged;
 }
 
-/** As a task's row has them; null for none. */
+/** As a task's row has them; null for none. Half a surrogate pair, which JSON writes as `\ud…`, is no character to databases: U+FFFD is kept. */
 export function attributesJson(attributes: Attributes | undefined): string | null {
   if (!attributes) return null;
   const json = JSON.stringify(attributes);
+  if (json.includes("\\ud")) return JSON.stringify(attributes, wellFormed);
   return json === "{}" ? null : json;
+}
+
+function wellFormed(_name: string, value: unknown): unknown {
+  return typeof value === "string" ? value.toWellFormed() : value;
 }
