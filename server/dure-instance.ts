@@ -263,7 +263,9 @@ export class DureInstance {
     return (await this.#store.get()).stats();
   }
 
-  async checkHealth({ full = false }: { full?: boolean } = {}): Promise<HealthFinding[]> {
+  async checkHealth(options: { full?: boolean } = {}): Promise<HealthFinding[]> {
+    checkOptions("checkHealth(options)", options, { full: booleanRule });
+    const { full = false } = options;
     return (await this.#store.get()).checkHealth({ full });
   }
 

@@ -52,6 +52,33 @@ test("what is no object at all is refused with what was meant", async () => {
   });
 });
 
+test.each([[[]], [new Map()], [new Date()], ["failed"]])(
+  "options that are %o are refused wherever options are taken apart",
+  async (given) => {
+    const dure = makeDure();
+    const add = dure.defineTask("add", async () => 1);
+    const options = given as never;
+    const calls = {
+      searchTasks: () => dure.searchTasks(options),
+      searchTaskPage: () => dure.searchTaskPage(options),
+      countTasks: () => dure.countTasks(options),
+      summarizeTasks: () => dure.summarizeTasks(options),
+      explainSearch: () => dure.explainSearch(options),
+      formatQuery: () => dure.formatQuery(options),
+      watchTasks: async () => dure.watchTasks(options).next(),
+      checkHealth: () => dure.checkHealth(options),
+      search: () => add.search(options),
+      searchPage: () => add.searchPage(options),
+      count: () => add.count(options),
+      enqueue: () => add.enqueue(1, options),
+      run: () => add.run(1, options),
+    };
+    for (const [name, call] of Object.entries(calls))
+      await expect(call(), name).rejects.toMatchObject({ code: "INVALID_OPTION" });
+    expect(await dure.countTasks()).toBe(0);
+  },
+);
+
 test("an address of another database is refused with what there is", () => {
   expect(() => createDure({ database: "mysql://localhost/app" })).toThrow(
     expect.objectContaining({

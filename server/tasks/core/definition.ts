@@ -11,6 +11,7 @@ import { checkDefinitionId, checkQueue, checkTag } from "./names.ts";
 import {
   booleanRule,
   checkOptions,
+  checkPlain,
   durationRule,
   integerBetween,
   listOf,
@@ -18,6 +19,7 @@ import {
   stringUpTo,
 } from "./options.ts";
 import type { RegisteredDefinition } from "./registry.ts";
+import type { TaskSearchOptions } from "./search.ts";
 import type { TaskDefinition, TaskHandler, TaskOptions } from "./task.ts";
 
 /** `setTimeout` and the abort machinery are exact up to here; a longer attempt wants `'none'`. */
@@ -68,10 +70,15 @@ export function definitionOf(instance: Instance, registered: RegisteredDefinitio
     enqueue: (payload, enqueueOptions) => enqueueOf(instance, registered, payload, enqueueOptions),
     enqueueMany: (items, manyOptions) => enqueueManyOf(instance, registered, items, manyOptions),
     run: (payload, runOptions) => runOf(instance, registered, payload, runOptions),
-    search: (searchOptions) => searchTasksIn(instance, { ...searchOptions, type: id }),
-    searchPage: (searchOptions) => searchTaskPageIn(instance, { ...searchOptions, type: id }),
-    count: (searchOptions) => countTasksIn(instance, { ...searchOptions, type: id }),
+    search: async (searchOptions) => searchTasksIn(instance, ofType(id, "search", searchOptions)),
+    searchPage: async (searchOptions) => searchTaskPageIn(instance, ofType(id, "searchPage", searchOptions)),
+    count: async (searchOptions) => countTasksIn(instance, ofType(id, "count", searchOptions)),
   } satisfies TaskDefinition);
+}
+
+function ofType(type: string, what: string, options: TaskSearchOptions | undefined): TaskSearchOptions {
+  checkPlain(`${what} of "${type}"`, options);
+  return { ...options, type };
 }
 
 function checkTaskOptions(id: string, options: TaskOptions | undefined): TaskOptions {

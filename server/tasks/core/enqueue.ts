@@ -14,6 +14,7 @@ import { checkIdempotencyKey, checkQueue, checkTag, checkTaskId, didYouMean } fr
 import {
   booleanRule,
   checkOptions,
+  checkPlain,
   dateRule,
   durationRule,
   integerBetween,
@@ -158,9 +159,10 @@ export async function runOf(
   payload: unknown,
   options: RunOptions = {},
 ): Promise<unknown> {
+  const what = `run of "${definition.id}"`;
+  checkPlain(what, options);
   const { waitTimeout, signal, ...enqueueOptions } = options;
   // Nobody would run a task that is only there once its caller has committed, and the caller waits here.
-  const what = `run of "${definition.id}"`;
   checkOptions(what, enqueueOptions, { ...enqueueRules, by: byRule });
   checkOptions(what, { signal }, { signal: signalRule });
   const timeoutMs = waitTimeout === undefined ? undefined : parseDuration(waitTimeout, "waitTimeout");

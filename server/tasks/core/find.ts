@@ -15,6 +15,7 @@ import type { Instance } from "./instance.ts";
 import {
   booleanRule,
   checkOptions,
+  checkPlain,
   dateRule,
   durationRule,
   integerBetween,
@@ -51,7 +52,7 @@ export async function searchTaskPageIn(
   instance: Instance,
   options: TaskSearchOptions = {},
 ): Promise<TaskPage> {
-  checkIsObject("searchTasks(options)", options);
+  checkPlain("searchTasks(options)", options);
   const { updatedSince, ...others } = options;
   const saved = await savedQueriesFor(instance, options.query);
   if (updatedSince !== undefined)
@@ -63,11 +64,6 @@ export async function searchTaskPageIn(
   const why = page.tasks.length === 0 ? await whyNothingFits(instance, store, search, options) : [];
   if (why.length === 0) return page;
   return { ...page, hint: [...why, ...(page.hint ? [page.hint] : [])].join(" ") };
-}
-
-/** Before anything of it is read; the rest is checked where it is read. @throws DureError INVALID_OPTION */
-function checkIsObject(what: string, options: unknown): void {
-  if (typeof options !== "object" || options === null) checkOptions(what, options, {});
 }
 
 /** The search of a page, before it is `narrowed` to what is asked of the store. */
@@ -101,7 +97,7 @@ function placedByEnd(found: Found, { sortBy }: StoreSearch): Found {
 const ended: readonly TaskStatusName[] = ["COMPLETED", "FAILED", "CANCELLED"];
 
 export async function countTasksIn(instance: Instance, options: TaskSearchOptions = {}): Promise<number> {
-  checkIsObject("countTasks(options)", options);
+  checkPlain("countTasks(options)", options);
   const { budgetMs: _budget, ...search } = toStoreSearch(
     instance,
     options,

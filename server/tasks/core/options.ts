@@ -15,15 +15,20 @@ export type OptionRule = (value: unknown, name: string) => string | undefined;
  * @throws DureError INVALID_OPTION with every problem, in `details.problems`
  */
 export function checkOptions(what: string, input: unknown, rules: Record<string, OptionRule>): void {
+  checkPlain(what, input);
   if (input === undefined) return;
-  if (!isPlainObject(input)) throw notPlain(what, input);
-  const problems = problemsOf(input, rules);
+  const problems = problemsOf(input as Record<string, unknown>, rules);
   if (problems.length === 0) return;
   const list =
     problems.length === 1 ? ` ${problems[0]}` : problems.map((problem) => `\n- ${problem}`).join("");
   throw new DureError("INVALID_OPTION", `${what} cannot take these options:${list}`, {
     details: { what, problems },
   });
+}
+
+/** Before they are taken apart, which any object can be; what is in them is checked where it is read. @throws DureError INVALID_OPTION */
+export function checkPlain(what: string, input: unknown): void {
+  if (input !== undefined && !isPlainObject(input)) throw notPlain(what, input);
 }
 
 function notPlain(what: string, input: unknown): DureError {

@@ -7,7 +7,7 @@ import { whyNothingFits } from "../filters/why-nothing-fits.ts";
 import { toStoreSearch } from "../find.ts";
 import type { Instance } from "../instance.ts";
 import { statuses as allStatuses } from "../lifecycle.ts";
-import { booleanRule, checkOptions, noneOf, oneOf } from "../options.ts";
+import { booleanRule, checkOptions, checkPlain, noneOf, oneOf } from "../options.ts";
 import { countKeys } from "../port/store-search.ts";
 import { savedQueriesFor } from "../saved-searches.ts";
 import type { TaskSearchOptions } from "../search.ts";
@@ -125,6 +125,7 @@ async function readSummary(
 
 /** What is counted, and by what. @throws DureError INVALID_OPTION */
 export function readHow(called: string, options: TaskSummaryOptions): { filter: TaskSearchOptions } & How {
+  checkPlain(called, options);
   const { by = "status", time = "createdAt", percentiles = false, ...filter } = options;
   refuseOfPages(called, filter);
   const keys = Array.isArray(by) ? (by as readonly SummaryKey[]) : [by as SummaryKey];

@@ -3,6 +3,7 @@ import { DureError } from "../errors.ts";
 import type { TaskFilter } from "../filters/filter.ts";
 import { toStoreSearch } from "../find.ts";
 import type { Instance } from "../instance.ts";
+import { checkPlain } from "../options.ts";
 import { savedQueriesFor } from "../saved-searches.ts";
 import type { TaskSearchOptions } from "../search.ts";
 import { filtersOf } from "../searched-by.ts";
@@ -27,6 +28,7 @@ export async function formatQueryIn(
   instance: Instance,
   options: TaskSearchOptions,
 ): Promise<string | undefined> {
+  checkPlain("formatQuery(options)", options);
   const { cursor: _cursor, updatedSince: _since, bytesMax: _bytes, ...search } = options;
   const saved = await savedQueriesFor(instance, search.query);
   toStoreSearch(instance, search, saved);

@@ -4,7 +4,7 @@ import { DureError } from "../errors.ts";
 import { toStoreSearch } from "../find.ts";
 import type { Instance } from "../instance.ts";
 import { isFinished } from "../lifecycle.ts";
-import { checkOptions, functionRule, type OptionRule, signalRule } from "../options.ts";
+import { checkOptions, checkPlain, functionRule, type OptionRule, signalRule } from "../options.ts";
 import { savedQueriesFor } from "../saved-searches.ts";
 import type { TaskSearchOptions } from "../search.ts";
 import type { TaskStore } from "../store.ts";
@@ -78,6 +78,7 @@ export function watchTasksIn(
   instance: Instance,
   options: WatchOptions = {},
 ): AsyncIterableIterator<TaskChange, undefined> {
+  checkPlain("watchTasks(options)", options);
   const { since, signal, onBegin, ...filters } = options;
   checkOptions("watchTasks(options)", { since, signal, onBegin }, ownRules);
   for (const name of meaningless) {
