@@ -8,6 +8,7 @@ import { newSearch, newTask, startAt } from "../support/builders.ts";
 import { foundInTime, pagesOf } from "../support/search-pages.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";
 
+const field = { of: "task", name: "duration" } as const;
 const hourMs = 3_600_000;
 const spanMs = 6 * hourMs;
 /** With three statuses each so many that of none as much is read as of all; most tasks are of the first. */
@@ -58,6 +59,21 @@ onEachStore("duration order", (world) => {
       }
     }
   }, 60_000);
+
+  test("bounds that exclude each other find nothing", async () => {
+    const where: StoreSearch["where"] = {
+      kind: "and",
+      parts: [
+        { kind: "range", field, from: { value: 1_000, isIncluded: true } },
+        { kind: "range", field, to: { value: 20, isIncluded: true } },
+      ],
+    };
+    for (const descending of [false, true])
+      for (const types of [undefined, ["resize-image"]]) {
+        const search = newSearch({ where, sortBy: "duration", descending, ...(types && { types }) });
+        expect(await world.store.searchTasks(search)).toMatchObject({ tasks: [] });
+      }
+  });
 
   test("tasks that end in any way have their place, and those that come back or are deleted have none", async () => {
     const clock = world.clock;
@@ -134,7 +150,6 @@ function filters(): [Partial<StoreSearch>, (task: Task) => boolean][] {
   const at = (share: number) => startAt + Math.floor(share * spanMs);
   const [start, end] = [at(0.3), at(0.62)];
   const within = (instant: Date) => instant.getTime() >= start && instant.getTime() < end;
-  const field = { of: "task", name: "duration" } as const;
   const took = (task: Task) => sortValueOf("duration", task) ?? -1_000;
   return [
     [{}, () => true],

@@ -22,7 +22,7 @@ export function durationIndexes({ updated }: StoreSearch): string[] {
   return ["tasks_duration", ...(updated?.start === undefined ? [] : ["tasks_late_duration"])];
 }
 
-/** Queries of the first keys of tasks that have ended, `value, id`. */
+/** Queries of the first keys of tasks that have ended, `value, id, tid`. */
 export function durationKeys(
   text: Text,
   search: StoreSearch,
@@ -34,7 +34,7 @@ export function durationKeys(
     orderedKeys(text, search, pairs, limit, {
       ...{ value: duration, conditions: [isEnded, ...conditions] },
       // Short ones are alike, and of long ones there is one each: to look for the next costs more than to pass over it.
-      ...{ from, to, createdFrom, areTied: !isDownwards(search) },
+      ...{ from, to, createdFrom, areTied: !isDownwards(search), isPlaced: true },
     });
   const changedFrom = search.updated?.start;
   if (changedFrom === undefined) return [keys([])];

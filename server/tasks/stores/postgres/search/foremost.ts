@@ -22,13 +22,14 @@ export const edge = { value: "(SELECT value FROM edge)", id: "(SELECT id FROM ed
 /**
  * A query of `columns` in no order, among which are the first so many of all.
  * @param beside columns of `given` that the further keys are found by
+ * @param carried what else keys have
  */
 export function foremostKeys(
   streams: readonly Streams[],
   columns: KeyColumns,
   direction: "ASC" | "DESC",
   most: string,
-  beside: readonly string[] = [],
+  { beside = [], carried = [] }: { beside?: readonly string[]; carried?: readonly string[] } = {},
 ): string {
   const order = columns.map((column) => `${column} ${direction}`).join(", ");
   const own = ["lane", "status", "depth", ...beside].map((column) => `pair.${column}`).join(", ");
@@ -42,7 +43,7 @@ export function foremostKeys(
         `SELECT keys.* FROM ends AS pair CROSS JOIN LATERAL (${keys}) AS keys WHERE pair.part = ${part}`,
     ),
   );
-  const parts = [`SELECT ${columns.join(", ")} FROM foremost`, ...further];
+  const parts = [`SELECT ${[...columns, ...carried].join(", ")} FROM foremost`, ...further];
   return `WITH foremost AS MATERIALIZED (
       SELECT * FROM (${heads.join(" UNION ALL ")}) AS heads ORDER BY ${order} LIMIT ${most}),
     edge AS MATERIALIZED (

@@ -108,20 +108,26 @@ export function nearStatement(
   const direction = down ? "DESC" : "ASC";
   const { settled, moving } = split(pairs);
   const key = columns[order];
+  // By duration the tasks are read to be put in order, so they need not be looked up once more.
+  const tid = order === "duration" ? ", tid" : "";
   const own = (keys: string, value = key) =>
-    `CROSS JOIN LATERAL (SELECT ${value} AS value FROM :schema.tasks WHERE tasks.id = ${keys}.id OFFSET 0) AS own`;
+    `CROSS JOIN LATERAL (SELECT ${value} AS value, tasks.ctid AS tid FROM :schema.tasks WHERE tasks.id = ${keys}.id OFFSET 0) AS own`;
   const few = reach.fewMax ? fewKeys(text, search, order, settled, reach) : undefined;
   const ifMany = few ? "(SELECT are_many FROM counted)" : "true";
   const { others, near, behind } = sourcesOf(text, search, order, given, reach);
   const changedKeys =
     typeof near === "string" ? `SELECT value AS changed, id FROM (${near}) AS found` : near.keys;
-  const where = (keys: string) => `(SELECT value, id FROM (${keys}) AS keys WHERE ${ifMany})`;
-  const parts = ["SELECT value, id FROM near", "SELECT value, id FROM others"];
+  const where = (keys: string) => `(SELECT value, id${tid} FROM (${keys}) AS keys WHERE ${ifMany})`;
+  const parts = [
+    `SELECT value, id${tid && ", NULL::tid AS tid"} FROM near`,
+    `SELECT value, id${tid} FROM others`,
+  ];
   if (behind) parts.push(`SELECT value, id FROM (${behind}) AS keys WHERE ${ifMany}`);
-  if (few) parts.push(`SELECT own.value, few.id FROM few ${own("few")} WHERE NOT ${ifMany}`);
+  if (few)
+    parts.push(`SELECT own.value, few.id${tid && ", own.tid"} FROM few ${own("few")} WHERE NOT ${ifMany}`);
   const { after, ...unplaced } = search;
   const conditions = movingConditions(text, unplaced, moving).join(" AND ");
-  parts.push(`SELECT ${key}, tasks.id FROM :schema.tasks WHERE ${conditions}`);
+  parts.push(`SELECT ${key}, tasks.id${tid && ", tasks.ctid"} FROM :schema.tasks WHERE ${conditions}`);
   const place = `(${text.add(after?.value ?? (down ? instantMax : instantMin))}::bigint, ${text.add(after?.id ?? "")}::text)`;
   const beyond = `(value, id) ${down ? "<" : ">"} ${place}`;
   const limit = text.add(reach.limit);
@@ -137,10 +143,10 @@ export function nearStatement(
       read AS MATERIALIZED (${typeof near === "string" ? readOf(text, search, order, reach, wanted) : readOfList(text, search, order, near, reach, ifMany)}),
       page AS MATERIALIZED (
         SELECT row_number() OVER () AS place, ordered.* FROM (
-          SELECT value, id FROM (${parts.map((part) => `(${part})`).join("\n UNION ALL ")}) AS found
+          SELECT value, id${tid} FROM (${parts.map((part) => `(${part})`).join("\n UNION ALL ")}) AS found
           WHERE ${beyond} ORDER BY value ${direction}, id ${direction} LIMIT ${limit}) AS ordered)
       SELECT read.tasks, read.changed, read.id, page.value, page.id ${tasks ? `, ${columnsWithin(text.add(tasks.share))}` : ""}
-      FROM read LEFT JOIN page ON true ${tasks ? `LEFT JOIN LATERAL (${taskBehind(text.add(tasks.from))}) AS tasks ON true` : ""}
+      FROM read LEFT JOIN page ON true ${tasks ? `LEFT JOIN LATERAL (${taskBehind(text.add(tasks.from), tid ? "ctid = page.tid" : undefined)}) AS tasks ON true` : ""}
       ORDER BY page.place`,
     ),
     values: text.values,
@@ -213,8 +219,8 @@ function sourcesOf(
   };
 }
 
-export function taskBehind(from: string): string {
-  return `SELECT ${sizedTasks} FROM :schema.tasks WHERE tasks.id = page.id AND page.place > ${from}::bigint OFFSET 0`;
+export function taskBehind(from: string, found = "id = page.id"): string {
+  return `SELECT ${sizedTasks} FROM :schema.tasks WHERE tasks.${found} AND page.place > ${from}::bigint OFFSET 0`;
 }
 
 /** Of what was read in the other order, what is in the order asked for as well. */

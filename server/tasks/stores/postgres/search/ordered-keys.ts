@@ -6,7 +6,7 @@ import { deepPairs } from "./deep-pairs.ts";
 import { edge, foremostKeys } from "./foremost.ts";
 import { instantMax, instantMin, ownOf, type Pair, type Text } from "./search-statements.ts";
 
-export const noKeys = "SELECT 0::bigint AS value, NULL::text AS id WHERE false";
+export const noKeys = "SELECT 0::bigint AS value, NULL::text AS id, NULL::tid AS tid WHERE false";
 /** Before, byte by byte, every id; and after every id. */
 const [firstId, lastId] = ["", "\u{10ffff}"];
 
@@ -21,9 +21,11 @@ export interface OrderedKeys {
   areTied: boolean;
   /** When all of these tasks, whatever their status, were created at the earliest, where a range tells that. */
   createdFrom?: number | undefined;
+  /** Whether keys are wanted with where the task lies, as `tid`: of an index whose values only the tasks have, which are read anyway. */
+  isPlaced?: boolean;
 }
 
-/** The first keys in the order of the search, beyond its place: a query of `value, id`, at most `limit`. */
+/** The first keys in the order of the search, beyond its place: a query of `value, id` and, it may be, `tid`, at most `limit`. */
 export function orderedKeys(
   text: Text,
   search: StoreSearch,
@@ -46,7 +48,7 @@ export function orderedKeys(
   const ids = isRanged ? ["tasks.id >= pair.first", "tasks.id < pair.last"] : [];
   const keys = (begin: readonly string[], end: string, limited: string) => {
     const all = [...ownOf("pair"), ...conditions, ...instants, ...begin, end, ...ids];
-    return `(SELECT ${value} AS value, tasks.id FROM :schema.tasks
+    return `(SELECT ${value} AS value, tasks.id${keysOf.isPlaced ? ", tasks.ctid AS tid" : ""} FROM :schema.tasks
       WHERE ${all.join(" AND ")} ${order} LIMIT ${limited})`;
   };
   const reached = upTo(`coalesce(${edge.value}, ${last})`, `coalesce(${edge.id}, ${end})`);
@@ -56,7 +58,8 @@ export function orderedKeys(
     further: reached.map((part) => keys(behind, part, most)),
   };
   const beside = isRanged ? ["first", "last"] : [];
-  return `SELECT value, id FROM (${foremostKeys([streams], ["value", "id"], direction, most, beside)}) AS keys
+  const carried = keysOf.isPlaced ? ["tid"] : [];
+  return `SELECT * FROM (${foremostKeys([streams], ["value", "id"], direction, most, { beside, carried })}) AS keys
     ORDER BY value ${direction}, id ${direction} LIMIT ${most}`;
 }
 

@@ -41,7 +41,7 @@ export interface SearchStatement {
 
 /** Of so few streams each is read as far as the page may reach. */
 const fewStreamsMax = 24;
-/** Of more, the first of each are looked at, so many times as many as an even part of what is wanted, and more of those that have many. */
+/** Of more, the first of each are looked at, of many within a range so many times as many as an even part of what is wanted, and more of those that have many. */
 const headsSpare = 4;
 /** From so many keys on they are merged by the server, if the streams are not too many for its planner. */
 const mergedKeysMin = 2_000;
@@ -225,13 +225,14 @@ function foremostStreams(
   withValue: boolean,
 ): string[] {
   const all = pairs.reduce((sum, { tasks }) => sum + tasks, 0);
+  const even = pairs.length > fewStreamsMax && (search.created || search.updated) ? headsSpare : 1;
   const most = text.add(keysMax);
   const streams = groupsOf(pairs, (pair) => streamsOf(search, pair)).map((group): Streams => {
     const [lanes, statuses] = [
       `${text.add(group.lanes)}::integer[]`,
       `${text.add(group.statuses)}::smallint[]`,
     ];
-    const depths = `${text.add(depthsOf(group.tasks, all, keysMax, headsSpare))}::integer[]`;
+    const depths = `${text.add(depthsOf(group.tasks, all, keysMax, even))}::integer[]`;
     return {
       given: `unnest(${lanes}, ${statuses}, ${depths}) AS pair (lane, status, depth)`,
       first: keysWhere(text, search, group, ownOf("pair"), "pair.depth", withValue),
