@@ -6,6 +6,7 @@ import { compareText } from "../../server/tasks/core/values/compare.ts";
 import { Database } from "../../server/tasks/stores/postgres/connections/database.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/connections/location.ts";
 import { planningOnce } from "../../server/tasks/stores/postgres/connections/planning.ts";
+import { nearStatement } from "../../server/tasks/stores/postgres/search/near-statements.ts";
 import { outline } from "../../server/tasks/stores/postgres/search/outline.ts";
 import { likelyPage } from "../../server/tasks/stores/postgres/search/whole-pages.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
@@ -28,6 +29,13 @@ const lowEvery = 25;
 let schema: TestSchema;
 let store: TaskStore;
 let all: readonly TaskRecord[];
+/** Three thousand within the last five minutes. */
+let crowdSchema: TestSchema;
+let crowded: TaskStore;
+const perMonth = 8_640_000;
+const crowd = Array.from({ length: tasks }, (_, n) =>
+  recordOf(perMonth - tasks + n, perMonth, now, "history"),
+);
 
 beforeAll(async () => {
   schema = await takeTestSchema();
@@ -35,11 +43,18 @@ beforeAll(async () => {
   await store.open();
   all = Array.from({ length: tasks }, (_, n) => recorded(n));
   for (let from = 0; from < tasks; from += 1_000) ok(await store.writeRecords(all.slice(from, from + 1_000)));
+  crowdSchema = await takeTestSchema();
+  crowded = createPostgresStore({ url: crowdSchema.url });
+  await crowded.open();
+  for (let from = 0; from < tasks; from += 1_000)
+    ok(await crowded.writeRecords(crowd.slice(from, from + 1_000)));
 });
 
 afterAll(async () => {
   await store?.close();
   await schema?.drop();
+  await crowded?.close();
+  await crowdSchema?.drop();
 });
 
 /** None of the latest failed. Some were changed long after their creation, and some much later than those created after them. */
@@ -79,13 +94,13 @@ function* everyOf(sortBy: "dueAt" | "priority"): Generator<StoreSearch> {
   for (const search of everySearch()) if (search.sortBy === "createdAt") yield { ...search, sortBy };
 }
 
-function fitting(search: StoreSearch): TaskRecord[] {
+function fitting(search: StoreSearch, records = all): TaskRecord[] {
   const isIn = (range: StoreSearch["created"], at: number) =>
     at >= (range?.start ?? at) && at < (range?.end ?? at + 1);
   const sign = search.descending ? -1 : 1;
   const { sortBy } = search;
   const sortedBy = (task: TaskRecord) => (sortBy === "dueAt" || sortBy === "priority" ? task[sortBy] : 0);
-  return all
+  return records
     .filter(({ status }) => !search.statuses || search.statuses.includes(status))
     .filter(({ createdAt, updatedAt }) => isIn(search.created, createdAt) && isIn(search.updated, updatedAt))
     .sort((a, b) => sign * (sortedBy(a) - sortedBy(b) || compareText(a.id, b.id)));
@@ -146,3 +161,37 @@ test("some of them are read from that list, and some of these are not full and r
   await database.close();
   expect(Math.min(...Object.values(found)), JSON.stringify(found)).toBeGreaterThan(5);
 });
+
+/** Whether a page is read from the list from before a range of the last change on, with the late ones beside it. */
+async function isIntoRange(url: string, search: StoreSearch, sortBy: "dueAt" | "priority"): Promise<boolean> {
+  const database = new Database(parseLocation(url));
+  await database.open();
+  const { pairs } = await database.snapshot((session) => outline(session, search), planningOnce);
+  await database.close();
+  const reach = { limit, depth: limit, isWaitingToo: true, isOfList: true, all: tasks };
+  return nearStatement(search, sortBy, pairs, reach).statement.text.includes("AS late");
+}
+
+test.each(["dueAt", "priority"] as const)(
+  "by %s the first that changed within a range are read from that list as well, and late ones come before it",
+  async (sortBy) => {
+    const search = newSearch({ sortBy, descending: false, updated: { start: middle }, limit: 2 * limit });
+    expect(await isIntoRange(schema.url, search, sortBy)).toBe(true);
+    const wanted = fitting(search).slice(0, 2 * limit);
+    expect(wanted.some(({ createdAt }) => createdAt < middle - hourMs)).toBe(true);
+    expect(idsOf((await store.searchTasks(search)).tasks)).toEqual(idsOf(wanted));
+  },
+);
+
+test.each(["dueAt", "priority"] as const)(
+  "by %s a range that many were created right before is read from the streams",
+  async (sortBy) => {
+    const search = newSearch({ sortBy, descending: false, updated: { start: now - 1_000 }, limit });
+    expect(await isIntoRange(crowdSchema.url, search, sortBy)).toBe(true);
+    const wanted = idsOf(fitting(search, crowd).slice(0, limit));
+    expect(wanted.length).toBe(limit);
+    // The second time that is known.
+    for (let time = 0; time < 2; time += 1)
+      expect(idsOf((await crowded.searchTasks(search)).tasks)).toEqual(wanted);
+  },
+);

@@ -44,6 +44,7 @@ export class KnownPairs {
   #all: { tasks: number; since: number } | undefined;
   #count = 0;
   #forgotten = 0;
+  #crowdedAt = Number.NEGATIVE_INFINITY;
 
   look(search: StoreSearch): Look {
     const filters = filtersOf(search);
@@ -71,6 +72,15 @@ export class KnownPairs {
     if (!this.#all || performance.now() - this.#all.since > ageMsMax)
       this.#all = { tasks: await count(), since: performance.now() };
     return this.#all.tasks;
+  }
+
+  /** Whether more were created within minutes, before some range of the last change, than the list of all tasks is read for. */
+  get areCrowded(): boolean {
+    return performance.now() - this.#crowdedAt < ageMsMax;
+  }
+
+  sawCrowd(): void {
+    this.#crowdedAt = performance.now();
   }
 
   /** A number of a lane may stand for another one from now on. */

@@ -4,6 +4,7 @@
  * of them was read to.
  */
 
+import { ulidStart } from "../../../core/ids.ts";
 import type { Place, StoredDefinition, StoreSearch } from "../../../core/store.ts";
 import { compareText } from "../../../core/values/compare.ts";
 import { edgeOfStarts, placeAfterInstant, placeBeforeInstant } from "../../shared/near-orders.ts";
@@ -66,7 +67,10 @@ export async function nearPlaces(
 ): Promise<NearPlaces> {
   const isWaitingToo = order === "dueAt" && way === "ranges";
   const isInLines = order === "dueAt" && !isWaitingToo;
-  const hasList = order === "startedAt" || (isOfList && (order === "dueAt" || order === "priority"));
+  const known = context.lanes.pairs;
+  const isOfOthers =
+    (order === "dueAt" || order === "priority") && !(isIntoRange(search) && known.areCrowded);
+  const hasList = order === "startedAt" || (isOfList && isOfOthers);
   const all = hasList ? await countedAll(context, session, search) : undefined;
   const reach = (depth: number): Reach => ({
     limit,
@@ -111,6 +115,7 @@ export async function nearPlaces(
     }
     const found = rows.flatMap(([, , , value, id]): Place[] => (id === null ? [] : [{ value, id }]));
     const last = found.length < limit ? undefined : found.at(-1)!;
+    if (isOfList && isOfOthers && end && !last && endsBeforeRange(search, end)) known.sawCrowd();
     const parts: Part[] = [
       { places: found, ...(end && { end }) },
       { places: [], ...(last && { end: last }) },
@@ -132,6 +137,15 @@ function endOf(
   if (changedAt === null || id === null || read < most) return undefined;
   if (order !== "startedAt") return { value: changedAt, id };
   return placeBeforeInstant(search, edgeOfStarts(isDownwards(search), changedAt));
+}
+
+/** Whether the list of all tasks is read from before a range of the last change on. */
+function isIntoRange(search: StoreSearch): boolean {
+  return search.updated?.start !== undefined && !isDownwards(search);
+}
+
+function endsBeforeRange(search: StoreSearch, { id }: Place): boolean {
+  return isIntoRange(search) && compareText(id, ulidStart(search.updated!.start!)) < 0;
 }
 
 /** Where many changed in one second, those that were read may all have started at instants of which more are to be read. */

@@ -217,17 +217,18 @@ export function wholeStreams(
 }
 
 /** Of more streams only those are read that have a key on the page, see foremost.ts. */
-function foremostStreams(
+export function foremostStreams(
   text: Text,
   search: StoreSearch,
   pairs: readonly Pair[],
   keysMax: number,
   withValue: boolean,
+  streamsFor = (pair: Pair) => streamsOf(search, pair),
 ): string[] {
   const all = pairs.reduce((sum, { tasks }) => sum + tasks, 0);
   const even = pairs.length > fewStreamsMax && (search.created || search.updated) ? headsSpare : 1;
   const most = text.add(keysMax);
-  const streams = groupsOf(pairs, (pair) => streamsOf(search, pair)).map((group): Streams => {
+  const streams = groupsOf(pairs, streamsFor).map((group): Streams => {
     const [lanes, statuses] = [
       `${text.add(group.lanes)}::integer[]`,
       `${text.add(group.statuses)}::smallint[]`,

@@ -62,7 +62,8 @@ function pagesOf(search: StoreSearch, share: number | undefined): SearchStatemen
       return listed ? [streams, listed] : [streams];
     }
     if (sortBy === "duration") return [streams];
-    return [streams, nearStatement(search, sortBy, shared, { ...reach, isOfList: true, all: many })];
+    const most = pairsOf(many, [1, 3, 4, 5]).map((pair) => ({ ...pair, tasks: 1 }));
+    return [streams, nearStatement(search, sortBy, most, { ...reach, isOfList: true, all: most.length })];
   }
   return laneCounts.flatMap((lanes) =>
     statuses.flatMap((of) => {

@@ -9,6 +9,7 @@ import type { ResultRow, Session } from "../connections/database.ts";
 import { columnsWithin, sizedTasks, taskColumns } from "../rows.ts";
 import { shape } from "../statement.ts";
 import {
+  foremostStreams,
   instantMax,
   instantMin,
   ordered,
@@ -26,6 +27,8 @@ const fewStreamsMax = 24;
 /** So many times as many as are likely to be needed are looked at, and so many more. */
 const lookedSpare = 2;
 const lookedMore = 100;
+/** So many, too, where the list begins before a range of the last change: what was created in the minutes before it mostly does not fit. */
+const lookedBefore = 2_000;
 /** From the first task of all on only where so large a share passes. */
 const mostShare = 0.9;
 /** No store has as many. */
@@ -125,15 +128,38 @@ export function wholeKeysOf(
   pairs: readonly Pair[],
   { changed, value, most, all }: { changed: string; value: string; most: number; all: number | undefined },
 ): WholeKeys | undefined {
-  const looked = mostLooked(search, pairs, most, all);
+  const looked = mostLooked(search, pairs, most, all, true);
   if (looked === undefined) return undefined;
   const { list, passing, order } = passingOf(text, { ...search, statuses: [] }, pairs, looked);
+  const columns = `${changed} AS changed, tasks.id, ${value} AS value`;
+  const limit = text.add(most);
+  const listed = `SELECT ${columns} FROM (SELECT * ${list}) AS tasks WHERE ${passing} ${order} LIMIT ${limit}`;
   return {
-    keys: `SELECT ${changed} AS changed, tasks.id, ${value} AS value FROM (SELECT * ${list}) AS tasks
-      WHERE ${passing} ${order} LIMIT ${text.add(most)}`,
+    keys: isBehindLate(search)
+      ? `SELECT * FROM (SELECT ${columns} FROM (${lateIds(text, search, pairs, most)}) AS late
+          CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.id = late.id OFFSET 0) AS tasks
+        UNION ALL (${listed})) AS found ORDER BY id LIMIT ${limit}`
+      : listed,
     end: `SELECT ${changed} AS changed, tasks.id FROM (SELECT created_at, id ${list}) AS tasks
       ${order} LIMIT 1 OFFSET ${text.add(looked - 1)}`,
   };
+}
+
+/** Whether others come before the list: late tasks, upwards before a range of the last change. */
+function isBehindLate(search: StoreSearch): boolean {
+  return !wholeBounds(search).isAfterLate;
+}
+
+/** A pair without tasks. */
+const nobody: Pair = { lane: -1, ownIds: false, status: 3, tasks: 0 };
+
+/** The ids of the first of those that come before the list. */
+function lateIds(text: Text, search: StoreSearch, pairs: readonly Pair[], most: number): string {
+  // What was never changed is not late.
+  const changed = [...pairs.filter(({ status }) => status > 0), nobody];
+  const streams = foremostStreams(text, search, changed, most, true, () => ["lateCreated"]);
+  return `SELECT id FROM (${streams.join(" UNION ALL ")}) AS keys
+    ORDER BY ${ordered(search, ["value", "id"])} LIMIT ${text.add(most)}`;
 }
 
 export function isOfAll({ types, queues, statuses }: StoreSearch): boolean {
@@ -144,34 +170,42 @@ export function sumOf(pairs: readonly Pair[]): number {
   return pairs.reduce((sum, { tasks }) => sum + tasks, 0);
 }
 
-/** How many of the list are looked at; undefined where the streams are likely to have so many sooner, or some are not in it. */
+/**
+ * How many of the list are looked at; undefined where the streams are likely to have so many sooner, or some are not in it.
+ * @param withLate whether those that come before it are read beside it
+ */
 function mostLooked(
   search: StoreSearch,
   pairs: readonly Pair[],
   wanted: number,
   all: number | undefined,
+  withLate = false,
 ): number | undefined {
   if (search.sortBy === "updatedAt") return undefined;
+  const bounds = wholeBounds(search);
+  if (withLate && !bounds.isAfterLate)
+    return likelyLooked(pairs, pairs.length, wanted, all, { ...bounds, isAfterLate: true }, lookedBefore);
   const streams = pairs.reduce((sum, pair) => sum + streamsOf(search, pair).length, 0);
-  return likelyLooked(pairs, streams, wanted, all, wholeBounds(search));
+  return likelyLooked(pairs, streams, wanted, all, bounds);
 }
 
-/** The same where that takes the place of so many looks into streams. */
+/** The same where that takes the place of so many looks into streams. @param before so many that do not fit may come first */
 export function likelyLooked(
   pairs: readonly Pair[],
   streams: number,
   wanted: number,
   all: number | undefined,
   { from, to, isAfterLate, isFromFirst }: WholeBounds,
+  before = 0,
 ): number | undefined {
   const passing = sumOf(pairs);
   if (!isOfGeneratedIds(pairs) || all === undefined || passing < 1) return undefined;
   const expected = wanted * Math.max(1, all / passing);
-  if (streams <= fewStreamsMax || expected > streams * passedInLook) return undefined;
+  if (streams <= fewStreamsMax || expected + before > streams * passedInLook) return undefined;
   if (!isAfterLate || compareText(from, to) >= 0) return undefined;
   // Where ended tasks are deleted after some time, those that are left there are of a few statuses, among the entries of the deleted.
   if (isFromFirst && passing < mostShare * all) return undefined;
-  return Math.ceil(lookedSpare * expected) + lookedMore;
+  return Math.ceil(lookedSpare * expected) + lookedMore + before;
 }
 
 /** The list as far as it is looked at, and which of it pass; the same text for all searches one way. */
