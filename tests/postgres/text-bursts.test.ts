@@ -1,12 +1,14 @@
 /** Full text behind a burst: the newest texts are all of other tasks. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Place, StoreSearch } from "../../server/tasks/core/store.ts";
 import { TaskStatus } from "../../server/tasks/core/task.ts";
 import type { Session } from "../../server/tasks/stores/postgres/connections/database.ts";
 import { planningOnce } from "../../server/tasks/stores/postgres/connections/planning.ts";
 import type { KeySource } from "../../server/tasks/stores/postgres/search/key-source.ts";
 import { KeptTexts } from "../../server/tasks/stores/postgres/texts/task-texts.ts";
-import { stretchMs } from "../../server/tasks/stores/postgres/texts/text-indexes.ts";
+import { stretchMs, type TextIndex } from "../../server/tasks/stores/postgres/texts/text-indexes.ts";
+import { textSource } from "../../server/tasks/stores/postgres/texts/text-keys.ts";
+import { readSample } from "../../server/tasks/stores/postgres/texts/text-sample.ts";
 import { thoseThatMayHave } from "../../server/tasks/stores/postgres/texts/text-unindexed.ts";
 import { walkTexts } from "../../server/tasks/stores/postgres/texts/text-ways.ts";
 import {
@@ -150,12 +152,83 @@ test.each([true, false])(
   },
 );
 
+describe("the newest stretch of time has nothing of a word that is frequent behind it", () => {
+  const frontAt = () => Math.ceil(clock.now() / stretchMs) * stretchMs + 10 * stretchMs;
+  const limit = 5;
+
+  /** 4,000 texts, and 3,000 of other tasks in a later stretch, of which one has the word, where nobody looks. */
+  async function writeFront(every: number): Promise<void> {
+    await schema.query(
+      `INSERT INTO :schema.texts (created_at, version, task_id, status, lanes, body)
+        SELECT ${frontAt()} + CASE WHEN n <= 4000 THEN (n - 4001) * 1000 ELSE n END, 0, 'x' || lpad(n::text, 5, '0'), 3, ARRAY[1],
+          CASE WHEN n = 6990 OR n <= 4000 AND n % ${every} = 0 THEN 'needle' ELSE 'hay' END FROM generate_series(1, 7000) AS n`,
+    );
+  }
+
+  /** What is known of texts, once some of them have been looked at. */
+  async function lookedAt(texts: number): Promise<TextIndex> {
+    const facts = {
+      ...{ ...indexed(), texts, tasks: texts },
+      ...{ firstAt: frontAt() - 200 * stretchMs, lastAt: frontAt() + 7_000 },
+    };
+    return { ...facts, ...(await database.snapshot((session) => readSample(session), planningOnce)) };
+  }
+
+  async function firstAsked(facts: TextIndex): Promise<{ ids: string[]; asked: string[] }> {
+    const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit };
+    const asked: string[] = [];
+    const ids = await database.snapshot(async (session) => {
+      const recorded: Session["query"] = (statement, ...rest) => {
+        asked.push(statement.name);
+        return session.query(statement, ...rest);
+      };
+      const [source] = await session.inOneGo(() => [
+        textSource({ ...session, query: recorded }, search, facts, unfiltered),
+      ]);
+      return (await firstOf({ query: recorded }, source!, limit)).map(({ id }) => id);
+    }, planningOnce);
+    return { ids, asked };
+  }
+
+  test.each([
+    ["narrow", 1_000_000, ["spanOfTexts", "findTexts", "walkTexts"]],
+    ["in very many", 100_000_000, ["walkTexts"]],
+  ])("it is passed over in one go, where its trigrams are %s", async (_what, texts, statements) => {
+    await writeFront(10);
+    const { ids, asked } = await firstAsked(await lookedAt(texts));
+    expect(ids).toEqual(["x06990", "x04000", "x03990", "x03980", "x03970"]);
+    expect(asked).toEqual(statements);
+  });
+
+  test("nothing is walked through where the word is not frequent behind it either", async () => {
+    await writeFront(400);
+    const { ids, asked } = await firstAsked(await lookedAt(1_000_000));
+    expect(ids.slice(0, 2)).toEqual(["x06990", "x04000"]);
+    expect(asked).not.toContain("walkTexts");
+  });
+
+  test.each([
+    ["in a later stretch", 3 * stretchMs, 1],
+    ["of which many have the word", 7_001, 1_100],
+  ])("what came since is found, %s", async (_what, laterMs, count) => {
+    await writeFront(10);
+    const facts = await lookedAt(1_000_000);
+    await schema.query(
+      `INSERT INTO :schema.texts (created_at, version, task_id, status, lanes, body)
+        SELECT ${frontAt() + laterMs} + n, 0, 'y' || lpad(n::text, 5, '0'), 3, ARRAY[1], 'needle' FROM generate_series(1, ${count}) AS n`,
+    );
+    const { ids } = await firstAsked(facts);
+    expect(ids[0]).toBe(`y${String(count).padStart(5, "0")}`);
+    expect(ids[1]).toBe(count > 1 ? `y${String(count - 1).padStart(5, "0")}` : "x06990");
+  });
+});
+
 test("no more texts are read of a chunk than have what is wanted", async () => {
   await writeBurst(3_000, 3_000);
   const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit: 5 };
   for (const descending of [true, false]) {
     await database.snapshot(async (session) => {
-      const chunk = { chunk: 2_500, most: 6 };
+      const chunk = { chunk: 900, most: 6 };
       const asked = { statuses: undefined, lanes: undefined };
       const row = { filter: undefined, maybe: undefined };
       const inOrder = { ...search, descending };

@@ -8,7 +8,7 @@
 import type { StoreSearch } from "../../../core/store.ts";
 import type { Pair, Text } from "../search/search-statements.ts";
 import { quoted } from "../statement.ts";
-import type { TextSample } from "./text-sample.ts";
+import type { Front, TextSample } from "./text-sample.ts";
 
 /** Of what a text says of its task's status: 0 until it has ended; nothing where a worker of an older version wrote it. */
 const parts = [
@@ -61,6 +61,7 @@ export interface TextIndex {
   lastAt: number;
   /** Some of the texts, once they have been read. */
   sample?: TextSample;
+  front?: Front;
 }
 
 /** As the migration makes them. */

@@ -9,6 +9,8 @@ import { countHaving, isOfAsked, readSample, sampledTexts, type TextSample } fro
 /** The trigrams of the words that are looked at, and those that the index is asked for. */
 const trigramsMax = 16;
 const raresMax = 3;
+/** Of words that none of the texts has that were looked at: their trigrams are in many that do not have the words. */
+const raresOfUnmet = 4;
 /** Where even the rarest is in more of the texts, it does not narrow much. */
 const rareShare = 0.2;
 
@@ -129,25 +131,35 @@ export async function lookAround(
   index: TextIndex,
   span?: Span,
 ): Promise<{ spread: Spread; rarest: Rarest }> {
-  const trigrams = [...new Set(words.flatMap((word) => trigramsOf(word, index.knowsLetters)))];
-  const step = Math.ceil(trigrams.length / trigramsMax);
-  const looked = trigrams.filter((_, place) => place % step === 0);
-  index.sample ??= await readSample(session);
-  const { sample } = index;
+  if (!index.sample) Object.assign(index, await readSample(session));
   // Nothing that came since may be passed over.
   const { firstAt, lastAt } = span ?? (await readSpan(session));
-  const { met, here, metHere } = metIn(sample, asked, words);
+  const sample = index.sample!;
+  return {
+    spread: { looked: sample.length, ...metIn(sample, asked, words), firstAt, lastAt },
+    rarest: rarestIn(sample, asked, words, index),
+  };
+}
+
+/** By texts of all times. */
+export function rarestIn(
+  sample: TextSample,
+  asked: Asked,
+  words: readonly Word[],
+  { knowsLetters }: TextIndex,
+): Rarest {
+  const trigrams = [...new Set(words.flatMap((word) => trigramsOf(word, knowsLetters)))];
+  const step = Math.ceil(trigrams.length / trigramsMax);
+  const looked = trigrams.filter((_, place) => place % step === 0);
   const isHere = sample.map((text) => isOfAsked(asked, text));
   const counts = new Map(looked.map((trigram) => [trigram, countHaving(sample, [trigram], isHere)]));
-  const rarest = rarestOf(looked, counts);
+  const { met } = metIn(sample, asked, words);
+  const rarest = rarestOf(looked, counts, met > 0 ? raresMax : raresOfUnmet);
   const shares = looked.map((trigram) => countHaving(sample, [trigram]) / sampledTexts);
   return {
-    spread: { looked: sample.length, met, here, metHere, firstAt, lastAt },
-    rarest: {
-      ...rarest,
-      shareRead: countHaving(sample, rarest.trigrams, isHere) / Math.max(1, sample.length),
-      shareOfAll: shares.sort((a, b) => a - b)[1] ?? 1,
-    },
+    ...rarest,
+    shareRead: countHaving(sample, rarest.trigrams, isHere) / Math.max(1, sample.length),
+    shareOfAll: shares.sort((a, b) => a - b)[1] ?? 1,
   };
 }
 
@@ -169,9 +181,10 @@ export function metIn(
 function rarestOf(
   looked: readonly string[],
   counts: ReadonlyMap<string, number>,
+  most: number,
 ): Pick<Rarest, "trigrams" | "share"> {
   const countOf = (trigram: string) => counts.get(trigram) ?? 0;
-  const rares = looked.toSorted((a, b) => countOf(a) - countOf(b)).slice(0, raresMax);
+  const rares = looked.toSorted((a, b) => countOf(a) - countOf(b)).slice(0, most);
   const isRare = (trigram: string) => countOf(trigram) <= rareShare * sampledTexts;
   const least = rares.length > 0 ? countOf(rares[0]!) : Number.POSITIVE_INFINITY;
   const trigrams = looked.filter((trigram) => rares.includes(trigram) && isRare(trigram));

@@ -14,30 +14,12 @@ import type { Along } from "../search/along.ts";
 import { createdRange } from "../search/created-bounds.ts";
 import { isWithin } from "../search/entries.ts";
 import type { Candidates } from "../search/key-source.ts";
+import { type BarrenFront, barrenFrontOf, withSeen } from "./text-front.ts";
 import { type Asked, askedOf, stretchMs, type TextIndex } from "./text-indexes.ts";
-import {
-  likeRarest,
-  lookAround,
-  metIn,
-  type Rarest,
-  readSpan,
-  type Span,
-  type Spread,
-  type Word,
-} from "./text-rarity.ts";
-import { type Stretch, shareWithin, stretchesMax, stretchesOf } from "./text-stretches.ts";
-import {
-  atMost,
-  byIndex,
-  nextTextAt,
-  type Passing,
-  type Row,
-  type Seen,
-  unseen,
-  type Walked,
-  walkTasks,
-  walkTexts,
-} from "./text-ways.ts";
+import { likeRarest, lookAround, metIn, rarestIn, readSpan, type Span, type Word } from "./text-rarity.ts";
+import { chunkMin, type Looked, TextShares } from "./text-shares.ts";
+import { allOf, nextStretch, type Stretch, stretchesMax, stretchesOf } from "./text-stretches.ts";
+import { atMost, byIndex, nextTextAt, type Passing, type Row, walkTasks, walkTexts } from "./text-ways.ts";
 
 /** Texts that are read before the ways are compared; of words that are known to be rarer so many at most. */
 const firstChunk = 1_000;
@@ -46,7 +28,6 @@ const firstChunkMax = 3_000;
 const spare = 1.25;
 /** A burst of texts without the words is thought to go on for so many times as long as was seen of it. */
 const burstGoesOn = 3;
-const chunkMin = 200;
 const chunkMax = 20_000;
 const chunkMs = 50;
 /** Where nothing was found, the same snapshot is read on for so long. */
@@ -64,8 +45,6 @@ const indexedPerWanted = 4;
 const indexedMaybe = 4_000;
 /** So few the index is asked for without regard to their time. */
 const indexedFew = 1_000;
-/** Words are surely rare that were not met, and have two trigrams that are in no larger share of texts. */
-const surelyRareShare = 0.002;
 /** So many texts, about, it reads at once at most, to see which of them have the words: some 5 µs each. */
 const readMax = 10_000;
 /** Where it gave too many, a burst of others may end soon: so many texts in order are read before it is asked for more, as long as that would take. */
@@ -76,9 +55,10 @@ const widening = 8;
 const askCost = 2_000;
 const entryCost = 0.1;
 
-/** So many are thought to be there where the server never counted. */
-const textsUnknown = 1_000_000;
-const noSpan = Promise.resolve(undefined);
+/** A front is walked through where the index has more entries of a word's rarest trigram: a hundred of them take as long as a text. So many texts are walked at once there. */
+const frontEntriesMax = 500_000;
+const frontWalkMax = 10_000;
+const none = Promise.resolve(undefined);
 
 type Way = "texts" | "tasks" | "index";
 
@@ -94,30 +74,20 @@ export class TextReader {
   /** How many texts are likely to be read until a page is found, by those of all times; 0 where that is not known. */
   readonly #likelyRead: number;
   readonly #along: Along | undefined;
-  /** Which share of all tasks passes the filters. */
-  readonly #passes: number;
-  /** Which share of all texts lies between the instants that are asked for. */
-  readonly #within: number;
-  /** The foremost texts of all. */
-  #sample: Walked = { found: [], looked: 0, met: 0, next: undefined };
-  /** How many were looked at so far, and how many of them have the words: texts in order, and tasks that pass the filters. */
-  readonly #seen: Record<"texts" | "tasks", Seen> = unseen(chunkMs / firstChunk);
+  /** Where the search begins, and is not to be walked through. */
+  readonly #front: BarrenFront | undefined;
+  readonly #shares: TextShares;
   /** How many were looked at since the last one that had the words: a burst of other tasks may be twice as long as was seen. */
   #barren = 0;
   /** How many were given so far. */
   #given = 0;
-  /** Looked at before the index is asked. */
-  #spread: Spread | undefined;
   #span: Span | undefined;
-  #rarest: Rarest | undefined;
   /** How many times as long as it was thought to take the next stretch is that the index is asked for. */
   #widened = 1;
   /** How far the stretch reached that had too many, when less of it was asked for: none is to reach there at once again. */
   #crowdedAt: number | undefined;
   /** The index is not asked before so many texts in a row have none of the words, since it has more of them than what was looked at told. */
   #askedFrom = 0;
-  /** It has more of all times than of what is rare. */
-  #areMany = false;
   /** Whether even the shortest stretch has more of them than are asked for; to read these is less than to walk through a burst of others. */
   #isDense = false;
 
@@ -136,11 +106,12 @@ export class TextReader {
     this.#filter = filter;
     this.#row = { filter, maybe: isLikely || !search.where ? undefined : rowFilterOf(search.where) };
     this.#asked = askedOf(search, filter?.pairs);
+    const keyMs = chunkMs / firstChunk;
+    this.#shares = new TextShares(search, words, index, { asked: this.#asked, row: this.#row, keyMs });
     const { sample } = index;
     const { metHere } = sample ? metIn(sample, this.#asked, words) : { metHere: 0 };
     this.#likelyRead = sample ? (this.#page * spare * sample.length) / metHere : 0;
-    this.#passes = filter ? Math.min(1, filter.tasks / Math.max(1, index.tasks)) : 1;
-    this.#within = shareWithin(search, index);
+    this.#front = isLikely ? barrenFrontOf(search, index, this.#asked, words) : undefined;
   }
 
   get #page(): number {
@@ -149,17 +120,62 @@ export class TextReader {
 
   /** About how many texts have the words. */
   async sample(session: Session): Promise<number> {
-    const most = Math.max(1, this.#page);
-    const first = this.#firstChunk;
+    if (this.#front) await this.#sampleBehind(session, this.#front);
+    else await this.#sampleFirst(session);
+    const { met, looked, next } = this.#shares.sample;
+    if (looked === 0) return Math.ceil(this.#shares.share * this.#index.texts);
+    return next ? Math.ceil((met / looked) * this.#index.texts) : met;
+  }
+
+  async #sampleFirst(session: Session, first = this.#firstChunk): Promise<void> {
     // When texts begin and end is asked along where the index is likely to be asked.
     const [sample, span] = await allOver([
-      this.#read(session, "texts", this.#search.after, first, most),
-      this.#index.exists && first < this.#likelyRead ? readSpan(session) : noSpan,
+      this.#read(session, "texts", this.#search.after, first, Math.max(1, this.#page)),
+      this.#index.exists && first < this.#likelyRead ? readSpan(session) : none,
     ] as const);
-    this.#sample = sample;
+    this.#shares.sample = sample;
     this.#span = span;
-    const { met, looked, next } = this.#sample;
-    return next ? Math.ceil((met / looked) * this.#index.texts) : met;
+  }
+
+  /**
+   * Where the words are frequent behind a front without them, the few that the index has of it, and those behind it in order. Else nothing is
+   * walked: the index is asked for both at once.
+   */
+  async #sampleBehind(session: Session, front: BarrenFront): Promise<void> {
+    const most = Math.max(1, this.#page);
+    const likelyRead = (most * spare) / front.share;
+    const isFrequent = likelyRead <= firstChunkMax;
+    const sample = this.#index.sample!;
+    this.#shares.rarest = rarestIn(sample, this.#asked, this.#words, this.#index);
+    // It reads all entries of the rarest trigram.
+    const isNarrow = this.#shares.rarest.share * this.#shares.texts <= frontEntriesMax;
+    if (isFrequent && !isNarrow) return this.#sampleFirst(session, frontWalkMax);
+    const chunk = Math.max(firstChunk, Math.ceil(likelyRead));
+    const behind = { value: front.start, id: "" };
+    const [span, few, walked] = await allOver([
+      readSpan(session),
+      isFrequent ? this.#inFront(session, front) : none,
+      isFrequent ? this.#read(session, "texts", behind, chunk, most) : none,
+    ] as const);
+    this.#span = span;
+    const seen = { looked: sample.length, ...metIn(sample, this.#asked, this.#words) };
+    this.#shares.spread = withSeen({ ...seen, ...span }, front.seen);
+    if (few && walked && span.lastAt < front.end)
+      this.#shares.sample = { ...walked, found: [...few.places, ...walked.found] };
+    else if (isFrequent) await this.#sampleFirst(session);
+  }
+
+  /** Undefined where it has many, after all. */
+  #inFront(session: Session, { start, end }: BarrenFront): ReturnType<typeof byIndex> {
+    const fits = likeRarest(
+      this.#asked,
+      this.#words,
+      this.#shares.rarest!,
+      stretchesOf(start, end - 1, this.#index),
+    );
+    const bounded = { ...this.#search, created: { ...this.#search.created, start } };
+    const limit = Math.max(1, this.#page);
+    return byIndex(session, bounded, fits, undefined, { limit, most: indexedMin }, this.#row);
   }
 
   /** The first texts are likely to have a page, or tell that the index has it sooner. */
@@ -169,7 +185,7 @@ export class TextReader {
 
   /** Tasks that have the words and pass the filters, in order, as far as was read at once. */
   async keys(session: Session, after: Place | undefined, limit: number): Promise<Candidates> {
-    const { found, looked, next } = this.#sample;
+    const { found, looked, next } = this.#shares.sample;
     const isFirst = isSame(after, this.#search.after) && looked > 0;
     const first = isFirst && (!next || found.length >= limit) ? atMost(limit, found, next) : undefined;
     const candidates =
@@ -205,10 +221,10 @@ export class TextReader {
     const page = this.#page - found;
     const wanted = this.#isLikely ? Math.max(1, page - this.#given) : Math.max(1, page, limit);
     let way = this.#cheapest(wanted);
-    if (way === "index" && !this.#rarest) {
+    if (way === "index" && !this.#shares.rarest) {
       const around = await lookAround(session, this.#asked, this.#words, this.#index, this.#span);
-      this.#spread = around.spread;
-      this.#rarest = around.rarest;
+      this.#shares.spread = around.spread;
+      this.#shares.rarest = around.rarest;
       way = this.#cheapest(wanted);
     }
     if (way === "index") {
@@ -234,7 +250,7 @@ export class TextReader {
     const read = await byIndex(
       session,
       bounded,
-      likeRarest(this.#asked, this.#words, this.#rarest!, stretchesOf(start, end, this.#index)),
+      likeRarest(this.#asked, this.#words, this.#shares.rarest!, stretchesOf(start, end, this.#index)),
       after,
       { limit: wanted, most },
       this.#row,
@@ -270,13 +286,13 @@ export class TextReader {
 
   /** After it gave too many: for what is otherwise the same, or not at all. */
   #isAskedAgain(isLast: boolean, edge: number, longer: number): boolean {
-    if (isLast && (this.#isSurelyRare || this.#areUnmet)) this.#areMany = true;
+    if (isLast && (this.#shares.isSurelyRare || this.#shares.areUnmet)) this.#shares.areMany = true;
     // The words are frequent beyond a time that has none of them.
     else if (this.#widened > 1) {
       this.#widened = Math.max(1, (this.#widened * Math.min(1, longer)) / widening);
       this.#crowdedAt = edge;
     } else {
-      const mayHaveFewer = !this.#isDense && this.#likelyInStretch <= readMax;
+      const mayHaveFewer = !this.#isDense && this.#shares.likelyInStretch <= readMax;
       this.#askedFrom = mayHaveFewer ? walkedBeforeMore : Number.POSITIVE_INFINITY;
       this.#isDense = true;
       return this.#barren >= this.#askedFrom;
@@ -284,50 +300,24 @@ export class TextReader {
     return true;
   }
 
-  /** About how many a stretch has where there is no burst of others: by texts of all times. */
-  get #likelyInStretch(): number {
-    const { met, looked } = this.#spread!;
-    const { texts, firstAt, lastAt } = this.#index;
-    const all = (met / Math.max(1, looked)) * (texts || textsUnknown);
-    return (all * stretchMs) / Math.max(stretchMs, lastAt - firstAt);
-  }
-
   #stretchAfter(after: Place | undefined, wanted: number): Stretch {
-    const { firstAt, lastAt } = this.#spread!;
-    const range = createdRange(this.#search);
-    const all = {
-      start: Math.max(range.start ?? firstAt, firstAt),
-      end: Math.min(range.end ?? lastAt + 1, lastAt + 1),
-    };
-    const found = this.#foundByIndex;
-    const isRare = found * this.#within <= indexedFew || this.#isSurelyRare;
-    const read = this.#rarest!.shareRead * (this.#index.texts || textsUnknown);
-    if (isRare && read * this.#within <= readMax)
+    const span = this.#shares.spread!;
+    const all = allOf(this.#search, span);
+    const found = this.#shares.foundByIndex;
+    const isRare = found * this.#shares.within <= indexedFew || this.#shares.isSurelyRare;
+    const read = this.#shares.rarest!.shareRead * this.#shares.texts;
+    if (isRare && read * this.#shares.within <= readMax)
       return { ...all, isLast: true, likelyMs: all.end - all.start };
-    const likely = (wanted * spare * this.#widened) / found;
-    const isBounded = read * this.#within > readMax;
-    const mostMs = isBounded
-      ? Math.min(((lastAt - firstAt) * readMax) / read, stretchesMax * stretchMs)
-      : Infinity;
-    const likelyMs = (lastAt - firstAt) * likely;
-    const isDown = isDownwards(this.#search);
-    const from = after?.value ?? (isDown ? all.end : all.start);
-    const lengthMs = Math.min(mostMs, isRare ? lastAt - firstAt : likelyMs, this.#halfWayToCrowd(from));
-    if (isDown) {
-      const end = Math.min(all.end, from + 1);
-      const start = Math.floor((end - lengthMs) / stretchMs) * stretchMs;
-      return { start: Math.max(start, all.start), end, isLast: start <= all.start, likelyMs };
-    }
-    const start = Math.max(all.start, from);
-    const end = Math.ceil((start + lengthMs) / stretchMs) * stretchMs;
-    return { start, end: Math.min(end, all.end), isLast: end >= all.end, likelyMs };
-  }
-
-  /** Where most of a long stretch has none, and its end too many, each longer step would meet these again. */
-  #halfWayToCrowd(from: number): number {
-    if (this.#crowdedAt === undefined) return Infinity;
-    const leftMs = isDownwards(this.#search) ? from - this.#crowdedAt : this.#crowdedAt - from;
-    return leftMs > 0 ? Math.max(stretchMs, leftMs / 2) : Infinity;
+    const allMs = span.lastAt - span.firstAt;
+    const likelyMs = (allMs * wanted * spare * this.#widened) / found;
+    const isBounded = read * this.#shares.within > readMax;
+    const mostMs = isBounded ? Math.min((allMs * readMax) / read, stretchesMax * stretchMs) : Infinity;
+    const barrenAt = after ? undefined : this.#front?.behindAt;
+    return nextStretch(this.#search, {
+      ...{ span, from: after?.value ?? undefined, crowdedAt: this.#crowdedAt, likelyMs },
+      lengthMs: Math.min(mostMs, isRare ? allMs : likelyMs),
+      barrenMs: barrenAt === undefined ? 0 : Math.max(0, all.end - Math.max(all.start, barrenAt)),
+    });
   }
 
   async #read(
@@ -336,7 +326,7 @@ export class TextReader {
     after: Place | undefined,
     chunk: number,
     most: number,
-  ): Promise<Walked> {
+  ): Promise<Looked> {
     const startedAt = performance.now();
     const walked =
       way === "texts"
@@ -349,13 +339,14 @@ export class TextReader {
             { asked: this.#asked, row: this.#row, along: this.#alongWith(session, most) },
           )
         : await walkTasks(session, this.#search, this.#words, after, chunk, this.#filter!);
-    const seen = this.#seen[way];
-    if (walked.looked >= chunkMin) seen.keyMs = (performance.now() - startedAt) / walked.looked;
-    seen.looked += walked.looked;
+    const seen = this.#shares.seen[way];
+    const looked = walked.looked ?? this.#shares.likelyLooked(walked.met, chunk);
+    if (walked.looked && looked >= chunkMin) seen.keyMs = (performance.now() - startedAt) / looked;
+    seen.looked += looked;
     seen.met += walked.met;
     seen.fitted += walked.found.length;
-    if (way === "texts") this.#barren = walked.met > 0 ? 0 : this.#barren + walked.looked;
-    return walked;
+    if (way === "texts") this.#barren = walked.met > 0 ? 0 : this.#barren + looked;
+    return { ...walked, looked };
   }
 
   #alongWith(session: Session, most: number): Along | undefined {
@@ -365,81 +356,35 @@ export class TextReader {
 
   /** How many to look at for so many that fit. */
   #chunkOf(way: "texts" | "tasks", wanted: number): number {
-    const share = way === "texts" ? this.#shareThatFits : this.#shareOfPassing;
-    const most = Math.min(chunkMax, chunkMs / this.#seen[way].keyMs);
+    const share = way === "texts" ? this.#shares.shareThatFits : this.#shares.shareOfPassing;
+    const most = Math.min(chunkMax, chunkMs / this.#shares.seen[way].keyMs);
     const likely = (wanted * spare) / share + (way === "texts" ? burstGoesOn * this.#barren : 0);
     return Math.round(Math.max(chunkMin, Math.min(most, likely)));
-  }
-
-  /** Which share of all texts has the words; 0 where none was met. */
-  get #share(): number {
-    const { looked, met } = this.#seen.texts;
-    const spread = this.#spread ?? { looked: 0, met: 0 };
-    return (met + spread.met) / Math.max(1, looked + spread.looked);
-  }
-
-  /**
-   * Which share of all texts has the words and passes the filters: as if the one had nothing to do with the other, until what was looked
-   * at tells. The words of an error are seldom in tasks that completed, however frequent both are.
-   */
-  get #shareThatFits(): number {
-    const likely = this.#share * this.#passes;
-    if (likely === 0 || (!this.#filter && !this.#row.maybe)) return likely;
-    const { looked, fitted } = this.#seen.texts;
-    const spread = this.#spread ?? { looked: 0, metHere: 0 };
-    return (fitted + spread.metHere + 1) / (looked + spread.looked + 1 / likely);
-  }
-
-  /** Of those that pass the filters, among which the words may be rarer or more frequent than among all. */
-  get #shareOfPassing(): number {
-    const { looked, met } = this.#seen.tasks;
-    return looked >= chunkMin ? Math.max(met, 0.5) / looked : this.#shareThatFits / this.#passes;
-  }
-
-  /** About how many the index has: of the statuses and lanes asked for; until that is known, of what passes the filters. */
-  get #foundByIndex(): number {
-    const { statuses, lanes } = this.#asked;
-    const { looked, met, metHere } = this.#spread ?? { looked: 0, met: 0, metHere: 0 };
-    const here = statuses || lanes ? this.#sample.found.length + metHere : this.#sample.met + met;
-    const texts = this.#index.texts || textsUnknown;
-    const least = this.#areUnmet ? 0.5 * this.#passes : 0.5;
-    return (Math.max(here, least) / Math.max(1, this.#sample.looked + looked)) * texts;
-  }
-
-  /** Whether nothing that was looked at has the words, whatever is asked for: then they are as rare among what passes the filters. */
-  get #areUnmet(): boolean {
-    return !this.#areMany && this.#sample.met + (this.#spread?.met ?? 0) === 0;
-  }
-
-  /** Whether neither the words nor several of their trigrams were met: of ten million texts, 1,500 without them tell little by themselves. */
-  get #isSurelyRare(): boolean {
-    if (this.#areMany || !this.#rarest) return false;
-    return this.#rarest.shareOfAll <= surelyRareShare && this.#share === 0;
   }
 
   /** About how many of them are read: all, or those of the stretches that are likely to have so many. */
   #readAtOnce(wanted: number): number {
     const { firstAt, lastAt } = this.#index;
-    const found = this.#foundByIndex * this.#within;
-    const perStretch = this.#foundByIndex / Math.max(1, (lastAt - firstAt) / stretchMs);
+    const found = this.#shares.foundByIndex * this.#shares.within;
+    const perStretch = this.#shares.foundByIndex / Math.max(1, (lastAt - firstAt) / stretchMs);
     return found <= indexedFew ? found : Math.min(found, wanted * spare + perStretch);
   }
 
   /** By what is known so far, for so many more. */
   #cheapest(wanted: number): Way {
-    const share = this.#share;
-    const texts = this.#index.texts || textsUnknown;
-    const byTexts = this.#barren + (wanted / this.#shareThatFits) * (1 + taskCost * share);
-    const costs: [Way, number][] = [["texts", Math.min(texts * this.#within, byTexts)]];
-    const entries = (this.#rarest?.share ?? 0) * texts;
+    const share = this.#shares.share;
+    const texts = this.#shares.texts;
+    const byTexts = this.#barren + (wanted / this.#shares.shareThatFits) * (1 + taskCost * share);
+    const costs: [Way, number][] = [["texts", Math.min(texts * this.#shares.within, byTexts)]];
+    const entries = (this.#shares.rarest?.share ?? 0) * texts;
     if (this.#index.exists && this.#barren >= this.#askedFrom && entries <= trigramsIndexedMax) {
-      const found = this.#foundByIndex;
+      const found = this.#shares.foundByIndex;
       const read = this.#readAtOnce(wanted);
       costs.push(["index", askCost + read * indexedCost + entries * (read / found) * entryCost]);
     }
     if (this.#filter) {
-      const passing = this.#filter.tasks * this.#within;
-      costs.push(["tasks", Math.min(passing, wanted / this.#shareOfPassing) * lookedUpCost]);
+      const passing = this.#filter.tasks * this.#shares.within;
+      costs.push(["tasks", Math.min(passing, wanted / this.#shares.shareOfPassing) * lookedUpCost]);
     }
     return costs.sort(([, a], [, b]) => a - b)[0]![0];
   }

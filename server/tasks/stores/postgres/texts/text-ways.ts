@@ -13,6 +13,9 @@ import { shape, statement } from "../statement.ts";
 import { type Asked, isOfAsked } from "./text-indexes.ts";
 import { likeAll, type Word } from "./text-rarity.ts";
 
+/** Of a chunk up to so long it is counted how many were read. */
+const countedMax = 1_000;
+
 /** How many tasks pass the plain filters of a search, and of which pairs they are. */
 export interface Passing {
   pairs: readonly Pair[];
@@ -29,7 +32,8 @@ export interface Row {
 export interface Walked {
   /** Those that have the words and pass the filters. */
   found: Candidate[];
-  looked: number;
+  /** Undefined where a long chunk ended with the last one that was wanted. */
+  looked: number | undefined;
   /** How many have the words. */
   met: number;
   /** The last one looked at; undefined when there are no more. */
@@ -55,7 +59,8 @@ export function unseen(keyMs: number): { texts: Seen; tasks: Seen } {
 /**
  * Reads texts in order, until so many fit, and no further; what a text tells of its task's lane and status is asked before the task is.
  * Of what it passes over nothing is kept or numbered: that took five times as long as to read it, and it may be a long burst of
- * other tasks. So how many were read is counted by itself, by the index alone, and so is where the chunk ends, where less fits.
+ * other tasks. Where less fits, it is asked by itself, by the index alone, where the chunk ends: that takes as long once more, where texts are fresh. So it is not
+ * asked either how many of a longer chunk were read where enough fit: the search most often ends there.
  */
 export async function walkTexts(
   session: Session,
@@ -72,7 +77,9 @@ export async function walkTexts(
   const size = `${text.add(chunk)}::integer`;
   const full = `${text.add(most)}::integer`;
   const isFull = `(SELECT count(*) FROM fitting) = ${full}`;
-  const isReadUpTo = upTo(text, search, after, "(SELECT created_at, task_id FROM final)");
+  const readUpTo = () => upTo(text, search, after, "(SELECT created_at, task_id FROM final)");
+  const looked =
+    chunk <= countedMax ? `(SELECT count(*) FROM :schema.texts WHERE ${readUpTo()})` : "NULL::bigint";
   // A CTE is read as far as is asked for, in its order; to sort it, or to count it, would read all of it.
   const walk = shape(
     "walkTexts",
@@ -84,7 +91,7 @@ export async function walkTexts(
         WHERE ${passes} LIMIT ${full}),
       final AS MATERIALIZED (SELECT created_at, task_id FROM fitting ORDER BY place DESC LIMIT 1)${along ? `, ${noting("fitting")}` : ""}
       SELECT latest.created_at, latest.task_id, CASE WHEN NOT ${isFull} THEN (SELECT count(*) FROM met) END,
-        CASE WHEN ${isFull} THEN (SELECT count(*) FROM :schema.texts WHERE ${isReadUpTo}) END
+        CASE WHEN ${isFull} THEN ${looked} END
       FROM (VALUES (1)) AS one LEFT JOIN (
         SELECT created_at, task_id FROM :schema.texts WHERE ${within} AND NOT ${isFull}
         ${inOrder} OFFSET ${size} - 1 LIMIT 1) AS latest ON true${along ? ` WHERE ${areNoted}` : ""}
@@ -100,7 +107,8 @@ function walkedIn(rows: readonly ResultRow[], chunk: number): Walked {
     ...[at: number, id: string, place: number, looked: null][],
   ];
   const found = fitting.map(([value, id]): Place => ({ value, id }));
-  if (met === null) return { found, looked: looked!, met: fitting.at(-1)![2], next: found.at(-1) };
+  if (met === null)
+    return { found, looked: looked ?? undefined, met: fitting.at(-1)![2], next: found.at(-1) };
   return { found, looked: chunk, met, next: endAt === null ? undefined : { value: endAt, id: endId! } };
 }
 
