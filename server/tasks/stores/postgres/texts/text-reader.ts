@@ -84,7 +84,7 @@ export class TextReader {
   #span: Span | undefined;
   /** How many times as long as it was thought to take the next stretch is that the index is asked for. */
   #widened = 1;
-  /** How far the stretch reached that had too many, when less of it was asked for: none is to reach there at once again. */
+  /** When one of them was created, where the index gave too many: none is to reach there at once again. */
   #crowdedAt: number | undefined;
   /** The index is not asked before so many texts in a row have none of the words, since it has more of them than what was looked at told. */
   #askedFrom = 0;
@@ -160,7 +160,7 @@ export class TextReader {
     this.#span = span;
     const seen = { looked: sample.length, ...metIn(sample, this.#asked, this.#words) };
     this.#shares.spread = withSeen({ ...seen, ...span }, front.seen);
-    if (few && walked && span.lastAt < front.end)
+    if (few && few.crowdedAt === undefined && walked && span.lastAt < front.end)
       this.#shares.sample = { ...walked, found: [...few.places, ...walked.found] };
     else if (isFrequent) await this.#sampleFirst(session);
   }
@@ -243,7 +243,8 @@ export class TextReader {
     after: Place | undefined,
     wanted: number,
   ): Promise<Candidates | undefined> {
-    const { start, end, isLast, likelyMs } = this.#stretchAfter(after, wanted);
+    const stretch = this.#stretchAfter(after, wanted);
+    const { start, end, isLast, likelyMs } = stretch;
     const bounded: StoreSearch = isLast ? this.#search : { ...this.#search, created: { start, end } };
     const most = this.#mostByIndex(wanted);
     const startedAt = performance.now();
@@ -260,10 +261,8 @@ export class TextReader {
     const isDown = isDownwards(this.#search);
     const edge = isDown ? start : end;
     const longer = (end - start) / likelyMs;
-    if (!read) {
-      const again = this.#isAskedAgain(isLast, edge, longer);
-      return again ? this.#byIndex(session, after, wanted) : undefined;
-    }
+    if (read.crowdedAt !== undefined)
+      return this.#isAskedAgain(stretch, read.crowdedAt) ? this.#byIndex(session, after, wanted) : undefined;
     const { places, count } = read;
     if (places.length >= wanted) return { places, next: places.at(-1) };
     if (isLast) return { places };
@@ -284,20 +283,26 @@ export class TextReader {
     return this.#row.maybe ? indexedMaybe : Math.max(indexedMin, indexedPerWanted * wanted);
   }
 
-  /** After it gave too many: for what is otherwise the same, or not at all. */
-  #isAskedAgain(isLast: boolean, edge: number, longer: number): boolean {
+  /** After it gave too many, of which one is there: for a part of the same, or not at all. */
+  #isAskedAgain({ start, end, isLast, likelyMs }: Stretch, crowdedAt: number): boolean {
+    this.#crowdedAt = crowdedAt;
     if (isLast && (this.#shares.isSurelyRare || this.#shares.areUnmet)) this.#shares.areMany = true;
     // The words are frequent beyond a time that has none of them.
-    else if (this.#widened > 1) {
-      this.#widened = Math.max(1, (this.#widened * Math.min(1, longer)) / widening);
-      this.#crowdedAt = edge;
-    } else {
-      const mayHaveFewer = !this.#isDense && this.#shares.likelyInStretch <= readMax;
-      this.#askedFrom = mayHaveFewer ? walkedBeforeMore : Number.POSITIVE_INFINITY;
-      this.#isDense = true;
-      return this.#barren >= this.#askedFrom;
-    }
+    else if (end - start > stretchMs + 1)
+      this.#widened = Math.max(1, (this.#widened * Math.min(1, (end - start) / likelyMs)) / widening);
+    else return this.#isDenseAsked(Math.abs((isDownwards(this.#search) ? end : start) - crowdedAt));
     return true;
+  }
+
+  /** Of a single stretch: once for as many as are read at once, where a walk to the first of them is longer, or was without any. */
+  #isDenseAsked(fromMs: number): boolean {
+    const { likelyInStretch, texts } = this.#shares;
+    const mayHaveFewer = !this.#isDense && likelyInStretch <= readMax;
+    const walked = (texts * fromMs) / Math.max(stretchMs, this.#index.lastAt - this.#index.firstAt);
+    const askedFrom = walked > walkedBeforeMore / 2 ? 0 : walkedBeforeMore;
+    this.#askedFrom = mayHaveFewer ? askedFrom : Number.POSITIVE_INFINITY;
+    this.#isDense = true;
+    return this.#barren >= this.#askedFrom;
   }
 
   #stretchAfter(after: Place | undefined, wanted: number): Stretch {
@@ -306,7 +311,7 @@ export class TextReader {
     const found = this.#shares.foundByIndex;
     const isRare = found * this.#shares.within <= indexedFew || this.#shares.isSurelyRare;
     const read = this.#shares.rarest!.shareRead * this.#shares.texts;
-    if (isRare && read * this.#shares.within <= readMax)
+    if (isRare && read * this.#shares.within <= readMax && this.#crowdedAt === undefined)
       return { ...all, isLast: true, likelyMs: all.end - all.start };
     const allMs = span.lastAt - span.firstAt;
     const likelyMs = (allMs * wanted * spare * this.#widened) / found;

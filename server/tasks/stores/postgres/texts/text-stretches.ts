@@ -29,7 +29,7 @@ export interface StretchAsked {
   lengthMs: number;
   /** So much of it, where the search begins, is thought to have nothing. */
   barrenMs: number;
-  /** Where there were too many, when less was asked for. */
+  /** When one was created of what was too much to be given. */
   crowdedAt: number | undefined;
 }
 
@@ -48,7 +48,7 @@ export function nextStretch(search: StoreSearch, asked: StretchAsked): Stretch {
   const isDown = isDownwards(search);
   const from = asked.from ?? (isDown ? all.end : all.start);
   const likelyMs = asked.likelyMs + barrenMs;
-  const lengthMs = Math.min(asked.lengthMs + barrenMs, halfWayToCrowd(asked, from, isDown));
+  const lengthMs = Math.min(asked.lengthMs + barrenMs, upToCrowd(asked, from, isDown));
   if (isDown) {
     const end = Math.min(all.end, from + 1);
     const start = Math.floor((end - lengthMs) / stretchMs) * stretchMs;
@@ -59,11 +59,13 @@ export function nextStretch(search: StoreSearch, asked: StretchAsked): Stretch {
   return { start, end: Math.min(end, all.end), isLast: end >= all.end, likelyMs };
 }
 
-/** Where most of a long stretch has none, and its end too many, each longer step would meet these again. */
-function halfWayToCrowd({ crowdedAt }: StretchAsked, from: number, isDown: boolean): number {
+/** Where most of a long stretch has none, and its end too many, each step that reaches there would meet these again: so one up to there, and one of that alone. */
+function upToCrowd({ crowdedAt }: StretchAsked, from: number, isDown: boolean): number {
   if (crowdedAt === undefined) return Infinity;
-  const leftMs = isDown ? from - crowdedAt : crowdedAt - from;
-  return leftMs > 0 ? Math.max(stretchMs, leftMs / 2) : Infinity;
+  const start = Math.floor(crowdedAt / stretchMs) * stretchMs;
+  const [near, far] = isDown ? [start + stretchMs, start] : [start, start + stretchMs];
+  const lengths = [near, far].map((at) => (isDown ? from - at : at - from));
+  return lengths.find((length) => length > 0) ?? Infinity;
 }
 
 /** Those that the index is asked for; undefined where these are nearly all, or too many. */

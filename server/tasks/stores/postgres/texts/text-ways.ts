@@ -168,7 +168,16 @@ export async function walkTasks(
   };
 }
 
-/** The first texts beyond a place that the index knows, and how many it knows there; undefined when there are more than `most`. */
+/** What the index gave. */
+export interface ByIndex {
+  places: Candidate[];
+  /** How many it knows there; there are more where it gave too many, and no places then. */
+  count: number;
+  /** Where it gave too many, some of them: the foremost of these is not the first, but where they are no fewer. */
+  crowdedAt: number | undefined;
+}
+
+/** The first texts beyond a place that the index knows. */
 export async function byIndex(
   session: Session,
   search: StoreSearch,
@@ -177,7 +186,7 @@ export async function byIndex(
   { limit, most }: { limit: number; most: number },
   row: Row,
   along?: Along,
-): Promise<{ places: Candidate[]; count: number } | undefined> {
+): Promise<ByIndex> {
   const text = new Text();
   const conditions = [fits(text), ...createdBounds(text.add, search, after, "(created_at + 0)")];
   const passes = passing(text, "found.task_id", row);
@@ -188,16 +197,16 @@ export async function byIndex(
       fitting AS MATERIALIZED (
         SELECT created_at, task_id FROM (SELECT * FROM found ORDER BY ${orderOf(search)} OFFSET 0) AS found
         WHERE ${passes} ORDER BY ${orderOf(search)} LIMIT ${text.add(limit)}::integer)${along ? `, ${noting("fitting")}` : ""}
-      SELECT count(*)::bigint, NULL FROM found ${along ? `WHERE ${areNoted}` : ""}
+      SELECT count(*)::bigint, ${isDownwards(search) ? "max" : "min"}(created_at)::text FROM found ${along ? `WHERE ${areNoted}` : ""}
       UNION ALL (SELECT created_at, task_id FROM fitting ORDER BY ${orderOf(search)})`,
   );
   const read = async () => {
     const rows = await session.query(find, text.values, withBitmaps);
-    const [[count], ...places] = rows as [[number], ...[number, string][]];
-    return { count, places: places.map(([value, id]): Candidate => ({ value, id })) };
+    const [[count, at], ...places] = rows as [[number, string | null], ...[number, string][]];
+    if (count > most) return { count, places: [], crowdedAt: Number(at) };
+    return { count, places: places.map(([value, id]): Candidate => ({ value, id })), crowdedAt: undefined };
   };
-  const found = await withRows(along, read, ({ places }) => places);
-  return found.count > most ? undefined : found;
+  return withRows(along, read, ({ places }) => places);
 }
 
 /** When the first task behind the search's range of the creation was created, of those that have texts. */
