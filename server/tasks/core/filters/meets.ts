@@ -20,6 +20,7 @@ import {
 
 /** A task and what conditions may ask beside its fields. */
 export interface Subject {
+  /** A store may make it when it is asked for first, as what stands beside it. */
   task: Task;
   attributes?: Attributes;
   /** The JSON that is stored of payload and result. Default: made from the task's. */
@@ -44,8 +45,9 @@ export function meets(condition: Condition, subject: Subject): boolean {
 }
 
 /** What is searched of the task. */
-function searchedText({ text, task }: Subject): string {
-  if (text === undefined) return textOfTask(task);
+function searchedText(subject: Subject): string {
+  const { text } = subject;
+  if (text === undefined) return textOfTask(subject.task);
   return typeof text === "string" ? text : text();
 }
 
@@ -88,9 +90,9 @@ function isBeyond(value: unknown, bound: Bound, sign: 1 | -1): boolean {
 
 /** The values there, none of them null: several where there is a list, none where there is nothing. */
 function valuesOf(field: Field, subject: Subject): readonly unknown[] {
-  const { task, attributes } = subject;
-  if (field.of === "task") return fieldValues(task, field.name);
+  if (field.of === "task") return fieldValues(subject.task, field.name);
   if (field.of === "attribute") {
+    const { attributes } = subject;
     return attributes && Object.hasOwn(attributes, field.name) ? listed(attributes[field.name]) : [];
   }
   const json = jsonOf(field.of, subject);
@@ -106,8 +108,10 @@ function parsed(json: string): unknown {
   }
 }
 
-function jsonOf(of: "payload" | "result", { task, json }: Subject): string | undefined {
+function jsonOf(of: "payload" | "result", subject: Subject): string | undefined {
+  const { json } = subject;
   if (json) return json[of];
+  const { task } = subject;
   return task[of] === undefined ? undefined : encodeValue(task[of], of).json;
 }
 

@@ -19,6 +19,7 @@ import {
   gatheredMax,
   type KeySource,
 } from "../search/key-source.ts";
+import { headed, streamKeys } from "../search/key-stream.ts";
 import { comparator, firstId, isPlace, type Key, lastId, placeKey } from "../search/search-key.ts";
 import { mergeInOrder } from "../search/search-merge.ts";
 import { attributeSql, sourceSql as sql } from "../statements.ts";
@@ -139,7 +140,8 @@ function spotOf(connection: Connection, condition: Condition, search: StoreSearc
 
 /** The numbers of an attribute in all types that have it. */
 function numbersOf(connection: Connection, name: string, { types }: StoreSearch): number[] {
-  const rows = connection.prepare(sql.attributesOfName).all(name) as unknown as [number, string][];
+  const read = () => connection.prepare(sql.attributesOfName).all(name) as unknown as [number, string][];
+  const rows = connection.once(`attributes ${name}`, read);
   return rows.filter(([, type]) => !types || types.includes(type)).map(([attribute]) => attribute);
 }
 
@@ -170,11 +172,25 @@ function estimateOf(connection: Connection, { equal, ranges }: Spot): number {
   let estimate = 0;
   const count = (text: string, ...values: SQLInputValue[]) => {
     if (estimate >= estimateMax) return;
-    estimate += (connection.prepare(text).get(...values, estimateMax - estimate) as unknown as [number])[0];
+    estimate += countUpTo(connection, text, values, estimateMax - estimate);
   };
   for (const [value, attributes] of byValue(equal)) count(sql.countEqual, JSON.stringify(attributes), value);
   for (const range of ranges) count(sql.countBetween, ...range);
   return estimate;
+}
+
+/** No further than `most`. That there are as many is kept, as `Connection.once` does: of few there may be as many values as tasks. */
+function countUpTo(
+  connection: Connection,
+  text: string,
+  values: readonly SQLInputValue[],
+  most: number,
+): number {
+  const name = `${most} ${text} ${JSON.stringify(values)}`;
+  const known = connection.known<number>(name);
+  if (known !== undefined) return known;
+  const [count] = connection.prepare(text).get(...values, most) as unknown as [number];
+  return count < most ? count : connection.once(name, () => count);
 }
 
 /** The tasks' numbers; undefined when there are too many. */
@@ -234,6 +250,8 @@ function fewEntries(
     .sort(byCreation(search));
 }
 
+type HeadRow = [attribute: number, state: number, at: number | null];
+
 /** Of many streams most have nothing on the page: each is opened when the place of its first entry is reached. */
 function* streamedEntries(
   connection: Connection,
@@ -244,18 +262,19 @@ function* streamedEntries(
   const downwards = isDownwards(search);
   const { from, to } = createdBounds(search);
   const places = JSON.stringify(states);
-  const streams = [...byValue(equal)].flatMap(([value, attributes]) => {
-    const heads = connection
+  const text = downwards ? sql.equalDownwards : sql.equalUpwards;
+  const heads = [...byValue(equal)].flatMap(([value, attributes]) => {
+    const rows = connection
       .prepare(downwards ? sql.lastOfEqual : sql.firstOfEqual)
-      .all(JSON.stringify(attributes), value, from, to, places) as unknown as [
-      number,
-      number,
-      number | null,
-    ][];
-    return heads.flatMap(([attribute, state, at]) =>
-      at === null ? [] : [openStream(connection, downwards, at, [attribute, value, state, from, to])],
+      .all(JSON.stringify(attributes), value, from, to, places) as unknown as HeadRow[];
+    return rows.flatMap(([attribute, state, at]) =>
+      at === null ? [] : [{ at, values: [attribute, value, state, from, to] }],
     );
   });
+  const first = Math.ceil((search.offset + search.limit) / Math.max(1, heads.length)) + 2;
+  const streams = heads.map(({ at, values }) =>
+    headed(placeKey(at, ""), () => streamKeys(connection, { text, values }, first)),
+  );
   yield* mergeInOrder(streams, byCreation(search));
   return undefined;
 }
@@ -275,25 +294,6 @@ function byValue(equal: Spot["equal"]): Map<StoredKey, number[]> {
 function byCreation(search: StoreSearch): (a: Entry, b: Entry) => number {
   const sign = isDownwards(search) ? -1 : 1;
   return ([a], [b]) => sign * (a - b);
-}
-
-function* openStream(
-  connection: Connection,
-  downwards: boolean,
-  firstAt: number,
-  values: SQLInputValue[],
-): Generator<Entry, undefined> {
-  yield placeKey(firstAt, "");
-  const text = downwards ? sql.equalDownwards : sql.equalUpwards;
-  const statement = connection.borrow(text);
-  const rows = statement.iterate(...values) as unknown as IterableIterator<Entry>;
-  try {
-    yield* rows;
-  } finally {
-    rows.return?.();
-    connection.giveBack(text, statement);
-  }
-  return undefined;
 }
 
 /** Tasks of one instant are in one group, for their order is that of their ids. */

@@ -91,7 +91,8 @@ function isWithin(at: number, range: { start?: number; end?: number } | undefine
 /** Undefined where all are wanted. */
 export function lanesOf(connection: Connection, { types, queues }: StoreSearch): Set<number> | undefined {
   if (!types && !queues) return undefined;
-  const lanes = connection.prepare(sourceSql.allLanes).all() as unknown as [number, string, string][];
+  const read = () => connection.prepare(sourceSql.allLanes).all() as unknown as [number, string, string][];
+  const lanes = connection.once("all lanes", read);
   return new Set(
     lanes
       .filter(([, type, queue]) => (!types || types.includes(type)) && (!queues || queues.includes(queue)))

@@ -1,6 +1,7 @@
 /** What conditions are tested on: a row as a task, which is made only of those that are asked about. */
 import type { Subject } from "../../../core/filters/meets.ts";
 import type { Attributes } from "../../../core/store.ts";
+import type { Task } from "../../../core/task.ts";
 import { searchableText } from "../../../core/values/searchable-text.ts";
 import type { Connection } from "../connection.ts";
 import { type AttemptRow, jsonOf, type Names, namesOf, type Row, toAttempts, toBareTask } from "../rows.ts";
@@ -22,16 +23,29 @@ export class Subjects {
     this.#names = undefined;
   }
 
+  /** Nearly always one thing is asked of a task: nothing else is made of its row. */
   of(row: Row): Subject {
-    this.#names ??= namesOf(withNames(this.#connection, this.#rows));
-    const task = toBareTask(row, this.#names);
-    const json = jsonOf(row);
-    const attributes = row[19] ? (JSON.parse(row[19]) as Attributes) : {};
+    let task: Task | undefined;
+    let attributes: Attributes | undefined;
     let text: string | undefined;
+    const taskOf = () => {
+      this.#names ??= namesOf(withNames(this.#connection, this.#rows));
+      task ??= toBareTask(row, this.#names);
+      return task;
+    };
     return {
-      ...{ task, json, attributes },
+      get task() {
+        return taskOf();
+      },
+      get attributes() {
+        attributes ??= row[19] ? (JSON.parse(row[19]) as Attributes) : {};
+        return attributes;
+      },
+      get json() {
+        return jsonOf(row);
+      },
       text: () => {
-        text ??= searchableText(task, this.#attemptsOf(row), json);
+        text ??= searchableText(taskOf(), this.#attemptsOf(row), jsonOf(row));
         return text;
       },
     };
