@@ -39,7 +39,17 @@ onEachStore("ranges of due time", (world) => {
     to: { value: startAt + to * minuteMs, isIncluded: false },
   });
 
-  test("a page at a time, both ways, and counted", async () => {
+  test("a page at a time, both ways, and counted", () => checkPages());
+
+  test("the same where none is due before it was created", async () => {
+    const early = all.filter(({ dueAt, createdAt }) => dueAt! < createdAt);
+    expect(early.length).toBeGreaterThan(4);
+    for (const { id } of early) ok(await world.store.cancelTask(id));
+    all = all.filter((task) => !early.includes(task));
+    await checkPages();
+  });
+
+  async function checkPages(): Promise<void> {
     const urgent: Condition = { kind: "equals", field: { of: "task", name: "priority" }, values: [0, 1, 2] };
     const created = { start: startAt + 10 * minuteMs, end: startAt + 70 * minuteMs };
     const asked = [
@@ -82,5 +92,5 @@ onEachStore("ranges of due time", (world) => {
         expect(await world.store.countTasks(search)).toEqual({ count: wanted.length, errorMax: 0 });
       }
     }
-  });
+  }
 });

@@ -24,6 +24,7 @@ import {
   delaysSql,
   type Elsewhere,
   elsewhereIndexes,
+  leastDelaySql,
   lineSql,
 } from "../../../server/tasks/stores/sqlite/search/order-statements.ts";
 import { findPairs } from "../../../server/tasks/stores/sqlite/search/pairs.ts";
@@ -128,8 +129,10 @@ test("the orders by start and by due time are read from the indexes that they na
       plans.set(ofInstant, planOf(ofInstant).replace("USE TEMP B-TREE FOR ORDER BY", ""));
     }
   }
-  plans.set(delaysSql, planOf(delaysSql));
-  expect(planOf(delaysSql)).toMatch(/SEARCH tasks USING (COVERING )?INDEX tasks_delays \(lane=\?\)/);
+  for (const text of [delaysSql, leastDelaySql]) {
+    plans.set(text, planOf(text));
+    expect(planOf(text)).toMatch(/SEARCH tasks USING (COVERING )?INDEX tasks_delays \(lane=\?\)/);
+  }
   expect(plans.size).toBeGreaterThan(40);
   const bad = [...plans].filter(([text, plan]) => !isServed(text, plan) || /SCAN tasks/.test(plan));
   expect(bad).toEqual([]);

@@ -4,10 +4,11 @@ import type { StoreSearch } from "../../../core/store.ts";
 import { createdWithin, type DueRange, delayedMax, dueRangeOf } from "../../shared/due-ranges.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
 import type { Connection } from "../connection.ts";
-import { elsewhereIndexes } from "./order-statements.ts";
+import { headed } from "./key-stream.ts";
+import { elsewhereIndexes, leastDelaySql } from "./order-statements.ts";
 import { findPairs } from "./pairs.ts";
 import { keysInOrder } from "./search.ts";
-import { comparator, type Key } from "./search-key.ts";
+import { comparator, type Key, placeBefore } from "./search-key.ts";
 import { mergeInOrder } from "./search-merge.ts";
 import { placesOf, withPairs } from "./search-statements.ts";
 
@@ -19,25 +20,45 @@ export function isDueWithin(connection: Connection, search: StoreSearch): boolea
   return range !== undefined && !new Delayed(connection, search, range).isMany();
 }
 
-/** From the search's place on; undefined where another way is as good. Definitions are not due. */
+/**
+ * From the search's place on; undefined where another way is as good. Definitions are not due. Where no task is due before it was
+ * created, newest first those that were created before the range are behind all others: they are looked for where that is come to.
+ */
 export function dueWithinKeys(connection: Connection, search: StoreSearch): Iterator<Key> | undefined {
   const range = dueRangeOf(search);
-  const delayed = range && new Delayed(connection, search, range);
-  if (!delayed || delayed.isMany()) return undefined;
+  if (!range) return undefined;
+  const delayed = new Delayed(connection, search, range);
+  const isBehind = isDownwards(search) && !delayed.mayBeDueBeforeCreation();
+  if (!isBehind && delayed.isMany()) return undefined;
   const within = keysInOrder(connection, createdWithin(search, range), []);
-  return mergeInOrder([within, delayed.keys()], comparator(search));
+  const earlier = () =>
+    delayed.isMany() ? keysInOrder(connection, createdBefore(search, range), []) : delayed.keys();
+  const others = isBehind ? headed(placeBefore(search, range.from - 1), earlier) : delayed.keys();
+  return mergeInOrder([within, others], comparator(search));
+}
+
+/** Where a walk comes upon the others as soon. */
+function createdBefore({ created, ...search }: StoreSearch, { from }: DueRange): StoreSearch {
+  return { ...search, created: { ...created, end: Math.min(from, created?.end ?? from) } };
 }
 
 /** Those that are due within the range and were not created within it. */
 class Delayed {
   readonly #connection: Connection;
   readonly #search: StoreSearch;
+  readonly #pairs: string;
   readonly #values: readonly SQLInputValue[];
 
   constructor(connection: Connection, search: StoreSearch, { from, to }: DueRange) {
     this.#connection = connection;
     this.#search = search;
-    this.#values = [placesOf(findPairs(connection, search)), from, to];
+    this.#pairs = placesOf(findPairs(connection, search));
+    this.#values = [this.#pairs, from, to];
+  }
+
+  mayBeDueBeforeCreation(): boolean {
+    const [least] = this.#connection.prepare(leastDelaySql).get(this.#pairs) as unknown as [number | null];
+    return least !== null && least < 0;
   }
 
   isMany(): boolean {

@@ -35,6 +35,9 @@ const delayOf = (direction: "ASC" | "DESC") =>
 /** By how long after their creation tasks that wait are due, of pairs as JSON: least and greatest; null where all are due at once. */
 export const delaysSql = `${withPairs} SELECT min(${delayOf("ASC")}), max(${delayOf("DESC")}) FROM pairs`;
 
+/** The least of them alone. */
+export const leastDelaySql = `${withPairs} SELECT min(${delayOf("ASC")}) FROM pairs`;
+
 /** Tasks that wait, by lane and priority, in the order in which they are due. */
 export function lineSql(isSuspect: boolean, isDownwards: boolean) {
   const tasks = isSuspect
