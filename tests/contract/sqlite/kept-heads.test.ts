@@ -8,7 +8,7 @@ import { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
 import { searchTasks } from "../../../server/tasks/stores/sqlite/search/search-walk.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
 import { LivedTasks } from "../../model/lived-tasks.ts";
-import { newSearch, newTasks } from "../../support/builders.ts";
+import { newSearch, newTasks, startAt } from "../../support/builders.ts";
 import { Chance } from "../../support/chance.ts";
 import { ok, World } from "../../support/stores.ts";
 import type { TestClock } from "../../support/test-clock.ts";
@@ -18,8 +18,15 @@ const searches = orders.flatMap((sortBy) =>
   [true, false].flatMap((descending) => [
     newSearch({ sortBy, descending, limit: 20 }),
     newSearch({ sortBy, descending, limit: 20, statuses: ["FAILED", "PENDING"] }),
+    newSearch({ sortBy, descending, limit: 20, ...openRange(descending) }),
   ]),
 );
+
+/** Of the tasks that are read last a range leaves some out. */
+function openRange(descending: boolean): Pick<StoreSearch, "created" | "updated"> {
+  const middle = startAt + 30_000;
+  return descending ? { created: { start: middle } } : { updated: { end: middle } };
+}
 
 const types = Array.from({ length: 30 }, (_, type) => `type-${type}`);
 
@@ -108,6 +115,25 @@ test("only pairs that have changed are asked again", async () => {
   await world.enqueue(first!, second!);
   expect(looksOf(search)).toBeLessThan(all / 10);
   expect(idsOf(reader, search)).toEqual(expect.arrayContaining([first!.id, second!.id]));
+});
+
+test("a range that is open where the reading begins needs no look of its own, another one does", async () => {
+  for (const type of types) await world.enqueue(...newTasks(3, { type }));
+  await world.clock.advance(1_000);
+  const [newest] = newTasks(1, { type: types[0]!, createdAt: startAt + 1_000 });
+  await world.enqueue(newest!);
+  const search = newSearch({ sortBy: "updatedAt", statuses: ["PENDING"], limit: 200 });
+  const all = looksOf(search);
+  expect(looksOf({ ...search, created: { start: startAt + 1 } })).toBeLessThan(all / 10);
+  expect(looksOf({ ...search, updated: { start: startAt + 2 } })).toBeLessThan(all / 10);
+  expect(idsOf(reader, { ...search, created: { start: startAt + 500 } })).toEqual([newest!.id]);
+  expect(looksOf({ ...search, created: { end: startAt + 500 } })).toBeGreaterThanOrEqual(types.length);
+  const upwards = { ...search, descending: false };
+  // Those that were changed late are in an index of their own.
+  looksOf({ ...upwards, created: { end: startAt + 400 } });
+  expect(looksOf({ ...upwards, created: { end: startAt + 500 } })).toBeLessThan(all / 10);
+  expect(idsOf(reader, { ...upwards, created: { end: startAt + 500 } })).toHaveLength(90);
+  expect(looksOf({ ...upwards, created: { start: startAt + 1 } })).toBeGreaterThanOrEqual(types.length);
 });
 
 /** The first task of `type-5` becomes the most urgent of all. */

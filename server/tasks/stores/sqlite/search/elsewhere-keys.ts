@@ -12,7 +12,13 @@ import { headed, shareOfPage, streamKeys } from "./key-stream.ts";
 import { type Elsewhere, elsewhereIndexes } from "./order-statements.ts";
 import { headedPairsMin } from "./search.ts";
 import { type Key, placeBefore } from "./search-key.ts";
-import { inOrderOfReading, type Pair, type SearchStatement, withPairs } from "./search-statements.ts";
+import {
+  inOrderOfReading,
+  type Pair,
+  type SearchStatement,
+  withoutOpenRanges,
+  withPairs,
+} from "./search-statements.ts";
 
 /** Both included. */
 export interface Between {
@@ -36,8 +42,10 @@ export function elsewhereKeys(
   const open = (pair: Pair) =>
     streamKeys(connection, { text, values: [pair.lane, pair.status, ...values] }, shareOf(pair));
   if (pairs.length < headedPairsMin) return pairs.map(open);
-  const heads = headsStatement(search, from, within);
-  return headsOf<number>(connection, heads, pairs, mayRepeat(search)).flatMap((head, place) =>
+  // Bounds of their own are hardly those of another search.
+  const asked = within && isOfRange(search) ? search : withoutOpenRanges(search);
+  const heads = headsStatement(asked, from, within);
+  return headsOf<number>(connection, heads, pairs, mayRepeat(asked)).flatMap((head, place) =>
     head === null ? [] : [headed(placeBefore(search, head), () => open(pairs[place]!))],
   );
 }

@@ -102,7 +102,7 @@ interface HeadsStatement extends PairsStatement {
   stream(pair: Pair, at: number): SearchStatement;
 }
 
-/** Each pair's first instant in the order of a search by instants. */
+/** Each pair's first instant in the order of a search by instants, or one before that: see `withoutOpenRanges`. */
 export function headsOfPairs(
   search: StoreSearch,
   pairs: readonly Pair[],
@@ -112,11 +112,21 @@ export function headsOfPairs(
     of === "late" ? [["lateCreated", pairs]] : byIndex(search, pairs);
   return Array.from(groups, ([from, pairs]) => {
     const { key } = searchIndexes[from];
-    const { tasks, values } = tasksOfEach(from, search, areGenerated(pairs));
+    const { tasks, values } = tasksOfEach(from, withoutOpenRanges(search), areGenerated(pairs));
     const head = `SELECT ${key} FROM ${tasks} ORDER BY ${orderBy(key, search)} LIMIT 1`;
     const text = `${withPairs} SELECT (${head}) FROM pairs`;
     return { text, values, pairs, stream: (pair, at) => streamFrom(from, startingAt(search, at), pair) };
   });
+}
+
+/**
+ * What to ask for where each pair begins: without ranges that bound nothing where the reading begins. No pair has a task of the search
+ * before that place, and hardly one has others there that are out of its ranges.
+ */
+export function withoutOpenRanges(search: StoreSearch): StoreSearch {
+  const { created, updated, ...rest } = search;
+  const edge = isDownwards(search) ? "end" : "start";
+  return search.after || created?.[edge] !== undefined || updated?.[edge] !== undefined ? search : rest;
 }
 
 /** What was read and passed over to find the first instant is not read again. */

@@ -36,6 +36,7 @@ import {
   placesOf,
   type SearchStatement,
   streamsOfPair,
+  withoutOpenRanges,
 } from "./search-statements.ts";
 import { generatedOf, listOrPairs, wholeList } from "./whole-keys.ts";
 
@@ -187,8 +188,6 @@ function searchById(connection: Connection, search: StoreSearch): FoundRows {
     : none;
 }
 
-// Streams
-
 function openStreams(
   connection: Connection,
   search: StoreSearch,
@@ -291,7 +290,7 @@ function headedStreams(
   open: (statement: SearchStatement, pair: Pair) => Iterator<Key>,
 ): Iterator<Key>[] {
   return groups.flatMap(({ text, values, pairs, stream }) => {
-    const heads = headsOf<number>(connection, { text, values }, pairs, mayRepeat(search));
+    const heads = headsOf<number>(connection, { text, values }, pairs, mayRepeat(withoutOpenRanges(search)));
     return heads.flatMap((head, place) => {
       const pair = pairs[place]!;
       return head === null ? [] : [headed(placeBefore(search, head), () => open(stream(pair, head), pair))];
