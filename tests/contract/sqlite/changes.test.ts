@@ -109,6 +109,86 @@ test("two clocks an hour apart, again and again, and a cursor from before", { ti
   expect(await told(ahead)).toEqual(["a", "b", "c"]);
 });
 
+/** Reads pages of three to the end, doing something between them; answers how often each task was told. */
+async function toldByThrees(
+  store: TaskStore,
+  between: (page: number) => Promise<unknown> = async () => undefined,
+): Promise<Map<string, number>> {
+  const told = new Map<string, number>();
+  for (let page = 0; ; page++) {
+    expect(page).toBeLessThan(30);
+    const { changes, more, cursor: next } = await store.readChanges({ since: cursor, limit: 3 });
+    for (const { id } of changes) told.set(id, (told.get(id) ?? 0) + 1);
+    cursor = next;
+    if (!more) return told;
+    await between(page);
+  }
+}
+
+const manyIds = Array.from({ length: 12 }, (_, index) => `t${String(index).padStart(2, "0")}`);
+
+/** Tasks that were changed by a clock that showed an hour too much, the last ones first, and a store on the right one. */
+async function changedByWrongClock(
+  isApart: boolean,
+): Promise<{ wrong: TaskStore; right: TaskStore; clock: TestClock }> {
+  const wrongClock = new TestClock(startAt);
+  const wrong = await open(wrongClock);
+  await storeTasks(wrong, "new", "other", ...manyIds);
+  for (const id of manyIds.toReversed()) {
+    await edit(wrong, id);
+    if (isApart) await wrongClock.advance(1);
+  }
+  const clock = new TestClock(startAt - 3_600_000);
+  return { wrong, right: await open(clock), clock };
+}
+
+test.each([true, false])(
+  "many changes before a clock was set back are told in small pages: %s",
+  async (isApart) => {
+    const { right, clock } = await changedByWrongClock(isApart);
+    await edit(right, "new");
+    expect([...(await toldByThrees(right)).keys()].sort()).toEqual(["new", ...manyIds]);
+    // And no more of them when something else changes.
+    await clock.advance(1);
+    await edit(right, "other");
+    expect([...(await toldByThrees(right)).keys()]).toEqual(["other"]);
+  },
+);
+
+test("they are told while others change, and once", async () => {
+  const { right, clock } = await changedByWrongClock(true);
+  await edit(right, "new");
+  const told = await toldByThrees(right, async () => {
+    await clock.advance(1);
+    await edit(right, "other");
+  });
+  expect([...told.keys()].sort()).toEqual(["new", "other", ...manyIds]);
+  expect(manyIds.map((id) => told.get(id))).toEqual(manyIds.map(() => 1));
+});
+
+test("a cursor from long before, of a lane in which nothing has changed since", async () => {
+  const { right, clock } = await changedByWrongClock(true);
+  ok(
+    await right.enqueueTasks([newTask({ id: "mail", type: "send-receipt", createdAt: startAt - 7_200_000 })]),
+  );
+  await edit(right, "mail");
+  await clock.advance(1);
+  await edit(right, "mail");
+  expect([...(await toldByThrees(right)).keys()].sort()).toEqual(["mail", ...manyIds]);
+});
+
+test("what lies ahead and is changed again is told as it is then", async () => {
+  const { right, clock } = await changedByWrongClock(true);
+  await edit(right, "new");
+  await toldByThrees(right);
+  await clock.advance(1);
+  await edit(right, "t07");
+  expect([...(await toldByThrees(right)).keys()]).toEqual(["t07"]);
+  await clock.advance(3_600_000);
+  await edit(right, "other");
+  expect([...(await toldByThrees(right)).keys()]).toContain("other");
+});
+
 test("the newest task deleted and its number given again", async () => {
   const clock = new TestClock(startAt);
   const store = await open(clock);

@@ -15,11 +15,11 @@ export const changeSql = {
   changedPairs: `/* dure:changedPairs */ SELECT lane, status FROM tallies
     WHERE changed_at >= ? AND status <> 2 ORDER BY lane, status`,
   // A place before the id '' is before every task of the instant.
-  changesAfter: `/* dure:changesAfter */ SELECT min(updated_at, ?6), id, seq, version FROM tasks INDEXED BY tasks_lane_updated
-    WHERE status <> 2 AND version > 1 AND lane = ?1 AND status = ?2 AND (updated_at, id) > (?3, ?4)
+  changesAfter: `/* dure:changesAfter */ SELECT updated_at, id, seq, version FROM tasks INDEXED BY tasks_lane_updated
+    WHERE status <> 2 AND version > 1 AND lane = ?1 AND status = ?2 AND (updated_at, id) > (?3, ?4) AND updated_at <= ?6
     ORDER BY updated_at, id LIMIT ?5`,
-  runningChanges: `/* dure:runningChanges */ SELECT min(${runningAt}, ?2) AS at, id, seq, version
-    FROM tasks INDEXED BY tasks_running WHERE status = 2 AND worker IS NOT NULL AND at >= ?1`,
+  runningChanges: `/* dure:runningChanges */ SELECT ${runningAt} AS at, id, seq, version
+    FROM tasks INDEXED BY tasks_running WHERE status = 2 AND worker IS NOT NULL AND at >= ?`,
   /** Also those that came with a history of their own, from before what is told as a change. */
   storedAfter: `/* dure:storedAfter */ SELECT seq, id, created_at FROM tasks
     WHERE seq > ?1 AND (version = 1 OR updated_at < ?2) ORDER BY seq LIMIT ?3`,

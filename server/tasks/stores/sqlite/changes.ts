@@ -2,13 +2,15 @@
  * The change feed on a reading thread. New tasks are those of higher numbers than a mark. Other changes are found by their
  * instants, which never go back from one transaction to the next (instants.ts): all that is committed after a reading
  * is at its latest instant or later. Those of the very same instant are told apart by a digest of what was read of it;
- * when that has changed, the instant is read again.
+ * when that has changed, the instant is read again. After a clock was set back, tasks that were changed by the old time lie
+ * ahead of the latest instant: they are told once, behind all others, from the place `ahead` on.
  */
 
 import type { ChangesRequest } from "../../core/port/store-changes.ts";
 import { compareText } from "../../core/values/compare.ts";
 import { changeSql } from "./change-statements.ts";
 import type { Connection } from "./connection.ts";
+import { beforeAll } from "./instants.ts";
 import type { Row } from "./rows.ts";
 import { sql } from "./statements.ts";
 import type { Rows } from "./threads/protocol.ts";
@@ -26,10 +28,13 @@ export interface ChangePlace {
   marks: SeqMark[];
   /** Steps of the clock that were taken into account. */
   step: number;
+  /** After a step: up to where those that lie ahead of the latest instant were read; absent when all were. */
+  ahead?: readonly [at: number, id: string];
 }
 
 type Digest = readonly [count: number, sum: number];
 type SeqMark = [seq: number, id: string, createdAt: number];
+type Pair = [lane: number, status: number];
 type Key = [at: number, id: string, seq: number, version: number];
 
 export interface ChangedRows {
@@ -94,18 +99,19 @@ export function placeAfter(
 
 function placeOfNow(connection: Connection, latest: number): ChangePlace {
   const [step] = connection.prepare(changeSql.clockSteps).get(0) as unknown as [number];
-  const keys = keysFrom(connection, { at: latest, id: "" }, latest, Number.MAX_SAFE_INTEGER);
-  return { at: latest, digest: digestOf(keys), marks: newMarks(connection), step };
+  return { at: latest, digest: digestOfInstant(connection, latest), marks: newMarks(connection), step };
 }
 
-/** The clock was set back since: instants from there on may not have been read. */
+/** The clock was set back since: instants from there on may not have been read, nor those that now lie ahead. */
 function afterSteps(connection: Connection, since: ChangePlace): ChangePlace {
   const [step, at] = connection.prepare(changeSql.clockSteps).get(since.step) as unknown as [
     number,
     number | null,
   ];
-  if (at === null || at > since.at) return { ...since, step };
-  return { at: at - 1, id: afterAllIds, marks: since.marks, step };
+  if (at === null) return { ...since, step };
+  const ahead = [beforeAll, ""] as const;
+  if (at > since.at) return { ...since, step, ahead };
+  return { at: at - 1, id: afterAllIds, marks: since.marks, step, ahead };
 }
 
 // New tasks
@@ -158,16 +164,17 @@ interface ChangedPage {
 function readChanged(connection: Connection, since: ChangePlace, latest: number, limit: number): ChangedPage {
   const start = startOf(connection, since, latest);
   const page = readPage(connection, start, latest, limit);
-  const isLeft = !page.more || page.place.at > start.at;
+  const isLeft = page.place.id === undefined || page.place.at > start.at;
   if (!start.digest || start.id === afterAllIds || !isLeft) return page;
   // Earlier pages of the instant were read before more came to it.
   const ofStart = digestOf(page.keys.filter(([at]) => at === start.at));
-  if (isEqual(added(start.digest, ofStart), digestOfInstant(connection, start.at, latest))) return page;
+  if (isEqual(added(start.digest, ofStart), digestOfInstant(connection, start.at))) return page;
   return readPage(connection, again(start, latest), latest, limit);
 }
 
 function readPage(connection: Connection, start: ChangePlace, latest: number, limit: number): ChangedPage {
   const found = keysFrom(connection, start, latest, limit + 1);
+  if (start.ahead) found.push(...keysAhead(connection, start.ahead, latest, limit + 1 - found.length));
   const more = found.length > limit;
   const keys = found.slice(0, limit);
   return { start, keys, place: endOf(start, latest, keys, more), more };
@@ -175,6 +182,19 @@ function readPage(connection: Connection, start: ChangePlace, latest: number, li
 
 /** The place after these, with more to come or not. */
 function endOf(start: ChangePlace, latest: number, keys: readonly Key[], more: boolean): ChangePlace {
+  const { ahead, ...place } = start;
+  const last = keys.at(-1);
+  if (!last || last[0] <= latest) return endOfPast(more ? start : place, latest, keys, more);
+  const past = endOfPast(
+    place,
+    latest,
+    keys.filter(([at]) => at <= latest),
+    false,
+  );
+  return more ? { ...past, ahead: [last[0], last[1]] } : past;
+}
+
+function endOfPast(start: ChangePlace, latest: number, keys: readonly Key[], more: boolean): ChangePlace {
   const last = keys.at(-1);
   const [at, id] = last ?? [start.at, start.id];
   const ofInstant = digestOf(keys.filter((key) => key[0] === at));
@@ -192,7 +212,7 @@ function endOf(start: ChangePlace, latest: number, keys: readonly Key[], more: b
 /** Where to read on from: after the instant when all of it was read, or before it when something has come to it since. */
 function startOf(connection: Connection, since: ChangePlace, latest: number): ChangePlace {
   if (since.id !== undefined) return since;
-  if (since.digest && !isEqual(digestOfInstant(connection, since.at, latest), since.digest))
+  if (since.digest && !isEqual(digestOfInstant(connection, since.at), since.digest))
     return again(since, latest);
   return { ...since, id: afterAllIds };
 }
@@ -202,25 +222,46 @@ function again({ digest: _digest, ...place }: ChangePlace, latest: number): Chan
   return { ...place, id: "", ...(place.at === latest && { digest: noDigest }) };
 }
 
-function digestOfInstant(connection: Connection, at: number, latest: number): Digest {
-  return digestOf(keysFrom(connection, { at, id: "" }, latest, Number.MAX_SAFE_INTEGER, at));
+function digestOfInstant(connection: Connection, at: number): Digest {
+  return digestOf(keysFrom(connection, { at, id: "" }, at, Number.MAX_SAFE_INTEGER));
 }
 
 /** Sorts after every id: ids are of letters, digits and `._:/-`. */
 const afterAllIds = "\u{10ffff}";
 
-/** Those after a place, in order; what lies in the future counts as of the latest instant. */
+/** Those after a place and up to an instant, in order. */
 function keysFrom(
   connection: Connection,
-  { at, id = "" }: Pick<ChangePlace, "at" | "id">,
+  place: Pick<ChangePlace, "at" | "id">,
+  until: number,
+  limit: number,
+): Key[] {
+  const pairs = connection.prepare(changeSql.changedPairs).all(place.at) as unknown as Pair[];
+  return keysOf(connection, pairs, place, until, limit);
+}
+
+/** Of all pairs: which of them were changed by a time that a clock showed before nothing says. */
+function keysAhead(
+  connection: Connection,
+  [at, id]: NonNullable<ChangePlace["ahead"]>,
   latest: number,
   limit: number,
-  until = Number.POSITIVE_INFINITY,
 ): Key[] {
-  const keys = connection.prepare(changeSql.runningChanges).all(at, latest) as unknown as Key[];
-  const pairs = connection.prepare(changeSql.changedPairs).all(at) as unknown as [number, number][];
+  const pairs = connection.prepare(changeSql.changedPairs).all(beforeAll) as unknown as Pair[];
+  const place = at > latest ? { at, id } : { at: latest, id: afterAllIds };
+  return keysOf(connection, pairs, place, Number.MAX_SAFE_INTEGER, limit);
+}
+
+function keysOf(
+  connection: Connection,
+  pairs: readonly Pair[],
+  { at, id = "" }: Pick<ChangePlace, "at" | "id">,
+  until: number,
+  limit: number,
+): Key[] {
+  const keys = connection.prepare(changeSql.runningChanges).all(at) as unknown as Key[];
   const after = connection.prepare(changeSql.changesAfter);
-  for (const pair of pairs) keys.push(...(after.all(...pair, at, id, limit, latest) as unknown as Key[]));
+  for (const pair of pairs) keys.push(...(after.all(...pair, at, id, limit, until) as unknown as Key[]));
   return keys
     .filter((key) => compareKeys([at, id], key) < 0 && key[0] <= until)
     .sort(compareKeys)
