@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createDure, type Dure } from "../../server/dure.ts";
 import type { WorkerOptions } from "../../server/dure-options.ts";
 import type { Attempt } from "../../server/tasks/core/attempt.ts";
+import { recordIn } from "../../server/tasks/core/audit.ts";
 import type { TaskSearchOptions } from "../../server/tasks/core/search.ts";
 import { createTestSchema } from "../support/postgres.ts";
 
@@ -159,6 +160,20 @@ describe.each(Object.entries(databases))("on %s", (name, makeDatabase) => {
       expect(new Set(await attemptsOf({ status: "FAILED" }))).toEqual(new Set([2]));
     },
   );
+
+  test("has one record of its end, also when its worker dies between that and the settlement", async () => {
+    await send(4);
+    await dure.stop();
+    const { id } = await dure.startAction({ query: "status:failed" }, "retry");
+    const after = { action: "retry", matched: 2, changed: 2, skipped: 0, aborted: false };
+    const ended = { action: "end-action", kind: "task", target: id, after } as const;
+    await recordIn(dure.instance, { id: "died-meanwhile", via: "worker" }, ended);
+    await dure.start();
+    const { result } = await dure.waitForTask(id, { timeout: "20s" });
+    expect(result).toEqual({ matched: 2, changed: 2, skipped: 0, skippedSample: [] });
+    const { records } = await dure.readAudit({ target: id });
+    expect(records.map(({ action }) => action)).toEqual(["end-action", "start-action"]);
+  });
 
   test("workers of other queues do it too, and it never acts on actions", async () => {
     const worker = open({ queues: ["mail"] });

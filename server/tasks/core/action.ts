@@ -22,7 +22,7 @@ import type { TaskFilter } from "./filters/filter.ts";
 import { fixedSearch, hintOfUnfilled, searchTaskPageIn } from "./find.ts";
 import type { Instance } from "./instance.ts";
 import { checkOptions, integerBetween } from "./options.ts";
-import type { AskedBy, AuditState, By } from "./port/store-audit.ts";
+import type { AskedBy, AuditAction, AuditState, By } from "./port/store-audit.ts";
 import type { RegisteredDefinition } from "./registry.ts";
 import { searchedBy } from "./searched-by.ts";
 import type { Task } from "./task.ts";
@@ -141,6 +141,8 @@ async function runAction(
   { id, payload }: Task<ActionPayload>,
   context: TaskContext,
 ): Promise<ActionResult> {
+  const ended = await endOf(instance, id);
+  if (ended) return ended;
   const { action, query, filter, before, edit, rate } = payload;
   const search: ActionSearch = query === undefined ? { ...filter } : { query };
   const set = fixedSet({ ...search, budget: "none" }, action, before);
@@ -181,14 +183,21 @@ async function runAction(
 
 /** Undefined when it is past its retention. */
 async function recordOfStart(instance: Instance, id: string): Promise<string | undefined> {
+  return (await latestRecord(instance, id, "start-action"))?.id;
+}
+
+/** What an earlier attempt came to that did all there was to do, and whose worker died before it was settled. */
+async function endOf(instance: Instance, id: string): Promise<ActionResult | undefined> {
+  const { after } = (await latestRecord(instance, id, "end-action")) ?? {};
+  if (after?.aborted !== false) return undefined;
+  const { matched, changed, skipped } = after as { matched: number; changed: number; skipped: number };
+  return { matched, changed, skipped, skippedSample: [] };
+}
+
+async function latestRecord(instance: Instance, id: string, action: AuditAction) {
   const store = await instance.store();
-  const { records } = await store.readAudit({
-    target: id,
-    actions: ["start-action"],
-    limit: 1,
-    looksMax: 100,
-  });
-  return records[0]?.id;
+  const { records } = await store.readAudit({ target: id, actions: [action], limit: 1, looksMax: 100 });
+  return records[0];
 }
 
 /** Before the attempt is settled. One that ends for another reason than its own or a cancellation is gone on with elsewhere. */
