@@ -39,7 +39,7 @@ export type ClientSavedSearch = Item<"GET /searches", "searches">[number];
 
 /** The filters of a search, and where to begin. */
 export type WatchTasksOptions = NonNullable<CallQuery<"GET /tasks/count">> & {
-  since?: string;
+  since?: string | undefined;
 } & RequestOptions;
 
 /** What became of a task of a watched search. */

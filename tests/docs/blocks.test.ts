@@ -19,9 +19,9 @@ test("every block says of which kind it is", () => {
   expect(unknown.map(({ place, kind }) => `${place}: ${kind}`)).toEqual([]);
 });
 
-test("every program compiles under strict", async () => {
+test("every program compiles under strict, with exact optional properties too", async () => {
   const files = programs.map((block) => project.write(fileOf(block), block.code));
-  expect(await project.check(files)).toBe("");
+  expect(await project.check(files, { exactOptionalPropertyTypes: true })).toBe("");
 }, 60_000);
 
 describe("a program runs as pasted", () => {

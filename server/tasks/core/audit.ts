@@ -48,7 +48,7 @@ export interface AuditOptions {
   /** 1 to 1,000. Default 50. */
   limit?: number;
   /** `nextCursor` of the page before. */
-  cursor?: string;
+  cursor?: string | undefined;
 }
 
 /** Newest first. */

@@ -61,13 +61,13 @@ export interface TaskSearchOptions<Payload = any, Result = any, Attributes = any
   /** Whether definitions that have no task yet are listed, as PENDING entries of their own. Default true. */
   definitions?: boolean;
   /** A cursor of `searchTaskPage` or `definition.searchPage` with the same filters and order; takes the place of `offset`. */
-  cursor?: string;
+  cursor?: string | undefined;
   /**
    * Only tasks that were stored or changed since: the `updatedCursor` of an earlier page, the cursor of a watcher's change,
    * or 'now', which finds nothing and says where to begin. In about the order of the changes; nothing that is committed
    * is missed, and a task may come again. Without `sortBy`, `sortOrder`, `offset` and `cursor`; only for searches.
    */
-  updatedSince?: string;
+  updatedSince?: string | undefined;
 }
 
 /** A page of a search and the way to its neighbours. */

@@ -24,7 +24,9 @@ const page = await resizeImage.searchPage({
 });
 expectType<Equal<typeof page, TaskPage<Picture, { sizeBytes: number }>>>();
 expectType<Equal<(typeof page)["tasks"], Task<Picture, { sizeBytes: number }>[]>>();
-await resizeImage.searchPage({ ...(page.nextCursor && { cursor: page.nextCursor }) });
+await resizeImage.searchPage({ cursor: page.nextCursor });
+void watchTasks({ since: page.updatedCursor });
+await searchTasks({ updatedSince: page.updatedCursor });
 const counted = await resizeImage.count({ payload: { widthPx: [640, 800] } });
 expectType<Equal<typeof counted, number>>();
 // @ts-expect-error: there is no such place in the payload

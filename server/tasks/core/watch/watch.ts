@@ -20,7 +20,7 @@ export interface WatchOptions<Payload = any, Result = any>
     "limit" | "offset" | "sortBy" | "sortOrder" | "cursor" | "budget" | "definitions" | "updatedSince"
   > {
   /** A cursor of an earlier change, of any watcher or change feed of this database: goes on after it. Default: from now on. */
-  since?: string;
+  since?: string | undefined;
   /** Ends the iteration. */
   signal?: AbortSignal;
   /** Called once, when the first change is waited for: nothing that happens from then on is missed. */
