@@ -48,6 +48,8 @@ const bodyMax = 1024 * 1024;
 /** How long one look at the database answers all who ask whether it is there. */
 const readyMs = 1_000;
 /** A token in a body is in no log of addresses. */
+/** Of routes that take none. */
+const noQuery = z.object({});
 const logInBody = z.strictObject({ token: z.string().min(1).max(1_000) });
 
 /** One change that somebody asked for, whether or not it was made. */
@@ -276,7 +278,7 @@ async function run(
   let details: AuditEntry["details"];
   try {
     const body = isChange && route.body ? parsed(route.body, await bodyOf(request), "body") : undefined;
-    const query = route.query ? parsed(route.query, givenIn(request.url), "query") : {};
+    const query = parsed(route.query ?? noQuery, givenIn(request.url), "query");
     const audit = (more: object) => {
       details = { ...details, ...more };
     };

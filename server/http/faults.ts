@@ -29,10 +29,17 @@ export function faultOf(issue: Issue, given: unknown, what: "body" | "query"): F
 function valueAt(given: unknown, path: readonly PropertyKey[]): unknown {
   let value = given;
   for (const key of path) {
+    // A list by comma.
+    if (typeof value === "string" && typeof key === "number") return listOf(value)[key];
     if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
     value = (value as Record<PropertyKey, unknown>)[key];
   }
   return value;
+}
+
+/** What a parameter that is a list by comma names. */
+export function listOf(text: string): string[] {
+  return text.split(",").filter((part) => part !== "");
 }
 
 function expectedOf(issue: Issue): string | undefined {

@@ -278,6 +278,20 @@ describe("changing", () => {
     expect(told).toEqual({ code: "INVALID_REQUEST", message, details: { places: [place] } });
   });
 
+  test.each(["errors", "stats", "workers", "tasks/nope", "tasks/nope/explain", "session"])(
+    "a parameter of %s, which takes none",
+    async (path) => {
+      const message = "query.limit: there is no such parameter.";
+      const told = (await (await ask(`/api/${path}?limit=5`)).json()) as any;
+      expect(told).toEqual({ code: "INVALID_REQUEST", message, details: { places: ["query.limit"] } });
+    },
+  );
+
+  test("what a list by comma names and cannot be", async () => {
+    const told = (await (await ask("/api/audit?action=cancel,nope")).json()) as any;
+    expect(told.message).toMatch(/^query\.action\.1 is "nope"; expected cancel or retry or /);
+  });
+
   test("a key of a body that is not known, and one that is missing", async () => {
     const told = (await (await change("POST", "/api/tasks", { colour: "red" })).json()) as any;
     expect(told.message).toBe(

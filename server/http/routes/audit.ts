@@ -3,6 +3,7 @@ import { z } from "zod";
 import { readAuditIn } from "../../tasks/core/audit.ts";
 import { auditActions, vias } from "../../tasks/core/port/store-audit.ts";
 import { auditPage } from "../contract.ts";
+import { listOf } from "../faults.ts";
 import { route } from "../route.ts";
 import { instant } from "./tasks.ts";
 
@@ -21,7 +22,7 @@ export const auditRoutes = [
       action: z
         .string()
         .max(500)
-        .transform((text) => text.split(",").filter((part) => part !== ""))
+        .transform(listOf)
         .pipe(z.array(z.enum(auditActions)))
         .optional(),
       who: z.string().max(200).optional(),

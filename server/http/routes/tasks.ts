@@ -21,26 +21,26 @@ import {
   taskPage,
 } from "../contract.ts";
 import { HttpError } from "../errors.ts";
+import { listOf } from "../faults.ts";
 import { fittingPage } from "../fitting-page.ts";
 import { type Call, route } from "../route.ts";
 
 const pageMax = 200;
 const batchMax = 1_000;
 
-const list = (text: string) => text.split(",").filter((part) => part !== "");
 /** Of a variable that is not set there is an empty one, which no task would fit. */
 const someNames = z
   .string()
-  .refine((text) => list(text).length > 0, "it names none; leave it out, or name one");
-const statuses = someNames.transform((text) => list(text).map((status) => status.toUpperCase()));
+  .refine((text) => listOf(text).length > 0, "it names none; leave it out, or name one");
+const statuses = someNames.transform((text) => listOf(text).map((status) => status.toUpperCase()));
 export const instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
 
 /** The filters that every list, count and summary takes. */
 export const filterQuery = {
   q: z.string().max(10_000).optional(),
   status: statuses.optional(),
-  type: someNames.transform(list).optional(),
-  queue: someNames.transform(list).optional(),
+  type: someNames.transform(listOf).optional(),
+  queue: someNames.transform(listOf).optional(),
   from: instant.optional(),
   to: instant.optional(),
 };
