@@ -66,6 +66,11 @@ describe.each(Object.entries(databases))("summarizeTasks by an attribute on %s",
     };
   };
 
+  test("an attribute without a name is not offered as what was meant", async () => {
+    const failing = dure.summarizeTasks({ by: ["attribute."] });
+    await expect(failing).rejects.toThrow(/"attribute\."; it must be one of [^?]*"attribute\.…"\.$/);
+  });
+
   test.each([
     ["atribute.userId", "attribute.userId"],
     ["atributes.plan", "attribute.plan"],

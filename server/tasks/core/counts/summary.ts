@@ -191,8 +191,8 @@ function keysRule(value: unknown, name: string): string | undefined {
 
 /** What a word with a dot may be meant for. */
 function attributeOf(key: unknown): string[] {
-  const dot = typeof key === "string" ? key.indexOf(".") : -1;
-  return dot === -1 ? [] : [attributePrefix + (key as string).slice(dot + 1)];
+  const [, name] = typeof key === "string" ? (/\.(.+)$/s.exec(key) ?? []) : [];
+  return name === undefined ? [] : [attributePrefix + name];
 }
 
 async function summarizeByCount(
