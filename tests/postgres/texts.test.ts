@@ -1,5 +1,6 @@
 /** Full text: what is indexed when, and that nothing is missed. */
 import { describe, expect, test } from "vitest";
+import type { UnindexedTask } from "../../server/tasks/core/store.ts";
 import { onceOnly } from "../../server/tasks/stores/postgres/statement.ts";
 import { settlementOf } from "../support/builders.ts";
 import { ok } from "../support/stores.ts";
@@ -149,6 +150,39 @@ describe("the index follows the tasks", () => {
     expect(await index()).toEqual(first.map(({ task: { id } }) => id).sort());
     expect(await schema.query("SELECT * FROM :schema.text_work")).toEqual([]);
   });
+
+  test.each([false, true])(
+    "large values are read a few at a time, and none is missed, read ahead: %s",
+    async (isAhead) => {
+      const hours = [[1, 2, 3, 1, 1, 1], [1, 5], [1, 1, 1], [0.1]];
+      const ids: string[] = [];
+      for (const [hour, sizes] of hours.entries()) {
+        const some = sizes.map((size, at) => task(`h${hour}-${at}`, "x".repeat(size * 1024 * 1024)));
+        ok(await store.enqueueTasks(some));
+        ids.push(...some.map(({ id }) => id));
+        await clock.advance(3_600_000);
+      }
+      const read: string[] = [];
+      const readSome = async (last?: UnindexedTask) => {
+        const some = await store.readUnindexed({ limit: 100, ...(last && { after: last }) });
+        const sizes = some.map(({ json }) => json.payload!.length);
+        expect(sizes.slice(0, -1).reduce((sum, size) => sum + size, 0)).toBeLessThan(4 * 1024 * 1024);
+        read.push(...some.map(({ task: { id } }) => id));
+        return some;
+      };
+      const write = async (some: readonly UnindexedTask[]) =>
+        ok(await store.writeTexts(some.map(({ ref }) => ({ ref, text: "words" }))));
+      for (let some = await readSome(); some.length > 0; ) {
+        if (!isAhead) await write(some);
+        const next = await readSome(isAhead ? some.at(-1) : undefined);
+        if (isAhead) await write(some);
+        some = next;
+      }
+      expect(read.toSorted()).toEqual(ids.toSorted());
+      expect(Object.keys(await bodies()).sort()).toEqual(ids.toSorted());
+      expect(await schema.query("SELECT * FROM :schema.text_work")).toEqual([]);
+    },
+  );
 
   test("what a process read and did not write is read again after a minute", async () => {
     ok(await store.enqueueTasks([task("a")]));

@@ -334,7 +334,7 @@ export interface TaskStore {
    */
   writeAttributes(filled: readonly FilledTask[]): Promise<Written<void>>;
   /**
-   * Tasks whose text is not indexed as they are now, newest first as far as that is cheap, at most `limit`. What is read
+   * Tasks whose text is not indexed as they are now, newest first as far as that is cheap, at most `limit`; fewer where their values are large. What is read
    * may come again, here or in another process, until `writeTexts` was given it; twice does no harm.
    * @param after the last of an answer whose texts are being written meanwhile: these are not given again
    */

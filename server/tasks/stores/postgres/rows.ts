@@ -33,7 +33,7 @@ export const taskColumns = `tasks.id, tasks.lane, tasks.status, tasks.priority, 
   tasks.description, tasks.tags, tasks.idempotency, tasks.settings, tasks.progress`;
 
 /** Of the payload, the result and the error. The server knows it of what it keeps apart without reading that. */
-const valueBytes = `(octet_length(tasks.payload) + coalesce(octet_length(tasks.payload_types), 0)
+export const valueBytes = `(octet_length(tasks.payload) + coalesce(octet_length(tasks.payload_types), 0)
     + coalesce(octet_length(tasks.result), 0) + coalesce(octet_length(tasks.result_types), 0)
     + coalesce(octet_length(tasks.error), 0))`;
 

@@ -10,7 +10,8 @@ import { ConnectionLost, toDureError } from "../connections/postgres-errors.ts";
 import type { Context } from "../context.ts";
 import { foldTallies } from "../counts/tallies.ts";
 import type { Lane } from "../lanes.ts";
-import { plainText, readJson } from "../rows.ts";
+import { plainText, readJson, valueBytes } from "../rows.ts";
+import { portionBytesMax } from "../search/value-sizes.ts";
 import { hasty, nowOf, statement } from "../statement.ts";
 import { isNotIndexed, notingWork } from "./text-work.ts";
 
@@ -100,12 +101,14 @@ async function takeAndRead(context: Context, { limit, after }: Request): Promise
     if (taken.length === 0) break;
     // The largest last: it alone may have more than are left to be read, so each has some.
     taken.sort(([, , , , , a], [, , , , , b]) => a - b);
-    for (const one of await readPieces(context, taken, wanted)) {
+    const read = await readPieces(context, taken, wanted);
+    for (const one of read.found) {
       // It may lie in two pieces, or twice in one.
       if (seen.has(one.row[0])) continue;
       seen.add(one.row[0]);
       found.push(one);
     }
+    if (read.isCut) break;
   }
   return withAttempts(context, found);
 }
@@ -134,29 +137,42 @@ async function readOn({ lull }: Context, before: Piece, limit: number): Promise<
   const [work, lane, status, , lastAt] = before.taken;
   // From now on, since it may be stored before the answer comes.
   before.isContinued = true;
-  const rows = await lull.read(unindexedTasks, [[lane], [status], [at], [lastAt], [limit], [id]]);
+  const values = [[lane], [status], [at], [lastAt], [limit], [id], portionBytesMax];
+  const rows = await lull.read(unindexedTasks, values);
   if (rows.length === 0) {
     Object.assign(before, { last: undefined, isContinued: false });
     if (before.isStored) await lull.query(endWork, [[work]]);
     return [];
   }
-  return foundIn(rows, { ...begunOn(before.taken, rows, limit, before.read), before });
+  return foundIn(rows.filter(isWithin), { ...begunOn(before.taken, rows, limit, before.read), before });
 }
 
-function begunOn(taken: TakenPiece, rows: readonly ResultRow[], most: number, read = 0): Piece {
-  const [, at, id] = rows.at(-1)!;
+/** @param most where so many were found, or more than was room for, there may be others */
+function begunOn(taken: TakenPiece, found: readonly ResultRow[], most: number, read = 0): Piece {
+  const within = found.filter(isWithin);
+  const [, at, id] = within.at(-1)!;
+  const isEnd = found.length < most && within.length === found.length;
   return {
-    ...{ taken, read: read + rows.length, isStored: false, isContinued: false },
-    last: rows.length < most ? undefined : { at, id },
+    ...{ taken, read: read + within.length, isStored: false, isContinued: false },
+    last: isEnd ? undefined : { at, id },
   };
+}
+
+/** Whether it came with its values: there was room for it. */
+function isWithin([, , , , , , payload]: ResultRow): boolean {
+  return payload !== null;
 }
 
 function foundIn(rows: readonly ResultRow[], piece: Piece): Found[] {
   return rows.map(([, , ...row]): Found => ({ row: row as SourceRow, piece }));
 }
 
-/** Tasks of these pieces. Those in which there are none are done with. */
-async function readPieces({ lull }: Context, taken: readonly TakenPiece[], limit: number): Promise<Found[]> {
+/** Tasks of these pieces, as many as there is room for. Pieces in which there are none are done with; those for which there was no room are given back. */
+async function readPieces(
+  { lull }: Context,
+  taken: readonly TakenPiece[],
+  limit: number,
+): Promise<{ found: Found[]; isCut: boolean }> {
   // One more than a piece is thought to have tells that it has no more.
   let left = limit;
   const most = taken.map(([, , , , , tasks]) => {
@@ -166,13 +182,19 @@ async function readPieces({ lull }: Context, taken: readonly TakenPiece[], limit
   });
   const columns = [1, 2, 3, 4].map((column) => taken.map((piece) => piece[column]!));
   // A statement of its own: it sees all tasks of the notes that the pieces were made of.
-  const rows = await lull.read(unindexedTasks, [...columns, most, taken.map(() => "")]);
+  const values = [...columns, most, taken.map(() => ""), portionBytesMax];
+  const rows = await lull.read(unindexedTasks, values);
   const byPlace = Map.groupBy(rows, ([place]) => place as number);
-  const empty = taken.filter((_, index) => !byPlace.has(index + 1)).map(([work]) => work);
+  const workAt = (index: number) => taken[index]![0];
+  const empty = [...taken.keys()].filter((index) => !byPlace.has(index + 1)).map(workAt);
   if (empty.length > 0) await lull.query(endWork, [empty]);
-  return [...byPlace].flatMap(([place, own]) =>
-    foundIn(own, begunOn(taken[place - 1]!, own, most[place - 1]!)),
+  const lacking = [...byPlace].filter(([, own]) => !isWithin(own[0]!)).map(([place]) => place);
+  if (lacking.length > 0) await lull.query(giveBackWork, [lacking.map((place) => workAt(place - 1))]);
+  for (const place of lacking) byPlace.delete(place);
+  const found = [...byPlace].flatMap(([place, own]) =>
+    foundIn(own.filter(isWithin), begunOn(taken[place - 1]!, own, most[place - 1]!)),
   );
+  return { found, isCut: found.length < rows.length };
 }
 
 async function withAttempts(context: Context, found: readonly Found[]): Promise<UnindexedTask[]> {
@@ -330,11 +352,16 @@ const attemptsInText = statement(
   `SELECT task_id, error, logs FROM :schema.attempts WHERE task_id = ANY($1::text[]) ORDER BY task_id, fence`,
 );
 
-/** Of each piece those behind `after_id` at its first instant, and later ones. By creation, for PENDING tasks that were never changed, or not since they were stored; else by the latest change. */
+/**
+ * Of each piece those behind `after_id` at its first instant, and later ones; without values where those before have `$7` bytes. By creation, for PENDING tasks that were never changed, or not since they were stored; else by the latest change.
+ */
 const unindexedTasks = statement(
   "unindexedTasks",
-  `SELECT page.place, page.at, tasks.id, tasks.lane, tasks.fence, tasks.version, tasks.payload, tasks.result, tasks.error,
-    tasks.description, tasks.tags FROM (
+  `SELECT place, at, id, lane, fence, version, CASE WHEN has_room THEN payload END, CASE WHEN has_room THEN result END,
+    CASE WHEN has_room THEN error END, description, tags FROM (
+    SELECT page.place, page.at, tasks.*, coalesce(sum(${valueBytes})
+      OVER (ORDER BY page.place, page.at, page.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) < $7::bigint AS has_room
+    FROM (
     SELECT piece.place::integer AS place, within.at, within.id, within.spot
     FROM unnest($1::integer[], $2::smallint[], $3::bigint[], $4::bigint[], $5::integer[], $6::text[])
       WITH ORDINALITY AS piece (lane, status, first_at, last_at, most, after_id, place)
@@ -350,8 +377,13 @@ const unindexedTasks = statement(
         AND (updated_at, id) > (piece.first_at, piece.after_id) AND updated_at <= piece.last_at AND ${isNotIndexed}
         ORDER BY updated_at, id LIMIT piece.most)
       ORDER BY at, id LIMIT piece.most) AS within) AS page
-  CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.ctid = page.spot OFFSET 0) AS tasks
-  ORDER BY page.place, page.at, page.id`,
+  CROSS JOIN LATERAL (SELECT * FROM :schema.tasks WHERE tasks.ctid = page.spot OFFSET 0) AS tasks) AS sized
+  ORDER BY place, at, id`,
+);
+
+const giveBackWork = statement(
+  "giveBackTextWork",
+  `UPDATE :schema.text_work SET taken_at = NULL WHERE work = ANY($1::bigint[]) AND ${hasty}`,
 );
 
 const endWork = statement(
