@@ -1,6 +1,7 @@
 /** The SQL of the orders that are put together: by start and by due time, see near-orders.ts, by priority and by duration. Each statement gives at most so many of the first keys. */
 import type { StoreSearch } from "../../../core/store.ts";
 import {
+  isNear,
   type NearOrder,
   quickMs,
   quickSearch,
@@ -252,7 +253,8 @@ function fewKeys(
   { fewMax = 0, limit }: Reach,
 ): string {
   const pairs = order === "duration" ? settled.filter(hasEnded) : settled;
-  const most = order === "duration" ? fewestOf(pairs, limit) : fewMax;
+  const most =
+    order === "duration" ? fewestOf(pairs, limit) : isNear(order) ? Math.ceil(nearFewShare * fewMax) : fewMax;
   const ids = (of: readonly Pair[], limited: number) => {
     const streams = wholeStreams(text, { ...search, sortBy: "createdAt" }, of, limited, true);
     return `SELECT id FROM (${streams.join(" UNION ALL ")}) AS streams`;
@@ -264,6 +266,9 @@ function fewKeys(
     counted AS MATERIALIZED (
       SELECT (SELECT are_many FROM sampled) OR count(*) > ${text.add(most)}::integer AS are_many FROM few),`;
 }
+
+/** By start and by due time a range bounds the walk as well, so that not so many are sorted sooner, nor counted to find that out. */
+const nearFewShare = 0.4;
 
 /** Of so much more than its share of them a pair tells that all pairs have more than so many. */
 const sampleSpare = 1.5;
