@@ -12,6 +12,7 @@ import { readSample } from "../../server/tasks/stores/postgres/texts/text-sample
 import { thoseThatMayHave } from "../../server/tasks/stores/postgres/texts/text-unindexed.ts";
 import { walkTexts } from "../../server/tasks/stores/postgres/texts/text-ways.ts";
 import {
+  allOf,
   anySearch,
   clock,
   database,
@@ -157,11 +158,11 @@ describe("the newest stretch of time has nothing of a word that is frequent behi
   const limit = 5;
 
   /** 4,000 texts, and 3,000 of other tasks in a later stretch, of which one has the word, where nobody looks. */
-  async function writeFront(every: number): Promise<void> {
+  async function writeFront(every: number, rest = 0): Promise<void> {
     await schema.query(
       `INSERT INTO :schema.texts (created_at, version, task_id, status, lanes, body)
         SELECT ${frontAt()} + CASE WHEN n <= 4000 THEN (n - 4001) * 1000 ELSE n END, 0, 'x' || lpad(n::text, 5, '0'), 3, ARRAY[1],
-          CASE WHEN n = 6990 OR n <= 4000 AND n % ${every} = 0 THEN 'needle' ELSE 'hay' END FROM generate_series(1, 7000) AS n`,
+          CASE WHEN n = 6990 OR n <= 4000 AND n % ${every} = ${rest} THEN 'needle' ELSE 'hay' END FROM generate_series(1, 7000) AS n`,
     );
   }
 
@@ -174,10 +175,10 @@ describe("the newest stretch of time has nothing of a word that is frequent behi
     return { ...facts, ...(await database.snapshot((session) => readSample(session), planningOnce)) };
   }
 
-  async function firstAsked(facts: TextIndex): Promise<{ ids: string[]; asked: string[] }> {
+  async function firstAsked(facts: TextIndex): Promise<{ ids: string[]; asked: string[]; further: number }> {
     const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, limit };
     const asked: string[] = [];
-    const ids = await database.snapshot(async (session) => {
+    return database.snapshot(async (session) => {
       const recorded: Session["query"] = (statement, ...rest) => {
         asked.push(statement.name);
         return session.query(statement, ...rest);
@@ -185,9 +186,10 @@ describe("the newest stretch of time has nothing of a word that is frequent behi
       const [source] = await session.inOneGo(() => [
         textSource({ ...session, query: recorded }, search, facts, unfiltered),
       ]);
-      return (await firstOf({ query: recorded }, source!, limit)).map(({ id }) => id);
+      const inOneGo = asked.length;
+      const ids = (await firstOf({ query: recorded }, source!, limit)).map(({ id }) => id);
+      return { ids, asked, further: asked.length - inOneGo };
     }, planningOnce);
-    return { ids, asked };
   }
 
   test.each([
@@ -202,9 +204,29 @@ describe("the newest stretch of time has nothing of a word that is frequent behi
 
   test("nothing is walked through where the word is not frequent behind it either", async () => {
     await writeFront(400);
-    const { ids, asked } = await firstAsked(await lookedAt(1_000_000));
-    expect(ids.slice(0, 2)).toEqual(["x06990", "x04000"]);
-    expect(asked).not.toContain("walkTexts");
+    const { ids, asked, further } = await firstAsked(await lookedAt(1_000_000));
+    expect(ids).toEqual(["x06990", "x04000", "x03600", "x03200", "x02800"]);
+    expect(asked).toEqual(["spanOfTexts", "findTexts"]);
+    expect(further).toBe(0);
+  });
+
+  test.each([
+    ["in a later stretch", 3 * stretchMs],
+    ["in one before all that were known", -300 * stretchMs],
+  ])("what came since is found where it is not frequent, %s", async (_what, laterMs) => {
+    // Met among the texts of all times alone.
+    await writeFront(800, 20);
+    const facts = await lookedAt(20_000_000);
+    await schema.query(
+      `INSERT INTO :schema.texts (created_at, version, task_id, status, lanes, body)
+        VALUES (${frontAt() + laterMs}, 0, 'y', 3, ARRAY[1], 'needle')`,
+    );
+    const ids = await database.snapshot(async (session) => {
+      const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" } };
+      return allOf(session, (await textsOf(session, search, facts, unfiltered))!, limit);
+    }, planningOnce);
+    const others = ["x06990", "x03220", "x02420", "x01620", "x00820", "x00020"];
+    expect(ids).toEqual(laterMs > 0 ? ["y", ...others] : [...others, "y"]);
   });
 
   test.each([

@@ -82,6 +82,8 @@ export class TextReader {
   /** How many were given so far. */
   #given = 0;
   #span: Span | undefined;
+  /** What the index gave of a front, and behind it. */
+  #begun: Candidates | undefined;
   /** How many times as long as it was thought to take the next stretch is that the index is asked for. */
   #widened = 1;
   /** When one of them was created, where the index gave too many: none is to reach there at once again. */
@@ -123,6 +125,7 @@ export class TextReader {
     if (this.#front) await this.#sampleBehind(session, this.#front);
     else await this.#sampleFirst(session);
     const { met, looked, next } = this.#shares.sample;
+    if (this.#begun && !this.#begun.next) return this.#begun.places.length;
     if (looked === 0) return Math.ceil(this.#shares.share * this.#index.texts);
     return next ? Math.ceil((met / looked) * this.#index.texts) : met;
   }
@@ -139,7 +142,7 @@ export class TextReader {
 
   /**
    * Where the words are frequent behind a front without them, the few that the index has of it, and those behind it in order. Else nothing is
-   * walked: the index is asked for both at once.
+   * walked: the index is asked for both at once. When texts begin and end is asked along: that may have changed.
    */
   async #sampleBehind(session: Session, front: BarrenFront): Promise<void> {
     const most = Math.max(1, this.#page);
@@ -152,15 +155,21 @@ export class TextReader {
     if (isFrequent && !isNarrow) return this.#sampleFirst(session, frontWalkMax);
     const chunk = Math.max(firstChunk, Math.ceil(likelyRead));
     const behind = { value: front.start, id: "" };
-    const [span, few, walked] = await allOver([
+    const { firstAt } = this.#index;
+    const seen = { looked: sample.length, ...metIn(sample, this.#asked, this.#words) };
+    this.#shares.spread = withSeen({ ...seen, firstAt, lastAt: front.end - 1 }, front.seen);
+    const isByIndex = !isFrequent && this.#cheapest(most) === "index";
+    const [span, few, walked, begun] = await allOver([
       readSpan(session),
       isFrequent ? this.#inFront(session, front) : none,
       isFrequent ? this.#read(session, "texts", behind, chunk, most) : none,
+      isByIndex ? this.#byIndex(session, undefined, most) : none,
     ] as const);
     this.#span = span;
-    const seen = { looked: sample.length, ...metIn(sample, this.#asked, this.#words) };
-    this.#shares.spread = withSeen({ ...seen, ...span }, front.seen);
-    if (few && few.crowdedAt === undefined && walked && span.lastAt < front.end)
+    this.#shares.spread = { ...this.#shares.spread, ...span };
+    const areAllWithin = firstAt <= span.firstAt && span.lastAt < front.end;
+    if (areAllWithin) this.#begun = begun;
+    if (few && few.crowdedAt === undefined && walked && areAllWithin)
       this.#shares.sample = { ...walked, found: [...few.places, ...walked.found] };
     else if (isFrequent) await this.#sampleFirst(session);
   }
@@ -185,13 +194,19 @@ export class TextReader {
 
   /** Tasks that have the words and pass the filters, in order, as far as was read at once. */
   async keys(session: Session, after: Place | undefined, limit: number): Promise<Candidates> {
-    const { found, looked, next } = this.#shares.sample;
-    const isFirst = isSame(after, this.#search.after) && looked > 0;
-    const first = isFirst && (!next || found.length >= limit) ? atMost(limit, found, next) : undefined;
-    const candidates =
-      first ?? (await this.#further(session, isFirst ? next : after, limit, isFirst ? found : []));
+    const first = isSame(after, this.#search.after) ? this.#first : undefined;
+    const isEnough = first && (!first.next || first.places.length >= limit);
+    const candidates = isEnough
+      ? atMost(limit, first.places, first.next)
+      : await this.#further(session, first ? first.next : after, limit, first?.places);
     this.#given += candidates.places.length;
     return candidates;
+  }
+
+  /** What was read before anything was asked for. */
+  get #first(): Candidates | undefined {
+    const { found, looked, next } = this.#shares.sample;
+    return this.#begun ?? (looked > 0 ? { places: found, next } : undefined);
   }
 
   /** @param before those before that place which were found already */
