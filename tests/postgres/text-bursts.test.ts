@@ -210,6 +210,30 @@ describe("the newest stretch of time has nothing of a word that is frequent behi
     expect(further).toBe(0);
   });
 
+  test("the tasks that pass the filters are read, where that is the least, though of their type few have the trigrams", async () => {
+    await writeFront(1);
+    await schema.query(
+      `UPDATE :schema.texts SET lanes = ARRAY[2] WHERE body = 'needle' AND right(task_id, 5)::integer % 20 = 5`,
+    );
+    const facts = await lookedAt(5_000_000);
+    const search: StoreSearch = { ...anySearch, where: { kind: "text", text: "needle" }, types: ["a"] };
+    const pairs = [{ lane: 2, ownIds: false, status: 3, tasks: 100 }];
+    const asked: string[] = [];
+    await database.snapshot(async (session) => {
+      const recorded: Session["query"] = (statement, ...rest) => {
+        asked.push(statement.name);
+        return session.query(statement, ...rest);
+      };
+      const own = { ...session, query: recorded };
+      const passing = { pairs, tasks: 250_000 };
+      const [source] = await session.inOneGo(() => [textSource(own, search, facts, passing)]);
+      await source!.keys(own, undefined, 50);
+    }, planningOnce);
+    expect(asked[0]).toBe("spanOfTexts");
+    expect(asked).toContain("walkTasks");
+    expect(asked).not.toContain("findTexts");
+  });
+
   test.each([
     ["in a later stretch", 3 * stretchMs],
     ["in one before all that were known", -300 * stretchMs],

@@ -9,7 +9,7 @@ import { countHaving, isOfAsked, readSample, sampledTexts, type TextSample } fro
 /** The trigrams of the words that are looked at, and those that the index is asked for. */
 const trigramsMax = 16;
 const raresMax = 3;
-/** Of words that none of the texts has that were looked at: their trigrams are in many that do not have the words. */
+/** Of words that none of the texts has that were looked at: their trigrams are in many that do not have the words. Those of some lanes are few. */
 const raresOfUnmet = 4;
 /** Where even the rarest is in more of the texts, it does not narrow much. */
 const rareShare = 0.2;
@@ -74,6 +74,8 @@ export interface Rarest {
   share: number;
   /** About which share of all texts has all the trigrams that the indexes are asked for, and is of what is asked for: those are read. */
   shareRead: number;
+  /** About which share of all texts has the rarest one, whatever is asked for: the server goes through these. */
+  shareThrough: number;
   /** About which share of all texts has the second rarest one, whatever is asked for: few that were looked at may be of that. */
   shareOfAll: number;
 }
@@ -154,12 +156,13 @@ export function rarestIn(
   const isHere = sample.map((text) => isOfAsked(asked, text));
   const counts = new Map(looked.map((trigram) => [trigram, countHaving(sample, [trigram], isHere)]));
   const { met } = metIn(sample, asked, words);
-  const rarest = rarestOf(looked, counts, met > 0 ? raresMax : raresOfUnmet);
-  const shares = looked.map((trigram) => countHaving(sample, [trigram]) / sampledTexts);
+  const rarest = rarestOf(looked, counts, met > 0 || asked.lanes ? raresMax : raresOfUnmet);
+  const shares = looked.map((trigram) => countHaving(sample, [trigram]) / sampledTexts).sort((a, b) => a - b);
   return {
     ...rarest,
     shareRead: countHaving(sample, rarest.trigrams, isHere) / Math.max(1, sample.length),
-    shareOfAll: shares.sort((a, b) => a - b)[1] ?? 1,
+    shareThrough: shares[0] ?? 1,
+    shareOfAll: shares[1] ?? 1,
   };
 }
 

@@ -147,18 +147,19 @@ export class TextReader {
   async #sampleBehind(session: Session, front: BarrenFront): Promise<void> {
     const most = Math.max(1, this.#page);
     const likelyRead = (most * spare) / front.share;
-    const isFrequent = likelyRead <= firstChunkMax;
     const sample = this.#index.sample!;
     this.#shares.rarest = rarestIn(sample, this.#asked, this.#words, this.#index);
-    // It reads all entries of the rarest trigram.
-    const isNarrow = this.#shares.rarest.share * this.#shares.texts <= frontEntriesMax;
-    if (isFrequent && !isNarrow) return this.#sampleFirst(session, frontWalkMax);
-    const chunk = Math.max(firstChunk, Math.ceil(likelyRead));
-    const behind = { value: front.start, id: "" };
     const { firstAt } = this.#index;
     const seen = { looked: sample.length, ...metIn(sample, this.#asked, this.#words) };
     this.#shares.spread = withSeen({ ...seen, firstAt, lastAt: front.end - 1 }, front.seen);
-    const isByIndex = !isFrequent && this.#cheapest(most) === "index";
+    const way = this.#cheapest(most);
+    const isFrequent = way !== "tasks" && likelyRead <= firstChunkMax;
+    // It goes through all entries of the rarest trigram.
+    const isNarrow = this.#shares.rarest.shareThrough * this.#shares.texts <= frontEntriesMax;
+    if (isFrequent && !isNarrow) return this.#sampleFirst(session, frontWalkMax);
+    const chunk = Math.max(firstChunk, Math.ceil(likelyRead));
+    const behind = { value: front.start, id: "" };
+    const isByIndex = !isFrequent && way === "index";
     const [span, few, walked, begun] = await allOver([
       readSpan(session),
       isFrequent ? this.#inFront(session, front) : none,
