@@ -93,6 +93,8 @@ export async function actOnTasksIn(
 ): Promise<ActReport> {
   checkAct("actOnTasks", action, options, instance.clock.now());
   checkActionSearch("actOnTasks", search);
+  // Until the store is open the clock may be the machine's, and the set is what was changed before now.
+  await instance.store();
   // Nothing happens to what is only counted: without an end of its own the kept counts tell how much that is.
   const before = options.dryRun ? undefined : new Date(instance.clock.now() + 1);
   const asked = await fixedSearch(instance, search);

@@ -91,6 +91,8 @@ export async function startActionIn(
   checkOptions("startAction", rest, { rate: integerBetween(1, 1_000_000) });
   const fixed = await fixedSearch(instance, search);
   checkIsMeant("startAction", instance, search, fixed);
+  // Until the store is open the clock may be the machine's.
+  await instance.store();
   // Due from then on, so that nothing it changes is still of the set.
   const before = new Date(instance.clock.now() + 1);
   const asked = searchedBy(instance, fixed);

@@ -24,7 +24,7 @@ import {
 } from "./options.ts";
 import { parseQuery, type SavedQueries } from "./query/query.ts";
 import { rankedMax, textsAskedFor } from "./relevance.ts";
-import { savedQueriesFor } from "./saved-searches.ts";
+import { savedQueriesByNow } from "./saved-searches.ts";
 import type { DateRange, TaskPage, TaskSearchOptions } from "./search.ts";
 import { sortFields } from "./sort-fields.ts";
 import type { Found, Place, StoreSearch, TaskStore } from "./store.ts";
@@ -54,7 +54,7 @@ export async function searchTaskPageIn(
 ): Promise<TaskPage> {
   checkPlain("searchTasks(options)", options);
   const { updatedSince, ...others } = options;
-  const saved = await savedQueriesFor(instance, options.query);
+  const saved = await savedQueriesByNow(instance, options.query);
   if (updatedSince !== undefined)
     return readChangedPage(instance, toStoreSearch(instance, withoutOrder(others), saved), updatedSince);
   const { search, fingerprint } = readSearch(instance, others, saved);
@@ -68,7 +68,7 @@ export async function searchTaskPageIn(
 
 /** The search of a page, before it is `narrowed` to what is asked of the store. */
 export async function readPageSearch(instance: Instance, options: TaskSearchOptions): Promise<StoreSearch> {
-  return pageOf(toStoreSearch(instance, options, await savedQueriesFor(instance, options.query)));
+  return pageOf(toStoreSearch(instance, options, await savedQueriesByNow(instance, options.query)));
 }
 
 /** One more than is wanted tells whether there is a next page. */
@@ -101,7 +101,7 @@ export async function countTasksIn(instance: Instance, options: TaskSearchOption
   const { budgetMs: _budget, ...search } = toStoreSearch(
     instance,
     options,
-    await savedQueriesFor(instance, options.query),
+    await savedQueriesByNow(instance, options.query),
   );
   const store = await instance.store();
   const asked = await narrowed(store, search);
@@ -156,7 +156,7 @@ const filterRules = Object.fromEntries(
 const rules = { ...filterRules, ...ownRules };
 
 /**
- * @param saved what the query's saved searches stand for: `savedQueriesFor` it
+ * @param saved what the query's saved searches stand for: `savedQueriesByNow` it
  * @throws DureError INVALID_OPTION with every problem at once, INVALID_QUERY, INVALID_CURSOR
  */
 export function toStoreSearch(
@@ -175,7 +175,7 @@ export async function fixedSearch(
   instance: Instance,
   options: TaskSearchOptions,
 ): Promise<TaskSearchOptions> {
-  const saved = await savedQueriesFor(instance, options.query);
+  const saved = await savedQueriesByNow(instance, options.query);
   if (saved.size === 0 || options.query === undefined) return options;
   const { query, ...rest } = options;
   const { filter } = parseQuery(query, { now: instance.clock.now() }, saved);

@@ -127,6 +127,12 @@ export async function savedQueriesFor(instance: Instance, query: unknown): Promi
   return queriesOf(await (await instance.store()).listSearches());
 }
 
+/** The same, when the clock shows the store's time, which `created:>2h` counts from: until a store is open it may be the machine's. */
+export async function savedQueriesByNow(instance: Instance, query: unknown): Promise<SavedQueries> {
+  if (query !== undefined) await instance.store();
+  return savedQueriesFor(instance, query);
+}
+
 function queriesOf(searches: readonly StoredSearch[]): Map<string, string> {
   return new Map(searches.map(({ name, query }) => [name, query]));
 }

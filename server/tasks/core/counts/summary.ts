@@ -9,7 +9,7 @@ import type { Instance } from "../instance.ts";
 import { statuses as allStatuses } from "../lifecycle.ts";
 import { booleanRule, checkOptions, checkPlain, noneOf, oneOf } from "../options.ts";
 import { countKeys } from "../port/store-search.ts";
-import { savedQueriesFor } from "../saved-searches.ts";
+import { savedQueriesByNow } from "../saved-searches.ts";
 import type { TaskSearchOptions } from "../search.ts";
 import type { Count, StoreSearch, TaskCounts, TaskStore } from "../store.ts";
 import type { TaskStatusName } from "../task.ts";
@@ -118,7 +118,7 @@ async function readSummary(
   options: TaskSummaryOptions,
 ): Promise<{ search: StoreSearch } & How> {
   const { filter, ...how } = readHow("summarizeTasks(options)", options);
-  const saved = await savedQueriesFor(instance, filter.query);
+  const saved = await savedQueriesByNow(instance, filter.query);
   const search: StoreSearch = { ...toStoreSearch(instance, filter, saved), definitions: false };
   return { search, ...how };
 }
