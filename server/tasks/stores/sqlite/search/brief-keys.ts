@@ -95,6 +95,8 @@ class Brief {
       if (head === null) return [];
       const hour = Math.floor(head / briefMs);
       const first = this.#within({ duration: head - hour * briefMs, hour });
+      // A place among those that are read after the brief ones would have those before it passed over.
+      if (this.#isDown ? first.duration < this.#last : first.duration > this.#last) return [];
       return [headed(this.#placeOf(first), () => this.#keys(this.#pairs[place]!, first))];
     });
   }
