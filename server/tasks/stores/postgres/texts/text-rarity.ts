@@ -74,7 +74,7 @@ export interface Rarest {
   share: number;
   /** About which share of all texts has all the trigrams that the indexes are asked for, and is of what is asked for: those are read. */
   shareRead: number;
-  /** About which share of all texts has the rarest one, whatever is asked for: the server goes through these. */
+  /** About which share of all texts has the rarest one, and is of the statuses that are asked for, of any lane: the server goes through these. */
   shareThrough: number;
   /** About which share of all texts has the second rarest one, whatever is asked for: few that were looked at may be of that. */
   shareOfAll: number;
@@ -158,10 +158,12 @@ export function rarestIn(
   const { met } = metIn(sample, asked, words);
   const rarest = rarestOf(looked, counts, met > 0 || asked.lanes ? raresMax : raresOfUnmet);
   const shares = looked.map((trigram) => countHaving(sample, [trigram]) / sampledTexts).sort((a, b) => a - b);
+  const ofStatuses = sample.map((text) => isOfAsked({ ...asked, lanes: undefined }, text));
+  const through = looked.map((trigram) => countHaving(sample, [trigram], ofStatuses) / sampledTexts);
   return {
     ...rarest,
     shareRead: countHaving(sample, rarest.trigrams, isHere) / Math.max(1, sample.length),
-    shareThrough: shares[0] ?? 1,
+    shareThrough: Math.min(1, ...through),
     shareOfAll: shares[1] ?? 1,
   };
 }

@@ -51,9 +51,10 @@ const readMax = 10_000;
 const walkedBeforeMore = 20_000;
 /** Where it gave too few, it is asked for a time so many times as long; where it gave too many, so many times as short. */
 const widening = 8;
-/** To ask the index at all, and to pass over an entry of it. */
+/** To ask the index at all, to pass over an entry of it, and to go through one of another lane. */
 const askCost = 2_000;
 const entryCost = 0.1;
+const throughCost = 0.02;
 
 /** A front is walked through where the index has more entries of a word's rarest trigram: a hundred of them take as long as a text. So many texts are walked at once there. */
 const frontEntriesMax = 500_000;
@@ -401,7 +402,9 @@ export class TextReader {
     if (this.#index.exists && this.#barren >= this.#askedFrom && entries <= trigramsIndexedMax) {
       const found = this.#shares.foundByIndex;
       const read = this.#readAtOnce(wanted);
-      costs.push(["index", askCost + read * indexedCost + entries * (read / found) * entryCost]);
+      const through = (this.#shares.rarest?.shareThrough ?? 0) * texts - entries;
+      const passed = entries * (read / found) * entryCost + through * throughCost;
+      costs.push(["index", askCost + read * indexedCost + passed]);
     }
     if (this.#filter) {
       const passing = this.#filter.tasks * this.#shares.within;
