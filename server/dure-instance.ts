@@ -76,6 +76,9 @@ import { type RebuildOptions, type Rebuilt, rebuildTexts } from "./tasks/runtime
 import { Waiter } from "./tasks/runtime/waiter.ts";
 import { WorkerService } from "./tasks/runtime/worker-service.ts";
 
+/** A machine's clock drifts, and may be set while the process lives. */
+const followClockMs = 60_000;
+
 const rebuildRules: Record<string, OptionRule> = {
   clear: booleanRule,
   onProgress: () => undefined,
@@ -93,6 +96,8 @@ export class DureInstance {
   readonly #pruner: Pruner;
   #worker: StartedWorker | undefined;
   #closing: Promise<void> | undefined;
+  /** When the store was asked for its clock, in monotonic milliseconds; never as long as it was not. */
+  #followedAt = Number.POSITIVE_INFINITY;
 
   constructor(settings: DureSettings) {
     this.#settings = settings;
@@ -104,7 +109,7 @@ export class DureInstance {
       () => this.#makeStore(),
       (store) => this.#accept(store),
     );
-    const store = () => this.#store.get();
+    const store = () => this.#openStore();
     this.#waiter = new Waiter(clock, store);
     this.#changes = new ChangeReader(clock, store);
     const archive = archiveTo === undefined ? undefined : new Archive(archiveTo);
@@ -359,8 +364,17 @@ export class DureInstance {
     await this.#followClockOf(store);
   }
 
+  /** A worker asks for the store's clock by itself; in a process without one a call does, and does not wait for it. */
+  #openStore(): Promise<TaskStore> {
+    const opened = this.#store.get();
+    if (this.#clock.monotonic() - this.#followedAt > followClockMs)
+      void opened.then((store) => this.#followClockOf(store)).catch(() => undefined);
+    return opened;
+  }
+
   /** Where the store has a clock of its own, that one decides: what is due, and every instant. */
   async #followClockOf(store: TaskStore): Promise<void> {
+    this.#followedAt = this.#clock.monotonic();
     if (store.measureSkew) this.#clock.setSkew(await store.measureSkew());
   }
 

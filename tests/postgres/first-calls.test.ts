@@ -1,9 +1,11 @@
 /** The first call of a process goes by the database's clock, as all others do, whatever the machine's shows. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createDure, type Dure } from "../../server/dure.ts";
+import { ulidTime } from "../../server/tasks/core/ids.ts";
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
 
 const offMs = 20 * 60_000;
+const hourMs = 3_600_000;
 const inAnHour = { delay: "1h" };
 let schema: TestSchema;
 let opened: Dure[];
@@ -64,3 +66,55 @@ test.each([offMs, -offMs])("an action as a task, on a machine that is %s ms ahea
   const { payload } = await open().startAction({ type: "send-receipt" }, "cancel");
   expect(Math.abs(payload.before.getTime() - now)).toBeLessThan(offMs / 2);
 });
+
+test.each([offMs, -offMs])("enqueueing, on a machine that is %s ms ahead", async (ms) => {
+  const now = Date.now();
+  setMachine(ms);
+  const [plain, delayed, given, named] = await enqueueSome(open());
+  for (const task of [plain, delayed, given, named]) expectNear(task!.createdAt, now);
+  expect(ulidTime(plain!.id)).toBe(plain!.createdAt.getTime());
+  expectNear(plain!.dueAt, now);
+  expectNear(delayed!.dueAt, now + hourMs);
+  expect(given!.dueAt).toEqual(new Date(now + hourMs));
+  expect([plain!.id, delayed!.id, given!.id].toSorted()).toEqual([plain!.id, delayed!.id, given!.id]);
+  const stored = await open().searchTasks({ sortBy: "createdAt", sortOrder: "asc", payload: { order: 3 } });
+  expect(stored.map(({ id }) => id).toSorted()).toEqual(
+    [plain, delayed, given, named].map((task) => task!.id).toSorted(),
+  );
+
+  /** All before the store is open; what is given is changed once it was. */
+  function enqueueSome(dure: Dure) {
+    const runAt = new Date(now + hourMs);
+    const payload = { order: 3 };
+    const tasks = [{}, inAnHour, { runAt }, { id: "named" }].map((options) =>
+      dure.enqueueTask("send-receipt", payload, options),
+    );
+    runAt.setTime(0);
+    payload.order = 4;
+    return Promise.all(tasks);
+  }
+});
+
+test.each([offMs, -offMs])("an edit, on a machine that is %s ms ahead", async (ms) => {
+  const now = Date.now();
+  const [task] = await opened[0]!.searchTasks({ payload: { order: 1 } });
+  setMachine(ms);
+  expectNear((await open().editTask(task!.id, { delay: "2h" })).dueAt, now + 2 * hourMs);
+});
+
+test("a process without a worker asks for the database's clock once more when it has worked for a minute", async () => {
+  const dure = open();
+  await dure.countTasks();
+  const now = Date.now();
+  setMachine(offMs);
+  expectNear((await dure.enqueueTask("send-receipt", null)).dueAt, now + offMs);
+  const monotonic = performance.now;
+  vi.spyOn(performance, "now").mockImplementation(() => monotonic.call(performance) + 61_000);
+  await expect
+    .poll(async () => Math.abs((await dure.enqueueTask("send-receipt", null)).dueAt!.getTime() - now))
+    .toBeLessThan(offMs / 2);
+});
+
+function expectNear(at: Date | undefined, expected: number): void {
+  expect(Math.abs(at!.getTime() - expected)).toBeLessThan(60_000);
+}

@@ -10,7 +10,7 @@ import { parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
 import { ulidTime } from "./ids.ts";
 import type { Instance } from "./instance.ts";
-import { checkIdempotencyKey, checkQueue, checkTag, checkTaskId, didYouMean } from "./names.ts";
+import { checkIdempotencyKey, checkIsText, checkQueue, checkTag, checkTaskId, didYouMean } from "./names.ts";
 import {
   booleanRule,
   checkOptions,
@@ -120,8 +120,10 @@ export async function enqueueOf(
   const origin = instance.origin();
   if (options !== undefined) checkEnqueueOptions(`enqueue of "${definition.id}"`, options, ownRules);
   const accepted = definition.schema ? await validatePayload(definition, payload) : payload;
-  const task = newTask(instance, definition, accepted, options, origin);
+  // What is given is taken as it is now; what time it is by the store, a process knows once the store is open.
+  const undated = newTask(instance, definition, accepted, options, origin);
   const store = await storeFor(instance, options?.tx);
+  const task = dated(instance, undated);
   const by = options?.by === undefined ? undefined : byOf(instance, options.by);
   const [existing] = committed(await store.enqueueTasks([task], options?.tx, by), store);
   return existing ?? taskOf(task, accepted, definition);
@@ -189,6 +191,7 @@ export async function enqueueTaskIn(
   payload: unknown,
   options?: EnqueueOptions,
 ): Promise<Task> {
+  checkIsText("enqueueTask(type)", type);
   if (instance.registry.isBuiltIn(type)) {
     throw new DureError(
       "INVALID_OPTION",
@@ -196,7 +199,8 @@ export async function enqueueTaskIn(
       { details: { id: type } },
     );
   }
-  return enqueueOf(instance, await findDefinition(instance, type), payload, options);
+  const registered = instance.registry.get(type);
+  return enqueueOf(instance, registered ?? (await storedDefinition(instance, type)), payload, options);
 }
 
 /** The result of a finished task, or the error that its status means. */
@@ -217,10 +221,8 @@ function attemptsOf(count: number): string {
   return count === 1 ? "1 attempt" : `${count} attempts`;
 }
 
-/** From the registry, else from the store: a process that enqueues need not have the handler. */
-async function findDefinition(instance: Instance, type: string): Promise<RegisteredDefinition> {
-  const registered = instance.registry.get(type);
-  if (registered) return registered;
+/** From the store: a process that enqueues need not have the handler. */
+async function storedDefinition(instance: Instance, type: string): Promise<RegisteredDefinition> {
   const stored = await (await instance.store()).listDefinitions();
   const found = stored.find((definition) => definition.id === type);
   if (!found) {
@@ -266,7 +268,7 @@ async function* parts({
       checkItem(item);
       checkEnqueueOptions(`enqueueMany of "${definition.id}"`, item, itemRules);
       const accepted = definition.schema ? await validatePayload(definition, item.payload) : item.payload;
-      const task = newTask(instance, definition, accepted, item, origin);
+      const task = dated(instance, newTask(instance, definition, accepted, item, origin));
       part.push(task);
       tasks.push(taskOf(task, accepted, definition));
     } catch (error) {
@@ -325,16 +327,23 @@ function describeIssue(issue: StandardSchemaV1.Issue): string {
   return path === "" ? issue.message : `payload.${path}: ${issue.message}`;
 }
 
+/** A task without an id, unless one was given, and with the instants of the call. */
+interface Undated {
+  task: NewTask;
+  /** Whether it is due at an instant that was given, and not so long after it was enqueued. */
+  isDueThen: boolean;
+}
+
 function newTask(
   instance: Instance,
   definition: RegisteredDefinition,
   payload: unknown,
   options: EnqueueOptions | undefined,
   origin: Origin | undefined,
-): NewTask {
+): Undated {
   const encoded = encodeValue(payload, "payload", instance.valueSizeMax);
   const now = instance.clock.now();
-  const id = options?.id ?? instance.ids.taskId();
+  const id = options?.id ?? "";
   const dueAt = dueAtOf(options ?? {}, now) ?? now;
   const own = settingsOf(definition, options);
   const task: NewTask = {
@@ -342,7 +351,7 @@ function newTask(
     type: definition.id,
     queue: options?.queue ?? definition.queue,
     priority: options?.priority ?? definition.priority,
-    createdAt: options?.id === undefined ? ulidTime(id)! : now,
+    createdAt: now,
     dueAt,
     maxAttempts: options?.maxAttempts ?? definition.maxAttempts,
     payload: encoded,
@@ -371,6 +380,19 @@ function newTask(
     });
   }
   if (origin) countChild(origin);
+  return { task, isDueThen: options?.runAt !== undefined };
+}
+
+/** Enqueued now. */
+function dated(instance: Instance, { task, isDueThen }: Undated): NewTask {
+  const now = instance.clock.now();
+  if (!isDueThen) task.dueAt += now - task.createdAt;
+  if (task.ownId) {
+    task.createdAt = now;
+  } else {
+    task.id = instance.ids.taskId();
+    task.createdAt = ulidTime(task.id)!;
+  }
   return task;
 }
 

@@ -6,7 +6,7 @@ import { findNearIdsIn } from "./find.ts";
 import { grouped } from "./grouped.ts";
 import { ulidTime } from "./ids.ts";
 import type { Instance } from "./instance.ts";
-import { didYouMean } from "./names.ts";
+import { checkIsText, didYouMean } from "./names.ts";
 import { describePause, pausesOf } from "./pauses.ts";
 import type { StoredPause, StoreSearch, TaskStore, WorkerRecord } from "./store.ts";
 import type { Task } from "./task.ts";
@@ -70,6 +70,7 @@ const aheadBudgetMs = 200;
 
 /** @throws DureError TASK_NOT_FOUND (with near ids), INVALID_ID */
 export async function explainTaskIn(instance: Instance, id: string): Promise<TaskExplanation> {
+  checkIsText("explainTask(id)", id);
   const store = await instance.store();
   const task = await store.getTask(id);
   if (!task) throw await notFound(store, id);

@@ -12,6 +12,7 @@ import { whyNothingFits } from "./filters/why-nothing-fits.ts";
 import { grouped } from "./grouped.ts";
 import { ulidTime } from "./ids.ts";
 import type { Instance } from "./instance.ts";
+import { checkIsText } from "./names.ts";
 import {
   booleanRule,
   checkOptions,
@@ -109,9 +110,7 @@ export async function countTasksIn(instance: Instance, options: TaskSearchOption
 }
 
 export async function getTaskByIdIn(instance: Instance, id: string): Promise<Task | undefined> {
-  if (typeof id !== "string") {
-    throw new DureError("INVALID_ID", `getTaskById(id): the id is ${showValue(id)}; it must be a string.`);
-  }
+  checkIsText("getTaskById(id)", id);
   return (await instance.store()).getTask(id);
 }
 

@@ -7,6 +7,7 @@ import { DureError } from "./errors.ts";
 import { findNearIdsIn } from "./find.ts";
 import type { Instance } from "./instance.ts";
 import { defaultInstance } from "./instance.ts";
+import { checkIsText } from "./names.ts";
 import { checkOptions, dateRule, durationRule, integerBetween, type OptionRule } from "./options.ts";
 import type { AskedBy } from "./port/store-audit.ts";
 import type { ChangeBy, TaskEdit, TaskStore, Written } from "./store.ts";
@@ -97,7 +98,9 @@ export async function editTaskIn(
   edit: EditOptions,
   part: PartOfAction = {},
 ): Promise<Task> {
-  const dueAt = checkEdit("editTask", edit, instance.clock.now(), changeRules);
+  checkEdit("editTask", edit, instance.clock.now(), changeRules);
+  await instance.store();
+  const dueAt = dueAtOf(edit, instance.clock.now());
   const stored: TaskEdit = {
     ...(edit.priority !== undefined && { priority: edit.priority }),
     ...(dueAt !== undefined && { dueAt }),
@@ -123,7 +126,7 @@ export function checkEdit(
     runAt: dateRule,
     delay: durationRule({ minMs: 0 }),
   });
-  const { priority, runAt, delay } = edit;
+  const { priority, runAt, delay } = edit ?? {};
   if (delay !== undefined && runAt !== undefined) {
     throw new DureError("INVALID_OPTION", `${what}: delay and runAt were both given; give one of them.`);
   }
@@ -155,12 +158,13 @@ export async function deleteTaskIn(
   await change(instance, id, (store) => store.deleteTask(id, options.expectedVersion, by));
 }
 
-/** Every attempt of a task, oldest first, the running one included; empty when there is no such task. */
+/** Every attempt of a task, oldest first, the running one included; empty when there is no such task. @throws DureError INVALID_ID */
 export function listAttempts(taskId: string): Promise<Attempt[]> {
   return listAttemptsIn(defaultInstance(), taskId);
 }
 
 export async function listAttemptsIn(instance: Instance, taskId: string): Promise<Attempt[]> {
+  checkIsText("listAttempts(taskId)", taskId);
   return (await instance.store()).listAttempts(taskId);
 }
 

@@ -25,6 +25,12 @@ export function checkTaskId(id: unknown): asserts id is string {
   checkId(id, "task id");
 }
 
+/** Where any text may be asked for, that of no task as well. @throws DureError INVALID_ID unless it is a string */
+export function checkIsText(called: string, id: unknown): asserts id is string {
+  if (typeof id === "string") return;
+  throw new DureError("INVALID_ID", `${called}: the id is ${showValue(id)}; it must be a string.`);
+}
+
 /** @throws DureError INVALID_ID unless `queue` may name a queue */
 export function checkQueue(queue: unknown): asserts queue is string {
   checkId(queue, "queue");

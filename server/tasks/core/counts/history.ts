@@ -58,11 +58,11 @@ export async function readHistoryIn(
   checkOptions("readHistory", options, rules);
   checkSpan(options);
   const { bucket = "hour", types, by } = options;
+  const store = await instance.store();
   const now = instance.clock.now();
   const end = options.end?.getTime() ?? now + 1;
   const start = startOf(options.start?.getTime() ?? end - defaultLengths[bucket], bucket);
   checkKept(bucket, start, now);
-  const store = await instance.store();
   const rows = await store.readHistory({
     span: bucket,
     start,
