@@ -35,6 +35,8 @@ onEachStore("the order by priority", (world) => {
     [{ statuses: ["RUNNING", "FAILED"] }, ({ status }) => status === "RUNNING" || status === "FAILED"],
     [{ queues: ["mail"] }, ({ queue }) => queue === "mail"],
     [{ created: { start: at(2), end: at(7) } }, (task) => isIn(task.createdAt, at(2), at(7))],
+    [{ created: { start: at(2) }, definitions: true }, (task) => isIn(task.createdAt, at(2))],
+    [{ updated: { end: at(7) }, definitions: true }, (task) => isIn(task.updatedAt, 0, at(7))],
     [{ updated: { start: at(5) } }, (task) => isIn(task.updatedAt, at(5))],
     [{ updated: { end: at(5) } }, (task) => isIn(task.updatedAt, 0, at(5))],
     [

@@ -39,9 +39,7 @@ export function priorityKeys(
 ): Iterator<Key> {
   const compare = comparator(search);
   const pairs = findPairs(connection, search);
-  const entries = definitions
-    .map((row, index): Key => [row[4], row[0], -1 - index])
-    .filter((key) => isAfter(search, key));
+  const entries = definitionKeys(definitions).filter((key) => isAfter(search, key));
   const running = runningKeys(connection, search, pairs).filter(([priority]) => priority !== 0);
   const { from, to } = sortedBetween(search);
   const hasZero = from <= 0 && to >= 0;
@@ -55,6 +53,11 @@ export function priorityKeys(
     ],
     compare,
   );
+}
+
+/** Of definitions without tasks, by their priority. */
+export function definitionKeys(definitions: readonly DefinitionRow[]): Key[] {
+  return definitions.map((row, index) => [row[4], row[0], -1 - index]);
 }
 
 /** By name, for explanations. */

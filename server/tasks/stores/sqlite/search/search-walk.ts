@@ -8,7 +8,7 @@ import { rankedMax } from "../../../core/relevance.ts";
 import type { Count, Place, SearchPlan, StoreSearch } from "../../../core/store.ts";
 import type { Task } from "../../../core/task.ts";
 import { Best } from "../../shared/best.ts";
-import { isNear, type NearOrder } from "../../shared/near-orders.ts";
+import { isNear } from "../../shared/near-orders.ts";
 import { type RowFilter, rowFilterOf } from "../../shared/row-filter.ts";
 import { countUnfilled } from "../attributes/attribute-fills.ts";
 import type { Connection } from "../connection.ts";
@@ -17,6 +17,7 @@ import type { Rows } from "../threads/protocol.ts";
 import { withNames } from "../threads/write-context.ts";
 import { dueWithinKeys, isDueWithin } from "./due-range-keys.ts";
 import { durationIndexes, durationKeys } from "./duration-keys.ts";
+import { fewKeys, isInParts } from "./few-keys.ts";
 import type { KeySource } from "./key-source.ts";
 import { estimateMax, gatheredMax } from "./key-source.ts";
 import { indexesOf, keySourceOf, withEntries } from "./key-sources.ts";
@@ -80,13 +81,6 @@ function needsWalk({ where, sortBy }: StoreSearch): boolean {
 
 function isIndexed(sortBy: StoreSearch["sortBy"]): sortBy is "createdAt" | "updatedAt" | "id" {
   return sortBy === "createdAt" || sortBy === "updatedAt" || sortBy === "id";
-}
-
-/** Orders that are put together from parts. */
-type PartedOrder = NearOrder | "priority" | "duration";
-
-function isInParts(sortBy: StoreSearch["sortBy"]): sortBy is PartedOrder {
-  return isNear(sortBy) || sortBy === "priority" || sortBy === "duration";
 }
 
 function firstChunk({ limit, offset }: StoreSearch): number {
@@ -178,9 +172,12 @@ class Walk {
     return nearIndexesOf(this.#connection, this.#search);
   }
 
-  /** Undefined in an order that is not put together from others, and where all that may fit are sorted sooner. */
+  /** Undefined in an order that is not put together from others, and where all that may fit are sorted sooner by their rows. */
   #parted(): FoundRows | undefined {
-    if (!this.#isParted()) return undefined;
+    if (!this.#isParted()) {
+      const few = fewKeys(this.#connection, this.#search, this.#definitions);
+      return few && this.#keysOfPage(few[Symbol.iterator]());
+    }
     const { where, offset } = this.#search;
     const keys = this.#partedKeys();
     if (where !== undefined) return this.#walked(this.#chunksOf(keys, this.#search));
