@@ -123,7 +123,7 @@ describe.each(Object.entries(databases))("on %s", (name, makeDatabase) => {
 
   test("goes on where it was when its worker stops", async () => {
     await send(60);
-    const { id } = await dure.startAction({ query: "status:failed" }, "retry", { rate: 10 });
+    const { id } = await dure.startAction({ query: "status:failed" }, "retry", { rate: 5 });
     await expect.poll(async () => (await dure.getTaskById(id))?.progress?.done ?? 0).toBeGreaterThan(2);
     await dure.stop();
     expect(await dure.getTaskById(id)).toMatchObject({ status: "PENDING", attempts: 0 });
