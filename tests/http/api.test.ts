@@ -274,7 +274,7 @@ describe("changing", () => {
     ],
     ["stauts=failed", 'query.stauts: there is no such parameter. Did you mean "status"?', "query.stauts"],
   ])("%s is told with what was met and what was expected", async (query, message, place) => {
-    const told = (await (await ask(`/api/tasks?${query}`)).json()) as any;
+    const told = await get(`/api/tasks?${query}`);
     expect(told).toEqual({ code: "INVALID_REQUEST", message, details: { places: [place] } });
   });
 
@@ -282,13 +282,13 @@ describe("changing", () => {
     "a parameter of %s, which takes none",
     async (path) => {
       const message = "query.limit: there is no such parameter.";
-      const told = (await (await ask(`/api/${path}?limit=5`)).json()) as any;
+      const told = await get(`/api/${path}?limit=5`);
       expect(told).toEqual({ code: "INVALID_REQUEST", message, details: { places: ["query.limit"] } });
     },
   );
 
   test("what a list by comma names and cannot be", async () => {
-    const told = (await (await ask("/api/audit?action=cancel,nope")).json()) as any;
+    const told = await get("/api/audit?action=cancel,nope");
     expect(told.message).toMatch(/^query\.action\.1 is "nope"; expected cancel or retry or /);
   });
 
@@ -300,7 +300,7 @@ describe("changing", () => {
   });
 
   test("a page of a budget", async () => {
-    const told = (await (await ask("/api/tasks?budget=500ms&limit=1")).json()) as any;
+    const told = await get("/api/tasks?budget=500ms&limit=1");
     expect(told).toMatchObject({ complete: true, tasks: [{ id: expect.any(String) }] });
   });
 

@@ -99,7 +99,12 @@ test.each([offMs, -offMs])("an edit, on a machine that is %s ms ahead", async (m
   const now = Date.now();
   const [task] = await opened[0]!.searchTasks({ payload: { order: 1 } });
   setMachine(ms);
-  expectNear((await open().editTask(task!.id, { delay: "2h" })).dueAt, now + 2 * hourMs);
+  const edit = { delay: "2h", priority: 4 };
+  const editing = open().editTask(task!.id, edit);
+  Object.assign(edit, { delay: "5h", priority: 5 });
+  const edited = await editing;
+  expectNear(edited.dueAt, now + 2 * hourMs);
+  expect(edited.priority).toBe(4);
 });
 
 test("a process without a worker asks for the database's clock once more when it has worked for a minute", async () => {

@@ -99,18 +99,21 @@ export async function editTaskIn(
   part: PartOfAction = {},
 ): Promise<Task> {
   checkEdit("editTask", edit, instance.clock.now(), changeRules);
+  const { priority, expectedVersion } = edit;
+  const by = recordedBy(instance, edit, part);
+  // What is given is taken as it is now; a delay counts from the store's time, which a process knows once the store is open.
+  const due = { ...edit, ...(edit.runAt && { runAt: new Date(edit.runAt) }) };
   await instance.store();
-  const dueAt = dueAtOf(edit, instance.clock.now());
+  const dueAt = dueAtOf(due, instance.clock.now());
   const stored: TaskEdit = {
-    ...(edit.priority !== undefined && { priority: edit.priority }),
+    ...(priority !== undefined && { priority }),
     ...(dueAt !== undefined && { dueAt }),
   };
-  const by = recordedBy(instance, edit, part);
-  return (await change(instance, id, (store) => store.editTask(id, stored, edit.expectedVersion, by))).task;
+  return (await change(instance, id, (store) => store.editTask(id, stored, expectedVersion, by))).task;
 }
 
 /**
- * Before anything of it is kept: when the task may start from then on, in milliseconds since 1970, if that is to change.
+ * Before anything of it is kept.
  * @param others rules of what may stand beside it
  * @throws DureError INVALID_OPTION for what no task can be given, and where nothing is to be changed
  */
@@ -119,7 +122,7 @@ export function checkEdit(
   edit: EditOptions,
   now: number,
   others: Record<string, OptionRule> = {},
-): number | undefined {
+): void {
   checkOptions(what, edit, {
     ...others,
     priority: integerBetween(-1_000, 1_000),
@@ -136,7 +139,7 @@ export function checkEdit(
       `${what}: nothing to change was given; add priority, runAt or delay.`,
     );
   }
-  return dueAtOf(edit, now);
+  dueAtOf(edit, now);
 }
 
 /**

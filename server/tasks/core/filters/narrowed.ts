@@ -117,9 +117,10 @@ async function kindsIn(
   return { types, queues };
 }
 
-const everything = {
-  ...{ sortBy: "createdAt", descending: true, limit: 0, offset: 0 },
-} as const satisfies Omit<StoreSearch, "definitions">;
+const everything = { sortBy: "createdAt", descending: true, limit: 0, offset: 0 } as const satisfies Omit<
+  StoreSearch,
+  "definitions"
+>;
 
 /** Those that pass the lists of the search. */
 async function groupsIn(
