@@ -93,12 +93,14 @@ export async function actOnTasksIn(
 ): Promise<ActReport> {
   checkAct("actOnTasks", action, options, instance.clock.now());
   checkActionSearch("actOnTasks", search);
+  // As it is now: a caller may ask for something else by the same object while this waits.
+  const given = { ...search };
   // Until the store is open the clock may be the machine's, and the set is what was changed before now.
   await instance.store();
   // Nothing happens to what is only counted: without an end of its own the kept counts tell how much that is.
   const before = options.dryRun ? undefined : new Date(instance.clock.now() + 1);
-  const asked = await fixedSearch(instance, search);
-  checkIsMeant("actOnTasks", instance, search, asked);
+  const asked = await fixedSearch(instance, given);
+  checkIsMeant("actOnTasks", instance, given, asked);
   const fixed = fixedSet(asked, action, before);
   const { tasks: sample, unfilled } = await searchTaskPageIn(instance, { ...fixed, limit: sampleSize });
   // An estimate may be of tasks of which none fits.

@@ -89,8 +89,10 @@ export async function startActionIn(
   checkOptions("startAction", { by }, { by: byRule });
   checkActionSearch("startAction", search);
   checkOptions("startAction", rest, { rate: integerBetween(1, 1_000_000) });
-  const fixed = await fixedSearch(instance, search);
-  checkIsMeant("startAction", instance, search, fixed);
+  // As it is now: a caller may ask for something else by the same object while this waits.
+  const given = { ...search };
+  const fixed = await fixedSearch(instance, given);
+  checkIsMeant("startAction", instance, given, fixed);
   // Until the store is open the clock may be the machine's.
   await instance.store();
   // Due from then on, so that nothing it changes is still of the set.

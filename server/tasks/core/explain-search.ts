@@ -7,6 +7,7 @@ import { whyNothingFits } from "./filters/why-nothing-fits.ts";
 import { hintOfUnfilled, readPageSearch } from "./find.ts";
 import { grouped } from "./grouped.ts";
 import type { Instance } from "./instance.ts";
+import { checkPlain } from "./options.ts";
 import { rankedMax } from "./relevance.ts";
 import type { TaskSearchOptions } from "./search.ts";
 import type { PlanSource, SearchPlan, StoreSearch } from "./store.ts";
@@ -30,7 +31,9 @@ export async function explainSearchIn(
   instance: Instance,
   options: TaskSearchOptions = {},
 ): Promise<SearchExplanation> {
-  const search = await readPageSearch(instance, options);
+  checkPlain("explainSearch(options)", options);
+  const given = { ...options };
+  const search = await readPageSearch(instance, given);
   const store = await instance.store();
   const asked = await narrowed(store, search);
   const plan = await store.explainSearch(asked);
@@ -40,7 +43,7 @@ export async function explainSearchIn(
     summary: summaryOf(asked, plan),
     tested: parts.map(describeCondition),
     hints: [
-      ...(await whyNothingFits(instance, store, search, options)),
+      ...(await whyNothingFits(instance, store, search, given)),
       ...(plan.unfilled ? [hintOfUnfilled(plan.unfilled)] : []),
       ...hintsFor(asked, plan, parts),
     ],

@@ -99,11 +99,9 @@ const ended: readonly TaskStatusName[] = ["COMPLETED", "FAILED", "CANCELLED"];
 
 export async function countTasksIn(instance: Instance, options: TaskSearchOptions = {}): Promise<number> {
   checkPlain("countTasks(options)", options);
-  const { budgetMs: _budget, ...search } = toStoreSearch(
-    instance,
-    options,
-    await savedQueriesByNow(instance, options.query),
-  );
+  const given = { ...options };
+  const saved = await savedQueriesByNow(instance, given.query);
+  const { budgetMs: _budget, ...search } = toStoreSearch(instance, given, saved);
   const store = await instance.store();
   const asked = await narrowed(store, search);
   return (await countByKinds(store, asked)) ?? (await store.countTasks(asked)).count;
