@@ -125,6 +125,23 @@ test("where a damaged number says that the last place is far off, the end is fou
   });
 });
 
+test.each([
+  ["goes back", 2],
+  ["goes back to where reading began", 1_002],
+  ["goes far ahead", 16_000],
+])("a task whose own place is damaged and %s costs only itself, and reading ends", async (_, place) => {
+  const page = leaves(pagesOf("tasks")).find(({ pageno }) => placeAt(pageno, 0) > 1_002)!;
+  const cell = 1;
+  const bytes = Buffer.from(sound);
+  writePlace(bytes, page.pageno, cell, place);
+  writeFileSync(from, bytes);
+  const { tasks, lost, lostIds } = await recoverDatabase({ from, to, signal: AbortSignal.timeout(20_000) });
+  expect({ tasks, lost, named: lostIds.length }).toEqual({ tasks: 1_502, lost: 1, named: 1 });
+  const records = await withStore(to, recordsOf);
+  const [missing] = [...original.keys()].filter((id) => !records.has(id));
+  expect(lostIds).toEqual([missing]);
+});
+
 test("with the root of the table all tasks are lost, and named by the index", async () => {
   damage([pagesOf("tasks").find(({ pagetype }) => pagetype === "internal")!]);
   const { tasks, lost, lostIds } = await recoverDatabase({ from, to });
@@ -236,6 +253,26 @@ function pagesOf(table: string): Page[] {
 
 function leaves(pages: Page[]): Page[] {
   return pages.filter(({ pagetype }) => pagetype === "leaf");
+}
+
+/** Where the number of a leaf's row begins: behind that of its bytes. */
+function placeOffset(bytes: Buffer, pageno: number, cell: number): number {
+  const page = (pageno - 1) * pageBytes;
+  let at = page + bytes.readUInt16BE(page + 8 + 2 * cell);
+  while (bytes[at]! >= 0x80) at++;
+  return at + 1;
+}
+
+/** Numbers of two bytes, of seven bits each. */
+function placeAt(pageno: number, cell: number): number {
+  const at = placeOffset(sound, pageno, cell);
+  return ((sound[at]! & 0x7f) << 7) | sound[at + 1]!;
+}
+
+function writePlace(bytes: Buffer, pageno: number, cell: number, place: number): void {
+  const at = placeOffset(bytes, pageno, cell);
+  bytes[at] = 0x80 | (place >> 7);
+  bytes[at + 1] = place & 0x7f;
 }
 
 function damage(pages: readonly Page[]): void {

@@ -112,10 +112,9 @@ export class Salvage implements DamagedSource {
     );
     const last = this.#lastPlace();
     for (let next = 0; next <= last; ) {
-      const found: Columns[] = [];
-      const isWhole = this.#read(sql.tasksFrom(this.#hasAttributes), [next, limit], found);
+      const { found, isWhole } = this.#tasksFrom(next, limit);
       yield found.map((row) => this.#toTask(row, lanes.get(row.lane!), workers));
-      if (found.length > 0) next = (found.at(-1)!.seq as number) + 1;
+      if (found.length > 0) next = placeOf(found.at(-1)!) + 1;
       if (isWhole && found.length < limit) return;
       if (!isWhole) next = yield* this.#passOver(next, last);
     }
@@ -166,7 +165,16 @@ export class Salvage implements DamagedSource {
   }
 
   #canRead(place: number): boolean {
-    return this.#read(sql.tasksFrom(this.#hasAttributes), [place, 1], []);
+    return this.#tasksFrom(place, 1).isWhole;
+  }
+
+  /** Up to the first that cannot be read, or whose place is damaged; one more is read, to see by it whether the last one's is. */
+  #tasksFrom(place: number, limit: number): { found: Columns[]; isWhole: boolean } {
+    const found: Columns[] = [];
+    const isRead = this.#read(sql.tasksFrom(this.#hasAttributes), [place, limit + 1], found);
+    const sound = countInOrder(found.map(placeOf), place);
+    const isWhole = sound === found.length && (isRead || sound >= limit);
+    return { found: found.slice(0, Math.min(sound, limit)), isWhole };
   }
 
   #toTask(row: Columns, lane: Columns | undefined, workers: Map<SQLInputValue, SQLInputValue>): SalvagedTask {
@@ -264,6 +272,21 @@ export class Salvage implements DamagedSource {
 /** @param passed how many places were passed over so far */
 function stepBehind(passed: number): number {
   return passed < eachMax ? 1 : Math.ceil(passed / 1_000);
+}
+
+function placeOf(row: Columns): number {
+  return row.seq as number;
+}
+
+/**
+ * How many come before a damaged place: they rise from `from` on in a sound table. Where one is below that before it, either
+ * may be damaged: the one before, if those around it rise without it.
+ */
+function countInOrder(places: readonly number[], from: number): number {
+  const fall = places.findIndex((place, at) => place < (at === 0 ? from : places[at - 1]! + 1));
+  if (fall < 1) return fall < 0 ? places.length : 0;
+  const before = fall > 1 ? places[fall - 2]! : from - 1;
+  return places[fall]! > before ? fall - 1 : fall;
 }
 
 /** Its table may be unreadable, but a lock that is held says enough. */
