@@ -1,5 +1,5 @@
 /** Single-key shortcuts: never while somebody types, never with a modifier, and off when the reader says so (WCAG 2.1.4). */
-import { useEffect, useRef, useSyncExternalStore } from "react";
+import { useLayoutEffect, useRef, useSyncExternalStore } from "react";
 import { recall, remember } from "./preferences.ts";
 
 export type Shortcuts = { readonly [keys: string]: () => void };
@@ -14,13 +14,13 @@ export function useShortcutsEnabled(): [boolean, (on: boolean) => void] {
   return [useSyncExternalStore(listen, () => enabled), enable];
 }
 
-/** `shortcuts` by key, like `j`, `/` or `g t`; the latest given are used. */
+/** `shortcuts` by key, like `j`, `/` or `g t`; the latest given are used, from when what they are for is seen. */
 export function useShortcuts(shortcuts: Shortcuts): void {
   const latest = useRef(shortcuts);
-  useEffect(() => {
+  useLayoutEffect(() => {
     latest.current = shortcuts;
   });
-  useEffect(() => {
+  useLayoutEffect(() => {
     let first: { key: string; at: number } | undefined;
     const onKey = (event: KeyboardEvent) => {
       if (!enabled || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;

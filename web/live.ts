@@ -2,9 +2,11 @@
 import { type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { createContext, useEffect, useState } from "react";
 import { api } from "./api.ts";
+import { type Calmed, calmed } from "./calmed.ts";
 import { liveKeys } from "./queries.ts";
 
-export type LiveState = "live" | "reconnecting" | "offline";
+/** `opening` before the first stream is there. */
+export type LiveState = "opening" | "live" | "reconnecting" | "offline";
 
 /** Counts the hints heard so far, for pages that look for themselves what is new. */
 export const ChangesContext = createContext(0);
@@ -18,16 +20,19 @@ const reopenAfterMs = 5000;
 
 export function useLiveStream(enabled: boolean): { state: LiveState; changes: number } {
   const client = useQueryClient();
-  const [state, setState] = useState<LiveState>("reconnecting");
+  const [state, setState] = useState<LiveState>("opening");
   const [changes, setChanges] = useState(0);
   useEffect(() => {
     if (!enabled) return;
     return listen(
       setState,
-      calmed(() => {
-        setChanges((count) => count + 1);
-        refresh(client);
-      }),
+      calmed(
+        () => {
+          setChanges((count) => count + 1);
+          refresh(client);
+        },
+        () => refreshEveryMs,
+      ),
     );
   }, [client, enabled]);
   return { state, changes };
@@ -57,34 +62,6 @@ function listen(onState: (state: LiveState) => void, onChange: Calmed): () => vo
     clearTimeout(reopening);
     onChange.stop();
     source?.close();
-  };
-}
-
-interface Calmed {
-  call(): void;
-  stop(): void;
-}
-
-/** Calls at once, then no sooner than `refreshEveryMs` later, once for all that came between. */
-function calmed(work: () => void): Calmed {
-  let resting: ReturnType<typeof setTimeout> | undefined;
-  let again = false;
-  const run = () => {
-    work();
-    resting = setTimeout(() => {
-      resting = undefined;
-      if (again) {
-        again = false;
-        run();
-      }
-    }, refreshEveryMs);
-  };
-  return {
-    call: () => {
-      if (resting) again = true;
-      else run();
-    },
-    stop: () => clearTimeout(resting),
   };
 }
 

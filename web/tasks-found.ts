@@ -1,7 +1,8 @@
 /** What a search of tasks has found so far, what came since, and which of it is selected. */
 import { type InfiniteData, useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
-import { use, useCallback, useEffect, useMemo, useState } from "react";
+import { use, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { api, type TaskSearch } from "./api.ts";
+import { type Calmed, calmed } from "./calmed.ts";
 import type { Selection } from "./components/task-list.tsx";
 import type { TaskDocument, TaskPage } from "./contract.ts";
 import { ChangesContext } from "./live.ts";
@@ -19,22 +20,22 @@ export function useFoundTasks(search: TaskSearch) {
   });
   const { fetchNextPage, hasNextPage, isFetchingNextPage, isFetchNextPageError } = result;
   const tasks = useMemo(() => withoutRepeats(result.data?.pages ?? []), [result.data]);
-  const news = useNews(search, tasks, result.isSuccess);
   const lastPage = result.data?.pages.at(-1);
   const unfinished = lastPage && !lastPage.complete ? lastPage : undefined;
   // A page that ran out of time goes on only when asked, or every scroll would cost a whole budget.
   const isCut =
     unfinished !== undefined &&
     ((!unfinished.unindexed && !unfinished.unfilled) || unfinished.searchedBackTo !== undefined);
-  const searchOn = useCallback(() => {
-    fetchNextPage();
-  }, [fetchNextPage]);
+  const name = options.queryKey.join("\n");
+  const news = useNews(search, tasks, { ready: result.isSuccess, isCut });
+  const canSearchOn = isCut && hasNextPage && !isFetchNextPageError;
+  const on = useSearchingOn(name, tasks.length, canSearchOn, isFetchingNextPage, fetchNextPage);
   const mayGoOn = hasNextPage && !isFetchingNextPage && !isFetchNextPageError && !isCut;
   const more = useCallback(() => {
     if (mayGoOn) fetchNextPage();
   }, [mayGoOn, fetchNextPage]);
   return {
-    name: options.queryKey.join("\n"),
+    name,
     tasks,
     loading: result.isPending,
     loadingMore: isFetchingNextPage,
@@ -47,12 +48,38 @@ export function useFoundTasks(search: TaskSearch) {
     newCount: news.count,
     newMore: news.more,
     more,
-    searchOn,
+    searchOn: on.start,
+    stop: on.stop,
+    searchingOn: on.isOn,
     refresh: () => {
+      on.stop();
       news.forget();
       client.invalidateQueries({ queryKey: ["summary"] });
       return client.resetQueries({ queryKey: options.queryKey, exact: true });
     },
+  };
+}
+
+/**
+ * Once asked, page after page until one has tasks, however many run out of time before it; each says how far it came. Another
+ * search, or leaving, ends it.
+ */
+function useSearchingOn(
+  name: string,
+  count: number,
+  canGoOn: boolean,
+  isReading: boolean,
+  readOn: () => unknown,
+) {
+  const [asked, setAsked] = useState<{ of: string; beyond: number }>();
+  const isOn = canGoOn && asked?.of === name && asked.beyond === count;
+  useEffect(() => {
+    if (isOn && !isReading) readOn();
+  }, [isOn, isReading, readOn]);
+  return {
+    isOn,
+    start: () => setAsked({ of: name, beyond: count }),
+    stop: () => setAsked(undefined),
   };
 }
 
@@ -62,36 +89,58 @@ function withoutRepeats(pages: readonly TaskPage[]): TaskDocument[] {
   return pages.flatMap(({ tasks }) => tasks.filter(({ id }) => !seen.has(id) && seen.add(id)));
 }
 
+/** As many times as long as a look took, none follows: one that takes a second is not asked for all the time. */
+const restTimes = 9;
+
 /**
- * After each hint of a change, reads the first page apart: counts what is new above the list, and renews in place
+ * After a hint of a change, reads the first page apart: counts what is new above the list, and renews in place
  * what is listed already. Only the order by creation has its news at the top.
  */
-function useNews(search: TaskSearch, tasks: readonly TaskDocument[], ready: boolean) {
+function useNews(
+  search: TaskSearch,
+  tasks: readonly TaskDocument[],
+  { ready, isCut }: { ready: boolean; isCut: boolean },
+) {
   const client = useQueryClient();
   const changes = use(ChangesContext);
   const [news, setNews] = useState({ count: 0, more: false, of: "" });
   const { queryKey } = queries.tasks(search);
   const name = queryKey.join("\n");
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a change is the reason to look, not what is shown
+  const listed = useRef(tasks);
+  listed.current = tasks;
+  const looks = useRef<Calmed>(undefined);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another search is another name
   useEffect(() => {
-    if (!ready || search.sort || document.visibilityState === "hidden") return;
+    if (!ready || search.sort) return;
     const abort = new AbortController();
     const look = async () => {
       const page = await api.tasks(search, { limit: pageSize }, abort.signal);
-      if (tasks.length === 0 && page.tasks.length > 0) return client.resetQueries({ queryKey, exact: true });
+      const shown = listed.current;
+      if (shown.length === 0 && page.tasks.length > 0) return client.resetQueries({ queryKey, exact: true });
       client.setQueryData(queryKey, (data?: InfiniteData<TaskPage>) => renewed(data, page));
-      const listed = new Set(tasks.map(({ id }) => id));
-      const first = page.tasks.findIndex(({ id }) => listed.has(id));
-      setNews({
-        count: first < 0 ? page.tasks.length : first,
-        more: first < 0 && tasks.length > 0,
-        of: name,
-      });
+      const ids = new Set(shown.map(({ id }) => id));
+      const first = page.tasks.findIndex(({ id }) => ids.has(id));
+      const count = first < 0 ? page.tasks.length : first;
+      setNews({ count, more: first < 0 && shown.length > 0, of: name });
     };
     // A refusal shows with the list itself; the next hint looks again.
-    look().catch(() => {});
-    return () => abort.abort();
-  }, [changes, ready, name]);
+    looks.current = calmed(
+      () => look().catch(() => {}),
+      (tookMs) => tookMs * restTimes,
+    );
+    // What came while it was read; of one that ran out of time it would take as long again.
+    if (!isCut) looks.current.call();
+    return () => {
+      looks.current?.stop();
+      abort.abort();
+    };
+  }, [ready, name]);
+  const heard = useRef(changes);
+  useEffect(() => {
+    if (heard.current === changes) return;
+    heard.current = changes;
+    if (document.visibilityState !== "hidden") looks.current?.call();
+  }, [changes]);
   const current = news.of === name ? news : { count: 0, more: false };
   return { ...current, forget: () => setNews({ count: 0, more: false, of: "" }) };
 }

@@ -97,7 +97,6 @@ test.each([true, false])(
   async (withPolicy) => {
     const context = await browser.newContext({ locale: "en-US", bypassCSP: !withPolicy });
     const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
     const trouble: string[] = [];
     page.on("dialog", (dialog) => {
       trouble.push(`dialog ${dialog.message()}`);

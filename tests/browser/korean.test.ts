@@ -8,6 +8,7 @@ import { parseQuery } from "../../server/tasks/core/query/query.ts";
 import { completeQuery } from "../../server/tasks/core/query/query-complete.ts";
 import { queryFields } from "../../server/tasks/core/query/query-fields.ts";
 import { en } from "../../web/i18n/en.ts";
+import { ko } from "../../web/i18n/ko.ts";
 import { refusals, said, sentences } from "../../web/i18n/ko-said.ts";
 
 const serverFolder = join(import.meta.dirname, "../../server");
@@ -78,6 +79,7 @@ test("every objection to a query", () => {
   for (const problem of met) {
     expect(said(problem), problem).toMatch(/[가-힣]/u);
     expect(said(problem), problem).not.toMatch(/[a-z]{2,} [a-z]{2,} [a-z]{2,}/);
+    expect(ko.queryUnreadable(1, problem), problem).toMatch(/[^\s.?:][.?:]$/);
   }
 });
 

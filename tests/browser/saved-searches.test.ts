@@ -35,7 +35,9 @@ test("opening one asks for it by its name, in the place of what was looked at", 
   await menu().click();
   await row("failed-receipts").getByRole("button").first().click();
   await expect.poll(() => new URL(page.url()).search).toBe("?q=%40failed-receipts");
-  expect(await page.getByRole("combobox", { name: "Search tasks" }).inputValue()).toBe("@failed-receipts");
+  await expect
+    .poll(() => page.getByRole("combobox", { name: "Search tasks" }).inputValue())
+    .toBe("@failed-receipts");
   expect(await page.locator("details[open]").count()).toBe(0);
 });
 
@@ -86,11 +88,14 @@ test("the keyboard reaches all of it, and Escape goes back to the menu", async (
   await page.goto(`${server.url}tasks`);
   await menu().focus();
   await page.keyboard.press("Enter");
+  // What is not loaded yet the keyboard cannot reach.
+  await row("failed-receipts").waitFor();
   await page.keyboard.press("Tab");
   await page.keyboard.press("Escape");
   expect(await page.locator("details[open]").count()).toBe(0);
   expect(await page.evaluate("document.activeElement.textContent")).toMatch(/^Saved/);
   await page.keyboard.press("Enter");
+  await row("failed-receipts").waitFor();
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
   await expect.poll(() => new URL(page.url()).search).toBe("?q=%40failed-receipts");

@@ -17,7 +17,6 @@ beforeAll(async () => {
 beforeEach(async () => {
   server = await startFixtureServer({ world: makeWorld({ size: 900, now: Date.now() }), files: built.files });
   page = await browser.newPage({ locale: "en-US", viewport: { width: 1280, height: 800 } });
-  page.setDefaultTimeout(8000);
 });
 
 afterEach(async () => {

@@ -51,7 +51,6 @@ beforeAll(async () => {
 beforeEach(async () => {
   trouble.length = 0;
   page = await browser.newPage({ locale: "en-US", viewport: { width: 1280, height: 800 } });
-  page.setDefaultTimeout(8_000);
   page.on("console", (message) => message.type() === "error" && trouble.push(message.text()));
   page.on("pageerror", (error) => trouble.push(error.message));
   await page.goto(server.link());
@@ -126,7 +125,6 @@ test("the query box searches, and says where a query is wrong", async () => {
 test("the Korean pages say nothing in English but what the tasks hold", async () => {
   const context = await browser.newContext({ locale: "ko-KR", viewport: { width: 1280, height: 900 } });
   page = await context.newPage();
-  page.setDefaultTimeout(8_000);
   await page.goto(server.link());
   const [failed] = await dure.searchTasks({ status: "FAILED", definitions: false, limit: 1 });
   const data = JSON.stringify([await dure.searchTasks({ limit: 100 }), await dure.listDefinitions()]);
@@ -277,9 +275,7 @@ test("a failed task is retried", async () => {
   await expect.poll(async () => (await dure.getTaskById("order-9"))?.status).toBe("PENDING");
 });
 
-test("all that a search finds is cancelled by a worker, beyond what is loaded", {
-  timeout: 30_000,
-}, async () => {
+test("all that a search finds is cancelled by a worker, beyond what is loaded", async () => {
   for (let order = 100; order < 250; order++) {
     await dure.enqueueTask("send-receipt", { order, note: "bulk" }, { delay: "1h", tags: ["bulk"] });
   }
@@ -326,7 +322,6 @@ test.each([
   const { locale, colorScheme, width, title } = by;
   const context = await browser.newContext({ locale, colorScheme, viewport: { width, height: 800 } });
   const reader = await context.newPage();
-  reader.setDefaultTimeout(8_000);
   await reader.goto(server.link());
   const button = reader.getByRole("button", { name: by.button });
   await button.waitFor();

@@ -295,7 +295,7 @@ test("the history is of the period and type that the address says, and its table
   await expect.poll(() => new URL(page.url()).search).toBe("?period=hour&type=send-receipt");
   await page.reload();
   await expect.poll(() => rows.count()).toBe(1 + 60);
-  expect(await page.getByRole("combobox", { name: "Type" }).inputValue()).toBe("send-receipt");
+  await expect.poll(() => page.getByRole("combobox", { name: "Type" }).inputValue()).toBe("send-receipt");
   const texts = await rows.allTextContents();
   expect(texts.filter((text) => /\d(ms|s)$/.test(text)).length).toBeGreaterThan(10);
   await page.locator("canvas").first().waitFor();

@@ -145,7 +145,7 @@ function Logs({ logs, growing }: { logs: readonly LogDocument[]; growing: boolea
           </time>
           <span className={styles.level}>{entry.level}</span>
           <span className={styles.text}>
-            {entry.message}
+            <bdi>{entry.message}</bdi>
             {entry.fields && <span className={styles.fields}> {JSON.stringify(entry.fields)}</span>}
           </span>
         </div>

@@ -43,7 +43,12 @@ export function ColumnsMenu({ choice }: { choice: ColumnChoice }) {
 function Choice({ name, label, choice }: { name: string; label: string; choice: ColumnChoice }) {
   return (
     <label>
-      <input type="checkbox" checked={choice.has(name)} onChange={() => choice.toggle(name)} />
+      <input
+        type="checkbox"
+        checked={choice.has(name)}
+        disabled={choice.isFixed(name)}
+        onChange={() => choice.toggle(name)}
+      />
       {label}
     </label>
   );

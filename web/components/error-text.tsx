@@ -10,7 +10,7 @@ export function ErrorText({ error, depth = 0 }: { error: StoredError; depth?: nu
       <p className={styles.message}>
         <span className={styles.name}>{error.name}</span>
         {error.code && <code className={styles.code}>{error.code}</code>}
-        {error.message}
+        <bdi>{error.message}</bdi>
       </p>
       {error.stack && (
         <details className={styles.stack}>

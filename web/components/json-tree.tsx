@@ -58,7 +58,7 @@ function Entry({ name, value, depth }: { name: string; value: Json; depth: numbe
   if (branch) return <OpenableEntry name={name} value={branch} depth={depth} />;
   return (
     <li className={styles.leaf}>
-      <span className={styles.key}>{name}</span>
+      <bdi className={styles.key}>{name}</bdi>
       <Value value={value} depth={depth + 1} />
     </li>
   );
@@ -71,7 +71,7 @@ function OpenableEntry({ name, value, depth }: { name: string; value: Branch; de
   return (
     <li>
       <button type="button" className={styles.opener} aria-expanded={open} onClick={() => setOpen(!open)}>
-        <span className={styles.key}>{name}</span>
+        <bdi className={styles.key}>{name}</bdi>
         <span className={styles.size}>{Array.isArray(value) ? words.items(size) : words.keys(size)}</span>
       </button>
       {open && <Branches value={value} depth={depth + 1} />}
@@ -84,7 +84,7 @@ function Text({ value }: { value: string }) {
   const [whole, setWhole] = useState(false);
   const cut = !whole && value.length > textShownFirst * 1.2;
   return (
-    <span className={styles.string}>
+    <span className={styles.string} dir="auto">
       {cut ? value.slice(0, textShownFirst) : value}
       {cut && (
         <button type="button" className={styles.more} onClick={() => setWhole(true)}>

@@ -24,7 +24,8 @@ export function Logout() {
     },
     onError: (error) => say(tell(error), true),
   });
-  if (!data?.canLogOut) return null;
+  if (!data) return <span className={styles.logoutPlace} />;
+  if (!data.canLogOut) return null;
   return (
     <button
       type="button"

@@ -16,7 +16,7 @@ export function PageHeader({
   children,
 }: {
   title: string;
-  /** When the data shown was read; 0 while there is none. */
+  /** When the data shown was read; 0 while there is none, which keeps its place. */
   readAtMs?: number;
   children?: ReactNode;
 }) {
@@ -26,7 +26,11 @@ export function PageHeader({
   return (
     <header className={styles.header}>
       <h1>{title}</h1>
-      <span className={styles.readAt}>{readAtMs ? words.readAt(format.clock(new Date(readAtMs))) : ""}</span>
+      {readAtMs !== undefined && (
+        <span className={styles.readAt}>
+          {readAtMs > 0 ? words.readAt(format.clock(new Date(readAtMs))) : "\u00a0"}
+        </span>
+      )}
       <div className={styles.actions}>{children}</div>
     </header>
   );

@@ -2,6 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
 import { ApiError, api } from "../api.ts";
+import type { Completion } from "../contract.ts";
 import { useWords } from "../i18n/language.tsx";
 import { Icon } from "./icon.tsx";
 import styles from "./query-box.module.css";
@@ -31,7 +32,7 @@ export function QueryBox({
     onSearch(next.trim());
   };
   const accept = (index: number) => {
-    const next = completion.accept(index, text);
+    const next = completion.accept(index);
     if (!next) return;
     setText(next.text);
     requestAnimationFrame(() => input.current?.setSelectionRange(next.caret, next.caret));
@@ -173,13 +174,17 @@ function useCompletion() {
   }, [typed]);
   const { data } = useQuery({
     queryKey: ["complete", asked?.text, asked?.position],
-    queryFn: ({ signal }) => api.complete(asked!.text, asked!.position, signal),
+    queryFn: async ({ signal }) => ({
+      ...(await api.complete(asked!.text, asked!.position, signal)),
+      asked: asked!,
+    }),
     enabled: asked !== undefined,
     placeholderData: (before) => before,
     retry: false,
     gcTime: 60_000,
   });
-  const items = typed && asked && data ? data.items.slice(0, itemsMax) : [];
+  const grown = typed && asked && data && grownBy(data, typed);
+  const items = grown === undefined ? [] : data!.items.slice(0, itemsMax);
   return {
     items,
     active: active < items.length ? active : -1,
@@ -193,13 +198,25 @@ function useCompletion() {
       setActive(-1);
       setTyped(undefined);
     },
-    accept: (index: number, text: string) => {
+    accept: (index: number) => {
       const item = items[index];
-      if (!data || !item) return undefined;
+      if (!typed || !data || !item) return undefined;
       setActive(-1);
       setTyped(undefined);
-      const before = text.slice(0, data.from) + item.text + (item.text.endsWith(":") ? "" : " ");
-      return { text: before + text.slice(data.to).trimStart(), caret: before.length };
+      const before = typed.text.slice(0, data.from) + item.text + (item.text.endsWith(":") ? "" : " ");
+      return { text: before + typed.text.slice(data.to + grown!).trimStart(), caret: before.length };
     },
   };
+}
+
+/** By how much what is to be replaced has grown, or shrunk, since it was asked about; undefined when another place is typed at. */
+function grownBy({ asked, from }: Completion & { asked: Asked }, typed: Asked): number | undefined {
+  const grown = typed.text.length - asked.text.length;
+  const place = Math.min(asked.position, typed.position);
+  const isSame =
+    typed.position === asked.position + grown &&
+    place >= from &&
+    typed.text.slice(0, place) === asked.text.slice(0, place) &&
+    typed.text.slice(typed.position) === asked.text.slice(asked.position);
+  return isSame ? grown : undefined;
 }

@@ -138,7 +138,12 @@ function useLasting(holds: boolean): boolean {
 
 function LiveMark({ state }: { state: LiveState }) {
   const words = useWords();
-  const text = { live: words.live, reconnecting: words.reconnecting, offline: words.offline }[state];
+  const text = {
+    opening: undefined,
+    live: words.live,
+    reconnecting: words.reconnecting,
+    offline: words.offline,
+  }[state];
   return (
     <span className={styles.liveMark} title={text}>
       <span className={`${styles.dot} ${styles[state]}`} />

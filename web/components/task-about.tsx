@@ -10,10 +10,19 @@ const partMax = 80;
 
 export function TaskAbout({ task }: { task: TaskDocument }) {
   if (task.status === "FAILED" || (task.status === "PENDING" && task.error)) {
-    return <span className={styles.error}>{firstLine(task.error ?? "")}</span>;
+    return <Line className={styles.error!}>{firstLine(task.error ?? "")}</Line>;
   }
   if (task.status === "RUNNING" && task.progress) return <ProgressLine progress={task.progress} />;
-  return <>{payloadLine(task.payload) ?? task.description ?? ""}</>;
+  return <Line>{payloadLine(task.payload) ?? task.description ?? ""}</Line>;
+}
+
+/** From right to left when its text begins so: what does not fit is cut off at its end, not at its beginning. */
+function Line({ className = "", children }: { className?: string; children: string }) {
+  return (
+    <span dir="auto" className={`${styles.line} ${className}`}>
+      {children}
+    </span>
+  );
 }
 
 export function ProgressLine({
@@ -32,7 +41,7 @@ export function ProgressLine({
       ) : null}
       <span>{total ? `${format.count(done)} / ${format.count(total)}` : format.count(done)}</span>
       {wide && total ? <span>{format.wholePercent(Math.min(1, done / total))}</span> : null}
-      {message && <span className={styles.message}>{message}</span>}
+      {message && <bdi className={styles.message}>{message}</bdi>}
     </span>
   );
 }
@@ -51,8 +60,15 @@ function addValues(object: { [key: string]: Json }, prefix: string, parts: strin
   for (const [key, value] of Object.entries(object)) {
     if (parts.length === partsMax) return;
     if (isObject(value) && Object.keys(value).length > 0) addValues(value, `${prefix}${key}.`, parts);
-    else parts.push(`${prefix}${key}: ${short(value)}`);
+    else parts.push(`${isolated(prefix + key)}: ${isolated(short(value))}`);
   }
+}
+
+const rightToLeft = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u202a-\u202e\u2066-\u2069]/;
+
+/** Texts of different directions stay in the order they are in. */
+function isolated(text: string): string {
+  return rightToLeft.test(text) ? `\u2068${text}\u2069` : text;
 }
 
 function short(value: Json): string {

@@ -100,10 +100,12 @@ export function columnsToChoose(narrow: boolean): readonly TaskColumn[] {
  * The columns shown and the way to change them: the known ones in their fixed order, and before the numbers the
  * reader's own, each a path like `payload.user.id` or `result.rows`. A phone has a choice of its own, none at first.
  */
-export function useTaskColumns() {
+export function useTaskColumns({ q = "", sort = "" }: { q?: string | undefined; sort?: string | undefined }) {
   const narrow = useNarrow();
   const [choices, setChoices] = useState(keptChoices);
-  const shown = narrow ? choices.phone : choices.wide;
+  const chosen = narrow ? choices.phone : choices.wide;
+  const sorted = sortedColumn(q, sort);
+  const shown = sorted === undefined || chosen.includes(sorted) ? chosen : [...chosen, sorted];
   const own = shown.filter(isPath);
   const known = columnsToChoose(narrow).filter(({ key }) => shown.includes(key));
   const change = (next: readonly string[]) => {
@@ -114,17 +116,34 @@ export function useTaskColumns() {
     columns: narrow || known.length + own.length > 0 ? withOwn(known, own) : taskColumns.slice(0, 3),
     own,
     has: (key: string) => shown.includes(key),
+    /** What the list is sorted by is there as long as it is. */
+    isFixed: (key: string) => key === sorted && !chosen.includes(key),
     toggle: (key: string) => {
-      if (!shown.includes(key)) change([...shown, key]);
-      else if (narrow || shown.length > 1) change(shown.filter((one) => one !== key));
+      if (!chosen.includes(key)) change([...chosen, key]);
+      else if (narrow || chosen.length > 1) change(chosen.filter((one) => one !== key));
     },
     /** False when it is no path, or one too many. */
     add: (path: string) => {
       if (!isPath(path) || own.length >= ownColumnsMax) return false;
-      if (!shown.includes(path)) change([...shown, path]);
+      if (!chosen.includes(path)) change([...chosen, path]);
       return true;
     },
   };
+}
+
+/** By the names of orders: of the choice above the list, and of `sort:` in the query. */
+const columnOfOrder: { [order: string]: string } = {
+  updated: "updated",
+  updatedat: "updated",
+  due: "due",
+  dueat: "due",
+  priority: "priority",
+  duration: "took",
+};
+
+function sortedColumn(q: string, sort: string): string | undefined {
+  const order = sort || /(?:^|\s)sort:(-?\w+)/i.exec(q)?.[1] || "";
+  return columnOfOrder[order.replace("-", "").toLowerCase()];
 }
 
 function keptChoices(): { wide: readonly string[]; phone: readonly string[] } {

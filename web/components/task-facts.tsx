@@ -98,7 +98,7 @@ function AttributeLinks({ attributes }: { attributes: NonNullable<TaskDocument["
   return Object.entries(attributes).flatMap(([name, values]) =>
     [values].flat().map((value) => (
       <span key={`${name} ${value}`} className={styles.attribute}>
-        {name} <SearchLink field={name} value={String(value)} />
+        <bdi>{name}</bdi> <SearchLink field={name} value={String(value)} />
       </span>
     )),
   );
@@ -118,7 +118,7 @@ function Tags({ tags }: { tags: readonly string[] }) {
 function SearchLink({ field, value, code = false }: { field: string; value: string; code?: boolean }) {
   return (
     <Link to="/tasks" search={{ q: `${field}:${quoted(value)}` }} className={code ? "mono" : ""}>
-      {value}
+      <bdi>{value}</bdi>
     </Link>
   );
 }

@@ -206,6 +206,7 @@ export const en = {
   searchedBackTo: (time: string) => `Not everything was looked at: searched back to ${time}.`,
   searchOn: "Search on",
   noneSoFar: "None was found so far",
+  searchingOn: "Searching on until one is found…",
   noTasksTitle: "No task fits this search",
   noTasksText: "Take a word or a status away, or look at all tasks.",
   showAllTasks: "Show all tasks",

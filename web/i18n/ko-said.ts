@@ -263,6 +263,10 @@ export const sentences: readonly [english: string, korean: string][] = [
   ],
   ["{} is read as a text to look for; write {}.{}", "{0}은(는) 찾을 글로 읽힙니다. {1}(으)로 쓰세요. {2}"],
   [
+    "* is looked for as a sign; a query without it finds all.{}",
+    "*은 글자 그대로 찾습니다. 빼면 모두 찾습니다. {0}",
+  ],
+  [
     'Only straight quotes (") hold a text together; others are signs to look for.{}',
     '글은 곧은 따옴표(")로만 묶입니다. 다른 따옴표는 찾을 글자로 읽힙니다. {0}',
   ],

@@ -103,8 +103,10 @@ export const ko: Messages = {
 
   searchTasks: "태스크 검색",
   searchHint: "status:failed type:email* created:>2h “단어”",
-  queryUnreadable: (column, problem) =>
-    `${number.format(column)}번째 글자부터 읽을 수 없습니다: ${said(problem)}.`,
+  queryUnreadable: (column, problem) => {
+    const told = said(problem).trimEnd();
+    return `${number.format(column)}번째 글자부터 읽을 수 없습니다: ${told}${/[.?:]$/.test(told) ? "" : "."}`;
+  },
   searchSyntax: "검색 방법",
   exampleFields: "필드, *는 단어의 나머지",
   exampleTimes: "2시간 안에 생성, 30초 넘게 걸림",
@@ -192,6 +194,7 @@ export const ko: Messages = {
   searchedBackTo: (time) => `일부만 확인했습니다: ${time}까지 검색함.`,
   searchOn: "계속 검색",
   noneSoFar: "아직 찾은 태스크가 없습니다",
+  searchingOn: "하나를 찾을 때까지 계속 검색하는 중…",
   noTasksTitle: "검색에 맞는 태스크가 없습니다",
   noTasksText: "단어나 상태를 빼 보거나 전체 태스크를 확인하세요.",
   showAllTasks: "전체 태스크 보기",

@@ -58,7 +58,11 @@ function DefinitionTable({ definitions }: { definitions: readonly DefinitionDocu
               <Link to="/tasks" search={{ type: definition.id }}>
                 {definition.id}
               </Link>
-              {definition.description && <span className={styles.description}>{definition.description}</span>}
+              {definition.description && (
+                <span className={styles.description} dir="auto">
+                  {definition.description}
+                </span>
+              )}
               <span className={table.below}>
                 {words.queue}: {definition.queue} · {words.attempts}: {format.count(definition.maxAttempts)}
               </span>

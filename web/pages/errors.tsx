@@ -81,7 +81,7 @@ function Groups({
         {errors.map((group) => (
           <tr key={group.fingerprint}>
             <th className={table.wide}>
-              <Link to="/tasks" search={{ q: group.query }} className={styles.message!}>
+              <Link to="/tasks" search={{ q: group.query }} className={styles.message!} dir="auto">
                 {group.message}
               </Link>
               <span className={table.below}>

@@ -59,7 +59,11 @@ function Detail({ detail: { task, attempts } }: { detail: TaskDetail }) {
           <code className={styles.id}>{task.id}</code>
           <CopyButton text={task.id} label={`${words.copy}: ${words.id}`} />
         </div>
-        {task.description && <p className={styles.description}>{task.description}</p>}
+        {task.description && (
+          <p className={styles.description} dir="auto">
+            {task.description}
+          </p>
+        )}
         <TaskButtons task={task} />
       </header>
       <Notes task={task} />

@@ -1,5 +1,5 @@
 /** Tasks: the search box, statuses, and the list. The whole search is in the address. */
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useEffect, useMemo, useRef } from "react";
 import type { TaskSearch } from "../api.ts";
@@ -32,7 +32,7 @@ export function Tasks() {
   const navigate = useNavigate();
   const found = useFoundTasks(search);
   const selection = useSelection(found.tasks);
-  const columns = useTaskColumns();
+  const columns = useTaskColumns(search);
   const change = (part: TaskSearch) => navigate({ to: "/tasks", search: { ...search, ...part } });
   return (
     <div className={styles.page}>
@@ -97,21 +97,21 @@ function Found({
   return (
     <>
       {unfinished && (
-        <div className={styles.unfinished} role="status">
+        <div className={styles.unfinished} role="status" aria-busy={found.searchingOn}>
           <span>
             {unfinished.searchedBackTo &&
               words.searchedBackTo(format.precise(new Date(unfinished.searchedBackTo)))}{" "}
             {unfinished.hint && words.said(unfinished.hint)}
           </span>
           {(found.isCut || found.tasks.length === 0) && found.hasMore && (
-            <Button small onClick={found.searchOn} pending={found.loadingMore}>
-              {found.loadingMore ? words.loadingMore : words.searchOn}
+            <Button small onClick={found.searchingOn ? found.stop : found.searchOn}>
+              {found.searchingOn ? words.stop : words.searchOn}
             </Button>
           )}
         </div>
       )}
       {found.tasks.length === 0 ? (
-        <Empty title={words.noneSoFar} />
+        <Empty title={found.searchingOn ? words.searchingOn : words.noneSoFar} />
       ) : (
         <TaskList
           key={found.name}
@@ -158,7 +158,13 @@ function Help() {
 function Statuses({ search, isListed }: { search: TaskSearch; isListed: boolean }) {
   const words = useWords();
   const format = useFormat();
-  const { data } = useQuery({ ...queries.statusCounts(search), retry: false, enabled: isListed });
+  // Until it is counted, the places that the search before needed are kept, without what it said.
+  const { data, isPlaceholderData } = useQuery({
+    ...queries.statusCounts(search),
+    retry: false,
+    enabled: isListed,
+    placeholderData: keepPreviousData,
+  });
   const counts = useMemo(() => new Map(data?.groups.map((group) => [group.status, group.count])), [data]);
   const all = data?.groups.reduce((sum, group) => sum + group.count, 0);
   const isEstimate = data?.sampled !== undefined;
@@ -170,6 +176,7 @@ function Statuses({ search, isListed }: { search: TaskSearch; isListed: boolean 
         search={search}
         label={words.allStatuses}
         count={all === undefined ? "" : format.about(all, isEstimate)}
+        isCounted={!isPlaceholderData}
       />
       {statuses.map((status) => (
         <StatusLink
@@ -178,6 +185,7 @@ function Statuses({ search, isListed }: { search: TaskSearch; isListed: boolean 
           status={status}
           label={words[status]}
           count={data ? counted(status) : ""}
+          isCounted={!isPlaceholderData}
         />
       ))}
     </nav>
@@ -189,11 +197,13 @@ function StatusLink({
   status,
   label,
   count,
+  isCounted,
 }: {
   search: TaskSearch;
   status?: (typeof statuses)[number];
   label: string;
   count: string;
+  isCounted: boolean;
 }) {
   const here = search.status === status;
   const link = useRef<HTMLAnchorElement>(null);
@@ -212,7 +222,7 @@ function StatusLink({
     >
       {status && <StatusMark status={status} />}
       {label}
-      <span className={styles.count}>{count}</span>
+      <span className={isCounted ? styles.count : `${styles.count} ${styles.uncounted}`}>{count}</span>
     </Link>
   );
 }

@@ -4,7 +4,6 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { extname, join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import type { Attention, TaskDocument } from "../../../web/contract.ts";
 import type { World } from "./fixture-data.ts";
 
@@ -26,8 +25,6 @@ export interface FixtureServer {
   requests: string[];
   /** When set, the API answers 401. */
   locked: boolean;
-  /** How long a change takes. */
-  slowMs: number;
   addTask(task: Partial<TaskDocument>): void;
   close(): Promise<void>;
 }
@@ -58,7 +55,6 @@ export async function startFixtureServer({
     world,
     requests: [],
     locked: false,
-    slowMs: 0,
     addTask(task) {
       const at = new Date().toISOString();
       const like = world.tasks.find(({ status }) => status === "PENDING") ?? world.tasks[0]!;
@@ -104,7 +100,6 @@ export async function startFixtureServer({
       response.write(": hello\n\n");
       return;
     }
-    if (request.method !== "GET" && fixture.slowMs > 0) await setTimeout(fixture.slowMs);
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = chunks.length > 0 ? JSON.parse(Buffer.concat(chunks).toString()) : {};
