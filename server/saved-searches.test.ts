@@ -125,4 +125,4 @@ test("a running worker looks at the rules by itself", async () => {
   });
   await dure.start();
   expect(await paged.promise).toMatchObject({ search: "any", count: 6, rule: { over: 3 } });
-}, 15_000);
+});

@@ -158,6 +158,18 @@ export const kinds: readonly Kind[] = [
     search: (random, now) => ({ ...about(random, now), attributes: { plan: pick(random, plans) } }),
   },
   {
+    name: "attribute (plan: a third), by another order",
+    targets: budget,
+    ask: "page",
+    search: (random) => ({
+      definitions: false,
+      attributes: { plan: pick(random, plans) },
+      sortBy: pick(random, ["startedAt", "dueAt", "duration", "priority"] as const),
+      sortOrder: pick(random, ["asc", "desc"] as const),
+    }),
+    share: 0.2,
+  },
+  {
     name: "text: word or phrase",
     targets: texts,
     ofTexts: true,
@@ -245,6 +257,16 @@ export const kinds: readonly Kind[] = [
     search: (random, now) => {
       const start = now - Math.floor(random() * days * dayMs);
       return { definitions: false, startedAt: { gte: new Date(start), lt: new Date(start + hourMs) } };
+    },
+    share: 0.2,
+  },
+  {
+    name: "completed within an hour, newest",
+    targets: budget,
+    ask: "page",
+    search: (random, now) => {
+      const start = now - Math.floor(random() * days * dayMs);
+      return { definitions: false, completedAt: { gte: new Date(start), lt: new Date(start + hourMs) } };
     },
     share: 0.2,
   },

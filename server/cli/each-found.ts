@@ -49,10 +49,16 @@ export function isByQuery(options: QueryOptions, ids: readonly string[]): boolea
     );
   }
   if (query !== undefined) return true;
-  if (options.dryRun) throw new CommandError("--dry-run is for --query.");
-  if (options.background) throw new CommandError("--background is for --query.");
-  if (options.rate !== undefined) throw new CommandError("--rate is for --query.");
+  if (options.dryRun) refuseWithIds("--dry-run", ids);
+  if (options.background) refuseWithIds("--background", ids);
+  if (options.rate !== undefined) refuseWithIds("--rate", ids);
   return false;
+}
+
+/** What was meant as a query may have been given where ids stand. */
+function refuseWithIds(option: string, ids: readonly string[]): never {
+  const query = ids.join(" ").replaceAll("'", "'\\''");
+  throw new CommandError(`${option} is for --query. If that was one, write --query '${query}'.`);
 }
 
 /** Answers the exit code. @param verb such as `retried` @param edit of 'edit': what to change */

@@ -1,15 +1,13 @@
-/** Wrong tokens: so many a minute from one address, and so many of all together; then none is looked at until the minute is over. */
+/** Wrong tokens: so many in any minute from one address, and so many of all together; then none is looked at until the first is a minute ago. */
 
 const perAddressMax = 20;
 const togetherMax = 300;
-const addressesMax = 1_000;
 const windowMs = 60_000;
 
 export class Failures {
   readonly #now: () => number;
-  readonly #byAddress = new Map<string, number>();
-  #together = 0;
-  #since = 0;
+  /** Of the last minute, the oldest first; never more than there may be of all together. */
+  #lately: { at: number; network: string }[] = [];
 
   constructor(now: () => number) {
     this.#now = now;
@@ -17,19 +15,18 @@ export class Failures {
 
   /** @param address undefined where it is not known: all of those are one */
   areTooMany(address: string | undefined): boolean {
-    if (this.#now() - this.#since > windowMs) {
-      this.#since = this.#now();
-      this.#together = 0;
-      this.#byAddress.clear();
-    }
-    return this.#together >= togetherMax || (this.#byAddress.get(networkOf(address)) ?? 0) >= perAddressMax;
+    const now = this.#now();
+    // A clock that was set back locks nobody out for longer.
+    this.#lately = this.#lately.filter(({ at }) => Math.abs(now - at) <= windowMs);
+    const mine = networkOf(address);
+    return (
+      this.#lately.length >= togetherMax ||
+      this.#lately.filter(({ network }) => network === mine).length >= perAddressMax
+    );
   }
 
   add(address: string | undefined): void {
-    this.#together += 1;
-    const network = networkOf(address);
-    const count = (this.#byAddress.get(network) ?? 0) + 1;
-    if (count > 1 || this.#byAddress.size < addressesMax) this.#byAddress.set(network, count);
+    this.#lately.push({ at: this.#now(), network: networkOf(address) });
   }
 }
 

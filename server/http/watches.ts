@@ -68,25 +68,31 @@ export class Watches {
     // What cannot be watched is an error of the request, not of the stream.
     await this.#dure.searchTaskPage({ ...searchOf(filters), updatedSince: since ?? "now", limit: 1 });
     const denied = new AbortController();
+    const begun = Promise.withResolvers<void>();
     const changes = this.#dure.watchTasks({
       ...searchOf(filters),
       ...(since !== undefined && { since }),
       signal: AbortSignal.any([request.signal, denied.signal]),
+      onBegin: begun.resolve,
     });
+    // Whoever has the answer is told of all that happens from then on.
+    const first = changes.next();
+    await Promise.race([begun.promise, first]);
     const check = async () => {
       if (!(await this.#gate.isStillAdmitted(request, seesPayloads))) denied.abort();
     };
-    return this.#written(changes, documents, check, leave);
+    return this.#written({ first, changes }, documents, check, leave);
   }
 
   #written(
-    changes: AsyncIterator<TaskChange, undefined>,
+    { first, changes }: Begun,
     documents: Documents,
     check: () => Promise<void>,
     leave: () => void,
   ): ReadableStream<Uint8Array> {
     const encoder = new TextEncoder();
     let heartbeat: NodeJS.Timeout | undefined;
+    let next: Begun["first"] | undefined = first;
     const end = () => {
       leave();
       clearInterval(heartbeat);
@@ -102,11 +108,12 @@ export class Watches {
         }, this.#heartbeatMs).unref();
       },
       pull: async (controller) => {
-        const next = await changes.next().catch((error) => {
+        const { done, value } = await (next ?? changes.next()).catch((error) => {
           end();
           throw error;
         });
-        if (!next.done) return controller.enqueue(encoder.encode(eventOf(next.value, documents)));
+        next = undefined;
+        if (!done) return controller.enqueue(encoder.encode(eventOf(value, documents)));
         end();
         controller.close();
       },
@@ -116,6 +123,12 @@ export class Watches {
       },
     });
   }
+}
+
+/** A watch, and its first change, which is waited for already. */
+interface Begun {
+  first: Promise<IteratorResult<TaskChange, undefined>>;
+  changes: AsyncIterator<TaskChange, undefined>;
 }
 
 function eventOf({ change, task, cursor, isDeleted }: TaskChange, documents: Documents): string {

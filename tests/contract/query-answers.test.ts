@@ -3,6 +3,7 @@ import { beforeEach, expect, test } from "vitest";
 import { summarizeTasksIn } from "../../server/tasks/core/counts/summary.ts";
 import { countTasksIn, searchTaskPageIn } from "../../server/tasks/core/find.ts";
 import type { Instance } from "../../server/tasks/core/instance.ts";
+import { formatQuery } from "../../server/tasks/core/query/query-text.ts";
 import type { TaskSearchOptions } from "../../server/tasks/core/search.ts";
 import { searchableText } from "../../server/tasks/core/values/searchable-text.ts";
 import { newDefinition, newTask, someError } from "../support/builders.ts";
@@ -38,6 +39,15 @@ onEachStore("queries", (world) => {
     );
     const [claimed] = await world.claim({ queues: ["default"] });
     await world.settle(claimed!, "failed", { error: someError });
+  });
+
+  test("the name of an attribute may be of any script", async () => {
+    await world.enqueue(newTask({ id: "named", attributes: { 고객번호: 42 } }));
+    expect(await idsOf({ query: "고객번호:42" })).toEqual(["named"]);
+    expect(await idsOf({ query: "has:고객번호 attribute.고객번호:>41" })).toEqual(["named"]);
+    const { groups } = await summarizeTasksIn(instance(), { by: ["attribute.고객번호"] });
+    expect(groups).toEqual([{ "attribute.고객번호": 42, count: 1 }]);
+    expect(formatQuery({ filter: { attributes: { 고객번호: "가 나" } } })).toBe('고객번호:"가 나"');
   });
 
   test.each<[string, string[]]>([

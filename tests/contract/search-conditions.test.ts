@@ -10,9 +10,10 @@ import type { TaskSortField } from "../../server/tasks/core/search.ts";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { searchableText } from "../../server/tasks/core/values/searchable-text.ts";
-import { newSearch, newTask, settlementOf, someError, startAt } from "../support/builders.ts";
+import { newDefinition, newSearch, newTask, settlementOf, someError, startAt } from "../support/builders.ts";
 import fc from "../support/fast-check.ts";
 import { countOf, tasksOf } from "../support/found.ts";
+import { placeBehind } from "../support/search-pages.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";
 
 const runs = 60;
@@ -194,7 +195,7 @@ onEachStore("searchTasks with conditions", (world) => {
       expect(tasks).toEqual([]);
       if (!stoppedAt) break;
       expect(stoppedAt).not.toEqual(after && { value: after.value, id: after.id });
-      after = { ...stoppedAt, backwards: false };
+      after = placeBehind(stoppedAt);
     }
     expect(stops).toBeLessThan(1_000);
   });
@@ -209,12 +210,29 @@ onEachStore("searchTasks with conditions", (world) => {
     if (isFull && !found.isPartial) expect(idsOf(found.tasks)).toEqual(inOrder.slice(0, 5));
     else expect(found.stoppedAt === undefined).toBe(found.isPartial ?? false);
     if (found.stoppedAt) {
-      const after = { ...found.stoppedAt, backwards: false };
+      const after = placeBehind(found.stoppedAt);
       const rest = await tasksOf(world.store.searchTasks({ ...search, after }));
       expect([...idsOf(found.tasks), ...idsOf(rest)]).toEqual(inOrder);
     }
     const { count, errorMax } = await world.store.countTasks(newSearch({ where, budgetMs: 0 }));
     expect(Math.abs(count - all.length)).toBeLessThanOrEqual(errorMax);
+  });
+
+  test("the entry of a definition without tasks is among what meets a bound of its numbers", async () => {
+    ok(await world.store.saveDefinitions([{ ...newDefinition("unused"), priority: 3 }]));
+    const to = { value: 0, isIncluded: true };
+    const conditions: Condition[] = [
+      { kind: "range", field: field("attempts"), to },
+      { kind: "equals", field: field("priority"), values: [3] },
+      { kind: "range", field: field("priority"), from: { value: 2, isIncluded: true } },
+    ];
+    for (const where of conditions) {
+      const search = newSearch({ where, limit: 1_000, definitions: true });
+      const tasks = idsOf(expected(all, search));
+      expect(idsOf(await tasksOf(world.store.searchTasks(search)))).toEqual(["unused", ...tasks]);
+      const without = { ...search, definitions: false };
+      expect(idsOf(await tasksOf(world.store.searchTasks(without)))).toEqual(tasks);
+    }
   });
 
   test("a condition stands beside the plain filters, and beside an id", async () => {

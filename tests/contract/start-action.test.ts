@@ -153,7 +153,13 @@ describe.each(Object.entries(databases))("on %s", (name, makeDatabase) => {
       await once(worker, "exit");
       await dure.start();
       const task = await dure.waitForTask(id, { timeout: "50s" });
-      expect(task).toMatchObject({ status: "COMPLETED", crashes: 1, result: { matched: 40 } });
+      expect(task).toMatchObject({
+        status: "COMPLETED",
+        crashes: 1,
+        result: { matched: 40, isAtLeast: true },
+      });
+      const { records } = await dure.readAudit({ target: id, actions: ["end-action"] });
+      expect(records[0]?.after).toMatchObject({ isAtLeast: true });
       const { changed, skipped } = task.result as { changed: number; skipped: number };
       expect(changed + skipped).toBeGreaterThan(15);
       await ended(80);

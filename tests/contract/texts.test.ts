@@ -5,6 +5,7 @@ import type { StoreSearch } from "../../server/tasks/core/store.ts";
 import { searchableText } from "../../server/tasks/core/values/searchable-text.ts";
 import { newDefinition, newSearch, newTask, someError, startAt } from "../support/builders.ts";
 import { tasksOf } from "../support/found.ts";
+import { placeBehind } from "../support/search-pages.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";
 
 const has = (text: string): Condition => ({ kind: "text", text: foldText(text) });
@@ -192,6 +193,19 @@ onEachStore("texts", (world) => {
     expect(await ids(someError.message)).toEqual([a!.task.id]);
     expect(await ids(someError.message, { statuses: ["RUNNING"] })).toEqual([a!.task.id]);
     expect(await ids(someError.message, { statuses: ["PENDING"] })).toEqual([]);
+  });
+
+  test("a task that runs, which was changed and not indexed before", async () => {
+    const all = ["a", "b", "c"];
+    await world.enqueue(...all.map((id) => own(id, { word: `word of ${id}` })));
+    for (const id of all) ok(await world.store.editTask(id, { priority: 1 }));
+    const read = await world.store.readUnindexed({ limit: 2 });
+    const texts = read.map(({ ref, task, json }) => ({ ref, text: searchableText(task, [], json) }));
+    ok(await world.store.writeTexts(texts));
+    expect(await world.claim({ limit: 3 })).toHaveLength(3);
+    expect(await ids("word of", { sortBy: "id", descending: false })).toEqual(all);
+    await index(world);
+    expect(await ids("word of", { sortBy: "id", descending: false })).toEqual(all);
   });
 
   test("a task that runs, indexed or not, at its place in the order", async () => {
@@ -396,8 +410,8 @@ onEachStore("texts", (world) => {
       const part = await world.store.searchTasks({ ...search, ...(after && { after }) });
       found.push(...part.tasks.map(({ id }) => id));
       if (!part.stoppedAt) break;
-      after = { ...part.stoppedAt, backwards: false };
+      after = placeBehind(part.stoppedAt);
     }
     expect(found).toEqual(tasks.filter((_, at) => at % 7 === 6).map(({ id }) => id));
-  }, 30_000);
+  });
 });

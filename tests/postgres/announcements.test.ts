@@ -1,6 +1,6 @@
 /** A task is told of before it is stored, so that a claim waits for its commit: see announcements.ts. */
 import pg from "pg";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import type { News, TaskStore } from "../../server/tasks/core/store.ts";
 import { channelOf } from "../../server/tasks/stores/postgres/announcing/notifier.ts";
 import { quoted } from "../../server/tasks/stores/postgres/statement.ts";
@@ -9,8 +9,6 @@ import { newTask, newWorker } from "../support/builders.ts";
 import { CuttingProxy } from "../support/cutting-proxy.ts";
 import { PostgresServer } from "../support/postgres-server.ts";
 import { claimRequest, ok } from "../support/stores.ts";
-
-vi.setConfig({ testTimeout: 40_000 });
 
 // A server of their own, since whoever notifies much keeps an announcement waiting, which gives up soon.
 let server: PostgresServer;

@@ -94,7 +94,7 @@ test("an idle worker only looks, until there is something or it is told", async 
   const [store, other] = [await open(), await open()];
   await store.registerWorker(newWorker());
   const claim = async () => ok(await store.claimTasks(claimRequest({ suspect: true })));
-  const dueAt = Date.now() + 400;
+  const dueAt = Date.now() + 2_000;
   expect(await claim()).toEqual({ claimed: [] });
   expect(await claim()).toEqual({ claimed: [] });
   ok(

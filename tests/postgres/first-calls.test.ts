@@ -95,6 +95,15 @@ test.each([offMs, -offMs])("enqueueing, on a machine that is %s ms ahead", async
   }
 });
 
+test.each([offMs, -offMs])("a query as options, on a machine that is %s ms ahead", async (ms) => {
+  const now = Date.now();
+  setMachine(ms);
+  const { createdAt } = await open().parseQuery("created:>2h");
+  expectNear((createdAt as { gte: Date }).gte, now - 2 * hourMs);
+  const text = await open().formatQuery({ query: "created:>2h" });
+  expectNear(new Date(text!.slice("created:".length, -"..".length)), now - 2 * hourMs);
+});
+
 test.each([offMs, -offMs])("an edit, on a machine that is %s ms ahead", async (ms) => {
   const now = Date.now();
   const [task] = await opened[0]!.searchTasks({ payload: { order: 1 } });

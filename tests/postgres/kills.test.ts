@@ -4,7 +4,7 @@ import { ensureBuilt } from "../support/cli.ts";
 import { crashDatabases } from "../support/crash-databases.ts";
 import { expectHarmlessKills } from "../support/harmless-kills.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 beforeAll(ensureBuilt, 60_000);
 

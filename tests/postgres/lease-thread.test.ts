@@ -1,6 +1,6 @@
 /** The thread that renews leases and listens: what becomes of its connection, of the main thread, and of what is notified. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Beat, LeaseRequest, News, TaskStore } from "../../server/tasks/core/store.ts";
 import { LeaseLink } from "../../server/tasks/stores/postgres/leases/lease-link.ts";
 import { createPostgresStore } from "../../server/tasks/stores/postgres/store.ts";
@@ -11,8 +11,6 @@ import { PostgresServer } from "../support/postgres-server.ts";
 import { takeTestSchema } from "../support/spare-schemas.ts";
 import { endThreads, holdMessages, noteThreads } from "../support/store-threads.ts";
 import { ok } from "../support/stores.ts";
-
-vi.setConfig({ testTimeout: 40_000 });
 
 const closing: (() => Promise<unknown>)[] = [];
 let schema: TestSchema;
@@ -151,7 +149,7 @@ test("a store that only listens finds out as well, and hears again", async () =>
     .toEqual([undefined, undefined, undefined]);
   heard.length = 0;
   ok(await other.enqueueTasks([newTask()]));
-  await expect.poll(() => heard, { timeout: 2_000 }).toContain("tasks");
+  await expect.poll(() => heard).toContain("tasks");
 });
 
 test("what another process does is heard by its kind, and what this one does once", async () => {

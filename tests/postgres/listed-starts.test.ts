@@ -182,6 +182,22 @@ test("some pages by start are of that list, and for some of these it has too few
   expect(found.lanes, JSON.stringify(found)).toBeGreaterThan(5);
 });
 
+test("the first by start of all are of that list as well, where nearly all have started", async () => {
+  const database = new Database(parseLocation(schema.url));
+  await database.open();
+  const search = newSearch({ sortBy: "startedAt", descending: false, limit, definitions: false });
+  const known = async (asked: StoreSearch) =>
+    database.snapshot(async (session) => {
+      const { pairs } = await outline(session, asked);
+      const listed = listedStatement(asked, pairs, { limit, all: tasks });
+      return listed && (await session.query(listed.statement, listed.values)).map((row) => [row[0], row[4]]);
+    }, planningOnce);
+  const first = idsOf(fitting(search).slice(0, limit)).map((id) => [0, id]);
+  expect(await known(search)).toEqual(first);
+  expect(await known({ ...search, statuses: ["FAILED"] })).toBeUndefined();
+  await database.close();
+});
+
 test("an hour of the list that is full of what waits is not walked to its end", async () => {
   const from = now - 12 * dayMs;
   const records = Array.from({ length: 2_000 }, (_, n) => ({

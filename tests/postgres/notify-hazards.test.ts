@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import pg from "pg";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { channelOf } from "../../server/tasks/stores/postgres/announcing/notifier.ts";
 import { Database } from "../../server/tasks/stores/postgres/connections/database.ts";
 import { parseLocation } from "../../server/tasks/stores/postgres/connections/location.ts";
@@ -15,8 +15,6 @@ import { CuttingProxy } from "../support/cutting-proxy.ts";
 import { FaultWorld } from "../support/fault-world.ts";
 import { createTestSchema, queryPostgres } from "../support/postgres.ts";
 import { PostgresServer } from "../support/postgres-server.ts";
-
-vi.setConfig({ testTimeout: 40_000 });
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
@@ -94,7 +92,7 @@ async function holdLease(url: string): Promise<void> {
     },
   });
   lease.alive();
-  await expect.poll(() => beats, { timeout: 3_000 }).toBeGreaterThan(0);
+  await expect.poll(() => beats).toBeGreaterThan(0);
 }
 
 async function waitsFor(server: PostgresServer, event: string): Promise<number> {

@@ -16,7 +16,7 @@ beforeEach(async () => {
   const log = (message: string) => void logged.push(message);
   dure = createDure({
     database: url.href,
-    worker: { lease: "1s", stopGrace: 0 },
+    worker: { lease: "3s", stopGrace: 0 },
     logger: { info: log, warn: log, error: log },
   });
 });
@@ -68,11 +68,12 @@ test("its tasks run again under another worker, and the attempts of before are a
   await expect.poll(() => starts.length).toBe(2);
   const seen = await renewals();
   await expect.poll(renewals).toBeGreaterThan(seen);
+  // On a busy machine what is put back runs again before the edit is answered.
+  const before = starts.slice();
   await restore();
 
   // At once, so that the worker of before may be given it with the fence that it runs it by.
   await dure.editTask("waited", { runAt: new Date() });
-  const before = starts.slice();
   expect(await Promise.all(before.map(({ reason }) => reason))).toEqual(["lease-lost", "lease-lost"]);
   for (const { end } of before) end("of before");
   const again = () => starts.slice(2).map(({ id }) => id);

@@ -1,4 +1,5 @@
 /** Pages that are read from the list of all tasks, in the order of their ids, are those that the streams of each lane and status would give. */
+import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { recordOf } from "../../bench/search/records.ts";
 import type { StoreSearch, TaskRecord, TaskStore } from "../../server/tasks/core/store.ts";
@@ -195,3 +196,32 @@ test.each(["dueAt", "priority"] as const)(
       expect(idsOf((await crowded.searchTasks(search)).tasks)).toEqual(wanted);
   },
 );
+
+const isOfPage = (name: string | undefined) => /^(searchTasks|listedStarts|nearKeys):/.test(name ?? "");
+
+test.each(["createdAt", "id", "startedAt", "dueAt", "priority"] as const)(
+  "by %s the newest that the list has too few of are read from the streams at once the next time",
+  async (sortBy) => {
+    const search = newSearch({ sortBy, statuses: ["FAILED"], limit: 5, definitions: false });
+    const fresh = createPostgresStore({ url: schema.url });
+    await fresh.open();
+    const bind = vi.spyOn(pg.Connection.prototype, "bind");
+    const asked: number[] = [];
+    for (let time = 0; time < 3; time += 1) {
+      bind.mockClear();
+      const { tasks: page } = await fresh.searchTasks(search);
+      expect(idsOf(page), `${time}`).toEqual(
+        sortBy === "startedAt" ? startedLast(5) : idsOf(fitting(search).slice(0, 5)),
+      );
+      asked.push(bind.mock.calls.filter(([given]) => isOfPage(given?.statement)).length);
+    }
+    bind.mockRestore();
+    await fresh.close();
+    expect(asked).toEqual([2, 1, 1]);
+  },
+);
+
+function startedLast(count: number): string[] {
+  const failed = all.filter(({ status }) => status === "FAILED");
+  return idsOf(failed.sort((a, b) => b.startedAt! - a.startedAt!).slice(0, count));
+}

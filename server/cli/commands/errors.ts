@@ -34,14 +34,15 @@ const errors: Action<object> = async (context) => {
   const { output } = context;
   output.document(found);
   if (found.errors.length === 0) return output.note("No task has failed.");
-  output.print(renderTable(output, columns(output, Date.now()), found.errors));
+  output.print(renderTable(output, errorColumns(output, Date.now()), found.errors));
   if (found.lookedBackTo !== undefined) {
     output.note(`Of the latest failures alone, back to ${formatInstant(new Date(found.lookedBackTo))}.`);
   }
   output.note(`All of the first again: dure retry --query '${plainLine(found.errors[0]!.query)}'`);
 };
 
-function columns(output: Output, now: number): Column<ErrorGroup>[] {
+/** The columns of errors that say the same. */
+export function errorColumns(output: Output, now: number): Column<ErrorGroup>[] {
   return [
     { head: "count", cell: ({ count }) => formatCount(count), right: true },
     {
@@ -51,12 +52,22 @@ function columns(output: Output, now: number): Column<ErrorGroup>[] {
       optional: true,
     },
     { head: "last", cell: ({ lastAt }) => formatRelative(new Date(lastAt), now), right: true },
-    { head: "types", cell: ({ types }) => types.join(", "), flexible: true },
+    { head: "types", cell: ({ types }) => typesText(types, output.width), flexible: true },
     {
       head: "error",
       cell: ({ message }) => message,
       paint: (text) => output.colors.red(text),
       flexible: true,
+      below: true,
     },
   ];
+}
+
+const typesShown = 3;
+
+/** On a terminal the first of them, so that an error of many types keeps its place. */
+function typesText(types: readonly string[], width: number): string {
+  const left = types.length - typesShown;
+  if (left <= 0 || !Number.isFinite(width)) return types.join(", ");
+  return `${types.slice(0, typesShown).join(", ")} +${left}`;
 }

@@ -196,10 +196,17 @@ function filterOptions(options: Options): TaskSearchOptions {
     ...given(queue, (queues) => ({ queue: queues })),
     ...given(attribute, (texts) => ({ attributes: attributeFilters(texts) })),
     ...given(payload, (texts) => ({ and: payloadFilters(texts) })),
-    ...given(text, (texts) => ({ text: texts })),
+    ...given(text, (texts) => ({ text: texts.map(textToFind) })),
     ...given(createdRange(options), (createdAtRange) => ({ createdAtRange })),
     ...given(range(updatedFrom, updatedTo, "updated"), (updatedAtRange) => ({ updatedAtRange })),
   };
+}
+
+/** An option that lost its value, such as that of an empty variable, must not be asked for as a text. */
+function textToFind(text: string): string {
+  if (text.trim() === "")
+    throw new CommandError("--text is empty, which every task has in it; leave it out.");
+  return text;
 }
 
 function createdRange({ since, createdFrom, createdTo }: Options): DateRange | undefined {

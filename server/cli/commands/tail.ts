@@ -5,6 +5,8 @@ import type { Command } from "commander";
 import type { Dure } from "../../dure.ts";
 import type { LogEntry } from "../../tasks/core/attempt.ts";
 import { formatDuration } from "../../tasks/core/duration.ts";
+import { whyNothingFits } from "../../tasks/core/filters/why-nothing-fits.ts";
+import { readPageSearch } from "../../tasks/core/find.ts";
 import type { Task, TaskProgress } from "../../tasks/core/task.ts";
 import type { TaskChange, WatchOptions } from "../../tasks/core/watch/watch.ts";
 import { collect, given, parseStatuses } from "../arguments.ts";
@@ -32,6 +34,8 @@ const earlierMax = 1_000;
 /** With --logs so many that run already are followed, and looked at this often. */
 const runningMax = 100;
 const lookEveryMs = 1_000;
+/** How long is looked for a task that fits. */
+const hintBudget = "200ms";
 /** Under the status of the line above. */
 const margin = " ".repeat(11);
 const marks = { entered: "+", changed: "~", left: "-" } as const;
@@ -77,6 +81,7 @@ const tail: Action<Options> = async (context, options, words) => {
   const dure = context.open();
   const lines = new Lines(dure, context.output, logs);
   const { cursor, shown } = await lines.earlier(filters, since);
+  for (const hint of await hintsOf(dure, filters)) context.output.note(hint);
   const changes = dure.watchTasks({
     ...filters,
     ...given(cursor, (from) => ({ since: from })),
@@ -89,6 +94,15 @@ const tail: Action<Options> = async (context, options, words) => {
   });
   await Promise.all([addAll(lines, changes, shown).finally(() => stop.abort()), following]);
 };
+
+/** Where nothing fits now: why nothing can, which a wait would not tell. */
+async function hintsOf(dure: Dure, filters: WatchOptions): Promise<string[]> {
+  const asked = { ...filters, definitions: false };
+  const [found] = await dure.searchTasks({ ...asked, limit: 1, budget: hintBudget });
+  if (found) return [];
+  const store = await dure.instance.store();
+  return whyNothingFits(dure.instance, store, await readPageSearch(dure.instance, asked), filters);
+}
 
 async function addAll(
   lines: Lines,

@@ -85,8 +85,8 @@ export const actionRoutes = [
 ];
 
 /** JSON has no word of what is undefined: a filter that was forgotten looks as if none were meant. */
-function refuseNoFilter(filter: object): void {
-  if (Object.keys(filter).length > 0) return;
+function refuseNoFilter({ q, ...filter }: { q?: string }): void {
+  if (q?.trim() || Object.keys(filter).length > 0) return;
   throw new DureError(
     "INVALID_OPTION",
     'The action has no filter (q, status, type, queue, from or to), so that every task would fit; give q: "type:*" to mean every task.',

@@ -5,6 +5,7 @@ import { parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
 import type { Condition } from "./filters/condition.ts";
 import { fixedSearch, searchTaskPageIn, toStoreSearch } from "./find.ts";
+import { asGiven } from "./given.ts";
 import { grouped } from "./grouped.ts";
 import type { Instance } from "./instance.ts";
 import {
@@ -89,12 +90,13 @@ export async function actOnTasksIn(
   instance: Instance,
   search: ActionSearch,
   action: TaskAction,
-  options: ActOptions = {},
+  actOptions: ActOptions = {},
 ): Promise<ActReport> {
-  checkAct("actOnTasks", action, options, instance.clock.now());
+  checkAct("actOnTasks", action, actOptions, instance.clock.now());
   checkActionSearch("actOnTasks", search);
-  // As it is now: a caller may ask for something else by the same object while this waits.
-  const given = { ...search };
+  // As they are now: a caller may ask for something else by the same objects while this waits.
+  const given = asGiven(search);
+  const options = asGiven(actOptions);
   // Until the store is open the clock may be the machine's, and the set is what was changed before now.
   await instance.store();
   // Nothing happens to what is only counted: without an end of its own the kept counts tell how much that is.
@@ -205,8 +207,10 @@ export async function actOnSet(
   do {
     const asked = { ...fixed, limit: batchSize, ...(cursor && { cursor }) };
     let page = await searchTaskPageIn(instance, asked);
-    // Tasks whose texts wait to be indexed are of the set, too.
-    if (page.unindexed) page = await searchTaskPageIn(instance, { ...asked, budget: "none" });
+    // Tasks whose texts wait to be indexed are of the set, too, and so are those that no budget was long enough to come to.
+    const isNoFurther =
+      page.tasks.length === 0 && page.nextCursor !== undefined && page.nextCursor === cursor;
+    if (page.unindexed || isNoFurther) page = await searchTaskPageIn(instance, { ...asked, budget: "none" });
     // Left out here and not by the search, which an index may then serve by itself.
     const tasks = page.tasks.filter(({ type }) => type !== actionType);
     if (await actOnPage(instance, tasks, action, options)) return true;

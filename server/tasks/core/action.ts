@@ -20,6 +20,7 @@ import { byRule, callerOf, recordIn } from "./audit.ts";
 import { enqueueOf } from "./enqueue.ts";
 import type { TaskFilter } from "./filters/filter.ts";
 import { fixedSearch, hintOfUnfilled, searchTaskPageIn } from "./find.ts";
+import { asGiven } from "./given.ts";
 import type { Instance } from "./instance.ts";
 import { checkOptions, integerBetween } from "./options.ts";
 import type { AskedBy, AuditAction, AuditState, By } from "./port/store-audit.ts";
@@ -66,8 +67,9 @@ export interface ActionPayload {
 export interface ActionResult {
   /** How many tasks were in the set when it began; may be an estimate, see `summarizeTasks`. */
   matched: number;
-  /** After a worker died on it, without what was changed in its last second. */
   changed: number;
+  /** A worker died on it: what that one changed in its last second is done, and not counted. */
+  isAtLeast?: true;
   /** Changed or deleted by others meanwhile. */
   skipped: number;
   /** The first of those that were skipped, at most 10, and why. */
@@ -84,13 +86,14 @@ export async function startActionIn(
   action: TaskAction,
   options: StartActionOptions = {},
 ): Promise<Task<ActionPayload, ActionResult>> {
-  const { edit, by, ...rest } = options;
-  checkAct("startAction", action, { edit }, instance.clock.now());
-  checkOptions("startAction", { by }, { by: byRule });
+  const { edit: _edit, by: _by, ...rest } = options;
+  checkAct("startAction", action, { edit: options.edit }, instance.clock.now());
+  checkOptions("startAction", { by: options.by }, { by: byRule });
   checkActionSearch("startAction", search);
   checkOptions("startAction", rest, { rate: integerBetween(1, 1_000_000) });
-  // As it is now: a caller may ask for something else by the same object while this waits.
-  const given = { ...search };
+  // As they are now: a caller may ask for something else by the same objects while this waits.
+  const given = asGiven(search);
+  const { edit, by } = asGiven(options);
   const fixed = await fixedSearch(instance, given);
   checkIsMeant("startAction", instance, given, fixed);
   // Until the store is open the clock may be the machine's.
@@ -152,8 +155,10 @@ async function runAction(
   const set = fixedSet({ ...search, budget: "none" }, action, before);
   const place = placeOf(context.lastProgress);
   const matched = place?.matched ?? (await countSet(instance, { ...set, budget: "1s" }));
+  const atLeast = (await hasLostAttempt(instance, id)) && ({ isAtLeast: true } as const);
   const result: ActionResult = {
-    ...{ matched, changed: place?.changed ?? 0, skipped: place?.skipped ?? 0, skippedSample: [] },
+    ...{ matched, changed: place?.changed ?? 0, ...atLeast },
+    ...{ skipped: place?.skipped ?? 0, skippedSample: [] },
   };
   const record = await recordOfStart(instance, id);
   const { unfilled } = await searchTaskPageIn(instance, { ...set, limit: 1 });
@@ -177,9 +182,14 @@ async function runAction(
     },
   });
   const { changed, skipped } = result;
-  context.log.info(`${action}: ${changed} changed, ${skipped} skipped of ${matched}.`);
+  context.log.info(
+    `${action}: ${atLeast ? "at least " : ""}${changed} changed, ${skipped} skipped of ${matched}.`,
+  );
   if (!aborted || (context.signal.reason as AbortReason).kind === "cancelled")
-    await recordEnd(instance, { id, payload }, context, { action, matched, changed, skipped, aborted });
+    await recordEnd(instance, { id, payload }, context, {
+      ...{ action, matched, changed, ...atLeast },
+      ...{ skipped, aborted },
+    });
   if (!aborted) return result;
   await untilKept(instance, id, context);
   throw context.signal.reason;
@@ -194,8 +204,13 @@ async function recordOfStart(instance: Instance, id: string): Promise<string | u
 async function endOf(instance: Instance, id: string): Promise<ActionResult | undefined> {
   const { after } = (await latestRecord(instance, id, "end-action")) ?? {};
   if (after?.aborted !== false) return undefined;
-  const { matched, changed, skipped } = after as { matched: number; changed: number; skipped: number };
-  return { matched, changed, skipped, skippedSample: [] };
+  const { matched, changed, isAtLeast, skipped } = after as unknown as ActionResult;
+  return { matched, changed, ...(isAtLeast && { isAtLeast }), skipped, skippedSample: [] };
+}
+
+async function hasLostAttempt(instance: Instance, id: string): Promise<boolean> {
+  const attempts = await (await instance.store()).listAttempts(id);
+  return attempts.some(({ outcome }) => outcome === "lost");
 }
 
 async function latestRecord(instance: Instance, id: string, action: AuditAction) {

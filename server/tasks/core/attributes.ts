@@ -16,7 +16,7 @@ export type AttributeSource<Payload = any, Result = any, Given = Extracted> =
   | ((payload: Payload) => Given)
   | { result: (result: Result) => Given };
 
-/** By name: 1 to 64 letters, digits, `_`, `.` and `-`, beginning with a letter or `_`; no filter's name. At most 20. */
+/** By name: 1 to 64 letters and digits of any script, `_`, `.` and `-`, beginning with a letter or `_`; no filter's name. At most 20. */
 export type AttributeSources<Payload = any, Result = any, Given = ExtractedByName> = {
   readonly [Name in keyof Given]: AttributeSource<Payload, Result, Given[Name]>;
 };
@@ -52,7 +52,9 @@ export function declaredOf(attributes: Attributes): Attributes | undefined {
 const attributesMax = 20;
 const valuesMax = 20;
 const textMax = 1_000;
-const namePattern = /^[A-Za-z_][\w.-]{0,63}$/;
+/** As most names are. What is a letter in any script takes 2 MB to know, once. */
+const plainNamePattern = /^[A-Za-z_][\w.-]{0,63}$/;
+const namePattern = /^[\p{L}_][\p{L}\p{M}\p{N}_.-]{0,63}$/u;
 
 /** What is wrong with a definition's `attributes`, or undefined. */
 export function attributesRule(value: unknown, option: string): string | undefined {
@@ -69,8 +71,8 @@ export function attributesRule(value: unknown, option: string): string | undefin
 }
 
 function problemOf(place: string, name: string, source: unknown): string | undefined {
-  if (!namePattern.test(name) || name === "__proto__") {
-    return `${place}: an attribute's name is 1 to 64 letters, digits, "_", "." and "-", and begins with a letter or "_".`;
+  if (!isName(name)) {
+    return `${place}: an attribute's name is 1 to 64 letters and digits of any script, "_", "." and "-", and begins with a letter or "_".`;
   }
   if (filterKeys.includes(name))
     return `${place}: every task has "${name}" already; give the attribute another name.`;
@@ -78,6 +80,10 @@ function problemOf(place: string, name: string, source: unknown): string | undef
     typeof source === "object" && source !== null ? (source as { result?: unknown }).result : source;
   if (typeof extract === "function") return undefined;
   return `${place} is ${showValue(source)}; expected a function of the payload, or { result: a function of the result }.`;
+}
+
+function isName(name: string): boolean {
+  return (plainNamePattern.test(name) || namePattern.test(name)) && name !== "__proto__";
 }
 
 export function registerAttributes(sources: AttributeSources = {}): RegisteredAttribute[] {

@@ -10,6 +10,13 @@ import { DureError } from "./errors.ts";
 import type { TaskSortField } from "./search.ts";
 import { showValue } from "./values/show.ts";
 
+/** The place before all tasks, in any order: none has this id. */
+export const beforeAll = { value: null, id: "" } as const;
+
+export function isBeforeAll({ value, id }: Pick<Cursor, "value" | "id">): boolean {
+  return value === null && id === "";
+}
+
 export interface Cursor {
   sortBy: TaskSortField;
   descending: boolean;
@@ -18,6 +25,8 @@ export interface Cursor {
   id: string;
   /** Whether the page before this place is wanted instead of the one after. */
   backwards: boolean;
+  /** So many tasks behind that place are passed over first; absent for none. */
+  offset?: number;
   /** `searchFingerprint` of the filters. */
   search: string;
 }
@@ -35,7 +44,7 @@ const sortKeys: readonly TaskSortField[] = [
   "relevance",
 ];
 
-export function encodeCursor({ sortBy, descending, value, id, backwards, search }: Cursor): string {
+export function encodeCursor({ sortBy, descending, value, id, backwards, search, offset }: Cursor): string {
   const body = JSON.stringify([
     sortKeys.indexOf(sortBy),
     descending ? 1 : 0,
@@ -43,6 +52,7 @@ export function encodeCursor({ sortBy, descending, value, id, backwards, search 
     id,
     backwards ? 1 : 0,
     search,
+    ...(offset ? [offset] : []),
   ]);
   return sealText(body);
 }
@@ -87,11 +97,12 @@ export function openText(text: unknown, lengthMax: number): string | undefined {
 }
 
 function fromParts(parts: unknown): Cursor | undefined {
-  if (!Array.isArray(parts) || parts.length !== 6) return undefined;
-  const [sort, descending, value, id, backwards, search] = parts as unknown[];
+  if (!Array.isArray(parts) || parts.length < 6) return undefined;
+  const [sort, descending, value, id, backwards, search, offset] = parts as unknown[];
   const sortBy = sortKeys[sort as number];
   if (sortBy === undefined || typeof id !== "string" || typeof search !== "string") return undefined;
   if (value !== null && !Number.isFinite(value)) return undefined;
+  if (offset !== undefined && !(Number.isSafeInteger(offset) && (offset as number) > 0)) return undefined;
   return {
     sortBy,
     descending: descending === 1,
@@ -99,6 +110,7 @@ function fromParts(parts: unknown): Cursor | undefined {
     id,
     backwards: backwards === 1,
     search,
+    ...(offset !== undefined && { offset: offset as number }),
   };
 }
 

@@ -8,6 +8,7 @@ import { dueAtOf, yearMs } from "./due-at.ts";
 import type { Duration } from "./duration.ts";
 import { parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
+import { asGiven } from "./given.ts";
 import { ulidTime } from "./ids.ts";
 import type { Instance } from "./instance.ts";
 import { checkIdempotencyKey, checkIsText, checkQueue, checkTag, checkTaskId, didYouMean } from "./names.ts";
@@ -30,12 +31,8 @@ import type { NewTask, TaskSettings, TaskStore } from "./store.ts";
 import type { Task, TaskStatus } from "./task.ts";
 import type { Transaction } from "./transaction.ts";
 import { isSqlite } from "./transaction.ts";
-import { showValue } from "./values/show.ts";
-import { encodeValue } from "./values/value.ts";
+import { decodeValue, encodeValue } from "./values/value.ts";
 import { committed } from "./written.ts";
-
-/** Tasks are handed to the store in parts of this many, so that no part holds the event loop for long. */
-const partSize = 1_000;
 
 /** Settings of one task; what is left out comes from its definition. */
 export interface EnqueueOptions {
@@ -88,7 +85,7 @@ export interface RunOptions extends Omit<EnqueueOptions, "tx"> {
   signal?: AbortSignal;
 }
 
-const enqueueRules = {
+export const enqueueRules = {
   delay: durationRule({ minMs: 0, maxMs: 100 * yearMs }),
   runAt: dateRule,
   priority: integerBetween(-1_000, 1_000),
@@ -105,9 +102,8 @@ const enqueueRules = {
   description: stringUpTo(1_000),
   rerunAfterCrash: booleanRule,
 };
-const itemRules = { ...enqueueRules, payload: () => undefined };
 /** What it is, the store finds out. */
-const callRules = { tx: () => undefined, by: byRule };
+export const callRules = { tx: () => undefined, by: byRule };
 const ownRules = { ...enqueueRules, ...callRules };
 
 /** `definition.enqueue`. */
@@ -119,39 +115,15 @@ export async function enqueueOf(
 ): Promise<Task> {
   const origin = instance.origin();
   if (options !== undefined) checkEnqueueOptions(`enqueue of "${definition.id}"`, options, ownRules);
-  const accepted = definition.schema ? await validatePayload(definition, payload) : payload;
+  const by = options?.by === undefined ? undefined : byOf(instance, options.by);
+  const checked = definition.schema ? checkedPayload(definition, payload) : { payload };
+  const accepted = checked instanceof Promise ? await checked : checked;
   // What is given is taken as it is now; what time it is by the store, a process knows once the store is open.
-  const undated = newTask(instance, definition, accepted, options, origin);
+  const undated = newTask(instance, definition, accepted.payload, options, origin);
   const store = await storeFor(instance, options?.tx);
   const task = dated(instance, undated);
-  const by = options?.by === undefined ? undefined : byOf(instance, options.by);
   const [existing] = committed(await store.enqueueTasks([task], options?.tx, by), store);
-  return existing ?? taskOf(task, accepted, definition);
-}
-
-/** `definition.enqueueMany`. */
-export async function enqueueManyOf(
-  instance: Instance,
-  definition: RegisteredDefinition,
-  items: Iterable<EnqueueItem>,
-  options: Pick<EnqueueOptions, "tx" | "by"> = {},
-): Promise<Task[]> {
-  const origin = instance.origin();
-  checkOptions(`enqueueMany of "${definition.id}"`, options, callRules);
-  const { tx } = options;
-  const by = options.by === undefined ? undefined : byOf(instance, options.by);
-  if (typeof items?.[Symbol.iterator] !== "function") {
-    throw new DureError(
-      "INVALID_OPTION",
-      `enqueueMany of "${definition.id}" takes a list of { payload, …options }.`,
-    );
-  }
-  const store = await storeFor(instance, tx);
-  const tasks: Task[] = [];
-  const coming = parts({ instance, definition, items, tasks, origin });
-  const existing = committed(await store.enqueueTasks(coming, tx, by), store);
-  for (let index = 0; index < tasks.length; index++) tasks[index] = existing[index] ?? tasks[index]!;
-  return tasks;
+  return existing ?? taskOf(task, accepted.payload, definition);
 }
 
 /** `definition.run`: enqueues, waits for the end, gives the result. */
@@ -180,7 +152,7 @@ export async function runOf(
  * A transaction of SQLite's may hold the file's one write lock, for which a store that opens waits: the tasks are stored
  * by the caller's connection, and the store opens once that has committed.
  */
-function storeFor(instance: Instance, tx: Transaction | undefined): Promise<TaskStore> {
+export function storeFor(instance: Instance, tx: Transaction | undefined): Promise<TaskStore> {
   return isSqlite(tx) ? instance.storeUnopened() : instance.store();
 }
 
@@ -200,7 +172,17 @@ export async function enqueueTaskIn(
     );
   }
   const registered = instance.registry.get(type);
-  return enqueueOf(instance, registered ?? (await storedDefinition(instance, type)), payload, options);
+  if (registered) return enqueueOf(instance, registered, payload, options);
+  const given = decodeValue(encodeValue(payload, "payload", instance.valueSizeMax));
+  const givenOptions = optionsAsGiven(options);
+  return enqueueOf(instance, await storedDefinition(instance, type), given, givenOptions);
+}
+
+/** But for the transaction, which is the caller's own. */
+function optionsAsGiven(options: EnqueueOptions | undefined): EnqueueOptions | undefined {
+  if (options?.tx === undefined) return asGiven(options);
+  const { tx, ...own } = options;
+  return { ...asGiven(own), tx };
 }
 
 /** The result of a finished task, or the error that its status means. */
@@ -247,58 +229,7 @@ async function storedDefinition(instance: Instance, type: string): Promise<Regis
   };
 }
 
-/** The items as tasks, in parts; a bad one ends the call, and those before it are not counted as the handler's either. */
-async function* parts({
-  instance,
-  definition,
-  items,
-  tasks,
-  origin,
-}: {
-  instance: Instance;
-  definition: RegisteredDefinition;
-  items: Iterable<EnqueueItem>;
-  tasks: Task[];
-  origin: Origin | undefined;
-}): AsyncGenerator<readonly NewTask[]> {
-  let part: NewTask[] = [];
-  let index = 0;
-  for (const item of items) {
-    try {
-      checkItem(item);
-      checkEnqueueOptions(`enqueueMany of "${definition.id}"`, item, itemRules);
-      const accepted = definition.schema ? await validatePayload(definition, item.payload) : item.payload;
-      const task = dated(instance, newTask(instance, definition, accepted, item, origin));
-      part.push(task);
-      tasks.push(taskOf(task, accepted, definition));
-    } catch (error) {
-      if (origin) origin.children -= tasks.length;
-      throw atIndex(error, index);
-    }
-    index += 1;
-    if (part.length === partSize) {
-      yield part;
-      part = [];
-      await instance.clock.sleep(0);
-    }
-  }
-  if (part.length > 0) yield part;
-}
-
-function checkItem(item: unknown): void {
-  if (typeof item === "object" && item !== null) return;
-  throw new DureError("INVALID_OPTION", `It is ${showValue(item)}; each item is { payload, …options }.`);
-}
-
-function atIndex(error: unknown, index: number): unknown {
-  if (!(error instanceof DureError)) return error;
-  return new DureError(error.code, `Item ${index}: ${error.message} Nothing was enqueued.`, {
-    details: { ...error.details, index },
-    cause: error,
-  });
-}
-
-function checkEnqueueOptions(
+export function checkEnqueueOptions(
   what: string,
   options: EnqueueOptions,
   rules: Parameters<typeof checkOptions>[2],
@@ -309,11 +240,21 @@ function checkEnqueueOptions(
   }
 }
 
-async function validatePayload(definition: RegisteredDefinition, payload: unknown): Promise<unknown> {
-  const standard = definition.schema!["~standard"];
-  const outcome = standard.validate(payload);
-  const checked = outcome instanceof Promise ? await outcome : outcome;
-  if (!checked.issues) return checked.value;
+/** Of a definition with a schema; at once, but for a schema that takes its time. */
+export function checkedPayload(
+  definition: RegisteredDefinition,
+  payload: unknown,
+): { payload: unknown } | Promise<{ payload: unknown }> {
+  const outcome = definition.schema!["~standard"].validate(payload);
+  if (outcome instanceof Promise) return outcome.then((checked) => accepted(definition, checked));
+  return accepted(definition, outcome);
+}
+
+function accepted(
+  definition: RegisteredDefinition,
+  checked: StandardSchemaV1.Result<unknown>,
+): { payload: unknown } {
+  if (!checked.issues) return { payload: checked.value };
   const issues = checked.issues.map(describeIssue);
   throw new DureError(
     "INVALID_PAYLOAD",
@@ -328,13 +269,15 @@ function describeIssue(issue: StandardSchemaV1.Issue): string {
 }
 
 /** A task without an id, unless one was given, and with the instants of the call. */
-interface Undated {
+export interface Undated {
   task: NewTask;
+  /** As it was accepted. */
+  payload: unknown;
   /** Whether it is due at an instant that was given, and not so long after it was enqueued. */
   isDueThen: boolean;
 }
 
-function newTask(
+export function newTask(
   instance: Instance,
   definition: RegisteredDefinition,
   payload: unknown,
@@ -380,11 +323,11 @@ function newTask(
     });
   }
   if (origin) countChild(origin);
-  return { task, isDueThen: options?.runAt !== undefined };
+  return { task, payload, isDueThen: options?.runAt !== undefined };
 }
 
 /** Enqueued now. */
-function dated(instance: Instance, { task, isDueThen }: Undated): NewTask {
+export function dated(instance: Instance, { task, isDueThen }: Undated): NewTask {
   const now = instance.clock.now();
   if (!isDueThen) task.dueAt += now - task.createdAt;
   if (task.ownId) {
@@ -420,7 +363,7 @@ function settingsOf(
 }
 
 /** The task as the store has it right after it was enqueued. */
-function taskOf(task: NewTask, payload: unknown, definition: RegisteredDefinition): Task {
+export function taskOf(task: NewTask, payload: unknown, definition: RegisteredDefinition): Task {
   const description = task.description ?? definition.description;
   return {
     id: task.id,

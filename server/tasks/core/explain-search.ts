@@ -5,6 +5,7 @@ import { filterKeys } from "./filters/filter-condition.ts";
 import { narrowed } from "./filters/narrowed.ts";
 import { whyNothingFits } from "./filters/why-nothing-fits.ts";
 import { hintOfUnfilled, readPageSearch } from "./find.ts";
+import { asGiven } from "./given.ts";
 import { grouped } from "./grouped.ts";
 import type { Instance } from "./instance.ts";
 import { checkPlain } from "./options.ts";
@@ -32,7 +33,7 @@ export async function explainSearchIn(
   options: TaskSearchOptions = {},
 ): Promise<SearchExplanation> {
   checkPlain("explainSearch(options)", options);
-  const given = { ...options };
+  const given = asGiven(options);
   const search = await readPageSearch(instance, given);
   const store = await instance.store();
   const asked = await narrowed(store, search);
@@ -56,6 +57,12 @@ function partsOf(where: Condition | undefined): readonly Condition[] {
   return where.kind === "and" ? where.parts.flatMap(partsOf) : [where];
 }
 
+/** What a walk that looks at certain tasks alone gathers them by. */
+const gatheredBy: Record<string, string> = {
+  startedAt: "may have started within the range, by the index of starts",
+  attempts: "run or wait again, by the index of the last change",
+};
+
 function summaryOf(search: StoreSearch, plan: SearchPlan): string {
   const { source, of, candidates, isAtLeast, isSorted } = plan;
   const number = grouped(candidates);
@@ -68,7 +75,7 @@ function summaryOf(search: StoreSearch, plan: SearchPlan): string {
     texts: `Finds ${count} by the index of texts.`,
     slow: `Finds ${count} by the index of how long tasks ran.`,
     walk: of
-      ? `Gathers ${count} that may have started within the range, by the index of starts.`
+      ? `Gathers ${count} that ${gatheredBy[of] ?? "may fit"}.`
       : `Walks over the tasks that pass the filters by type, status, queue and time: ${count}.`,
   };
   if ((source === "id" && !of) || source === "order") return from[source];

@@ -1,7 +1,9 @@
 /** How an answer of the store becomes a page. */
 import { expect, test } from "vitest";
 import { newSearch } from "../../../tests/support/builders.ts";
+import { createDure } from "../../dure.ts";
 import { toPage } from "./find.ts";
+import type { TaskSearchOptions } from "./search.ts";
 import type { Task } from "./task.ts";
 
 const task = (id: string, at: number) => ({ id, createdAt: new Date(at) }) as Task;
@@ -34,4 +36,18 @@ test("a full page is complete though the search would have gone on", () => {
   const page = toPage({ tasks: [task("c", 3), task("b", 2), task("a", 1)] }, search, "");
   expect(page).toMatchObject({ complete: true, nextCursor: expect.any(String) });
   expect(page).not.toHaveProperty("hint");
+});
+
+test("sort:relevance without a text points at its place", async () => {
+  const dure = createDure({ database: ":memory:" });
+  const asked = (options: TaskSearchOptions) => dure.searchTasks(options).catch((error: unknown) => error);
+  expect(await asked({ query: "status:failed sort:relevance" })).toMatchObject({
+    ...{ code: "INVALID_QUERY", details: { column: 20, length: 9 } },
+    message: expect.stringContaining("asks for a text"),
+  });
+  expect(await asked({ query: "status:failed", sortBy: "relevance" })).toMatchObject({
+    code: "INVALID_OPTION",
+  });
+  expect(await asked({ query: "sort:relevance", text: "timeout" })).toEqual([]);
+  await dure.close();
 });

@@ -1,6 +1,6 @@
 /** How a search is checked and asked of the store, and how its answer becomes a page. */
 
-import { decodeCursor, encodeCursor, searchFingerprint } from "./cursor.ts";
+import { beforeAll, decodeCursor, encodeCursor, isBeforeAll, searchFingerprint } from "./cursor.ts";
 import { parseDuration } from "./duration.ts";
 import { DureError } from "./errors.ts";
 import type { TaskFilter } from "./filters/filter.ts";
@@ -9,6 +9,7 @@ import { sortValueOf } from "./filters/meets.ts";
 import { countByKinds, narrowed } from "./filters/narrowed.ts";
 import type { PlainFilters } from "./filters/plain-filters.ts";
 import { whyNothingFits } from "./filters/why-nothing-fits.ts";
+import { asGiven } from "./given.ts";
 import { grouped } from "./grouped.ts";
 import { ulidTime } from "./ids.ts";
 import type { Instance } from "./instance.ts";
@@ -24,6 +25,7 @@ import {
   oneOf,
 } from "./options.ts";
 import { parseQuery, type SavedQueries } from "./query/query.ts";
+import { queryError } from "./query/query-lexer.ts";
 import { rankedMax, textsAskedFor } from "./relevance.ts";
 import { savedQueriesByNow } from "./saved-searches.ts";
 import type { DateRange, TaskPage, TaskSearchOptions } from "./search.ts";
@@ -54,15 +56,16 @@ export async function searchTaskPageIn(
   options: TaskSearchOptions = {},
 ): Promise<TaskPage> {
   checkPlain("searchTasks(options)", options);
-  const { updatedSince, ...others } = options;
-  const saved = await savedQueriesByNow(instance, options.query);
+  const given = asGiven(options);
+  const { updatedSince, ...others } = given;
+  const saved = await savedQueriesByNow(instance, given.query);
   if (updatedSince !== undefined)
     return readChangedPage(instance, toStoreSearch(instance, withoutOrder(others), saved), updatedSince);
   const { search, fingerprint } = readSearch(instance, others, saved);
   const store = await instance.store();
   const found = await store.searchTasks(await narrowed(store, pageOf(search)));
   const page = toPage(placedByEnd(found, search), search, fingerprint);
-  const why = page.tasks.length === 0 ? await whyNothingFits(instance, store, search, options) : [];
+  const why = page.tasks.length === 0 ? await whyNothingFits(instance, store, search, given) : [];
   if (why.length === 0) return page;
   return { ...page, hint: [...why, ...(page.hint ? [page.hint] : [])].join(" ") };
 }
@@ -99,7 +102,7 @@ const ended: readonly TaskStatusName[] = ["COMPLETED", "FAILED", "CANCELLED"];
 
 export async function countTasksIn(instance: Instance, options: TaskSearchOptions = {}): Promise<number> {
   checkPlain("countTasks(options)", options);
-  const given = { ...options };
+  const given = asGiven(options);
   const saved = await savedQueriesByNow(instance, given.query);
   const { budgetMs: _budget, ...search } = toStoreSearch(instance, given, saved);
   const store = await instance.store();
@@ -225,12 +228,12 @@ export function readSearch(
     : search;
   const fingerprint = fingerprintOf(asked);
   if (search.sortBy === "relevance" && textsAskedFor(search.where).length === 0) {
-    throw new DureError(
-      "INVALID_OPTION",
-      "searchTasks(options): sorted by relevance, a search asks for a text that tasks are relevant to; give it one by text or in its query.",
-    );
+    const problem =
+      "sorted by relevance, a search asks for a text that tasks are relevant to; give it one by text or in its query";
+    if (parsed?.sortedAt && !sortBy) throw queryError(query!, parsed.sortedAt, problem);
+    throw new DureError("INVALID_OPTION", `searchTasks(options): ${problem}.`);
   }
-  if (cursor !== undefined) search.after = placeOf(cursor, search, fingerprint);
+  if (cursor !== undefined) Object.assign(search, placeOf(cursor, search, fingerprint));
   return { search, fingerprint };
 }
 
@@ -243,7 +246,11 @@ export function rangeFilter(name: "createdAt" | "updatedAt", range: DateRange | 
   return [{ [name]: { gte: range.start, lt: range.end } }];
 }
 
-function placeOf(text: string, search: StoreSearch, fingerprint: string): NonNullable<StoreSearch["after"]> {
+function placeOf(
+  text: string,
+  search: StoreSearch,
+  fingerprint: string,
+): Pick<StoreSearch, "after" | "offset"> {
   const cursor = decodeCursor(text);
   if (
     cursor.search !== fingerprint ||
@@ -261,36 +268,39 @@ function placeOf(text: string, search: StoreSearch, fingerprint: string): NonNul
       "searchTasks(options): offset and cursor were both given; give one of them.",
     );
   }
-  return { value: cursor.value, id: cursor.id, backwards: cursor.backwards };
+  const { value, id, backwards, offset = 0 } = cursor;
+  return isBeforeAll(cursor) ? { offset } : { after: { value, id, backwards }, offset };
 }
 
 /** `found` has one task more than the limit, or is cut, when there is a further page in the direction of reading. */
 export function toPage(
-  { tasks: found, isCut, stoppedAt: stop, isPartial, unindexed, unfilled, values }: Found,
+  { tasks: found, isCut, stoppedAt, offsetLeft, isPartial, unindexed, unfilled, values }: Found,
   search: StoreSearch,
   fingerprint: string,
 ): TaskPage {
-  // A page that is still short of its offset has no place to go on from: what was passed over is not counted in it.
-  const stoppedAt = search.offset > 0 && found.length === 0 ? undefined : stop;
   const further = isCut === true || found.length > search.limit;
   const tasks = found.slice(0, search.limit);
   const backwards = search.after?.backwards ?? false;
   const cursorAt = cursorsOf(search, fingerprint);
   const page: TaskPage = {
     tasks: backwards ? tasks.toReversed() : tasks,
-    complete: !isPartial && !unindexed && !unfilled && (further || !stop),
+    complete: !isPartial && !unindexed && !unfilled && (further || !stoppedAt),
     ...(isCut && found.length <= search.limit && { isCut }),
   };
   const placeAt = (index: number) => placeOfTask(search, tasks[index]!, values?.[index]);
   // Those that are ranked stay the same however long a search may take.
   const goesOn = further && (!isPartial || search.sortBy === "relevance");
-  const ahead = goesOn ? placeAt(tasks.length - 1) : isPartial ? undefined : stoppedAt;
-  const behind = tasks.length > 0 ? placeAt(0) : undefined;
+  const stop = stoppedAt === "start" ? beforeAll : stoppedAt;
+  const ahead = goesOn ? placeAt(tasks.length - 1) : isPartial ? undefined : stop;
+  // What was passed over by an offset may be the last that was looked at.
+  const cameFrom = search.offset === 0 ? stop : undefined;
+  const behind = tasks.length > 0 ? placeAt(0) : cameFrom;
   const hasBehind = search.after !== undefined || search.offset > 0;
-  if (ahead) page[backwards ? "previousCursor" : "nextCursor"] = cursorAt(ahead, backwards);
+  if (ahead)
+    page[backwards ? "previousCursor" : "nextCursor"] = cursorAt(ahead, backwards, goesOn ? 0 : offsetLeft);
   if (behind && hasBehind) page[backwards ? "nextCursor" : "previousCursor"] = cursorAt(behind, !backwards);
   if (page.complete) return page;
-  const at = stoppedAt && instantOf(search, stoppedAt);
+  const at = stop && instantOf(search, stop);
   const isEarly = isPartial || (stop !== undefined && !further);
   const ownHint = search.sortBy === "relevance" ? relevanceHint : hint;
   const hints = [
@@ -316,9 +326,15 @@ export function hintOfUnfilled(tasks: number): string {
   return `About ${grouped(tasks)} tasks wait for an attribute to be filled in, and are judged without it. Ask again when running workers that define their types have done so, which the stats tell.`;
 }
 
-function cursorsOf(search: StoreSearch, fingerprint: string): (place: Place, backwards: boolean) => string {
-  const { sortBy, descending } = search;
-  return (place, backwards) => encodeCursor({ sortBy, descending, ...place, backwards, search: fingerprint });
+function cursorsOf(
+  { sortBy, descending }: StoreSearch,
+  fingerprint: string,
+): (place: Place, backwards: boolean, offset?: number) => string {
+  return (place, backwards, offset = 0) =>
+    encodeCursor({
+      ...{ sortBy, descending, ...place, backwards, search: fingerprint },
+      ...(offset > 0 && { offset }),
+    });
 }
 
 function placeOfTask({ sortBy }: StoreSearch, task: Task, value = sortValueOf(sortBy, task)): Place {

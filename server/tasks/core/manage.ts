@@ -61,8 +61,9 @@ export async function cancelTaskIn(
   part: PartOfAction = {},
 ): Promise<CancelReply> {
   checkOptions("cancelTask", options, changeRules);
+  const { expectedVersion } = options;
   const by = recordedBy(instance, options, part);
-  return change(instance, id, (store) => store.cancelTask(id, options.expectedVersion, by));
+  return change(instance, id, (store) => store.cancelTask(id, expectedVersion, by));
 }
 
 /**
@@ -80,8 +81,9 @@ export async function retryTaskIn(
   part: PartOfAction = {},
 ): Promise<Task> {
   checkOptions("retryTask", options, changeRules);
+  const { expectedVersion } = options;
   const by = recordedBy(instance, options, part);
-  return (await change(instance, id, (store) => store.retryTask(id, options.expectedVersion, by))).task;
+  return (await change(instance, id, (store) => store.retryTask(id, expectedVersion, by))).task;
 }
 
 /**
@@ -157,8 +159,9 @@ export async function deleteTaskIn(
   part: PartOfAction = {},
 ): Promise<void> {
   checkOptions("deleteTask", options, changeRules);
+  const { expectedVersion } = options;
   const by = recordedBy(instance, options, part);
-  await change(instance, id, (store) => store.deleteTask(id, options.expectedVersion, by));
+  await change(instance, id, (store) => store.deleteTask(id, expectedVersion, by));
 }
 
 /** Every attempt of a task, oldest first, the running one included; empty when there is no such task. @throws DureError INVALID_ID */

@@ -37,10 +37,11 @@ export async function pauseIn(
 ): Promise<Pause> {
   const name = checkTarget("pause", target);
   checkOptions("pause(target, options)", options, { reason: reasonRule, by: byRule });
+  const { reason } = options;
+  const by = byOf(instance, options.by);
   if (name.kind === "type") await checkType(instance, name.name);
   const store = await instance.store();
-  const { reason, by } = options;
-  const answer = await store.pause({ ...name, ...(reason !== undefined && { reason }) }, byOf(instance, by));
+  const answer = await store.pause({ ...name, ...(reason !== undefined && { reason }) }, by);
   if (answer.kind === "rejected") {
     throw new DureError(
       "INVALID_OPTION",
@@ -62,8 +63,9 @@ export async function resumeIn(
 ): Promise<boolean> {
   const name = checkTarget("resume", target);
   checkOptions("resume(target, options)", options, { by: byRule });
+  const by = byOf(instance, options.by);
   const store = await instance.store();
-  return committed(await store.resume(name, byOf(instance, options.by)), store);
+  return committed(await store.resume(name, by), store);
 }
 
 /** Types first, then queues, each by name. */

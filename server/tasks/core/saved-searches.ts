@@ -77,6 +77,7 @@ export async function saveSearchIn(
 ): Promise<SavedSearch> {
   checkSearchName(name);
   const { query, description, alert } = checkSaved(name, options);
+  const by = byOf(instance, options.by);
   const store = await instance.store();
   const searches = await store.listSearches();
   const { filter } = parseQuery(query, { now: instance.clock.now() }, queriesOf(searches), name);
@@ -89,7 +90,7 @@ export async function saveSearchIn(
     ...kept("description", description, before),
     ...kept("alert", alert, before),
   };
-  const answer = await store.saveSearch(content, byOf(instance, options.by));
+  const answer = await store.saveSearch(content, by);
   if (answer.kind === "rejected") {
     throw new DureError(
       "INVALID_OPTION",
@@ -112,9 +113,11 @@ export async function deleteSearchIn(
 ): Promise<void> {
   checkSearchName(name);
   checkOptions(`deleteSearch("${name}")`, options, { by: byRule });
+  const by = byOf(instance, options.by);
   const store = await instance.store();
-  if (committed(await store.deleteSearch(name, byOf(instance, options.by)), store)) return;
-  const names = (await store.listSearches()).map((search) => search.name);
+  if (committed(await store.deleteSearch(name, by), store)) return;
+  // By now somebody may have saved one of this very name.
+  const names = (await store.listSearches()).map((search) => search.name).filter((near) => near !== name);
   throw new DureError("SEARCH_NOT_FOUND", `No search is saved as "${name}".${didYouMean(name, names)}`, {
     details: { name },
   });

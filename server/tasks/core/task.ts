@@ -153,7 +153,8 @@ export interface TaskDefinition<Payload = any, Result = any, Input = Payload, At
   enqueue(payload: Input, options?: EnqueueOptions): Promise<Task<Payload, Result>>;
   /**
    * Stores many tasks in one transaction: all or none. A bad item is named by its index in `details.index`.
-   * Resolves with the tasks in the order of the items.
+   * Resolves with the tasks in the order of the items. The first 1,000 are taken up at once, the others while it waits:
+   * the list may be used again at once, its items and their payloads once it has resolved.
    */
   enqueueMany(
     items: Iterable<EnqueueItem<Input>>,

@@ -83,7 +83,7 @@ test("of one that is not well, one fault after the other", async () => {
     "warning write-ahead log: The write-ahead log has grown to 65 MiB. -> Some program reads the file in one long transaction, a backup tool perhaps; end it.",
     "warning workers: Silent for longer than the lease: machine:7 (1 of 1 workers). -> Start any worker: it takes back the tasks of the dead ones.",
     'warning backlog: No worker that runs defines "nightly-report", "send-receipt", whose tasks wait. -> Start a worker that loads their definitions: dure worker <files>.',
-    "warning backlog: The oldest due task has waited for 10 minutes. -> Start more workers, or raise their concurrency.",
+    "warning backlog: The oldest due task has waited for 10m. -> Start more workers, or raise their concurrency.",
   ]);
 });
 

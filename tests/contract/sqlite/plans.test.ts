@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { StoreSearch, TaskStore } from "../../../server/tasks/core/store.ts";
 import { Connection } from "../../../server/tasks/stores/sqlite/connection.ts";
 import { keptSql } from "../../../server/tasks/stores/sqlite/counts/time-statements.ts";
+import { againSql } from "../../../server/tasks/stores/sqlite/search/again-source.ts";
 import { crossingSql } from "../../../server/tasks/stores/sqlite/search/crossing-keys.ts";
 import { delayedSql } from "../../../server/tasks/stores/sqlite/search/due-range-keys.ts";
 import {
@@ -20,12 +21,14 @@ import {
   indexedWithin,
 } from "../../../server/tasks/stores/sqlite/search/duration-statements.ts";
 import { elsewhereStatements } from "../../../server/tasks/stores/sqlite/search/elsewhere-keys.ts";
+import { anySql } from "../../../server/tasks/stores/sqlite/search/kept-heads.ts";
 import {
   delaysSql,
   type Elsewhere,
   elsewhereIndexes,
   leastDelaySql,
   lineSql,
+  newestSql,
 } from "../../../server/tasks/stores/sqlite/search/order-statements.ts";
 import { findPairs } from "../../../server/tasks/stores/sqlite/search/pairs.ts";
 import {
@@ -40,11 +43,11 @@ import { countStatements, searchStatements } from "../../../server/tasks/stores/
 import {
   bucketsOfPairs,
   cameBackOfPairs,
-  lanesWithCameBack,
   lateOutside,
+  ofPairs,
 } from "../../../server/tasks/stores/sqlite/search/search-statements.ts";
 import { outsideSql, startedSql } from "../../../server/tasks/stores/sqlite/search/start-range-keys.ts";
-import { sql } from "../../../server/tasks/stores/sqlite/statements.ts";
+import { searchIndexes, sql } from "../../../server/tasks/stores/sqlite/statements.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
 import { newSearch, newTask, newTasks, newWorker, settlementOf, startAt } from "../../support/builders.ts";
 import { claimRequest, ok } from "../../support/stores.ts";
@@ -133,6 +136,9 @@ test("the orders by start and by due time are read from the indexes that they na
     plans.set(text, planOf(text));
     expect(planOf(text)).toMatch(/SEARCH tasks USING (COVERING )?INDEX tasks_delays \(lane=\?\)/);
   }
+  expect(planOf(newestSql)).toMatch(/SEARCH tasks USING COVERING INDEX tasks_id \(own_id=\?\)/);
+  expect(planOf(newestSql)).toMatch(/tasks USING COVERING INDEX tasks_own_id_created/);
+  expect(planOf(newestSql)).not.toMatch(/TEMP B-TREE/);
   expect(plans.size).toBeGreaterThan(40);
   const bad = [...plans].filter(([text, plan]) => !isServed(text, plan) || /SCAN tasks/.test(plan));
   expect(bad).toEqual([]);
@@ -187,6 +193,10 @@ test("the order by priority is read from the index of tasks that were given one"
         /SEARCH tasks USING (COVERING )?INDEX tasks_claim\w* \(lane=\? AND priority=\?\)/,
       );
   }
+});
+
+test("tasks that wait again are read from an index that has no others that wait", () => {
+  expect(planOf(againSql)).toMatch(/SEARCH tasks USING INDEX tasks_lane_updated \(lane=\? AND status=\?\)/);
 });
 
 test("tasks that are due within a range are read from the index of those that were not due at once", () => {
@@ -247,9 +257,11 @@ test("what kept counts leave to be looked up is bounded in an index", () => {
       `SEARCH tasks USING INDEX tasks_late_${key} (lane=? AND status=? AND ${key}_at>? AND ${key}_at<?)`,
     );
   }
-  expect(planOf(lanesWithCameBack(pairs).text)).toContain(
-    "SEARCH tasks EXISTS USING INDEX tasks_lane_updated (lane=? AND status=?)",
-  );
+  for (const { index, condition } of [...Object.values(searchIndexes), ...Object.values(elsewhereIndexes)]) {
+    const plan = planOf(anySql(index, ofPairs(condition)));
+    expect(plan).toMatch(new RegExp(`SEARCH tasks USING (COVERING )?INDEX ${index} `));
+    expect(plan).toContain("lane=?");
+  }
 });
 
 test("kept counts of a lane, and of all lanes in a stretch of time, are read in one go, and none is sorted", () => {

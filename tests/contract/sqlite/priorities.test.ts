@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { StoreSearch, TaskStore } from "../../../server/tasks/core/store.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
 import { newSearch, newTasks, startAt } from "../../support/builders.ts";
+import { placeBehind } from "../../support/search-pages.ts";
 import { ok } from "../../support/stores.ts";
 import { TestClock } from "../../support/test-clock.ts";
 
@@ -74,9 +75,8 @@ async function allOf(store: TaskStore, search: StoreSearch, count: number): Prom
     const { tasks, stoppedAt } = await store.searchTasks({ ...search, ...(after && { after }) });
     found.push(...tasks.map(({ id }) => id));
     const last = tasks.at(-1);
-    const next = stoppedAt ?? (last && { value: last.priority!, id: last.id });
-    if (!next) return found;
-    after = { ...next, backwards: false };
+    if (!stoppedAt && !last) return found;
+    after = placeBehind(stoppedAt ?? { value: last!.priority!, id: last!.id });
   }
   return found.slice(0, count);
 }

@@ -53,7 +53,7 @@ test("a store that only looks opens and searches while another process holds the
   } finally {
     writer.close();
   }
-}, 10_000);
+});
 
 test("two processes that write at once meet no SQLITE_BUSY and lose nothing (F69)", async () => {
   const outcomes = await Promise.all(

@@ -2,13 +2,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setImmediate as turn } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Beat, NewTask } from "../../../server/tasks/core/store.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
 import { newSearch, newTask, newWorker } from "../../support/builders.ts";
 import { countOf } from "../../support/found.ts";
-import { endThreads, noteThreads } from "../../support/store-threads.ts";
+import { endThreads, holdThreads, noteThreads } from "../../support/store-threads.ts";
 import { ok } from "../../support/stores.ts";
 import { TestClock } from "../../support/test-clock.ts";
 
@@ -54,6 +54,27 @@ test("what a thread that died was asked is unknown or refused; another one answe
   ok(await store.enqueueTasks([newTask({ id: "under-way-2" })]));
   expect(await store.getTask("before")).toMatchObject({ id: "before" });
   expect(await store.getTask("under-way-2")).toMatchObject({ id: "under-way-2" });
+  await store.close();
+});
+
+test("what is asked while a search takes long is answered by another thread, and the search when it is done", async () => {
+  const store = await openStore();
+  ok(await store.enqueueTasks([newTask({ id: "short" })]));
+  expect(await countOf(store.countTasks(newSearch()))).toBe(1);
+  const letGo = holdThreads();
+  let isDone = false;
+  const long = countOf(store.countTasks(newSearch())).finally(() => {
+    isDone = true;
+  });
+  await sleep(150);
+  expect(await store.getTask("short")).toMatchObject({ id: "short" });
+  expect(await store.getTask("short")).toMatchObject({ id: "short" });
+  expect(isDone).toBe(false);
+  letGo();
+  expect(await long).toBe(1);
+  // What it has done since is seen by both.
+  ok(await store.enqueueTasks([newTask({ id: "later" })]));
+  expect(await countOf(store.countTasks(newSearch()))).toBe(2);
   await store.close();
 });
 
@@ -104,5 +125,23 @@ test("the next thread keeps the leases, tells of changes, and says once what hap
   await other.close();
   unwatch();
   await lease.release();
+  await store.close();
+});
+
+test("an answer that came while the process was at something long is heard before another thread is started", async () => {
+  const store = await openStore();
+  expect(await countOf(store.countTasks(newSearch()))).toBe(0);
+  const block = (ms: number) => {
+    for (const until = performance.now() + ms; performance.now() < until; );
+  };
+  const asked = [countOf(store.countTasks(newSearch()))];
+  block(150);
+  asked.push(countOf(store.countTasks(newSearch())));
+  await turn();
+  block(150);
+  asked.push(countOf(store.countTasks(newSearch())));
+  expect(await Promise.all(asked)).toEqual([0, 0, 0]);
+  // The one that reads alone: nothing was written.
+  expect(await endThreads()).toBe(1);
   await store.close();
 });

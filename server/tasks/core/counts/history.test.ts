@@ -43,7 +43,9 @@ describe.each(Object.entries(databases))("readHistory on %s", (_, makeDatabase) 
       ...{ completed: 0, failed: 0, cancelled: 1, retried: 0 },
     });
     // The store's instants are taken after the handler's end, and PostgreSQL's by its own clock.
-    const { runMs, waitMs, throughput, failureRate } = buckets.at(-1)!;
+    const { runMs, waitMs, throughput, failureRate } = buckets.reduce((one, other) =>
+      other.completed > one.completed ? other : one,
+    );
     expect(runMs!.max).toBeLessThanOrEqual(Math.max(...runs) + 100);
     expect(runMs!.p95).toBeGreaterThan(10);
     expect(waitMs!.p50).toBeLessThan(60_000);

@@ -58,8 +58,12 @@ export class Groups {
 
   addAll({ groups, cells }: TaskCounts): void {
     const kinds = groups.map((values) => this.#findKind(values));
-    for (let next = 0; next < cells.length; next += 3)
-      this.#add(kinds[cells[next]!]!, cells[next + 1]!, cells[next + 2]!);
+    for (let next = 0; next < cells.length; next += 3) {
+      const count = cells[next + 2]!;
+      const small = count | 0;
+      // As an integer while it is one of 32 bits, for a field of fractions costs each group an object.
+      this.#add(kinds[cells[next]!]!, cells[next + 1]!, small === count ? small : count);
+    }
   }
 
   /** @param at when its stretch of time begins, if there is one */
@@ -142,7 +146,7 @@ export class Groups {
   list(): TaskGroup[] {
     const groups: TaskGroup[] = [];
     for (const number of [...this.#stretches.keys()].sort((a, b) => a - b)) {
-      const ofTime = this.#stretches.get(number)!.groups.toSorted((a, b) => b.count - a.count);
+      const ofTime = this.#stretches.get(number)!.groups.sort((a, b) => b.count - a.count);
       for (const group of ofTime)
         groups.push(this.#times.size > 0 ? { ...group, ...this.#percentilesOf(group) } : group);
     }

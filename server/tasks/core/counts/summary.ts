@@ -5,6 +5,7 @@ import type { Condition } from "../filters/condition.ts";
 import { narrowed } from "../filters/narrowed.ts";
 import { whyNothingFits } from "../filters/why-nothing-fits.ts";
 import { toStoreSearch } from "../find.ts";
+import { asGiven } from "../given.ts";
 import type { Instance } from "../instance.ts";
 import { statuses as allStatuses } from "../lifecycle.ts";
 import { booleanRule, checkOptions, checkPlain, noneOf, oneOf } from "../options.ts";
@@ -96,7 +97,7 @@ export async function summarizeTasksIn(
   instance: Instance,
   options: TaskSummaryOptions = {},
 ): Promise<TaskSummary> {
-  const { search, ...how } = await readSummary(instance, options);
+  const { search, ...how } = await readSummary(instance, asGiven(options));
   const { keys } = how;
   const store = await instance.store();
   const found = await summarize(instance, await narrowed(store, search), how);

@@ -49,6 +49,7 @@ describe("what is wrong is said, all of it", () => {
     [{ createdAt: { gt: new Date(0), gte: new Date(0) } }, "both gt and gte"],
     [{ tag: { prefx: "a" } }, "prefix"],
     [{ text: " " }, "none of them empty"],
+    [{ text: ["a", ""] }, 'text[1] is ""'],
     [{ text: "x".repeat(10_001) }, "at most 10000 characters"],
     [{ payload: { note: { contains: "x".repeat(1_000_000) } } }, "at most 10000 characters"],
     [{ or: { type: "a" } }, "list"],
@@ -96,5 +97,24 @@ test("an attribute is a task's own, whatever objects have by themselves", () => 
   expect(
     meets({ kind: "equals", field: attribute("toString"), values: [null] }, { task, attributes: {} }),
   ).toBe(true);
+  expect(attributesRule({ 고객번호: () => 42 }, "attributes")).toBeUndefined();
+  expect(attributesRule({ "고객 번호": () => 42 }, "attributes")).toContain("of any script");
   expect(attributesRule(JSON.parse('{"__proto__":1}'), "attributes")).toContain("name");
+});
+
+test("what completed within a range was changed last within it, and has ended", () => {
+  const [from, to] = [new Date(1_000), new Date(2_000)];
+  const ended = ["COMPLETED", "FAILED", "CANCELLED"];
+  expect(asked({ completedAt: { gte: from, lt: to } })).toEqual({
+    statuses: ended,
+    updated: { start: 1_000, end: 2_000 },
+  });
+  expect(asked({ completedAt: { gt: from }, updatedAt: { lte: to }, status: ["PENDING", "FAILED"] })).toEqual(
+    {
+      statuses: ["FAILED"],
+      updated: { start: 1_001, end: 2_001 },
+    },
+  );
+  // Elsewhere than at the top, it is tested on each task.
+  expect(asked({ not: { completedAt: { gte: from } } })).toMatchObject({ where: { kind: "not" } });
 });

@@ -224,9 +224,14 @@ class Reader {
 
   #textOf(value: unknown, path: string): Condition[] {
     const texts = Array.isArray(value) ? value : [value];
-    if (!texts.every(isTextToFind) || texts.length > listMax) {
+    const wrong = texts.findIndex((text) => !isTextToFind(text));
+    if (wrong >= 0 || texts.length > listMax) {
+      const met =
+        wrong >= 0 && Array.isArray(value)
+          ? `${path}[${wrong}] is ${showValue(texts[wrong])}`
+          : `${path} is ${showValue(value)}`;
       this.#problem(
-        `${path} is ${showValue(value)}; expected a text of at most ${textMax} characters, or a list of such texts, none of them empty.`,
+        `${met}; expected a text of at most ${textMax} characters, or a list of such texts, none of them empty.`,
       );
       return [];
     }

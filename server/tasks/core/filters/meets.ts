@@ -138,8 +138,13 @@ export function valuesAt(value: unknown, path: readonly string[]): readonly unkn
 
 function fieldValues(task: Task, name: TaskField): readonly unknown[] {
   if (name === "tag") return task.tags ?? [];
-  const value = fieldOf(task, name);
+  const value = name === "completedAt" ? endOf(task) : fieldOf(task, name);
   return value === undefined ? [] : [value];
+}
+
+/** Not before its creation, though the clock of who enqueued it was ahead: as its last change, by which it is found. */
+function endOf({ completedAt, createdAt }: Task): number | undefined {
+  return completedAt && Math.max(completedAt.getTime(), createdAt.getTime());
 }
 
 function fieldOf(task: Task, name: Exclude<TaskField, "tag">): Comparable | undefined {

@@ -8,13 +8,25 @@ export type PlainFilters = Pick<
   "id" | "types" | "statuses" | "queues" | "created" | "updated" | "where"
 >;
 
+const ended: readonly TaskStatusName[] = ["COMPLETED", "FAILED", "CANCELLED"];
+
 /** Of conditions that all must hold; those that are no plain filters are left in `where`. */
 export function plainFiltersOf(parts: readonly Condition[]): PlainFilters {
   const plain: PlainFilters = {};
-  const rest = parts.filter((part) => !hoist(plain, part));
+  const others = parts.filter((part) => !hoistCompleted(plain, part));
+  const rest = others.filter((part) => !hoist(plain, part));
+  if (others.length < parts.length)
+    plain.statuses = (plain.statuses ?? ended).filter((status) => ended.includes(status));
   if (rest.length === 1) plain.where = rest[0]!;
   if (rest.length > 1) plain.where = { kind: "and", parts: rest };
   return plain;
+}
+
+/** A task that has ended was changed last then, and nothing changes it after that; see `meets`. */
+function hoistCompleted(plain: PlainFilters, part: Condition): boolean {
+  if (part.kind !== "range" || part.field.of !== "task" || part.field.name !== "completedAt") return false;
+  narrow(plain, "updated", part);
+  return true;
 }
 
 /** Takes the part as a plain filter, if it is one that is not taken yet. */

@@ -25,7 +25,7 @@ export interface StoreSearch {
    * large it is. Absent for any. What is read at once is bounded likewise, whatever is found.
    */
   bytesMax?: number;
-  /** Continue strictly after this place in the order, or, with `backwards`, strictly before it. */
+  /** Continue strictly after this place in the order, or, with `backwards`, strictly before it; `offset` counts from there. */
   after?: Place & { backwards: boolean };
   /** Whether definitions that have no task yet are listed as well. */
   definitions: boolean;
@@ -36,8 +36,13 @@ export interface Found {
   tasks: Task[];
   /** Set when the next task that was found did not fit into `bytesMax`. */
   isCut?: true;
-  /** Where it stopped when its budget ran out: all before this place, in the order of reading, was looked at. */
-  stoppedAt?: Place;
+  /**
+   * Where it stopped when its budget ran out: all before this place, in the order of reading, was looked at; `start` where that
+   * is nothing.
+   */
+  stoppedAt?: Place | "start";
+  /** How many of the search's offset are still to be passed over behind where it stopped; absent for none. */
+  offsetLeft?: number;
   /**
    * Set when it stopped, and no place says where: in an order that no index has, these are the best of the newest tasks
    * that were looked at.

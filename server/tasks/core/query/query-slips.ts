@@ -17,6 +17,7 @@ const sign = "!=|<>|==?|[<>]=?";
 const namePattern = new RegExp(`^${name}$`, "u");
 const comparedPattern = new RegExp(`^(${name})(${sign})(.*)$`, "su");
 const signPattern = new RegExp(`^(${sign}|:)(.*)$`, "s");
+const starredPattern = /^\*?([^*"\\]+)\*?$/s;
 const deniedPattern = new RegExp(`^!+(${name}:.*)$`, "su");
 
 /** A sentence for each, at most three. */
@@ -42,6 +43,9 @@ function slipAt(query: string, tokens: readonly Token[], index: number): string 
       ? `"${text}" is read as a text to look for; write ${joining[word]} to join terms.`
       : undefined;
   }
+  if (text === "*") return "* is looked for as a sign; a query without it finds all.";
+  const starred = text.includes("*") ? starredPattern.exec(text) : undefined;
+  if (starred) return `${text} is looked for with the star in it; ${starred[1]} is found wherever it stands.`;
   const denied = deniedPattern.exec(text);
   if (denied) return readAsText(query, token, token, `-${denied[1]}`);
   return comparisonSlip(query, tokens, index);

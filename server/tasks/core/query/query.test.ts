@@ -116,6 +116,7 @@ test("sort says the order, a sign its direction", () => {
     filter: { tag: "x" },
     sortBy: "updatedAt",
     sortOrder: "desc",
+    sortedAt: { start: 5, end: 12 },
   });
   expect(parseQuery("sort:+priority", time)).toMatchObject({ sortBy: "priority", sortOrder: "asc" });
   expect(parseQuery("sort:-createdAt", time)).toMatchObject({ sortBy: "createdAt", sortOrder: "desc" });

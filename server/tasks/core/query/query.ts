@@ -31,6 +31,8 @@ export interface ParsedQuery {
   filter: TaskFilter;
   sortBy?: TaskSortField;
   sortOrder?: "asc" | "desc";
+  /** Where it says the order; absent where a saved search does. */
+  sortedAt?: Span;
   /** The saved searches that stand in it, also in one another: their queries by their names. */
   saved?: Readonly<Record<string, string>>;
 }
@@ -87,7 +89,7 @@ class QueryReader {
   readonly #query: string;
   readonly #time: QueryTime;
   readonly #saved: SavedUse;
-  #sort: Pick<ParsedQuery, "sortBy" | "sortOrder"> = {};
+  #sort: Pick<ParsedQuery, "sortBy" | "sortOrder" | "sortedAt"> = {};
   /** Of the first saved search that says one. */
   #savedSort: Pick<ParsedQuery, "sortBy" | "sortOrder"> = {};
 
@@ -139,7 +141,7 @@ class QueryReader {
     used.set(name, query);
     uses.count += 1;
     const inner = { queries, within: [...within, name], used, uses };
-    const { filter, ...sort } = this.#readSaved(query, span, inner);
+    const { filter, sortedAt: _elsewhere, ...sort } = this.#readSaved(query, span, inner);
     if (isTop && !this.#savedSort.sortBy) this.#savedSort = sort;
     return filter;
   }
@@ -235,7 +237,11 @@ class QueryReader {
     }
     // The newest first is what one mostly wants of an instant; a sign says it anyhow.
     const sortOrder = isUp ? "asc" : isDown || name !== "id" ? "desc" : "asc";
-    this.#sort = { sortBy: sortNames[name] as TaskSortField, sortOrder };
+    this.#sort = {
+      sortBy: sortNames[name] as TaskSortField,
+      sortOrder,
+      sortedAt: { start: value.start, end: value.end },
+    };
     return {};
   }
 

@@ -2,6 +2,7 @@
 
 import { DureError } from "../errors.ts";
 import { toStoreSearch } from "../find.ts";
+import { asGiven } from "../given.ts";
 import type { Instance } from "../instance.ts";
 import { isFinished } from "../lifecycle.ts";
 import { checkOptions, checkPlain, functionRule, type OptionRule, signalRule } from "../options.ts";
@@ -79,7 +80,7 @@ export function watchTasksIn(
   options: WatchOptions = {},
 ): AsyncIterableIterator<TaskChange, undefined> {
   checkPlain("watchTasks(options)", options);
-  const { since, signal, onBegin, ...filters } = options;
+  const { since, signal, onBegin, ...filters } = asGiven(options);
   checkOptions("watchTasks(options)", { since, signal, onBegin }, ownRules);
   for (const name of meaningless) {
     if ((filters as Record<string, unknown>)[name] === undefined) continue;

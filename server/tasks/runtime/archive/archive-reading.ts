@@ -3,6 +3,7 @@ import { extractAttributes } from "../../core/attributes.ts";
 import { DureError } from "../../core/errors.ts";
 import { meets } from "../../core/filters/meets.ts";
 import { readSearch } from "../../core/find.ts";
+import { asGiven } from "../../core/given.ts";
 import type { Instance } from "../../core/instance.ts";
 import { savedQueriesFor } from "../../core/saved-searches.ts";
 import type { TaskSearchOptions } from "../../core/search.ts";
@@ -30,7 +31,7 @@ export interface Progress {
 }
 
 export async function begin(instance: Instance, folder: string | undefined, options: TaskSearchOptions) {
-  const { budget = defaultBudget, updatedSince, ...others } = options;
+  const { budget = defaultBudget, updatedSince, ...others } = asGiven(options);
   if (updatedSince !== undefined) {
     throw new DureError(
       "INVALID_OPTION",
@@ -38,7 +39,7 @@ export async function begin(instance: Instance, folder: string | undefined, opti
     );
   }
   const checked = checkFolder(folder);
-  const saved = await savedQueriesFor(instance, options.query);
+  const saved = await savedQueriesFor(instance, others.query);
   const { search, fingerprint } = readSearch(instance, { ...others, budget }, saved);
   if (search.sortBy === "relevance")
     throw new DureError("INVALID_OPTION", "searchArchive(options): the archive has no order by relevance.");

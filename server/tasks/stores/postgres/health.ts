@@ -40,7 +40,7 @@ export async function stats(context: Context): Promise<StoreStats> {
       ...(oldestDueMs !== null && { oldestDueMs }),
       // A task that came and changed is noted twice until somebody indexes.
       textLag: Math.min(textLag, tasks),
-      ...(filling.length > 0 && { filling: filling.map(([type, tasks]) => ({ type, tasks })) }),
+      filling: filling.map(([type, tasks]) => ({ type, tasks })),
       sizeBytes,
     };
   });

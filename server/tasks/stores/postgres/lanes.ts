@@ -3,7 +3,9 @@
  * standby that was promoted, or a backup that was restored, may not have the latest, and give their numbers to others.
  */
 import type { Session } from "./connections/database.ts";
+import { DenseStarts } from "./search/dense-starts.ts";
 import { KnownPairs } from "./search/known-pairs.ts";
+import { ShortLists } from "./search/short-lists.ts";
 import { statement } from "./statement.ts";
 
 /** What a reader of rows needs to know of a lane. */
@@ -24,6 +26,8 @@ const oldDescriptionMsMax = 30_000;
 export class Lanes {
   /** Those of them that have tasks, as searches know it. */
   readonly pairs = new KnownPairs();
+  readonly shortLists = new ShortLists();
+  readonly denseStarts = new DenseStarts();
   /** Whether some were of chosen ids when all were read. */
   haveChosenIds = false;
   readonly #session: Session;

@@ -1,4 +1,5 @@
 /** Findings of `checkHealth` that are the same whatever the database: workers and backlog. */
+import { formatDuration } from "../../core/duration.ts";
 import type { HealthFinding, StoreStats, WorkerRecord } from "../../core/store.ts";
 
 const backlogAgeMaxMs = 5 * 60_000;
@@ -45,7 +46,7 @@ export function backlogFindings(
     findings.push({
       level: "warning",
       check,
-      message: `The oldest due task has waited for ${Math.round(oldestDueMs / 60_000)} minutes.`,
+      message: `The oldest due task has waited for ${formatDuration(oldestDueMs)}.`,
       next: "Start more workers, or raise their concurrency.",
     });
   }

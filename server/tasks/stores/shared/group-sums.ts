@@ -30,6 +30,7 @@ const firstStretches = 32;
 export class GroupSums {
   readonly #buckets: Buckets | undefined;
   readonly #bucketMs: number;
+  readonly #groupsExpected: number;
   /** A row for each stretch from `#first` on, in it the groups: counts mostly come a stretch of all groups after another. */
   #table = new Float64Array(0);
   #first = 0;
@@ -42,8 +43,10 @@ export class GroupSums {
   /** By group and which stretch since 1970 it is, what lies too far from the others; from then on the table stays as it is. */
   readonly #beyond = new Map<number, Map<number, number>>();
 
-  constructor(buckets?: Buckets) {
+  /** @param groupsExpected the first table has room for so many */
+  constructor(buckets?: Buckets, groupsExpected = firstGroups) {
     this.#buckets = buckets;
+    this.#groupsExpected = groupsExpected;
     this.#bucketMs = buckets?.bucketMs ?? 0;
   }
 
@@ -70,7 +73,8 @@ export class GroupSums {
     const least = this.#bucketMs === 0 ? 1 : firstStretches;
     const end = stretch < to ? to : Math.max(stretch + 1, to + this.#stretches);
     const stretches = Math.max(least, end - first);
-    const groups = group < this.#groups ? this.#groups : Math.max(firstGroups, group + 1, 2 * this.#groups);
+    const groups =
+      group < this.#groups ? this.#groups : Math.max(this.#groupsExpected, group + 1, 2 * this.#groups);
     if (this.#beyond.size > 0 || groups * stretches > tableMax) return false;
     const table = new Float64Array(groups * stretches);
     for (let place = 0; place < this.#stretches; place += 1) {

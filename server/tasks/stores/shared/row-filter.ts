@@ -23,11 +23,13 @@ export interface NumberFilter {
   to: number;
 }
 
-/** What no index bounds, as SQL over the table of tasks, which names its columns alike in both stores. */
+/** What no index bounds in the order of creation, as SQL over the table of tasks, which names its columns alike in both stores. */
 export const numbersInRow = {
   duration: "tasks.completed_at - tasks.started_at",
   wait: "tasks.started_at - tasks.created_at",
   attempts: "tasks.attempts",
+  priority: "tasks.priority",
+  dueAt: "tasks.due_at",
 } as const;
 
 /** Fewer characters stand in most tasks. */
@@ -44,10 +46,34 @@ export function rowFilterOf(where: Condition): RowFilter | undefined {
 
 function boundsOf(where: Condition): NumberFilter[] {
   if (where.kind === "and") return where.parts.flatMap(boundsOf);
-  if (where.kind !== "range" || where.field.of !== "task" || !isInRow(where.field.name)) return [];
-  const from = where.from ? leastOf(where.from) : Number.MIN_SAFE_INTEGER;
-  const to = where.to ? mostOf(where.to) : Number.MAX_SAFE_INTEGER;
-  return from === undefined || to === undefined ? [] : [{ of: "task", name: where.field.name, from, to }];
+  if (!("field" in where) || where.field.of !== "task" || !isInRow(where.field.name)) return [];
+  const integers =
+    where.kind === "equals"
+      ? integersAmong(where.values)
+      : where.kind === "range"
+        ? integersWithin(where)
+        : undefined;
+  return integers ? [{ of: "task", name: where.field.name, ...integers }] : [];
+}
+
+/** From the least to the greatest; undefined where some are no integers. */
+function integersAmong(values: readonly unknown[]): { from: number; to: number } | undefined {
+  if (!values.every((value) => Number.isSafeInteger(value))) return undefined;
+  const integers = values as readonly number[];
+  return { from: asSafe(Math.min(...integers)), to: asSafe(Math.max(...integers)) };
+}
+
+/** Both included; undefined where the bounds are no numbers. */
+export function integersWithin({
+  from,
+  to,
+}: {
+  from?: Bound;
+  to?: Bound;
+}): { from: number; to: number } | undefined {
+  const least = from ? leastOf(from) : Number.MIN_SAFE_INTEGER;
+  const most = to ? mostOf(to) : Number.MAX_SAFE_INTEGER;
+  return least === undefined || most === undefined ? undefined : { from: least, to: most };
 }
 
 function leastOf({ value, isIncluded }: Bound): number | undefined {

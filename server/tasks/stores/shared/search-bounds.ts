@@ -57,6 +57,16 @@ export function boundsOf(search: StoreSearch, stream: Stream, isFresh: boolean):
   return bounds;
 }
 
+/** Whether the bounds leave nothing of a stream. */
+export function isNowhere(search: StoreSearch, stream: Stream, isFresh: boolean): boolean {
+  const { created, updated } = boundsOf(search, stream, isFresh);
+  return isEmpty(created) || isEmpty(updated);
+}
+
+function isEmpty({ from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY }: Range): boolean {
+  return from >= to;
+}
+
 /** Whether late tasks are read from an index of their own. */
 export function isSplit({ sortBy, created, updated }: StoreSearch): boolean {
   return (sortBy === "updatedAt" ? created?.end : updated?.start) !== undefined;
@@ -118,6 +128,11 @@ export function oldestOfPage(search: StoreSearch, lastCreatedAt: number | undefi
   const isNewestFirst = sortBy === "createdAt" && descending && !after?.backwards;
   const last = isNewestFirst ? lastCreatedAt : undefined;
   return Math.max(created?.start ?? 0, last ?? 0);
+}
+
+/** Whether a range leaves anything out; one that was narrowed to what may be anywhere does not. */
+export function isBounded({ created, updated }: Pick<StoreSearch, "created" | "updated">): boolean {
+  return [created?.start, created?.end, updated?.start, updated?.end].some((bound) => bound !== undefined);
 }
 
 export function latest(one: number | undefined, other: number | undefined): number | undefined {

@@ -402,9 +402,9 @@ export const sourceSql = {
   // CROSS JOIN: each task by its number.
   placesOf: `/* dure:placesOf */ SELECT seq, id, lane, status, created_at, updated_at
     FROM (SELECT value AS wanted FROM json_each(?)) CROSS JOIN tasks ON seq = wanted`,
-  /** Those of which an attempt has ended or reported. */
-  attemptedOf: `/* dure:attemptedOf */ SELECT wanted FROM (SELECT value AS wanted FROM json_each(?))
-    WHERE EXISTS (SELECT 1 FROM attempts WHERE seq = wanted)`,
+  /** Those of which an attempt has ended or reported, or which were changed before they were claimed: their texts may not be indexed. */
+  changedOf: `/* dure:changedOf */ SELECT wanted FROM (SELECT value AS wanted FROM json_each(?1)) CROSS JOIN tasks ON seq = wanted
+    WHERE version > 2 OR EXISTS (SELECT 1 FROM attempts WHERE attempts.seq = wanted)`,
   allLanes: "/* dure:allLanes */ SELECT lane, type, queue FROM lanes",
   attributesOfName: "/* dure:attributesOfName */ SELECT attribute, type FROM attribute_names WHERE name = ?",
   /** Of one value, in any of the attributes. */

@@ -14,7 +14,7 @@ export interface HearingParts {
 const quietMs = 10_000;
 /** A check that is not heard within this has not arrived. */
 const answerMs = 5_000;
-/** Where notifications do not arrive, they are tried again after this. */
+/** Where two checks after another have not arrived, they are tried again after this: one may fall into a busy moment. */
 const againMs = 60_000;
 
 export class Hearing {
@@ -23,6 +23,8 @@ export class Hearing {
   #works: boolean | undefined;
   #isListening = false;
   #checkAt = 0;
+  /** Checks after another that did not arrive. */
+  #misses = 0;
   /** When a check that was sent should have been heard. */
   #answerTimer: NodeJS.Timeout | undefined;
 
@@ -33,6 +35,7 @@ export class Hearing {
   /** A connection listens now. */
   begin(): void {
     this.#isListening = true;
+    this.#misses = 0;
     this.#prove();
   }
 
@@ -53,6 +56,7 @@ export class Hearing {
   heard(): void {
     clearTimeout(this.#answerTimer);
     this.#answerTimer = undefined;
+    this.#misses = 0;
     this.#checkAt = performance.now() + quietMs * (1 + Math.random());
     this.#tell(true);
   }
@@ -70,7 +74,9 @@ export class Hearing {
 
   #missed(): void {
     this.#answerTimer = undefined;
+    this.#misses += 1;
     this.#checkAt = performance.now() + againMs;
+    if (this.#misses === 1) this.#prove();
     this.#tell(false);
   }
 

@@ -11,7 +11,7 @@ import { statusNumbers } from "../rows.ts";
 import { type Along, areNoted, noting, withRows } from "../search/along.ts";
 import { firstOfFiltered, firstOfSource } from "../search/chunks.ts";
 import { createdBounds } from "../search/created-bounds.ts";
-import { estimateMax, gatheredMax, type KeySource } from "../search/key-source.ts";
+import { type Asking, estimateMax, gatheredMax, type KeySource } from "../search/key-source.ts";
 import { instantMax, instantMin, type SearchStatement, Text } from "../search/search-statements.ts";
 import { shape } from "../statement.ts";
 import {
@@ -57,12 +57,13 @@ interface Asked {
  * the index has it in order: most often these are the page. Where the part is all that is asked, their tasks are read along, and how many there
  * are does not matter.
  * @param attributes all that there are
+ * @param countedMost further candidates of a part are not counted
  */
 export function askAttributes(
   session: Pick<Session, "query">,
   search: StoreSearch,
   attributes: readonly NamedAttribute[],
-  along?: Along,
+  { along, countedMost = estimateMax }: Asking = {},
 ): Promise<Asked[]> {
   const spots = search.where ? spotsOf(search.where, search, attributes) : [];
   const [spot] = spots;
@@ -76,12 +77,17 @@ export function askAttributes(
         { spot: spot!, estimate: first.length, first, isExact: true },
       ]);
     }
-    return allOver([estimateOf(session, search, spot!), first(firstOfSource(search))]).then(
+    return allOver([estimateOf(session, search, spot!, countedMost), first(firstOfSource(search))]).then(
       ([estimate, first]) => [{ spot: spot!, estimate, first }],
     );
   }
   return allOver(
-    spots.map(async (spot): Promise<Asked> => ({ spot, estimate: await estimateOf(session, search, spot) })),
+    spots.map(
+      async (spot): Promise<Asked> => ({
+        spot,
+        estimate: await estimateOf(session, search, spot, countedMost),
+      }),
+    ),
   );
 }
 
@@ -322,14 +328,16 @@ async function gather(
   return Number(count) > most ? undefined : ids.map((id): Place => ({ value: null, id }));
 }
 
-async function estimateOf(session: Pick<Session, "query">, search: StoreSearch, spot: Spot): Promise<number> {
+async function estimateOf(
+  session: Pick<Session, "query">,
+  search: StoreSearch,
+  spot: Spot,
+  most: number,
+): Promise<number> {
   if (isEmpty(spot)) return 0;
   const { text, from } = found(search, spot);
   const [row] = await session.query(
-    shape(
-      "countAttributes",
-      `SELECT count(*)::integer FROM (SELECT 1 ${from} LIMIT ${estimateMax}) AS found`,
-    ),
+    shape("countAttributes", `SELECT count(*)::integer FROM (SELECT 1 ${from} LIMIT ${most}) AS found`),
     text.values,
   );
   return row![0];

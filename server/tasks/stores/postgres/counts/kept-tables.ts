@@ -81,19 +81,23 @@ export class KeptTables {
     lanes = this.lanes,
   ): string {
     const given = `${this.text.add(states)}::smallint[]`;
+    const wanted = `unnest(${given}) AS wanted (state)`;
+    // Of all states of an hour those of each lane would be looked through for the sums.
     const [of, with_] =
       lanes === "some"
-        ? [
-            "kept.lane = own.lane AND kept.state = wanted.state",
-            `own CROSS JOIN unnest(${given}) AS wanted (state)`,
-          ]
-        : [
-            `kept.lane ${lanes === "sums" ? "=" : "<>"} ${allLanes} AND kept.state = ANY(${given})`,
-            undefined,
-          ];
+        ? ["kept.lane = own.lane AND kept.state = wanted.state", `own CROSS JOIN ${wanted}`]
+        : lanes === "sums"
+          ? [`kept.lane = ${allLanes} AND kept.state = wanted.state`, wanted]
+          : [`kept.lane <> ${allLanes} AND kept.state = ANY(${given})`, undefined];
     const before = [other, with_].filter((one) => one !== undefined).map((one) => `${one} CROSS JOIN `);
     return `${before.join("")}LATERAL (SELECT lane, state, ${columns} FROM :schema.${table} AS kept
         WHERE ${of} AND ${within} OFFSET 0) AS kept`;
+  }
+
+  /** What is not folded yet of minutes: read once where several parts are made of it, for what was folded lies between. */
+  get unfolded(): string {
+    const all = "SELECT lane, was, state, tasks, created, ended FROM :schema.minute_changes";
+    return this.isByEnd ? this.share("unfolded", () => all) : ":schema.minute_changes";
   }
 
   ofOwn(lane: string): string {

@@ -165,7 +165,7 @@ export class StretchParts {
     const least = add(stretches.length > 0 ? Math.min(...starts) : 0);
     const end = add(stretches.length > 0 ? Math.max(...stops) : 0);
     return `SELECT 'one', lane, moved.state::integer, ${minute} * ${minuteMs}, NULL::text, sum(part.sign * moved.tasks)::text
-      FROM (SELECT * FROM :schema.minute_changes WHERE ${minute} >= ${least}::bigint AND ${minute} < ${end}::bigint OFFSET 0) AS changes
+      FROM (SELECT * FROM ${this.#tables.unfolded} AS unfolded WHERE ${minute} >= ${least}::bigint AND ${minute} < ${end}::bigint OFFSET 0) AS changes
         CROSS JOIN unnest(${add(starts)}::bigint[], ${add(stops)}::bigint[],
           ${add(stretches.map(({ sign }) => sign))}::integer[]) AS part (start, stop, sign)
         CROSS JOIN LATERAL (VALUES (was, -tasks), (state, tasks)) AS moved (state, tasks)

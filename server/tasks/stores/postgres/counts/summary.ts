@@ -73,35 +73,46 @@ async function summarizeByTime(
   const asked = askedOf(search, time, buckets, apart);
   const counted = await context.searching.snapshot(async (snapshot) => {
     const session = endingWith(snapshot, () => context.minutes.isOneQuestion);
-    const sums = new PairSums(buckets);
+    const sums = new PairSums(buckets, apart.lanes);
     if (await countByTime(context, session, asked, sums.add)) return sums;
     if (!isCountedByHours(search, buckets)) return undefined;
     await countByHours(session, asked, sums.add);
     return sums;
   }, planningOnce);
   if (!counted) return undefined;
-  const { pairs, sums } = counted;
+  const { pairs } = counted;
   const lanes = apart.lanes
     ? await context.lanes.namedAtOnce(new Set(pairs.map(({ lane }) => lane)))
     : undefined;
   const groups = new Groups(by);
-  const numbers = pairs.map(({ lane, status }) => groups.of(status, lanes?.get(lane)));
-  return sums.addedUp(numbers).counts(groups.all);
+  const numbers = pairs.map(({ lane, status }) => groups.of(lane, status, lanes?.get(lane)));
+  return counted.addedUp(numbers).counts(groups.all);
 }
 
 /** Pairs of so low a number are found in a list, sooner than in a map. */
 const listedMax = 65_536;
 
+/** How many the latest summary of all lanes had: there is room for as many in the next one. */
+let pairsBefore: number | undefined;
+const pairsExpectedMax = 1_000;
+
 /** By lane and status at first: which group each counts for is known with the names of lanes. */
 class PairSums {
   readonly pairs: { lane: number; status: number }[] = [];
   readonly sums: GroupSums;
+  readonly #areLanesApart: boolean;
   /** The number of each pair, by lane * 8 + status. */
   readonly #listed: (number | undefined)[] = [];
   readonly #others = new Map<number, number>();
 
-  constructor(buckets: Buckets | undefined) {
-    this.sums = new GroupSums(buckets);
+  constructor(buckets: Buckets | undefined, areLanesApart: boolean) {
+    this.#areLanesApart = areLanesApart;
+    this.sums = new GroupSums(buckets, areLanesApart ? pairsBefore : undefined);
+  }
+
+  addedUp(groups: readonly number[]): GroupSums {
+    if (this.#areLanesApart) pairsBefore = Math.min(this.pairs.length, pairsExpectedMax);
+    return this.sums.addedUp(groups);
   }
 
   readonly add: Add = (lane, status, at, tasks) => {
@@ -125,22 +136,34 @@ class PairSums {
 class Groups {
   readonly all: CountedGroup[] = [];
   readonly #by: readonly CountKey[];
-  readonly #ofNames = new Map<string, number>();
+  readonly #isByStatus: boolean;
+  /** What lanes are told apart by, each with its group of each status, or of all. */
+  readonly #ofNames = new Map<string, (number | undefined)[]>();
+  readonly #ofLanes = new Map<number, (number | undefined)[]>();
 
   constructor(by: readonly CountKey[]) {
     this.#by = by;
+    this.#isByStatus = by.includes("status");
   }
 
-  of(status: number, { type = "?", queue = "?" }: Partial<Lane> = {}): number {
+  of(lane: number, status: number, named: Partial<Lane> | undefined): number {
+    const groups = this.#ofLanes.get(lane) ?? this.#ofLane(lane, named);
+    const place = this.#isByStatus ? status : 0;
+    groups[place] ??= this.#newGroup(status, named);
+    return groups[place];
+  }
+
+  #ofLane(lane: number, { type = "?", queue = "?" }: Partial<Lane> = {}): (number | undefined)[] {
+    const name = `${this.#by.includes("type") ? type : ""}\n${this.#by.includes("queue") ? queue : ""}`;
+    const groups = this.#ofNames.get(name) ?? [];
+    this.#ofNames.set(name, groups);
+    this.#ofLanes.set(lane, groups);
+    return groups;
+  }
+
+  #newGroup(status: number, { type = "?", queue = "?" }: Partial<Lane> = {}): number {
     const named = { type, queue, status: statusNames[status] };
-    let name = "";
-    for (const key of this.#by) name += `${named[key]}\n`;
-    let group = this.#ofNames.get(name);
-    if (group === undefined) {
-      group = this.all.push(Object.fromEntries(this.#by.map((key) => [key, named[key]]))) - 1;
-      this.#ofNames.set(name, group);
-    }
-    return group;
+    return this.all.push(Object.fromEntries(this.#by.map((key) => [key, named[key]]))) - 1;
   }
 }
 

@@ -81,25 +81,24 @@ export class TimeParts {
   }
 
   /**
-   * Of tasks that wait and were changed, few, those that were created in whole minutes are taken off, and those that were changed
-   * in the range are added. By tasks_lane_created and tasks_lane_updated.
+   * Of tasks that wait and were changed, those that were created in whole minutes are taken off, and those that were changed
+   * in the range are added. By tasks_lane_created and tasks_lane_updated, of lanes in which some wait: mostly few, but many
+   * where an action has changed them.
    */
   cameBack(): string[] {
     if (!this.#tables.isByEnd || !this.#tables.states.includes(0)) return [];
-    const { search } = this.#asked;
+    const { updated } = this.#asked.search;
     const { start, end } = this.#parts;
-    const isBack = `tasks.status = ${cameBack} AND tasks.status <> 2 AND tasks.status <> 0`;
-    const from = this.#tables.lanes === "some" ? "own" : ":schema.lanes AS own";
     const back = this.#tables.share(
       "came_back",
-      () => `SELECT own.lane FROM ${from} WHERE EXISTS (
-        SELECT 1 FROM :schema.tasks WHERE tasks.lane = own.lane AND ${isBack})`,
+      () => `SELECT lane FROM :schema.tallies WHERE status = ${cameBack} AND tasks <> 0
+        UNION SELECT lane FROM :schema.tally_changes WHERE status = ${cameBack}`,
     );
     const of = (instant: string, sign: string, within: string) =>
-      `SELECT 'one', own.lane, 0, back.at, NULL::text, (${sign} back.tasks)::text FROM ${back} AS own
-        CROSS JOIN LATERAL (SELECT ${startOf(instant)} AS at, count(*) AS tasks FROM :schema.tasks
-          WHERE tasks.lane = own.lane AND ${isBack} AND ${within} GROUP BY 1) AS back`;
-    const { updated } = search;
+      `SELECT 'one', tasks.lane, 0, ${startOf(instant)}, NULL::text, (${sign} count(*))::text FROM :schema.tasks
+        WHERE tasks.lane = ANY(ARRAY(SELECT lane FROM ${back} AS back)) AND tasks.status = ${cameBack}
+          AND tasks.status <> 2 AND tasks.status <> 0 AND ${within} ${this.#tables.ofOwn("tasks.lane")}
+        GROUP BY 2, 4`;
     return [
       of("tasks.created_at", "-", this.#within("tasks.created_at", start, end)),
       of("tasks.updated_at", "", this.#within("tasks.updated_at", updated?.start, updated?.end)),
@@ -169,11 +168,15 @@ export class TimeParts {
     const held = this.#tables.share("held", () =>
       this.#areByMinute ? this.#havingMinute() : this.#havingTasks(),
     );
-    return `SELECT 'one', pair.lane, stored.status, pair.start, NULL::text, sum(pair.sign * counted.tasks)::text
-      FROM ${held} AS pair JOIN (VALUES ${stored}) AS stored (state, status) ON stored.state = pair.state
-        CROSS JOIN LATERAL (SELECT count(*) AS tasks FROM :schema.tasks WHERE tasks.lane = pair.lane AND tasks.status = stored.status
-          AND ${indexed} AND tasks.${instant} >= pair.start AND tasks.${instant} < pair.stop) AS counted
-      WHERE true ${ofKind} GROUP BY 2, 3, 4`;
+    const lane = this.#tables.lanes === "sums" ? `${allLanes}` : "lane";
+    return `SELECT 'one', counted.lane, pairs.status, pairs.start, NULL::text, sum(pairs.sign * counted.tasks)::text
+      FROM (SELECT stored.status, pair.start, pair.stop, pair.sign, array_agg(pair.lane) AS lanes
+          FROM ${held} AS pair JOIN (VALUES ${stored}) AS stored (state, status) ON stored.state = pair.state
+          WHERE true ${ofKind} GROUP BY 1, 2, 3, 4) AS pairs
+        CROSS JOIN LATERAL (SELECT ${lane} AS lane, count(*) AS tasks FROM :schema.tasks
+          WHERE tasks.lane = ANY(pairs.lanes) AND tasks.status = pairs.status
+            AND ${indexed} AND tasks.${instant} >= pairs.start AND tasks.${instant} < pairs.stop GROUP BY 1) AS counted
+      GROUP BY 2, 3, 4`;
   }
 
   #edges(): string {
@@ -195,14 +198,12 @@ export class TimeParts {
     const within = `kept.hour = edge.hour AND (${this.#tables.sums})[${place}] <> 0`;
     const each = this.#tables.lanes === "some" ? "some" : "each";
     const kept = this.#tables.kept("minute_tallies", "hour", this.#tables.states, within, edge, each);
-    const changed = this.#tables.sources().map(
-      ({
-        isByEnd,
-      }) => `UNION SELECT lane, moved.state, edge.start, edge.stop, edge.sign FROM :schema.minute_changes
-        CROSS JOIN LATERAL (VALUES (was), (state)) AS moved (state) JOIN ${edge} ON ${isByEnd ? "ended" : "created"} = edge.minute
-        WHERE moved.state ${this.#tables.statesOf(isByEnd)} ${this.#tables.ofOwn("lane")}`,
-    );
-    return `SELECT kept.lane, kept.state, edge.start, edge.stop, edge.sign FROM ${kept} ${changed.join(" ")}`;
+    const changes = this.#tables.isByEnd ? ["created", "ended"] : ["created"];
+    const isThen = changes.map((minute) => `changes.${minute} = edge.minute`).join(" OR ");
+    return `SELECT kept.lane, kept.state, edge.start, edge.stop, edge.sign FROM ${kept}
+      UNION SELECT changes.lane, moved.state, edge.start, edge.stop, edge.sign FROM ${this.#tables.unfolded} AS changes
+        JOIN ${edge} ON ${isThen} CROSS JOIN LATERAL (VALUES (was), (state)) AS moved (state)
+      WHERE moved.state IS NOT NULL ${this.#tables.ofOwn("lane")}`;
   }
 
   #havingTasks(): string {

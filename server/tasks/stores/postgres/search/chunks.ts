@@ -27,6 +27,8 @@ export function firstOfFiltered(search: StoreSearch): number {
 export interface Chunk {
   met: readonly Subject[];
   seen: number;
+  /** How many were passed over before them, of those that were to be. */
+  passed?: number;
   last: Place;
 }
 

@@ -1,60 +1,73 @@
 /** Candidates of a search for tasks that wait and are due within a range, in the order of their creation; see due-ranges.ts. */
-import type { Place, StoreSearch } from "../../../core/store.ts";
+import type { StoreSearch } from "../../../core/store.ts";
 import { createdWithin, type DueRange, delayedMax, dueRangeOf } from "../../shared/due-ranges.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
 import type { Session, Snapshot } from "../connections/database.ts";
 import type { Context } from "../context.ts";
 import { shape } from "../statement.ts";
 import { comparator, placed } from "./chunks.ts";
-import { elsewhere } from "./elsewhere-keys.ts";
+import { asked, delayedKeys, delayedStatement, placesOf } from "./delayed-within.ts";
 import type { Candidates, KeySource } from "./key-source.ts";
+import { earlyStatement, NewestDue } from "./newest-due.ts";
 import { outlined } from "./outline.ts";
 import { countTasks } from "./search.ts";
-import {
-  instantMax,
-  instantMin,
-  keysOf,
-  ordered,
-  ownOf,
-  type Pair,
-  type SearchStatement,
-  Text,
-  unnested,
-} from "./search-statements.ts";
+import { keysOf, type Pair, Text } from "./search-statements.ts";
+import { isOfGeneratedIds } from "./whole-keys.ts";
 
-/** Undefined where another way is as good. */
+/**
+ * Undefined where another way is as good.
+ *
+ * @param isCounted whether it must be known how many it gives, and so in which share of all they fit
+ */
 export async function dueRangeSource(
   context: Context,
   session: Snapshot,
   search: StoreSearch,
+  { isCounted }: { isCounted: boolean },
 ): Promise<KeySource | undefined> {
   const range = dueRangeOf(search);
   if (!range) return undefined;
   const { after: _after, ...unplaced } = search;
+  const isNewestFirst = isDownwards(search) && !isCounted;
   const {
     pairs,
     value: [row],
   } = await outlined(context, session, { ...unplaced, definitions: false }, (pairs) =>
-    asked(session, delayedStatement(pairs, range)),
+    asked(session, isNewestFirst ? earlyStatement(pairs) : delayedStatement(pairs, range)),
   );
-  const [delayed, beside, first, last] = row as [number, number, number | null, number];
-  if (delayed > delayedMax) return undefined;
+  if (isNewestFirst && row![0] === false && isOfGeneratedIds(pairs)) {
+    const newest = new NewestDue(range, pairs);
+    return sourceOf(search, undefined, (session, from, limit) => newest.keys(session, from, limit));
+  }
+  const [found] = isNewestFirst ? await asked(session, delayedStatement(pairs, range)) : [row];
+  const [count, beside, first, last] = found as Delayed;
+  if (count > delayedMax) return undefined;
   const others = first === null ? undefined : { from: first, to: last };
-  const total = async () => (await countTasks(context, createdWithin(unplaced, range))) + beside;
+  return sourceOf(
+    search,
+    async () => (await countTasks(context, createdWithin(unplaced, range))) + beside,
+    (session, from, limit) => keysWithin(session, from, range, pairs, { limit, others }),
+  );
+}
+
+type Delayed = [count: number, beside: number, first: number | null, last: number];
+
+/**
+ * @param total undefined where nothing tells it
+ * @param keys from the place of the search that they are given on
+ */
+function sourceOf(
+  search: StoreSearch,
+  total: (() => Promise<number>) | undefined,
+  keys: (session: Session, from: StoreSearch, limit: number) => Promise<Candidates>,
+): KeySource {
+  const { after: _after, ...rest } = search;
+  const backwards = search.after?.backwards ?? false;
   return {
     ...{ name: "dueAt", index: "slow", estimate: Number.POSITIVE_INFINITY },
-    ...{ isOrdered: true, isFiltered: true, isWalk: true, total },
-    keys: (session, after, limit) => {
-      const { after: _after, ...rest } = search;
-      const backwards = search.after?.backwards ?? false;
-      return keysWithin(
-        session,
-        { ...rest, ...(after && { after: { ...after, backwards } }) },
-        range,
-        pairs,
-        { limit, others },
-      );
-    },
+    ...{ isOrdered: true, isFiltered: true, isWalk: true, ...(total && { total }) },
+    keys: (session, after, limit) =>
+      keys(session, { ...rest, ...(after && { after: { ...after, backwards } }) }, limit),
   };
 }
 
@@ -80,73 +93,4 @@ async function keysWithin(
   const places = [...walked, ...delayed].sort((a, b) => compare(placed(a), placed(b)));
   if (!end && delayed.length < limit) return { places, next: undefined };
   return { places: places.slice(0, limit), next: places[limit - 1] };
-}
-
-function placesOf(rows: readonly any[][]): Place[] {
-  return rows.map(([value, id]) => ({ value, id }));
-}
-
-function asked(session: Session, { statement, values }: SearchStatement): Promise<any[][]> {
-  return session.query(statement, values);
-}
-
-/**
- * How many are due within the range and were not when they were created, as far as they are looked at; and how
- * many of these were not created within the range, and when the first and the last of them was.
- */
-function delayedStatement(pairs: readonly Pair[], range: DueRange): SearchStatement {
-  const text = new Text();
-  const most = text.add(delayedMax + 1);
-  const delayed = `SELECT keys.created_at FROM ${unnested(text, groupOf(pairs))} CROSS JOIN LATERAL (
-    SELECT tasks.created_at FROM :schema.tasks WHERE ${delayedIn(text, range)} LIMIT ${most}) AS keys LIMIT ${most}`;
-  const isOther = `created_at NOT BETWEEN ${text.add(range.from)}::bigint AND ${text.add(range.to)}::bigint`;
-  const ofOthers = ["count", "min", "max"].map((of) => `${of}(created_at) FILTER (WHERE ${isOther})`);
-  return {
-    statement: shape("countDelayed", `SELECT count(*), ${ofOthers.join(", ")} FROM (${delayed}) AS delayed`),
-    values: text.values,
-  };
-}
-
-/** The first of those that were not created within the range. */
-function delayedKeys(
-  search: StoreSearch,
-  range: DueRange,
-  pairs: readonly Pair[],
-  limit: number,
-): SearchStatement {
-  const text = new Text();
-  const { created, updated, after } = search;
-  const isDown = isDownwards(search);
-  const at = (value: number) => `${text.add(value)}::bigint`;
-  const place = [
-    at(after?.value ?? (isDown ? instantMax : instantMin)),
-    `${text.add(after?.id ?? "")}::text`,
-  ];
-  const conditions = [
-    delayedIn(text, range),
-    `tasks.created_at NOT BETWEEN ${at(range.from)} AND ${at(range.to)}`,
-    `tasks.created_at >= ${at(created?.start ?? instantMin)}`,
-    `tasks.created_at < ${at(created?.end ?? instantMax)}`,
-    `tasks.updated_at >= ${at(updated?.start ?? instantMin)}`,
-    `tasks.updated_at < ${at(updated?.end ?? instantMax)}`,
-    `(tasks.created_at, tasks.id) ${isDown ? "<" : ">"} (${place.join(", ")})`,
-  ];
-  return {
-    statement: shape(
-      "delayedKeys",
-      `SELECT keys.created_at, keys.id FROM ${unnested(text, groupOf(pairs))} CROSS JOIN LATERAL (
-        SELECT tasks.created_at, tasks.id FROM :schema.tasks WHERE ${conditions.join(" AND ")}) AS keys
-      ORDER BY ${ordered(search, ["keys.created_at", "keys.id"])} LIMIT ${text.add(limit)}`,
-    ),
-    values: text.values,
-  };
-}
-
-function delayedIn(text: Text, { from, to }: DueRange): string {
-  const due = `tasks.due_at BETWEEN ${text.add(from)}::bigint AND ${text.add(to)}::bigint`;
-  return `${ownOf("pair").join(" AND ")} AND ${elsewhere.delayed} AND ${due}`;
-}
-
-function groupOf(pairs: readonly Pair[]): { lanes: number[]; statuses: number[] } {
-  return { lanes: pairs.map(({ lane }) => lane), statuses: pairs.map(({ status }) => status) };
 }

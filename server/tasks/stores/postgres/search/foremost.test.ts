@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
-import { depthsOf, weightOf } from "./foremost.ts";
+import { newSearch } from "../../../../../tests/support/builders.ts";
+import { undelayedSearch } from "../../shared/near-orders.ts";
+import { depthsOf, evenPartsOf, weightOf } from "./foremost.ts";
 
 test("where few of the pairs have all of a stretch, so many are looked at that an edge is found", () => {
   const depths = depthsOf(Array<number>(120).fill(100), 12_000, 204, 4);
@@ -15,4 +17,10 @@ test("of a pair that has nearly all tasks as many are looked at as are wanted, o
 test("those that wait may all be of one of the two kinds that are counted together", () => {
   expect(weightOf({ status: 0, tasks: 5 })).toBe(10);
   expect(weightOf({ status: 3, tasks: 5 })).toBe(5);
+});
+
+test("a range that leaves nothing out is none", () => {
+  const search = newSearch({ sortBy: "dueAt" });
+  expect(evenPartsOf(undelayedSearch(search))).toBe(evenPartsOf(search));
+  expect(evenPartsOf(undelayedSearch({ ...search, created: { start: 5 } }))).toBeGreaterThan(1);
 });

@@ -3,6 +3,9 @@
  * that reaches at most (`edge`). Only a stream that has as many before the edge may have more there, and is read on from the last of them.
  */
 
+import type { StoreSearch } from "../../../core/store.ts";
+import { isBounded } from "../../shared/search-bounds.ts";
+
 /** Streams that one index serves. */
 export interface Streams {
   /** What `pair` is: `lane, status, depth` and, it may be, more. */
@@ -53,6 +56,13 @@ export function foremostKeys(
         SELECT *, row_number() OVER (PARTITION BY part, lane, status ORDER BY ${order}) AS place FROM foremost) AS placed
       WHERE place = depth AND depth < ${most})
     ${parts.map((part) => `(${part})`).join(" UNION ALL ")}`;
+}
+
+/** Of many within a range so many times as many are looked at as an even part of what is wanted, and more of those that have many. */
+const rangeSpare = 4;
+
+export function evenPartsOf(search: StoreSearch): number {
+  return isBounded(search) ? rangeSpare : 1;
 }
 
 /**

@@ -5,13 +5,13 @@
 import type { Place, PlanSource } from "../../../core/store.ts";
 import type { StartsRead } from "../../shared/start-ranges.ts";
 import type { Session } from "../connections/database.ts";
-import type { Candidate } from "./along.ts";
+import type { Along, Candidate } from "./along.ts";
 
 export interface KeySource {
   /** For explanations: what finds the candidates, and by which index. */
   readonly name: string;
   readonly index: PlanSource & ("id" | "attributes" | "texts" | "slow");
-  /** About how many candidates there are; exact up to `estimateMax`. */
+  /** About how many candidates there are; exact up to `estimateMax`, or as far as it was to be counted. */
   readonly estimate: number;
   /**
    * Whether keys come in the search's order, so that reading may stop when a page is full. Else `keys` gives all of
@@ -33,6 +33,14 @@ export interface KeySource {
    * `isOrdered`; else `value` is null.
    */
   keys(session: Session, after: Place | undefined, limit: number): Promise<Candidates>;
+}
+
+/** What is asked of the sources beside candidates. */
+export interface Asking {
+  /** Reads the first candidates' tasks, too, where they come in order. */
+  along?: Along | undefined;
+  /** Candidates by attributes are counted up to so many, instead of `estimateMax`. */
+  countedMost?: number;
 }
 
 export interface Candidates {

@@ -11,9 +11,8 @@ import { type TextIndex, textIndexes } from "../texts/text-indexes.ts";
 import { readTextIndex, textSource, wordsOf } from "../texts/text-keys.ts";
 import { missesMany, readUnindexed, thoseThatMayHave, withUnindexed } from "../texts/text-unindexed.ts";
 import type { Passing } from "../texts/text-ways.ts";
-import type { Along } from "./along.ts";
 import { durationSource } from "./duration-source.ts";
-import type { KeySource } from "./key-source.ts";
+import type { Asking, KeySource } from "./key-source.ts";
 import { namedSource } from "./named-source.ts";
 import { entriesIn, outline, outlined } from "./outline.ts";
 import type { Pair } from "./search-statements.ts";
@@ -27,20 +26,19 @@ const indexes = new WeakMap<Database, { readAt: number; index: TextIndex }>();
 /**
  * The source with the fewest candidates; undefined where nothing finds them but walking.
  * @param names asks for all attributes there are
- * @param along reads the first candidates' tasks, too, where they come in order
  */
 export async function findKeySource(
   context: Context,
   session: Snapshot,
   search: StoreSearch,
   names: (session: Session) => Promise<readonly NamedAttribute[]>,
-  along?: Along,
+  asking: Asking = {},
 ): Promise<KeySource | undefined> {
   if (!search.where) return undefined;
   const named = await namedSource(session, search);
   if (named) return named;
   const asked = mentions(search.where, isAttributeCondition)
-    ? await askedOf(context, session, search, names, along)
+    ? await askedOf(context, session, search, names, asking)
     : undefined;
   if (asked?.[0]?.isExact) return attributeSource(session, search, asked);
   const index = await textIndexOf(context, session);
@@ -52,15 +50,18 @@ export async function findKeySource(
     known ??= passingIn(session, search);
     return known;
   };
-  const filter = async () => (isFiltered(search) ? passing() : undefined);
+  const filtered = {
+    passing: async () => (isFiltered(search) ? passing() : undefined),
+    known: context.lanes.pairs.look(search).pairs,
+  };
   const byDuration = await durationSource(session, search, async () => (await passing()).pairs);
-  const byValue = await valueSource(session, search, index, filter);
+  const byValue = await valueSource(session, search, index, filtered);
   const best = fewer(fewer(byAttribute, byDuration), byValue);
   if (!mentions(search.where, ({ kind }) => kind === "text")) return best;
   // The texts first: how long they take tells how many are read at once.
   const ask = (passes: Passing | undefined) =>
     allOver([
-      textSource(session, search, index, passes, along),
+      textSource(session, search, index, passes, asking.along),
       readUnindexed(session, search, passes),
     ] as const);
   const [texts, unindexed] = await askPassing(context, session, search, known, ask);
@@ -85,10 +86,11 @@ async function askedOf(
   session: Snapshot,
   search: StoreSearch,
   names: (session: Session) => Promise<readonly NamedAttribute[]>,
-  along: Along | undefined,
+  asking: Asking,
 ): ReturnType<typeof askAttributes> {
+  const { along } = asking;
   const { known } = context.attributes;
-  const ask = (all: readonly NamedAttribute[]) => askAttributes(session, search, all, along);
+  const ask = (all: readonly NamedAttribute[]) => askAttributes(session, search, all, asking);
   if (!known) return ask(await names(session));
   // What is the page goes out with the entries of definitions among it, and with the end of the snapshot.
   const isPage = () => along?.isPage === true;

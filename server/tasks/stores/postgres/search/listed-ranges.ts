@@ -6,7 +6,7 @@ import type { StoreSearch } from "../../../core/store.ts";
 import { earliest, isDownwards, latest } from "../../shared/search-bounds.ts";
 import { outsideMax, type StartRange, type Window } from "../../shared/start-ranges.ts";
 import { shape } from "../statement.ts";
-import { createdWithin, isPrompt, isWaited, looksOf, promptMs } from "./listed-starts.ts";
+import { createdWithin, isPrompt, isWaited, likelyStarted, looksOf, promptMs } from "./listed-starts.ts";
 import {
   instantMax,
   instantMin,
@@ -36,7 +36,7 @@ export function listedMost(
   all: number | undefined,
 ): number | undefined {
   const bounds = wholeBounds(stretchOf(search, range));
-  const started = startedPairs(pairs);
+  const started = likelyStarted(startedPairs(pairs));
   const looks = looksPerLane * looksOf(pairs);
   const most = isOfAll(search) ? sumOf(pairs) : all;
   const looked = likelyLooked(started, looks, wanted, most, bounds);

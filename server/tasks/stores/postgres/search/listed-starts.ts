@@ -41,7 +41,8 @@ export function listedStatement(
   const started = settled.filter(({ status }) => status > 0);
   const looks = looksOf(started);
   const bounds = listBounds(search);
-  const looked = likelyLooked(started, looks, limit, isOfAll(search) ? sumOf(pairs) : all, bounds);
+  const most = isOfAll(search) ? sumOf(pairs) : all;
+  const looked = likelyLooked(likelyStarted(started), looks, limit, most, bounds);
   if (looked === undefined) return undefined;
   return statementOf(search, {
     started,
@@ -118,6 +119,11 @@ function statementOf(search: StoreSearch, listed: Listed): SearchStatement {
   };
 }
 
+/** Of those that wait few have started, and they are counted together. */
+export function likelyStarted(pairs: readonly Pair[]): Pair[] {
+  return pairs.map((pair) => (pair.status < 2 ? { ...pair, tasks: 0 } : pair));
+}
+
 /** How many looks into lanes and statuses the order by start would take. */
 export function looksOf(pairs: readonly Pair[]): number {
   const started = pairs.filter(({ status }) => status > 0 && status !== 2);
@@ -137,9 +143,9 @@ function listBounds(search: StoreSearch): WholeBounds {
     from: first,
     to: idAt(to),
     beyond: down ? lastId : firstId,
-    isFromFirst: false,
-    // Upwards the first of all may lie among many that were deleted, and before a range of the last change many are passed over.
-    isAfterLate: down || (first !== firstId && from >= changedFrom - promptMs),
+    isFromFirst: !down && first === firstId,
+    // Upwards before a range of the last change many are passed over.
+    isAfterLate: down || from >= changedFrom - promptMs,
   };
 }
 

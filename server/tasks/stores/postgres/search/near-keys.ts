@@ -67,10 +67,12 @@ export async function nearPlaces(
 ): Promise<NearPlaces> {
   const isWaitingToo = order === "dueAt" && way === "ranges";
   const isInLines = order === "dueAt" && !isWaitingToo;
-  const known = context.lanes.pairs;
+  const { pairs: known, shortLists, denseStarts } = context.lanes;
+  const isByStart = order === "startedAt" && !isDownwards(search);
+  const depthFirst = isByStart ? denseStarts.depth(search, limit) : limit;
   const isOfOthers =
     (order === "dueAt" || order === "priority") && !(isIntoRange(search) && known.areCrowded);
-  const hasList = order === "startedAt" || (isOfList && isOfOthers);
+  const hasList = (order === "startedAt" || (isOfList && isOfOthers)) && !shortLists.isShort(search);
   const all = hasList ? await countedAll(context, session, search) : undefined;
   const reach = (depth: number): Reach => ({
     limit,
@@ -87,11 +89,14 @@ export async function nearPlaces(
   };
   let isSure = true;
   const first = async (pairs: readonly Pair[]) => {
-    const listed = order === "startedAt" ? listedStatement(search, pairs, reach(limit)) : undefined;
+    const isListed = order === "startedAt" && hasList;
+    const listed = isListed ? listedStatement(search, pairs, reach(limit)) : undefined;
     isSure = !listed;
-    if (!listed) return read(pairs, limit);
+    if (!listed) return read(pairs, depthFirst);
     const rows = (await session.query(listed.statement, listed.values)) as NearRow[];
-    return rows[0]![0] === 0 ? rows : undefined;
+    if (rows[0]![0] === 0) return rows;
+    shortLists.saw(search);
+    return undefined;
   };
   const { after: _after, ...unplaced } = search;
   const {
@@ -105,8 +110,8 @@ export async function nearPlaces(
     (pairs) => allOver([first(pairs), isInLines ? readLines(session, search, pairs, limit) : nothing]),
     () => tasks !== undefined && !isInLines && isSure,
   );
-  let rows = firstRows ?? (await read(pairs, limit));
-  for (let depth = limit; ; depth *= 2) {
+  let rows = firstRows ?? (await read(pairs, depthFirst));
+  for (let depth = depthFirst; ; depth *= 2) {
     const end = endOf(search, order, rows, nearMost(order, reach(depth)));
     if (isBehind(search, end)) {
       if (performance.now() > endsAt) return { places: [], next: search.after, definitions };
@@ -115,13 +120,21 @@ export async function nearPlaces(
     }
     const found = rows.flatMap(([, , , value, id]): Place[] => (id === null ? [] : [{ value, id }]));
     const last = found.length < limit ? undefined : found.at(-1)!;
-    if (isOfList && isOfOthers && end && !last && endsBeforeRange(search, end)) known.sawCrowd();
     const parts: Part[] = [
       { places: found, ...(end && { end }) },
       { places: [], ...(last && { end: last }) },
     ];
     if (inLines) parts.push(await waitingPart(session, search, inLines, limit));
     const { places, next } = joined(search, parts, limit);
+    const isDense = isByStart && end && places.length < found.length && performance.now() < endsAt;
+    if (isDense && denseStarts.saw(search, limit, depth)) {
+      rows = await read(pairs, depth * 2);
+      continue;
+    }
+    if (hasList && isOfOthers && end && places.length < limit) {
+      shortLists.saw(search);
+      if (endsBeforeRange(search, end)) known.sawCrowd();
+    }
     return { places, next, definitions, ...(tasks && { rows: rowsOf(rows, places.slice(tasks.from)) }) };
   }
 }

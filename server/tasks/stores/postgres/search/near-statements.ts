@@ -113,7 +113,7 @@ export function nearStatement(
   const tid = order === "duration" ? ", tid" : "";
   const own = (keys: string, value = key) =>
     `CROSS JOIN LATERAL (SELECT ${value} AS value, tasks.ctid AS tid FROM :schema.tasks WHERE tasks.id = ${keys}.id OFFSET 0) AS own`;
-  const few = reach.fewMax ? fewKeys(text, search, order, settled, reach) : undefined;
+  const few = reach.fewMax ? fewKeys(text, search, order, settled.filter(mayHave[order]), reach) : undefined;
   const ifMany = few ? "(SELECT are_many FROM counted)" : "true";
   const { others, near, behind } = sourcesOf(text, search, order, given, reach);
   const changedKeys =
@@ -249,10 +249,9 @@ function fewKeys(
   text: Text,
   { after: _after, ...search }: StoreSearch,
   order: PartedOrder,
-  settled: readonly Pair[],
+  pairs: readonly Pair[],
   { fewMax = 0, limit }: Reach,
 ): string {
-  const pairs = order === "duration" ? settled.filter(hasEnded) : settled;
   const most =
     order === "duration" ? fewestOf(pairs, limit) : isNear(order) ? Math.ceil(nearFewShare * fewMax) : fewMax;
   const ids = (of: readonly Pair[], limited: number) => {
@@ -273,13 +272,13 @@ const nearFewShare = 0.4;
 /** Of so much more than its share of them a pair tells that all pairs have more than so many. */
 const sampleSpare = 1.5;
 
-/** The pair with the most tasks, and others without any so that all searches are the same texts. */
+/** The pair with the most tasks, and those without any, so that all searches are the same texts. */
 function sampleOf(pairs: readonly Pair[], most: number): { pairs: Pair[]; most: number } {
   const all = pairs.reduce((sum, { tasks }) => sum + tasks, 0);
   const largest = pairs.reduce((one, other) => (other.tasks > one.tasks ? other : one));
   const share = Math.ceil((sampleSpare * most * largest.tasks) / Math.max(1, all));
   return {
-    pairs: [largest, ...ofEveryKind.filter(({ status }) => status !== 2)],
+    pairs: [largest, ...pairs.filter((pair) => ofEveryKind.includes(pair))],
     most: Math.min(most, share),
   };
 }
@@ -300,11 +299,18 @@ function hasEnded({ status }: Pair): boolean {
   return status >= 3;
 }
 
+/** Which pairs may have tasks with what is sorted by; what was never changed was never started. */
+const mayHave: Record<PartedOrder, (pair: Pair) => boolean> = {
+  startedAt: ({ status }) => status > 0,
+  dueAt: () => true,
+  priority: () => true,
+  duration: hasEnded,
+};
+
 function mayBeIn(from: Elsewhere): (pair: Pair) => boolean {
   if (from === "due") return hasEnded;
   if (from === "delayed") return ({ status }) => status < 2;
-  // What was never changed was never started.
-  return ({ status }) => status > 0;
+  return mayHave.startedAt;
 }
 
 /** Of tasks that wait: when they are due, and what tells whether they fit. */

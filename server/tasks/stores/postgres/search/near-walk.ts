@@ -70,7 +70,8 @@ export async function* nearChunks(
         : await reader.read(session, found.places.slice(left));
       return { ...found, ...(read.stoppedAt && { next: read.stoppedAt }), read };
     }, planningOnce);
-    left = Math.max(0, left - places.length);
+    const passedHere = Math.min(left, places.length);
+    left -= passedHere;
     const parts = entriesUpTo(search, entries ?? entriesOf(search, definitions), next);
     entries = parts.behind;
     const met = withEntries(
@@ -80,7 +81,7 @@ export async function* nearChunks(
     );
     const end = parts.here.at(-1)?.task;
     const last = next ?? places.at(-1) ?? (end && placeOf(search, end));
-    if (last) yield { met, seen: read.seen + parts.here.length, last };
+    if (last) yield { met, seen: read.seen + parts.here.length, passed: passedHere, last };
     if (!next) return;
     // Where the one way passes over many, the other may not.
     if (order === "dueAt" && places.length < limit * fewShare) way = way === "lines" ? "ranges" : "lines";

@@ -16,7 +16,7 @@ import { boundsOf, isDownwards, isSplit, lateMs, type Stream } from "../../share
 import { arrayText } from "../arrays.ts";
 import { columnsWithin, sizedTasks, taskColumns } from "../rows.ts";
 import { type Statement, shape } from "../statement.ts";
-import { depthsOf, edge, foremostKeys, type Streams, weightOf } from "./foremost.ts";
+import { depthsOf, edge, evenPartsOf, foremostKeys, type Streams, weightOf } from "./foremost.ts";
 import { isWhole, wholeKeys } from "./whole-keys.ts";
 
 /** A (lane, stored status) pair that may have tasks. */
@@ -41,8 +41,6 @@ export interface SearchStatement {
 
 /** Of so few streams each is read as far as the page may reach. */
 const fewStreamsMax = 24;
-/** Of more, the first of each are looked at, of many within a range so many times as many as an even part of what is wanted, and more of those that have many. */
-const headsSpare = 4;
 /** From so many keys on they are merged by the server, if the streams are not too many for its planner. */
 const mergedKeysMin = 2_000;
 const mergedStreamsMax = 400;
@@ -226,7 +224,7 @@ export function foremostStreams(
   streamsFor = (pair: Pair) => streamsOf(search, pair),
 ): string[] {
   const all = pairs.reduce((sum, { tasks }) => sum + tasks, 0);
-  const even = pairs.length > fewStreamsMax && (search.created || search.updated) ? headsSpare : 1;
+  const even = pairs.length > fewStreamsMax ? evenPartsOf(search) : 1;
   const most = text.add(keysMax);
   const streams = groupsOf(pairs, streamsFor).map((group): Streams => {
     const [lanes, statuses] = [

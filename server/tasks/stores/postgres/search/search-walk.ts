@@ -24,9 +24,9 @@ import {
   placeOf,
   withEntries,
 } from "./chunks.ts";
-import { dueRangeSource } from "./due-range-source.ts";
 import { durationIndexes } from "./duration-statements.ts";
 import { delaysIndex } from "./elsewhere-keys.ts";
+import { FirstChunks, walkedBefore } from "./first-chunks.ts";
 import { FullPage } from "./full-page.ts";
 import { byCreation } from "./id-prefix.ts";
 import { type Candidates, estimateMax, gatheredMax, type KeySource } from "./key-source.ts";
@@ -35,9 +35,9 @@ import type { PartedOrder } from "./near-statements.ts";
 import { hasEntries, isParted, nearChunks } from "./near-walk.ts";
 import { entriesIn, mayHaveEntries } from "./outline.ts";
 import { prioritizedIndex } from "./priority-statements.ts";
+import { rangeSource } from "./range-source.ts";
 import * as plain from "./search.ts";
 import { SearchBudget } from "./search-budget.ts";
-import { startRangeSource } from "./start-range-source.ts";
 import { portionBytesMax } from "./value-sizes.ts";
 import { walkedChunks } from "./walked-chunks.ts";
 
@@ -118,19 +118,26 @@ class Walk {
 
   page(): Promise<Found> {
     const page = isIndexed(this.#search.sortBy) ? this.#walked() : this.#sorted();
-    const { after } = this.#search;
-    return this.#budget.or(page, { tasks: [], ...(after ? { stoppedAt: after } : { isPartial: true }) });
+    return this.#budget.or(page, this.#stopped());
+  }
+
+  /** Before anything was looked at. */
+  #stopped(): Found {
+    const { after = "start", offset } = this.#search;
+    return { tasks: [], stoppedAt: after, ...(offset > 0 && { offsetLeft: offset }) };
   }
 
   async #sorted(): Promise<Found> {
     const { sortBy, where, offset } = this.#search;
     if (isParted(sortBy)) {
       const fewMax = this.#fewMax();
-      if (fewMax !== undefined || (await this.#isNear())) {
+      const most = fewMax === undefined ? await this.#nearMost() : Number.POSITIVE_INFINITY;
+      if (most > 0) {
         const isPassed = !where && !hasEntries(this.#search);
         const asked = { order: sortBy, endsAt: this.#budget.endsAt, fewMax, passed: isPassed ? offset : 0 };
-        const chunks = nearChunks(this.#context, this.#search, this.reader, asked);
-        return (await this.#over(chunks, isPassed ? 0 : offset)).found;
+        const first = new FirstChunks(nearChunks(this.#context, this.#search, this.reader, asked), most);
+        const found = await this.#over(first.chunks());
+        if (!first.areShort) return found;
       }
     }
     const newestFirst = this.#newestFirst();
@@ -154,7 +161,7 @@ class Walk {
       return { source: "id", indexes: ["tasks_pkey"], candidates: 1, isSorted: false };
     const { where: _where, after: _after, ...filters } = search;
     const total = await plain.countTasks(this.#context, { ...filters, sortBy: "createdAt" });
-    if (isParted(search.sortBy) && (await this.#isNear())) {
+    if (isParted(search.sortBy) && (await this.#nearMost()) > 0) {
       const wanted = Math.min(total, search.offset + search.limit);
       return {
         ...{ source: search.where ? "walk" : "order", indexes: await this.#partedIndexes(search.sortBy) },
@@ -196,7 +203,7 @@ class Walk {
   async count(): Promise<Counted> {
     let met = 0;
     let seen = 0;
-    const source = await this.#budget.or(this.#source(), undefined);
+    const source = await this.#budget.or(this.#source(this.#search, { isCounted: true }), undefined);
     const unindexed = source?.unindexed ?? 0;
     let isWhole = true;
     for await (const chunk of this.#budget.upTo(source ? this.#fromSource(source) : this.#chunks())) {
@@ -215,35 +222,29 @@ class Walk {
   async #walked(): Promise<Found> {
     this.reader.bytesMax = this.#bytesMaxFrom(this.#search.offset);
     const source = await this.#source(this.#search, { begins: true });
-    if (!source) return (await this.#over(this.#chunks())).found;
+    if (!source) return this.#over(this.#chunks(this.#search, this.#search.offset + this.#search.limit));
     const chunks = this.#fromSource(source);
-    const found = source.isOrdered ? (await this.#over(chunks)).found : await this.#gathered(chunks);
+    const found = await (source.isOrdered ? this.#over(chunks) : this.#gathered(chunks));
     return source.unindexed ? { ...found, unindexed: source.unindexed } : found;
   }
 
   /** Ends when the page is full, or the budget. */
-  async #over(
-    chunks: AsyncGenerator<Chunk>,
-    offset = this.#search.offset,
-  ): Promise<{ found: Found; isExhausted: boolean }> {
+  async #over(chunks: AsyncGenerator<Chunk>): Promise<Found> {
     const page = new FullPage(this.#search, this.reader);
-    const answer = async (isExhausted: boolean, how: Partial<Found> = {}) => ({
-      found: await page.found(how),
-      isExhausted,
-    });
-    this.reader.bytesMax = this.#bytesMaxFrom(offset);
-    let left = offset;
-    let stoppedAt: Place | undefined = this.#search.after;
-    for await (const { met, last } of this.#budget.upTo(chunks)) {
+    this.reader.bytesMax = this.#bytesMaxFrom(this.#search.offset);
+    let left = this.#search.offset;
+    let stoppedAt: Found["stoppedAt"] = this.#search.after ?? "start";
+    const stopped = () => page.found({ stoppedAt, ...(left > 0 && { offsetLeft: left }) });
+    for await (const { met, last, passed = 0 } of this.#budget.upTo(chunks)) {
+      left -= passed;
       for (const { task } of met) {
         left -= 1;
-        if (left < 0 && (await page.add(task, sortValueOf(this.#search.sortBy, task)))) return answer(false);
+        if (left < 0 && (await page.add(task, sortValueOf(this.#search.sortBy, task)))) return page.found();
       }
       stoppedAt = last;
-      if (this.#budget.isOver) return answer(false, { stoppedAt });
+      if (this.#budget.isOver) return stopped();
     }
-    if (this.#budget.hasEnded) return answer(false, stoppedAt ? { stoppedAt } : { isPartial: true });
-    return answer(true);
+    return this.#budget.hasEnded ? stopped() : page.found();
   }
 
   #bytesMaxFrom(offset: number): number | undefined {
@@ -258,22 +259,23 @@ class Walk {
     return fewMax > sortedAtOnceMax ? undefined : fewMax;
   }
 
-  /** Whether the order is walked through sooner than all that may fit are sorted. */
-  async #isNear(): Promise<boolean> {
+  /** How many tasks of the order are looked at before all that may fit are sorted: none where these are sorted sooner. */
+  async #nearMost(): Promise<number> {
     const { id, where, created, updated, after: _after, ...search } = this.#search;
-    if (id !== undefined) return false;
+    if (id !== undefined) return 0;
     const newestFirst: StoreSearch = { ...this.#search, sortBy: "createdAt", descending: true };
     const { after: _place, ...unplaced } = newestFirst;
-    const source = where && (await this.#source(unplaced, { ofRanges: false }));
+    const source = where && (await this.#source(unplaced, { isToCompare: true }));
     // Bounds of the duration are the order's own.
     const isOwn = source?.name === "duration" && search.sortBy === "duration";
-    if (source && !isOwn && source.estimate < gatheredMax) return false;
-    if (!created && !updated) return true;
+    const isAlone = !source || isOwn;
+    const most = isAlone ? Number.POSITIVE_INFINITY : await walkedBefore(this.#context, this.#search, source);
+    if (most === 0 || (!created && !updated)) return most;
     const pages = sortedPagesMax * (search.offset + search.limit);
     const fewest = search.sortBy === "duration" ? Math.max(pages, sortedAtOnceMax) : pages;
     const { where: _where, ...plainly } = unplaced;
     const { tasks } = await plain.searchTasks(this.#context, { ...plainly, offset: fewest, limit: 1 });
-    return tasks.length > 0;
+    return tasks.length > 0 ? most : 0;
   }
 
   /** Ends at the budget with the best of what was looked at, which need not be the best of all. */
@@ -285,7 +287,9 @@ class Walk {
     const most = sortedMost(this.#search);
     let isWhole = true;
     let held = 0;
-    for await (const { met } of this.#budget.upTo(chunks)) {
+    let seen = 0;
+    for await (const { met, seen: looked } of this.#budget.upTo(chunks)) {
+      seen += looked;
       for (const subject of met) {
         const { task } = subject;
         const value = sortValueIn(this.#search, subject);
@@ -298,6 +302,7 @@ class Walk {
         break;
       }
     }
+    if (seen === 0 && this.#budget.hasEnded) return this.#stopped();
     isWhole &&= !this.#budget.hasEnded;
     found.splice(most);
     const compare = comparator(this.#search);
@@ -309,17 +314,17 @@ class Walk {
   }
 
   /** All tasks that pass the plain filters, in order, from the search's place on. */
-  #chunks(search = this.#search): AsyncGenerator<Chunk> {
-    return walkedChunks(this.#context, search, this.reader);
+  #chunks(search = this.#search, wanted?: number): AsyncGenerator<Chunk> {
+    return walkedChunks(this.#context, search, this.reader, wanted);
   }
 
   /**
    * @param begins whether its first candidates are read, too, where they come in order: most often these are the page
-   * @param ofRanges whether a range of the start or of the due time is one, where there is no other
+   * @param isToCompare whether it only is to tell how many there are; else a range of the start or of the due time is one, where there is no other
    */
   async #source(
     search = this.#search,
-    { begins = false, ofRanges = true } = {},
+    { begins = false, isToCompare = false, isCounted = false } = {},
   ): Promise<BegunSource | undefined> {
     if (search.id !== undefined) return undefined;
     // Those that run are few.
@@ -327,9 +332,12 @@ class Walk {
     return this.#context.searching.snapshot(async (session) => {
       const names = (one: Session) => this.reader.attributes(one);
       const along = begins ? this.reader.along(session) : undefined;
-      const found = await findKeySource(this.#context, session, search, names, along);
+      const asking = { along, ...(isToCompare && { countedMost: gatheredMax }) };
+      const found = await findKeySource(this.#context, session, search, names, asking);
       const isFound = found && !(await this.#walksSooner(session, found));
-      const source = isFound ? found : ofRanges && (await this.#rangeSource(session, search));
+      const source = isFound
+        ? found
+        : !isToCompare && (await rangeSource(this.#context, session, search, isCounted));
       if (!source) return undefined;
       if (!begins || !source.isOrdered) return source;
       const candidates = await source.keys(session, search.after, firstOf(source, search));
@@ -339,11 +347,6 @@ class Walk {
       ]);
       return { ...source, begun, entries };
     }, planningOnce);
-  }
-
-  async #rangeSource(session: Snapshot, search: StoreSearch): Promise<KeySource | undefined> {
-    const byStart = await startRangeSource(this.#context, session, search);
-    return byStart ?? dueRangeSource(this.#context, session, search);
   }
 
   /** Whether a page comes sooner from the tasks that pass the plain filters: when few pass, and the source gives many. */

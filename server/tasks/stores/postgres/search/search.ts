@@ -7,7 +7,6 @@
 import type { Found, SearchPlan, StoredDefinition, StoreSearch } from "../../../core/store.ts";
 import type { Task } from "../../../core/task.ts";
 import { keptTime } from "../../shared/kept-counts.ts";
-import { numbersInRow, type RowFilter } from "../../shared/row-filter.ts";
 import type { ResultRow, Session, Snapshot } from "../connections/database.ts";
 import { planning, planningOnce } from "../connections/planning.ts";
 import { endingWith } from "../connections/snapshot.ts";
@@ -19,6 +18,7 @@ import { findTask } from "../find-task.ts";
 import { plainText, type TaskRow, toTask } from "../rows.ts";
 import { onceOnly, statement } from "../statement.ts";
 import { comparator, entryOf, fits, isAfter, type Placed, sortValueOf } from "./entries.ts";
+import { type MayMeet, maybeHas } from "./may-meet.ts";
 import { filtersOf, outline, outlined } from "./outline.ts";
 import { nearer, skippedMin } from "./search-skip.ts";
 import { type Pair, pageStatement, type SearchStatement, type Text } from "./search-statements.ts";
@@ -100,7 +100,7 @@ async function pageOf(
 export async function searchMaybe(
   context: Context,
   search: StoreSearch,
-  filter: RowFilter,
+  filter: MayMeet,
   most: number,
   sizes: ValueSizes,
 ): Promise<{ seen: number; tasks: Task[] }> {
@@ -127,25 +127,12 @@ export async function searchMaybe(
 export function maybeStatement(
   search: StoreSearch,
   pairs: readonly Pair[],
-  filter: RowFilter,
+  filter: MayMeet,
   most: number,
   share: number,
 ): SearchStatement {
   const condition = (text: Text) => maybeHas(filter, text);
   return pageStatement(search, pairs, search.limit, search.offset, share, { condition, most });
-}
-
-/** SQL that says whether a task may meet the condition. */
-export function maybeHas(filter: RowFilter, text: Text): string {
-  if (filter.of === "task") {
-    const [from, to] = [text.add(filter.from), text.add(filter.to)];
-    return `${numbersInRow[filter.name]} BETWEEN ${from}::bigint AND ${to}::bigint`;
-  }
-  const has = (part: string) => `strpos(tasks.${filter.of}, ${part}) > 0`;
-  const hasAny = (parts: readonly string[]) => `(${parts.map((part) => has(text.add(part))).join(" OR ")})`;
-  const beside = filter.beside ? ` AND ${hasAny(filter.beside)}` : "";
-  // What has letters written as numbers may have the name in other words.
-  return `${hasAny([filter.text])}${beside} OR ${has("'\\u'")}`;
 }
 
 export async function countTasks(context: Context, search: StoreSearch): Promise<number> {
@@ -254,7 +241,8 @@ async function readPage(
   isLast = true,
 ): Promise<Page> {
   const { offset, limit } = search;
-  const all = await countedAll(context, session, search);
+  const { shortLists } = context.lanes;
+  const all = shortLists.isShort(search) ? undefined : await countedAll(context, session, search);
   if (offset === 0 || (offset < skippedMin && !search.definitions)) {
     const part = { limit, offset, all, share };
     let isSure = false;
@@ -269,6 +257,7 @@ async function readPage(
       },
       () => isLast && isSure,
     );
+    if (value.mayLack) shortLists.saw(search);
     const rows = await readRest(session, search, pairs, part, value);
     return { rows, first: offset, definitions };
   }

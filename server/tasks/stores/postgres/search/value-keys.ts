@@ -4,18 +4,17 @@
  * that wait for the indexer, and those whose texts may have been cut. Where they are many, tasks are walked over instead.
  */
 import type { Place, StoreSearch } from "../../../core/store.ts";
-import { rowFilterOf } from "../../shared/row-filter.ts";
 import { hintsOf } from "../../shared/text-hints.ts";
 import type { Session, Snapshot } from "../connections/database.ts";
 import { shape } from "../statement.ts";
 import { askedOf, type TextIndex } from "../texts/text-indexes.ts";
 import { gatheredSource, isIndexed, orderedSource } from "../texts/text-keys.ts";
-import { likeRarest, lookAround, type Word } from "../texts/text-rarity.ts";
+import { likeRarest, lookAround, metIn, type Spread, type Word } from "../texts/text-rarity.ts";
 import { readUnindexed, withUnindexed } from "../texts/text-unindexed.ts";
 import type { Passing } from "../texts/text-ways.ts";
 import { gatheredMax, type KeySource } from "./key-source.ts";
-import { maybeHas } from "./search.ts";
-import { Text } from "./search-statements.ts";
+import { maybeHas, mayMeetOf } from "./may-meet.ts";
+import { type Pair, Text } from "./search-statements.ts";
 
 /** What stands in a larger share of the texts that are asked for is walked to sooner: a task that is passed over costs a tenth of a candidate. */
 const frequentShare = 0.05;
@@ -23,15 +22,27 @@ const cutMax = 500;
 /** With the ends of its line one character is a trigram. */
 const lineSizeMin = 1;
 
+/** What passes the filters. */
+export interface Filtered {
+  /** Asks for it. */
+  passing: () => Promise<Passing | undefined>;
+  /** The pairs that it was when searches last looked. */
+  known: readonly Pair[] | undefined;
+}
+
 export async function valueSource(
   session: Snapshot,
   search: StoreSearch,
   index: TextIndex,
-  passing: () => Promise<Passing | undefined>,
+  { passing, known }: Filtered,
 ): Promise<KeySource | undefined> {
   const hints = (search.where ? hintsOf(search.where, lineSizeMin) : []).filter(({ isText }) => !isText);
   const words = hints.map(({ text, isLine }): Word => (isLine ? { line: text } : text));
   if (!index.exists || !words.some((word) => isIndexed(word, index))) return undefined;
+  // Nothing is asked where the texts that were looked at tell already, which are of minutes ago as well.
+  const isTold = known !== undefined || (search.types ?? search.queues) === undefined;
+  const told = isTold && index.sample && metIn(index.sample, askedOf(search, known), words);
+  if (told && areMany(search, index, { ...told, looked: index.sample!.length })) return undefined;
   const filter = await passing();
   const asked = askedOf(search, filter?.pairs);
   const [{ spread, rarest }, unindexed, cut] = await session.inOneGo(() => [
@@ -39,23 +50,34 @@ export async function valueSource(
     readUnindexed(session, search, filter, { isWhole: true }),
     readCut(session, search),
   ]);
-  const isInOrder = search.sortBy === "createdAt";
-  const all = (spread.metHere / Math.max(1, spread.looked)) * index.texts;
-  if (spread.metHere > frequentShare * spread.here || (!isInOrder && all > gatheredMax)) return undefined;
-  if (!cut || unindexed.left > 0) return undefined;
-  const source = isInOrder
+  if (areMany(search, index, spread) || !cut || unindexed.left > 0) return undefined;
+  const source = isInOrder(search)
     ? (
         await session.inOneGo(() => [
           orderedSource(session, search, words, index, filter, { isLikely: false }),
         ])
       )[0]
-    : await gatheredSource(session, search, likeRarest(asked, words, rarest), rowFilterOf(search.where!));
+    : await gatheredSource(session, search, likeRarest(asked, words, rarest), mayMeetOf(search.where!));
   return source && withUnindexed(search, source, { ...unindexed, places: [...unindexed.places, ...cut] });
+}
+
+/** Whether tasks are walked to sooner. */
+function areMany(
+  search: StoreSearch,
+  { texts }: TextIndex,
+  { metHere, here, looked }: Pick<Spread, "metHere" | "here" | "looked">,
+): boolean {
+  const all = (metHere / Math.max(1, looked)) * texts;
+  return metHere > frequentShare * here || (!isInOrder(search) && all > gatheredMax);
+}
+
+function isInOrder({ sortBy }: StoreSearch): boolean {
+  return sortBy === "createdAt";
 }
 
 /** Those of the cut ones that may have the value; undefined where too many were cut. By `texts_cut`. */
 async function readCut(session: Session, { where }: StoreSearch): Promise<Place[] | undefined> {
-  const filter = rowFilterOf(where!);
+  const filter = mayMeetOf(where!);
   const text = new Text();
   const maybe = filter ? maybeHas(filter, text) : "true";
   const rows = await session.query(

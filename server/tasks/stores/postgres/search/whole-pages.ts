@@ -209,7 +209,7 @@ export function likelyLooked(
 }
 
 /** The list as far as it is looked at, and which of it pass; the same text for all searches one way. */
-function passingOf(
+export function passingOf(
   text: Text,
   search: StoreSearch,
   pairs: readonly Pair[],

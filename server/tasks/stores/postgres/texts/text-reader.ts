@@ -7,13 +7,13 @@
  * - the indexes of trigrams, one for each status, which give all texts of a stretch of time that have a rare word, and those are put in order.
  */
 import type { Place, StoreSearch } from "../../../core/store.ts";
-import { rowFilterOf } from "../../shared/row-filter.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
 import { allOver, type Session } from "../connections/database.ts";
 import type { Along } from "../search/along.ts";
 import { createdRange } from "../search/created-bounds.ts";
 import { isWithin } from "../search/entries.ts";
 import type { Candidates } from "../search/key-source.ts";
+import { mayMeetOf } from "../search/may-meet.ts";
 import { type BarrenFront, barrenFrontOf, withSeen } from "./text-front.ts";
 import { type Asked, askedOf, stretchMs, type TextIndex } from "./text-indexes.ts";
 import { likeRarest, lookAround, metIn, rarestIn, readSpan, type Span, type Word } from "./text-rarity.ts";
@@ -107,7 +107,7 @@ export class TextReader {
     this.#words = words;
     this.#index = index;
     this.#filter = filter;
-    this.#row = { filter, maybe: isLikely || !search.where ? undefined : rowFilterOf(search.where) };
+    this.#row = { filter, maybe: isLikely || !search.where ? undefined : mayMeetOf(search.where) };
     this.#asked = askedOf(search, filter?.pairs);
     const keyMs = chunkMs / firstChunk;
     this.#shares = new TextShares(search, words, index, { asked: this.#asked, row: this.#row, keyMs });

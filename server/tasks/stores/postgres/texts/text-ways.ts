@@ -1,13 +1,12 @@
 /** The ways to the texts that have all of some words: through the texts, through tasks, and through the indexes of trigrams. */
 import type { Place, StoreSearch } from "../../../core/store.ts";
-import type { RowFilter } from "../../shared/row-filter.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
 import type { ResultRow, Session } from "../connections/database.ts";
 import { withBitmaps } from "../connections/planning.ts";
 import { type Along, areNoted, type Candidate, noting, withRows } from "../search/along.ts";
 import { createdBounds, createdRange } from "../search/created-bounds.ts";
 import { type Candidates, gatheredMax } from "../search/key-source.ts";
-import { maybeHas } from "../search/search.ts";
+import { type MayMeet, maybeHas } from "../search/may-meet.ts";
 import { keysOf, type Pair, Text } from "../search/search-statements.ts";
 import { shape, statement } from "../statement.ts";
 import { type Asked, isOfAsked } from "./text-indexes.ts";
@@ -26,7 +25,7 @@ export interface Passing {
 /** What a task is to be, besides its text, as its row tells: undefined where that says nothing. */
 export interface Row {
   filter: Passing | undefined;
-  maybe: RowFilter | undefined;
+  maybe: MayMeet | undefined;
 }
 
 export interface Walked {
@@ -247,7 +246,7 @@ export async function gather(
   session: Session,
   search: StoreSearch,
   fits: (text: Text) => string,
-  maybe?: RowFilter,
+  maybe?: MayMeet,
 ): Promise<Place[] | undefined> {
   const text = new Text();
   const conditions = [fits(text), ...createdBounds(text.add, search, undefined, "(created_at + 0)")];

@@ -50,12 +50,18 @@ export function attributeSource(connection: Connection, search: StoreSearch): Ke
   const spots = search.where ? spotsOf(connection, search.where, search) : [];
   if (spots.length === 0) return undefined;
   const beyond = readBeyond(connection);
-  const [best] = spots
-    .map((spot) => ({ spot, beyond: fitting(beyond, spot), estimate: estimateOf(connection, spot) }))
-    .sort((a, b) => a.estimate + a.beyond.length - b.estimate - b.beyond.length);
+  const [best] = [...estimated(connection, spots, beyond)].sort(
+    (a, b) => a.estimate + a.beyond.length - b.estimate - b.beyond.length,
+  );
   const { spot, estimate } = best!;
   const states = statesOf(search);
-  const source = { name: spot.name, index: "attributes" as const, estimate: estimate + best!.beyond.length };
+  const source = {
+    name: spot.name,
+    index: "attributes" as const,
+    estimate: Math.min(estimate, estimateMax) + best!.beyond.length,
+    countTo: (most: number) =>
+      best!.beyond.length + (estimate < estimateMax ? estimate : estimateOf(connection, spot, most)),
+  };
   if (search.sortBy === "createdAt" && spot.ranges.length === 0) {
     const isFew = estimate < estimateMax;
     if (isFew || spot.equal.length * states.length <= mergedStreamsMax) {
@@ -78,6 +84,18 @@ export function attributeSource(connection: Connection, search: StoreSearch): Ke
   if (!gathered) return undefined;
   for (const seq of best!.beyond) gathered.add(seq);
   return { ...source, total: () => gathered.size, keys: () => candidatesAmong(connection, search, gathered) };
+}
+
+/** Where all are many, they are counted further: a value of thousands of tasks is read sooner than one of millions. */
+function estimated(connection: Connection, spots: readonly Spot[], beyond: readonly Beyond[]) {
+  const upTo = (most: number) =>
+    spots.map((spot) => ({
+      ...{ spot, beyond: fitting(beyond, spot) },
+      estimate: estimateOf(connection, spot, most),
+    }));
+  const found = upTo(estimateMax);
+  const areMany = found.length > 1 && found.every(({ estimate }) => estimate >= estimateMax);
+  return areMany ? upTo(gatheredMax) : found;
 }
 
 /** Tasks that the index does not have yet. */
@@ -168,11 +186,12 @@ function statesOf({ statuses }: StoreSearch): number[] {
   return [...new Set(statuses.map((name) => stateOf(statusNumbers[name])))];
 }
 
-function estimateOf(connection: Connection, { equal, ranges }: Spot): number {
+/** No further than to so many. */
+function estimateOf(connection: Connection, { equal, ranges }: Spot, most = estimateMax): number {
   let estimate = 0;
   const count = (text: string, ...values: SQLInputValue[]) => {
-    if (estimate >= estimateMax) return;
-    estimate += countUpTo(connection, text, values, estimateMax - estimate);
+    if (estimate >= most) return;
+    estimate += countUpTo(connection, text, values, most - estimate);
   };
   for (const [value, attributes] of byValue(equal)) count(sql.countEqual, JSON.stringify(attributes), value);
   for (const range of ranges) count(sql.countBetween, ...range);

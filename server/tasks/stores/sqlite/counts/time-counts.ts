@@ -17,15 +17,16 @@ import {
 } from "../../shared/hours.ts";
 import { dayMs, daysOf, type KeptParts, keptParts, minuteMs, minuteOf } from "../../shared/kept-counts.ts";
 import type { Connection } from "../connection.ts";
+import { cameBack } from "../search/kept-heads.ts";
 import {
   cameBackOfPairs,
   countsOfPairs,
   createdBetween,
-  lanesWithCameBack,
   type Pair,
   placesOf,
 } from "../search/search-statements.ts";
 import { sql } from "../statements.ts";
+import { areKept, keptHours } from "./kept-hours.ts";
 import { keptSql, keptStates } from "./time-statements.ts";
 
 const pending = 1;
@@ -97,10 +98,31 @@ type Give = (group: number, at: number, tasks: number) => void;
 /** What reads kept counts: of each stretch, or sums, which count for any of them. */
 type KeptReader = (whole: Whole, give: Give) => void;
 
-/** Of hours, which lie by lane. */
+/** Of hours, which lie by lane. Of many lanes, and a few weeks, it is kept what was read of those that lie still. */
 function laneReaderOf(connection: Connection, counted: Counting, isOfEach: boolean): KeptReader {
-  const { time, kept } = counted;
-  const { lanes, groups, areOfLanes } = kept;
+  const { time, kept, search, pairs } = counted;
+  const { lanes, groups } = kept;
+  return (whole, give) => {
+    if (search.statuses || !areKept(lanes.length, whole)) {
+      laneReader(connection, counted, isOfEach, lanes)(whole, give);
+      return;
+    }
+    const { read, atWork } = keptHours(connection, time, pairs);
+    if (atWork.length > 0) laneReader(connection, counted, isOfEach, atWork)(whole, give);
+    read(whole, (lane, state, hour, tasks) => {
+      const group = groups[lane * 8 + state]!;
+      if (group !== none) give(group, hour, tasks);
+    });
+  };
+}
+
+function laneReader(
+  connection: Connection,
+  { time, kept }: Counting,
+  isOfEach: boolean,
+  lanes: readonly number[],
+): KeptReader {
+  const { groups, areOfLanes } = kept;
   const shape = areOfLanes ? (isOfEach ? "eachOfAll" : "sumsOfAll") : isOfEach ? "each" : "sums";
   const statement = connection.prepare(keptSql.hour[shape](time));
   const json = JSON.stringify(lanes);
@@ -253,7 +275,7 @@ function addCameBack(
   { search, pairs, groupOf, sums }: Counting,
   { start, end }: KeptParts,
 ): void {
-  const waiting = withCameBack(
+  const waiting = cameBack(
     connection,
     pairs.filter(({ status }) => status === pending),
   );
@@ -262,16 +284,6 @@ function addCameBack(
     const rows = connection.prepare(text).all(...values) as unknown as [number, number, number][];
     for (const [lane, at, tasks] of rows) sums.add(groupOf(lane, pending)!, at, sign * tasks);
   }
-}
-
-/** Mostly none: a look at each lane costs less than two. */
-function withCameBack(connection: Connection, waiting: readonly Pair[]): Pair[] {
-  if (waiting.length === 0) return [];
-  const { text, values } = lanesWithCameBack(waiting);
-  const lanes = new Set(
-    (connection.prepare(text).all(...values) as unknown as [number][]).map(([lane]) => lane),
-  );
-  return waiting.filter(({ lane }) => lanes.has(lane));
 }
 
 /** Counts those of the range, and takes those of whole hours and minutes off what waits. */

@@ -9,6 +9,7 @@ import type { StoreSearch } from "../../../core/store.ts";
 import { isDownwards, lateMs } from "../../shared/search-bounds.ts";
 import type { Connection } from "../connection.ts";
 import { searchIndexes } from "../statements.ts";
+import { withEntries } from "./headed-streams.ts";
 import type { PageSize } from "./key-stream.ts";
 import { isAfter, type Key } from "./search-key.ts";
 import { keysAtOnceMax } from "./search-merge.ts";
@@ -46,14 +47,16 @@ export function* crossingKeys(
   pairs: readonly Pair[],
   { offset, limit }: PageSize,
 ): Generator<Key, undefined> {
-  if (pairs.length === 0) return undefined;
   const isDown = isDownwards(before);
   const created = {
     from: Math.max(start - lateMs, before.created?.start ?? start - lateMs),
     to: before.created?.end ?? start,
   };
+  if (created.from >= created.to) return undefined;
+  const there = withEntries(connection, "updated", pairs);
+  if (there.length === 0) return undefined;
   const changedTo = before.updated?.end ?? Number.MAX_SAFE_INTEGER;
-  const places = placesOf(pairs);
+  const places = placesOf(there);
   const statement = connection.prepare(crossingSql(isDown));
   let [first, last] = idsOf(before, created);
   for (let size = Math.min(keysAtOnceMax, offset + limit); ; size = Math.min(keysAtOnceMax, 4 * size)) {

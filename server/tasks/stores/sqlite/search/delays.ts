@@ -8,8 +8,9 @@ import { isOfRange } from "../../shared/near-orders.ts";
 import { earliest, latest } from "../../shared/search-bounds.ts";
 import type { Connection } from "../connection.ts";
 import type { Between } from "./elsewhere-keys.ts";
+import { cameBack } from "./kept-heads.ts";
 import { delaysSql } from "./order-statements.ts";
-import { lanesWithCameBack, type Pair, placesOf } from "./search-statements.ts";
+import { type Pair, placesOf } from "./search-statements.ts";
 
 const whenever: Between = { from: Number.MIN_SAFE_INTEGER, to: Number.MAX_SAFE_INTEGER };
 
@@ -38,17 +39,12 @@ export function delayedWithin(
   };
   if (updated?.start === undefined) return [{ pairs: waiting, within: between(created?.start) }];
   // One that was never changed has both instants at once.
-  const back = lanesOfBack(connection, waiting);
+  const back = new Set(cameBack(connection, waiting));
   return [
     {
-      pairs: waiting.filter(({ lane }) => !back.has(lane)),
+      pairs: waiting.filter((pair) => !back.has(pair)),
       within: between(latest(created?.start, updated.start)),
     },
-    { pairs: waiting.filter(({ lane }) => back.has(lane)), within: between(created?.start) },
+    { pairs: waiting.filter((pair) => back.has(pair)), within: between(created?.start) },
   ];
-}
-
-function lanesOfBack(connection: Connection, waiting: readonly Pair[]): Set<number> {
-  const { text, values } = lanesWithCameBack(waiting);
-  return new Set((connection.prepare(text).all(...values) as unknown as [number][]).map(([lane]) => lane));
 }

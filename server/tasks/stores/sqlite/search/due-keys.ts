@@ -3,6 +3,7 @@
  * priority, which the index of the claim has in that order, but for those of one instant. The lines know nothing of ranges of
  * other instants, and there are many of many priorities, so there is a second way to tasks that wait, as to those that have ended.
  */
+import { ulidTime } from "../../../core/ids.ts";
 import type { StoreSearch } from "../../../core/store.ts";
 import { sortedBetween, undelayedSearch } from "../../shared/near-orders.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
@@ -11,7 +12,7 @@ import { sql } from "../statements.ts";
 import { delayedWithin } from "./delays.ts";
 import { elsewhereKeys } from "./elsewhere-keys.ts";
 import { headed } from "./key-stream.ts";
-import { lineSql } from "./order-statements.ts";
+import { lineSql, newestSql } from "./order-statements.ts";
 import { findPairs } from "./pairs.ts";
 import { isWithin, keysInOrder, runningKeys } from "./search.ts";
 import { comparator, firstId, isAfter, type Key, lastId, placeBefore, placeKey } from "./search-key.ts";
@@ -121,7 +122,25 @@ function delayedKeys(connection: Connection, search: StoreSearch, waiting: reado
   );
 }
 
-function* undelayedKeys(
+/** Latest first those that are due later than any was created are before these. */
+function undelayedKeys(connection: Connection, search: StoreSearch, undelayed: StoreSearch): Iterator<Key> {
+  const open = () => undelayedFromHere(connection, search, undelayed);
+  if (!isDownwards(search)) return open();
+  const latest = Math.min(sortedBetween(search).to, newestCreation(connection));
+  return headed(placeBefore(search, latest), open);
+}
+
+/** No task was created after that. A generated id tells when its own was. */
+function newestCreation(connection: Connection): number {
+  return connection.once("newest creation", () => {
+    const row = connection.prepare(newestSql).get() as unknown as [id: string | null, ownAt: number | null];
+    const [id, ownAt] = row;
+    const generatedAt = id === null ? undefined : (ulidTime(id) ?? Number.MAX_SAFE_INTEGER);
+    return Math.max(generatedAt ?? Number.MIN_SAFE_INTEGER, ownAt ?? Number.MIN_SAFE_INTEGER);
+  });
+}
+
+function* undelayedFromHere(
   connection: Connection,
   search: StoreSearch,
   undelayed: StoreSearch,

@@ -11,8 +11,11 @@ import { keysInOrder } from "./search.ts";
 import { comparator, type Key, placeBefore } from "./search-key.ts";
 import { mergeInOrder } from "./search-merge.ts";
 import { placesOf, withPairs } from "./search-statements.ts";
+import { listOfDue, listOr } from "./whole-keys.ts";
 
 const firstRead = 500;
+/** So many that are due within the range are looked up at once; of more, so many others are passed over first to come upon a page. */
+const [scannedFirst, passedMax] = [10_000, 20_000];
 
 /** Whether a search is served so. */
 export function isDueWithin(connection: Connection, search: StoreSearch): boolean {
@@ -30,11 +33,39 @@ export function dueWithinKeys(connection: Connection, search: StoreSearch): Iter
   const delayed = new Delayed(connection, search, range);
   const isBehind = isDownwards(search) && !delayed.mayBeDueBeforeCreation();
   if (!isBehind && delayed.isMany()) return undefined;
-  const within = keysInOrder(connection, createdWithin(search, range), []);
-  const earlier = () =>
-    delayed.isMany() ? keysInOrder(connection, createdBefore(search, range), []) : delayed.keys();
+  const within = withinKeys(connection, createdWithin(search, range), range);
+  const earlier = () => earlierKeys(connection, createdBefore(search, range), range, delayed);
   const others = isBehind ? headed(placeBefore(search, range.from - 1), earlier) : delayed.keys();
   return mergeInOrder([within, others], comparator(search));
+}
+
+/** Most of them are due within it, too; the list leaves out those that are not. */
+function withinKeys(connection: Connection, search: StoreSearch, range: DueRange): Iterator<Key> {
+  const pairs = findPairs(connection, search);
+  const list = listOfDue(connection, search, pairs, range, {
+    first: 2 * (search.offset + search.limit),
+    passed: passedMax,
+  });
+  const further = (after = search.after) =>
+    keysInOrder(connection, { ...search, ...(after && { after }) }, []);
+  return list ? listOr(list, [], comparator(search), further) : further();
+}
+
+/** Of many some are come upon soon in the list of all; where that has few first, all are looked up, or walked for. */
+function earlierKeys(
+  connection: Connection,
+  search: StoreSearch,
+  range: DueRange,
+  delayed: Delayed,
+): Iterator<Key> {
+  if (!delayed.isMany(scannedFirst)) return delayed.keys();
+  const further = (after = search.after) => {
+    const from: StoreSearch = { ...search, ...(after && { after }) };
+    return delayed.isMany() ? keysInOrder(connection, from, []) : delayed.keys(after);
+  };
+  const pairs = findPairs(connection, search);
+  const list = listOfDue(connection, search, pairs, range, { first: firstRead, passed: passedMax });
+  return list ? listOr(list, [], comparator(search), further) : further();
 }
 
 /** Where a walk comes upon the others as soon. */
@@ -61,14 +92,14 @@ class Delayed {
     return least !== null && least < 0;
   }
 
-  isMany(): boolean {
+  isMany(most = delayedMax): boolean {
     const statement = this.#connection.prepare(delayedSql.count);
-    const [found] = statement.get(...this.#values, delayedMax + 1) as unknown as [number];
-    return found > delayedMax;
+    const [found] = statement.get(...this.#values, most + 1) as unknown as [number];
+    return found > most;
   }
 
-  *keys(): Generator<Key, undefined> {
-    const { created, updated, after } = this.#search;
+  *keys(after = this.#search.after): Generator<Key, undefined> {
+    const { created, updated } = this.#search;
     const down = isDownwards(this.#search);
     const bounds = [created, updated].flatMap((range) => [
       range?.start ?? Number.MIN_SAFE_INTEGER,

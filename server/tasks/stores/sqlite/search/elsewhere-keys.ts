@@ -7,7 +7,7 @@ import type { StoreSearch } from "../../../core/store.ts";
 import { isOfRange, sortedBetween, usualStarts } from "../../shared/near-orders.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
 import type { Connection } from "../connection.ts";
-import { headsOf, mayRepeat } from "./kept-heads.ts";
+import { type Begun, beginningsOf, mayRepeat, withAny } from "./kept-heads.ts";
 import { headed, shareOfPage, streamKeys } from "./key-stream.ts";
 import { type Elsewhere, elsewhereIndexes } from "./order-statements.ts";
 import { headedPairsMin } from "./search.ts";
@@ -15,6 +15,7 @@ import { type Key, placeBefore } from "./search-key.ts";
 import {
   inOrderOfReading,
   type Pair,
+  pending,
   type SearchStatement,
   withoutOpenRanges,
   withPairs,
@@ -39,15 +40,37 @@ export function elsewhereKeys(
 ): Iterator<Key>[] {
   const { text, values } = streamStatement(search, from, within);
   const shareOf = shareOfPage(search, pairs, !isOfRange(search));
-  const open = (pair: Pair) =>
-    streamKeys(connection, { text, values: [pair.lane, pair.status, ...values] }, shareOf(pair));
-  if (pairs.length < headedPairsMin) return pairs.map(open);
+  const open = (pair: Pair, begun?: Begun) =>
+    streamKeys(connection, { text, values: [pair.lane, pair.status, ...values] }, shareOf(pair), begun);
+  if (pairs.length < headedPairsMin) return pairs.map((pair) => open(pair));
   // Bounds of their own are hardly those of another search.
   const asked = within && isOfRange(search) ? search : withoutOpenRanges(search);
   const heads = headsStatement(asked, from, within);
-  return headsOf<number>(connection, heads, pairs, mayRepeat(asked)).flatMap((head, place) =>
-    head === null ? [] : [headed(placeBefore(search, head), () => open(pairs[place]!))],
+  const isKept = mayRepeat(asked);
+  const there = isKept ? pairs : withEntries(connection, from, pairs);
+  // What begins a range that the heads know nothing of is not kept.
+  const areKept = mayRepeat(search);
+  return beginningsOf<number>(connection, heads, there, isKept).flatMap(({ head, begun }, place) =>
+    head === null
+      ? []
+      : [headed(placeBefore(search, head), () => open(there[place]!, areKept ? begun : undefined))],
   );
+}
+
+/** Those of the pairs that may have tasks in the index: most have none that started oddly or were due later, or that wait and have started. */
+export function withEntries(
+  connection: Connection,
+  from: Elsewhere,
+  pairs: readonly Pair[],
+): readonly Pair[] {
+  if (from !== "started" && from !== "startedUsually")
+    return withAny(connection, elsewhereIndexes[from], pairs);
+  const waiting = withAny(
+    connection,
+    elsewhereIndexes.started,
+    pairs.filter(({ status }) => status === pending),
+  );
+  return [...waiting, ...pairs.filter(({ status }) => status !== pending)];
 }
 
 /** The statements that it would run; for tests of their plans. */

@@ -6,12 +6,20 @@ import type { StoreSearch } from "../../../core/store.ts";
 import { isNear, type NearOrder } from "../../shared/near-orders.ts";
 import type { Connection } from "../connection.ts";
 import type { DefinitionRow } from "../rows.ts";
+import { withEntries } from "./elsewhere-keys.ts";
+import { withLate } from "./kept-heads.ts";
+import { findPairs } from "./pairs.ts";
 import { definitionKeys } from "./priority-keys.ts";
 import { keysInOrder } from "./search.ts";
 import { comparator, isAfter, isPlace, type Key } from "./search-key.ts";
 
 type PartedOrder = NearOrder | "priority" | "duration";
 
+/**
+ * So few pages of tasks within a range are sorted sooner than the parts are read: mostly these pass over little, but where a task may lie
+ * anywhere in one, that one may be read through.
+ */
+const [sortedPages, sortedPagesOfAnywhere] = [2, 10];
 /** Further ones are read between looks at the clock. */
 const endMax = 1_000;
 
@@ -24,6 +32,29 @@ const valuesSql = {
 /** Whether the order is put together from parts. */
 export function isInParts(sortBy: StoreSearch["sortBy"]): sortBy is PartedOrder {
   return isNear(sortBy) || sortBy === "priority" || sortBy === "duration";
+}
+
+/** Of the tasks within its ranges so many are sorted sooner than the order is put together from parts. */
+export function sortedSooner(connection: Connection, search: StoreSearch): number {
+  const isBounded = !mayLieAnywhere(connection, search);
+  return (isBounded ? sortedPages : sortedPagesOfAnywhere) * (search.offset + search.limit);
+}
+
+/** Whether some part has tasks of which the ranges do not tell where they lie. */
+function mayLieAnywhere(connection: Connection, search: StoreSearch): boolean {
+  const pairs = findPairs(connection, search).filter(({ status }) => status !== 2);
+  if (search.sortBy === "startedAt") return withEntries(connection, "startedOddly", pairs).length > 0;
+  if (search.sortBy === "priority") {
+    const isLate = search.updated?.start !== undefined && withLate(connection, pairs).length > 0;
+    return isLate || pairs.some(({ ownIds }) => ownIds);
+  }
+  const [waiting, ended] = [
+    pairs.filter(({ status }) => status === 1),
+    pairs.filter(({ status }) => status >= 3),
+  ];
+  return (
+    withEntries(connection, "delayed", waiting).length + withEntries(connection, "due", ended).length > 0
+  );
 }
 
 /**

@@ -12,13 +12,15 @@ import { comparator, isAfter, type Key, keyOf } from "./search-key.ts";
 export interface KeySource {
   /** For explanations: what finds the candidates, and by which index. */
   name: string;
-  index: PlanSource & ("id" | "attributes" | "texts" | "slow");
+  index: Exclude<PlanSource, "order">;
   /** About how many candidates there are; exact below `estimateMax`. */
   estimate: number;
   /** About how many tasks it does not give, because their texts wait to be indexed. */
   unindexed?: number;
   /** All candidates, those that fail the plain filters included; takes as long as it takes. */
   total(): number;
+  /** About how many they are, told no further than to so many. */
+  countTo(most: number): number;
   /** In the search's order, from its place on. Among them places (`isPlace`), up to which all keys were given. */
   keys(): Generator<Key, undefined>;
 }

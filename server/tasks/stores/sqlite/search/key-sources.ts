@@ -3,6 +3,7 @@ import type { StoreSearch } from "../../../core/store.ts";
 import { attributeSource } from "../attributes/attribute-keys.ts";
 import type { Connection } from "../connection.ts";
 import { textSource } from "../texts/text-keys.ts";
+import { againIndex, againSource } from "./again-source.ts";
 import { durationIndex } from "./duration-statements.ts";
 import type { KeySource } from "./key-source.ts";
 import { namedSource } from "./named-source.ts";
@@ -15,7 +16,8 @@ export function keySourceOf(connection: Connection, search: StoreSearch): KeySou
   if (search.statuses?.every((name) => name === "RUNNING")) return undefined;
   const named = namedSource(connection, search);
   if (named) return named;
-  const attributes = fewer(attributeSource(connection, search), slowSource(connection, search));
+  const again = againSource(connection, search);
+  const attributes = fewer(fewer(attributeSource(connection, search), slowSource(connection, search)), again);
   // A few candidates are tested sooner than a text is looked up.
   if (attributes && attributes.estimate <= 50) return attributes;
   const texts = textSource(connection, search);
@@ -25,6 +27,7 @@ export function keySourceOf(connection: Connection, search: StoreSearch): KeySou
 /** The indexes of the database that it reads. */
 export function indexesOf({ index, name }: KeySource): string[] {
   if (index === "id") return [name === "id" ? "tasks_id" : "tasks_idempotency"];
+  if (index === "walk") return [againIndex];
   return [index === "slow" ? durationIndex : index];
 }
 

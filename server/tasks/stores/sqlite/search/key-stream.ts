@@ -6,6 +6,7 @@
 import type { SQLInputValue } from "node:sqlite";
 import type { StoreSearch } from "../../../core/store.ts";
 import type { Connection } from "../connection.ts";
+import type { Begun } from "./kept-heads.ts";
 import type { Key } from "./search-key.ts";
 import type { Pair, SearchStatement } from "./search-statements.ts";
 
@@ -16,13 +17,17 @@ const growth = 4;
 const sparseFirst = 4;
 const ended = { done: true, value: undefined } as const;
 
-/** @param first how many will be wanted, about; the statement has no LIMIT */
+/**
+ * @param first how many will be wanted, about; the statement has no LIMIT
+ * @param begun what is kept of the same statement
+ */
 export function streamKeys(
   connection: Connection,
   statement: SearchStatement,
   first: number,
+  begun?: Begun,
 ): Iterator<Key, undefined> {
-  return new KeyStream(connection, statement, Math.min(portionMax, first));
+  return new KeyStream(connection, statement, Math.min(portionMax, first), begun);
 }
 
 export type PageSize = Pick<StoreSearch, "offset" | "limit">;
@@ -45,15 +50,17 @@ class KeyStream implements Iterator<Key, undefined> {
   readonly #connection: Connection;
   readonly #text: string;
   readonly #values: readonly SQLInputValue[];
+  readonly #begun: Begun | undefined;
   #size: number;
-  #keys: Key[] = [];
+  #keys: readonly Key[] = [];
   #place = 0;
   #read = 0;
   #isEnd = false;
   #rest: Iterator<Key> | undefined;
 
-  constructor(connection: Connection, { text, values }: SearchStatement, first: number) {
+  constructor(connection: Connection, { text, values }: SearchStatement, first: number, begun?: Begun) {
     this.#connection = connection;
+    this.#begun = begun;
     this.#text = `${text} LIMIT ? OFFSET ?`;
     this.#values = values;
     this.#size = first;
@@ -76,6 +83,13 @@ class KeyStream implements Iterator<Key, undefined> {
 
   #readOn(): void {
     this.#place = 0;
+    const begun = this.#begun;
+    if (begun && this.#read < begun.keys.length) {
+      this.#keys = this.#read === 0 ? begun.keys : begun.keys.slice(this.#read);
+      this.#read = begun.keys.length;
+      this.#isEnd = begun.isEnd;
+      return;
+    }
     if (this.#size > portionMax) {
       this.#isEnd = true;
       this.#keys = [];
@@ -84,8 +98,9 @@ class KeyStream implements Iterator<Key, undefined> {
     }
     const statement = this.#connection.prepare(this.#text);
     this.#keys = statement.all(...this.#values, this.#size, this.#read) as unknown as Key[];
-    this.#read += this.#keys.length;
     this.#isEnd = this.#keys.length < this.#size;
+    begun?.add(this.#keys, this.#read, this.#isEnd);
+    this.#read += this.#keys.length;
     this.#size *= growth;
   }
 }

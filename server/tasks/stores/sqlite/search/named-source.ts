@@ -35,6 +35,7 @@ export function namedSource(connection: Connection, search: StoreSearch): KeySou
   return {
     ...{ name: by, index: "id", estimate: seqs.length },
     total: () => seqs.length,
+    countTo: () => seqs.length,
     keys: () => candidatesAmong(connection, search, seqs),
   };
 }

@@ -38,6 +38,11 @@ export const delaysSql = `${withPairs} SELECT min(${delayOf("ASC")}), max(${dela
 /** The least of them alone. */
 export const leastDelaySql = `${withPairs} SELECT min(${delayOf("ASC")}) FROM pairs`;
 
+/** The last of the generated ids, and when the last of the other tasks was created; null where there are none. */
+export const newestSql = `/* dure:newest */ SELECT
+  (SELECT id FROM tasks INDEXED BY tasks_id WHERE own_id = 0 ORDER BY id DESC LIMIT 1),
+  (SELECT created_at FROM tasks INDEXED BY tasks_own_id_created WHERE own_id = 1 ORDER BY created_at DESC LIMIT 1)`;
+
 /** Tasks that wait, by lane and priority, in the order in which they are due. */
 export function lineSql(isSuspect: boolean, isDownwards: boolean) {
   const tasks = isSuspect

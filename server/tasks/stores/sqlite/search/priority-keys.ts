@@ -8,7 +8,7 @@ import { isOfRange, sortedBetween } from "../../shared/near-orders.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
 import type { Connection } from "../connection.ts";
 import type { DefinitionRow } from "../rows.ts";
-import { headsOf, mayRepeat } from "./kept-heads.ts";
+import { type Begun, beginningsOf, headsOf, mayRepeat } from "./kept-heads.ts";
 import { headed, shareOfPage, streamKeys } from "./key-stream.ts";
 import { findPairs } from "./pairs.ts";
 import {
@@ -67,7 +67,7 @@ export function priorityIndexes(connection: Connection, search: StoreSearch): st
 }
 
 /** Those of a priority other than 0 that do not run. */
-class Prioritized {
+export class Prioritized {
   readonly #connection: Connection;
   readonly #search: StoreSearch;
   readonly #pairs: readonly Pair[];
@@ -94,15 +94,34 @@ class Prioritized {
       const pairs = this.#pairs.filter((pair) => heads.get(pair) === priority);
       // So that no stream is opened before it is come to.
       yield placeBefore(this.#search, priority);
-      yield* mergeInOrder(this.#streams(pairs, priority), comparator(this.#search));
+      yield* mergeInOrder(this.streams(pairs, priority), comparator(this.#search));
       for (const pair of pairs) heads.delete(pair);
       for (const [pair, next] of this.#heads(pairs, priority + further)) heads.set(pair, next);
     }
   }
 
+  /** The priorities within, and the pairs that have each; undefined where they are more than so many. */
+  pairsOf(from: number, to: number, most: number): Map<number, Pair[]> | undefined {
+    const found = new Map<number, Pair[]>();
+    let left = this.#pairs;
+    for (let first = from; left.length > 0; ) {
+      const heads = [...this.#heads(left, first, false)].filter(([, priority]) => priority <= to);
+      const priority = Math.min(...heads.map(([, head]) => head));
+      if (heads.length === 0) break;
+      if (found.size === most) return undefined;
+      found.set(
+        priority,
+        heads.flatMap(([pair, head]) => (head === priority ? [pair] : [])),
+      );
+      left = heads.map(([pair]) => pair);
+      first = priority + 1;
+    }
+    return found;
+  }
+
   /** The first priority of each pair that has one, from one on. */
-  #heads(pairs: readonly Pair[], from: number): Map<Pair, number> {
-    const statement = { text: firstPriorities(this.#isDown), values: [from] };
+  #heads(pairs: readonly Pair[], from: number, isDown = this.#isDown): Map<Pair, number> {
+    const statement = { text: firstPriorities(isDown), values: [from] };
     const heads = headsOf<number>(this.#connection, statement, pairs, true);
     return new Map(
       heads.flatMap((priority, place): [Pair, number][] =>
@@ -111,7 +130,8 @@ class Prioritized {
     );
   }
 
-  #streams(pairs: readonly Pair[], priority: number): Iterator<Key>[] {
+  /** In the order of their ids, from the search's place on. @param pairs those that may have that priority */
+  streams(pairs: readonly Pair[], priority: number): Iterator<Key>[] {
     const { after } = this.#search;
     const beyond = after?.value === priority ? after.id : undefined;
     const shareOf = shareOfPage(this.#search, pairs, !isOfRange(this.#search));
@@ -124,19 +144,19 @@ class Prioritized {
     }
     return [...groups].flatMap(([kind, group]) => {
       const part = { ...(JSON.parse(kind) as { isGenerated: boolean; hasLate: boolean }), beyond };
-      const open = (pair: Pair, beyond: string | undefined) => {
+      const open = (pair: Pair, beyond: string | undefined, begun?: Begun) => {
         const { text, values } = ofPriority(this.#search, { ...part, beyond });
         const statement = { text, values: [pair.lane, pair.status, priority, ...values] };
-        return streamKeys(this.#connection, statement, shareOf(pair));
+        return streamKeys(this.#connection, statement, shareOf(pair), begun);
       };
       if (pairs.length < headedPairsMin) return group.map((pair) => open(pair, beyond));
       const { text, values } = firstOfPriority(this.#search, part);
       const statement = { text, values: [priority, ...values] };
-      const heads = headsOf<string>(this.#connection, statement, group, mayRepeat(this.#search));
-      return heads.flatMap((first, place) => {
-        if (first === null) return [];
-        const key = keyIn(first, priority);
-        return [headed(key, () => open(group[place]!, key[1]))];
+      const heads = beginningsOf<string>(this.#connection, statement, group, mayRepeat(this.#search));
+      return heads.flatMap(({ head, begun }, place) => {
+        if (head === null) return [];
+        const key = keyIn(head, priority);
+        return [headed(key, () => open(group[place]!, key[1], begun))];
       });
     });
   }

@@ -36,4 +36,6 @@ const readBy = {
   duration: within("duration"),
   wait: within("wait"),
   attempts: within("attempts"),
+  priority: within("priority"),
+  dueAt: within("dueAt"),
 } as const;

@@ -8,7 +8,7 @@ import { ulidStart } from "../../../core/ids.ts";
 import type { Buckets, StoreSearch } from "../../../core/store.ts";
 import { compareText } from "../../../core/values/compare.ts";
 import { minuteMs } from "../../shared/kept-counts.ts";
-import { isDownwards, isSplit, boundsOf as streamBounds } from "../../shared/search-bounds.ts";
+import { isDownwards, isNowhere, isSplit, boundsOf as streamBounds } from "../../shared/search-bounds.ts";
 import { beforeAll } from "../instants.ts";
 import { searchIndexes } from "../statements.ts";
 
@@ -33,7 +33,7 @@ export interface Pair {
 type SearchIndex = keyof typeof searchIndexes;
 type Add = (condition: string, ...bound: SQLInputValue[]) => void;
 
-const pending = 1;
+export const pending = 1;
 
 /** Without a filter on type, queue or status two indexes hold every task in order, RUNNING ones included. */
 export function isWhole(search: StoreSearch): boolean {
@@ -98,6 +98,7 @@ export interface PairsStatement extends SearchStatement {
 }
 
 interface HeadsStatement extends PairsStatement {
+  from: SearchIndex;
   /** What streams a pair whose first instant is this. */
   stream(pair: Pair, at: number): SearchStatement;
 }
@@ -115,7 +116,13 @@ export function headsOfPairs(
     const { tasks, values } = tasksOfEach(from, withoutOpenRanges(search), areGenerated(pairs));
     const head = `SELECT ${key} FROM ${tasks} ORDER BY ${orderBy(key, search)} LIMIT 1`;
     const text = `${withPairs} SELECT (${head}) FROM pairs`;
-    return { text, values, pairs, stream: (pair, at) => streamFrom(from, startingAt(search, at), pair) };
+    return {
+      from,
+      text,
+      values,
+      pairs,
+      stream: (pair, at) => streamFrom(from, startingAt(search, at), pair),
+    };
   });
 }
 
@@ -130,7 +137,7 @@ export function withoutOpenRanges(search: StoreSearch): StoreSearch {
 }
 
 /** What was read and passed over to find the first instant is not read again. */
-function startingAt(search: StoreSearch, at: number): StoreSearch {
+export function startingAt(search: StoreSearch, at: number): StoreSearch {
   const range = search.sortBy === "updatedAt" ? "updated" : "created";
   const given = search[range];
   const narrowed = isDownwards(search)
@@ -199,6 +206,10 @@ function byIndex<One extends Pair>(search: StoreSearch, pairs: readonly One[]): 
       if (same) same.push(pair);
       else found.set(from, [pair]);
     }
+  }
+  for (const from of found.keys()) {
+    const isFresh = from === "fresh";
+    if (isNowhere(search, isFresh ? "created" : from, isFresh)) found.delete(from);
   }
   return found;
 }
@@ -275,16 +286,6 @@ export function bucketsOfPairs(
     const text = `${withNumberedPairs} SELECT number, ${startSql(key, bucketMs)}, count(*) FROM pairs CROSS JOIN ${tasks} GROUP BY 1, 2`;
     return { text, values: [numbered(pairs), ...values] };
   });
-}
-
-/** The lanes among those of the pairs, which wait, in which any task was changed before. */
-export function lanesWithCameBack(pairs: readonly Pair[]): SearchStatement {
-  const { index, condition } = searchIndexes.updated;
-  const ofPair = `tasks.lane = pairs.lane AND ${ofPairs(condition)}`;
-  return {
-    text: `${withPairs} SELECT lane FROM pairs WHERE EXISTS (SELECT 1 FROM tasks INDEXED BY ${index} WHERE ${ofPair})`,
-    values: [placesOf(pairs)],
-  };
 }
 
 /**
@@ -424,7 +425,7 @@ function addUpdated({ updated }: StoreSearch, add: Add): void {
 }
 
 /** The place may be that of a task whose id was chosen: generated ids of its instant are before or after it by their text. */
-function generatedPlace(search: StoreSearch): { than: "<" | ">" | ">="; id: string } {
+export function generatedPlace(search: StoreSearch): { than: "<" | ">" | ">="; id: string } {
   const { value, id } = search.after!;
   const down = isDownwards(search);
   const first = search.sortBy === "id" ? id : ulidStart(value!);

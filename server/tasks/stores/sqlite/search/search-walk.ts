@@ -6,38 +6,39 @@
 import { meets, type Subject, sortValueIn } from "../../../core/filters/meets.ts";
 import { rankedMax } from "../../../core/relevance.ts";
 import type { Count, Place, SearchPlan, StoreSearch } from "../../../core/store.ts";
-import type { Task } from "../../../core/task.ts";
 import { Best } from "../../shared/best.ts";
 import { isNear } from "../../shared/near-orders.ts";
 import { type RowFilter, rowFilterOf } from "../../shared/row-filter.ts";
 import { countUnfilled } from "../attributes/attribute-fills.ts";
 import type { Connection } from "../connection.ts";
-import { type DefinitionRow, type Row, toDefinition, toEntry } from "../rows.ts";
+import { type DefinitionRow, toDefinition, toEntry } from "../rows.ts";
 import type { Rows } from "../threads/protocol.ts";
 import { withNames } from "../threads/write-context.ts";
-import { dueWithinKeys, isDueWithin } from "./due-range-keys.ts";
+import type { Candidate, Counted, Gathered } from "./candidates.ts";
+import { isDueWithin } from "./due-range-keys.ts";
 import { durationIndexes, durationKeys } from "./duration-keys.ts";
-import { fewKeys, isInParts } from "./few-keys.ts";
+import { fewKeys, isInParts, sortedSooner } from "./few-keys.ts";
 import type { KeySource } from "./key-source.ts";
 import { estimateMax, gatheredMax } from "./key-source.ts";
 import { indexesOf, keySourceOf, withEntries } from "./key-sources.ts";
 import { nearIndexesOf, nearKeys } from "./near-keys.ts";
 import { priorityIndexes, priorityKeys } from "./priority-keys.ts";
+import { isOfPriorities } from "./priority-range-keys.ts";
+import { prioritizedIndex } from "./priority-statements.ts";
 import { readBareRows, readRows } from "./row-filter.ts";
 import { inPortions, Room, readTasks, rowsIn } from "./rows-within.ts";
 import type { FoundRows } from "./search.ts";
 import * as plain from "./search.ts";
-import { comparator, isAfter, isNotBefore, isPlace, type Key, keyOf } from "./search-key.ts";
+import { comparator, isAfter, isNotBefore, isPlace, type Key } from "./search-key.ts";
 import { nearer } from "./search-skip.ts";
 import { Subjects } from "./search-subject.ts";
-import { startedWithinKeys, startedWithinTotal, startsReadFor } from "./start-range-keys.ts";
+import { startedWithinTotal, startsReadFor } from "./start-range-keys.ts";
+import { walkedKeys } from "./walked-keys.ts";
 
 /** The first chunk is as large as the page, and each after it twice as large as the one before. */
 const chunkSizeMax = 500;
 /** Candidates that an order without an index is looked for among; further ones are not sorted. */
 const sortedMax = 200_000;
-/** So few pages are sorted sooner than an order is walked through. */
-const sortedPagesMax = 10;
 /** Keys that are passed over between two looks at the clock. */
 const passedBetween = 1_000;
 
@@ -87,19 +88,6 @@ function firstChunk({ limit, offset }: StoreSearch): number {
   return Math.min(chunkSizeMax, Math.max(1, offset + limit));
 }
 
-interface Candidate {
-  key: Key;
-  /** Below zero in its key: the definition's entry. */
-  entry?: Task;
-  /** Neither this nor an entry: a place, or a task that cannot meet the conditions. */
-  row?: Row;
-}
-
-/** What is put in order waits without its row. */
-interface Gathered extends Pick<Candidate, "key" | "entry"> {
-  at: [value: number, id: string];
-}
-
 class Walk {
   readonly #connection: Connection;
   readonly #search: StoreSearch;
@@ -139,11 +127,12 @@ class Walk {
     if (!source) {
       const { indexes } = plain.planInOrder(this.#connection, walked);
       const delayed = isDueWithin(this.#connection, walked) ? ["tasks_delayed"] : [];
+      const prioritized = isOfPriorities(this.#connection, walked) ? [prioritizedIndex] : [];
       const { indexes: started = [], gathered } = startsReadFor(this.#connection, walked) ?? {};
       return {
         ...{
           source: "walk",
-          indexes: [...new Set([...indexes, ...delayed, ...started])],
+          indexes: [...new Set([...indexes, ...delayed, ...started, ...prioritized])],
           candidates: gathered ?? total,
         },
         ...(gathered !== undefined && { of: "startedAt" }),
@@ -181,8 +170,8 @@ class Walk {
     const { where, offset } = this.#search;
     const keys = this.#partedKeys();
     if (where !== undefined) return this.#walked(this.#chunksOf(keys, this.#search));
-    const stoppedAt = this.#pass(keys, offset);
-    return stoppedAt ? this.#answer([], stoppedAt) : this.#keysOfPage(keys);
+    const stopped = this.#pass(keys, offset);
+    return stopped ? { ...this.#answer([]), ...stopped } : this.#keysOfPage(keys);
   }
 
   /** Nothing is asked of the rows: these are read as those of an order that an index has. */
@@ -224,37 +213,49 @@ class Walk {
     const source = where && this.#sourceOf(newestFirst);
     // Those that ran for long are the beginning of the order by duration, or its end; it sorts few within a range by itself.
     const isOrder = sortBy === "duration" && source?.index === "slow";
-    if (source && !isOrder && source.estimate < gatheredMax) return false;
+    if (source && !isOrder && source.countTo(gatheredMax) < gatheredMax) return false;
     if ((!created && !updated) || sortBy === "duration") return true;
     const { where: _where, ...plainly } = newestFirst;
-    const fewest = sortedPagesMax * (plainly.offset + plainly.limit);
-    return plain.isMoreThan(this.#connection, plainly, fewest);
+    return plain.isMoreThan(this.#connection, plainly, sortedSooner(this.#connection, this.#search));
   }
 
   /** Passes over so many keys; answers where it was when the budget ran out before. */
-  #pass(keys: Iterator<Key>, offset: number): Place | undefined {
+  #pass(keys: Iterator<Key>, offset: number): Pick<FoundRows, "stoppedAt" | "offsetLeft"> | undefined {
     for (let passed = 0; passed < offset; ) {
       const next = keys.next();
       if (next.done) return undefined;
       if (!isPlace(next.value)) passed += 1;
       const isLook = isPlace(next.value) || passed % passedBetween === 0;
-      if (!isLook || performance.now() <= this.#endsAt) continue;
+      if (!isLook || !this.#isEnd(next.value)) continue;
       keys.return?.();
-      return this.#placeOf({ key: next.value });
+      return { stoppedAt: this.#placeOf({ key: next.value }), ...leftOf(offset - passed) };
     }
     return undefined;
   }
 
-  /** `total` is how many there are to look at, when that is not all that pass the plain filters. */
-  count(): { met: number; seen: number; isWhole: boolean; unindexed: number; total?: number } {
+  /** An estimate by a share of those that are walked is right of all alone, or where it is known how many they are. */
+  count(): Counted {
+    const began = performance.now();
+    const halfAt = began + (this.#endsAt - began) / 2;
+    const counted = this.#counted(this.#chunks(this.#search), () =>
+      this.#areUncounted ? halfAt : this.#endsAt,
+    );
+    if (counted.isWhole || !this.#areUncounted) return counted;
+    const all = plain.keysInOrder(this.#connection, this.#search, this.#definitions);
+    return this.#counted(this.#chunksOf(all, this.#search), () => this.#endsAt);
+  }
+
+  #counted(chunks: Iterable<Candidate[]>, endsAt: () => number): Counted {
     let met = 0;
     let seen = 0;
-    for (const chunk of this.#chunks(this.#search)) {
+    for (const chunk of chunks) {
       met += chunk.filter((candidate) => this.#isMet(candidate)).length;
       seen += chunk.filter(({ key }) => !isPlace(key)).length;
-      if (performance.now() <= this.#endsAt) continue;
+      if (performance.now() <= endsAt()) continue;
+      const unindexed = this.#unindexed;
+      if (this.#areUncounted) return { met, seen, isWhole: false, unindexed };
       const total = this.#source ? this.#source.total() : startedWithinTotal(this.#connection, this.#search);
-      return { met, seen, isWhole: false, unindexed: this.#unindexed, ...(total !== undefined && { total }) };
+      return { met, seen, isWhole: false, unindexed, ...(total !== undefined && { total }) };
     }
     return { met, seen, isWhole: true, unindexed: this.#unindexed };
   }
@@ -273,7 +274,7 @@ class Walk {
         if (found.push(candidate) === limit) return this.#answer(found);
       }
       if (performance.now() <= this.#endsAt) continue;
-      return this.#answer(found, this.#placeOf(chunk.at(-1)!));
+      return { ...this.#answer(found, this.#placeOf(chunk.at(-1)!)), ...leftOf(left) };
     }
     return this.#answer(found);
   }
@@ -355,6 +356,7 @@ class Walk {
   }
 
   #source: KeySource | undefined;
+  #areUncounted = false;
 
   get #unindexed(): number {
     return this.#source?.unindexed ?? 0;
@@ -362,16 +364,12 @@ class Walk {
 
   #keys(search: StoreSearch): Iterator<Key> {
     this.#source = this.#sourceOf(search);
-    if (!this.#source)
-      return (
-        dueWithinKeys(this.#connection, search) ??
-        startedWithinKeys(this.#connection, search) ??
-        plain.keysInOrder(this.#connection, search, this.#definitions)
-      );
-    const entries = this.#definitions
-      .map((row, index) => keyOf(search, row[8], row[8], row[0], -1 - index))
-      .filter((key) => isAfter(search, key))
-      .sort(comparator(search));
+    if (!this.#source) {
+      const { keys, areUncounted } = walkedKeys(this.#connection, search, this.#definitions);
+      this.#areUncounted = areUncounted;
+      return keys;
+    }
+    const entries = plain.definitionKeys(search, this.#definitions).sort(comparator(search));
     return withEntries(this.#source.keys(), entries, comparator(search));
   }
 
@@ -443,4 +441,8 @@ class Walk {
     const unindexed = this.#unindexed;
     return { tasks, definitions, ...(stoppedAt && { stoppedAt }), ...(unindexed > 0 && { unindexed }) };
   }
+}
+
+function leftOf(offset: number): Pick<FoundRows, "offsetLeft"> {
+  return offset > 0 ? { offsetLeft: offset } : {};
 }

@@ -19,7 +19,8 @@ import { statusNumbers } from "../statuses.ts";
 import type { Rows } from "../threads/protocol.ts";
 import { findTask, withNames } from "../threads/write-context.ts";
 import { crossingKeys, crossingSql, type Parts, partsByChange } from "./crossing-keys.ts";
-import { headsOf, mayRepeat } from "./kept-heads.ts";
+import { headedStreams } from "./headed-streams.ts";
+import type { Begun } from "./kept-heads.ts";
 import { headed, type PageSize, shareOfPage, streamKeys } from "./key-stream.ts";
 import { findPairs } from "./pairs.ts";
 import { readTasks } from "./rows-within.ts";
@@ -36,7 +37,6 @@ import {
   placesOf,
   type SearchStatement,
   streamsOfPair,
-  withoutOpenRanges,
 } from "./search-statements.ts";
 import { generatedOf, listOrPairs, wholeList } from "./whole-keys.ts";
 
@@ -46,6 +46,7 @@ export interface FoundRows {
   definitions: [place: number, definition: DefinitionRow][];
   isCut?: true;
   stoppedAt?: Place;
+  offsetLeft?: number;
   isPartial?: true;
   unindexed?: number;
   unfilled?: number;
@@ -194,9 +195,7 @@ function openStreams(
   definitions: readonly DefinitionRow[],
   page: PageSize = search,
 ): Iterator<Key>[] {
-  const fromDefinitions = definitions
-    .map((definition, index) => definitionKey(search, definition, -1 - index))
-    .filter((key) => isAfter(search, key));
+  const fromDefinitions = definitionKeys(search, definitions);
   if (isWhole(search)) return openWhole(connection, search, sorted(search, fromDefinitions), page);
   const pairs = findPairs(connection, search);
   const parts = partsOf(connection, search);
@@ -235,7 +234,8 @@ function openPairs(
   return listOrPairs(connection, search, settled, page, open);
 }
 
-function openEach(
+/** A stream of each pair, or several, merged by nobody yet. */
+export function openEach(
   connection: Connection,
   search: StoreSearch,
   settled: readonly Pair[],
@@ -243,9 +243,10 @@ function openEach(
   of: "late" | "all" = "all",
 ): Iterator<Key>[] {
   const shareOf = shareOfPage(page, settled, of === "all");
-  const open = (statement: SearchStatement, pair: Pair) => streamKeys(connection, statement, shareOf(pair));
+  const open = (statement: SearchStatement, pair: Pair, begun?: Begun) =>
+    streamKeys(connection, statement, shareOf(pair), begun);
   if (settled.length >= headedPairsMin && !isByText(search, settled))
-    return headedStreams(connection, headsOfPairs(search, settled, of), search, open);
+    return headedStreams(connection, search, settled, { page, of, open });
   return settled.flatMap((pair) => streamsOfPair(search, pair, of).map((statement) => open(statement, pair)));
 }
 
@@ -280,22 +281,6 @@ function openParts(
   return isDownwards(search)
     ? [within(), headed(placeBefore(search, start - 1), earlier)]
     : [earlier(), headed(placeBefore(search, start), within)];
-}
-
-/** Most of many streams have nothing on the page: only those that are come to are opened. */
-function headedStreams(
-  connection: Connection,
-  groups: ReturnType<typeof headsOfPairs>,
-  search: StoreSearch,
-  open: (statement: SearchStatement, pair: Pair) => Iterator<Key>,
-): Iterator<Key>[] {
-  return groups.flatMap(({ text, values, pairs, stream }) => {
-    const heads = headsOf<number>(connection, { text, values }, pairs, mayRepeat(withoutOpenRanges(search)));
-    return heads.flatMap((head, place) => {
-      const pair = pairs[place]!;
-      return head === null ? [] : [headed(placeBefore(search, head), () => open(stream(pair, head), pair))];
-    });
-  });
 }
 
 /** All keys of a search in its order, from its place on, whatever its limit; definitions are negative. */
@@ -417,6 +402,13 @@ export function definitionsWithoutTasks(connection: Connection, search: StoreSea
   return connection
     .once("definitions without tasks", read)
     .filter((row) => fits(search, row[0], row[3], 1, row[8], row[8]));
+}
+
+/** From the search's place on, in no order. */
+export function definitionKeys(search: StoreSearch, definitions: readonly DefinitionRow[]): Key[] {
+  return definitions
+    .map((definition, index) => definitionKey(search, definition, -1 - index))
+    .filter((key) => isAfter(search, key));
 }
 
 function definitionKey(search: StoreSearch, row: DefinitionRow, seq: number): Key {

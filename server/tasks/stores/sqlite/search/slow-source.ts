@@ -27,6 +27,7 @@ export function slowSource(connection: Connection, search: StoreSearch): KeySour
     index: "slow",
     estimate: seqs.length,
     total: () => seqs.length,
+    countTo: () => seqs.length,
     *keys() {
       yield* new Candidates(connection, search).among(seqs);
       return undefined;

@@ -29,7 +29,15 @@ const [portionMax, ahead] = [2_000, 1.25];
 export const wholeConditions = {
   undelayed: "due_at = created_at",
   unprioritized: "priority = 0",
+  dueWithin: "due_at BETWEEN ? AND ?",
 } as const;
+
+/** Which of the list are given. */
+interface Given {
+  only?: keyof typeof wholeConditions | undefined;
+  /** Of its condition. */
+  values?: readonly number[];
+}
 
 /** Undefined where the pairs are looked up sooner. @param pairs those of the search that do not run */
 export function wholeList(
@@ -50,7 +58,29 @@ export function wholeList(
   const most = where ? passedPerTested : Math.floor(pairs.length / pairsPerPassed);
   if (all - wanted > most * wanted) return undefined;
   const first = Math.ceil(((page.offset + page.limit) * ahead * all) / wanted);
-  return new WholeList(connection, search, { first, passedPerKey: most, only });
+  return new WholeList(connection, search, {
+    first,
+    passed: passedBesides,
+    passedPerKey: most,
+    given: { only },
+  });
+}
+
+/**
+ * The list of those that are due within a range, whichever they are among all; given up after so many others. Undefined where it has
+ * too many others, or not all.
+ */
+export function listOfDue(
+  connection: Connection,
+  search: StoreSearch,
+  pairs: readonly Pair[],
+  { from, to }: { from: number; to: number },
+  limits: { first: number; passed: number },
+): WholeList | undefined {
+  const { types, queues, updated } = search;
+  if (types || queues || updated?.start !== undefined || pairs.some(({ ownIds }) => ownIds)) return undefined;
+  const given: Given = { only: "dueWithin", values: [from, to] };
+  return new WholeList(connection, search, { ...limits, passedPerKey: 0, given });
 }
 
 export class WholeList {
@@ -59,28 +89,27 @@ export class WholeList {
   readonly #connection: Connection;
   readonly #search: StoreSearch;
   readonly #first: number;
+  readonly #passed: number;
   readonly #passedPerKey: number;
-  readonly #only: keyof typeof wholeConditions | undefined;
+  readonly #given: Given;
 
+  /** @param limits so many others are passed over, and so many more with each key */
   constructor(
     connection: Connection,
     search: StoreSearch,
-    {
-      first,
-      passedPerKey,
-      only,
-    }: { first: number; passedPerKey: number; only: keyof typeof wholeConditions | undefined },
+    limits: { first: number; passed: number; passedPerKey: number; given: Given },
   ) {
     this.#connection = connection;
     this.#search = search;
-    this.#first = first;
-    this.#passedPerKey = passedPerKey;
-    this.#only = only;
+    this.#first = limits.first;
+    this.#passed = limits.passed;
+    this.#passedPerKey = limits.passedPerKey;
+    this.#given = limits.given;
   }
 
   /** For explanations, and for tests of their plans. */
   statements(): SearchStatement[] {
-    const { text, values, edge } = portion(this.#search, this.#only);
+    const { text, values, edge } = portion(this.#search, this.#given);
     return [
       { text, values: [...edge.values, this.#first, ...values] },
       { text: `${edge.text} LIMIT 1 OFFSET ?`, values: [...edge.values, this.#first] },
@@ -90,9 +119,9 @@ export class WholeList {
   /** In order, from the search's place on. */
   *keys(): Generator<Key, undefined> {
     let after = this.#search.after;
-    let left = passedBesides;
+    let left = this.#passed;
     for (let size = Math.min(portionMax, this.#first); ; size = Math.min(portionMax, 2 * size, left + 1)) {
-      const { text, values, edge } = portion({ ...this.#search, ...(after && { after }) }, this.#only);
+      const { text, values, edge } = portion({ ...this.#search, ...(after && { after }) }, this.#given);
       const rows = this.#connection.prepare(text).all(...edge.values, size, ...values) as unknown as Key[];
       yield* rows;
       const last = this.#connection.prepare(`${edge.text} LIMIT 1 OFFSET ?`).get(...edge.values, size - 1);
@@ -158,7 +187,7 @@ export function listOrPairs(
 /** So many rows of the list from a place on; and where they end, at the OFFSET that is its last value. */
 export function portion(
   { statuses, updated, ...search }: StoreSearch,
-  only: keyof typeof wholeConditions | undefined,
+  { only, values = [] }: Given,
 ): SearchStatement & { edge: SearchStatement } {
   const end = earliest(search.created?.end, updated?.end);
   const created = { ...search.created, ...(end !== undefined && { end }) };
@@ -178,7 +207,7 @@ export function portion(
   return {
     // In the order by priority all of them have the same.
     text: `/* dure:searchTasks */ SELECT ${only === "unprioritized" ? 0 : "created_at"}, id, seq FROM (${rows} LIMIT ?) WHERE ${conditions.join(" AND ")}`,
-    values: updated?.end === undefined ? [] : [updated.end],
+    values: [...(updated?.end === undefined ? [] : [updated.end]), ...values],
     edge,
   };
 }

@@ -62,11 +62,17 @@ export function textSource(connection: Connection, search: StoreSearch): KeySour
   };
   if (found.length < most) {
     const seqs = [...besides, ...found.map(([seq]) => seq)];
-    return { ...source, total: () => seqs.length, keys: () => candidatesAmong(connection, search, seqs) };
+    return {
+      ...source,
+      total: () => seqs.length,
+      countTo: () => seqs.length,
+      keys: () => candidatesAmong(connection, search, seqs),
+    };
   }
   return {
     ...source,
     total: () => countAll(connection, match) + besides.length,
+    countTo: () => Math.round(spread(found, range.last) * countIn(connection, anyTask)),
     keys: () => inOrder(connection, search, match, blocks, besides),
   };
 }
@@ -87,16 +93,17 @@ function newestOf(
 
 /**
  * A task that runs may be in the index with the status that it had before, where nobody looks for it; and without what its attempts
- * have said since, errors and logs.
+ * have said since, errors and logs. One that was changed while it waited is with the changed ones then, not with the fresh, and may be
+ * claimed before it is indexed at all.
  */
 function runningSeqs(connection: Connection, search: StoreSearch, isText: boolean): number[] {
   const { statuses } = search;
   if (statuses && !statuses.includes("RUNNING")) return [];
   const running = runningKeys(connection, search, findPairs(connection, search)).map(([, , seq]) => seq);
-  // One whose text says nothing of attempts is as the index has it.
+  // One that was claimed as it came, and of which no attempt has said anything, is as the index has it.
   if (statuses || !isText || running.length === 0) return running;
-  const attempted = connection.prepare(sql.attemptedOf).all(JSON.stringify(running));
-  return (attempted as unknown as [number][]).map(([seq]) => seq);
+  const changed = connection.prepare(sql.changedOf).all(JSON.stringify(running));
+  return (changed as unknown as [number][]).map(([seq]) => seq);
 }
 
 /** Which share of the tasks has the text, judged by how far apart the newest that have it lie. */

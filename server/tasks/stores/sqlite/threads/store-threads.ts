@@ -1,12 +1,18 @@
 /**
  * The threads that a store's database lives in: one that writes and one that reads (for ':memory:' the writer does both), so
- * that neither a commit nor a search ever blocks the server's event loop. The reader is started by the first read.
+ * that neither a commit nor a search ever blocks the server's event loop. The reader is started by the first read, and a second
+ * one when that has been at the same for long: what is short does not wait for a search that takes its whole budget.
  */
+import { setImmediate as turn } from "node:timers/promises";
 import type { Clock } from "../../../core/clock.ts";
 import type { Beat, LeaseHandle, LeaseRequest } from "../../../core/store.ts";
 import { leaseHandle } from "./lease-handle.ts";
 import { ThreadLink } from "./thread-link.ts";
 import type { VerbAnswer, VerbArgument, VerbName } from "./verbs.ts";
+
+const readersMax = 2;
+/** A reader that has answered nobody for so long is passed by. */
+const passedByAfterMs = 100;
 
 export interface SqliteStoreOptions {
   /** A file, or ':memory:'. */
@@ -16,13 +22,18 @@ export interface SqliteStoreOptions {
   clock: Clock;
 }
 
+interface Reader {
+  link: ThreadLink;
+  opened: Promise<void>;
+}
+
 export class StoreThreads {
   readonly writer: ThreadLink;
   readonly #options: Required<SqliteStoreOptions>;
   readonly #pulse = new SharedArrayBuffer(8);
   readonly #listeners = new Set<() => void>();
   readonly #leases = new Map<string, LeaseRequest>();
-  #reader: Promise<ThreadLink> | undefined;
+  readonly #readers: Reader[] = [];
   /** What a worker's next beat tells: which threads died, and that others took their place. */
   readonly #deaths = new Set<string>();
   #closing: Promise<void> | undefined;
@@ -39,9 +50,28 @@ export class StoreThreads {
 
   async read<Name extends VerbName>(verb: Name, argument: VerbArgument<Name>): Promise<VerbAnswer<Name>> {
     if (this.#options.path === ":memory:") return this.writer.call(verb, argument);
-    if (this.#closing && !this.#reader) return this.writer.call(verb, argument);
-    this.#reader ??= this.#openReader();
-    return (await this.#reader).call(verb, argument);
+    const reader = this.#freeReader() ?? (await this.#anyReader());
+    if (!reader) return this.writer.call(verb, argument);
+    await reader.opened;
+    return reader.link.call(verb, argument);
+  }
+
+  /** The first that answers. */
+  #freeReader(): Reader | undefined {
+    return this.#readers.find(({ link }) => link.silentMs < passedByAfterMs);
+  }
+
+  /** While none answers, one more, or whoever was heard of last; undefined where there is none and the store is being closed. */
+  async #anyReader(): Promise<Reader | undefined> {
+    if (this.#readers.length > 0) {
+      // What was answered while this thread was at something long is heard by then.
+      for (let turns = 0; turns < 2; turns += 1) await turn();
+      const free = this.#freeReader();
+      if (free) return free;
+    }
+    if (this.#readers.length < readersMax && !this.#closing) return this.#openReader();
+    const [first, ...others] = this.#readers;
+    return others.reduce((one, other) => (other.link.silentMs < one!.link.silentMs ? other : one), first);
   }
 
   /** Calls `listener` when something was changed, here or by another process; answers how to end that. */
@@ -69,20 +99,21 @@ export class StoreThreads {
   }
 
   async #close(): Promise<void> {
-    const reader = await this.#reader?.catch(() => undefined);
-    await reader?.close();
+    await Promise.all(
+      this.#readers.map(async ({ link, opened }) => {
+        await opened.catch(() => undefined);
+        await link.close();
+      }),
+    );
     await this.writer.close();
   }
 
-  async #openReader(): Promise<ThreadLink> {
-    const reader = this.#link("reader");
-    try {
-      await reader.open();
-    } catch (error) {
-      // The next read tries again.
-      this.#reader = undefined;
-      throw error;
-    }
+  #openReader(): Reader {
+    const link = this.#link("reader");
+    const reader = { link, opened: link.open() };
+    this.#readers.push(reader);
+    // The next read tries again.
+    reader.opened.catch(() => this.#readers.splice(this.#readers.indexOf(reader), 1));
     return reader;
   }
 
