@@ -100,6 +100,9 @@ test("a query that finds nothing to do says why", async () => {
 
 test("is for queries", async () => {
   await expect(say("retry", "some-id", "--background")).rejects.toThrow("--background is for --query.");
+  await expect(say("retry", "status:failed", "tag:a", "--dry-run")).rejects.toThrow(
+    "--dry-run is for --query. If that was one, write --query 'status:failed tag:a'.",
+  );
   await expect(say("retry", "some-id", "--rate", "5")).rejects.toThrow("--rate is for --query.");
   await expect(say("retry", "--query", "x", "--rate", "fast")).rejects.toThrow("--rate is");
   await expect(say("retry", "--query", "x", "--rate", "0")).rejects.toThrow("--rate is");

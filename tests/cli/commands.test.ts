@@ -1,10 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { exitCodes } from "../../server/cli/exit-codes.ts";
 import { ensureBuilt, Workspace } from "../support/cli.ts";
 import { program } from "../support/small-world.ts";
-
-/** Each test starts several processes. */
-vi.setConfig({ testTimeout: 30_000 });
 
 let workspace: Workspace;
 
@@ -59,7 +56,7 @@ describe("dure run", () => {
       `import { defineTask } from "dure";
       const resize = defineTask("resize-image", async (task) => {
         console.log("began", task.id);
-        await new Promise((done) => setTimeout(done, 150));
+        await new Promise((done) => setTimeout(done, 500));
         console.log("ended", task.id);
       });
       for (let n = 1; n <= 4; n++) await resize.enqueue(n, { id: \`picture-${"$"}{n}\`, idempotencyKey: String(n) });`,

@@ -3,12 +3,9 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { gunzipSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ensureBuilt, Workspace } from "../support/cli.ts";
 import { program } from "../support/small-world.ts";
-
-/** Each test starts several processes. */
-vi.setConfig({ testTimeout: 30_000 });
 
 let workspace: Workspace;
 

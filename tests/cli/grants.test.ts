@@ -1,10 +1,8 @@
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { exitCodes } from "../../server/cli/exit-codes.ts";
 import { ensureBuilt, Workspace } from "../support/cli.ts";
 
 /** Each test starts a process. */
-vi.setConfig({ testTimeout: 30_000 });
-
 // Nobody listens there: the SQL is printed without asking a server.
 const database = "postgres://dure:secret@127.0.0.1:1/app?schema=mail";
 let workspace: Workspace;

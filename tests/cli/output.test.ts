@@ -1,11 +1,13 @@
 import pc from "picocolors";
 import { describe, expect, test } from "vitest";
+import { errorColumns } from "../../server/cli/commands/errors.ts";
 import type { Output } from "../../server/cli/output.ts";
 import { renderTable } from "../../server/cli/table.ts";
 import { taskColumns } from "../../server/cli/task-view.ts";
 import { formatBytes, jsonText, plainLine, plainLines } from "../../server/cli/text.ts";
 import { formatRelative, parseInstant, parseTime } from "../../server/cli/times.ts";
 import { cut, padded, widthOf, wrapped } from "../../server/cli/width.ts";
+import type { ErrorGroup } from "../../server/http/contract.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { TaskStatus } from "../../server/tasks/core/task.ts";
 
@@ -82,6 +84,22 @@ describe("tables", () => {
     const forged = makeTask({ error: "x\nFAKE  row\u001b[2J" });
     expect(render(Number.POSITIVE_INFINITY, [forged]).split("\n")).toHaveLength(2);
   });
+
+  test("of errors leave the message its place, however many types say it", () => {
+    const types = Array.from({ length: 20 }, (_, index) => `type-${index}`);
+    const group = { count: 871, types, message: "connect ETIMEDOUT 10.0.0.7:443", ...at } as ErrorGroup;
+    const shown = renderErrors(100, group);
+    expect(shown).toContain("type-0, type-1, type-2 +17  connect ETIMEDOUT 10.0.0.7:443");
+    for (const width of [60, 80]) expect(renderErrors(width, group)).toMatch(/connect ETIMEDOUT 10\.0\.0/);
+    expect(renderErrors(Number.POSITIVE_INFINITY, group)).toContain(types.join(", "));
+  });
+
+  const at = { firstAt: now.toISOString(), lastAt: now.toISOString() };
+
+  function renderErrors(width: number, group: ErrorGroup): string {
+    const output = { width, colors: pc.createColors(false) } as Output;
+    return renderTable(output, errorColumns(output, now.getTime()), [group]);
+  }
 
   function render(width: number, tasks: Task[]): string {
     const output = { width, colors: pc.createColors(false) } as Output;

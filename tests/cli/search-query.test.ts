@@ -74,9 +74,9 @@ describe("a query", () => {
   });
 
   test("may be given in several words, beside options", async () => {
-    expect(await idsOf("--type", "resize-image,send-receipt", "status:failed", "created:today")).toEqual([
-      "receipt-17",
-    ]);
+    expect(
+      await idsOf("--type", "resize-image,send-receipt", "status:failed", "created:>=yesterday"),
+    ).toEqual(["receipt-17"]);
   });
 
   test("with a slip in it is refused, with the place marked", async () => {
@@ -222,4 +222,10 @@ test("an action says that tasks of the command line were judged without their at
   expect(note).toContain("Without an attribute that waits to be filled in: about 1 task.");
   await run("cancel", "picture-44");
   await run("delete", "picture-44", "--yes");
+});
+
+test("an empty --text is refused, for an empty variable must not find every task", async () => {
+  await expect(search("--text", "")).rejects.toThrow(
+    "--text is empty, which every task has in it; leave it out.",
+  );
 });

@@ -43,6 +43,23 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
+test("a search that nothing can fit says why while it waits", async () => {
+  await tail(
+    ["foo:bar"],
+    async () => undefined,
+    () => true,
+  );
+  expect(said.stderr).toContain('No definition declares an attribute "foo".');
+  said.stderr = "";
+  await dure.enqueueTask("send-receipt", { order: 17 }, { tags: ["a or b"] });
+  await tail(
+    ["a or b", "--type", "send-receipt"],
+    async () => undefined,
+    () => true,
+  );
+  expect(said.stderr).not.toContain("OR");
+});
+
 /** Runs until `isEnough`, then ends it as Ctrl-C does. */
 async function tail(
   args: string[],
@@ -69,7 +86,8 @@ test("a line for each change, with logs, and nothing that a terminal would obey"
     await dure.start();
     await dure.enqueueTask("send-receipt", { fail: true }, { id: "receipt-1" });
   };
-  await tail(["--logs", "type:send-receipt"], act, () => said.stdout.includes("mail server"));
+  const isTold = () => ["mail server", "mailbox"].every((text) => said.stdout.includes(text));
+  await tail(["--logs", "type:send-receipt"], act, isTold);
   expect(said.stdout).toMatch(/^\d\d:\d\d:\d\d {2}\+/);
   expect(said.stdout).toMatch(/[+~] {2}FAILED {5}send-receipt {2}receipt-1 {2}mailbox full/);
   expect(said.stdout).toMatch(

@@ -1,13 +1,10 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { exitCodes } from "../../server/cli/exit-codes.ts";
 import { createProgram } from "../../server/cli/program.ts";
 import { errorCodes } from "../../server/tasks/core/errors.ts";
 import { ensureBuilt, Workspace } from "../support/cli.ts";
-
-/** Each test starts several processes. */
-vi.setConfig({ testTimeout: 30_000 });
 
 let workspace: Workspace;
 

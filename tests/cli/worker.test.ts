@@ -1,9 +1,6 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ensureBuilt, Workspace } from "../support/cli.ts";
 import { definitions } from "../support/small-world.ts";
-
-/** Each test starts several processes. */
-vi.setConfig({ testTimeout: 30_000 });
 
 let workspace: Workspace;
 

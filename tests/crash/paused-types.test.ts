@@ -33,7 +33,7 @@ describe.each(crashDatabases)("worker processes on $name", ({ make }) => {
     dure.defineTask("resize-image", async () => {});
     await dure.stats();
     children = await Promise.all(Array.from({ length: workers }, startWorker));
-  }, 30_000);
+  });
 
   afterEach(async () => {
     const ended = children.map((child) => once(child, "exit"));
@@ -41,7 +41,7 @@ describe.each(crashDatabases)("worker processes on $name", ({ make }) => {
     await Promise.all(ended);
     await dure.close();
     await remove();
-  }, 30_000);
+  });
 
   async function startWorker(): Promise<ChildProcess> {
     const child = spawn(process.execPath, [program, location], { stdio: ["pipe", "pipe", "inherit"] });
@@ -86,5 +86,5 @@ describe.each(crashDatabases)("worker processes on $name", ({ make }) => {
     await dure.resume({ type: "send-receipt" });
     await dure.waitForTask(id);
     expect(performance.now() - resumedAt).toBeLessThan(2_000);
-  }, 30_000);
+  });
 });

@@ -3,7 +3,7 @@ import { ensureBuilt } from "../support/cli.ts";
 import type { WorkerProcess } from "../support/crash-world.ts";
 import { CrashWorld } from "../support/crash-world.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 let world: CrashWorld;
 

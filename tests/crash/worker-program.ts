@@ -7,6 +7,7 @@
 import { appendFileSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import type { DureOptions, TaskContext, TaskOptions, WorkerOptions } from "dure";
+import { ledgerNow, ledgerText } from "../support/crash-ledger.ts";
 import { noteThreads } from "../support/store-threads.ts";
 import type { Deed, DeedWorld } from "./deeds.ts";
 import { act } from "./deeds.ts";
@@ -86,8 +87,7 @@ async function stop(now: boolean): Promise<void> {
 
 /** Times are the machine's, whatever this process's clock was set to. */
 function record(event: string, taskId: string, fence: number): void {
-  const at = performance.timeOrigin + performance.now();
-  writeSync(ledger, `${JSON.stringify([event, taskId, fence, process.pid, at])}\n`);
+  writeSync(ledger, ledgerText({ event, taskId, fence, pid: process.pid, at: ledgerNow() }));
   fsyncSync(ledger);
 }
 

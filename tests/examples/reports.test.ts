@@ -68,7 +68,7 @@ test("npm run dev serves the dashboard while its worker runs, and ends both at o
   let said = "";
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding("utf8").on("data", (text) => (said += text));
-  await until(() => countPages(folder) >= 3);
+  await until(() => countPages(folder) >= 3 && /Dashboard: \S+\s/.test(said));
   const url = new URL(/Dashboard: (\S+)/.exec(said)![1]!);
   expect((await fetch(new URL("/healthz", url))).status).toBe(200);
   child.kill("SIGINT");

@@ -126,8 +126,8 @@ test("what cannot be asked is refused", async () => {
     expect(await code({ action: "edit", q: "type:*", edit })).toBe("INVALID_OPTION");
     expect(await code({ action: "edit", q: "type:*", edit, dryRun: true })).toBe("INVALID_OPTION");
   }
-  for (const dryRun of [false, true]) {
-    const { body } = await ask("POST", "/api/actions", { action: "cancel", q: undefined, dryRun });
+  for (const [q, dryRun] of [undefined, " "].flatMap((given) => [false, true].map((dry) => [given, dry]))) {
+    const { body } = await ask("POST", "/api/actions", { action: "cancel", q, dryRun });
     expect(body).toMatchObject({ code: "INVALID_OPTION", message: expect.stringContaining("type:*") });
   }
   expect(await code({ action: "retry", q: "" })).toBe("INVALID_OPTION");

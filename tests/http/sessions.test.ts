@@ -380,6 +380,36 @@ describe("what lets in (S03, S12, S32)", () => {
     now += 60_001;
     expect(await tryIt("192.0.2.1", "a token of some length")).toBe(200);
   });
+
+  test("no minute has more guesses than it may, whenever the first of them was", async () => {
+    let now = 1_000_000;
+    const gate = new Gate({ token: "a token of some length" }, () => now);
+    const guess = () =>
+      gate
+        .admit(
+          setAddress(
+            new Request("http://localhost/", { headers: { authorization: "Bearer wrong" } }),
+            "192.0.2.1",
+          ),
+          "viewer",
+        )
+        .catch(({ status }) => status);
+    const guessed = async (times: number) => {
+      const told: unknown[] = [];
+      for (let n = 0; n < times; n++) told.push(await guess());
+      return told;
+    };
+    expect(await guessed(1)).toEqual([401]);
+    now += 59_000;
+    expect(await guessed(10)).toEqual(Array(10).fill(401));
+    now += 2_000;
+    expect(await guessed(12), "the first is a minute ago, ten are not").toEqual([
+      ...Array(10).fill(401),
+      ...Array(2).fill(429),
+    ]);
+    now += 58_500;
+    expect(await guessed(11), "of the ten before").toEqual([...Array(10).fill(401), 429]);
+  });
 });
 
 describe("a folder that keeps it", () => {

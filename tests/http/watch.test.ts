@@ -53,7 +53,6 @@ test("each change, with secrets redacted, and on from where a stream ended", asy
   expect(answer.headers.get("content-type")).toBe("text/event-stream");
   const events = eventsOf(answer);
   const first = events.next();
-  await new Promise((resolve) => setTimeout(resolve, 200));
   await dure.enqueueTask("send", { password: "hunter2" }, { id: "one" });
   const { value } = await first;
   expect(value).toMatchObject({ event: "entered", data: { change: "entered", task: { id: "one" } } });
@@ -67,6 +66,30 @@ test("each change, with secrets redacted, and on from where a stream ended", asy
     "entered two",
     "left one",
   ]);
+});
+
+test("who has the answer is told of all that happens from then on", async () => {
+  const { changes } = dure.instance;
+  const [asked, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const join = changes.join.bind(changes);
+  changes.join = async (...watched) => {
+    asked.resolve();
+    await held.promise;
+    return join(...watched);
+  };
+  const answering = ask("/watch");
+  let isAnswered = false;
+  void answering.then(() => {
+    isAnswered = true;
+  });
+  await asked.promise;
+  // A request that came later is answered before.
+  await ask("?limit=1");
+  expect(isAnswered).toBe(false);
+  held.resolve();
+  const events = eventsOf(await answering);
+  await dure.enqueueTask("send", {}, { id: "one" });
+  expect((await events.next()).value).toMatchObject({ event: "entered", data: { task: { id: "one" } } });
 });
 
 test("a page of changes and its cursor", async () => {

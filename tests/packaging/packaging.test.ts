@@ -114,14 +114,14 @@ describe("where it is installed", () => {
     );
     const ended = await run(process.execPath, ["receipts.mjs"], program);
     expect(ended).toEqual({ code: 0, stdout: "17\n", stderr: "" });
-  }, 30_000);
+  });
 
   test("npx dure is its command", async () => {
     const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
     expect((await npm(program, "exec", "--", "dure", "--version")).stdout.trim()).toBe(version);
     const found = await npm(program, "exec", "--", "dure", "search", "--database", "tasks.db", "--json");
     expect(JSON.parse(found.stdout).tasks).toMatchObject([{ status: "COMPLETED", result: 17 }]);
-  }, 30_000);
+  });
 
   test("dure/postgres needs no driver and no query builder", async () => {
     const code = `console.log(Object.keys(await import("dure/postgres")).join(" "))`;

@@ -18,7 +18,8 @@ import { commandHere, runsHere } from "./command-here.ts";
 const root = resolve(import.meta.dirname, "../..");
 const main = join(root, "dist/server/cli/main.js");
 const migrations = ["sqlite", "postgres"].map((store) => `server/tasks/stores/${store}/migrations`);
-const waitMaxMs = 20_000;
+/** Only what hangs takes so long. */
+const waitMaxMs = 40_000;
 
 /** What a command that ended left behind. */
 export interface Ended {

@@ -57,6 +57,8 @@ export async function killAtRandom(world: CrashWorld, options: KillsOptions): Pr
   while (kills.length < options.kills) {
     await sleep(options.everyMs * 2 * Math.random());
     const index = Math.floor(Math.random() * (workers.length - (options.spared ?? 0)));
+    // Where processes start slowly, nobody would be left to notice the dead.
+    await Promise.any(workers.filter((_, other) => other !== index).map((worker) => worker.ready()));
     kills.push(await killOne(workers[index]!));
     workers[index] = world.spawn(settings);
   }

@@ -11,6 +11,11 @@ export interface LedgerLine {
   at: number;
 }
 
+/** The text of a line, which stands by itself even after a part of one that a killed process left. */
+export function ledgerText({ event, taskId, fence, pid, at }: LedgerLine): string {
+  return `\n${JSON.stringify([event, taskId, fence, pid, at])}\n`;
+}
+
 export class Ledger {
   readonly path: string;
   #lines: LedgerLine[] = [];
@@ -20,12 +25,15 @@ export class Ledger {
     this.path = path;
   }
 
-  /** Every line so far; a line that is still being written is left for the next call. */
+  /**
+   * Every line so far; a line that is still being written is left for the next call. A process that is killed while the
+   * kernel takes in its line, which it does by the page, leaves a part of one: it had not started what it was to note.
+   */
   lines(): readonly LedgerLine[] {
     const text = readText(this.path);
     const end = text.lastIndexOf("\n") + 1;
     for (const line of text.slice(this.#read, end).split("\n")) {
-      if (line === "") continue;
+      if (!line.endsWith("]")) continue;
       const [event, taskId, fence, pid, at] = JSON.parse(line);
       this.#lines.push({ event, taskId, fence, pid, at });
     }

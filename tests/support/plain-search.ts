@@ -19,13 +19,16 @@ export function ordered(
   const sign = sortOrder === "desc" ? -1 : 1;
   const value = (task: Task): number | undefined =>
     sortBy === "id" ? 0 : sortBy === "priority" ? task.priority! : numberAt(task, sortBy);
-  // Of clocks that disagree, none ends a task before it was created.
-  const placed = (task: Task) =>
-    sortBy === "completedAt" ? Math.max(value(task)!, task.createdAt.getTime()) : value(task)!;
+  const placed = (task: Task) => (sortBy === "completedAt" ? endOf(task)! : value(task)!);
   return known
     .map(({ task }) => task)
     .filter((task) => value(task) !== undefined)
     .sort((a, b) => sign * (placed(a) - placed(b) || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id))));
+}
+
+/** Of clocks that disagree, none ends a task before it was created. */
+function endOf({ completedAt, createdAt }: Task): number | undefined {
+  return completedAt && Math.max(completedAt.getTime(), createdAt.getTime());
 }
 
 function numberAt(task: Task, name: string): number | undefined {
@@ -76,9 +79,10 @@ export function fits(asked: any, known: Known): boolean {
       case "createdAt":
       case "updatedAt":
       case "startedAt":
-      case "completedAt":
       case "dueAt":
         return holds(value, listOf(numberAt(task, key)), (date) => date.getTime());
+      case "completedAt":
+        return holds(value, listOf(endOf(task)), (date) => date.getTime());
       default:
         return holds(value, listOf((task as any)[key]), (date) => date.getTime());
     }

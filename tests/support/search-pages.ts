@@ -1,7 +1,7 @@
 /** A search in an order whose places are values of the tasks, one page after another. */
 import { expect } from "vitest";
 import { sortValueOf } from "../../server/tasks/core/filters/meets.ts";
-import type { StoreSearch } from "../../server/tasks/core/store.ts";
+import type { Found, Place, StoreSearch } from "../../server/tasks/core/store.ts";
 import type { World } from "./stores.ts";
 
 /** The ids of all pages from the search's place on, in its direction. */
@@ -19,6 +19,12 @@ export async function pagesOf(world: World, search: StoreSearch): Promise<string
   }
 }
 
+/** Behind where a search stopped that had looked at something. */
+export function placeBehind(stoppedAt: Found["stoppedAt"]): Place & { backwards: false } {
+  if (!stoppedAt || stoppedAt === "start") throw new Error("The search says no place to go on from.");
+  return { ...stoppedAt, backwards: false };
+}
+
 /** All that a search finds whose budget is over at once, and grows only where it came no further. */
 export async function foundInTime(world: World, search: StoreSearch): Promise<string[]> {
   const found: string[] = [];
@@ -28,6 +34,10 @@ export async function foundInTime(world: World, search: StoreSearch): Promise<st
     const { tasks, stoppedAt } = await world.store.searchTasks(asked);
     found.push(...tasks.map(({ id }) => id));
     const last = tasks.at(-1);
+    if (stoppedAt === "start") {
+      budgetMs = 2 * budgetMs + 1;
+      continue;
+    }
     const end =
       stoppedAt ??
       (tasks.length === search.limit && last

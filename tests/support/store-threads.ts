@@ -17,6 +17,21 @@ export function holdMessages(): () => void {
   };
 }
 
+/** Nothing reaches the threads that there are until what this answers is called, as when they are at something long. */
+export function holdThreads(): () => void {
+  const busy = new Set(threads);
+  const sent = Worker.prototype.postMessage;
+  const held: (() => void)[] = [];
+  Worker.prototype.postMessage = function (this: Worker, ...message: Parameters<typeof postMessage>) {
+    if (busy.has(this)) held.push(() => sent.apply(this, message));
+    else sent.apply(this, message);
+  };
+  return () => {
+    Worker.prototype.postMessage = sent;
+    for (const send of held) send();
+  };
+}
+
 /** The workers whose threads have renewed their leases from here on. */
 export function noteBeats(): ReadonlySet<string> {
   const beaten = new Set<string>();
