@@ -67,7 +67,8 @@ test("its tasks run again under another worker, and the attempts of before are a
   await dure.editTask("waited", { runAt: new Date() });
   await expect.poll(() => starts.length).toBe(2);
   const seen = await renewals();
-  await expect.poll(renewals).toBeGreaterThan(seen);
+  // The first may be by the pool, in place of the thread that starts: the worker hears of the thread's alone.
+  await expect.poll(renewals).toBeGreaterThan(seen + 1);
   // On a busy machine what is put back runs again before the edit is answered.
   const before = starts.slice();
   await restore();
