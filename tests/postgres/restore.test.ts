@@ -16,7 +16,7 @@ beforeEach(async () => {
   const log = (message: string) => void logged.push(message);
   dure = createDure({
     database: url.href,
-    worker: { lease: "3s", stopGrace: 0 },
+    worker: { lease: "6s", stopGrace: 0 },
     logger: { info: log, warn: log, error: log },
   });
 });
@@ -30,9 +30,9 @@ afterEach(async () => {
 /** Files are copied, as a backup's are; nobody may be connected meanwhile. */
 async function alone(work: () => Promise<unknown>): Promise<void> {
   await queryPostgres(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
-  await queryPostgres("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", [
-    name,
-  ]);
+  const end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1";
+  // One that was let in just before is seen a moment later.
+  await expect.poll(() => queryPostgres(end, [name])).toEqual([]);
   await work();
   await queryPostgres(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`);
 }
