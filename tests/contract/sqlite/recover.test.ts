@@ -142,6 +142,22 @@ test.each([
   expect(lostIds).toEqual([missing]);
 });
 
+test.each([
+  ["right after one whose own place goes back", [2], [1], 2],
+  ["and one two places on, whose own place goes back, spares the task between them", [1], [3], 2],
+])("a task that cannot be read %s, and reading ends", async (_, unreadable, goingBack, lost) => {
+  const page = leaves(pagesOf("tasks")).find(({ pageno }) => placeAt(pageno, 0) > 1_002)!;
+  const bytes = Buffer.from(sound);
+  for (const cell of goingBack) writePlace(bytes, page.pageno, cell, 2);
+  for (const cell of unreadable) spoilRecord(bytes, page.pageno, cell);
+  writeFileSync(from, bytes);
+  const answer = await recoverDatabase({ from, to, signal: AbortSignal.timeout(20_000) });
+  expect(answer).toMatchObject({ tasks: 1_503 - lost, lost });
+  const records = await withStore(to, recordsOf);
+  const missing = [...original.keys()].filter((id) => !records.has(id));
+  expect(answer.lostIds.toSorted()).toEqual(missing.toSorted());
+});
+
 test("with the root of the table all tasks are lost, and named by the index", async () => {
   damage([pagesOf("tasks").find(({ pagetype }) => pagetype === "internal")!]);
   const { tasks, lost, lostIds } = await recoverDatabase({ from, to });
@@ -273,6 +289,12 @@ function writePlace(bytes: Buffer, pageno: number, cell: number, place: number):
   const at = placeOffset(bytes, pageno, cell);
   bytes[at] = 0x80 | (place >> 7);
   bytes[at + 1] = place & 0x7f;
+}
+
+/** Its columns begin beyond its end. */
+function spoilRecord(bytes: Buffer, pageno: number, cell: number): void {
+  const at = placeOffset(bytes, pageno, cell) + 2;
+  bytes.fill(0xff, at, at + 3);
 }
 
 function damage(pages: readonly Page[]): void {

@@ -164,8 +164,10 @@ export class Salvage implements DamagedSource {
     return first;
   }
 
+  /** Also where what comes after it is damaged. */
   #canRead(place: number): boolean {
-    return this.#tasksFrom(place, 1).isWhole;
+    const { found, isWhole } = this.#tasksFrom(place, 1);
+    return isWhole || found.length > 0;
   }
 
   /** Up to the first that cannot be read, or whose place is damaged; one more is read, to see by it whether the last one's is. */
