@@ -70,6 +70,12 @@ test("a search that finds nothing says which of its names nothing has", async ()
   expect((await page({ query: "created:1h..2h" })).hint).toMatch(
     /before it begins \(createdAt:>=.* createdAt:<.*\)\.$/,
   );
+  expect((await page({ query: "completed:1h..2h status:failed" })).hint).toMatch(
+    /^Nothing is in a range that ends before it begins \(completedAt:>=.* completedAt:<.*\)\.$/,
+  );
+  expect((await page({ query: "completed:<1h status:pending" })).hint).toBe(
+    "No status that a task could have is asked for: only COMPLETED, FAILED and CANCELLED ones have a completedAt.",
+  );
   expect(await page({ query: "priority:7..7 OR priority:10..1" })).not.toHaveProperty("hint");
   for (const fits of [{ query: "userId:99" }, { type: "resize-image", status: "FAILED" as const }]) {
     expect(await page(fits)).toEqual({ tasks: [], complete: true });

@@ -76,3 +76,9 @@ export function attributesIn(condition: Condition | undefined): string[] {
 export function foldText(text: string): string {
   return text.normalize("NFKC").toLowerCase().replaceAll("ς", "σ");
 }
+
+/** Whether it ends before it begins, or where it begins without having it. */
+export function isEmptyRange({ from, to }: Extract<Condition, { kind: "range" }>): boolean {
+  if (!from || !to || typeof from.value !== typeof to.value) return false;
+  return from.value > to.value || (from.value === to.value && !(from.isIncluded && to.isIncluded));
+}

@@ -1,6 +1,6 @@
 /** What a condition says of tasks before any is looked at: by what all of them have, and by their type, queue and status. */
 import type { Task, TaskStatusName } from "../task.ts";
-import type { Condition, TaskField } from "./condition.ts";
+import { type Condition, isEmptyRange, type TaskField } from "./condition.ts";
 import { meets } from "./meets.ts";
 
 /** Of a task; what is not told may be any. */
@@ -63,6 +63,7 @@ function all(parts: readonly Condition[], kinds: Kinds, enough: boolean): boolea
 function ofField(condition: Extract<Condition, { field: unknown }>, kinds: Kinds): boolean | undefined {
   const { field } = condition;
   if (condition.kind === "equals" && condition.values.length === 0) return false;
+  if (condition.kind === "range" && isEmptyRange(condition)) return false;
   if (field.of !== "task") return undefined;
   if (isKind(field.name) && kinds[field.name] !== undefined)
     return meets(condition, { task: kinds as Partial<Task> as Task });

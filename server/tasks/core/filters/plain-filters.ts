@@ -1,7 +1,7 @@
 /** Which of the conditions of a search are plain filters, that an index serves by themselves. */
 import type { StoreSearch } from "../store.ts";
 import type { TaskStatusName } from "../task.ts";
-import type { Bound, Condition } from "./condition.ts";
+import { type Bound, type Condition, isEmptyRange } from "./condition.ts";
 
 export type PlainFilters = Pick<
   StoreSearch,
@@ -22,9 +22,10 @@ export function plainFiltersOf(parts: readonly Condition[]): PlainFilters {
   return plain;
 }
 
-/** A task that has ended was changed last then, and nothing changes it after that; see `meets`. */
+/** A task that has ended was changed last then, and nothing changes it after that; see `meets`. An empty range stays what it is, to be told as such. */
 function hoistCompleted(plain: PlainFilters, part: Condition): boolean {
   if (part.kind !== "range" || part.field.of !== "task" || part.field.name !== "completedAt") return false;
+  if (isEmptyRange(part)) return false;
   narrow(plain, "updated", part);
   return true;
 }

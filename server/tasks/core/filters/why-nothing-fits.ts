@@ -8,7 +8,7 @@ import { queryFields } from "../query/query-fields.ts";
 import { slipsIn, textsIn } from "../query/query-slips.ts";
 import type { StoreSearch, TaskStore } from "../store.ts";
 import type { Task } from "../task.ts";
-import { attributesIn, type Condition } from "./condition.ts";
+import { attributesIn, type Condition, isEmptyRange } from "./condition.ts";
 import { describeCondition, describeField } from "./condition-text.ts";
 import { isOperator } from "./filter-condition.ts";
 import { meets } from "./meets.ts";
@@ -44,7 +44,8 @@ export async function whyNothingFits(
     namesAmong(store, [...new Set(texts)]),
   ]);
   return [
-    ...rangesOf(search).filter(isEmpty).map(hintOfRange),
+    ...rangesOf(search).filter(isEmptyRange).map(hintOfRange),
+    ...(search.statuses?.length === 0 ? [hintOfStatuses] : []),
     ...unknown,
     ...operatorPlaces(search.where).map(hintOfPlace),
     ...slipsIn(query),
@@ -78,6 +79,9 @@ function operatorPlaces(where: Condition | undefined): string[] {
   return isOperator(where.field.path.at(-1)) ? [describeField(where.field)] : [];
 }
 
+const hintOfStatuses =
+  "No status that a task could have is asked for: only COMPLETED, FAILED and CANCELLED ones have a completedAt.";
+
 function hintOfPlace(place: string): string {
   return `${place} is read as a place in it: what stands beside an operator must be operators, too.`;
 }
@@ -108,11 +112,6 @@ function rangeOf(
     { value: end, isIncluded: false },
   ];
   return [{ kind: "range", field, from, to }];
-}
-
-function isEmpty({ from, to }: Range): boolean {
-  if (!from || !to || typeof from.value !== typeof to.value) return false;
-  return from.value > to.value || (from.value === to.value && !(from.isIncluded && to.isIncluded));
 }
 
 function hintOfRange(range: Range): string {
