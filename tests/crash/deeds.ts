@@ -55,7 +55,7 @@ export const deeds = {
     while (fence === 1 && world.running() < count) await sleep(5);
     const hoard: unknown[] = [];
     for (;;) {
-      hoard.push(Array.from({ length: 10_000 }, (_, n) => ({ n })));
+      hoard.push(Array.from({ length: 100_000 }, (_, n) => ({ n })));
       await sleep(0);
     }
   },

@@ -8,7 +8,7 @@ import { createDure, type Dure, type TaskDefinition } from "../../server/index.t
 import { createTestSchema, type TestSchema } from "../support/postgres.ts";
 
 const program = join(import.meta.dirname, "tx-program.ts");
-const kills = 50;
+const kills = Number(process.env.DURE_TX_KILLS ?? 20);
 let schema: TestSchema;
 let dure: Dure;
 let writeReceipt: TaskDefinition<number>;

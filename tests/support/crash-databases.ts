@@ -26,7 +26,7 @@ export const crashDatabases: CrashDatabaseKind[] = [
     lease: "15s",
     // The operating system tells of every death at once; the lease is for workers that hang.
     recoveryMs: 2_000,
-    kills: { kills: 200, workers: 4, everyMs: 170 },
+    kills: { kills: 100, workers: 4, everyMs: 170 },
     make: async () => ({ database: undefined, remove: async () => undefined }),
   },
   {
@@ -34,7 +34,7 @@ export const crashDatabases: CrashDatabaseKind[] = [
     lease: "3s",
     recoveryMs: 5_000,
     // A death is found by whoever has seen the dead worker's lease pass: some live for longer than that, and one always.
-    kills: { kills: 30, workers: 4, spared: 1, everyMs: 600 },
+    kills: { kills: 20, workers: 4, spared: 1, everyMs: 600 },
     make: async () => {
       const { url, drop } = await createTestSchema();
       return { database: url, remove: drop };
