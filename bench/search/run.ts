@@ -70,7 +70,10 @@ async function measureOwn(store: string): Promise<void> {
 
 async function measure(database: string): Promise<void> {
   const store = database.includes("://") ? "postgres" : "sqlite";
-  const dure = createDure({ database, retention: false, worker: { concurrency: 10, queues: ["bench"] } });
+  const dure = createDure({
+    ...{ database, retention: false, fullText: hasTexts },
+    worker: { concurrency: 10, queues: ["bench"] },
+  });
   const total = await dure.countTasks();
   const load = values.calm ? undefined : await startLoad(dure);
   const bare = await openBarePage(database, mix);
