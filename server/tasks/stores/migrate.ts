@@ -27,6 +27,12 @@ export function readMigrations(folder: URL): Migration[] {
   return migrations;
 }
 
+/** What a new database is made from in one step: the schema that the migrations up to its number leave. */
+export function readNewestSchema(folder: URL): Pick<Migration, "number" | "sql"> {
+  const sql = readFileSync(new URL("newest.sql", folder), "utf8");
+  return { number: Number(/^-- (\d+):/.exec(sql)![1]), sql };
+}
+
 /** A migration's first lines say whether workers of the version before may go on beside it. */
 export function stopsOlderWorkers({ sql }: Pick<Migration, "sql">): boolean {
   return /Older workers must have stopped/.test(sql.split("\n\n")[0]!.replaceAll("\n-- ", " "));

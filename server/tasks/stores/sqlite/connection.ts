@@ -19,7 +19,14 @@ import {
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { DureError } from "../../core/errors.ts";
-import { olderWorkersError, pendingMigrations, readMigrations, stopsOlderWorkers } from "../migrate.ts";
+import {
+  type Migration,
+  olderWorkersError,
+  pendingMigrations,
+  readMigrations,
+  readNewestSchema,
+  stopsOlderWorkers,
+} from "../migrate.ts";
 import { OneLibrary } from "./one-library.ts";
 import { SameFile } from "./same-file.ts";
 import { isBusy, toDureError } from "./sqlite-errors.ts";
@@ -61,7 +68,8 @@ const networkFileSystems = new Map([
 
 const beatingWorkers = `SELECT id, coalesce(name, host || ' ' || pid) FROM workers
   WHERE state = 'alive' AND beat_at > ? - 2 * lease_ms ORDER BY worker`;
-const migrations = readMigrations(new URL("./migrations/", import.meta.url));
+const folder = new URL("./migrations/", import.meta.url);
+const migrations = readMigrations(folder);
 /** The number of the newest schema that this program knows. */
 export const newestSchema = migrations.length;
 
@@ -288,11 +296,9 @@ export class Connection {
       const stored = this.#number("PRAGMA user_version");
       const left = pendingMigrations(migrations, stored, this.path);
       if (stored > 0 && left.some(stopsOlderWorkers)) this.#refuseWorkers(stored);
-      for (const migration of left) {
-        this.#database.exec(migration.sql);
-        this.#database.exec(
-          `PRAGMA user_version = ${migration.number}; PRAGMA application_id = ${applicationId}`,
-        );
+      for (const { number, sql } of stored > 0 ? left : stepsOfNew()) {
+        this.#database.exec(sql);
+        this.#database.exec(`PRAGMA user_version = ${number}; PRAGMA application_id = ${applicationId}`);
       }
       this.#database.exec("COMMIT");
     } catch (error) {
@@ -435,4 +441,10 @@ const sleepCell = new Int32Array(new SharedArrayBuffer(4));
 /** Blocks this thread; only the store's own threads may. */
 function pause(ms: number): void {
   Atomics.wait(sleepCell, 0, 0, ms);
+}
+
+/** A new database begins with the newest schema, of which a migration may not be a part yet. */
+function stepsOfNew(): Pick<Migration, "number" | "sql">[] {
+  const newest = readNewestSchema(folder);
+  return [newest, ...migrations.slice(newest.number)];
 }
