@@ -2,7 +2,17 @@
 import pg from "pg";
 import { inject } from "vitest";
 import { grantsFor } from "../../server/dure-grants.ts";
+import type { HealthFinding } from "../../server/tasks/core/store.ts";
+import type { ResultRow, Session } from "../../server/tasks/stores/postgres/connections/database.ts";
+import { derivedFindings } from "../../server/tasks/stores/postgres/health.ts";
+import { inSchema } from "../../server/tasks/stores/postgres/statement.ts";
 import type { PostgresServer } from "./postgres-server.ts";
+
+/** Numbers as the store reads them. */
+const types = {
+  getTypeParser: (oid: number, format?: any) =>
+    oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format),
+} as pg.CustomTypesConfig;
 
 let asked: Promise<string> | undefined;
 let admin: pg.Pool | undefined;
@@ -30,16 +40,29 @@ export async function queryPostgres<Row extends pg.QueryResultRow = any>(
   values?: unknown[],
   name?: string,
 ): Promise<Row[]> {
-  if (!admin) {
-    admin = new pg.Pool({
-      connectionString: await postgresUrl(),
-      max: 2,
-      idleTimeoutMillis: 1_000,
-      allowExitOnIdle: true,
-    });
-    admin.on("error", () => undefined);
-  }
-  return (await admin.query<Row>({ text: sql, values: values ?? [], ...(name && { name }) })).rows;
+  const pool = await adminPool();
+  return (await pool.query<Row>({ text: sql, values: values ?? [], ...(name && { name }) })).rows;
+}
+
+async function adminPool(): Promise<pg.Pool> {
+  if (admin) return admin;
+  const connectionString = await postgresUrl();
+  admin ??= new pg.Pool({ connectionString, max: 2, idleTimeoutMillis: 1_000, allowExitOnIdle: true });
+  admin.on("error", () => undefined);
+  return admin;
+}
+
+/** What is kept beside the tasks of a schema, against them: as the doctor compares it, on a connection of the test's own. */
+export function derivedFindingsOf({ name }: TestSchema): Promise<HealthFinding[]> {
+  const read: Session["query"] = async ({ text }, values = []) => {
+    const pool = await adminPool();
+    const asked: pg.QueryArrayConfig = { text: inSchema(text, name), rowMode: "array", types };
+    return (await pool.query(asked, [...values])).rows as ResultRow[];
+  };
+  const snapshot = (work: (session: Session) => Promise<unknown>) => work({ query: read });
+  return derivedFindings({ read, snapshot, location: { schema: name } } as Parameters<
+    typeof derivedFindings
+  >[0]);
 }
 
 /** A schema that does not exist yet; a store that opens its URL makes it. */

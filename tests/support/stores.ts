@@ -18,7 +18,7 @@ import { Connection } from "../../server/tasks/stores/sqlite/connection.ts";
 import { checkHealth } from "../../server/tasks/stores/sqlite/health.ts";
 import { createSqliteStore } from "../../server/tasks/stores/sqlite/store.ts";
 import { newWorker, settlementOf } from "./builders.ts";
-import { workerUrl } from "./postgres.ts";
+import { derivedFindingsOf, workerUrl } from "./postgres.ts";
 import { takeTestSchema } from "./spare-schemas.ts";
 import { TestClock } from "./test-clock.ts";
 
@@ -35,8 +35,8 @@ interface StoreDatabase {
   connect(clock: TestClock): TaskStore;
   /** As a user who may change the schema, where stores have users. */
   connectOwner?(clock: TestClock): TaskStore;
-  /** What is out of joint, where asking the store would start a thread for this alone. */
-  findings?(clock: TestClock): HealthFinding[];
+  /** What is out of joint, where asking the store would start a thread for this alone, or ask the server for much else. */
+  findings?(clock: TestClock): HealthFinding[] | Promise<HealthFinding[]>;
   remove(): Promise<void>;
 }
 
@@ -83,6 +83,7 @@ const kinds: StoreKind[] = [
       return {
         connect: (clock) => createPostgresStore({ url: own, clock }),
         connectOwner: (clock) => createPostgresStore({ url: schema.url, clock }),
+        findings: () => derivedFindingsOf(schema),
         remove: () => schema.drop(),
       };
     },
@@ -144,7 +145,8 @@ export class World {
 
   /** Nothing in the database is out of joint, whatever the test did to it. */
   async check(): Promise<void> {
-    const findings = this.#database.findings?.(this.clock) ?? (await this.store.checkHealth({ full: true }));
+    const findings =
+      (await this.#database.findings?.(this.clock)) ?? (await this.store.checkHealth({ full: true }));
     expect(findings.filter(({ level }) => level === "error")).toEqual([]);
   }
 

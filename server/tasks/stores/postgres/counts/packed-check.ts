@@ -8,7 +8,9 @@ import { type PackedRow, rowsOf, type Stretch } from "./packing.ts";
 /** Of one snapshot. */
 const stretchesMax = 20;
 
-export async function packedFinding({ database }: Pick<Context, "database">): Promise<HealthFinding> {
+export async function packedFinding(
+  database: Pick<Context["database"], "read" | "snapshot" | "location">,
+): Promise<HealthFinding> {
   const check = "packed";
   let wrong = 0;
   const stretches = await database.read(listPacked);
