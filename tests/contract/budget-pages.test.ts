@@ -5,7 +5,7 @@ import { createIds } from "../../server/tasks/core/ids.ts";
 import type { Instance } from "../../server/tasks/core/instance.ts";
 import type { TaskPage, TaskSearchOptions } from "../../server/tasks/core/search.ts";
 import { sortFields } from "../../server/tasks/core/sort-fields.ts";
-import type { StoreSearch, TaskRecord, TaskStore } from "../../server/tasks/core/store.ts";
+import type { TaskRecord, TaskStore } from "../../server/tasks/core/store.ts";
 import { newTask, startAt } from "../support/builders.ts";
 import { ok, onEachLastingStore, type World } from "../support/stores.ts";
 
@@ -41,14 +41,34 @@ onEachLastingStore("pages that end at their budget", (world) => {
     const short = pagesBy(outOfTime(world.store), world);
     const search: TaskSearchOptions = { payload: { part: { gte: 0 } }, limit: 20, definitions: false };
     const { nextCursor } = await short(search);
-    const rare = { ...search, payload: { part: tasks - 2 }, sortOrder: "asc" } as const;
+    const rare = { ...search, payload: { part: { gte: tasks } }, sortOrder: "asc" } as const;
     const first = await short(rare);
     expect(nextCursor && first.nextCursor).toBeDefined();
-    const empty = await short({ ...rare, cursor: first.nextCursor });
+    const unlooked = await short({ ...rare, cursor: first.nextCursor });
+    expect(unlooked).toMatchObject({ tasks: [], complete: false, nextCursor: first.nextCursor });
+    expect(unlooked).not.toHaveProperty("previousCursor");
+    const empty = await short({ ...rare, cursor: unlooked.nextCursor });
     expect(empty).toMatchObject({ tasks: [], complete: false });
     expect(empty.previousCursor && empty.nextCursor).toBeDefined();
     const back = await short({ ...rare, cursor: empty.previousCursor });
     expect(back.tasks).toEqual([]);
+  });
+});
+
+onEachLastingStore("a search by an id", (world) => {
+  test.each(["asc", "desc"] as const)("is one page, however short its budget (%s)", async (sortOrder) => {
+    const task = newTask({ payload: { part: 1, text: "x".repeat(100_000) } });
+    await world.enqueue(task);
+    const short = pagesBy(outOfTime(world.store), world);
+    for (const [part, found] of [
+      [1, 1],
+      [2, 0],
+    ] as const) {
+      const page = await short({ id: task.id, payload: { part }, sortOrder, definitions: false });
+      expect(page).toMatchObject({ complete: true });
+      expect(page.tasks).toHaveLength(found);
+      expect(page).not.toHaveProperty("nextCursor");
+    }
   });
 });
 
@@ -67,18 +87,18 @@ function pagesBy(store: TaskStore, { clock }: World): Pages {
   return (options) => searchTaskPageIn(instance, options);
 }
 
-/** Its searches are over as soon as they have looked at anything, and every third before that; where one came no further, it has more. */
+/** Its searches are over as soon as they have come further, and every third before that. */
 function outOfTime(store: TaskStore): TaskStore {
   let asked = 0;
-  let budgetMs = 0;
-  let from: StoreSearch["after"];
   const searchTasks: TaskStore["searchTasks"] = async (search) => {
     asked += 1;
     const { after, offset } = search;
     if (asked % 3 > 0 || !(search.where || search.offset)) {
-      budgetMs = after && after.id === from?.id && after.value === from.value ? 2 * budgetMs + 1 : 0;
-      from = after;
-      return store.searchTasks({ ...search, budgetMs });
+      const found = await store.searchTasks({ ...search, budgetMs: 0 });
+      const { stoppedAt = "start" } = found;
+      if (after && stoppedAt !== "start")
+        expect([stoppedAt.value, stoppedAt.id]).not.toEqual([after.value, after.id]);
+      return found;
     }
     return { tasks: [], stoppedAt: after ?? "start", ...(offset > 0 && { offsetLeft: offset }) };
   };

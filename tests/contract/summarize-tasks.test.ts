@@ -1,7 +1,9 @@
 import { beforeEach, expect, test } from "vitest";
+import { summarizeTasksIn } from "../../server/tasks/core/counts/summary.ts";
+import type { Instance } from "../../server/tasks/core/instance.ts";
 import type { Buckets, ClaimedTask, CountKey, StoreSearch } from "../../server/tasks/core/store.ts";
 import type { Task, TaskStatusName } from "../../server/tasks/core/task.ts";
-import { newSearch, newTask, settlementOf, startAt } from "../support/builders.ts";
+import { newSearch, newTask, newTasks, settlementOf, startAt } from "../support/builders.ts";
 import { tasksOf } from "../support/found.ts";
 import { seeded } from "../support/seeded.ts";
 import { ok, onEachStore, type World } from "../support/stores.ts";
@@ -42,6 +44,32 @@ onEachStore("summarizeTasks", (world) => {
       ),
     );
     all = await tasksOf(world.store.searchTasks(newSearch({ limit: 1_000 })));
+  });
+
+  test("takes no notice of an order that its query says", async () => {
+    ok(await world.store.enqueueTasks(newTasks(1_100, { payload: { n: 1 }, priority: 2 })));
+    const parts = { clock: world.clock, registry: { get: () => undefined }, store: async () => world.store };
+    const instance = parts as unknown as Instance;
+    for (const sort of [
+      "updated",
+      "+updated",
+      "completed",
+      "duration",
+      "started",
+      "+priority",
+      "due",
+      "id",
+    ]) {
+      const query = `payload.n:>=0 sort:${sort}`;
+      const counted = await summarizeTasksIn(instance, { query, budget: "20s" });
+      expect(counted, sort).toMatchObject({ total: { count: 1_100, errorMax: 0 }, complete: true });
+      const timed = await summarizeTasksIn(instance, {
+        query: `sort:${sort}`,
+        percentiles: true,
+        budget: "20s",
+      });
+      expect(timed.total.count, sort).toBe(1_160);
+    }
   });
 
   const filters: Partial<StoreSearch>[] = [

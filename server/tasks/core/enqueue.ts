@@ -111,18 +111,21 @@ export async function enqueueOf(
   instance: Instance,
   definition: RegisteredDefinition,
   payload: unknown,
-  options: EnqueueOptions | undefined,
+  given: EnqueueOptions | undefined,
 ): Promise<Task> {
   const origin = instance.origin();
+  // A schema may be waited for, and so may the store.
+  const options = definition.schema ? optionsAsGiven(given) : given;
+  const tx = given?.tx;
   if (options !== undefined) checkEnqueueOptions(`enqueue of "${definition.id}"`, options, ownRules);
   const by = options?.by === undefined ? undefined : byOf(instance, options.by);
   const checked = definition.schema ? checkedPayload(definition, payload) : { payload };
   const accepted = checked instanceof Promise ? await checked : checked;
   // What is given is taken as it is now; what time it is by the store, a process knows once the store is open.
   const undated = newTask(instance, definition, accepted.payload, options, origin);
-  const store = await storeFor(instance, options?.tx);
+  const store = await storeFor(instance, tx);
   const task = dated(instance, undated);
-  const [existing] = committed(await store.enqueueTasks([task], options?.tx, by), store);
+  const [existing] = committed(await store.enqueueTasks([task], tx, by), store);
   return existing ?? taskOf(task, accepted.payload, definition);
 }
 

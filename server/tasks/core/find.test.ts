@@ -38,6 +38,14 @@ test("a full page is complete though the search would have gone on", () => {
   expect(page).not.toHaveProperty("hint");
 });
 
+test("from a page that came no further no cursor leads back past the task that the page before ends with", () => {
+  const after = { value: 7, id: "x", backwards: false };
+  const stopped = (stoppedAt: { value: number; id: string }) =>
+    toPage({ tasks: [], stoppedAt }, { ...search, after }, "");
+  expect(stopped({ value: 7, id: "x" })).not.toHaveProperty("previousCursor");
+  expect(stopped({ value: 7, id: "w" }).previousCursor).toBeDefined();
+});
+
 test("sort:relevance without a text points at its place", async () => {
   const dure = createDure({ database: ":memory:" });
   const asked = (options: TaskSearchOptions) => dure.searchTasks(options).catch((error: unknown) => error);

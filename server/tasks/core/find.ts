@@ -293,7 +293,7 @@ export function toPage(
   const stop = stoppedAt === "start" ? beforeAll : stoppedAt;
   const ahead = goesOn ? placeAt(tasks.length - 1) : isPartial ? undefined : stop;
   // What was passed over by an offset may be the last that was looked at.
-  const cameFrom = search.offset === 0 ? stop : undefined;
+  const cameFrom = search.offset === 0 && !isPlaceOf(search, stop) ? stop : undefined;
   const behind = tasks.length > 0 ? placeAt(0) : cameFrom;
   const hasBehind = search.after !== undefined || search.offset > 0;
   if (ahead)
@@ -315,6 +315,11 @@ export function toPage(
     ...(unfilled && { unfilled }),
     hint: hints.join(" "),
   };
+}
+
+/** Whether it came no further than where it began: back from there the task is missing that the page before ends with. */
+function isPlaceOf({ after }: StoreSearch, stop: Place | undefined): boolean {
+  return after !== undefined && stop !== undefined && stop.id === after.id && stop.value === after.value;
 }
 
 function hintOfUnindexed(tasks: number): string {

@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { createDure, type Dure } from "../../dure.ts";
@@ -108,9 +109,11 @@ describe("tasks are stored as they were when they were enqueued", () => {
   /** Another one's, so that this one finds its definition in the store. */
   let elsewhere: Dure;
 
+  let database: string;
+
   beforeEach(async () => {
     const folder = mkdtempSync(join(tmpdir(), "dure-given-"));
-    const database = join(folder, "tasks.db");
+    database = join(folder, "tasks.db");
     other = createDure({ database });
     elsewhere = createDure({ database });
     elsewhere.defineTask("elsewhere", async () => undefined);
@@ -146,6 +149,24 @@ describe("tasks are stored as they were when they were enqueued", () => {
     });
     expect((await other.readAudit()).records.map(({ who }) => who)).toEqual(["kim"]);
   });
+
+  test.each([
+    ["a plain definition", {}],
+    ["one with a schema", { payload: anything }],
+  ])(
+    "one of %s in the transaction that was given, though the options have another one then",
+    async (_name, options) => {
+      const tx = new DatabaseSync(database);
+      onTestFinished(() => tx.close());
+      tx.exec("BEGIN");
+      const given: { tx?: DatabaseSync } = { tx };
+      const enqueued = defined(options).enqueue({ order: 17 }, given);
+      delete given.tx;
+      await enqueued;
+      tx.exec("ROLLBACK");
+      expect(await other.countTasks({ type: "send-receipt" })).toBe(0);
+    },
+  );
 
   test.each([
     ["a plain definition", {}],

@@ -120,7 +120,9 @@ async function readSummary(
 ): Promise<{ search: StoreSearch } & How> {
   const { filter, ...how } = readHow("summarizeTasks(options)", options);
   const saved = await savedQueriesByNow(instance, filter.query);
-  const search: StoreSearch = { ...toStoreSearch(instance, filter, saved), definitions: false };
+  // Counts take no notice of the order that a query may say, and go on from page to page by the creation.
+  const order = { sortBy: "createdAt", descending: true } as const;
+  const search: StoreSearch = { ...toStoreSearch(instance, filter, saved), ...order, definitions: false };
   return { search, ...how };
 }
 

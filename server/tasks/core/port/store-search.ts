@@ -14,7 +14,7 @@ export interface StoreSearch {
   updated?: { start?: number; end?: number };
   /** What must hold besides; the filters above are never in it at its top. */
   where?: Condition;
-  /** How long to look before giving up; absent for as long as it takes. Only searches with a `where` need it. */
+  /** How long to look before giving up; absent for as long as it takes. Only searches with a `where`, or in an order that no index has whole, need it. */
   budgetMs?: number;
   sortBy: TaskSortField;
   descending: boolean;
@@ -63,7 +63,7 @@ export interface Found {
  * - `attributes`, `texts`, `slow` (how long tasks ran): an index that knows one of the conditions; each is tested on the
  *   others.
  * - `walk`: all that pass the filters by type, status, queue and instant, each of which is tested; of `startedAt`, all that may
- *   have started within a range.
+ *   have started within a range; of `attempts`, all that were tried before.
  */
 export type PlanSource = "id" | "order" | "attributes" | "texts" | "slow" | "walk";
 

@@ -10,6 +10,9 @@ import { isDownwards, lateMs } from "./search-bounds.ts";
 /** A task that completed or failed is in an index of its own where its last change was this long after its start, or before. */
 export const quickMs = 1_000;
 
+/** A page that has come no further than where it began goes on for so long beyond its budget, so that whoever follows its cursor comes to an end. */
+export const overrunMsMax = 1_000;
+
 export type NearOrder = "startedAt" | "dueAt";
 
 export function isNear(sortBy: StoreSearch["sortBy"]): sortBy is NearOrder {

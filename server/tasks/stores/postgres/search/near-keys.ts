@@ -7,7 +7,12 @@
 import { ulidStart } from "../../../core/ids.ts";
 import type { Place, StoredDefinition, StoreSearch } from "../../../core/store.ts";
 import { compareText } from "../../../core/values/compare.ts";
-import { edgeOfStarts, placeAfterInstant, placeBeforeInstant } from "../../shared/near-orders.ts";
+import {
+  edgeOfStarts,
+  overrunMsMax,
+  placeAfterInstant,
+  placeBeforeInstant,
+} from "../../shared/near-orders.ts";
 import { isDownwards } from "../../shared/search-bounds.ts";
 import { allOver, type Session, type Snapshot } from "../connections/database.ts";
 import type { Context } from "../context.ts";
@@ -114,7 +119,7 @@ export async function nearPlaces(
   for (let depth = depthFirst; ; depth *= 2) {
     const end = endOf(search, order, rows, nearMost(order, reach(depth)));
     if (isBehind(search, end)) {
-      if (performance.now() > endsAt) return { places: [], next: search.after, definitions };
+      if (performance.now() > endsAt + overrunMsMax) return { places: [], next: search.after, definitions };
       rows = await read(pairs, depth * 2);
       continue;
     }

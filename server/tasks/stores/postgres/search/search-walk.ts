@@ -111,7 +111,8 @@ class Walk {
 
   constructor(context: Context, search: StoreSearch) {
     this.#search = search;
-    this.#budget = new SearchBudget(search.budgetMs);
+    // By an id there is no more than one task to be looked at.
+    this.#budget = new SearchBudget(search.id === undefined ? search.budgetMs : undefined);
     this.#context = this.#budget.within(context);
     this.reader = new CandidateReader(this.#context, search, this.#budget.endsAt);
   }

@@ -7,7 +7,7 @@ import { meets, type Subject, sortValueIn } from "../../../core/filters/meets.ts
 import { rankedMax } from "../../../core/relevance.ts";
 import type { Count, Place, SearchPlan, StoreSearch } from "../../../core/store.ts";
 import { Best } from "../../shared/best.ts";
-import { isNear } from "../../shared/near-orders.ts";
+import { isNear, overrunMsMax } from "../../shared/near-orders.ts";
 import { type RowFilter, rowFilterOf } from "../../shared/row-filter.ts";
 import { countUnfilled } from "../attributes/attribute-fills.ts";
 import type { Connection } from "../connection.ts";
@@ -29,7 +29,7 @@ import { readBareRows, readRows } from "./row-filter.ts";
 import { inPortions, Room, readTasks, rowsIn } from "./rows-within.ts";
 import type { FoundRows } from "./search.ts";
 import * as plain from "./search.ts";
-import { comparator, isAfter, isNotBefore, isPlace, type Key } from "./search-key.ts";
+import { comparator, isAfter, isNotBefore, isPlace, type Key, keyOf } from "./search-key.ts";
 import { nearer } from "./search-skip.ts";
 import { Subjects } from "./search-subject.ts";
 import { startedWithinTotal, startsReadFor } from "./start-range-keys.ts";
@@ -102,7 +102,9 @@ class Walk {
     this.#connection = connection;
     this.#search = search;
     this.#definitions = search.definitions ? plain.definitionsWithoutTasks(connection, search) : [];
-    this.#endsAt = performance.now() + (search.budgetMs ?? Number.POSITIVE_INFINITY);
+    // By an id there is no more than one task to be looked at.
+    const { id, budgetMs = Number.POSITIVE_INFINITY } = search;
+    this.#endsAt = performance.now() + (id === undefined ? budgetMs : Number.POSITIVE_INFINITY);
     this.#filter = search.where && rowFilterOf(search.where);
     this.#subjects = new Subjects(connection);
   }
@@ -192,9 +194,10 @@ class Walk {
 
   /** Whether the budget has run out, and the search may go on from this place. */
   #isEnd(place: Key, search = this.#search): boolean {
-    if (performance.now() <= this.#endsAt) return false;
-    // Within one second of an order near another one, or one duration, a budget may end where it began.
-    const mayEndThere = isNear(search.sortBy) || search.sortBy === "duration";
+    const overrun = performance.now() - this.#endsAt;
+    if (overrun <= 0) return false;
+    // Within one second of an order near another one, or one duration, much may have to be passed over until it has come further.
+    const mayEndThere = (isNear(search.sortBy) || search.sortBy === "duration") && overrun > overrunMsMax;
     return mayEndThere ? isNotBefore(search, place) : isAfter(search, place);
   }
 
@@ -379,13 +382,9 @@ class Walk {
 
   #byId(search: StoreSearch): Candidate | undefined {
     const { where: _where, ...rest } = search;
-    const { tasks, definitions } = plain.searchTasks(this.#connection, {
-      ...rest,
-      sortBy: "createdAt",
-      offset: 0,
-    });
+    const { tasks, definitions } = plain.searchTasks(this.#connection, { ...rest, offset: 0 });
     const [row] = tasks.rows;
-    if (row) return this.#read([[0, row[1], row[0]]]).next().value?.[0];
+    if (row) return this.#read([keyOf(search, row[6], row[7], row[1], row[0])]).next().value?.[0];
     const [entry] = definitions;
     return entry && { key: [0, entry[1][0], -1], entry: toEntry(toDefinition(entry[1]), undefined) };
   }
