@@ -27,9 +27,16 @@ export function useFoundTasks(search: TaskSearch) {
     unfinished !== undefined &&
     ((!unfinished.unindexed && !unfinished.unfilled) || unfinished.searchedBackTo !== undefined);
   const name = options.queryKey.join("\n");
-  const news = useNews(search, tasks, { ready: result.isSuccess, isCut });
+  const readAtMs = result.dataUpdatedAt;
+  const news = useNews(search, tasks, { ready: result.isSuccess, isCut, readAtMs });
   const canSearchOn = isCut && hasNextPage && !isFetchNextPageError;
-  const on = useSearchingOn(name, tasks.length, canSearchOn, isFetchingNextPage, fetchNextPage);
+  const state = {
+    canGoOn: canSearchOn,
+    // Nothing goes on by itself then.
+    hasFailed: isCut && hasNextPage && isFetchNextPageError,
+    isReading: isFetchingNextPage,
+  };
+  const on = useSearchingOn(name, tasks.length, state, fetchNextPage);
   const mayGoOn = hasNextPage && !isFetchingNextPage && !isFetchNextPageError && !isCut;
   const more = useCallback(() => {
     if (mayGoOn) fetchNextPage();
@@ -44,7 +51,7 @@ export function useFoundTasks(search: TaskSearch) {
     hint: lastPage?.hint,
     isCut,
     error: result.error,
-    readAtMs: result.dataUpdatedAt,
+    readAtMs,
     newCount: news.count,
     newMore: news.more,
     more,
@@ -67,8 +74,7 @@ export function useFoundTasks(search: TaskSearch) {
 function useSearchingOn(
   name: string,
   count: number,
-  canGoOn: boolean,
-  isReading: boolean,
+  { canGoOn, hasFailed, isReading }: { canGoOn: boolean; hasFailed: boolean; isReading: boolean },
   readOn: () => unknown,
 ) {
   const [asked, setAsked] = useState<{ of: string; beyond: number }>();
@@ -78,7 +84,10 @@ function useSearchingOn(
   }, [isOn, isReading, readOn]);
   return {
     isOn,
-    start: () => setAsked({ of: name, beyond: count }),
+    start: () => {
+      setAsked({ of: name, beyond: count });
+      if (hasFailed && !isReading) readOn();
+    },
     stop: () => setAsked(undefined),
   };
 }
@@ -89,6 +98,8 @@ function withoutRepeats(pages: readonly TaskPage[]): TaskDocument[] {
   return pages.flatMap(({ tasks }) => tasks.filter(({ id }) => !seen.has(id) && seen.add(id)));
 }
 
+/** What was read by then, and is shown, nothing was missed of. */
+const justNowMs = 5_000;
 /** As many times as long as a look took, none follows: one that takes a second is not asked for all the time. */
 const restTimes = 9;
 
@@ -99,7 +110,7 @@ const restTimes = 9;
 function useNews(
   search: TaskSearch,
   tasks: readonly TaskDocument[],
-  { ready, isCut }: { ready: boolean; isCut: boolean },
+  { ready, isCut, readAtMs }: { ready: boolean; isCut: boolean; readAtMs: number },
 ) {
   const client = useQueryClient();
   const changes = use(ChangesContext);
@@ -129,7 +140,7 @@ function useNews(
       (tookMs) => tookMs * restTimes,
     );
     // What came while it was read; of one that ran out of time it would take as long again.
-    if (!isCut) looks.current.call();
+    if (!isCut || Date.now() - readAtMs > justNowMs) looks.current.call();
     return () => {
       looks.current?.stop();
       abort.abort();

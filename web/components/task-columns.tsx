@@ -142,8 +142,8 @@ const columnOfOrder: { [order: string]: string } = {
 };
 
 function sortedColumn(q: string, sort: string): string | undefined {
-  const order = sort || /(?:^|\s)sort:(-?\w+)/i.exec(q)?.[1] || "";
-  return columnOfOrder[order.replace("-", "").toLowerCase()];
+  const order = sort || /(?:^|\s)sort:([+-]?\w+)/i.exec(q)?.[1] || "";
+  return columnOfOrder[order.replace(/^[+-]/, "").toLowerCase()];
 }
 
 function keptChoices(): { wide: readonly string[]; phone: readonly string[] } {
@@ -152,7 +152,7 @@ function keptChoices(): { wide: readonly string[]; phone: readonly string[] } {
 }
 
 function isPath(key: string): boolean {
-  return /^(?:(?:payload|result)(?:\.[^\s.]+)+|attribute\.[\w.-]+)$/.test(key);
+  return /^(?:(?:payload|result)(?:\.[^\s.]+)+|attribute\.[\p{L}\p{M}\p{N}_.-]+)$/u.test(key);
 }
 
 function withOwn(known: readonly TaskColumn[], own: readonly string[]): readonly TaskColumn[] {

@@ -207,10 +207,12 @@ export async function actOnSet(
   do {
     const asked = { ...fixed, limit: batchSize, ...(cursor && { cursor }) };
     let page = await searchTaskPageIn(instance, asked);
-    // Tasks whose texts wait to be indexed are of the set, too, and so are those that no budget was long enough to come to.
+    // Tasks whose texts wait to be indexed are of the set, too, and so are those that no budget was long enough to come to, or to put in order.
     const isNoFurther =
       page.tasks.length === 0 && page.nextCursor !== undefined && page.nextCursor === cursor;
-    if (page.unindexed || isNoFurther) page = await searchTaskPageIn(instance, { ...asked, budget: "none" });
+    const isPart = !page.complete && page.nextCursor === undefined;
+    if (page.unindexed || isNoFurther || isPart)
+      page = await searchTaskPageIn(instance, { ...asked, budget: "none" });
     // Left out here and not by the search, which an index may then serve by itself.
     const tasks = page.tasks.filter(({ type }) => type !== actionType);
     if (await actOnPage(instance, tasks, action, options)) return true;

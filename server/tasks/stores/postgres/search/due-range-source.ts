@@ -35,7 +35,7 @@ export async function dueRangeSource(
   } = await outlined(context, session, { ...unplaced, definitions: false }, (pairs) =>
     asked(session, isNewestFirst ? earlyStatement(pairs) : delayedStatement(pairs, range)),
   );
-  if (isNewestFirst && row![0] === false && isOfGeneratedIds(pairs)) {
+  if (isNewestFirst && row![0] === false && isOfGeneratedIds(pairs) && !context.lanes.haveChosenIds) {
     const newest = new NewestDue(range, pairs);
     return sourceOf(search, undefined, (session, from, limit) => newest.keys(session, from, limit));
   }

@@ -2,7 +2,7 @@
  * An order is walked through before what an attribute's index gives is gathered and sorted, where so many tasks have the value that a
  * page of them is sooner met so. They may all lie far behind others there: then the walk ends, and they are gathered after all.
  */
-import type { StoreSearch } from "../../../core/store.ts";
+import type { Place, StoreSearch } from "../../../core/store.ts";
 import { planningOnce } from "../connections/planning.ts";
 import type { Context } from "../context.ts";
 import type { Chunk } from "./chunks.ts";
@@ -28,6 +28,7 @@ export class FirstChunks {
   readonly #chunks: AsyncGenerator<Chunk>;
   readonly #most: number;
   #areShort = false;
+  #last: Place | undefined;
 
   constructor(chunks: AsyncGenerator<Chunk>, most: number) {
     this.#chunks = chunks;
@@ -39,10 +40,16 @@ export class FirstChunks {
     return this.#areShort;
   }
 
+  /** Of all that were looked at. */
+  get last(): Place | undefined {
+    return this.#last;
+  }
+
   async *chunks(): AsyncGenerator<Chunk> {
     let seen = 0;
     for await (const chunk of this.#chunks) {
       yield chunk;
+      this.#last = chunk.last;
       seen += chunk.seen;
       this.#areShort = seen >= this.#most;
       if (this.#areShort) return;

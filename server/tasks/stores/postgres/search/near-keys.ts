@@ -78,7 +78,10 @@ export async function nearPlaces(
   const isOfOthers =
     (order === "dueAt" || order === "priority") && !(isIntoRange(search) && known.areCrowded);
   const hasList = (order === "startedAt" || (isOfList && isOfOthers)) && !shortLists.isShort(search);
-  const all = hasList ? await countedAll(context, session, search) : undefined;
+  // Chosen ids lie among the generated ones, or before them all, and would be passed over one by one.
+  const isOfIds = order !== "startedAt";
+  const mayList = hasList && !(isOfIds && context.lanes.haveChosenIds);
+  const all = mayList ? await countedAll(context, session, search) : undefined;
   const reach = (depth: number): Reach => ({
     limit,
     depth,

@@ -13,7 +13,7 @@ import { shape } from "../statement.ts";
 import { asked, delayedIn, delayedKeys, groupOf, placesOf } from "./delayed-within.ts";
 import type { Candidates } from "./key-source.ts";
 import { keysOf, ownOf, type Pair, type SearchStatement, Text, unnested } from "./search-statements.ts";
-import { passingOf } from "./whole-pages.ts";
+import { areLateBehind, passingOf } from "./whole-pages.ts";
 
 /** So many of the index are sorted sooner than the list of all tasks is looked through. */
 const sortedMax = 2_000;
@@ -63,7 +63,7 @@ export class NewestDue {
 
   /** Of those that were created before the range. */
   async #earlier(session: Session, search: StoreSearch, limit: number): Promise<Candidates> {
-    if (await this.#areMore(session, this.#isListed ? delayedMax : sortedMax)) {
+    if (!areLateBehind(search) && (await this.#areMore(session, this.#isListed ? delayedMax : sortedMax))) {
       this.#isListed = true;
       return this.#listed(session, search, limit);
     }
@@ -84,7 +84,7 @@ export class NewestDue {
   /** Of the next tasks in the list of all. */
   async #listed(session: Session, search: StoreSearch, limit: number): Promise<Candidates> {
     const text = new Text();
-    const { list, passing, order } = passingOf(text, search, this.#pairs, listedMax);
+    const { list, passing, order } = passingOf(text, search, this.#pairs, listedMax, true);
     const due = `tasks.due_at BETWEEN ${text.add(this.#range.from)}::bigint AND ${text.add(this.#range.to)}::bigint`;
     const statement = shape(
       "dueInList",

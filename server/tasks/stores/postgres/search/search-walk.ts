@@ -71,13 +71,8 @@ export async function explainSearch(context: Context, asked: StoreSearch): Promi
 export async function countTasks(context: Context, asked: StoreSearch): Promise<Count> {
   const search = await byCreation(context, asked);
   const { where, after: _after, ...rest } = search;
-  const unplaced: StoreSearch = {
-    ...rest,
-    sortBy: "createdAt",
-    descending: true,
-    offset: 0,
-    definitions: false,
-  };
+  const order = { sortBy: "createdAt", descending: true } as const;
+  const unplaced: StoreSearch = { ...rest, ...order, offset: 0, definitions: false };
   if (!where) return { count: await plain.countTasks(context, unplaced), errorMax: 0 };
   const walk = new Walk(context, { ...unplaced, where });
   const { met, seen, isWhole, unindexed, candidates } = await walk.count();
@@ -137,10 +132,25 @@ class Walk {
         const isPassed = !where && !hasEntries(this.#search);
         const asked = { order: sortBy, endsAt: this.#budget.endsAt, fewMax, passed: isPassed ? offset : 0 };
         const first = new FirstChunks(nearChunks(this.#context, this.#search, this.reader, asked), most);
-        const found = await this.#over(first.chunks());
-        if (!first.areShort) return found;
+        const walked = await this.#over(first.chunks());
+        if (!first.areShort) return walked;
+        return this.#sortedAfter(walked, first.last);
       }
     }
+    return this.#sortedNewest();
+  }
+
+  /** @param walked what a walk had found when it was given up, at `last`: where the budget ends now, it goes on from there */
+  async #sortedAfter(walked: Found, last: Place | undefined): Promise<Found> {
+    const sorted = await this.#budget.or(this.#sortedNewest(), undefined);
+    const isWhole = sorted && !sorted.isPartial && !sorted.stoppedAt;
+    // How many of an offset were passed over the walk does not tell.
+    const mayGoOn = last && (walked.tasks.length > 0 || this.#search.offset === 0);
+    if (!isWhole && mayGoOn) return { ...walked, stoppedAt: last };
+    return sorted ?? this.#stopped();
+  }
+
+  async #sortedNewest(): Promise<Found> {
     const newestFirst = this.#newestFirst();
     const source = await this.#source(newestFirst);
     const found = await this.#gathered(
@@ -175,11 +185,8 @@ class Walk {
       const walked: StoreSearch = isSorted ? { ...filters, sortBy: "createdAt", descending: true } : filters;
       const { indexes } = await plain.planInOrder(this.#context, walked);
       const { indexes: started = [], gathered } = source?.starts ?? {};
-      return {
-        ...{ source: "walk", indexes: [...new Set([...indexes, ...started])], candidates: gathered ?? total },
-        ...(gathered !== undefined && { of: "startedAt" }),
-        isSorted,
-      };
+      const all = { source: "walk", indexes: [...new Set([...indexes, ...started])], isSorted } as const;
+      return { ...all, candidates: gathered ?? total, ...(gathered !== undefined && { of: "startedAt" }) };
     }
     const { index, name: of, estimate, isOrdered } = source;
     return {

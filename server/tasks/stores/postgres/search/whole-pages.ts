@@ -5,6 +5,7 @@
  */
 import type { StoreSearch } from "../../../core/store.ts";
 import { compareText } from "../../../core/values/compare.ts";
+import { isDownwards, lateMs } from "../../shared/search-bounds.ts";
 import type { ResultRow, Session } from "../connections/database.ts";
 import { columnsWithin, sizedTasks, taskColumns } from "../rows.ts";
 import { shape } from "../statement.ts";
@@ -99,7 +100,7 @@ function wholePage(search: StoreSearch, pairs: readonly Pair[], part: PagePart):
   if (looked === undefined) return undefined;
   const { offset, limit, share } = part;
   const text = new Text();
-  const { list, passing, order } = passingOf(text, search, pairs, looked);
+  const { list, passing, order } = passingOf(text, search, pairs, looked, false);
   const row = share === undefined ? taskColumns : columnsWithin(text.add(share));
   const statement = shape(
     "searchTasks",
@@ -130,7 +131,7 @@ export function wholeKeysOf(
 ): WholeKeys | undefined {
   const looked = mostLooked(search, pairs, most, all, true);
   if (looked === undefined) return undefined;
-  const { list, passing, order } = passingOf(text, { ...search, statuses: [] }, pairs, looked);
+  const { list, passing, order } = passingOf(text, { ...search, statuses: [] }, pairs, looked, true);
   const columns = `${changed} AS changed, tasks.id, ${value} AS value`;
   const limit = text.add(most);
   const listed = `SELECT ${columns} FROM (SELECT * ${list}) AS tasks WHERE ${passing} ${order} LIMIT ${limit}`;
@@ -148,6 +149,13 @@ export function wholeKeysOf(
 /** Whether others come before the list: late tasks, upwards before a range of the last change. */
 function isBehindLate(search: StoreSearch): boolean {
   return !wholeBounds(search).isAfterLate;
+}
+
+/** Whether the list may end before late tasks that fit, downwards in a range of the last change. */
+export function areLateBehind(search: StoreSearch): boolean {
+  const { created, updated } = search;
+  if (updated?.start === undefined || !isDownwards(search)) return false;
+  return (created?.start ?? Number.NEGATIVE_INFINITY) < updated.start - lateMs;
 }
 
 /** A pair without tasks. */
@@ -181,7 +189,7 @@ function mostLooked(
   all: number | undefined,
   withLate = false,
 ): number | undefined {
-  if (search.sortBy === "updatedAt") return undefined;
+  if (search.sortBy === "updatedAt" || (withLate && areLateBehind(search))) return undefined;
   const bounds = wholeBounds(search);
   if (withLate && !bounds.isAfterLate)
     return likelyLooked(pairs, pairs.length, wanted, all, { ...bounds, isAfterLate: true }, lookedBefore);
@@ -208,15 +216,23 @@ export function likelyLooked(
   return Math.ceil(lookedSpare * expected) + lookedMore + before;
 }
 
-/** The list as far as it is looked at, and which of it pass; the same text for all searches one way. */
+/**
+ * The list as far as it is looked at, and which of it pass; the same text for all searches one way.
+ * @param isGenerated whether it leaves out tasks with chosen ids, so that it is in the order of creation, too, wherever it ends
+ */
 export function passingOf(
   text: Text,
   search: StoreSearch,
   pairs: readonly Pair[],
   looked: number,
+  isGenerated: boolean,
 ): { list: string; passing: string; order: string } {
   const order = `ORDER BY ${ordered(search, ["tasks.id"])}`;
-  const conditions = wholeConditions(text, search, wholeBounds(search)).join(" AND ");
+  const generated = "tasks.lane NOT IN (SELECT lane FROM :schema.lanes WHERE own_ids)";
+  const conditions = [
+    ...wholeConditions(text, search, wholeBounds(search)),
+    ...(isGenerated ? [generated] : []),
+  ].join(" AND ");
   return {
     list: `FROM :schema.tasks WHERE ${conditions} ${order} LIMIT ${text.add(looked)}`,
     passing: passes(text, search, pairs),
