@@ -6,11 +6,12 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
+import chromium from "@sparticuz/chromium";
 import { useMemoryFolder } from "./memory-folder.ts";
 import { bundleSourceThreads } from "./thread-bundles.ts";
 
 const report = ".vitest-report.json";
-const maxMinutes = 25;
+const maxMinutes = 35;
 
 /**
  * Vitest runs the groups of vitest.config.ts one after another. What hardly computes runs here one file at a time beside
@@ -43,6 +44,8 @@ const overdue = setTimeout(() => {
 }, maxMinutes * 60_000);
 process.on("exit", () => endAll("SIGKILL"));
 useMemoryFolder();
+// It unpacks itself at the first call; a second one at the same time would start what is still being written.
+await chromium.executablePath();
 const reports = [...(await Promise.all(turns.map(runTests))), await runTests(last)];
 clearTimeout(overdue);
 

@@ -7,7 +7,7 @@ import type { Found, StoreSearch } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { encodeValue } from "../../server/tasks/core/values/value.ts";
 import { newDefinition, newSearch, newTask, settlementOf, startAt } from "../support/builders.ts";
-import { ok, onEachStore, type World } from "../support/stores.ts";
+import { ok, onEachLastingStore, type World } from "../support/stores.ts";
 
 const kinds = { type: "send-receipt", queue: "mail" };
 const orders: TaskSortField[] = [
@@ -27,7 +27,7 @@ const ofPayload: Condition = {
 const ofText: Condition = { kind: "text", text: "receipt" };
 const ofAttribute: Condition = { kind: "equals", field: { of: "attribute", name: "userId" }, values: [1] };
 
-onEachStore("searchTasks within bytes", (world) => {
+onEachLastingStore("searchTasks within bytes", (world) => {
   beforeEach(() => fill(world));
 
   test("answers what fits of the whole page, whatever is asked for", async () => {

@@ -5,7 +5,7 @@ import type { StoreSearch, TaskRecord } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, newWorker, startAt } from "../support/builders.ts";
 import { pagesOf } from "../support/search-pages.ts";
-import { claimRequest, ok, onEachStore } from "../support/stores.ts";
+import { claimRequest, ok, onEachLastingStore } from "../support/stores.ts";
 
 const minuteMs = 60_000;
 const types = ["resize-image", "send-receipt", "nightly-report"];
@@ -14,7 +14,7 @@ const statuses = ["COMPLETED", "FAILED", "CANCELLED"] as const;
 /** After their creation. */
 const changedAfter = [0, 1, 30, 60, 61, 100, 300];
 
-onEachStore("ranges of the latest change", (world) => {
+onEachLastingStore("ranges of the latest change", (world) => {
   let all: Task[] = [];
 
   beforeEach(async () => {

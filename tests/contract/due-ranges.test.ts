@@ -4,12 +4,12 @@ import type { Condition } from "../../server/tasks/core/filters/condition.ts";
 import type { TaskRecord } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, startAt } from "../support/builders.ts";
-import { ok, onEachStore } from "../support/stores.ts";
+import { ok, onEachLastingStore } from "../support/stores.ts";
 
 const minuteMs = 60_000;
 const types = ["resize-image", "send-receipt"];
 
-onEachStore("ranges of due time", (world) => {
+onEachLastingStore("ranges of due time", (world) => {
   let all: Task[] = [];
 
   beforeEach(async () => {

@@ -6,7 +6,7 @@ import type { Place, StoreSearch, TaskRecord } from "../../server/tasks/core/sto
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, startAt } from "../support/builders.ts";
 import { foundInTime, pagesOf } from "../support/search-pages.ts";
-import { ok, onEachStore, type World } from "../support/stores.ts";
+import { ok, onEachLastingStore, type World } from "../support/stores.ts";
 
 const field = { of: "task", name: "duration" } as const;
 const hourMs = 3_600_000;
@@ -14,7 +14,7 @@ const spanMs = 6 * hourMs;
 /** With three statuses each so many that of none as much is read as of all; most tasks are of the first. */
 const types = ["resize-image", "send-receipt", ...Array.from({ length: 6 }, (_, n) => `other-${n}`)];
 
-onEachStore("duration order", (world) => {
+onEachLastingStore("duration order", (world) => {
   let all: Task[] = [];
 
   beforeEach(async () => {

@@ -5,7 +5,7 @@ import { meets } from "../../server/tasks/core/filters/meets.ts";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
 import { newSearch, newTask, settlementOf, startAt } from "../support/builders.ts";
 import { countOf, tasksOf } from "../support/found.ts";
-import { ok, onEachStore, type World } from "../support/stores.ts";
+import { ok, onEachLastingStore, type World } from "../support/stores.ts";
 
 const tasks = 360;
 
@@ -47,7 +47,7 @@ const needles = [
   ...["ß", "ss", '"A\\B"', "\n\t", "%_", "_", "a\u0000b", "a\u0000B TIME", "", "nobody has this", " "],
 ];
 
-onEachStore("searchTasks by what an error contains", (world) => {
+onEachLastingStore("searchTasks by what an error contains", (world) => {
   test("finds the same as a look at every task, with other filters, page by page, time and again", async () => {
     await fill(world);
     const all = await tasksOf(world.store.searchTasks(newSearch({ limit: 10_000 })));

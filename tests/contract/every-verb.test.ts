@@ -80,6 +80,7 @@ test("no file of rules is left out", () => {
   const named = [
     ...new Set([
       ...Object.values(files),
+      "act-on-set",
       "alert-rules",
       "archive-attributes",
       "attributes-elsewhere",
@@ -94,6 +95,7 @@ test("no file of rules is left out", () => {
       "error-contains",
       "explain-task",
       "id-prefixes",
+      "list-ends",
       "moving-pages",
       "named-tasks",
       "narrowed-kinds",

@@ -4,7 +4,7 @@ import type { Condition } from "../../server/tasks/core/filters/condition.ts";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
 import { searchableText } from "../../server/tasks/core/values/searchable-text.ts";
 import { newDefinition, newSearch, newTask, someError, startAt } from "../support/builders.ts";
-import { ok, onEachStore, type World } from "../support/stores.ts";
+import { ok, onEachLastingStore, type World } from "../support/stores.ts";
 
 const equals = (
   field: Extract<Condition, { kind: "equals" }>["field"],
@@ -23,7 +23,7 @@ const width: Condition = {
 const timedOut: Condition = { kind: "text", text: "etimedout" };
 const both = (...parts: Condition[]): Condition => ({ kind: "and", parts });
 
-onEachStore("explainSearch", (world) => {
+onEachLastingStore("explainSearch", (world) => {
   const plan = (facts: Partial<StoreSearch>) => world.store.explainSearch(newSearch(facts));
 
   beforeEach(() => fill(world));

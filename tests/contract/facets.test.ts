@@ -3,12 +3,12 @@ import type { AttributeCount, Attributes } from "../../server/tasks/core/store.t
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, newWorker, settlementOf, startAt } from "../support/builders.ts";
 import { tasksOf } from "../support/found.ts";
-import { ok, onEachStore } from "../support/stores.ts";
+import { ok, onEachLastingStore } from "../support/stores.ts";
 
 const hourMs = 3_600_000;
 const types = ["resize-image", "send-receipt"];
 
-onEachStore("counts by attributes", (world) => {
+onEachLastingStore("counts by attributes", (world) => {
   let all: Task[] = [];
   const given = new Map<string, Attributes>();
 

@@ -4,7 +4,7 @@ import type { ClaimedTask, HistoryRow, Settlement, SpannedRow } from "../../serv
 import { copyTasks } from "../../server/tasks/runtime/copier.ts";
 import { createSqliteStore } from "../../server/tasks/stores/sqlite/store.ts";
 import { newTask, newTasks, newWorker, settlementOf, startAt } from "../support/builders.ts";
-import { ok, onEachStore } from "../support/stores.ts";
+import { ok, onEachLastingStore } from "../support/stores.ts";
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
@@ -14,7 +14,7 @@ const day = Math.floor(startAt / dayMs) * dayMs;
 const always = { start: 0, end: day + 1_000 * dayMs, limit: 1_000 };
 const type = "resize-image";
 
-onEachStore("the history", (world) => {
+onEachLastingStore("the history", (world) => {
   const read = (request: Parameters<typeof world.store.readHistory>[0]) => world.store.readHistory(request);
   const minutes = () => read({ span: "minute", ...always });
   const write = async (...rows: SpannedRow[]) => ok(await world.store.writeHistory(rows));

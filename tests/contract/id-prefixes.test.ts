@@ -5,12 +5,12 @@ import { createIds } from "../../server/tasks/core/ids.ts";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
 import { newDefinition, newSearch, newTask, startAt } from "../support/builders.ts";
 import { tasksOf } from "../support/found.ts";
-import { ok, onEachStore } from "../support/stores.ts";
+import { ok, onEachLastingStore } from "../support/stores.ts";
 
 const begins = (prefix: string): Condition => ({ kind: "prefix", field: { of: "task", name: "id" }, prefix });
 const tagged: Condition = { kind: "equals", field: { of: "task", name: "tag" }, values: ["vip"] };
 
-onEachStore("ids by what they begin with", (world) => {
+onEachLastingStore("ids by what they begin with", (world) => {
   let ids: string[] = [];
 
   beforeEach(async () => {

@@ -4,12 +4,12 @@ import { createIds } from "../../server/tasks/core/ids.ts";
 import type { StoreSearch, TaskRecord, TaskStore } from "../../server/tasks/core/store.ts";
 import { newSearch, newTask, startAt } from "../support/builders.ts";
 import { tasksOf } from "../support/found.ts";
-import { ok, onEachStore, type World } from "../support/stores.ts";
+import { ok, onEachLastingStore, type World } from "../support/stores.ts";
 
 const hourMs = 3_600_000;
 const begin = startAt + hourMs;
 
-onEachStore("orders near that of creation", (world) => {
+onEachLastingStore("orders near that of creation", (world) => {
   test.each(
     ["dueAt", "priority", "createdAt"].flatMap((sortBy) => [
       [sortBy, true],

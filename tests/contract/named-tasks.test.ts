@@ -7,7 +7,7 @@ import type { Task } from "../../server/tasks/core/task.ts";
 import { compareText } from "../../server/tasks/core/values/compare.ts";
 import { newDefinition, newSearch, newTask, startAt } from "../support/builders.ts";
 import { countOf, tasksOf } from "../support/found.ts";
-import { ok, onEachStore, type World } from "../support/stores.ts";
+import { ok, onEachLastingStore, type World } from "../support/stores.ts";
 
 const named = (name: "id" | "idempotencyKey", ...values: string[]): Condition => ({
   kind: "equals",
@@ -23,7 +23,7 @@ const and = (...parts: Condition[]): Condition => ({ kind: "and", parts });
 const or = (...parts: Condition[]): Condition => ({ kind: "or", parts });
 const tagged: Condition = { kind: "equals", field: { of: "task", name: "tag" }, values: ["vip"] };
 
-onEachStore("tasks by name", (world) => {
+onEachLastingStore("tasks by name", (world) => {
   let all: Task[] = [];
   let generated: string[] = [];
 

@@ -6,11 +6,11 @@ import type { TaskFilter } from "../../server/tasks/core/filters/filter.ts";
 import { countTasksIn, searchTaskPageIn } from "../../server/tasks/core/find.ts";
 import type { Instance } from "../../server/tasks/core/instance.ts";
 import { newDefinition, newTask, startAt } from "../support/builders.ts";
-import { ok, onEachStore } from "../support/stores.ts";
+import { ok, onEachLastingStore } from "../support/stores.ts";
 
 const types = ["email-a", "email-b", "Email", "report", "dure.own"];
 
-onEachStore("filters by kind", (world) => {
+onEachLastingStore("filters by kind", (world) => {
   let instance: Instance;
 
   beforeEach(async () => {

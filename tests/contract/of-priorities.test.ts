@@ -6,7 +6,7 @@ import type { StoreSearch } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, newTasks, startAt } from "../support/builders.ts";
 import { pagesOf } from "../support/search-pages.ts";
-import { ok, onEachStore } from "../support/stores.ts";
+import { ok, onEachLastingStore } from "../support/stores.ts";
 
 const types = ["resize-image", "send-receipt", "nightly-report"];
 const queues = ["default", "mail", "media"];
@@ -21,7 +21,7 @@ const between = (from?: number, to?: number): Condition => ({
 });
 const both = (...parts: Condition[]): Condition => ({ kind: "and", parts });
 
-onEachStore("tasks of a few priorities", (world) => {
+onEachLastingStore("tasks of a few priorities", (world) => {
   let all: Task[] = [];
 
   beforeEach(async () => {

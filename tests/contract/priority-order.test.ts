@@ -5,12 +5,12 @@ import type { StoreSearch, TaskRecord } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newDefinition, newId, newSearch, newTask, startAt } from "../support/builders.ts";
 import { pagesOf } from "../support/search-pages.ts";
-import { ok, onEachStore, type World } from "../support/stores.ts";
+import { ok, onEachLastingStore, type World } from "../support/stores.ts";
 
 const types = ["resize-image", "send-receipt", "nightly-report"];
 const hourMs = 3_600_000;
 
-onEachStore("the order by priority", (world) => {
+onEachLastingStore("the order by priority", (world) => {
   let all: Task[] = [];
 
   beforeEach(async () => {

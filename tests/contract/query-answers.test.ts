@@ -7,9 +7,9 @@ import { formatQuery } from "../../server/tasks/core/query/query-text.ts";
 import type { TaskSearchOptions } from "../../server/tasks/core/search.ts";
 import { searchableText } from "../../server/tasks/core/values/searchable-text.ts";
 import { newDefinition, newTask, someError } from "../support/builders.ts";
-import { ok, onEachStore } from "../support/stores.ts";
+import { ok, onEachLastingStore } from "../support/stores.ts";
 
-onEachStore("queries", (world) => {
+onEachLastingStore("queries", (world) => {
   const instance = () =>
     ({
       clock: world.clock,

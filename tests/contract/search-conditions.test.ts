@@ -14,13 +14,13 @@ import { newDefinition, newSearch, newTask, settlementOf, someError, startAt } f
 import fc from "../support/fast-check.ts";
 import { countOf, tasksOf } from "../support/found.ts";
 import { placeBehind } from "../support/search-pages.ts";
-import { ok, onEachStore, type World } from "../support/stores.ts";
+import { ok, onEachLastingStore, type World } from "../support/stores.ts";
 
 const runs = 60;
 const field = (name: Extract<Field, { of: "task" }>["name"]): Field => ({ of: "task", name });
 const payload = (...path: string[]): Field => ({ of: "payload", path });
 
-onEachStore("searchTasks with conditions", (world) => {
+onEachLastingStore("searchTasks with conditions", (world) => {
   let all: Task[] = [];
 
   beforeEach(async () => {

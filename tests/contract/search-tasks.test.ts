@@ -5,13 +5,13 @@ import type { Task } from "../../server/tasks/core/task.ts";
 import { compareText } from "../../server/tasks/core/values/compare.ts";
 import { newDefinition, newSearch, newTask, startAt } from "../support/builders.ts";
 import { tasksOf } from "../support/found.ts";
-import { ok, onEachStore } from "../support/stores.ts";
+import { ok, onEachLastingStore } from "../support/stores.ts";
 import { createTable, narrowings, type Table } from "../support/table.ts";
 
 const sorts = ["createdAt", "updatedAt", "id"] as const;
 const orders = sorts.flatMap((sortBy) => [true, false].map((descending) => ({ sortBy, descending })));
 
-onEachStore("searchTasks", (world) => {
+onEachLastingStore("searchTasks", (world) => {
   const ids = async (search: Partial<StoreSearch>) =>
     (await tasksOf(world.store.searchTasks(newSearch(search)))).map(({ id }) => id);
 

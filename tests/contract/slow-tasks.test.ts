@@ -5,9 +5,9 @@ import { sortValueOf } from "../../server/tasks/core/filters/meets.ts";
 import type { StoreSearch } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask } from "../support/builders.ts";
-import { onEachStore } from "../support/stores.ts";
+import { onEachLastingStore } from "../support/stores.ts";
 
-onEachStore("slow tasks", (world) => {
+onEachLastingStore("slow tasks", (world) => {
   let all: Task[] = [];
 
   beforeEach(async () => {

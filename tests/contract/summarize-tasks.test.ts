@@ -6,14 +6,14 @@ import type { Task, TaskStatusName } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, newTasks, settlementOf, startAt } from "../support/builders.ts";
 import { tasksOf } from "../support/found.ts";
 import { seeded } from "../support/seeded.ts";
-import { ok, onEachStore, type World } from "../support/stores.ts";
+import { ok, onEachLastingStore, type World } from "../support/stores.ts";
 import { listCounts, type TaskCount } from "../support/task-counts.ts";
 
 const hourMs = 3_600_000;
 const types = ["resize-image", "send-receipt"];
 const aligned = Math.floor(startAt / hourMs) * hourMs;
 
-onEachStore("summarizeTasks", (world) => {
+onEachLastingStore("summarizeTasks", (world) => {
   let all: Task[] = [];
 
   beforeEach(async () => {

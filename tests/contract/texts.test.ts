@@ -6,7 +6,7 @@ import { searchableText } from "../../server/tasks/core/values/searchable-text.t
 import { newDefinition, newSearch, newTask, someError, startAt } from "../support/builders.ts";
 import { tasksOf } from "../support/found.ts";
 import { placeBehind } from "../support/search-pages.ts";
-import { ok, onEachStore, type World } from "../support/stores.ts";
+import { ok, onEachLastingStore, type World } from "../support/stores.ts";
 
 const has = (text: string): Condition => ({ kind: "text", text: foldText(text) });
 
@@ -26,7 +26,7 @@ async function index(world: World, limit = 20): Promise<number> {
   throw new Error(`There is always more: ${written} texts so far.`);
 }
 
-onEachStore("texts", (world) => {
+onEachLastingStore("texts", (world) => {
   const ids = async (text: string, facts: Partial<StoreSearch> = {}) =>
     (await tasksOf(world.store.searchTasks(newSearch({ where: has(text), limit: 1_000, ...facts })))).map(
       ({ id }) => id,

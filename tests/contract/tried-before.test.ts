@@ -6,7 +6,7 @@ import type { StoreSearch, TaskRecord } from "../../server/tasks/core/store.ts";
 import type { Task } from "../../server/tasks/core/task.ts";
 import { newSearch, newTask, newTasks, startAt } from "../support/builders.ts";
 import { pagesOf } from "../support/search-pages.ts";
-import { ok, onEachStore } from "../support/stores.ts";
+import { ok, onEachLastingStore } from "../support/stores.ts";
 
 const types = ["resize-image", "send-receipt", "nightly-report"];
 const bound = (name: "attempts" | "crashes", value: number, isIncluded = true): Condition => ({
@@ -18,7 +18,7 @@ const is = (name: "attempts" | "crashes", ...values: number[]): Condition => ({
   values,
 });
 
-onEachStore("tasks that were tried before", (world) => {
+onEachLastingStore("tasks that were tried before", (world) => {
   let all: Task[] = [];
 
   beforeEach(async () => {

@@ -68,6 +68,8 @@ export class LivedTasks {
   readonly #given = new Map<string, Attributes>();
   /** By id and version. */
   readonly #texts = new Map<string, string>();
+  /** Whose tasks may have ids that were chosen: among those of the others, and of nobody, lists of all tasks are read. */
+  readonly #choosing: readonly string[];
   #held: ClaimedTask[] = [];
   #made = 0;
   #workers = 0;
@@ -75,6 +77,7 @@ export class LivedTasks {
   constructor(world: World, chance: Chance) {
     this.#world = world;
     this.#chance = chance;
+    this.#choosing = chance.pick([queues, ["media"], []]);
   }
 
   /** Until there are so many. */
@@ -151,9 +154,10 @@ export class LivedTasks {
     // Some arrive late, and the clock of some is ahead.
     const createdAt = now + chance.pick([0, 0, 0, -1, -50_000, -26 * hourMs, 40_000]);
     const payload = this.#payload();
+    const names = this.#names();
     return newTask({
-      ...this.#own(createdAt),
-      ...this.#names(),
+      ...this.#own(createdAt, names.queue),
+      ...names,
       createdAt,
       dueAt: createdAt + chance.pick([0, 0, 0, 0, 1, -500, 5_000, hourMs, 40 * hourMs]),
       maxAttempts: 1 + chance.below(3),
@@ -176,10 +180,10 @@ export class LivedTasks {
     };
   }
 
-  #own(createdAt: number): { id: string; ownId: boolean } {
+  #own(createdAt: number, queue: string): { id: string; ownId: boolean } {
     this.#made += 1;
     const chance = this.#chance;
-    if (chance.happens(0.8)) {
+    if (chance.happens(0.8) || !this.#choosing.includes(queue)) {
       const bytes = (count: number) => Uint8Array.from({ length: count }, () => chance.below(256));
       return { id: createIds(() => createdAt, bytes).taskId(), ownId: false };
     }
@@ -220,7 +224,7 @@ export class LivedTasks {
     const { description, idempotencyKey, ...names } = this.#names();
     const payload = this.#payload();
     const shared = {
-      ...this.#own(createdAt),
+      ...this.#own(createdAt, names.queue),
       ...names,
       ...(description !== undefined && { description }),
       ...(idempotencyKey !== undefined && { idempotencyKey }),

@@ -22,7 +22,7 @@ import { onEachStore, type World } from "../support/stores.ts";
 import { hourMs, LivedTasks } from "./lived-tasks.ts";
 import { RandomSearches } from "./random-searches.ts";
 
-const seed = Number(process.env.DURE_SEED ?? 42);
+const seed = Number(process.env.DURE_SEED ?? 43);
 /** How much is asked, of what the checks ask. */
 const times = Number(process.env.DURE_SEARCHES ?? 1);
 

@@ -221,7 +221,7 @@ export function onEachStore(verb: string, rules: (world: World) => void, on = ki
   });
 }
 
-/** But for the one in memory, which searches by the same code as the one on disk: for what takes long. */
+/** But for the one in memory, which reads by the same code as the one on disk: for searches, and for what takes long. */
 export function onEachLastingStore(verb: string, rules: (world: World) => void): void {
   onEachStore(
     verb,
