@@ -45,8 +45,8 @@ onEachLastingStore("pages far inside a list", (world) => {
         { queues: ["default"], created: { start: startAt + 48_000_000 } },
         { updated: { start: startAt + 48_500_000, end: startAt + 49_999_999 } },
       ];
-      const pages = await expectPages(store, hasOwnIds ? filters : whole, [1_999, 2_000, 2_637, 4_100]);
-      expect(pages).toBe(hasOwnIds ? 252 : 84);
+      const pages = await expectPages(store, hasOwnIds ? filters : whole, [1_999, 2_000, 4_100]);
+      expect(pages).toBe(hasOwnIds ? 216 : 72);
     },
     240_000,
   );
@@ -120,9 +120,11 @@ async function expectPages(
   let pages = 0;
   for (const filter of filters) {
     for (const sortBy of ["createdAt", "updatedAt", "id"] as const) {
+      const whole = newSearch({ ...filter, sortBy, descending: true, limit: count + 1 });
+      const newestFirst = (await store.searchTasks(whole)).tasks.map(({ id }) => id);
       for (const descending of [true, false]) {
         const search = newSearch({ ...filter, sortBy, descending });
-        const all = (await store.searchTasks({ ...search, limit: count + 1 })).tasks.map(({ id }) => id);
+        const all = descending ? newestFirst : newestFirst.toReversed();
         for (const offset of [...offsets, all.length - 3, all.length, count + 9]) {
           const { tasks: page } = await store.searchTasks({
             ...search,

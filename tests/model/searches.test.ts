@@ -36,10 +36,10 @@ onEachStore("searches of tasks that lived", (world) => {
       // Of the second some texts are not indexed.
       if (round === 0) await lived.index();
       const all = await lived.known();
-      await ask(instance, all, 30 * times, (n) => new Chance(seed + 7_919 * (n + 1) + round));
+      await ask(instance, all, 20 * times, (n) => new Chance(seed + 7_919 * (n + 1) + round));
     }
     const walks = new Chance(seed + 1);
-    for (let n = 0; n < 4 * times; n += 1)
+    for (let n = 0; n < 3 * times; n += 1)
       await walkWhileTasksChange(instance, lived, walks, `seed ${seed}, walk ${n}`);
   }, 600_000);
 });

@@ -15,7 +15,7 @@ import { countOf, tasksOf } from "../support/found.ts";
 import { createTestSchema } from "../support/postgres.ts";
 import { crashBudget, type SimpleOutcome, SimpleStore } from "./simple-store.ts";
 
-const runs = Number(process.env.DURE_MODEL_RUNS ?? 50);
+const runs = Number(process.env.DURE_MODEL_RUNS ?? 30);
 const types = ["resize-image", "send-receipt"];
 const outcomes: SimpleOutcome[] = ["completed", "failed", "failed", "cancelled", "released", "snoozed"];
 

@@ -50,7 +50,7 @@ const readMax = sortedMax + 200;
 /** A count by both instants has several statements, of the same shapes; so many searches are tried with all of them. */
 const othersStride = 5;
 /** Of the combinations of filters and orders every so-many-th is tried. */
-const stride = 13;
+const stride = 23;
 /** As many more are passed over where all near orders and ranges of each are planned as well. */
 const genericStride = 11 * stride;
 

@@ -30,7 +30,7 @@ vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 const hourMs = 3_600_000;
 const lateMs = 300_000;
 /** Of the combinations of filters and orders every so-many-th is tried. */
-const stride = 7;
+const stride = 13;
 
 let schema: TestSchema;
 let store: TaskStore;

@@ -26,7 +26,7 @@ export const crashDatabases: CrashDatabaseKind[] = [
     lease: "15s",
     // The operating system tells of every death at once; the lease is for workers that hang.
     recoveryMs: 2_000,
-    kills: { kills: 100, workers: 4, everyMs: 170 },
+    kills: { kills: 80, workers: 4, everyMs: 170 },
     make: async () => ({ database: undefined, remove: async () => undefined }),
   },
   {

@@ -32,7 +32,7 @@ import { countOf, tasksOf } from "../../support/found.ts";
 import { claimRequest, ok } from "../../support/stores.ts";
 import { TestClock } from "../../support/test-clock.ts";
 
-const variants = Number(process.env.DURE_DAMAGE_VARIANTS ?? 200);
+const variants = Number(process.env.DURE_DAMAGE_VARIANTS ?? 100);
 /**
  * What a damaged file may be answered with; a full disk or a closed instance would be a lie. Read-only is what a file
  * says of itself whose header names a format that only a newer SQLite may write.

@@ -90,6 +90,7 @@ test("every search and count is served in order by its named index", () => {
   for (const search of searches()) {
     const statements = [...searchStatements(connection, search), ...countStatements(connection, search)];
     for (const { text } of statements) {
+      if (plans.has(text)) continue;
       plans.set(text, planOf(text));
       // A walk begins at one bound: with two it may pass over all between them.
       for (const than of ["<", ">"])
@@ -332,7 +333,16 @@ function isServed(text: string, plan: string): boolean {
   return index !== undefined && pattern.test(plan) && !/TEMP B-TREE/.test(plan);
 }
 
+const known = new Map<string, string>();
+
+/** Many searches are asked by one text. */
 function planOf(text: string): string {
+  const plan = known.get(text) ?? explained(text);
+  known.set(text, plan);
+  return plan;
+}
+
+function explained(text: string): string {
   const bare = text.replace(/^\/\*.*?\*\/\s*/, "");
   return connection
     .rows(`EXPLAIN QUERY PLAN ${bare}`)

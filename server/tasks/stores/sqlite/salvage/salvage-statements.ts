@@ -26,6 +26,7 @@ export const salvageSql = {
   ) => `/* dure:salvageTasks */ SELECT tasks.seq, lane, ${recordValues}, worker,
       cancel_requested_at, ${hasAttributes ? "attributes" : "NULL AS attributes"}
     FROM tasks NOT INDEXED WHERE seq >= ? ORDER BY seq LIMIT ?`,
+  placeFrom: "/* dure:salvagePlace */ SELECT seq FROM tasks NOT INDEXED WHERE seq >= ? ORDER BY seq LIMIT 1",
   attemptsOf: `/* dure:salvageAttempts */ SELECT fence, number, worker, started_at, ended_at, outcome, error, late_outcome, logs
     FROM attempts WHERE seq = ? ORDER BY fence`,
   /** Places of the same ids: from both ends of the index, then of tasks as they were enqueued, then of those at rest. */

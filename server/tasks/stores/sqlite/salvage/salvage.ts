@@ -166,6 +166,8 @@ export class Salvage implements DamagedSource {
 
   /** Also where what comes after it is damaged. */
   #canRead(place: number): boolean {
+    // Most places that are tried lie on one unreadable page, or far from any task: this costs a fourth there.
+    if (!this.#read(sql.placeFrom, [place], [])) return false;
     const { found, isWhole } = this.#tasksFrom(place, 1);
     return isWhole || found.length > 0;
   }
