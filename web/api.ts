@@ -19,6 +19,7 @@ import type {
   TaskPage,
   WorkerDocument,
 } from "./contract.ts";
+import { orderInQuery } from "./order.ts";
 
 /** An answer that says no: the server's `code`, `message` and `details`; status 0 when there was no answer. */
 export class ApiError extends Error {
@@ -215,10 +216,10 @@ function filterQuery({ q, status, type }: TaskSearch): Query {
   return { q, status, type };
 }
 
-/** `sort` in the address is the field, with `-` before it for descending. */
+/** `sort` in the address is the field, with `-` before it for descending; the query knows its own order. */
 function listQuery(search: TaskSearch): Query {
-  const { sort } = search;
-  if (!sort) return filterQuery(search);
+  const { q = "", sort } = search;
+  if (!sort || orderInQuery(q) !== undefined) return filterQuery(search);
   return {
     ...filterQuery(search),
     sort: sort.replace(/^-/, ""),

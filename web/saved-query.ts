@@ -1,4 +1,5 @@
 /** The search of a page as one query: what is chosen beside the box stands in it as well. */
+import { orderInQuery, termOf } from "./order.ts";
 
 /** As `TaskSearch` of api.ts has it. */
 interface PageSearch {
@@ -8,7 +9,7 @@ interface PageSearch {
   sort?: string | undefined;
 }
 
-/** An order that the query says itself counts, as it does while one searches. */
+/** An order that the query says itself goes before the chosen one, as it does in the list. */
 export function queryOf({ q = "", status, type, sort }: PageSearch): string {
   const chosen = [
     ...(status ? [`status:${status.toLowerCase()}`] : []),
@@ -16,14 +17,8 @@ export function queryOf({ q = "", status, type, sort }: PageSearch): string {
   ];
   const text = q.trim();
   const whole = chosen.length > 0 && /\bOR\b/.test(text) ? `(${text})` : text;
-  const order = sort && !/(?:^|[\s(])sort:/i.test(text) ? [orderOf(sort)] : [];
+  const order = sort && orderInQuery(text) === undefined ? [termOf(sort)] : [];
   return [whole, ...chosen, ...order].filter((part) => part !== "").join(" ");
-}
-
-/** `-updatedAt` → `sort:-updated`, `createdAt` → `sort:+created`. */
-function orderOf(sort: string): string {
-  const isDown = sort.startsWith("-");
-  return `sort:${isDown ? "-" : "+"}${sort.replace(/^-/, "").replace(/At$/, "")}`;
 }
 
 function word(text: string): string {

@@ -6,6 +6,7 @@ import { type Calmed, calmed } from "./calmed.ts";
 import type { Selection } from "./components/task-list.tsx";
 import type { TaskDocument, TaskPage } from "./contract.ts";
 import { ChangesContext } from "./live.ts";
+import { orderOf } from "./order.ts";
 import { pageSize, queries } from "./queries.ts";
 
 export type FoundTasks = ReturnType<typeof useFoundTasks>;
@@ -122,7 +123,7 @@ function useNews(
   const looks = useRef<Calmed>(undefined);
   // biome-ignore lint/correctness/useExhaustiveDependencies: another search is another name
   useEffect(() => {
-    if (!ready || search.sort) return;
+    if (!ready || orderOf(search)) return;
     const abort = new AbortController();
     const look = async () => {
       const page = await api.tasks(search, { limit: pageSize }, abort.signal);

@@ -85,6 +85,27 @@ test.each([
   expect(await page.getByRole("columnheader", { name: column, exact: true }).count()).toBe(0);
 });
 
+test("the order that a query says is the one that is shown as chosen, and another choice takes its place", async () => {
+  await open();
+  const order = page.getByRole("combobox", { name: "Sort by" });
+  const shown = () => order.locator("option:checked").textContent();
+  const asked: string[] = [];
+  await page.route("**/api/tasks?*", (route) => {
+    asked.push(new URL(route.request().url()).search);
+    return route.fulfill({ json: { tasks: server.world.tasks.slice(0, 20), complete: true } });
+  });
+  await page.goto(`${server.url}tasks?sort=dueAt&q=${encodeURIComponent("status:failed sort:priority")}`);
+  await page.getByRole("columnheader", { name: "Priority", exact: true }).waitFor();
+  expect(await shown()).toBe("Priority");
+  await order.selectOption("Longest");
+  await expect.poll(() => new URL(page.url()).searchParams.get("q")).toBe("status:failed");
+  expect(new URL(page.url()).searchParams.get("sort")).toBe("-duration");
+  await expect.poll(() => asked.at(-1)).toMatch(/sort=duration&order=desc/);
+  expect(asked.filter((search) => search.includes("sort=dueAt"))).toEqual([]);
+  await page.goto(`${server.url}tasks?q=${encodeURIComponent("sort:+started")}`);
+  await expect.poll(shown).toBe("sort:+started");
+});
+
 test("on a phone the order's value stands in the card", async () => {
   await open({ viewport: { width: 390, height: 844 } });
   await page.goto(`${server.url}tasks?sort=-priority`);

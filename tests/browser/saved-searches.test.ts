@@ -1,6 +1,7 @@
 /** The menu of saved searches: open one, save what is looked at, delete one, all by keyboard. */
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { orderOf, withoutOrder } from "../../web/order.ts";
 import { queryOf } from "../../web/saved-query.ts";
 import { buildDashboard, openBrowser } from "./support/browser.ts";
 import { makeWorld } from "./support/fixture-data.ts";
@@ -111,4 +112,14 @@ test.each([
   [{ q: "sort:due", sort: "-updatedAt" }, "sort:due"],
 ])("%j is saved as %j", (search, query) => {
   expect(queryOf(search)).toBe(query);
+});
+
+test.each([
+  ["sort:due", "-dueAt", ""],
+  ["tag:a sort:+updatedAt tag:b", "updatedAt", "tag:a tag:b"],
+  ["sort:ID", "id", ""],
+  ['"as sort:due says"', undefined, '"as sort:due says"'],
+  ["payload.sort:due resort:id", undefined, "payload.sort:due resort:id"],
+])("the order of %j is %j", (q, order, rest) => {
+  expect([orderOf({ q }), withoutOrder(q)]).toEqual([order, rest]);
 });

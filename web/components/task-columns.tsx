@@ -4,6 +4,7 @@ import { useState } from "react";
 import type { Json, TaskDocument } from "../contract.ts";
 import type { Messages } from "../i18n/en.ts";
 import { useNarrow } from "../narrow.ts";
+import { orderOf } from "../order.ts";
 import { recall, remember } from "../preferences.ts";
 import { StatusBadge } from "./status.tsx";
 import { TaskAbout } from "./task-about.tsx";
@@ -100,11 +101,11 @@ export function columnsToChoose(narrow: boolean): readonly TaskColumn[] {
  * The columns shown and the way to change them: the known ones in their fixed order, and before the numbers the
  * reader's own, each a path like `payload.user.id` or `result.rows`. A phone has a choice of its own, none at first.
  */
-export function useTaskColumns({ q = "", sort = "" }: { q?: string | undefined; sort?: string | undefined }) {
+export function useTaskColumns(search: { q?: string | undefined; sort?: string | undefined }) {
   const narrow = useNarrow();
   const [choices, setChoices] = useState(keptChoices);
   const chosen = narrow ? choices.phone : choices.wide;
-  const sorted = sortedColumn(q, sort);
+  const sorted = columnOfOrder[orderOf(search)?.replace(/^-/, "") ?? ""];
   const shown = sorted === undefined || chosen.includes(sorted) ? chosen : [...chosen, sorted];
   const own = shown.filter(isPath);
   const known = columnsToChoose(narrow).filter(({ key }) => shown.includes(key));
@@ -131,20 +132,12 @@ export function useTaskColumns({ q = "", sort = "" }: { q?: string | undefined; 
   };
 }
 
-/** By the names of orders: of the choice above the list, and of `sort:` in the query. */
 const columnOfOrder: { [order: string]: string } = {
-  updated: "updated",
-  updatedat: "updated",
-  due: "due",
-  dueat: "due",
+  updatedAt: "updated",
+  dueAt: "due",
   priority: "priority",
   duration: "took",
 };
-
-function sortedColumn(q: string, sort: string): string | undefined {
-  const order = sort || /(?:^|\s)sort:([+-]?\w+)/i.exec(q)?.[1] || "";
-  return columnOfOrder[order.replace(/^[+-]/, "").toLowerCase()];
-}
 
 function keptChoices(): { wide: readonly string[]; phone: readonly string[] } {
   const keys = (text: string) => text.split(" ").filter((key) => key !== "");

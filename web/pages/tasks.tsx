@@ -20,6 +20,7 @@ import { useFormat } from "../format.ts";
 import type { Messages } from "../i18n/en.ts";
 import { useWords } from "../i18n/language.tsx";
 import { naturally } from "../natural.ts";
+import { orderOf, termOf, withoutOrder } from "../order.ts";
 import { queries } from "../queries.ts";
 import { tasksRoute } from "../router.tsx";
 import { firstTask } from "../snippets.ts";
@@ -47,7 +48,7 @@ export function Tasks() {
         <SavedSearches search={search} onOpen={(q) => navigate({ to: "/tasks", search: { q } })} />
         <Facets search={search} />
         <TypeSelect value={search.type} onChange={(type) => change({ type })} />
-        <SortSelect search={search} onChange={(sort) => change({ sort })} />
+        <SortSelect search={search} onChange={change} />
       </div>
       {selection.chosen.length > 0 ? (
         <SelectionBar
@@ -254,6 +255,7 @@ function TypeSelect({
   );
 }
 
+const newest = "-createdAt";
 const relevance = "-relevance";
 const orders: readonly [sort: string, word: keyof Messages][] = [
   ["", "sortNewest"],
@@ -265,21 +267,29 @@ const orders: readonly [sort: string, word: keyof Messages][] = [
   [relevance, "sortRelevance"],
 ];
 
+/** Shows the order of the list, also where the query says it; another choice takes the place of what it says. */
 function SortSelect({
-  search: { q, sort: value },
+  search,
   onChange,
 }: {
   search: TaskSearch;
-  onChange: (sort: string | undefined) => void;
+  onChange: (part: Pick<TaskSearch, "q" | "sort">) => void;
 }) {
   const words = useWords();
+  const { q = "" } = search;
+  const order = orderOf(search) ?? "";
+  const value = order === newest ? "" : order;
+  const isKnown = orders.some(([sort]) => sort === value);
   return (
     <select
       className={styles.select}
       aria-label={words.sortBy}
-      value={value ?? ""}
-      onChange={(event) => onChange(event.target.value || undefined)}
+      value={value}
+      onChange={(event) =>
+        onChange({ q: withoutOrder(q) || undefined, sort: event.target.value || undefined })
+      }
     >
+      {!isKnown && <option value={value}>{termOf(value)}</option>}
       {orders
         .filter(([sort]) => q || sort === value || sort !== relevance)
         .map(([sort, word]) => (
