@@ -59,6 +59,8 @@ export function useFoundTasks(search: TaskSearch) {
     searchOn: on.start,
     stop: on.stop,
     searchingOn: on.isOn,
+    /** Of a page that did not come. */
+    tryAgain: () => fetchNextPage(),
     refresh: () => {
       on.stop();
       news.forget();

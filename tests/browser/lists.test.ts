@@ -53,6 +53,39 @@ test("searching on is stopped", async () => {
   expect(asked()).toHaveLength(stoppedAt);
 });
 
+test("a page that failed is asked for again by whoever searches on", async () => {
+  await open();
+  const asked = await unfinishedPages({ emptyPages: 4, failing: "2" });
+  await page.goto(`${server.url}tasks?q=payload.rows:6`);
+  await page.getByRole("button", { name: "Search on" }).click();
+  await expect.poll(asked).toEqual([null, "1", "2"]);
+  await page.getByRole("status").getByText("Not now.").waitFor();
+  await page.getByRole("button", { name: "Search on" }).click();
+  await page.getByRole("link", { name: "found-at-last" }).waitFor();
+  expect(asked()).toEqual([null, "1", "2", "2", "3"]);
+});
+
+test("where the next page of a list did not come, it says so, and tries again when asked", async () => {
+  await open();
+  let isBusy = true;
+  await page.route("**/api/tasks?*", async (route) => {
+    const cursor = new URL(route.request().url()).searchParams.get("cursor");
+    if (cursor && isBusy)
+      return route.fulfill({ status: 409, json: { code: "FORBIDDEN", message: "It is busy." } });
+    const task = { ...server.world.tasks[0]!, id: `of-${cursor}`, type: cursor ? "found-at-last" : "first" };
+    await route.fulfill({
+      json: { tasks: [task], complete: true, ...(!cursor && { nextCursor: "1" }) },
+    });
+  });
+  await page.goto(`${server.url}tasks`);
+  await page.getByRole("link", { name: "first" }).waitFor();
+  await page.getByRole("status").getByText("It is busy.").waitFor();
+  isBusy = false;
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.getByRole("link", { name: "found-at-last" }).waitFor();
+  expect(await page.getByText("It is busy.").count()).toBe(0);
+});
+
 test("a search that takes long is not asked again at each change", async () => {
   await open();
   const asked = await unfinishedPages({ emptyPages: 1_000, tookMs: 700 });
@@ -167,14 +200,27 @@ async function open(options: BrowserContextOptions = {}): Promise<void> {
   page = await context.newPage();
 }
 
-/** Of `payload.rows:…`, all pages run out of time, and the last of so many has a task. Answers which were asked for. */
-async function unfinishedPages({ emptyPages, tookMs = 0 }: { emptyPages: number; tookMs?: number }) {
+/**
+ * Of `payload.rows:…`, all pages run out of time, and the last of so many has a task; the one behind `failing` is refused at
+ * first. Answers which were asked for.
+ */
+async function unfinishedPages({
+  emptyPages,
+  tookMs = 0,
+  failing,
+}: {
+  emptyPages: number;
+  tookMs?: number;
+  failing?: string;
+}) {
   const asked: (string | null)[] = [];
   await page.route(
     (url) => url.pathname.endsWith("/api/tasks") && url.search.includes("payload.rows"),
     async (route) => {
       const cursor = new URL(route.request().url()).searchParams.get("cursor");
       asked.push(cursor);
+      if (cursor === failing && asked.filter((one) => one === failing).length === 1)
+        return route.fulfill({ status: 403, json: { code: "FORBIDDEN", message: "Not now." } });
       const at = Number(cursor ?? 0) + 1;
       const task = { ...server.world.tasks[0]!, id: "found", type: "found-at-last" };
       await setTimeout(tookMs);

@@ -25,6 +25,7 @@ import { queries } from "../queries.ts";
 import { tasksRoute } from "../router.tsx";
 import { firstTask } from "../snippets.ts";
 import { type FoundTasks, useFoundTasks, useSelection } from "../tasks-found.ts";
+import { useTelling } from "../telling.ts";
 import styles from "./tasks.module.css";
 
 export function Tasks() {
@@ -87,30 +88,16 @@ function Found({
   selection: ReturnType<typeof useSelection>;
 }) {
   const words = useWords();
-  const format = useFormat();
   const invalid = found.error && "code" in found.error && found.error.code === "INVALID_QUERY";
   if (found.tasks.length === 0) {
-    if (found.error) return invalid ? <Help /> : <Failure error={found.error} onRetry={found.refresh} />;
+    if (found.error && !found.unfinished)
+      return invalid ? <Help /> : <Failure error={found.error} onRetry={found.refresh} />;
     if (found.loading) return <p className={styles.loading}>{words.loading}</p>;
     if (!found.unfinished) return <NoTasks search={search} hint={found.hint} />;
   }
-  const { unfinished } = found;
   return (
     <>
-      {unfinished && (
-        <div className={styles.unfinished} role="status" aria-busy={found.searchingOn}>
-          <span>
-            {unfinished.searchedBackTo &&
-              words.searchedBackTo(format.precise(new Date(unfinished.searchedBackTo)))}{" "}
-            {unfinished.hint && words.said(unfinished.hint)}
-          </span>
-          {(found.isCut || found.tasks.length === 0) && found.hasMore && (
-            <Button small onClick={found.searchingOn ? found.stop : found.searchOn}>
-              {found.searchingOn ? words.stop : words.searchOn}
-            </Button>
-          )}
-        </div>
-      )}
+      <HowFar found={found} />
       {found.tasks.length === 0 ? (
         <Empty title={found.searchingOn ? words.searchingOn : words.noneSoFar} />
       ) : (
@@ -125,6 +112,37 @@ function Found({
         />
       )}
     </>
+  );
+}
+
+/** Above a list that is not whole: how far it comes, why the next page did not, and the way on. */
+function HowFar({ found }: { found: FoundTasks }) {
+  const words = useWords();
+  const format = useFormat();
+  const tell = useTelling();
+  const { unfinished, error, searchingOn } = found;
+  if (!unfinished && !error) return null;
+  const goesOnWhenAsked = (found.isCut || found.tasks.length === 0) && found.hasMore;
+  return (
+    <div className={styles.unfinished} role="status" aria-busy={searchingOn}>
+      <span>
+        {error && `${tell(error)} `}
+        {unfinished?.searchedBackTo &&
+          words.searchedBackTo(format.precise(new Date(unfinished.searchedBackTo)))}{" "}
+        {unfinished?.hint && words.said(unfinished.hint)}
+      </span>
+      {goesOnWhenAsked ? (
+        <Button small onClick={searchingOn ? found.stop : found.searchOn}>
+          {searchingOn ? words.stop : words.searchOn}
+        </Button>
+      ) : (
+        error && (
+          <Button small onClick={found.tryAgain}>
+            {words.tryAgain}
+          </Button>
+        )
+      )}
+    </div>
   );
 }
 
