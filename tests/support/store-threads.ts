@@ -17,9 +17,13 @@ export function holdMessages(): () => void {
   };
 }
 
+/** Those that have been told something so far. */
+export function threadsSoFar(): ReadonlySet<Worker> {
+  return new Set(threads);
+}
+
 /** Nothing reaches the threads that there are until what this answers is called, as when they are at something long. */
-export function holdThreads(): () => void {
-  const busy = new Set(threads);
+export function holdThreads(busy = threadsSoFar()): () => void {
   const sent = Worker.prototype.postMessage;
   const held: (() => void)[] = [];
   Worker.prototype.postMessage = function (this: Worker, ...message: Parameters<typeof postMessage>) {

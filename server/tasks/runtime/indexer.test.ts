@@ -109,11 +109,16 @@ test("takes a fifth of the time while tasks run, a tenth while more are due than
       readUnindexed: {
         value: async (request: { limit: number }) => {
           steps.push(request.limit);
-          await clock.advance(50);
+          await clock.advance(20);
           return store.readUnindexed(request);
         },
       },
-      writeTexts: { value: (...given: Parameters<TaskStore["writeTexts"]>) => store.writeTexts(...given) },
+      writeTexts: {
+        value: async (...given: Parameters<TaskStore["writeTexts"]>) => {
+          await clock.advance(30);
+          return store.writeTexts(...given);
+        },
+      },
       onChange: { value: () => () => {} },
     });
     const indexer = indexerOf(slow, clock, []);
@@ -134,6 +139,31 @@ test("takes a fifth of the time while tasks run, a tenth while more are due than
     ok(await store.enqueueTasks([newTask()]));
     // Caught up: a step costs the store several commits, whether it is of one task or of a hundred.
     expect(await indexer.tick()).toBe(1_000);
+    await indexer.stop();
+  });
+});
+
+test("what a step has waited for others is not what it took", async () => {
+  await withStore(async (store, clock) => {
+    ok(await store.enqueueTasks(Array.from({ length: 200 }, () => newTask())));
+    const behindSearches: TaskStore = Object.create(store, {
+      readUnindexed: {
+        value: async (request: Parameters<TaskStore["readUnindexed"]>[0]) => {
+          await clock.advance(400);
+          return store.readUnindexed(request);
+        },
+      },
+      writeTexts: {
+        value: async (...given: Parameters<TaskStore["writeTexts"]>) => {
+          await clock.advance(15);
+          return store.writeTexts(...given);
+        },
+      },
+      onChange: { value: () => () => {} },
+    });
+    const indexer = indexerOf(behindSearches, clock, []);
+    indexer.start({ isAtWork: true, isPressed: false });
+    expect(await indexer.tick()).toBe(4 * (15 + 15));
     await indexer.stop();
   });
 });

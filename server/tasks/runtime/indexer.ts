@@ -4,7 +4,8 @@
  * be done the store knows, so any worker goes on where another stopped; two at once only do the same twice.
  *
  * While tasks come or run it takes a fifth of the time at most: after each step it waits four times as long as the step
- * took; and a tenth while tasks wait for a free slot, since to run them is more urgent than to find them. While there is nothing else to do, its steps are larger and follow each other.
+ * took; and a tenth while tasks wait for a free slot, since to run them is more urgent than to find them. What it has waited for
+ * searches is not counted: beside long ones the index would fall back for ever. While there is nothing else to do, its steps are larger and follow each other.
  */
 import { extractAttributes, type RegisteredAttribute } from "../core/attributes.ts";
 import type { Clock } from "../core/clock.ts";
@@ -65,6 +66,8 @@ export class Indexer {
   /** By the monotonic clock, when the store told of a change last. */
   #changedAt = Number.NEGATIVE_INFINITY;
   #reported = false;
+  /** How long the step under way has waited for others. */
+  #waitedMs = 0;
 
   constructor(parts: IndexerParts) {
     this.#parts = parts;
@@ -92,12 +95,14 @@ export class Indexer {
     const { clock, fullText } = this.#parts;
     const store = await this.#parts.store();
     const beganAt = clock.monotonic();
+    this.#waitedMs = 0;
     const filled = await this.#fill(store);
     const indexed = fullText ? await this.#index(store) : 0;
     if (!filled && indexed === 0) return quietMs * (0.75 + clock.random() / 2);
     if (!this.#isBusy()) return idlePauseMs;
     const share = this.#worker.isPressed ? pauseShare.pressed : pauseShare.busy;
-    const pauseMs = Math.min(pauseMsMax, Math.max(pauseMsMin, share * (clock.monotonic() - beganAt)));
+    const ownMs = clock.monotonic() - beganAt - this.#waitedMs;
+    const pauseMs = Math.min(pauseMsMax, Math.max(pauseMsMin, share * ownMs));
     return filled || indexed >= fewTexts ? pauseMs : Math.max(pauseMs, idleMs);
   }
 
@@ -134,7 +139,9 @@ export class Indexer {
   async #fill(store: TaskStore): Promise<boolean> {
     const types = this.#typesToFill();
     if (types.length === 0) return false;
+    const beganAt = this.#parts.clock.monotonic();
     const unfilled = await store.readUnfilled({ types, limit: fillBatch });
+    const readAt = this.#parts.clock.monotonic();
     const [first] = unfilled;
     if (!first) return false;
     const declared = this.#declared(first);
@@ -143,7 +150,14 @@ export class Indexer {
       return true;
     }
     committed(await store.writeAttributes(unfilled.map((one) => this.#filled(one, declared))), store);
+    this.#noteWait(beganAt, readAt);
     return true;
+  }
+
+  /** To read takes no longer than to write what was read, which has just been done: the rest was waited for. */
+  #noteWait(beganAt: number, readAt: number): void {
+    const writtenMs = this.#parts.clock.monotonic() - readAt;
+    this.#waitedMs += Math.max(0, readAt - beganAt - writtenMs);
   }
 
   #typesToFill(): string[] {
@@ -175,8 +189,11 @@ export class Indexer {
 
   async #index(store: TaskStore, isAlone = !this.#isBusy()): Promise<number> {
     const limit = isAlone ? textBatch.idle : textBatch.busy;
+    const { clock } = this.#parts;
     let indexed = 0;
+    const beganAt = clock.monotonic();
     let read = await this.#readTexts(store, { limit });
+    const readAt = clock.monotonic();
     for (let step = 1; read.texts.length > 0; step += 1) {
       const { texts, last } = read;
       const mayGoOn = isAlone && step < stepsMax && !this.#isBusy() && !this.#isStopping;
@@ -188,6 +205,7 @@ export class Indexer {
       committed(written, store);
       indexed += texts.length;
       read = next;
+      if (step === 1) this.#noteWait(beganAt, readAt);
     }
     return indexed;
   }

@@ -8,7 +8,7 @@ import type { Beat, NewTask } from "../../../server/tasks/core/store.ts";
 import { createSqliteStore } from "../../../server/tasks/stores/sqlite/store.ts";
 import { newSearch, newTask, newWorker } from "../../support/builders.ts";
 import { countOf } from "../../support/found.ts";
-import { endThreads, holdThreads, noteThreads } from "../../support/store-threads.ts";
+import { endThreads, holdThreads, noteThreads, threadsSoFar } from "../../support/store-threads.ts";
 import { ok } from "../../support/stores.ts";
 import { TestClock } from "../../support/test-clock.ts";
 
@@ -61,6 +61,7 @@ test("what is asked while a search takes long is answered by another thread, and
   const store = await openStore();
   ok(await store.enqueueTasks([newTask({ id: "short" })]));
   expect(await countOf(store.countTasks(newSearch()))).toBe(1);
+  const first = threadsSoFar();
   const letGo = holdThreads();
   let isDone = false;
   const long = countOf(store.countTasks(newSearch())).finally(() => {
@@ -74,6 +75,13 @@ test("what is asked while a search takes long is answered by another thread, and
   expect(await long).toBe(1);
   // What it has done since is seen by both.
   ok(await store.enqueueTasks([newTask({ id: "later" })]));
+  // What is read to be indexed does not wait for a search at all, once there are two.
+  const letGoAgain = holdThreads(first);
+  const another = countOf(store.countTasks(newSearch()));
+  await turn();
+  expect(await store.readUnindexed({ limit: 10 })).toHaveLength(2);
+  letGoAgain();
+  expect(await another).toBe(2);
   expect(await countOf(store.countTasks(newSearch()))).toBe(2);
   await store.close();
 });

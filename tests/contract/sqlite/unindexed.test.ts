@@ -22,7 +22,7 @@ let between: () => Promise<unknown>;
 
 /** What the store asks its reading thread, asked here. */
 const threads = {
-  read: async (verb: string, argument: unknown) => {
+  readAside: async (verb: string, argument: unknown) => {
     asked.push([verb, argument]);
     const answer = connection.snapshot(() => (readVerbs as any)[verb](connection, argument));
     await between();
@@ -53,6 +53,21 @@ test("no more than fifty tasks are read in one go", async () => {
   expect(read.map(({ task }) => task.id)).toEqual(tasks.map(({ id }) => id));
   const portions = asked.filter(([verb]) => verb === "readUnindexed").map(([, seqs]) => seqs as number[]);
   expect(portions.map((seqs) => seqs.length)).toEqual([50, 50, 20]);
+});
+
+test("changed tasks take the places that new ones leave", async () => {
+  const tasks = newTasks(120);
+  ok(await store.enqueueTasks(tasks));
+  const changed = new Set(tasks.slice(0, 90).map(({ id }) => id));
+  for (const id of changed) ok(await store.cancelTask(id));
+  const read = await readUnindexed(threads, { limit: 100 });
+  expect(new Set(read.map(({ task }) => task.id)).size).toBe(100);
+  expect(read.filter(({ task }) => changed.has(task.id))).toHaveLength(70);
+  ok(await store.writeTexts(read.map(({ ref }) => ({ ref, text: "some text" }))));
+  const rest = await readUnindexed(threads, { limit: 100 });
+  expect(rest).toHaveLength(20);
+  ok(await store.writeTexts(rest.map(({ ref }) => ({ ref, text: "some text" }))));
+  expect(await store.readUnindexed({ limit: 10 })).toEqual([]);
 });
 
 test("a task that changes before its row is read is met again", async () => {

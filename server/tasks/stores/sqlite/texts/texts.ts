@@ -63,8 +63,15 @@ export interface TextRows {
 /** Which tasks; their rows are read by and by. */
 export function findUnindexed(connection: Connection, { limit, after }: UnindexedRequest): Unindexed {
   const marks: TextMarks = { changed: [] };
-  const changed = changedSeqs(connection, Math.ceil(limit / 2), marks, after);
-  return { seqs: [...changed, ...freshSeqs(connection, limit - changed.length, marks, after)], marks };
+  const half = Math.ceil(limit / 2);
+  let changed = changedSeqs(connection, half, marks, after);
+  const fresh = freshSeqs(connection, limit - changed.length, marks, after);
+  const isMore = changed.length === half && changed.length + fresh.length < limit;
+  if (isMore) {
+    marks.changed = [];
+    changed = changedSeqs(connection, limit - fresh.length, marks, after);
+  }
+  return { seqs: [...changed, ...fresh], marks };
 }
 
 /** One that has changed since it was found is met again: the marks know its version. */

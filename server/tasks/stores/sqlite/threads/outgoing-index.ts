@@ -43,16 +43,16 @@ interface TextRef {
 
 /** By portions, since searches wait for the reading thread meanwhile, and others for this one. */
 export async function readUnindexed(
-  threads: Pick<StoreThreads, "read">,
+  threads: Pick<StoreThreads, "readAside">,
   { limit, after }: Parameters<TaskStore["readUnindexed"]>[0],
 ): Promise<UnindexedTask[]> {
-  const { seqs, marks } = await threads.read("findUnindexed", {
+  const { seqs, marks } = await threads.readAside("findUnindexed", {
     limit,
     ...(after && { after: (after.ref as TextRef).marks }),
   });
   const tasks: UnindexedTask[] = [];
   for (let from = 0; from < seqs.length; from += readAtOnce) {
-    const rows = await threads.read("readUnindexed", seqs.slice(from, from + readAtOnce));
+    const rows = await threads.readAside("readUnindexed", seqs.slice(from, from + readAtOnce));
     tasks.push(...toUnindexed(rows, marks));
   }
   return tasks;

@@ -25,6 +25,7 @@ export interface SqliteStoreOptions {
 interface Reader {
   link: ThreadLink;
   opened: Promise<void>;
+  isOpen: boolean;
 }
 
 export class StoreThreads {
@@ -54,6 +55,12 @@ export class StoreThreads {
     if (!reader) return this.writer.call(verb, argument);
     await reader.opened;
     return reader.link.call(verb, argument);
+  }
+
+  /** What may come beside searches: by a reader that nobody waits for, where there is one. */
+  readAside<Name extends VerbName>(verb: Name, argument: VerbArgument<Name>): Promise<VerbAnswer<Name>> {
+    const idle = this.#readers.find(({ link, isOpen }) => isOpen && link.isIdle);
+    return idle ? idle.link.call(verb, argument) : this.read(verb, argument);
   }
 
   /** The first that answers. */
@@ -110,10 +117,15 @@ export class StoreThreads {
 
   #openReader(): Reader {
     const link = this.#link("reader");
-    const reader = { link, opened: link.open() };
+    const reader: Reader = { link, opened: link.open(), isOpen: false };
     this.#readers.push(reader);
     // The next read tries again.
-    reader.opened.catch(() => this.#readers.splice(this.#readers.indexOf(reader), 1));
+    reader.opened.then(
+      () => {
+        reader.isOpen = true;
+      },
+      () => this.#readers.splice(this.#readers.indexOf(reader), 1),
+    );
     return reader;
   }
 

@@ -65,9 +65,14 @@ export class ThreadLink {
     return this.#lives;
   }
 
+  /** Whether nobody waits for an answer. */
+  get isIdle(): boolean {
+    return this.#pending.size === 0;
+  }
+
   /** How long those who wait for an answer have heard none. */
   get silentMs(): number {
-    return this.#pending.size === 0 ? 0 : performance.now() - this.#heardAt;
+    return this.isIdle ? 0 : performance.now() - this.#heardAt;
   }
 
   /** Starts the thread and waits until it has opened the database. */
