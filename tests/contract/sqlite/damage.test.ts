@@ -39,6 +39,11 @@ const variants = Number(process.env.DURE_DAMAGE_VARIANTS ?? 100);
  */
 const fitting = ["DATABASE_CORRUPT", "DATABASE_UNAVAILABLE", "DATABASE_VERSION", "DATABASE_READ_ONLY"];
 const ids = ["a", "b", "c"];
+const ofTenant: Condition = {
+  kind: "equals",
+  field: { of: "attribute", name: "tenant" },
+  values: ["a"],
+};
 
 let folder: string;
 let path: string;
@@ -93,6 +98,34 @@ test("a file cut off in the middle is refused or says what is missing", async ()
     await expect(useAll(path), `${size} bytes`).rejects.toMatchObject({ code: "DATABASE_CORRUPT" });
     removeFile();
   }
+});
+
+test.each([
+  ["until which day counts are kept", "DELETE FROM day_mark"],
+  ["up to where attributes are indexed", "DELETE FROM attribute_marks"],
+  ["what types there are", "DELETE FROM lanes"],
+])("a file that has lost %s is told to be damaged, or does without", async (_what, sql) => {
+  writeFileSync(path, sound);
+  const connection = new DatabaseSync(path, { timeout: 10_000 });
+  connection.exec(`PRAGMA foreign_keys = OFF; ${sql}`);
+  connection.close();
+  const met = await useAll(path).catch((error) => error as Error);
+  if (met !== undefined) expect(met).toMatchObject({ code: "DATABASE_CORRUPT" });
+  await withStore(path, async (store) => {
+    const attributes = { tenant: "a" };
+    for (const use of [
+      () => store.enqueueTasks([newTask({ attributes })]),
+      () => store.searchTasks(newSearch({ where: ofTenant })),
+      () => store.summarizeTasks(newSearch(), { time: "createdAt", bucketMs: 86_400_000 }, ["status"]),
+      () => store.reapWorkers({ suspects: [{ workerId: "worker-1", renewals: 0 }], crashBudget: 3, cancelGraceMs: 60_000 }),
+    ]) {
+      const failed = await use().then(
+        () => undefined,
+        (error) => error as Error,
+      );
+      if (failed !== undefined) expect(failed).toMatchObject({ code: "DATABASE_CORRUPT" });
+    }
+  });
 });
 
 test("a task whose number is below zero, as only damage makes it, is found as a task and as no definition", async () => {

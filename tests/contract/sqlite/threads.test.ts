@@ -80,6 +80,9 @@ test("what is asked while a search takes long is answered by another thread, and
   const another = countOf(store.countTasks(newSearch()));
   await turn();
   expect(await store.readUnindexed({ limit: 10 })).toHaveLength(2);
+  // Others do, but not for long.
+  await sleep(30);
+  expect(await store.getTask("short")).toMatchObject({ id: "short" });
   letGoAgain();
   expect(await another).toBe(2);
   expect(await countOf(store.countTasks(newSearch()))).toBe(2);

@@ -4,6 +4,7 @@ import type { Beat, ReapedTask, TaskStore, WorkerRecord, Written } from "../../c
 import { minuteOf } from "../shared/kept-counts.ts";
 import type { TaskRef } from "./claimed-task.ts";
 import { briefOf } from "./counts/brief-hours.ts";
+import { onlyRow } from "./only-row.ts";
 import { attributeSql, sql } from "./statements.ts";
 import { statusNames } from "./statuses.ts";
 import type { WriteContext } from "./threads/write-context.ts";
@@ -160,7 +161,7 @@ function takeBack(
 }
 
 function typeOf({ connection }: WriteContext, lane: number): string {
-  return (connection.prepare(attributeSql.typeOfLane).get(lane) as unknown as [string])[0];
+  return onlyRow<[string]>(connection, attributeSql.typeOfLane, lane)[0];
 }
 
 /** The error of a lost attempt, as it is stored. */

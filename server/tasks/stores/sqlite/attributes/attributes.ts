@@ -8,6 +8,7 @@
 import { lackingAttributes, lackingName } from "../../../core/attributes.ts";
 import type { Attributes } from "../../../core/store.ts";
 import type { Connection } from "../connection.ts";
+import { onlyRow } from "../only-row.ts";
 import { attributeSql as sql } from "../statements.ts";
 
 /** A value as a key of the index. */
@@ -78,7 +79,7 @@ export class TaskAttributes {
   }
 
   #markNow(): number {
-    this.#mark ??= (this.#connection.prepare(sql.attributeMark).get() as unknown as [number])[0];
+    this.#mark ??= onlyRow<[number]>(this.#connection, sql.attributeMark)[0];
     return this.#mark;
   }
 
@@ -229,7 +230,7 @@ export class TaskAttributes {
   #typeOf(lane: number): string {
     let type = this.#types.get(lane);
     if (type === undefined) {
-      type = (this.#connection.prepare(sql.typeOfLane).get(lane) as unknown as [string])[0];
+      type = onlyRow<[string]>(this.#connection, sql.typeOfLane, lane)[0];
       this.#types.set(lane, type);
     }
     return type;

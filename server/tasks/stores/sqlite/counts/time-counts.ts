@@ -17,6 +17,7 @@ import {
 } from "../../shared/hours.ts";
 import { dayMs, daysOf, type KeptParts, keptParts, minuteMs, minuteOf } from "../../shared/kept-counts.ts";
 import type { Connection } from "../connection.ts";
+import { onlyRow } from "../only-row.ts";
 import { cameBack } from "../search/kept-heads.ts";
 import {
   cameBackOfPairs,
@@ -80,7 +81,7 @@ function addHours(connection: Connection, counted: Counting, { hours: whole }: K
 
 /** Of the days before it, counts are kept. */
 function dayMark(connection: Connection): number {
-  return (connection.prepare(sql.dayMark).get() as unknown as [number])[0];
+  return onlyRow<[number]>(connection, sql.dayMark)[0];
 }
 
 function addMinutes(connection: Connection, counted: Counting, { minutes }: KeptParts): void {

@@ -11,8 +11,8 @@ import { ThreadLink } from "./thread-link.ts";
 import type { VerbAnswer, VerbArgument, VerbName } from "./verbs.ts";
 
 const readersMax = 2;
-/** A reader that has answered nobody for so long is passed by. */
-const passedByAfterMs = 100;
+/** A reader that has answered nobody for so long is passed by: where there is another one, and where one has to be started. */
+const passedByAfterMs = { open: 20, started: 100 };
 
 export interface SqliteStoreOptions {
   /** A file, or ':memory:'. */
@@ -65,7 +65,8 @@ export class StoreThreads {
 
   /** The first that answers. */
   #freeReader(): Reader | undefined {
-    return this.#readers.find(({ link }) => link.silentMs < passedByAfterMs);
+    const answering = (ms: number) => this.#readers.find(({ link }) => link.silentMs < ms);
+    return answering(passedByAfterMs.open) ?? answering(passedByAfterMs.started);
   }
 
   /** While none answers, one more, or whoever was heard of last; undefined where there is none and the store is being closed. */
