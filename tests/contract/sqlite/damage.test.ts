@@ -117,7 +117,12 @@ test.each([
       () => store.enqueueTasks([newTask({ attributes })]),
       () => store.searchTasks(newSearch({ where: ofTenant })),
       () => store.summarizeTasks(newSearch(), { time: "createdAt", bucketMs: 86_400_000 }, ["status"]),
-      () => store.reapWorkers({ suspects: [{ workerId: "worker-1", renewals: 0 }], crashBudget: 3, cancelGraceMs: 60_000 }),
+      () =>
+        store.reapWorkers({
+          suspects: [{ workerId: "worker-1", renewals: 0 }],
+          crashBudget: 3,
+          cancelGraceMs: 60_000,
+        }),
     ]) {
       const failed = await use().then(
         () => undefined,
